@@ -1,0 +1,88 @@
+/** Shows what the tasks of a run are doing: one line that is rewritten on a terminal, plain lines elsewhere. */
+import type { RunEvent } from "../../mod.ts";
+import { plain, shorten } from "./text.ts";
+
+/** Where the display goes; `process.stdout` is one. */
+export interface Screen {
+  /** Whether lines can be rewritten. */
+  readonly isTTY?: boolean | undefined;
+  /** How wide it is. */
+  readonly columns?: number | undefined;
+  /** Shows a text. */
+  readonly write: (text: string) => unknown;
+}
+
+/** A display of one run. */
+export interface ProgressDisplay {
+  /** Takes in what happened. */
+  readonly onEvent: (event: RunEvent) => void;
+  /** Takes the rewritten line away, for good. */
+  readonly end: () => void;
+}
+
+/** Shows the tasks of a run on `screen`; those in `done` were over before this process began. */
+export function showProgress(screen: Screen, tasks: readonly string[], done: Iterable<string> = []): ProgressDisplay {
+  const shown = new Map(tasks.map((task) => [task, "·"]));
+  for (const task of done) shown.set(task, "✓");
+  const startedAt = new Map<string, number>();
+  let ended = false;
+  return { onEvent, end };
+
+  function onEvent(event: RunEvent): void {
+    if (ended || !("taskId" in event)) return;
+    if (event.type === "task.started") startedAt.set(event.taskId, event.at);
+    shown.set(event.taskId, symbol(event));
+    if (screen.isTTY) return rewrite([...shown].map(([task, state]) => `${task} ${state}`).join("  "));
+    const line = sentence(event, event.at - (startedAt.get(event.taskId) ?? event.at));
+    if (line !== undefined) screen.write(`${line}\n`);
+  }
+
+  function end(): void {
+    if (screen.isTTY && !ended) rewrite("");
+    ended = true;
+  }
+
+  function rewrite(line: string): void {
+    // The last column stays free: some terminals begin a new line as soon as it is taken. Some say they have 0.
+    const text = shorten(line, (screen.columns || 80) - 1);
+    screen.write(`\r${text}\x1b[K`);
+  }
+}
+
+type TaskEvent = Extract<RunEvent, { readonly taskId: string }>;
+
+function symbol(event: TaskEvent): string {
+  switch (event.type) {
+    case "task.started":
+      return "0 %";
+    case "task.progress":
+      return event.total ? `${Math.floor((event.done / event.total) * 100)} %` : `${event.done}`;
+    case "task.completed":
+      return "✓";
+    case "task.failed":
+      return "✗";
+    case "task.retrying":
+    case "task.deferred":
+      return "↻";
+    case "task.skipped":
+      return "–";
+  }
+}
+
+function sentence(event: TaskEvent, ms: number): string | undefined {
+  switch (event.type) {
+    case "task.started":
+    case "task.progress":
+      return undefined;
+    case "task.completed":
+      return `  done: ${event.taskId} (${ms} ms)`;
+    case "task.failed":
+      return `  failed: ${event.taskId}: ${plain(event.error.message)}`;
+    case "task.retrying":
+      return `  will try again: ${event.taskId}: ${plain(event.error.message)}`;
+    case "task.deferred":
+      return `  will come back: ${event.taskId}`;
+    case "task.skipped":
+      return `  skipped: ${event.taskId}: ${plain(event.reason)}`;
+  }
+}

@@ -1,0 +1,34 @@
+import { clearTimeout, setTimeout } from "node:timers";
+
+/** Time as the engine sees it; tests replace it with one they move by hand. */
+export interface Clock {
+  /** Milliseconds since the epoch, whole. */
+  now(): number;
+  /**
+   * Calls `fire` once after `ms` milliseconds; the answer takes it back.
+   * A `background` timer does not keep the process alive.
+   */
+  after(ms: number, fire: () => void, background?: boolean): () => void;
+}
+
+// setTimeout() fires at once beyond 2^31-1 ms, so a longer wait is slept in pieces.
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, fire, background = false) {
+    let timer = sleep(ms);
+    return () => clearTimeout(timer);
+
+    function sleep(leftMs: number): ReturnType<typeof setTimeout> {
+      const nap = Math.min(leftMs, LONGEST_TIMER_MS);
+      const id = setTimeout(() => {
+        if (leftMs > nap) timer = sleep(leftMs - nap);
+        else fire();
+      }, nap);
+      if (background) id.unref();
+      return id;
+    }
+  },
+};

@@ -1,0 +1,51 @@
+/** How a task ended, as its dependents see it: a task skipped because of a failure counts as failed. */
+export type TaskStatus = "completed" | "failed" | "skipped";
+
+/** Writes a line to the runner's logger, with the run, task and attempt beside it; `ctx.log("…")` is `ctx.log.info("…")`. */
+export interface TaskLog {
+  /** What is good to know. */
+  (message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Details for somebody who looks for a fault. */
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What is good to know. */
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What went wrong and was mended. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What went wrong and needs somebody. */
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What the engine tells a task about its run. */
+export interface TaskContext {
+  /** The run. */
+  readonly runId: string;
+  /** The task. */
+  readonly taskId: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** Aborted on cancel, timeout, shutdown and a lost lease; its reason is the error that says which. */
+  readonly signal: AbortSignal;
+  /** The same for every attempt at this task of this run, and different for all others. */
+  readonly idempotencyKey: string;
+  /**
+   * Runs `body` once per run and remembers its output: a later attempt gets the stored one. Durable when the promise
+   * resolves. A body that throws is not remembered. Names are unique within the task.
+   */
+  readonly step: <Output>(name: string, body: () => Output) => Promise<Awaited<Output>>;
+  /** Says how far the task is; stored now and then, never a reason to wait. */
+  readonly progress: (done: number, total?: number, message?: string) => void;
+  /** Writes to the runner's logger. */
+  readonly log: TaskLog;
+}
+
+/** What a body receives at run time: the outputs of the tasks it named, by id, and these. */
+export interface TaskArguments {
+  /** The run's validated input. */
+  readonly input: unknown;
+  /** What the engine tells it. */
+  readonly ctx: TaskContext;
+  /** How each dependency ended. */
+  readonly status: Readonly<Record<string, TaskStatus>>;
+  /** The output of a dependency. */
+  readonly [taskId: string]: unknown;
+}

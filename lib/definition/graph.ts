@@ -1,0 +1,158 @@
+import { UnknownTaskError } from "../errors.ts";
+import { lazy } from "./lazy.ts";
+import { toMermaid } from "./mermaid.ts";
+import { didYouMean } from "./nearest.ts";
+import { sortTasks } from "./sort.ts";
+
+/** What the graph needs to know of a task. */
+export interface GraphTask {
+  /** Unique in its workflow. */
+  readonly id: string;
+  /** Ids of the tasks that must end first. */
+  readonly after: readonly string[];
+  /** How they must have ended. */
+  readonly on?: string;
+  /** Present if the task may be skipped. */
+  readonly when?: unknown;
+}
+
+/** Questions about the graph of a workflow. What is asked is worked out once; nothing is before. */
+export interface WorkflowGraph {
+  /** Ids by how many tasks must end one after the other before them: those of one level can run together. */
+  readonly levels: readonly (readonly string[])[];
+  /** Ids of the tasks that wait for none. */
+  readonly roots: readonly string[];
+  /** Ids of the tasks that none waits for. */
+  readonly leaves: readonly string[];
+  /** Every id, dependencies first, otherwise as they were declared. */
+  readonly order: readonly string[];
+  /**
+   * Ids of the tasks that a task names in its `after`.
+   *
+   * @throws {UnknownTaskError} If there is no such task.
+   */
+  dependencies(id: string): readonly string[];
+  /**
+   * Ids of the tasks that name this one in their `after`.
+   *
+   * @throws {UnknownTaskError} If there is no such task.
+   */
+  dependents(id: string): readonly string[];
+  /**
+   * Whether neither of two different tasks must wait for the other, directly or through others.
+   *
+   * @throws {UnknownTaskError} If there is no such task.
+   */
+  canRunInParallel(a: string, b: string): boolean;
+  /**
+   * The graph of these tasks and all they depend on.
+   *
+   * @throws {UnknownTaskError} If there is no such task.
+   */
+  subgraph(ids: readonly string[]): WorkflowGraph;
+  /** A Mermaid flowchart: a task with `when` is a diamond, an `on` other than `"success"` stands at its edges. */
+  toMermaid(): string;
+}
+
+/**
+ * Questions about the graph of some tasks, given in any order.
+ *
+ * @throws {RangeError} When asked, if the tasks form a cycle.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = graphOf([{ id: "a", after: [] }, { id: "b", after: ["a"] }, { id: "c", after: ["a"] }]);
+ * assertEquals(graph.levels, [["a"], ["b", "c"]]);
+ * assertEquals(graph.canRunInParallel("b", "c"), true);
+ * ```
+ */
+export function graphOf(tasks: readonly GraphTask[]): WorkflowGraph {
+  const nodes = lazy(() => nodesOf(tasks));
+  const levels = lazy(() => levelsOf(nodes()));
+  const order = lazy(() => idsOf([...nodes().values()]));
+  const roots = lazy(() => idsOf([...nodes().values()].filter((node) => node.after.length === 0)));
+  const leaves = lazy(() => idsOf([...nodes().values()].filter((node) => node.dependents.length === 0)));
+  return Object.freeze({
+    get levels() {
+      return levels();
+    },
+    get order() {
+      return order();
+    },
+    get roots() {
+      return roots();
+    },
+    get leaves() {
+      return leaves();
+    },
+    dependencies: (id: string) => Object.freeze(node(id).after.map(({ task }) => task.id)),
+    dependents: (id: string) => idsOf(node(id).dependents),
+    canRunInParallel: (a: string, b: string) => !areOrdered(node(a), node(b)),
+    subgraph: (ids: readonly string[]) => {
+      const wanted = upwardsFrom(ids.map(node), 0);
+      return graphOf([...nodes().values()].filter((node) => wanted.has(node)).map(({ task }) => task));
+    },
+    toMermaid: () => toMermaid([...nodes().values()].map(({ task }) => task)),
+  });
+
+  function node(id: string): Node {
+    return known(nodes(), id);
+  }
+}
+
+interface Node {
+  readonly task: GraphTask;
+  readonly after: readonly Node[];
+  readonly dependents: Node[];
+  readonly level: number;
+}
+
+function nodesOf(tasks: readonly GraphTask[]): ReadonlyMap<string, Node> {
+  const sorted = sortTasks(tasks);
+  if (sorted.cycles[0]) {
+    throw new RangeError(`Cannot sort the tasks: they form a cycle, ${sorted.cycles[0].join(" → ")}`);
+  }
+  const nodes = new Map<string, Node>();
+  for (const task of sorted.order) {
+    const after = task.after.map((id) => known(nodes, id));
+    const level = after.reduce((level, dependency) => Math.max(level, dependency.level + 1), 0);
+    const node: Node = { task, after, dependents: [], level };
+    for (const dependency of after) dependency.dependents.push(node);
+    nodes.set(task.id, node);
+  }
+  return nodes;
+}
+
+function levelsOf(nodes: ReadonlyMap<string, Node>): readonly (readonly string[])[] {
+  const levels: string[][] = [];
+  for (const { task, level } of nodes.values()) (levels[level] ??= []).push(task.id);
+  return Object.freeze(levels.map((ids) => Object.freeze(ids)));
+}
+
+// Whether they are the same or one waits for the other. Ancestors are on higher levels, which ends the search early.
+function areOrdered(a: Node, b: Node): boolean {
+  const [higher, lower] = a.level < b.level ? [a, b] : [b, a];
+  return upwardsFrom([lower], higher.level).has(higher);
+}
+
+// These nodes and all they depend on, down to a level.
+function upwardsFrom(nodes: readonly Node[], level: number): ReadonlySet<Node> {
+  const seen = new Set(nodes);
+  for (const node of seen) {
+    for (const dependency of node.after) if (dependency.level >= level) seen.add(dependency);
+  }
+  return seen;
+}
+
+function idsOf(nodes: readonly Node[]): readonly string[] {
+  return Object.freeze(nodes.map(({ task }) => task.id));
+}
+
+function known(nodes: ReadonlyMap<string, Node>, id: string): Node {
+  const node = nodes.get(id);
+  if (node !== undefined) return node;
+  const hint = didYouMean(id, nodes.keys());
+  throw new UnknownTaskError(id, `Cannot find task "${id}": the workflow has no task of that id${hint}`);
+}

@@ -1,0 +1,97 @@
+import type { TaskContext, TaskLog } from "../definition/context.ts";
+import type { Logger } from "../logger.ts";
+import type { Progress } from "./events.ts";
+
+/** What a body's context needs of the engine. */
+export interface ContextPort {
+  /** Where `ctx.log` goes. */
+  readonly logger: Logger;
+  /** Runs a step of the attempt, or answers its remembered output. */
+  readonly step: (name: string, body: () => unknown) => Promise<unknown>;
+  /** Takes in what `ctx.progress` says. */
+  readonly progress: (progress: Progress) => void;
+  /** Why the attempt was aborted, if it was before its signal was first asked for. */
+  readonly abortedBy: () => { readonly reason: unknown } | undefined;
+}
+
+/** A context whose signal can be aborted. */
+export interface AttemptContext extends TaskContext {
+  /** Aborts the signal, whether or not anybody has asked for it. */
+  abort(reason: unknown): void;
+}
+
+/**
+ * The `ctx` of an attempt. Everything but its numbers is made when it is asked for: most bodies look at none of it, and
+ * an `AbortController` for each would cost more than the rest of a short task.
+ */
+export function createContext(
+  runId: string,
+  taskId: string,
+  attempt: number,
+  port: ContextPort,
+): AttemptContext {
+  return new LazyContext(runId, taskId, attempt, port);
+}
+
+// A class, because getters on a shared prototype cost nothing for each attempt.
+class LazyContext implements AttemptContext {
+  readonly runId: string;
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly #port: ContextPort;
+  #controller: AbortController | undefined;
+
+  constructor(runId: string, taskId: string, attempt: number, port: ContextPort) {
+    this.runId = runId;
+    this.taskId = taskId;
+    this.attempt = attempt;
+    this.#port = port;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      const aborted = this.#port.abortedBy();
+      if (aborted !== undefined) this.#controller.abort(aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get idempotencyKey(): string {
+    return `${this.runId}/${this.taskId}`;
+  }
+
+  get step(): TaskContext["step"] {
+    // A decoder's cast: what a step answers is the JSON of what its body answered.
+    return this.#port.step as TaskContext["step"];
+  }
+
+  get progress(): TaskContext["progress"] {
+    return (done, total, message) =>
+      this.#port.progress({
+        done,
+        ...(total === undefined ? {} : { total }),
+        ...(message === undefined ? {} : { message }),
+      });
+  }
+
+  get log(): TaskLog {
+    const { runId, taskId, attempt } = this;
+    return taskLog(this.#port.logger, { runId, taskId, attempt });
+  }
+
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason);
+  }
+}
+
+/** A logger for a task: each line carries `fields`. */
+export function taskLog(logger: Logger, fields: Readonly<Record<string, unknown>>): TaskLog {
+  const info: Logger["info"] = (message, more) => logger.info(message, { ...fields, ...more });
+  return Object.assign((message: string, more?: Readonly<Record<string, unknown>>) => info(message, more), {
+    debug: ((message, more) => logger.debug(message, { ...fields, ...more })) satisfies Logger["debug"],
+    info,
+    warn: ((message, more) => logger.warn(message, { ...fields, ...more })) satisfies Logger["warn"],
+    error: ((message, more) => logger.error(message, { ...fields, ...more })) satisfies Logger["error"],
+  });
+}

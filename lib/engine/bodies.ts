@@ -1,0 +1,203 @@
+/**
+ * Runs the bodies of tasks, at most so many at once: the only place where user code is called with a result to wait
+ * for. Whatever it throws ends its own attempt and nothing else.
+ *
+ * @module
+ */
+import type { TaskArguments } from "../definition/context.ts";
+import { decodeJson, encodeJson } from "../definition/json.ts";
+import { TaskTimeoutError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import { type AttemptContext, createContext } from "./attempt.ts";
+import type { Progress } from "./events.ts";
+import type { Attempt } from "./live_run.ts";
+import { statusOf } from "./machine.ts";
+
+/** How an attempt ended. */
+export type AttemptEnd =
+  | { readonly kind: "returned"; readonly output: string | undefined }
+  | { readonly kind: "threw"; readonly thrown: unknown }
+  | { readonly kind: "declined" };
+
+/** Places for bodies. */
+export interface Bodies {
+  /** Attempts that run now. */
+  readonly active: ReadonlySet<Attempt>;
+  /** Attempts that wait for a place. */
+  readonly queued: number;
+  /** Runs an attempt as soon as there is a place. */
+  queue(attempt: Attempt): void;
+  /** Aborts an attempt's signal; its place stays taken until the body settles. */
+  abort(attempt: Attempt, reason: unknown): void;
+  /** Ends an attempt for the engine: its place is free, and whatever its body still answers is ignored. */
+  drop(attempt: Attempt): void;
+}
+
+/** What bodies need of the engine. */
+export interface BodiesOptions {
+  /** How many at once. */
+  readonly concurrency: number;
+  /** The largest output, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** Time-outs run on it. */
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Where `ctx.log` goes. */
+  readonly logger: Logger;
+  /** A body is about to be called. */
+  readonly began: (attempt: Attempt) => void;
+  /** `when` said yes; resolves once that is durable. */
+  readonly admit: (attempt: Attempt) => Promise<void>;
+  /** An attempt has ended. Called once for each that was not dropped. */
+  readonly ended: (attempt: Attempt, end: AttemptEnd) => void;
+  /** Runs a step. */
+  readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
+  /** Takes in what `ctx.progress` says. */
+  readonly progress: (attempt: Attempt, progress: Progress) => void;
+}
+
+/** Places for `concurrency` bodies. */
+export function createBodies(options: BodiesOptions): Bodies {
+  const active = new Set<Attempt>();
+  let line: Attempt[] = [];
+  let head = 0;
+  let isPumping = false;
+  return {
+    active,
+    get queued() {
+      return line.length - head;
+    },
+    queue(attempt) {
+      line.push(attempt);
+      pump();
+    },
+    abort(attempt, reason) {
+      attempt.aborted ??= { reason };
+      attempt.context?.abort(reason);
+    },
+    drop(attempt) {
+      leave(attempt);
+      pump();
+    },
+  };
+
+  // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
+  function pump(): void {
+    if (isPumping) return;
+    isPumping = true;
+    while (head < line.length && active.size < options.concurrency) {
+      const attempt = line[head++]!;
+      if (attempt.stage === "queued") launch(attempt);
+    }
+    // What has left the line is let go of now and then: shifting an array one by one would be quadratic.
+    if (head === line.length || head > 1024) {
+      line = line.slice(head);
+      head = 0;
+    }
+    isPumping = false;
+  }
+
+  function launch(attempt: Attempt): void {
+    const { run, task } = attempt;
+    const definition = run.plan.tasks[task]!;
+    attempt.stage = "running";
+    attempt.startedAt = options.now();
+    active.add(attempt);
+    options.began(attempt);
+    attempt.context = contextOf(attempt);
+    const { timeoutMs } = definition;
+    if (timeoutMs !== undefined) attempt.disarm = options.clock.after(timeoutMs, () => expire(attempt, timeoutMs));
+    if (definition.when === undefined || run.progress.tasks[task]!.admitted) return call(attempt);
+    void ask(attempt, definition.when);
+  }
+
+  function call(attempt: Attempt): void {
+    let answer: unknown;
+    try {
+      answer = attempt.run.plan.tasks[attempt.task]!.run(argumentsOf(attempt));
+      if (!isThenable(answer)) return finish(attempt, returned(answer));
+    } catch (thrown) {
+      return finish(attempt, { kind: "threw", thrown });
+    }
+    Promise.resolve(answer).then(
+      (output) => attempt.stage === "running" && finish(attempt, returned(output)),
+      (thrown) => finish(attempt, { kind: "threw", thrown }),
+    );
+  }
+
+  async function ask(attempt: Attempt, when: (args: TaskArguments) => unknown): Promise<void> {
+    try {
+      if (!await when(argumentsOf(attempt))) return finish(attempt, { kind: "declined" });
+      if (attempt.stage !== "running") return;
+      await options.admit(attempt);
+    } catch (thrown) {
+      return finish(attempt, { kind: "threw", thrown });
+    }
+    if (attempt.stage === "running") call(attempt);
+  }
+
+  function expire(attempt: Attempt, timeoutMs: number): void {
+    if (attempt.stage !== "running") return;
+    const error = new TaskTimeoutError(attempt.run.plan.tasks[attempt.task]!.id, timeoutMs);
+    attempt.aborted ??= { reason: error };
+    attempt.context?.abort(error);
+    finish(attempt, { kind: "threw", thrown: error });
+  }
+
+  function finish(attempt: Attempt, end: AttemptEnd): void {
+    if (attempt.stage !== "running") return;
+    leave(attempt);
+    options.ended(attempt, end);
+    pump();
+  }
+
+  function leave(attempt: Attempt): void {
+    attempt.stage = "over";
+    attempt.disarm?.();
+    active.delete(attempt);
+  }
+
+  function returned(value: unknown): AttemptEnd {
+    try {
+      return { kind: "returned", output: encodeJson(value, "output", options.maxPayloadBytes) };
+    } catch (thrown) {
+      return { kind: "threw", thrown };
+    }
+  }
+
+  function contextOf(attempt: Attempt): AttemptContext {
+    const { id } = attempt.run.plan.tasks[attempt.task]!;
+    return createContext(attempt.run.id, id, attempt.number, {
+      logger: options.logger,
+      abortedBy: () => attempt.aborted,
+      step: (name, body) => options.step(attempt, name, body),
+      progress: (progress) => options.progress(attempt, progress),
+    });
+  }
+}
+
+/**
+ * What a body receives. Every body gets its own copy of each output, read from the stored text: no body can change what
+ * another sees, and a resumed run sees the same as an unbroken one.
+ */
+function argumentsOf(attempt: Attempt): TaskArguments {
+  const { run, task } = attempt;
+  const args = run.plan.newRecord();
+  const status = run.plan.newRecord();
+  for (const dependency of run.plan.dependencies[task]!) {
+    const { id } = run.plan.tasks[dependency]!;
+    args[id] = decodeJson(run.outputs[dependency]);
+    status[id] = statusOf(run.progress.tasks[dependency]!);
+  }
+  args["input"] = decodeJson(run.input);
+  args["ctx"] = attempt.context;
+  args["status"] = status;
+  return args as TaskArguments;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,104 @@
+import type { Clock } from "../clock.ts";
+import type { Claim, ClaimRequest } from "../store/port.ts";
+
+/** How often a runner looks for due runs when every hint was lost. */
+const SLOW_POLL_MS = 2_000;
+
+/** When to claim, and how much. The claims themselves travel with the outbox's commits. */
+export interface Claims {
+  /** Whether runs that others left are known to wait: then own starts queue behind them. */
+  readonly isBacklogged: boolean;
+  /** What to ask for with the next commit, if anything. */
+  next(): ClaimRequest | undefined;
+  /** Takes in the answer. */
+  answered(claim: Claim): void;
+  /** There may be due runs. */
+  hint(): void;
+  /** There is a run that becomes due at that time. */
+  expect(dueAt: number): void;
+  /** A run was left to whoever has room. */
+  backlog(): void;
+  /** Room has become free. */
+  freed(): void;
+  /** No more claims. */
+  stop(): void;
+}
+
+/** What claims need of their runner. */
+export interface ClaimsOptions {
+  /** Timers run on it. */
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** How many more runs fit in memory. */
+  readonly room: () => number;
+  /** The rest of a request. */
+  readonly request: () => Omit<ClaimRequest, "limit">;
+  /** Asks for a commit. */
+  readonly poke: () => void;
+}
+
+/** Claims that begin with a look for what is there already. */
+export function createClaims(options: ClaimsOptions): Claims {
+  const { clock, now, room, poke } = options;
+  let isHungry = true;
+  let isBacklogged = false;
+  let isStopped = false;
+  let dueAt: number | undefined;
+  let cancelDue = () => {};
+  let cancelPoll = () => {};
+  schedulePoll();
+  return {
+    get isBacklogged() {
+      return isBacklogged;
+    },
+    next() {
+      const limit = isHungry && !isStopped ? room() : 0;
+      if (limit <= 0) return undefined;
+      isHungry = false;
+      return { ...options.request(), limit };
+    },
+    answered(claim) {
+      isBacklogged = claim.more;
+      if (claim.more) hint();
+      if (claim.nextDueAt !== undefined) expect(claim.nextDueAt);
+    },
+    hint,
+    expect,
+    backlog() {
+      isBacklogged = true;
+      hint();
+    },
+    freed() {
+      if (isHungry && !isStopped) poke();
+    },
+    stop() {
+      isStopped = true;
+      cancelDue();
+      cancelPoll();
+    },
+  };
+
+  function hint(): void {
+    isHungry = true;
+    if (!isStopped && room() > 0) poke();
+  }
+
+  function expect(at: number): void {
+    if (isStopped || (dueAt !== undefined && dueAt <= at)) return;
+    cancelDue();
+    dueAt = at;
+    cancelDue = clock.after(Math.max(0, at - now()), () => {
+      dueAt = undefined;
+      hint();
+    });
+  }
+
+  // The contract: hints may be lost, this cannot.
+  function schedulePoll(): void {
+    cancelPoll = clock.after(SLOW_POLL_MS, () => {
+      hint();
+      schedulePoll();
+    });
+  }
+}

@@ -1,0 +1,127 @@
+import type { Registered, Resolve } from "../definition/targets.ts";
+import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
+import { openStore } from "../store/open.ts";
+import type { NewRun, StartVerdict, Store } from "../store/port.ts";
+import { catalogOf } from "./catalog.ts";
+import { createDesk, type Desk } from "./desk.ts";
+import { type Explanation, explain } from "./explain.ts";
+import { type RunHandle, runHandle } from "./handle.ts";
+import { type ListOptions, listRuns, type RunPage } from "./list.ts";
+import { type ClientOptions, clientSettings } from "./options.ts";
+import { createOutbox } from "./outbox.ts";
+import type { RunOutcome } from "./outcome.ts";
+import type { StartManyOptions, StartOptions } from "./start.ts";
+import { executeRun, startRun, startRuns } from "./starting.ts";
+import { type Stats, storeStats } from "./stats.ts";
+import { stranded, type StrandedRun } from "./stranded.ts";
+
+/** Arguments after the target of `start` and `execute`: no input is needed if it may be `undefined`. */
+export type StartArgs<Input> = undefined extends Input ? [input?: Input, options?: StartOptions]
+  : [input: Input, options?: StartOptions];
+
+/** Starts, reads and steers runs. */
+export interface Client<W extends AnyWorkflow> {
+  /**
+   * Starts a run of a workflow, given by value or by name; resolves when it is durable.
+   *
+   * @throws {UnknownWorkflowError} If it is not registered.
+   * @throws {ValidationError} If its schema refuses the input.
+   * @throws {PayloadError} If the input cannot be stored.
+   * @throws {TypeError} If an option is wrong. In every case nothing was written.
+   */
+  start<const T extends W["name"] | AnyWorkflow>(
+    target: Registered<W, T>,
+    ...args: StartArgs<InputOf<Resolve<W, T>>>
+  ): Promise<RunHandle<Resolve<W, T>>>;
+  /** Starts a run for each input, all of them in one commit or none; answers their handles in the same order. */
+  startMany<const T extends W["name"] | AnyWorkflow>(
+    target: Registered<W, T>,
+    inputs: readonly InputOf<Resolve<W, T>>[],
+    options?: StartManyOptions,
+  ): Promise<RunHandle<Resolve<W, T>>[]>;
+  /** Starts a run and waits for its end. Never throws because the run failed. */
+  execute<const T extends W["name"] | AnyWorkflow>(
+    target: Registered<W, T>,
+    ...args: StartArgs<InputOf<Resolve<W, T>>>
+  ): Promise<RunOutcome<Resolve<W, T>>>;
+  /**
+   * A handle on a run.
+   *
+   * @throws {RunNotFoundError} If there is no such run.
+   */
+  get(runId: string): Promise<RunHandle<W>>;
+  /** Lists runs, newest first. */
+  list(options?: ListOptions): Promise<RunPage>;
+  /** Says why a run is not further. */
+  explain(runId: string): Promise<Explanation>;
+  /** Runs that no living runner can carry on. */
+  stranded(): Promise<StrandedRun[]>;
+  /** Counts of runs and of what was done. */
+  stats(): Promise<Stats>;
+  /** Waits for what is being written and closes the store, if it was opened here. */
+  stop(): Promise<void>;
+  /** The same as `stop()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Opens a store to start, read and steer runs without executing any.
+ *
+ * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, or an open store.
+ * @throws {StoreError} If it cannot be opened; the message says what to do.
+ * @throws {TypeError} If an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { createClient, workflow } from "@sluice/sluice";
+ *
+ * const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
+ * await using client = await createClient("sqlite::memory:", { workflows: [greet] });
+ * const run = await client.start("greet"); // a runner somewhere executes it
+ * console.log((await run.status()).state);
+ * ```
+ */
+export async function createClient<W extends AnyWorkflow = never>(
+  target: string | Store,
+  options: ClientOptions<W> = {},
+): Promise<Client<W>> {
+  const settings = clientSettings(options);
+  const catalog = catalogOf(settings.workflows);
+  const { store, close } = await openStore(target, settings);
+  const outbox = createOutbox(store);
+  const desk = createDesk(store, catalog, settings, {
+    insert: (runs) => outbox.startMany(runs),
+    changed() {},
+  });
+  let stopping: Promise<void> | undefined;
+  return { ...clientMethods<W>(desk), stop, [Symbol.asyncDispose]: stop };
+
+  function stop(): Promise<void> {
+    return stopping ??= shut();
+  }
+
+  async function shut(): Promise<void> {
+    await outbox.idle();
+    desk.hub.close();
+    await close();
+  }
+}
+
+/** What clients and runners have in common. */
+export function clientMethods<W extends AnyWorkflow>(
+  desk: Desk,
+): Omit<Client<W>, "stop" | typeof Symbol.asyncDispose> {
+  return {
+    start: (target, ...[input, options]) => startRun(desk, target, input, options),
+    startMany: (target, inputs, options) => startRuns(desk, target, inputs, options),
+    execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
+    async get(runId) {
+      await desk.reader.row(runId);
+      return runHandle<W>(desk, runId);
+    },
+    list: (options) => listRuns(desk.store, options),
+    explain: (runId) => explain(runId, desk.reader, desk.store),
+    stranded: () => stranded(desk.store),
+    stats: () => storeStats(desk.store),
+  };
+}

@@ -1,0 +1,40 @@
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { NewRun, StartVerdict, Store } from "../store/port.ts";
+import type { Catalog } from "./catalog.ts";
+import { createHub, type Hub } from "./hub.ts";
+import type { ClientSettings } from "./options.ts";
+import { createReader, type Reader } from "./reading.ts";
+
+/** What handles, clients and runners share over one store. */
+export interface Desk {
+  /** The store. */
+  readonly store: Store;
+  /** The workflows that can be started. */
+  readonly catalog: Catalog;
+  /** Who waits for which run. */
+  readonly hub: Hub;
+  /** Reads runs. */
+  readonly reader: Reader;
+  /** Timers run on it. */
+  readonly clock: Clock;
+  /** Where messages go. */
+  readonly logger: Logger;
+  /** The largest input, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** Inserts runs, in one commit. */
+  readonly insert: (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]>;
+  /** Something was changed past the outbox: runs may be due, or orders stand. */
+  readonly changed: () => void;
+}
+
+/** A desk over a store. */
+export function createDesk(
+  store: Store,
+  catalog: Catalog,
+  { clock, logger, maxPayloadBytes }: ClientSettings,
+  ways: Pick<Desk, "insert" | "changed">,
+): Desk {
+  const hub = createHub(store, clock, logger);
+  return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, ...ways };
+}

@@ -1,0 +1,73 @@
+import { type ErrorRecord, type Failure, SluiceError } from "../errors.ts";
+
+const DEEPEST_CAUSE = 5;
+const LONGEST_MESSAGE = 8_192;
+const LONGEST_STACK = 16_384;
+
+/** What to store of something that was thrown, whatever it is. Never throws. */
+export function toErrorRecord(thrown: unknown): ErrorRecord {
+  return describe(thrown, 1);
+}
+
+/** What a stored error says, as an error to throw: the class is lost, its name and code are kept. */
+export function fromErrorRecord(record: ErrorRecord): Error {
+  const cause = record.cause && fromErrorRecord(record.cause);
+  const error = record.code === undefined
+    ? new Error(record.message, cause && { cause })
+    : new SluiceError(record.code, record.message, cause && { cause });
+  error.name = record.name;
+  if (record.stack !== undefined) error.stack = record.stack;
+  return error;
+}
+
+/**
+ * A task's failed attempts with one more. The history stays readable after a thousand attempts: beyond a hundred the
+ * oldest but the first go, and only the ten latest keep their stacks.
+ */
+export function withFailure(failures: readonly Failure[], failure: Failure): Failure[] {
+  const all = [...failures, failure];
+  const kept = all.length > 100 ? [all[0]!, ...all.slice(-99)] : all;
+  return kept.map((one, at) => at < kept.length - 10 ? withoutStack(one) : one);
+}
+
+function withoutStack({ taskId, attempt, error }: Failure): Failure {
+  const { stack: _, ...rest } = error;
+  return { taskId, attempt, error: rest };
+}
+
+function describe(thrown: unknown, depth: number): ErrorRecord {
+  try {
+    if (thrown instanceof Error) return describeError(thrown, depth);
+    if (typeof thrown === "string") return { name: "Error", message: cut(thrown, LONGEST_MESSAGE) };
+    if (typeof thrown === "object" && thrown !== null) return describeObject(thrown);
+    return { name: "Error", message: `${String(thrown)} was thrown` };
+  } catch {
+    // A getter or proxy that throws in its turn.
+    return { name: "Error", message: "something that cannot be described was thrown" };
+  }
+}
+
+function describeError(error: Error, depth: number): ErrorRecord {
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  return {
+    name: text(error.name, "Error"),
+    message: cut(text(error.message, ""), LONGEST_MESSAGE),
+    ...(typeof code === "string" || typeof code === "number" ? { code: String(code) } : {}),
+    ...(typeof error.stack === "string" ? { stack: cut(error.stack, LONGEST_STACK) } : {}),
+    ...(cause !== undefined && depth < DEEPEST_CAUSE ? { cause: describe(cause, depth + 1) } : {}),
+  };
+}
+
+function describeObject(thrown: object): ErrorRecord {
+  const { name, message } = thrown as { name?: unknown; message?: unknown };
+  if (typeof message === "string") return { name: text(name, "Error"), message: cut(message, LONGEST_MESSAGE) };
+  return { name: "Error", message: cut(JSON.stringify(thrown) ?? String(thrown), LONGEST_MESSAGE) };
+}
+
+function text(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
+function cut(value: string, longest: number): string {
+  return value.length <= longest ? value : `${value.slice(0, longest)}… (${value.length - longest} characters more)`;
+}

@@ -1,0 +1,369 @@
+/**
+ * Carries the runs this process owns through their tasks: it tells the state machine what happened and does what the
+ * machine answers, with bodies, timers and the recorder.
+ *
+ * The order of things: what ends is recorded, and only when the record is durable are hooks called, dependents started
+ * and waiters told.
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import { LeaseLostError, RunCancelledError, RunTimeoutError, ShutdownError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { RunMove, StandingOrder } from "../store/port.ts";
+import { afterFailure } from "./after_failure.ts";
+import { type AttemptEnd, createBodies } from "./bodies.ts";
+import { toErrorRecord, withFailure } from "./error_record.ts";
+import { createEmitter } from "./emitter.ts";
+import type { RunEvent } from "./events.ts";
+import { callHooks } from "./hooks.ts";
+import type { Attempt, Closing, LiveRun } from "./live_run.ts";
+import { type Effect, happen, type Happening } from "./machine.ts";
+import type { Outbox } from "./outbox.ts";
+import { createRecorder } from "./recorder.ts";
+import { endMove, type RunEnd, runEnd } from "./run_end.ts";
+import { runStep } from "./steps.ts";
+
+/** Bodies get so long to settle after they were aborted. */
+const GRACE_MS = 5_000;
+/** A run that waits longer than this is let go of, and claimed again when it is due. */
+const LONG_WAIT_MS = 5_000;
+/** Timers of a run that are no task's. */
+const DEADLINE = -1;
+const GRACE = -2;
+
+/** Executes runs. */
+export interface Executor {
+  /** How many runs it holds. */
+  readonly size: number;
+  /** Bodies that run and bodies that wait for a place. */
+  readonly load: { readonly active: number; readonly queued: number };
+  /** Takes in a run this process owns. */
+  adopt(run: LiveRun): void;
+  /** Does what was ordered; what is paused here and not in the list is resumed. */
+  obey(orders: readonly StandingOrder[]): void;
+  /** Gives up all runs: they are another runner's. */
+  loseAll(): void;
+  /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back what is left. */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** What an executor needs of the engine. */
+export interface ExecutorOptions {
+  /** Where writes go. */
+  readonly outbox: Outbox;
+  /** Timers run on it. */
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Where messages go. */
+  readonly logger: Logger;
+  /** Bodies at once. */
+  readonly concurrency: number;
+  /** The largest output, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** In [0, 1), for jitter. */
+  readonly random: () => number;
+  /** Told what happens; absent if nobody listens. */
+  readonly emit: ((event: RunEvent) => void) | undefined;
+  /** Something of a run became durable. */
+  readonly touched: (runId: string) => void;
+  /** A run has ended, durably, and its hooks have been called. */
+  readonly ended: (end: RunEnd) => void;
+  /** A run left memory; it is due at that time if it waits. */
+  readonly left: (dueAt: number | undefined) => void;
+}
+
+/** An executor without runs. */
+export function createExecutor(options: ExecutorOptions): Executor {
+  const { clock, now, logger, outbox } = options;
+  const events = createEmitter(options.emit, now);
+  const runs = new Map<number, LiveRun>();
+  const paused = new Set<LiveRun>();
+  let isStopping = false;
+  let quiet: (() => void) | undefined;
+  const recorder = createRecorder({
+    outbox,
+    clock,
+    now,
+    active: () => bodies.active,
+    recorded,
+    touched: (run) => options.touched(run.id),
+    left,
+    lost: lose,
+  });
+  const bodies = createBodies({
+    ...options,
+    began,
+    admit({ run, task }) {
+      tell(run, { type: "admitted", task });
+      return recorder.durable(run);
+    },
+    ended,
+    step: (attempt, name, body) => runStep(attempt, name, body, { recorder, ...options }),
+    progress(attempt, progress) {
+      attempt.progress = JSON.stringify(progress);
+      attempt.isMarked = false;
+      events.progress(attempt, progress);
+    },
+  });
+  return {
+    get size() {
+      return runs.size;
+    },
+    get load() {
+      return { active: bodies.active.size, queued: bodies.queued };
+    },
+    adopt,
+    obey,
+    loseAll() {
+      for (const run of [...runs.values()]) lose(run);
+    },
+    drain,
+  };
+
+  function adopt(run: LiveRun): void {
+    runs.set(run.seq, run);
+    events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
+    if (run.deadlineAt !== undefined) {
+      run.timers.set(DEADLINE, clock.after(Math.max(0, run.deadlineAt - now()), () => overrun(run)));
+    }
+    tell(run, { type: "begun" });
+  }
+
+  /** Something happened to a run: asks the machine and does what it says. */
+  function tell(run: LiveRun, happening: Happening): void {
+    if (run.gone || run.isLeaving) return;
+    for (const effect of happen(run.plan, run.progress, happening)) perform(run, effect);
+  }
+
+  function perform(run: LiveRun, effect: Effect): void {
+    switch (effect.do) {
+      case "start":
+        return begin(run, effect.task);
+      case "record":
+        return recorder.record(run, effect.task);
+      case "wait":
+        return arm(run, effect.task, effect.dueAt);
+      case "park":
+        return park(run, effect.dueAt);
+      case "release":
+        return recorder.move(run, { to: "pending" });
+      case "abort":
+        return abort(run);
+      case "end":
+        return recorder.move(run, endMove(run, effect.as, now()));
+    }
+  }
+
+  function begin(run: LiveRun, task: number): void {
+    const attempt: Attempt = {
+      run,
+      task,
+      number: run.progress.tasks[task]!.attempts,
+      stage: "queued",
+      startedAt: 0,
+      context: undefined,
+      aborted: undefined,
+      disarm: undefined,
+      isMarked: false,
+      progress: undefined,
+    };
+    run.attempts.set(task, attempt);
+    if (isStopping || run.gone) return abandon(attempt);
+    bodies.queue(attempt);
+  }
+
+  function began(attempt: Attempt): void {
+    attempt.run.startedAt[attempt.task] = attempt.startedAt;
+    events.task(attempt, "task.started");
+    recorder.watch();
+  }
+
+  function ended(attempt: Attempt, end: AttemptEnd): void {
+    const { run, task } = attempt;
+    if (!run.gone) {
+      switch (end.kind) {
+        case "returned":
+          run.outputs[task] = end.output;
+          tell(run, { type: "completed", task });
+          break;
+        case "declined":
+          tell(run, { type: "declined", task });
+          break;
+        case "threw":
+          threw(attempt, end.thrown);
+          break;
+      }
+    }
+    if (bodies.active.size === 0) quiet?.();
+  }
+
+  function threw(attempt: Attempt, thrown: unknown): void {
+    const { run, task } = attempt;
+    if (attempt.aborted?.reason instanceof ShutdownError) return tell(run, { type: "abandoned", task });
+    if (run.closing !== undefined) return tell(run, { type: "failed", task, retryAt: undefined });
+    const definition = run.plan.tasks[task]!;
+    const next = afterFailure(definition.retry, attempt.number, thrown, options.random, logger);
+    if (next.kind === "defer") {
+      const dueAt = now() + next.delayMs;
+      events.deferred(attempt, dueAt);
+      return tell(run, { type: "deferred", task, dueAt });
+    }
+    const failure = { taskId: definition.id, attempt: attempt.number, error: toErrorRecord(thrown) };
+    run.failures.set(task, withFailure(run.failures.get(task) ?? [], failure));
+    if (next.kind === "fail") {
+      run.thrown.set(task, thrown);
+      return tell(run, { type: "failed", task, retryAt: undefined });
+    }
+    const retryAt = now() + next.delayMs;
+    events.retrying(attempt, failure.error, retryAt);
+    tell(run, { type: "failed", task, retryAt });
+  }
+
+  function abandon(attempt: Attempt): void {
+    bodies.drop(attempt);
+    tell(attempt.run, { type: "abandoned", task: attempt.task });
+  }
+
+  function arm(run: LiveRun, task: number, dueAt: number): void {
+    run.timers.get(task)?.();
+    run.timers.set(task, clock.after(Math.max(0, dueAt - now()), () => tell(run, { type: "due", task })));
+  }
+
+  function park(run: LiveRun, dueAt: number): void {
+    const wakeAt = Math.min(dueAt, run.deadlineAt ?? Infinity);
+    recorder.move(run, { to: "waiting", dueAt: wakeAt, release: wakeAt - now() > LONG_WAIT_MS });
+  }
+
+  function overrun(run: LiveRun): void {
+    const cause = new RunTimeoutError(run.id, run.timeoutMs ?? 0);
+    close(run, "failed", { cause, reason: undefined, error: toErrorRecord(cause) });
+  }
+
+  function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
+    if (run.isLeaving || run.closing !== undefined || run.progress.phase === "ended") return;
+    run.closing = closing;
+    run.timers.set(GRACE, clock.after(GRACE_MS, () => tell(run, { type: "graceOver" })));
+    tell(run, { type: "closed", as });
+  }
+
+  function abort(run: LiveRun): void {
+    for (const attempt of [...run.attempts.values()]) {
+      if (attempt.stage === "running") bodies.abort(attempt, run.closing?.cause);
+      if (attempt.stage === "queued") abandon(attempt);
+    }
+  }
+
+  function obey(orders: readonly StandingOrder[]): void {
+    const stillPaused = new Set<LiveRun>();
+    for (const { seq, cancel, paused: isPaused } of orders) {
+      const run = runs.get(seq);
+      if (run === undefined) continue;
+      if (isPaused) {
+        stillPaused.add(run);
+        paused.add(run);
+        tell(run, { type: "paused" });
+      }
+      if (cancel === undefined) continue;
+      const cause = new RunCancelledError(run.id, cancel.reason);
+      close(run, "cancelled", { cause, reason: cancel.reason, error: undefined });
+    }
+    for (const run of paused) {
+      if (stillPaused.has(run)) continue;
+      paused.delete(run);
+      tell(run, { type: "resumed" });
+    }
+  }
+
+  function recorded(run: LiveRun, task: number): void {
+    const attempt = run.attempts.get(task);
+    run.attempts.delete(task);
+    run.timers.get(task)?.();
+    run.timers.delete(task);
+    events.recorded(run, task);
+    if (attempt !== undefined) callHooks(run, attempt, logger);
+    tell(run, { type: "recorded", task });
+  }
+
+  function left(run: LiveRun, move: RunMove): void {
+    forget(run);
+    const end = runEnd(run, move);
+    if (end === undefined) {
+      const isPaused = run.progress.phase === "paused";
+      events.run(run, move.to === "waiting" ? "run.waiting" : isPaused ? "run.paused" : "run.handedBack");
+      return options.left(move.to === "waiting" ? move.dueAt : undefined);
+    }
+    options.left(undefined);
+    if (run.hooks.length === 0) return finished(end);
+    // Waiters are told when hooks have returned, unless one takes for ever.
+    let timer: (() => void) | undefined;
+    const patience = new Promise<void>((resolve) => timer = clock.after(GRACE_MS, resolve));
+    void Promise.race([Promise.allSettled(run.hooks), patience]).then(() => {
+      timer?.();
+      finished(end);
+    });
+  }
+
+  function finished(end: RunEnd): void {
+    events.ended(end);
+    options.ended(end);
+  }
+
+  function lose(run: LiveRun): void {
+    if (run.gone) return;
+    const cause = new LeaseLostError(run.id);
+    logger.warn(cause.message);
+    events.run(run, "run.leaseLost");
+    for (const attempt of run.attempts.values()) bodies.abort(attempt, cause);
+    forget(run);
+    options.left(undefined);
+  }
+
+  function forget(run: LiveRun): void {
+    run.gone = true;
+    runs.delete(run.seq);
+    paused.delete(run);
+    for (const cancel of run.timers.values()) cancel();
+    run.timers.clear();
+    // A body that outlived its grace or its lease may never settle: its place is free all the same.
+    for (const attempt of run.attempts.values()) bodies.drop(attempt);
+  }
+
+  async function drain(timeoutMs: number): Promise<void> {
+    isStopping = true;
+    for (const run of runs.values()) {
+      for (const attempt of [...run.attempts.values()]) if (attempt.stage === "queued") abandon(attempt);
+    }
+    await settledWithin(timeoutMs);
+    const cause = new ShutdownError();
+    for (const attempt of [...bodies.active]) bodies.abort(attempt, cause);
+    // Bodies that heed their signal get the time to say so; the others are left behind.
+    await settledWithin(Math.min(timeoutMs, 1_000));
+    for (const attempt of [...bodies.active]) abandon(attempt);
+    await outbox.idle();
+    for (const run of runs.values()) handBack(run);
+    await outbox.idle();
+    recorder.stop();
+    for (const run of [...runs.values()]) forget(run);
+  }
+
+  function handBack(run: LiveRun): void {
+    const dueAt = run.progress.parkedUntil;
+    recorder.move(run, dueAt === undefined ? { to: "pending" } : { to: "waiting", dueAt, release: true });
+  }
+
+  function settledWithin(ms: number): Promise<void> {
+    if (bodies.active.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = clock.after(ms, done);
+      quiet = done;
+
+      function done(): void {
+        cancel();
+        quiet = undefined;
+        resolve();
+      }
+    });
+  }
+}

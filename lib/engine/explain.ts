@@ -1,0 +1,116 @@
+import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+import type { RunnerRow, RunRow, Store } from "../store/port.ts";
+
+/** One reason why a run is not further. */
+export interface Reason {
+  /** What kind of thing it waits for. */
+  readonly kind: "ended" | "task" | "timer" | "limit" | "paused" | "cancelling" | "version" | "runner";
+  /** In words. */
+  readonly message: string;
+  /** The task concerned. */
+  readonly taskId?: string;
+  /** When it goes on by itself, in milliseconds since the epoch. */
+  readonly dueAt?: number;
+}
+
+/** Why a run is not moving, or what it is at. */
+export interface Explanation {
+  /** The run. */
+  readonly runId: string;
+  /** Where it is. */
+  readonly state: RunRow["state"];
+  /** Every reason, the decisive one first. */
+  readonly reasons: readonly Reason[];
+  /** The reasons as one sentence. */
+  readonly summary: string;
+}
+
+/**
+ * Says why a run is not further.
+ *
+ * @throws {RunNotFoundError} If there is no such run.
+ */
+export async function explain(runId: string, reader: Reader, store: Store): Promise<Explanation> {
+  const row = await reader.row(runId);
+  const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(row, reader, store);
+  return { runId, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
+}
+
+function endReason(row: RunRow): Reason {
+  const why = row.error?.message ?? row.reason;
+  return { kind: "ended", message: `it has ended: ${row.state}${why === undefined ? "" : ` (${why})`}` };
+}
+
+async function openReasons(row: RunRow, reader: Reader, store: Store): Promise<Reason[]> {
+  const now = store.now();
+  const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
+  const tasks = await reader.tasks(row);
+  const reasons: Reason[] = [];
+  if (row.cancelling) reasons.push({ kind: "cancelling", message: "it is being cancelled: its bodies have 5 s to settle" });
+  if (row.state === "paused") {
+    const why = row.reason === undefined ? "" : ` (${row.reason})`;
+    reasons.push({ kind: "paused", message: `it is paused${why}: resume() lets it go on` });
+  }
+  if (row.strandedBy !== undefined) {
+    const message = `version ${row.strandedBy} of its workflow cannot go on with it (${row.reason ?? "other tasks"}): ` +
+      `it needs a runner of version ${row.version}`;
+    reasons.push({ kind: "version", message });
+  }
+  if (row.owner === undefined && row.state !== "paused") reasons.push(...unownedReasons(row, runners, now));
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, tasks, now))];
+}
+
+function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number): Reason[] {
+  const able = runners.filter((runner) =>
+    runner.served.some(({ workflow, version }) =>
+      workflow === row.workflow && (!runner.pinned || version === row.version)
+    )
+  );
+  if (row.dueAt !== undefined && row.dueAt > now) {
+    return [{ kind: "timer", message: `it is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }];
+  }
+  if (row.strandedBy !== undefined) return [];
+  if (runners.length === 0) return [{ kind: "runner", message: "no runner is alive" }];
+  if (able.length > 0) return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
+  const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
+  if (!known) return [{ kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` }];
+  return [{ kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` }];
+}
+
+function taskReasons(task: TaskInfo, all: readonly TaskInfo[], now: number): Reason[] {
+  const { id: taskId } = task;
+  switch (task.state) {
+    case "running":
+      return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${task.attempts})` }];
+    case "waiting": {
+      const dueAt = task.dueAt ?? now;
+      const why = task.reason === "deferred"
+        ? "asked to be called again"
+        : `failed (${task.error?.message ?? "unknown"}) and is retried`;
+      return [{ kind: "timer", taskId, dueAt, message: `task "${taskId}" ${why} ${inWords(dueAt - now)}` }];
+    }
+    case "pending": {
+      const open = task.after.filter((id) => all.some((one) => one.id === id && isOpen(one)));
+      if (open.length === 0) return [{ kind: "task", taskId, message: `task "${taskId}" is about to start` }];
+      const names = open.map((id) => `"${id}"`).join(", ");
+      return [{ kind: "task", taskId, message: `task "${taskId}" waits for ${names}` }];
+    }
+    case "completed":
+    case "failed":
+    case "skipped":
+    case "cancelled":
+      return [];
+  }
+}
+
+function isOpen(task: TaskInfo): boolean {
+  return task.state === "pending" || task.state === "running" || task.state === "waiting";
+}
+
+function inWords(ms: number): string {
+  if (ms <= 0) return "now";
+  if (ms < 1_000) return `in ${ms} ms`;
+  if (ms < 120_000) return `in ${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `in ${Math.round(ms / 60_000)} min`;
+  return `in ${Math.round(ms / 3_600_000)} h`;
+}

@@ -1,0 +1,125 @@
+import { checkOptions } from "../definition/checks.ts";
+import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
+import { RunNotFoundError, RunStateError } from "../errors.ts";
+import type { Order } from "../store/port.ts";
+import type { Desk } from "./desk.ts";
+import type { RunEvent } from "./events.ts";
+import { forkRun } from "./fork.ts";
+import { refuse } from "./options.ts";
+import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
+import { isOver, runInfo, type RunInfo, type TaskInfo } from "./reading.ts";
+import { retryRun } from "./retry_run.ts";
+import type { RunEnd } from "./run_end.ts";
+import { runEvents } from "./run_events.ts";
+
+/** Options of `fork`. */
+export interface ForkOptions<W extends AnyWorkflow> {
+  /** The first task to run again, with all that follows it. @default {undefined} whatever has not completed */
+  readonly from?: keyof OutputsOf<W> & string;
+  /** Another input; without `from`, every task then runs again. @default {undefined} the same */
+  readonly input?: InputOf<W>;
+  /** Outputs to take instead of running their tasks; what depends on them runs again. */
+  readonly outputs?: Partial<OutputsOf<W>>;
+}
+
+/** A run, from whichever process it is looked at. */
+export interface RunHandle<W extends AnyWorkflow> {
+  /** The run's id. */
+  readonly id: string;
+  /** Where it is. */
+  status(): Promise<RunInfo>;
+  /**
+   * Waits for its result.
+   *
+   * @throws {RunFailedError} If it failed.
+   * @throws {RunCancelledError} If it was cancelled.
+   */
+  result(): Promise<ResultOf<W>>;
+  /** Waits for its end, however it ends. */
+  outcome(): Promise<RunOutcome<W>>;
+  /**
+   * Ends it: what has not started never will, what runs is aborted. Resolves when the order is durable; the run is
+   * `cancelled` once its bodies have settled, after 5 s at the latest.
+   *
+   * @throws {RunStateError} If it has ended.
+   */
+  cancel(reason?: string): Promise<void>;
+  /**
+   * Lets running bodies finish and starts nothing new until `resume()`; retries and timers wait too.
+   *
+   * @throws {RunStateError} If it has ended.
+   */
+  pause(reason?: string): Promise<void>;
+  /**
+   * Lets a paused run go on; one that is not paused goes on as it is.
+   *
+   * @throws {RunStateError} If it has ended.
+   */
+  resume(): Promise<void>;
+  /** Its tasks, in the order of their definition. */
+  tasks(): Promise<TaskInfo[]>;
+  /** What has happened to it and will, until it ends. */
+  events(): AsyncIterable<RunEvent>;
+  /**
+   * Sets a failed run going again: what failed, what was never run, and what follows those. Results of other tasks are
+   * kept.
+   *
+   * @throws {RunStateError} If it has not failed.
+   */
+  retry(): Promise<void>;
+  /**
+   * Starts a new run that begins with results of this one.
+   *
+   * @throws {UnknownTaskError} If `from` or `outputs` name a task that the workflow does not have.
+   */
+  fork(options?: ForkOptions<W>): Promise<RunHandle<W>>;
+}
+
+/** A handle on a run. */
+export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHandle<W> {
+  return {
+    id,
+    status: async () => runInfo(await desk.reader.row(id)),
+    result: async () => resultOf<W>(await endOf(desk, id)),
+    outcome: async () => outcomeOf<W>(await endOf(desk, id)),
+    cancel: (reason) => order(desk, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
+    pause: (reason) => order(desk, id, { kind: "pause", reason: reasonText("pause", reason) }),
+    resume: () => order(desk, id, { kind: "resume" }),
+    tasks: async () => await desk.reader.tasks(await desk.reader.row(id)),
+    events: () => runEvents(id, desk.reader, desk.hub),
+    retry: () => retryRun(desk, id),
+    async fork(options = {}) {
+      const problems: string[] = [];
+      checkOptions(options, "the options", ["from", "input", "outputs"], problems);
+      refuse(`fork run "${id}"`, problems);
+      return runHandle<W>(desk, await forkRun(desk, id, options));
+    },
+  };
+}
+
+/** Waits for the end of a run. */
+export async function endOf(desk: Desk, id: string): Promise<RunEnd> {
+  // Listen first and look then: an end in between would be missed the other way round.
+  const news = desk.hub.end(id);
+  const row = await desk.store.run(id);
+  if (row === undefined || isOver(row.state)) {
+    news.catch(() => {});
+    desk.hub.forget(id);
+    if (row === undefined) throw new RunNotFoundError(id);
+    return await desk.reader.end(row);
+  }
+  return await news ?? await desk.reader.end(await desk.reader.row(id));
+}
+
+async function order(desk: Desk, id: string, order: Order): Promise<void> {
+  const verdict = await desk.store.order(id, order);
+  desk.changed();
+  if (verdict.kind === "unknown") throw new RunNotFoundError(id);
+  if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
+  if (isOver(verdict.state)) desk.hub.settled(id);
+}
+
+function reasonText(action: string, reason: unknown): string | undefined {
+  if (reason === undefined || typeof reason === "string") return reason;
+  throw new TypeError(`Cannot ${action} a run: its reason must be a string`);
+}

@@ -1,0 +1,138 @@
+import type { Clock } from "../clock.ts";
+import { ShutdownError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { Store } from "../store/port.ts";
+import type { RunEnd } from "./run_end.ts";
+
+/** Who waits for which run. News come from this process at once, from others by a hint and, at the latest, by a slow poll. */
+export interface Hub {
+  /** Resolves when the run has ended, with how, if this process has carried it; else it is read from the store. */
+  end(runId: string): Promise<RunEnd | undefined>;
+  /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
+  subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
+  /** Nobody waits for the run after all. */
+  forget(runId: string): void;
+  /** A run has ended: how is to be read from the store. */
+  settled(runId: string): void;
+  /** A run has ended in this process. */
+  ended(end: RunEnd): void;
+  /** Something of a run has changed in this process. */
+  touched(runId: string): void;
+  /** Rejects who still waits. */
+  close(): void;
+}
+
+/** How long news from another process may take when every hint was lost. */
+const SLOW_POLL_MS = 1_000;
+/** How often a hint may make us look. */
+const LOOK_AGAIN_MS = 20;
+
+interface Waiter {
+  readonly promise: Promise<RunEnd | undefined>;
+  readonly resolve: (end: RunEnd | undefined) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A hub over a store. */
+export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
+  const waiters = new Map<string, Waiter>();
+  const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
+  let unwatch: (() => void) | undefined;
+  let cancelPoll: (() => void) | undefined;
+  let isSoon = false;
+  let isLooking = false;
+  let isClosed = false;
+  return {
+    end(runId) {
+      if (isClosed) return Promise.reject(new ShutdownError("Cannot wait for a run: the runner or client is closed"));
+      const known = waiters.get(runId);
+      if (known !== undefined) return known.promise;
+      const waiter: Waiter = Promise.withResolvers<RunEnd | undefined>();
+      waiters.set(runId, waiter);
+      watch();
+      return waiter.promise;
+    },
+    subscribe(runId, changed) {
+      if (isClosed) changed(true);
+      const listeners = subscribers.get(runId) ?? new Set();
+      subscribers.set(runId, listeners.add(changed));
+      watch();
+      return () => {
+        listeners.delete(changed);
+        if (listeners.size === 0) subscribers.delete(runId);
+        rest();
+      };
+    },
+    forget(runId) {
+      waiters.delete(runId);
+      rest();
+    },
+    settled: (runId) => settle(runId, undefined),
+    ended: (end) => settle(end.runId, end),
+    touched,
+    close() {
+      isClosed = true;
+      for (const { reject, promise } of waiters.values()) {
+        promise.catch(() => {});
+        reject(new ShutdownError("The runner or client was closed before the run had ended; the run goes on elsewhere"));
+      }
+      waiters.clear();
+      const listeners = [...subscribers.values()].flatMap((each) => [...each]);
+      subscribers.clear();
+      rest();
+      for (const changed of listeners) changed(true);
+    },
+  };
+
+  function settle(runId: string, end: RunEnd | undefined): void {
+    waiters.get(runId)?.resolve(end);
+    waiters.delete(runId);
+    touched(runId);
+    rest();
+  }
+
+  function touched(runId: string): void {
+    for (const changed of subscribers.get(runId) ?? []) changed(false);
+  }
+
+  function watch(): void {
+    if (isClosed) return;
+    unwatch ??= store.watch(soon);
+    cancelPoll ??= clock.after(SLOW_POLL_MS, look);
+  }
+
+  /** Nobody waits any more: no timer is left that could keep the process. */
+  function rest(): void {
+    if (waiters.size > 0 || subscribers.size > 0) return;
+    unwatch?.();
+    cancelPoll?.();
+    unwatch = undefined;
+    cancelPoll = undefined;
+  }
+
+  function soon(): void {
+    // Once only: hints that keep coming must not put the look off for ever.
+    if (isSoon || cancelPoll === undefined) return;
+    isSoon = true;
+    cancelPoll();
+    cancelPoll = clock.after(LOOK_AGAIN_MS, look);
+  }
+
+  async function look(): Promise<void> {
+    if (isLooking) return;
+    isLooking = true;
+    isSoon = false;
+    try {
+      if (waiters.size > 0) {
+        for (const id of await store.ended([...waiters.keys()])) settle(id, undefined);
+      }
+    } catch (error) {
+      logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });
+    }
+    isLooking = false;
+    for (const listeners of [...subscribers.values()]) for (const changed of [...listeners]) changed(false);
+    cancelPoll = undefined;
+    if (waiters.size > 0 || subscribers.size > 0) watch();
+    else rest();
+  }
+}

@@ -1,0 +1,214 @@
+import type { ErrorRecord, Failure } from "../errors.ts";
+import type { JournalRecord, RunMove } from "../store/port.ts";
+import type { AttemptContext } from "./attempt.ts";
+import { progressOf, type Recorded, type RunProgress } from "./machine.ts";
+import type { Draft } from "./outbox.ts";
+import type { Plan } from "./plan.ts";
+
+/** A run that this process owns and holds in memory. */
+export interface LiveRun {
+  /** Its id. */
+  readonly id: string;
+  /** Its row. */
+  readonly seq: number;
+  /** The fence for all its writes. */
+  readonly epoch: number;
+  /** Its workflow, numbered. */
+  readonly plan: Plan;
+  /** Its input as JSON text. */
+  readonly input: string | undefined;
+  /** When it must have ended. */
+  readonly deadlineAt: number | undefined;
+  /** The limit behind it. */
+  readonly timeoutMs: number | undefined;
+  /** How many runners have died with it. */
+  readonly crashes: number;
+  /** What the state machine knows of it. */
+  readonly progress: RunProgress;
+  /** Outputs of completed tasks as JSON text, by task number. */
+  readonly outputs: (string | undefined)[];
+  /** Failed attempts, by task number. */
+  readonly failures: Map<number, readonly Failure[]>;
+  /** When the latest attempt of a task began, by task number. */
+  readonly startedAt: (number | undefined)[];
+  /** Outputs of steps as JSON text, or promises of steps under way, by task number and name. */
+  readonly steps: Map<string, Promise<string | undefined>>;
+  /** Attempts under way, by task number. */
+  readonly attempts: Map<number, Attempt>;
+  /** Takes back the timer of a waiting task, by task number; the run's own deadline under -1, its grace under -2. */
+  readonly timers: Map<number, () => void>;
+  /** What waits to be written and may still grow. */
+  draft: LiveDraft | undefined;
+  /** Why it is being ended from outside. */
+  closing: Closing | undefined;
+  /** What its row says. */
+  stored: "running" | "waiting";
+  /** Whether this process has let go of it: whatever still comes in is ignored. */
+  gone: boolean;
+  /** Whether what takes it out of memory is on its way to the store: nothing new may happen to it. */
+  isLeaving: boolean;
+  /** Whether the database refused something of it. */
+  isRefused: boolean;
+  /** What the last attempt of a failed task threw, for its hook, by task number. */
+  readonly thrown: Map<number, unknown>;
+  /** Hooks that have been called. */
+  readonly hooks: Promise<unknown>[];
+}
+
+/** Why a run is ended from outside. */
+export interface Closing {
+  /** What its bodies are aborted with. */
+  readonly cause: Error;
+  /** What a cancelled one is recorded with. */
+  readonly reason: string | undefined;
+  /** What a failed one is recorded with. */
+  readonly error: ErrorRecord | undefined;
+}
+
+/** One try at a task. */
+export interface Attempt {
+  /** Its run. */
+  readonly run: LiveRun;
+  /** Its task's number. */
+  readonly task: number;
+  /** Which try, counted from 1. */
+  readonly number: number;
+  /** `queued` waits for a free place, `over` has ended for the engine, whatever its body still does. */
+  stage: "queued" | "running" | "over";
+  /** When it began. */
+  startedAt: number;
+  /** What its body and hooks receive. */
+  context: AttemptContext | undefined;
+  /** Why it was aborted. */
+  aborted: { readonly reason: unknown } | undefined;
+  /** Takes back its time-out. */
+  disarm: (() => void) | undefined;
+  /** Whether the journal knows that it runs. */
+  isMarked: boolean;
+  /** What `ctx.progress` said last, as JSON text. */
+  progress: string | undefined;
+}
+
+/** A draft that somebody waits for. */
+export interface LiveDraft extends Draft {
+  /** Told when its records are durable, or why they are not. */
+  readonly waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[];
+}
+
+/** What is known of a run when it comes into memory. */
+export interface Arrival {
+  readonly id: string;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly input: string | undefined;
+  readonly deadlineAt: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly crashes: number;
+  readonly journal: readonly JournalRecord[];
+}
+
+const STEP = "step:";
+
+/** Brings a run into memory. */
+export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
+  const own = arrival.journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
+  const run: LiveRun = {
+    id: arrival.id,
+    seq: arrival.seq,
+    epoch: arrival.epoch,
+    plan,
+    input: arrival.input,
+    deadlineAt: arrival.deadlineAt,
+    timeoutMs: arrival.timeoutMs,
+    crashes: arrival.crashes,
+    progress: progressOf(plan, own.map((record) => recorded(plan, record))),
+    outputs: plan.tasks.map(() => undefined),
+    failures: new Map(),
+    startedAt: plan.tasks.map(() => undefined),
+    steps: new Map(),
+    attempts: new Map(),
+    timers: new Map(),
+    draft: undefined,
+    closing: undefined,
+    stored: "running",
+    gone: false,
+    isLeaving: false,
+    isRefused: false,
+    thrown: new Map(),
+    hooks: [],
+  };
+  for (const record of own) {
+    const number = plan.numbers.get(record.task)!;
+    run.outputs[number] = record.output;
+    run.startedAt[number] = record.startedAt;
+    if (record.failures.length > 0) run.failures.set(number, record.failures);
+  }
+  for (const { task, part, output } of arrival.journal) {
+    const number = plan.numbers.get(task);
+    if (number !== undefined && part.startsWith(STEP)) {
+      run.steps.set(stepKey(number, part.slice(STEP.length)), Promise.resolve(output));
+    }
+  }
+  return run;
+}
+
+/** Where a step is remembered. */
+export function stepKey(task: number, name: string): string {
+  return `${task} ${name}`;
+}
+
+/** The row of a task as it is now. */
+export function recordOf(run: LiveRun, number: number, now: number): JournalRecord {
+  const task = run.progress.tasks[number]!;
+  const isOver = task.state === "completed" || task.state === "failed" || task.state === "skipped";
+  return {
+    task: run.plan.tasks[number]!.id,
+    part: "",
+    state: task.state,
+    attempts: task.attempts,
+    output: run.outputs[number],
+    failures: run.failures.get(number) ?? NO_FAILURES,
+    reason: task.reason,
+    startedAt: run.startedAt[number],
+    endedAt: isOver ? now : undefined,
+    dueAt: task.state === "waiting" ? task.dueAt : undefined,
+    progress: run.attempts.get(number)?.progress,
+  };
+}
+
+/** The row of a step that has completed. */
+export function stepRecord(attempt: Attempt, name: string, output: string | undefined, now: number): JournalRecord {
+  return {
+    task: attempt.run.plan.tasks[attempt.task]!.id,
+    part: `${STEP}${name}`,
+    state: "completed",
+    attempts: attempt.number,
+    output,
+    failures: NO_FAILURES,
+    reason: undefined,
+    startedAt: attempt.startedAt,
+    endedAt: now,
+    dueAt: undefined,
+    progress: undefined,
+  };
+}
+
+/** Whether what becomes of a run takes it out of memory. */
+export function isFarewell(move: RunMove): boolean {
+  return move.to !== "running" && (move.to !== "waiting" || move.release);
+}
+
+const NO_FAILURES: readonly Failure[] = [];
+
+function recorded(plan: Plan, record: JournalRecord): Recorded {
+  // No row says `cancelled`; one that did would be a task to run again.
+  const state = record.state === "cancelled" ? "pending" : record.state;
+  return {
+    task: plan.numbers.get(record.task)!,
+    state,
+    // The attempt that was under way when the runner died does not count.
+    attempts: state === "running" ? record.attempts - 1 : record.attempts,
+    dueAt: record.dueAt,
+    reason: record.reason,
+  };
+}

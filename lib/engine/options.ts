@@ -1,0 +1,158 @@
+import { checkDuration, checkFunction, checkOptions, checkText, checkWord, type Options, shown } from "../definition/checks.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { Duration } from "../duration.ts";
+import { type Logger, silent } from "../logger.ts";
+import type { RunEvent } from "./events.ts";
+
+/** Options of `createClient`. */
+export interface ClientOptions<W extends AnyWorkflow> {
+  /** What can be started. @default {[]} */
+  readonly workflows?: readonly W[];
+  /** The tenant's schema on Postgres; an error with SQLite, where a tenant is a file. */
+  readonly schema?: string;
+  /**
+   * SQLite: what a commit survives. `"power"` (synchronous FULL) the loss of power, `"process"` (NORMAL) the death of
+   * the process but perhaps not the last commits before a loss of power. @default {"power"}
+   */
+  readonly durability?: "power" | "process";
+  /** The largest input or output, in bytes of JSON. @default {1_048_576} */
+  readonly maxPayloadBytes?: number;
+  /** Where messages go; `console` is one. @default {undefined} nowhere */
+  readonly logger?: Logger;
+  /** Time, for tests. @default {undefined} the machine's */
+  readonly clock?: Clock;
+}
+
+/** Options of `createRunner`. */
+export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
+  /** What this runner executes; it never touches runs of other workflows. */
+  readonly workflows: readonly W[];
+  /** Task bodies at once. @default {64} */
+  readonly concurrency?: number;
+  /** Runs held in memory at once. @default {1000} */
+  readonly maxRuns?: number;
+  /** How long this runner is believed alive without a sign of life; at least a second. @default {"30s"} */
+  readonly lease?: Duration;
+  /** Finished runs are deleted this long after their end. @default {undefined} never */
+  readonly retention?: Duration;
+  /**
+   * What to do with a run that began with another version of its workflow: `"resume"` it if each of its recorded tasks
+   * still exists with the same kind and dependencies, or leave it to a runner of its own version (`"pin"`). What cannot
+   * go on is listed by `stranded()`. @default {"resume"}
+   */
+  readonly onVersionChange?: "resume" | "pin";
+  /** A run is given up after so many runners died with it without getting further. @default {5} */
+  readonly recoveryLimit?: number;
+  /** Told what happens in this runner, as it happens. What it throws is logged. */
+  readonly onEvent?: (event: RunEvent) => void;
+  /**
+   * What becomes of a promise that a body left rejected without anybody awaiting it: by default it is logged while the
+   * runner is open, as it would otherwise end the process and every run in it. @default {"log"}
+   */
+  readonly unhandledRejections?: "log" | "ignore";
+}
+
+/** Options of a client with every default filled in. */
+export interface ClientSettings {
+  readonly workflows: readonly AnyWorkflow[];
+  readonly schema: string | undefined;
+  readonly durability: "power" | "process";
+  readonly maxPayloadBytes: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Options of a runner with every default filled in. */
+export interface RunnerSettings extends ClientSettings {
+  readonly concurrency: number;
+  readonly maxRuns: number;
+  readonly leaseMs: number;
+  readonly retentionMs: number | undefined;
+  readonly onVersionChange: "resume" | "pin";
+  readonly recoveryLimit: number;
+  readonly onEvent: ((event: RunEvent) => void) | undefined;
+  readonly unhandledRejections: "log" | "ignore";
+}
+
+const CLIENT_OPTIONS = ["workflows", "schema", "durability", "maxPayloadBytes", "logger", "clock"];
+const RUNNER_OPTIONS = [
+  ...CLIENT_OPTIONS,
+  "concurrency",
+  "maxRuns",
+  "lease",
+  "retention",
+  "onVersionChange",
+  "recoveryLimit",
+  "onEvent",
+  "unhandledRejections",
+];
+
+/** Checks the options of a client. */
+export function clientSettings(options: unknown): ClientSettings {
+  const problems: string[] = [];
+  const settings = readClient(checkOptions(options ?? {}, "the options", CLIENT_OPTIONS, problems), problems);
+  refuse("create a client", problems);
+  return settings;
+}
+
+/** Checks the options of a runner. */
+export function runnerSettings(options: unknown): RunnerSettings {
+  const problems: string[] = [];
+  const read = checkOptions(options ?? {}, "the options", RUNNER_OPTIONS, problems);
+  const settings: RunnerSettings = {
+    ...readClient(read, problems),
+    concurrency: count(read["concurrency"], "concurrency", 64, problems),
+    maxRuns: count(read["maxRuns"], "maxRuns", 1_000, problems),
+    leaseMs: checkDuration(read["lease"], "lease", problems) ?? 30_000,
+    retentionMs: checkDuration(read["retention"], "retention", problems),
+    onVersionChange: checkWord(read["onVersionChange"], "onVersionChange", { resume: 1, pin: 1 }, problems) ?? "resume",
+    recoveryLimit: count(read["recoveryLimit"], "recoveryLimit", 5, problems),
+    onEvent: checkFunction<(event: RunEvent) => void>(read["onEvent"], "onEvent", problems),
+    unhandledRejections:
+      checkWord(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }, problems) ?? "log",
+  };
+  if (settings.leaseMs < 1_000) problems.push(`lease must be at least a second, not ${settings.leaseMs} ms`);
+  if (read["workflows"] === undefined) problems.push("workflows is missing");
+  refuse("create a runner", problems);
+  return settings;
+}
+
+/**
+ * Throws everything that is wrong with a call, as one error.
+ *
+ * @throws {TypeError} If there is a problem.
+ */
+export function refuse(action: string, problems: readonly string[]): void {
+  if (problems.length > 0) throw new TypeError(`Cannot ${action}: ${problems.join("; ")}`);
+}
+
+/** A whole number of at least one, or its default. */
+export function count(value: unknown, name: string, otherwise: number, problems: string[]): number {
+  if (value === undefined) return otherwise;
+  if (Number.isSafeInteger(value) && Number(value) >= 1) return Number(value);
+  problems.push(`${name} must be a positive integer, not ${shown(value)}`);
+  return otherwise;
+}
+
+function readClient(read: Options, problems: string[]): ClientSettings {
+  const { workflows = [], logger, clock } = read;
+  if (!Array.isArray(workflows)) problems.push(`workflows must be an array, not ${shown(workflows)}`);
+  if (logger !== undefined && !has(logger, ["debug", "info", "warn", "error"])) {
+    problems.push("logger must have debug, info, warn and error, as console has");
+  }
+  if (clock !== undefined && !has(clock, ["now", "after"])) problems.push("clock must have now and after");
+  return {
+    workflows: Array.isArray(workflows) ? workflows : [],
+    schema: checkText(read["schema"], "schema", problems),
+    durability: checkWord(read["durability"], "durability", { power: 1, process: 1 }, problems) ?? "power",
+    maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, problems),
+    logger: logger === undefined ? silent : logger as Logger,
+    clock: clock === undefined ? systemClock : clock as Clock,
+  };
+}
+
+function has(value: unknown, methods: readonly string[]): boolean {
+  return typeof value === "object" && value !== null &&
+    methods.every((name) => typeof (value as Options)[name] === "function");
+}

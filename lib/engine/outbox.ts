@@ -1,0 +1,170 @@
+/**
+ * Group commit: everything to be written within one turn of the event loop goes out as one transaction, and while one
+ * is on its way the next gathers. There is no timer: an idle engine commits at once, a busy one hundreds of results
+ * together.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type {
+  Claim,
+  ClaimRequest,
+  JournalRecord,
+  NewRun,
+  Receipt,
+  RunMove,
+  RunWrite,
+  StartVerdict,
+  Store,
+  WriteVerdict,
+} from "../store/port.ts";
+
+/** What one run has to write. It may grow until it is sent. */
+export interface Draft extends RunWrite {
+  /** Its rows so far. */
+  readonly records: JournalRecord[];
+  /** What becomes of the run. */
+  move: RunMove | undefined;
+  /** Whether it is on its way: nothing may be added any more. */
+  sent: boolean;
+  /** Told what became of it. */
+  readonly settled: (verdict: WriteVerdict, draft: Draft) => void;
+}
+
+/** Gathers what is to be written and writes it. */
+export interface Outbox {
+  /** Inserts a run; resolves when it is durable. */
+  start(run: NewRun): Promise<StartVerdict>;
+  /** Inserts many runs, all in one commit. */
+  startMany(runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
+  /** Queues a draft; drafts of one run are written in the order they came. */
+  write(draft: Draft): void;
+  /** Asks for a commit soon although there may be nothing to write: for a claim. */
+  poke(): void;
+  /** Resolves when nothing is queued or on its way. */
+  idle(): Promise<void>;
+}
+
+/** What an outbox tells and asks. */
+export interface OutboxOptions {
+  /** What to claim along with the next commit. @default {() => undefined} */
+  readonly claim?: () => ClaimRequest | undefined;
+  /** The answer to a claim. */
+  readonly claimed?: (claim: Claim) => void;
+  /** Told of an error that no retry mends; what was written with it is refused. */
+  readonly failed?: (error: Error) => void;
+}
+
+// About 5 ms of work for SQLite, whose commits hold the event loop.
+const MOST_ROWS = 1_000;
+const MOST_BYTES = 2 * 1024 * 1024;
+
+interface Starting {
+  readonly runs: readonly NewRun[];
+  readonly done: (verdicts: readonly StartVerdict[]) => void;
+  readonly failed: (error: Error) => void;
+}
+
+/** An outbox over a store. */
+export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox {
+  let starting: Starting[] = [];
+  let drafts: Draft[] = [];
+  let next = 0;
+  let isPoked = false;
+  let isScheduled = false;
+  let isFlying = false;
+  const idlers: (() => void)[] = [];
+  return { start, startMany, write, poke, idle };
+
+  async function start(run: NewRun): Promise<StartVerdict> {
+    return (await startMany([run]))[0]!;
+  }
+
+  function startMany(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+    return new Promise((done, failed) => {
+      starting.push({ runs, done, failed });
+      schedule();
+    });
+  }
+
+  function write(draft: Draft): void {
+    drafts.push(draft);
+    schedule();
+  }
+
+  function poke(): void {
+    isPoked = true;
+    schedule();
+  }
+
+  function idle(): Promise<void> {
+    if (!isFlying && !isScheduled) return Promise.resolve();
+    return new Promise((resolve) => idlers.push(resolve));
+  }
+
+  function schedule(): void {
+    if (isScheduled || isFlying) return;
+    isScheduled = true;
+    setImmediate(flush);
+  }
+
+  async function flush(): Promise<void> {
+    isScheduled = false;
+    isFlying = true;
+    isPoked = false;
+    const started = takeStarts();
+    const writes = takeDrafts();
+    const claim = options.claim?.();
+    if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
+    isFlying = false;
+    if (starting.length > 0 || next < drafts.length || isPoked) schedule();
+    else for (const resolve of idlers.splice(0)) resolve();
+  }
+
+  async function commit(
+    started: readonly Starting[],
+    writes: readonly Draft[],
+    claim: ClaimRequest | undefined,
+  ): Promise<void> {
+    const starts = started.length === 1 ? started[0]!.runs : started.flatMap((one) => one.runs);
+    let receipt: Receipt;
+    try {
+      receipt = await store.commit({ starts, writes, claim });
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      for (const one of started) one.failed(error);
+      for (const draft of writes) draft.settled({ refused: error }, draft);
+      options.failed?.(error);
+      return;
+    }
+    let at = 0;
+    for (const one of started) one.done(receipt.starts.slice(at, at += one.runs.length));
+    writes.forEach((draft, index) => draft.settled(receipt.writes[index]!, draft));
+    if (receipt.claim !== undefined) options.claimed?.(receipt.claim);
+  }
+
+  /** At least one caller's runs, never a part of them: `startMany` is one commit however large. */
+  function takeStarts(): Starting[] {
+    let rows = 0;
+    const taken = starting.findIndex((one) => (rows += one.runs.length) > MOST_ROWS);
+    return starting.splice(0, taken < 0 ? starting.length : Math.max(1, taken));
+  }
+
+  function takeDrafts(): Draft[] {
+    let rows = 0;
+    let bytes = 0;
+    const from = next;
+    while (next < drafts.length && (next === from || (rows < MOST_ROWS && bytes < MOST_BYTES))) {
+      const draft = drafts[next++]!;
+      draft.sent = true;
+      rows += draft.records.length + 1;
+      for (const record of draft.records) bytes += record.output?.length ?? 0;
+    }
+    const taken = from === 0 && next === drafts.length ? drafts : drafts.slice(from, next);
+    if (next === drafts.length) {
+      drafts = [];
+      next = 0;
+    }
+    return taken;
+  }
+}

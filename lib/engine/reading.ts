@@ -1,0 +1,213 @@
+/**
+ * Runs as callers see them, read from the store: the same whether this process carries them or another does.
+ *
+ * @module
+ */
+import { decodeJson } from "../definition/json.ts";
+import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
+import type { JournalRecord, RunRow, RunState, Store, TaskState } from "../store/port.ts";
+import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
+import type { Progress } from "./events.ts";
+import type { RunEnd } from "./run_end.ts";
+
+/** A run as `status()` and `list()` tell it. Times are milliseconds since the epoch. */
+export interface RunInfo {
+  /** Its id. */
+  readonly id: string;
+  /** Its workflow's name. */
+  readonly workflow: string;
+  /** The version it started with. */
+  readonly version: string;
+  /** Where it is. */
+  readonly state: RunState;
+  /** Its key. */
+  readonly key: string | undefined;
+  /** Lower is sooner. */
+  readonly priority: number;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** When it was inserted. */
+  readonly createdAt: number;
+  /** When a runner first took it. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a pending or waiting one goes on. */
+  readonly dueAt: number | undefined;
+  /** When it must have ended. */
+  readonly deadlineAt: number | undefined;
+  /** Why it failed. */
+  readonly error: ErrorRecord | undefined;
+  /** Why it was cancelled (or is being), paused or stranded. */
+  readonly reason: string | undefined;
+  /** How many runners have died with it since it last got further. */
+  readonly crashes: number;
+  /** The run it was forked from. */
+  readonly forkedFrom: string | undefined;
+}
+
+/** A task of a run as `tasks()` tells it. Times are milliseconds since the epoch. */
+export interface TaskInfo {
+  /** Its id. */
+  readonly id: string;
+  /** What it does. */
+  readonly kind: string;
+  /** Ids of the tasks it depends on. */
+  readonly after: readonly string[];
+  /** Where it is. A body that has just begun may still be told as `pending`. */
+  readonly state: TaskState;
+  /** Attempts begun. */
+  readonly attempts: number;
+  /** Why it was skipped, or what it waits for. */
+  readonly reason: string | undefined;
+  /** Its output, if it completed. */
+  readonly output: unknown;
+  /** What its latest failed attempt threw. */
+  readonly error: ErrorRecord | undefined;
+  /** Every failed attempt. */
+  readonly failures: readonly Failure[];
+  /** When the latest attempt began. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a waiting one goes on. */
+  readonly dueAt: number | undefined;
+  /** What its body said last of how far it is. */
+  readonly progress: Progress | undefined;
+  /** Its completed steps. */
+  readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
+}
+
+/** Reads runs from a store. */
+export interface Reader {
+  /**
+   * A run's row.
+   *
+   * @throws {RunNotFoundError} If there is none.
+   */
+  row(runId: string): Promise<RunRow>;
+  /** The definition a run was started with, if it is still known. */
+  definition(row: RunRow): Promise<StoredDefinition | undefined>;
+  /** The tasks of a run, in the order of its definition. */
+  tasks(row: RunRow): Promise<TaskInfo[]>;
+  /** How a run that has ended did so. */
+  end(row: RunRow): Promise<RunEnd>;
+}
+
+/** A reader; definitions are read once. */
+export function createReader(store: Store, catalog: Catalog): Reader {
+  const definitions = new Map<string, StoredDefinition>();
+  return { row, definition, tasks, end };
+
+  async function row(runId: string): Promise<RunRow> {
+    const found = await store.run(runId);
+    if (found === undefined) throw new RunNotFoundError(runId);
+    return found;
+  }
+
+  async function definition({ workflow, version }: RunRow): Promise<StoredDefinition | undefined> {
+    const known = catalog.get(workflow);
+    if (known?.workflow.version === version) return storedDefinition(known);
+    const key = `${version} ${workflow}`;
+    const cached = definitions.get(key);
+    if (cached !== undefined) return cached;
+    const text = await store.definition({ workflow, version });
+    if (text === undefined) return undefined;
+    const stored = decodeJson(text) as StoredDefinition;
+    definitions.set(key, stored);
+    return stored;
+  }
+
+  async function tasks(row: RunRow): Promise<TaskInfo[]> {
+    const journal = await store.journal(row.seq);
+    const defined = (await definition(row))?.tasks ?? [];
+    const own = new Map(journal.flatMap((record) => record.part === "" ? [[record.task, record]] : []));
+    const known = new Map(defined.map((task) => [task.id, task]));
+    // In the order of the definition; what the journal knows beyond it comes last.
+    const ids = new Set([...known.keys(), ...own.keys()]);
+    return [...ids].map((id) => taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, own.get(id), journal));
+  }
+
+  async function end(row: RunRow): Promise<RunEnd> {
+    const journal = await store.journal(row.seq);
+    const defined = await definition(row);
+    const rank = new Map((defined?.tasks ?? []).map(({ id }, at) => [id, at]));
+    const own = journal.filter((record) => record.part === "")
+      .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
+    return {
+      runId: row.id,
+      workflow: row.workflow,
+      state: row.state === "completed" || row.state === "cancelled" ? row.state : "failed",
+      error: row.error,
+      reason: row.reason,
+      timeoutMs: row.timeoutMs,
+      crashes: row.crashes,
+      result: defined?.result,
+      outputs: new Map(own.flatMap(({ state, task, output }) => state === "completed" ? [[task, output]] : [])),
+      failures: own.flatMap(({ state, failures }) => state === "failed" ? failures : []),
+    };
+  }
+}
+
+/** A run's row as callers see it. */
+export function runInfo(row: RunRow): RunInfo {
+  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
+  const { deadlineAt, error, reason, crashes, forkedFrom } = row;
+  const isDue = state === "pending" || state === "waiting";
+  return {
+    id,
+    workflow,
+    version,
+    state,
+    key,
+    priority,
+    tags,
+    createdAt,
+    startedAt,
+    endedAt,
+    dueAt: isDue ? dueAt : undefined,
+    deadlineAt,
+    error,
+    reason,
+    crashes,
+    forkedFrom,
+  };
+}
+
+/** Whether a run of that state has ended. */
+export function isOver(state: RunState): boolean {
+  return state === "completed" || state === "failed" || state === "cancelled";
+}
+
+function taskInfo(
+  row: RunRow,
+  { id, kind, after }: Pick<TaskInfo, "id" | "kind" | "after">,
+  record: JournalRecord | undefined,
+  journal: readonly JournalRecord[],
+): TaskInfo {
+  const steps = journal.filter(({ task, part }) => task === id && part.startsWith("step:"));
+  return {
+    id,
+    kind,
+    after,
+    state: stateOf(row, record),
+    attempts: record?.attempts ?? 0,
+    reason: record?.reason,
+    output: decodeJson(record?.output),
+    error: record?.failures.at(-1)?.error,
+    failures: record?.failures ?? [],
+    startedAt: record?.startedAt,
+    endedAt: record?.endedAt,
+    dueAt: record?.dueAt,
+    progress: decodeJson(record?.progress) as Progress | undefined,
+    steps: steps.map(({ part, output, endedAt }) => ({ name: part.slice(5), output: decodeJson(output), endedAt })),
+  };
+}
+
+/** Only results are recorded; where a task without one is follows from where its run is. */
+function stateOf(row: RunRow, record: JournalRecord | undefined): TaskState {
+  const state = record?.state ?? "pending";
+  if (state === "completed" || state === "failed" || state === "skipped") return state;
+  if (isOver(row.state)) return "cancelled";
+  return state === "running" && row.owner === undefined ? "pending" : state;
+}

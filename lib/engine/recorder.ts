@@ -1,0 +1,158 @@
+import type { Clock } from "../clock.ts";
+import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
+import type { JournalRecord, RunMove, WriteVerdict } from "../store/port.ts";
+import { toErrorRecord } from "./error_record.ts";
+import { type Attempt, isFarewell, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** A body that runs longer than this is marked as running in the journal. */
+const MARK_AFTER_MS = 100;
+
+/** Writes what happens to runs in memory and tells what became durable. */
+export interface Recorder {
+  /** Writes the row of a task as it is now. */
+  record(run: LiveRun, task: number): void;
+  /** Writes a row; resolves when it is durable. */
+  append(run: LiveRun, record: JournalRecord): Promise<void>;
+  /** Resolves when what was written of the run in this turn is durable. */
+  durable(run: LiveRun): Promise<void>;
+  /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
+  move(run: LiveRun, move: RunMove): void;
+  /** Writes `running` for bodies that take long, from now on. */
+  watch(): void;
+  /** Ends its timer. */
+  stop(): void;
+}
+
+/** What a recorder tells. */
+export interface RecorderOptions {
+  /** Where writes go. */
+  readonly outbox: Outbox;
+  /** When to mark. */
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Attempts that run now. */
+  readonly active: () => ReadonlySet<Attempt>;
+  /** The row of a task is durable. */
+  readonly recorded: (run: LiveRun, task: number) => void;
+  /** Something of a run became durable. */
+  readonly touched: (run: LiveRun) => void;
+  /** The run is durably out of this process's hands. */
+  readonly left: (run: LiveRun, move: RunMove) => void;
+  /** Another runner owns it. */
+  readonly lost: (run: LiveRun) => void;
+}
+
+/** A recorder for an executor. */
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { outbox, clock, now } = options;
+  let stopSweep: (() => void) | undefined;
+  return {
+    record(run, task) {
+      const draft = draftOf(run);
+      draft.records.push(recordOf(run, task, now()));
+      wakeRow(run, draft);
+    },
+    append(run, record) {
+      draftOf(run).records.push(record);
+      return durable(run);
+    },
+    durable,
+    move(run, move) {
+      if (move.to === "waiting") run.stored = "waiting";
+      if (isFarewell(move)) run.isLeaving = true;
+      draftOf(run).move = move;
+    },
+    watch() {
+      stopSweep ??= clock.after(MARK_AFTER_MS, sweep);
+    },
+    stop() {
+      stopSweep?.();
+      stopSweep = undefined;
+    },
+  };
+
+  function durable(run: LiveRun): Promise<void> {
+    return new Promise((done, failed) => draftOf(run).waiting.push({ done, failed }));
+  }
+
+  function draftOf(run: LiveRun): LiveDraft {
+    if (run.draft !== undefined && !run.draft.sent) return run.draft;
+    const draft: LiveDraft = {
+      seq: run.seq,
+      epoch: run.epoch,
+      records: [],
+      move: undefined,
+      sent: false,
+      waiting: [],
+      settled: (verdict) => settled(run, draft, verdict),
+    };
+    run.draft = draft;
+    outbox.write(draft);
+    return draft;
+  }
+
+  function settled(run: LiveRun, draft: LiveDraft, verdict: WriteVerdict): void {
+    if (verdict === "accepted") return accepted(run, draft);
+    if (verdict === "fenced") {
+      for (const { failed } of draft.waiting) failed(new LeaseLostError(run.id));
+      return options.lost(run);
+    }
+    refused(run, draft, verdict.refused);
+  }
+
+  function accepted(run: LiveRun, draft: LiveDraft): void {
+    for (const { done } of draft.waiting) done();
+    if (run.gone) return;
+    options.touched(run);
+    for (const { task, part, state } of draft.records) {
+      if (part === "" && (state === "completed" || state === "failed" || state === "skipped")) {
+        options.recorded(run, run.plan.numbers.get(task)!);
+      }
+    }
+    if (draft.move !== undefined && isFarewell(draft.move)) options.left(run, draft.move);
+  }
+
+  /**
+   * The database will not take it, now or later: what it holds is recorded without its payloads, and the run fails with
+   * what the database said. Payloads are checked before, so this is for what only the database knows.
+   */
+  function refused(run: LiveRun, draft: LiveDraft, error: Error): void {
+    for (const { failed } of draft.waiting) failed(new PayloadError("unstorable_payload", error.message, "output"));
+    if (run.gone || run.isRefused) return options.lost(run);
+    run.isRefused = true;
+    const what: ErrorRecord = toErrorRecord(error);
+    const again = draftOf(run);
+    for (const { task, attempts, part, endedAt, startedAt } of draft.records) {
+      if (part !== "") continue;
+      const failures = [{ taskId: task, attempt: attempts, error: what }];
+      const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
+      again.records.push({ task, part, state: "failed", attempts, failures, startedAt, endedAt: endedAt ?? now(), ...bare });
+      run.failures.set(run.plan.numbers.get(task)!, failures);
+      run.progress.tasks[run.plan.numbers.get(task)!]!.state = "failed";
+    }
+    again.move = { to: "failed", at: now(), error: what };
+    run.progress.phase = "ended";
+  }
+
+  function sweep(): void {
+    stopSweep = undefined;
+    const startedBefore = now() - MARK_AFTER_MS;
+    for (const attempt of options.active()) {
+      if (attempt.isMarked || attempt.startedAt > startedBefore) continue;
+      attempt.isMarked = true;
+      const draft = draftOf(attempt.run);
+      draft.records.push(recordOf(attempt.run, attempt.task, now()));
+      wakeRow(attempt.run, draft);
+    }
+    if (options.active().size > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
+  }
+
+  /** A row that says `waiting` is put right along with the first thing written after the wait. */
+  function wakeRow(run: LiveRun, draft: LiveDraft): void {
+    if (run.stored !== "waiting" || draft.move !== undefined || run.progress.running === 0) return;
+    run.stored = "running";
+    draft.move = { to: "running" };
+  }
+}

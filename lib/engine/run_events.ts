@@ -1,0 +1,115 @@
+import type { RunRow, RunState } from "../store/port.ts";
+import type { RunEvent } from "./events.ts";
+import type { Hub } from "./hub.ts";
+import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+
+/**
+ * The events of a run from its beginning to its end. They are read off its rows, so that every process sees the same
+ * ones: what came and went between two looks, such as the start of a fast task, is told afterwards in its place.
+ */
+export async function* runEvents(runId: string, reader: Reader, hub: Hub): AsyncGenerator<RunEvent, void, void> {
+  let news = Promise.withResolvers<void>();
+  let isClosed = false;
+  const unsubscribe = hub.subscribe(runId, (closed) => {
+    isClosed ||= closed;
+    news.resolve();
+  });
+  try {
+    let before: Seen = { state: "pending", isStarted: false, tasks: new Map() };
+    while (!isClosed) {
+      news = Promise.withResolvers<void>();
+      const row = await reader.row(runId);
+      const tasks = await reader.tasks(row);
+      yield* eventsBetween(before, row, tasks);
+      if (isOver(row.state)) return;
+      before = { state: row.state, isStarted: row.startedAt !== undefined, tasks: new Map(tasks.map((t) => [t.id, t])) };
+      await news.promise;
+    }
+  } finally {
+    unsubscribe();
+  }
+}
+
+interface Seen {
+  readonly state: RunState;
+  readonly isStarted: boolean;
+  readonly tasks: ReadonlyMap<string, TaskInfo>;
+}
+
+function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): RunEvent[] {
+  const run = { runId: row.id, workflow: row.workflow };
+  const events: RunEvent[] = tasks.flatMap((task) => taskEvents(run, before.tasks.get(task.id), task, isOver(row.state)));
+  const latest = Math.max(row.createdAt, ...events.map(({ at }) => at));
+  if (row.startedAt !== undefined && !before.isStarted) events.push({ type: "run.started", ...run, at: row.startedAt });
+  // Stable, and with starts before ends of the same millisecond, because it was built in that order.
+  events.sort((a, b) => a.at - b.at);
+  if (row.state !== before.state) events.push(...stateEvents(run, before.state, row, latest));
+  return events;
+}
+
+function stateEvents(run: Run, before: RunState, row: RunRow, latest: number): RunEvent[] {
+  const at = row.endedAt ?? latest;
+  switch (row.state) {
+    case "pending":
+      return [{ type: "run.handedBack", ...run, at }];
+    case "running":
+      return before === "pending" ? [] : [{ type: "run.resumed", ...run, at }];
+    case "waiting":
+      return row.strandedBy === undefined
+        ? [{ type: "run.waiting", ...run, at }]
+        : [{ type: "run.stranded", ...run, at, reason: row.reason ?? "" }];
+    case "paused":
+      return [{ type: "run.paused", ...run, at }];
+    case "completed":
+      return [{ type: "run.completed", ...run, at }];
+    case "failed":
+      return [{ type: "run.failed", ...run, at, error: row.error ?? { name: "Error", message: "the run failed" } }];
+    case "cancelled":
+      return [{ type: "run.cancelled", ...run, at, reason: row.reason }];
+  }
+}
+
+interface Run {
+  readonly runId: string;
+  readonly workflow: string;
+}
+
+function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRunOver: boolean): RunEvent[] {
+  const base = { ...run, taskId: task.id, attempt: task.attempts };
+  const events: RunEvent[] = [];
+  const startedAt = task.startedAt ?? 0;
+  if (task.startedAt !== undefined && startedAt !== before?.startedAt) {
+    events.push({ type: "task.started", ...base, at: startedAt });
+  }
+  const failed = task.failures.at(-1);
+  const isNewFailure = failed !== undefined && task.failures.length !== (before?.failures.length ?? 0);
+  if (isNewFailure && task.state !== "failed") {
+    const dueAt = task.dueAt ?? startedAt;
+    events.push({ type: "task.retrying", ...base, attempt: failed.attempt, at: startedAt, error: failed.error, dueAt });
+  }
+  if (task.progress !== undefined && JSON.stringify(task.progress) !== JSON.stringify(before?.progress)) {
+    events.push({ type: "task.progress", ...base, at: task.endedAt ?? startedAt, ...task.progress });
+  }
+  if (task.state !== before?.state) events.push(...endEvents(base, task, isRunOver));
+  return events;
+}
+
+function endEvents(base: Run & { readonly taskId: string; readonly attempt: number }, task: TaskInfo, isRunOver: boolean): RunEvent[] {
+  const at = task.endedAt ?? task.startedAt ?? 0;
+  switch (task.state) {
+    case "completed":
+      return [{ type: "task.completed", ...base, at, output: task.output }];
+    case "failed":
+      return [{ type: "task.failed", ...base, at, error: task.error ?? { name: "Error", message: "the task failed" } }];
+    case "skipped":
+      return [{ type: "task.skipped", ...base, at, reason: task.reason ?? "" }];
+    case "waiting":
+      return task.reason === "deferred" && !isRunOver
+        ? [{ type: "task.deferred", ...base, at, dueAt: task.dueAt ?? at }]
+        : [];
+    case "pending":
+    case "running":
+    case "cancelled":
+      return [];
+  }
+}

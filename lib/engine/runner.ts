@@ -1,0 +1,291 @@
+/**
+ * A runner: the outbox, the executor, the claims and the lease around one store.
+ *
+ * @module
+ */
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import { type Duration, toMs } from "../duration.ts";
+import { openStore } from "../store/open.ts";
+import type { Claim, ClaimedRun, NewRun, RunMove, StartVerdict, Store } from "../store/port.ts";
+import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
+import { createClaims } from "./claims.ts";
+import { type Client, clientMethods } from "./client.ts";
+import { whyIncompatible } from "./compatibility.ts";
+import { createDesk } from "./desk.ts";
+import type { RunEvent } from "./events.ts";
+import { createExecutor } from "./executor.ts";
+import { thisProcess } from "./host.ts";
+import { takeLease } from "./lease.ts";
+import { type Arrival, liveRun } from "./live_run.ts";
+import { type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
+import { createOutbox } from "./outbox.ts";
+import type { Plan } from "./plan.ts";
+import { holdRejections } from "./rejections.ts";
+import { keepRetention } from "./retention.ts";
+
+/** How long `stop()` lets bodies finish unless it is told otherwise. */
+const DRAIN_MS = 10_000;
+
+/** Options of `stop`. */
+export interface StopOptions {
+  /** How long bodies may take to finish before they are aborted and their runs handed back. @default {"10s"} */
+  readonly timeout?: Duration;
+}
+
+/** Executes runs, and does all that a client does. */
+export interface Runner<W extends AnyWorkflow> extends Client<W> {
+  /**
+   * Claims nothing more, lets running bodies finish for at most `timeout`, aborts those that did not, and hands back
+   * what is left without counting an attempt. Nothing of the runner is left afterwards.
+   */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+/**
+ * Opens a store and executes runs of the given workflows until it is stopped.
+ *
+ * Runs that others left, or that a dead runner held, are taken up at once.
+ *
+ * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, or an open store.
+ * @throws {StoreError} If the store cannot be opened; the message says what to do.
+ * @throws {DefinitionError} If a workflow cannot be executed.
+ * @throws {TypeError} If an option is wrong.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createRunner, workflow } from "@sluice/sluice";
+ *
+ * const greet = workflow("greet")
+ *   .task("name", { run: () => "world" })
+ *   .task("hello", { after: ["name"], run: ({ name }) => `hello ${name}` })
+ *   .returns("hello");
+ *
+ * await using runner = await createRunner("sqlite::memory:", { workflows: [greet] });
+ * const outcome = await runner.execute(greet);
+ * assertEquals(outcome.status === "completed" && outcome.result, "hello world");
+ * ```
+ */
+export async function createRunner<const W extends AnyWorkflow>(
+  target: string | Store,
+  options: RunnerOptions<W>,
+): Promise<Runner<W>> {
+  const settings = runnerSettings(options);
+  const catalog = catalogOf(settings.workflows);
+  const { store, close } = await openStore(target, settings);
+  try {
+    return await openRunner<W>(store, close, catalog, settings);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openRunner<W extends AnyWorkflow>(
+  store: Store,
+  close: () => Promise<void>,
+  catalog: Catalog,
+  settings: RunnerSettings,
+): Promise<Runner<W>> {
+  const { clock, logger, maxRuns } = settings;
+  const now = (): number => store.now();
+  let reserved = 0;
+  let stopping: Promise<void> | undefined;
+
+  const outbox = createOutbox(store, {
+    claim: () => claims.next(),
+    claimed: (claim) => void take(claim),
+    failed: (error) => logger.error("The store failed for good", { error: error.message }),
+  });
+  const desk = createDesk(store, catalog, settings, { insert, changed });
+  const emit = listener(settings);
+  const executor = createExecutor({
+    outbox,
+    clock,
+    now,
+    logger,
+    concurrency: settings.concurrency,
+    maxPayloadBytes: settings.maxPayloadBytes,
+    random: Math.random,
+    emit,
+    touched: (runId) => desk.hub.touched(runId),
+    ended: (end) => desk.hub.ended(end),
+    left(dueAt) {
+      if (dueAt !== undefined) claims.expect(dueAt);
+      claims.freed();
+    },
+  });
+
+  await store.define(catalog.plans.map((plan) => ({
+    workflow: plan.workflow.name,
+    version: plan.workflow.version,
+    structure: plan.workflow.structure,
+    graph: JSON.stringify(storedDefinition(plan)),
+  })));
+  await store.unstrand(catalog.served);
+  const lease = await takeLease({
+    store,
+    clock,
+    logger,
+    leaseMs: settings.leaseMs,
+    recoveryLimit: settings.recoveryLimit,
+    card: {
+      ...thisProcess(),
+      served: catalog.served,
+      pinned: settings.onVersionChange === "pin",
+      concurrency: settings.concurrency,
+      maxRuns,
+    },
+    ordered: (orders) => executor.obey(orders),
+    lost: () => executor.loseAll(),
+    recovered({ released, failed }) {
+      if (released.length > 0) claims.hint();
+      for (const { id } of failed) desk.hub.settled(id);
+    },
+  });
+  const claims = createClaims({
+    clock,
+    now,
+    room: () => maxRuns - executor.size - reserved,
+    request: () => ({
+      runner: lease.runner,
+      served: catalog.served,
+      pinned: settings.onVersionChange === "pin",
+    }),
+    poke: () => outbox.poke(),
+  });
+  const unwatch = store.watch(changed);
+  const letGo = settings.unhandledRejections === "log" ? holdRejections(logger) : () => {};
+  const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
+  await lease.recover();
+  claims.hint();
+
+  return {
+    ...clientMethods<W>(desk),
+    async stats() {
+      const { active, queued } = executor.load;
+      return {
+        runs: await store.counts(),
+        store: store.counters(),
+        runner: { runs: executor.size, active, queued },
+      };
+    },
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+
+  /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
+  async function insert(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+    const room = stopping !== undefined || claims.isBacklogged ? 0 : maxRuns - executor.size - reserved;
+    let owned = 0;
+    const placed = runs.map((run) =>
+      owned < room && run.fork === undefined && run.dueAt <= now() ? (owned++, { ...run, owner: lease.runner }) : run
+    );
+    reserved += owned;
+    try {
+      const verdicts = await outbox.startMany(placed);
+      reserved -= owned;
+      owned = 0;
+      verdicts.forEach((verdict, at) => placed[at] && settle(placed[at], verdict));
+      return verdicts;
+    } finally {
+      reserved -= owned;
+    }
+  }
+
+  function settle(run: NewRun, verdict: StartVerdict): void {
+    if (verdict.kind !== "started") return;
+    if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
+    const { id, input, timeoutMs, workflow } = run;
+    const deadlineAt = timeoutMs === undefined ? undefined : verdict.at + timeoutMs;
+    bringIn(catalog.get(workflow)!, {
+      id,
+      input,
+      timeoutMs,
+      deadlineAt,
+      seq: verdict.seq,
+      epoch: 1,
+      crashes: 0,
+      journal: [],
+    });
+  }
+
+  async function take(claim: Claim): Promise<void> {
+    // Counted as taken until they are in memory: a claim in between must not ask for their places again.
+    reserved += claim.runs.length;
+    claims.answered(claim);
+    for (const run of claim.runs) {
+      reserved--;
+      try {
+        const plan = catalog.get(run.workflow);
+        const problem = plan === undefined ? "its workflow is not registered" : await whyNot(run, plan);
+        if (plan !== undefined && problem === undefined) bringIn(plan, run);
+        else strand(run, plan?.workflow.version ?? run.version, problem ?? "");
+      } catch (error) {
+        logger.error(`Cannot take up run "${run.id}"; it is handed back`, { error: String(error) });
+        giveBack(run, { to: "pending" });
+      }
+    }
+  }
+
+  async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
+    if (run.version === plan.workflow.version || run.journal.length === 0) return undefined;
+    const text = await store.definition({ workflow: run.workflow, version: run.version });
+    return whyIncompatible(run, plan, text === undefined ? undefined : JSON.parse(text));
+  }
+
+  function strand(run: ClaimedRun, by: string, reason: string): void {
+    logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
+    giveBack(run, { to: "stranded", by, reason });
+    emit?.({ type: "run.stranded", runId: run.id, workflow: run.workflow, at: now(), reason });
+  }
+
+  function giveBack(run: ClaimedRun, move: RunMove): void {
+    const { seq, epoch } = run;
+    outbox.write({ seq, epoch, records: [], move, sent: false, settled: () => desk.hub.touched(run.id) });
+  }
+
+  function bringIn(plan: Plan, arrival: Arrival & Partial<ClaimedRun>): void {
+    const run = liveRun(plan, arrival);
+    executor.adopt(run);
+    if (arrival.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: arrival.cancel, paused: false }]);
+  }
+
+  /** Somebody changed something: a hint to look, never more. */
+  function changed(): void {
+    if (stopping !== undefined) return;
+    claims.hint();
+    if (executor.size > 0) lease.checkOrders().catch(complain);
+  }
+
+  function complain(error: unknown): void {
+    logger.error("Cannot read standing orders; they are read again with the next renewal", { error: String(error) });
+  }
+
+  function stop({ timeout }: StopOptions = {}): Promise<void> {
+    return stopping ??= shut(timeout === undefined ? DRAIN_MS : toMs(timeout, "The timeout of stop()"));
+  }
+
+  async function shut(drainMs: number): Promise<void> {
+    claims.stop();
+    unwatch();
+    stopRetention();
+    await outbox.idle();
+    await executor.drain(drainMs);
+    await lease.leave();
+    desk.hub.close();
+    letGo();
+    await close();
+  }
+}
+
+function listener({ onEvent, logger }: RunnerSettings): ((event: RunEvent) => void) | undefined {
+  if (onEvent === undefined) return undefined;
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (error) {
+      logger.warn("onEvent threw", { event: event.type, error: String(error) });
+    }
+  };
+}

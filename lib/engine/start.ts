@@ -1,0 +1,155 @@
+/**
+ * What starting a run takes: options and input are checked before anything is written.
+ *
+ * @module
+ */
+import { checkDuration, checkList, checkOptions, checkTimeout, type Options, shown } from "../definition/checks.ts";
+import { encodeJson } from "../definition/json.ts";
+import { validate } from "../definition/schema.ts";
+import type { Duration } from "../duration.ts";
+import { uuidv7 } from "../ids.ts";
+import type { NewRun } from "../store/port.ts";
+import { refuse } from "./options.ts";
+import type { Plan } from "./plan.ts";
+
+/** Options of `start` and `execute`. */
+export interface StartOptions {
+  /** A second start of the same workflow with the same key answers the run of the first. */
+  readonly key?: string;
+  /** Not before so long from now. */
+  readonly delay?: Duration;
+  /** Not before this time. */
+  readonly startAt?: Date | number;
+  /** Lower is sooner, from -32,768 to 32,767. @default {0} */
+  readonly priority?: number;
+  /** Words to find it by, besides those of its workflow. */
+  readonly tags?: readonly string[];
+  /** Longest the run may take from when a runner first takes it. @default {undefined} what its workflow says */
+  readonly timeout?: Duration;
+  /** Cancels the run when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of `startMany`. */
+export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
+  /** The key of each run. */
+  readonly key?: (input: unknown, index: number) => string;
+}
+
+/** Checked options of a start. */
+export interface StartSettings {
+  readonly key: string | undefined;
+  readonly dueAt: number | undefined;
+  readonly delayMs: number | undefined;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+const START_OPTIONS = ["key", "delay", "startAt", "priority", "tags", "timeout", "signal"];
+const LONGEST_KEY = 500;
+const NO_OPTIONS: StartSettings = {
+  key: undefined,
+  dueAt: undefined,
+  delayMs: undefined,
+  priority: 0,
+  tags: [],
+  timeoutMs: undefined,
+  signal: undefined,
+};
+
+/**
+ * Checks the options of a start.
+ *
+ * @throws {TypeError} If one is wrong; the message names all that are.
+ */
+export function startSettings(options: unknown, action: string): StartSettings {
+  if (options === undefined) return NO_OPTIONS;
+  const problems: string[] = [];
+  const read = checkOptions(options, "the options", START_OPTIONS, problems);
+  if (read["delay"] !== undefined && read["startAt"] !== undefined) {
+    problems.push("delay and startAt exclude each other");
+  }
+  const settings: StartSettings = {
+    key: checkKey(read["key"], problems),
+    delayMs: checkDuration(read["delay"], "delay", problems),
+    dueAt: checkTime(read["startAt"], problems),
+    priority: checkPriority(read["priority"], problems),
+    tags: checkList(read["tags"], "tags", "strings", problems),
+    timeoutMs: checkTimeout(read["timeout"], "timeout", problems),
+    signal: checkSignal(read, problems),
+  };
+  refuse(action, problems);
+  return settings;
+}
+
+/** A key, or nothing; what is wrong with it is added to `problems`. */
+export function checkKey(value: unknown, problems: string[]): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && value !== "" && value.length <= LONGEST_KEY && !value.includes("\0")) return value;
+  problems.push(`key must be text of 1 to ${LONGEST_KEY} characters, not ${shown(value)}`);
+  return undefined;
+}
+
+/**
+ * The validated input of a run as JSON text.
+ *
+ * @throws {ValidationError} If its schema refuses it.
+ * @throws {PayloadError} If JSON cannot hold it, or it is too large.
+ */
+export async function encodeInput(
+  plan: Plan,
+  input: unknown,
+  action: string,
+  maxPayloadBytes: number,
+): Promise<string | undefined> {
+  const schema = plan.workflow.input;
+  const value = schema === undefined ? input : await validate(schema, input, action);
+  return encodeJson(value, "input", maxPayloadBytes);
+}
+
+/** A run to insert. */
+export function newRun(
+  plan: Plan,
+  input: string | undefined,
+  settings: StartSettings,
+  now: number,
+): NewRun {
+  const { name, version, tags, timeoutMs } = plan.workflow;
+  return {
+    id: uuidv7(now),
+    workflow: name,
+    version,
+    key: settings.key,
+    priority: settings.priority,
+    dueAt: settings.dueAt ?? now + (settings.delayMs ?? 0),
+    tags: settings.tags.length === 0 ? tags : [...new Set([...tags, ...settings.tags])],
+    input,
+    timeoutMs: settings.timeoutMs ?? timeoutMs,
+    owner: undefined,
+    fork: undefined,
+  };
+}
+
+function checkTime(value: unknown, problems: string[]): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = value instanceof Date ? value.getTime() : value;
+  if (typeof ms === "number" && ms >= 0 && ms <= 8.64e15) return Math.round(ms);
+  problems.push(`startAt must be a Date or milliseconds since the epoch, not ${shown(value)}`);
+  return undefined;
+}
+
+function checkPriority(value: unknown, problems: string[]): number {
+  if (value === undefined) return 0;
+  if (Number.isInteger(value) && Math.abs(Number(value) + 0.5) < 32_768) return Number(value);
+  problems.push(`priority must be an integer from -32768 to 32767, not ${shown(value)}`);
+  return 0;
+}
+
+function checkSignal(read: Options, problems: string[]): AbortSignal | undefined {
+  const { signal } = read;
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  problems.push(`signal must be an AbortSignal, not ${shown(signal)}`);
+  return undefined;
+}

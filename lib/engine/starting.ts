@@ -1,0 +1,122 @@
+import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { NewRun, StartVerdict } from "../store/port.ts";
+import { shown } from "../definition/checks.ts";
+import type { Desk } from "./desk.ts";
+import { endOf, type RunHandle, runHandle } from "./handle.ts";
+import { refuse } from "./options.ts";
+import { outcomeOf, type RunOutcome } from "./outcome.ts";
+import type { Plan } from "./plan.ts";
+import { checkKey, encodeInput, newRun, type StartSettings, startSettings } from "./start.ts";
+
+/** Starts a run; resolves when it is durable. */
+export async function startRun<W extends AnyWorkflow>(
+  desk: Desk,
+  target: unknown,
+  input: unknown,
+  options: unknown,
+): Promise<RunHandle<W>> {
+  const { run, settings } = await prepare(desk, target, input, options, "start");
+  const id = await insert(desk, run);
+  if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
+  return runHandle<W>(desk, id);
+}
+
+/** Starts a run and waits for its end. */
+export async function executeRun<W extends AnyWorkflow>(
+  desk: Desk,
+  target: unknown,
+  input: unknown,
+  options: unknown,
+): Promise<RunOutcome<W>> {
+  const { run, settings } = await prepare(desk, target, input, options, "execute");
+  // Listening before it begins saves a look at the store afterwards: its end will be told.
+  const news = desk.hub.end(run.id);
+  news.catch(() => {});
+  try {
+    const id = await insert(desk, run);
+    if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
+    if (id !== run.id) {
+      desk.hub.forget(run.id);
+      return outcomeOf<W>(await endOf(desk, id));
+    }
+  } catch (error) {
+    desk.hub.forget(run.id);
+    throw error;
+  }
+  return outcomeOf<W>(await news ?? await desk.reader.end(await desk.reader.row(run.id)));
+}
+
+/** Starts a run for each input, in one commit. */
+export async function startRuns<W extends AnyWorkflow>(
+  desk: Desk,
+  target: unknown,
+  inputs: unknown,
+  options: unknown,
+): Promise<RunHandle<W>[]> {
+  const plan = desk.catalog.find(target, "start");
+  const action = `Cannot start workflow "${plan.workflow.name}"`;
+  if (!Array.isArray(inputs)) throw new TypeError(`${action}: the inputs must be an array, not ${shown(inputs)}`);
+  const { key, ...rest } = (options ?? {}) as { readonly key?: (input: unknown, index: number) => unknown };
+  if (key !== undefined && typeof key !== "function") {
+    throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
+  }
+  const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
+  const runs: NewRun[] = [];
+  for (const [index, input] of inputs.entries()) {
+    const problems: string[] = [];
+    const own = key === undefined ? undefined : checkKey(key(input, index), problems);
+    refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, problems);
+    const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, desk.maxPayloadBytes);
+    runs.push(newRun(plan, text, { ...settings, key: own }, desk.store.now()));
+  }
+  if (runs.length === 0) return [];
+  const verdicts = await desk.insert(runs);
+  return runs.map((run, at) => runHandle<W>(desk, idOf(run, verdicts[at])));
+}
+
+async function prepare(
+  desk: Desk,
+  target: unknown,
+  input: unknown,
+  options: unknown,
+  action: "start" | "execute",
+): Promise<{ readonly plan: Plan; readonly run: NewRun; readonly settings: StartSettings }> {
+  const plan = desk.catalog.find(target, action);
+  const what = `${action} workflow "${plan.workflow.name}"`;
+  const settings = startSettings(options, what);
+  settings.signal?.throwIfAborted();
+  const text = await encodeInput(plan, input, `Cannot ${what}`, desk.maxPayloadBytes);
+  return { plan, run: newRun(plan, text, settings, desk.store.now()), settings };
+}
+
+async function insert(desk: Desk, run: NewRun): Promise<string> {
+  const [verdict] = await desk.insert([run]);
+  return idOf(run, verdict);
+}
+
+function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
+  switch (verdict?.kind) {
+    case "started":
+      return run.id;
+    case "existing":
+      return verdict.id;
+    case "refused":
+      throw verdict.error;
+    case undefined:
+      throw new Error(`Cannot start a run of workflow "${run.workflow}": the store did not say what became of it`);
+  }
+}
+
+/** Cancels the run when the caller's signal aborts; lets go of the signal when the run has ended. */
+function cancelOnAbort(desk: Desk, id: string, signal: AbortSignal): void {
+  const cancel = (): void => {
+    const { reason } = signal as { readonly reason: unknown };
+    const text = reason instanceof Error ? reason.message : String(reason);
+    // A run that has ended in the meantime needs no cancelling.
+    void runHandle(desk, id).cancel(text).catch(() => {});
+  };
+  const letGo = (): void => signal.removeEventListener("abort", cancel);
+  signal.addEventListener("abort", cancel, { once: true });
+  if (signal.aborted) cancel();
+  void endOf(desk, id).then(letGo, letGo);
+}

@@ -1,0 +1,14 @@
+/** Where messages go; `console` is one. Payloads and passwords never appear in them. */
+export interface Logger {
+  /** Details for somebody who looks for a fault. */
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What is good to know. */
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What went wrong and was mended. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** What went wrong and needs somebody. */
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Says nothing. */
+export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,54 @@
+import type { Clock } from "../clock.ts";
+import { StoreError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { Store } from "./port.ts";
+import { parseStoreUrl, redactUrl } from "./url.ts";
+
+/** What opening a store may need. */
+export interface OpenOptions {
+  /** The tenant's schema; Postgres only. */
+  readonly schema: string | undefined;
+  /** What a commit survives; SQLite only. */
+  readonly durability: "power" | "process";
+  /** The store's clock on SQLite. */
+  readonly clock: Clock;
+  /** Where messages go. */
+  readonly logger: Logger;
+}
+
+/** An open store, and how to close it if it was opened here. */
+export interface OpenedStore {
+  /** The store. */
+  readonly store: Store;
+  /** Closes it, unless it is the caller's. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * The store of a URL; a store that is open already stays the caller's to close. A backend is loaded when it is used.
+ *
+ * @throws {StoreError} If it cannot be opened.
+ */
+export async function openStore(target: string | Store, options: OpenOptions): Promise<OpenedStore> {
+  if (typeof target !== "string") return { store: checkStore(target), close: () => Promise.resolve() };
+  const address = parseStoreUrl(target);
+  if (address.kind === "postgres") {
+    throw new StoreError(
+      "unsupported_url",
+      `Cannot open "${redactUrl(target)}": this version has no Postgres store yet; use sqlite://./app.db`,
+    );
+  }
+  if (options.schema !== undefined) {
+    throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);
+  }
+  const { openSqliteStore } = await import("./sqlite/store.ts");
+  const store = await openSqliteStore(address.path, options);
+  return { store, close: () => store.close() };
+}
+
+function checkStore(target: unknown): Store {
+  if (typeof target === "object" && target !== null && "commit" in target && "counters" in target) {
+    return target as Store;
+  }
+  throw new TypeError(`Cannot open a store: a URL such as "sqlite://./app.db" is needed, or an open store`);
+}

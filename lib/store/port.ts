@@ -1,0 +1,443 @@
+/**
+ * What the engine needs of a database, in the words of the engine.
+ *
+ * The life of a run here: `commit()` inserts it, already owned when the starter has room for it, else pending. Whoever
+ * owns it writes results under its `(seq, epoch)`; each change of hands raises `epoch`, so that a late owner writes
+ * nothing. `commit()` is the only path of results; everything else is rare.
+ *
+ * Every method retries what passes by itself (a busy or locked database, a lost connection) until it succeeds: what
+ * it throws is final. Times are milliseconds since the epoch by the store's clock, payloads are JSON text.
+ *
+ * @module
+ */
+import type { ErrorRecord, Failure } from "../errors.ts";
+
+/** States of a run. */
+export type RunState = "pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled";
+
+/** States of a task. */
+export type TaskState = "pending" | "running" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
+
+/** A run to insert. */
+export interface NewRun {
+  /** A UUIDv7. */
+  readonly id: string;
+  /** Its workflow's name. */
+  readonly workflow: string;
+  /** The content version it starts with. */
+  readonly version: string;
+  /** With a key, a second run of the same workflow and key is not inserted. */
+  readonly key: string | undefined;
+  /** Lower is sooner. */
+  readonly priority: number;
+  /** When it may be claimed. */
+  readonly dueAt: number;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** Its validated input as JSON text; `undefined` for none. */
+  readonly input: string | undefined;
+  /** Longest it may take once started. */
+  readonly timeoutMs: number | undefined;
+  /** The runner that keeps it: it is inserted as `running`, with epoch 1. `undefined` inserts it as `pending`, epoch 0. */
+  readonly owner: number | undefined;
+  /** Results it begins with, and the run they are from. It is inserted as `pending`, with epoch 1, so that its journal is read. */
+  readonly fork: { readonly from: string; readonly journal: readonly JournalRecord[] } | undefined;
+}
+
+/** What became of a `NewRun`. */
+export type StartVerdict =
+  /** Inserted; `owned` is false if it had to be left pending, as after the runner's row was taken away. */
+  | { readonly kind: "started"; readonly seq: number; readonly owned: boolean; readonly at: number }
+  /** There is a run of that workflow and key already. */
+  | { readonly kind: "existing"; readonly id: string }
+  /** The database refuses this row, whatever else is in the batch. */
+  | { readonly kind: "refused"; readonly error: Error };
+
+/** A row of the journal: a task's result or how far it is, or a part of a task, such as a step. */
+export interface JournalRecord {
+  /** The task's id. */
+  readonly task: string;
+  /** `""` for the task itself, `"step:<name>"` for a step. */
+  readonly part: string;
+  /** Where it is. */
+  readonly state: TaskState;
+  /** Attempts begun so far, of which this is the last. */
+  readonly attempts: number;
+  /** The output of a completed one as JSON text; `undefined` for none. */
+  readonly output: string | undefined;
+  /** The failed attempts so far; empty for none. */
+  readonly failures: readonly Failure[];
+  /** Why it was skipped, or what it waits for. */
+  readonly reason: string | undefined;
+  /** When the latest attempt began. */
+  readonly startedAt: number | undefined;
+  /** When it became terminal. */
+  readonly endedAt: number | undefined;
+  /** When a waiting one goes on. */
+  readonly dueAt: number | undefined;
+  /** What `ctx.progress` said last, as JSON text. */
+  readonly progress: string | undefined;
+}
+
+/**
+ * What becomes of a run's own row. A move that gives up ownership of a run with a standing order to cancel it ends it as
+ * cancelled, as nobody is left to do so. A paused run stays paused unless it ends.
+ */
+export type RunMove =
+  /** It ended. The owner is cleared. */
+  | { readonly to: "completed"; readonly at: number }
+  | { readonly to: "failed"; readonly at: number; readonly error: ErrorRecord }
+  | { readonly to: "cancelled"; readonly at: number; readonly reason: string | undefined }
+  /** Nothing to do until `dueAt` (`undefined`: until something from outside). Released runs have no owner and are claimed when due. */
+  | { readonly to: "waiting"; readonly dueAt: number | undefined; readonly release: boolean }
+  /** It goes on after waiting, in memory. */
+  | { readonly to: "running" }
+  /** Handed back: pending, due at once, no owner, nothing counted. A paused run stays paused. */
+  | { readonly to: "pending" }
+  /** Not compatible with workflow version `by`: no owner, and claimed only by a runner of the run's own version. */
+  | { readonly to: "stranded"; readonly by: string; readonly reason: string };
+
+/** Everything one run has to write in one commit: all of it or nothing. */
+export interface RunWrite {
+  /** The run. */
+  readonly seq: number;
+  /** The epoch under which its writer claimed it. */
+  readonly epoch: number;
+  /** Its rows. A row that is terminal already stands: the first recorded result wins. */
+  readonly records: readonly JournalRecord[];
+  /** What becomes of it. */
+  readonly move: RunMove | undefined;
+}
+
+/** What became of a `RunWrite`. */
+export type WriteVerdict =
+  | "accepted"
+  /** Somebody else owns the run by now, or it ended: nothing of the write was stored. */
+  | "fenced"
+  /** The database refuses it, whatever else is in the batch; nothing of it was stored. */
+  | { readonly refused: Error };
+
+/** A workflow and version a runner can execute. */
+export interface Served {
+  /** The workflow's name. */
+  readonly workflow: string;
+  /** Its content version in this runner. */
+  readonly version: string;
+}
+
+/** Asks for due runs. */
+export interface ClaimRequest {
+  /** Who asks. */
+  readonly runner: number;
+  /** At most so many. */
+  readonly limit: number;
+  /** What the runner can execute; no run of another workflow is touched. */
+  readonly served: readonly Served[];
+  /** Whether only runs of the very same version may be claimed. */
+  readonly pinned: boolean;
+}
+
+/** A run that now belongs to the claimer. */
+export interface ClaimedRun {
+  /** The run's id. */
+  readonly id: string;
+  /** Its row. */
+  readonly seq: number;
+  /** The fence for all its writes. */
+  readonly epoch: number;
+  /** Its workflow. */
+  readonly workflow: string;
+  /** The version it started with. */
+  readonly version: string;
+  /** Its input as JSON text. */
+  readonly input: string | undefined;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** When it must have ended. */
+  readonly deadlineAt: number | undefined;
+  /** The limit behind `deadlineAt`. */
+  readonly timeoutMs: number | undefined;
+  /** The order to cancel it, if there is one. */
+  readonly cancel: { readonly reason: string | undefined } | undefined;
+  /** How many runners have died with it. */
+  readonly crashes: number;
+  /** What is recorded of it; empty for a run nobody owned before. */
+  readonly journal: readonly JournalRecord[];
+}
+
+/** The answer to a claim. */
+export interface Claim {
+  /** The runs, by priority, then due time. */
+  readonly runs: readonly ClaimedRun[];
+  /** Whether more may be due: the limit was reached. */
+  readonly more: boolean;
+  /** When the next of the served runs becomes due, if none is now. */
+  readonly nextDueAt: number | undefined;
+}
+
+/** What goes out as one commit. */
+export interface Batch {
+  /** Runs to insert. */
+  readonly starts: readonly NewRun[];
+  /** Results and ends. */
+  readonly writes: readonly RunWrite[];
+  /** Due runs to take in the same commit, after the writes. */
+  readonly claim: ClaimRequest | undefined;
+}
+
+/** What became of a batch; verdicts stand in the order of what they answer. */
+export interface Receipt {
+  /** One for each start. */
+  readonly starts: readonly StartVerdict[];
+  /** One for each write. */
+  readonly writes: readonly WriteVerdict[];
+  /** The answer to the claim. */
+  readonly claim: Claim | undefined;
+}
+
+/** What a runner tells of itself. */
+export interface RunnerCard {
+  /** The machine (and boot, and process namespace) it runs on: processes of one host can see whether another lives. */
+  readonly host: string;
+  /** Its process. */
+  readonly pid: number;
+  /** When that process began, by whatever the host counts: tells a reused pid apart. */
+  readonly pidStartedAt: string | undefined;
+  /** What it can execute. */
+  readonly served: readonly Served[];
+  /** Whether it claims only its very versions. */
+  readonly pinned: boolean;
+  /** How many bodies at once. */
+  readonly concurrency: number;
+  /** How many runs at once. */
+  readonly maxRuns: number;
+}
+
+/** A runner as the store knows it. */
+export interface RunnerRow extends RunnerCard {
+  /** Its number. Never used twice. */
+  readonly id: number;
+  /** When it joined. */
+  readonly startedAt: number;
+  /** Until when it is believed alive. */
+  readonly leaseUntil: number;
+}
+
+/** A standing order for an owned run. */
+export interface StandingOrder {
+  /** The run. */
+  readonly seq: number;
+  /** It is to be cancelled. */
+  readonly cancel: { readonly reason: string | undefined } | undefined;
+  /** It is to start nothing new. */
+  readonly paused: boolean;
+}
+
+/** The answer to a renewal. */
+export interface Renewal {
+  /** False if the runner's row is gone: it was taken for dead, and its runs are no longer its own. */
+  readonly alive: boolean;
+  /** All orders that stand for its runs. What is paused and no longer listed was resumed. */
+  readonly orders: readonly StandingOrder[];
+}
+
+/** What taking over from dead runners did. */
+export interface Recovery {
+  /** Runs that are pending again, or still paused. */
+  readonly released: readonly { readonly id: string; readonly workflow: string; readonly crashes: number }[];
+  /** Runs that were given up because too many runners died with them. */
+  readonly failed: readonly { readonly id: string; readonly workflow: string; readonly crashes: number }[];
+  /** Whether more runs of dead runners are left for another call. */
+  readonly more: boolean;
+}
+
+/** What a caller may order for a run. */
+export type Order =
+  | { readonly kind: "cancel"; readonly reason: string | undefined }
+  | { readonly kind: "pause"; readonly reason: string | undefined }
+  | { readonly kind: "resume" };
+
+/** What became of an order: the state the run is in now, or, for one that has ended, the state that forbids it. */
+export type OrderVerdict =
+  | { readonly kind: "done"; readonly state: RunState }
+  | { readonly kind: "ended"; readonly state: RunState }
+  | { readonly kind: "unknown" };
+
+/** A run's row. */
+export interface RunRow {
+  /** The run's id. */
+  readonly id: string;
+  /** Its row number, in the order of insertion. */
+  readonly seq: number;
+  /** Its workflow. */
+  readonly workflow: string;
+  /** The version it started with. */
+  readonly version: string;
+  /** Where it is. */
+  readonly state: RunState;
+  /** Its fence. */
+  readonly epoch: number;
+  /** Its owner, while it has one. */
+  readonly owner: number | undefined;
+  /** Its key. */
+  readonly key: string | undefined;
+  /** Lower is sooner. */
+  readonly priority: number;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** Its input as JSON text. */
+  readonly input: string | undefined;
+  /** The limit for its duration. */
+  readonly timeoutMs: number | undefined;
+  /** When it must have ended. */
+  readonly deadlineAt: number | undefined;
+  /** When it was inserted. */
+  readonly createdAt: number;
+  /** When it was first owned. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When it is due; `undefined` if it waits for something from outside. */
+  readonly dueAt: number | undefined;
+  /** Why it failed. */
+  readonly error: ErrorRecord | undefined;
+  /** Why it was cancelled (or is being), paused or stranded. */
+  readonly reason: string | undefined;
+  /** Whether an order to cancel it stands. */
+  readonly cancelling: boolean;
+  /** The version that could not go on with it. */
+  readonly strandedBy: string | undefined;
+  /** How many runners have died with it since it last got further. */
+  readonly crashes: number;
+  /** The run it was forked from. */
+  readonly forkedFrom: string | undefined;
+}
+
+/** Which runs to list, newest first. */
+export interface ListQuery {
+  /** Of this workflow. */
+  readonly workflow: string | undefined;
+  /** In one of these states. */
+  readonly states: readonly RunState[] | undefined;
+  /** With all of these tags. */
+  readonly tags: readonly string[] | undefined;
+  /** Inserted at or after. */
+  readonly since: number | undefined;
+  /** Inserted before. */
+  readonly until: number | undefined;
+  /** At most so many. */
+  readonly limit: number;
+  /** Only rows with a smaller `seq`. */
+  readonly before: number | undefined;
+}
+
+/** A rare fact of a run's history. */
+export interface Fact {
+  /** What happened. */
+  readonly kind: "cancel" | "pause" | "resume" | "recovery" | "retry" | "stranded";
+  /** When. */
+  readonly at: number;
+  /** In words. */
+  readonly detail: string | undefined;
+}
+
+/** Live runs of one kind. */
+export interface Group extends Served {
+  /** Whether it holds stranded runs. */
+  readonly stranded: boolean;
+}
+
+/** How many runs are in each state. */
+export type RunCounts = Readonly<Record<RunState, number>>;
+
+/** Exact counts since the store was opened, for tests and metrics. */
+export interface StoreCounters {
+  /** Write transactions that were committed. */
+  readonly commits: number;
+  /** Statements executed, `begin` and `commit` left out. */
+  readonly statements: number;
+  /** Rows inserted, updated or deleted. */
+  readonly rows: number;
+  /** Times a write had to be tried again. */
+  readonly retries: number;
+}
+
+/** The persistence port. SQLite and Postgres implement it. */
+export interface Store {
+  /** Says which database, without any password, for messages. */
+  readonly name: string;
+
+  /** The store's clock, in milliseconds since the epoch. */
+  now(): number;
+
+  /** Writes a batch durably, as one transaction; a row the database refuses does not disturb the others. */
+  commit(batch: Batch): Promise<Receipt>;
+
+  /** Inserts a runner, whose lease holds for `leaseMs`, and answers its number. */
+  join(card: RunnerCard, leaseMs: number): Promise<number>;
+  /** Extends a lease; answers the orders that stand for its runs. */
+  renew(runner: number, leaseMs: number): Promise<Renewal>;
+  /** The orders that stand for a runner's runs, without extending its lease. */
+  orders(runner: number): Promise<readonly StandingOrder[]>;
+  /** Hands back whatever the runner still owns and deletes it. */
+  leave(runner: number): Promise<void>;
+  /** All runners. */
+  runners(): Promise<readonly RunnerRow[]>;
+  /**
+   * Takes runs (at most `limit`) from runners whose lease is over, whose row is gone, or that are named in `dead`:
+   * pending again under a new epoch, or failed once `recoveryLimit` runners died with them without getting further.
+   */
+  recover(request: {
+    readonly dead: readonly number[];
+    readonly recoveryLimit: number;
+    readonly limit: number;
+  }): Promise<Recovery>;
+
+  /** Stores the definitions a runner brings, once per version. `graph` is JSON text. */
+  define(definitions: readonly (Served & { readonly structure: string; readonly graph: string })[]): Promise<void>;
+  /** The stored definition of a version, as JSON text. */
+  definition(served: Served): Promise<string | undefined>;
+  /** Lets stranded runs of these workflows be tried again, where another version than these had given them up. */
+  unstrand(served: readonly Served[]): Promise<number>;
+
+  /** Orders something for a run, at once where nobody owns it (or its owner is dead), else as a standing order. */
+  order(runId: string, order: Order): Promise<OrderVerdict>;
+  /**
+   * Sets a failed run going again: pending, under a new epoch, without the journal rows of the tasks in `forget`
+   * (steps included) and without the own rows, but with the steps, of the tasks in `retry`. False if it is no longer
+   * failed under `epoch`.
+   */
+  restart(
+    run: { readonly seq: number; readonly epoch: number },
+    tasks: { readonly retry: readonly string[]; readonly forget: readonly string[] },
+  ): Promise<boolean>;
+
+  /** A run by its id. */
+  run(id: string): Promise<RunRow | undefined>;
+  /** Those of some runs that have ended, or that are not there any more. */
+  ended(ids: readonly string[]): Promise<readonly string[]>;
+  /** A run's journal. */
+  journal(seq: number): Promise<readonly JournalRecord[]>;
+  /** A run's rare facts, oldest first. */
+  facts(seq: number): Promise<readonly Fact[]>;
+  /** Runs, newest first. */
+  list(query: ListQuery): Promise<readonly RunRow[]>;
+  /** Which workflows and versions have live runs that nobody owns, paused ones left out. */
+  groups(): Promise<readonly Group[]>;
+  /** Live runs of a group that nobody owns, paused ones left out, in the order in which they would be claimed. */
+  unowned(group: Group, limit: number): Promise<readonly RunRow[]>;
+  /** How many runs are in each state. */
+  counts(): Promise<RunCounts>;
+  /** Deletes at most `limit` runs that ended before `before`, with all that belongs to them; answers how many. */
+  prune(before: number, limit: number): Promise<number>;
+
+  /**
+   * Calls `changed` when somebody else may have changed the database: a hint, sometimes late or in vain. The answer
+   * ends it. While nobody watches, nothing is polled.
+   */
+  watch(changed: () => void): () => void;
+  /** What this store has done so far. */
+  counters(): StoreCounters;
+  /** Ends all timers and connections. Nothing may be called after it. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,82 @@
+import { systemClock } from "../../clock.ts";
+import { StoreError } from "../../errors.ts";
+import type { Logger } from "../../logger.ts";
+import { faultOf, storeError } from "./faults.ts";
+
+/** Does something again until it succeeds or fails for good. */
+export interface Persistence {
+  /** Runs `work`, at once the first time; `action` says what it does, for messages. */
+  attempt<T>(action: string, work: () => T): Promise<T>;
+  /** How often something was tried again. */
+  retries(): number;
+  /** Ends all waiting: what waits is refused. */
+  close(): void;
+}
+
+const WARN_AFTER_MS = 5_000;
+const LONGEST_BUSY_PAUSE_MS = 100;
+const LONGEST_STORAGE_PAUSE_MS = 5_000;
+
+/**
+ * Waits without blocking the event loop while the database is locked or the disk is full, for ever, with a warning to
+ * the logger now and then. SQLite's own busy handler sleeps the whole process, so it is given only a moment: a process
+ * that was stopped while it holds the lock must not stop every other one, their heartbeats included.
+ */
+export function createPersistence(name: string, logger: Logger): Persistence {
+  const pauses = new Set<() => void>();
+  let retries = 0;
+  let closed = false;
+  return { attempt, retries: () => retries, close };
+
+  async function attempt<T>(action: string, work: () => T): Promise<T> {
+    const since = performance.now();
+    let warnAt = WARN_AFTER_MS;
+    for (let tries = 0;; tries++) {
+      if (closed) {
+        throw new StoreError("store_closed", `Cannot ${action} SQLite database ${name}: the store was closed`);
+      }
+      try {
+        return work();
+      } catch (error) {
+        if (error instanceof StoreError) throw error;
+        const fault = faultOf(error);
+        if (fault === "statement") throw error;
+        if (fault !== "busy" && fault !== "storage") throw storeError(error, name, action);
+        const waitedMs = performance.now() - since;
+        if (waitedMs >= warnAt || (fault === "storage" && tries === 0)) {
+          warnAt = Math.max(warnAt, waitedMs) * 2;
+          const why = fault === "busy" ? "another process holds its lock" : String(error);
+          logger.warn(`Cannot ${action} SQLite database ${name} for ${Math.round(waitedMs)} ms: ${why}; trying on`);
+        }
+        retries++;
+        await pause(
+          fault === "busy"
+            ? jittered(2 ** tries, LONGEST_BUSY_PAUSE_MS)
+            : jittered(100 * 2 ** tries, LONGEST_STORAGE_PAUSE_MS),
+        );
+      }
+    }
+  }
+
+  // The machine's clock, whatever clock the store has: what is waited for happens outside of it.
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        pauses.delete(done);
+        cancel();
+        resolve();
+      };
+      const cancel = systemClock.after(ms, done);
+      pauses.add(done);
+    });
+  }
+
+  function close(): void {
+    closed = true;
+    for (const done of [...pauses]) done();
+  }
+}
+
+function jittered(ms: number, longestMs: number): number {
+  return Math.min(ms, longestMs) * (0.5 + Math.random() / 2);
+}

@@ -1,0 +1,79 @@
+/**
+ * The path of all results. A batch is one transaction: one statement for a run that is kept by its starter, one for
+ * each row of the journal, one for a run's end; so a run of n tasks costs n + 2 statements, and as many rows.
+ *
+ * @module
+ */
+import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../port.ts";
+import { claimRuns, NOTHING_DUE, peek } from "./claim.ts";
+import { faultOf } from "./faults.ts";
+import { insertRun } from "./inserts.ts";
+import { isJoined } from "./runners.ts";
+import type { Session } from "./session.ts";
+import { writeRun } from "./writes.ts";
+
+/** Writes a batch. */
+export async function commitBatch(session: Session, batch: Batch): Promise<Receipt> {
+  const { starts, writes, claim } = batch;
+  if (starts.length === 0 && writes.length === 0) {
+    // A runner that only looks whether something is due must not take the write lock from those who write.
+    const idle = claim && await session.read("read", () => peek(session, claim));
+    if (idle || !claim) return { starts: [], writes: [], claim: idle };
+  }
+  try {
+    return await session.write("write to", () => apply(session, batch, (work) => work()));
+  } catch (error) {
+    if (!isOfOneUnit(error)) throw error;
+  }
+  // One of them is refused, and this finds out which: a savepoint for each would cost all others too much.
+  return await session.write("write to", () => apply(session, batch, isolated(session)));
+}
+
+/** Does the work of one unit of the batch. */
+type Guard = <T>(work: () => T, refused: (error: Error) => T) => T;
+
+function isolated(session: Session): Guard {
+  return (work, refused) => {
+    try {
+      return session.nested(work);
+    } catch (error) {
+      if (!isOfOneUnit(error)) throw error;
+      return refused(error);
+    }
+  };
+}
+
+function isOfOneUnit(error: unknown): error is Error {
+  return error instanceof Error && faultOf(error) === "statement";
+}
+
+function apply(session: Session, batch: Batch, guard: Guard): Receipt {
+  const now = session.now();
+  const owners = liveOwners(session, batch.starts);
+  return {
+    starts: batch.starts.map((run) =>
+      guard(() => insertRun(session, run, { owners, now }), (error) => ({ kind: "refused", error }))
+    ),
+    writes: batch.writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
+    claim: batch.claim && claimAfter(session, batch.claim, now, guard),
+  };
+}
+
+/** The owners among the starts that the store still knows: one question for each, not for each run. */
+function liveOwners(session: Session, starts: readonly NewRun[]): ReadonlySet<number> {
+  const live = new Set<number>();
+  const gone = new Set<number>();
+  for (const { owner } of starts) {
+    if (owner === undefined || live.has(owner) || gone.has(owner)) continue;
+    (isJoined(session, owner) ? live : gone).add(owner);
+  }
+  return live;
+}
+
+// The results of a batch must not be lost because nothing can be claimed after them.
+function claimAfter(session: Session, request: ClaimRequest, now: number, guard: Guard): Claim {
+  return guard(() => claimRuns(session, request, now), (error) => {
+    session.logger.error(`Cannot claim runs from SQLite database ${session.name}: ${error.message}`);
+    return NOTHING_DUE;
+  });
+}

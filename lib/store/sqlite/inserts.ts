@@ -1,0 +1,94 @@
+import type { JournalRecord, NewRun, StartVerdict } from "../port.ts";
+import type { Bindable } from "./driver.ts";
+import type { Session } from "./session.ts";
+
+// What nearly every run is: kept by whoever starts it, without a key.
+const INSERT_OWNED = `
+insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, deadline_at,
+                  timeout_ms, tags, input)
+values (1, $1, 'running', $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11)`;
+
+const INSERT = `
+insert into runs (epoch, owner, state, id, workflow, version, key, priority, due_at, created_at, started_at,
+                  deadline_at, timeout_ms, tags, input, forked_from)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+on conflict (workflow, key) where key is not null do nothing`;
+
+// Epoch 0 is that of no owner: what a fork begins with is no progress of its own.
+const INSERT_RECORD = `
+insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+                   progress)
+values ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
+
+const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
+
+/** Inserts a run. `owners` are the runners that may own it; a run of another one is left pending. */
+export function insertRun(
+  session: Session,
+  run: NewRun,
+  { owners, now }: { readonly owners: ReadonlySet<number>; readonly now: number },
+): StartVerdict {
+  const { owner, timeoutMs, fork } = run;
+  const owned = owner !== undefined && !fork && owners.has(owner);
+  const deadlineAt = owned && timeoutMs !== undefined ? now + timeoutMs : undefined;
+  const tags = run.tags.length === 0 ? undefined : JSON.stringify(run.tags);
+  if (owned && run.key === undefined) {
+    const { lastInsertRowid } = session.run(
+      INSERT_OWNED,
+      owner,
+      run.id,
+      run.workflow,
+      run.version,
+      run.priority,
+      run.dueAt,
+      now,
+      deadlineAt,
+      timeoutMs,
+      tags,
+      run.input,
+    );
+    return { kind: "started", seq: lastInsertRowid, owned, at: now };
+  }
+  const { changes, lastInsertRowid } = session.run(
+    INSERT,
+    owned || fork ? 1 : 0,
+    owned ? owner : undefined,
+    owned ? "running" : "pending",
+    run.id,
+    run.workflow,
+    run.version,
+    run.key,
+    run.priority,
+    run.dueAt,
+    now,
+    owned ? now : undefined,
+    deadlineAt,
+    timeoutMs,
+    tags,
+    run.input,
+    fork?.from,
+  );
+  if (changes === 0) {
+    const existing = session.get(BY_KEY, run.workflow, run.key);
+    if (existing) return { kind: "existing", id: String(existing["id"]) };
+  }
+  for (const record of fork?.journal ?? []) session.run(INSERT_RECORD, lastInsertRowid, ...recordValues(record));
+  return { kind: "started", seq: lastInsertRowid, owned, at: now };
+}
+
+/** What a journal row holds besides its run and epoch, in the order in which the inserts name it. */
+export function recordValues(record: JournalRecord): Bindable[] {
+  return [
+    record.task,
+    record.part,
+    record.state,
+    record.attempts,
+    record.startedAt,
+    record.endedAt,
+    record.dueAt,
+    record.output,
+    record.failures.length === 0 ? undefined : JSON.stringify(record.failures),
+    record.reason,
+    record.progress,
+  ];
+}

@@ -1,0 +1,175 @@
+import { StoreError } from "../../errors.ts";
+import type { Connection } from "./driver.ts";
+
+// A row of `runs` is read and fenced far more often than written whole, so what the fence looks at comes first.
+//
+// The checks are chains of "or", not lists: SQLite builds a temporary index for a list of three or more at each
+// execution, which made a commit half as slow again. `tasks` has no foreign key, as its only insert reads the run's row.
+//
+// All secondary indexes are partial, over live or rare states: a run that is started owned and completes touches
+// `runs_owned` and the index of ids, and an index stays as small as what is going on, however many runs ended.
+const SCHEMA: readonly string[] = [
+  `create table runs (
+     seq           integer primary key,
+     epoch         integer not null,
+     owner         integer,
+     state         text not null
+                   check (state = 'completed' or state = 'running' or state = 'pending' or state = 'waiting' or
+                          state = 'paused' or state = 'failed' or state = 'cancelled'),
+     ended_at      integer,
+     id            text not null unique,
+     workflow      text not null,
+     version       text not null,
+     key           text,
+     priority      integer not null,
+     due_at        integer,
+     created_at    integer not null,
+     started_at    integer,
+     deadline_at   integer,
+     timeout_ms    integer,
+     paused_at     integer,
+     cancel_at     integer,
+     crashes       integer not null default 0,
+     crashed_epoch integer not null default 0,
+     stranded_by   text,
+     forked_from   text,
+     reason        text,
+     tags          text,
+     error         text,
+     input         text
+   ) strict`,
+  `create unique index runs_key on runs (workflow, key) where key is not null`,
+  `create index runs_due on runs (priority, workflow, version, due_at)
+    where owner is null and state in ('pending', 'waiting') and stranded_by is null`,
+  `create index runs_stranded on runs (workflow, version, priority, due_at)
+    where owner is null and state in ('pending', 'waiting') and stranded_by is not null`,
+  `create index runs_owned on runs (owner) where owner is not null`,
+  `create index runs_ordered on runs (owner)
+    where ended_at is null and (state = 'paused' or cancel_at is not null)`,
+  `create index runs_unsuccessful on runs (state, seq) where state in ('failed', 'cancelled')`,
+  `create table tasks (
+     run           integer not null,
+     task          text not null,
+     part          text not null,
+     epoch         integer not null,
+     state         text not null
+                   check (state = 'completed' or state = 'running' or state = 'skipped' or state = 'pending' or
+                          state = 'waiting' or state = 'failed' or state = 'cancelled'),
+     attempts      integer not null,
+     started_at    integer,
+     ended_at      integer,
+     due_at        integer,
+     output        text,
+     failures      text,
+     reason        text,
+     progress      text,
+     primary key (run, task, part)
+   ) strict, without rowid`,
+  `create table workflows (
+     workflow      text not null,
+     version       text not null,
+     structure     text not null,
+     graph         text not null,
+     created_at    integer not null,
+     primary key (workflow, version)
+   ) strict, without rowid`,
+  `create table events (
+     seq           integer primary key,
+     run           integer not null,
+     kind          text not null,
+     at            integer not null,
+     detail        text
+   ) strict`,
+  `create index events_run on events (run, seq)`,
+  `create table runners (
+     id            integer primary key autoincrement,
+     host          text not null,
+     pid           integer not null,
+     pid_started_at text,
+     served        text not null,
+     pinned        integer not null,
+     concurrency   integer not null,
+     max_runs      integer not null,
+     started_at    integer not null,
+     lease_until   integer not null
+   ) strict`,
+];
+
+// Only ever appended to: what once shipped stays as it is.
+const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
+
+/** The version of the schema that this code reads and writes. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
+const TABLES = ["runs", "tasks", "workflows", "events", "runners", "meta"];
+
+/**
+ * Brings the schema up to date, each step in a transaction of its own. Any number of processes may do so at once: who
+ * comes second finds the step done. Throws the driver's own error while the database is locked; nothing is half done.
+ *
+ * @throws {StoreError} `newer_schema`, if a newer version of the library has migrated the database; `foreign_tables`,
+ * if tables of the same names are there that are not ours.
+ */
+export function migrate(connection: Connection, name: string): void {
+  while (versionOf(connection, name) < SCHEMA_VERSION) {
+    connection.exec("begin immediate");
+    try {
+      step(connection, name);
+      connection.exec("commit");
+    } catch (error) {
+      rollBack(connection);
+      throw error;
+    }
+  }
+}
+
+function step(connection: Connection, name: string): void {
+  // Again, now that nobody else can write.
+  const version = versionOf(connection, name);
+  const statements = MIGRATIONS[version];
+  if (!statements) return;
+  if (version === 0) {
+    connection.exec("create table meta (key text primary key, value text not null) strict, without rowid");
+  }
+  for (const sql of statements) connection.exec(sql);
+  connection.prepare("insert or replace into meta (key, value) values ('sluice_schema', $1)").run(String(version + 1));
+}
+
+function versionOf(connection: Connection, name: string): number {
+  const tables = connection
+    .prepare("select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))")
+    .all(JSON.stringify(TABLES))
+    .map((row) => String(row["name"]));
+  if (tables.length === 0) return 0;
+  const version = tables.includes("meta") ? Number(storedVersion(connection)) : NaN;
+  if (!Number.isInteger(version)) {
+    const quoted = tables.map((table) => `"${table}"`).join(", ");
+    throw new StoreError(
+      "foreign_tables",
+      `Cannot use SQLite database ${name}: it has tables of another application with the names that Sluice needs ` +
+        `(${quoted}); give Sluice a file of its own`,
+    );
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new StoreError(
+      "newer_schema",
+      `Cannot use SQLite database ${name}: its schema has version ${version}, and this version of Sluice knows only ` +
+        `up to ${SCHEMA_VERSION}; use a newer Sluice`,
+    );
+  }
+  return version;
+}
+
+function storedVersion(connection: Connection): unknown {
+  const columns = connection.prepare("select name from pragma_table_info('meta')").all().map((row) => row["name"]);
+  if (!columns.includes("key") || !columns.includes("value")) return undefined;
+  return connection.prepare("select value from meta where key = 'sluice_schema'").get()?.["value"];
+}
+
+function rollBack(connection: Connection): void {
+  try {
+    connection.exec("rollback");
+  } catch {
+    // SQLite has done so itself, as it does when the disk is full.
+  }
+}

@@ -1,0 +1,238 @@
+/** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
+import { type ErrorRecord, type Failure, StoreError } from "../../errors.ts";
+import type { Fact, JournalRecord, RunnerRow, RunRow, RunState, Served, TaskState } from "../port.ts";
+import type { Row } from "./driver.ts";
+
+/** The columns that `decodeRun` reads. */
+export const RUN_COLUMNS =
+  "seq, epoch, owner, state, ended_at, id, workflow, version, key, priority, due_at, created_at, started_at, " +
+  "deadline_at, timeout_ms, cancel_at, crashes, stranded_by, forked_from, reason, tags, error, input";
+
+/** The columns that `decodeRecord` reads. */
+export const RECORD_COLUMNS =
+  "run, task, part, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress";
+
+/**
+ * A run's row.
+ *
+ * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ */
+export function decodeRun(row: Row): RunRow {
+  const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
+  const state = text("state");
+  if (!isRunState(state)) throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+  return {
+    id: text("id"),
+    seq: integer("seq"),
+    workflow: text("workflow"),
+    version: text("version"),
+    state,
+    epoch: integer("epoch"),
+    owner: optionalInteger("owner"),
+    key: optionalText("key"),
+    priority: integer("priority"),
+    tags: json("tags", isTexts) ?? [],
+    input: optionalText("input"),
+    timeoutMs: optionalInteger("timeout_ms"),
+    deadlineAt: optionalInteger("deadline_at"),
+    createdAt: integer("created_at"),
+    startedAt: optionalInteger("started_at"),
+    endedAt: optionalInteger("ended_at"),
+    dueAt: optionalInteger("due_at"),
+    error: json("error", isErrorRecord),
+    reason: optionalText("reason"),
+    cancelling: row["cancel_at"] !== null && row["ended_at"] === null,
+    strandedBy: optionalText("stranded_by"),
+    crashes: integer("crashes"),
+    forkedFrom: optionalText("forked_from"),
+  };
+}
+
+/** The same for a list, where one row that cannot be read must not hide the others: its `error` says what is wrong. */
+export function decodeListedRun(row: Row): RunRow {
+  try {
+    return decodeRun(row);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const state = isRunState(row["state"]) ? row["state"] : "failed";
+    return decodeRun({ ...row, state, tags: null, error: JSON.stringify(recordOf(error)) });
+  }
+}
+
+/**
+ * A row of the journal.
+ *
+ * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ */
+export function decodeRecord(row: Row): JournalRecord {
+  const { text, optionalText, integer, optionalInteger, json } = reader("tasks", row, row["run"]);
+  const state = text("state");
+  if (!isTaskState(state)) throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
+  return {
+    task: text("task"),
+    part: text("part"),
+    state,
+    attempts: integer("attempts"),
+    output: optionalText("output"),
+    failures: json("failures", isFailures) ?? [],
+    reason: optionalText("reason"),
+    startedAt: optionalInteger("started_at"),
+    endedAt: optionalInteger("ended_at"),
+    dueAt: optionalInteger("due_at"),
+    progress: optionalText("progress"),
+  };
+}
+
+/** A runner's row. */
+export function decodeRunner(row: Row): RunnerRow {
+  const { text, optionalText, integer, json } = reader("runners", row, undefined);
+  return {
+    id: integer("id"),
+    host: text("host"),
+    pid: integer("pid"),
+    pidStartedAt: optionalText("pid_started_at"),
+    served: json("served", isServed) ?? [],
+    pinned: integer("pinned") === 1,
+    concurrency: integer("concurrency"),
+    maxRuns: integer("max_runs"),
+    startedAt: integer("started_at"),
+    leaseUntil: integer("lease_until"),
+  };
+}
+
+/** A rare fact. */
+export function decodeFact(row: Row): Fact {
+  const { text, optionalText, integer } = reader("events", row, row["run"]);
+  const kind = text("kind");
+  if (!isFactKind(kind)) throw corrupt("events", row["run"], "kind", `"${kind}" is no kind of fact`);
+  return { kind, at: integer("at"), detail: optionalText("detail") };
+}
+
+/** What the store itself finds wrong with a run, as it is stored. */
+export function recordOf(
+  error: { readonly name: string; readonly message: string; readonly code: string },
+): ErrorRecord {
+  return { name: error.name, message: error.message, code: error.code };
+}
+
+interface Reader {
+  text(column: string): string;
+  optionalText(column: string): string | undefined;
+  integer(column: string): number;
+  optionalInteger(column: string): number | undefined;
+  json<T>(column: string, is: (value: unknown) => value is T): T | undefined;
+}
+
+function reader(table: string, row: Row, run: unknown): Reader {
+  return { text, optionalText, integer, optionalInteger, json };
+
+  function text(column: string): string {
+    return optionalText(column) ?? refuse(column, "it is null");
+  }
+
+  function optionalText(column: string): string | undefined {
+    const value = row[column];
+    if (value === null || value === undefined) return undefined;
+    return typeof value === "string" ? value : refuse(column, "it is no text");
+  }
+
+  function integer(column: string): number {
+    return optionalInteger(column) ?? refuse(column, "it is null");
+  }
+
+  function optionalInteger(column: string): number | undefined {
+    const value = row[column];
+    if (value === null || value === undefined) return undefined;
+    return Number.isSafeInteger(value) ? Number(value) : refuse(column, "it is no whole number");
+  }
+
+  function json<T>(column: string, is: (value: unknown) => value is T): T | undefined {
+    const written = optionalText(column);
+    if (written === undefined) return undefined;
+    const value = parse(written);
+    return is(value) ? value : refuse(column, "its JSON is not what Sluice wrote");
+  }
+
+  function refuse(column: string, why: string): never {
+    throw corrupt(table, run, column, why);
+  }
+}
+
+function corrupt(table: string, run: unknown, column: string, why: string): StoreError {
+  const of = run === undefined ? "" : ` of run ${run}`;
+  return new StoreError("corrupt_row", `Cannot read column "${column}" of table "${table}"${of}: ${why}`);
+}
+
+/** `undefined`, which no JSON text is, if it is none. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const RUN_STATES: readonly unknown[] = [
+  "pending",
+  "running",
+  "waiting",
+  "paused",
+  "completed",
+  "failed",
+  "cancelled",
+] satisfies RunState[];
+
+const TASK_STATES: readonly unknown[] = [
+  "pending",
+  "running",
+  "waiting",
+  "completed",
+  "failed",
+  "skipped",
+  "cancelled",
+] satisfies TaskState[];
+
+const FACT_KINDS: readonly unknown[] = [
+  "cancel",
+  "pause",
+  "resume",
+  "recovery",
+  "retry",
+  "stranded",
+] satisfies Fact["kind"][];
+
+function isRunState(value: unknown): value is RunState {
+  return RUN_STATES.includes(value);
+}
+
+function isTaskState(value: unknown): value is TaskState {
+  return TASK_STATES.includes(value);
+}
+
+function isFactKind(value: unknown): value is Fact["kind"] {
+  return FACT_KINDS.includes(value);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isErrorRecord(value: unknown): value is ErrorRecord {
+  return isObject(value) && typeof value["name"] === "string" && typeof value["message"] === "string";
+}
+
+function isFailures(value: unknown): value is readonly Failure[] {
+  return Array.isArray(value) &&
+    value.every((item) => isObject(item) && typeof item["taskId"] === "string" && isErrorRecord(item["error"]));
+}
+
+function isServed(value: unknown): value is readonly Served[] {
+  return Array.isArray(value) &&
+    value.every((item) =>
+      isObject(item) && typeof item["workflow"] === "string" && typeof item["version"] === "string"
+    );
+}

@@ -1,0 +1,73 @@
+import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
+import { standingOrders } from "./orders.ts";
+import { decodeRunner } from "./rows.ts";
+import type { Session } from "./session.ts";
+
+const JOIN = `
+insert into runners (host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+
+const RENEW = `update runners set lease_until = $2 where id = $1`;
+
+const HAND_BACK = `
+update runs
+   set owner = null,
+       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else 'pending' end,
+       ended_at = case when cancel_at is not null then $2 end,
+       due_at = $2
+ where owner = $1`;
+
+const DELETE = `delete from runners where id = $1`;
+
+const IS_JOINED = `select 1 from runners where id = $1`;
+
+const IS_ALIVE = `select 1 from runners where id = $1 and lease_until > $2`;
+
+const RUNNERS = `
+select id, host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until
+  from runners
+ order by id`;
+
+/** Inserts a runner. */
+export function join(session: Session, card: RunnerCard, leaseMs: number): number {
+  const now = session.now();
+  return session.run(
+    JOIN,
+    card.host,
+    card.pid,
+    card.pidStartedAt,
+    JSON.stringify(card.served),
+    card.pinned,
+    card.concurrency,
+    card.maxRuns,
+    now,
+    now + leaseMs,
+  ).lastInsertRowid;
+}
+
+/** Extends a lease, be it over already: until somebody has taken it for dead, a runner may come back. */
+export function renew(session: Session, runner: number, leaseMs: number): Renewal {
+  const alive = session.run(RENEW, runner, session.now() + leaseMs).changes === 1;
+  return { alive, orders: alive ? standingOrders(session, runner) : [] };
+}
+
+/** Hands back what a runner owns, and deletes it. */
+export function leave(session: Session, runner: number): void {
+  session.run(HAND_BACK, runner, session.now());
+  session.run(DELETE, runner);
+}
+
+/** All runners. */
+export function readRunners(session: Session): readonly RunnerRow[] {
+  return session.all(RUNNERS).map(decodeRunner);
+}
+
+/** Whether the store knows the runner: nobody has taken it for dead. */
+export function isJoined(session: Session, runner: number): boolean {
+  return session.get(IS_JOINED, runner) !== undefined;
+}
+
+/** Whether the runner's lease holds. */
+export function isAlive(session: Session, runner: number, now: number): boolean {
+  return session.get(IS_ALIVE, runner, now) !== undefined;
+}

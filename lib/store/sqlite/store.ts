@@ -1,0 +1,100 @@
+import { type Clock, systemClock } from "../../clock.ts";
+import { type Logger, silent } from "../../logger.ts";
+import type { Store } from "../port.ts";
+import { createPersistence } from "./busy.ts";
+import { createCheckpoints } from "./checkpoint.ts";
+import { readJournal } from "./claim.ts";
+import { commitBatch } from "./commit.ts";
+import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand } from "./definitions.ts";
+import type { Connection } from "./driver.ts";
+import { readFacts } from "./facts.ts";
+import { type Durability, openWriter } from "./open.ts";
+import { order, standingOrders } from "./orders.ts";
+import { createPrune } from "./prune.ts";
+import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
+import { recover } from "./recover.ts";
+import { restart } from "./restart.ts";
+import { join, leave, readRunners, renew } from "./runners.ts";
+import { createSession } from "./session.ts";
+import { createWake } from "./wake.ts";
+
+/** How to open a SQLite store. */
+export interface SqliteStoreOptions {
+  /**
+   * What a commit survives.
+   *
+   * @default {"power"}
+   */
+  readonly durability?: Durability;
+  /** Where times come from. */
+  readonly clock?: Clock;
+  /** Hears of what is waited for and mended. */
+  readonly logger?: Logger;
+}
+
+/**
+ * Opens the store in the file at `path`, or in memory if that is `":memory:"`. The file is created if it is missing,
+ * its directory is not; its schema is brought up to date.
+ *
+ * @throws {StoreError} If the file cannot be used; the message says why.
+ */
+export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+  const { durability = "power", clock = systemClock, logger = silent } = options;
+  const name = `"${path}"`;
+  const persistence = createPersistence(name, logger);
+  const connection: Connection = await openWriter(path, name, durability, persistence);
+  const checkpoints = createCheckpoints(connection, clock);
+  const session = createSession(connection, persistence, { name, clock, logger, committed: checkpoints.committed });
+  const wake = createWake(connection, clock, logger);
+  const { read, write } = session;
+  let closed = false;
+  return {
+    name: path === ":memory:" ? "sqlite::memory:" : `sqlite://${path}`,
+    now: session.now,
+
+    commit: (batch) => commitBatch(session, batch),
+
+    join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
+    renew: (runner, leaseMs) => write("write to", () => renew(session, runner, leaseMs)),
+    orders: (runner) => read("read", () => standingOrders(session, runner)),
+    leave: (runner) => write("write to", () => leave(session, runner)),
+    runners: () => read("read", () => readRunners(session)),
+    recover: (request) => recover(session, request),
+
+    async define(definitions) {
+      // Nearly always they are there, and asking takes no lock.
+      const missing = await read("read", () => undefinedYet(session, definitions));
+      if (missing.length > 0) await write("write to", () => define(session, missing));
+    },
+    definition: (served) => read("read", () => readDefinition(session, served)),
+    unstrand: (served) => write("write to", () => unstrand(session, served)),
+
+    order: (runId, given) => write("write to", () => order(session, runId, given)),
+    restart: (run, tasks) => write("write to", () => restart(session, run, tasks)),
+
+    run: (id) => read("read", () => readRun(session, id)),
+    ended: (ids) => read("read", () => endedRuns(session, ids)),
+    journal: (seq) => read("read", () => readJournal(session, seq)),
+    facts: (seq) => read("read", () => readFacts(session, seq)),
+    list: (query) => listRuns(session, query),
+    groups: () => read("read", () => readGroups(session)),
+    unowned: (group, limit) => read("read", () => readUnowned(session, group, limit)),
+    counts: () => read("read", () => countRuns(session)),
+    prune: createPrune(session),
+
+    // Nobody else can change what is in this process's memory.
+    watch: (changed) => path === ":memory:" ? () => {} : wake.watch(changed),
+    counters: session.counters,
+    close,
+  };
+
+  // deno-lint-ignore require-await -- the port's close() is asynchronous, SQLite's is not
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    persistence.close();
+    wake.close();
+    checkpoints.close();
+    connection.close();
+  }
+}

@@ -1,0 +1,72 @@
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
+import type { Connection } from "./driver.ts";
+
+/** Tells when another connection has changed the database. */
+export interface Wake {
+  /** Calls `changed` after each change; the answer ends it. */
+  watch(changed: () => void): () => void;
+  /** Ends all watching. */
+  close(): void;
+}
+
+// Asking takes a few microseconds: the number is in memory that the processes share.
+const POLL_MS = 20;
+
+/** Polls `pragma data_version`, which changes with the commits of other connections, while somebody watches. */
+export function createWake(connection: Connection, clock: Clock, logger: Logger): Wake {
+  const watchers = new Set<() => void>();
+  const pragma = connection.prepare("pragma data_version");
+  let seen: unknown;
+  let cancel: (() => void) | undefined;
+  return { watch, close };
+
+  function watch(changed: () => void): () => void {
+    // Of its own, as the same function may watch twice.
+    const watcher = (): void => changed();
+    watchers.add(watcher);
+    if (!cancel) {
+      seen = version();
+      arm();
+    }
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0) close();
+    };
+  }
+
+  function arm(): void {
+    cancel = clock.after(POLL_MS, poll, true);
+  }
+
+  function poll(): void {
+    const now = version();
+    const changed = now !== seen;
+    seen = now;
+    arm();
+    if (changed) { for (const watcher of [...watchers]) call(watcher); }
+  }
+
+  function call(watcher: () => void): void {
+    try {
+      watcher();
+    } catch (error) {
+      logger.error("Cannot tell a watcher that the database has changed", { error });
+    }
+  }
+
+  // A moment in which it cannot be asked is as good as no change: the next poll sees it.
+  function version(): unknown {
+    try {
+      return pragma.get()?.["data_version"];
+    } catch {
+      return seen;
+    }
+  }
+
+  function close(): void {
+    watchers.clear();
+    cancel?.();
+    cancel = undefined;
+  }
+}

@@ -1,0 +1,142 @@
+import type { JournalRecord, RunMove, RunWrite, WriteVerdict } from "../port.ts";
+import { addFact } from "./facts.ts";
+import { recordValues } from "./inserts.ts";
+import type { Session } from "./session.ts";
+
+// The fence. Every change of hands raises the epoch, and whoever ends or releases a run clears its owner, so that
+// this alone tells a live owner from a late one.
+const FENCED = "seq = $1 and epoch = $2 and owner is not null";
+
+const IS_OWNED = `select 1 from runs where ${FENCED}`;
+
+const UPDATABLE = "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'pending'";
+
+// What nearly every record is: a task that completed at its first attempt. Reading the fence and writing the row are
+// one statement; that a row may be there already costs nothing until one is.
+const COMPLETE_TASK = `
+insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
+select seq, $3, '', epoch, 'completed', 1, $4, $5, $6
+  from runs
+ where ${FENCED}
+    on conflict (run, task, part) do update
+   set epoch = excluded.epoch,
+       state = excluded.state,
+       attempts = excluded.attempts,
+       started_at = excluded.started_at,
+       ended_at = excluded.ended_at,
+       due_at = null,
+       output = excluded.output,
+       failures = null,
+       reason = null,
+       progress = null
+ where ${UPDATABLE}`;
+
+const WRITE_RECORD = `
+insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+                   progress)
+select seq, $3, $4, epoch, $5, $6, $7, $8, $9, $10, $11, $12, $13
+  from runs
+ where ${FENCED}
+    on conflict (run, task, part) do update
+   set epoch = excluded.epoch,
+       state = excluded.state,
+       attempts = excluded.attempts,
+       started_at = excluded.started_at,
+       ended_at = excluded.ended_at,
+       due_at = excluded.due_at,
+       output = excluded.output,
+       failures = excluded.failures,
+       reason = excluded.reason,
+       progress = excluded.progress
+ where ${UPDATABLE}`;
+
+const COMPLETE = `
+update runs
+   set state = 'completed', owner = null, ended_at = $3, reason = null
+ where ${FENCED}`;
+
+const FAIL = `
+update runs
+   set state = 'failed', owner = null, ended_at = $3, reason = null, error = $4
+ where ${FENCED}`;
+
+const CANCEL = `
+update runs
+   set state = 'cancelled', owner = null, ended_at = $3, reason = $4
+ where ${FENCED}`;
+
+// A paused run stays so, whatever its owner does with it short of ending it.
+const KEEP = `
+update runs
+   set state = case state when 'paused' then 'paused' else $3 end, due_at = $4
+ where ${FENCED}`;
+
+const GO_ON = `
+update runs
+   set state = case state when 'paused' then 'paused' else 'running' end
+ where ${FENCED}`;
+
+// A standing order to cancel is carried out here, as nobody is left to do so.
+const RELEASE = `
+update runs
+   set owner = null,
+       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else $3 end,
+       ended_at = case when cancel_at is not null then $4 end,
+       due_at = $5,
+       stranded_by = $6,
+       reason = case when cancel_at is null then coalesce($7, reason) else reason end
+ where ${FENCED}`;
+
+/** Writes what one run has to write: all of it or, if somebody else owns the run by now, nothing. */
+export function writeRun(session: Session, write: RunWrite, now: number): WriteVerdict {
+  for (const record of write.records) {
+    // The fence cannot change inside of a transaction: if the first one passes it, all do.
+    if (!writeRecord(session, write, record)) return "fenced";
+  }
+  if (write.move) return move(session, write, write.move, now) ? "accepted" : "fenced";
+  return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
+}
+
+function writeRecord(session: Session, { seq, epoch }: RunWrite, record: JournalRecord): boolean {
+  const { changes } = isPlain(record)
+    ? session.run(COMPLETE_TASK, seq, epoch, record.task, record.startedAt, record.endedAt, record.output)
+    : session.run(WRITE_RECORD, seq, epoch, ...recordValues(record));
+  // No change: fenced, or the row is terminal already and stands.
+  return changes === 1 || isOwned(session, { seq, epoch });
+}
+
+function isPlain(record: JournalRecord): boolean {
+  return record.state === "completed" && record.attempts === 1 && record.part === "" && record.failures.length === 0 &&
+    record.reason === undefined && record.dueAt === undefined && record.progress === undefined;
+}
+
+function isOwned(session: Session, { seq, epoch }: { readonly seq: number; readonly epoch: number }): boolean {
+  return session.get(IS_OWNED, seq, epoch) !== undefined;
+}
+
+function move(session: Session, { seq, epoch }: RunWrite, move: RunMove, now: number): boolean {
+  const changed = change();
+  if (changed && move.to === "stranded") addFact(session, seq, { kind: "stranded", at: now, detail: move.reason });
+  return changed;
+
+  function change(): boolean {
+    switch (move.to) {
+      case "completed":
+        return session.run(COMPLETE, seq, epoch, move.at).changes === 1;
+      case "failed":
+        return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
+      case "cancelled":
+        return session.run(CANCEL, seq, epoch, move.at, move.reason).changes === 1;
+      case "running":
+        return session.run(GO_ON, seq, epoch).changes === 1;
+      case "waiting":
+        return move.release
+          ? session.run(RELEASE, seq, epoch, "waiting", now, move.dueAt, null, null).changes === 1
+          : session.run(KEEP, seq, epoch, "waiting", move.dueAt).changes === 1;
+      case "pending":
+        return session.run(RELEASE, seq, epoch, "pending", now, now, null, null).changes === 1;
+      case "stranded":
+        return session.run(RELEASE, seq, epoch, "pending", now, now, move.by, move.reason).changes === 1;
+    }
+  }
+}

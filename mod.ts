@@ -1,0 +1,90 @@
+/**
+ * Sluice: typed, durable task pipelines inside your Deno or Bun process, with SQLite as their only memory.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createRunner, unchecked, workflow } from "@sluice/sluice";
+ *
+ * const etl = workflow("etl", { input: unchecked<{ lines: string[] }>() })
+ *   .task("parse", { run: ({ input }) => input.lines.map(Number) })
+ *   .task("sum", { after: ["parse"], run: ({ parse }) => parse.reduce((a, b) => a + b, 0) })
+ *   .returns("sum");
+ *
+ * await using runner = await createRunner("sqlite::memory:", { workflows: [etl] });
+ * const outcome = await runner.execute(etl, { lines: ["1", "2"] });
+ * assertEquals(outcome.status === "completed" && outcome.result, 3);
+ * ```
+ *
+ * @module
+ */
+export type { Clock } from "./lib/clock.ts";
+export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
+export type { TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
+export {
+  type DynamicDefinition,
+  type DynamicTask,
+  type DynamicWorkflow,
+  dynamicWorkflow,
+} from "./lib/definition/dynamic.ts";
+export type { WorkflowGraph } from "./lib/definition/graph.ts";
+export type {
+  IsAny,
+  Json,
+  JsonElement,
+  JsonPrimitive,
+  JsonReturn,
+  JsonValue,
+  Remedy,
+  Unstorable,
+  Why,
+} from "./lib/definition/json_types.ts";
+export type { RetryPolicy, RetryRule } from "./lib/definition/retry.ts";
+export { type Schema, unchecked, type ValidationIssue, type ValidationResult } from "./lib/definition/schema.ts";
+export type * from "./lib/definition/steps.ts";
+export type { ExecuteArgs, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
+export { task, type TaskBody } from "./lib/definition/task.ts";
+export {
+  type AnyWorkflow,
+  type InputOf,
+  type OutputsOf,
+  type ResultOf,
+  Workflow,
+  workflow,
+} from "./lib/definition/workflow.ts";
+export type { Duration } from "./lib/duration.ts";
+export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";
+export type { Progress, RunEvent, RunLevelEvent, TaskLevelEvent } from "./lib/engine/events.ts";
+export type { Explanation, Reason } from "./lib/engine/explain.ts";
+export type { ForkOptions, RunHandle } from "./lib/engine/handle.ts";
+export type { ListOptions, RunPage } from "./lib/engine/list.ts";
+export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
+export type { RunOutcome } from "./lib/engine/outcome.ts";
+export type { RunInfo, TaskInfo } from "./lib/engine/reading.ts";
+export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
+export type { StartManyOptions, StartOptions } from "./lib/engine/start.ts";
+export type { RunnerStats, Stats } from "./lib/engine/stats.ts";
+export type { StrandedRun } from "./lib/engine/stranded.ts";
+export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";
+export {
+  DefinitionError,
+  type ErrorRecord,
+  type Failure,
+  LeaseLostError,
+  PayloadError,
+  RecoveryLimitError,
+  RunCancelledError,
+  RunFailedError,
+  RunNotFoundError,
+  RunStateError,
+  RunTimeoutError,
+  ShutdownError,
+  SluiceError,
+  StoreError,
+  TaskTimeoutError,
+  UnknownTaskError,
+  UnknownWorkflowError,
+  ValidationError,
+} from "./lib/errors.ts";
+export type { Logger } from "./lib/logger.ts";
+export type { RunCounts, RunState, Store, StoreCounters, TaskState } from "./lib/store/port.ts";

@@ -1,0 +1,193 @@
+/** Who may import whom, and what else the tree promises. CONTRIBUTING.md says it in words. */
+import { assertEquals } from "@std/assert";
+import { posix } from "node:path";
+import { test } from "./harness.ts";
+import { codeOf, filesBelow, type Import, importsOf, read } from "./source_tree.ts";
+
+type Layer = "leaf" | "definition" | "port" | "store" | "backend" | "engine" | "inspector" | "testing" | "api";
+
+/** What each layer may import besides itself; a backend's own folder is itself, another's is not. */
+const ALLOWED: Record<Layer, readonly Layer[]> = {
+  leaf: [],
+  definition: ["leaf"],
+  port: ["leaf"],
+  store: ["port", "leaf"],
+  backend: ["store", "port", "leaf"],
+  engine: ["definition", "store", "port", "leaf"],
+  inspector: ["definition", "store", "port", "leaf"],
+  testing: ["engine", "definition", "store", "port", "leaf"],
+  api: ["engine", "definition", "store", "port", "leaf"],
+};
+
+/** The only file that knows which backends there are; it imports them when a URL asks for one. */
+const OPENERS = ["lib/engine/open_store.ts", "lib/store/open.ts"];
+
+/** Files that may import packages of others, and which. */
+const THIRD_PARTY: Record<string, readonly string[]> = {};
+
+const LONGEST_FILE = 400;
+
+interface Edge extends Import {
+  readonly from: string;
+  /** The imported file, relative to the project; for a package or a builtin, its specifier. */
+  readonly to: string;
+}
+
+const library = ["mod.ts", ...filesBelow("lib/")];
+const edges: readonly Edge[] = library.flatMap((from) =>
+  importsOf(read(from)).map((found) => ({
+    ...found,
+    from,
+    to: found.specifier.startsWith(".") ? posix.join(posix.dirname(from), found.specifier) : found.specifier,
+  }))
+);
+const inner = edges.filter(({ to }) => library.includes(to));
+
+test("imports are found however they are written", () => {
+  const source = [
+    'import a, { type B } from "./a.ts";',
+    'import type {\n  C,\n} from "./c.ts";',
+    'import * as d from "node:d";',
+    'import "./e.ts";',
+    'export * from "./f.ts";',
+    '/**\n * @example\n * ```ts\n * import { no } from "no";\n * ```\n */',
+    '// await import("./no.ts")',
+    'const g = await import("./g.ts");',
+    "const h = await import(name);",
+  ].join("\n");
+  assertEquals(importsOf(source).map(({ specifier, kind, typeOnly }) => `${kind} ${specifier} ${typeOnly}`), [
+    "import ./a.ts false",
+    "import ./c.ts true",
+    "import node:d false",
+    "re-export ./f.ts false",
+    "import ./e.ts false",
+    "dynamic ./g.ts false",
+    "dynamic ? false",
+  ]);
+});
+
+test("each layer imports only the layers below it", () => {
+  const wrong = inner.filter((edge) => !isAllowed(edge));
+  assertEquals(wrong.map(show), []);
+});
+
+test("one file opens backends, by dynamic import of their mod.ts", () => {
+  const doors = inner.filter(({ from, to }) => layerOf(to) === "backend" && homeOf(from) !== homeOf(to));
+  const wrong = doors.filter(({ kind, to }) => kind !== "dynamic" || posix.basename(to) !== "mod.ts");
+  assertEquals(wrong.map(show), []);
+  const openers = new Set(doors.map(({ from }) => from));
+  assertEquals([...openers].filter((file) => !OPENERS.includes(file)), []);
+  assertEquals(openers.size <= 1, true);
+});
+
+test("the library imports nothing from outside but builtins and what is listed here", () => {
+  const outside = edges.filter(({ to }) => !library.includes(to) && !to.startsWith("node:"));
+  const wrong = outside.filter(({ from, to }) =>
+    // Bun's own driver is a builtin where it is imported, and only SQLite's backend does.
+    !(to === "bun:sqlite" && from.startsWith("lib/store/sqlite/")) && !THIRD_PARTY[from]?.includes(to)
+  );
+  assertEquals(wrong.map(show), []);
+});
+
+test("no file of the library imports itself by way of others", () => {
+  assertEquals(cycles(), []);
+});
+
+test("only mod.ts files re-export", () => {
+  const wrong = edges.filter(({ kind, from }) => kind === "re-export" && posix.basename(from) !== "mod.ts");
+  assertEquals(wrong.map(show), []);
+});
+
+test("the library neither prints nor ends the process", () => {
+  const wrong = library.filter((file) => /\bconsole\.|\b(process|Deno)\.(exit|abort)\b/.test(codeOf(read(file))));
+  assertEquals(wrong, []);
+});
+
+test(`no file of the library has more than ${LONGEST_FILE} lines`, () => {
+  const lengths = library.map((file) => [file, read(file).split("\n").length - 1] as const);
+  assertEquals(lengths.filter(([, lines]) => lines > LONGEST_FILE), []);
+});
+
+test("files are in snake case, and an index is called mod.ts", () => {
+  const files = [...library, ...filesBelow("tests/"), ...filesBelow("examples/"), ...filesBelow("bench/")];
+  const names = files.map((file) => posix.basename(file));
+  assertEquals(names.filter((name) => !/^[a-z0-9]+(_[a-z0-9]+)*\.ts$/.test(name) || name === "index.ts"), []);
+});
+
+test("both runners find every test, and run it the same way", () => {
+  const tests = filesBelow("tests/");
+  // A name that only one of the runners takes for a test, such as "a.test.ts" or "test.ts".
+  const misnamed = [...tests, ...library].filter((file) => /[._](test|spec)\.ts$|\/test\.ts$/.test(file))
+    .filter((file) => !file.startsWith("tests/") || !file.endsWith("_test.ts"));
+  assertEquals(misnamed, []);
+  const hidden = tests.filter((file) => !file.endsWith("_test.ts") && /^test\(/m.test(codeOf(read(file))));
+  assertEquals(hidden, []);
+  const ofOneRunner = tests.filter((file) =>
+    file !== "tests/harness.ts" && (/^Deno\.test\b/m.test(codeOf(read(file))) || importsRunner(file))
+  );
+  assertEquals(ofOneRunner, []);
+});
+
+test("deno.json and package.json agree", () => {
+  const published = (file: string): unknown => {
+    const { name, version, license, exports } = JSON.parse(read(file));
+    return { name, version, license, exports };
+  };
+  assertEquals(published("package.json"), published("deno.json"));
+});
+
+test("a package's version stands in one place", () => {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(read("package.json"));
+  const { scopes, imports } = JSON.parse(read("deno.json"));
+  const named = [dependencies, devDependencies, scopes["./"], imports].flatMap((part) => Object.keys(part));
+  assertEquals(named.filter((name, at) => named.indexOf(name) !== at), []);
+});
+
+function layerOf(file: string): Layer {
+  const [, folder, ...rest] = file.split("/");
+  if (file === "mod.ts") return "api";
+  if (rest.length === 0) return "leaf";
+  if (folder === "store" && rest.length > 1) return "backend";
+  if (file === "lib/store/port.ts") return "port";
+  const layer = (["definition", "store", "engine", "inspector", "testing"] as const).find((name) => name === folder);
+  if (!layer) throw new Error(`${file} is in no layer: say in this test what it may import`);
+  return layer;
+}
+
+/** The folder that a file may use freely. */
+function homeOf(file: string): string {
+  return layerOf(file) === "backend" ? file.split("/").slice(0, 3).join("/") : layerOf(file);
+}
+
+function isAllowed({ from, to }: Edge): boolean {
+  if (homeOf(from) === homeOf(to)) return true;
+  if (OPENERS.includes(from) && layerOf(to) === "backend") return true;
+  return ALLOWED[layerOf(from)].includes(layerOf(to));
+}
+
+function importsRunner(file: string): boolean {
+  return importsOf(read(file)).some(({ specifier }) => specifier === "node:test" || specifier === "bun:test");
+}
+
+/** Each cycle once, as the path from its first file back to it. */
+function cycles(): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  for (const file of library) visit(file, []);
+  return found;
+
+  function visit(file: string, path: readonly string[]): void {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      found.push([...path.slice(at), file].join(" -> "));
+      return;
+    }
+    if (done.has(file)) return;
+    for (const { from, to } of inner) if (from === file) visit(to, [...path, file]);
+    done.add(file);
+  }
+}
+
+function show({ from, specifier, kind }: Edge): string {
+  return `${from}: ${kind} "${specifier}"`;
+}

@@ -1,0 +1,114 @@
+import { spawn as spawnProcess } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+// `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it.
+const LONGEST_MS = 60_000;
+
+/** How a child ended, and all that it printed. */
+export interface Exit {
+  /** Its exit code; `null` if a signal ended it. */
+  readonly code: number | null;
+  /** The signal that ended it; `null` if none did. */
+  readonly signal: string | null;
+  /** Everything it wrote to its standard output. */
+  readonly stdout: string;
+  /** Everything it wrote to its standard error. */
+  readonly stderr: string;
+}
+
+/** A process that a test started; disposing of it kills it and waits for its end. */
+export interface Child extends AsyncDisposable {
+  /** Its process id. */
+  readonly pid: number;
+  /** Settles when it has ended and all its output is read. */
+  readonly exited: Promise<Exit>;
+  /** The next line of its standard output, without the line break; `undefined` after the last. */
+  line(): Promise<string | undefined>;
+  /** Reads lines until one contains `text` and returns that one; throws, with what was printed, if none does. */
+  until(text: string): Promise<string>;
+  /** Sends a signal. @default {"SIGTERM"} */
+  kill(signal?: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
+}
+
+/**
+ * Starts a script of ours in a new process of the runtime that runs the tests, without type-checking it; kills it
+ * after a minute.
+ * `script` is relative to this folder; `env` is added to the environment.
+ */
+export function spawn(script: string, args: readonly string[] = [], env: Record<string, string> = {}): Child {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
+  const child = spawnProcess(process.execPath, [...runtime, path, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+  const output = { stdout: "", stderr: "" };
+  let read = 0;
+  let ended = false;
+  const deadline = setTimeout(() => kill("SIGKILL"), LONGEST_MS);
+  let news = Promise.withResolvers<void>();
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output.stdout += text;
+    announce();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => output.stderr += text);
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once("error", reject);
+    // Not "exit": output may still be on its way then.
+    child.once("close", (code, signal) => resolve({ code, signal, ...output }));
+  }).finally(() => {
+    clearTimeout(deadline);
+    ended = true;
+    announce();
+  });
+
+  return { pid: child.pid!, exited, line, until, kill, [Symbol.asyncDispose]: dispose };
+
+  function announce(): void {
+    news.resolve();
+    news = Promise.withResolvers();
+  }
+
+  async function line(): Promise<string | undefined> {
+    for (;;) {
+      const end = output.stdout.indexOf("\n", read);
+      if (end >= 0) return take(end, end + 1);
+      if (ended) return read < output.stdout.length ? take(output.stdout.length, output.stdout.length) : undefined;
+      await news.promise;
+    }
+  }
+
+  function take(end: number, next: number): string {
+    const text = output.stdout.slice(read, end);
+    read = next;
+    return text;
+  }
+
+  async function until(text: string): Promise<string> {
+    for (;;) {
+      const found = await line();
+      if (found === undefined) {
+        throw new Error(`${script} ended without printing "${text}"\n${output.stdout}\n${output.stderr}`);
+      }
+      if (found.includes(text)) return found;
+    }
+  }
+
+  function kill(signal: Parameters<Child["kill"]>[0] = "SIGTERM"): void {
+    // Not child.kill(): Deno's takes a stopped child for a dead one and sends it nothing more.
+    if (ended) return;
+    try {
+      process.kill(child.pid!, signal);
+    } catch (error) {
+      // It may have ended without our having been told yet.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
+  }
+
+  async function dispose(): Promise<void> {
+    kill("SIGKILL");
+    await exited;
+  }
+}

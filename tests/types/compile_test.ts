@@ -1,0 +1,45 @@
+import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
+import { test } from "../harness.ts";
+import { checkFile, checkSource } from "./compiler.ts";
+
+for (const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts"]) {
+  test(`${name} compiles, and each line that must not does not`, () => assertEquals(checkFile(name).complaints, []));
+}
+
+test("a workflow of 200 tasks type-checks within 2 s over an empty file", () => {
+  const source = workflowOf(200);
+  cpuSeconds("export {};"); // the compiler itself is warm from here on
+  // The best of three: what else the machine and the garbage collector do can only make it longer.
+  const costs = [1, 2, 3].map(() => -cpuSeconds("export {};") + cpuSeconds(source));
+  assert(Math.min(...costs) < 2, `it took ${costs} s of processor time`);
+});
+
+test("a task costs the compiler no more than a few comparisons with each task before it", () => {
+  const [half, whole] = [checkSource(workflowOf(50)).instantiations, checkSource(workflowOf(100)).instantiations];
+  assert(whole < 250_000, `100 tasks took ${whole} instantiations`);
+  assert(whole < half * 3.5, `50 tasks took ${half} instantiations, 100 tasks ${whole}`);
+});
+
+function workflowOf(size: number): string {
+  const tasks = Array.from({ length: size }, (_, i) => {
+    const after = [...new Set([i - 1, i - 2, Math.floor(i / 2)])].filter((j) => j >= 0 && j < i).map((j) => `t${j}`);
+    const sum = ["1", ...after.map((id) => `${id}.n`)].join(" + ");
+    return `.task("t${i}", { after: ${JSON.stringify(after)}, ` +
+      `run: ({ ${["ctx", ...after].join(", ")} }) => ({ n: ${sum}, k${i}: ctx.runId }) })`;
+  });
+  return [
+    'import { type ResultOf, workflow } from "../../lib/definition/workflow.ts";',
+    'export const w = workflow("w")',
+    ...tasks,
+    `.returns("t${size - 1}");`,
+    `export const n = (result: ResultOf<typeof w>): number => result.n + result.k${size - 1}.length;`,
+  ].join("\n");
+}
+
+// Processor time of this process, which others on the machine disturb less than the clock.
+function cpuSeconds(source: string): number {
+  const before = process.cpuUsage();
+  assertEquals(checkSource(source).complaints, []);
+  return process.cpuUsage(before).user / 1e6;
+}

@@ -1,0 +1,66 @@
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+/** The directory of this file, in which sources that exist only in memory seem to stand. */
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+
+const OPTIONS: ts.CompilerOptions = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noImplicitOverride: true,
+  noUncheckedIndexedAccess: true,
+  noEmit: true,
+  skipLibCheck: true,
+  allowImportingTsExtensions: true,
+  target: ts.ScriptTarget.ESNext,
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  lib: ["lib.esnext.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
+  types: [],
+};
+
+/** Something that the compiler says about a source. */
+export interface Complaint {
+  /** Counted from 1. */
+  readonly line: number;
+  /** The message, with its explanation on further lines. */
+  readonly message: string;
+}
+
+/** What the compiler makes of a module. */
+export interface Check {
+  /** What it says about it; nothing, if all is right. */
+  readonly complaints: readonly Complaint[];
+  /** How many types it had to work out: a measure of its effort that no hardware changes. */
+  readonly instantiations: number;
+}
+
+/** Checks the source of a module beside this one. */
+export function checkSource(source: string): Check {
+  return check(`${HERE}in_memory.ts`, source);
+}
+
+/** Checks a file beside this one. */
+export function checkFile(name: string): Check {
+  return check(`${HERE}${name}`, undefined);
+}
+
+function check(path: string, source: string | undefined): Check {
+  const host = ts.createCompilerHost(OPTIONS);
+  const { getSourceFile, fileExists, readFile } = host;
+  if (source !== undefined) {
+    host.fileExists = (name) => name === path || fileExists(name);
+    host.readFile = (name) => name === path ? source : readFile(name);
+    host.getSourceFile = (name, options, ...rest) =>
+      name === path ? ts.createSourceFile(name, source, options) : getSourceFile(name, options, ...rest);
+  }
+  const program = ts.createProgram([path], OPTIONS, host);
+  const file = program.getSourceFile(path);
+  if (file === undefined) throw new Error(`Cannot type-check "${path}": there is no such file`);
+  const diagnostics = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
+  const complaints = diagnostics.map((diagnostic) => ({
+    line: file.getLineAndCharacterOfPosition(diagnostic.start ?? 0).line + 1,
+    message: ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"),
+  }));
+  return { complaints, instantiations: program.getInstantiationCount() };
+}
