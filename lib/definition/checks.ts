@@ -1,108 +1,127 @@
 /**
- * Checks of single values, for callers whom no compiler checked. Each adds what is wrong to `problems`, so that all of
- * it is reported at once.
+ * Checks of single values, for callers whom no compiler checked. Each notes what is wrong and goes on, so that all of it
+ * is reported at once.
  *
  * @module
  */
+import { DefinitionError } from "../errors.ts";
 import { invalidDuration, parseDuration } from "../duration.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Options with a name each, of types still unknown. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** The options themselves; none if they are no object. */
-export function checkOptions(
-  value: unknown,
-  what: string,
-  allowed: readonly string[],
-  problems: string[],
-): Options {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    problems.push(`${what} must be an object, not ${shown(value)}`);
-    return {};
+/** Takes values apart; `what` begins each message. */
+export interface Checks {
+  /** What was wrong so far. */
+  readonly problems: readonly string[];
+  /** Notes a problem. */
+  report(problem: string): void;
+  /** Throws all problems at once, if there are any. */
+  refuse(workflow: unknown): void;
+  /** The options themselves; none if they are no object. */
+  options(value: unknown, what: string, allowed: readonly string[]): Options;
+  /** A name that people read and stores keep: text of 1 to 200 characters, none of them a control character. */
+  name(value: unknown, what: string): string;
+  /** A function, or nothing. */
+  fn<Fn>(value: unknown, what: string): Fn | undefined;
+  /** Text, or nothing. */
+  text(value: unknown, what: string): string | undefined;
+  /** A stated version: text, or nothing. */
+  version(value: unknown, what: string): string | undefined;
+  /** One of some words, or nothing. */
+  word<Word extends string>(value: unknown, what: string, words: Readonly<Record<Word, unknown>>): Word | undefined;
+  /** Milliseconds of a duration, or nothing. */
+  duration(value: unknown, what: string): number | undefined;
+  /** Milliseconds of a time limit, which cannot be zero, or nothing. */
+  timeout(value: unknown, what: string): number | undefined;
+  /** A list of distinct texts; what is none is left out. */
+  list(value: unknown, what: string, of: string): readonly string[];
+}
+
+/** Checks that note their problems in one place. */
+export function newChecks(): Checks {
+  const problems: string[] = [];
+  return {
+    problems,
+    report,
+    refuse(workflow) {
+      if (problems.length > 0) throw new DefinitionError(typeof workflow === "string" ? workflow : "", problems);
+    },
+    options(value, what, allowed) {
+      if (typeof value !== "object" || value === null || Array.isArray(value)) {
+        report(`${what} must be an object, not ${shown(value)}`);
+        return {};
+      }
+      for (const name of Object.keys(value)) {
+        if (!allowed.includes(name)) report(`${what}: unknown option "${name}"${didYouMean(name, allowed)}`);
+      }
+      return value as Options;
+    },
+    name(value, what) {
+      const problem = nameProblem(value);
+      if (problem !== undefined) report(`${what} ${problem}`);
+      return typeof value === "string" ? value : "";
+    },
+    fn<Fn>(value: unknown, what: string) {
+      if (value === undefined) return undefined;
+      if (typeof value === "function") return value as Fn;
+      report(`${what} must be a function, not ${shown(value)}`);
+      return undefined;
+    },
+    text,
+    version(value, what) {
+      if (value === "") report(`${what} must not be empty`);
+      return text(value, what);
+    },
+    word<Word extends string>(value: unknown, what: string, words: Readonly<Record<Word, unknown>>) {
+      if (value === undefined) return undefined;
+      if (typeof value === "string" && Object.hasOwn(words, value)) return value as Word;
+      const known = Object.keys(words);
+      const list = known.map((word) => `"${word}"`).join(", ");
+      report(`${what} must be one of ${list}, not ${shown(value)}${didYouMean(value, known)}`);
+      return undefined;
+    },
+    duration,
+    timeout(value, what) {
+      const ms = duration(value, what);
+      if (ms === 0) report(`${what} must be longer than zero`);
+      return ms;
+    },
+    list(value, what, of) {
+      if (value === undefined) return Object.freeze([]);
+      if (!Array.isArray(value)) {
+        report(`${what} must be an array of ${of}, not ${shown(value)}`);
+        return Object.freeze([]);
+      }
+      // Array.from() fills holes with undefined, which the filter then finds.
+      const texts = Array.from(value).filter((entry, i): entry is string => {
+        if (typeof entry !== "string") report(`${what}[${i}] must be a string, not ${shown(entry)}`);
+        return typeof entry === "string";
+      });
+      const distinct = new Set<string>();
+      const repeated = new Set(texts.filter((text) => distinct.size === distinct.add(text).size));
+      for (const text of repeated) report(`${what} names "${text}" more than once`);
+      return Object.freeze([...distinct]);
+    },
+  };
+
+  function report(problem: string): void {
+    problems.push(problem);
   }
-  for (const name of Object.keys(value)) {
-    if (!allowed.includes(name)) problems.push(`${what}: unknown option "${name}"${didYouMean(name, allowed)}`);
+
+  function text(value: unknown, what: string): string | undefined {
+    if (value === undefined || typeof value === "string") return value;
+    report(`${what} must be a string, not ${shown(value)}`);
+    return undefined;
   }
-  return value as Options;
-}
 
-/** A name that people read and stores keep: text of 1 to 200 characters, none of them a control character. */
-export function checkName(value: unknown, what: string, problems: string[]): string {
-  const problem = nameProblem(value);
-  if (problem !== undefined) problems.push(`${what} ${problem}`);
-  return typeof value === "string" ? value : "";
-}
-
-/** A function, or nothing. */
-export function checkFunction<Fn>(value: unknown, what: string, problems: string[]): Fn | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "function") return value as Fn;
-  problems.push(`${what} must be a function, not ${shown(value)}`);
-  return undefined;
-}
-
-/** Text, or nothing. */
-export function checkText(value: unknown, what: string, problems: string[]): string | undefined {
-  if (value === undefined || typeof value === "string") return value;
-  problems.push(`${what} must be a string, not ${shown(value)}`);
-  return undefined;
-}
-
-/** A stated version: text, or nothing. */
-export function checkVersion(value: unknown, what: string, problems: string[]): string | undefined {
-  if (value === "") problems.push(`${what} must not be empty`);
-  return checkText(value, what, problems);
-}
-
-/** One of some words. */
-export function checkWord<Word extends string>(
-  value: unknown,
-  what: string,
-  words: Readonly<Record<Word, unknown>>,
-  problems: string[],
-): Word | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "string" && Object.hasOwn(words, value)) return value as Word;
-  const known = Object.keys(words);
-  const list = known.map((word) => `"${word}"`).join(", ");
-  problems.push(`${what} must be one of ${list}, not ${shown(value)}${didYouMean(value, known)}`);
-  return undefined;
-}
-
-/** Milliseconds of a duration, or nothing. */
-export function checkDuration(value: unknown, what: string, problems: string[]): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = parseDuration(value);
-  if (ms === undefined) problems.push(invalidDuration(typeof value === "object" ? shown(value) : value, what));
-  return ms;
-}
-
-/** Milliseconds of a time limit, which cannot be zero, or nothing. */
-export function checkTimeout(value: unknown, what: string, problems: string[]): number | undefined {
-  const ms = checkDuration(value, what, problems);
-  if (ms === 0) problems.push(`${what} must be longer than zero`);
-  return ms;
-}
-
-/** A list of distinct texts; what is none is left out. */
-export function checkList(value: unknown, what: string, of: string, problems: string[]): readonly string[] {
-  if (value === undefined) return Object.freeze([]);
-  if (!Array.isArray(value)) {
-    problems.push(`${what} must be an array of ${of}, not ${shown(value)}`);
-    return Object.freeze([]);
+  function duration(value: unknown, what: string): number | undefined {
+    if (value === undefined) return undefined;
+    const ms = parseDuration(value);
+    if (ms === undefined) report(invalidDuration(typeof value === "object" ? shown(value) : value, what));
+    return ms;
   }
-  // Array.from() fills holes with undefined, which the filter then finds.
-  const texts = Array.from(value).filter((entry, i): entry is string => {
-    if (typeof entry === "string") return true;
-    problems.push(`${what}[${i}] must be a string, not ${shown(entry)}`);
-    return false;
-  });
-  const distinct = new Set(texts);
-  for (const text of distinct) {
-    if (texts.indexOf(text) !== texts.lastIndexOf(text)) problems.push(`${what} names "${text}" more than once`);
-  }
-  return Object.freeze([...distinct]);
 }
 
 /** A value as a message shows it: short, and whatever it is. */

@@ -1,5 +1,5 @@
 import type { Duration } from "../duration.ts";
-import { checkName, checkOptions, shown } from "./checks.ts";
+import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -13,7 +13,6 @@ import {
   checkTaskId,
   readSettings,
   readTask,
-  refuseProblems,
   TASK_OPTIONS,
   WORKFLOW_OPTIONS,
 } from "./validate.ts";
@@ -87,41 +86,42 @@ export type DynamicWorkflow<Name extends string> = Workflow<Name, unknown, Step<
  * ```
  */
 export function dynamicWorkflow<const Name extends string>(definition: DynamicDefinition<Name>): DynamicWorkflow<Name> {
-  const problems: string[] = [];
-  const options = checkOptions(definition, "definition", DEFINITION_OPTIONS, problems);
-  checkName(options.name, "its name", problems);
-  const settings = readSettings(options, problems);
-  const tasks = readTasks(options.tasks, problems);
+  const checks = newChecks();
+  const options = checks.options(definition, "definition", DEFINITION_OPTIONS);
+  checks.name(options.name, "its name");
+  const settings = readSettings(options, checks);
+  const tasks = readTasks(options.tasks, checks);
   const byId = new Map(tasks.map((task) => [task.id, task]));
-  const has = (id: string) => byId.has(id);
-  const ids = () => byId.keys();
-  for (const task of tasks) checkDependencies(task, "which is no task of this workflow", has, ids, problems);
-  if (options.returns !== undefined) checkResult(options.returns, has, ids, problems);
+  const candidates = { what: "task of this workflow", has: (id: string) => byId.has(id), ids: () => byId.keys() };
+  for (const task of tasks) checkDependencies(task, candidates, checks);
+  if (options.returns !== undefined) checkResult(options.returns, candidates, checks);
   const { order, cycles } = sortTasks([...byId.values()]);
   for (const cycle of cycles) {
     // Two ids: a task that depends on itself, which is reported already.
-    if (cycle.length > 2) problems.push(`its tasks form a cycle: ${cycle.map((id) => `"${id}"`).join(" → ")}`);
+    if (cycle.length > 2) checks.report(`its tasks form a cycle: ${cycle.map((id) => `"${id}"`).join(" → ")}`);
   }
-  refuseProblems(options.name, problems);
+  checks.refuse(options.name);
   return new Workflow({ name: definition.name, settings, tasks: taskList(order), result: definition.returns });
 }
 
 const DEFINITION_OPTIONS = [...WORKFLOW_OPTIONS, "name", "tasks", "returns"];
 const DYNAMIC_TASK_OPTIONS = [...TASK_OPTIONS, "id", "kind"];
 
-function readTasks(value: unknown, problems: string[]): readonly TaskDefinition[] {
+function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   if (!Array.isArray(value)) {
-    problems.push(`tasks must be an array, not ${shown(value)}`);
+    checks.report(`tasks must be an array, not ${shown(value)}`);
     return [];
   }
   const taken = new Set<string>();
-  return Array.from(value).map((entry: unknown, i) => {
-    const options = checkOptions(entry, `tasks[${i}]`, DYNAMIC_TASK_OPTIONS, problems);
-    const id = checkTaskId(options.id, `tasks[${i}].id`, problems);
-    if (id !== "" && taken.has(id)) problems.push(`there is more than one task "${id}"`);
+  return Array.from(value).flatMap((entry: unknown, i) => {
+    const options = checks.options(entry, `tasks[${i}]`, DYNAMIC_TASK_OPTIONS);
+    if (options !== entry) return []; // no object, which is reported
+    const id = checkTaskId(options.id, `tasks[${i}].id`, checks);
+    if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);
     taken.add(id);
-    const { kind = "task" } = options;
-    if (kind !== "task") problems.push(`task "${id}": kind must be "task", not ${shown(kind)}`);
-    return readTask(id, options, problems);
+    checks.word(options.kind, `task "${id}": kind`, KINDS);
+    return readTask(id, options, checks);
   });
 }
+
+const KINDS: Record<TaskKind, true> = { task: true };

@@ -14,7 +14,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   if (name.length > LONGEST) return undefined;
   const lower = name.toLowerCase();
   let best: string | undefined;
-  let limit = Math.max(1, Math.floor(name.length * 0.4)) + 1;
+  let limit = Math.max(1, Math.floor(name.length * 0.45)) + 1;
   for (const candidate of candidates) {
     if (candidate === name || Math.abs(candidate.length - name.length) >= limit) continue;
     const distance = editDistance(lower, candidate.toLowerCase());

@@ -8,13 +8,13 @@ export interface Sortable {
 
 /** Tasks with their dependencies first, or the paths of the cycles that forbid it. */
 export interface Sorted<Task> {
-  /** As they were given, each moved behind its dependencies where it was not. */
+  /** As they were given, with dependencies moved before the first that needs them where they were not. */
   readonly order: readonly Task[];
   /** Such as `["a", "b", "a"]`; empty when `order` holds. The first few, if there are many. */
   readonly cycles: readonly (readonly string[])[];
 }
 
-/** Puts dependencies first, and changes no more of the order than it must. */
+/** Puts dependencies first; an order in which they already are is kept. */
 export function sortTasks<Task extends Sortable>(tasks: readonly Task[]): Sorted<Task> {
   const byId = new Map(tasks.map((task) => [task.id, task]));
   const done = new Set<string>();

@@ -1,5 +1,5 @@
 import type { Duration } from "../duration.ts";
-import { checkOptions, checkVersion } from "./checks.ts";
+import { newChecks } from "./checks.ts";
 import type { JsonReturn } from "./json_types.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { FailureEvent, SuccessEvent } from "./steps.ts";
@@ -41,10 +41,10 @@ export interface TaskBody<Args, Ret> {
 export function task<Args, Ret>(
   body: TaskBody<Args, Ret> & { readonly run: (args: Args) => JsonReturn<Ret> },
 ): TaskBody<Args, Ret> {
-  const problems: string[] = [];
-  const options = checkOptions(body, "its options", BODY_OPTIONS, problems);
-  readBody("it", options, problems);
-  checkVersion(options.version, "it: version", problems);
-  if (problems.length > 0) throw new TypeError(`Cannot define task: ${problems.join("; ")}`);
+  const checks = newChecks();
+  const options = checks.options(body, "it", BODY_OPTIONS);
+  readBody("it", options, checks);
+  checks.version(options.version, "it: version");
+  if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
   return Object.freeze({ ...body });
 }

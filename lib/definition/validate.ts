@@ -4,20 +4,7 @@
  *
  * @module
  */
-import { DefinitionError } from "../errors.ts";
-import {
-  checkDuration,
-  checkFunction,
-  checkList,
-  checkName,
-  checkOptions,
-  checkText,
-  checkTimeout,
-  checkVersion,
-  checkWord,
-  type Options,
-  shown,
-} from "./checks.ts";
+import { type Checks, type Options, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { TaskDefinition, Trigger } from "./definition.ts";
 import { didYouMean } from "./nearest.ts";
@@ -47,40 +34,35 @@ export const BODY_OPTIONS: readonly string[] = ["retry", "timeout", "onSuccess",
 /** Options of a task. */
 export const TASK_OPTIONS: readonly string[] = ["after", "on", "when", ...BODY_OPTIONS];
 
-/** Throws all problems at once, if there are any. */
-export function refuseProblems(workflow: unknown, problems: readonly string[]): void {
-  if (problems.length > 0) throw new DefinitionError(typeof workflow === "string" ? workflow : "", problems);
-}
-
 /** Reads what a workflow is but for its tasks; `options` are an object already. */
-export function readSettings(options: Options, problems: string[]): WorkflowSettings {
+export function readSettings(options: Options, checks: Checks): WorkflowSettings {
   const { description, input, tags, timeout, version } = options;
   if (input !== undefined && !isSchema(input)) {
-    problems.push(`input must be a Standard Schema, such as one of zod, valibot or arktype, not ${shown(input)}`);
+    checks.report(`input must be a Standard Schema, such as one of zod, valibot or arktype, not ${shown(input)}`);
   }
-  const checkedTags = checkList(tags, "tags", "strings", problems);
-  for (const tag of checkedTags) checkName(tag, "a tag", problems);
+  const checkedTags = checks.list(tags, "tags", "strings");
+  for (const tag of checkedTags) checks.name(tag, "a tag");
   return {
-    description: checkText(description, "description", problems),
+    description: checks.text(description, "description"),
     input: isSchema(input) ? input : undefined,
     tags: checkedTags,
-    timeoutMs: checkTimeout(timeout, "timeout", problems),
-    statedVersion: checkVersion(version, "version", problems),
+    timeoutMs: checks.timeout(timeout, "timeout"),
+    statedVersion: checks.version(version, "version"),
   };
 }
 
 /** Reads a task; whether its dependencies exist is for `checkDependencies` to say. */
-export function readTask(id: string, options: Options, problems: string[]): TaskDefinition {
+export function readTask(id: string, options: Options, checks: Checks): TaskDefinition {
   const what = `task "${id}"`;
   const { after, on, when, version } = options;
   return Object.freeze({
     id,
     kind: "task",
-    after: checkList(after, `${what}: after`, "task ids", problems),
-    on: checkWord(on, `${what}: on`, TRIGGERS, problems) ?? "success",
-    when: checkFunction<NonNullable<TaskDefinition["when"]>>(when, `${what}: when`, problems),
-    version: checkVersion(version, `${what}: version`, problems),
-    ...readBody(what, options, problems),
+    after: checks.list(after, `${what}: after`, "task ids"),
+    on: checks.word(on, `${what}: on`, TRIGGERS) ?? "success",
+    when: checks.fn<NonNullable<TaskDefinition["when"]>>(when, `${what}: when`),
+    version: checks.version(version, `${what}: version`),
+    ...readBody(what, options, checks),
   });
 }
 
@@ -88,53 +70,53 @@ export function readTask(id: string, options: Options, problems: string[]): Task
 export function readBody(
   what: string,
   options: Options,
-  problems: string[],
+  checks: Checks,
 ): Pick<TaskDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
   const { run, retry, timeout, onSuccess, onFailure } = options;
-  if (run === undefined) problems.push(`${what} has no \`run\``);
+  if (run === undefined) checks.report(`${what} has no \`run\``);
   return {
-    run: checkFunction<(args: TaskArguments) => unknown>(run, `${what}: run`, problems) ?? (() => undefined),
-    retry: readRetry(retry, `${what}: retry`, problems),
-    timeoutMs: checkTimeout(timeout, `${what}: timeout`, problems),
-    onSuccess: checkFunction<NonNullable<TaskDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`, problems),
-    onFailure: checkFunction<NonNullable<TaskDefinition["onFailure"]>>(onFailure, `${what}: onFailure`, problems),
+    run: checks.fn<(args: TaskArguments) => unknown>(run, `${what}: run`) ?? (() => undefined),
+    retry: readRetry(retry, `${what}: retry`, checks),
+    timeoutMs: checks.timeout(timeout, `${what}: timeout`),
+    onSuccess: checks.fn<NonNullable<TaskDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),
+    onFailure: checks.fn<NonNullable<TaskDefinition["onFailure"]>>(onFailure, `${what}: onFailure`),
   };
 }
 
 /** A task id: a name that is not taken by something else. */
-export function checkTaskId(id: unknown, what: string, problems: string[]): string {
-  const name = checkName(id, what, problems);
-  if (RESERVED.includes(name)) problems.push(`${what} must not be "${name}": it names a task argument`);
+export function checkTaskId(id: unknown, what: string, checks: Checks): string {
+  const name = checks.name(id, what);
+  if (RESERVED.includes(name)) checks.report(`${what} must not be "${name}": it names a task argument`);
   // It would work in our own records, but not in the copies that programs make of them with Object.assign().
-  if (name === "__proto__") problems.push(`${what} must not be "__proto__": JavaScript gives it a meaning of its own`);
+  if (name === "__proto__") checks.report(`${what} must not be "__proto__": JavaScript gives it a meaning of its own`);
   return name;
 }
 
-/** Whether every dependency is one of the `candidates`; `missing` says what it is if not. */
-export function checkDependencies(
-  task: TaskDefinition,
-  missing: string,
-  has: (id: string) => boolean,
-  candidates: () => Iterable<string>,
-  problems: string[],
-): void {
+/** The tasks that may be named. */
+export interface Candidates {
+  /** What they are, such as `"earlier task"`. */
+  readonly what: string;
+  /** Whether one of them has this id. */
+  has(id: string): boolean;
+  /** Their ids; asked only for a suggestion. */
+  ids(): Iterable<string>;
+}
+
+/** Whether every dependency of a task is one of the candidates. */
+export function checkDependencies(task: TaskDefinition, candidates: Candidates, checks: Checks): void {
   for (const id of task.after) {
-    if (id === task.id) problems.push(`task "${id}" depends on itself`);
-    else if (!has(id)) {
-      problems.push(`task "${task.id}" depends on "${id}", ${missing}${didYouMean(id, candidates())}`);
+    if (id === task.id) checks.report(`task "${id}" depends on itself`);
+    else if (!candidates.has(id)) {
+      const hint = didYouMean(id, candidates.ids());
+      checks.report(`task "${task.id}" depends on "${id}", which is no ${candidates.what}${hint}`);
     }
   }
 }
 
-/** Whether the task to return is one of the `candidates`. */
-export function checkResult(
-  id: unknown,
-  has: (id: string) => boolean,
-  candidates: () => Iterable<string>,
-  problems: string[],
-): void {
-  if (typeof id === "string" && has(id)) return;
-  problems.push(`returns names ${shown(id)}, which is no task of this workflow${didYouMean(id, candidates())}`);
+/** Whether the task to return is one of the candidates. */
+export function checkResult(id: unknown, candidates: Candidates, checks: Checks): void {
+  if (typeof id === "string" && candidates.has(id)) return;
+  checks.report(`returns names ${shown(id)}, which is no ${candidates.what}${didYouMean(id, candidates.ids())}`);
 }
 
 const RESERVED = ["input", "ctx", "status", "item", "index"];
@@ -154,30 +136,29 @@ const DEFAULT_ATTEMPTS = 3;
 const DEFAULT_DELAY_MS = 1_000;
 const DEFAULT_MAX_DELAY_MS = 30_000;
 
-function readRetry(value: unknown, what: string, problems: string[]): RetryRule {
+function readRetry(value: unknown, what: string, checks: Checks): RetryRule {
   const options = value === undefined ? {} : typeof value === "number" ? { attempts: value } : value;
-  const { attempts = DEFAULT_ATTEMPTS, backoff, delay, maxDelay, jitter = true, retryIf } = checkOptions(
+  const { attempts = DEFAULT_ATTEMPTS, backoff, delay, maxDelay, jitter = true, retryIf } = checks.options(
     options,
     what,
     RETRY_OPTIONS,
-    problems,
   );
   if (!Number.isSafeInteger(attempts) || Number(attempts) < 1) {
-    problems.push(`${what}: attempts must be a positive integer, not ${shown(attempts)}`);
+    checks.report(`${what}: attempts must be a positive integer, not ${shown(attempts)}`);
   }
-  if (typeof jitter !== "boolean") problems.push(`${what}: jitter must be true or false, not ${shown(jitter)}`);
-  const delayMs = checkDuration(delay, `${what}: delay`, problems);
-  const maxDelayMs = checkDuration(maxDelay, `${what}: maxDelay`, problems);
+  if (typeof jitter !== "boolean") checks.report(`${what}: jitter must be true or false, not ${shown(jitter)}`);
+  const delayMs = checks.duration(delay, `${what}: delay`);
+  const maxDelayMs = checks.duration(maxDelay, `${what}: maxDelay`);
   if (delayMs !== undefined && maxDelayMs !== undefined && maxDelayMs < delayMs) {
-    problems.push(`${what}: maxDelay (${maxDelayMs} ms) must not be shorter than delay (${delayMs} ms)`);
+    checks.report(`${what}: maxDelay (${maxDelayMs} ms) must not be shorter than delay (${delayMs} ms)`);
   }
   const cap = maxDelayMs ?? Math.max(DEFAULT_MAX_DELAY_MS, delayMs ?? 0);
   return Object.freeze({
     attempts: Number(attempts),
-    backoff: checkWord(backoff, `${what}: backoff`, BACKOFFS, problems) ?? "exponential",
+    backoff: checks.word(backoff, `${what}: backoff`, BACKOFFS) ?? "exponential",
     delayMs: delayMs ?? Math.min(DEFAULT_DELAY_MS, cap),
     maxDelayMs: cap,
     jitter: jitter === true,
-    retryIf: checkFunction<(error: unknown) => boolean>(retryIf, `${what}: retryIf`, problems),
+    retryIf: checks.fn<(error: unknown) => boolean>(retryIf, `${what}: retryIf`),
   });
 }

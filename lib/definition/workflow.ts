@@ -1,5 +1,5 @@
 import type { Duration } from "../duration.ts";
-import { checkName, checkOptions, shown } from "./checks.ts";
+import { newChecks, shown } from "./checks.ts";
 import type { TaskDefinition, Trigger, WorkflowDefinition } from "./definition.ts";
 import { graphOf, type WorkflowGraph } from "./graph.ts";
 import type { JsonReturn } from "./json_types.ts";
@@ -8,12 +8,12 @@ import type { Schema } from "./schema.ts";
 import type { AnyStep, NewId, NoneYet, Outputs, Skipped, Step, TaskSpec } from "./steps.ts";
 import { type TaskList, taskList } from "./task_list.ts";
 import {
+  type Candidates,
   checkDependencies,
   checkResult,
   checkTaskId,
   readSettings,
   readTask,
-  refuseProblems,
   TASK_OPTIONS,
   WORKFLOW_OPTIONS,
   type WorkflowSettings,
@@ -56,10 +56,10 @@ export function workflow<const Name extends string, Input = undefined, Sends = I
   name: Name,
   options: WorkflowOptions<Input, Sends> = {},
 ): Workflow<Name, Input, never, never, Sends> {
-  const problems: string[] = [];
-  checkName(name, "its name", problems);
-  const settings = readSettings(checkOptions(options, "options", WORKFLOW_OPTIONS, problems), problems);
-  refuseProblems(name, problems);
+  const checks = newChecks();
+  checks.name(name, "its name");
+  const settings = readSettings(checks.options(options, "options", WORKFLOW_OPTIONS), checks);
+  checks.refuse(name);
   return new Workflow({ name, settings, tasks: taskList([]), result: undefined });
 }
 
@@ -155,13 +155,12 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     task: TaskSpec<Input, Steps, After, On, When, Ret>,
   ): Workflow<Name, Input, Steps | Step<Id, Awaited<Ret> | Skipped<On, When>>, Returns, Sends> {
     const { name, tasks } = this.#parts;
-    const problems: string[] = [];
-    const newId = checkTaskId(id, "a task id", problems);
-    if (tasks.has(newId)) problems.push(`there is already a task "${newId}"`);
-    const options = checkOptions(task, `task ${shown(id)}`, TASK_OPTIONS, problems);
-    const definition = readTask(newId, options, problems);
-    checkDependencies(definition, "which is no earlier task", tasks.has, () => this.graph.order, problems);
-    refuseProblems(name, problems);
+    const checks = newChecks();
+    const newId = checkTaskId(id, "a task id", checks);
+    if (tasks.has(newId)) checks.report(`there is already a task "${newId}"`);
+    const definition = readTask(newId, checks.options(task, `task ${shown(id)}`, TASK_OPTIONS), checks);
+    checkDependencies(definition, this.#candidates("earlier task"), checks);
+    checks.refuse(name);
     return new Workflow({ ...this.#parts, tasks: tasks.append(definition) });
   }
 
@@ -171,16 +170,19 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
    * @throws {DefinitionError} If there is no such task.
    */
   returns<Id extends Steps["id"]>(id: Id): Workflow<Name, Input, Steps, Id, Sends> {
-    const { name, tasks } = this.#parts;
-    const problems: string[] = [];
-    checkResult(id, tasks.has, () => this.graph.order, problems);
-    refuseProblems(name, problems);
+    const checks = newChecks();
+    checkResult(id, this.#candidates("task of this workflow"), checks);
+    checks.refuse(this.name);
     return new Workflow({ ...this.#parts, result: id });
   }
 
   /** A Mermaid flowchart of its tasks; the same as `graph.toMermaid()`. */
   toMermaid(): string {
     return this.graph.toMermaid();
+  }
+
+  #candidates(what: string): Candidates {
+    return { what, has: this.#parts.tasks.has, ids: () => this.graph.order };
   }
 
   #source(): VersionSource {

@@ -1,17 +1,16 @@
 import type { TaskContext, TaskLog } from "../definition/context.ts";
 import type { Logger } from "../logger.ts";
 import type { Progress } from "./events.ts";
+import type { Attempt } from "./live_run.ts";
 
 /** What a body's context needs of the engine. */
 export interface ContextPort {
   /** Where `ctx.log` goes. */
   readonly logger: Logger;
-  /** Runs a step of the attempt, or answers its remembered output. */
-  readonly step: (name: string, body: () => unknown) => Promise<unknown>;
+  /** Runs a step of an attempt, or answers its remembered output. */
+  readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
   /** Takes in what `ctx.progress` says. */
-  readonly progress: (progress: Progress) => void;
-  /** Why the attempt was aborted, if it was before its signal was first asked for. */
-  readonly abortedBy: () => { readonly reason: unknown } | undefined;
+  readonly progress: (attempt: Attempt, progress: Progress) => void;
 }
 
 /** A context whose signal can be aborted. */
@@ -24,34 +23,37 @@ export interface AttemptContext extends TaskContext {
  * The `ctx` of an attempt. Everything but its numbers is made when it is asked for: most bodies look at none of it, and
  * an `AbortController` for each would cost more than the rest of a short task.
  */
-export function createContext(
-  runId: string,
-  taskId: string,
-  attempt: number,
-  port: ContextPort,
-): AttemptContext {
-  return new LazyContext(runId, taskId, attempt, port);
+export function createContext(attempt: Attempt, port: ContextPort): AttemptContext {
+  return new LazyContext(attempt, port);
 }
 
 // A class, because getters on a shared prototype cost nothing for each attempt.
 class LazyContext implements AttemptContext {
-  readonly runId: string;
-  readonly taskId: string;
-  readonly attempt: number;
+  readonly #attempt: Attempt;
   readonly #port: ContextPort;
   #controller: AbortController | undefined;
 
-  constructor(runId: string, taskId: string, attempt: number, port: ContextPort) {
-    this.runId = runId;
-    this.taskId = taskId;
-    this.attempt = attempt;
+  constructor(attempt: Attempt, port: ContextPort) {
+    this.#attempt = attempt;
     this.#port = port;
+  }
+
+  get runId(): string {
+    return this.#attempt.run.id;
+  }
+
+  get taskId(): string {
+    return this.#attempt.run.plan.tasks[this.#attempt.task]!.id;
+  }
+
+  get attempt(): number {
+    return this.#attempt.number;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      const aborted = this.#port.abortedBy();
+      const { aborted } = this.#attempt;
       if (aborted !== undefined) this.#controller.abort(aborted.reason);
     }
     return this.#controller.signal;
@@ -62,13 +64,15 @@ class LazyContext implements AttemptContext {
   }
 
   get step(): TaskContext["step"] {
+    const step: (name: string, body: () => unknown) => Promise<unknown> = (name, body) =>
+      this.#port.step(this.#attempt, name, body);
     // A decoder's cast: what a step answers is the JSON of what its body answered.
-    return this.#port.step as TaskContext["step"];
+    return step as TaskContext["step"];
   }
 
   get progress(): TaskContext["progress"] {
     return (done, total, message) =>
-      this.#port.progress({
+      this.#port.progress(this.#attempt, {
         done,
         ...(total === undefined ? {} : { total }),
         ...(message === undefined ? {} : { message }),

@@ -8,9 +8,7 @@ import type { TaskArguments } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
-import { type AttemptContext, createContext } from "./attempt.ts";
-import type { Progress } from "./events.ts";
+import { type ContextPort, createContext } from "./attempt.ts";
 import type { Attempt } from "./live_run.ts";
 import { statusOf } from "./machine.ts";
 
@@ -35,7 +33,7 @@ export interface Bodies {
 }
 
 /** What bodies need of the engine. */
-export interface BodiesOptions {
+export interface BodiesOptions extends ContextPort {
   /** How many at once. */
   readonly concurrency: number;
   /** The largest output, in bytes of JSON. */
@@ -44,18 +42,12 @@ export interface BodiesOptions {
   readonly clock: Clock;
   /** The store's time. */
   readonly now: () => number;
-  /** Where `ctx.log` goes. */
-  readonly logger: Logger;
   /** A body is about to be called. */
   readonly began: (attempt: Attempt) => void;
   /** `when` said yes; resolves once that is durable. */
   readonly admit: (attempt: Attempt) => Promise<void>;
   /** An attempt has ended. Called once for each that was not dropped. */
   readonly ended: (attempt: Attempt, end: AttemptEnd) => void;
-  /** Runs a step. */
-  readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
-  /** Takes in what `ctx.progress` says. */
-  readonly progress: (attempt: Attempt, progress: Progress) => void;
 }
 
 /** Places for `concurrency` bodies. */
@@ -78,6 +70,7 @@ export function createBodies(options: BodiesOptions): Bodies {
       attempt.context?.abort(reason);
     },
     drop(attempt) {
+      if (attempt.stage === "over") return;
       leave(attempt);
       pump();
     },
@@ -106,7 +99,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     attempt.startedAt = options.now();
     active.add(attempt);
     options.began(attempt);
-    attempt.context = contextOf(attempt);
+    attempt.context = createContext(attempt, options);
     const { timeoutMs } = definition;
     if (timeoutMs !== undefined) attempt.disarm = options.clock.after(timeoutMs, () => expire(attempt, timeoutMs));
     if (definition.when === undefined || run.progress.tasks[task]!.admitted) return call(attempt);
@@ -165,16 +158,6 @@ export function createBodies(options: BodiesOptions): Bodies {
     } catch (thrown) {
       return { kind: "threw", thrown };
     }
-  }
-
-  function contextOf(attempt: Attempt): AttemptContext {
-    const { id } = attempt.run.plan.tasks[attempt.task]!;
-    return createContext(attempt.run.id, id, attempt.number, {
-      logger: options.logger,
-      abortedBy: () => attempt.aborted,
-      step: (name, body) => options.step(attempt, name, body),
-      progress: (progress) => options.progress(attempt, progress),
-    });
   }
 }
 

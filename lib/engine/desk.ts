@@ -1,10 +1,11 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { NewRun, StartVerdict, Store } from "../store/port.ts";
+import type { StartVerdict, Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import { createHub, type Hub } from "./hub.ts";
 import type { ClientSettings } from "./options.ts";
 import { createReader, type Reader } from "./reading.ts";
+import type { Starting } from "./start.ts";
 
 /** What handles, clients and runners share over one store. */
 export interface Desk {
@@ -23,7 +24,7 @@ export interface Desk {
   /** The largest input, in bytes of JSON. */
   readonly maxPayloadBytes: number;
   /** Inserts runs, in one commit. */
-  readonly insert: (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]>;
+  readonly insert: (runs: readonly Starting[]) => Promise<readonly StartVerdict[]>;
   /** Something was changed past the outbox: runs may be due, or orders stand. */
   readonly changed: () => void;
 }

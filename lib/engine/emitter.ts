@@ -51,7 +51,7 @@ export function createEmitter(listener: ((event: RunEvent) => void) | undefined,
         return emit({ type: "task.completed", ...fields, output: decodeJson(run.outputs[number]) });
       }
       if (task.state === "skipped") return emit({ type: "task.skipped", ...fields, reason: task.reason ?? "" });
-      const error = run.failures.get(number)?.at(-1)?.error ?? { name: "Error", message: "the task failed" };
+      const error = run.failures?.get(number)?.at(-1)?.error ?? { name: "Error", message: "the task failed" };
       emit({ type: "task.failed", ...fields, error });
     },
   };

@@ -126,7 +126,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     runs.set(run.seq, run);
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
     if (run.deadlineAt !== undefined) {
-      run.timers.set(DEADLINE, clock.after(Math.max(0, run.deadlineAt - now()), () => overrun(run)));
+      setTimer(run, DEADLINE, run.deadlineAt - now(), () => overrun(run));
     }
     tell(run, { type: "begun" });
   }
@@ -144,7 +144,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "record":
         return recorder.record(run, effect.task);
       case "wait":
-        return arm(run, effect.task, effect.dueAt);
+        return setTimer(run, effect.task, effect.dueAt - now(), () => tell(run, { type: "due", task: effect.task }));
       case "park":
         return park(run, effect.dueAt);
       case "release":
@@ -169,7 +169,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       isMarked: false,
       progress: undefined,
     };
-    run.attempts.set(task, attempt);
+    run.attempts[task] = attempt;
     if (isStopping || run.gone) return abandon(attempt);
     bodies.queue(attempt);
   }
@@ -211,9 +211,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return tell(run, { type: "deferred", task, dueAt });
     }
     const failure = { taskId: definition.id, attempt: attempt.number, error: toErrorRecord(thrown) };
+    run.failures ??= new Map();
     run.failures.set(task, withFailure(run.failures.get(task) ?? [], failure));
     if (next.kind === "fail") {
-      run.thrown.set(task, thrown);
+      (run.thrown ??= new Map()).set(task, thrown);
       return tell(run, { type: "failed", task, retryAt: undefined });
     }
     const retryAt = now() + next.delayMs;
@@ -226,9 +227,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     tell(attempt.run, { type: "abandoned", task: attempt.task });
   }
 
-  function arm(run: LiveRun, task: number, dueAt: number): void {
-    run.timers.get(task)?.();
-    run.timers.set(task, clock.after(Math.max(0, dueAt - now()), () => tell(run, { type: "due", task })));
+  function setTimer(run: LiveRun, key: number, ms: number, fire: () => void): void {
+    run.timers ??= new Map();
+    run.timers.get(key)?.();
+    run.timers.set(key, clock.after(Math.max(0, ms), fire));
   }
 
   function park(run: LiveRun, dueAt: number): void {
@@ -244,14 +246,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
     if (run.isLeaving || run.closing !== undefined || run.progress.phase === "ended") return;
     run.closing = closing;
-    run.timers.set(GRACE, clock.after(GRACE_MS, () => tell(run, { type: "graceOver" })));
+    setTimer(run, GRACE, GRACE_MS, () => tell(run, { type: "graceOver" }));
     tell(run, { type: "closed", as });
   }
 
   function abort(run: LiveRun): void {
-    for (const attempt of [...run.attempts.values()]) {
-      if (attempt.stage === "running") bodies.abort(attempt, run.closing?.cause);
-      if (attempt.stage === "queued") abandon(attempt);
+    for (const attempt of run.attempts) {
+      if (attempt?.stage === "running") bodies.abort(attempt, run.closing?.cause);
+      if (attempt?.stage === "queued") abandon(attempt);
     }
   }
 
@@ -277,10 +279,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function recorded(run: LiveRun, task: number): void {
-    const attempt = run.attempts.get(task);
-    run.attempts.delete(task);
-    run.timers.get(task)?.();
-    run.timers.delete(task);
+    const attempt = run.attempts[task];
+    run.attempts[task] = undefined;
     events.recorded(run, task);
     if (attempt !== undefined) callHooks(run, attempt, logger);
     tell(run, { type: "recorded", task });
@@ -295,7 +295,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return options.left(move.to === "waiting" ? move.dueAt : undefined);
     }
     options.left(undefined);
-    if (run.hooks.length === 0) return finished(end);
+    if (run.hooks === undefined) return finished(end);
     // Waiters are told when hooks have returned, unless one takes for ever.
     let timer: (() => void) | undefined;
     const patience = new Promise<void>((resolve) => timer = clock.after(GRACE_MS, resolve));
@@ -315,7 +315,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const cause = new LeaseLostError(run.id);
     logger.warn(cause.message);
     events.run(run, "run.leaseLost");
-    for (const attempt of run.attempts.values()) bodies.abort(attempt, cause);
+    for (const attempt of run.attempts) if (attempt !== undefined) bodies.abort(attempt, cause);
     forget(run);
     options.left(undefined);
   }
@@ -324,16 +324,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
     run.gone = true;
     runs.delete(run.seq);
     paused.delete(run);
-    for (const cancel of run.timers.values()) cancel();
-    run.timers.clear();
+    for (const cancel of run.timers?.values() ?? []) cancel();
+    run.timers = undefined;
     // A body that outlived its grace or its lease may never settle: its place is free all the same.
-    for (const attempt of run.attempts.values()) bodies.drop(attempt);
+    for (const attempt of run.attempts) if (attempt !== undefined) bodies.drop(attempt);
   }
 
   async function drain(timeoutMs: number): Promise<void> {
     isStopping = true;
     for (const run of runs.values()) {
-      for (const attempt of [...run.attempts.values()]) if (attempt.stage === "queued") abandon(attempt);
+      for (const attempt of run.attempts) if (attempt?.stage === "queued") abandon(attempt);
     }
     await settledWithin(timeoutMs);
     const cause = new ShutdownError();

@@ -2,11 +2,11 @@ import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
 import { uuidv7 } from "../ids.ts";
-import type { JournalRecord, NewRun } from "../store/port.ts";
+import type { JournalRecord } from "../store/port.ts";
 import type { Desk } from "./desk.ts";
 import { followersOf } from "./followers.ts";
 import type { Plan } from "./plan.ts";
-import { encodeInput } from "./start.ts";
+import { encodeInput, type Starting } from "./start.ts";
 
 /** What a fork changes. */
 interface Changes {
@@ -36,7 +36,7 @@ export async function forkRun(desk: Desk, id: string, changes: Changes): Promise
   const isAllNew = "input" in changes && changes.from === undefined;
   if (!isAllNew) journal.push(...await keptOf(desk, row.seq, plan, replaced, changes.from));
   const now = desk.store.now();
-  const run: NewRun = {
+  const run: Starting = {
     id: uuidv7(now),
     workflow: plan.workflow.name,
     version: plan.workflow.version,

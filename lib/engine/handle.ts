@@ -1,4 +1,4 @@
-import { checkOptions } from "../definition/checks.ts";
+import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
 import type { Order } from "../store/port.ts";
@@ -89,9 +89,9 @@ export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHan
     events: () => runEvents(id, desk.reader, desk.hub),
     retry: () => retryRun(desk, id),
     async fork(options = {}) {
-      const problems: string[] = [];
-      checkOptions(options, "the options", ["from", "input", "outputs"], problems);
-      refuse(`fork run "${id}"`, problems);
+      const checks = newChecks();
+      checks.options(options, "the options", ["from", "input", "outputs"]);
+      refuse(`fork run "${id}"`, checks);
       return runHandle<W>(desk, await forkRun(desk, id, options));
     },
   };

@@ -10,13 +10,13 @@ export function callHooks(run: LiveRun, attempt: Attempt, logger: Logger): void 
   const { state } = run.progress.tasks[attempt.task]!;
   try {
     if (state === "completed") watch(onSuccess?.({ output: decodeJson(run.outputs[attempt.task]), ctx }));
-    if (state === "failed") watch(onFailure?.({ error: run.thrown.get(attempt.task), ctx }));
+    if (state === "failed") watch(onFailure?.({ error: run.thrown?.get(attempt.task), ctx }));
   } catch (thrown) {
     complain(thrown);
   }
 
   function watch(answer: unknown): void {
-    if (answer instanceof Promise) run.hooks.push(answer.catch(complain));
+    if (answer instanceof Promise) (run.hooks ??= []).push(answer.catch(complain));
   }
 
   function complain(thrown: unknown): void {

@@ -60,12 +60,10 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
       return () => {
         listeners.delete(changed);
         if (listeners.size === 0) subscribers.delete(runId);
-        rest();
       };
     },
     forget(runId) {
       waiters.delete(runId);
-      rest();
     },
     settled: (runId) => settle(runId, undefined),
     ended: (end) => settle(end.runId, end),
@@ -88,10 +86,10 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     waiters.get(runId)?.resolve(end);
     waiters.delete(runId);
     touched(runId);
-    rest();
   }
 
   function touched(runId: string): void {
+    if (subscribers.size === 0) return;
     for (const changed of subscribers.get(runId) ?? []) changed(false);
   }
 
@@ -101,9 +99,8 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     cancelPoll ??= clock.after(SLOW_POLL_MS, look);
   }
 
-  /** Nobody waits any more: no timer is left that could keep the process. */
+  /** Ends the polls. Done by the look that finds nobody waiting, and not by who leaves: the next is often there at once. */
   function rest(): void {
-    if (waiters.size > 0 || subscribers.size > 0) return;
     unwatch?.();
     cancelPoll?.();
     unwatch = undefined;

@@ -1,4 +1,4 @@
-import { checkList, checkOptions, checkText, shown } from "../definition/checks.ts";
+import { type Checks, newChecks, shown } from "../definition/checks.ts";
 import type { ListQuery, RunState, Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
 import { runInfo, type RunInfo } from "./reading.ts";
@@ -58,45 +58,45 @@ const STATES: Readonly<Record<RunState, true>> = {
 };
 
 function checkQuery(options: unknown): ListQuery {
-  const problems: string[] = [];
-  const read = checkOptions(options, "the options", OPTIONS, problems);
-  const limit = count(read["limit"], "limit", 50, problems);
-  if (limit > MOST) problems.push(`limit must be at most ${MOST}, not ${limit}`);
+  const checks = newChecks();
+  const read = checks.options(options, "the options", OPTIONS);
+  const limit = count(read["limit"], "limit", 50, checks);
+  if (limit > MOST) checks.report(`limit must be at most ${MOST}, not ${limit}`);
   const query: ListQuery = {
-    workflow: checkText(read["workflow"], "workflow", problems),
-    states: checkStates(read["state"], problems),
-    tags: read["tags"] === undefined ? undefined : checkList(read["tags"], "tags", "strings", problems),
-    since: checkTime(read["since"], "since", problems),
-    until: checkTime(read["until"], "until", problems),
+    workflow: checks.text(read["workflow"], "workflow"),
+    states: checkStates(read["state"], checks),
+    tags: read["tags"] === undefined ? undefined : checks.list(read["tags"], "tags", "strings"),
+    since: checkTime(read["since"], "since", checks),
+    until: checkTime(read["until"], "until", checks),
     limit,
-    before: checkCursor(read["cursor"], problems),
+    before: checkCursor(read["cursor"], checks),
   };
-  refuse("list runs", problems);
+  refuse("list runs", checks);
   return query;
 }
 
-function checkStates(value: unknown, problems: string[]): readonly RunState[] | undefined {
+function checkStates(value: unknown, checks: Checks): readonly RunState[] | undefined {
   if (value === undefined) return undefined;
   const states: readonly unknown[] = Array.isArray(value) ? value : [value];
   const known = states.filter((state): state is RunState => typeof state === "string" && Object.hasOwn(STATES, state));
   if (known.length < states.length) {
     const wrong = states.find((state) => !known.includes(state as RunState));
-    problems.push(`state must be one of ${Object.keys(STATES).join(", ")}, not ${shown(wrong)}`);
+    checks.report(`state must be one of ${Object.keys(STATES).join(", ")}, not ${shown(wrong)}`);
   }
   return known;
 }
 
-function checkTime(value: unknown, name: string, problems: string[]): number | undefined {
+function checkTime(value: unknown, name: string, checks: Checks): number | undefined {
   if (value === undefined) return undefined;
   const ms = value instanceof Date ? value.getTime() : value;
   if (typeof ms === "number" && Number.isFinite(ms)) return Math.round(ms);
-  problems.push(`${name} must be a Date or milliseconds since the epoch, not ${shown(value)}`);
+  checks.report(`${name} must be a Date or milliseconds since the epoch, not ${shown(value)}`);
   return undefined;
 }
 
-function checkCursor(value: unknown, problems: string[]): number | undefined {
+function checkCursor(value: unknown, checks: Checks): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" && /^\d{1,16}$/.test(value)) return Number(value);
-  problems.push(`cursor must be what list() answered, not ${shown(value)}`);
+  checks.report(`cursor must be what list() answered, not ${shown(value)}`);
   return undefined;
 }

@@ -27,16 +27,16 @@ export interface LiveRun {
   readonly progress: RunProgress;
   /** Outputs of completed tasks as JSON text, by task number. */
   readonly outputs: (string | undefined)[];
-  /** Failed attempts, by task number. */
-  readonly failures: Map<number, readonly Failure[]>;
+  /** Failed attempts, by task number. Like the other maps it is made when it is needed: most runs never do. */
+  failures: Map<number, readonly Failure[]> | undefined;
   /** When the latest attempt of a task began, by task number. */
   readonly startedAt: (number | undefined)[];
   /** Outputs of steps as JSON text, or promises of steps under way, by task number and name. */
-  readonly steps: Map<string, Promise<string | undefined>>;
-  /** Attempts under way, by task number. */
-  readonly attempts: Map<number, Attempt>;
-  /** Takes back the timer of a waiting task, by task number; the run's own deadline under -1, its grace under -2. */
-  readonly timers: Map<number, () => void>;
+  steps: Map<string, Promise<string | undefined>> | undefined;
+  /** Attempts whose end is not durable, by task number. */
+  readonly attempts: (Attempt | undefined)[];
+  /** Takes back the timer of a waiting task, by task number, or one of the run's own. */
+  timers: Map<number, () => void> | undefined;
   /** What waits to be written and may still grow. */
   draft: LiveDraft | undefined;
   /** Why it is being ended from outside. */
@@ -50,9 +50,9 @@ export interface LiveRun {
   /** Whether the database refused something of it. */
   isRefused: boolean;
   /** What the last attempt of a failed task threw, for its hook, by task number. */
-  readonly thrown: Map<number, unknown>;
-  /** Hooks that have been called. */
-  readonly hooks: Promise<unknown>[];
+  thrown: Map<number, unknown> | undefined;
+  /** Hooks that have been called and return a promise. */
+  hooks: Promise<unknown>[] | undefined;
 }
 
 /** Why a run is ended from outside. */
@@ -89,10 +89,12 @@ export interface Attempt {
   progress: string | undefined;
 }
 
-/** A draft that somebody waits for. */
+/** What a live run has to write. */
 export interface LiveDraft extends Draft {
-  /** Told when its records are durable, or why they are not. */
-  readonly waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[];
+  /** The run. */
+  readonly run: LiveRun;
+  /** Who waits for it: told when it is durable, or why it is not. */
+  waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }
 
 /** What is known of a run when it comes into memory. */
@@ -111,7 +113,10 @@ const STEP = "step:";
 
 /** Brings a run into memory. */
 export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
-  const own = arrival.journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
+  const { journal } = arrival;
+  const own = journal.length === 0
+    ? journal
+    : journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
   const run: LiveRun = {
     id: arrival.id,
     seq: arrival.seq,
@@ -122,31 +127,31 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     timeoutMs: arrival.timeoutMs,
     crashes: arrival.crashes,
     progress: progressOf(plan, own.map((record) => recorded(plan, record))),
-    outputs: plan.tasks.map(() => undefined),
-    failures: new Map(),
-    startedAt: plan.tasks.map(() => undefined),
-    steps: new Map(),
-    attempts: new Map(),
-    timers: new Map(),
+    outputs: new Array(plan.tasks.length).fill(undefined),
+    failures: undefined,
+    startedAt: new Array(plan.tasks.length).fill(undefined),
+    steps: undefined,
+    attempts: new Array(plan.tasks.length).fill(undefined),
+    timers: undefined,
     draft: undefined,
     closing: undefined,
     stored: "running",
     gone: false,
     isLeaving: false,
     isRefused: false,
-    thrown: new Map(),
-    hooks: [],
+    thrown: undefined,
+    hooks: undefined,
   };
   for (const record of own) {
     const number = plan.numbers.get(record.task)!;
     run.outputs[number] = record.output;
     run.startedAt[number] = record.startedAt;
-    if (record.failures.length > 0) run.failures.set(number, record.failures);
+    if (record.failures.length > 0) (run.failures ??= new Map()).set(number, record.failures);
   }
-  for (const { task, part, output } of arrival.journal) {
+  for (const { task, part, output } of journal) {
     const number = plan.numbers.get(task);
     if (number !== undefined && part.startsWith(STEP)) {
-      run.steps.set(stepKey(number, part.slice(STEP.length)), Promise.resolve(output));
+      (run.steps ??= new Map()).set(stepKey(number, part.slice(STEP.length)), Promise.resolve(output));
     }
   }
   return run;
@@ -167,12 +172,12 @@ export function recordOf(run: LiveRun, number: number, now: number): JournalReco
     state: task.state,
     attempts: task.attempts,
     output: run.outputs[number],
-    failures: run.failures.get(number) ?? NO_FAILURES,
+    failures: run.failures?.get(number) ?? NO_FAILURES,
     reason: task.reason,
     startedAt: run.startedAt[number],
     endedAt: isOver ? now : undefined,
     dueAt: task.state === "waiting" ? task.dueAt : undefined,
-    progress: run.attempts.get(number)?.progress,
+    progress: run.attempts[number]?.progress,
   };
 }
 

@@ -1,4 +1,4 @@
-import { checkDuration, checkFunction, checkOptions, checkText, checkWord, type Options, shown } from "../definition/checks.ts";
+import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
@@ -90,31 +90,30 @@ const RUNNER_OPTIONS = [
 
 /** Checks the options of a client. */
 export function clientSettings(options: unknown): ClientSettings {
-  const problems: string[] = [];
-  const settings = readClient(checkOptions(options ?? {}, "the options", CLIENT_OPTIONS, problems), problems);
-  refuse("create a client", problems);
+  const checks = newChecks();
+  const settings = readClient(checks.options(options ?? {}, "the options", CLIENT_OPTIONS), checks);
+  refuse("create a client", checks);
   return settings;
 }
 
 /** Checks the options of a runner. */
 export function runnerSettings(options: unknown): RunnerSettings {
-  const problems: string[] = [];
-  const read = checkOptions(options ?? {}, "the options", RUNNER_OPTIONS, problems);
+  const checks = newChecks();
+  const read = checks.options(options ?? {}, "the options", RUNNER_OPTIONS);
   const settings: RunnerSettings = {
-    ...readClient(read, problems),
-    concurrency: count(read["concurrency"], "concurrency", 64, problems),
-    maxRuns: count(read["maxRuns"], "maxRuns", 1_000, problems),
-    leaseMs: checkDuration(read["lease"], "lease", problems) ?? 30_000,
-    retentionMs: checkDuration(read["retention"], "retention", problems),
-    onVersionChange: checkWord(read["onVersionChange"], "onVersionChange", { resume: 1, pin: 1 }, problems) ?? "resume",
-    recoveryLimit: count(read["recoveryLimit"], "recoveryLimit", 5, problems),
-    onEvent: checkFunction<(event: RunEvent) => void>(read["onEvent"], "onEvent", problems),
-    unhandledRejections:
-      checkWord(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }, problems) ?? "log",
+    ...readClient(read, checks),
+    concurrency: count(read["concurrency"], "concurrency", 64, checks),
+    maxRuns: count(read["maxRuns"], "maxRuns", 1_000, checks),
+    leaseMs: checks.duration(read["lease"], "lease") ?? 30_000,
+    retentionMs: checks.duration(read["retention"], "retention"),
+    onVersionChange: checks.word(read["onVersionChange"], "onVersionChange", { resume: 1, pin: 1 }) ?? "resume",
+    recoveryLimit: count(read["recoveryLimit"], "recoveryLimit", 5, checks),
+    onEvent: checks.fn<(event: RunEvent) => void>(read["onEvent"], "onEvent"),
+    unhandledRejections: checks.word(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }) ?? "log",
   };
-  if (settings.leaseMs < 1_000) problems.push(`lease must be at least a second, not ${settings.leaseMs} ms`);
-  if (read["workflows"] === undefined) problems.push("workflows is missing");
-  refuse("create a runner", problems);
+  if (settings.leaseMs < 1_000) checks.report(`lease must be at least a second, not ${settings.leaseMs} ms`);
+  if (read["workflows"] === undefined) checks.report("workflows is missing");
+  refuse("create a runner", checks);
   return settings;
 }
 
@@ -123,30 +122,30 @@ export function runnerSettings(options: unknown): RunnerSettings {
  *
  * @throws {TypeError} If there is a problem.
  */
-export function refuse(action: string, problems: readonly string[]): void {
+export function refuse(action: string, { problems }: Checks): void {
   if (problems.length > 0) throw new TypeError(`Cannot ${action}: ${problems.join("; ")}`);
 }
 
 /** A whole number of at least one, or its default. */
-export function count(value: unknown, name: string, otherwise: number, problems: string[]): number {
+export function count(value: unknown, name: string, otherwise: number, checks: Checks): number {
   if (value === undefined) return otherwise;
   if (Number.isSafeInteger(value) && Number(value) >= 1) return Number(value);
-  problems.push(`${name} must be a positive integer, not ${shown(value)}`);
+  checks.report(`${name} must be a positive integer, not ${shown(value)}`);
   return otherwise;
 }
 
-function readClient(read: Options, problems: string[]): ClientSettings {
+function readClient(read: Options, checks: Checks): ClientSettings {
   const { workflows = [], logger, clock } = read;
-  if (!Array.isArray(workflows)) problems.push(`workflows must be an array, not ${shown(workflows)}`);
+  if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
   if (logger !== undefined && !has(logger, ["debug", "info", "warn", "error"])) {
-    problems.push("logger must have debug, info, warn and error, as console has");
+    checks.report("logger must have debug, info, warn and error, as console has");
   }
-  if (clock !== undefined && !has(clock, ["now", "after"])) problems.push("clock must have now and after");
+  if (clock !== undefined && !has(clock, ["now", "after"])) checks.report("clock must have now and after");
   return {
     workflows: Array.isArray(workflows) ? workflows : [],
-    schema: checkText(read["schema"], "schema", problems),
-    durability: checkWord(read["durability"], "durability", { power: 1, process: 1 }, problems) ?? "power",
-    maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, problems),
+    schema: checks.text(read["schema"], "schema"),
+    durability: checks.word(read["durability"], "durability", { power: 1, process: 1 }) ?? "power",
+    maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, checks),
     logger: logger === undefined ? silent : logger as Logger,
     clock: clock === undefined ? systemClock : clock as Clock,
   };

@@ -28,7 +28,7 @@ export interface Draft extends RunWrite {
   /** Whether it is on its way: nothing may be added any more. */
   sent: boolean;
   /** Told what became of it. */
-  readonly settled: (verdict: WriteVerdict, draft: Draft) => void;
+  settled(verdict: WriteVerdict, draft: Draft): void;
 }
 
 /** Gathers what is to be written and writes it. */

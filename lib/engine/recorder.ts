@@ -74,7 +74,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   };
 
   function durable(run: LiveRun): Promise<void> {
-    return new Promise((done, failed) => draftOf(run).waiting.push({ done, failed }));
+    return new Promise((done, failed) => (draftOf(run).waiting ??= []).push({ done, failed }));
   }
 
   function draftOf(run: LiveRun): LiveDraft {
@@ -85,25 +85,27 @@ export function createRecorder(options: RecorderOptions): Recorder {
       records: [],
       move: undefined,
       sent: false,
-      waiting: [],
-      settled: (verdict) => settled(run, draft, verdict),
+      run,
+      waiting: undefined,
+      settled,
     };
     run.draft = draft;
     outbox.write(draft);
     return draft;
   }
 
-  function settled(run: LiveRun, draft: LiveDraft, verdict: WriteVerdict): void {
+  function settled(this: void, verdict: WriteVerdict, draft: LiveDraft): void {
+    const { run } = draft;
     if (verdict === "accepted") return accepted(run, draft);
     if (verdict === "fenced") {
-      for (const { failed } of draft.waiting) failed(new LeaseLostError(run.id));
+      for (const { failed } of draft.waiting ?? []) failed(new LeaseLostError(run.id));
       return options.lost(run);
     }
     refused(run, draft, verdict.refused);
   }
 
   function accepted(run: LiveRun, draft: LiveDraft): void {
-    for (const { done } of draft.waiting) done();
+    for (const { done } of draft.waiting ?? []) done();
     if (run.gone) return;
     options.touched(run);
     for (const { task, part, state } of draft.records) {
@@ -119,7 +121,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
    * what the database said. Payloads are checked before, so this is for what only the database knows.
    */
   function refused(run: LiveRun, draft: LiveDraft, error: Error): void {
-    for (const { failed } of draft.waiting) failed(new PayloadError("unstorable_payload", error.message, "output"));
+    for (const { failed } of draft.waiting ?? []) failed(new PayloadError("unstorable_payload", error.message, "output"));
     if (run.gone || run.isRefused) return options.lost(run);
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
@@ -129,7 +131,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
       again.records.push({ task, part, state: "failed", attempts, failures, startedAt, endedAt: endedAt ?? now(), ...bare });
-      run.failures.set(run.plan.numbers.get(task)!, failures);
+      (run.failures ??= new Map()).set(run.plan.numbers.get(task)!, failures);
       run.progress.tasks[run.plan.numbers.get(task)!]!.state = "failed";
     }
     again.move = { to: "failed", at: now(), error: what };

@@ -47,7 +47,7 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   const failures: Failure[] = [];
   progress.tasks.forEach((task, number) => {
     if (task.state === "completed") outputs.set(plan.tasks[number]!.id, run.outputs[number]);
-    if (task.state === "failed") failures.push(...run.failures.get(number) ?? []);
+    if (task.state === "failed") failures.push(...run.failures?.get(number) ?? []);
   });
   return {
     runId: run.id,
@@ -67,5 +67,5 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
 function decisiveError(run: LiveRun): ErrorRecord {
   const failed = unhandledFailures(run.plan, run.progress)[0] ??
     run.progress.tasks.findIndex((task) => task.state === "failed");
-  return run.failures.get(failed)?.at(-1)?.error ?? { name: "Error", message: "a task failed" };
+  return run.failures?.get(failed)?.at(-1)?.error ?? { name: "Error", message: "a task failed" };
 }

@@ -6,7 +6,7 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Duration, toMs } from "../duration.ts";
 import { openStore } from "../store/open.ts";
-import type { Claim, ClaimedRun, NewRun, RunMove, StartVerdict, Store } from "../store/port.ts";
+import type { Claim, ClaimedRun, RunMove, StartVerdict, Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
@@ -22,6 +22,7 @@ import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { holdRejections } from "./rejections.ts";
 import { keepRetention } from "./retention.ts";
+import type { Starting } from "./start.ts";
 
 /** How long `stop()` lets bodies finish unless it is told otherwise. */
 const DRAIN_MS = 10_000;
@@ -175,25 +176,26 @@ async function openRunner<W extends AnyWorkflow>(
   };
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
-  async function insert(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+  async function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
     const room = stopping !== undefined || claims.isBacklogged ? 0 : maxRuns - executor.size - reserved;
-    let owned = 0;
-    const placed = runs.map((run) =>
-      owned < room && run.fork === undefined && run.dueAt <= now() ? (owned++, { ...run, owner: lease.runner }) : run
-    );
-    reserved += owned;
-    try {
-      const verdicts = await outbox.startMany(placed);
-      reserved -= owned;
-      owned = 0;
-      verdicts.forEach((verdict, at) => placed[at] && settle(placed[at], verdict));
-      return verdicts;
-    } finally {
-      reserved -= owned;
+    let kept = 0;
+    for (const run of runs) {
+      if (kept >= room || run.fork !== undefined || run.dueAt > now()) continue;
+      run.owner = lease.runner;
+      kept++;
     }
+    reserved += kept;
+    let verdicts: readonly StartVerdict[];
+    try {
+      verdicts = await outbox.startMany(runs);
+    } finally {
+      reserved -= kept;
+    }
+    for (const [at, verdict] of verdicts.entries()) settle(runs[at]!, verdict);
+    return verdicts;
   }
 
-  function settle(run: NewRun, verdict: StartVerdict): void {
+  function settle(run: Starting, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
     const { id, input, timeoutMs, workflow } = run;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { checkDuration, checkList, checkOptions, checkTimeout, type Options, shown } from "../definition/checks.ts";
+import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
 import type { Duration } from "../duration.ts";
@@ -66,29 +66,29 @@ const NO_OPTIONS: StartSettings = {
  */
 export function startSettings(options: unknown, action: string): StartSettings {
   if (options === undefined) return NO_OPTIONS;
-  const problems: string[] = [];
-  const read = checkOptions(options, "the options", START_OPTIONS, problems);
+  const checks = newChecks();
+  const read = checks.options(options, "the options", START_OPTIONS);
   if (read["delay"] !== undefined && read["startAt"] !== undefined) {
-    problems.push("delay and startAt exclude each other");
+    checks.report("delay and startAt exclude each other");
   }
   const settings: StartSettings = {
-    key: checkKey(read["key"], problems),
-    delayMs: checkDuration(read["delay"], "delay", problems),
-    dueAt: checkTime(read["startAt"], problems),
-    priority: checkPriority(read["priority"], problems),
-    tags: checkList(read["tags"], "tags", "strings", problems),
-    timeoutMs: checkTimeout(read["timeout"], "timeout", problems),
-    signal: checkSignal(read, problems),
+    key: checkKey(read["key"], checks),
+    delayMs: checks.duration(read["delay"], "delay"),
+    dueAt: checkTime(read["startAt"], checks),
+    priority: checkPriority(read["priority"], checks),
+    tags: checks.list(read["tags"], "tags", "strings"),
+    timeoutMs: checks.timeout(read["timeout"], "timeout"),
+    signal: checkSignal(read, checks),
   };
-  refuse(action, problems);
+  refuse(action, checks);
   return settings;
 }
 
-/** A key, or nothing; what is wrong with it is added to `problems`. */
-export function checkKey(value: unknown, problems: string[]): string | undefined {
+/** A key, or nothing; what is wrong with it is reported. */
+export function checkKey(value: unknown, checks: Checks): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" && value !== "" && value.length <= LONGEST_KEY && !value.includes("\0")) return value;
-  problems.push(`key must be text of 1 to ${LONGEST_KEY} characters, not ${shown(value)}`);
+  checks.report(`key must be text of 1 to ${LONGEST_KEY} characters, not ${shown(value)}`);
   return undefined;
 }
 
@@ -109,13 +109,19 @@ export async function encodeInput(
   return encodeJson(value, "input", maxPayloadBytes);
 }
 
+/** A run to insert, whose owner is still to be decided. */
+export interface Starting extends NewRun {
+  /** The runner that keeps it. */
+  owner: number | undefined;
+}
+
 /** A run to insert. */
 export function newRun(
   plan: Plan,
   input: string | undefined,
   settings: StartSettings,
   now: number,
-): NewRun {
+): Starting {
   const { name, version, tags, timeoutMs } = plan.workflow;
   return {
     id: uuidv7(now),
@@ -132,24 +138,24 @@ export function newRun(
   };
 }
 
-function checkTime(value: unknown, problems: string[]): number | undefined {
+function checkTime(value: unknown, checks: Checks): number | undefined {
   if (value === undefined) return undefined;
   const ms = value instanceof Date ? value.getTime() : value;
   if (typeof ms === "number" && ms >= 0 && ms <= 8.64e15) return Math.round(ms);
-  problems.push(`startAt must be a Date or milliseconds since the epoch, not ${shown(value)}`);
+  checks.report(`startAt must be a Date or milliseconds since the epoch, not ${shown(value)}`);
   return undefined;
 }
 
-function checkPriority(value: unknown, problems: string[]): number {
+function checkPriority(value: unknown, checks: Checks): number {
   if (value === undefined) return 0;
   if (Number.isInteger(value) && Math.abs(Number(value) + 0.5) < 32_768) return Number(value);
-  problems.push(`priority must be an integer from -32768 to 32767, not ${shown(value)}`);
+  checks.report(`priority must be an integer from -32768 to 32767, not ${shown(value)}`);
   return 0;
 }
 
-function checkSignal(read: Options, problems: string[]): AbortSignal | undefined {
+function checkSignal(read: Options, checks: Checks): AbortSignal | undefined {
   const { signal } = read;
   if (signal === undefined || signal instanceof AbortSignal) return signal;
-  problems.push(`signal must be an AbortSignal, not ${shown(signal)}`);
+  checks.report(`signal must be an AbortSignal, not ${shown(signal)}`);
   return undefined;
 }

@@ -1,12 +1,11 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { NewRun, StartVerdict } from "../store/port.ts";
-import { shown } from "../definition/checks.ts";
+import type { StartVerdict } from "../store/port.ts";
+import { newChecks, shown } from "../definition/checks.ts";
 import type { Desk } from "./desk.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
-import type { Plan } from "./plan.ts";
-import { checkKey, encodeInput, newRun, type StartSettings, startSettings } from "./start.ts";
+import { checkKey, encodeInput, newRun, type Starting, type StartSettings, startSettings } from "./start.ts";
 
 /** Starts a run; resolves when it is durable. */
 export async function startRun<W extends AnyWorkflow>(
@@ -61,11 +60,11 @@ export async function startRuns<W extends AnyWorkflow>(
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
-  const runs: NewRun[] = [];
+  const runs: Starting[] = [];
   for (const [index, input] of inputs.entries()) {
-    const problems: string[] = [];
-    const own = key === undefined ? undefined : checkKey(key(input, index), problems);
-    refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, problems);
+    const checks = newChecks();
+    const own = key === undefined ? undefined : checkKey(key(input, index), checks);
+    refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, checks);
     const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, desk.maxPayloadBytes);
     runs.push(newRun(plan, text, { ...settings, key: own }, desk.store.now()));
   }
@@ -80,21 +79,21 @@ async function prepare(
   input: unknown,
   options: unknown,
   action: "start" | "execute",
-): Promise<{ readonly plan: Plan; readonly run: NewRun; readonly settings: StartSettings }> {
+): Promise<{ readonly run: Starting; readonly settings: StartSettings }> {
   const plan = desk.catalog.find(target, action);
   const what = `${action} workflow "${plan.workflow.name}"`;
   const settings = startSettings(options, what);
   settings.signal?.throwIfAborted();
   const text = await encodeInput(plan, input, `Cannot ${what}`, desk.maxPayloadBytes);
-  return { plan, run: newRun(plan, text, settings, desk.store.now()), settings };
+  return { run: newRun(plan, text, settings, desk.store.now()), settings };
 }
 
-async function insert(desk: Desk, run: NewRun): Promise<string> {
+async function insert(desk: Desk, run: Starting): Promise<string> {
   const [verdict] = await desk.insert([run]);
   return idOf(run, verdict);
 }
 
-function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
+function idOf(run: Starting, verdict: StartVerdict | undefined): string {
   switch (verdict?.kind) {
     case "started":
       return run.id;

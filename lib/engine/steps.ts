@@ -28,7 +28,7 @@ export async function runStep(
     throw new TypeError(`A step needs a name of 1 to ${LONGEST_NAME} characters: ${JSON.stringify(name)}`);
   }
   if (typeof body !== "function") throw new TypeError(`Step "${name}" needs a function`);
-  const { steps } = attempt.run;
+  const steps = attempt.run.steps ??= new Map();
   const key = stepKey(attempt.task, name);
   const known = steps.get(key);
   if (known !== undefined) return decodeJson(await known);

@@ -15,7 +15,7 @@ import {
   workflow,
 } from "../../lib/definition/workflow.ts";
 import type { WorkflowDefinition } from "../../lib/definition/definition.ts";
-import { etl, extended, flaky } from "./examples.ts";
+import { etl, type extended, flaky } from "./examples.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
 
 interface Tree {
@@ -123,10 +123,11 @@ const wounded = workflow("wounded")
 isTrue<IsEqual<ResultOf<typeof wounded>, number>>();
 
 // Ids computed from a literal union keep their type one at a time; a plain `string` is refused.
-export const withShard = <const K extends "a" | "b">(k: K) =>
+const withShard = <const K extends "a" | "b">(k: K) =>
   workflow(`shard-${k}`)
     // @ts-expect-error inside a generic function the id is not known yet
     .task(`load-${k}`, { run: () => k });
+withShard("a");
 // @ts-expect-error a task id must be one string literal
 for (const k of ["a", "b"] as const) workflow(`shard-${k}`).task(`load-${k}`, { run: () => k });
 
@@ -141,11 +142,13 @@ pair.task("c", { after: flag ? ["a"] : ["b"], run: ({ a }) => a + 1 });
 pair.task("c", { after: some, run: ({ a, b }) => (a ?? 0) + (b ?? 0) });
 
 // A function that extends whatever workflow it is given.
-export function withAudit<Name extends string, Input, Returns, Sends>(
+function withAudit<Name extends string, Input, Returns, Sends>(
   base: Workflow<Name, Input, { readonly id: "load"; readonly output: number }, Returns, Sends>,
 ) {
   return base.task("audit", { after: ["load"], run: ({ load }) => load > 0 });
 }
+const audited = withAudit(workflow("w").task("load", { run: () => 1 as number }));
+isTrue<IsEqual<OutputsOf<typeof audited>, { readonly load: number; readonly audit: boolean }>>();
 
 // `.returns()` chooses the result, and it stays chosen.
 isTrue<IsEqual<ResultOf<typeof etl>, { read: number; written: number }>>();

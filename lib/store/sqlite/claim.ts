@@ -67,6 +67,15 @@ update runs
    set state = 'failed', owner = null, ended_at = $2, error = $3
  where seq = $1`;
 
+/** The queries that look for due runs, for the test of their plans. */
+export const SURVEY_QUERIES: readonly string[] = [
+  NEXT_GROUP,
+  DUE_IN_GROUP,
+  NEXT_DUE_IN_GROUP,
+  ANY_STRANDED,
+  DUE_STRANDED,
+];
+
 // Sorts behind every version.
 const LAST = "\u{10ffff}";
 

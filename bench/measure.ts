@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+/** A number given as `--name=value`. */
+export function flag(name: string, otherwise: number): number {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`));
+  return given === undefined ? otherwise : Number(given.slice(name.length + 3));
+}
+
+/** A path for a database that is removed afterwards. */
+export function scratch(): { readonly path: string; [Symbol.dispose](): void } {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  return {
+    path: join(directory, "bench.db"),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Does `work` `times` times, `flight` at once; answers milliseconds. */
+export async function inFlight(times: number, flight: number, work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  let left = times;
+  await Promise.all(Array.from({ length: Math.min(flight, times) }, async () => {
+    while (left-- > 0) await work();
+  }));
+  return performance.now() - began;
+}
+
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which the share `q` of all lies. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN;
+}
+
+/** Prints a result as one line of JSON, with the runtime that made it. */
+export function report(result: Readonly<Record<string, unknown>>): void {
+  const rounded = Object.entries(result).map(([name, value]) => [
+    name,
+    typeof value === "number" ? Number(value.toPrecision(4)) : value,
+  ]);
+  console.log(JSON.stringify({ runtime: runtime(), ...Object.fromEntries(rounded) }));
+}
+
+function runtime(): string {
+  const { deno, bun, node } = process.versions as Record<string, string | undefined>;
+  return deno !== undefined ? `deno ${deno}` : bun !== undefined ? `bun ${bun}` : `node ${node}`;
+}

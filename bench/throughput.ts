@@ -1,0 +1,73 @@
+/**
+ * How near to the limit: chains of tasks with many runs in flight, Sluice and the ceiling loop in turn.
+ *
+ * `deno run -A bench/throughput.ts` or `bun bench/throughput.ts`; `--runs=20000 --k=3 --flight=1000 --rounds=5
+ * --payload=10`.
+ *
+ * @module
+ */
+import { createRunner, unchecked, workflow } from "../mod.ts";
+import { body, openCeiling } from "./ceiling.ts";
+import { flag, inFlight, median, report, scratch } from "./measure.ts";
+
+const RUNS = flag("runs", 10_000);
+const K = flag("k", 3);
+const FLIGHT = flag("flight", 1_000);
+const ROUNDS = flag("rounds", 5);
+const PAYLOAD = "x".repeat(flag("payload", 10));
+
+for (const durability of ["power", "process"] as const) {
+  const ratios: number[] = [];
+  const rates = { ceiling: [] as number[], sluice: [] as number[] };
+  let commits = 0;
+  // One round more than counted: the first warms up.
+  for (let round = 0; round <= ROUNDS; round++) {
+    const ceiling = await ceilingRate(durability);
+    const sluice = await sluiceRate(durability);
+    if (round === 0) continue;
+    rates.ceiling.push(ceiling.rate);
+    rates.sluice.push(sluice.rate);
+    ratios.push(sluice.rate / ceiling.rate);
+    commits = sluice.commits;
+  }
+  report({
+    bench: "throughput",
+    durability,
+    k: K,
+    inFlight: FLIGHT,
+    runs: RUNS,
+    ceilingRunsPerSecond: Math.round(median(rates.ceiling)),
+    sluiceRunsPerSecond: Math.round(median(rates.sluice)),
+    ratio: median(ratios),
+    ratioLeast: Math.min(...ratios),
+    ratioMost: Math.max(...ratios),
+    commitsPerTask: commits / (RUNS * K),
+  });
+}
+
+async function ceilingRate(durability: "power" | "process"): Promise<{ rate: number }> {
+  using file = scratch();
+  const ceiling = await openCeiling(file.path, durability);
+  const ms = await inFlight(RUNS, FLIGHT, () => ceiling.run(K, PAYLOAD));
+  ceiling.close();
+  return { rate: RUNS / ms * 1_000 };
+}
+
+async function sluiceRate(durability: "power" | "process"): Promise<{ rate: number; commits: number }> {
+  using file = scratch();
+  const start = workflow("chain", { input: unchecked<string>() }).task("t0", { run: ({ input }) => body(input) });
+  let chain = start as unknown as typeof start;
+  for (let i = 1; i < K; i++) {
+    const after = `t${i - 1}`;
+    // Built in a loop, so its ids are no literals: the untyped way of writing what the builder does.
+    const add = chain.task as unknown as (id: string, task: unknown) => typeof start;
+    chain = add.call(chain, `t${i}`, { after: [after], run: (args: Record<string, string>) => body(args[after]!) });
+  }
+  await using runner = await createRunner(`sqlite://${file.path}`, { workflows: [chain], durability, maxRuns: FLIGHT });
+  const before = (await runner.stats()).store.commits;
+  const ms = await inFlight(RUNS, FLIGHT, async () => {
+    const outcome = await runner.execute(chain, PAYLOAD);
+    if (outcome.status !== "completed") throw new Error(outcome.status);
+  });
+  return { rate: RUNS / ms * 1_000, commits: (await runner.stats()).store.commits - before };
+}

@@ -1,0 +1,138 @@
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { type DynamicTask, dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import { workflow } from "../../lib/definition/workflow.ts";
+import { test } from "../harness.ts";
+
+const one = () => 1;
+const two = () => 2;
+const isOk = () => true;
+
+function base() {
+  return workflow("w", { description: "d", tags: ["x", "y"], timeout: "1h" })
+    .task("a", { run: one })
+    .task("b", { run: one })
+    .task("c", { after: ["a", "b"], run: one });
+}
+
+test("a version is 16 hex digits, and so is a structure", () => {
+  assertMatch(base().version, /^[0-9a-f]{16}$/);
+  assertMatch(base().structure, /^[0-9a-f]{16}$/);
+  assertNotEquals(base().version, base().structure);
+});
+
+test("a structure is the same in every process and on every runtime", () => {
+  assertEquals(base().structure, "79ca97924cbf399f");
+  assertEquals(workflow("w", { version: "1" }).task("a", { run: one }).version, "a0b2e659d209de5c");
+});
+
+test("equal definitions have equal versions in any order of tasks, dependencies and tags", () => {
+  const other = workflow("w", { tags: ["y", "x"], timeout: 3_600_000, description: "d" })
+    .task("b", { run: one })
+    .task("a", { run: one })
+    .task("c", { run: one, after: ["b", "a"] });
+  const generated = dynamicWorkflow({
+    name: "w",
+    description: "d",
+    tags: ["x", "y"],
+    timeout: "60m",
+    tasks: [{ id: "c", after: ["a", "b"], run: one }, { id: "b", run: one }, { id: "a", run: one }],
+  });
+  assertEquals([other.version, generated.version], [base().version, base().version]);
+});
+
+test("whether a default is written out makes no difference", () => {
+  const written = workflow("w").task("a", {
+    after: [],
+    on: "success",
+    retry: { attempts: 3, backoff: "exponential", delay: 1000, maxDelay: "30s", jitter: true },
+    run: one,
+  });
+  const counted = workflow("w", { tags: [] }).task("a", { retry: 3, run: one });
+  const absent = workflow("w").task("a", { run: one });
+  assertEquals([written.version, counted.version], [absent.version, absent.version]);
+});
+
+test("every change of behaviour changes the version, and the structure unless it is code", () => {
+  const task = (options: Omit<DynamicTask, "id">) => {
+    const others = base().tasks.map(({ id, after }) => ({ id, after, run: one }));
+    const settings = { name: "w", description: "d", tags: ["x", "y"], timeout: "1h" } as const;
+    return dynamicWorkflow({ ...settings, tasks: [...others, { id: "d", ...options }] });
+  };
+  const plain = task({ run: one });
+  const structural = [
+    workflow("v").task("a", { run: one }),
+    base().returns("a"),
+    base().returns("b"),
+    workflow("w", { description: "e", tags: ["x", "y"], timeout: "1h" }).task("a", { run: one }),
+    workflow("w", { description: "d", tags: ["x"], timeout: "1h" }).task("a", { run: one }),
+    workflow("w", { description: "d", tags: ["x", "y"], timeout: "2h" }).task("a", { run: one }),
+    task({ after: ["a"], run: one }),
+    task({ after: ["a"], on: "settled", run: one }),
+    task({ timeout: "1s", run: one }),
+    task({ retry: 4, run: one }),
+    task({ retry: { backoff: "linear" }, run: one }),
+    task({ retry: { delay: "2s" }, run: one }),
+    task({ retry: { maxDelay: "10s" }, run: one }),
+    task({ retry: { jitter: false }, run: one }),
+    plain,
+  ];
+  const inCode = [
+    task({ run: two }),
+    task({ when: isOk, run: one }),
+    task({ retry: { retryIf: isOk }, run: one }),
+    task({ run: one, onSuccess: one }),
+    task({ run: one, onFailure: one }),
+    task({ run: one, version: "2" }),
+  ];
+  const versions = [...structural, ...inCode].map((w) => w.version);
+  assertEquals(new Set(versions).size, versions.length);
+  assertEquals(new Set(structural.map((w) => w.structure)).size, structural.length);
+  for (const w of inCode) assertEquals(w.structure, plain.structure);
+});
+
+test("a version stated by a task stands for its code", () => {
+  const stated = (run: () => number, version: string) => workflow("w").task("a", { run, version }).version;
+  assertEquals(stated(one, "1"), stated(two, "1"));
+  assertNotEquals(stated(one, "1"), stated(one, "2"));
+  assertNotEquals(stated(one, one.toString()), workflow("w").task("a", { run: one }).version);
+});
+
+test("a version stated by the workflow stands for the code of all its tasks, but not for their own versions", () => {
+  const stated = (run: () => number, version: string, own?: string) =>
+    workflow("w", { version }).task("a", { run }).task("b", { run, ...(own !== undefined && { version: own }) })
+      .version;
+  assertEquals(stated(one, "1"), stated(two, "1"));
+  assertNotEquals(stated(one, "1"), stated(one, "2"));
+  assertNotEquals(stated(one, "1"), stated(one, "1", "1"));
+  assertNotEquals(stated(one, "1", "1"), stated(one, "1", "2"));
+});
+
+test("ids cannot be arranged so that different graphs look the same", () => {
+  const versionOf = (after: readonly string[]) =>
+    dynamicWorkflow({
+      name: "w",
+      tasks: [...["a", "b", 'a","b', "a,b"].map((id) => ({ id, run: one })), { id: "z", after, run: one }],
+    }).structure;
+  assertEquals(new Set([["a", "b"], ['a","b'], ["a,b"], []].map(versionOf)).size, 4);
+});
+
+test("building a chain of 1,000 tasks takes no time to speak of, and nothing is hashed before it is asked", () => {
+  const builtMs = Array.from({ length: 3 }, () => {
+    const start = performance.now();
+    let chain: Chain = workflow("chain") as unknown as Chain;
+    for (let i = 0; i < 1_000; i++) chain = chain.task(`t${i}`, { after: i === 0 ? [] : [`t${i - 1}`], run: one });
+    const ms = performance.now() - start;
+    assertEquals(chain.tasks.length, 1_000);
+    assertMatch(chain.version, /^[0-9a-f]{16}$/);
+    return ms;
+  });
+  // Some milliseconds; a version at each step would take seconds.
+  assertEquals(Math.min(...builtMs) < 50, true, `${builtMs} ms`);
+});
+
+/** A workflow as one builds it in a loop. */
+interface Chain {
+  task(id: string, options: { readonly after: readonly string[]; readonly run: () => number }): Chain;
+  readonly tasks: readonly unknown[];
+  readonly version: string;
+}

@@ -1,0 +1,32 @@
+import { test } from "../harness.ts";
+import { claimContract } from "./contract/claim.ts";
+import { commitContract } from "./contract/commit.ts";
+import type { Case, Opened } from "./contract/fixture.ts";
+import { ordersContract } from "./contract/orders.ts";
+import { readingContract } from "./contract/reading.ts";
+import { recoveryContract } from "./contract/recovery.ts";
+
+/**
+ * Registers the tests of everything that a store must do. `open` gives each of them an empty database; `gaps` names
+ * tests that cannot hold for a backend, each with the reason.
+ */
+export function storeContract(
+  name: string,
+  open: () => Promise<Opened>,
+  gaps: Readonly<Record<string, string>> = {},
+): void {
+  const left = new Set(Object.keys(gaps));
+  const register: Case = (sentence, body) => {
+    if (left.delete(sentence)) return;
+    test(`${name}: ${sentence}`, async () => {
+      await using opened = await open();
+      await body(opened);
+    });
+  };
+  commitContract(register);
+  claimContract(register);
+  ordersContract(register);
+  recoveryContract(register);
+  readingContract(register);
+  if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
+}

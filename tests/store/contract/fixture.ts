@@ -1,0 +1,161 @@
+import type { Clock } from "../../../lib/clock.ts";
+import { uuidv7 } from "../../../lib/ids.ts";
+import type { Batch, ClaimRequest, JournalRecord, NewRun, Receipt, RunMove, Store } from "../../../lib/store/port.ts";
+
+/** A clock that stands still until a test moves it. */
+export interface ManualClock extends Clock {
+  /** Lets time pass, and calls what becomes due meanwhile. */
+  advance(ms: number): void;
+}
+
+/** An empty database, as a backend gives it to the contract; disposing of it closes every store on it. */
+export interface Opened extends AsyncDisposable {
+  /** A store on it. */
+  readonly store: Store;
+  /** One more store on the same database, as another process would have it. */
+  another(): Promise<Store>;
+  /** The clock of all its stores. */
+  readonly clock: ManualClock;
+  /** Makes `seq` the number of the next run. */
+  numberFrom(seq: number): Promise<void>;
+}
+
+/** Registers one test of the contract: `on` is the database it is for. */
+export type Case = (name: string, body: (on: Opened) => Promise<void>) => void;
+
+/** When the clocks of tests begin. */
+export const T0 = 1_800_000_000_000;
+
+/** Makes a clock that stands at `T0`. */
+export function manualClock(): ManualClock {
+  let now = T0;
+  const timers = new Set<{ readonly at: number; readonly fire: () => void }>();
+  return { now: () => now, after, advance };
+
+  function after(ms: number, fire: () => void): () => void {
+    const timer = { at: now + ms, fire };
+    timers.add(timer);
+    return () => timers.delete(timer);
+  }
+
+  function advance(ms: number): void {
+    const end = now + ms;
+    for (;;) {
+      const [next] = [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (!next) break;
+      timers.delete(next);
+      now = Math.max(now, next.at);
+      next.fire();
+    }
+    now = end;
+  }
+}
+
+/** A run of workflow "etl", version "v1", pending and due at `T0`. */
+export function newRun(overrides: Partial<NewRun> = {}): NewRun {
+  return {
+    id: uuidv7(T0),
+    workflow: "etl",
+    version: "v1",
+    key: undefined,
+    priority: 0,
+    dueAt: T0,
+    tags: [],
+    input: undefined,
+    timeoutMs: undefined,
+    owner: undefined,
+    fork: undefined,
+    ...overrides,
+  };
+}
+
+/** The row of a task that completed at its first attempt. */
+export function record(task: string, overrides: Partial<JournalRecord> = {}): JournalRecord {
+  return {
+    task,
+    part: "",
+    state: "completed",
+    attempts: 1,
+    output: `"${task}"`,
+    failures: [],
+    reason: undefined,
+    startedAt: T0,
+    endedAt: T0 + 1,
+    dueAt: undefined,
+    progress: undefined,
+    ...overrides,
+  };
+}
+
+/** A row of the journal that is not terminal. */
+export function openRecord(task: string, overrides: Partial<JournalRecord> = {}): JournalRecord {
+  return record(task, { state: "running", output: undefined, endedAt: undefined, ...overrides });
+}
+
+/** Commits a batch of which only the given part matters. */
+export function commit(store: Store, batch: Partial<Batch>): Promise<Receipt> {
+  return store.commit({ starts: [], writes: [], claim: undefined, ...batch });
+}
+
+/** Inserts runs, all of which must be new; answers their numbers. */
+export async function start(store: Store, ...runs: readonly NewRun[]): Promise<number[]> {
+  const { starts } = await commit(store, { starts: runs });
+  return starts.map((verdict) => {
+    if (verdict.kind !== "started") throw new Error(`not started: ${JSON.stringify(verdict)}`);
+    return verdict.seq;
+  });
+}
+
+/** Joins a runner that serves "etl" at "v1", with a lease of half a minute. */
+export function join(store: Store, leaseMs = 30_000): Promise<number> {
+  return store.join(
+    {
+      host: "host",
+      pid: 7,
+      pidStartedAt: "42",
+      served: [{ workflow: "etl", version: "v1" }],
+      pinned: false,
+      concurrency: 64,
+      maxRuns: 1000,
+    },
+    leaseMs,
+  );
+}
+
+/** A new run that a new runner owns under epoch 1. */
+export async function startOwned(
+  store: Store,
+  overrides: Partial<NewRun> = {},
+): Promise<{ readonly runner: number; readonly seq: number; readonly id: string }> {
+  const runner = await join(store);
+  const run = newRun({ owner: runner, ...overrides });
+  const [seq] = await start(store, run);
+  return { runner, seq: seq!, id: run.id };
+}
+
+/** Asks for due runs of "etl" at "v1". */
+export function claimBy(runner: number, overrides: Partial<ClaimRequest> = {}): ClaimRequest {
+  return { runner, limit: 10, served: [{ workflow: "etl", version: "v1" }], pinned: false, ...overrides };
+}
+
+/** Claims, and answers the numbers of the runs. */
+export async function claimed(store: Store, request: ClaimRequest): Promise<number[]> {
+  const { claim } = await commit(store, { claim: request });
+  return claim!.runs.map(({ seq }) => seq);
+}
+
+/** What became of one run's write. */
+export async function write(
+  store: Store,
+  run: { readonly seq: number; readonly epoch: number },
+  records: readonly JournalRecord[],
+  move?: RunMove,
+): Promise<Receipt["writes"][number]> {
+  const { writes } = await commit(store, { writes: [{ ...run, records, move }] });
+  return writes[0]!;
+}
+
+/** A record that every database refuses, as its state is none. */
+export function unstorable(task: string): JournalRecord {
+  return record(task, { state: "nonsense" as JournalRecord["state"] });
+}

@@ -1,0 +1,212 @@
+import { assert, assertEquals } from "@std/assert";
+import type { ListQuery, RunMove, Store } from "../../../lib/store/port.ts";
+import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
+
+/** Reading, counting, pruning, definitions and wake-ups. */
+export function readingContract(test: Case): void {
+  test("a run that is not there is undefined", async ({ store }) => {
+    assertEquals(await store.run("nobody"), undefined);
+    assertEquals(await store.journal(12), []);
+    assertEquals(await store.facts(12), []);
+  });
+
+  test("ended() answers which runs have ended or are gone", async ({ store }) => {
+    const done = await startOwned(store);
+    const live = await startOwned(store);
+    await write(store, { seq: done.seq, epoch: 1 }, [], { to: "completed", at: T0 });
+    const ended = await store.ended([live.id, "gone", done.id]);
+    assertEquals([...ended].sort(), [done.id, "gone"].sort());
+    assertEquals(await store.ended([]), []);
+  });
+
+  test("list() gives runs newest first, page by page", async ({ store }) => {
+    const seqs = await start(store, ...Array.from({ length: 5 }, () => newRun()));
+    const newest = [...seqs].reverse();
+    assertEquals(await listed(store, { limit: 2 }), newest.slice(0, 2));
+    assertEquals(await listed(store, { limit: 2, before: newest[1]! }), newest.slice(2, 4));
+    assertEquals(await listed(store, { limit: 2, before: newest[3]! }), newest.slice(4));
+    assertEquals(await listed(store, { before: newest[4]! }), []);
+  });
+
+  test("list() filters by workflow, tags and time", async ({ store, clock }) => {
+    const first = await start(store, newRun({ tags: ["a", "b"] }), newRun({ workflow: "other", tags: ["a"] }));
+    clock.advance(10);
+    const second = await start(store, newRun({ tags: ["b'\"%"] }), newRun());
+    const seqs = [...first, ...second];
+    const at = (...indexes: number[]): number[] => indexes.map((i) => seqs[i]!);
+    assertEquals(await listed(store, { workflow: "other" }), at(1));
+    assertEquals(await listed(store, { tags: ["a"] }), at(1, 0));
+    assertEquals(await listed(store, { tags: ["a", "b"] }), at(0));
+    assertEquals(await listed(store, { tags: ["b'\"%"] }), at(2));
+    assertEquals(await listed(store, { tags: [] }), at(3, 2, 1, 0));
+    assertEquals(await listed(store, { since: T0 + 10 }), at(3, 2));
+    assertEquals(await listed(store, { until: T0 + 10 }), at(1, 0));
+    assertEquals(await listed(store, { since: T0 + 1, until: T0 + 10 }), []);
+    assertEquals(await listed(store, { workflow: "etl", tags: ["a"], until: T0 + 1 }), at(0));
+  });
+
+  test("list() filters by state, and counts() counts each", async ({ store }) => {
+    const seqs = await oneOfEachState(store);
+    for (const [state, seq] of Object.entries(seqs)) {
+      const [run] = await store.list({ ...ALL, states: [state as keyof typeof seqs] });
+      assertEquals([run?.seq, run?.state], [seq, state as keyof typeof seqs]);
+    }
+    const newest = (...states: (keyof typeof seqs)[]): number[] => states.map((s) => seqs[s]).sort((a, b) => b - a);
+    assertEquals(await listed(store, { states: ["failed", "cancelled"] }), newest("failed", "cancelled"));
+    assertEquals(await listed(store, { states: ["running", "paused"] }), newest("running", "paused"));
+    assertEquals(await listed(store, { states: ["completed", "waiting"] }), newest("completed", "waiting"));
+    assertEquals(await listed(store, { states: ["failed"], before: seqs.failed }), []);
+    assertEquals(await listed(store, { states: [] }), []);
+    assertEquals(await store.counts(), {
+      pending: 1,
+      running: 1,
+      waiting: 1,
+      paused: 1,
+      completed: 1,
+      failed: 1,
+      cancelled: 1,
+    });
+  });
+
+  test("a definition is stored once per version", async ({ store, another }) => {
+    const v1 = { workflow: "etl", version: "v1", structure: "s", graph: `{"tasks":[]}` };
+    const other = await another();
+    await Promise.all([store.define([v1, { ...v1, version: "v2", graph: "2" }]), other.define([v1])]);
+    await other.define([{ ...v1, graph: "another" }]);
+    assertEquals(await store.definition({ workflow: "etl", version: "v1" }), `{"tasks":[]}`);
+    assertEquals(await store.definition({ workflow: "etl", version: "v2" }), "2");
+    assertEquals(await store.definition({ workflow: "etl", version: "v3" }), undefined);
+    const before = store.counters();
+    await store.define([v1]);
+    assertEquals(store.counters().commits, before.commits);
+  });
+
+  test("prune() deletes what ended before, with all that belongs to it", async ({ store, clock }) => {
+    const old = await startOwned(store);
+    await store.order(old.id, { kind: "pause", reason: undefined });
+    await write(store, { seq: old.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 + 1 });
+    const live = await startOwned(store);
+    const late = await startOwned(store);
+    await write(store, { seq: late.seq, epoch: 1 }, [record("a")], { to: "failed", at: T0 + 9, error: ERROR });
+    clock.advance(10);
+    await start(store, newRun());
+    assertEquals(await store.prune(T0 + 9, 10), 1);
+    assertEquals(await store.run(old.id), undefined);
+    assertEquals([await store.journal(old.seq), await store.facts(old.seq)], [[], []]);
+    assertEquals([(await store.run(live.id))?.state, (await store.run(late.id))?.state], ["running", "failed"]);
+    assertEquals(await store.prune(T0 + 10, 10), 1);
+    assertEquals(await store.prune(T0 + 10, 10), 0);
+  });
+
+  test("prune() deletes no more than it may, and goes on where it stopped", async ({ store, clock }) => {
+    const runs = await Promise.all(Array.from({ length: 7 }, () => startOwned(store)));
+    for (const { seq } of runs) await write(store, { seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
+    await start(store, newRun());
+    clock.advance(10);
+    const deleted: number[] = [];
+    for (let i = 0; i < 4; i++) deleted.push(await store.prune(T0 + 5, 3));
+    assertEquals(deleted, [3, 3, 1, 0]);
+    assertEquals((await store.counts()).completed, 0);
+  });
+
+  test("the number of a pruned run is not used again", async ({ store, clock }) => {
+    const { seq, runner } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
+    clock.advance(10);
+    await store.prune(T0 + 10, 10);
+    const [next] = await start(store, newRun({ owner: runner }));
+    assert(next! > seq);
+  });
+
+  test("watch() tells of what other stores write, until it is ended", async ({ store, another, clock }) => {
+    const other = await another();
+    let calls = 0;
+    const end = store.watch(() => calls++);
+    await start(other, newRun());
+    await moment(clock, () => calls > 0);
+    assert(calls > 0);
+    end();
+    const before = calls;
+    await start(other, newRun());
+    await moment(clock, () => false);
+    assertEquals(calls, before);
+  });
+
+  test("watch() goes on after a watcher has thrown", async ({ store, another, clock }) => {
+    const other = await another();
+    let calls = 0;
+    const end = store.watch(() => {
+      calls++;
+      throw new Error("not mine");
+    });
+    await start(other, newRun());
+    await moment(clock, () => calls > 0);
+    const before = calls;
+    await start(other, newRun());
+    await moment(clock, () => calls > before);
+    assert(calls > before);
+    end();
+  });
+
+  test("what one store commits another one reads and claims", async ({ store, another }) => {
+    const other = await another();
+    const { seq, id } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [record("a")], { to: "pending" });
+    assertEquals((await other.run(id))?.state, "pending");
+    assertEquals(await claimed(other, claimBy(await join(other))), [seq]);
+    assertEquals(await write(store, { seq, epoch: 1 }, [record("b")]), "fenced");
+  });
+
+  test("a store may be closed twice", async ({ another }) => {
+    const other = await another();
+    await other.close();
+    await other.close();
+  });
+}
+
+const ERROR = { name: "E", message: "no" };
+
+const ALL: ListQuery = {
+  workflow: undefined,
+  states: undefined,
+  tags: undefined,
+  since: undefined,
+  until: undefined,
+  limit: 10,
+  before: undefined,
+};
+
+async function listed(store: Store, query: Partial<ListQuery>): Promise<number[]> {
+  return (await store.list({ ...ALL, ...query })).map(({ seq }) => seq);
+}
+
+/** Lets a little time pass, by the store's clock and by the machine's, until something happened. */
+async function moment(clock: { advance(ms: number): void }, happened: () => boolean): Promise<void> {
+  for (let i = 0; i < 20 && !happened(); i++) {
+    clock.advance(50);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+async function oneOfEachState(
+  store: Store,
+): Promise<Record<"pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled", number>> {
+  const moves: readonly (RunMove | undefined)[] = [
+    undefined,
+    { to: "waiting", dueAt: undefined, release: true },
+    { to: "completed", at: T0 },
+    { to: "failed", at: T0, error: ERROR },
+    { to: "cancelled", at: T0, reason: undefined },
+  ];
+  const owned: number[] = [];
+  for (const move of moves) {
+    const { seq } = await startOwned(store);
+    if (move) await commit(store, { writes: [{ seq, epoch: 1, records: [], move }] });
+    owned.push(seq);
+  }
+  const paused = newRun();
+  const [pending, stopped] = await start(store, newRun(), paused);
+  await store.order(paused.id, { kind: "pause", reason: undefined });
+  const [running, waiting, completed, failed, cancelled] = owned as [number, number, number, number, number];
+  return { pending: pending!, running, waiting, paused: stopped!, completed, failed, cancelled };
+}

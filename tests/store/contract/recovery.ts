@@ -1,0 +1,242 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Recovery, Store } from "../../../lib/store/port.ts";
+import {
+  type Case,
+  claimBy,
+  claimed,
+  commit,
+  join,
+  newRun,
+  openRecord,
+  record,
+  start,
+  startOwned,
+  T0,
+  write,
+} from "./fixture.ts";
+
+/** Runners and their leases, taking over from the dead, and runs that go on after they ended. */
+export function recoveryContract(test: Case): void {
+  test("a runner is known until it leaves, and no number is used twice", async ({ store, clock }) => {
+    const first = await join(store, 100);
+    assertEquals(await store.runners(), [{
+      id: first,
+      host: "host",
+      pid: 7,
+      pidStartedAt: "42",
+      served: [{ workflow: "etl", version: "v1" }],
+      pinned: false,
+      concurrency: 64,
+      maxRuns: 1000,
+      startedAt: T0,
+      leaseUntil: T0 + 100,
+    }]);
+    clock.advance(50);
+    assertEquals(await store.renew(first, 100), { alive: true, orders: [] });
+    assertEquals((await store.runners())[0]?.leaseUntil, T0 + 150);
+    await store.leave(first);
+    assertEquals(await store.runners(), []);
+    assert(await join(store) > first);
+    assertEquals(await store.renew(first, 100), { alive: false, orders: [] });
+  });
+
+  test("a runner that leaves hands back what it owns, and nothing is counted", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    const paused = newRun({ owner: runner });
+    const cancelled = newRun({ owner: runner });
+    await start(store, paused, cancelled);
+    await store.order(paused.id, { kind: "pause", reason: undefined });
+    await store.order(cancelled.id, { kind: "cancel", reason: "enough" });
+    await store.leave(runner);
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.owner, row?.crashes, row?.dueAt], ["pending", undefined, 0, T0]);
+    assertEquals((await store.run(paused.id))?.state, "paused");
+    assertEquals((await store.run(cancelled.id))?.state, "cancelled");
+    assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "fenced");
+    assertEquals(await claimed(store, claimBy(await join(store))), [seq]);
+  });
+
+  test("nothing is taken from a runner whose lease holds", async ({ store, clock }) => {
+    const { id } = await startOwned(store);
+    clock.advance(29_999);
+    assertEquals(await recover(store), { released: [], failed: [], more: false });
+    assertEquals((await store.run(id))?.state, "running");
+  });
+
+  test("the runs of a runner whose lease is over are pending again, under a new epoch", async ({ store, clock }) => {
+    const { seq, id, runner } = await startOwned(store);
+    clock.advance(30_000);
+    assertEquals(await recover(store), { released: [{ id, workflow: "etl", crashes: 1 }], failed: [], more: false });
+    const row = await store.run(id);
+    assertEquals(
+      [row?.state, row?.owner, row?.epoch, row?.dueAt, row?.crashes],
+      ["pending", undefined, 2, T0 + 30_000, 1],
+    );
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["recovery"]);
+    assertEquals(await store.runners(), []);
+    assertEquals(await store.renew(runner, 1_000), { alive: false, orders: [] });
+    assertEquals(await recover(store), { released: [], failed: [], more: false });
+  });
+
+  test("the runs of a runner that is named dead are taken at once", async ({ store }) => {
+    const { id, runner } = await startOwned(store);
+    const other = await startOwned(store);
+    const { released } = await recover(store, { dead: [runner] });
+    assertEquals(released.map((run) => run.id), [id]);
+    assertEquals((await store.runners()).map((row) => row.id), [other.runner]);
+  });
+
+  test("a run that waits in memory is recovered too", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: T0 + 1_000_000, release: false });
+    await recover(store, { dead: [runner] });
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.dueAt], ["pending", T0]);
+  });
+
+  test("no more runs are recovered than asked for, and the rest is left for another call", async ({ store }) => {
+    const { runner } = await startOwned(store);
+    await start(store, newRun({ owner: runner }), newRun({ owner: runner }));
+    const first = await recover(store, { dead: [runner], limit: 2 });
+    assertEquals([first.released.length, first.more, (await store.runners()).length], [2, true, 1]);
+    const second = await recover(store, { dead: [runner], limit: 2 });
+    assertEquals([second.released.length, second.more, (await store.runners()).length], [1, false, 0]);
+  });
+
+  test("crashes are counted until the run gets further", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await recover(store, { dead: [runner] });
+    const second = await claimAnew(store);
+    await write(store, { seq, epoch: second.epoch }, [openRecord("a")]);
+    await recover(store, { dead: [second.runner] });
+    assertEquals((await store.run(id))?.crashes, 2);
+    const third = await claimAnew(store);
+    await write(store, { seq, epoch: third.epoch }, [record("a")]);
+    await recover(store, { dead: [third.runner] });
+    assertEquals((await store.run(id))?.crashes, 1);
+  });
+
+  test("progress counts that was made before the run was handed back", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await recover(store, { dead: [runner] });
+    const second = await claimAnew(store);
+    await write(store, { seq, epoch: second.epoch }, [record("a")], { to: "pending" });
+    const third = await claimAnew(store);
+    await recover(store, { dead: [third.runner] });
+    assertEquals((await store.run(id))?.crashes, 1);
+  });
+
+  test("a run with which too many runners died is failed", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await recover(store, { dead: [runner], recoveryLimit: 2 });
+    const second = await claimAnew(store);
+    const recovery = await recover(store, { dead: [second.runner], recoveryLimit: 2 });
+    assertEquals(recovery, { released: [], failed: [{ id, workflow: "etl", crashes: 2 }], more: false });
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.endedAt, row?.error?.name, row?.error?.code], [
+      "failed",
+      T0,
+      "RecoveryLimitError",
+      "recovery_limit",
+    ]);
+    assertEquals(await write(store, { seq, epoch: second.epoch }, [record("a")]), "fenced");
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["recovery", "recovery"]);
+  });
+
+  test("a paused run stays paused when its owner dies, and can then be resumed", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await store.order(id, { kind: "pause", reason: "wait" });
+    await recover(store, { dead: [runner] });
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.owner, row?.epoch, row?.reason], ["paused", undefined, 2, "wait"]);
+    const next = await join(store);
+    assertEquals(await claimed(store, claimBy(next)), []);
+    await store.order(id, { kind: "resume" });
+    assertEquals(await claimed(store, claimBy(next)), [seq]);
+  });
+
+  test("an order to cancel is carried out when the owner dies", async ({ store }) => {
+    const { id, runner } = await startOwned(store);
+    await store.order(id, { kind: "cancel", reason: "enough" });
+    assertEquals(await recover(store, { dead: [runner] }), { released: [], failed: [], more: false });
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.reason, row?.epoch, row?.endedAt], ["cancelled", "enough", 2, T0]);
+  });
+
+  test("a failed run can be restarted, with what completed", async ({ store, clock }) => {
+    const { seq, id, runner } = await startOwned(store, { timeoutMs: 100 });
+    const records = [
+      record("a"),
+      record("b", { state: "failed" }),
+      record("b", { part: "step:one" }),
+      record("c", { state: "skipped" }),
+      record("c", { part: "step:two" }),
+    ];
+    await write(store, { seq, epoch: 1 }, records, { to: "failed", at: T0, error: { name: "E", message: "no" } });
+    clock.advance(1_000);
+    const tasks = { retry: ["b"], forget: ["c"] };
+    assertEquals(await store.restart({ seq, epoch: 1 }, tasks), true);
+    assertEquals(await store.restart({ seq, epoch: 1 }, tasks), false);
+    const row = await store.run(id);
+    assertEquals(
+      [row?.state, row?.epoch, row?.dueAt, row?.error, row?.endedAt],
+      ["pending", 2, T0 + 1_000, undefined, undefined],
+    );
+    const { claim } = await commit(store, { claim: claimBy(runner) });
+    const [run] = claim!.runs;
+    assertEquals([run?.epoch, run?.deadlineAt], [3, T0 + 1_100]);
+    assertEquals(run?.journal.map(({ task, part }) => task + part).sort(), ["a", "bstep:one"]);
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry"]);
+  });
+
+  test("only a failed run can be restarted", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    assertEquals(await store.restart({ seq, epoch: 1 }, { retry: [], forget: [] }), false);
+    await write(store, { seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
+    assertEquals(await store.restart({ seq, epoch: 1 }, { retry: ["a"], forget: ["a"] }), false);
+    assertEquals((await store.journal(seq)).length, 1);
+  });
+
+  test("a restarted run begins to count its crashes anew", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [record("a")]);
+    await recover(store, { dead: [runner], recoveryLimit: 1 });
+    assertEquals((await store.run(id))?.state, "failed");
+    assertEquals(await store.restart({ seq, epoch: 2 }, { retry: [], forget: [] }), true);
+    assertEquals((await store.run(id))?.crashes, 0);
+    const { runner: next } = await claimAnew(store);
+    await recover(store, { dead: [next] });
+    assertEquals((await store.run(id))?.crashes, 1);
+  });
+
+  test("a fork begins with the journal it was given", async ({ store }) => {
+    const runner = await join(store);
+    const fork = { from: "origin", journal: [record("a"), record("a", { part: "step:one" })] };
+    const run = newRun({ fork, owner: runner });
+    await start(store, run);
+    const row = await store.run(run.id);
+    assertEquals([row?.state, row?.epoch, row?.forkedFrom, row?.owner], ["pending", 1, "origin", undefined]);
+    const { claim } = await commit(store, { claim: claimBy(runner) });
+    assertEquals([claim?.runs[0]?.epoch, claim?.runs[0]?.journal], [2, fork.journal]);
+  });
+
+  test("what a fork was given is no progress of its own", async ({ store }) => {
+    const run = newRun({ fork: { from: "origin", journal: [record("a")] } });
+    await start(store, run);
+    for (const crashes of [1, 2, 3]) {
+      const { runner } = await claimAnew(store);
+      await recover(store, { dead: [runner] });
+      assertEquals((await store.run(run.id))?.crashes, crashes);
+    }
+  });
+}
+
+function recover(store: Store, request: Partial<Parameters<Store["recover"]>[0]> = {}): Promise<Recovery> {
+  return store.recover({ dead: [], recoveryLimit: 5, limit: 100, ...request });
+}
+
+async function claimAnew(store: Store): Promise<{ readonly runner: number; readonly epoch: number }> {
+  const runner = await join(store);
+  const { claim } = await commit(store, { claim: claimBy(runner) });
+  return { runner, epoch: claim!.runs[0]!.epoch };
+}

@@ -1,0 +1,337 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { existsSync, statSync, writeFileSync } from "node:fs";
+import { join as joinPath } from "node:path";
+import { systemClock } from "../../lib/clock.ts";
+import { StoreError } from "../../lib/errors.ts";
+import { silent } from "../../lib/logger.ts";
+import { createPersistence } from "../../lib/store/sqlite/busy.ts";
+import { SURVEY_QUERIES } from "../../lib/store/sqlite/claim.ts";
+import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { faultOf, storeError } from "../../lib/store/sqlite/faults.ts";
+import { openWriter } from "../../lib/store/sqlite/open.ts";
+import { createSession } from "../../lib/store/sqlite/session.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import { spawn } from "../child.ts";
+import { test } from "../harness.ts";
+import { tempDir } from "../temp_dir.ts";
+import {
+  claimBy,
+  claimed,
+  commit,
+  join,
+  manualClock,
+  newRun,
+  record,
+  start,
+  startOwned,
+  T0,
+  write,
+} from "./contract/fixture.ts";
+
+const ALL = {
+  workflow: undefined,
+  states: undefined,
+  tags: undefined,
+  since: undefined,
+  until: undefined,
+  limit: 10,
+  before: undefined,
+};
+
+test("a file that is no database is refused, and named", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "notes.txt");
+  writeFileSync(path, "just some notes\n".repeat(500));
+  const error = await assertRejects(() => openSqliteStore(path), StoreError);
+  assertEquals(error.code, "not_a_database");
+  assertEquals(
+    error.message,
+    `Cannot open SQLite database "${path}": the file exists and is something else than a SQLite database`,
+  );
+});
+
+test("a place where no file can be is refused with the reason", async () => {
+  using dir = tempDir();
+  const file = joinPath(dir.path, "file");
+  writeFileSync(file, "");
+  const missing = joinPath(dir.path, "missing");
+  const reasons = {
+    [dir.path]: "it is a directory",
+    [joinPath(missing, "app.db")]: `the directory "${missing}" does not exist`,
+    [joinPath(file, "app.db")]: `"${file}" is not a directory`,
+  };
+  for (const [path, reason] of Object.entries(reasons)) {
+    const error = await assertRejects(() => openSqliteStore(path), StoreError);
+    assertEquals([error.code, error.message], ["cannot_open", `Cannot open SQLite database "${path}": ${reason}`]);
+  }
+});
+
+test("a damaged file is refused as such", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  await (await openSqliteStore(path)).close();
+  const size = statSync(path).size;
+  const bytes = new Uint8Array(size).fill(0x5a);
+  const { openSync, writeSync, closeSync } = await import("node:fs");
+  const file = openSync(path, "r+");
+  // All but the header of the first page, so that it still passes for a database.
+  writeSync(file, bytes, 0, size - 100, 100);
+  closeSync(file);
+  const error = await assertRejects(() => openSqliteStore(path), StoreError);
+  assertEquals(error.code, "corrupt");
+  assertStringIncludes(error.message, `"${path}": the file is damaged`);
+});
+
+test("a database of a newer version is refused and left alone", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  await (await openSqliteStore(path)).close();
+  const connection = await openConnection(path);
+  connection.exec("update meta set value = '99' where key = 'sluice_schema'");
+  connection.close();
+  const error = await assertRejects(() => openSqliteStore(path), StoreError);
+  assertEquals(error.code, "newer_schema");
+  assertStringIncludes(error.message, "its schema has version 99");
+});
+
+test("tables of another application with our names are refused, others may be there", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const connection = await openConnection(path);
+  connection.exec("create table users (name text)");
+  connection.exec("create table tasks (title text)");
+  const error = await assertRejects(() => openSqliteStore(path), StoreError);
+  assertEquals(error.code, "foreign_tables");
+  assertStringIncludes(error.message, `("tasks")`);
+  connection.exec("drop table tasks");
+  connection.close();
+  const store = await openSqliteStore(path);
+  assertEquals((await store.counts()).pending, 0);
+  await store.close();
+});
+
+test("writing through a read-only connection is told apart from other faults", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  await (await openSqliteStore(path)).close();
+  const connection = await openConnection(path, { readOnly: true });
+  let caught: unknown;
+  try {
+    connection.exec("delete from runs");
+  } catch (error) {
+    caught = error;
+  }
+  connection.close();
+  assertEquals(faultOf(caught), "read_only");
+  assertEquals(
+    storeError(caught, `"${path}"`, "write to").message,
+    `Cannot write to SQLite database "${path}": it cannot be written to; check the permissions of the file and of its directory`,
+  );
+});
+
+test("eight processes may open a new file at the same moment", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const startAt = String(Date.now() + 1_500);
+  const children = Array.from({ length: 8 }, () => spawn("./store/fixtures/open_store.ts", [path, startAt]));
+  for (const child of children) {
+    const { code, stdout, stderr } = await child.exited;
+    assertEquals([code, stdout, stderr], [0, "opened\n", ""]);
+  }
+  const store = await openSqliteStore(path);
+  assertEquals((await store.runners()).length, 8);
+  await store.close();
+});
+
+test("a process that sits on the lock neither fails nor freezes those who write", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  await (await openSqliteStore(path)).close();
+  const until = String(Date.now() + 5_000);
+  const writers = [0, 1].map(() => spawn("./store/fixtures/write_store.ts", [path, until]));
+  for (const writer of writers) await writer.until("joined");
+  await using holder = spawn("./store/fixtures/hold_lock.ts", [path, "2000"]);
+  await holder.until("locked");
+  let runs = 0;
+  for (const writer of writers) {
+    const { code, stdout, stderr } = await writer.exited;
+    assertEquals([code, stderr], [0, ""]);
+    const told = JSON.parse(stdout.split("\n")[1]!);
+    runs += told.runs;
+    assert(told.retries > 0, "the lock was never met");
+    assert(told.stallMs < 1_000, `the event loop stood still for ${told.stallMs} ms`);
+  }
+  const store = await openSqliteStore(path);
+  assertEquals((await store.counts()).completed, runs);
+  await store.close();
+});
+
+test("while another connection writes, reading and looking for due runs go on", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const store = await openSqliteStore(path);
+  const runner = await join(store);
+  const other = await openConnection(path);
+  other.exec("begin immediate");
+  assertEquals(await claimed(store, claimBy(runner)), []);
+  assertEquals(await store.orders(runner), []);
+  assertEquals(await store.recover({ dead: [], recoveryLimit: 5, limit: 5 }), {
+    released: [],
+    failed: [],
+    more: false,
+  });
+  const waiting = start(store, newRun());
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals((await store.counts()).pending, 0);
+  other.exec("commit");
+  await waiting;
+  assertEquals((await store.counts()).pending, 1);
+  assert(store.counters().retries > 0);
+  other.close();
+  await store.close();
+});
+
+test("a write that waits for the lock is refused when the store is closed", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const store = await openSqliteStore(path);
+  const other = await openConnection(path);
+  other.exec("begin immediate");
+  const refused = assertRejects(() => start(store, newRun()), StoreError);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await store.close();
+  assertEquals((await refused).code, "store_closed");
+  other.exec("commit");
+  other.close();
+});
+
+test("a full disk is waited for, with a warning, and loses nothing", async () => {
+  using dir = tempDir();
+  const warnings: string[] = [];
+  const persistence = createPersistence("x", { ...silent, warn: (message) => warnings.push(message) });
+  const connection = await openWriter(joinPath(dir.path, "app.db"), "x", "process", persistence);
+  const session = createSession(connection, persistence, {
+    name: "x",
+    clock: systemClock,
+    logger: silent,
+    committed: () => {},
+  });
+  connection.prepare("pragma max_page_count = 1").get();
+  const large = "x".repeat(100_000);
+  const written = session.write(
+    "write to",
+    () => session.run("insert into workflows values ('w', 'v', 's', $1, 0)", large),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(warnings.length, 1);
+  assertStringIncludes(warnings[0]!, "full");
+  connection.prepare("pragma max_page_count = 100000").get();
+  assertEquals((await written).changes, 1);
+  assertEquals(session.counters().commits, 1);
+  persistence.close();
+  connection.close();
+});
+
+test("durability is what was asked for, and the settings are made", async () => {
+  using dir = tempDir();
+  for (const [durability, synchronous] of [["power", 2], ["process", 1]] as const) {
+    const persistence = createPersistence("x", silent);
+    const connection = await openWriter(joinPath(dir.path, "app.db"), "x", durability, persistence);
+    const read = (pragma: string): unknown => Object.values(connection.prepare(`pragma ${pragma}`).get() ?? {})[0];
+    assertEquals(
+      ["synchronous", "journal_mode", "foreign_keys", "busy_timeout", "journal_size_limit"].map(read),
+      [synchronous, "wal", 1, 25, 64 * 1024 * 1024],
+    );
+    connection.close();
+  }
+});
+
+test("the WAL stays small under load, is truncated when idle and gone at the end", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const clock = manualClock();
+  const store = await openSqliteStore(path, { clock, durability: "process" });
+  const { seq } = await startOwned(store);
+  const output = JSON.stringify("x".repeat(10_000));
+  let largest = 0;
+  for (let i = 0; i < 4_000; i++) {
+    await write(store, { seq, epoch: 1 }, [record(`t${i}`, { output })]);
+    if (i % 100 === 0) largest = Math.max(largest, statSync(`${path}-wal`).size);
+  }
+  assert(largest > 1_000_000, `nothing was in the WAL: ${largest}`);
+  assert(largest < 16_000_000, `the WAL grew to ${largest} bytes`);
+  clock.advance(1_000);
+  assertEquals(statSync(`${path}-wal`).size, 0);
+  await store.close();
+  assertEquals(existsSync(`${path}-wal`), false);
+});
+
+test("looking for due runs reads indexes only, and only the entries it needs", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const store = await openSqliteStore(path);
+  const connection = await openConnection(path);
+  for (const query of SURVEY_QUERIES) {
+    const values = Array.from({ length: 5 }, (_, i) => i).slice(
+      0,
+      Math.max(0, ...[...query.matchAll(/\$(\d)/g)].map((m) => Number(m[1]))),
+    );
+    const plan = connection.prepare(`explain query plan ${query}`).all(...values).map((row) => String(row["detail"]));
+    const step = values.length === 0 ? /^SCAN runs USING INDEX/ : /^SEARCH runs USING (COVERING )?INDEX/;
+    assertEquals(plan.map((detail) => step.test(detail)), [true], `${plan.join("; ")} for ${query}`);
+  }
+  connection.close();
+  await store.close();
+});
+
+test("a claim asks as many questions of a hundred thousand runs as of none", async () => {
+  const store = await openSqliteStore(":memory:", { clock: manualClock() });
+  const { runner, seq } = await startOwned(store);
+  const questions = async (): Promise<number> => {
+    const before = store.counters().statements;
+    await commit(store, { claim: claimBy(runner) });
+    return store.counters().statements - before;
+  };
+  const ofNone = await questions();
+  for (let i = 0; i < 100; i++) {
+    await start(store, ...Array.from({ length: 500 }, () => newRun({ workflow: "foreign" })));
+    await start(store, ...Array.from({ length: 500 }, () => newRun({ dueAt: T0 + 1 + i })));
+  }
+  await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
+  // One group of others to pass over, one of ours in which nothing is due and something will be.
+  assertEquals(await questions(), ofNone + 4);
+  const { claim } = await commit(store, { claim: claimBy(runner) });
+  assertEquals(claim, { runs: [], more: false, nextDueAt: T0 + 1 });
+  await store.close();
+});
+
+test("a run whose row cannot be read fails when it is claimed, and stops nobody", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const errors: string[] = [];
+  const store = await openSqliteStore(path, {
+    clock: manualClock(),
+    logger: { ...silent, error: (m) => errors.push(m) },
+  });
+  const { seq: journaled, runner } = await startOwned(store);
+  await write(store, { seq: journaled, epoch: 1 }, [record("a")], { to: "pending" });
+  const tagged = newRun({ tags: ["a"] });
+  const [bad, good] = await start(store, tagged, newRun());
+  const connection = await openConnection(path);
+  connection.exec(`update runs set tags = '{oops' where seq = ${bad}`);
+  connection.exec(`update tasks set failures = '[1]' where run = ${journaled}`);
+  connection.close();
+
+  const error = await assertRejects(() => store.run(tagged.id), StoreError);
+  const message = `Cannot read column "tags" of table "runs" of run ${bad}: its JSON is not what Sluice wrote`;
+  assertEquals([error.code, error.message], ["corrupt_row", message]);
+  assertEquals((await store.list({ ...ALL, tags: ["a"] })).length, 0);
+  assertEquals((await store.list(ALL)).map(({ error }) => error?.message), [undefined, message, undefined]);
+
+  assertEquals(await claimed(store, claimBy(runner)), [good!]);
+  assertEquals(errors.length, 2);
+  const failed = await store.list({ ...ALL, states: ["failed"] });
+  assertEquals(failed.map(({ seq, owner }) => [seq, owner]), [[bad, undefined], [journaled, undefined]]);
+  assertStringIncludes(failed[1]?.error?.message ?? "", `column "failures" of table "tasks" of run ${journaled}`);
+  await store.close();
+});

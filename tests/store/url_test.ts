@@ -1,0 +1,67 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { StoreError } from "../../lib/errors.ts";
+import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { parseStoreUrl, redactUrl } from "../../lib/store/url.ts";
+import { test } from "../harness.ts";
+
+test("each form of a store's URL is understood", () => {
+  const paths = {
+    "sqlite://./app.db": "./app.db",
+    "sqlite://app.db": "app.db",
+    "sqlite://data/app.db": "data/app.db",
+    "sqlite://../app.db": "../app.db",
+    "sqlite:///abs/app.db": "/abs/app.db",
+    "sqlite::memory:": ":memory:",
+    "sqlite://./my%20app%3F%25.db": "./my app?%.db",
+    "sqlite://./a#b.db": "./a#b.db",
+  };
+  for (const [url, path] of Object.entries(paths)) assertEquals(parseStoreUrl(url), { kind: "sqlite", path });
+  for (const url of ["postgres://u:p@h:5432/db", "postgresql://h/db?sslmode=require"]) {
+    assertEquals(parseStoreUrl(url), { kind: "postgres", url });
+  }
+});
+
+test("every other URL is refused with the reason", () => {
+  const reasons = {
+    "": "not of the form",
+    "./app.db": "not of the form",
+    "sqlite:app.db": "not of the form",
+    "SQLITE://app.db": "not of the form",
+    "mysql://u:secret@h/db": "not of the form",
+    "postgres://": "not of the form",
+    "sqlite://": "names no file",
+    "sqlite:///abs/": "names no file",
+    "sqlite://app.db?mode=ro": "has no options",
+    "sqlite://100%.db": `does not begin an escape`,
+    "sqlite://a%00b": "NUL",
+    "sqlite://:memory:": "sqlite::memory:",
+  };
+  for (const [url, reason] of Object.entries(reasons)) {
+    const error = assertThrows(() => parseStoreUrl(url), StoreError);
+    assertEquals(error.code, "invalid_url");
+    assertStringIncludes(error.message, reason);
+    assertEquals(error.message.includes("secret"), false);
+  }
+});
+
+test("no form of password is left in a URL that is shown", () => {
+  const shown = {
+    "postgres://me:secret@h/db": "postgres://me:***@h/db",
+    "postgres://me@h/db": "postgres://me@h/db",
+    "postgres://:secret@h/db": "postgres://:***@h/db",
+    "postgres://me:se:cr@et/x?y@h/db": "postgres://me:***@h/db",
+    "postgres://h/db?user=me&password=secret&x=1": "postgres://h/db?user=me&password=***&x=1",
+    "postgres://h/db?sslpassword=secret": "postgres://h/db?sslpassword=***",
+    "postgres://h:5432/db": "postgres://h:5432/db",
+    "sqlite://./app.db": "sqlite://./app.db",
+  };
+  for (const [url, safe] of Object.entries(shown)) assertEquals(redactUrl(url), safe);
+});
+
+test("sqliteStore() opens what its URL names, and refuses a URL of Postgres without its password", async () => {
+  const store = await sqliteStore("sqlite::memory:");
+  assertEquals(store.name, "sqlite::memory:");
+  await store.close();
+  const error = await assertRejects(() => sqliteStore("postgres://me:secret@h/db"), StoreError);
+  assertEquals(error.message, `Cannot use the store URL "postgres://me:***@h/db": it is none of SQLite`);
+});
