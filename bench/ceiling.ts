@@ -45,12 +45,12 @@ export async function openCeiling(path: string, durability: "power" | "process")
   let commits = 0;
   return {
     async run(k, payload) {
-      const id = await durable(() => insert.run(payload).lastInsertRowid);
+      const id = await durable(() => insert.run([payload]).lastInsertRowid);
       for (let i = 0; i < k; i++) {
         const output = JSON.stringify(await body(payload));
-        await durable(() => fenced(record.run(id, 1, i, output).changes));
+        await durable(() => fenced(record.run([id, 1, i, output]).changes));
       }
-      await durable(() => fenced(finish.run(id, 1).changes));
+      await durable(() => fenced(finish.run([id, 1]).changes));
     },
     get commits() {
       return commits;

@@ -107,7 +107,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   readonly #version: () => string = lazy(() => versionOf(this.#source()));
   readonly #structure: () => string = lazy(() => structureOf(this.#source()));
 
-  /** For `workflow()` and `dynamicWorkflow()`, which check what they pass. */
+  /** @internal For `workflow()` and `dynamicWorkflow()`, which check what they pass. */
   constructor(parts: WorkflowParts<Name>) {
     this.name = parts.name;
     this.description = parts.settings.description;

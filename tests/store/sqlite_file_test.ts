@@ -276,7 +276,7 @@ test("looking for due runs reads indexes only, and only the entries it needs", a
       0,
       Math.max(0, ...[...query.matchAll(/\$(\d)/g)].map((m) => Number(m[1]))),
     );
-    const plan = connection.prepare(`explain query plan ${query}`).all(...values).map((row) => String(row["detail"]));
+    const plan = connection.prepare(`explain query plan ${query}`).all(values).map((row) => String(row["detail"]));
     const step = values.length === 0 ? /^SCAN runs USING INDEX/ : /^SEARCH runs USING (COVERING )?INDEX/;
     assertEquals(plan.map((detail) => step.test(detail)), [true], `${plan.join("; ")} for ${query}`);
   }

@@ -9,10 +9,12 @@ for (const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts"]) {
 
 test("a workflow of 200 tasks type-checks within 2 s over an empty file", () => {
   const source = workflowOf(200);
-  cpuSeconds("export {};"); // the compiler itself is warm from here on
-  // The best of three: what else the machine and the garbage collector do can only make it longer.
-  const costs = [1, 2, 3].map(() => -cpuSeconds("export {};") + cpuSeconds(source));
-  assert(Math.min(...costs) < 2, `it took ${costs} s of processor time`);
+  // A second try if need be: the first may pay for warming up the compiler.
+  const costs: number[] = [];
+  while (costs.length < 2 && !costs.some((cost) => cost < 2)) {
+    costs.push(-secondsFor("export {};") + secondsFor(source));
+  }
+  assert(costs.some((cost) => cost < 2), `it took ${costs} s`);
 });
 
 test("a task costs the compiler no more than a few comparisons with each task before it", () => {
@@ -37,9 +39,10 @@ function workflowOf(size: number): string {
   ].join("\n");
 }
 
-// Processor time of this process, which others on the machine disturb less than the clock.
-function cpuSeconds(source: string): number {
-  const before = process.cpuUsage();
+// By the clock or by the processor's time, whichever is less: other programs disturb the one, threads that compile and
+// collect garbage for this one disturb the other.
+function secondsFor(source: string): number {
+  const [startMs, before] = [performance.now(), process.cpuUsage()];
   assertEquals(checkSource(source).complaints, []);
-  return process.cpuUsage(before).user / 1e6;
+  return Math.min(performance.now() - startMs, process.cpuUsage(before).user / 1_000) / 1_000;
 }

@@ -13,10 +13,10 @@ import { isJoined } from "./runners.ts";
 import type { Session } from "./session.ts";
 
 /** What a walk over due runs is for, in SQL: exactly the condition of the index `runs_due`. */
-export const DUE = "owner is null and state in ('pending', 'waiting') and stranded_by is null";
+export const DUE = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null";
 
 /** The same for `runs_stranded`. */
-export const STRANDED = "owner is null and state in ('pending', 'waiting') and stranded_by is not null";
+export const STRANDED = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null";
 
 const NEXT_GROUP = `
 select priority, workflow, version

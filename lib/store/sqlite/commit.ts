@@ -21,7 +21,7 @@ export async function commitBatch(session: Session, batch: Batch): Promise<Recei
     if (idle || !claim) return { starts: [], writes: [], claim: idle };
   }
   try {
-    return await session.write("write to", () => apply(session, batch, (work) => work()));
+    return await session.write("write to", () => apply(session, batch, undefined));
   } catch (error) {
     if (!isOfOneUnit(error)) throw error;
   }
@@ -47,15 +47,22 @@ function isOfOneUnit(error: unknown): error is Error {
   return error instanceof Error && faultOf(error) === "statement";
 }
 
-function apply(session: Session, batch: Batch, guard: Guard): Receipt {
+function apply(session: Session, { starts, writes, claim }: Batch, guard: Guard | undefined): Receipt {
   const now = session.now();
-  const owners = liveOwners(session, batch.starts);
+  const at = { owners: liveOwners(session, starts), now };
+  if (guard === undefined) {
+    return {
+      starts: starts.map((run) => insertRun(session, run, at)),
+      writes: writes.map((write) => writeRun(session, write, now)),
+      claim: claim && claimRuns(session, claim, now),
+    };
+  }
   return {
-    starts: batch.starts.map((run) =>
-      guard(() => insertRun(session, run, { owners, now }), (error) => ({ kind: "refused", error }))
+    starts: starts.map((run) =>
+      guard(() => insertRun(session, run, at), (error) => ({ kind: "refused", error }))
     ),
-    writes: batch.writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
-    claim: batch.claim && claimAfter(session, batch.claim, now, guard),
+    writes: writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
+    claim: claim && claimAfter(session, claim, now, guard),
   };
 }
 

@@ -24,12 +24,12 @@ export interface Changes {
 
 /** A compiled statement. Each call runs it to its end, so that none stays open and holds a snapshot. */
 export interface Statement {
-  /** Runs it for its effect. */
-  run(...values: Bindable[]): Changes;
+  /** Runs it for its effect. The array is the statement's from then on: it is encoded in place. */
+  run(values?: Bindable[]): Changes;
   /** The first row. */
-  get(...values: Bindable[]): Row | undefined;
+  get(values?: Bindable[]): Row | undefined;
   /** All rows. */
-  all(...values: Bindable[]): Row[];
+  all(values?: Bindable[]): Row[];
 }
 
 /** An open database. */
@@ -71,9 +71,9 @@ export async function openConnection(
     const statement = native.prepare(sql.replaceAll(/\$(\d+)/g, "?$1"));
     compiled.push(statement);
     return {
-      run: (...values) => statement.run(...encode(values)),
-      get: (...values) => statement.get(...encode(values)) ?? undefined,
-      all: (...values) => statement.all(...encode(values)),
+      run: (values = []) => statement.run(...encode(values)),
+      get: (values = []) => statement.get(...encode(values)) ?? undefined,
+      all: (values = []) => statement.all(...encode(values)),
     };
   }
 
@@ -109,7 +109,7 @@ async function openNode(path: string, readOnly: boolean): Promise<NativeDatabase
   return new DatabaseSync(path, { readOnly }) as NativeDatabase;
 }
 
-// In place: `values` is the call's own rest array, and a copy for each statement would show on the commit path.
+// In place: a copy for each statement would show on the commit path.
 function encode(values: Bindable[]): Native[] {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];

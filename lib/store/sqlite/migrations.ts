@@ -40,13 +40,13 @@ const SCHEMA: readonly string[] = [
    ) strict`,
   `create unique index runs_key on runs (workflow, key) where key is not null`,
   `create index runs_due on runs (priority, workflow, version, due_at)
-    where owner is null and state in ('pending', 'waiting') and stranded_by is null`,
+    where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null`,
   `create index runs_stranded on runs (workflow, version, priority, due_at)
-    where owner is null and state in ('pending', 'waiting') and stranded_by is not null`,
+    where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null`,
   `create index runs_owned on runs (owner) where owner is not null`,
   `create index runs_ordered on runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
-  `create index runs_unsuccessful on runs (state, seq) where state in ('failed', 'cancelled')`,
+  `create index runs_unsuccessful on runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
   `create table tasks (
      run           integer not null,
      task          text not null,
@@ -132,13 +132,13 @@ function step(connection: Connection, name: string): void {
     connection.exec("create table meta (key text primary key, value text not null) strict, without rowid");
   }
   for (const sql of statements) connection.exec(sql);
-  connection.prepare("insert or replace into meta (key, value) values ('sluice_schema', $1)").run(String(version + 1));
+  connection.prepare("insert or replace into meta (key, value) values ('sluice_schema', $1)").run([String(version + 1)]);
 }
 
 function versionOf(connection: Connection, name: string): number {
   const tables = connection
     .prepare("select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))")
-    .all(JSON.stringify(TABLES))
+    .all([JSON.stringify(TABLES)])
     .map((row) => String(row["name"]));
   if (tables.length === 0) return 0;
   const version = tables.includes("meta") ? Number(storedVersion(connection)) : NaN;

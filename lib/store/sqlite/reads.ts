@@ -39,7 +39,7 @@ const NEWEST = `select seq, created_at from runs where seq < $1 order by seq des
 const UNSUCCESSFUL = `
 select ${RUN_COLUMNS}
   from runs indexed by runs_unsuccessful
- where state in ('failed', 'cancelled') and state = $2 and seq < $1 and ${FILTER}
+ where (state = 'failed' or state = 'cancelled') and state = $2 and seq < $1 and ${FILTER}
  order by seq desc
  limit $8`;
 
@@ -67,7 +67,7 @@ const COUNT_LIVE = `select state, count(*) as runs from runs where seq in (${LIV
 const COUNT_UNSUCCESSFUL = `
 select state, count(*) as runs
   from runs indexed by runs_unsuccessful
- where state in ('failed', 'cancelled')
+ where (state = 'failed' or state = 'cancelled')
  group by state`;
 
 const SLICE_ROWS = 10_000;

@@ -58,8 +58,8 @@ export function createSession(
     write: (action, work) => persistence.attempt(action, () => transaction(work)),
     nested,
     run,
-    get: (sql, ...values) => statement(sql).get(...values),
-    all: (sql, ...values) => statement(sql).all(...values),
+    get: (sql, ...values) => statement(sql).get(values),
+    all: (sql, ...values) => statement(sql).all(values),
     returning,
     counters: () => ({ commits, statements: executed, rows, retries: persistence.retries() }),
   };
@@ -117,13 +117,13 @@ export function createSession(
   }
 
   function run(sql: string, ...values: Bindable[]): Changes {
-    const done = statement(sql).run(...values);
+    const done = statement(sql).run(values);
     rows += done.changes;
     return done;
   }
 
   function returning(sql: string, ...values: Bindable[]): Row[] {
-    const changed = statement(sql).all(...values);
+    const changed = statement(sql).all(values);
     rows += changed.length;
     return changed;
   }

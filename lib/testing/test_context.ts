@@ -1,0 +1,127 @@
+import type { TaskContext } from "../definition/context.ts";
+import { decodeJson, encodeJson } from "../definition/json.ts";
+import { taskLog } from "../engine/attempt.ts";
+import type { Progress } from "../engine/events.ts";
+import { RunCancelledError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+
+/** What a context for tests may be told; everything has a default. */
+export interface TestContextOptions {
+  /** The run. @default {"test-run"} */
+  readonly runId?: string;
+  /** The task. @default {"test-task"} */
+  readonly taskId?: string;
+  /** Which attempt, counted from 1. @default {1} */
+  readonly attempt?: number;
+  /** Outputs of steps that an earlier attempt has completed, by name. @default {{}} */
+  readonly steps?: Readonly<Record<string, unknown>>;
+  /** The largest output of a step, in bytes of JSON. @default {1_048_576} */
+  readonly maxPayloadBytes?: number;
+}
+
+/** A line that `ctx.log` wrote. */
+export interface LoggedLine {
+  /** How urgent it is. */
+  readonly level: keyof Logger;
+  /** The message. */
+  readonly message: string;
+  /** What stood beside it, the run, task and attempt included. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A context that can be steered and tells what was done with it. */
+export interface TestContext extends TaskContext {
+  /** What `ctx.progress` said, in order. */
+  readonly progressed: readonly Progress[];
+  /** What `ctx.log` wrote, in order. */
+  readonly logged: readonly LoggedLine[];
+  /** Outputs of the steps that have completed, by name. */
+  readonly steps: ReadonlyMap<string, unknown>;
+  /** Aborts `ctx.signal`. @default {RunCancelledError} for `reason` */
+  abort(reason?: unknown): void;
+}
+
+/**
+ * A `ctx` for unit tests of task bodies, away from any runner and store.
+ *
+ * Steps behave as in a run: the output of each is stored as JSON and remembered, a body that throws is not remembered,
+ * and what cannot be stored is refused.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { task, type TaskContext } from "@sluice/sluice";
+ * import { testContext } from "@sluice/sluice/testing";
+ *
+ * const transform = task({
+ *   async run({ extract, ctx }: { extract: number[]; ctx: TaskContext }) {
+ *     ctx.progress(extract.length);
+ *     return await ctx.step("double", () => extract.map((n) => n * 2));
+ *   },
+ * });
+ *
+ * const ctx = testContext();
+ * assertEquals(await transform.run({ extract: [1, 2], ctx }), [2, 4]);
+ * assertEquals(ctx.progressed, [{ done: 2 }]);
+ * ```
+ */
+export function testContext(options: TestContextOptions = {}): TestContext {
+  const { runId = "test-run", taskId = "test-task", attempt = 1, maxPayloadBytes = 1_048_576 } = options;
+  const controller = new AbortController();
+  const progressed: Progress[] = [];
+  const logged: LoggedLine[] = [];
+  const steps = new Map(Object.entries(options.steps ?? {}));
+  const underWay = new Map<string, Promise<unknown>>();
+  return {
+    runId,
+    taskId,
+    attempt,
+    signal: controller.signal,
+    idempotencyKey: `${runId}/${taskId}`,
+    // A decoder's cast, as in a run: what a step answers is the JSON of what its body answered.
+    step: step as TaskContext["step"],
+    progress(done, total, message) {
+      progressed.push({
+        done,
+        ...(total === undefined ? {} : { total }),
+        ...(message === undefined ? {} : { message }),
+      });
+    },
+    log: taskLog(recordingLogger(logged), { runId, taskId, attempt }),
+    progressed,
+    logged,
+    steps,
+    abort: (reason = new RunCancelledError(runId, undefined)) => controller.abort(reason),
+  };
+
+  async function step(name: string, body: () => unknown): Promise<unknown> {
+    if (steps.has(name)) return copyOf(name, steps.get(name));
+    let output = underWay.get(name);
+    if (output === undefined) {
+      output = perform(name, body);
+      underWay.set(name, output);
+    }
+    return copyOf(name, await output);
+  }
+
+  async function perform(name: string, body: () => unknown): Promise<unknown> {
+    try {
+      const output = copyOf(name, await body());
+      steps.set(name, output);
+      return output;
+    } finally {
+      underWay.delete(name);
+    }
+  }
+
+  function copyOf(name: string, output: unknown): unknown {
+    return decodeJson(encodeJson(output, `the output of step "${name}"`, maxPayloadBytes));
+  }
+}
+
+function recordingLogger(lines: LoggedLine[]): Logger {
+  const write = (level: keyof Logger): Logger["info"] => (message, fields = {}) => {
+    lines.push({ level, message, fields });
+  };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
