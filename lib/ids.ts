@@ -33,7 +33,6 @@ function next16(): number {
   return pool[drawn++]!;
 }
 
-
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }

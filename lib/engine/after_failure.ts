@@ -1,4 +1,4 @@
-import { type RetryRule, retryDelayMs } from "../definition/retry.ts";
+import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 
 /** What follows a failed attempt. */

@@ -8,10 +8,12 @@ const SLOW_POLL_MS = 2_000;
 export interface Claims {
   /** Whether runs that others left are known to wait: then own starts queue behind them. */
   readonly isBacklogged: boolean;
+  /** How many runs may come with the commit that is on its way. */
+  readonly asked: number;
   /** What to ask for with the next commit, if anything. */
   next(): ClaimRequest | undefined;
-  /** Takes in the answer. */
-  answered(claim: Claim): void;
+  /** Takes in the answer; `undefined` if there was none. */
+  answered(claim: Claim | undefined): void;
   /** There may be due runs. */
   hint(): void;
   /** There is a run that becomes due at that time. */
@@ -44,6 +46,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   let isHungry = true;
   let isBacklogged = false;
   let isStopped = false;
+  let asked = 0;
   let dueAt: number | undefined;
   let cancelDue = () => {};
   let cancelPoll = () => {};
@@ -52,13 +55,19 @@ export function createClaims(options: ClaimsOptions): Claims {
     get isBacklogged() {
       return isBacklogged;
     },
+    get asked() {
+      return asked;
+    },
     next() {
       const limit = isHungry && !isStopped ? room() : 0;
       if (limit <= 0) return undefined;
       isHungry = false;
+      asked = limit;
       return { ...options.request(), limit };
     },
     answered(claim) {
+      asked = 0;
+      if (claim === undefined) return;
       isBacklogged = claim.more;
       if (claim.more) hint();
       if (claim.nextDueAt !== undefined) expect(claim.nextDueAt);

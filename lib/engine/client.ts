@@ -1,10 +1,10 @@
 import type { Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
-import type { NewRun, StartVerdict, Store } from "../store/port.ts";
+import type { Store } from "../store/port.ts";
 import { catalogOf } from "./catalog.ts";
 import { createDesk, type Desk } from "./desk.ts";
-import { type Explanation, explain } from "./explain.ts";
+import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";

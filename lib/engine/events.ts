@@ -14,7 +14,9 @@ export type RunLevelEvent =
     readonly at: number;
   }
   & (
-    | { readonly type: "run.started" | "run.resumed" | "run.waiting" | "run.paused" | "run.completed" | "run.handedBack" }
+    | {
+      readonly type: "run.started" | "run.resumed" | "run.waiting" | "run.paused" | "run.completed" | "run.handedBack";
+    }
     | { readonly type: "run.recovered"; readonly crashes: number }
     | { readonly type: "run.failed"; readonly error: ErrorRecord }
     | { readonly type: "run.cancelled"; readonly reason: string | undefined }

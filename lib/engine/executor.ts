@@ -123,6 +123,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   };
 
   function adopt(run: LiveRun): void {
+    if (isStopping) return;
     runs.set(run.seq, run);
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
     if (run.deadlineAt !== undefined) {

@@ -46,13 +46,16 @@ async function openReasons(row: RunRow, reader: Reader, store: Store): Promise<R
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const tasks = await reader.tasks(row);
   const reasons: Reason[] = [];
-  if (row.cancelling) reasons.push({ kind: "cancelling", message: "it is being cancelled: its bodies have 5 s to settle" });
+  if (row.cancelling) {
+    reasons.push({ kind: "cancelling", message: "it is being cancelled: its bodies have 5 s to settle" });
+  }
   if (row.state === "paused") {
     const why = row.reason === undefined ? "" : ` (${row.reason})`;
     reasons.push({ kind: "paused", message: `it is paused${why}: resume() lets it go on` });
   }
   if (row.strandedBy !== undefined) {
-    const message = `version ${row.strandedBy} of its workflow cannot go on with it (${row.reason ?? "other tasks"}): ` +
+    const message =
+      `version ${row.strandedBy} of its workflow cannot go on with it (${row.reason ?? "other tasks"}): ` +
       `it needs a runner of version ${row.version}`;
     reasons.push({ kind: "version", message });
   }
@@ -71,7 +74,9 @@ function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number)
   }
   if (row.strandedBy !== undefined) return [];
   if (runners.length === 0) return [{ kind: "runner", message: "no runner is alive" }];
-  if (able.length > 0) return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
+  if (able.length > 0) {
+    return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
+  }
   const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
   if (!known) return [{ kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` }];
   return [{ kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` }];
@@ -84,7 +89,7 @@ function taskReasons(task: TaskInfo, all: readonly TaskInfo[], now: number): Rea
       return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${task.attempts})` }];
     case "waiting": {
       const dueAt = task.dueAt ?? now;
-      const why = task.reason === "deferred"
+      const why = task.reason?.startsWith("deferred")
         ? "asked to be called again"
         : `failed (${task.error?.message ?? "unknown"}) and is retried`;
       return [{ kind: "timer", taskId, dueAt, message: `task "${taskId}" ${why} ${inWords(dueAt - now)}` }];

@@ -7,7 +7,7 @@ import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
-import { isOver, runInfo, type RunInfo, type TaskInfo } from "./reading.ts";
+import { isOver, type RunInfo, runInfo, type TaskInfo } from "./reading.ts";
 import { retryRun } from "./retry_run.ts";
 import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";

@@ -72,7 +72,9 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
       isClosed = true;
       for (const { reject, promise } of waiters.values()) {
         promise.catch(() => {});
-        reject(new ShutdownError("The runner or client was closed before the run had ended; the run goes on elsewhere"));
+        reject(
+          new ShutdownError("The runner or client was closed before the run had ended; the run goes on elsewhere"),
+        );
       }
       waiters.clear();
       const listeners = [...subscribers.values()].flatMap((each) => [...each]);

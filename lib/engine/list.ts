@@ -1,7 +1,7 @@
 import { type Checks, newChecks, shown } from "../definition/checks.ts";
 import type { ListQuery, RunState, Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
-import { runInfo, type RunInfo } from "./reading.ts";
+import { type RunInfo, runInfo } from "./reading.ts";
 
 /** Which runs to list. */
 export interface ListOptions {

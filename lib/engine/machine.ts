@@ -111,6 +111,8 @@ export type Effect =
   /** It is over; belongs to the same commit as the records of this answer. */
   | { readonly do: "end"; readonly as: "completed" | "failed" | "cancelled" };
 
+const OF_CONDITION = " of its condition";
+
 /** The progress of a run of which nothing, or what a journal tells, has happened. */
 export function progressOf(plan: Plan, journal: readonly Recorded[] = []): RunProgress {
   const tasks = plan.dependencies.map((before): TaskProgress => ({
@@ -176,7 +178,7 @@ function take(plan: Plan, run: RunProgress, happening: Happening, effects: Effec
       return fail(plan, run, happening, effects);
     case "deferred":
       run.tasks[happening.task]!.attempts--;
-      run.tasks[happening.task]!.reason = "deferred";
+      run.tasks[happening.task]!.reason = reasonToWait(plan, run, happening.task, "deferred");
       return wait(run, happening.task, happening.dueAt, effects);
     case "abandoned":
       run.tasks[happening.task]!.attempts--;
@@ -320,12 +322,17 @@ function fail(
   // What fails while the run closes was aborted: it is cancelled with the rest, and its row is not written.
   if (run.phase === "closing") return void stopBody(run, happening.task, "pending");
   if (happening.retryAt !== undefined) {
-    task.reason = "retry";
+    task.reason = reasonToWait(plan, run, happening.task, "retry");
     return wait(run, happening.task, happening.retryAt, effects);
   }
   if (!stopBody(run, happening.task, "failed")) return;
   task.failed = true;
   settle(plan, run, happening.task, effects);
+}
+
+/** Says in the journal, too, that `when` threw instead of answering: then it is asked again. */
+function reasonToWait(plan: Plan, run: RunProgress, number: number, what: "retry" | "deferred"): string {
+  return plan.tasks[number]!.when === undefined || run.tasks[number]!.admitted ? what : `${what}${OF_CONDITION}`;
 }
 
 function wait(run: RunProgress, number: number, dueAt: number, effects: Effect[]): void {
@@ -401,7 +408,8 @@ function restore(run: RunProgress, record: Recorded): void {
   const task = run.tasks[record.task]!;
   // A task that ran when its runner died is pending again; that it was recorded at all says that `when` was answered.
   task.state = record.state === "running" ? "pending" : record.state;
-  task.admitted = record.state === "running" || record.state === "waiting";
+  const isAsked = record.state === "waiting" && record.reason?.endsWith(OF_CONDITION) === true;
+  task.admitted = (record.state === "running" || record.state === "waiting") && !isAsked;
   task.attempts = record.attempts;
   task.dueAt = record.dueAt ?? 0;
   task.reason = record.reason;

@@ -109,7 +109,8 @@ export function runnerSettings(options: unknown): RunnerSettings {
     onVersionChange: checks.word(read["onVersionChange"], "onVersionChange", { resume: 1, pin: 1 }) ?? "resume",
     recoveryLimit: count(read["recoveryLimit"], "recoveryLimit", 5, checks),
     onEvent: checks.fn<(event: RunEvent) => void>(read["onEvent"], "onEvent"),
-    unhandledRejections: checks.word(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }) ?? "log",
+    unhandledRejections: checks.word(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }) ??
+      "log",
   };
   if (settings.leaseMs < 1_000) checks.report(`lease must be at least a second, not ${settings.leaseMs} ms`);
   if (read["workflows"] === undefined) checks.report("workflows is missing");

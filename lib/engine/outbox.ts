@@ -49,8 +49,8 @@ export interface Outbox {
 export interface OutboxOptions {
   /** What to claim along with the next commit. @default {() => undefined} */
   readonly claim?: () => ClaimRequest | undefined;
-  /** The answer to a claim. */
-  readonly claimed?: (claim: Claim) => void;
+  /** The answer to a claim; `undefined` if the commit failed. */
+  readonly claimed?: (claim: Claim | undefined) => void;
   /** Told of an error that no retry mends; what was written with it is refused. */
   readonly failed?: (error: Error) => void;
 }
@@ -67,7 +67,7 @@ interface Starting {
 
 /** An outbox over a store. */
 export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox {
-  let starting: Starting[] = [];
+  const starting: Starting[] = [];
   let drafts: Draft[] = [];
   let next = 0;
   let isPoked = false;
@@ -115,8 +115,15 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     const started = takeStarts();
     const writes = takeDrafts();
     const claim = options.claim?.();
-    if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
-    isFlying = false;
+    try {
+      if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
+    } finally {
+      isFlying = false;
+      goOn();
+    }
+  }
+
+  function goOn(): void {
     if (starting.length > 0 || next < drafts.length || isPoked) schedule();
     else for (const resolve of idlers.splice(0)) resolve();
   }
@@ -134,13 +141,14 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       for (const one of started) one.failed(error);
       for (const draft of writes) draft.settled({ refused: error }, draft);
+      if (claim !== undefined) options.claimed?.(undefined);
       options.failed?.(error);
       return;
     }
     let at = 0;
     for (const one of started) one.done(receipt.starts.slice(at, at += one.runs.length));
     writes.forEach((draft, index) => draft.settled(receipt.writes[index]!, draft));
-    if (receipt.claim !== undefined) options.claimed?.(receipt.claim);
+    if (claim !== undefined) options.claimed?.(receipt.claim);
   }
 
   /** At least one caller's runs, never a part of them: `startMany` is one commit however large. */

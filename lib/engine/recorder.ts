@@ -121,7 +121,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
    * what the database said. Payloads are checked before, so this is for what only the database knows.
    */
   function refused(run: LiveRun, draft: LiveDraft, error: Error): void {
-    for (const { failed } of draft.waiting ?? []) failed(new PayloadError("unstorable_payload", error.message, "output"));
+    for (const { failed } of draft.waiting ?? []) {
+      failed(new PayloadError("unstorable_payload", error.message, "output"));
+    }
     if (run.gone || run.isRefused) return options.lost(run);
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
@@ -130,7 +132,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
       if (part !== "") continue;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
-      again.records.push({ task, part, state: "failed", attempts, failures, startedAt, endedAt: endedAt ?? now(), ...bare });
+      again.records.push({
+        task,
+        part,
+        state: "failed",
+        attempts,
+        failures,
+        startedAt,
+        endedAt: endedAt ?? now(),
+        ...bare,
+      });
       (run.failures ??= new Map()).set(run.plan.numbers.get(task)!, failures);
       run.progress.tasks[run.plan.numbers.get(task)!]!.state = "failed";
     }
@@ -142,7 +153,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     stopSweep = undefined;
     const startedBefore = now() - MARK_AFTER_MS;
     for (const attempt of options.active()) {
-      if (attempt.isMarked || attempt.startedAt > startedBefore) continue;
+      if (attempt.isMarked || attempt.startedAt > startedBefore || isAsked(attempt)) continue;
       attempt.isMarked = true;
       const draft = draftOf(attempt.run);
       draft.records.push(recordOf(attempt.run, attempt.task, now()));
@@ -157,4 +168,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     run.stored = "running";
     draft.move = { to: "running" };
   }
+}
+
+/** Whether `when` has yet to answer: a row that says `running` would say that it has. */
+function isAsked({ run, task }: Attempt): boolean {
+  return run.plan.tasks[task]!.when !== undefined && !run.progress.tasks[task]!.admitted;
 }

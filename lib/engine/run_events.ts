@@ -22,7 +22,11 @@ export async function* runEvents(runId: string, reader: Reader, hub: Hub): Async
       const tasks = await reader.tasks(row);
       yield* eventsBetween(before, row, tasks);
       if (isOver(row.state)) return;
-      before = { state: row.state, isStarted: row.startedAt !== undefined, tasks: new Map(tasks.map((t) => [t.id, t])) };
+      before = {
+        state: row.state,
+        isStarted: row.startedAt !== undefined,
+        tasks: new Map(tasks.map((t) => [t.id, t])),
+      };
       await news.promise;
     }
   } finally {
@@ -38,7 +42,9 @@ interface Seen {
 
 function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): RunEvent[] {
   const run = { runId: row.id, workflow: row.workflow };
-  const events: RunEvent[] = tasks.flatMap((task) => taskEvents(run, before.tasks.get(task.id), task, isOver(row.state)));
+  const events: RunEvent[] = tasks.flatMap((task) =>
+    taskEvents(run, before.tasks.get(task.id), task, isOver(row.state))
+  );
   const latest = Math.max(row.createdAt, ...events.map(({ at }) => at));
   if (row.startedAt !== undefined && !before.isStarted) events.push({ type: "run.started", ...run, at: row.startedAt });
   // Stable, and with starts before ends of the same millisecond, because it was built in that order.
@@ -94,7 +100,11 @@ function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRu
   return events;
 }
 
-function endEvents(base: Run & { readonly taskId: string; readonly attempt: number }, task: TaskInfo, isRunOver: boolean): RunEvent[] {
+function endEvents(
+  base: Run & { readonly taskId: string; readonly attempt: number },
+  task: TaskInfo,
+  isRunOver: boolean,
+): RunEvent[] {
   const at = task.endedAt ?? task.startedAt ?? 0;
   switch (task.state) {
     case "completed":
@@ -104,7 +114,7 @@ function endEvents(base: Run & { readonly taskId: string; readonly attempt: numb
     case "skipped":
       return [{ type: "task.skipped", ...base, at, reason: task.reason ?? "" }];
     case "waiting":
-      return task.reason === "deferred" && !isRunOver
+      return task.reason?.startsWith("deferred") === true && !isRunOver
         ? [{ type: "task.deferred", ...base, at, dueAt: task.dueAt ?? at }]
         : [];
     case "pending":

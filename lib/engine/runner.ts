@@ -147,7 +147,7 @@ async function openRunner<W extends AnyWorkflow>(
   const claims = createClaims({
     clock,
     now,
-    room: () => maxRuns - executor.size - reserved,
+    room,
     request: () => ({
       runner: lease.runner,
       served: catalog.served,
@@ -175,12 +175,17 @@ async function openRunner<W extends AnyWorkflow>(
     [Symbol.asyncDispose]: () => stop(),
   };
 
+  /** How many more runs fit in memory. */
+  function room(): number {
+    return maxRuns - executor.size - reserved;
+  }
+
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
   async function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
-    const room = stopping !== undefined || claims.isBacklogged ? 0 : maxRuns - executor.size - reserved;
+    const places = stopping !== undefined || claims.isBacklogged ? 0 : room() - claims.asked;
     let kept = 0;
     for (const run of runs) {
-      if (kept >= room || run.fork !== undefined || run.dueAt > now()) continue;
+      if (kept >= places || run.fork !== undefined || run.dueAt > now()) continue;
       run.owner = lease.runner;
       kept++;
     }
@@ -212,20 +217,24 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  async function take(claim: Claim): Promise<void> {
+  async function take(claim: Claim | undefined): Promise<void> {
+    const runs = claim?.runs ?? [];
     // Counted as taken until they are in memory: a claim in between must not ask for their places again.
-    reserved += claim.runs.length;
+    reserved += runs.length;
     claims.answered(claim);
-    for (const run of claim.runs) {
+    for (const run of runs) {
       reserved--;
+      // What is claimed while the runner stops goes back with all that it still owns.
+      if (stopping !== undefined) continue;
       try {
         const plan = catalog.get(run.workflow);
         const problem = plan === undefined ? "its workflow is not registered" : await whyNot(run, plan);
         if (plan !== undefined && problem === undefined) bringIn(plan, run);
         else strand(run, plan?.workflow.version ?? run.version, problem ?? "");
       } catch (error) {
-        logger.error(`Cannot take up run "${run.id}"; it is handed back`, { error: String(error) });
-        giveBack(run, { to: "pending" });
+        // Not handed back as it is: it would be claimed again at once, for ever.
+        logger.error(`Cannot take up run "${run.id}"`, { error: String(error) });
+        strand(run, catalog.get(run.workflow)?.workflow.version ?? run.version, "its definition cannot be read");
       }
     }
   }

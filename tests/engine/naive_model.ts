@@ -2,6 +2,7 @@
  * What DESIGN says of a run, written as plainly as it can be: after each thing that happens everything is worked out
  * anew from what is known of the tasks. It shares no line with the machine, and is far too slow to be one.
  */
+import type { Recorded } from "../../lib/engine/machine.ts";
 import type { Graph } from "./random_graph.ts";
 
 /** How a task ended. */
@@ -83,17 +84,31 @@ export function verdictOf(graph: Graph, ends: readonly (End | undefined)[]): "co
 export function endsOf(graph: Graph): End[] {
   const ends: End[] = [];
   graph.tasks.forEach((task, number) => {
-    if (!mayStart(graph, ends, number) || task.when === false) ends.push("skipped");
-    else ends.push(task.attempts.includes("completes") ? "completed" : "failed");
+    // Attempts that `when` spoils count like any others.
+    const answered = task.attempts.slice(task.whenThrows);
+    if (!mayStart(graph, ends, number)) ends.push("skipped");
+    else if (task.when === false && answered.length > 0) ends.push("skipped");
+    else ends.push(answered.includes("completes") ? "completed" : "failed");
   });
   return ends;
 }
 
-/** A run of which nothing has happened. */
-export function newModel(graph: Graph): Model {
+/** A run of which no more is known than what a journal tells. */
+export function newModel(graph: Graph, journal: readonly Recorded[] = []): Model {
   const tasks = graph.tasks.map((): ModelTask => (
     { end: undefined, body: "none", attempts: 0, dueAt: 0, isDurable: false, isHeld: false }
   ));
+  for (const { task, state, attempts, dueAt } of journal) {
+    if (state === "pending") continue;
+    const isOpen = state === "running" || state === "waiting";
+    Object.assign(tasks[task]!, {
+      end: isOpen ? undefined : state,
+      body: state === "waiting" ? "waiting" : "none",
+      attempts,
+      dueAt: dueAt ?? 0,
+      isDurable: !isOpen,
+    });
+  }
   let phase: Model["phase"] = "active";
   let closingAs: "cancelled" | "failed" = "cancelled";
   return {
@@ -118,7 +133,7 @@ export function newModel(graph: Graph): Model {
     const isNews = event.type === "begun" || event.type === "resumed";
     return {
       starts,
-      records: [...records, ...ended],
+      records: [...records, ...ended].toSorted((a, b) => a - b),
       waits: numbers().filter((task) =>
         tasks[task]!.body === "waiting" && (isNews || before[task]!.body !== "waiting")
       ),

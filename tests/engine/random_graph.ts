@@ -11,6 +11,8 @@ export interface GraphTask {
   readonly on: Trigger;
   /** What `when` answers; `undefined` if there is none. */
   readonly when: boolean | undefined;
+  /** In how many of the first attempts `when` throws instead of answering. */
+  readonly whenThrows: number;
   /** How often it asks to be called later before anything else. */
   readonly deferrals: number;
   /** How each attempt ends; with the last one there is no other. */
@@ -64,7 +66,13 @@ export function planOfGraph(graph: Graph): Plan {
   const id = (number: number): string => `t${number}`;
   return planOf(dynamicWorkflow({
     name: "random",
-    tasks: graph.tasks.map(({ after, on }, number) => ({ id: id(number), after: after.map(id), on, run: () => null })),
+    tasks: graph.tasks.map(({ after, on, when }, number) => ({
+      id: id(number),
+      after: after.map(id),
+      on,
+      run: () => null,
+      ...(when === undefined ? {} : { when: () => when }),
+    })),
     ...(graph.result === undefined ? {} : { returns: id(graph.result) }),
   }));
 }
@@ -72,10 +80,12 @@ export function planOfGraph(graph: Graph): Plan {
 function randomTask(random: Random, number: number): GraphTask {
   const before = Array.from({ length: number }, (_, earlier) => earlier);
   const tries = 1 + random.below(3);
+  const when = random.chance(0.3) ? random.chance(0.6) : undefined;
   return {
     after: before.filter(() => random.chance(2 / (number + 1))),
     on: random.pick(TRIGGERS),
-    when: random.chance(0.25) ? random.chance(0.5) : undefined,
+    when,
+    whenThrows: when !== undefined && random.chance(0.4) ? 1 + random.below(2) : 0,
     deferrals: random.chance(0.2) ? 1 + random.below(2) : 0,
     attempts: Array.from({ length: tries }, () => random.chance(0.45) ? "fails" : "completes"),
   };

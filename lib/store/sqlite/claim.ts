@@ -9,7 +9,7 @@ import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../port.ts";
 import type { Row } from "./driver.ts";
 import { decodeRecord, decodeRun, RECORD_COLUMNS, recordOf, RUN_COLUMNS } from "./rows.ts";
-import { isJoined } from "./runners.ts";
+import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 
 /** What a walk over due runs is for, in SQL: exactly the condition of the index `runs_due`. */
@@ -18,11 +18,26 @@ export const DUE = "owner is null and (state = 'pending' or state = 'waiting') a
 /** The same for `runs_stranded`. */
 export const STRANDED = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null";
 
-const NEXT_GROUP = `
+// One seek each. A comparison of the three as one row value would read every entry of the group that is left behind.
+const NEXT_PRIORITY = `
 select priority, workflow, version
   from runs indexed by runs_due
- where ${DUE} and (priority, workflow, version) > ($1, $2, $3)
+ where ${DUE} and priority > $1
  order by priority, workflow, version
+ limit 1`;
+
+const NEXT_WORKFLOW = `
+select priority, workflow, version
+  from runs indexed by runs_due
+ where ${DUE} and priority = $1 and workflow > $2
+ order by workflow, version
+ limit 1`;
+
+const NEXT_VERSION = `
+select priority, workflow, version
+  from runs indexed by runs_due
+ where ${DUE} and priority = $1 and workflow = $2 and version > $3
+ order by version
  limit 1`;
 
 const DUE_IN_GROUP = `
@@ -69,15 +84,13 @@ update runs
 
 /** The queries that look for due runs, for the test of their plans. */
 export const SURVEY_QUERIES: readonly string[] = [
-  NEXT_GROUP,
+  NEXT_PRIORITY,
+  NEXT_WORKFLOW,
+  NEXT_VERSION,
   DUE_IN_GROUP,
   NEXT_DUE_IN_GROUP,
-  ANY_STRANDED,
   DUE_STRANDED,
 ];
-
-// Sorts behind every version.
-const LAST = "\u{10ffff}";
 
 /** The answer where nothing is due, and nothing will be. */
 export const NOTHING_DUE: Claim = { runs: [], more: false, nextDueAt: undefined };
@@ -152,16 +165,16 @@ function* servedGroups(session: Session, { served, pinned }: ClaimRequest): Gene
 
 /** The groups of runs that nobody owns, by priority; those of other workflows than `wanted` ones are passed over. */
 export function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Generator<DueGroup> {
-  let row = session.get(NEXT_GROUP, Number.MIN_SAFE_INTEGER, "", "");
+  let row = session.get(NEXT_PRIORITY, Number.MIN_SAFE_INTEGER);
   while (row) {
-    const group = {
-      priority: Number(row["priority"]),
-      workflow: String(row["workflow"]),
-      version: String(row["version"]),
-    };
-    const skip = !wanted(group.workflow);
-    if (!skip) yield group;
-    row = session.get(NEXT_GROUP, group.priority, group.workflow, skip ? LAST : group.version);
+    const priority = Number(row["priority"]);
+    const workflow = String(row["workflow"]);
+    const version = String(row["version"]);
+    const take = wanted(workflow);
+    if (take) yield { priority, workflow, version };
+    row = (take ? session.get(NEXT_VERSION, priority, workflow, version) : undefined) ??
+      session.get(NEXT_WORKFLOW, priority, workflow) ??
+      session.get(NEXT_PRIORITY, priority);
   }
 }
 

@@ -8,7 +8,7 @@ import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../port.ts";
 import { claimRuns, NOTHING_DUE, peek } from "./claim.ts";
 import { faultOf } from "./faults.ts";
 import { insertRun } from "./inserts.ts";
-import { isJoined } from "./runners.ts";
+import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 import { writeRun } from "./writes.ts";
 
@@ -58,9 +58,7 @@ function apply(session: Session, { starts, writes, claim }: Batch, guard: Guard 
     };
   }
   return {
-    starts: starts.map((run) =>
-      guard(() => insertRun(session, run, at), (error) => ({ kind: "refused", error }))
-    ),
+    starts: starts.map((run) => guard(() => insertRun(session, run, at), (error) => ({ kind: "refused", error }))),
     writes: writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
     claim: claim && claimAfter(session, claim, now, guard),
   };

@@ -26,11 +26,18 @@ update runs indexed by runs_ordered
    set stranded_by = null
  where owner is null and ${ORDERED} and workflow = $1 and stranded_by not in (select value from json_each($2))`;
 
-const NEXT_STRANDED_GROUP = `
+const NEXT_STRANDED_WORKFLOW = `
 select workflow, version
   from runs indexed by runs_stranded
- where ${STRANDED} and (workflow, version) > ($1, $2)
+ where ${STRANDED} and workflow > $1
  order by workflow, version
+ limit 1`;
+
+const NEXT_STRANDED_VERSION = `
+select workflow, version
+  from runs indexed by runs_stranded
+ where ${STRANDED} and workflow = $1 and version > $2
+ order by version
  limit 1`;
 
 const UNOWNED = `
@@ -101,11 +108,11 @@ export function readUnowned(session: Session, group: Group, limit: number): read
 }
 
 function* strandedGroups(session: Session): Generator<Group> {
-  let row = session.get(NEXT_STRANDED_GROUP, "", "");
+  let row = session.get(NEXT_STRANDED_WORKFLOW, "");
   while (row) {
     const workflow = String(row["workflow"]);
     const version = String(row["version"]);
     yield { workflow, version, stranded: true };
-    row = session.get(NEXT_STRANDED_GROUP, workflow, version);
+    row = session.get(NEXT_STRANDED_VERSION, workflow, version) ?? session.get(NEXT_STRANDED_WORKFLOW, workflow);
   }
 }

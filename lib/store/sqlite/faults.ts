@@ -37,11 +37,6 @@ export function faultOf(error: unknown): Fault {
   }
 }
 
-/** Whether the error is that of a row that a rule of the database refuses, such as a check. */
-export function isConstraint(error: unknown): boolean {
-  return resultCode(error) === 19;
-}
-
 /** One clear sentence for an error that is not the fault of a single statement. */
 export function storeError(error: unknown, name: string, action: string): StoreError {
   if (error instanceof StoreError) return error;

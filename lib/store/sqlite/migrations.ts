@@ -39,7 +39,8 @@ const SCHEMA: readonly string[] = [
      input         text
    ) strict`,
   `create unique index runs_key on runs (workflow, key) where key is not null`,
-  `create index runs_due on runs (priority, workflow, version, due_at)
+  // With the state, so that the waiting ones can be counted and listed without their rows.
+  `create index runs_due on runs (priority, workflow, version, due_at, seq, state)
     where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null`,
   `create index runs_stranded on runs (workflow, version, priority, due_at)
     where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null`,
@@ -132,7 +133,9 @@ function step(connection: Connection, name: string): void {
     connection.exec("create table meta (key text primary key, value text not null) strict, without rowid");
   }
   for (const sql of statements) connection.exec(sql);
-  connection.prepare("insert or replace into meta (key, value) values ('sluice_schema', $1)").run([String(version + 1)]);
+  connection.prepare("insert or replace into meta (key, value) values ('sluice_schema', $1)").run([
+    String(version + 1),
+  ]);
 }
 
 function versionOf(connection: Connection, name: string): number {

@@ -54,7 +54,8 @@ async function connect(path: string, name: string): Promise<Connection> {
   try {
     return await openConnection(path);
   } catch (error) {
-    const reason = reasonFor(path);
+    // Not for a permission that Deno was not given: its own message says what is missing.
+    const reason = faultOf(error) === "storage" ? reasonFor(path) : undefined;
     if (reason === undefined) throw storeError(error, name, "open");
     throw new StoreError("cannot_open", `Cannot open SQLite database ${name}: ${reason}`, { cause: error });
   }

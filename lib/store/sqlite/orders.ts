@@ -7,7 +7,7 @@
 import type { Order, OrderVerdict, RunState, StandingOrder } from "../port.ts";
 import { addFact } from "./facts.ts";
 import { decodeRun, RUN_COLUMNS } from "./rows.ts";
-import { isAlive } from "./runners.ts";
+import { isAlive } from "./leases.ts";
 import type { Session } from "./session.ts";
 
 const BY_ID = `select ${RUN_COLUMNS} from runs where id = $1`;

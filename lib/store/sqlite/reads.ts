@@ -43,26 +43,35 @@ select ${RUN_COLUMNS}
  order by seq desc
  limit $8`;
 
-// Every live run stands in one of the small indexes, some in two.
-const LIVE_SEQS = `
+// Every live run stands in one of these small indexes: it is owned, or paused, or may be claimed, or is stranded.
+const HELD_SEQS = `
 select seq from runs indexed by runs_owned where owner is not null
  union all
-select seq from runs indexed by runs_due where ${DUE}
- union all
-select seq from runs indexed by runs_stranded where ${STRANDED}
- union all
-select seq from runs indexed by runs_ordered where ${ORDERED}`;
+select seq from runs indexed by runs_ordered where ${ORDERED} and owner is null`;
 
-const LIVE = `
-select ${RUN_COLUMNS}
-  from runs
- where seq in (${LIVE_SEQS}) and seq < $1 and $2 is null and ${FILTER}
- order by seq desc
- limit $8`;
+const LIVE_SEQS = `${HELD_SEQS}
+ union all
+select seq from runs indexed by runs_due where ${DUE} and state in (select value from json_each($4))
+ union all
+select seq from runs indexed by runs_stranded where ${STRANDED}`;
+
+const HELD = listOf(HELD_SEQS);
+
+const LIVE = listOf(LIVE_SEQS);
 
 const COUNT = `select count(*) as runs from runs`;
 
-const COUNT_LIVE = `select state, count(*) as runs from runs where seq in (${LIVE_SEQS}) group by state`;
+const COUNT_HELD = `select state, count(*) as runs from runs where seq in (${HELD_SEQS}) group by state`;
+
+const COUNT_UNOWNED = `
+select count(*) as runs, count(*) filter (where state = 'waiting') as waiting
+  from runs indexed by runs_due
+ where ${DUE}`;
+
+const COUNT_STRANDED = `
+select count(*) as runs, count(*) filter (where state = 'waiting') as waiting
+  from runs indexed by runs_stranded
+ where ${STRANDED}`;
 
 const COUNT_UNSUCCESSFUL = `
 select state, count(*) as runs
@@ -106,8 +115,9 @@ export async function listRuns(session: Session, query: ListQuery): Promise<read
     end = start;
     if (live) {
       // The newest live runs are mostly near the end, where the walk is cheaper than to sort all of them.
+      const sql = states?.every(isHeld) ? HELD : LIVE;
       const rest = [...filters(query), query.limit - found.length];
-      found.push(...await session.read("read", () => session.all(LIVE, end, null, ...rest)));
+      found.push(...await session.read("read", () => session.all(sql, end, null, ...rest)));
       break;
     }
     await breathe();
@@ -118,9 +128,13 @@ export async function listRuns(session: Session, query: ListQuery): Promise<read
 /** How many runs are in each state. Completed ones are what is left: no index holds them. */
 export function countRuns(session: Session): RunCounts {
   const counts = { pending: 0, running: 0, waiting: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
-  for (const row of [...session.all(COUNT_LIVE), ...session.all(COUNT_UNSUCCESSFUL)]) {
+  for (const row of [...session.all(COUNT_HELD), ...session.all(COUNT_UNSUCCESSFUL)]) {
     const state = row["state"];
-    if (typeof state === "string" && state in counts) counts[state as RunState] = Number(row["runs"]);
+    if (typeof state === "string" && state in counts) counts[state as RunState] += Number(row["runs"]);
+  }
+  for (const row of [session.get(COUNT_UNOWNED), session.get(COUNT_STRANDED)]) {
+    counts.waiting += Number(row?.["waiting"]);
+    counts.pending += Number(row?.["runs"]) - Number(row?.["waiting"]);
   }
   const others = Object.values(counts).reduce((sum, count) => sum + count, 0);
   return { ...counts, completed: Number(session.get(COUNT)?.["runs"]) - others };
@@ -154,6 +168,20 @@ function filters({ workflow, states, since, until, tags }: ListQuery): Bindable[
 
 function isUnsuccessful(state: RunState): boolean {
   return state === "failed" || state === "cancelled";
+}
+
+/** Whether only runs that are owned or paused can be in this state. */
+function isHeld(state: RunState): boolean {
+  return state === "running" || state === "paused";
+}
+
+function listOf(seqs: string): string {
+  return `
+select ${RUN_COLUMNS}
+  from runs
+ where seq in (${seqs}) and seq < $1 and $2 is null and ${FILTER}
+ order by seq desc
+ limit $8`;
 }
 
 function isLive(state: RunState): boolean {

@@ -3,7 +3,7 @@ import type { Recovery } from "../port.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
 import { recordOf } from "./rows.ts";
-import { isAlive } from "./runners.ts";
+import { isAlive } from "./leases.ts";
 import type { Session } from "./session.ts";
 
 /** What to recover. */

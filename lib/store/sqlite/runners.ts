@@ -19,10 +19,6 @@ update runs
 
 const DELETE = `delete from runners where id = $1`;
 
-const IS_JOINED = `select 1 from runners where id = $1`;
-
-const IS_ALIVE = `select 1 from runners where id = $1 and lease_until > $2`;
-
 const RUNNERS = `
 select id, host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until
   from runners
@@ -60,14 +56,4 @@ export function leave(session: Session, runner: number): void {
 /** All runners. */
 export function readRunners(session: Session): readonly RunnerRow[] {
   return session.all(RUNNERS).map(decodeRunner);
-}
-
-/** Whether the store knows the runner: nobody has taken it for dead. */
-export function isJoined(session: Session, runner: number): boolean {
-  return session.get(IS_JOINED, runner) !== undefined;
-}
-
-/** Whether the runner's lease holds. */
-export function isAlive(session: Session, runner: number, now: number): boolean {
-  return session.get(IS_ALIVE, runner, now) !== undefined;
 }

@@ -1,0 +1,90 @@
+/**
+ * The effect log: what bodies did to the outside, one line each, in the order in which it happened, whichever process
+ * it was. Short appends to one file are atomic, and a line that is written survives the death of its writer.
+ *
+ * @module
+ */
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+
+/** A line of the log. */
+export interface Effect {
+  /** A body or step began or ended, or the test was about to end a process: from here on others may take over. */
+  readonly kind: "begin" | "end" | "kill";
+  /** The run; `-` for a kill. */
+  readonly runId: string;
+  /** The task, or `task/step`. */
+  readonly unit: string;
+  /** Which attempt. */
+  readonly attempt: number;
+  /** The process. */
+  readonly pid: number;
+  /** What was committed of the run when a body or step began: tasks that had ended, steps that had completed. */
+  readonly committed: readonly string[];
+}
+
+/** Appends a line. */
+export function writeEffect(log: string, effect: Effect): void {
+  const { kind, runId, unit, attempt, pid, committed } = effect;
+  appendFileSync(log, `${kind} ${runId} ${unit} ${attempt} ${pid} ${committed.join(",")}\n`);
+}
+
+/** Says that a process is about to be killed. */
+export function writeKill(log: string, pid: number): void {
+  writeEffect(log, { kind: "kill", runId: "-", unit: "-", attempt: 0, pid, committed: [] });
+}
+
+/** All lines. */
+export function readEffects(log: string): Effect[] {
+  if (!existsSync(log)) return [];
+  return readFileSync(log, "utf8").split("\n").slice(0, -1).map((line) => {
+    const [kind, runId, unit, attempt, pid, committed] = line.split(" ");
+    return {
+      kind: kind as Effect["kind"],
+      runId: runId!,
+      unit: unit!,
+      attempt: Number(attempt),
+      pid: Number(pid),
+      committed: committed === "" ? [] : committed!.split(","),
+    };
+  });
+}
+
+/**
+ * What is wrong with a log, in words; nothing if every body and step
+ *
+ * - began only when the ends of all that it depends on were committed, and never after its own was;
+ * - was begun again only if the process that had begun it was killed;
+ * - belonged to one process at a time: a run changes hands only when its owner is killed, and never comes back.
+ *
+ * `after` names what a unit depends on.
+ */
+export function wrongIn(effects: readonly Effect[], after: (runId: string, unit: string) => readonly string[]): string[] {
+  const wrong: string[] = [];
+  const killed = new Set<number>();
+  const owners = new Map<string, number[]>();
+  const begun = new Map<string, number[]>();
+  for (const { kind, runId, unit, attempt, pid, committed } of effects) {
+    if (kind === "kill") {
+      killed.add(pid);
+      continue;
+    }
+    const what = `${kind} of ${unit}, attempt ${attempt}, of run ${runId} by ${pid}`;
+    const hands = owners.get(runId) ?? [];
+    owners.set(runId, hands);
+    const owner = hands.at(-1);
+    if (owner !== pid) {
+      if (hands.includes(pid)) wrong.push(`${what}: it belongs to ${owner} by now`);
+      else if (owner !== undefined && !killed.has(owner)) wrong.push(`${what}: its owner ${owner} lives`);
+      hands.push(pid);
+    }
+    if (kind === "end") continue;
+    const missing = after(runId, unit).filter((before) => !committed.includes(before));
+    if (missing.length > 0) wrong.push(`${what}: the end of ${missing} is not committed`);
+    if (committed.includes(unit)) wrong.push(`${what}: its result is committed`);
+    const key = `${runId} ${unit} ${attempt}`;
+    const before = begun.get(key) ?? [];
+    if (before.includes(pid)) wrong.push(`${what}: the same process did it before`);
+    begun.set(key, [...before, pid]);
+  }
+  return wrong;
+}

@@ -1,0 +1,190 @@
+/**
+ * A process with a runner, for the crash tests. It says on its standard output what happens, so that a test can end it
+ * at a named moment:
+ *
+ * - `ready`, when the runner is open and has taken over from the dead;
+ * - `started b`, when a body begins that is to be held;
+ * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
+ * - `dying`, when it is about to kill itself;
+ * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
+ * - `gap 31`, when it has stopped: the longest time in milliseconds that its event loop was busy.
+ *
+ * @module
+ */
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { createRunner, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
+import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { writeEffect } from "./effects.ts";
+import { type Moment, mortalStore } from "./mortal_store.ts";
+import { crashWorkflows, type World } from "./workflows.ts";
+
+/** What a worker is told. */
+export interface WorkerConfig {
+  /** The database file. */
+  readonly path: string;
+  /** The effect log. */
+  readonly log: string;
+  /** The runner's lease. @default {"30s"} */
+  readonly lease?: string;
+  /** The runner's limit of crashes. @default {5} */
+  readonly recoveryLimit?: number;
+  /** When to die. */
+  readonly moment?: Moment;
+  /**
+   * Tasks whose bodies are held, and how: until they are aborted, answering late (`"late"`) or heeding it
+   * (`"heed"`), for ever (`"deaf"`), or by keeping the event loop busy for three seconds (`"busy"`).
+   */
+  readonly hold?: Readonly<Record<string, "late" | "heed" | "deaf" | "busy">>;
+  /** The longest a body takes that is not held, in milliseconds; it takes a random part of it. @default {0} */
+  readonly bodyMs?: number;
+  /** Runs that it starts itself, by workflow, each with its own number as the input and the key. */
+  readonly starts?: readonly (readonly [workflow: string, n: number])[];
+  /** Whether it goes on starting runs, as fast as they are durable, until it ends. */
+  readonly load?: boolean;
+  /** How long it lets bodies finish on SIGTERM. @default {"10s"} */
+  readonly drain?: string;
+  /** Whether it keeps the events to itself. */
+  readonly quiet?: boolean;
+}
+
+/** What a body answers that went on after its signal aborted. */
+export const LATE = -1_000_000;
+
+if (import.meta.main) await main(JSON.parse(process.argv[2]!));
+
+async function main(config: WorkerConfig): Promise<void> {
+  const url = `sqlite://${config.path}`;
+  const logger = { debug() {}, info() {}, warn: complain, error: complain };
+  const store = config.moment && mortalStore(await sqliteStore(url, { logger }), config.moment, die);
+  const witness = openWitness(config.path);
+  const workflows = crashWorkflows(worldOf(config, witness.committed));
+
+  const runner: Runner<typeof workflows[string]> = await createRunner(store ?? url, {
+    workflows: Object.values(workflows),
+    logger,
+    lease: (config.lease ?? "30s") as "30s",
+    ...(config.recoveryLimit === undefined ? {} : { recoveryLimit: config.recoveryLimit }),
+    ...(config.quiet === true ? {} : { onEvent: tell }),
+  });
+  const longestGap = watchGaps();
+  let isStopping = false;
+  process.once("SIGTERM", () => void stop());
+  say("ready");
+  for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
+  for (let n = process.pid * 100_000; config.load === true && !isStopping; n++) {
+    const names = ["chain", "diamond", "flaky", "stepwise", "failing"] as const;
+    const name = names[n % names.length]!;
+    const run = await runner.start(workflows[name]!, { n });
+    // It is durable by now, so the test holds us to it.
+    say(`durable ${run.id}`);
+    if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+
+  async function stop(): Promise<void> {
+    isStopping = true;
+    await runner.stop({ timeout: (config.drain ?? "10s") as "10s" });
+    await store?.close();
+    witness.close();
+    say(`gap ${longestGap()}`);
+  }
+}
+
+function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): World {
+  return {
+    async effect(ctx, value) {
+      const end = begin(ctx, ctx.taskId);
+      const how = config.hold?.[ctx.taskId];
+      if (how !== undefined) value = await hold(ctx, how);
+      else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
+      end();
+      return value;
+    },
+    async step(ctx, name, value) {
+      const end = begin(ctx, `${ctx.taskId}/${name}`);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * (config.bodyMs ?? 0)));
+      end();
+      return value;
+    },
+    die(ctx) {
+      begin(ctx, ctx.taskId);
+      die();
+    },
+  };
+
+  /** Writes down that a body or step begins; the answer, that it ends. */
+  function begin({ runId, attempt }: TaskContext, unit: string): () => void {
+    const effect = { runId, unit, attempt, pid: process.pid };
+    writeEffect(config.log, { kind: "begin", ...effect, committed: committed(runId) });
+    return () => writeEffect(config.log, { kind: "end", ...effect, committed: [] });
+  }
+}
+
+async function hold(ctx: TaskContext, how: "late" | "heed" | "deaf" | "busy"): Promise<number> {
+  const { signal, taskId } = ctx;
+  signal.addEventListener("abort", () => say(`aborted ${taskId} ${signal.reason.name}`));
+  say(`started ${taskId}`);
+  if (how === "busy") {
+    for (const until = Date.now() + 3_000; Date.now() < until;);
+    return LATE;
+  }
+  return await new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => {
+      if (how === "late") resolve(LATE);
+      if (how === "heed") reject(signal.reason);
+    });
+  });
+}
+
+/** Looks at the database with its own connection, and so sees what is committed and nothing else. */
+function openWitness(path: string): { committed(runId: string): string[]; close(): void } {
+  let database: DatabaseSync | undefined;
+  let query: StatementSync;
+  return {
+    committed(runId) {
+      if (database === undefined) {
+        // Not before the first body: until then there may be no tables.
+        database = new DatabaseSync(path, { timeout: 5_000 });
+        query = database.prepare(`
+          select task || replace(part, 'step:', '/') as unit
+            from tasks join runs on tasks.run = runs.seq
+           where runs.id = ? and tasks.state in ('completed', 'failed', 'skipped')`);
+      }
+      return query.all(runId).map(({ unit }) => String(unit));
+    },
+    close: () => database?.close(),
+  };
+}
+
+/** Measures for how long at most the event loop did not turn. */
+function watchGaps(): () => number {
+  let last = performance.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 5);
+  return () => (clearInterval(timer), Math.round(longest));
+}
+
+function tell(event: RunEvent): void {
+  say(`${event.type} ${"taskId" in event ? event.taskId : event.runId}`);
+}
+
+function die(): never {
+  say("dying");
+  process.kill(process.pid, "SIGKILL");
+  // The signal comes a moment later; until then nothing more may happen.
+  for (;;);
+}
+
+function complain(message: string, fields?: Readonly<Record<string, unknown>>): void {
+  writeSync(2, `${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
+}
+
+// Not console.log(): what it prints may still be on its way when the process is killed.
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}

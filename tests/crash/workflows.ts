@@ -1,0 +1,127 @@
+import {
+  type AnyWorkflow,
+  dynamicWorkflow,
+  NonRetryableError,
+  type TaskArguments,
+  type TaskContext,
+  unchecked,
+  workflow,
+} from "../../mod.ts";
+
+/** What a body does to the outside; each process brings its own. */
+export interface World {
+  /** Does something that can be seen from outside: it is written down before and after. Answers `value`. */
+  effect(ctx: TaskContext, value: number): Promise<number>;
+  /** The same for a step. */
+  step(ctx: TaskContext, name: string, value: number): Promise<number>;
+  /** Takes the process down. */
+  die(ctx: TaskContext): never;
+}
+
+/** A world of a process that executes nothing. */
+export const nowhere: World = { effect: noBody, step: noBody, die: noBody };
+
+/** What every run is started with. */
+export interface Input {
+  /** What its results are computed from. */
+  readonly n: number;
+}
+
+/** The workflows of the crash tests by name: every process makes its own, and they are the same in all. */
+export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
+  const input = unchecked<Input>();
+  const quick = { attempts: 3, delay: "20ms", backoff: "fixed", jitter: false } as const;
+
+  const chain = workflow("chain", { input })
+    .task("a", { run: ({ input, ctx }) => world.effect(ctx, input.n + 1) })
+    .task("b", { after: ["a"], run: ({ a, ctx }) => world.effect(ctx, a * 2) })
+    .task("c", { after: ["b"], run: ({ b, ctx }) => world.effect(ctx, b + 3) })
+    .returns("c");
+
+  const diamond = workflow("diamond", { input })
+    .task("top", { run: ({ input, ctx }) => world.effect(ctx, input.n) })
+    .task("left", { after: ["top"], run: ({ top, ctx }) => world.effect(ctx, top + 10) })
+    .task("right", { after: ["top"], run: ({ top, ctx }) => world.effect(ctx, top + 20) })
+    .task("join", { after: ["left", "right"], run: ({ left, right, ctx }) => world.effect(ctx, left * right) })
+    .returns("join");
+
+  const flaky = workflow("flaky", { input })
+    .task("first", { run: ({ input, ctx }) => world.effect(ctx, input.n) })
+    .task("third_time", { after: ["first"], retry: quick, run: ({ first, ctx }) => thirdTime(world, ctx, first) })
+    .task("last", { after: ["third_time"], run: ({ third_time, ctx }) => world.effect(ctx, third_time + 1) })
+    .returns("last");
+
+  const patient = workflow("patient", { input })
+    .task("third_time", {
+      retry: { ...quick, delay: "300ms" },
+      run: ({ input, ctx }) => thirdTime(world, ctx, input.n),
+    })
+    .returns("third_time");
+
+  const failing = workflow("failing", { input })
+    .task("good", { run: ({ input, ctx }) => world.effect(ctx, input.n) })
+    .task("bad", { after: ["good"], run: ({ ctx }) => refuse(world, ctx) })
+    .task("never", { after: ["bad"], run: ({ ctx }) => world.effect(ctx, 0) })
+    .task("tidy", { after: ["bad"], on: "settled", run: ({ ctx }) => world.effect(ctx, 1) });
+
+  const stepwise = workflow("stepwise", { input })
+    .task("sum", { run: ({ input, ctx }) => sum(world, ctx, input.n) })
+    .task("twice", { after: ["sum"], run: ({ sum, ctx }) => world.effect(ctx, sum * 2) })
+    .returns("twice");
+
+  const poison = workflow("poison", { input })
+    .task("poisoned", { run: ({ ctx }) => world.die(ctx) })
+    .returns("poisoned");
+
+  const long = dynamicWorkflow({
+    name: "long",
+    tasks: Array.from({ length: 60 }, (_, n) => ({
+      id: `t${n}`,
+      after: n === 0 ? [] : [`t${n - 1}`],
+      run: ({ ctx }: TaskArguments) => world.effect(ctx, n),
+    })),
+  });
+
+  return { chain, diamond, flaky, patient, failing, stepwise, poison, long };
+}
+
+/** What a run must end as, by its workflow and input. */
+export function expected(name: string, n: number): { readonly status: string; readonly result?: number } {
+  switch (name) {
+    case "chain":
+      return { status: "completed", result: (n + 1) * 2 + 3 };
+    case "diamond":
+      return { status: "completed", result: (n + 10) * (n + 20) };
+    case "flaky":
+      return { status: "completed", result: n + 1 };
+    case "patient":
+      return { status: "completed", result: n };
+    case "stepwise":
+      return { status: "completed", result: (n + 10 + n + 20) * 2 };
+    case "failing":
+      return { status: "failed" };
+    default:
+      throw new Error(`Nothing is expected of "${name}"`);
+  }
+}
+
+async function thirdTime(world: World, ctx: TaskContext, value: number): Promise<number> {
+  await world.effect(ctx, value);
+  if (ctx.attempt < 3) throw new Error(`not yet: attempt ${ctx.attempt}`);
+  return value;
+}
+
+async function refuse(world: World, ctx: TaskContext): Promise<number> {
+  await world.effect(ctx, 0);
+  throw new NonRetryableError("never");
+}
+
+async function sum(world: World, ctx: TaskContext, n: number): Promise<number> {
+  const one = await ctx.step("one", () => world.step(ctx, "one", n + 10));
+  const two = await ctx.step("two", () => world.step(ctx, "two", n + 20));
+  return await world.effect(ctx, one + two);
+}
+
+function noBody(): never {
+  throw new Error("no body may run in this process");
+}
