@@ -42,7 +42,7 @@ export type {
 export type { RetryPolicy, RetryRule } from "./lib/definition/retry.ts";
 export { type Schema, unchecked, type ValidationIssue, type ValidationResult } from "./lib/definition/schema.ts";
 export type * from "./lib/definition/steps.ts";
-export type { ExecuteArgs, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
+export type { ExecuteArgs, Readable, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
 export {
   type AnyWorkflow,
@@ -87,4 +87,5 @@ export {
   ValidationError,
 } from "./lib/errors.ts";
 export type { Logger } from "./lib/logger.ts";
-export type { RunCounts, RunState, Store, StoreCounters, TaskState } from "./lib/store/port.ts";
+export type { RunState, TaskState } from "./lib/store/batch.ts";
+export type { RunCounts, Store, StoreCounters } from "./lib/store/port.ts";

@@ -1,20 +1,9 @@
 import { UnknownTaskError } from "../errors.ts";
+import type { GraphTask } from "./graph_task.ts";
 import { lazy } from "./lazy.ts";
 import { toMermaid } from "./mermaid.ts";
 import { didYouMean } from "./nearest.ts";
 import { sortTasks } from "./sort.ts";
-
-/** What the graph needs to know of a task. */
-export interface GraphTask {
-  /** Unique in its workflow. */
-  readonly id: string;
-  /** Ids of the tasks that must end first. */
-  readonly after: readonly string[];
-  /** How they must have ended. */
-  readonly on?: string;
-  /** Present if the task may be skipped. */
-  readonly when?: unknown;
-}
 
 /** Questions about the graph of a workflow. What is asked is worked out once; nothing is before. */
 export interface WorkflowGraph {

@@ -1,4 +1,4 @@
-import type { GraphTask } from "./graph.ts";
+import type { GraphTask } from "./graph_task.ts";
 
 /**
  * A Mermaid flowchart of some tasks: a task with `when` is a diamond, an `on` other than `"success"` stands at its

@@ -197,9 +197,14 @@ export type AnyWorkflow = Workflow<any, any, any, any, any>;
 /** What a starter passes. */
 export type InputOf<W extends AnyWorkflow> = W["~types"]["sends"];
 
-/** Every task's output by id. */
-export type OutputsOf<W extends AnyWorkflow> = Outputs<W["~types"]["steps"]>;
+/** Every task's output by id; for a union of workflows, those of one of them. */
+export type OutputsOf<W extends AnyWorkflow> = W extends AnyWorkflow ? Outputs<W["~types"]["steps"]> : never;
 
-/** What a run answers: the output of the task that `.returns()` chose, or all outputs. */
-export type ResultOf<W extends AnyWorkflow> = [W["~types"]["returns"]] extends [never] ? OutputsOf<W>
-  : Extract<W["~types"]["steps"], { readonly id: W["~types"]["returns"] }>["output"];
+/**
+ * What a run answers: the output of the task that `.returns()` chose, or all outputs; for a union of workflows, what a
+ * run of one of them does.
+ */
+export type ResultOf<W extends AnyWorkflow> = W extends AnyWorkflow
+  ? [W["~types"]["returns"]] extends [never] ? Outputs<W["~types"]["steps"]>
+  : Extract<W["~types"]["steps"], { readonly id: W["~types"]["returns"] }>["output"]
+  : never;

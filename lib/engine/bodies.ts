@@ -8,9 +8,9 @@ import type { TaskArguments } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import { type ContextPort, createContext } from "./attempt.ts";
+import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { Attempt } from "./live_run.ts";
-import { statusOf } from "./machine.ts";
+import { statusOf } from "./progress.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =

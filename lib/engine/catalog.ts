@@ -3,7 +3,7 @@ import { didYouMean } from "../definition/nearest.ts";
 import { type AnyWorkflow, Workflow } from "../definition/workflow.ts";
 import { shown } from "../definition/checks.ts";
 import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
-import type { Served } from "../store/port.ts";
+import type { Served } from "../store/batch.ts";
 import { type Plan, planOf } from "./plan.ts";
 
 /** The workflows a runner or client was given. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { Claim, ClaimRequest } from "../store/port.ts";
+import type { Claim, ClaimRequest } from "../store/batch.ts";
 
 /** How often a runner looks for due runs when every hint was lost. */
 const SLOW_POLL_MS = 2_000;

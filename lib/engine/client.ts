@@ -1,4 +1,4 @@
-import type { Registered, Resolve } from "../definition/targets.ts";
+import type { Readable, Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/port.ts";
@@ -49,7 +49,7 @@ export interface Client<W extends AnyWorkflow> {
    *
    * @throws {RunNotFoundError} If there is no such run.
    */
-  get(runId: string): Promise<RunHandle<W>>;
+  get(runId: string): Promise<RunHandle<Readable<W>>>;
   /** Lists runs, newest first. */
   list(options?: ListOptions): Promise<RunPage>;
   /** Says why a run is not further. */
@@ -117,7 +117,7 @@ export function clientMethods<W extends AnyWorkflow>(
     execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
     async get(runId) {
       await desk.reader.row(runId);
-      return runHandle<W>(desk, runId);
+      return runHandle<Readable<W>>(desk, runId);
     },
     list: (options) => listRuns(desk.store, options),
     explain: (runId) => explain(runId, desk.reader, desk.store),

@@ -1,4 +1,4 @@
-import type { ClaimedRun } from "../store/port.ts";
+import type { ClaimedRun } from "../store/batch.ts";
 import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 

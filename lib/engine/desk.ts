@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { StartVerdict, Store } from "../store/port.ts";
+import type { StartVerdict } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import { createHub, type Hub } from "./hub.ts";
 import type { ClientSettings } from "./options.ts";

@@ -10,7 +10,8 @@
 import type { Clock } from "../clock.ts";
 import { LeaseLostError, RunCancelledError, RunTimeoutError, ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { RunMove, StandingOrder } from "../store/port.ts";
+import type { RunMove } from "../store/batch.ts";
+import type { StandingOrder } from "../store/port.ts";
 import { afterFailure } from "./after_failure.ts";
 import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";

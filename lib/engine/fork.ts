@@ -2,7 +2,7 @@ import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
 import { uuidv7 } from "../ids.ts";
-import type { JournalRecord } from "../store/port.ts";
+import type { JournalRecord } from "../store/batch.ts";
 import type { Desk } from "./desk.ts";
 import { followersOf } from "./followers.ts";
 import type { Plan } from "./plan.ts";

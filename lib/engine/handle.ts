@@ -15,7 +15,7 @@ import { runEvents } from "./run_events.ts";
 /** Options of `fork`. */
 export interface ForkOptions<W extends AnyWorkflow> {
   /** The first task to run again, with all that follows it. @default {undefined} whatever has not completed */
-  readonly from?: keyof OutputsOf<W> & string;
+  readonly from?: W["~types"]["steps"]["id"];
   /** Another input; without `from`, every task then runs again. @default {undefined} the same */
   readonly input?: InputOf<W>;
   /** Outputs to take instead of running their tasks; what depends on them runs again. */

@@ -1,5 +1,6 @@
 import { type Checks, newChecks, shown } from "../definition/checks.ts";
-import type { ListQuery, RunState, Store } from "../store/port.ts";
+import type { RunState } from "../store/batch.ts";
+import type { ListQuery, Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
 import { type RunInfo, runInfo } from "./reading.ts";
 

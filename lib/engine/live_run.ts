@@ -1,7 +1,7 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
-import type { JournalRecord, RunMove } from "../store/port.ts";
-import type { AttemptContext } from "./attempt.ts";
-import { progressOf, type Recorded, type RunProgress } from "./machine.ts";
+import type { JournalRecord, RunMove } from "../store/batch.ts";
+import type { TaskContext } from "../definition/context.ts";
+import { progressOf, type Recorded, type RunProgress } from "./progress.ts";
 import type { Draft } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 
@@ -87,6 +87,12 @@ export interface Attempt {
   isMarked: boolean;
   /** What `ctx.progress` said last, as JSON text. */
   progress: string | undefined;
+}
+
+/** A context whose signal can be aborted. */
+export interface AttemptContext extends TaskContext {
+  /** Aborts the signal, whether or not anybody has asked for it. */
+  abort(reason: unknown): void;
 }
 
 /** What a live run has to write. */

@@ -11,61 +11,10 @@
  *
  * @module
  */
-import type { TaskStatus } from "../definition/context.ts";
 import type { Trigger } from "../definition/definition.ts";
 import type { Plan } from "./plan.ts";
-
-/** How far one task is. */
-export interface TaskProgress {
-  /** Where it is. A task that is due to start but held back by a pause is `pending`. */
-  state: "pending" | "running" | "waiting" | "completed" | "failed" | "skipped";
-  /** Whether it counts as failed to its dependents: it failed, or was skipped because of a failure. */
-  failed: boolean;
-  /** Attempts begun, the present one included. */
-  attempts: number;
-  /** Dependencies that have not ended. */
-  unsettled: number;
-  /** Dependencies whose end is not recorded. */
-  unrecorded: number;
-  /** Whether `when` has been answered with yes. */
-  admitted: boolean;
-  /** When a waiting task goes on. */
-  dueAt: number;
-  /** Why it was skipped or waits. */
-  reason: string | undefined;
-}
-
-/** How far a run is. */
-export interface RunProgress {
-  /** `closing`: nothing starts, and it ends as soon as no body runs. */
-  phase: "active" | "paused" | "closing" | "ended";
-  /** What it ends as when it is closing. */
-  closingAs: "cancelled" | "failed";
-  /** Its tasks, by number. */
-  readonly tasks: TaskProgress[];
-  /** Tasks that have not ended. */
-  remaining: number;
-  /** Bodies that run. */
-  running: number;
-  /** Tasks decided to start that have not started. */
-  armed: number;
-  /** Until when it was last said to be parked; none after something started. */
-  parkedUntil: number | undefined;
-}
-
-/** What a journal tells of a task. */
-export interface Recorded {
-  /** The task's number. */
-  readonly task: number;
-  /** What it was recorded as. */
-  readonly state: TaskProgress["state"];
-  /** Attempts that were begun and ended. */
-  readonly attempts: number;
-  /** When it goes on, if it waits. */
-  readonly dueAt: number | undefined;
-  /** Why it was skipped or waits. */
-  readonly reason: string | undefined;
-}
+import { OF_CONDITION, type RunProgress, type TaskProgress } from "./progress.ts";
+import { succeeded } from "./verdict.ts";
 
 /** Something that happened to a run. */
 export type Happening =
@@ -111,35 +60,6 @@ export type Effect =
   /** It is over; belongs to the same commit as the records of this answer. */
   | { readonly do: "end"; readonly as: "completed" | "failed" | "cancelled" };
 
-const OF_CONDITION = " of its condition";
-
-/** The progress of a run of which nothing, or what a journal tells, has happened. */
-export function progressOf(plan: Plan, journal: readonly Recorded[] = []): RunProgress {
-  const tasks = plan.dependencies.map((before): TaskProgress => ({
-    state: "pending",
-    failed: false,
-    attempts: 0,
-    unsettled: before.length,
-    unrecorded: before.length,
-    admitted: false,
-    dueAt: 0,
-    reason: undefined,
-  }));
-  const run: RunProgress = {
-    phase: "active",
-    closingAs: "cancelled",
-    tasks,
-    remaining: tasks.length,
-    running: 0,
-    armed: 0,
-    parkedUntil: undefined,
-  };
-  for (const record of journal) restore(run, record);
-  // In dependency order, because whether a skip counts as a failure follows from what was skipped before it.
-  if (journal.length > 0) tasks.forEach((task, number) => isOver(task) && settleRestored(plan, run, number));
-  return run;
-}
-
 /** Takes in what happened; answers what to do, in order. */
 export function happen(plan: Plan, run: RunProgress, happening: Happening): Effect[] {
   const effects: Effect[] = [];
@@ -147,16 +67,6 @@ export function happen(plan: Plan, run: RunProgress, happening: Happening): Effe
   take(plan, run, happening, effects);
   conclude(plan, run, happening, effects);
   return effects;
-}
-
-/** How a task that has ended looks to its dependents. */
-export function statusOf(task: TaskProgress): TaskStatus {
-  return task.failed ? "failed" : task.state === "completed" ? "completed" : "skipped";
-}
-
-/** The failed tasks that no handler made good, in dependency order. */
-export function unhandledFailures(plan: Plan, run: RunProgress): number[] {
-  return run.tasks.flatMap((task, number) => task.state === "failed" && !isHandled(plan, run, number) ? [number] : []);
 }
 
 function take(plan: Plan, run: RunProgress, happening: Happening, effects: Effect[]): void {
@@ -370,63 +280,10 @@ function stopBody(run: RunProgress, number: number, as: TaskProgress["state"]): 
   return true;
 }
 
-function succeeded(plan: Plan, run: RunProgress): boolean {
-  if (plan.result !== undefined && run.tasks[plan.result]!.failed) return false;
-  return run.tasks.every((task, number) => task.state !== "failed" || isHandled(plan, run, number));
-}
-
-/**
- * Whether a task with `on: "anyFailed"` or `"allFailed"` completed that depends on the failed task, or on one that was
- * skipped because of it.
- */
-function isHandled(plan: Plan, run: RunProgress, failed: number): boolean {
-  const reached = [failed];
-  const seen = new Set(reached);
-  for (let at = 0; at < reached.length; at++) {
-    for (const dependent of plan.dependents[reached[at]!]!) {
-      const task = run.tasks[dependent]!;
-      const { on } = plan.tasks[dependent]!;
-      if ((on === "anyFailed" || on === "allFailed") && task.state === "completed") return true;
-      if (task.state === "skipped" && task.failed && !seen.has(dependent)) {
-        seen.add(dependent);
-        reached.push(dependent);
-      }
-    }
-  }
-  return false;
-}
-
 function nextDue(run: RunProgress): number | undefined {
   let next: number | undefined;
   for (const task of run.tasks) {
     if (task.state === "waiting" && (next === undefined || task.dueAt < next)) next = task.dueAt;
   }
   return next;
-}
-
-function restore(run: RunProgress, record: Recorded): void {
-  const task = run.tasks[record.task]!;
-  // A task that ran when its runner died is pending again; that it was recorded at all says that `when` was answered.
-  task.state = record.state === "running" ? "pending" : record.state;
-  const isAsked = record.state === "waiting" && record.reason?.endsWith(OF_CONDITION) === true;
-  task.admitted = (record.state === "running" || record.state === "waiting") && !isAsked;
-  task.attempts = record.attempts;
-  task.dueAt = record.dueAt ?? 0;
-  task.reason = record.reason;
-}
-
-function settleRestored(plan: Plan, run: RunProgress, number: number): void {
-  const task = run.tasks[number]!;
-  const failedBefore = plan.dependencies[number]!.some((dependency) => run.tasks[dependency]!.failed);
-  task.failed = task.state === "failed" ||
-    (task.state === "skipped" && plan.tasks[number]!.on === "success" && failedBefore);
-  run.remaining--;
-  for (const dependent of plan.dependents[number]!) {
-    run.tasks[dependent]!.unsettled--;
-    run.tasks[dependent]!.unrecorded--;
-  }
-}
-
-function isOver(task: TaskProgress): boolean {
-  return task.state === "completed" || task.state === "failed" || task.state === "skipped";
 }

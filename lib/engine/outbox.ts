@@ -15,9 +15,9 @@ import type {
   RunMove,
   RunWrite,
   StartVerdict,
-  Store,
   WriteVerdict,
-} from "../store/port.ts";
+} from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 
 /** What one run has to write. It may grow until it is sent. */
 export interface Draft extends RunWrite {

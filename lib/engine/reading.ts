@@ -5,7 +5,8 @@
  */
 import { decodeJson } from "../definition/json.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
-import type { JournalRecord, RunRow, RunState, Store, TaskState } from "../store/port.ts";
+import type { JournalRecord, RunState, TaskState } from "../store/batch.ts";
+import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
 import type { RunEnd } from "./run_end.ts";

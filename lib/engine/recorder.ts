@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
-import type { JournalRecord, RunMove, WriteVerdict } from "../store/port.ts";
+import type { JournalRecord, RunMove, WriteVerdict } from "../store/batch.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { type Attempt, isFarewell, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
 import type { Outbox } from "./outbox.ts";

@@ -1,7 +1,7 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
-import type { RunMove } from "../store/port.ts";
+import type { RunMove } from "../store/batch.ts";
 import type { LiveRun } from "./live_run.ts";
-import { unhandledFailures } from "./machine.ts";
+import { unhandledFailures } from "./verdict.ts";
 
 /** How a run ended, with payloads as they are stored. */
 export interface RunEnd {

@@ -1,4 +1,5 @@
-import type { RunRow, RunState } from "../store/port.ts";
+import type { RunState } from "../store/batch.ts";
+import type { RunRow } from "../store/port.ts";
 import type { RunEvent } from "./events.ts";
 import type { Hub } from "./hub.ts";
 import { isOver, type Reader, type TaskInfo } from "./reading.ts";

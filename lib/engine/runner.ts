@@ -6,7 +6,8 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Duration, toMs } from "../duration.ts";
 import { openStore } from "../store/open.ts";
-import type { Claim, ClaimedRun, RunMove, StartVerdict, Store } from "../store/port.ts";
+import type { Claim, ClaimedRun, RunMove, StartVerdict } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";

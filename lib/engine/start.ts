@@ -8,7 +8,7 @@ import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
 import type { Duration } from "../duration.ts";
 import { uuidv7 } from "../ids.ts";
-import type { NewRun } from "../store/port.ts";
+import type { NewRun } from "../store/batch.ts";
 import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
 

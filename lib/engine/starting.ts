@@ -1,5 +1,5 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { StartVerdict } from "../store/port.ts";
+import type { StartVerdict } from "../store/batch.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import type { Desk } from "./desk.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";

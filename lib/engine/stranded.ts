@@ -1,4 +1,5 @@
-import type { Group, RunnerRow, Served, Store } from "../store/port.ts";
+import type { Served } from "../store/batch.ts";
+import type { Group, RunnerRow, Store } from "../store/port.ts";
 
 /** A run that no runner can carry on as things are. */
 export interface StrandedRun {

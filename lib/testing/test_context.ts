@@ -1,6 +1,6 @@
 import type { TaskContext } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
-import { taskLog } from "../engine/attempt.ts";
+import { taskLog } from "../engine/attempt_context.ts";
 import type { Progress } from "../engine/events.ts";
 import { RunCancelledError } from "../errors.ts";
 import type { Logger } from "../logger.ts";

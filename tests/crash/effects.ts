@@ -58,7 +58,10 @@ export function readEffects(log: string): Effect[] {
  *
  * `after` names what a unit depends on.
  */
-export function wrongIn(effects: readonly Effect[], after: (runId: string, unit: string) => readonly string[]): string[] {
+export function wrongIn(
+  effects: readonly Effect[],
+  after: (runId: string, unit: string) => readonly string[],
+): string[] {
   const wrong: string[] = [];
   const killed = new Set<number>();
   const owners = new Map<string, number[]>();

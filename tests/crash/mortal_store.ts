@@ -1,4 +1,5 @@
-import type { Batch, Receipt, Store } from "../../lib/store/port.ts";
+import type { Batch, Receipt } from "../../lib/store/batch.ts";
+import type { Store } from "../../lib/store/port.ts";
 
 /** A moment on the way of a commit at which a process is to die. */
 export interface Moment {

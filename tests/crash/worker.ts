@@ -14,9 +14,9 @@
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { createRunner, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
+import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
-import { writeEffect } from "./effects.ts";
+import { writeEffect, writeKill } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, type World } from "./workflows.ts";
 
@@ -56,8 +56,13 @@ if (import.meta.main) await main(JSON.parse(process.argv[2]!));
 
 async function main(config: WorkerConfig): Promise<void> {
   const url = `sqlite://${config.path}`;
-  const logger = { debug() {}, info() {}, warn: complain, error: complain };
-  const store = config.moment && mortalStore(await sqliteStore(url, { logger }), config.moment, die);
+  const logger = {
+    debug() {},
+    info() {},
+    warn: (...what) => complain("warn", ...what),
+    error: (...what) => complain("error", ...what),
+  } satisfies Logger;
+  const store = config.moment && mortalStore(await sqliteStore(url, { logger }), config.moment, () => dieOf(config));
   const witness = openWitness(config.path);
   const workflows = crashWorkflows(worldOf(config, witness.committed));
 
@@ -109,7 +114,7 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
     },
     die(ctx) {
       begin(ctx, ctx.taskId);
-      die();
+      dieOf(config);
     },
   };
 
@@ -173,15 +178,16 @@ function tell(event: RunEvent): void {
   say(`${event.type} ${"taskId" in event ? event.taskId : event.runId}`);
 }
 
-function die(): never {
+function dieOf({ log }: WorkerConfig): never {
+  writeKill(log, process.pid);
   say("dying");
   process.kill(process.pid, "SIGKILL");
   // The signal comes a moment later; until then nothing more may happen.
   for (;;);
 }
 
-function complain(message: string, fields?: Readonly<Record<string, unknown>>): void {
-  writeSync(2, `${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
+function complain(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void {
+  writeSync(2, `${level}: ${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
 }
 
 // Not console.log(): what it prints may still be on its way when the process is killed.

@@ -105,6 +105,14 @@ export function expected(name: string, n: number): { readonly status: string; re
   }
 }
 
+/** What must have been committed before a task or step (`task/step`) begins. */
+export function needsOf(name: string, unit: string): readonly string[] {
+  if (unit === "sum/one") return [];
+  if (unit === "sum/two") return ["sum/one"];
+  if (unit === "sum") return ["sum/one", "sum/two"];
+  return crashWorkflows(nowhere)[name]!.graph.dependencies(unit);
+}
+
 async function thirdTime(world: World, ctx: TaskContext, value: number): Promise<number> {
   await world.effect(ctx, value);
   if (ctx.attempt < 3) throw new Error(`not yet: attempt ${ctx.attempt}`);

@@ -2,7 +2,7 @@
  * What DESIGN says of a run, written as plainly as it can be: after each thing that happens everything is worked out
  * anew from what is known of the tasks. It shares no line with the machine, and is far too slow to be one.
  */
-import type { Recorded } from "../../lib/engine/machine.ts";
+import type { Recorded } from "../../lib/engine/progress.ts";
 import type { Graph } from "./random_graph.ts";
 
 /** How a task ended. */
@@ -15,6 +15,8 @@ export type Event =
   | { readonly type: "failed"; readonly task: number; readonly retryAt: number | undefined }
   | { readonly type: "deferred"; readonly task: number; readonly dueAt: number }
   | { readonly type: "closed"; readonly as: "cancelled" | "failed" };
+
+type TaskEvent = Extract<Event, { readonly task: number }>;
 
 /** What has to be done after it. */
 export interface Answer {
@@ -144,7 +146,7 @@ export function newModel(graph: Graph, journal: readonly Recorded[] = []): Model
   }
 
   /** Answers the rows to write for other reasons than an end. */
-  function apply(event: Event & { readonly task: number }): number[] {
+  function apply(event: TaskEvent): number[] {
     const task = tasks[event.task]!;
     switch (event.type) {
       case "admitted":

@@ -4,7 +4,8 @@
  * only what was committed, so that the runner can die at any moment.
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Effect, happen, progressOf, type Recorded, type RunProgress } from "../../lib/engine/machine.ts";
+import { type Effect, happen } from "../../lib/engine/machine.ts";
+import { progressOf, type Recorded, type RunProgress } from "../../lib/engine/progress.ts";
 import { type Answer, type Event, type Model, newModel } from "./naive_model.ts";
 import { type Graph, planOfGraph, type Random } from "./random_graph.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../port.ts";
+import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../batch.ts";
 import { claimRuns, NOTHING_DUE, peek } from "./claim.ts";
 import { faultOf } from "./faults.ts";
 import { insertRun } from "./inserts.ts";

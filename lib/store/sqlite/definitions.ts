@@ -1,4 +1,5 @@
-import type { Group, RunRow, Served } from "../port.ts";
+import type { Served } from "../batch.ts";
+import type { Group, RunRow } from "../port.ts";
 import { DUE, dueGroups, STRANDED } from "./claim.ts";
 import { ORDERED } from "./orders.ts";
 import { decodeListedRun, RUN_COLUMNS } from "./rows.ts";

@@ -1,4 +1,4 @@
-import type { JournalRecord, NewRun, StartVerdict } from "../port.ts";
+import type { JournalRecord, NewRun, StartVerdict } from "../batch.ts";
 import type { Bindable } from "./driver.ts";
 import type { Session } from "./session.ts";
 

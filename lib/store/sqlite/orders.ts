@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Order, OrderVerdict, RunState, StandingOrder } from "../port.ts";
+import type { RunState } from "../batch.ts";
+import type { Order, OrderVerdict, StandingOrder } from "../port.ts";
 import { addFact } from "./facts.ts";
 import { decodeRun, RUN_COLUMNS } from "./rows.ts";
 import { isAlive } from "./leases.ts";

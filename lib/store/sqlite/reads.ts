@@ -1,4 +1,5 @@
-import type { ListQuery, RunCounts, RunRow, RunState } from "../port.ts";
+import type { RunState } from "../batch.ts";
+import type { ListQuery, RunCounts, RunRow } from "../port.ts";
 import { breathe } from "./breathe.ts";
 import { DUE, STRANDED } from "./claim.ts";
 import type { Bindable, Row } from "./driver.ts";

@@ -1,6 +1,7 @@
 /** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
 import { type ErrorRecord, type Failure, StoreError } from "../../errors.ts";
-import type { Fact, JournalRecord, RunnerRow, RunRow, RunState, Served, TaskState } from "../port.ts";
+import type { JournalRecord, RunState, Served, TaskState } from "../batch.ts";
+import type { Fact, RunnerRow, RunRow } from "../port.ts";
 import type { Row } from "./driver.ts";
 
 /** The columns that `decodeRun` reads. */

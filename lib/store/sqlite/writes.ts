@@ -1,4 +1,4 @@
-import type { JournalRecord, RunMove, RunWrite, WriteVerdict } from "../port.ts";
+import type { JournalRecord, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
 import { addFact } from "./facts.ts";
 import { recordValues } from "./inserts.ts";
 import type { Session } from "./session.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { uuidv7 } from "../../../lib/ids.ts";
-import type { Batch, ClaimRequest, JournalRecord, NewRun, Receipt, RunMove, Store } from "../../../lib/store/port.ts";
+import type { Batch, ClaimRequest, JournalRecord, NewRun, Receipt, RunMove } from "../../../lib/store/batch.ts";
+import type { Store } from "../../../lib/store/port.ts";
 
 /** A clock that stands still until a test moves it. */
 export interface ManualClock extends Clock {

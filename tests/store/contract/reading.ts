@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { ListQuery, RunMove, Store } from "../../../lib/store/port.ts";
+import type { RunMove } from "../../../lib/store/batch.ts";
+import type { ListQuery, Store } from "../../../lib/store/port.ts";
 import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
 
 /** Reading, counting, pruning, definitions and wake-ups. */

@@ -1,7 +1,7 @@
 import type { TaskContext, TaskLog } from "../definition/context.ts";
 import type { Logger } from "../logger.ts";
 import type { Progress } from "./events.ts";
-import type { Attempt } from "./live_run.ts";
+import type { Attempt, AttemptContext } from "./live_run.ts";
 
 /** What a body's context needs of the engine. */
 export interface ContextPort {
@@ -11,12 +11,6 @@ export interface ContextPort {
   readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
   /** Takes in what `ctx.progress` says. */
   readonly progress: (attempt: Attempt, progress: Progress) => void;
-}
-
-/** A context whose signal can be aborted. */
-export interface AttemptContext extends TaskContext {
-  /** Aborts the signal, whether or not anybody has asked for it. */
-  abort(reason: unknown): void;
 }
 
 /**

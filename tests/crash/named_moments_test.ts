@@ -1,0 +1,260 @@
+/** A runner is killed at a named moment, and another one is started at once. */
+import { assertEquals } from "@std/assert";
+import { test } from "../harness.ts";
+import type { Moment } from "./mortal_store.ts";
+import { openSite, type Site, within } from "./site.ts";
+import type { WorkerConfig } from "./worker.ts";
+import { expected } from "./workflows.ts";
+
+/** A lease is 30 s: who takes over within this has not waited for one. */
+const SOON_MS = 2_000;
+
+interface Case {
+  readonly name: string;
+  readonly moment: Moment;
+  /** The workflow that the doomed worker starts itself. */
+  readonly workflow: string;
+  /** All that began, by both workers, in order. */
+  readonly begun: string;
+  readonly config?: Partial<WorkerConfig>;
+}
+
+const THIRD = "third_time third_time third_time";
+
+const cases: readonly Case[] = [
+  { name: "before a run's insert", moment: { at: "before", of: "insert" }, workflow: "chain", begun: "a b c" },
+  { name: "while a run is inserted", moment: { at: "inside", of: "insert" }, workflow: "chain", begun: "a b c" },
+  {
+    name: "between a run's insert and its first body",
+    moment: { at: "after", of: "insert" },
+    workflow: "chain",
+    begun: "a b c",
+  },
+  {
+    name: "between the end of a body and the commit of its result",
+    moment: { at: "before", of: "b completed" },
+    workflow: "chain",
+    begun: "a b b c",
+  },
+  {
+    name: "while a result is committed",
+    moment: { at: "inside", of: "b completed" },
+    workflow: "chain",
+    begun: "a b b c",
+  },
+  {
+    name: "between a result's commit and the next body",
+    moment: { at: "after", of: "b completed" },
+    workflow: "chain",
+    begun: "a b c",
+  },
+  {
+    name: "between a result's commit and the two bodies that wait for it",
+    moment: { at: "after", of: "top completed" },
+    workflow: "diamond",
+    begun: "top left right join",
+  },
+  { name: "before a run's end", moment: { at: "before", of: "end" }, workflow: "chain", begun: "a b c c" },
+  { name: "while a run's end is committed", moment: { at: "inside", of: "end" }, workflow: "chain", begun: "a b c c" },
+  { name: "after a run's end", moment: { at: "after", of: "end" }, workflow: "chain", begun: "a b c" },
+  {
+    name: "after a body was marked as running",
+    moment: { at: "after", of: "b running" },
+    workflow: "chain",
+    begun: "a b b c",
+    config: { hold: { b: "deaf" } },
+  },
+  {
+    name: "before a step's commit",
+    moment: { at: "before", of: "sum/one completed" },
+    workflow: "stepwise",
+    begun: "sum/one sum/one sum/two sum twice",
+  },
+  {
+    name: "after a step's commit",
+    moment: { at: "after", of: "sum/one completed" },
+    workflow: "stepwise",
+    begun: "sum/one sum/two sum twice",
+  },
+  {
+    name: "before a failed attempt is recorded",
+    moment: { at: "before", of: "third_time waiting" },
+    workflow: "flaky",
+    begun: `first third_time ${THIRD} last`,
+  },
+  {
+    name: "after a failed attempt was recorded",
+    moment: { at: "after", of: "third_time waiting" },
+    workflow: "flaky",
+    begun: `first ${THIRD} last`,
+  },
+  {
+    name: "after a task failed for good, with what is skipped because of it",
+    moment: { at: "after", of: "bad failed" },
+    workflow: "failing",
+    begun: "good bad tidy",
+  },
+];
+
+for (const { name, moment, workflow, begun, config } of cases) {
+  test(`a run survives its runner's death ${name}`, async () => {
+    await using site = await openSite();
+    const doomed = site.worker({ starts: [[workflow, 7]], moment, ...config });
+    await doomed.until("dying");
+    assertEquals((await doomed.exited).signal, "SIGKILL");
+    // With the same key: the insert that never happened happens now, and one that did is not repeated.
+    const heir = site.worker({ starts: [[workflow, 7]] });
+    await heir.until("ready");
+    const run = await site.client.start(workflow, { n: 7 }, { key: "7" });
+    const outcome = await within(SOON_MS, "the run", run.outcome());
+    const { status, result } = { result: undefined, ...outcome };
+    assertEquals({ result: undefined, ...expected(workflow, 7) }, { status, result });
+    assertEquals(site.begun(run.id).join(" "), begun);
+    await checkAttempts(site, run.id);
+    await site.stop(heir);
+    assertEquals(await site.wrong(), []);
+  });
+}
+
+test("a run survives its runner's death in the middle of a body", async () => {
+  await using site = await openSite();
+  const doomed = site.worker({ starts: [["diamond", 1]], hold: { left: "deaf" } });
+  await doomed.until("started left");
+  await doomed.until("task.completed right");
+  await site.kill(doomed);
+  const run = await site.client.start("diamond", { n: 1 }, { key: "1" });
+  const heir = site.worker();
+  await heir.until("ready");
+  assertEquals((await within(SOON_MS, "the run", run.outcome())).status, "completed");
+  assertEquals(site.begun(run.id), ["top", "left", "right", "left", "join"]);
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+});
+
+test("a retry that a dead runner had promised comes when it was due, and no attempt is lost", async () => {
+  await using site = await openSite();
+  const doomed = site.worker({ starts: [["patient", 5]], moment: { at: "after", of: "third_time waiting" } });
+  await doomed.until("dying");
+  await doomed.exited;
+  const run = await site.client.start("patient", { n: 5 }, { key: "5" });
+  const dueAt = (await run.tasks())[0]!.dueAt!;
+  const heir = site.worker();
+  await heir.until("ready");
+  assertEquals(await within(SOON_MS, "the run", run.result()), 5);
+  const [task] = await run.tasks();
+  assertEquals([task!.attempts, task!.failures.length, task!.startedAt! >= dueAt + 300], [3, 2, true]);
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+});
+
+for (const at of ["before", "inside", "after"] as const) {
+  test(`a run survives the death of the runner that claims it, ${at} the commit`, async () => {
+    await using site = await openSite();
+    const run = await site.client.start("chain", { n: 1 });
+    const doomed = site.worker({ moment: { at, of: "claim" } });
+    await doomed.until("dying");
+    await doomed.exited;
+    const heir = site.worker();
+    await heir.until("ready");
+    assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+    assertEquals(site.begun(run.id), ["a", "b", "c"]);
+    assertEquals((await run.status()).crashes, at === "after" ? 1 : 0);
+    await site.stop(heir);
+    assertEquals(await site.wrong(), []);
+  });
+}
+
+const goodbyes: readonly Moment[] = [
+  { at: "before", of: "hand back" },
+  { at: "inside", of: "hand back" },
+  { at: "after", of: "hand back" },
+  { at: "before", of: "leave" },
+  { at: "after", of: "leave" },
+];
+
+for (const moment of goodbyes) {
+  test(`a run survives its runner's death while that stops: ${moment.at} "${moment.of}"`, async () => {
+    await using site = await openSite();
+    const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "heed" }, drain: "10ms", moment });
+    await doomed.until("started b");
+    doomed.kill("SIGTERM");
+    await doomed.until("dying");
+    await doomed.exited;
+    const heir = site.worker();
+    await heir.until("ready");
+    const run = await site.client.start("chain", { n: 1 }, { key: "1" });
+    assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+    assertEquals(site.begun(run.id), ["a", "b", "b", "c"]);
+    await checkAttempts(site, run.id);
+    await site.stop(heir);
+    assertEquals(await site.wrong(), []);
+  });
+}
+
+test("a run that waits paused for its retry stays paused when its runner dies, until it is resumed", async () => {
+  await using site = await openSite();
+  const run = await site.client.start("patient", { n: 1 });
+  const doomed = site.worker();
+  await doomed.until("task.retrying");
+  await run.pause("lunch");
+  await doomed.until("run.paused");
+  await site.kill(doomed);
+  const heir = site.worker();
+  await provePaused(site, run.id);
+  await run.resume();
+  assertEquals(await within(SOON_MS, "the run", run.result()), 1);
+  assertEquals(site.begun(run.id).length, 3);
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+});
+
+test("a run that was paused while its body ran stays paused when its runner dies, until it is resumed", async () => {
+  await using site = await openSite();
+  const run = await site.client.start("chain", { n: 1 });
+  const doomed = site.worker({ hold: { b: "deaf" } });
+  await doomed.until("started b");
+  await run.pause();
+  await site.kill(doomed);
+  const heir = site.worker();
+  await provePaused(site, run.id);
+  await run.resume();
+  assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+  assertEquals(site.begun(run.id), ["a", "b", "b", "c"]);
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+});
+
+test("a run that was being cancelled when its runner died is cancelled, and no body runs again", async () => {
+  await using site = await openSite();
+  const run = await site.client.start("chain", { n: 1 });
+  const doomed = site.worker({ hold: { b: "deaf" } });
+  await doomed.until("started b");
+  await run.cancel("wrong file");
+  await doomed.until("aborted b RunCancelledError");
+  await site.kill(doomed);
+  const heir = site.worker();
+  await heir.until("ready");
+  const outcome = await within(SOON_MS, "the run", run.outcome());
+  assertEquals(outcome, { status: "cancelled", runId: run.id, reason: "wrong file", outputs: { a: 2 } });
+  assertEquals(site.begun(run.id), ["a", "b"]);
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+});
+
+/** Deaths cost no attempt: a task that fails twice needs three, every other one. */
+async function checkAttempts(site: Site, runId: string): Promise<void> {
+  const tasks = await (await site.client.get(runId)).tasks();
+  const odd = tasks.filter(({ id, attempts, state }) => {
+    return attempts !== (state === "skipped" ? 0 : id === "third_time" ? 3 : 1);
+  });
+  assertEquals(odd, []);
+}
+
+/** While another run takes longer than the retry of this one would, nothing of it begins. */
+async function provePaused(site: Site, runId: string): Promise<void> {
+  const before = site.begun(runId);
+  const other = await site.client.start("patient", { n: 2 });
+  await other.result();
+  assertEquals((await (await site.client.get(runId)).status()).state, "paused");
+  assertEquals(site.begun(runId), before);
+}

@@ -1,0 +1,137 @@
+import { assert, assertEquals } from "@std/assert";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
+import { type Child, type Exit, spawn } from "../child.ts";
+import { tempDir } from "../temp_dir.ts";
+import { type Effect, readEffects, writeKill, wrongIn } from "./effects.ts";
+import type { WorkerConfig } from "./worker.ts";
+import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
+
+/** A database file, the processes on it and the log of their effects; disposing of it ends and deletes all. */
+export interface Site extends AsyncDisposable {
+  /** The database file. */
+  readonly path: string;
+  /** The effect log. */
+  readonly log: string;
+  /** A client in this process. */
+  readonly client: Client<AnyWorkflow>;
+  /** Starts a worker. */
+  worker(config?: Partial<WorkerConfig>): Child;
+  /** Starts another script in this folder, with the database file as its first argument. */
+  process(script: string, ...args: string[]): Child;
+  /** Kills a worker. */
+  kill(worker: Child): Promise<Exit>;
+  /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
+  stop(worker: Child): Promise<Exit>;
+  /** What bodies did, the effects of a single run if it is named. */
+  effects(runId?: string): Effect[];
+  /** The tasks and steps of a run that began, in order. */
+  begun(runId: string): string[];
+  /** Rows of a query. */
+  query(sql: string): Record<string, unknown>[];
+  /**
+   * What is wrong, in words, once every run should have ended and every worker is gone: effects that should not be,
+   * runs that have not ended, rows left over, errors in what workers said.
+   */
+  wrong(): Promise<string[]>;
+}
+
+/** Opens an empty site. */
+export async function openSite(): Promise<Site> {
+  const dir = tempDir();
+  const path = join(dir.path, "app.db");
+  const log = join(dir.path, "effects.log");
+  const client = await createClient(`sqlite://${path}`, { workflows: Object.values(crashWorkflows(nowhere)) });
+  const children: Child[] = [];
+  return {
+    path,
+    log,
+    client,
+    worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ path, log, ...config })])),
+    process: (script, ...args) => remember(spawn(`./crash/${script}`, [path, ...args])),
+    kill(worker) {
+      writeKill(log, worker.pid);
+      worker.kill("SIGKILL");
+      return worker.exited;
+    },
+    async stop(worker) {
+      worker.kill("SIGTERM");
+      const exit = await worker.exited;
+      assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
+      return exit;
+    },
+    effects,
+    begun: (runId) => effects(runId).flatMap(({ kind, unit }) => kind === "begin" ? [unit] : []),
+    query,
+    wrong,
+    async [Symbol.asyncDispose]() {
+      for (const child of children) await child[Symbol.asyncDispose]();
+      await client.stop();
+      dir[Symbol.dispose]();
+    },
+  };
+
+  function remember(child: Child): Child {
+    children.push(child);
+    return child;
+  }
+
+  function effects(runId?: string): Effect[] {
+    return readEffects(log).filter((effect) => runId === undefined || effect.runId === runId);
+  }
+
+  function query(sql: string): Record<string, unknown>[] {
+    const database = new DatabaseSync(path, { timeout: 5_000 });
+    try {
+      return database.prepare(sql).all().map((row) => ({ ...row }));
+    } finally {
+      database.close();
+    }
+  }
+
+  async function wrong(): Promise<string[]> {
+    assert(existsSync(log), "no body ever ran");
+    const workflowOf = new Map(
+      query("select id, workflow from runs").map((row) => [row["id"], String(row["workflow"])]),
+    );
+    const strays = effects().filter(({ kind, runId }) => kind !== "kill" && !workflowOf.has(runId));
+    const wrong = strays.map(({ runId }) => `run ${runId} had effects and is not there`);
+    if (wrong.length > 0) return wrong;
+    wrong.push(...wrongIn(effects(), (runId, unit) => needsOf(workflowOf.get(runId)!, unit)));
+    for (const { id, state } of query("select id, state from runs where ended_at is null")) {
+      wrong.push(`run ${id} is ${state}`);
+    }
+    for (const { id, owner } of query("select id, owner from runs where owner is not null")) {
+      wrong.push(`run ${id} belongs to runner ${owner}`);
+    }
+    for (const { id } of query("select id from runners")) wrong.push(`runner ${id} is left over`);
+    const open = `
+      select runs.id, task, tasks.state
+        from tasks join runs on run = seq
+       where runs.state in ('completed', 'failed') and tasks.state not in ('completed', 'failed', 'skipped')`;
+    for (const { id, task, state } of query(open)) {
+      wrong.push(`task ${task} of run ${id}, which has ended, is ${state}`);
+    }
+    for (const child of children) {
+      const { stdout, stderr } = await child.exited;
+      const bad = `${stdout}\n${stderr}`.split("\n").filter((line) => /^error|database is locked|SQLITE_/i.test(line));
+      wrong.push(...bad.map((line) => `${child.pid} said: ${line}`));
+    }
+    return wrong;
+  }
+}
+
+/** Waits for something that another process is to do; throws if it takes longer than `ms`. */
+export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
