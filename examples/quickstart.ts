@@ -102,7 +102,7 @@ async function findInterrupted(url: string): Promise<Interrupted | undefined> {
   const { runs: [run] } = await client.list({ ...UNFINISHED, limit: 1 });
   if (run?.key === undefined) return undefined;
   const { id, key, createdAt } = run;
-  const tasks = await (await client.get(id)).tasks();
+  const tasks = await client.get(id).tasks();
   return { id, key, createdAt, done: tasks.filter(({ state }) => state === "completed").map(({ id }) => id) };
 }
 

@@ -20,12 +20,12 @@ export type Unnamed<W extends AnyWorkflow> = W extends AnyWorkflow ? string exte
  * `T` if the runner knows it, otherwise a message. A workflow of which nothing is known is left out unless that is true
  * of the runner's as well: whether it would fit is an accident, and it would stand in the message for a misspelt name.
  */
-export type Registered<W extends AnyWorkflow, T> = T extends { readonly name: infer Name extends string }
-  ? IsAny<T["name"]> extends true
+export type Registered<W extends AnyWorkflow, T> = T extends { readonly name: infer Name }
+  ? IsAny<Name> extends true
     ? IsAny<W["name"]> extends true ? T : [W] extends [never] ? "no workflow is registered here" : never
   : [T] extends [W] ? T
   : string extends Name ? never
-  : `workflow '${Name}' is not registered with this runner`
+  : `workflow '${Name & string}' is not registered with this runner`
   : T;
 
 /** What a run that is looked up may be a run of: one of `W`, or whatever there is, for a client that was given none. */

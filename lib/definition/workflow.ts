@@ -87,6 +87,9 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   declare readonly "~types": {
     readonly input: Input;
     readonly sends: Sends;
+    // A workflow takes no more than this: without saying so, one made from data, which takes anything, would pass for
+    // the supertype of every other, and swallow the others' types in a list of both.
+    readonly takes: (input: Sends) => void;
     readonly steps: Steps;
     readonly returns: Returns;
   };

@@ -128,7 +128,10 @@ export function createBodies(options: BodiesOptions): Bodies {
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
-    if (attempt.stage === "running") call(attempt);
+    if (attempt.stage !== "running") return;
+    // Cancelled or stopped while it was asked: nothing new starts.
+    if (attempt.aborted !== undefined) return finish(attempt, { kind: "threw", thrown: attempt.aborted.reason });
+    call(attempt);
   }
 
   function expire(attempt: Attempt, timeoutMs: number): void {

@@ -45,11 +45,10 @@ export interface Client<W extends AnyWorkflow> {
     ...args: StartArgs<InputOf<Resolve<W, T>>>
   ): Promise<RunOutcome<Resolve<W, T>>>;
   /**
-   * A handle on a run.
-   *
-   * @throws {RunNotFoundError} If there is no such run.
+   * A handle on a run. Nothing is read until one of its methods is called; those throw a `RunNotFoundError` if there is
+   * no such run.
    */
-  get(runId: string): Promise<RunHandle<Readable<W>>>;
+  get(runId: string): RunHandle<Readable<W>>;
   /** Lists runs, newest first. */
   list(options?: ListOptions): Promise<RunPage>;
   /** Says why a run is not further. */
@@ -115,10 +114,7 @@ export function clientMethods<W extends AnyWorkflow>(
     start: (target, ...[input, options]) => startRun(desk, target, input, options),
     startMany: (target, inputs, options) => startRuns(desk, target, inputs, options),
     execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
-    async get(runId) {
-      await desk.reader.row(runId);
-      return runHandle<Readable<W>>(desk, runId);
-    },
+    get: (runId) => runHandle<Readable<W>>(desk, runId),
     list: (options) => listRuns(desk.store, options),
     explain: (runId) => explain(runId, desk.reader, desk.store),
     stranded: () => stranded(desk.store),

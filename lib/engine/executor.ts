@@ -268,6 +268,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         stillPaused.add(run);
         paused.add(run);
         tell(run, { type: "paused" });
+        for (const attempt of run.attempts) if (attempt?.stage === "queued") abandon(attempt);
       }
       if (cancel === undefined) continue;
       const cause = new RunCancelledError(run.id, cancel.reason);

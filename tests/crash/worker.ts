@@ -34,9 +34,10 @@ export interface WorkerConfig {
   readonly moment?: Moment;
   /**
    * Tasks whose bodies are held, and how: until they are aborted, answering late (`"late"`) or heeding it
-   * (`"heed"`), for ever (`"deaf"`), or by keeping the event loop busy for three seconds (`"busy"`).
+   * (`"heed"`), for ever (`"deaf"`), for half a second (`"slow"`), or by keeping the event loop busy for three seconds
+   * (`"busy"`).
    */
-  readonly hold?: Readonly<Record<string, "late" | "heed" | "deaf" | "busy">>;
+  readonly hold?: Readonly<Record<string, Hold>>;
   /** The longest a body takes that is not held, in milliseconds; it takes a random part of it. @default {0} */
   readonly bodyMs?: number;
   /** Runs that it starts itself, by workflow, each with its own number as the input and the key. */
@@ -48,6 +49,8 @@ export interface WorkerConfig {
   /** Whether it keeps the events to itself. */
   readonly quiet?: boolean;
 }
+
+type Hold = "late" | "heed" | "deaf" | "slow" | "busy";
 
 /** What a body answers that went on after its signal aborted. */
 export const LATE = -1_000_000;
@@ -78,13 +81,12 @@ async function main(config: WorkerConfig): Promise<void> {
   process.once("SIGTERM", () => void stop());
   say("ready");
   for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
-  for (let n = process.pid * 100_000; config.load === true && !isStopping; n++) {
-    const names = ["chain", "diamond", "flaky", "stepwise", "failing"] as const;
-    const name = names[n % names.length]!;
-    const run = await runner.start(workflows[name]!, { n });
+  const names = ["chain", "diamond", "flaky", "stepwise", "failing"] as const;
+  for (let n = 0; config.load === true && !isStopping; n++) {
+    const run = await runner.start(workflows[names[n % names.length]!]!, { n });
     // It is durable by now, so the test holds us to it.
     say(`durable ${run.id}`);
-    if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 15));
+    if (n % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 15));
   }
 
   async function stop(): Promise<void> {
@@ -101,7 +103,7 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
     async effect(ctx, value) {
       const end = begin(ctx, ctx.taskId);
       const how = config.hold?.[ctx.taskId];
-      if (how !== undefined) value = await hold(ctx, how);
+      if (how !== undefined) value = await hold(ctx, how, value);
       else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
       end();
       return value;
@@ -126,20 +128,23 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
   }
 }
 
-async function hold(ctx: TaskContext, how: "late" | "heed" | "deaf" | "busy"): Promise<number> {
+async function hold(ctx: TaskContext, how: Hold, value: number): Promise<number> {
   const { signal, taskId } = ctx;
   signal.addEventListener("abort", () => say(`aborted ${taskId} ${signal.reason.name}`));
   say(`started ${taskId}`);
-  if (how === "busy") {
-    for (const until = Date.now() + 3_000; Date.now() < until;);
-    return LATE;
+  switch (how) {
+    case "deaf":
+      return await new Promise(() => {});
+    case "late":
+      return await new Promise((resolve) => signal.addEventListener("abort", () => resolve(LATE)));
+    case "heed":
+      return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    case "slow":
+      return await new Promise((resolve) => setTimeout(() => resolve(value), 500));
+    case "busy":
+      for (const until = Date.now() + 3_000; Date.now() < until;);
+      return LATE;
   }
-  return await new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => {
-      if (how === "late") resolve(LATE);
-      if (how === "heed") reject(signal.reason);
-    });
-  });
 }
 
 /** Looks at the database with its own connection, and so sees what is committed and nothing else. */

@@ -1,0 +1,55 @@
+/** Runs that take their runner down. */
+import { assert, assertEquals } from "@std/assert";
+import { RecoveryLimitError } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { openSite, type Site, within } from "./site.ts";
+import type { WorkerConfig } from "./worker.ts";
+
+test("a run with which five runners died is given up; the others complete", async () => {
+  await using site = await openSite();
+  const before = await site.client.startMany("chain", [{ n: 1 }, { n: 2 }]);
+  const poison = await site.client.start("poison", { n: 0 });
+  const after = await site.client.startMany("chain", Array.from({ length: 30 }, (_, n) => ({ n })));
+  const deaths = await superviseUntil(site, {}, poison.outcome());
+  assertEquals(deaths, 5);
+  const outcome = await poison.outcome();
+  assert(outcome.status === "failed" && outcome.error instanceof RecoveryLimitError);
+  assertEquals(outcome.error.crashes, 5);
+  assertEquals(site.begun(poison.id).length, 5);
+  await superviseUntil(site, {}, Promise.all([...before, ...after].map((run) => run.result())));
+  assertEquals(await site.wrong(), []);
+});
+
+test("recoveryLimit says with how many deaths a run is given up", async () => {
+  await using site = await openSite();
+  const poison = await site.client.start("poison", { n: 0 });
+  assertEquals(await superviseUntil(site, { recoveryLimit: 2 }, poison.outcome()), 2);
+  assertEquals((await poison.status()).error?.code, "recovery_limit");
+  assertEquals(await site.wrong(), []);
+});
+
+test("runs that wait for a place while another takes the runner down are not given up with it", async () => {
+  await using site = await openSite();
+  const poison = await site.client.start("poison", { n: 0 }, { priority: -1 });
+  const others = await site.client.startMany("chain", Array.from({ length: 100 }, (_, n) => ({ n })));
+  await superviseUntil(site, {}, Promise.all([poison, ...others].map((run) => run.outcome())));
+  const states = await Promise.all(others.map(async (run) => (await run.status()).state));
+  assertEquals(states.filter((state) => state !== "completed"), []);
+  assertEquals(await site.wrong(), []);
+});
+
+/** Starts a worker again whenever one has died, until `done`, and stops the last one; answers how many died. */
+async function superviseUntil(site: Site, config: Partial<WorkerConfig>, done: Promise<unknown>): Promise<number> {
+  let deaths = 0;
+  let isDone = false;
+  const finished = within(20_000, "what is waited for", done).finally(() => isDone = true);
+  for (;;) {
+    const worker = site.worker({ quiet: true, ...config });
+    await Promise.race([finished, worker.exited]);
+    if (isDone) {
+      await site.stop(worker);
+      return deaths;
+    }
+    deaths++;
+  }
+}

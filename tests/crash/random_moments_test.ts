@@ -1,0 +1,91 @@
+/** Runners are killed at moments that nobody chose; SLUICE_CRASH_ROUNDS says how often. */
+import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
+import { test } from "../harness.ts";
+import { openSite, type Site, within } from "./site.ts";
+import { expected } from "./workflows.ts";
+
+const ROUNDS = Number(process.env["SLUICE_CRASH_ROUNDS"] ?? 20);
+
+/** Kills are no poison here: however often they hit a run, it must get to its end. */
+const NO_LIMIT = 1_000_000;
+
+test("a runner may be killed at any moment, over and over: every run gets to its end, and no result is lost", async () => {
+  await using site = await openSite();
+  const started = new Set<string>();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of ["chain", "diamond", "flaky", "stepwise", "failing"]) {
+      const inputs = [{ n: round }, { n: round + 0.5 }];
+      for (const { id } of await site.client.startMany(name, inputs)) started.add(id);
+    }
+    const worker = site.worker({ quiet: true, load: true, bodyMs: 20, recoveryLimit: NO_LIMIT });
+    // Now and then before it is even open.
+    if (round % 5 > 0) await worker.until("ready");
+    await passes(Math.random() * 200);
+    for (const id of durable((await site.kill(worker)).stdout)) started.add(id);
+  }
+  const last = site.worker({ quiet: true, bodyMs: 5, recoveryLimit: NO_LIMIT });
+  await checkEnds(site, started);
+  await site.stop(last);
+  assertEquals(await site.wrong(), []);
+  assertEquals(site.effects().filter(({ kind }) => kind === "kill").length, ROUNDS);
+});
+
+test("three runners on one file may be killed at any moment: no run is ever in two hands", async () => {
+  await using site = await openSite();
+  const started = new Set<string>();
+  // Some of its own making, most from a process that only starts runs.
+  const config = { quiet: true, bodyMs: 20, recoveryLimit: NO_LIMIT };
+  const workers = [site.worker({ ...config, load: true }), site.worker(config), site.worker(config)];
+  const client = site.process("client.ts", "300");
+  for (let round = 0; round < ROUNDS; round++) {
+    await passes(50 + Math.random() * 150);
+    const at = Math.floor(Math.random() * workers.length);
+    const { stdout } = await site.kill(workers[at]!);
+    for (const id of durable(stdout)) started.add(id);
+    workers[at] = site.worker({ ...config, load: at === 0 });
+  }
+  const { code, stdout } = await client.exited;
+  assertEquals([code, durable(stdout).length], [0, 300]);
+  for (const id of durable(stdout)) started.add(id);
+  workers[0]!.kill("SIGTERM");
+  for (const id of durable((await workers[0]!.exited).stdout)) started.add(id);
+  await checkEnds(site, started);
+  for (const worker of workers.slice(1)) await site.stop(worker);
+  assertEquals(await site.wrong(), []);
+});
+
+/** Waits until all runs there are have ended, which `started` must be among, and looks at what they ended as. */
+async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void> {
+  const rows = site.query("select id, workflow, input from runs");
+  const there = new Set(rows.map(({ id }) => String(id)));
+  assertEquals([...started].filter((id) => !there.has(id)), [], "started, and not there");
+  assert(rows.length >= ROUNDS * 10, "too few runs for the test to mean anything");
+  const wrong: unknown[] = [];
+  await within(
+    40_000,
+    "the end of all runs",
+    Promise.all(rows.map(async ({ id, workflow, input }) => {
+      const outcome = await (await site.client.get(String(id))).outcome();
+      const actual = outcome.status === "completed"
+        ? { status: outcome.status, result: outcome.result }
+        : { status: outcome.status };
+      const wanted = expected(String(workflow), JSON.parse(String(input)).n);
+      if (JSON.stringify(actual) !== JSON.stringify(wanted)) wrong.push({ id, workflow, wanted, actual, outcome });
+    })),
+  );
+  assertEquals(wrong, []);
+  const burned = site.query(`
+    select id, task, attempts
+      from runs join tasks on seq = run
+     where part = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+  assertEquals(burned, []);
+}
+
+function durable(stdout: string): string[] {
+  return [...stdout.matchAll(/^durable (.+)$/gm)].map(([, id]) => id!);
+}
+
+function passes(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

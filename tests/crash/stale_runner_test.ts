@@ -1,0 +1,65 @@
+/** Runners that come back after they were taken for dead. */
+import { assert, assertEquals } from "@std/assert";
+import type { Child } from "../child.ts";
+import { test } from "../harness.ts";
+import { writeKill } from "./effects.ts";
+import { openSite, within } from "./site.ts";
+
+test("a runner that was stopped beyond its lease can write nothing, is told so, and goes on as a new one", async () => {
+  await using site = await openSite();
+  const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "late" } });
+  await stale.until("started b");
+  const heir = site.worker({ lease: "1s" });
+  await heir.until("ready");
+  writeKill(site.log, stale.pid);
+  stale.kill("SIGSTOP");
+  const run = await site.client.start("chain", { n: 1 }, { key: "1" });
+  assertEquals(await within(4_000, "the run", run.result()), 7);
+
+  stale.kill("SIGCONT");
+  await within(2_000, "to abort", stale.until("aborted b LeaseLostError"));
+  await site.stop(heir);
+  const next = await site.client.start("diamond", { n: 1 });
+  assertEquals(await within(2_000, "the next run", next.result()), 231);
+  assert(site.effects(next.id).every(({ pid }) => pid === stale.pid));
+  await site.stop(stale);
+  assertEquals((await run.tasks()).map(({ output, attempts }) => [output, attempts]), [[2, 1], [4, 1], [7, 1]]);
+  assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
+});
+
+test("a body that blocks its runner beyond its lease loses its run, and nothing else", async () => {
+  await using site = await openSite();
+  const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "busy" } });
+  await stale.until("started b");
+  writeKill(site.log, stale.pid);
+  const heir = site.worker({ lease: "1s" });
+  const run = await site.client.start("chain", { n: 1 }, { key: "1" });
+  assertEquals(await within(4_000, "the run", run.result()), 7);
+  await stale.until("run.leaseLost");
+  await site.stop(heir);
+  const next = await site.client.start("diamond", { n: 1 });
+  assertEquals(await within(2_000, "the next run", next.result()), 231);
+  const { stderr } = await site.stop(stale);
+  assert(stderr.includes("The event loop was blocked"), stderr);
+  assertEquals((await run.tasks()).map(({ output, attempts }) => [output, attempts]), [[2, 1], [4, 1], [7, 1]]);
+  assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
+});
+
+test("a runner that was stopped beyond its lease keeps its runs if nobody has taken them", async () => {
+  await using site = await openSite();
+  const worker = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "slow" } });
+  await worker.until("started b");
+  worker.kill("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  worker.kill("SIGCONT");
+  const run = await site.client.start("chain", { n: 1 }, { key: "1" });
+  assertEquals(await within(4_000, "the run", run.result()), 7);
+  assertEquals(site.begun(run.id), ["a", "b", "c"]);
+  await site.stop(worker);
+  assertEquals(await site.wrong(), []);
+});
+
+/** The only thing that a stale runner does, which nobody can keep it from: its body comes to an end. */
+function lateEnd(runId: string, stale: Child, heir: Child): string {
+  return `end of b, attempt 1, of run ${runId} by ${stale.pid}: it belongs to ${heir.pid} by now`;
+}

@@ -1,0 +1,37 @@
+/** Another process holds SQLite's write lock for long. */
+import { assert, assertEquals } from "@std/assert";
+import { test } from "../harness.ts";
+import { openSite, within } from "./site.ts";
+
+/** A try for the lock blocks 25 ms; the rest is for a machine that has other things to do. */
+const LONGEST_GAP_MS = 250;
+
+test("a process that holds the write lock for three seconds delays commits, and nothing else", async () => {
+  await using site = await openSite();
+  const worker = site.worker({ load: true, bodyMs: 10, quiet: true });
+  await worker.until("durable");
+  const locker = site.process("locker.ts", "3000");
+  await locker.until("locked");
+  const since = performance.now();
+  const run = await site.client.start("chain", { n: 1 });
+  assert(performance.now() - since > 2_500, "the lock did not hold");
+  await locker.until("unlocked");
+  assertEquals(await within(2_000, "the run", run.result()), 7);
+  const { stdout } = await site.stop(worker);
+  assert(Number(/^gap (\d+)$/m.exec(stdout)?.[1]) < LONGEST_GAP_MS, stdout.split("\n").at(-2));
+
+  const heir = site.worker({ quiet: true });
+  await within(10_000, "the rest", ended());
+  await site.stop(heir);
+  assertEquals(await site.wrong(), []);
+  const burned = site.query(`
+    select task, attempts
+      from tasks
+     where part = '' and state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+  assertEquals(burned, []);
+  assertEquals(site.query("select distinct workflow from runs where state = 'failed'"), [{ workflow: "failing" }]);
+
+  async function ended(): Promise<void> {
+    for (const { id } of site.query("select id from runs")) await (await site.client.get(String(id))).outcome();
+  }
+});

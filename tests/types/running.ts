@@ -1,0 +1,196 @@
+// Starting, waiting and reading, as the compiler sees them. Nothing here runs: that it compiles, and that each line
+// that must not does not, is the test.
+import { z } from "zod";
+import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import { unchecked } from "../../lib/definition/schema.ts";
+import { type AnyWorkflow, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
+import { type Client, createClient } from "../../lib/engine/client.ts";
+import type { RunHandle } from "../../lib/engine/handle.ts";
+import type { RunOutcome } from "../../lib/engine/outcome.ts";
+import { createRunner, type Runner } from "../../lib/engine/runner.ts";
+import type { Failure } from "../../lib/errors.ts";
+import { etl, flaky } from "./examples.ts";
+import { type IsEqual, isTrue } from "./is_equal.ts";
+
+type Etl = typeof etl;
+type Flaky = typeof flaky;
+type Extracted = { id: number; price: number }[];
+type Loaded = { read: number; written: number };
+type Called = { readonly call: { ok: boolean; attempt: number }; readonly once: null };
+
+const child = workflow("child", { input: z.object({ sku: z.string() }) }).task("quote", { run: () => 1 });
+const runner = await createRunner("sqlite::memory:", { workflows: [etl, flaky] });
+isTrue<IsEqual<typeof runner, Runner<Etl | Flaky>>>();
+
+// ---- targets: by value or by name, and both know the input and the result
+const byValue = await runner.start(etl, { url: "https://x" });
+const byName = await runner.start("etl", { url: "https://x", limit: 10 });
+isTrue<IsEqual<typeof byValue, RunHandle<Etl>>>();
+isTrue<IsEqual<typeof byName, RunHandle<Etl>>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof byName.result>>, Loaded>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof byName.outcome>>, RunOutcome<Etl>>>();
+// @ts-expect-error misspelt
+runner.start("elt", { url: "" });
+// @ts-expect-error a name that is known only at run time
+runner.start("etl" as string, { url: "" });
+// @ts-expect-error workflow 'child' is not registered with this runner
+runner.start(child, { sku: "" });
+// @ts-expect-error the same name is not the same workflow
+runner.start(workflow("etl").task("extract", { run: () => 1 }));
+// @ts-expect-error nothing is known of it
+runner.start(etl as AnyWorkflow, { url: "" });
+
+// ---- inputs
+runner.execute(flaky);
+runner.execute("flaky");
+runner.execute("flaky", undefined, { key: "2026-11-23" });
+// @ts-expect-error missing
+runner.execute(etl);
+// @ts-expect-error missing
+runner.execute("etl");
+// @ts-expect-error wrong type
+runner.execute(etl, { url: 1 });
+// @ts-expect-error misspelt member
+runner.execute("etl", { uri: "" });
+// @ts-expect-error one more member
+runner.execute("etl", { url: "", retries: 3 });
+// @ts-expect-error it takes none
+runner.execute("flaky", { url: "" });
+// A schema with defaults throughout still wants an object, but one of its own may allow nothing at all.
+const eager = workflow("eager", { input: z.object({ n: z.number() }).optional() }).task("a", { run: () => 1 });
+const eagerRunner = await createRunner("sqlite::memory:", { workflows: [eager] });
+eagerRunner.execute("eager");
+eagerRunner.execute(eager, { n: 1 });
+
+// ---- options of a start
+runner.start("etl", { url: "" }, { key: "k", delay: "5m", priority: -1, tags: ["t"], timeout: 5_000 });
+// @ts-expect-error misspelt
+runner.start("etl", { url: "" }, { keyy: "k" });
+// @ts-expect-error no duration
+runner.start("etl", { url: "" }, { delay: "5 minutes" });
+// @ts-expect-error options are no input
+runner.start("flaky", { key: "k" });
+
+// ---- many at once
+const handles = await runner.startMany("etl", [{ url: "a" }, { url: "b", limit: 1 }], { key: (_, i) => `k${i}` });
+isTrue<IsEqual<typeof handles, RunHandle<Etl>[]>>();
+runner.startMany(flaky, [undefined, undefined]);
+// @ts-expect-error wrong type
+runner.startMany("etl", [{ url: "a" }, { url: 1 }]);
+// @ts-expect-error one key for all of them would be one run
+runner.startMany("etl", [{ url: "a" }], { key: "k" });
+// @ts-expect-error not registered
+runner.startMany(child, [{ sku: "" }]);
+
+// ---- outcomes
+const outcome = await runner.execute("etl", { url: "" });
+isTrue<IsEqual<typeof outcome, RunOutcome<Etl>>>();
+isTrue<IsEqual<typeof outcome.status, "completed" | "failed" | "cancelled">>();
+isTrue<IsEqual<typeof outcome.runId, string>>();
+isTrue<IsEqual<typeof outcome.outputs.extract, Extracted | undefined>>();
+// @ts-expect-error a run that did not complete has no result
+outcome.result;
+// @ts-expect-error and not every output
+outcome.outputs.extract.length;
+switch (outcome.status) {
+  case "completed":
+    isTrue<IsEqual<typeof outcome.result, Loaded>>();
+    // @ts-expect-error a run that completed has no error
+    outcome.error;
+    // @ts-expect-error misspelt
+    outcome.result.writen;
+    // @ts-expect-error wrong type
+    outcome.result.written.length;
+    break;
+  case "failed":
+    isTrue<IsEqual<typeof outcome.error, Error>>();
+    isTrue<IsEqual<typeof outcome.failures, readonly Failure[]>>();
+    break;
+  case "cancelled":
+    isTrue<IsEqual<typeof outcome.reason, string | undefined>>();
+    break;
+  // @ts-expect-error there is no other
+  case "skipped":
+    break;
+}
+// Without `.returns()` the result is every output by id.
+const called = await runner.execute(flaky);
+if (called.status === "completed") isTrue<IsEqual<typeof called.result, Called>>();
+// @ts-expect-error no such task
+if (called.status === "completed") called.result.cal;
+
+// ---- forks
+const forked = await byName.fork({ from: "load", input: { url: "y" }, outputs: { extract: [{ id: 1, price: 2 }] } });
+isTrue<IsEqual<typeof forked, RunHandle<Etl>>>();
+byName.fork();
+// @ts-expect-error no such task
+byName.fork({ from: "laod" });
+// @ts-expect-error a task of another workflow
+byName.fork({ from: "call" });
+// @ts-expect-error wrong output
+byName.fork({ outputs: { load: { read: "1", written: 1 } } });
+// @ts-expect-error no such task
+byName.fork({ outputs: { laod: { read: 1, written: 1 } } });
+// @ts-expect-error wrong input
+byName.fork({ input: { url: 1 } });
+
+// ---- a run that is looked up may be one of any of the workflows
+const found = await runner.get("0193e5b0-0000-7000-8000-000000000000");
+isTrue<IsEqual<typeof found, RunHandle<Etl | Flaky>>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof found.result>>, Loaded | ResultOf<Flaky>>>();
+const end = await found.outcome();
+if (end.status === "completed" && "call" in end.result) isTrue<IsEqual<typeof end.result.call.attempt, number>>();
+found.fork({ from: "call" });
+found.fork({ from: "load" });
+// @ts-expect-error a task of neither
+found.fork({ from: "quote" });
+
+// ---- clients
+const client = await createClient("sqlite::memory:", { workflows: [etl, flaky] });
+isTrue<IsEqual<typeof client, Client<Etl | Flaky>>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof client.start<"etl">>>, RunHandle<Etl>>>();
+const stranger = await createClient("sqlite::memory:");
+const run = await stranger.get("0193e5b0-0000-7000-8000-000000000000");
+isTrue<IsEqual<Awaited<ReturnType<typeof run.result>>, unknown>>();
+run.fork({ from: "load", outputs: { extract: [] } });
+// @ts-expect-error a client without workflows starts nothing
+stranger.start("etl", { url: "" });
+// @ts-expect-error not by value either
+stranger.start(etl, { url: "" });
+// @ts-expect-error a runner cannot do without workflows
+createRunner("sqlite::memory:", {});
+// @ts-expect-error a client executes nothing
+createClient("sqlite::memory:", { workflows: [etl], concurrency: 4 });
+
+// ---- workflows from data
+const generated = dynamicWorkflow({ name: "generated", tasks: [{ id: "a", run: () => 1 }] });
+const mixed = await createRunner("sqlite::memory:", { workflows: [etl, generated] });
+const loose = await mixed.execute("generated", { whatever: true });
+if (loose.status === "completed") isTrue<IsEqual<typeof loose.result, unknown>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof mixed.start<"etl">>>, RunHandle<Etl>>>();
+// @ts-expect-error a workflow beside it is as strict as ever
+mixed.execute("etl", { uri: "" });
+// One whose name comes from data stands in for every name that is not known.
+const named = await createRunner("sqlite::memory:", {
+  workflows: [etl, dynamicWorkflow({ name: "tuesday" as string, tasks: [{ id: "a", run: () => 1 }] })],
+});
+named.execute("tuesday", { whatever: true });
+// @ts-expect-error but not for one that is
+named.execute("etl", { uri: "" });
+
+// ---- code that works with any runner
+const anyRunner: Runner<AnyWorkflow> = runner;
+anyRunner.start(etl, { url: "" });
+anyRunner.start("whatever", 1);
+const asClient: Client<Etl | Flaky> = runner;
+asClient.execute("flaky");
+
+// ---- bodies in other files, wired elsewhere
+export const unit = await (await createRunner("sqlite::memory:", {
+  workflows: [
+    workflow("wired", { input: unchecked<{ url: string; day: string }>() })
+      .task("extract", { run: ({ input }) => input.url.length })
+      .returns("extract"),
+  ],
+})).execute("wired", { url: "abc", day: "x" });
+if (unit.status === "completed") isTrue<IsEqual<typeof unit.result, number>>();

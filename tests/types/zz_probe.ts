@@ -1,0 +1,10 @@
+import { createRunner, dynamicWorkflow } from "../../mod.ts";
+import { etl, flaky } from "./examples.ts";
+const dyn = dynamicWorkflow({ name: "tuesday" as string, tasks: [{ id: "a", run: () => 1 }] });
+export const n1 = await createRunner("x", { workflows: [etl, dyn] });
+export const n2 = await createRunner("x", { workflows: [etl, flaky, dyn] });
+n1.execute("etl", { uri: "" });
+n2.execute("flaky", 1);
+export const q: 1 = n1;
+export const q2: 1 = n2;
+const d: typeof dyn = etl;
