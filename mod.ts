@@ -51,6 +51,7 @@ export {
   type ResultOf,
   Workflow,
   workflow,
+  type WorkflowOptions,
 } from "./lib/definition/workflow.ts";
 export type { Duration } from "./lib/duration.ts";
 export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";

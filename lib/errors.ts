@@ -137,7 +137,7 @@ export class RunFailedError extends SluiceError {
   readonly runId: string;
   /** Its workflow. */
   readonly workflow: string;
-  /** Every failed attempt of every failed task, in order. */
+  /** The failed attempts of every failed task, in order; of more than a hundred of one task the first and the latest. */
   readonly failures: readonly Failure[];
   /** A run that failed; `error`, which decided it, becomes the cause. */
   constructor(runId: string, workflow: string, error: Error, failures: readonly Failure[]) {
@@ -209,7 +209,10 @@ export class LeaseLostError extends SluiceError {
   }
 }
 
-/** The runner stops: the reason of `ctx.signal` when the drain time is over. The run goes on elsewhere. */
+/**
+ * The runner stops: the reason of `ctx.signal` when the drain time is over, and what those get who still wait for a run.
+ * The run goes on elsewhere.
+ */
 export class ShutdownError extends SluiceError {
   /** Names the class. */
   override name = "ShutdownError";

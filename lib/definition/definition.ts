@@ -27,11 +27,11 @@ export interface TaskDefinition {
   readonly retry: RetryRule;
   /** Longest an attempt may take, in milliseconds. */
   readonly timeoutMs: number | undefined;
-  /** Called once after the output was stored. */
+  /** Called at most once, after the output was stored. */
   readonly onSuccess:
     | ((event: { readonly output: unknown; readonly ctx: TaskArguments["ctx"] }) => unknown)
     | undefined;
-  /** Called once after the last attempt failed. */
+  /** Called at most once, after the last attempt failed. */
   readonly onFailure: ((event: { readonly error: unknown; readonly ctx: TaskArguments["ctx"] }) => unknown) | undefined;
   /** Stands for the code in the content version, if stated. */
   readonly version: string | undefined;

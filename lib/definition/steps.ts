@@ -86,7 +86,7 @@ export interface TaskOptions<After extends readonly string[], On extends Trigger
   readonly retry?: number | RetryPolicy;
   /** Longest a single attempt may take. */
   readonly timeout?: Duration;
-  /** Called once, after the last attempt failed. */
+  /** Called after the last attempt failed, as `onSuccess` is after a success. */
   readonly onFailure?: (event: FailureEvent) => unknown;
   /** Stands for the code in the content version: change it when the task behaves differently. */
   readonly version?: string;
@@ -105,7 +105,10 @@ export type TaskSpec<
   & {
     /** The body. */
     readonly run: (args: TaskArgs<Input, Reads<Steps, After, On>>) => JsonReturn<Ret>;
-    /** Called once, after `run` succeeded and its output was stored. Stands after `run`, where its type is known. */
+    /**
+     * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process
+     * dies before. What it throws is logged and changes nothing. Stands after `run`, where its type is known.
+     */
     readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>>) => unknown;
   };
 

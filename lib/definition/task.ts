@@ -13,9 +13,12 @@ export interface TaskBody<Args, Ret> {
   readonly retry?: number | RetryPolicy;
   /** Longest a single attempt may take. */
   readonly timeout?: Duration;
-  /** Called once, after `run` succeeded and its output was stored. */
+  /**
+   * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process dies
+   * before. What it throws is logged and changes nothing.
+   */
   readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>>) => unknown;
-  /** Called once, after the last attempt failed. */
+  /** Called after the last attempt failed, as `onSuccess` is after a success. */
   readonly onFailure?: (event: FailureEvent) => unknown;
   /** Stands for the code in the content version: change it when the task behaves differently. */
   readonly version?: string;

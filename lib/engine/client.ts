@@ -33,31 +33,48 @@ export interface Client<W extends AnyWorkflow> {
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
   ): Promise<RunHandle<Resolve<W, T>>>;
-  /** Starts a run for each input, all of them in one commit or none; answers their handles in the same order. */
+  /**
+   * Starts a run for each input, all of them in one commit; answers their handles in the same order.
+   *
+   * @throws What `start` throws, before anything is written, however many of the inputs are right.
+   */
   startMany<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     inputs: readonly InputOf<Resolve<W, T>>[],
     options?: StartManyOptions,
   ): Promise<RunHandle<Resolve<W, T>>[]>;
-  /** Starts a run and waits for its end. Never throws because the run failed. */
+  /**
+   * Starts a run and waits for its end. Never throws because the run failed.
+   *
+   * @throws What `start` throws.
+   * @throws {ShutdownError} If this is stopped before the run has ended.
+   */
   execute<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
   ): Promise<RunOutcome<Resolve<W, T>>>;
   /**
    * A handle on a run. Nothing is read until one of its methods is called; those throw a `RunNotFoundError` if there is
-   * no such run.
+   * no such run. Its types are those of the workflows given here, whatever the run is of: `status()` tells.
    */
   get(runId: string): RunHandle<Readable<W>>;
-  /** Lists runs, newest first. */
+  /**
+   * Lists runs, newest first.
+   *
+   * @throws {TypeError} If an option is wrong.
+   */
   list(options?: ListOptions): Promise<RunPage>;
-  /** Says why a run is not further. */
+  /**
+   * Says why a run is not further.
+   *
+   * @throws {RunNotFoundError} If there is no such run.
+   */
   explain(runId: string): Promise<Explanation>;
-  /** Runs that no living runner can carry on. */
+  /** Runs that no living runner can carry on: at most a hundred of each workflow and version. */
   stranded(): Promise<StrandedRun[]>;
   /** Counts of runs and of what was done. */
   stats(): Promise<Stats>;
-  /** Waits for what is being written and closes the store, if it was opened here. */
+  /** Waits for what is being written and closes the store, if it was opened here. Who still waits for a run is told. */
   stop(): Promise<void>;
   /** The same as `stop()`. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -68,16 +85,19 @@ export interface Client<W extends AnyWorkflow> {
  *
  * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, or an open store.
  * @throws {StoreError} If it cannot be opened; the message says what to do.
+ * @throws {DefinitionError} If a workflow could not be executed.
  * @throws {TypeError} If an option is wrong.
  *
  * @example
  * ```ts
+ * import { assertEquals } from "@std/assert";
  * import { createClient, workflow } from "@sluice/sluice";
  *
  * const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
  * await using client = await createClient("sqlite::memory:", { workflows: [greet] });
- * const run = await client.start("greet"); // a runner somewhere executes it
- * console.log((await run.status()).state);
+ * const run = await client.start("greet"); // a runner on the same file would execute it
+ * assertEquals((await run.status()).state, "pending");
+ * assertEquals((await client.explain(run.id)).summary, 'no runner is alive; task "hello" is about to start');
  * ```
  */
 export async function createClient<W extends AnyWorkflow = never>(

@@ -1,4 +1,5 @@
 import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+import type { RunState } from "../store/batch.ts";
 import type { RunnerRow, RunRow, Store } from "../store/port.ts";
 
 /** One reason why a run is not further. */
@@ -18,7 +19,7 @@ export interface Explanation {
   /** The run. */
   readonly runId: string;
   /** Where it is. */
-  readonly state: RunRow["state"];
+  readonly state: RunState;
   /** Every reason, the decisive one first. */
   readonly reasons: readonly Reason[];
   /** The reasons as one sentence. */

@@ -22,7 +22,7 @@ export interface ForkOptions<W extends AnyWorkflow> {
   readonly outputs?: Partial<OutputsOf<W>>;
 }
 
-/** A run, from whichever process it is looked at. */
+/** A run, from whichever process it is looked at. Where there is no such run, every method throws `RunNotFoundError`. */
 export interface RunHandle<W extends AnyWorkflow> {
   /** The run's id. */
   readonly id: string;
@@ -33,9 +33,14 @@ export interface RunHandle<W extends AnyWorkflow> {
    *
    * @throws {RunFailedError} If it failed.
    * @throws {RunCancelledError} If it was cancelled.
+   * @throws {ShutdownError} If the runner or client is stopped before it has ended.
    */
   result(): Promise<ResultOf<W>>;
-  /** Waits for its end, however it ends. */
+  /**
+   * Waits for its end, however it ends.
+   *
+   * @throws {ShutdownError} If the runner or client is stopped before it has ended.
+   */
   outcome(): Promise<RunOutcome<W>>;
   /**
    * Ends it: what has not started never will, what runs is aborted. Resolves when the order is durable; the run is
@@ -58,7 +63,10 @@ export interface RunHandle<W extends AnyWorkflow> {
   resume(): Promise<void>;
   /** Its tasks, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
-  /** What has happened to it and will, until it ends. */
+  /**
+   * What has happened to it and will, until it ends or the runner or client is stopped. Read from the store: the same in
+   * every process, and what happened between two looks is told afterwards, of several attempts the latest.
+   */
   events(): AsyncIterable<RunEvent>;
   /**
    * Sets a failed run going again: what failed, what was never run, and what follows those. Results of other tasks are
@@ -68,9 +76,33 @@ export interface RunHandle<W extends AnyWorkflow> {
    */
   retry(): Promise<void>;
   /**
-   * Starts a new run that begins with results of this one.
+   * Starts a new run that begins with results of this one: with those of the tasks that completed and follow none that
+   * runs again. It is a run of the workflow as it is registered here, which may be a newer version. This one stays as it
+   * is.
    *
    * @throws {UnknownTaskError} If `from` or `outputs` name a task that the workflow does not have.
+   * @throws {UnknownWorkflowError} If its workflow is not registered here.
+   * @throws {ValidationError} If the schema refuses the input.
+   * @throws {PayloadError} If the input or an output cannot be stored.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { createRunner, unchecked, workflow } from "@sluice/sluice";
+   *
+   * let fetched = 0;
+   * const price = workflow("price", { input: unchecked<{ discount: number }>() })
+   *   .task("fetch", { run: () => (fetched++, 100) })
+   *   .task("total", { after: ["fetch"], run: ({ fetch, input }) => fetch - input.discount })
+   *   .returns("total");
+   *
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [price] });
+   * const run = await runner.start("price", { discount: 10 });
+   * assertEquals(await run.result(), 90);
+   * const again = await run.fork({ from: "total", input: { discount: 20 } });
+   * assertEquals(await again.result(), 80);
+   * assertEquals(fetched, 1);
+   * ```
    */
   fork(options?: ForkOptions<W>): Promise<RunHandle<W>>;
 }
@@ -104,7 +136,8 @@ export async function endOf(desk: Desk, id: string): Promise<RunEnd> {
   const row = await desk.store.run(id);
   if (row === undefined || isOver(row.state)) {
     news.catch(() => {});
-    desk.hub.forget(id);
+    // Not only for us: others may wait for the same run.
+    desk.hub.settled(id);
     if (row === undefined) throw new RunNotFoundError(id);
     return await desk.reader.end(row);
   }

@@ -10,8 +10,6 @@ export interface Hub {
   end(runId: string): Promise<RunEnd | undefined>;
   /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
-  /** Nobody waits for the run after all. */
-  forget(runId: string): void;
   /** A run has ended: how is to be read from the store. */
   settled(runId: string): void;
   /** A run has ended in this process. */
@@ -61,9 +59,6 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
         listeners.delete(changed);
         if (listeners.size === 0) subscribers.delete(runId);
       };
-    },
-    forget(runId) {
-      waiters.delete(runId);
     },
     settled: (runId) => settle(runId, undefined),
     ended: (end) => settle(end.runId, end),

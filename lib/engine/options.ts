@@ -47,8 +47,9 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   /** Told what happens in this runner, as it happens. What it throws is logged. */
   readonly onEvent?: (event: RunEvent) => void;
   /**
-   * What becomes of a promise that a body left rejected without anybody awaiting it: by default it is logged while the
-   * runner is open, as it would otherwise end the process and every run in it. @default {"log"}
+   * What becomes of promises that are rejected and that nobody awaits, such as one that a body left behind. They would
+   * end the process and every run in it, so that while the runner is open all of the process's are logged instead
+   * (`"log"`), or else left to the process (`"ignore"`). @default {"log"}
    */
   readonly unhandledRejections?: "log" | "ignore";
 }

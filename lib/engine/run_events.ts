@@ -47,7 +47,9 @@ function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): R
     taskEvents(run, before.tasks.get(task.id), task, isOver(row.state))
   );
   const latest = Math.max(row.createdAt, ...events.map(({ at }) => at));
-  if (row.startedAt !== undefined && !before.isStarted) events.push({ type: "run.started", ...run, at: row.startedAt });
+  if (row.startedAt !== undefined && !before.isStarted) {
+    events.unshift({ type: "run.started", ...run, at: row.startedAt });
+  }
   // Stable, and with starts before ends of the same millisecond, because it was built in that order.
   events.sort((a, b) => a.at - b.at);
   if (row.state !== before.state) events.push(...stateEvents(run, before.state, row, latest));

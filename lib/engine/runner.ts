@@ -5,6 +5,7 @@
  */
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Duration, toMs } from "../duration.ts";
+import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
 import type { Claim, ClaimedRun, RunMove, StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
@@ -13,6 +14,7 @@ import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
 import { whyIncompatible } from "./compatibility.ts";
 import { createDesk } from "./desk.ts";
+import { toErrorRecord } from "./error_record.ts";
 import type { RunEvent } from "./events.ts";
 import { createExecutor } from "./executor.ts";
 import { thisProcess } from "./host.ts";
@@ -142,7 +144,14 @@ async function openRunner<W extends AnyWorkflow>(
     lost: () => executor.loseAll(),
     recovered({ released, failed }) {
       if (released.length > 0) claims.hint();
-      for (const { id } of failed) desk.hub.settled(id);
+      for (const { id: runId, workflow, crashes } of released) {
+        emit?.({ type: "run.recovered", runId, workflow, at: now(), crashes });
+      }
+      for (const { id: runId, workflow, crashes } of failed) {
+        const error = toErrorRecord(new RecoveryLimitError(runId, crashes));
+        emit?.({ type: "run.failed", runId, workflow, at: now(), error });
+        desk.hub.settled(runId);
+      }
     },
   });
   const claims = createClaims({

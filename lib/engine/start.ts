@@ -14,7 +14,7 @@ import type { Plan } from "./plan.ts";
 
 /** Options of `start` and `execute`. */
 export interface StartOptions {
-  /** A second start of the same workflow with the same key answers the run of the first. */
+  /** A second start of the same workflow with the same key answers the run of the first, as long as that is kept. */
   readonly key?: string;
   /** Not before so long from now. */
   readonly delay?: Duration;
@@ -26,7 +26,7 @@ export interface StartOptions {
   readonly tags?: readonly string[];
   /** Longest the run may take from when a runner first takes it. @default {undefined} what its workflow says */
   readonly timeout?: Duration;
-  /** Cancels the run when it aborts. */
+  /** Cancels the run when it aborts. One that has aborted already is thrown, and nothing is started. */
   readonly signal?: AbortSignal;
 }
 

@@ -28,21 +28,13 @@ export async function executeRun<W extends AnyWorkflow>(
   options: unknown,
 ): Promise<RunOutcome<W>> {
   const { run, settings } = await prepare(desk, target, input, options, "execute");
-  // Listening before it begins saves a look at the store afterwards: its end will be told.
-  const news = desk.hub.end(run.id);
-  news.catch(() => {});
-  try {
-    const id = await insert(desk, run);
-    if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
-    if (id !== run.id) {
-      desk.hub.forget(run.id);
-      return outcomeOf<W>(await endOf(desk, id));
-    }
-  } catch (error) {
-    desk.hub.forget(run.id);
-    throw error;
-  }
-  return outcomeOf<W>(await news ?? await desk.reader.end(await desk.reader.row(run.id)));
+  const id = await insert(desk, run);
+  if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
+  if (id !== run.id) return outcomeOf<W>(await endOf(desk, id));
+  // Its end takes another commit, so nobody has told it yet, and asking the store is not needed. Not before it is
+  // inserted, as the hub takes a run that is not in the store for one that was removed.
+  const end = await desk.hub.end(id);
+  return outcomeOf<W>(end ?? await desk.reader.end(await desk.reader.row(id)));
 }
 
 /** Starts a run for each input, in one commit. */

@@ -9,8 +9,8 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 /** A line of the log. */
 export interface Effect {
   /** A body or step began or ended, or the test was about to end a process: from here on others may take over. */
-  readonly kind: "begin" | "end" | "kill";
-  /** The run; `-` for a kill. */
+  readonly kind: "begin" | "end" | "kill" | "stop";
+  /** The run; `-` for a process that is ended. */
   readonly runId: string;
   /** The task, or `task/step`. */
   readonly unit: string;
@@ -28,9 +28,9 @@ export function writeEffect(log: string, effect: Effect): void {
   appendFileSync(log, `${kind} ${runId} ${unit} ${attempt} ${pid} ${committed.join(",")}\n`);
 }
 
-/** Says that a process is about to be killed. */
-export function writeKill(log: string, pid: number): void {
-  writeEffect(log, { kind: "kill", runId: "-", unit: "-", attempt: 0, pid, committed: [] });
+/** Says that a process is about to be killed, or told to stop. */
+export function writeEnd(log: string, kind: "kill" | "stop", pid: number): void {
+  writeEffect(log, { kind, runId: "-", unit: "-", attempt: 0, pid, committed: [] });
 }
 
 /** All lines. */
@@ -53,8 +53,9 @@ export function readEffects(log: string): Effect[] {
  * What is wrong with a log, in words; nothing if every body and step
  *
  * - began only when the ends of all that it depends on were committed, and never after its own was;
- * - was begun again only if the process that had begun it was killed;
- * - belonged to one process at a time: a run changes hands only when its owner is killed, and never comes back.
+ * - was begun again only if the process that had begun it was killed or stopped;
+ * - belonged to one process at a time: a run changes hands only when its owner is killed or stopped, and never
+ *   comes back.
  *
  * `after` names what a unit depends on.
  */
@@ -63,12 +64,12 @@ export function wrongIn(
   after: (runId: string, unit: string) => readonly string[],
 ): string[] {
   const wrong: string[] = [];
-  const killed = new Set<number>();
+  const ended = new Set<number>();
   const owners = new Map<string, number[]>();
   const begun = new Map<string, number[]>();
   for (const { kind, runId, unit, attempt, pid, committed } of effects) {
-    if (kind === "kill") {
-      killed.add(pid);
+    if (kind === "kill" || kind === "stop") {
+      ended.add(pid);
       continue;
     }
     const what = `${kind} of ${unit}, attempt ${attempt}, of run ${runId} by ${pid}`;
@@ -77,7 +78,7 @@ export function wrongIn(
     const owner = hands.at(-1);
     if (owner !== pid) {
       if (hands.includes(pid)) wrong.push(`${what}: it belongs to ${owner} by now`);
-      else if (owner !== undefined && !killed.has(owner)) wrong.push(`${what}: its owner ${owner} lives`);
+      else if (owner !== undefined && !ended.has(owner)) wrong.push(`${what}: its owner ${owner} lives`);
       hands.push(pid);
     }
     if (kind === "end") continue;

@@ -119,7 +119,7 @@ for (const { name, moment, workflow, begun, config } of cases) {
 test("a run survives its runner's death in the middle of a body", async () => {
   await using site = await openSite();
   const doomed = site.worker({ starts: [["diamond", 1]], hold: { left: "deaf" } });
-  await doomed.until("started left");
+  await doomed.until("holding left");
   await doomed.until("task.completed right");
   await site.kill(doomed);
   const run = await site.client.start("diamond", { n: 1 }, { key: "1" });
@@ -176,7 +176,7 @@ for (const moment of goodbyes) {
   test(`a run survives its runner's death while that stops: ${moment.at} "${moment.of}"`, async () => {
     await using site = await openSite();
     const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "heed" }, drain: "10ms", moment });
-    await doomed.until("started b");
+    await doomed.until("holding b");
     doomed.kill("SIGTERM");
     await doomed.until("dying");
     await doomed.exited;
@@ -212,7 +212,7 @@ test("a run that was paused while its body ran stays paused when its runner dies
   await using site = await openSite();
   const run = await site.client.start("chain", { n: 1 });
   const doomed = site.worker({ hold: { b: "deaf" } });
-  await doomed.until("started b");
+  await doomed.until("holding b");
   await run.pause();
   await site.kill(doomed);
   const heir = site.worker();
@@ -228,7 +228,7 @@ test("a run that was being cancelled when its runner died is cancelled, and no b
   await using site = await openSite();
   const run = await site.client.start("chain", { n: 1 });
   const doomed = site.worker({ hold: { b: "deaf" } });
-  await doomed.until("started b");
+  await doomed.until("holding b");
   await run.cancel("wrong file");
   await doomed.until("aborted b RunCancelledError");
   await site.kill(doomed);

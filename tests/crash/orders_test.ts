@@ -11,7 +11,7 @@ test("cancel() from another process aborts the body at once", async () => {
   const worker = site.worker({ hold: { b: "heed" } });
   await worker.until("ready");
   const run = await site.client.start("chain", { n: 1 });
-  await within(QUICKLY_MS, "to start", worker.until("started b"));
+  await within(QUICKLY_MS, "to start", worker.until("holding b"));
   await run.cancel("enough");
   await within(QUICKLY_MS, "to cancel", worker.until("aborted b RunCancelledError"));
   await within(QUICKLY_MS, "to end", assertRejects(() => run.result(), RunCancelledError, "enough"));
@@ -72,7 +72,7 @@ test("a runner that lives takes over from one that was killed on the same host, 
   const heir = site.worker();
   await heir.until("ready");
   const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "deaf" } });
-  await doomed.until("started b");
+  await doomed.until("holding b");
   await site.kill(doomed);
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   assertEquals(await within(2_500, "the run", run.result()), 7);

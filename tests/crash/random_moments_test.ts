@@ -45,11 +45,11 @@ test("three runners on one file may be killed at any moment: no run is ever in t
     for (const id of durable(stdout)) started.add(id);
     workers[at] = site.worker({ ...config, load: at === 0 });
   }
+  for (const worker of workers) await worker.until("ready");
   const { code, stdout } = await client.exited;
   assertEquals([code, durable(stdout).length], [0, 300]);
   for (const id of durable(stdout)) started.add(id);
-  workers[0]!.kill("SIGTERM");
-  for (const id of durable((await workers[0]!.exited).stdout)) started.add(id);
+  for (const id of durable((await site.stop(workers[0]!)).stdout)) started.add(id);
   await checkEnds(site, started);
   for (const worker of workers.slice(1)) await site.stop(worker);
   assertEquals(await site.wrong(), []);

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import { type Child, type Exit, spawn } from "../child.ts";
 import { tempDir } from "../temp_dir.ts";
-import { type Effect, readEffects, writeKill, wrongIn } from "./effects.ts";
+import { type Effect, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
 
@@ -52,11 +52,12 @@ export async function openSite(): Promise<Site> {
     worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ path, log, ...config })])),
     process: (script, ...args) => remember(spawn(`./crash/${script}`, [path, ...args])),
     kill(worker) {
-      writeKill(log, worker.pid);
+      writeEnd(log, "kill", worker.pid);
       worker.kill("SIGKILL");
       return worker.exited;
     },
     async stop(worker) {
+      writeEnd(log, "stop", worker.pid);
       worker.kill("SIGTERM");
       const exit = await worker.exited;
       assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
@@ -96,7 +97,7 @@ export async function openSite(): Promise<Site> {
     const workflowOf = new Map(
       query("select id, workflow from runs").map((row) => [row["id"], String(row["workflow"])]),
     );
-    const strays = effects().filter(({ kind, runId }) => kind !== "kill" && !workflowOf.has(runId));
+    const strays = effects().filter(({ runId }) => runId !== "-" && !workflowOf.has(runId));
     const wrong = strays.map(({ runId }) => `run ${runId} had effects and is not there`);
     if (wrong.length > 0) return wrong;
     wrong.push(...wrongIn(effects(), (runId, unit) => needsOf(workflowOf.get(runId)!, unit)));

@@ -2,16 +2,16 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
-import { writeKill } from "./effects.ts";
+import { writeEnd } from "./effects.ts";
 import { openSite, within } from "./site.ts";
 
 test("a runner that was stopped beyond its lease can write nothing, is told so, and goes on as a new one", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "late" } });
-  await stale.until("started b");
+  await stale.until("holding b");
   const heir = site.worker({ lease: "1s" });
   await heir.until("ready");
-  writeKill(site.log, stale.pid);
+  writeEnd(site.log, "kill", stale.pid);
   stale.kill("SIGSTOP");
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   assertEquals(await within(4_000, "the run", run.result()), 7);
@@ -30,8 +30,8 @@ test("a runner that was stopped beyond its lease can write nothing, is told so, 
 test("a body that blocks its runner beyond its lease loses its run, and nothing else", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "busy" } });
-  await stale.until("started b");
-  writeKill(site.log, stale.pid);
+  await stale.until("holding b");
+  writeEnd(site.log, "kill", stale.pid);
   const heir = site.worker({ lease: "1s" });
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   assertEquals(await within(4_000, "the run", run.result()), 7);
@@ -48,7 +48,7 @@ test("a body that blocks its runner beyond its lease loses its run, and nothing 
 test("a runner that was stopped beyond its lease keeps its runs if nobody has taken them", async () => {
   await using site = await openSite();
   const worker = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "slow" } });
-  await worker.until("started b");
+  await worker.until("holding b");
   worker.kill("SIGSTOP");
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   worker.kill("SIGCONT");

@@ -3,7 +3,7 @@
  * at a named moment:
  *
  * - `ready`, when the runner is open and has taken over from the dead;
- * - `started b`, when a body begins that is to be held;
+ * - `holding b`, when a body has begun that is to be held;
  * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
  * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
@@ -16,7 +16,7 @@ import process from "node:process";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
-import { writeEffect, writeKill } from "./effects.ts";
+import { writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, type World } from "./workflows.ts";
 
@@ -131,7 +131,7 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
 async function hold(ctx: TaskContext, how: Hold, value: number): Promise<number> {
   const { signal, taskId } = ctx;
   signal.addEventListener("abort", () => say(`aborted ${taskId} ${signal.reason.name}`));
-  say(`started ${taskId}`);
+  say(`holding ${taskId}`);
   switch (how) {
     case "deaf":
       return await new Promise(() => {});
@@ -184,7 +184,7 @@ function tell(event: RunEvent): void {
 }
 
 function dieOf({ log }: WorkerConfig): never {
-  writeKill(log, process.pid);
+  writeEnd(log, "kill", process.pid);
   say("dying");
   process.kill(process.pid, "SIGKILL");
   // The signal comes a moment later; until then nothing more may happen.

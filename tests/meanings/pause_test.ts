@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { open } from "./open.ts";
+import { open, untilAborted } from "./open.ts";
 
 test("a paused run lets its bodies finish and starts nothing new", async () => {
   const first = Promise.withResolvers<string>();
@@ -129,17 +129,21 @@ test("resuming a run that is not paused is no error", async () => {
   assertEquals((await run.status()).state, "pending");
 });
 
-test("the time of a run goes on while it is paused", async () => {
-  const slow = workflow("slow", { timeout: "1m" }).task("a", { run: () => 1 }).task("b", {
-    after: ["a"],
-    run: () => new Promise<number>(() => {}),
-  });
+test("the time of a run stands still while it is paused", async () => {
+  const finish = Promise.withResolvers<void>();
+  const slow = workflow("slow", { timeout: "1m" })
+    .task("a", { run: () => finish.promise })
+    .task("b", { after: ["a"], run: ({ ctx }) => untilAborted(ctx.signal) });
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow);
   await opened.clock.settle();
   await run.pause();
+  finish.resolve();
   await opened.clock.advance("2m");
-  await run.resume().catch(() => {});
-  await opened.clock.advance("6s");
+  assertEquals((await run.status()).state, "paused");
+  await run.resume();
+  await opened.clock.advance("59s");
+  assertEquals((await run.status()).state, "running");
+  await opened.clock.advance("1s");
   assertEquals((await run.status()).state, "failed");
 });

@@ -5,14 +5,19 @@ import { checkSource, type Complaint } from "./compiler.ts";
 const PRELUDE = `
 import { unchecked } from "../../lib/definition/schema.ts";
 import { task } from "../../lib/definition/task.ts";
-import type { Registered, Resolve } from "../../lib/definition/targets.ts";
-import { type AnyWorkflow, workflow } from "../../lib/definition/workflow.ts";
+import { workflow } from "../../lib/definition/workflow.ts";
+import { createClient } from "../../lib/engine/client.ts";
+import { createRunner } from "../../lib/engine/runner.ts";
 const base = workflow("etl", { input: unchecked<{ url: string }>() })
   .task("extract", { run: () => [{ id: 1 }] })
   .task("transform", { after: ["extract"], run: ({ extract }) => extract.map((row) => ({ ...row, ok: true })) });
 const maybe = base.task("maybe", { after: ["extract"], when: ({ extract }) => extract.length > 0, run: () => ({ n: 1 }) });
-type Known = typeof base | typeof maybe;
-declare function execute<const T extends Known["name"] | AnyWorkflow>(target: Registered<Known, T>): void;
+const child = workflow("child", { input: unchecked<{ sku: string }>() }).task("q", { run: () => 1 }).returns("q");
+const noInput = workflow("noInput").task("x", { run: () => 1 }).returns("x");
+const runner = await createRunner("sqlite::memory:", { workflows: [base, noInput] });
+const client = await createClient("sqlite::memory:");
+const outcome = await runner.execute("etl", { url: "" });
+const handle = await runner.start("etl", { url: "" });
 `;
 
 // One line each: what a user writes, and what the compiler must say about it.
@@ -86,12 +91,60 @@ const MESSAGES: Readonly<Record<string, readonly [source: string, says: string]>
     `Argument of type '"laod"' is not assignable to parameter of type '"extract" | "transform"'`,
   ],
   "a name that no workflow has lists the names": [
-    'execute("elt");',
-    `not assignable to parameter of type '"etl"'`,
+    'runner.execute("elt", { url: "" });',
+    `Argument of type '"elt"' is not assignable to parameter of type '"etl" | "noInput"'`,
   ],
   "a workflow that the runner does not know is named": [
-    'execute(workflow("other").task("a", { run: () => 1 }));',
-    `not assignable to parameter of type '"workflow 'other' is not registered with this runner"'`,
+    'runner.execute(child, { sku: "" });',
+    `not assignable to parameter of type '"workflow 'child' is not registered with this runner"'`,
+  ],
+  "many runs of a workflow that the runner does not know are refused with its name": [
+    'runner.startMany(child, [{ sku: "" }]);',
+    `not assignable to parameter of type '"workflow 'child' is not registered with this runner"'`,
+  ],
+  "a client without workflows says that it has none": [
+    'client.start("etl");',
+    `not assignable to parameter of type '"no workflow is registered here"'`,
+  ],
+  "an input of the wrong type is answered at its member": [
+    "runner.execute(base, { url: 1 });",
+    "Type 'number' is not assignable to type 'string'.",
+  ],
+  "an input that is missing is answered as a missing argument": [
+    "runner.execute(base);",
+    "Expected 2-3 arguments, but got 1.",
+  ],
+  "a misspelt member of the input is named": [
+    'runner.execute("etl", { uri: "x" });',
+    "Object literal may only specify known properties, and 'uri' does not exist in type '{ url: string; }'.",
+  ],
+  "an input for a workflow that takes none is refused": [
+    'runner.execute("noInput", { url: "x" });',
+    "is not assignable to parameter of type 'undefined'",
+  ],
+  "a misspelt option of a start is answered with the right one": [
+    'runner.start(noInput, undefined, { priorty: 1 });',
+    "'priorty' does not exist in type 'StartOptions'. Did you mean to write 'priority'?",
+  ],
+  "a misspelt task of a result is answered with the right one": [
+    'if (outcome.status === "completed") outcome.result.trasform;',
+    "Did you mean 'transform'?",
+  ],
+  "a result of the wrong type says both": [
+    'if (outcome.status === "completed") { const s: string = outcome.result.extract; }',
+    "Type '{ id: number; }[]' is not assignable to type 'string'.",
+  ],
+  "a result before the outcome is looked at does not exist": [
+    "outcome.result;",
+    "Property 'result' does not exist on type 'RunOutcome<",
+  ],
+  "an output of an outcome is possibly undefined": [
+    "outcome.outputs.extract.length;",
+    "'outcome.outputs.extract' is possibly 'undefined'.",
+  ],
+  "a fork from a task that there is none lists the tasks": [
+    'handle.fork({ from: "laod" });',
+    `Type '"laod"' is not assignable to type '"extract" | "transform"`,
   ],
 };
 

@@ -135,7 +135,7 @@ byName.fork({ outputs: { laod: { read: 1, written: 1 } } });
 byName.fork({ input: { url: 1 } });
 
 // ---- a run that is looked up may be one of any of the workflows
-const found = await runner.get("0193e5b0-0000-7000-8000-000000000000");
+const found = runner.get("0193e5b0-0000-7000-8000-000000000000");
 isTrue<IsEqual<typeof found, RunHandle<Etl | Flaky>>>();
 isTrue<IsEqual<Awaited<ReturnType<typeof found.result>>, Loaded | ResultOf<Flaky>>>();
 const end = await found.outcome();
@@ -150,7 +150,7 @@ const client = await createClient("sqlite::memory:", { workflows: [etl, flaky] }
 isTrue<IsEqual<typeof client, Client<Etl | Flaky>>>();
 isTrue<IsEqual<Awaited<ReturnType<typeof client.start<"etl">>>, RunHandle<Etl>>>();
 const stranger = await createClient("sqlite::memory:");
-const run = await stranger.get("0193e5b0-0000-7000-8000-000000000000");
+const run = stranger.get("0193e5b0-0000-7000-8000-000000000000");
 isTrue<IsEqual<Awaited<ReturnType<typeof run.result>>, unknown>>();
 run.fork({ from: "load", outputs: { extract: [] } });
 // @ts-expect-error a client without workflows starts nothing

@@ -130,11 +130,9 @@ function survey(session: Session, request: ClaimRequest, now: number): Survey {
   const { limit } = request;
   const due = dueStranded(session, request, now);
   let nextDueAt = Infinity;
-  let level = -Infinity;
   for (const group of servedGroups(session, request)) {
     // All groups of a priority share its places; a later priority gets what they leave.
-    if (group.priority > level && due.filter((run) => run.priority < group.priority).length >= limit) break;
-    level = group.priority;
+    if (due.filter((run) => run.priority < group.priority).length >= limit) break;
     const { priority, workflow, version } = group;
     const rows = session.all(DUE_IN_GROUP, priority, workflow, version, now, limit);
     for (const row of rows) due.push({ seq: Number(row["seq"]), priority, dueAt: Number(row["due_at"]) });

@@ -1,5 +1,6 @@
 /**
- * The SQLite store, for those who open it themselves instead of giving its URL to `createRunner()`.
+ * The SQLite store, for those who open it themselves instead of giving its URL to `createRunner()`: to share one between
+ * a runner and a client, say. Here are also the types of the port, for who writes a store of his own.
  *
  * @module
  */
@@ -8,6 +9,11 @@ import type { Store } from "../port.ts";
 import { parseStoreUrl, redactUrl } from "../url.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./store.ts";
 
+export type { Clock } from "../../clock.ts";
+export type { ErrorRecord, Failure } from "../../errors.ts";
+export type { Logger } from "../../logger.ts";
+export type * from "../batch.ts";
+export type * from "../port.ts";
 export type { Durability } from "./open.ts";
 export type { SqliteStoreOptions } from "./store.ts";
 

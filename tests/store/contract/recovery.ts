@@ -114,6 +114,9 @@ export function recoveryContract(test: Case): void {
     await write(store, { seq, epoch: third.epoch }, [record("a")]);
     await recover(store, { dead: [third.runner] });
     assertEquals((await store.run(id))?.crashes, 1);
+    const fourth = await claimAnew(store);
+    await recover(store, { dead: [fourth.runner] });
+    assertEquals((await store.run(id))?.crashes, 2);
   });
 
   test("progress counts that was made before the run was handed back", async ({ store }) => {

@@ -1,0 +1,85 @@
+/** `onSuccess` and `onFailure`. */
+import { assert, assertEquals } from "@std/assert";
+import { workflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { never, open } from "./open.ts";
+
+test("onSuccess is called once with the output, when that is durable", async () => {
+  const heard: unknown[] = [];
+  const hooked = workflow("hooked").task("work", {
+    run: () => ({ rows: 3 }),
+    onSuccess: async ({ output, ctx }) => {
+      const [task] = await opened.runner.get(ctx.runId).tasks();
+      heard.push([output, ctx.taskId, ctx.attempt, task?.state]);
+    },
+  });
+  await using opened = await open([hooked]);
+  await opened.runner.execute(hooked);
+  assertEquals(heard, [[{ rows: 3 }, "work", 1, "completed"]]);
+});
+
+test("onFailure is called once, after the last attempt, with what was thrown", async () => {
+  const thrown = [new Error("first"), new Error("last")];
+  const heard: unknown[] = [];
+  const hooked = workflow("hooked").task("work", {
+    retry: { attempts: 2, delay: 0 },
+    run: ({ ctx }) => {
+      throw thrown[ctx.attempt - 1];
+    },
+    onSuccess: () => heard.push("success"),
+    onFailure: ({ error, ctx }) => heard.push([error === thrown[1], ctx.attempt]),
+  });
+  await using opened = await open([hooked]);
+  await opened.clock.until(opened.runner.execute(hooked));
+  assertEquals(heard, [[true, 2]]);
+});
+
+test("the end of a run is told when its hooks have returned", async () => {
+  const finish = Promise.withResolvers<void>();
+  const hooked = workflow("hooked").task("work", { run: () => 1, onSuccess: () => finish.promise });
+  await using opened = await open([hooked]);
+  let isTold = false;
+  const outcome = opened.runner.execute(hooked).then(() => isTold = true);
+  await opened.clock.settle();
+  assertEquals(isTold, false);
+  finish.resolve();
+  await outcome;
+});
+
+test("a hook that takes for ever does not hold up the end for ever", async () => {
+  const hooked = workflow("hooked").task("work", { run: () => 1, onSuccess: never });
+  await using opened = await open([hooked]);
+  const before = opened.clock.now();
+  assertEquals((await opened.clock.until(opened.runner.execute(hooked))).status, "completed");
+  assert(opened.clock.now() - before <= 5_000);
+});
+
+for (const [how, hook] of [["throws", () => boom()], ["rejects", () => Promise.reject(new Error("no"))]] as const) {
+  test(`a hook that ${how} is logged and changes nothing`, async () => {
+    const hooked = workflow("hooked").task("work", { run: () => 1, onSuccess: (): unknown => hook() });
+    await using opened = await open([hooked]);
+    assertEquals((await opened.runner.execute(hooked)).status, "completed");
+    assertEquals(opened.lines.map(({ level, message }) => [level, message]), [["warn", 'A hook of task "work" threw']]);
+  });
+}
+
+test("a skipped or cancelled task calls no hook", async () => {
+  const heard: string[] = [];
+  const hooks = { onSuccess: () => heard.push("success"), onFailure: () => heard.push("failure") };
+  const quiet = workflow("quiet")
+    .task("off", { when: () => false, run: () => 1, ...hooks })
+    .task("hang", {
+      run: ({ ctx }) => new Promise<void>((_, no) => ctx.signal.onabort = () => no(new Error("x"))),
+      ...hooks,
+    });
+  await using opened = await open([quiet]);
+  const run = await opened.runner.start(quiet);
+  await opened.clock.settle();
+  await run.cancel();
+  await opened.clock.settle();
+  assertEquals([(await run.status()).state, heard], ["cancelled", []]);
+});
+
+function boom(): never {
+  throw new Error("no");
+}

@@ -1,0 +1,152 @@
+/** How much a runner does at once, in which order, and how much it writes for it. */
+import { assert, assertEquals } from "@std/assert";
+import { unchecked, workflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { open } from "./open.ts";
+
+test("never more than `concurrency` bodies run at once, and no place stays empty", async () => {
+  let running = 0;
+  let most = 0;
+  const busy = workflow("busy", { input: unchecked<number>() })
+    .task("a", { run: work })
+    .task("b", { run: work })
+    .task("c", { after: ["a", "b"], run: work });
+  await using opened = await open([busy], { concurrency: 5 });
+  const runs = await opened.runner.startMany(busy, Array.from({ length: 40 }, (_, n) => n));
+  await opened.clock.until(Promise.all(runs.map((run) => run.result())));
+  assertEquals([most, running], [5, 0]);
+
+  async function work(): Promise<void> {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => opened.clock.after(10, () => resolve(undefined)));
+    running--;
+  }
+});
+
+test("never more than `maxRuns` runs are held in memory", async () => {
+  let most = 0;
+  const busy = workflow("busy").task("look", {
+    async run() {
+      most = Math.max(most, (await opened.runner.stats()).runner?.runs ?? 0);
+    },
+  });
+  await using opened = await open([busy], { maxRuns: 7 });
+  const runs = await opened.runner.startMany(busy, Array.from({ length: 100 }, () => undefined));
+  await opened.clock.until(Promise.all(runs.map((run) => run.result())));
+  assertEquals(most, 7);
+});
+
+test("a run that waits long makes room for others", async () => {
+  const patient = workflow("patient").task("call", {
+    retry: { attempts: 2, delay: "1h", maxDelay: "1h", jitter: false },
+    run: ({ ctx }) => ctx.attempt === 1 ? Promise.reject(new Error("later")) : "done",
+  });
+  const quick = workflow("quick").task("go", { run: () => "went" });
+  await using opened = await open([patient, quick], { maxRuns: 1 });
+  const waiting = await opened.runner.start(patient);
+  await opened.clock.settle();
+  const run = await opened.runner.start(quick);
+  await opened.clock.settle();
+  assertEquals(await run.result(), { go: "went" });
+  assertEquals(await opened.clock.until(waiting.result(), "2h"), { call: "done" });
+});
+
+test("due runs are taken by priority, lower numbers first, then in the order of their due times", async () => {
+  const order: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  const ordered = workflow("ordered", { input: unchecked<number>() }).task("go", {
+    run: ({ input }) => (order.push(input), input === 0 ? gate.promise : undefined),
+  });
+  await using opened = await open([ordered], { maxRuns: 1 });
+  await opened.runner.start(ordered, 0);
+  const now = opened.clock.now();
+  // By number, what is wanted; all of them are due when the first one makes room.
+  const wanted = [[4, 0, 20], [6, 5, 10], [1, -10, 30], [3, 0, 10], [5, 0, 30], [2, -1, 40]] as const;
+  for (const [n, priority, later] of wanted) await opened.runner.start(ordered, n, { priority, startAt: now + later });
+  await opened.clock.advance("1s");
+  gate.resolve();
+  await opened.clock.settle();
+  assertEquals(order, [0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("a runner that starts many runs itself takes those that others left in between", async () => {
+  const order: string[] = [];
+  const named = workflow("named", { input: unchecked<string>() }).task("go", {
+    run: ({ input }) => void order.push(input),
+  });
+  await using opened = await open([named], { shared: true, maxRuns: 2 });
+  const client = await opened.client([named]);
+  const left = await client.startMany(named, Array.from({ length: 20 }, (_, n) => `left ${n}`));
+  // It knows of the backlog once it has looked and found more than it has room for.
+  await opened.clock.advance(20);
+  const own = await opened.runner.startMany(named, Array.from({ length: 200 }, (_, n) => `own ${n}`));
+  await opened.clock.until(Promise.all([...left, ...own].map((run) => run.result())));
+  const lastLeft = order.findLastIndex((name) => name.startsWith("left"));
+  assert(lastLeft < 60, `the last run that others had left was number ${lastLeft + 1} of 220`);
+});
+
+test("a chain of n tasks writes n + 2 rows", async () => {
+  const chain = workflow("chain")
+    .task("a", { run: () => 1 })
+    .task("b", { after: ["a"], run: ({ a }) => a + 1 })
+    .task("c", { after: ["b"], run: ({ b }) => b + 1 });
+  await using opened = await open([chain]);
+  await opened.clock.settle();
+  const before = (await opened.runner.stats()).store;
+  await opened.runner.execute(chain);
+  await opened.clock.settle();
+  const after = (await opened.runner.stats()).store;
+  assertEquals(after.rows - before.rows, 5);
+  // The run; each result, the last one with the end.
+  assertEquals(after.commits - before.commits, 4);
+});
+
+test("a thousand runs in flight share their commits: at most 0.05 for each task, and n + 2 rows for each run", async () => {
+  const chain = workflow("chain", { input: unchecked<number>() })
+    .task("a", { run: ({ input }) => input })
+    .task("b", { after: ["a"], run: ({ a }) => a + 1 })
+    .task("c", { after: ["b"], run: ({ b }) => b + 1 })
+    .returns("c");
+  await using opened = await open([chain]);
+  await opened.clock.settle();
+  const before = (await opened.runner.stats()).store;
+  const outcomes = await Promise.all(Array.from({ length: 1_000 }, (_, n) => opened.runner.execute(chain, n)));
+  const after = (await opened.runner.stats()).store;
+  assertEquals(
+    outcomes.map((outcome) => outcome.status === "completed" ? outcome.result : outcome.status),
+    range(1_000, 2),
+  );
+  assertEquals(after.rows - before.rows, 5 * 1_000);
+  const perTask = (after.commits - before.commits) / 3_000;
+  assert(perTask <= 0.05, `${perTask} commits for each task`);
+});
+
+test("an idle runner writes nothing but its sign of life", async () => {
+  const quick = workflow("quick").task("go", { run: () => 1 });
+  await using opened = await open([quick], { lease: "30s" });
+  await opened.runner.execute(quick);
+  await opened.clock.settle();
+  const before = (await opened.runner.stats()).store;
+  await opened.clock.advance("5m");
+  const after = (await opened.runner.stats()).store;
+  assertEquals([after.commits - before.commits, after.rows - before.rows], [30, 30]);
+});
+
+test("a body that takes long is marked as running once, and a short one never", async () => {
+  const finish = Promise.withResolvers<void>();
+  const mixed = workflow("mixed").task("short", { run: () => 1 }).task("long", { run: () => finish.promise });
+  await using opened = await open([mixed]);
+  await opened.clock.settle();
+  const before = (await opened.runner.stats()).store;
+  const run = await opened.runner.start(mixed);
+  await opened.clock.advance("5s");
+  finish.resolve();
+  await run.result();
+  const after = (await opened.runner.stats()).store;
+  // The run, the mark, two results and the end.
+  assertEquals(after.rows - before.rows, 5);
+});
+
+function range(length: number, from: number): number[] {
+  return Array.from({ length }, (_, n) => n + from);
+}
