@@ -80,7 +80,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, now, logger, outbox } = options;
   const events = createEmitter(options.emit, now);
   const runs = new Map<number, LiveRun>();
-  const paused = new Set<LiveRun>();
+  // Since when: the time of a run stands still while it is paused.
+  const paused = new Map<LiveRun, number>();
   let isStopping = false;
   let quiet: (() => void) | undefined;
   const recorder = createRecorder({
@@ -127,10 +128,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (isStopping) return;
     runs.set(run.seq, run);
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
-    if (run.deadlineAt !== undefined) {
-      setTimer(run, DEADLINE, run.deadlineAt - now(), () => overrun(run));
-    }
+    setDeadline(run);
     tell(run, { type: "begun" });
+  }
+
+  function setDeadline(run: LiveRun): void {
+    if (run.deadlineAt !== undefined) setTimer(run, DEADLINE, run.deadlineAt - now(), () => overrun(run));
   }
 
   /** Something happened to a run: asks the machine and does what it says. */
@@ -266,7 +269,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (run === undefined) continue;
       if (isPaused) {
         stillPaused.add(run);
-        paused.add(run);
+        if (!paused.has(run)) paused.set(run, now());
+        run.timers?.get(DEADLINE)?.();
         tell(run, { type: "paused" });
         for (const attempt of run.attempts) if (attempt?.stage === "queued") abandon(attempt);
       }
@@ -274,9 +278,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
       const cause = new RunCancelledError(run.id, cancel.reason);
       close(run, "cancelled", { cause, reason: cancel.reason, error: undefined });
     }
-    for (const run of paused) {
+    for (const [run, since] of paused) {
       if (stillPaused.has(run)) continue;
       paused.delete(run);
+      if (run.deadlineAt !== undefined) run.deadlineAt += now() - since;
+      setDeadline(run);
       tell(run, { type: "resumed" });
     }
   }

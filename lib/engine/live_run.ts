@@ -17,8 +17,8 @@ export interface LiveRun {
   readonly plan: Plan;
   /** Its input as JSON text. */
   readonly input: string | undefined;
-  /** When it must have ended. */
-  readonly deadlineAt: number | undefined;
+  /** When it must have ended; later by as long as it was paused. */
+  deadlineAt: number | undefined;
   /** The limit behind it. */
   readonly timeoutMs: number | undefined;
   /** How many runners have died with it. */
@@ -31,7 +31,7 @@ export interface LiveRun {
   failures: Map<number, readonly Failure[]> | undefined;
   /** When the latest attempt of a task began, by task number. */
   readonly startedAt: (number | undefined)[];
-  /** Outputs of steps as JSON text, or promises of steps under way, by task number and name. */
+  /** Outputs of steps as JSON text, which are durable or about to be, by task number and name. */
   steps: Map<string, Promise<string | undefined>> | undefined;
   /** Attempts whose end is not durable, by task number. */
   readonly attempts: (Attempt | undefined)[];

@@ -28,18 +28,20 @@ export async function runStep(
     throw new TypeError(`A step needs a name of 1 to ${LONGEST_NAME} characters: ${JSON.stringify(name)}`);
   }
   if (typeof body !== "function") throw new TypeError(`Step "${name}" needs a function`);
-  const steps = attempt.run.steps ??= new Map();
-  const key = stepKey(attempt.task, name);
-  const known = steps.get(key);
+  const known = attempt.run.steps?.get(stepKey(attempt.task, name)) ?? underWay.get(attempt)?.get(name);
   if (known !== undefined) return decodeJson(await known);
-  if (attempt.stage !== "running") {
-    throw attempt.aborted?.reason ?? new Error(`Cannot run step "${name}": its attempt is over`);
-  }
+  if (attempt.stage !== "running") throw whyOver(attempt, name);
+  const own = underWay.get(attempt) ?? new Map<string, Promise<string | undefined>>();
+  underWay.set(attempt, own);
   const output = perform(attempt, name, body, options);
-  steps.set(key, output);
-  output.catch(() => steps.delete(key));
+  own.set(name, output);
+  const done = (): void => void own.delete(name);
+  output.then(done, done);
   return decodeJson(await output);
 }
+
+// By attempt: the next one must not wait for a step that hangs.
+const underWay = new WeakMap<Attempt, Map<string, Promise<string | undefined>>>();
 
 async function perform(
   attempt: Attempt,
@@ -47,7 +49,18 @@ async function perform(
   body: () => unknown,
   { recorder, now, maxPayloadBytes }: StepOptions,
 ): Promise<string | undefined> {
-  const output = encodeJson(await body(), `the output of step "${name}"`, maxPayloadBytes);
-  await recorder.append(attempt.run, stepRecord(attempt, name, output, now()));
-  return output;
+  const { run, task } = attempt;
+  const text = encodeJson(await body(), `the output of step "${name}"`, maxPayloadBytes);
+  if (attempt.stage !== "running") throw whyOver(attempt, name);
+  // Remembered before it is durable: what is on its way to the store will stand there.
+  const output = recorder.append(run, stepRecord(attempt, name, text, now())).then(() => text);
+  const steps = run.steps ??= new Map();
+  const key = stepKey(task, name);
+  steps.set(key, output);
+  output.catch(() => steps.delete(key));
+  return await output;
+}
+
+function whyOver(attempt: Attempt, name: string): unknown {
+  return attempt.aborted?.reason ?? new Error(`Cannot run step "${name}": its attempt is over`);
 }

@@ -131,7 +131,8 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
 
   /** Whoever is at work looks at the clock again and again: for each commit, each attempt, each timer. */
   async function rest(): Promise<void> {
-    for (let quiet = 0, before = touched; quiet < QUIET_TURNS; quiet++) {
+    let before = touched;
+    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await new Promise<void>((resolve) => void setImmediate(resolve));
       if (touched !== before) quiet = 0;
       before = touched;

@@ -33,6 +33,11 @@ export function writeEnd(log: string, kind: "kill" | "stop", pid: number): void 
   writeEffect(log, { kind, runId: "-", unit: "-", attempt: 0, pid, committed: [] });
 }
 
+/** A file beside the log: bodies that are held at the gate go on once it is there. */
+export function gateOf(log: string): string {
+  return `${log}.gate`;
+}
+
 /** All lines. */
 export function readEffects(log: string): Effect[] {
   if (!existsSync(log)) return [];
@@ -79,7 +84,7 @@ export function wrongIn(
     if (owner !== pid) {
       if (hands.includes(pid)) wrong.push(`${what}: it belongs to ${owner} by now`);
       else if (owner !== undefined && !ended.has(owner)) wrong.push(`${what}: its owner ${owner} lives`);
-      hands.push(pid);
+      if (!hands.includes(pid)) hands.push(pid);
     }
     if (kind === "end") continue;
     const missing = after(runId, unit).filter((before) => !committed.includes(before));

@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import { type Child, type Exit, spawn } from "../child.ts";
 import { tempDir } from "../temp_dir.ts";
-import { type Effect, readEffects, writeEnd, wrongIn } from "./effects.ts";
+import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
 
@@ -21,6 +21,8 @@ export interface Site extends AsyncDisposable {
   worker(config?: Partial<WorkerConfig>): Child;
   /** Starts another script in this folder, with the database file as its first argument. */
   process(script: string, ...args: string[]): Child;
+  /** Lets bodies go on that are held at the gate. */
+  openGate(): void;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
   /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
@@ -51,6 +53,7 @@ export async function openSite(): Promise<Site> {
     client,
     worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ path, log, ...config })])),
     process: (script, ...args) => remember(spawn(`./crash/${script}`, [path, ...args])),
+    openGate: () => writeFileSync(gateOf(log), ""),
     kill(worker) {
       writeEnd(log, "kill", worker.pid);
       worker.kill("SIGKILL");

@@ -11,12 +11,12 @@
  *
  * @module
  */
-import { writeSync } from "node:fs";
+import { existsSync, writeSync } from "node:fs";
 import process from "node:process";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
-import { writeEffect, writeEnd } from "./effects.ts";
+import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, type World } from "./workflows.ts";
 
@@ -34,8 +34,8 @@ export interface WorkerConfig {
   readonly moment?: Moment;
   /**
    * Tasks whose bodies are held, and how: until they are aborted, answering late (`"late"`) or heeding it
-   * (`"heed"`), for ever (`"deaf"`), for half a second (`"slow"`), or by keeping the event loop busy for three seconds
-   * (`"busy"`).
+   * (`"heed"`), for ever (`"deaf"`), until the test opens the gate (`"gate"`), for half a second (`"slow"`), or by
+   * keeping the event loop busy for three seconds (`"busy"`).
    */
   readonly hold?: Readonly<Record<string, Hold>>;
   /** The longest a body takes that is not held, in milliseconds; it takes a random part of it. @default {0} */
@@ -50,7 +50,7 @@ export interface WorkerConfig {
   readonly quiet?: boolean;
 }
 
-type Hold = "late" | "heed" | "deaf" | "slow" | "busy";
+type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
 
 /** What a body answers that went on after its signal aborted. */
 export const LATE = -1_000_000;
@@ -103,7 +103,7 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
     async effect(ctx, value) {
       const end = begin(ctx, ctx.taskId);
       const how = config.hold?.[ctx.taskId];
-      if (how !== undefined) value = await hold(ctx, how, value);
+      if (how !== undefined) value = await hold(ctx, how, value, gateOf(config.log));
       else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
       end();
       return value;
@@ -128,7 +128,7 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
   }
 }
 
-async function hold(ctx: TaskContext, how: Hold, value: number): Promise<number> {
+async function hold(ctx: TaskContext, how: Hold, value: number, gate: string): Promise<number> {
   const { signal, taskId } = ctx;
   signal.addEventListener("abort", () => say(`aborted ${taskId} ${signal.reason.name}`));
   say(`holding ${taskId}`);
@@ -139,6 +139,9 @@ async function hold(ctx: TaskContext, how: Hold, value: number): Promise<number>
       return await new Promise((resolve) => signal.addEventListener("abort", () => resolve(LATE)));
     case "heed":
       return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    case "gate":
+      while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
+      return value;
     case "slow":
       return await new Promise((resolve) => setTimeout(() => resolve(value), 500));
     case "busy":

@@ -207,7 +207,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     assertEquals(answerOf(effects), expected, `after ${JSON.stringify(event)}`);
     for (const effect of effects) perform(effect);
     compareTasks();
-    comparePark(event);
+    comparePark(event, effects.some((effect) => effect.do === "park"));
   }
 
   function perform(effect: Effect): void {
@@ -257,13 +257,13 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   }
 
   /** Parked is exactly what has nothing to do but to wait. */
-  function comparePark(event: Event): void {
+  function comparePark(event: Event, isParked: boolean): void {
     const { progress, model } = life;
     if (progress.phase !== "active" || event.type === "abandoned" || model.tasks.some(({ isHeld }) => isHeld)) return;
     const open = model.tasks.filter(({ end }) => end === undefined);
     const isWaiting = open.some(({ body }) => body === "waiting");
     const isBusy = model.tasks.some(({ body }, number) => body === "running" || isArmed(number));
-    if (!isWaiting || isBusy) return;
+    if (!isWaiting || isBusy) return assertEquals(isParked, false, "it was parked with something to do");
     const dueAt = Math.min(...open.flatMap((task) => task.body === "waiting" ? [task.dueAt] : []));
     assertEquals(life.parkedUntil, dueAt, "until when the run is parked");
   }

@@ -187,8 +187,30 @@ test("ctx.log writes to the runner's logger, with the run, task and attempt besi
 });
 
 test("ctx.signal is not aborted while all is well, and the same at every look", async () => {
-  const calm = workflow("calm").task("look", { run: ({ ctx }) => [ctx.signal.aborted, ctx.signal === ctx.signal] });
+  const calm = workflow("calm").task("look", {
+    run: ({ ctx }) => {
+      const { signal } = ctx;
+      return [signal.aborted, signal === ctx.signal];
+    },
+  });
   await using opened = await open([calm]);
   const run = await opened.runner.start(calm);
   assertEquals(await run.result(), { look: [false, true] });
+});
+
+test("a step that hangs is run anew by the next attempt, and what it answers late is ignored", async () => {
+  const hung = Promise.withResolvers<string>();
+  const shaky = workflow("shaky").task("work", {
+    timeout: "10s",
+    retry: { attempts: 2, delay: "1s", jitter: false },
+    run: async ({ ctx }) => {
+      const value = await ctx.step("fetch", () => ctx.attempt === 1 ? hung.promise : "second");
+      hung.resolve("first");
+      return [value, await ctx.step("fetch", () => "third")];
+    },
+  });
+  await using opened = await open([shaky]);
+  const run = await opened.runner.start(shaky);
+  assertEquals(await opened.clock.until(run.result()), { work: ["second", "second"] });
+  assertEquals((await run.tasks())[0]?.steps.map(({ output }) => output), ["second"]);
 });

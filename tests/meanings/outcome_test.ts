@@ -226,6 +226,21 @@ test("a resumed run does not ask `when` again", async () => {
   assertEquals([asked, bodies, (await again.tasks())[0]?.attempts], [1, 2, 1]);
 });
 
+test("a run that was handed back while `when` was asked asks again", async () => {
+  let asked = 0;
+  const asking = workflow("asking").task("work", {
+    when: () => ++asked === 1 ? new Promise<boolean>(() => {}) : false,
+    run: () => "ran",
+  });
+  await using opened = await open([asking], { shared: true });
+  const { id } = await opened.runner.start(asking);
+  await opened.clock.advance("1s");
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  const other = await opened.another([asking]);
+  await opened.clock.until(other.get(id).outcome());
+  assertEquals([asked, (await other.get(id).tasks())[0]?.state], [2, "skipped"]);
+});
+
 function boom(message: string): never {
   throw new Error(message);
 }

@@ -147,3 +147,18 @@ test("the time of a run stands still while it is paused", async () => {
   await opened.clock.advance("1s");
   assertEquals((await run.status()).state, "failed");
 });
+
+test("the time of a run stands still while it is paused, also while its body still runs", async () => {
+  const slow = workflow("slow", { timeout: "1m" }).task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
+  await using opened = await open([slow]);
+  const run = await opened.runner.start(slow);
+  await opened.clock.advance("50s");
+  await run.pause();
+  await opened.clock.advance("1h");
+  assertEquals((await run.status()).state, "paused");
+  await run.resume();
+  await opened.clock.advance("9s");
+  assertEquals((await run.status()).state, "running");
+  await opened.clock.advance("1s");
+  assertEquals((await run.status()).state, "failed");
+});

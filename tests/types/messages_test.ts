@@ -123,7 +123,7 @@ const MESSAGES: Readonly<Record<string, readonly [source: string, says: string]>
     "is not assignable to parameter of type 'undefined'",
   ],
   "a misspelt option of a start is answered with the right one": [
-    'runner.start(noInput, undefined, { priorty: 1 });',
+    "runner.start(noInput, undefined, { priorty: 1 });",
     "'priorty' does not exist in type 'StartOptions'. Did you mean to write 'priority'?",
   ],
   "a misspelt task of a result is answered with the right one": [

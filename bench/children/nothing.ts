@@ -1,0 +1,2 @@
+/** What the runtime itself takes to print a line. */
+console.log("completed");

@@ -1,0 +1,42 @@
+import { type DynamicWorkflow, dynamicWorkflow, type Runner } from "../mod.ts";
+import { body } from "./ceiling.ts";
+
+/** `k` tasks, each after the one before, that hand the payload on. */
+export function chain(k: number): DynamicWorkflow<"chain"> {
+  const source = (at: number): string => at === 0 ? "input" : `t${at - 1}`;
+  return dynamicWorkflow({
+    name: "chain",
+    tasks: Array.from({ length: k }, (_, at) => ({
+      id: `t${at}`,
+      after: at === 0 ? [] : [source(at)],
+      run: (args) => body(String(args[source(at)])),
+    })),
+  });
+}
+
+/** One task, `width` after it, and one after all of them. */
+export function fan(width: number): DynamicWorkflow<"fan"> {
+  const ids = Array.from({ length: width }, (_, at) => `item${at}`);
+  return dynamicWorkflow({
+    name: "fan",
+    tasks: [
+      { id: "split", run: ({ input }) => body(String(input)) },
+      ...ids.map((id) => ({
+        id,
+        after: ["split"],
+        run: (args: Readonly<Record<string, unknown>>) => body(String(args["split"])),
+      })),
+      { id: "join", after: ids, run: (args) => ids.filter((id) => args[id] !== undefined).length },
+    ],
+  });
+}
+
+/** Carries one run to its end. */
+export async function complete<Name extends string>(
+  runner: Runner<DynamicWorkflow<Name>>,
+  workflow: DynamicWorkflow<Name>,
+  input: string,
+): Promise<void> {
+  const outcome = await runner.execute(workflow, input);
+  if (outcome.status !== "completed") throw new Error(`run "${outcome.runId}" ended as ${outcome.status}`);
+}

@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { testContext } from "../../lib/testing/mod.ts";
+import { PayloadError, RunCancelledError, task, type TaskContext } from "../../mod.ts";
+import { test } from "../harness.ts";
+
+test("a context has defaults for everything", () => {
+  const { runId, taskId, attempt, idempotencyKey, signal } = testContext();
+  assertEquals({ runId, taskId, attempt, idempotencyKey, aborted: signal.aborted }, {
+    runId: "test-run",
+    taskId: "test-task",
+    attempt: 1,
+    idempotencyKey: "test-run/test-task",
+    aborted: false,
+  });
+});
+
+test("a context is what it is told to be", () => {
+  const { runId, taskId, attempt, idempotencyKey } = testContext({ runId: "r", taskId: "t", attempt: 3 });
+  assertEquals([runId, taskId, attempt, idempotencyKey], ["r", "t", 3, "r/t"]);
+});
+
+test("a body can be tested with it, away from any workflow", async () => {
+  const transform = task({
+    run: async ({ extract, ctx }: { extract: number[]; ctx: TaskContext }) => {
+      ctx.progress(1, extract.length, "rows");
+      ctx.log("begun", { rows: extract.length });
+      ctx.log.warn("slow");
+      return await ctx.step("sum", () => extract.reduce((a, b) => a + b, 0));
+    },
+  });
+  const ctx = testContext();
+  assertEquals(await transform.run({ extract: [1, 2, 3], ctx }), 6);
+  assertEquals(ctx.progressed, [{ done: 1, total: 3, message: "rows" }]);
+  const who = { runId: "test-run", taskId: "test-task", attempt: 1 };
+  assertEquals(ctx.logged, [
+    { level: "info", message: "begun", fields: { ...who, rows: 3 } },
+    { level: "warn", message: "slow", fields: who },
+  ]);
+  assertEquals([...ctx.steps], [["sum", 6]]);
+});
+
+test("a step runs once, at the same time and afterwards", async () => {
+  const ctx = testContext();
+  let calls = 0;
+  const step = (): Promise<number> => ctx.step("one", () => ++calls);
+  assertEquals([await Promise.all([step(), step()]), await step(), calls], [[1, 1], 1, 1]);
+});
+
+test("a step that throws is not remembered", async () => {
+  const ctx = testContext();
+  await assertRejects(() => ctx.step("shaky", () => Promise.reject(new Error("no"))), Error, "no");
+  assertEquals(await ctx.step("shaky", () => "yes"), "yes");
+});
+
+test("steps of an earlier attempt can be given", async () => {
+  const ctx = testContext({ attempt: 2, steps: { charge: { receipt: 7 } } });
+  assertEquals(await ctx.step("charge", () => ({ receipt: 0 })), { receipt: 7 });
+});
+
+test("a step answers a copy, and refuses what a run could not store", async () => {
+  const ctx = testContext({ maxPayloadBytes: 100 });
+  const list = await ctx.step("list", () => [1]);
+  list.push(2);
+  assertEquals(await ctx.step("list", () => []), [1]);
+  await assertRejects(() => ctx.step("big", () => 1n), PayloadError, 'the output of step "big"');
+  await assertRejects(() => ctx.step("long", () => "x".repeat(200)), PayloadError, "100");
+});
+
+test("abort() aborts the signal, by default as a cancellation does", () => {
+  const cancelled = testContext({ runId: "r" });
+  cancelled.abort();
+  assertInstanceOf(cancelled.signal.reason, RunCancelledError);
+  const other = testContext();
+  other.abort("my reason");
+  assertEquals([other.signal.aborted, other.signal.reason], [true, "my reason"]);
+  assert(!testContext().signal.aborted);
+});
