@@ -69,7 +69,9 @@ export interface ExecutorOptions {
   readonly emit: ((event: RunEvent) => void) | undefined;
   /** Something of a run became durable. */
   readonly touched: (runId: string) => void;
-  /** A run has ended, durably, and its hooks have been called. */
+  /** A run has ended, durably, but its hooks have not returned yet. */
+  readonly finishing: (runId: string) => void;
+  /** A run has ended, durably, and its hooks have returned. */
   readonly ended: (end: RunEnd) => void;
   /** A run left memory; it is due at that time if it waits. */
   readonly left: (dueAt: number | undefined) => void;
@@ -305,12 +307,22 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
     options.left(undefined);
     if (run.hooks === undefined) return finished(end);
-    // Waiters are told when hooks have returned, unless one takes for ever.
-    let timer: (() => void) | undefined;
-    const patience = new Promise<void>((resolve) => timer = clock.after(GRACE_MS, resolve));
-    void Promise.race([Promise.allSettled(run.hooks), patience]).then(() => {
-      timer?.();
+    options.finishing(run.id);
+    const told = settledOrLate(run.hooks).then(() => {
+      finishing.delete(told);
       finished(end);
+    });
+    finishing.add(told);
+  }
+
+  /** Resolves when all have settled; one that takes for ever is not waited for. */
+  function settledOrLate(hooks: readonly Promise<unknown>[]): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = clock.after(GRACE_MS, resolve);
+      void Promise.allSettled(hooks).then(() => {
+        cancel();
+        resolve();
+      });
     });
   }
 
@@ -355,6 +367,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     await outbox.idle();
     recorder.stop();
     for (const run of [...runs.values()]) forget(run);
+    await Promise.all(finishing);
   }
 
   function handBack(run: LiveRun): void {

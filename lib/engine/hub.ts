@@ -10,6 +10,8 @@ export interface Hub {
   end(runId: string): Promise<RunEnd | undefined>;
   /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
+  /** A run has ended, and who waits for it is told by this process: not before. */
+  hold(runId: string): void;
   /** A run has ended: how is to be read from the store. */
   settled(runId: string): void;
   /** A run has ended in this process. */
@@ -35,6 +37,7 @@ interface Waiter {
 export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   const waiters = new Map<string, Waiter>();
   const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
+  const held = new Set<string>();
   let unwatch: (() => void) | undefined;
   let cancelPoll: (() => void) | undefined;
   let isSoon = false;
@@ -60,6 +63,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
         if (listeners.size === 0) subscribers.delete(runId);
       };
     },
+    hold: (runId) => void held.add(runId),
     settled: (runId) => settle(runId, undefined),
     ended: (end) => settle(end.runId, end),
     touched,
@@ -80,6 +84,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   };
 
   function settle(runId: string, end: RunEnd | undefined): void {
+    held.delete(runId);
     waiters.get(runId)?.resolve(end);
     waiters.delete(runId);
     touched(runId);
@@ -118,7 +123,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     isSoon = false;
     try {
       if (waiters.size > 0) {
-        for (const id of await store.ended([...waiters.keys()])) settle(id, undefined);
+        for (const id of await store.ended([...waiters.keys()].filter((id) => !held.has(id)))) settle(id, undefined);
       }
     } catch (error) {
       logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });

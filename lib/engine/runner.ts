@@ -113,6 +113,7 @@ async function openRunner<W extends AnyWorkflow>(
     random: Math.random,
     emit,
     touched: (runId) => desk.hub.touched(runId),
+    finishing: (runId) => desk.hub.hold(runId),
     ended: (end) => desk.hub.ended(end),
     left(dueAt) {
       if (dueAt !== undefined) claims.expect(dueAt);

@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { UnknownTaskError } from "../../lib/errors.ts";
-import { graphOf, type GraphTask } from "../../lib/definition/graph.ts";
+import { graphOf } from "../../lib/definition/graph.ts";
+import type { GraphTask } from "../../lib/definition/graph_task.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { test } from "../harness.ts";
 

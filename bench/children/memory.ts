@@ -1,0 +1,93 @@
+/**
+ * Holds runs and tells what they cost; each case in a process of its own, so that one does not find the memory of
+ * another. The first argument is the case, the second the file.
+ */
+import process from "node:process";
+import { createRunner, type DynamicWorkflow, dynamicWorkflow } from "../../mod.ts";
+import { flag } from "../measure.ts";
+
+const gate = Promise.withResolvers<void>();
+const RUNS = flag("runs", 10_000);
+const [, , what, path] = process.argv;
+// A runner that held none would not have loaded what this measures.
+const before = await warmRss();
+let most = before;
+const sampling = setInterval(() => most = Math.max(most, process.memoryUsage().rss), 10);
+
+switch (what) {
+  case "fill":
+    await fill();
+    break;
+  case "not served":
+    await hold(waiting("another"), { maxRuns: 1_000, concurrency: 64 });
+    break;
+  case "served":
+    await hold(waiting("waiting"), { maxRuns: 1_000, concurrency: 1_000 });
+    break;
+  case "in flight":
+    await hold(waiting("waiting"), { maxRuns: RUNS, concurrency: RUNS, start: RUNS });
+    break;
+}
+// Bodies are still waiting.
+process.exit(0);
+
+function waiting<const Name extends string>(name: Name): DynamicWorkflow<Name> {
+  return dynamicWorkflow({
+    name,
+    tasks: [
+      { id: "before", run: ({ input }) => input },
+      { id: "wait", after: ["before"], run: () => gate.promise },
+      { id: "after", after: ["wait"], run: () => 1 },
+    ],
+  });
+}
+
+/** Runs that nobody has begun. */
+async function fill(): Promise<void> {
+  const workflow = waiting("waiting");
+  // Full already, so that what it starts is left in the store.
+  const runner = await createRunner(`sqlite://${path}`, { workflows: [workflow], durability: "process", maxRuns: 1 });
+  for (let left = RUNS; left > 0; left -= 1_000) {
+    const inputs = Array.from({ length: Math.min(left, 1_000) }, (_, at) => `input ${at}`);
+    await runner.startMany(workflow, inputs, { startAt: Date.now() + 2_000 });
+  }
+  await runner.stop({ timeout: 0 });
+}
+
+async function hold(
+  workflow: DynamicWorkflow<string>,
+  options: { readonly maxRuns: number; readonly concurrency: number; readonly start?: number },
+): Promise<void> {
+  const { maxRuns, concurrency, start = 0 } = options;
+  const runner = await createRunner(`sqlite://${path}`, {
+    workflows: [workflow],
+    durability: "process",
+    maxRuns,
+    concurrency,
+  });
+  for (let left = start; left > 0; left -= 1_000) {
+    await runner.startMany(workflow, Array.from({ length: Math.min(left, 1_000) }, (_, at) => `input ${at}`));
+  }
+  // Long enough for a claim or two, and for what a claim makes to be there.
+  let stats = await runner.stats();
+  for (let looks = 0; looks < 30 && stats.runner!.active < start; looks++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stats = await runner.stats();
+  }
+  clearInterval(sampling);
+  console.log(JSON.stringify({
+    pending: stats.runs.pending,
+    held: stats.runner!.runs,
+    bodies: stats.runner!.active,
+    rssGrowthMb: (process.memoryUsage().rss - before) / 2 ** 20,
+    mostGrowthMb: (most - before) / 2 ** 20,
+  }));
+}
+
+/** The memory of a process that has run something. */
+async function warmRss(): Promise<number> {
+  const workflow = dynamicWorkflow({ name: "warm", tasks: [{ id: "a", run: () => 1 }] });
+  await using runner = await createRunner("sqlite::memory:", { workflows: [workflow] });
+  await runner.execute(workflow);
+  return process.memoryUsage().rss;
+}
