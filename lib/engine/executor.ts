@@ -82,6 +82,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, now, logger, outbox } = options;
   const events = createEmitter(options.emit, now);
   const runs = new Map<number, LiveRun>();
+  const finishing = new Set<Promise<void>>();
   // Since when: the time of a run stands still while it is paused.
   const paused = new Map<LiveRun, number>();
   let isStopping = false;
