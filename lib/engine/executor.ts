@@ -39,6 +39,8 @@ export interface Executor {
   readonly size: number;
   /** Bodies that run and bodies that wait for a place. */
   readonly load: { readonly active: number; readonly queued: number };
+  /** With how many crashes the runs that it holds have come. */
+  readonly crashes: readonly number[];
   /** Takes in a run this process owns. */
   adopt(run: LiveRun): void;
   /** Does what was ordered; what is paused here and not in the list is resumed. */
@@ -118,6 +120,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     get load() {
       return { active: bodies.active.size, queued: bodies.queued };
+    },
+    get crashes() {
+      return [...runs.values()].map((run) => run.crashes);
     },
     adopt,
     obey,

@@ -24,6 +24,7 @@ import { type RunnerOptions, type RunnerSettings, runnerSettings } from "./optio
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { holdRejections } from "./rejections.ts";
+import { hasTurn, TURN_MS } from "./suspects.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
 
@@ -233,7 +234,8 @@ async function openRunner<W extends AnyWorkflow>(
     // Counted as taken until they are in memory: a claim in between must not ask for their places again.
     reserved += runs.length;
     claims.answered(claim);
-    for (const run of runs) {
+    const turns = await sift(runs);
+    for (const run of turns) {
       reserved--;
       // What is claimed while the runner stops goes back with all that it still owns.
       if (stopping !== undefined) continue;
@@ -250,6 +252,27 @@ async function openRunner<W extends AnyWorkflow>(
     }
   }
 
+  /** Those whose turn it is; the others have gone back, durably, before one of these may take this process down. */
+  async function sift(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
+    if (runs.every(({ crashes }) => crashes === 0)) return runs;
+    const held = [...executor.crashes];
+    const turns: ClaimedRun[] = [];
+    const gone: Promise<void>[] = [];
+    for (const run of runs) {
+      if (hasTurn(run.crashes, held, settings.recoveryLimit)) {
+        held.push(run.crashes);
+        turns.push(run);
+        continue;
+      }
+      reserved--;
+      const dueAt = now() + TURN_MS;
+      gone.push(giveBack(run, { to: "waiting", dueAt, release: true }));
+      claims.expect(dueAt);
+    }
+    await Promise.all(gone);
+    return turns;
+  }
+
   async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
     if (run.version === plan.workflow.version || run.journal.length === 0) return undefined;
     const text = await store.definition({ workflow: run.workflow, version: run.version });
@@ -258,13 +281,19 @@ async function openRunner<W extends AnyWorkflow>(
 
   function strand(run: ClaimedRun, by: string, reason: string): void {
     logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
-    giveBack(run, { to: "stranded", by, reason });
+    void giveBack(run, { to: "stranded", by, reason });
     emit?.({ type: "run.stranded", runId: run.id, workflow: run.workflow, at: now(), reason });
   }
 
-  function giveBack(run: ClaimedRun, move: RunMove): void {
-    const { seq, epoch } = run;
-    outbox.write({ seq, epoch, records: [], move, sent: false, settled: () => desk.hub.touched(run.id) });
+  function giveBack({ id, seq, epoch }: ClaimedRun, move: RunMove): Promise<void> {
+    return new Promise((resolve) => {
+      outbox.write({ seq, epoch, records: [], move, sent: false, settled });
+
+      function settled(): void {
+        desk.hub.touched(id);
+        resolve();
+      }
+    });
   }
 
   function bringIn(plan: Plan, arrival: Arrival & Partial<ClaimedRun>): void {

@@ -62,7 +62,7 @@ export async function openSite(): Promise<Site> {
     async stop(worker) {
       writeEnd(log, "stop", worker.pid);
       worker.kill("SIGTERM");
-      const exit = await worker.exited;
+      const exit = await within(20_000, "to stop", worker.exited);
       assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
       return exit;
     },

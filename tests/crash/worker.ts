@@ -78,7 +78,11 @@ async function main(config: WorkerConfig): Promise<void> {
   });
   const longestGap = watchGaps();
   let isStopping = false;
-  process.once("SIGTERM", () => void stop());
+  process.once("SIGTERM", () =>
+    void stop().catch((error) => {
+      complain("error", String(error));
+      process.exit(1);
+    }));
   say("ready");
   for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
   const names = ["chain", "diamond", "flaky", "stepwise", "failing"] as const;
