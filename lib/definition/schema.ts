@@ -41,16 +41,15 @@ export function unchecked<T>(): Schema<T, T> {
 }
 
 /**
- * What `schema` makes of a value; the value itself without a schema.
+ * What `schema` makes of a value, or a promise of it if the schema answers with one; the value itself without a schema.
  *
  * @throws {ValidationError} If the schema refuses it or throws; `action` begins the message.
  */
-export async function validate(schema: Schema | undefined, value: unknown, action: string): Promise<unknown> {
+export function validate(schema: Schema | undefined, value: unknown, action: string): unknown {
   if (schema === undefined) return value;
-  const result = await answerOf(schema, value, action);
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.map(issueText);
-  throw new ValidationError(action, issues.length > 0 ? issues : ["its schema refuses it"]);
+  const answer = ask(schema, value, action);
+  if (!(answer instanceof Promise)) return valueOf(answer, action);
+  return answer.then((answer) => valueOf(answer, action), (thrown) => refuse(thrown, action));
 }
 
 /** Whether a value is a Standard Schema. */
@@ -62,16 +61,28 @@ export function isSchema(value: unknown): value is Schema {
     "validate" in standard && typeof standard.validate === "function";
 }
 
-async function answerOf(schema: Schema, value: unknown, action: string): Promise<ValidationResult<unknown>> {
+function ask(schema: Schema, value: unknown, action: string): unknown {
   try {
-    const result: unknown = await schema["~standard"].validate(value);
-    if (typeof result === "object" && result !== null) return result as ValidationResult<unknown>;
-  } catch (error) {
-    const refusal = new ValidationError(action, [`its schema threw "${thrownMessage(error)}"`]);
-    refusal.cause = error;
-    throw refusal;
+    return schema["~standard"].validate(value);
+  } catch (thrown) {
+    refuse(thrown, action);
   }
-  throw new ValidationError(action, ["its schema answered no result"]);
+}
+
+function valueOf(answer: unknown, action: string): unknown {
+  if (typeof answer !== "object" || answer === null) {
+    throw new ValidationError(action, ["its schema answered no result"]);
+  }
+  const result = answer as ValidationResult<unknown>;
+  if (result.issues === undefined) return result.value;
+  const issues = result.issues.map(issueText);
+  throw new ValidationError(action, issues.length > 0 ? issues : ["its schema refuses it"]);
+}
+
+function refuse(thrown: unknown, action: string): never {
+  const refusal = new ValidationError(action, [`its schema threw "${thrownMessage(thrown)}"`]);
+  refusal.cause = thrown;
+  throw refusal;
 }
 
 function issueText(issue: ValidationIssue): string {

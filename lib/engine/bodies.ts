@@ -85,7 +85,7 @@ export function createBodies(options: BodiesOptions): Bodies {
       if (attempt.stage === "queued") launch(attempt);
     }
     // What has left the line is let go of now and then: shifting an array one by one would be quadratic.
-    if (head === line.length || head > 1024) {
+    if (head > 1024) {
       line = line.slice(head);
       head = 0;
     }

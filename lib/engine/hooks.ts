@@ -4,9 +4,14 @@ import type { Attempt, LiveRun } from "./live_run.ts";
 
 /** Calls `onSuccess` or `onFailure` of a task whose end is durable. What a hook throws is logged and changes nothing. */
 export function callHooks(run: LiveRun, attempt: Attempt, logger: Logger): void {
+  const { onSuccess, onFailure } = run.plan.tasks[attempt.task]!;
+  if (onSuccess !== undefined || onFailure !== undefined) call(run, attempt, logger);
+}
+
+function call(run: LiveRun, attempt: Attempt, logger: Logger): void {
   const { onSuccess, onFailure, id } = run.plan.tasks[attempt.task]!;
   const ctx = attempt.context;
-  if (ctx === undefined || (onSuccess === undefined && onFailure === undefined)) return;
+  if (ctx === undefined) return;
   const { state } = run.progress.tasks[attempt.task]!;
   try {
     if (state === "completed") watch(onSuccess?.({ output: decodeJson(run.outputs[attempt.task]), ctx }));

@@ -141,12 +141,13 @@ function end(run: RunProgress, as: "completed" | "failed" | "cancelled", effects
 
 function begin(plan: Plan, run: RunProgress, effects: Effect[]): void {
   // Picked out before any of them is decided: what a skip decides in turn must not be decided twice.
-  const open = run.tasks.flatMap((task, number) => task.state === "pending" && task.unsettled === 0 ? [number] : []);
+  const open: number[] = [];
+  run.tasks.forEach((task, number) => task.state === "pending" && task.unsettled === 0 && open.push(number));
   for (const number of open) if (isSkipped(plan, run, number)) settle(plan, run, number, effects);
   startReady(run, effects);
-  for (const [number, task] of run.tasks.entries()) {
+  run.tasks.forEach((task, number) => {
     if (task.state === "waiting") effects.push({ do: "wait", task: number, dueAt: task.dueAt });
-  }
+  });
 }
 
 /** All dependencies of a pending task have ended: either it is skipped here and now, or it will start. */

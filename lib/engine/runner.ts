@@ -208,7 +208,7 @@ async function openRunner<W extends AnyWorkflow>(
     } finally {
       reserved -= kept;
     }
-    for (const [at, verdict] of verdicts.entries()) settle(runs[at]!, verdict);
+    verdicts.forEach((verdict, at) => settle(runs[at]!, verdict));
     return verdicts;
   }
 

@@ -98,15 +98,15 @@ export function checkKey(value: unknown, checks: Checks): string | undefined {
  * @throws {ValidationError} If its schema refuses it.
  * @throws {PayloadError} If JSON cannot hold it, or it is too large.
  */
-export async function encodeInput(
+export function encodeInput(
   plan: Plan,
   input: unknown,
   action: string,
   maxPayloadBytes: number,
-): Promise<string | undefined> {
-  const schema = plan.workflow.input;
-  const value = schema === undefined ? input : await validate(schema, input, action);
-  return encodeJson(value, "input", maxPayloadBytes);
+): string | undefined | Promise<string | undefined> {
+  const value = validate(plan.workflow.input, input, action);
+  if (!(value instanceof Promise)) return encodeJson(value, "input", maxPayloadBytes);
+  return value.then((value) => encodeJson(value, "input", maxPayloadBytes));
 }
 
 /** A run to insert, whose owner is still to be decided. */

@@ -5,6 +5,7 @@ import type { Desk } from "./desk.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
+import type { Plan } from "./plan.ts";
 import { checkKey, encodeInput, newRun, type Starting, type StartSettings, startSettings } from "./start.ts";
 
 /** Starts a run; resolves when it is durable. */
@@ -14,8 +15,10 @@ export async function startRun<W extends AnyWorkflow>(
   input: unknown,
   options: unknown,
 ): Promise<RunHandle<W>> {
-  const { run, settings } = await prepare(desk, target, input, options, "start");
-  const id = await insert(desk, run);
+  const { plan, settings, action } = prepare(desk, target, options, "start");
+  const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
+  const run = newRun(plan, text, settings, desk.store.now());
+  const id = idOf(run, (await desk.insert([run]))[0]);
   if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
   return runHandle<W>(desk, id);
 }
@@ -27,8 +30,10 @@ export async function executeRun<W extends AnyWorkflow>(
   input: unknown,
   options: unknown,
 ): Promise<RunOutcome<W>> {
-  const { run, settings } = await prepare(desk, target, input, options, "execute");
-  const id = await insert(desk, run);
+  const { plan, settings, action } = prepare(desk, target, options, "execute");
+  const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
+  const run = newRun(plan, text, settings, desk.store.now());
+  const id = idOf(run, (await desk.insert([run]))[0]);
   if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
   if (id !== run.id) return outcomeOf<W>(await endOf(desk, id));
   // Its end takes another commit, so nobody has told it yet, and asking the store is not needed. Not before it is
@@ -65,24 +70,17 @@ export async function startRuns<W extends AnyWorkflow>(
   return runs.map((run, at) => runHandle<W>(desk, idOf(run, verdicts[at])));
 }
 
-async function prepare(
+function prepare(
   desk: Desk,
   target: unknown,
-  input: unknown,
   options: unknown,
-  action: "start" | "execute",
-): Promise<{ readonly run: Starting; readonly settings: StartSettings }> {
-  const plan = desk.catalog.find(target, action);
-  const what = `${action} workflow "${plan.workflow.name}"`;
+  verb: "start" | "execute",
+): { readonly plan: Plan; readonly settings: StartSettings; readonly action: string } {
+  const plan = desk.catalog.find(target, verb);
+  const what = `${verb} workflow "${plan.workflow.name}"`;
   const settings = startSettings(options, what);
   settings.signal?.throwIfAborted();
-  const text = await encodeInput(plan, input, `Cannot ${what}`, desk.maxPayloadBytes);
-  return { run: newRun(plan, text, settings, desk.store.now()), settings };
-}
-
-async function insert(desk: Desk, run: Starting): Promise<string> {
-  const [verdict] = await desk.insert([run]);
-  return idOf(run, verdict);
+  return { plan, settings, action: `Cannot ${what}` };
 }
 
 function idOf(run: Starting, verdict: StartVerdict | undefined): string {

@@ -56,12 +56,15 @@ test("the host is told apart by its boot and its process namespace", () => {
 });
 
 test("a process that has ended is dead even before anybody has waited for it", async () => {
-  // The shell becomes `sleep`, which never asks what became of the child it finds itself with.
-  const parent = spawnProcess("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  // The shell becomes `sleep` and never asks what became of its child, which must not end before: it would then be asked.
+  const parent = spawnProcess("sh", ["-c", "sleep 0.1 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const closed = new Promise((resolve) => parent.once("close", resolve));
   const pid = Number(await new Promise<string>((resolve) => parent.stdout.setEncoding("utf8").once("data", resolve)));
   try {
-    if (!existsSync(`/proc/${pid}/stat`)) return;
+    // Elsewhere nothing tells it from a process that lives.
+    if (!existsSync("/proc/self/stat")) return;
     while (!readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z")) await new Promise((next) => setTimeout(next, 5));
     // Its number and its beginning are those of the process that is asked for; only its state says that it is over.
     const pidStartedAt = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19]!;

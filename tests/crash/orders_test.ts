@@ -4,7 +4,10 @@ import { RunCancelledError } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { openSite, within } from "./site.ts";
 
-const QUICKLY_MS = 500;
+/** Without a wake-up it would take the next slow poll or heartbeat: one, two or ten seconds. */
+const QUICKLY_MS = 900;
+/** What the best of a few tries takes at most, however busy the machine is. */
+const BEST_MS = 200;
 
 test("cancel() from another process aborts the body at once", async () => {
   await using site = await openSite();
@@ -43,12 +46,14 @@ test("result() in one process tells at once of a run that another has finished",
   await using site = await openSite();
   const worker = site.worker({ hold: { c: "slow" } });
   await worker.until("ready");
+  const waits: number[] = [];
   for (let n = 0; n < 3; n++) {
     const run = await site.client.start("chain", { n });
     await run.result();
-    const lateMs = Date.now() - (await run.status()).endedAt!;
-    assert(lateMs < QUICKLY_MS, `told after ${lateMs} ms`);
+    const toldAt = Date.now();
+    waits.push(toldAt - (await run.status()).endedAt!);
   }
+  assert(Math.min(...waits) < BEST_MS && Math.max(...waits) < QUICKLY_MS, `told after ${waits} ms`);
   await site.stop(worker);
   assertEquals(await site.wrong(), []);
 });
@@ -57,12 +62,14 @@ test("an idle runner takes up at once what another process starts", async () => 
   await using site = await openSite();
   const worker = site.worker();
   await worker.until("ready");
+  const waits: number[] = [];
   for (let n = 0; n < 3; n++) {
     const run = await site.client.start("chain", { n });
     await run.result();
     const { createdAt, startedAt } = await run.status();
-    assert(startedAt! - createdAt < QUICKLY_MS, `taken up after ${startedAt! - createdAt} ms`);
+    waits.push(startedAt! - createdAt);
   }
+  assert(Math.min(...waits) < BEST_MS && Math.max(...waits) < QUICKLY_MS, `taken up after ${waits} ms`);
   await site.stop(worker);
   assertEquals(await site.wrong(), []);
 });

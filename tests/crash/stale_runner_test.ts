@@ -55,6 +55,7 @@ test("a runner that was stopped beyond its lease keeps its runs if nobody has ta
   const worker = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "slow" } });
   await worker.until("holding b");
   worker.kill("SIGSTOP");
+  // Nothing happens that could be waited for: time itself is what ends a lease.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   worker.kill("SIGCONT");
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });

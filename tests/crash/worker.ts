@@ -7,7 +7,7 @@
  * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
  * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
- * - `gap 31`, when it has stopped: the longest time in milliseconds that its event loop was busy.
+ * - `stuck 31`, when it has stopped: for how many milliseconds its event loop did not turn, in pieces of `STUCK_MS` or more.
  *
  * @module
  */
@@ -55,6 +55,9 @@ type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
 /** What a body answers that went on after its signal aborted. */
 export const LATE = -1_000_000;
 
+/** An event loop that does not turn for so long is one that users notice. */
+const STUCK_MS = 150;
+
 if (import.meta.main) await main(JSON.parse(process.argv[2]!));
 
 async function main(config: WorkerConfig): Promise<void> {
@@ -76,7 +79,7 @@ async function main(config: WorkerConfig): Promise<void> {
     ...(config.recoveryLimit === undefined ? {} : { recoveryLimit: config.recoveryLimit }),
     ...(config.quiet === true ? {} : { onEvent: tell }),
   });
-  const longestGap = watchGaps();
+  const stuckMs = watchLoop();
   let isStopping = false;
   process.once("SIGTERM", () =>
     void stop().catch((error) => {
@@ -98,7 +101,7 @@ async function main(config: WorkerConfig): Promise<void> {
     await runner.stop({ timeout: (config.drain ?? "10s") as "10s" });
     await store?.close();
     witness.close();
-    say(`gap ${longestGap()}`);
+    say(`stuck ${stuckMs()}`);
   }
 }
 
@@ -174,16 +177,16 @@ function openWitness(path: string): { committed(runId: string): string[]; close(
   };
 }
 
-/** Measures for how long at most the event loop did not turn. */
-function watchGaps(): () => number {
+/** Measures for how long the event loop did not turn when it should have. */
+function watchLoop(): () => number {
   let last = performance.now();
-  let longest = 0;
+  let stuck = 0;
   const timer = setInterval(() => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
+    const gap = performance.now() - last;
+    if (gap >= STUCK_MS) stuck += gap;
+    last += gap;
   }, 5);
-  return () => (clearInterval(timer), Math.round(longest));
+  return () => (clearInterval(timer), Math.round(stuck));
 }
 
 function tell(event: RunEvent): void {

@@ -3,8 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { openSite, within } from "./site.ts";
 
-/** A try for the lock blocks 25 ms; the rest is for a machine that has other things to do. */
-const LONGEST_GAP_MS = 250;
+/** The lock is held three times as long; a machine that is busy with other things may stop the process for a moment. */
+const STUCK_MS = 1_000;
 
 test("a process that holds the write lock for three seconds delays commits, and nothing else", async () => {
   await using site = await openSite();
@@ -18,7 +18,7 @@ test("a process that holds the write lock for three seconds delays commits, and 
   await locker.until("unlocked");
   assertEquals(await within(2_000, "the run", run.result()), 7);
   const { stdout } = await site.stop(worker);
-  assert(Number(/^gap (\d+)$/m.exec(stdout)?.[1]) < LONGEST_GAP_MS, stdout.split("\n").at(-2));
+  assert(Number(/^stuck (\d+)$/m.exec(stdout)?.[1]) < STUCK_MS, stdout.split("\n").at(-2));
 
   const heir = site.worker({ quiet: true });
   await within(10_000, "the rest", ended());

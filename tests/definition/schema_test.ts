@@ -9,7 +9,7 @@ import { test } from "../harness.ts";
 const ACTION = 'Cannot start workflow "etl"';
 
 async function issuesOf(schema: Schema, value: unknown): Promise<readonly string[]> {
-  const error = await assertRejects(() => validate(schema, value, ACTION), ValidationError);
+  const error = await assertRejects(async () => await validate(schema, value, ACTION), ValidationError);
   assertEquals(error.message, `${ACTION}: ${error.issues.join("; ")}`);
   return error.issues;
 }
@@ -62,7 +62,7 @@ test("a schema that throws, rejects or answers nothing is a refusal with its cau
   assertEquals(await issuesOf(schemaOf(() => Promise.reject(undefined)), 1), ['its schema threw "undefined"']);
   assertEquals(await issuesOf(schemaOf(() => undefined), 1), ["its schema answered no result"]);
   assertEquals(await issuesOf(schemaOf(() => ({ issues: [] })), 1), ["its schema refuses it"]);
-  const error = await assertRejects(() => validate(throwing, 1, ACTION), ValidationError);
+  const error = await assertRejects(async () => await validate(throwing, 1, ACTION), ValidationError);
   assertStrictEquals(error.cause, cause);
 });
 

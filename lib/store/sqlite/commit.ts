@@ -7,6 +7,7 @@
 import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../batch.ts";
 import { claimRuns, NOTHING_DUE, peek } from "./claim.ts";
 import { faultOf } from "./faults.ts";
+import { insertRuns, writeRuns } from "./groups.ts";
 import { insertRun } from "./inserts.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
@@ -52,8 +53,8 @@ function apply(session: Session, { starts, writes, claim }: Batch, guard: Guard 
   const at = { owners: liveOwners(session, starts), now };
   if (guard === undefined) {
     return {
-      starts: starts.map((run) => insertRun(session, run, at)),
-      writes: writes.map((write) => writeRun(session, write, now)),
+      starts: insertRuns(session, starts, at),
+      writes: writeRuns(session, writes, now),
       claim: claim && claimRuns(session, claim, now),
     };
   }

@@ -22,21 +22,26 @@ values ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
-/** Inserts a run. `owners` are the runners that may own it; a run of another one is left pending. */
-export function insertRun(
-  session: Session,
-  run: NewRun,
-  { owners, now }: { readonly owners: ReadonlySet<number>; readonly now: number },
-): StartVerdict {
+/** Where and when runs are inserted. */
+export interface StartSite {
+  /** The runners that may own runs; one of another runner is left pending. */
+  readonly owners: ReadonlySet<number>;
+  /** The store's time. */
+  readonly now: number;
+}
+
+/** Inserts a run. */
+export function insertRun(session: Session, run: NewRun, site: StartSite): StartVerdict {
   const { owner, timeoutMs, fork } = run;
-  const owned = owner !== undefined && !fork && owners.has(owner);
-  const deadlineAt = owned && timeoutMs !== undefined ? now + timeoutMs : undefined;
-  const tags = run.tags.length === 0 ? undefined : JSON.stringify(run.tags);
-  if (owned && run.key === undefined && run.priority === 0 && timeoutMs === undefined && tags === undefined) {
+  const { now } = site;
+  if (isPlainStart(run, site)) {
     const { id, workflow, version, input } = run;
     const { lastInsertRowid } = session.run(INSERT_PLAIN, owner, id, workflow, version, now, input);
-    return { kind: "started", seq: lastInsertRowid, owned, at: now };
+    return { kind: "started", seq: lastInsertRowid, owned: true, at: now };
   }
+  const owned = isOwned(run, site);
+  const deadlineAt = owned && timeoutMs !== undefined ? now + timeoutMs : undefined;
+  const tags = run.tags.length === 0 ? undefined : JSON.stringify(run.tags);
   const { changes, lastInsertRowid } = session.run(
     INSERT,
     owned || fork ? 1 : 0,
@@ -62,6 +67,16 @@ export function insertRun(
   }
   for (const record of fork?.journal ?? []) session.run(INSERT_RECORD, lastInsertRowid, ...recordValues(record));
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
+}
+
+/** Whether a run is kept by its starter and has no options. */
+export function isPlainStart(run: NewRun, site: StartSite): boolean {
+  return isOwned(run, site) && run.key === undefined && run.priority === 0 && run.timeoutMs === undefined &&
+    run.tags.length === 0;
+}
+
+function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {
+  return owner !== undefined && !fork && owners.has(owner);
 }
 
 /** What a journal row holds besides its run and epoch, in the order in which the inserts name it. */

@@ -11,13 +11,8 @@ const IS_OWNED = `select 1 from runs where ${FENCED}`;
 
 const UPDATABLE = "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'pending'";
 
-// What nearly every record is: a task that completed at its first attempt. Reading the fence and writing the row are
-// one statement; that a row may be there already costs nothing until one is.
-const COMPLETE_TASK = `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
-select seq, $3, '', epoch, 'completed', 1, $4, $5, $6
-  from runs
- where ${FENCED}
+/** What becomes of a plain record whose row is there already, for groups of them too. */
+export const UNLESS_TERMINAL = `
     on conflict (run, task, part) do update
    set epoch = excluded.epoch,
        state = excluded.state,
@@ -30,6 +25,15 @@ select seq, $3, '', epoch, 'completed', 1, $4, $5, $6
        reason = null,
        progress = null
  where ${UPDATABLE}`;
+
+// What nearly every record is: a task that completed at its first attempt. Reading the fence and writing the row are
+// one statement; that a row may be there already costs nothing until one is.
+const COMPLETE_TASK = `
+insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
+select seq, $3, '', epoch, 'completed', 1, $4, $5, $6
+  from runs
+ where ${FENCED}
+${UNLESS_TERMINAL}`;
 
 // The same for one that took less than a millisecond, as most do under load: a value less to bind.
 const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
@@ -57,6 +61,8 @@ const COMPLETE = `
 update runs
    set state = 'completed', owner = null, ended_at = $3, reason = null
  where ${FENCED}`;
+
+const IS_COMPLETED = `select 1 from runs where seq = $1 and epoch = $2 and state = 'completed' and ended_at = $3`;
 
 const FAIL = `
 update runs
@@ -100,8 +106,15 @@ export function writeRun(session: Session, write: RunWrite, now: number): WriteV
   return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
 }
 
-function writeRecord(session: Session, { seq, epoch }: RunWrite, record: JournalRecord): boolean {
-  const { changes } = !isPlain(record)
+/** Completes a run. To do so once more, as after a group that was not taken whole, is no different from doing it once. */
+export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): boolean {
+  return session.run(COMPLETE, seq, epoch, endedAt).changes === 1 ||
+    session.get(IS_COMPLETED, seq, epoch, endedAt) !== undefined;
+}
+
+/** Writes a row of the journal; false if it was fenced. Doing it again changes nothing. */
+export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: JournalRecord): boolean {
+  const { changes } = !isPlainRecord(record)
     ? session.run(WRITE_RECORD, seq, epoch, ...recordValues(record))
     : record.startedAt === record.endedAt
     ? session.run(COMPLETE_TASK_AT_ONCE, seq, epoch, record.task, record.startedAt, record.output)
@@ -110,7 +123,8 @@ function writeRecord(session: Session, { seq, epoch }: RunWrite, record: Journal
   return changes === 1 || isOwned(session, { seq, epoch });
 }
 
-function isPlain(record: JournalRecord): boolean {
+/** Whether a record says no more than that a task completed at its first attempt. */
+export function isPlainRecord(record: JournalRecord): boolean {
   return record.state === "completed" && record.attempts === 1 && record.part === "" && record.failures.length === 0 &&
     record.reason === undefined && record.dueAt === undefined && record.progress === undefined;
 }
@@ -120,28 +134,28 @@ function isOwned(session: Session, { seq, epoch }: { readonly seq: number; reado
 }
 
 function move(session: Session, { seq, epoch }: RunWrite, move: RunMove, now: number): boolean {
-  const changed = change();
+  const changed = change(session, seq, epoch, move, now);
   if (changed && move.to === "stranded") addFact(session, seq, { kind: "stranded", at: now, detail: move.reason });
   return changed;
+}
 
-  function change(): boolean {
-    switch (move.to) {
-      case "completed":
-        return session.run(COMPLETE, seq, epoch, move.at).changes === 1;
-      case "failed":
-        return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
-      case "cancelled":
-        return session.run(CANCEL, seq, epoch, move.at, move.reason).changes === 1;
-      case "running":
-        return session.run(GO_ON, seq, epoch).changes === 1;
-      case "waiting":
-        return move.release
-          ? session.run(RELEASE, seq, epoch, "waiting", now, move.dueAt, null, null).changes === 1
-          : session.run(KEEP, seq, epoch, "waiting", move.dueAt).changes === 1;
-      case "pending":
-        return session.run(RELEASE, seq, epoch, "pending", now, now, null, null).changes === 1;
-      case "stranded":
-        return session.run(RELEASE, seq, epoch, "pending", now, now, move.by, move.reason).changes === 1;
-    }
+function change(session: Session, seq: number, epoch: number, move: RunMove, now: number): boolean {
+  switch (move.to) {
+    case "completed":
+      return session.run(COMPLETE, seq, epoch, move.at).changes === 1;
+    case "failed":
+      return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
+    case "cancelled":
+      return session.run(CANCEL, seq, epoch, move.at, move.reason).changes === 1;
+    case "running":
+      return session.run(GO_ON, seq, epoch).changes === 1;
+    case "waiting":
+      return move.release
+        ? session.run(RELEASE, seq, epoch, "waiting", now, move.dueAt, null, null).changes === 1
+        : session.run(KEEP, seq, epoch, "waiting", move.dueAt).changes === 1;
+    case "pending":
+      return session.run(RELEASE, seq, epoch, "pending", now, now, null, null).changes === 1;
+    case "stranded":
+      return session.run(RELEASE, seq, epoch, "pending", now, now, move.by, move.reason).changes === 1;
   }
 }
