@@ -93,14 +93,18 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       logger.warn(`The event loop was blocked for ${lateMs} ms: the lease of ${leaseMs} ms was at risk`);
     }
     try {
-      const { alive, orders } = await store.renew(runner, leaseMs);
-      if (isOver) return;
-      if (alive) options.ordered(orders);
-      else await rejoin();
+      await renewNow();
     } catch (error) {
       logger.error("Cannot renew the lease; trying again", { error: String(error) });
     }
     scheduleRenewal();
+  }
+
+  async function renewNow(): Promise<void> {
+    const { alive, orders } = await store.renew(runner, leaseMs);
+    if (isOver) return;
+    if (alive) options.ordered(orders);
+    else await rejoin();
   }
 
   async function rejoin(): Promise<void> {
@@ -126,7 +130,10 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   }
 
   async function recover(): Promise<void> {
-    const others = (await store.runners()).filter(({ id }) => id !== runner);
+    const all = await store.runners();
+    // One that was stopped for long must not begin by taking its own runs for a dead runner's.
+    if (!all.some(({ id, leaseUntil }) => id === runner && leaseUntil > store.now())) await renewNow();
+    const others = all.filter(({ id }) => id !== runner);
     const dead = others.filter(isLost).map(({ id }) => id);
     if (isOver || (dead.length === 0 && !isFirstLook)) return;
     // Once without a reason: runs may have been left by a runner whose row is gone.

@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import type { Clock } from "../../lib/clock.ts";
+import { takeLease } from "../../lib/engine/lease.ts";
+import { uuidv7 } from "../../lib/ids.ts";
+import { silent } from "../../lib/logger.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import { test } from "../harness.ts";
+
+const CARD = {
+  host: "here",
+  pid: 1,
+  pidStartedAt: undefined,
+  served: [],
+  pinned: false,
+  concurrency: 1,
+  maxRuns: 1,
+};
+
+test("a runner that was stopped beyond its lease renews it before it takes over from others", async () => {
+  let now = 1_000_000;
+  // Its timers never fire: the process was stopped, and what it does first is to look after others.
+  const clock: Clock = { now: () => now, after: () => () => {} };
+  const store = await openSqliteStore(":memory:", { clock });
+  const taken: string[] = [];
+  const lease = await takeLease({
+    store,
+    clock,
+    logger: silent,
+    card: CARD,
+    leaseMs: 30_000,
+    recoveryLimit: 5,
+    ordered() {},
+    lost: () => taken.push("own"),
+    recovered: ({ released }) => taken.push(...released.map(({ id }) => id)),
+  });
+  const other = await store.join({ ...CARD, host: "there" }, 30_000);
+  const [mine, theirs] = [lease.runner, other].map((owner) => ({
+    ...{ id: uuidv7(now), workflow: "w", version: "v", key: undefined, priority: 0, dueAt: now, tags: [] },
+    ...{ input: undefined, timeoutMs: undefined, fork: undefined, owner },
+  }));
+  await store.commit({ starts: [mine!, theirs!], writes: [], claim: undefined });
+  now += 60_000;
+  await lease.recover();
+  assertEquals(taken, [theirs!.id]);
+  assertEquals((await store.run(mine!.id))?.owner, lease.runner);
+  await lease.leave();
+  await store.close();
+});
