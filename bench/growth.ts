@@ -1,6 +1,7 @@
 /**
  * Whether a run costs more when the tables are full: the same chains on files that hold nothing, many finished runs, and
- * many runs that are not due here, a slice of each in turn.
+ * many runs that are another's or not due, a slice of each in turn; once with runs that their starter keeps, once with
+ * runs that are claimed.
  *
  * `deno run -A bench/growth.ts` or `bun bench/growth.ts`; `--finished=1000000 --waiting=100000 --runs=2000 --rounds=15`.
  *
@@ -36,31 +37,36 @@ await using finished = await open(finishedFile.path);
 await using waiting = await open(waitingFile.path);
 const subjects = { empty, finished, waiting };
 type Subject = keyof typeof subjects;
-const costs: Record<Subject, Cost[]> = { empty: [], finished: [], waiting: [] };
 const names = Object.keys(subjects) as Subject[];
+const costs = { kept: noCosts(), claimed: noCosts() };
 // Two rounds more than counted: they warm up. Who is first changes, as it may find another's garbage.
 for (let round = 0; round < ROUNDS + 2; round++) {
-  for (let i = 0; i < names.length; i++) {
-    const name = names[(round + i) % names.length]!;
-    const cost = await slice(subjects[name]);
-    if (round >= 2) costs[name].push(cost);
+  for (const way of ["kept", "claimed"] as const) {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[(round + i) % names.length]!;
+      const cost = await slice(subjects[name], way);
+      if (round >= 2) costs[way][name].push(cost);
+    }
   }
 }
-for (const name of names) {
-  const of = (what: keyof Cost) => median(costs[name].map((cost) => cost[what]));
-  const ratio = (what: keyof Cost) => median(costs[name].map((cost, at) => cost[what] / costs.empty[at]![what]));
-  report({
-    bench: "growth",
-    tables: name,
-    finished: name === "finished" ? FINISHED : 0,
-    waiting: name === "waiting" ? 2 * WAITING : 0,
-    runs: RUNS * ROUNDS,
-    cpuMicrosPerRun: of("cpu"),
-    wallMicrosPerRun: of("wall"),
-    statementsPerRun: of("statements"),
-    cpuRatio: ratio("cpu"),
-    wallRatio: ratio("wall"),
-  });
+for (const way of ["kept", "claimed"] as const) {
+  for (const name of names) {
+    const all = costs[way][name];
+    const ratio = (what: "cpu" | "wall") => median(all.map((cost, at) => cost[what] / costs[way].empty[at]![what]));
+    report({
+      bench: "growth",
+      runsAre: way,
+      tables: name,
+      finished: name === "finished" ? FINISHED : 0,
+      waiting: name === "waiting" ? 2 * WAITING : 0,
+      runs: RUNS * ROUNDS,
+      cpuMicrosPerRun: median(all.map((cost) => cost.cpu)),
+      wallMicrosPerRun: median(all.map((cost) => cost.wall)),
+      statementsPerRun: median(all.map((cost) => cost.statements)),
+      cpuRatio: ratio("cpu"),
+      wallRatio: ratio("wall"),
+    });
+  }
 }
 
 interface Cost {
@@ -69,18 +75,53 @@ interface Cost {
   readonly statements: number;
 }
 
-async function slice(runner: Runner<DynamicWorkflow<"chain">>): Promise<Cost> {
+interface Open extends AsyncDisposable {
+  readonly runner: Runner<DynamicWorkflow<"chain">>;
+  /** Resolves when so many more runs have completed. */
+  completed(runs: number): Promise<void>;
+}
+
+function noCosts(): Record<Subject, Cost[]> {
+  return { empty: [], finished: [], waiting: [] };
+}
+
+/** Carries runs to their end: kept by the runner that starts them, or left in the store and claimed. */
+async function slice({ runner, completed }: Open, way: "kept" | "claimed"): Promise<Cost> {
   const before = (await runner.stats()).store.statements;
   const cpu = process.cpuUsage();
-  const ms = await inFlight(RUNS, FLIGHT, () => complete(runner, workflow, PAYLOAD));
+  const began = performance.now();
+  if (way === "kept") await inFlight(RUNS, FLIGHT, () => complete(runner, workflow, PAYLOAD));
+  else {
+    const all = completed(RUNS);
+    // What is not due yet is kept by nobody.
+    await runner.startMany(workflow, Array.from({ length: RUNS }, () => PAYLOAD), { delay: 1 });
+    await all;
+  }
   const { user, system } = process.cpuUsage(cpu);
+  const ms = performance.now() - began;
   const statements = (await runner.stats()).store.statements - before;
   return { cpu: (user + system) / RUNS, wall: ms * 1_000 / RUNS, statements: statements / RUNS };
 }
 
-function open(path: string): Promise<Runner<DynamicWorkflow<"chain">>> {
-  // Kept as long as they are here.
-  return createRunner(`sqlite://${path}`, { workflows: [workflow], durability: "process", maxRuns: FLIGHT });
+async function open(path: string): Promise<Open> {
+  let left = 0;
+  let done = () => {};
+  const runner = await createRunner(`sqlite://${path}`, {
+    workflows: [workflow],
+    durability: "process",
+    maxRuns: FLIGHT,
+    onEvent(event) {
+      if (event.type === "run.completed" && --left === 0) done();
+    },
+  });
+  return {
+    runner,
+    completed(runs) {
+      left = runs;
+      return new Promise((resolve) => done = resolve);
+    },
+    [Symbol.asyncDispose]: () => runner.stop(),
+  };
 }
 
 /** Rows as the store writes them, made by SQL: carrying a million runs to their end would take minutes. */

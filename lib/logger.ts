@@ -12,3 +12,18 @@ export interface Logger {
 
 /** Says nothing. */
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A logger whose throwing changes nothing: a run is worth more than a line about it. */
+export function harmless(logger: Logger): Logger {
+  return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
+
+  function to(level: keyof Logger): Logger["info"] {
+    return (message, fields) => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // There is nobody left to tell.
+      }
+    };
+  }
+}

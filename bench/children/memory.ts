@@ -19,13 +19,13 @@ switch (what) {
     await fill();
     break;
   case "not served":
-    await hold(waiting("another"), { maxRuns: 1_000, concurrency: 64 });
+    await hold(waiting("another"), { maxRuns: 1_000, start: 0, bodies: 0 });
     break;
   case "served":
-    await hold(waiting("waiting"), { maxRuns: 1_000, concurrency: 1_000 });
+    await hold(waiting("waiting"), { maxRuns: 1_000, start: 0, bodies: 1_000 });
     break;
   case "in flight":
-    await hold(waiting("waiting"), { maxRuns: RUNS, concurrency: RUNS, start: RUNS });
+    await hold(waiting("waiting"), { maxRuns: RUNS, start: RUNS, bodies: RUNS });
     break;
 }
 // Bodies are still waiting.
@@ -49,28 +49,27 @@ async function fill(): Promise<void> {
   const runner = await createRunner(`sqlite://${path}`, { workflows: [workflow], durability: "process", maxRuns: 1 });
   for (let left = RUNS; left > 0; left -= 1_000) {
     const inputs = Array.from({ length: Math.min(left, 1_000) }, (_, at) => `input ${at}`);
-    await runner.startMany(workflow, inputs, { startAt: Date.now() + 2_000 });
+    await runner.startMany(workflow, inputs, { delay: "3s" });
   }
   await runner.stop({ timeout: 0 });
 }
 
 async function hold(
   workflow: DynamicWorkflow<string>,
-  options: { readonly maxRuns: number; readonly concurrency: number; readonly start?: number },
+  { maxRuns, start, bodies }: { readonly maxRuns: number; readonly start: number; readonly bodies: number },
 ): Promise<void> {
-  const { maxRuns, concurrency, start = 0 } = options;
   const runner = await createRunner(`sqlite://${path}`, {
     workflows: [workflow],
     durability: "process",
     maxRuns,
-    concurrency,
+    concurrency: maxRuns,
   });
   for (let left = start; left > 0; left -= 1_000) {
     await runner.startMany(workflow, Array.from({ length: Math.min(left, 1_000) }, (_, at) => `input ${at}`));
   }
-  // Long enough for a claim or two, and for what a claim makes to be there.
+  // At least long enough for a claim or two.
   let stats = await runner.stats();
-  for (let looks = 0; looks < 30 && stats.runner!.active < start; looks++) {
+  for (let looks = 0; looks < 5 || (looks < 100 && stats.runner!.active < bodies); looks++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
     stats = await runner.stats();
   }

@@ -1,4 +1,4 @@
-import { PayloadError } from "../errors.ts";
+import { PayloadError, StoreError } from "../errors.ts";
 import { memberPath } from "./member_path.ts";
 import { thrownMessage } from "./thrown_message.ts";
 
@@ -30,9 +30,19 @@ export function encodeJson(value: unknown, label: string, maxBytes: number): str
   return text;
 }
 
-/** What `encodeJson` wrote; `undefined` for `undefined`. */
-export function decodeJson(text: string | undefined): unknown {
-  return text === undefined ? undefined : JSON.parse(text);
+/**
+ * What `encodeJson` wrote; `undefined` for `undefined`. `what` it is, and of which task, stand in the message.
+ *
+ * @throws {StoreError} `corrupt_row`, if it is no JSON, as after an edit of the database by hand.
+ */
+export function decodeJson(text: string | undefined, what = "what is stored", taskId?: string): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const of = taskId === undefined ? "" : ` of task "${taskId}"`;
+    throw new StoreError("corrupt_row", `Cannot read ${what}${of}: its JSON is not what Sluice wrote`, { cause });
+  }
 }
 
 // Deeper values are rare enough for the careful walk, which also tells a cycle from depth.

@@ -85,7 +85,7 @@ export function createBodies(options: BodiesOptions): Bodies {
       if (attempt.stage === "queued") launch(attempt);
     }
     // What has left the line is let go of now and then: shifting an array one by one would be quadratic.
-    if (head > 1024) {
+    if (head > 1024 && head * 2 > line.length) {
       line = line.slice(head);
       head = 0;
     }
@@ -174,10 +174,10 @@ function argumentsOf(attempt: Attempt): TaskArguments {
   const status = run.plan.newRecord();
   for (const dependency of run.plan.dependencies[task]!) {
     const { id } = run.plan.tasks[dependency]!;
-    args[id] = decodeJson(run.outputs[dependency]);
+    args[id] = decodeJson(run.outputs[dependency], "the output", id);
     status[id] = statusOf(run.progress.tasks[dependency]!);
   }
-  args["input"] = decodeJson(run.input);
+  args["input"] = decodeJson(run.input, "the input of the run");
   args["ctx"] = attempt.context;
   args["status"] = status;
   return args as TaskArguments;

@@ -1,3 +1,4 @@
+import { shown } from "../definition/checks.ts";
 import type { Readable, Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
@@ -56,6 +57,8 @@ export interface Client<W extends AnyWorkflow> {
   /**
    * A handle on a run. Nothing is read until one of its methods is called; those throw a `RunNotFoundError` if there is
    * no such run. Its types are those of the workflows given here, whatever the run is of: `status()` tells.
+   *
+   * @throws {TypeError} If the id is no string.
    */
   get(runId: string): RunHandle<Readable<W>>;
   /**
@@ -134,10 +137,15 @@ export function clientMethods<W extends AnyWorkflow>(
     start: (target, ...[input, options]) => startRun(desk, target, input, options),
     startMany: (target, inputs, options) => startRuns(desk, target, inputs, options),
     execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
-    get: (runId) => runHandle<Readable<W>>(desk, runId),
+    get: (runId) => runHandle<Readable<W>>(desk, checkedId("get", runId)),
     list: (options) => listRuns(desk.store, options),
-    explain: (runId) => explain(runId, desk.reader, desk.store),
+    explain: async (runId) => await explain(checkedId("explain", runId), desk.reader, desk.store),
     stranded: () => stranded(desk.store),
     stats: () => storeStats(desk.store),
   };
+}
+
+function checkedId(action: string, runId: unknown): string {
+  if (typeof runId === "string") return runId;
+  throw new TypeError(`Cannot ${action} a run: its id must be a string, not ${shown(runId)}`);
 }

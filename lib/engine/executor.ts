@@ -136,6 +136,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (isStopping) return;
     runs.set(run.seq, run);
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
+    // Before anything of it starts once more.
+    if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
     setDeadline(run);
     tell(run, { type: "begun" });
   }

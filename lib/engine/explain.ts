@@ -61,7 +61,12 @@ async function openReasons(row: RunRow, reader: Reader, store: Store): Promise<R
     reasons.push({ kind: "version", message });
   }
   if (row.owner === undefined && row.state !== "paused") reasons.push(...unownedReasons(row, runners, now));
-  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, tasks, now))];
+  if (row.owner !== undefined && !runners.some(({ id }) => id === row.owner)) {
+    const next = runners.length === 0 ? "and no other is alive" : "and another takes it over";
+    reasons.push({ kind: "runner", message: `the runner that had it is not alive, ${next}` });
+  }
+  const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, open, now))];
 }
 
 function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number): Reason[] {
@@ -70,20 +75,24 @@ function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number)
       workflow === row.workflow && (!runner.pinned || version === row.version)
     )
   );
-  if (row.dueAt !== undefined && row.dueAt > now) {
-    return [{ kind: "timer", message: `it is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }];
-  }
-  if (row.strandedBy !== undefined) return [];
-  if (runners.length === 0) return [{ kind: "runner", message: "no runner is alive" }];
-  if (able.length > 0) {
-    return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
-  }
-  const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
-  if (!known) return [{ kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` }];
-  return [{ kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` }];
+  const timers: Reason[] = row.dueAt !== undefined && row.dueAt > now
+    ? [{ kind: "timer", message: `it is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
+    : [];
+  if (row.strandedBy !== undefined) return timers;
+  // Told before it is due, too: nobody will take it then unless somebody does something.
+  if (able.length === 0) return [...timers, whyNobody(row, runners)];
+  if (timers.length > 0) return timers;
+  return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
 }
 
-function taskReasons(task: TaskInfo, all: readonly TaskInfo[], now: number): Reason[] {
+function whyNobody(row: RunRow, runners: readonly RunnerRow[]): Reason {
+  if (runners.length === 0) return { kind: "runner", message: "no runner is alive" };
+  const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
+  if (!known) return { kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` };
+  return { kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` };
+}
+
+function taskReasons(task: TaskInfo, open: ReadonlySet<string>, now: number): Reason[] {
   const { id: taskId } = task;
   switch (task.state) {
     case "running":
@@ -96,9 +105,9 @@ function taskReasons(task: TaskInfo, all: readonly TaskInfo[], now: number): Rea
       return [{ kind: "timer", taskId, dueAt, message: `task "${taskId}" ${why} ${inWords(dueAt - now)}` }];
     }
     case "pending": {
-      const open = task.after.filter((id) => all.some((one) => one.id === id && isOpen(one)));
-      if (open.length === 0) return [{ kind: "task", taskId, message: `task "${taskId}" is about to start` }];
-      const names = open.map((id) => `"${id}"`).join(", ");
+      const missing = task.after.filter((id) => open.has(id));
+      if (missing.length === 0) return [{ kind: "task", taskId, message: `task "${taskId}" is about to start` }];
+      const names = missing.map((id) => `"${id}"`).join(", ");
       return [{ kind: "task", taskId, message: `task "${taskId}" waits for ${names}` }];
     }
     case "completed":

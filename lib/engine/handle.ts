@@ -133,9 +133,10 @@ export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHan
 export async function endOf(desk: Desk, id: string): Promise<RunEnd> {
   // Listen first and look then: an end in between would be missed the other way round.
   const news = desk.hub.end(id);
+  // Nobody awaits it where the row answers, or cannot be read.
+  news.catch(() => {});
   const row = await desk.store.run(id);
   if (row === undefined || isOver(row.state)) {
-    news.catch(() => {});
     // Not only for us: others may wait for the same run.
     desk.hub.settled(id);
     if (row === undefined) throw new RunNotFoundError(id);

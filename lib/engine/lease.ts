@@ -134,8 +134,10 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     // One that was stopped for long must not begin by taking its own runs for a dead runner's.
     if (!all.some(({ id, leaseUntil }) => id === runner && leaseUntil > store.now())) await renewNow();
     const others = all.filter(({ id }) => id !== runner);
-    const dead = others.filter(isLost).map(({ id }) => id);
-    if (isOver || (dead.length === 0 && !isFirstLook)) return;
+    const lost = others.filter(isLost);
+    if (isOver || (lost.length === 0 && !isFirstLook)) return;
+    // Whose lease was over a moment ago may have renewed it since: of those the store makes sure, all in one transaction.
+    const dead = lost.flatMap((row) => isDeadNeighbour(row, options.card) ? [row.id] : []);
     // Once without a reason: runs may have been left by a runner whose row is gone.
     isFirstLook = false;
     const limit = { recoveryLimit: options.recoveryLimit, limit: RECOVER_AT_ONCE };
@@ -143,7 +145,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       const recovery = await store.recover({ dead, ...limit });
       more = recovery.more;
       const count = recovery.released.length + recovery.failed.length;
-      if (count > 0) logger.warn(`${count} runs of ${dead.length} dead runners were taken over`);
+      if (count > 0) logger.warn(`${count} runs of ${lost.length} dead runners were taken over`);
       options.recovered(recovery);
     }
   }

@@ -115,7 +115,8 @@ export interface Arrival {
   readonly journal: readonly JournalRecord[];
 }
 
-const STEP = "step:";
+/** Begins the part of a step's row; its name follows. */
+export const STEP = "step:";
 
 /** Brings a run into memory. */
 export function liveRun(plan: Plan, arrival: Arrival): LiveRun {

@@ -2,7 +2,7 @@ import { type Checks, newChecks, type Options, shown } from "../definition/check
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
-import { type Logger, silent } from "../logger.ts";
+import { harmless, type Logger, silent } from "../logger.ts";
 import type { RunEvent } from "./events.ts";
 
 /** Options of `createClient`. */
@@ -148,7 +148,7 @@ function readClient(read: Options, checks: Checks): ClientSettings {
     schema: checks.text(read["schema"], "schema"),
     durability: checks.word(read["durability"], "durability", { power: 1, process: 1 }) ?? "power",
     maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, checks),
-    logger: logger === undefined ? silent : logger as Logger,
+    logger: logger === undefined ? silent : harmless(logger as Logger),
     clock: clock === undefined ? systemClock : clock as Clock,
   };
 }

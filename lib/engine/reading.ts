@@ -9,6 +9,7 @@ import type { JournalRecord, RunState, TaskState } from "../store/batch.ts";
 import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
+import { STEP } from "./live_run.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** A run as `status()` and `list()` tell it. Times are milliseconds since the epoch. */
@@ -124,9 +125,18 @@ export function createReader(store: Store, catalog: Catalog): Reader {
     const defined = (await definition(row))?.tasks ?? [];
     const own = new Map(journal.flatMap((record) => record.part === "" ? [[record.task, record]] : []));
     const known = new Map(defined.map((task) => [task.id, task]));
+    const steps = new Map<string, JournalRecord[]>();
+    for (const record of journal) {
+      if (!record.part.startsWith(STEP)) continue;
+      const others = steps.get(record.task);
+      if (others === undefined) steps.set(record.task, [record]);
+      else others.push(record);
+    }
     // In the order of the definition; what the journal knows beyond it comes last.
     const ids = new Set([...known.keys(), ...own.keys()]);
-    return [...ids].map((id) => taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, own.get(id), journal));
+    return [...ids].map((id) =>
+      taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, own.get(id), steps.get(id) ?? [])
+    );
   }
 
   async function end(row: RunRow): Promise<RunEnd> {
@@ -184,9 +194,8 @@ function taskInfo(
   row: RunRow,
   { id, kind, after }: Pick<TaskInfo, "id" | "kind" | "after">,
   record: JournalRecord | undefined,
-  journal: readonly JournalRecord[],
+  steps: readonly JournalRecord[],
 ): TaskInfo {
-  const steps = journal.filter(({ task, part }) => task === id && part.startsWith("step:"));
   return {
     id,
     kind,
@@ -194,14 +203,18 @@ function taskInfo(
     state: stateOf(row, record),
     attempts: record?.attempts ?? 0,
     reason: record?.reason,
-    output: decodeJson(record?.output),
+    output: decodeJson(record?.output, "the output", id),
     error: record?.failures.at(-1)?.error,
     failures: record?.failures ?? [],
     startedAt: record?.startedAt,
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
-    progress: decodeJson(record?.progress) as Progress | undefined,
-    steps: steps.map(({ part, output, endedAt }) => ({ name: part.slice(5), output: decodeJson(output), endedAt })),
+    progress: decodeJson(record?.progress, "the progress", id) as Progress | undefined,
+    steps: steps.map(({ part, output, endedAt }) => ({
+      name: part.slice(STEP.length),
+      output: decodeJson(output),
+      endedAt,
+    })),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { LiveRun } from "./live_run.ts";
-import { unhandledFailures } from "./verdict.ts";
+import { unhandledFailure } from "./verdict.ts";
 
 /** How a run ended, with payloads as they are stored. */
 export interface RunEnd {
@@ -65,7 +65,7 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
 
 /** The latest error of the first failed task that nobody handled, or of the one that cost the run its result. */
 function decisiveError(run: LiveRun): ErrorRecord {
-  const failed = unhandledFailures(run.plan, run.progress)[0] ??
-    run.progress.tasks.findIndex((task) => task.state === "failed");
+  const unhandled = unhandledFailure(run.plan, run.progress);
+  const failed = unhandled >= 0 ? unhandled : run.progress.tasks.findIndex((task) => task.state === "failed");
   return run.failures?.get(failed)?.at(-1)?.error ?? { name: "Error", message: "a task failed" };
 }

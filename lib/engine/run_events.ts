@@ -46,7 +46,8 @@ function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): R
   const events: RunEvent[] = tasks.flatMap((task) =>
     taskEvents(run, before.tasks.get(task.id), task, isOver(row.state))
   );
-  const latest = Math.max(row.createdAt, ...events.map(({ at }) => at));
+  // Not spread into Math.max(): tens of thousands of arguments are more than a call can have.
+  const latest = events.reduce((latest, { at }) => Math.max(latest, at), row.createdAt);
   if (row.startedAt !== undefined && !before.isStarted) {
     events.unshift({ type: "run.started", ...run, at: row.startedAt });
   }

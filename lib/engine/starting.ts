@@ -52,7 +52,13 @@ export async function startRuns<W extends AnyWorkflow>(
   const plan = desk.catalog.find(target, "start");
   const action = `Cannot start workflow "${plan.workflow.name}"`;
   if (!Array.isArray(inputs)) throw new TypeError(`${action}: the inputs must be an array, not ${shown(inputs)}`);
+  if (options !== undefined && (typeof options !== "object" || options === null)) {
+    throw new TypeError(`${action}: the options must be an object, not ${shown(options)}`);
+  }
   const { key, ...rest } = (options ?? {}) as { readonly key?: (input: unknown, index: number) => unknown };
+  if ("signal" in rest) {
+    throw new TypeError(`${action}: startMany() has no option "signal"; cancel its handles instead`);
+  }
   if (key !== undefined && typeof key !== "function") {
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }

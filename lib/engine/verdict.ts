@@ -7,9 +7,9 @@ export function succeeded(plan: Plan, run: RunProgress): boolean {
   return run.tasks.every((task, number) => task.state !== "failed" || isHandled(plan, run, number));
 }
 
-/** The failed tasks that no handler made good, in dependency order. */
-export function unhandledFailures(plan: Plan, run: RunProgress): number[] {
-  return run.tasks.flatMap((task, number) => task.state === "failed" && !isHandled(plan, run, number) ? [number] : []);
+/** The first failed task, in dependency order, that no handler made good; -1 if there is none. */
+export function unhandledFailure(plan: Plan, run: RunProgress): number {
+  return run.tasks.findIndex((task, number) => task.state === "failed" && !isHandled(plan, run, number));
 }
 
 /**

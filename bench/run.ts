@@ -1,0 +1,34 @@
+/**
+ * All benchmarks in order, under Deno and then under Bun: `deno task bench`, or `deno task bench --quick` for sizes that
+ * show that they work and little more.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const BENCHMARKS: readonly (readonly [script: string, quick: readonly string[]])[] = [
+  ["throughput.ts", ["--runs=2000", "--rounds=3"]],
+  ["latency.ts", ["--runs=200", "--wakes=20"]],
+  ["fan.ts", ["--runs=100", "--rounds=1"]],
+  ["growth.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
+  ["memory.ts", ["--pending=10000", "--flight=1000"]],
+  ["cold_start.ts", ["--rounds=5"]],
+];
+
+const isQuick = process.argv.includes("--quick");
+const deno = "Deno" in globalThis ? process.execPath : "deno";
+const runtimes: readonly (readonly [command: string, args: readonly string[]])[] = [
+  [deno, ["run", "-A", "--no-check", "--quiet"]],
+  ["bun", []],
+];
+
+for (const [command, args] of runtimes) {
+  for (const [script, quick] of BENCHMARKS) {
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    const { status, error } = spawnSync(command, [...args, path, ...(isQuick ? quick : [])], { stdio: "inherit" });
+    if (error !== undefined) console.error(`Cannot run ${command}: ${error.message}`);
+    if (status !== 0) process.exitCode = 1;
+  }
+}
