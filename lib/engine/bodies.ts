@@ -62,7 +62,14 @@ export function createBodies(options: BodiesOptions): Bodies {
       return line.length - head;
     },
     queue(attempt) {
-      line.push(attempt);
+      if (isPumping || head < line.length || active.size >= options.concurrency) {
+        line.push(attempt);
+        return pump();
+      }
+      // Nobody waits and there is a place: the line need not grow and be cleared again for each body.
+      isPumping = true;
+      launch(attempt);
+      isPumping = false;
       pump();
     },
     abort(attempt, reason) {
@@ -78,14 +85,14 @@ export function createBodies(options: BodiesOptions): Bodies {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function pump(): void {
-    if (isPumping) return;
+    if (isPumping || head === line.length) return;
     isPumping = true;
     while (head < line.length && active.size < options.concurrency) {
       const attempt = line[head++]!;
       if (attempt.stage === "queued") launch(attempt);
     }
     // What has left the line is let go of now and then: shifting an array one by one would be quadratic.
-    if (head > 1024 && head * 2 > line.length) {
+    if (head === line.length || (head > 1024 && head * 2 > line.length)) {
       line = line.slice(head);
       head = 0;
     }

@@ -353,7 +353,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     run.gone = true;
     runs.delete(run.seq);
     paused.delete(run);
-    for (const cancel of run.timers?.values() ?? []) cancel();
+    run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;
     // A body that outlived its grace or its lease may never settle: its place is free all the same.
     for (const attempt of run.attempts) if (attempt !== undefined) bodies.drop(attempt);

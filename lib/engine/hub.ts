@@ -41,6 +41,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   let unwatch: (() => void) | undefined;
   let cancelPoll: (() => void) | undefined;
   let isSoon = false;
+  let lookedAt = -Infinity;
   let isLooking = false;
   let isClosed = false;
   return {
@@ -114,13 +115,16 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     if (isSoon || cancelPoll === undefined) return;
     isSoon = true;
     cancelPoll();
-    cancelPoll = clock.after(LOOK_AGAIN_MS, look);
+    // The first hint counts at once: who waits for another process has waited for the hint already.
+    const sinceMs = Math.max(0, clock.now() - lookedAt);
+    cancelPoll = clock.after(Math.max(0, LOOK_AGAIN_MS - sinceMs), look);
   }
 
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     isSoon = false;
+    lookedAt = clock.now();
     try {
       if (waiters.size > 0) {
         for (const id of await store.ended([...waiters.keys()].filter((id) => !held.has(id)))) settle(id, undefined);

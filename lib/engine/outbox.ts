@@ -33,10 +33,14 @@ export interface Draft extends RunWrite {
 
 /** Gathers what is to be written and writes it. */
 export interface Outbox {
-  /** Inserts a run; resolves when it is durable. */
-  start(run: NewRun): Promise<StartVerdict>;
-  /** Inserts many runs, all in one commit. */
-  startMany(runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
+  /**
+   * Inserts many runs, all in one commit. `landed` is told of it before anything that happens later; `undefined` if it
+   * failed.
+   */
+  startMany(
+    runs: readonly NewRun[],
+    landed?: (verdicts: readonly StartVerdict[] | undefined) => void,
+  ): Promise<readonly StartVerdict[]>;
   /** Queues a draft; drafts of one run are written in the order they came. */
   write(draft: Draft): void;
   /** Asks for a commit soon although there may be nothing to write: for a claim. */
@@ -61,6 +65,7 @@ const MOST_BYTES = 2 * 1024 * 1024;
 
 interface Starting {
   readonly runs: readonly NewRun[];
+  readonly landed: ((verdicts: readonly StartVerdict[] | undefined) => void) | undefined;
   readonly done: (verdicts: readonly StartVerdict[]) => void;
   readonly failed: (error: Error) => void;
 }
@@ -74,15 +79,11 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   let isScheduled = false;
   let isFlying = false;
   const idlers: (() => void)[] = [];
-  return { start, startMany, write, poke, idle };
+  return { startMany, write, poke, idle };
 
-  async function start(run: NewRun): Promise<StartVerdict> {
-    return (await startMany([run]))[0]!;
-  }
-
-  function startMany(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+  function startMany(runs: readonly NewRun[], landed?: Starting["landed"]): Promise<readonly StartVerdict[]> {
     return new Promise((done, failed) => {
-      starting.push({ runs, done, failed });
+      starting.push({ runs, landed, done, failed });
       schedule();
     });
   }
@@ -139,14 +140,20 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
       receipt = await store.commit({ starts, writes, claim });
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      for (const one of started) one.failed(error);
+      for (const one of started) {
+        one.landed?.(undefined);
+        one.failed(error);
+      }
       for (const draft of writes) draft.settled({ refused: error }, draft);
       if (claim !== undefined) options.claimed?.(undefined);
       options.failed?.(error);
       return;
     }
     let at = 0;
-    for (const one of started) one.done(receipt.starts.slice(at, at += one.runs.length));
+    for (const one of started) {
+      const verdicts = started.length === 1 ? receipt.starts : receipt.starts.slice(at, at += one.runs.length);
+      land(one, verdicts);
+    }
     writes.forEach((draft, index) => draft.settled(receipt.writes[index]!, draft));
     if (claim !== undefined) options.claimed?.(receipt.claim);
   }
@@ -176,5 +183,15 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
       next = 0;
     }
     return taken;
+  }
+}
+
+// What goes wrong with one caller's runs must not keep the others from hearing of theirs.
+function land(one: Starting, verdicts: readonly StartVerdict[]): void {
+  try {
+    one.landed?.(verdicts);
+    one.done(verdicts);
+  } catch (thrown) {
+    one.failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
   }
 }

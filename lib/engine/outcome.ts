@@ -93,6 +93,6 @@ function errorOf(end: RunEnd): Error {
 
 function outputsOf(end: RunEnd): Record<string, unknown> {
   const outputs = recordsOf(end.outputs.keys())();
-  for (const [id, text] of end.outputs) outputs[id] = decodeJson(text, "the output", id);
+  end.outputs.forEach((text, id) => outputs[id] = decodeJson(text, "the output", id));
   return outputs;
 }

@@ -50,12 +50,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let stopSweep: (() => void) | undefined;
   return {
     record(run, task) {
-      const draft = draftOf(run);
-      draft.records.push(recordOf(run, task, now()));
-      wakeRow(run, draft);
+      wakeRow(run, add(run, recordOf(run, task, now())));
     },
     append(run, record) {
-      draftOf(run).records.push(record);
+      add(run, record);
       return durable(run);
     },
     durable,
@@ -77,12 +75,23 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return new Promise((done, failed) => (draftOf(run).waiting ??= []).push({ done, failed }));
   }
 
+  function add(run: LiveRun, record: JournalRecord): LiveDraft {
+    const { draft } = run;
+    // An array that is made with its one record is much smaller than an empty one to which it is added.
+    if (draft === undefined || draft.sent) return newDraft(run, [record]);
+    draft.records.push(record);
+    return draft;
+  }
+
   function draftOf(run: LiveRun): LiveDraft {
-    if (run.draft !== undefined && !run.draft.sent) return run.draft;
+    return run.draft === undefined || run.draft.sent ? newDraft(run, []) : run.draft;
+  }
+
+  function newDraft(run: LiveRun, records: JournalRecord[]): LiveDraft {
     const draft: LiveDraft = {
       seq: run.seq,
       epoch: run.epoch,
-      records: [],
+      records,
       move: undefined,
       sent: false,
       run,
@@ -105,7 +114,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function accepted(run: LiveRun, draft: LiveDraft): void {
-    for (const { done } of draft.waiting ?? []) done();
+    draft.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
     for (const { task, part, state } of draft.records) {
@@ -155,9 +164,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (const attempt of options.active()) {
       if (attempt.isMarked || attempt.startedAt > startedBefore || isAsked(attempt)) continue;
       attempt.isMarked = true;
-      const draft = draftOf(attempt.run);
-      draft.records.push(recordOf(attempt.run, attempt.task, now()));
-      wakeRow(attempt.run, draft);
+      wakeRow(attempt.run, add(attempt.run, recordOf(attempt.run, attempt.task, now())));
     }
     if (options.active().size > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }

@@ -200,7 +200,7 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
-  async function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+  function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
     const places = stopping !== undefined || claims.isBacklogged ? 0 : room() - claims.asked;
     let kept = 0;
     for (const run of runs) {
@@ -209,14 +209,10 @@ async function openRunner<W extends AnyWorkflow>(
       kept++;
     }
     reserved += kept;
-    let verdicts: readonly StartVerdict[];
-    try {
-      verdicts = await outbox.startMany(runs);
-    } finally {
+    return outbox.startMany(runs, (verdicts) => {
       reserved -= kept;
-    }
-    verdicts.forEach((verdict, at) => settle(runs[at]!, verdict));
-    return verdicts;
+      verdicts?.forEach((verdict, at) => settle(runs[at]!, verdict));
+    });
   }
 
   function settle(run: Starting, verdict: StartVerdict): void {

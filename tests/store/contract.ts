@@ -1,4 +1,5 @@
 import { test } from "../harness.ts";
+import { batchContract } from "./contract/batches.ts";
 import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
@@ -24,6 +25,7 @@ export function storeContract(
     });
   };
   commitContract(register);
+  batchContract(register);
   claimContract(register);
   ordersContract(register);
   recoveryContract(register);

@@ -1,6 +1,6 @@
 /**
- * The plain part of a batch, in statements for eight rows each: in either runtime the call of a statement costs about
- * as much as what SQLite does for a row. More than eight gain no more, as calls with so many values get slow.
+ * The plain part of a batch, in statements for sixteen rows each: in either runtime the call of a statement costs about
+ * as much as what SQLite does for a row. More than sixteen gain no more, as calls with so many values get slow.
  *
  * What is not plain, or left over, is written one by one. So is a group of which not every row was taken, as one is
  * when another runner owns a run: then each row finds out for itself.
@@ -13,7 +13,7 @@ import { insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 import { completeRun, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
-const SIZE = 8;
+const SIZE = 16;
 
 const INSERT = `
 insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, input)
@@ -47,7 +47,7 @@ export function insertRuns(session: Session, starts: readonly NewRun[], site: St
 /** Writes the writes of a batch. */
 export function writeRuns(session: Session, writes: readonly RunWrite[], now: number): WriteVerdict[] {
   // Groups take rows out of their order, which the rows of one run have to keep.
-  if (writes.length < SIZE || hasTwins(writes)) return writes.map((write) => writeRun(session, write, now));
+  if (isSmall(writes) || hasTwins(writes)) return writes.map((write) => writeRun(session, write, now));
   const verdicts = new Array<WriteVerdict>(writes.length).fill("accepted");
   const records: PlainRecord[] = [];
   const ends: PlainEnd[] = [];
@@ -129,6 +129,10 @@ function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite):
 
 function isPlainWrite({ records, move }: RunWrite): boolean {
   return (move === undefined ? records.length > 0 : move.to === "completed") && records.every(isPlainRecord);
+}
+
+function isSmall(writes: readonly RunWrite[]): boolean {
+  return writes.length < SIZE && writes.reduce((rows, { records }) => rows + records.length, 0) < SIZE;
 }
 
 function hasTwins(writes: readonly RunWrite[]): boolean {
