@@ -21,6 +21,8 @@ export interface Checks {
   refuse(workflow: unknown): void;
   /** The options themselves; none if they are no object. */
   options(value: unknown, what: string, allowed: readonly string[]): Options;
+  /** An object with any names; an empty one if it is none. */
+  record(value: unknown, what: string): Options;
   /** A name that people read and stores keep: text of 1 to 200 characters, none of them a control character. */
   name(value: unknown, what: string): string;
   /** A function, or nothing. */
@@ -49,15 +51,13 @@ export function newChecks(): Checks {
       if (problems.length > 0) throw new DefinitionError(typeof workflow === "string" ? workflow : "", problems);
     },
     options(value, what, allowed) {
-      if (typeof value !== "object" || value === null || Array.isArray(value)) {
-        report(`${what} must be an object, not ${shown(value)}`);
-        return {};
-      }
-      for (const name of Object.keys(value)) {
+      const options = record(value, what);
+      for (const name of Object.keys(options)) {
         if (!allowed.includes(name)) report(`${what}: unknown option "${name}"${didYouMean(name, allowed)}`);
       }
-      return value as Options;
+      return options;
     },
+    record,
     name(value, what) {
       const problem = nameProblem(value);
       if (problem !== undefined) report(`${what} ${problem}`);
@@ -105,6 +105,12 @@ export function newChecks(): Checks {
       return Object.freeze([...distinct]);
     },
   };
+
+  function record(value: unknown, what: string): Options {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Options;
+    report(`${what} must be an object, not ${shown(value)}`);
+    return {};
+  }
 
   function report(problem: string): void {
     problems.push(problem);

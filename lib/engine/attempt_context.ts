@@ -3,6 +3,9 @@ import type { Logger } from "../logger.ts";
 import type { Progress } from "./events.ts";
 import type { Attempt, AttemptContext } from "./live_run.ts";
 
+/** What `ctx.progress` says is shown in a line: more of it is cut off. */
+const LONGEST_MESSAGE = 500;
+
 /** What a body's context needs of the engine. */
 export interface ContextPort {
   /** Where `ctx.log` goes. */
@@ -65,12 +68,17 @@ class LazyContext implements AttemptContext {
   }
 
   get progress(): TaskContext["progress"] {
-    return (done, total, message) =>
+    return (done, total, message) => {
+      // It is shown as it is, to people and as JSON: what is no number would come out as something else.
+      if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
+        throw new TypeError(`ctx.progress() needs numbers: ${String(done)}, ${String(total)}`);
+      }
       this.#port.progress(this.#attempt, {
         done,
         ...(total === undefined ? {} : { total }),
-        ...(message === undefined ? {} : { message }),
+        ...(message === undefined ? {} : { message: String(message).slice(0, LONGEST_MESSAGE) }),
       });
+    };
   }
 
   get log(): TaskLog {

@@ -24,6 +24,8 @@ export interface Bodies {
   readonly active: ReadonlySet<Attempt>;
   /** Attempts that wait for a place. */
   readonly queued: number;
+  /** Whether an attempt at that task is among them. */
+  isQueued(runId: string, taskId: string): boolean;
   /** Runs an attempt as soon as there is a place. */
   queue(attempt: Attempt): void;
   /** Aborts an attempt's signal; its place stays taken until the body settles. */
@@ -53,20 +55,24 @@ export interface BodiesOptions extends ContextPort {
 /** Places for `concurrency` bodies. */
 export function createBodies(options: BodiesOptions): Bodies {
   const active = new Set<Attempt>();
-  let line: Attempt[] = [];
-  let head = 0;
+  // In the order of their coming; a set, so that one that is dropped while it waits is gone at once.
+  const line = new Set<Attempt>();
   let isPumping = false;
   return {
     active,
     get queued() {
-      return line.length - head;
+      return line.size;
+    },
+    isQueued(runId, taskId) {
+      for (const { run, task } of line) if (run.id === runId && run.plan.tasks[task]!.id === taskId) return true;
+      return false;
     },
     queue(attempt) {
-      if (isPumping || head < line.length || active.size >= options.concurrency) {
-        line.push(attempt);
+      if (isPumping || line.size > 0 || active.size >= options.concurrency) {
+        line.add(attempt);
         return pump();
       }
-      // Nobody waits and there is a place: the line need not grow and be cleared again for each body.
+      // Nobody waits and there is a place.
       isPumping = true;
       launch(attempt);
       isPumping = false;
@@ -78,6 +84,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     },
     drop(attempt) {
       if (attempt.stage === "over") return;
+      line.delete(attempt);
       leave(attempt);
       pump();
     },
@@ -85,16 +92,12 @@ export function createBodies(options: BodiesOptions): Bodies {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function pump(): void {
-    if (isPumping || head === line.length) return;
+    if (isPumping || line.size === 0) return;
     isPumping = true;
-    while (head < line.length && active.size < options.concurrency) {
-      const attempt = line[head++]!;
-      if (attempt.stage === "queued") launch(attempt);
-    }
-    // What has left the line is let go of now and then: shifting an array one by one would be quadratic.
-    if (head === line.length || (head > 1024 && head * 2 > line.length)) {
-      line = line.slice(head);
-      head = 0;
+    for (const attempt of line) {
+      if (active.size >= options.concurrency) break;
+      line.delete(attempt);
+      launch(attempt);
     }
     isPumping = false;
   }

@@ -114,6 +114,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   const desk = createDesk(store, catalog, settings, {
     insert: (runs) => outbox.startMany(runs),
     changed() {},
+    isQueued: () => false,
   });
   let stopping: Promise<void> | undefined;
   return { ...clientMethods<W>(desk), stop, [Symbol.asyncDispose]: stop };
@@ -123,9 +124,12 @@ export async function createClient<W extends AnyWorkflow = never>(
   }
 
   async function shut(): Promise<void> {
-    await outbox.idle();
-    desk.hub.close();
-    await close();
+    try {
+      await outbox.idle();
+    } finally {
+      desk.hub.close();
+      await close();
+    }
   }
 }
 
@@ -139,7 +143,7 @@ export function clientMethods<W extends AnyWorkflow>(
     execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
     get: (runId) => runHandle<Readable<W>>(desk, checkedId("get", runId)),
     list: (options) => listRuns(desk.store, options),
-    explain: async (runId) => await explain(checkedId("explain", runId), desk.reader, desk.store),
+    explain: async (runId) => await explain(desk, checkedId("explain", runId)),
     stranded: () => stranded(desk.store),
     stats: () => storeStats(desk.store),
   };

@@ -26,6 +26,8 @@ export interface Desk {
   readonly maxPayloadBytes: number;
   /** Inserts runs, in one commit. */
   readonly insert: (runs: readonly Starting[]) => Promise<readonly StartVerdict[]>;
+  /** Whether a task waits, in this process, for one of the places for bodies. */
+  readonly isQueued: (runId: string, taskId: string) => boolean;
   /** Something was changed past the outbox: runs may be due, or orders stand. */
   readonly changed: () => void;
 }
@@ -35,7 +37,7 @@ export function createDesk(
   store: Store,
   catalog: Catalog,
   { clock, logger, maxPayloadBytes }: ClientSettings,
-  ways: Pick<Desk, "insert" | "changed">,
+  ways: Pick<Desk, "insert" | "changed" | "isQueued">,
 ): Desk {
   const hub = createHub(store, clock, logger);
   return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, ...ways };

@@ -7,20 +7,17 @@
  *
  * @module
  */
-import type { Clock } from "../clock.ts";
 import { LeaseLostError, RunCancelledError, RunTimeoutError, ShutdownError } from "../errors.ts";
-import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { StandingOrder } from "../store/port.ts";
 import { afterFailure } from "./after_failure.ts";
 import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import { createEmitter } from "./emitter.ts";
-import type { RunEvent } from "./events.ts";
-import { callHooks } from "./hooks.ts";
+import { callHooks, hooksReturned } from "./hooks.ts";
 import type { Attempt, Closing, LiveRun } from "./live_run.ts";
 import { type Effect, happen, type Happening } from "./machine.ts";
-import type { Outbox } from "./outbox.ts";
+import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
 import { runStep } from "./steps.ts";
@@ -39,6 +36,8 @@ export interface Executor {
   readonly size: number;
   /** Bodies that run and bodies that wait for a place. */
   readonly load: { readonly active: number; readonly queued: number };
+  /** Whether a task waits for one of the places for bodies. */
+  isQueued(runId: string, taskId: string): boolean;
   /** With how many crashes the runs that it holds have come. */
   readonly crashes: readonly number[];
   /** Takes in a run this process owns. */
@@ -49,34 +48,6 @@ export interface Executor {
   loseAll(): void;
   /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back what is left. */
   drain(timeoutMs: number): Promise<void>;
-}
-
-/** What an executor needs of the engine. */
-export interface ExecutorOptions {
-  /** Where writes go. */
-  readonly outbox: Outbox;
-  /** Timers run on it. */
-  readonly clock: Clock;
-  /** The store's time. */
-  readonly now: () => number;
-  /** Where messages go. */
-  readonly logger: Logger;
-  /** Bodies at once. */
-  readonly concurrency: number;
-  /** The largest output, in bytes of JSON. */
-  readonly maxPayloadBytes: number;
-  /** In [0, 1), for jitter. */
-  readonly random: () => number;
-  /** Told what happens; absent if nobody listens. */
-  readonly emit: ((event: RunEvent) => void) | undefined;
-  /** Something of a run became durable. */
-  readonly touched: (runId: string) => void;
-  /** A run has ended, durably, but its hooks have not returned yet. */
-  readonly finishing: (runId: string) => void;
-  /** A run has ended, durably, and its hooks have returned. */
-  readonly ended: (end: RunEnd) => void;
-  /** A run left memory; it is due at that time if it waits. */
-  readonly left: (dueAt: number | undefined) => void;
 }
 
 /** An executor without runs. */
@@ -97,6 +68,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     recorded,
     touched: (run) => options.touched(run.id),
     left,
+    gaveUp,
     lost: lose,
   });
   const bodies = createBodies({
@@ -124,6 +96,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     get crashes() {
       return [...runs.values()].map((run) => run.crashes);
     },
+    isQueued: bodies.isQueued,
     adopt,
     obey,
     loseAll() {
@@ -316,22 +289,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
     options.left(undefined);
     if (run.hooks === undefined) return finished(end);
     options.finishing(run.id);
-    const told = settledOrLate(run.hooks).then(() => {
+    const told = hooksReturned(run.hooks, clock, GRACE_MS).then(() => {
       finishing.delete(told);
       finished(end);
     });
     finishing.add(told);
-  }
-
-  /** Resolves when all have settled; one that takes for ever is not waited for. */
-  function settledOrLate(hooks: readonly Promise<unknown>[]): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = clock.after(GRACE_MS, resolve);
-      void Promise.allSettled(hooks).then(() => {
-        cancel();
-        resolve();
-      });
-    });
   }
 
   function finished(end: RunEnd): void {
@@ -344,9 +306,20 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const cause = new LeaseLostError(run.id);
     logger.warn(cause.message);
     events.run(run, "run.leaseLost");
+    letGo(run, cause);
+  }
+
+  /** Lets go of a run whose bodies may still be alive. */
+  function letGo(run: LiveRun, cause: Error): void {
     for (const attempt of run.attempts) if (attempt !== undefined) bodies.abort(attempt, cause);
     forget(run);
     options.left(undefined);
+  }
+
+  function gaveUp(run: LiveRun, error: Error): void {
+    logger.error(`Run "${run.id}" cannot go on in this runner: its store refuses all of it`, { error: error.message });
+    letGo(run, error);
+    options.gaveUp(run.id, error);
   }
 
   function forget(run: LiveRun): void {

@@ -1,3 +1,4 @@
+import type { Desk } from "./desk.ts";
 import { isOver, type Reader, type TaskInfo } from "./reading.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunnerRow, RunRow, Store } from "../store/port.ts";
@@ -31,9 +32,11 @@ export interface Explanation {
  *
  * @throws {RunNotFoundError} If there is no such run.
  */
-export async function explain(runId: string, reader: Reader, store: Store): Promise<Explanation> {
+export async function explain({ reader, store, isQueued }: Desk, runId: string): Promise<Explanation> {
   const row = await reader.row(runId);
-  const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(row, reader, store);
+  const reasons = isOver(row.state)
+    ? [endReason(row)]
+    : await openReasons(row, reader, store, (taskId) => isQueued(runId, taskId));
   return { runId, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
 }
 
@@ -42,7 +45,12 @@ function endReason(row: RunRow): Reason {
   return { kind: "ended", message: `it has ended: ${row.state}${why === undefined ? "" : ` (${why})`}` };
 }
 
-async function openReasons(row: RunRow, reader: Reader, store: Store): Promise<Reason[]> {
+async function openReasons(
+  row: RunRow,
+  reader: Reader,
+  store: Store,
+  isQueued: (taskId: string) => boolean,
+): Promise<Reason[]> {
   const now = store.now();
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const tasks = await reader.tasks(row);
@@ -66,7 +74,7 @@ async function openReasons(row: RunRow, reader: Reader, store: Store): Promise<R
     reasons.push({ kind: "runner", message: `the runner that had it is not alive, ${next}` });
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
-  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, open, now))];
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued }))];
 }
 
 function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number): Reason[] {
@@ -92,7 +100,14 @@ function whyNobody(row: RunRow, runners: readonly RunnerRow[]): Reason {
   return { kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` };
 }
 
-function taskReasons(task: TaskInfo, open: ReadonlySet<string>, now: number): Reason[] {
+function taskReasons(
+  task: TaskInfo,
+  { open, now, isQueued }: {
+    readonly open: ReadonlySet<string>;
+    readonly now: number;
+    readonly isQueued: (taskId: string) => boolean;
+  },
+): Reason[] {
   const { id: taskId } = task;
   switch (task.state) {
     case "running":
@@ -106,6 +121,10 @@ function taskReasons(task: TaskInfo, open: ReadonlySet<string>, now: number): Re
     }
     case "pending": {
       const missing = task.after.filter((id) => open.has(id));
+      if (missing.length === 0 && isQueued(taskId)) {
+        const message = `task "${taskId}" waits for one of the places for bodies that this runner has (concurrency)`;
+        return [{ kind: "limit", taskId, message }];
+      }
       if (missing.length === 0) return [{ kind: "task", taskId, message: `task "${taskId}" is about to start` }];
       const names = missing.map((id) => `"${id}"`).join(", ");
       return [{ kind: "task", taskId, message: `task "${taskId}" waits for ${names}` }];

@@ -114,15 +114,20 @@ export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHan
     status: async () => runInfo(await desk.reader.row(id)),
     result: async () => resultOf<W>(await endOf(desk, id)),
     outcome: async () => outcomeOf<W>(await endOf(desk, id)),
-    cancel: (reason) => order(desk, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
-    pause: (reason) => order(desk, id, { kind: "pause", reason: reasonText("pause", reason) }),
+    cancel: async (reason) => await order(desk, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
+    pause: async (reason) => await order(desk, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => order(desk, id, { kind: "resume" }),
     tasks: async () => await desk.reader.tasks(await desk.reader.row(id)),
     events: () => runEvents(id, desk.reader, desk.hub),
     retry: () => retryRun(desk, id),
     async fork(options = {}) {
       const checks = newChecks();
-      checks.options(options, "the options", ["from", "input", "outputs"]);
+      const { from, outputs } = checks.options(options, "the options", ["from", "input", "outputs"]);
+      checks.text(from, "from");
+      const given = outputs === undefined ? {} : checks.record(outputs, "outputs");
+      if (typeof from === "string" && Object.hasOwn(given, from)) {
+        checks.report(`task "${from}" cannot both run again and be given an output`);
+      }
       refuse(`fork run "${id}"`, checks);
       return runHandle<W>(desk, await forkRun(desk, id, options));
     },

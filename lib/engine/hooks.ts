@@ -1,4 +1,5 @@
 import { decodeJson } from "../definition/json.ts";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Attempt, LiveRun } from "./live_run.ts";
 
@@ -27,4 +28,15 @@ function call(run: LiveRun, attempt: Attempt, logger: Logger): void {
   function complain(thrown: unknown): void {
     logger.warn(`A hook of task "${id}" threw`, { runId: run.id, error: String(thrown) });
   }
+}
+
+/** Resolves when all hooks have returned; one that takes longer than `patienceMs` is not waited for. */
+export function hooksReturned(hooks: readonly Promise<unknown>[], clock: Clock, patienceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(patienceMs, resolve);
+    void Promise.allSettled(hooks).then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }

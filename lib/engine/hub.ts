@@ -14,6 +14,8 @@ export interface Hub {
   hold(runId: string): void;
   /** A run has ended: how is to be read from the store. */
   settled(runId: string): void;
+  /** Nobody can tell how the run goes on: who waits for it is told why. */
+  failed(runId: string, error: Error): void;
   /** A run has ended in this process. */
   ended(end: RunEnd): void;
   /** Something of a run has changed in this process. */
@@ -24,8 +26,9 @@ export interface Hub {
 
 /** How long news from another process may take when every hint was lost. */
 const SLOW_POLL_MS = 1_000;
-/** How often a hint may make us look. */
+/** How often a hint may make us look, at most; less often where a look is costly, as with thousands of waiters. */
 const LOOK_AGAIN_MS = 20;
+const REST_FACTOR = 10;
 
 interface Waiter {
   readonly promise: Promise<RunEnd | undefined>;
@@ -42,6 +45,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   let cancelPoll: (() => void) | undefined;
   let isSoon = false;
   let lookedAt = -Infinity;
+  let lookMs = 0;
   let isLooking = false;
   let isClosed = false;
   return {
@@ -66,6 +70,10 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     },
     hold: (runId) => void held.add(runId),
     settled: (runId) => settle(runId, undefined),
+    failed(runId, error) {
+      waiters.get(runId)?.reject(error);
+      waiters.delete(runId);
+    },
     ended: (end) => settle(end.runId, end),
     touched,
     close() {
@@ -117,7 +125,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     cancelPoll();
     // The first hint counts at once: who waits for another process has waited for the hint already.
     const sinceMs = Math.max(0, clock.now() - lookedAt);
-    cancelPoll = clock.after(Math.max(0, LOOK_AGAIN_MS - sinceMs), look);
+    cancelPoll = clock.after(Math.max(0, Math.max(LOOK_AGAIN_MS, lookMs * REST_FACTOR) - sinceMs), look);
   }
 
   async function look(): Promise<void> {
@@ -125,6 +133,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     isLooking = true;
     isSoon = false;
     lookedAt = clock.now();
+    const began = performance.now();
     try {
       if (waiters.size > 0) {
         for (const id of await store.ended([...waiters.keys()].filter((id) => !held.has(id)))) settle(id, undefined);
@@ -133,6 +142,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
       logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });
     }
     isLooking = false;
+    lookMs = performance.now() - began;
     for (const listeners of [...subscribers.values()]) for (const changed of [...listeners]) changed(false);
     cancelPoll = undefined;
     if (waiters.size > 0 || subscribers.size > 0) watch();

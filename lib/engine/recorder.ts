@@ -40,6 +40,8 @@ export interface RecorderOptions {
   readonly touched: (run: LiveRun) => void;
   /** The run is durably out of this process's hands. */
   readonly left: (run: LiveRun, move: RunMove) => void;
+  /** The store takes nothing of it any more, not even that it failed. */
+  readonly gaveUp: (run: LiveRun, error: Error) => void;
   /** Another runner owns it. */
   readonly lost: (run: LiveRun) => void;
 }
@@ -133,7 +135,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (const { failed } of draft.waiting ?? []) {
       failed(new PayloadError("unstorable_payload", error.message, "output"));
     }
-    if (run.gone || run.isRefused) return options.lost(run);
+    if (run.gone) return;
+    if (run.isRefused) return options.gaveUp(run, error);
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
     const again = draftOf(run);

@@ -28,7 +28,7 @@ export function keepRetention(
     try {
       pruned = await store.prune(store.now() - retentionMs!, AT_ONCE);
     } catch (error) {
-      logger.error("Cannot delete finished runs; trying again", { error: String(error) });
+      if (!isOver) logger.error("Cannot delete finished runs; trying again", { error: String(error) });
     }
     // A full batch says that there is more: go on soon, but let others have their turn.
     if (!isOver) cancel = clock.after(pruned === AT_ONCE ? 10 : pauseMs, sweep);

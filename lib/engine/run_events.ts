@@ -1,8 +1,14 @@
+import { systemClock } from "../clock.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
 import type { RunEvent } from "./events.ts";
 import type { Hub } from "./hub.ts";
 import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+
+/** A look that costs more than this is not repeated at once: its cost grows with the run. */
+const CHEAP_LOOK_MS = 2;
+/** The share of its time that looking may take is one in so many. */
+const REST_FACTOR = 10;
 
 /**
  * The events of a run from its beginning to its end. They are read off its rows, so that every process sees the same
@@ -19,8 +25,10 @@ export async function* runEvents(runId: string, reader: Reader, hub: Hub): Async
     let before: Seen = { state: "pending", isStarted: false, tasks: new Map() };
     while (!isClosed) {
       news = Promise.withResolvers<void>();
+      const began = performance.now();
       const row = await reader.row(runId);
       const tasks = await reader.tasks(row);
+      const costMs = performance.now() - began;
       yield* eventsBetween(before, row, tasks);
       if (isOver(row.state)) return;
       before = {
@@ -29,10 +37,16 @@ export async function* runEvents(runId: string, reader: Reader, hub: Hub): Async
         tasks: new Map(tasks.map((t) => [t.id, t])),
       };
       await news.promise;
+      if (costMs > CHEAP_LOOK_MS && !isClosed) await rest(costMs * REST_FACTOR);
     }
   } finally {
     unsubscribe();
   }
+}
+
+// By the machine's clock, whatever clock the store has: it is the machine that is spared.
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => void systemClock.after(ms, resolve));
 }
 
 interface Seen {

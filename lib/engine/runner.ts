@@ -104,7 +104,11 @@ async function openRunner<W extends AnyWorkflow>(
     claimed: (claim) => void take(claim),
     failed: (error) => logger.error("The store failed for good", { error: error.message }),
   });
-  const desk = createDesk(store, catalog, settings, { insert, changed });
+  const desk = createDesk(store, catalog, settings, {
+    insert,
+    changed,
+    isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
+  });
   const emit = listener(settings);
   const executor = createExecutor({
     outbox,
@@ -116,6 +120,7 @@ async function openRunner<W extends AnyWorkflow>(
     random: Math.random,
     emit,
     touched: (runId) => desk.hub.touched(runId),
+    gaveUp: (runId, error) => desk.hub.failed(runId, error),
     finishing: (runId) => desk.hub.hold(runId),
     ended: (end) => desk.hub.ended(end),
     left(dueAt) {
