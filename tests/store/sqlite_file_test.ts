@@ -39,6 +39,17 @@ const ALL = {
   before: undefined,
 };
 
+test("two runs of one id are told apart among many", async () => {
+  const store = await openSqliteStore(":memory:", {});
+  const owner = await join(store);
+  const runs = Array.from({ length: 16 }, () => newRun({ owner }));
+  runs.splice(15, 1, newRun({ owner, id: runs[0]!.id }));
+  const { starts } = await store.commit({ starts: runs, writes: [], claim: undefined });
+  assertEquals(starts.map(({ kind }) => kind), runs.map((_, at) => at === 15 ? "refused" : "started"));
+  assertEquals((await store.counts()).running, 15);
+  await store.close();
+});
+
 test("a file that is no database is refused, and named", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "notes.txt");

