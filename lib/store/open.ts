@@ -1,8 +1,7 @@
 import type { Clock } from "../clock.ts";
-import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
-import { parseStoreUrl, redactUrl } from "./url.ts";
+import { parseStoreUrl } from "./url.ts";
 
 /** What opening a store may need. */
 export interface OpenOptions {
@@ -33,10 +32,10 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   if (typeof target !== "string") return { store: checkStore(target), close: () => Promise.resolve() };
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
-    throw new StoreError(
-      "unsupported_url",
-      `Cannot open "${redactUrl(target)}": this version has no Postgres store yet; use sqlite://./app.db`,
-    );
+    const { openPostgresStore } = await import("./postgres/store.ts");
+    const { schema, logger } = options;
+    const store = await openPostgresStore(address.url, schema === undefined ? { logger } : { schema, logger });
+    return { store, close: () => store.close() };
   }
   if (options.schema !== undefined) {
     throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);

@@ -8,7 +8,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../batch.ts";
 import type { Row } from "./driver.ts";
-import { decodeRecord, decodeRun, RECORD_COLUMNS, recordOf, RUN_COLUMNS } from "./rows.ts";
+import { decodeRecord, decodeRun, RECORD_COLUMNS, recordOf, RUN_COLUMNS } from "../rows.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 

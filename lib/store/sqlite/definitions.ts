@@ -2,7 +2,7 @@ import type { Served } from "../batch.ts";
 import type { Group, RunRow } from "../port.ts";
 import { DUE, dueGroups, STRANDED } from "./claim.ts";
 import { ORDERED } from "./orders.ts";
-import { decodeListedRun, RUN_COLUMNS } from "./rows.ts";
+import { decodeListedRun, RUN_COLUMNS } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 /** A definition to store. */

@@ -1,5 +1,5 @@
 import type { Fact } from "../port.ts";
-import { decodeFact } from "./rows.ts";
+import { decodeFact } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const INSERT = `insert into events (run, kind, at, detail) values ($1, $2, $3, $4)`;

@@ -7,7 +7,7 @@
 import type { RunState } from "../batch.ts";
 import type { Order, OrderVerdict, StandingOrder } from "../port.ts";
 import { addFact } from "./facts.ts";
-import { decodeRun, RUN_COLUMNS } from "./rows.ts";
+import { decodeRun, RUN_COLUMNS } from "../rows.ts";
 import { isAlive } from "./leases.ts";
 import type { Session } from "./session.ts";
 

@@ -4,7 +4,7 @@ import { breathe } from "./breathe.ts";
 import { DUE, STRANDED } from "./claim.ts";
 import type { Bindable, Row } from "./driver.ts";
 import { ORDERED } from "./orders.ts";
-import { decodeListedRun, decodeRun, RUN_COLUMNS } from "./rows.ts";
+import { decodeListedRun, decodeRun, RUN_COLUMNS } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const BY_ID = `select ${RUN_COLUMNS} from runs where id = $1`;

@@ -2,7 +2,7 @@ import { RecoveryLimitError } from "../../errors.ts";
 import type { Recovery } from "../port.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
-import { recordOf } from "./rows.ts";
+import { recordOf } from "../rows.ts";
 import { isAlive } from "./leases.ts";
 import type { Session } from "./session.ts";
 

@@ -1,7 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
 import { standingOrders } from "./orders.ts";
-import { decodeRunner } from "./rows.ts";
+import { decodeRunner } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `

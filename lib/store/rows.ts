@@ -1,8 +1,10 @@
 /** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
-import { type ErrorRecord, type Failure, StoreError } from "../../errors.ts";
-import type { JournalRecord, RunState, Served, TaskState } from "../batch.ts";
-import type { Fact, RunnerRow, RunRow } from "../port.ts";
-import type { Row } from "./driver.ts";
+import { type ErrorRecord, type Failure, StoreError } from "../errors.ts";
+import type { ClaimedRun, JournalRecord, RunState, Served, TaskState } from "./batch.ts";
+import type { Fact, RunnerRow, RunRow } from "./port.ts";
+
+/** A row as a driver gives it: null, text and numbers, by column. */
+export type Row = Readonly<Record<string, unknown>>;
 
 /** The columns that `decodeRun` reads. */
 export const RUN_COLUMNS =
@@ -58,6 +60,29 @@ export function decodeListedRun(row: Row): RunRow {
     const state = isRunState(row["state"]) ? row["state"] : "failed";
     return decodeRun({ ...row, state, tags: null, error: JSON.stringify(recordOf(error)) });
   }
+}
+
+/**
+ * A run as its claimer gets it.
+ *
+ * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ */
+export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): ClaimedRun {
+  const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
+  return {
+    id: text("id"),
+    seq: integer("seq"),
+    epoch: integer("epoch"),
+    workflow: text("workflow"),
+    version: text("version"),
+    input: optionalText("input"),
+    tags: json("tags", isTexts) ?? [],
+    deadlineAt: optionalInteger("deadline_at"),
+    timeoutMs: optionalInteger("timeout_ms"),
+    cancel: row["cancel_at"] === null ? undefined : { reason: optionalText("reason") },
+    crashes: integer("crashes"),
+    journal,
+  };
 }
 
 /**

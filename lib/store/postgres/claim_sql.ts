@@ -1,0 +1,139 @@
+/**
+ * Taking due runs, in one statement. The work is bounded by what is served and asked for, not by what is there:
+ * `groups` walks the index `runs_due` from one (priority, workflow, version) to the next by seeking past all that is
+ * between, as a million runs of others, or of tomorrow, cost one seek; of each served group only the due end is read.
+ *
+ * @module
+ */
+
+/** What may be due, in SQL: exactly the condition of the index `runs_due`. */
+export const DUE = "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is null";
+
+/** The same for `runs_stranded`. */
+export const STRANDED =
+  "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is not null";
+
+/**
+ * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are passed
+ * over. The greatest character there is stands for "after all versions".
+ */
+export function groupWalk(wanted: string): string {
+  return `
+groups (priority, workflow, version) as (
+  (select r.priority, r.workflow, r.version
+     from @runs as r
+    where ${DUE}
+    order by r.priority, r.workflow, r.version
+    limit 1)
+  union all
+  select n.priority, n.workflow, n.version
+    from groups as g
+   cross join lateral (
+           select r.priority, r.workflow, r.version
+             from @runs as r
+            where ${DUE}
+              and (r.priority, r.workflow, r.version) >
+                  (g.priority, g.workflow, case when ${wanted} then g.version else chr(1114111) end)
+            order by r.priority, r.workflow, r.version
+            limit 1) as n
+)`;
+}
+
+const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow and r.version = g.version`;
+
+/** The columns of a claimed run. */
+export const CLAIMED_COLUMNS =
+  "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.deadline_at, r.timeout_ms, r.cancel_at, r.reason, " +
+  "r.crashes, r.priority, r.due_at";
+
+/**
+ * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at most,
+ * $7 how many to look at, $8 the claim's own number.
+ *
+ * What others hold at the moment is skipped, so more are looked at than may be taken.
+ */
+export const CLAIM = `
+with recursive clock as materialized (
+  select @now as now
+),
+me as materialized (
+  select id
+    from @runners
+   where id = $2::bigint and not dead
+     for key share
+),${groupWalk("g.workflow = any($3::text[])")},
+served as materialized (
+  select g.priority, g.workflow, g.version
+    from groups as g
+   where g.workflow = any($3::text[])
+     and ($5::text = 'false'
+          or ((g.workflow, g.version) in (select * from unnest($3::text[], $4::text[]))) is true)
+),
+due as materialized (
+  select d.seq, g.priority, d.due_at
+    from served as g
+   cross join lateral (
+           select r.seq, r.due_at
+             from @runs as r
+            where ${IN_GROUP} and r.due_at <= (select now from clock)
+            order by r.due_at, r.seq
+            limit $7::bigint) as d
+  union all
+  select d.seq, d.priority, d.due_at
+    from unnest($3::text[], $4::text[]) as g (workflow, version)
+   cross join lateral (
+           select r.seq, r.priority, r.due_at
+             from @runs as r
+            where ${STRANDED} and r.workflow = g.workflow and r.version = g.version
+              and r.due_at <= (select now from clock)
+            order by r.priority, r.due_at, r.seq
+            limit $7::bigint) as d
+),
+picked as materialized (
+  select r.seq
+    from @runs as r
+   where r.seq = any(array(select seq from due order by priority, due_at, seq limit $7::bigint))
+     and r.owner is null
+     and (r.state = 'pending' or r.state = 'waiting')
+     and r.due_at <= (select now from clock)
+     and exists (select from me)
+   order by r.priority, r.due_at, r.seq
+   limit $6::bigint
+     for update skip locked
+),
+taken as (
+  update @runs as r
+     set owner = $2::bigint,
+         epoch = r.epoch + 1,
+         state = 'running',
+         started_at = coalesce(r.started_at, now),
+         deadline_at = coalesce(r.deadline_at, now + r.timeout_ms),
+         stranded_by = null,
+         claimed_by = $8::bigint,
+         reason = case when r.cancel_at is null then null else r.reason end
+    from clock
+   where r.seq = any(array(select seq from picked))
+  returning ${CLAIMED_COLUMNS}
+)
+select clock.now as server_now,
+       (select count(*) from due) as seen,
+       (select count(*) from me) as joined,
+       case when (select count(*) from due) < $6::bigint then
+         (select min(n.due_at)
+            from served as g
+           cross join lateral (
+                   select r.due_at
+                     from @runs as r
+                    where ${IN_GROUP} and r.due_at > (select now from clock)
+                    order by r.due_at
+                    limit 1) as n)
+       end as next_due_at,
+       r.*
+  from clock
+  left join taken as r on true`;
+
+/** What a claim took whose answer was lost. */
+export const TAKEN_BEFORE = `
+select ${CLAIMED_COLUMNS}
+  from @runs as r
+ where r.owner = $1::bigint and r.claimed_by = $2::bigint`;

@@ -1,0 +1,148 @@
+/**
+ * The one statement of a flush: runs to insert, results to record, runs to move on, each as columns of arrays. Its text
+ * never changes, so that the server plans it once.
+ *
+ * Where a join would do, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not
+ * know how long the arrays of the next flush will be, and a nested loop over two of them is the square of it. That a
+ * run's row is sought by "any" of the numbers, beside what it is joined to, keeps every plan from reading the table.
+ *
+ * @module
+ */
+
+/** What is bound, in this order; see `flush_values.ts`. */
+export const FLUSH = `
+with clock as materialized (
+  select @now as now
+),
+held as materialized (
+  select seq, epoch, owner
+    from @runs
+   where seq = any($2::bigint[]) and owner is not null
+),
+live as materialized (
+  select id
+    from @runners
+   where id = any(array(select owner from held union select unnest($4::bigint[]))) and not dead
+   order by id
+     for key share
+),
+accepted as materialized (
+  select seq
+    from held
+   where (owner in (select id from live)) is true
+     and ((seq, epoch) in (select * from unnest($2::bigint[], $3::bigint[]))) is true
+),
+started as (
+  insert into @runs (epoch, owner, state, id, workflow, version, input, due_at, created_at, started_at, key, priority,
+                     timeout_ms, deadline_at, tags, forked_from)
+  select case when s.owned or rest ->> 'from' is not null then 1 else 0 end,
+         case when s.owned then s.owner end,
+         case when s.owned then 'running' else 'pending' end,
+         s.id, s.workflow, s.version, s.input,
+         coalesce((s.rest ->> 'dueAt')::bigint, now),
+         now,
+         case when s.owned then now end,
+         s.rest ->> 'key',
+         coalesce((s.rest ->> 'priority')::bigint, 0),
+         (s.rest ->> 'timeoutMs')::bigint,
+         case when s.owned then now + (s.rest ->> 'timeoutMs')::bigint end,
+         s.rest ->> 'tags',
+         s.rest ->> 'from'
+    from (select u.id, u.workflow, u.version, u.owner, u.input, u.rest::json as rest, u.n,
+                 (u.owner in (select id from live)) is true and u.rest::json ->> 'from' is null as owned
+            from unnest($6::uuid[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[])
+                 with ordinality as u (id, workflow, version, owner, input, rest, n)) as s, clock
+   order by s.n
+      on conflict do nothing
+  returning seq, id, owner
+),
+forked as (
+  insert into @tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+                      progress)
+  select s.seq, f.record ->> 'task', f.record ->> 'part', 0, f.record ->> 'state', (f.record ->> 'attempts')::integer,
+         (f.record ->> 'startedAt')::bigint, (f.record ->> 'endedAt')::bigint, (f.record ->> 'dueAt')::bigint,
+         f.record ->> 'output', f.record ->> 'failures', f.record ->> 'reason', f.record ->> 'progress'
+    from (select u.id, u.record::json as record
+            from unnest($12::uuid[], $13::text[]) as u (id, record)) as f
+    join started as s on s.id = f.id
+  returning 1
+),
+recorded as (
+  insert into @tasks as t (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
+                           reason, progress)
+  select u.run, u.task, coalesce(u.rest ->> 'part', ''), u.epoch, coalesce(u.rest ->> 'state', 'completed'),
+         coalesce((u.rest ->> 'attempts')::integer, 1), u.started_at, u.ended_at, (u.rest ->> 'dueAt')::bigint,
+         u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress'
+    from (select run, epoch, task, started_at, ended_at, output, rest::json as rest
+            from unnest($14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::text[],
+                        $20::text[]) as r (run, epoch, task, started_at, ended_at, output, rest)) as u
+   where (u.run in (select seq from accepted)) is true
+      on conflict (run, task, part) do update
+     set epoch = excluded.epoch,
+         state = excluded.state,
+         attempts = excluded.attempts,
+         started_at = excluded.started_at,
+         ended_at = excluded.ended_at,
+         due_at = excluded.due_at,
+         output = excluded.output,
+         failures = excluded.failures,
+         reason = excluded.reason,
+         progress = excluded.progress
+   where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'
+  returning 1
+),
+moved as (
+  update @runs as r
+     set owner = case when m.way in ('running', 'keep') then r.owner end,
+         state = case when m.way is null then 'completed'
+                      when m.way in ('failed', 'cancelled') then m.way
+                      when r.cancel_at is not null and m.way not in ('running', 'keep') then 'cancelled'
+                      when r.state = 'paused' then 'paused'
+                      when m.way = 'running' then 'running'
+                      when m.way in ('keep', 'waiting') then 'waiting'
+                      else 'pending' end,
+         ended_at = case when m.way is null or m.way in ('failed', 'cancelled') then m.at
+                         when m.way in ('running', 'keep') then r.ended_at
+                         when r.cancel_at is not null then now end,
+         due_at = case when m.way in ('keep', 'waiting') then m.at
+                       when m.way in ('pending', 'stranded') then now
+                       else r.due_at end,
+         stranded_by = case when m.way = 'stranded' then m.by
+                            when m.way in ('pending', 'waiting') then null
+                            else r.stranded_by end,
+         reason = case when m.way is null or m.way = 'failed' then null
+                       when m.way = 'cancelled' then m.detail
+                       when m.way = 'stranded' and r.cancel_at is null then m.detail
+                       else r.reason end,
+         error = case when m.way = 'failed' then m.detail else r.error end
+    from unnest($21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::text[], $26::text[])
+         as m (seq, epoch, at, way, detail, by), clock
+   where r.seq = m.seq
+     and r.seq = any($21::bigint[])
+     and r.epoch = m.epoch
+     and r.owner is not null
+     and (m.seq in (select seq from accepted)) is true
+  returning r.seq, m.way, m.detail
+),
+noted as (
+  insert into @events (run, kind, at, detail)
+  select seq, 'stranded', now, detail
+    from moved, clock
+   where way = 'stranded'
+  returning 1
+)
+select (select now from clock) as server_now,
+       array(select seq from started)::text as seqs,
+       array(select id from started)::text as ids,
+       array(select owner is not null from started)::text as owned,
+       array(select seq
+               from unnest($2::bigint[]) as w (seq)
+              where (seq in (select seq from accepted)) is not true)::text as fenced,
+       array(select seq
+               from unnest($21::bigint[]) as w (seq)
+              where (seq in (select seq from accepted)) is true
+                and (seq in (select seq from moved)) is not true)::text as unmoved,
+       (select count(*) from started) + (select count(*) from recorded) + (select count(*) from forked)
+         + (select count(*) from moved) as changed,
+       (select count(*) from noted) as noted,
+       (select pg_notify('sluice_@schema', $5) where $5::text is not null)::text as notified`;

@@ -1,0 +1,30 @@
+/**
+ * The Postgres store, for those who open it themselves instead of giving its URL to `createRunner()`.
+ *
+ * @module
+ */
+import { StoreError } from "../../errors.ts";
+import type { Store } from "../port.ts";
+import { parseStoreUrl, redactUrl } from "../url.ts";
+import { openPostgresStore, type PostgresStoreOptions } from "./store.ts";
+
+export type { PostgresStoreOptions } from "./store.ts";
+
+/**
+ * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a schema of its own. The schema
+ * is made if it is missing and brought up to date, safely from many processes at once and while older runners go on.
+ *
+ * @throws {StoreError} If the URL is none of Postgres, the schema's name is refused, or the database cannot be used; the
+ * message says why, and what to do.
+ *
+ * @example
+ * ```ts ignore
+ * await using runner = await createRunner(await postgresStore("postgres://localhost/app", { prepare: false }), {
+ *   workflows: [etl],
+ * });
+ * ```
+ */
+export async function postgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
+  if (parseStoreUrl(url).kind === "postgres") return await openPostgresStore(url, options);
+  throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of Postgres`);
+}

@@ -1,0 +1,83 @@
+import { StoreError } from "../../errors.ts";
+import { faultOf, isTransient, messageOf, storeError } from "./faults.ts";
+import { migrate } from "./migrations.ts";
+import type { Role, Session } from "./session.ts";
+
+const OLDEST_SERVER = 140_000;
+
+const LOOK = `
+select current_setting('server_version_num')::integer as version,
+       current_setting('transaction_read_only') as read_only,
+       current_setting('server_encoding') as encoding,
+       @now as server_now`;
+
+/**
+ * Connects, checks the server and brings the schema up to date. A server that is down, or has no connection left, is
+ * waited for, at most `timeoutMs`; what no waiting mends is told at once.
+ *
+ * @throws {StoreError} If it cannot be used; the message says what to do.
+ */
+export async function openSession(session: Session, timeoutMs: number): Promise<void> {
+  const { name, logger } = session;
+  const since = performance.now();
+  for (let tries = 0;; tries++) {
+    try {
+      await look(session);
+      await migrate(session);
+      return;
+    } catch (error) {
+      const fault = faultOf(error);
+      if (!isTransient(fault) || fault === "read_only") throw storeError(error, name, "open");
+      const waitedMs = performance.now() - since;
+      if (waitedMs >= timeoutMs) {
+        throw new StoreError(
+          "cannot_connect",
+          `Cannot open Postgres database ${name}: ${messageOf(error)} (waited ${
+            Math.round(waitedMs)
+          } ms); check that ` +
+            "the server runs, accepts connections from here, and has four of them to spare",
+        );
+      }
+      if (tries === 0) {
+        logger.warn(`Waiting for Postgres database ${name}: ${messageOf(error)}`, { atMostMs: timeoutMs });
+      }
+      const ms = Math.min(20 * 2 ** Math.min(tries, 6), 1_000) * (0.5 + Math.random() / 2);
+      await new Promise((resolve) => setTimeout(resolve, Math.min(ms, timeoutMs - waitedMs + 1)));
+    }
+  }
+}
+
+/** All connections at once: one that is refused later on would be waited for in silence. */
+async function look(session: Session): Promise<void> {
+  const roles: readonly Role[] = ["care", "flush", "heartbeat", "read"];
+  const answers = await Promise.allSettled(roles.map((role) => session.single(role, LOOK, [session.at])));
+  const failed = answers.find((answer) => answer.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  const [first] = answers;
+  const seen = first?.status === "fulfilled" ? first.value[0] : undefined;
+  check(session.name, seen ?? {});
+}
+
+function check(name: string, seen: Readonly<Record<string, unknown>>): void {
+  if (Number(seen["version"]) < OLDEST_SERVER) {
+    throw new StoreError(
+      "unsupported_server",
+      `Cannot use Postgres database ${name}: the server has version ${
+        Number(seen["version"]) / 10_000
+      }; Sluice needs 14 or newer`,
+    );
+  }
+  if (seen["read_only"] === "on") {
+    throw new StoreError(
+      "read_only",
+      `Cannot use Postgres database ${name}: the server is a replica, or the database or role is read-only; Sluice ` +
+        "needs the primary",
+    );
+  }
+  if (seen["encoding"] !== "UTF8") {
+    throw new StoreError(
+      "unsupported_encoding",
+      `Cannot use Postgres database ${name}: its encoding is ${seen["encoding"]}; Sluice needs one with encoding UTF8`,
+    );
+  }
+}

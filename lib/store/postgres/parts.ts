@@ -1,0 +1,49 @@
+import type { NewRun, RunWrite } from "../batch.ts";
+import type { Part } from "./flush_values.ts";
+
+// Larger statements gain nothing, and the server holds several copies of one while it reads it.
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+
+/**
+ * Cuts what is to be written into as few statements as can be: none has more payload than is good for the server,
+ * unless a single run does, and none has two writes of the same run, of which the second must see the first.
+ */
+export function split({ starts, writes }: Part): readonly Part[] {
+  const parts: { starts: NewRun[]; writes: RunWrite[] }[] = [];
+  const seqs = new Set<number>();
+  let size = 0;
+  for (const run of starts) {
+    room(sizeOfStart(run)).starts.push(run);
+  }
+  for (const write of writes) {
+    if (seqs.has(write.seq)) size = Infinity;
+    room(sizeOfWrite(write)).writes.push(write);
+    seqs.add(write.seq);
+  }
+  return parts;
+
+  function room(more: number): { starts: NewRun[]; writes: RunWrite[] } {
+    const current = parts.at(-1);
+    if (current !== undefined && size + more <= MOST_CHARACTERS) {
+      size += more;
+      return current;
+    }
+    const next = { starts: [], writes: [] };
+    parts.push(next);
+    seqs.clear();
+    size = more;
+    return next;
+  }
+}
+
+function sizeOfStart({ input, fork }: NewRun): number {
+  let size = input?.length ?? 0;
+  for (const { output } of fork?.journal ?? []) size += output?.length ?? 0;
+  return size;
+}
+
+function sizeOfWrite({ records, move }: RunWrite): number {
+  let size = move?.to === "failed" ? move.error.stack?.length ?? 0 : 0;
+  for (const { output } of records) size += output?.length ?? 0;
+  return size;
+}

@@ -1,0 +1,88 @@
+import { systemClock } from "../../clock.ts";
+import { StoreError } from "../../errors.ts";
+import type { Logger } from "../../logger.ts";
+import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
+
+/** Does something again until it succeeds or fails for good. */
+export interface Persistence {
+  /**
+   * Runs `work`; `action` says what it does, for messages. `isDoubtful` is true if an earlier try may have been
+   * carried out, its answer lost.
+   */
+  attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T>;
+  /** How often something was tried again. */
+  retries(): number;
+  /** Ends all waiting: what waits is refused. */
+  close(): void;
+}
+
+const WARN_AFTER_MS = 5_000;
+const LONGEST_PAUSE_MS = 2_000;
+const LONGEST_CONFLICT_PAUSE_MS = 200;
+
+/** Waits for what passes by itself, for ever, with a warning to the logger now and then. */
+export function createPersistence(name: string, logger: Logger): Persistence {
+  const pauses = new Set<() => void>();
+  let retries = 0;
+  let isClosed = false;
+  return { attempt, retries: () => retries, close };
+
+  async function attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T> {
+    const since = performance.now();
+    let warnAt = WARN_AFTER_MS;
+    let isDoubtful = false;
+    for (let tries = 0;; tries++) {
+      if (isClosed) throw closedError(action);
+      try {
+        return await work(isDoubtful);
+      } catch (error) {
+        if (error instanceof StoreError) throw error;
+        const fault = faultOf(error);
+        // What the values brought about is for who knows them; a login may fail because a password is just changed.
+        if (fault === "values") throw error;
+        if (fault === "unknown" && !isFromServer(error)) throw error;
+        if (!isTransient(fault) && fault !== "login") throw storeError(error, name, action);
+        if (isClosed) throw closedError(action);
+        isDoubtful ||= fault === "connection";
+        const waitedMs = performance.now() - since;
+        if (waitedMs >= warnAt || (fault === "exhausted" && tries === 0)) {
+          warnAt = Math.max(warnAt, waitedMs) * 2;
+          logger.warn(
+            `Cannot ${action} Postgres database ${name} for ${Math.round(waitedMs)} ms: ${messageOf(error)}; trying on`,
+          );
+        }
+        retries++;
+        await pause(pauseFor(fault, tries));
+      }
+    }
+  }
+
+  function closedError(action: string): StoreError {
+    return new StoreError("store_closed", `Cannot ${action} Postgres database ${name}: the store was closed`);
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        pauses.delete(done);
+        cancel();
+        resolve();
+      };
+      const cancel = systemClock.after(ms, done);
+      pauses.add(done);
+    });
+  }
+
+  function close(): void {
+    isClosed = true;
+    for (const done of [...pauses]) done();
+  }
+}
+
+/** Full jitter above half: many processes that lost the same server must not come back as one. */
+function pauseFor(fault: Fault, tries: number): number {
+  const ms = fault === "conflict"
+    ? Math.min(2 ** (tries + 1), LONGEST_CONFLICT_PAUSE_MS)
+    : Math.min(20 * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS);
+  return ms * (0.5 + Math.random() / 2);
+}

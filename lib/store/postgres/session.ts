@@ -1,0 +1,208 @@
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
+import type { StoreCounters } from "../port.ts";
+import type { Row } from "../rows.ts";
+import { createServerClock } from "./clock.ts";
+import { type Bindable, createLine, type Line } from "./line.ts";
+import { createPersistence, type Persistence } from "./persistence.ts";
+
+/** What a connection is for: none of these may have to wait for another. */
+export type Role =
+  /** Results, starts and claims. */
+  | "flush"
+  /** Signs of life, and who gives none. */
+  | "heartbeat"
+  /** Whatever only looks. */
+  | "read"
+  /** What takes several statements, and is rare: orders, recovery, migration. */
+  | "care";
+
+/** Runs one statement in which tables are written as `@runs`, and the time as `@now`, which needs `null` for `$1`. */
+export type Run = (sql: string, values?: readonly Bindable[]) => Promise<readonly Row[]>;
+
+/** A transaction that is under way. */
+export interface Transaction {
+  /** Runs a statement in it. */
+  readonly run: Run;
+  /** Counts rows that were written. */
+  wrote(rows: number): void;
+}
+
+/** The connections of a store, with everything counted. */
+export interface Session {
+  /** Says which database and schema, for messages. */
+  readonly name: string;
+  /** The tenant's schema. */
+  readonly schema: string;
+  /** For what is mended without anybody's doing. */
+  readonly logger: Logger;
+  /** Tries again what failed by itself. */
+  readonly persistence: Persistence;
+  /** What to bind for `$1` where a statement says `@now`. */
+  readonly at: Bindable;
+  /** The store's clock. */
+  now(): number;
+  /** One statement that reads. */
+  read(sql: string, values?: readonly Bindable[], role?: Role): Promise<readonly Row[]>;
+  /** One statement that writes; `rows` says how many from what it answers. */
+  write(
+    role: Role,
+    sql: string,
+    values: readonly Bindable[],
+    rows: (answer: readonly Row[]) => number,
+  ): Promise<readonly Row[]>;
+  /** One transaction of several statements; all of `work` is run again after what passes by itself. */
+  transact<T>(role: Role, work: (transaction: Transaction, isDoubtful: boolean) => Promise<T>): Promise<T>;
+  /** The same without trying again. */
+  once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** One statement in a transaction of its own, without trying again. */
+  single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]>;
+  /** Counts a transaction that wrote rows. */
+  wrote(rows: number): void;
+  /** Ends what a lost connection of this role may still be doing on the server. */
+  endRemains(role: Role): Promise<void>;
+  /** What was done so far. */
+  counters(): StoreCounters;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/** How to make a session. */
+export interface SessionOptions {
+  /** The server, the database and the login. */
+  readonly url: string;
+  /** Without any password, for messages. */
+  readonly name: string;
+  /** The tenant's schema, checked. */
+  readonly schema: string;
+  /** Whether statements are prepared by name. */
+  readonly prepare: boolean;
+  /** Instead of the server's clock, for tests. */
+  readonly clock: Clock | undefined;
+  /** Where messages go. */
+  readonly logger: Logger;
+}
+
+// Of the server, once for each statement.
+const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
+
+// A heartbeat that hangs must be given up well within the shortest lease in use.
+const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, read: 60_000, care: 30_000 };
+
+/** What a connection of this process and role calls itself. */
+export function applicationName(role: string, schema: string): string {
+  const token = crypto.randomUUID().slice(0, 8);
+  // Postgres cuts it off after 63 bytes, which must not take the token.
+  return `sluice ${role} ${token} ${schema}`.slice(0, 63);
+}
+
+/** Opens no connection yet. */
+export function createSession(options: SessionOptions): Session {
+  const { name, schema, clock, logger } = options;
+  const persistence = createPersistence(name, logger);
+  const serverClock = createServerClock();
+  const texts = new Map<string, string>();
+  const lines: Record<Role, Line> = {
+    flush: lineFor("flush"),
+    heartbeat: lineFor("heartbeat"),
+    read: lineFor("read"),
+    care: lineFor("care"),
+  };
+  let commits = 0;
+  let statements = 0;
+  let rows = 0;
+  return {
+    name,
+    schema,
+    logger,
+    persistence,
+    get at() {
+      return clock === undefined ? null : String(clock.now());
+    },
+    now: () => clock === undefined ? serverClock.now() : clock.now(),
+    read: (sql, values = [], role = "read") => persistence.attempt("read", () => single(role, sql, values)),
+    write(role, sql, values, count) {
+      return persistence.attempt("write to", async () => {
+        const answer = await single(role, sql, values);
+        wrote(count(answer));
+        return answer;
+      });
+    },
+    transact: (role, work) =>
+      persistence.attempt("write to", async (isDoubtful) => {
+        if (isDoubtful) await endRemains(role);
+        return await once(role, (transaction) => work(transaction, isDoubtful));
+      }),
+    once,
+    single,
+    wrote,
+    endRemains,
+    counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
+    async close() {
+      persistence.close();
+      await Promise.all(Object.values(lines).map((line) => line.close()));
+    },
+  };
+
+  function lineFor(role: Role): Line {
+    return createLine({
+      url: options.url,
+      applicationName: applicationName(role, schema),
+      deadlineMs: DEADLINES_MS[role],
+      prepare: options.prepare,
+    });
+  }
+
+  async function single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
+    return await execute(lines[role].query, sql, values);
+  }
+
+  async function once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    let written = 0;
+    const result = await lines[role].transact((query) =>
+      work({
+        run: (sql, values = []) => execute(query, sql, values),
+        wrote: (count) => void (written += count),
+      })
+    );
+    wrote(written);
+    return result;
+  }
+
+  async function execute(query: Line["query"], sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
+    statements++;
+    const sent = performance.now();
+    const answer = await query(textOf(sql), values);
+    const said = answer[0]?.["server_now"];
+    if (clock === undefined && said !== undefined) serverClock.learn(Number(said), sent);
+    return answer;
+  }
+
+  function wrote(count: number): void {
+    if (count > 0) commits++;
+    rows += count;
+  }
+
+  async function endRemains(role: Role): Promise<void> {
+    const { applicationName } = lines[role];
+    await lines[role].query(
+      `select pg_terminate_backend(pid, 5000)
+         from pg_stat_activity
+        where application_name = $1 and pid <> pg_backend_pid() and usename = current_user`,
+      [applicationName],
+    );
+  }
+
+  /** Names the schema in every statement: nothing is ever found by a search path. */
+  function textOf(sql: string): string {
+    let text = texts.get(sql);
+    if (text === undefined) {
+      text = sql
+        .replaceAll("@now", NOW)
+        .replace(/@(runs|tasks|workflows|events|runners|meta)\b/g, `"${schema}".$1`)
+        .replaceAll("@schema", schema);
+      texts.set(sql, text);
+    }
+    return text;
+  }
+}

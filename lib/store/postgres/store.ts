@@ -1,0 +1,119 @@
+import type { Clock } from "../../clock.ts";
+import { StoreError } from "../../errors.ts";
+import { type Logger, silent } from "../../logger.ts";
+import type { Store } from "../port.ts";
+import { redactUrl } from "../url.ts";
+import { readJournal } from "./claim.ts";
+import { commitBatch } from "./commit.ts";
+import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
+import { readFacts } from "./facts.ts";
+import { createListener } from "./listener.ts";
+import { createNews } from "./news.ts";
+import { openSession } from "./open.ts";
+import { order } from "./orders.ts";
+import { createPrune } from "./prune.ts";
+import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
+import { recover } from "./recover.ts";
+import { restart } from "./restart.ts";
+import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
+import { checkSchema } from "./schema_name.ts";
+import { applicationName, createSession } from "./session.ts";
+
+/** How to open a Postgres store. */
+export interface PostgresStoreOptions {
+  /** The tenant's schema; made if it is not there. @default {"sluice"} */
+  readonly schema?: string;
+  /**
+   * Whether statements are prepared by name, which makes each of them cheaper. Set it to `false` behind a pooler that
+   * gives each transaction another connection, such as PgBouncer in transaction mode. @default {true}
+   */
+  readonly prepare?: boolean;
+  /** How long to wait for a server that is down, or has no connection left, in milliseconds. @default {30_000} */
+  readonly connectTimeoutMs?: number;
+  /** Hears of what is waited for and mended. */
+  readonly logger?: Logger;
+  /** Time instead of the server's own, for tests. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens the store in a schema of the database that a URL names. The schema is made if it is missing, and brought up to
+ * date, safely from many processes at once.
+ *
+ * @throws {StoreError} If it cannot be used; the message says why.
+ */
+export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
+  const schema = checkSchema(options.schema ?? "sluice");
+  const { logger = silent, prepare = true, connectTimeoutMs = 30_000 } = options;
+  const name = `${redactUrl(url)} (schema "${schema}")`;
+  checkUrl(url);
+  const session = createSession({ url, name, schema, prepare, clock: options.clock, logger });
+  const news = createNews(session.now);
+  try {
+    await openSession(session, connectTimeoutMs);
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  const listener = createListener({
+    url,
+    applicationName: applicationName("listener", schema),
+    channel: `sluice_${schema}`,
+    news,
+    logger,
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    name: redactUrl(url),
+    now: session.now,
+
+    commit: (batch) => commitBatch(session, news, batch),
+
+    join: (card, leaseMs) => join(session, card, leaseMs),
+    renew: (runner, leaseMs) => renew(session, runner, leaseMs),
+    orders: (runner) => standingOrders(session, runner),
+    leave: (runner) => leave(session, runner, news.tell("due")),
+    runners: () => readRunners(session),
+    recover: (request) => recover(session, request, news.tell("due")),
+
+    define: (definitions) => define(session, definitions),
+    definition: (served) => readDefinition(session, served),
+    unstrand: (served) => unstrand(session, served),
+
+    order: (runId, given) => order(session, runId, given, news.tell("order")),
+    restart: (run, tasks) => restart(session, run, tasks, news.tell("due")),
+
+    run: (id) => readRun(session, id),
+    ended: (ids) => endedRuns(session, ids),
+    journal: (seq) => readJournal(session, seq),
+    facts: (seq) => readFacts(session, seq),
+    list: (query) => listRuns(session, query),
+    groups: () => readGroups(session),
+    unowned: (group, limit) => readUnowned(session, group, limit),
+    counts: () => countRuns(session),
+    prune: createPrune(session),
+
+    watch: (changed) => listener.watch(changed),
+    counters: session.counters,
+    close: () => closing ??= close(),
+  };
+
+  async function close(): Promise<void> {
+    await Promise.all([listener.close(), session.close()]);
+  }
+}
+
+function checkUrl(url: string): void {
+  try {
+    // Several hosts are no URL to the runtime, and to the driver they are.
+    new URL(url.replace(/,[^/?]*/, ""));
+  } catch {
+    throw new StoreError(
+      "invalid_url",
+      `Cannot use the store URL "${
+        redactUrl(url)
+      }": it is no URL; characters such as "@", "/" and "#" in a password are ` +
+        `written as "%40", "%2F" and "%23"`,
+    );
+  }
+}
