@@ -46,7 +46,7 @@ export function decodeRun(row: Row): RunRow {
     reason: optionalText("reason"),
     cancelling: row["cancel_at"] !== null && row["ended_at"] === null,
     strandedBy: optionalText("stranded_by"),
-    crashes: integer("crashes"),
+    crashes: optionalInteger("crashes") ?? 0,
     forkedFrom: optionalText("forked_from"),
   };
 }
@@ -80,7 +80,7 @@ export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): Clai
     deadlineAt: optionalInteger("deadline_at"),
     timeoutMs: optionalInteger("timeout_ms"),
     cancel: row["cancel_at"] === null ? undefined : { reason: optionalText("reason") },
-    crashes: integer("crashes"),
+    crashes: optionalInteger("crashes") ?? 0,
     journal,
   };
 }

@@ -12,7 +12,7 @@ import type { Row } from "../rows.ts";
 import { items, numbers, texts } from "./arrays.ts";
 import { claimOf, claimValues, NOTHING_DUE, takenOf } from "./claim.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
-import { faultOf, messageOf, refusal } from "./faults.ts";
+import { faultOf, isDuplicate, messageOf, refusal } from "./faults.ts";
 import { FLUSH } from "./flush_sql.ts";
 import { flushValues, type Part } from "./flush_values.ts";
 import type { News } from "./news.ts";
@@ -63,9 +63,19 @@ function newToken(): number {
 function attempt(session: Session, news: News, part: Part, order: ClaimOrder | undefined): Promise<Receipt> {
   const parts = split(part);
   const told = news.of(part);
+  let isWary = false;
   return session.persistence.attempt("write to", async (isDoubtful) => {
     if (isDoubtful) await session.endRemains("flush");
-    const { answers, claimed, adopted } = await send(session, parts, order, isDoubtful, told);
+    const send = (wary: boolean) => sendOnce(session, parts, order, { isDoubtful, isWary: wary, news: told });
+    let sent: Answers;
+    try {
+      sent = await send(isDoubtful || isWary);
+    } catch (error) {
+      if (isWary || isDoubtful || !isDuplicate(error)) throw error;
+      isWary = true;
+      sent = await send(true);
+    }
+    const { answers, claimed, adopted } = sent;
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
     for (const [index, answer] of answers.entries()) {
@@ -84,16 +94,25 @@ interface Answers {
   readonly adopted: readonly Row[] | undefined;
 }
 
-async function send(
+interface Manner {
+  /** Whether an earlier try may have been carried out. */
+  readonly isDoubtful: boolean;
+  /** Whether rows that should be new may be there. */
+  readonly isWary: boolean;
+  /** What others are told. */
+  readonly news: string | null;
+}
+
+async function sendOnce(
   session: Session,
   parts: readonly Part[],
   order: ClaimOrder | undefined,
-  isDoubtful: boolean,
-  told: string | null,
+  manner: Manner,
 ): Promise<Answers> {
+  const { isDoubtful } = manner;
   if (parts.length + (order === undefined ? 0 : 1) === 1 && !isDoubtful) {
     const run: Run = (sql, values = []) => session.single("flush", sql, values);
-    const sent = await sendAll(session, run, parts, order, told);
+    const sent = await sendAll(session, run, parts, order, manner);
     session.wrote(rowsOf(sent));
     return sent;
   }
@@ -102,7 +121,7 @@ async function send(
       ? await run(TAKEN_BEFORE, [String(order.request.runner), String(order.token)])
       : [];
     const adopted = before.length > 0 ? before : undefined;
-    const sent = await sendAll(session, run, parts, adopted ? undefined : order, told);
+    const sent = await sendAll(session, run, parts, adopted ? undefined : order, manner);
     wrote(rowsOf(sent));
     return { ...sent, adopted };
   });
@@ -114,10 +133,13 @@ async function sendAll(
   run: Run,
   parts: readonly Part[],
   order: ClaimOrder | undefined,
-  told: string | null,
+  { isWary, news }: Manner,
 ): Promise<Answers> {
-  const flushes = parts.map((part, index) => run(FLUSH, flushValues(part, session.at, index === 0 ? told : null)));
-  const claim = order && run(CLAIM, claimValues(order.request, order.token, session.at));
+  const { at } = session;
+  const flushes = parts.map((part, index) =>
+    run(FLUSH, flushValues(part, { at, isWary, news: index === 0 ? news : null }))
+  );
+  const claim = order && run(CLAIM, claimValues(order.request, order.token, at));
   // Of several that fail the first says why: what comes after it is refused for its sake.
   claim?.catch(() => {});
   const answers = await Promise.all(flushes);

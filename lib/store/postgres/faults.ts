@@ -73,6 +73,11 @@ export function isFromServer(error: unknown): boolean {
   return typeof error === "object" && error !== null && "severity" in error;
 }
 
+/** Whether a row was there already that should have been new. */
+export function isDuplicate(error: unknown): boolean {
+  return isFromServer(error) && codeOf(error) === "23505";
+}
+
 /** Whether it is worth waiting for. */
 export function isTransient(fault: Fault): boolean {
   return fault === "conflict" || fault === "connection" || fault === "exhausted" || fault === "read_only";

@@ -9,6 +9,20 @@
  * @module
  */
 
+// What is there already gives way unless it is terminal: the first recorded result stands.
+const REPLACE = `on conflict (run, task, part) do update
+     set epoch = excluded.epoch,
+         state = excluded.state,
+         attempts = excluded.attempts,
+         started_at = excluded.started_at,
+         ended_at = excluded.ended_at,
+         due_at = excluded.due_at,
+         output = excluded.output,
+         failures = excluded.failures,
+         reason = excluded.reason,
+         progress = excluded.progress
+   where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'`;
+
 /** What is bound, in this order; see `flush_values.ts`. */
 export const FLUSH = `
 with clock as materialized (
@@ -32,29 +46,12 @@ accepted as materialized (
    where (owner in (select id from live)) is true
      and ((seq, epoch) in (select * from unnest($2::bigint[], $3::bigint[]))) is true
 ),
+${startsCte("started_new", 6, "")},
+${startsCte("started_perhaps", 12, "on conflict do nothing")},
 started as (
-  insert into @runs (epoch, owner, state, id, workflow, version, input, due_at, created_at, started_at, key, priority,
-                     timeout_ms, deadline_at, tags, forked_from)
-  select case when s.owned or rest ->> 'from' is not null then 1 else 0 end,
-         case when s.owned then s.owner end,
-         case when s.owned then 'running' else 'pending' end,
-         s.id, s.workflow, s.version, s.input,
-         coalesce((s.rest ->> 'dueAt')::bigint, now),
-         now,
-         case when s.owned then now end,
-         s.rest ->> 'key',
-         coalesce((s.rest ->> 'priority')::bigint, 0),
-         (s.rest ->> 'timeoutMs')::bigint,
-         case when s.owned then now + (s.rest ->> 'timeoutMs')::bigint end,
-         s.rest ->> 'tags',
-         s.rest ->> 'from'
-    from (select u.id, u.workflow, u.version, u.owner, u.input, u.rest::json as rest, u.n,
-                 (u.owner in (select id from live)) is true and u.rest::json ->> 'from' is null as owned
-            from unnest($6::uuid[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[])
-                 with ordinality as u (id, workflow, version, owner, input, rest, n)) as s, clock
-   order by s.n
-      on conflict do nothing
-  returning seq, id, owner
+  select seq, id, owner from started_new
+   union all
+  select seq, id, owner from started_perhaps
 ),
 forked as (
   insert into @tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
@@ -63,34 +60,12 @@ forked as (
          (f.record ->> 'startedAt')::bigint, (f.record ->> 'endedAt')::bigint, (f.record ->> 'dueAt')::bigint,
          f.record ->> 'output', f.record ->> 'failures', f.record ->> 'reason', f.record ->> 'progress'
     from (select u.id, u.record::json as record
-            from unnest($12::uuid[], $13::text[]) as u (id, record)) as f
+            from unnest($18::uuid[], $19::text[]) as u (id, record)) as f
     join started as s on s.id = f.id
   returning 1
 ),
-recorded as (
-  insert into @tasks as t (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
-                           reason, progress)
-  select u.run, u.task, coalesce(u.rest ->> 'part', ''), u.epoch, coalesce(u.rest ->> 'state', 'completed'),
-         coalesce((u.rest ->> 'attempts')::integer, 1), u.started_at, u.ended_at, (u.rest ->> 'dueAt')::bigint,
-         u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress'
-    from (select run, epoch, task, started_at, ended_at, output, rest::json as rest
-            from unnest($14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::text[],
-                        $20::text[]) as r (run, epoch, task, started_at, ended_at, output, rest)) as u
-   where (u.run in (select seq from accepted)) is true
-      on conflict (run, task, part) do update
-     set epoch = excluded.epoch,
-         state = excluded.state,
-         attempts = excluded.attempts,
-         started_at = excluded.started_at,
-         ended_at = excluded.ended_at,
-         due_at = excluded.due_at,
-         output = excluded.output,
-         failures = excluded.failures,
-         reason = excluded.reason,
-         progress = excluded.progress
-   where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'
-  returning 1
-),
+${recordsCte("recorded_new", 20, "")},
+${recordsCte("recorded_over", 27, REPLACE)},
 moved as (
   update @runs as r
      set owner = case when m.way in ('running', 'keep') then r.owner end,
@@ -115,10 +90,10 @@ moved as (
                        when m.way = 'stranded' and r.cancel_at is null then m.detail
                        else r.reason end,
          error = case when m.way = 'failed' then m.detail else r.error end
-    from unnest($21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::text[], $26::text[])
+    from unnest($34::bigint[], $35::bigint[], $36::bigint[], $37::text[], $38::text[], $39::text[])
          as m (seq, epoch, at, way, detail, by), clock
    where r.seq = m.seq
-     and r.seq = any($21::bigint[])
+     and r.seq = any($34::bigint[])
      and r.epoch = m.epoch
      and r.owner is not null
      and (m.seq in (select seq from accepted)) is true
@@ -139,10 +114,63 @@ select (select now from clock) as server_now,
                from unnest($2::bigint[]) as w (seq)
               where (seq in (select seq from accepted)) is not true)::text as fenced,
        array(select seq
-               from unnest($21::bigint[]) as w (seq)
+               from unnest($34::bigint[]) as w (seq)
               where (seq in (select seq from accepted)) is true
                 and (seq in (select seq from moved)) is not true)::text as unmoved,
-       (select count(*) from started) + (select count(*) from recorded) + (select count(*) from forked)
+       (select count(*) from started) + (select count(*) from recorded_new)
+         + (select count(*) from recorded_over) + (select count(*) from forked)
          + (select count(*) from moved) as changed,
        (select count(*) from noted) as noted,
        (select pg_notify('sluice_@schema', $5) where $5::text is not null)::text as notified`;
+
+// An insert that is ready for a conflict logs each row twice, so what is surely new goes without; where it was there after
+// all the statement fails, and is sent again with every row where conflicts are expected.
+function startsCte(name: string, first: number, conflict: string): string {
+  const [id, workflow, version, owner, input, rest] = parameters(first, 6);
+  return `${name} as (
+  insert into @runs (epoch, owner, state, id, workflow, version, input, due_at, created_at, started_at, key, priority,
+                     timeout_ms, deadline_at, tags, forked_from)
+  select case when s.owned or s.rest ->> 'from' is not null then 1 else 0 end,
+         case when s.owned then s.owner end,
+         case when s.owned then 'running' else 'pending' end,
+         s.id, s.workflow, s.version, s.input,
+         coalesce((s.rest ->> 'dueAt')::bigint, now),
+         now,
+         case when s.owned then now end,
+         s.rest ->> 'key',
+         coalesce((s.rest ->> 'priority')::bigint, 0),
+         (s.rest ->> 'timeoutMs')::bigint,
+         case when s.owned then now + (s.rest ->> 'timeoutMs')::bigint end,
+         s.rest ->> 'tags',
+         s.rest ->> 'from'
+    from (select u.id, u.workflow, u.version, u.owner, u.input, u.rest::json as rest, u.n,
+                 (u.owner in (select id from live)) is true and u.rest::json ->> 'from' is null as owned
+            from unnest(${id}::uuid[], ${workflow}::text[], ${version}::text[], ${owner}::bigint[], ${input}::text[],
+                        ${rest}::text[]) with ordinality as u (id, workflow, version, owner, input, rest, n)) as s, clock
+   order by s.n
+   ${conflict}
+  returning seq, id, owner
+)`;
+}
+
+function recordsCte(name: string, first: number, conflict: string): string {
+  const [run, epoch, task, startedAt, endedAt, output, rest] = parameters(first, 7);
+  return `${name} as (
+  insert into @tasks as t (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
+                           reason, progress)
+  select u.run, u.task, coalesce(u.rest ->> 'part', ''), u.epoch, coalesce(u.rest ->> 'state', 'completed'),
+         coalesce((u.rest ->> 'attempts')::integer, 1), u.started_at, u.ended_at, (u.rest ->> 'dueAt')::bigint,
+         u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress'
+    from (select run, epoch, task, started_at, ended_at, output, rest::json as rest
+            from unnest(${run}::bigint[], ${epoch}::integer[], ${task}::text[], ${startedAt}::bigint[],
+                        ${endedAt}::bigint[], ${output}::text[], ${rest}::text[])
+                 as r (run, epoch, task, started_at, ended_at, output, rest)) as u
+   where (u.run in (select seq from accepted)) is true
+   ${conflict}
+  returning 1
+)`;
+}
+
+function parameters(first: number, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `$${first + index}`);
+}

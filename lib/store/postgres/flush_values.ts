@@ -2,6 +2,9 @@ import type { JournalRecord, NewRun, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable } from "./line.ts";
 
+/** After how long the engine marks a task as running. */
+const MARK_AFTER_MS = 100;
+
 /** What one statement writes. No run stands in it twice. */
 export interface Part {
   /** Runs to insert. */
@@ -10,8 +13,18 @@ export interface Part {
   readonly writes: readonly RunWrite[];
 }
 
-/** What the flush statement binds for a part; `at` replaces the server's clock and `news` is what others are told. */
-export function flushValues({ starts, writes }: Part, at: Bindable, news: Bindable): Bindable[] {
+/** How a part is written. */
+export interface FlushManner {
+  /** Replaces the server's clock. */
+  readonly at: Bindable;
+  /** What others are told. */
+  readonly news: Bindable;
+  /** Whether rows that are surely new may be there nevertheless. */
+  readonly isWary: boolean;
+}
+
+/** What the flush statement binds for a part. */
+export function flushValues({ starts, writes }: Part, { at, news, isWary }: FlushManner): Bindable[] {
   const owners = new Set<number>();
   for (const { owner } of starts) if (owner !== undefined) owners.add(owner);
   return [
@@ -20,16 +33,22 @@ export function flushValues({ starts, writes }: Part, at: Bindable, news: Bindab
     numbers(writes.map(({ epoch }) => epoch)),
     numbers([...owners]),
     news,
-    ...startValues(starts),
+    ...startValues(starts, isWary),
     ...forkValues(starts),
-    ...recordValues(writes),
+    ...recordValues(writes, isWary),
     ...moveValues(writes),
   ];
 }
 
-function startValues(starts: readonly NewRun[]): Bindable[] {
-  // Two flushes with the same keys in another order would wait for each other; those without keep theirs.
-  const runs = starts.some(({ key }) => key !== undefined) ? [...starts].sort(byKey) : starts;
+function startValues(starts: readonly NewRun[], isWary: boolean): Bindable[] {
+  const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
+  if (starts.every(isNew)) return [...runValues(starts), ...NO_RUNS];
+  return [...runValues(starts.filter(isNew)), ...runValues(starts.filter((run) => !isNew(run)).sort(byKey))];
+}
+
+const NO_RUNS = runValues([]);
+
+function runValues(runs: readonly NewRun[]): Bindable[] {
   return [
     texts(runs.map(({ id }) => id)),
     texts(runs.map(({ workflow }) => workflow)),
@@ -40,6 +59,7 @@ function startValues(starts: readonly NewRun[]): Bindable[] {
   ];
 }
 
+// Two flushes with the same keys in another order would wait for each other; those without keep theirs.
 function byKey(a: NewRun, b: NewRun): number {
   if (a.key === undefined || b.key === undefined) return Number(a.key !== undefined) - Number(b.key !== undefined);
   return compare(a.workflow, b.workflow) || compare(a.key, b.key);
@@ -72,28 +92,44 @@ interface Rows {
   readonly records: JournalRecord[];
 }
 
-function recordValues(writes: readonly RunWrite[]): Bindable[] {
+function recordValues(writes: readonly RunWrite[], isWary: boolean): Bindable[] {
+  const fresh: Rows = { run: [], epoch: [], records: [] };
   // What is not plain comes first, so that the array of what is special about it ends where that ends.
   const special: Rows = { run: [], epoch: [], records: [] };
-  const plain: Rows = { run: [], epoch: [], records: [] };
+  const marked: Rows = { run: [], epoch: [], records: [] };
   for (const { seq, epoch, records } of writes) {
     for (const record of lastOfEach(records)) {
-      const rows = isPlain(record) ? plain : special;
+      const rows = !isPlain(record) ? special : isWary || isMarked(record) ? marked : fresh;
       rows.run.push(seq);
       rows.epoch.push(epoch);
       rows.records.push(record);
     }
   }
-  const records = special.records.length === 0 ? plain.records : [...special.records, ...plain.records];
   return [
-    numbers([...special.run, ...plain.run]),
-    numbers([...special.epoch, ...plain.epoch]),
+    ...rowValues(fresh, []),
+    ...rowValues({
+      run: [...special.run, ...marked.run],
+      epoch: [...special.epoch, ...marked.epoch],
+      records: [...special.records, ...marked.records],
+    }, special.records),
+  ];
+}
+
+function rowValues({ run, epoch, records }: Rows, special: readonly JournalRecord[]): Bindable[] {
+  return [
+    numbers(run),
+    numbers(epoch),
     texts(records.map(({ task }) => task)),
     numbers(records.map(({ startedAt }) => startedAt)),
     numbers(records.map(({ endedAt }) => endedAt)),
     sparse(records.map(({ output }) => output)),
-    texts(special.records.map(restOf)),
+    texts(special.map(restOf)),
   ];
+}
+
+/** Whether it took so long that it was probably marked as running, by a row that this one replaces. */
+function isMarked({ startedAt, endedAt }: JournalRecord): boolean {
+  return (endedAt ?? 0) - (startedAt ?? 0) >= MARK_AFTER_MS;
 }
 
 /** One row of each task and part, as one statement cannot write a row twice: the first terminal one, or the last. */

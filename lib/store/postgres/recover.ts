@@ -40,7 +40,7 @@ const OWNED = `
 select r.seq, r.id, r.workflow, r.state, r.cancel_at, r.crashes, r.epoch, r.owner,
        exists (select
                  from @tasks as t
-                where t.run = r.seq and t.epoch > r.crashed_epoch
+                where t.run = r.seq and t.epoch > coalesce(r.crashed_epoch, 0)
                   and not (t.state = 'running' or t.state = 'waiting' or t.state = 'pending')) as further
   from @runs as r
  where r.owner = any($1::bigint[])
