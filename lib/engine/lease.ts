@@ -12,7 +12,7 @@ import type { Logger } from "../logger.ts";
 import type { Recovery, RunnerCard, RunnerRow, StandingOrder, Store } from "../store/port.ts";
 import { isDeadNeighbour } from "./host.ts";
 
-/** How often a runner looks for dead ones. */
+/** How often a runner looks for dead ones, if the store says nothing else. */
 const WATCH_MS = 1_000;
 /** Runs taken from dead runners in one transaction. */
 const RECOVER_AT_ONCE = 500;
@@ -84,7 +84,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   }
 
   function scheduleWatch(): void {
-    if (!isOver) cancelWatch = clock.after(WATCH_MS, watchOnce);
+    if (!isOver) cancelWatch = clock.after(store.patrolMs ?? WATCH_MS, watchOnce);
   }
 
   async function renew(): Promise<void> {

@@ -185,6 +185,9 @@ export interface Store {
   /** Says which database, without any password, for messages. */
   readonly name: string;
 
+  /** How often a runner looks for dead ones, in milliseconds, where it costs more than it does within the process. */
+  readonly patrolMs?: number;
+
   /** The store's clock, in milliseconds since the epoch. */
   now(): number;
 

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 
 /** Where a server is. */
@@ -17,13 +16,13 @@ export interface Address {
  * The driver's own sockets cannot be destroyed from outside, and it never gives up one whose other end has gone
  * without a word: its query would wait for ever, and the process with it.
  */
-export async function dial(address: Address, timeoutMs: number): Promise<Socket> {
-  if (address.path) return await open({ path: address.path }, timeoutMs);
+export async function dial(address: Address, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+  if (address.path) return await open({ path: address.path }, timeoutMs, signal);
   let failure: unknown;
   for (const [index, host] of address.host.entries()) {
     try {
       const port = address.port[index] ?? address.port[0] ?? 5432;
-      const socket = await open({ host, port }, timeoutMs);
+      const socket = await open({ host, port }, timeoutMs, signal);
       // The driver reads the name that a certificate must have from here.
       return Object.assign(socket, { host, port });
     } catch (error) {
@@ -36,13 +35,20 @@ export async function dial(address: Address, timeoutMs: number): Promise<Socket>
 function open(
   target: { readonly path: string } | { readonly host: string; readonly port: number },
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = new Socket();
-    const timer = setTimeout(() => socket.destroy(timeout()), timeoutMs);
+    const timer = setTimeout(
+      () => socket.destroy(failure("CONNECT_TIMEOUT", `no connection within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const abort = (): void => void socket.destroy(failure("CONNECTION_ENDED", "it is not needed any more"));
     socket.once("error", failed);
+    signal.addEventListener("abort", abort, { once: true });
     socket.connect(target as { host: string; port: number }, () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
       socket.off("error", failed);
       // One that errs while nobody listens would end the process.
       socket.on("error", () => {});
@@ -52,17 +58,13 @@ function open(
 
     function failed(error: Error): void {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
       socket.destroy();
       reject(error);
     }
   });
-
-  function timeout(): Error {
-    return Object.assign(new Error(`no connection within ${timeoutMs} ms`), { code: "CONNECT_TIMEOUT" });
-  }
 }
 
-/** How many bytes a text takes on the wire. */
-export function bytesOf(text: string): number {
-  return Buffer.byteLength(text);
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }

@@ -64,6 +64,7 @@ const PLANNING = {
 export function createLine(options: LineOptions): Line {
   const { applicationName } = options;
   let current: Session | undefined;
+  const leaving = new Set<Promise<void>>();
   let isClosed = false;
   // The end of the transaction that has the line, or of those that wait for it.
   let exclusive: Promise<unknown> | undefined;
@@ -101,13 +102,20 @@ export function createLine(options: LineOptions): Line {
 
   function session(): Session {
     if (isClosed) throw lostError("the line is closed");
-    if (current === undefined || current.isLost) current = openSession(options);
-    return current;
+    if (current !== undefined && !current.isLost) return current;
+    if (current !== undefined) leave(current);
+    return current = openSession(options);
+  }
+
+  function leave(lost: Session): void {
+    const left = lost.close().finally(() => leaving.delete(left));
+    leaving.add(left);
   }
 
   async function close(): Promise<void> {
     isClosed = true;
-    await current?.close();
+    if (current !== undefined) leave(current);
+    await Promise.all(leaving);
   }
 }
 
@@ -124,10 +132,12 @@ function openSession(options: LineOptions): Session {
   const { prepare, deadlineMs } = options;
   const end = Promise.withResolvers<never>();
   end.promise.catch(() => {});
+  const aborted = new AbortController();
   const gone = Promise.withResolvers<void>();
   const flying = new Set<Promise<unknown>>();
   let socket: Socket | undefined;
   let isLost = false;
+  let ended: Promise<unknown> = Promise.resolve();
   const sql = postgres(options.url, {
     max: 1,
     prepare,
@@ -165,7 +175,7 @@ function openSession(options: LineOptions): Session {
     try {
       // Only once: what the driver still has to send must not go out on another connection.
       if (isLost || socket !== undefined) throw lostError("it is used no more");
-      const made = await dial(address, CONNECT_MS);
+      const made = await dial(address, CONNECT_MS, aborted.signal);
       socket = made;
       // As the driver does not forget a connection that ends before it is ready.
       made.once("close", () => {
@@ -202,18 +212,19 @@ function openSession(options: LineOptions): Session {
     if (isLost) return;
     isLost = true;
     end.reject(error);
+    aborted.abort();
     options.lost?.();
     // Anew, as the driver takes listeners away when it begins to encrypt.
     if (socket === undefined || socket.closed) gone.resolve();
     else socket.once("close", () => gone.resolve());
     socket?.destroy();
-    sql.end({ timeout: 0 }).catch(() => {});
+    ended = sql.end({ timeout: 0 }).catch(() => {});
   }
 
   async function close(): Promise<void> {
     if (!isLost) await Promise.race([sql.end({ timeout: 1 }), end.promise]).catch(() => {});
     lose(lostError("it was closed"));
-    await gone.promise;
+    await Promise.all([gone.promise, ended]);
   }
 }
 

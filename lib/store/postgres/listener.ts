@@ -31,19 +31,19 @@ export interface ListenerOptions {
   readonly news: News;
   /** Where messages go. */
   readonly logger: Logger;
+  /** How often it speaks to itself. @default {20_000} */
+  readonly selfTestMs?: number;
+  /** How long it waits to hear itself. @default {5_000} */
+  readonly echoMs?: number;
 }
 
-/** How often it speaks to itself. */
-const SELF_TEST_MS = 20_000;
-/** How long it waits to hear itself. */
-const ECHO_MS = 5_000;
 /** Many hints within so long are one. */
 const QUIET_MS = 10;
 const LONGEST_PAUSE_MS = 5_000;
 
 /** A listener that connects once somebody watches. */
 export function createListener(options: ListenerOptions): Listener {
-  const { channel, news, logger } = options;
+  const { channel, news, logger, selfTestMs = 20_000, echoMs = 5_000 } = options;
   const watchers = new Set<() => void>();
   const echo = `echo ${options.applicationName}`;
   let line: Line | undefined;
@@ -68,7 +68,7 @@ export function createListener(options: ListenerOptions): Listener {
     const made = createLine({
       url: options.url,
       applicationName: options.applicationName,
-      deadlineMs: ECHO_MS,
+      deadlineMs: echoMs,
       prepare: false,
       notified: (payload) => heard(made, payload),
       lost: () => again(made),
@@ -85,11 +85,11 @@ export function createListener(options: ListenerOptions): Listener {
   async function test(made: Line): Promise<void> {
     wasHeard = false;
     await made.query(`select pg_notify('${channel}', '${echo}')`, []);
-    cancelNext = systemClock.after(ECHO_MS, () => {
+    cancelNext = systemClock.after(echoMs, () => {
       if (line !== made) return;
       if (!wasHeard) return again(made, new Error("it does not hear its own notifications, as behind a pooler"));
       failures = 0;
-      cancelNext = systemClock.after(SELF_TEST_MS, () => void test(made).catch((error) => again(made, error)), true);
+      cancelNext = systemClock.after(selfTestMs, () => void test(made).catch((error) => again(made, error)), true);
     }, true);
   }
 

@@ -35,7 +35,7 @@ const SCHEMA: readonly string[] = [
      tags          text,
      error         text,
      input         text
-   ) with (fillfactor = 60)`,
+   ) with (fillfactor = 50)`,
   `create unique index runs_key on @runs (workflow, key) where key is not null`,
   `create index runs_due on @runs (priority, workflow, version, due_at, seq, state)
     where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null`,

@@ -19,6 +19,9 @@ import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
 import { applicationName, createSession } from "./session.ts";
 
+// With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
+const PATROL_MS = 3_000;
+
 /** How to open a Postgres store. */
 export interface PostgresStoreOptions {
   /** The tenant's schema; made if it is not there. @default {"sluice"} */
@@ -65,6 +68,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
   let closing: Promise<void> | undefined;
   return {
     name: redactUrl(url),
+    patrolMs: PATROL_MS,
     now: session.now,
 
     commit: (batch) => commitBatch(session, news, batch),

@@ -1,0 +1,93 @@
+import { connect, createServer, type Socket } from "node:net";
+
+/** A TCP connection in the middle, to fail on command; disposing of it cuts everything. */
+export interface Proxy extends AsyncDisposable {
+  /** Where it listens. */
+  readonly port: number;
+  /** How many connections it carries. */
+  readonly open: number;
+  /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
+  hold(): void;
+  /** Swallows what the server answers from now on, until `flow()`; what is asked arrives. */
+  mute(): void;
+  /** Goes on, with what was held. */
+  flow(): void;
+  /** Ends every connection at once. */
+  cut(): void;
+  /** Refuses new connections until `accept()`. */
+  refuse(): void;
+  /** Takes connections again. */
+  accept(): void;
+  /** Resolves when the next bytes have gone to the server that contain `text`. */
+  asked(text: string): Promise<void>;
+}
+
+/** Starts a proxy before a server. */
+export async function startProxy(to: { readonly host: string; readonly port: number }): Promise<Proxy> {
+  const pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
+  const waiting: { readonly text: string; readonly resolve: () => void }[] = [];
+  let isHeld = false;
+  let isMute = false;
+  let isRefusing = false;
+  const listener = createServer((client) => {
+    if (isRefusing) return void client.destroy();
+    const server = connect(to.port, to.host);
+    const pair = { client, server };
+    pairs.add(pair);
+    const end = (): void => {
+      pairs.delete(pair);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on("error", end).on("close", end);
+      if (isHeld) socket.pause();
+    }
+    client.on("data", (bytes) => {
+      server.write(bytes);
+      for (const one of [...waiting]) {
+        if (!bytes.includes(one.text)) continue;
+        waiting.splice(waiting.indexOf(one), 1);
+        one.resolve();
+      }
+    });
+    server.on("data", (bytes) => {
+      if (!isMute) client.write(bytes);
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
+  if (typeof address !== "object" || address === null) throw new Error("the proxy has no port");
+  return {
+    port: address.port,
+    get open() {
+      return pairs.size;
+    },
+    hold() {
+      isHeld = true;
+      for (const { client, server } of pairs) [client, server].forEach((socket) => socket.pause());
+    },
+    mute: () => void (isMute = true),
+    flow() {
+      isHeld = isMute = false;
+      for (const { client, server } of pairs) [client, server].forEach((socket) => socket.resume());
+    },
+    cut,
+    refuse: () => void (isRefusing = true),
+    accept: () => void (isRefusing = false),
+    asked: (text) => new Promise((resolve) => waiting.push({ text, resolve })),
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => listener.close(resolve));
+      cut();
+      await closed;
+    },
+  };
+
+  function cut(): void {
+    for (const { client, server } of [...pairs]) {
+      client.destroy();
+      server.destroy();
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { StoreError } from "../../lib/errors.ts";
+import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
+import { spawn } from "../child.ts";
+import { test } from "../harness.ts";
+import { startProxy } from "../proxy.ts";
+import { commit, newRun } from "./contract/fixture.ts";
+import { type TestSchema, testSchema } from "./postgres_schema.ts";
+
+/** What opening is refused with. */
+async function refused(url: string, options: PostgresStoreOptions = {}): Promise<StoreError> {
+  return await assertRejects(() => openPostgresStore(url, { connectTimeoutMs: 300, ...options }), StoreError);
+}
+
+function changed(url: string, change: (url: URL) => void): string {
+  const parsed = new URL(url);
+  change(parsed);
+  return parsed.href;
+}
+
+/** A login that may do only what it is given, for the length of a test. */
+async function withRole(on: TestSchema, settings: string, body: (url: string, role: string) => Promise<void>) {
+  const role = `${on.schema}_role`;
+  await on.sql.unsafe(`create role "${role}" login password 'secret word' ${settings}`);
+  try {
+    await body(
+      changed(on.url, (url) => {
+        url.username = role;
+        url.password = "secret word";
+      }),
+      role,
+    );
+  } finally {
+    await on.sql.unsafe(`drop owned by "${role}" cascade`);
+    await on.sql.unsafe(`drop role "${role}"`);
+  }
+}
+
+test("a schema's name is checked before any connection is made", async () => {
+  const names = ['x"; drop table y; --', "Upper", "", "1st", "a b", "a".repeat(49), "pg_mine", "ä", "a\n", "a.b"];
+  for (const schema of names) {
+    assertEquals((await refused("postgres://nobody@127.0.0.1:1/none", { schema })).code, "invalid_schema");
+  }
+  const error = await refused("postgres://nobody@127.0.0.1:1/none", { schema: "a".repeat(48) });
+  assertEquals(error.code, "cannot_connect");
+});
+
+test("a wrong password is told at once, without the password", async () => {
+  await using on = testSchema();
+  await withRole(on, "", async (url) => {
+    const error = await refused(changed(url, (it) => it.password = "wrong1234"), { connectTimeoutMs: 60_000 });
+    assertEquals(error.code, "login_failed");
+    assertStringIncludes(error.message, "check user and password");
+    assert(!`${error.message}${error.stack}${error.cause}`.includes("wrong1234"));
+  });
+});
+
+test("a missing database is told at once", async () => {
+  await using on = testSchema();
+  const error = await refused(changed(on.url, (url) => url.pathname = "/nowhere"), { connectTimeoutMs: 60_000 });
+  assertEquals(error.code, "no_database");
+  assertStringIncludes(error.message, 'database "nowhere" does not exist; create it');
+});
+
+test("a role that may create no schema is told what an administrator can do", async () => {
+  await using on = testSchema();
+  await withRole(on, "", async (url, role) => {
+    const error = await refused(url, { schema: on.schema });
+    assertEquals(error.code, "not_permitted");
+    assertStringIncludes(error.message, `create schema "${on.schema}" authorization`);
+    await on.sql.unsafe(`create schema "${on.schema}" authorization "${role}"`);
+    const store = await openPostgresStore(url, { schema: on.schema });
+    assertEquals((await store.counts()).pending, 0);
+    await store.close();
+  });
+});
+
+test("a read-only database is refused", async () => {
+  await using on = testSchema();
+  await withRole(on, "", async (url, role) => {
+    await on.sql.unsafe(`alter role "${role}" set default_transaction_read_only = on`);
+    assertEquals((await refused(url, { schema: on.schema })).code, "read_only");
+  });
+});
+
+test("a login with too few connections is told how many are needed", async () => {
+  await using on = testSchema();
+  await withRole(on, "connection limit 1", async (url) => {
+    const error = await refused(url, { schema: on.schema });
+    assertEquals(error.code, "cannot_connect");
+    assertStringIncludes(error.message, "four of them to spare");
+  });
+});
+
+test("a schema of a newer version is refused", async () => {
+  await using on = testSchema();
+  await (await on.open()).close();
+  await on.sql`update meta set value = '999' where key = 'sluice_schema'`;
+  const error = await refused(on.url, { schema: on.schema });
+  assertEquals(error.code, "newer_schema");
+  assertStringIncludes(error.message, "use a newer Sluice");
+});
+
+test("a schema with tables of another application is refused and left alone", async () => {
+  await using on = testSchema();
+  await on.sql.unsafe(`create schema "${on.schema}"`);
+  await on.sql`create table runs (mine text)`;
+  assertEquals((await refused(on.url, { schema: on.schema })).code, "foreign_tables");
+  assertEquals((await on.sql`select mine from runs`).length, 0);
+});
+
+test("a server that is down is waited for, with a line in the log", async () => {
+  await using on = testSchema();
+  const { hostname, port } = new URL(on.url);
+  await using proxy = await startProxy({ host: hostname, port: Number(port) });
+  proxy.refuse();
+  const url = changed(on.url, (it) => it.port = String(proxy.port));
+  const lines: string[] = [];
+  const told = Promise.withResolvers<void>();
+  const warn = (line: string): void => {
+    lines.push(line);
+    told.resolve();
+  };
+  const logger = { debug() {}, info() {}, warn, error() {} };
+  const opening = openPostgresStore(url, { schema: on.schema, logger });
+  await told.promise;
+  proxy.accept();
+  const store = await opening;
+  assertEquals((await store.counts()).pending, 0);
+  await store.close();
+  assertStringIncludes(lines[0]!, "Waiting for Postgres database");
+  assert(!lines.join().includes(new URL(on.url).password + "@"));
+});
+
+test("a server that stays down is given up after the time that was given", async () => {
+  const started = performance.now();
+  const error = await refused("postgres://me:secret@127.0.0.1:1/none", { connectTimeoutMs: 150 });
+  assertEquals(error.code, "cannot_connect");
+  assert(performance.now() - started < 5_000);
+  assertStringIncludes(error.message, "me:***@127.0.0.1");
+});
+
+test("twenty stores that open at once migrate once", async () => {
+  await using on = testSchema();
+  await Promise.all(Array.from({ length: 20 }, () => on.open()));
+  assertEquals((await on.sql`select value from meta`).map(({ value }) => value), ["1"]);
+});
+
+test("processes that open at once all find the schema ready", async () => {
+  await using on = testSchema();
+  const children = Array.from({ length: 5 }, () => spawn("store/fixtures/open_postgres.ts", [on.url, on.schema]));
+  const exits = await Promise.all(children.map(({ exited }) => exited));
+  assertEquals(exits.map(({ code, stdout, stderr }) => [code, stdout.trim(), stderr]), exits.map(() => [0, "1", ""]));
+  assertEquals((await on.sql`select count(*) as n from runs`)[0]?.["n"], 5);
+});
+
+test("an older runner goes on while another process opens the schema", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const work = Array.from({ length: 50 }, () => commit(store, { starts: [newRun()] }));
+  await Promise.all([...work, on.open(), on.open()]);
+  assertEquals((await store.counts()).pending, 50);
+});
+
+test("every statement names its schema", async () => {
+  await using on = testSchema();
+  await using decoy = testSchema();
+  const store = await on.open();
+  const other = await decoy.open();
+  await commit(store, { starts: [newRun()] });
+  assertEquals([(await store.counts()).pending, (await other.counts()).pending], [1, 0]);
+});
