@@ -8,8 +8,8 @@ export interface Proxy extends AsyncDisposable {
   readonly open: number;
   /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
   hold(): void;
-  /** Swallows what the server answers from now on, until `flow()`; what is asked arrives. */
-  mute(): void;
+  /** Swallows what the server answers, once `text` was asked, until `flow()`; what is asked arrives. */
+  muteOn(text: string): void;
   /** Goes on, with what was held. */
   flow(): void;
   /** Ends every connection at once. */
@@ -27,6 +27,7 @@ export async function startProxy(to: { readonly host: string; readonly port: num
   const pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
   const waiting: { readonly text: string; readonly resolve: () => void }[] = [];
   let isHeld = false;
+  let quiet: string | undefined;
   let isMute = false;
   let isRefusing = false;
   const listener = createServer((client) => {
@@ -45,6 +46,7 @@ export async function startProxy(to: { readonly host: string; readonly port: num
       if (isHeld) socket.pause();
     }
     client.on("data", (bytes) => {
+      if (quiet !== undefined && bytes.includes(quiet)) isMute = true;
       server.write(bytes);
       for (const one of [...waiting]) {
         if (!bytes.includes(one.text)) continue;
@@ -68,9 +70,10 @@ export async function startProxy(to: { readonly host: string; readonly port: num
       isHeld = true;
       for (const { client, server } of pairs) [client, server].forEach((socket) => socket.pause());
     },
-    mute: () => void (isMute = true),
+    muteOn: (text) => void (quiet = text),
     flow() {
       isHeld = isMute = false;
+      quiet = undefined;
       for (const { client, server } of pairs) [client, server].forEach((socket) => socket.resume());
     },
     cut,

@@ -11,8 +11,8 @@ export interface TestSchema extends AsyncDisposable {
   readonly url: string;
   /** A connection past every store; tables are found without naming the schema. */
   readonly sql: postgres.Sql;
-  /** Opens a store on it. */
-  open(options?: PostgresStoreOptions): Promise<Store>;
+  /** Opens a store on it, by another way if one is given. */
+  open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
 }
 
 // Before any test, so that none of them is held to have left the server behind.
@@ -24,7 +24,6 @@ export function testSchema(): TestSchema {
   const sql = postgres(url, {
     max: 2,
     max_lifetime: null,
-    fetch_types: false,
     onnotice() {},
     connection: { search_path: schema },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
@@ -34,8 +33,8 @@ export function testSchema(): TestSchema {
     schema,
     url,
     sql,
-    async open(options = {}) {
-      const store = await openPostgresStore(url, { schema, ...options });
+    async open({ url: way = url, ...options } = {}) {
+      const store = await openPostgresStore(way, { schema, ...options });
       stores.push(store);
       return store;
     },

@@ -1,0 +1,351 @@
+/** What the contract cannot say of Postgres: statements, locks, faults on the way, answers that were lost. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { NewRun, RunMove } from "../../lib/store/batch.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { test } from "../harness.ts";
+import { type Proxy, startProxy } from "../proxy.ts";
+import {
+  claimBy,
+  commit,
+  join,
+  newRun as newRunOfTests,
+  openRecord,
+  record,
+  start,
+  write,
+} from "./contract/fixture.ts";
+import { type TestSchema, testSchema } from "./postgres_schema.ts";
+
+/** A run that is due by the server's clock. */
+function newRun(overrides: Partial<NewRun> = {}): NewRun {
+  return newRunOfTests({ dueAt: 0, ...overrides });
+}
+
+/** A store behind a proxy. */
+async function proxied(on: TestSchema): Promise<{ store: Store; proxy: Proxy }> {
+  const url = new URL(on.url);
+  const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  return { store: await on.open({ url: url.href }), proxy };
+}
+
+async function owned(store: Store): Promise<{ runner: number; seq: number; id: string }> {
+  const runner = await join(store);
+  const run = newRun({ owner: runner });
+  const [seq] = await start(store, run);
+  return { runner, seq: seq!, id: run.id };
+}
+
+/** Resolves when a connection of the schema's stores waits for a lock. */
+async function blocked({ sql, schema }: TestSchema): Promise<void> {
+  for (;;) {
+    const waiting = await sql`
+      select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name like ${`sluice%${schema}`}`;
+    if (waiting.length > 0) return;
+  }
+}
+
+/** Has the driver ask what types the statements of a commit have, which takes an answer before they are sent. */
+async function prepared(store: Store, runner: number): Promise<void> {
+  await commit(store, { writes: [{ seq: 0, epoch: 1, records: [], move: undefined }], claim: claimBy(runner) });
+}
+
+/** Loses the answer of what `work` sends, once the server has carried it out, which is when a query finds something. */
+async function loseAnswer<T>(
+  on: TestSchema,
+  proxy: Proxy,
+  carriedOut: string,
+  work: () => Promise<T>,
+  asked = "",
+): Promise<T> {
+  proxy.muteOn(asked);
+  const answer = work();
+  while ((await on.sql.unsafe(carriedOut)).length === 0);
+  proxy.flow();
+  proxy.cut();
+  return await answer;
+}
+
+test("postgres: a commit without a claim is one statement, with one it is two in one transaction", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const { runner, seq } = await owned(store);
+  await commit(store, { claim: claimBy(runner) });
+  const before = store.counters();
+  await write(store, { seq, epoch: 1 }, [record("a"), openRecord("b")]);
+  const between = store.counters();
+  await commit(store, { starts: [newRun()], claim: claimBy(runner) });
+  const after = store.counters();
+  assertEquals([between.statements - before.statements, between.commits - before.commits], [1, 1]);
+  assertEquals([after.statements - between.statements, after.commits - between.commits], [2, 1]);
+});
+
+test("postgres: a flush that waits for a takeover is fenced, however old what it saw is", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const { runner, seq } = await owned(store);
+  const rival = await on.sql.reserve();
+  await rival`begin`;
+  await rival`select id from runners where id = ${runner} for update`;
+  const verdict = write(store, { seq, epoch: 1 }, [record("a")], { to: "waiting", dueAt: undefined, release: false });
+  await blocked(on);
+  await rival`update runners set dead = true where id = ${runner}`;
+  await rival`update runs set epoch = 2, owner = null, state = 'pending' where seq = ${seq}`;
+  await rival`commit`;
+  rival.release();
+  assertEquals(await verdict, "fenced");
+  assertEquals(await store.journal(seq), []);
+});
+
+test("postgres: a claim that waits for its own runner's end takes nothing", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const runner = await join(store);
+  await start(store, newRun());
+  const rival = await on.sql.reserve();
+  await rival`begin`;
+  await rival`delete from runners where id = ${runner}`;
+  const claim = commit(store, { claim: claimBy(runner) });
+  await blocked(on);
+  await rival`commit`;
+  rival.release();
+  assertEquals((await claim).claim?.runs, []);
+  assertEquals((await store.counts()).pending, 1);
+});
+
+test("postgres: a runner of which part is taken over writes nothing more", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const { runner, seq } = await owned(store);
+  const [second] = await start(store, newRun({ owner: runner }));
+  const { released } = await store.recover({ dead: [runner], recoveryLimit: 5, limit: 1 });
+  assertEquals(released.length, 1);
+  for (const one of [seq, second!]) assertEquals(await write(store, { seq: one, epoch: 1 }, [record("a")]), "fenced");
+  assertEquals((await store.renew(runner, 1_000)).alive, false);
+});
+
+for (const code of ["40P01", "40001", "55P03", "53100"]) {
+  test(`postgres: a commit is tried again after ${code}, and nothing of it is lost`, async () => {
+    await using on = testSchema();
+    const store = await on.open();
+    const { seq } = await owned(store);
+    // A sequence, as it goes on whatever is rolled back.
+    await on.sql`create sequence trouble`;
+    await on.sql.unsafe(`
+      create function "${on.schema}".trouble() returns trigger language plpgsql as $$
+        begin
+          if nextval('"${on.schema}".trouble') <= 2 then raise exception 'injected' using errcode = '${code}'; end if;
+          return new;
+        end $$`);
+    await on.sql`create trigger trouble before insert on tasks for each row execute function trouble()`;
+    assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "accepted");
+    assertEquals([await store.journal(seq), store.counters().retries], [[record("a")], 2]);
+  });
+}
+
+test("postgres: two stores that start the same keys in opposite order both get their answers", async () => {
+  await using on = testSchema();
+  const stores = [await on.open(), await on.open()];
+  const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`);
+  const receipts = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => {
+      const order = i % 2 === 0 ? keys : [...keys].reverse();
+      return commit(stores[i % 2]!, { starts: order.map((key) => newRun({ key })) });
+    }),
+  );
+  const kinds = receipts.flatMap(({ starts }) => starts.map(({ kind }) => kind));
+  assertEquals(kinds.filter((kind) => kind === "started").length, keys.length);
+  assertEquals(kinds.filter((kind) => kind === "existing").length, 19 * keys.length);
+});
+
+test("postgres: starts whose answer was lost are started once", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const runner = await join(store);
+  await prepared(store, runner);
+  const runs = [newRun({ owner: runner }), newRun(), newRun({ key: "k" })];
+  const { starts } = await loseAnswer(on, proxy, "select 1 from runs", () => commit(store, { starts: runs }));
+  assertEquals(starts.map((verdict) => verdict.kind === "started" && verdict.owned), [true, false, false]);
+  const rows = await on.sql`select id, seq from runs order by seq`;
+  assertEquals(
+    rows.map(({ id, seq }) => [id, seq]),
+    runs.map(({ id }, i) => {
+      const verdict = starts[i]!;
+      return [id, verdict.kind === "started" ? verdict.seq : undefined];
+    }),
+  );
+});
+
+for (
+  const move of [
+    { to: "completed", at: 5 },
+    { to: "failed", at: 5, error: { name: "E", message: "no" } },
+    { to: "cancelled", at: 5, reason: "r" },
+    { to: "waiting", dueAt: undefined, release: true },
+    { to: "pending" },
+    { to: "stranded", by: "v2", reason: "r" },
+  ] satisfies RunMove[]
+) {
+  test(`postgres: results and a move to ${move.to} whose answer was lost are accepted`, async () => {
+    await using on = testSchema();
+    const { store, proxy } = await proxied(on);
+    await using _ = proxy;
+    const { seq, id } = await owned(store);
+    const verdict = await loseAnswer(
+      on,
+      proxy,
+      "select 1 from tasks",
+      () => write(store, { seq, epoch: 1 }, [record("a"), openRecord("b")], move),
+    );
+    assertEquals(verdict, "accepted");
+    const row = await store.run(id);
+    assertEquals([row?.owner, row?.epoch, (await store.journal(seq)).length], [undefined, 1, 2]);
+    assertEquals((await store.facts(seq)).length, move.to === "stranded" ? 1 : 0);
+  });
+}
+
+test("postgres: a write whose answer was lost is fenced if it came too late", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const { seq, runner } = await owned(store);
+  await (await on.open()).recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
+  proxy.muteOn("late result");
+  const asked = proxy.asked("late result");
+  const verdict = write(store, { seq, epoch: 1 }, [record("a", { output: '"late result"' })], {
+    to: "completed",
+    at: 5,
+  });
+  await asked;
+  proxy.flow();
+  proxy.cut();
+  assertEquals(await verdict, "fenced");
+  assertEquals(await store.journal(seq), []);
+});
+
+test("postgres: what a claim took whose answer was lost is claimed, and no more than that", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const runner = await join(store);
+  await prepared(store, runner);
+  const seqs = await start(store, newRun(), newRun(), newRun(), newRun());
+  const { starts, claim } = await loseAnswer(
+    on,
+    proxy,
+    "select 1 from runs where owner is not null",
+    () => commit(store, { starts: [newRun()], claim: claimBy(runner, { limit: 2 }) }),
+    "commit",
+  );
+  assertEquals(claim?.runs.map(({ seq, epoch }) => [seq, epoch]), [[seqs[0], 1], [seqs[1], 1]]);
+  assertEquals(starts.map(({ kind }) => kind), ["started"]);
+  const counts = await store.counts();
+  assertEquals([counts.running, counts.pending], [2, 3]);
+});
+
+test("postgres: an order to cancel whose answer was lost is done", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const run = newRun();
+  const [seq] = await start(store, run);
+  const verdict = await loseAnswer(
+    on,
+    proxy,
+    "select 1 from runs where state = 'cancelled'",
+    () => store.order(run.id, { kind: "cancel", reason: "enough" }),
+    "commit",
+  );
+  assertEquals(verdict, { kind: "done", state: "cancelled" });
+  assertEquals((await store.facts(seq!)).length, 1);
+});
+
+test("postgres: a server that holds its answers is given up, and what was sent is sent again", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const runner = await join(store);
+  proxy.hold();
+  // The heartbeat has the shortest deadline; new connections are held as well until the proxy flows.
+  const renewal = store.renew(runner, 30_000);
+  const waited = performance.now();
+  while (store.counters().retries === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert(performance.now() - waited < 10_000);
+  proxy.flow();
+  assertEquals((await renewal).alive, true);
+});
+
+test("postgres: a text with a NUL is refused clearly, and alone", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const { seq } = await owned(store);
+  const { starts, writes } = await commit(store, {
+    starts: [newRun({ key: "a\0b" }), newRun({ workflow: "a\0b" }), newRun({ input: '"a\\u0000b"' })],
+    writes: [{ seq, epoch: 1, records: [record("a", { reason: "a\0b", output: '"\\u0000"' })], move: undefined }],
+  });
+  assertEquals(starts.map((verdict) => verdict.kind === "refused" ? verdict.error.message : verdict.kind), [
+    `Cannot write to Postgres database ${store.name} (schema "${on.schema}"): a text holds a NUL character, which Postgres cannot store`,
+    `Cannot write to Postgres database ${store.name} (schema "${on.schema}"): a text holds a NUL character, which Postgres cannot store`,
+    "started",
+  ]);
+  assertEquals(writes, ["accepted"]);
+  assertEquals((await store.journal(seq))[0]?.reason, "a\ufffdb");
+  assertEquals(
+    await store.order((await on.sql`select id from runs limit 1`)[0]!["id"], { kind: "pause", reason: "\0" }),
+    {
+      kind: "done",
+      state: "paused",
+    },
+  );
+});
+
+test("postgres: a flood of work leaves no connection in a transaction and loses no write", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const runner = await join(store);
+  const rounds = await Promise.all(Array.from({ length: 150 }, async (_, i) => {
+    const run = newRun({ owner: i % 2 === 0 ? runner : undefined });
+    const [receipt] = await Promise.all([
+      commit(store, { starts: [run], claim: i % 5 === 0 ? claimBy(runner, { limit: 1 }) : undefined }),
+      store.list({
+        workflow: undefined,
+        states: ["running"],
+        tags: undefined,
+        since: undefined,
+        until: undefined,
+        limit: 5,
+        before: undefined,
+      }),
+      store.renew(runner, 30_000),
+      store.counts(),
+    ]);
+    await store.order(run.id, { kind: "pause", reason: undefined });
+    return receipt.starts[0]!.kind;
+  }));
+  assertEquals(rounds.filter((kind) => kind === "started").length, 150);
+  const counts = await on.sql`select state, count(*) as n from runs group by state`;
+  assertEquals(counts.map(({ state, n }) => [state, n]), [["paused", 150]]);
+  const open = await on.sql`
+    select state from pg_stat_activity
+     where application_name like ${`sluice%${on.schema}`} and state like 'idle in transaction%'`;
+  assertEquals(open.length, 0);
+});
+
+test("postgres: a batch larger than a statement may be is still all or nothing to see", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const input = JSON.stringify("x".repeat(1024 * 1024));
+  const before = store.counters();
+  const { starts } = await commit(store, { starts: Array.from({ length: 20 }, () => newRun({ input })) });
+  assertEquals(new Set(starts.map(({ kind }) => kind)), new Set(["started"]));
+  assertEquals(store.counters().commits - before.commits, 1);
+});
+
+test("postgres: a schema that is removed while it is in use is told", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  await on.sql.unsafe(`drop schema "${on.schema}" cascade`);
+  const error = await assertRejects(() => commit(store, { starts: [newRun()] }));
+  assertEquals([(error as { code?: string }).code], ["schema_gone"]);
+});
