@@ -1,0 +1,146 @@
+/** The engine on Postgres: a handful of what it means, and what it costs in statements and log. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createClient, createRunner, RunFailedError, unchecked, workflow } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { test } from "../harness.ts";
+import { ownServer } from "../postgres_server.ts";
+import postgres from "postgres";
+import { testSchema } from "./postgres_schema.ts";
+
+const chain = workflow("chain", { input: unchecked<string>() })
+  .task("a", { run: ({ input }) => input })
+  .task("b", { after: ["a"], run: ({ a }) => a + a })
+  .task("c", { after: ["b"], run: ({ b }) => b.length })
+  .returns("c");
+
+const flaky = workflow("flaky").task("call", {
+  retry: { attempts: 3, delay: 5, jitter: false },
+  run({ ctx }) {
+    if (ctx.attempt < 3) throw new Error("not yet");
+    return ctx.attempt;
+  },
+});
+
+const broken = workflow("broken").task("call", {
+  retry: 1,
+  run(): string {
+    throw new TypeError("for good");
+  },
+});
+
+const endless = workflow("endless").task("wait", {
+  run: ({ ctx }) =>
+    new Promise<void>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason))),
+});
+
+test("postgres: a runner is opened by a URL, and its results are read by another process's client", async () => {
+  await using on = testSchema();
+  const options = { schema: on.schema, workflows: [chain, flaky, broken] };
+  await using runner = await createRunner(on.url, options);
+  const run = await runner.start(chain, "ab");
+  assertEquals(await run.result(), 4);
+  assertEquals(await (await runner.start(flaky)).result(), { call: 3 });
+  await using client = await createClient(on.url, options);
+  const seen = await client.get(run.id);
+  assertEquals((await seen.tasks()).map(({ id, state }) => `${id} ${state}`), [
+    "a completed",
+    "b completed",
+    "c completed",
+  ]);
+  const started = await client.start(chain, "abc", { key: "k" });
+  assertEquals(await started.result(), 6);
+  assertEquals((await client.start(chain, "other", { key: "k" })).id, started.id);
+  await assertRejects(async () => await (await client.start(broken)).result(), RunFailedError, "for good");
+});
+
+test("postgres: a client cancels, pauses and resumes what a runner elsewhere executes", async () => {
+  await using on = testSchema();
+  const options = { schema: on.schema, workflows: [endless, chain] };
+  await using runner = await createRunner(on.url, options);
+  await using client = await createClient(on.url, options);
+  const run = await runner.start(endless);
+  await (await client.get(run.id)).cancel("enough");
+  assertEquals(await run.outcome(), { status: "cancelled", runId: run.id, reason: "enough", outputs: {} });
+  const later = await client.start(chain, "x", { delay: "1h" });
+  await later.pause("wait");
+  assertEquals((await later.status()).state, "paused");
+  await later.resume();
+  assertEquals((await later.status()).state, "pending");
+});
+
+test("postgres: two runners share what a client starts, and each run is executed once", async () => {
+  await using on = testSchema();
+  const by: string[][] = [[], []];
+  const shared = by.map((ids) =>
+    workflow("shared", { version: "1" }).task("one", { run: ({ ctx }) => void ids.push(ctx.runId) })
+  );
+  const runners = await Promise.all(
+    shared.map((one) => createRunner(on.url, { schema: on.schema, workflows: [one], maxRuns: 10 })),
+  );
+  await using client = await createClient(on.url, { schema: on.schema, workflows: [shared[0]!] });
+  const runs = await client.startMany("shared", Array.from({ length: 300 }, () => undefined));
+  await Promise.all(runs.map((run) => run.result()));
+  await Promise.all(runners.map((runner) => runner.stop()));
+  assertEquals([...by[0]!, ...by[1]!].sort(), runs.map(({ id }) => id).sort());
+  assert(by[0]!.length > 0 && by[1]!.length > 0, `${by.map(({ length }) => length)}`);
+});
+
+test("postgres: with 1000 runs in flight a task costs at most a twentieth of a statement", async () => {
+  await using on = testSchema();
+  await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain] });
+  const before = (await runner.stats()).store;
+  await Promise.all(Array.from({ length: 3_000 }, () => runner.execute(chain, "x")));
+  const after = (await runner.stats()).store;
+  const perTask = (what: "statements" | "commits" | "rows"): number => (after[what] - before[what]) / (3_000 * 3);
+  assert(perTask("statements") <= 0.05, `${perTask("statements")} statements`);
+  assert(perTask("commits") <= 0.05, `${perTask("commits")} commits`);
+  assertEquals((await on.sql`select count(*) as n from tasks`)[0]?.["n"], 9_000);
+});
+
+test("postgres: a task of a chain of ten costs at most 400 bytes of log and its payload", async () => {
+  // Alone on its server, whose log is all that is counted.
+  await using server = await ownServer();
+  const sql = postgres(server.url, { max: 1, onnotice() {} });
+  const step = (value: string): string => value;
+  const ten = workflow("ten", { input: unchecked<string>() })
+    .task("t0", { run: ({ input }) => step(input) })
+    .task("t1", { after: ["t0"], run: ({ t0 }) => step(t0) })
+    .task("t2", { after: ["t1"], run: ({ t1 }) => step(t1) })
+    .task("t3", { after: ["t2"], run: ({ t2 }) => step(t2) })
+    .task("t4", { after: ["t3"], run: ({ t3 }) => step(t3) })
+    .task("t5", { after: ["t4"], run: ({ t4 }) => step(t4) })
+    .task("t6", { after: ["t5"], run: ({ t5 }) => step(t5) })
+    .task("t7", { after: ["t6"], run: ({ t6 }) => step(t6) })
+    .task("t8", { after: ["t7"], run: ({ t7 }) => step(t7) })
+    .task("t9", { after: ["t8"], run: ({ t8 }) => step(t8) });
+  await using runner = await createRunner(server.url, { workflows: [ten] });
+  await runner.execute(ten, "warm");
+  const position = async (): Promise<number> =>
+    Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
+  const before = await position();
+  await Promise.all(Array.from({ length: 1_000 }, () => runner.execute(ten, "x".repeat(98))));
+  const bytes = (await position() - before) / 10_000;
+  // An input of 100 bytes for ten outputs of 100.
+  assert(bytes <= 400 + 110, `${bytes} bytes`);
+  await sql.end();
+});
+
+test("postgres: an idle runner costs at most a statement a second, and writes nothing but its heartbeat", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const clock = createFakeClock();
+  const runner = await createRunner(store, { workflows: [chain], clock });
+  const before = store.counters();
+  for (let second = 0; second < 60; second++) {
+    await clock.advance("1s");
+    // The clock does not know of the server's answers.
+    await store.runners();
+    await store.counts();
+  }
+  const after = store.counters();
+  await runner.stop();
+  const own = 2 * 60;
+  assert(after.statements - before.statements - own <= 60, `${after.statements - before.statements - own} statements`);
+  assert(after.statements - before.statements - own >= 20, "the runner did nothing at all");
+  assertEquals(after.commits - before.commits <= 6, true);
+});
