@@ -14,8 +14,8 @@ export interface Ceiling {
   run(k: number, payload: string): Promise<void>;
   /** Commits so far. */
   readonly commits: number;
-  /** Closes the file. */
-  close(): void;
+  /** Closes the database. */
+  close(): void | Promise<void>;
 }
 
 /** Opens the loop on a new file. */

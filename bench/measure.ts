@@ -9,6 +9,15 @@ export function flag(name: string, otherwise: number): number {
   return given === undefined ? otherwise : Number(given.slice(name.length + 3));
 }
 
+/** One of several words given as `--name=word`, or else all of them. */
+export function choice<Word extends string>(name: string, words: readonly Word[]): readonly Word[] {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+  if (given === undefined) return words;
+  const chosen = words.filter((word) => word === given || word.startsWith(`${given}-`));
+  if (chosen.length === 0) throw new RangeError(`--${name}=${given}: there are ${words.join(", ")}`);
+  return chosen;
+}
+
 /** A path for a database that is removed afterwards. */
 export function scratch(): { readonly path: string; [Symbol.dispose](): void } {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));

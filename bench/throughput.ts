@@ -2,13 +2,14 @@
  * How near to the limit: chains of tasks with many runs in flight, Sluice and the ceiling loop in turn.
  *
  * `deno run -A bench/throughput.ts` or `bun bench/throughput.ts`; `--runs=20000 --k=3 --flight=1000 --rounds=5
- * --payload=10`.
+ * --payload=10 --store=postgres`.
  *
  * @module
  */
 import { createRunner, unchecked, workflow } from "../mod.ts";
-import { body, openCeiling } from "./ceiling.ts";
-import { flag, inFlight, median, report, scratch } from "./measure.ts";
+import { body } from "./ceiling.ts";
+import { flag, inFlight, median, report } from "./measure.ts";
+import { type EmptyStore, emptyStore, STORES } from "./stores.ts";
 
 const RUNS = flag("runs", 10_000);
 const K = flag("k", 3);
@@ -16,23 +17,26 @@ const FLIGHT = flag("flight", 1_000);
 const ROUNDS = flag("rounds", 5);
 const PAYLOAD = "x".repeat(flag("payload", 10));
 
-for (const durability of ["power", "process"] as const) {
+for (const store of STORES) {
   const ratios: number[] = [];
   const rates = { ceiling: [] as number[], sluice: [] as number[] };
   let commits = 0;
   // One round more than counted: the first warms up.
   for (let round = 0; round <= ROUNDS; round++) {
-    const ceiling = await ceilingRate(durability);
-    const sluice = await sluiceRate(durability);
+    await using empty = await emptyStore(store);
+    // Each goes first as often as the other.
+    const first = round % 2 === 0 ? undefined : await sluiceRate(empty);
+    const ceiling = await ceilingRate(empty);
+    const sluice = first ?? await sluiceRate(empty);
     if (round === 0) continue;
-    rates.ceiling.push(ceiling.rate);
+    rates.ceiling.push(ceiling);
     rates.sluice.push(sluice.rate);
-    ratios.push(sluice.rate / ceiling.rate);
+    ratios.push(sluice.rate / ceiling);
     commits = sluice.commits;
   }
   report({
     bench: "throughput",
-    durability,
+    store,
     k: K,
     inFlight: FLIGHT,
     runs: RUNS,
@@ -45,16 +49,14 @@ for (const durability of ["power", "process"] as const) {
   });
 }
 
-async function ceilingRate(durability: "power" | "process"): Promise<{ rate: number }> {
-  using file = scratch();
-  const ceiling = await openCeiling(file.path, durability);
+async function ceilingRate(empty: EmptyStore): Promise<number> {
+  const ceiling = await empty.ceiling();
   const ms = await inFlight(RUNS, FLIGHT, () => ceiling.run(K, PAYLOAD));
-  ceiling.close();
-  return { rate: RUNS / ms * 1_000 };
+  await ceiling.close();
+  return RUNS / ms * 1_000;
 }
 
-async function sluiceRate(durability: "power" | "process"): Promise<{ rate: number; commits: number }> {
-  using file = scratch();
+async function sluiceRate({ url, options }: EmptyStore): Promise<{ rate: number; commits: number }> {
   const start = workflow("chain", { input: unchecked<string>() }).task("t0", { run: ({ input }) => body(input) });
   let chain = start as unknown as typeof start;
   for (let i = 1; i < K; i++) {
@@ -63,7 +65,7 @@ async function sluiceRate(durability: "power" | "process"): Promise<{ rate: numb
     const add = chain.task as unknown as (id: string, task: unknown) => typeof start;
     chain = add.call(chain, `t${i}`, { after: [after], run: (args: Record<string, string>) => body(args[after]!) });
   }
-  await using runner = await createRunner(`sqlite://${file.path}`, { workflows: [chain], durability, maxRuns: FLIGHT });
+  await using runner = await createRunner(url, { ...options, workflows: [chain], maxRuns: FLIGHT });
   const before = (await runner.stats()).store.commits;
   const ms = await inFlight(RUNS, FLIGHT, async () => {
     const outcome = await runner.execute(chain, PAYLOAD);

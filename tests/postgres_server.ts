@@ -13,9 +13,12 @@ const LONGEST_START_MS = 60_000;
 
 let known: Promise<string> | undefined;
 
-/** The URL of a database in which tests may make schemas and roles. */
-export function databaseUrl(): Promise<string> {
-  return known ??= process.env["DATABASE_URL"] ? Promise.resolve(process.env["DATABASE_URL"]) : sharedServer();
+/**
+ * The URL of a database in which tests may make schemas and roles. A server that is started for it has `settings` such as
+ * `fsync=on`, which win over those of the tests.
+ */
+export function databaseUrl(settings: readonly string[] = []): Promise<string> {
+  return known ??= process.env["DATABASE_URL"] ? Promise.resolve(process.env["DATABASE_URL"]) : sharedServer(settings);
 }
 
 /** A server for one test only; disposing of it stops it. */
@@ -27,10 +30,10 @@ export interface OwnServer extends AsyncDisposable {
 }
 
 /** Starts a server that a test may kill. */
-export async function ownServer(): Promise<OwnServer> {
+export async function ownServer(settings: readonly string[] = []): Promise<OwnServer> {
   const home = mkdtempSync(join(tmpdir(), "sluice-postgres-own-"));
   chmodSync(home, 0o755);
-  const child = spawnServer(home, { stdio: "ignore" });
+  const child = spawnServer(home, { stdio: "ignore" }, settings);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const url = await ready(home);
   let restarts = 0;
@@ -52,9 +55,9 @@ export async function ownServer(): Promise<OwnServer> {
  * Test files that run in parallel are threads of one process and share its server: whoever makes the directory starts
  * it. It watches this process and ends after it, however that ends.
  */
-async function sharedServer(): Promise<string> {
+async function sharedServer(settings: readonly string[]): Promise<string> {
   const home = join(tmpdir(), `sluice-postgres-${process.pid}-${startedAt()}`);
-  if (make(home)) spawnServer(home, { detached: true, stdio: "ignore" }).unref();
+  if (make(home)) spawnServer(home, { detached: true, stdio: "ignore" }, settings).unref();
   return await ready(home);
 }
 
@@ -85,10 +88,10 @@ function make(home: string): boolean {
   }
 }
 
-function spawnServer(home: string, options: SpawnOptions): ChildProcess {
+function spawnServer(home: string, options: SpawnOptions, settings: readonly string[] = []): ChildProcess {
   const script = fileURLToPath(new URL("postgres_process.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
-  return spawn(process.execPath, [...runtime, script, home, String(process.pid)], options);
+  return spawn(process.execPath, [...runtime, script, home, String(process.pid), ...settings], options);
 }
 
 /** Tells this process from an earlier one with the same number, whose directory may still be there. */
