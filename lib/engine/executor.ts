@@ -324,7 +324,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function forget(run: LiveRun): void {
     run.gone = true;
-    runs.delete(run.seq);
+    // It may be back already: another commit has claimed it again before this one's answer came.
+    if (runs.get(run.seq) === run) runs.delete(run.seq);
     paused.delete(run);
     run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;

@@ -3,6 +3,9 @@
  * is on its way the next gathers. There is no timer: an idle engine commits at once, a busy one hundreds of results
  * together.
  *
+ * A store that is a server works while its client waits. There more than one commit is on its way under load, each with
+ * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so.
+ *
  * @module
  */
 import { setImmediate } from "node:timers";
@@ -34,8 +37,8 @@ export interface Draft extends RunWrite {
 /** Gathers what is to be written and writes it. */
 export interface Outbox {
   /**
-   * Inserts many runs, all in one commit. `landed` is told of it before anything that happens later; `undefined` if it
-   * failed.
+   * Inserts many runs, all in one commit. `landed` is told of it before anything else that came of this commit, and
+   * `undefined` if it failed.
    */
   startMany(
     runs: readonly NewRun[],
@@ -63,6 +66,9 @@ export interface OutboxOptions {
 const MOST_ROWS = 1_000;
 const MOST_BYTES = 2 * 1024 * 1024;
 
+// What a commit costs by itself is worth that of about so many rows.
+const LEAST_SHARE = 64;
+
 interface Starting {
   readonly runs: readonly NewRun[];
   readonly landed: ((verdicts: readonly StartVerdict[] | undefined) => void) | undefined;
@@ -72,12 +78,16 @@ interface Starting {
 
 /** An outbox over a store. */
 export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox {
+  const mostFlights = store.commitsAtOnce ?? 1;
   const starting: Starting[] = [];
   let drafts: Draft[] = [];
   let next = 0;
   let isPoked = false;
   let isScheduled = false;
-  let isFlying = false;
+  let flights = 0;
+  let isClaiming = false;
+  /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
+  const away = new Map<number, Draft[] | undefined>();
   const idlers: (() => void)[] = [];
   return { startMany, write, poke, idle };
 
@@ -95,38 +105,81 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
 
   function poke(): void {
     isPoked = true;
-    schedule();
+    if (!isClaiming) schedule();
   }
 
   function idle(): Promise<void> {
-    if (!isFlying && !isScheduled) return Promise.resolve();
+    if (flights === 0 && !isScheduled) return Promise.resolve();
     return new Promise((resolve) => idlers.push(resolve));
   }
 
   function schedule(): void {
-    if (isScheduled || isFlying) return;
+    if (isScheduled || flights >= mostFlights) return;
     isScheduled = true;
     setImmediate(flush);
   }
 
   async function flush(): Promise<void> {
     isScheduled = false;
-    isFlying = true;
-    isPoked = false;
-    const started = takeStarts();
-    const writes = takeDrafts();
-    const claim = options.claim?.();
+    flights++;
+    const started = takeStarts(share(starting.length));
+    const writes = takeDrafts(share(drafts.length - next));
+    const claim = takeClaim();
+    goOn();
     try {
       if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
     } finally {
-      isFlying = false;
+      flights--;
+      if (claim !== undefined) isClaiming = false;
+      if (mostFlights > 1) bringBack(writes);
       goOn();
     }
   }
 
+  /** How much of what waits goes out now; the rest is for the commits that may yet go out beside this one. */
+  function share(waiting: number): number {
+    const others = mostFlights - flights;
+    return others === 0 ? MOST_ROWS : Math.max(LEAST_SHARE, Math.ceil(waiting / (others + 1)));
+  }
+
+  /** One claim at a time: what it brings is not known before it has landed. */
+  function takeClaim(): ClaimRequest | undefined {
+    if (isClaiming) return undefined;
+    isPoked = false;
+    const claim = options.claim?.();
+    isClaiming = claim !== undefined;
+    return claim;
+  }
+
+  /** Lets nothing out of a run that is on its way. */
+  function isHeldBack(draft: Draft): boolean {
+    if (mostFlights === 1) return false;
+    const behind = away.get(draft.seq);
+    if (behind !== undefined) behind.push(draft);
+    else if (away.has(draft.seq)) away.set(draft.seq, [draft]);
+    else {
+      away.set(draft.seq, undefined);
+      return false;
+    }
+    return true;
+  }
+
+  function bringBack(landed: readonly Draft[]): void {
+    const behind: Draft[] = [];
+    for (const { seq } of landed) {
+      const own = away.get(seq);
+      away.delete(seq);
+      if (own !== undefined) behind.push(...own);
+    }
+    if (behind.length === 0) return;
+    // Before all that came since, which may be of the same runs.
+    drafts = [...behind, ...drafts.slice(next)];
+    next = 0;
+  }
+
   function goOn(): void {
-    if (starting.length > 0 || next < drafts.length || isPoked) schedule();
-    else for (const resolve of idlers.splice(0)) resolve();
+    if (starting.length > 0 || next < drafts.length || (isPoked && !isClaiming)) schedule();
+    else if (flights === 0) idlers.splice(0).forEach((resolve) => resolve());
   }
 
   async function commit(
@@ -159,23 +212,24 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   }
 
   /** At least one caller's runs, never a part of them: `startMany` is one commit however large. */
-  function takeStarts(): Starting[] {
+  function takeStarts(share: number): Starting[] {
     let rows = 0;
-    const taken = starting.findIndex((one) => (rows += one.runs.length) > MOST_ROWS);
+    const taken = starting.findIndex((one) => (rows += one.runs.length) > Math.min(share, MOST_ROWS));
     return starting.splice(0, taken < 0 ? starting.length : Math.max(1, taken));
   }
 
-  function takeDrafts(): Draft[] {
+  function takeDrafts(share: number): Draft[] {
+    const taken: Draft[] = [];
     let rows = 0;
     let bytes = 0;
-    const from = next;
-    while (next < drafts.length && (next === from || (rows < MOST_ROWS && bytes < MOST_BYTES))) {
+    while (next < drafts.length && taken.length < share && rows < MOST_ROWS && bytes < MOST_BYTES) {
       const draft = drafts[next++]!;
+      if (isHeldBack(draft)) continue;
       draft.sent = true;
+      taken.push(draft);
       rows += draft.records.length + 1;
       for (const record of draft.records) bytes += record.output?.length ?? 0;
     }
-    const taken = from === 0 && next === drafts.length ? drafts : drafts.slice(from, next);
     // Under load there is always more: what was sent must not be kept until there is not. By halves, as to copy the rest
     // each time would be quadratic.
     if (next * 2 >= drafts.length) {

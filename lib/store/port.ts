@@ -188,6 +188,9 @@ export interface Store {
   /** How often a runner looks for dead ones, in milliseconds, where it costs more than it does within the process. */
   readonly patrolMs?: number;
 
+  /** How many commits may be on their way at once. What two of them write is never of the same run. @default {1} */
+  readonly commitsAtOnce?: number;
+
   /** The store's clock, in milliseconds since the epoch. */
   now(): number;
 
