@@ -109,8 +109,19 @@ export function decodeRecord(row: Row): JournalRecord {
   };
 }
 
-/** A runner's row. */
-export function decodeRunner(row: Row): RunnerRow {
+/** The rows of runners. One that cannot be read must not hide the others: its lease decides, by its number alone. */
+export function decodeRunners(rows: readonly Row[]): RunnerRow[] {
+  return rows.flatMap((row) => {
+    try {
+      return [decodeRunner(row)];
+    } catch (error) {
+      if (error instanceof StoreError) return [];
+      throw error;
+    }
+  });
+}
+
+function decodeRunner(row: Row): RunnerRow {
   const { text, optionalText, integer, json } = reader("runners", row, undefined);
   return {
     id: integer("id"),

@@ -144,3 +144,13 @@ test("postgres: an idle runner costs at most a statement a second, and writes no
   assert(after.statements - before.statements - own >= 20, "the runner did nothing at all");
   assertEquals(after.commits - before.commits <= 6, true);
 });
+
+test("postgres: a runner's row that cannot be read keeps nobody from opening or from working", async () => {
+  await using on = testSchema();
+  await (await createRunner(on.url, { schema: on.schema, workflows: [chain] })).stop();
+  await on.sql`
+    insert into runners (host, pid, served, pinned, concurrency, max_runs, started_at, lease_until)
+    values ('elsewhere', 1, 'no JSON', 0, 1, 1, 0, 9999999999999)`;
+  await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain] });
+  assertEquals((await runner.execute(chain, "x")).status, "completed");
+});

@@ -1,5 +1,5 @@
 import type { Renewal, RunnerCard, RunnerRow, StandingOrder } from "../port.ts";
-import { decodeRunner, type Row } from "../rows.ts";
+import { decodeRunners, type Row } from "../rows.ts";
 import { notify } from "./notify.ts";
 import type { Session } from "./session.ts";
 
@@ -93,9 +93,9 @@ export async function leave(session: Session, runner: number, told: string): Pro
   });
 }
 
-/** All runners. */
+/** All runners that can be read. */
 export async function readRunners(session: Session): Promise<readonly RunnerRow[]> {
-  return (await session.read(RUNNERS, [session.at], "heartbeat")).map(decodeRunner);
+  return decodeRunners(await session.read(RUNNERS, [session.at], "heartbeat"));
 }
 
 function standingOrder(row: Row): StandingOrder {

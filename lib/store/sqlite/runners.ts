@@ -1,7 +1,6 @@
-import { StoreError } from "../../errors.ts";
 import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
 import { standingOrders } from "./orders.ts";
-import { decodeRunner } from "../rows.ts";
+import { decodeRunners } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `
@@ -56,13 +55,5 @@ export function leave(session: Session, runner: number): void {
 
 /** All runners that can be read. */
 export function readRunners(session: Session): readonly RunnerRow[] {
-  return session.all(RUNNERS).flatMap((row) => {
-    try {
-      return [decodeRunner(row)];
-    } catch (error) {
-      // One that cannot be read must not hide the others. Its lease decides, which takes no more than its number.
-      if (error instanceof StoreError) return [];
-      throw error;
-    }
-  });
+  return decodeRunners(session.all(RUNNERS));
 }
