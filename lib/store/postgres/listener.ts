@@ -45,6 +45,7 @@ const LONGEST_PAUSE_MS = 5_000;
 export function createListener(options: ListenerOptions): Listener {
   const { channel, news, logger, selfTestMs = 20_000, echoMs = 5_000 } = options;
   const watchers = new Set<() => void>();
+  const leaving = new Set<Promise<void>>();
   const echo = `echo ${options.applicationName}`;
   let line: Line | undefined;
   let failures = 0;
@@ -97,7 +98,7 @@ export function createListener(options: ListenerOptions): Listener {
     if (line !== made) return;
     line = undefined;
     cancelNext();
-    void made.close().catch(() => {});
+    leave(made);
     if (watchers.size === 0) return;
     if (failures++ === 1) {
       logger.warn("Cannot listen to the Postgres database: news from other processes come late", {
@@ -134,8 +135,14 @@ export function createListener(options: ListenerOptions): Listener {
     cancelNext();
     cancelTell?.();
     cancelTell = undefined;
-    const last = line;
+    if (line !== undefined) leave(line);
     line = undefined;
-    await last?.close();
+    await Promise.all(leaving);
+  }
+
+  // Kept, as who closes the store waits for what nobody has waited for before.
+  function leave(made: Line): void {
+    const left = made.close().catch(() => {}).finally(() => leaving.delete(left));
+    leaving.add(left);
   }
 }
