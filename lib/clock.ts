@@ -9,6 +9,11 @@ export interface Clock {
    * A `background` timer does not keep the process alive.
    */
   after(ms: number, fire: () => void, background?: boolean): () => void;
+  /**
+   * Told of what is under way outside of the process, such as a statement on its way to a server: a clock that is moved
+   * by hand waits for it to settle.
+   */
+  outside?(work: PromiseLike<unknown>): void;
 }
 
 // setTimeout() fires at once beyond 2^31-1 ms, so a longer wait is slept in pieces.

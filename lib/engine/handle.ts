@@ -118,7 +118,7 @@ export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHan
     pause: async (reason) => await order(desk, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => order(desk, id, { kind: "resume" }),
     tasks: async () => await desk.reader.tasks(await desk.reader.row(id)),
-    events: () => runEvents(id, desk.reader, desk.hub),
+    events: () => runEvents(id, desk.reader, desk.hub, desk.clock),
     retry: () => retryRun(desk, id),
     async fork(options = {}) {
       const checks = newChecks();

@@ -1,4 +1,4 @@
-import { systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
 import type { RunEvent } from "./events.ts";
@@ -14,7 +14,12 @@ const REST_FACTOR = 10;
  * The events of a run from its beginning to its end. They are read off its rows, so that every process sees the same
  * ones: what came and went between two looks, such as the start of a fast task, is told afterwards in its place.
  */
-export async function* runEvents(runId: string, reader: Reader, hub: Hub): AsyncGenerator<RunEvent, void, void> {
+export async function* runEvents(
+  runId: string,
+  reader: Reader,
+  hub: Hub,
+  clock: Clock,
+): AsyncGenerator<RunEvent, void, void> {
   let news = Promise.withResolvers<void>();
   let isClosed = false;
   const unsubscribe = hub.subscribe(runId, (closed) => {
@@ -37,7 +42,7 @@ export async function* runEvents(runId: string, reader: Reader, hub: Hub): Async
         tasks: new Map(tasks.map((t) => [t.id, t])),
       };
       await news.promise;
-      if (costMs > CHEAP_LOOK_MS && !isClosed) await rest(costMs * REST_FACTOR);
+      if (costMs > CHEAP_LOOK_MS && !isClosed) await rest(costMs * REST_FACTOR, clock);
     }
   } finally {
     unsubscribe();
@@ -45,8 +50,10 @@ export async function* runEvents(runId: string, reader: Reader, hub: Hub): Async
 }
 
 // By the machine's clock, whatever clock the store has: it is the machine that is spared.
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => void systemClock.after(ms, resolve));
+function rest(ms: number, clock: Clock): Promise<void> {
+  const rested = new Promise<void>((resolve) => void systemClock.after(ms, resolve));
+  clock.outside?.(rested);
+  return rested;
 }
 
 interface Seen {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
 import { parseStoreUrl } from "./url.ts";
@@ -9,7 +9,7 @@ export interface OpenOptions {
   readonly schema: string | undefined;
   /** What a commit survives; SQLite only. */
   readonly durability: "power" | "process";
-  /** The store's clock on SQLite. */
+  /** The store's clock on SQLite. On Postgres that is the server's, unless this is one of tests. */
   readonly clock: Clock;
   /** Where messages go. */
   readonly logger: Logger;
@@ -33,8 +33,12 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
     const { openPostgresStore } = await import("./postgres/store.ts");
-    const { schema, logger } = options;
-    const store = await openPostgresStore(address.url, schema === undefined ? { logger } : { schema, logger });
+    const { schema, logger, clock } = options;
+    const store = await openPostgresStore(address.url, {
+      logger,
+      ...(schema === undefined ? {} : { schema }),
+      ...(clock === systemClock ? {} : { clock }),
+    });
     return { store, close: () => store.close() };
   }
   if (options.schema !== undefined) {

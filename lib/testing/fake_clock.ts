@@ -22,6 +22,8 @@ export interface FakeClock extends Clock {
    * @default {"1h"} for `limit`
    */
   until<T>(promise: PromiseLike<T>, limit?: Duration): Promise<T>;
+  /** Tells it of work that it cannot see, as a body's on a file or a socket: nothing is at rest before that settles. */
+  outside(work: PromiseLike<unknown>): void;
 }
 
 interface Timer {
@@ -37,8 +39,9 @@ const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
  * A clock for tests, to be given to `createRunner()` or `createClient()`. The time stands still until it is moved, so a
  * retry an hour away costs no waiting. A timer of no duration fires by itself, in the next turn of the event loop.
  *
- * It knows when promises and immediates have come to rest, but not what happens outside of the process: a body that
- * waits for a file, a socket or a timer of the machine is to be awaited before the time is moved on.
+ * It knows when promises and immediates have come to rest, and waits for a store's statements on their way to a server.
+ * Of what else happens outside of the process it knows nothing: a body that waits for a file, a socket or a timer of the
+ * machine is to be awaited before the time is moved on, or told to `outside()`.
  *
  * @param startMs Its first time, in milliseconds since the epoch.
  * @default {1_767_225_600_000} for `startMs`, the beginning of 2026
@@ -71,6 +74,8 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
   const timers: Timer[] = [];
   let nowMs = startMs;
   let touched = 0;
+  let outside = 0;
+  let back = Promise.withResolvers<void>();
   return {
     now() {
       touched++;
@@ -89,7 +94,17 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     },
     settle,
     until,
+    outside(work) {
+      outside++;
+      work.then(settled, settled);
+    },
   };
+
+  function settled(): void {
+    if (--outside > 0) return;
+    back.resolve();
+    back = Promise.withResolvers();
+  }
 
   function after(ms: number, fire: () => void): () => void {
     touched++;
@@ -134,7 +149,9 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     let before = touched;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await new Promise<void>((resolve) => void setImmediate(resolve));
-      if (touched !== before) quiet = 0;
+      if (outside > 0) await back.promise;
+      else if (touched === before) continue;
+      quiet = 0;
       before = touched;
     }
   }

@@ -145,6 +145,25 @@ test("postgres: an idle runner costs at most a statement a second, and writes no
   assertEquals(after.commits - before.commits <= 6, true);
 });
 
+test("postgres: a clock that is moved by hand is the store's clock too, and stands while a statement is under way", async () => {
+  await using on = testSchema();
+  const clock = createFakeClock();
+  const waiting = workflow("waiting").task("call", {
+    retry: { attempts: 2, delay: "1h", maxDelay: "1h", jitter: false },
+    run({ ctx }) {
+      if (ctx.attempt === 1) throw new Error("not yet");
+      return ctx.attempt;
+    },
+  });
+  await using runner = await createRunner(on.url, { schema: on.schema, workflows: [waiting], clock });
+  const run = await runner.start(waiting);
+  const before = clock.now();
+  assertEquals(await clock.until(run.result(), "1d"), { call: 2 });
+  assertEquals(clock.now() - before, 3_600_000);
+  const { createdAt, endedAt } = await run.status();
+  assertEquals([createdAt, endedAt], [before, clock.now()]);
+});
+
 test("postgres: a runner's row that cannot be read keeps nobody from opening or from working", async () => {
   await using on = testSchema();
   await (await createRunner(on.url, { schema: on.schema, workflows: [chain] })).stop();

@@ -47,6 +47,27 @@ test("between two timers, promises and immediates come to rest", async () => {
   assertEquals(told, ["first is through", "second"]);
 });
 
+test("the time stands still while something outside of the process is under way", async () => {
+  const clock = createFakeClock(0);
+  const told: string[] = [];
+  clock.after(10, async () => {
+    const answer = new Promise<void>((resolve) => void setTimeout(resolve, 20));
+    clock.outside(answer);
+    await answer;
+    told.push("the answer is there");
+  });
+  clock.after(20, () => told.push("second"));
+  await clock.advance(20);
+  assertEquals(told, ["the answer is there", "second"]);
+});
+
+test("what fails outside of the process is waited for, too, and until() waits for it without a timer", async () => {
+  const clock = createFakeClock(0);
+  const answer = new Promise<void>((_, reject) => void setTimeout(() => reject(new Error("no answer")), 20));
+  clock.outside(answer);
+  await assertRejects(() => clock.until(answer), Error, "no answer");
+});
+
 test("a timer that was taken back does not fire", async () => {
   const clock = createFakeClock();
   const fired: string[] = [];

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { systemClock } from "../../clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { messageOf } from "./faults.ts";
 import { createLine, type Line } from "./line.ts";
@@ -31,6 +31,8 @@ export interface ListenerOptions {
   readonly news: News;
   /** Where messages go. */
   readonly logger: Logger;
+  /** A clock of tests, which is told of what is under way. */
+  readonly clock?: Clock | undefined;
   /** How often it speaks to itself. @default {20_000} */
   readonly selfTestMs?: number;
   /** How long it waits to hear itself. @default {5_000} */
@@ -43,7 +45,7 @@ const LONGEST_PAUSE_MS = 5_000;
 
 /** A listener that connects once somebody watches. */
 export function createListener(options: ListenerOptions): Listener {
-  const { channel, news, logger, selfTestMs = 20_000, echoMs = 5_000 } = options;
+  const { channel, news, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
   const watchers = new Set<() => void>();
   const leaving = new Set<Promise<void>>();
   const echo = `echo ${options.applicationName}`;
@@ -76,11 +78,12 @@ export function createListener(options: ListenerOptions): Listener {
     });
     line = made;
     // Whatever was told before this is there to be seen once it has succeeded.
-    made.query(`listen "${channel}"`, []).then(() => {
+    const listening = made.query(`listen "${channel}"`, []).then(() => {
       if (line !== made) return;
       tell();
       return test(made);
     }).catch((error) => again(made, error));
+    clock?.outside?.(listening);
   }
 
   async function test(made: Line): Promise<void> {
@@ -116,10 +119,18 @@ export function createListener(options: ListenerOptions): Listener {
   }
 
   function tell(): void {
-    cancelTell ??= systemClock.after(QUIET_MS, () => {
+    if (cancelTell !== undefined) return;
+    const told = Promise.withResolvers<void>();
+    const cancel = systemClock.after(QUIET_MS, () => {
       cancelTell = undefined;
       for (const watcher of [...watchers]) call(watcher);
+      told.resolve();
     }, true);
+    cancelTell = () => {
+      cancel();
+      told.resolve();
+    };
+    clock?.outside?.(told.promise);
   }
 
   function call(watcher: () => void): void {

@@ -1,4 +1,4 @@
-import { systemClock } from "../../clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
@@ -20,12 +20,20 @@ const WARN_AFTER_MS = 5_000;
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_CONFLICT_PAUSE_MS = 200;
 
-/** Waits for what passes by itself, for ever, with a warning to the logger now and then. */
-export function createPersistence(name: string, logger: Logger): Persistence {
+/** Waits for what passes by itself, for ever, with a warning to the logger now and then; a clock of tests is told. */
+export function createPersistence(name: string, logger: Logger, clock?: Clock): Persistence {
   const pauses = new Set<() => void>();
   let retries = 0;
   let isClosed = false;
-  return { attempt, retries: () => retries, close };
+  return {
+    attempt(action, work) {
+      const done = attempt(action, work);
+      clock?.outside?.(done);
+      return done;
+    },
+    retries: () => retries,
+    close,
+  };
 
   async function attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T> {
     const since = performance.now();

@@ -99,7 +99,7 @@ export function applicationName(role: string, schema: string): string {
 /** Opens no connection yet. */
 export function createSession(options: SessionOptions): Session {
   const { name, schema, clock, logger } = options;
-  const persistence = createPersistence(name, logger);
+  const persistence = createPersistence(name, logger, clock);
   const serverClock = createServerClock();
   const texts = new Map<string, string>();
   const lines: Record<Role, Line> = {

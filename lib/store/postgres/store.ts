@@ -64,6 +64,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     channel: `sluice_${schema}`,
     news,
     logger,
+    clock: options.clock,
   });
   let closing: Promise<void> | undefined;
   return {
@@ -102,8 +103,10 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     close: () => closing ??= close(),
   };
 
-  async function close(): Promise<void> {
-    await Promise.all([listener.close(), session.close()]);
+  function close(): Promise<void> {
+    const closed = Promise.all([listener.close(), session.close()]).then(() => {});
+    options.clock?.outside?.(closed);
+    return closed;
   }
 }
 
