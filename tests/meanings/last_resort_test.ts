@@ -2,15 +2,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Store, unchecked, workflow } from "../../mod.ts";
 import { createRunner } from "../../mod.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
 
 const one = workflow("one").task("a", { run: () => 1 }).returns("a");
 
 test("who waits for a run of which the store takes nothing any more is told so", async () => {
-  const store = await sqliteStore("sqlite::memory:");
+  await using on = emptyStore("memory");
+  const store = await openPlace(on);
   const broken: Store = {
     ...store,
     commit: (batch) => batch.writes.length > 0 ? Promise.reject(new Error("torn page")) : store.commit(batch),
@@ -26,7 +28,8 @@ test("who waits for a run of which the store takes nothing any more is told so",
 
 test("a run whose insert takes long is waited for, not taken for one that is gone", async () => {
   const clock = createFakeClock();
-  const store = await sqliteStore("sqlite::memory:", { clock });
+  await using on = emptyStore("memory");
+  const store = await openPlace(on, { clock });
   const slow: Store = {
     ...store,
     async commit(batch) {

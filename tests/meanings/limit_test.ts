@@ -25,9 +25,13 @@ test("never more than `concurrency` bodies run at once, and no place stays empty
 
 test("never more than `maxRuns` runs are held in memory", async () => {
   let most = 0;
+  const full = Promise.withResolvers<void>();
   const busy = workflow("busy").task("look", {
     async run() {
       most = Math.max(most, (await opened.runner.stats()).runner?.runs ?? 0);
+      // Whoever has looked stays, so that the last one to come in must see all.
+      if (most >= 7) full.resolve();
+      await full.promise;
     },
   });
   await using opened = await open([busy], { maxRuns: 7 });

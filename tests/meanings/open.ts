@@ -2,7 +2,6 @@
  * Opens runners for the tests of this folder: on a store of their own, on a clock that is moved by hand, and without
  * anything left behind at the end of the scope.
  */
-import { join } from "node:path";
 import {
   type AnyWorkflow,
   type Client,
@@ -14,12 +13,7 @@ import {
   type RunnerOptions,
 } from "../../mod.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
-import { type TempDir, tempDir } from "../temp_dir.ts";
-
-/** The one place that names a backend: a store for one runner, or, with a folder, one that many can open. */
-export function storeUrl(shared?: TempDir): string {
-  return shared === undefined ? "sqlite::memory:" : `sqlite://${join(shared.path, "app.db")}`;
-}
+import { emptyStore } from "../empty_store.ts";
 
 /** A line that a runner logged. */
 export interface Line {
@@ -56,32 +50,32 @@ export async function open<const W extends AnyWorkflow>(
   workflows: readonly W[],
   { shared = false, ...options }: OpenOptions<W> = {},
 ): Promise<Opened<W>> {
-  const dir = shared ? tempDir() : undefined;
-  const url = storeUrl(dir);
+  const store = emptyStore(shared ? "shared" : "memory");
   const clock = createFakeClock();
   const events: RunEvent[] = [];
   const lines: Line[] = [];
   const write = (level: string) => (message: string, fields = {}): void => void lines.push({ level, message, fields });
   const logger = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   // What a commit survives is not what these tests are about.
-  const common = { clock, logger, durability: "process" } as const;
-  const stops: (() => Promise<void>)[] = [() => Promise.resolve(dir?.[Symbol.dispose]())];
+  const common = { clock, logger, durability: "process", ...store.options } as const;
+  const stops: (() => Promise<void>)[] = [];
   const keep = <T extends { stop(): Promise<void> }>(opened: T): T => {
     stops.unshift(() => opened.stop());
     return opened;
   };
   return {
     runner: keep(
-      await createRunner(url, { onEvent: (event) => void events.push(event), ...common, ...options, workflows }),
+      await createRunner(store.url, { onEvent: (event) => void events.push(event), ...common, ...options, workflows }),
     ),
     clock,
     events,
     lines,
-    another: async (workflows, options) => keep(await createRunner(url, { ...common, ...options, workflows })),
-    client: async (workflows, options) => keep(await createClient(url, { ...common, ...options, workflows })),
+    another: async (workflows, options) => keep(await createRunner(store.url, { ...common, ...options, workflows })),
+    client: async (workflows, options) => keep(await createClient(store.url, { ...common, ...options, workflows })),
     async [Symbol.asyncDispose]() {
       // Bodies that never settle are waited for, on a clock that would otherwise stand still.
       for (const stop of stops) await clock.until(stop());
+      await store[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,21 +1,19 @@
 /** What somebody met who used the library by its documentation only, and did not expect. */
 import { setImmediate } from "node:timers/promises";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { createOutbox, type Draft } from "../../lib/engine/outbox.ts";
+import { uuidv7 } from "../../lib/ids.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
-import { type Connection, openConnection } from "../../lib/store/sqlite/driver.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { spawn } from "../child.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
-import { tempDir } from "../temp_dir.ts";
-import { open, storeUrl, untilAborted } from "./open.ts";
+import { openPlace } from "../place.ts";
+import { open, untilAborted } from "./open.ts";
 
 const one = workflow("one").task("a", { run: () => 1 }).returns("a");
 
@@ -35,22 +33,8 @@ test("who asks for a result after stop() gets an error, and no rejection that no
 
 test("a rejection left behind by the last thing before stop() does not end the process", async () => {
   // In a process of its own, as the runners of tests take such a rejection for a failure of the test.
-  using dir = tempDir();
-  const script = join(dir.path, "late.ts");
-  writeFileSync(
-    script,
-    `import { createRunner, workflow } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
-    const late = workflow("late").task("a", { run: () => 1 });
-    const onEvent = async ({ type }) => {
-      if (type === "run.completed") throw new Error("left behind");
-    };
-    const runner = await createRunner("sqlite::memory:", { workflows: [late], onEvent });
-    console.log((await runner.execute(late)).status);
-    await runner.stop();
-    console.log("stopped");
-    setTimeout(() => console.log("went on"), 50);`,
-  );
-  const child = spawn(script);
+  await using on = emptyStore("memory");
+  const child = spawn("./fixtures/late_rejection.ts", [JSON.stringify(on)]);
   await child.until("went on");
   assertEquals((await child.exited).code, 0);
 });
@@ -72,33 +56,33 @@ test("a logger that throws changes nothing", async () => {
 });
 
 test("a runner's row that cannot be read keeps nobody from opening or from working", async () => {
-  using dir = tempDir();
-  await (await createRunner(storeUrl(dir), { workflows: [one] })).stop();
-  await edit(dir.path, (db) =>
-    db.exec(
-      "insert into runners (host, pid, served, pinned, concurrency, max_runs, started_at, lease_until) " +
-        "values ('elsewhere', 1, 'no JSON', 0, 1, 1, 0, 9999999999999)",
-    ));
-  await using runner = await createRunner(storeUrl(dir), { workflows: [one] });
+  await using on = emptyStore();
+  await (await createRunner(on.url, { ...on.options, workflows: [one] })).stop();
+  await on.query(
+    "insert into runners (host, pid, served, pinned, concurrency, max_runs, started_at, lease_until) " +
+      "values ('elsewhere', 1, 'no JSON', 0, 1, 1, 0, 9999999999999)",
+  );
+  await using runner = await createRunner(on.url, { ...on.options, workflows: [one] });
   assertEquals((await runner.execute(one)).status, "completed");
 });
 
 test("createRunner() that fails while it looks after dead runners leaves no timer behind", async () => {
-  const store = await sqliteStore("sqlite::memory:");
+  await using on = emptyStore("memory");
+  const store = await openPlace(on);
   const broken = { ...store, runners: () => Promise.reject(new Error("no such table: runners")) };
   await assertRejects(() => createRunner(broken, { workflows: [one] }), Error, "no such table");
   await store.close(); // and the leak sanitizers look
 });
 
 test("a payload edited into something else than JSON fails its task with a sentence that names it", async () => {
-  using dir = tempDir();
+  await using on = emptyStore();
   const add = workflow("add", { input: unchecked<{ n: number }>() })
     .task("a", { run: ({ input }) => input.n }).returns("a");
-  const client = await createClient(storeUrl(dir), { workflows: [add] });
+  const client = await createClient(on.url, { ...on.options, workflows: [add] });
   const run = await client.start(add, { n: 1 });
   await client.stop();
-  await edit(dir.path, (db) => db.exec(`update runs set input = '{"n":'`));
-  await using runner = await createRunner(storeUrl(dir), { workflows: [add] });
+  await on.query(`update runs set input = '{"n":'`);
+  await using runner = await createRunner(on.url, { ...on.options, workflows: [add] });
   const outcome = await runner.get(run.id).outcome();
   assert(outcome.status === "failed");
   assertEquals(outcome.error.message, "Cannot read the input of the run: its JSON is not what Sluice wrote");
@@ -141,11 +125,12 @@ test("nothing of a run is started once more when its time is over", async () => 
 
 test("explain() says that the runner of a run is not alive", async () => {
   const clock = createFakeClock();
-  const store = await sqliteStore("sqlite::memory:", { clock });
+  await using on = emptyStore("memory");
+  const store = await openPlace(on, { clock });
   const card = { host: "elsewhere", pid: 1, pidStartedAt: "1", served: [], pinned: false, concurrency: 1, maxRuns: 1 };
   const owner = await store.join(card, 10_000);
   const run: NewRun = {
-    id: "r",
+    id: uuidv7(clock.now()),
     workflow: "w",
     version: "1",
     key: undefined,
@@ -159,9 +144,9 @@ test("explain() says that the runner of a run is not alive", async () => {
   };
   await store.commit({ starts: [run], writes: [], claim: undefined });
   const client = await createClient(store, { clock });
-  assertEquals((await client.explain("r")).reasons, []);
+  assertEquals((await client.explain(run.id)).reasons, []);
   await clock.advance("11s");
-  assertEquals((await client.explain("r")).summary, "the runner that had it is not alive, and no other is alive");
+  assertEquals((await client.explain(run.id)).summary, "the runner that had it is not alive, and no other is alive");
   await client.stop();
   await store.close();
 });
@@ -178,7 +163,8 @@ test("explain() says before it is due that no runner will take a run", async () 
 test("under load that never ends, what was committed is let go of", async () => {
   // Each draft that is settled writes the next, as the tasks of many long runs do.
   let isOver = false;
-  const store = await sqliteStore("sqlite::memory:");
+  await using on = emptyStore("memory");
+  const store = await openPlace(on);
   const outbox = createOutbox({
     ...store,
     commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted"), claim: undefined }),
@@ -201,12 +187,6 @@ test("under load that never ends, what was committed is let go of", async () => 
   await store.close();
   assertEquals(first.deref(), undefined);
 });
-
-async function edit(folder: string, change: (db: Connection) => void): Promise<void> {
-  const db = await openConnection(`${folder}/app.db`);
-  change(db);
-  db.close();
-}
 
 // Of its own, so that no frame holds what it makes.
 function watched<T extends object>(make: () => T): WeakRef<T> {

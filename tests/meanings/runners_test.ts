@@ -3,14 +3,17 @@ import { assert, assertEquals } from "@std/assert";
 import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
-import { open, storeUrl, untilAborted } from "./open.ts";
+import { emptyStore } from "../empty_store.ts";
+import { open, untilAborted } from "./open.ts";
 
 test("two runners in one process do not know of each other", async () => {
   const one = workflow("same").task("go", { run: () => "one" });
   const two = workflow("same").task("go", { run: () => "two" });
   const clock = createFakeClock();
-  await using first = await createRunner(storeUrl(), { workflows: [one], clock });
-  await using second = await createRunner(storeUrl(), { workflows: [two], clock });
+  await using here = emptyStore("memory");
+  await using there = emptyStore("memory");
+  await using first = await createRunner(here.url, { ...here.options, workflows: [one], clock });
+  await using second = await createRunner(there.url, { ...there.options, workflows: [two], clock });
   const [a, b] = [await first.start("same"), await second.start("same")];
   assertEquals([await a.result(), await b.result()], [{ go: "one" }, { go: "two" }]);
   assertEquals((await first.list()).runs.length, 1);
@@ -48,12 +51,13 @@ test("cancel, pause and resume reach the runner from another process", async () 
   const run = client.get((await opened.runner.start(chain)).id);
   await opened.clock.settle();
   await run.pause();
-  await opened.clock.advance("1s");
+  // A heartbeat, with which every order has arrived at the latest.
+  await opened.clock.advance("10s");
   first.resolve();
   await opened.clock.advance("1s");
   assertEquals([(await run.status()).state, (await run.tasks())[1]?.state], ["paused", "pending"]);
   await run.resume();
-  await opened.clock.advance("1s");
+  await opened.clock.advance("10s");
   assertEquals((await run.tasks())[1]?.state, "running");
   await run.cancel("from afar");
   const outcome = await opened.clock.until(run.outcome());

@@ -1,0 +1,98 @@
+/**
+ * An empty store for a test that is about no store in particular. SLUICE_TEST_STORE says of which kind: `sqlite`, if it
+ * is not set, or `postgres`. `deno task test` runs such tests on both.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import process from "node:process";
+import postgres from "postgres";
+import { type Place, type Reader, readPlace, type Row } from "./place.ts";
+import { databaseUrl } from "./postgres_server.ts";
+import { tempDir } from "./temp_dir.ts";
+
+/** Of what kind stores are. */
+export const backend: "sqlite" | "postgres" = backendOf(process.env["SLUICE_TEST_STORE"] ?? "sqlite");
+
+// Before any test, so that none of them is held to have left the server or the connection behind.
+const server = backend === "postgres" ? await connect() : undefined;
+
+/** A server needs a moment to notice that a process was killed. */
+const LONGEST_FAREWELL_MS = 10_000;
+
+/** A store that is gone at the end of the scope, by when whoever opened it must have closed it. */
+export interface EmptyStore extends Place, AsyncDisposable {
+  /** Runs SQL past the store. */
+  query(sql: string): Promise<readonly Row[]>;
+}
+
+/** Makes a store; in memory where nobody else is to open it, and where there is such a thing. */
+export function emptyStore(place: "shared" | "memory" = "shared"): EmptyStore {
+  if (server !== undefined) return inSchema(server);
+  return place === "memory" ? inMemory() : inFile();
+}
+
+function inMemory(): EmptyStore {
+  return {
+    url: "sqlite::memory:",
+    options: {},
+    query: () => Promise.reject(new Error("nobody else can look into this memory: ask for a shared store")),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function inFile(): EmptyStore {
+  const dir = tempDir();
+  return at({ url: `sqlite://${join(dir.path, "app.db")}`, options: {} }, () => Promise.resolve(dir[Symbol.dispose]()));
+}
+
+interface Server {
+  readonly url: string;
+  readonly sql: postgres.Sql;
+}
+
+async function connect(): Promise<Server> {
+  const url = await databaseUrl();
+  const sql = postgres(url, { max: 1, max_lifetime: null, onnotice() {} });
+  await sql`select 1`;
+  return { url, sql };
+}
+
+function inSchema({ url, sql }: Server): EmptyStore {
+  const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
+  return at({ url, options: { schema } }, async () => {
+    const left = await connectionsLeft(sql, schema);
+    await sql.unsafe(`drop schema if exists "${schema}" cascade`);
+    assertEquals(left, [], "connections are left");
+  });
+}
+
+/** Connections that have not gone in good time. */
+async function connectionsLeft(sql: postgres.Sql, schema: string): Promise<readonly Row[]> {
+  for (const deadline = performance.now() + LONGEST_FAREWELL_MS;;) {
+    const rows = await sql`
+      select application_name, state, query
+        from pg_stat_activity
+       where application_name like 'sluice %' and application_name like ${`% ${schema}`}`;
+    if (rows.length === 0 || performance.now() > deadline) return rows.map((row) => ({ ...row }));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function at(place: Place, remove: () => Promise<void>): EmptyStore {
+  let reader: Reader | undefined;
+  return {
+    ...place,
+    query: (sql) => (reader ??= readPlace(place)).query(sql),
+    async [Symbol.asyncDispose]() {
+      await reader?.close();
+      await remove();
+    },
+  };
+}
+
+function backendOf(name: string): "sqlite" | "postgres" {
+  if (name === "sqlite" || name === "postgres") return name;
+  throw new Error(`SLUICE_TEST_STORE is "${name}", and neither "sqlite" nor "postgres"`);
+}

@@ -1,0 +1,74 @@
+/** Where the store of a test is: what several runners, and other processes, are told to open the same one. */
+import postgres from "postgres";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { openPostgresStore } from "../lib/store/postgres/store.ts";
+import type { Store } from "../lib/store/port.ts";
+import { sqliteStore } from "../lib/store/sqlite/mod.ts";
+import type { Clock, Logger } from "../mod.ts";
+
+/** A place, as it may be sent to another process; `createRunner(url, { ...options, … })` opens it. */
+export interface Place {
+  /** The store's URL. */
+  readonly url: string;
+  /** What its opening needs besides. */
+  readonly options: { readonly schema?: string };
+}
+
+/** A row of a query; numbers are numbers, whatever their width. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A connection of its own, past every store. */
+export interface Reader {
+  /** Runs a statement of SQL that all backends know; `$1` is the first of `values`. */
+  query(sql: string, ...values: string[]): Promise<readonly Row[]>;
+  /** Closes it. */
+  close(): Promise<void>;
+}
+
+/** Whether a place is on Postgres. */
+export function isPostgres({ url }: Place): boolean {
+  return url.startsWith("postgres");
+}
+
+/** Opens the store of a place, for tests that wrap it. */
+export async function openPlace(
+  { url, options }: Place,
+  more: { readonly clock?: Clock; readonly logger?: Logger } = {},
+): Promise<Store> {
+  if (isPostgres({ url, options })) return await openPostgresStore(url, { ...options, ...more });
+  return await sqliteStore(url, more);
+}
+
+/** Connects to a place, be its tables there or not. */
+export function readPlace(place: Place): Reader {
+  return isPostgres(place) ? readPostgres(place) : readSqlite(place);
+}
+
+function readPostgres({ url, options }: Place): Reader {
+  const sql = postgres(url, {
+    max: 1,
+    max_lifetime: null,
+    onnotice() {},
+    connection: { application_name: "witness", search_path: options.schema ?? "sluice" },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  });
+  return {
+    query: async (text, ...values) => (await sql.unsafe(text, values)).map((row) => ({ ...row })),
+    close: () => sql.end({ timeout: 1 }),
+  };
+}
+
+function readSqlite({ url }: Place): Reader {
+  const path = fileURLToPath(url.replace("sqlite:", "file:"));
+  let database: DatabaseSync | undefined;
+  return {
+    query(text, ...values) {
+      // Not before it is needed: it would make the file.
+      database ??= new DatabaseSync(path, { timeout: 5_000 });
+      const rows = database.prepare(text.replaceAll(/\$(\d)/g, "?$1")).all(...values);
+      return Promise.resolve(rows.map((row) => ({ ...row })));
+    },
+    close: () => Promise.resolve(database?.close()),
+  };
+}
