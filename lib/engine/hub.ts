@@ -136,7 +136,9 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     const began = performance.now();
     try {
       if (waiters.size > 0) {
-        for (const id of await store.ended([...waiters.keys()].filter((id) => !held.has(id)))) settle(id, undefined);
+        const ended = await store.ended([...waiters.keys()].filter((id) => !held.has(id)));
+        // Once more: it may have ended here while the store was asked.
+        for (const id of ended) if (!held.has(id)) settle(id, undefined);
       }
     } catch (error) {
       logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });

@@ -1,7 +1,10 @@
 /** `onSuccess` and `onFailure`. */
 import { assert, assertEquals } from "@std/assert";
-import { workflow } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createRunner, type Store, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { never, open } from "./open.ts";
 
 test("onSuccess is called once with the output, when that is durable", async () => {
@@ -44,6 +47,31 @@ test("the end of a run is told when its hooks have returned", async () => {
   assertEquals(isTold, false);
   finish.resolve();
   await outcome;
+});
+
+test("the end of a run is told when its hooks have returned, even if the store was asked for it meanwhile", async () => {
+  const [finish, returned, late] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const hooked = workflow("hooked").task("work", { run: () => finish!.promise, onSuccess: () => returned!.promise });
+  await using on = emptyStore("memory");
+  const clock = createFakeClock();
+  const store = await openPlace(on, { clock });
+  const asked: Store["ended"] = async (ids) => {
+    await late!.promise;
+    return await store.ended(ids);
+  };
+  const runner = await createRunner({ ...store, ended: asked }, { workflows: [hooked], clock });
+  let isTold = false;
+  const outcome = runner.execute(hooked).then(() => isTold = true);
+  await clock.advance("2s"); // in which it asks
+  finish!.resolve();
+  await clock.settle();
+  late!.resolve();
+  await clock.settle();
+  assertEquals(isTold, false);
+  returned!.resolve();
+  await outcome;
+  await clock.until(runner.stop());
+  await store.close();
 });
 
 test("a hook that takes for ever does not hold up the end for ever", async () => {
