@@ -113,7 +113,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   const outbox = createOutbox(store);
   const desk = createDesk(store, catalog, settings, {
     insert: (runs) => outbox.startMany(runs),
-    changed() {},
+    changed: () => Promise.resolve(),
     isQueued: () => false,
   });
   let stopping: Promise<void> | undefined;

@@ -28,8 +28,8 @@ export interface Desk {
   readonly insert: (runs: readonly Starting[]) => Promise<readonly StartVerdict[]>;
   /** Whether a task waits, in this process, for one of the places for bodies. */
   readonly isQueued: (runId: string, taskId: string) => boolean;
-  /** Something was changed past the outbox: runs may be due, or orders stand. */
-  readonly changed: () => void;
+  /** Something was changed past the outbox: runs may be due, or orders stand. Resolves when this process obeys these. */
+  readonly changed: () => Promise<void>;
 }
 
 /** A desk over a store. */

@@ -152,10 +152,12 @@ export async function endOf(desk: Desk, id: string): Promise<RunEnd> {
 
 async function order(desk: Desk, id: string, order: Order): Promise<void> {
   const verdict = await desk.store.order(id, order);
-  desk.changed();
+  const obeyed = desk.changed();
   if (verdict.kind === "unknown") throw new RunNotFoundError(id);
   if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
   if (isOver(verdict.state)) desk.hub.settled(id);
+  // Who has paused a run that is executed here must not see another of its tasks begin.
+  await obeyed;
 }
 
 function reasonText(action: string, reason: unknown): string | undefined {

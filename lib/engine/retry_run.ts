@@ -17,5 +17,5 @@ export async function retryRun(desk: Desk, id: string): Promise<void> {
   if (!await desk.store.restart({ seq: row.seq, epoch: row.epoch }, { retry, forget: [...forget] })) {
     throw new RunStateError("retry", id, (await desk.reader.row(id)).state);
   }
-  desk.changed();
+  void desk.changed();
 }

@@ -174,7 +174,7 @@ async function openRunner<W extends AnyWorkflow>(
     }),
     poke: () => outbox.poke(),
   });
-  const unwatch = store.watch(changed);
+  const unwatch = store.watch(() => void changed());
   const letGo = settings.unhandledRejections === "log" ? holdRejections(logger) : () => {};
   const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
   try {
@@ -311,10 +311,10 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   /** Somebody changed something: a hint to look, never more. */
-  function changed(): void {
+  async function changed(): Promise<void> {
     if (stopping !== undefined) return;
     claims.hint();
-    if (executor.size > 0) lease.checkOrders().catch(complain);
+    if (executor.size > 0) await lease.checkOrders().catch(complain);
   }
 
   function complain(error: unknown): void {

@@ -1,7 +1,10 @@
 /** Pausing and resuming a run. */
 import { assertEquals } from "@std/assert";
-import { workflow } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createRunner, type Store, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
 
 test("a paused run lets its bodies finish and starts nothing new", async () => {
@@ -21,6 +24,29 @@ test("a paused run lets its bodies finish and starts nothing new", async () => {
   await run.resume();
   await opened.clock.settle();
   assertEquals(await run.result(), { a: "a", b: "a, then b" });
+});
+
+test("once pause() has answered, nothing new starts in this process, however slow the store is", async () => {
+  const first = Promise.withResolvers<string>();
+  const chain = workflow("chain")
+    .task("a", { run: () => first.promise })
+    .task("b", { after: ["a"], run: ({ a }) => `${a}, then b` });
+  await using on = emptyStore("memory");
+  const clock = createFakeClock();
+  const store = await openPlace(on, { clock });
+  const slow: Store["orders"] = async (runner) => {
+    await new Promise<void>((resolve) => setTimeout(resolve, 50));
+    return await store.orders(runner);
+  };
+  const runner = await createRunner({ ...store, orders: slow }, { workflows: [chain], clock });
+  const run = await runner.start(chain);
+  await clock.settle();
+  await run.pause();
+  first.resolve("a");
+  await clock.advance("1h");
+  assertEquals((await run.tasks()).map((task) => task.state), ["completed", "pending"]);
+  await clock.until(runner.stop());
+  await store.close();
 });
 
 test("a paused run leaves memory once its bodies have finished", async () => {
