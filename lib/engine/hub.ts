@@ -47,6 +47,7 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   let lookedAt = -Infinity;
   let lookMs = 0;
   let isLooking = false;
+  let isOutdated = false;
   let isClosed = false;
   return {
     end(runId) {
@@ -119,6 +120,8 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   }
 
   function soon(): void {
+    // What is being looked at may be older than the hint.
+    if (isLooking) return void (isOutdated = true);
     // Once only: hints that keep coming must not put the look off for ever.
     if (isSoon || cancelPoll === undefined) return;
     isSoon = true;
@@ -129,8 +132,8 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
   }
 
   async function look(): Promise<void> {
-    if (isLooking) return;
     isLooking = true;
+    isOutdated = false;
     isSoon = false;
     lookedAt = clock.now();
     const began = performance.now();
@@ -147,7 +150,8 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     lookMs = performance.now() - began;
     for (const listeners of [...subscribers.values()]) for (const changed of [...listeners]) changed(false);
     cancelPoll = undefined;
-    if (waiters.size > 0 || subscribers.size > 0) watch();
-    else rest();
+    if (waiters.size === 0 && subscribers.size === 0) return rest();
+    watch();
+    if (isOutdated) soon();
   }
 }

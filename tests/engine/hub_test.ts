@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import { createHub } from "../../lib/engine/hub.ts";
+import { silent } from "../../lib/logger.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { test } from "../harness.ts";
+
+test("a hint that comes while the store is asked makes it be asked once more, and leaves one timer", async () => {
+  const clock = createFakeClock(0);
+  const answers: PromiseWithResolvers<readonly string[]>[] = [];
+  let hint = (): void => {};
+  const ended = (): Promise<readonly string[]> => {
+    answers.push(Promise.withResolvers());
+    return answers.at(-1)!.promise;
+  };
+  const watch = (changed: () => void): () => void => (hint = changed, () => {});
+  const hub = createHub({ ended, watch } as Partial<Store> as Store, clock, silent);
+  const end = hub.end("r");
+  hint();
+  await clock.advance(0);
+  for (let n = 0; n < 3; n++) {
+    hint();
+    await clock.advance(100);
+  }
+  assertEquals([answers.length, clock.timers], [1, 0]);
+  answers[0]!.resolve([]);
+  await clock.settle();
+  assertEquals([answers.length, clock.timers], [2, 0]);
+  answers[1]!.resolve(["r"]);
+  assertEquals(await end, undefined);
+  hub.close();
+  assertEquals(clock.timers, 0);
+});
+
+test("whoever waits is told by the slow poll when no hint comes, and nobody is left to be told twice", async () => {
+  const clock = createFakeClock(0);
+  const ended = ["a", "b"];
+  const store: Partial<Store> = {
+    ended: (ids) => Promise.resolve(ids.filter((id) => ended.includes(id))),
+    watch: () => () => {},
+  };
+  const hub = createHub(store as Store, clock, silent);
+  const ends = Promise.all([hub.end("a"), hub.end("b"), hub.end("c").catch(() => "closed")]);
+  await clock.advance("5s");
+  assertEquals(clock.timers, 1);
+  hub.close();
+  assertEquals([await ends, clock.timers], [[undefined, undefined, "closed"], 0]);
+});
