@@ -58,6 +58,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let isOver = false;
   let isFirstLook = true;
   let renewAt = 0;
+  let renewing: Promise<void> | undefined;
   let cancelRenewal = () => {};
   let cancelWatch = () => {};
   scheduleRenewal();
@@ -72,6 +73,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       isOver = true;
       cancelRenewal();
       cancelWatch();
+      // It may be about to get another number.
+      await renewing?.catch(() => {});
       await store.leave(runner);
     },
   };
@@ -84,7 +87,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   }
 
   function scheduleWatch(): void {
-    if (!isOver) cancelWatch = clock.after(store.patrolMs ?? WATCH_MS, watchOnce);
+    // Not rarer than its own lease: who asks for a short one wants to wait as shortly for the others'.
+    if (!isOver) cancelWatch = clock.after(Math.min(store.patrolMs ?? WATCH_MS, leaseMs), watchOnce);
   }
 
   async function renew(): Promise<void> {
@@ -100,7 +104,12 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     scheduleRenewal();
   }
 
-  async function renewNow(): Promise<void> {
+  // One at a time: two that find out together that it was taken for dead would join twice.
+  function renewNow(): Promise<void> {
+    return renewing ??= renewOnce().finally(() => renewing = undefined);
+  }
+
+  async function renewOnce(): Promise<void> {
     const { alive, orders } = await store.renew(runner, leaseMs);
     if (isOver) return;
     if (alive) options.ordered(orders);

@@ -46,3 +46,32 @@ test("a runner that was stopped beyond its lease renews it before it takes over 
   await lease.leave();
   await store.close();
 });
+
+test("a runner that was taken for dead goes on as one new one, however many ways it hears of it", async () => {
+  let now = 1_000_000;
+  const timers: (() => void)[] = [];
+  const clock: Clock = { now: () => now, after: (_ms, fire) => (timers.push(fire), () => {}) };
+  const store = await openSqliteStore(":memory:", { clock });
+  // As a server's, its answers take a while.
+  const slow: typeof store = {
+    ...store,
+    async renew(runner, leaseMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return await store.renew(runner, leaseMs);
+    },
+  };
+  let losses = 0;
+  const lease = await takeLease({
+    ...{ store: slow, clock, logger: silent, card: CARD, leaseMs: 30_000, recoveryLimit: 5, ordered() {} },
+    lost: () => losses++,
+    recovered() {},
+  });
+  now += 60_000;
+  await store.recover({ dead: [lease.runner], recoveryLimit: 5, limit: 10 });
+  for (const fire of timers.splice(0)) fire();
+  await Promise.all([lease.recover(), lease.recover()]);
+  assertEquals([losses, (await store.runners()).map(({ id }) => id)], [1, [lease.runner]]);
+  await lease.leave();
+  assertEquals(await store.runners(), []);
+  await store.close();
+});
