@@ -17,6 +17,8 @@ interface Tally {
 interface Stage {
   readonly name: string;
   readonly command: () => string[] | Promise<string[]>;
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Reads the tally from what a stage with tests printed. */
   readonly tally?: (output: string) => Tally | undefined;
 }
@@ -28,6 +30,10 @@ const LONGEST_BUN_TEST_MS = 120_000;
 const root = new URL("../", import.meta.url);
 const deno = Deno.execPath();
 const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(new URL("deno.json", root), "utf8"));
+
+// What runs mean, and what they survive, is the same on every store; see tests/empty_store.ts.
+const MEANINGS = ["tests/meanings", "tests/crash"];
+const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };
 
 const stages: readonly Stage[] = [
   { name: "format", command: () => [deno, "fmt", "--check"] },
@@ -46,6 +52,21 @@ const stages: readonly Stage[] = [
   {
     name: "bun",
     command: async () => [await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`, "./tests"],
+    tally: bunTally,
+  },
+  {
+    name: "deno-postgres",
+    command: () => [deno, "test", "-A", "--quiet", "--parallel", ...MEANINGS],
+    env: POSTGRES,
+    tally: denoTally,
+  },
+  {
+    name: "bun-postgres",
+    command: async () => [
+      ...[await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`],
+      ...MEANINGS.map((folder) => `./${folder}`),
+    ],
+    env: POSTGRES,
     tally: bunTally,
   },
 ];
@@ -77,7 +98,7 @@ async function runAll(todo: readonly Stage[]): Promise<boolean> {
 async function runStage(stage: Stage, total: { passed: number; failed: number }): Promise<string | undefined> {
   console.log(`\n== ${stage.name}`);
   const start = performance.now();
-  const { code, output } = await run(await stage.command());
+  const { code, output } = await run(await stage.command(), stage.env);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`== ${stage.name}: ${code === 0 ? "ok" : `exit code ${code}`} (${seconds} s)`);
 
@@ -92,12 +113,15 @@ async function runStage(stage: Stage, total: { passed: number; failed: number })
 }
 
 /** Shows what a command prints while it runs, and keeps it. */
-async function run([command, ...args]: readonly string[]): Promise<{ code: number; output: string }> {
+async function run(
+  [command, ...args]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; output: string }> {
   const signal = AbortSignal.timeout(LONGEST_STAGE_MS);
   const child = new Deno.Command(command!, {
     args,
     cwd: root,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,17 +1,19 @@
 /**
- * A process that starts runs and executes none, for the crash tests: `client.ts app.db 200` starts 200 of them within
+ * A process that starts runs and executes none, for the crash tests: `client.ts <place> 200` starts 200 of them within
  * about two seconds and says `durable`, with the run's id, of each.
  *
  * @module
  */
 import process from "node:process";
 import { createClient } from "../../mod.ts";
+import type { Place } from "../place.ts";
 import { crashWorkflows, nowhere } from "./workflows.ts";
 
 const NAMES = ["chain", "diamond", "flaky", "stepwise", "failing"];
 
-const [path, count] = process.argv.slice(2);
-await using client = await createClient(`sqlite://${path}`, { workflows: Object.values(crashWorkflows(nowhere)) });
+const [json, count] = process.argv.slice(2);
+const { url, options }: Place = JSON.parse(json!);
+await using client = await createClient(url, { ...options, workflows: Object.values(crashWorkflows(nowhere)) });
 for (let n = 0; n < Number(count); n += NAMES.length) {
   const runs = await Promise.all(NAMES.map((name) => client.start(name, { n })));
   for (const { id } of runs) console.log(`durable ${id}`);

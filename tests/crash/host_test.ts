@@ -3,15 +3,15 @@ import { spawn as spawnProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { isDeadNeighbour, thisProcess } from "../../lib/engine/host.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { openSite } from "./site.ts";
 
 test("a neighbour is known to be dead once its process is gone, and not before", async () => {
   await using site = await openSite();
   const worker = site.worker();
   await worker.until("ready");
-  const store = await sqliteStore(`sqlite://${site.path}`);
+  const store = await openPlace(site.place);
   const [neighbour] = await store.runners();
   await store.close();
   assertEquals(neighbour!.pid, worker.pid);

@@ -1,17 +1,20 @@
 /**
- * A process that holds SQLite's write lock, for the crash tests: `locker.ts app.db 3000` holds it for three seconds and
- * says when it is `locked` and `unlocked`.
+ * A process that lets nobody write runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
+ * table on Postgres, for three seconds and says when it is `locked` and `unlocked`.
  *
  * @module
  */
 import process from "node:process";
-import { DatabaseSync } from "node:sqlite";
+import { isPostgres, type Place, readPlace } from "../place.ts";
 
-const [path, ms] = process.argv.slice(2);
-const database = new DatabaseSync(path!, { timeout: 5_000 });
-database.exec("begin immediate");
+const [json, ms] = process.argv.slice(2);
+const place: Place = JSON.parse(json!);
+const database = readPlace(place);
+for (const sql of isPostgres(place) ? ["begin", "lock table runs in exclusive mode"] : ["begin immediate"]) {
+  await database.query(sql);
+}
 console.log("locked");
 await new Promise((resolve) => setTimeout(resolve, Number(ms)));
-database.exec("commit");
+await database.query("commit");
 console.log("unlocked");
-database.close();
+await database.close();

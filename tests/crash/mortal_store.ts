@@ -1,9 +1,13 @@
 import type { Batch, Receipt } from "../../lib/store/batch.ts";
 import type { Store } from "../../lib/store/port.ts";
+import { isPostgres, type Place, readPlace } from "../place.ts";
 
 /** A moment on the way of a commit at which a process is to die. */
 export interface Moment {
-  /** Before the commit, inside of its transaction with everything but the claim written, or right after it. */
+  /**
+   * Before the commit, inside of it, or right after it. Inside is on SQLite with everything but the claim written, and on
+   * Postgres when the server is at work on what it was sent, which it finishes.
+   */
   readonly at: "before" | "inside" | "after";
   /**
    * Which commit: the first that inserts runs, that claims some, that ends one, that hands one back, that records a
@@ -13,11 +17,14 @@ export interface Moment {
 }
 
 /** A store that calls `die`, which must not return, at a moment. */
-export function mortalStore(store: Store, { at, of }: Moment, die: () => never): Store {
+export function mortalStore(store: Store, place: Place, { at, of }: Moment, die: () => never): Store {
   return {
     ...store,
     async commit(batch) {
       const isIt = of !== "claim" && isMoment(batch, of);
+      if (at === "inside" && isPostgres(place) && (isIt || (of === "claim" && batch.claim !== undefined))) {
+        return await dieUnanswered(place, () => store.commit(batch), die);
+      }
       if (isIt && at === "before") die();
       if (of === "claim" && batch.claim !== undefined && at === "before") die();
       const receipt = await store.commit(at === "inside" && (isIt || of === "claim") ? deadly(batch, of, die) : batch);
@@ -74,4 +81,16 @@ function deadly(batch: Batch, of: Moment["of"], die: () => never): Batch {
       return ++looks > 1 ? die() : claim;
     },
   };
+}
+
+/** Sends a commit that a lock holds up, and dies while it does. */
+async function dieUnanswered(place: Place, commit: () => Promise<unknown>, die: () => never): Promise<never> {
+  const locker = readPlace(place);
+  await locker.query("begin");
+  // Whoever writes for a runner holds its row.
+  await locker.query("select id from runners for update");
+  commit().catch(() => {});
+  const held = "select pid from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))";
+  while ((await locker.query(held)).length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  return die();
 }

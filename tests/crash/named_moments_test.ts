@@ -1,10 +1,14 @@
 /** A runner is killed at a named moment, and another one is started at once. */
 import { assertEquals } from "@std/assert";
+import { backend } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import type { Moment } from "./mortal_store.ts";
 import { openSite, type Site, within } from "./site.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { expected } from "./workflows.ts";
+
+/** SQLite's transactions die with who makes them. Postgres carries out what it was sent. */
+const isCarriedOut = backend === "postgres";
 
 /** A lease is 30 s: who takes over within this has not waited for one. */
 const SOON_MS = 2_000;
@@ -40,7 +44,7 @@ const cases: readonly Case[] = [
     name: "while a result is committed",
     moment: { at: "inside", of: "b completed" },
     workflow: "chain",
-    begun: "a b b c",
+    begun: isCarriedOut ? "a b c" : "a b b c",
   },
   {
     name: "between a result's commit and the next body",
@@ -55,7 +59,12 @@ const cases: readonly Case[] = [
     begun: "top left right join",
   },
   { name: "before a run's end", moment: { at: "before", of: "end" }, workflow: "chain", begun: "a b c c" },
-  { name: "while a run's end is committed", moment: { at: "inside", of: "end" }, workflow: "chain", begun: "a b c c" },
+  {
+    name: "while a run's end is committed",
+    moment: { at: "inside", of: "end" },
+    workflow: "chain",
+    begun: isCarriedOut ? "a b c" : "a b c c",
+  },
   { name: "after a run's end", moment: { at: "after", of: "end" }, workflow: "chain", begun: "a b c" },
   {
     name: "after a body was marked as running",
@@ -158,7 +167,7 @@ for (const at of ["before", "inside", "after"] as const) {
     await heir.until("ready");
     assertEquals(await within(SOON_MS, "the run", run.result()), 7);
     assertEquals(site.begun(run.id), ["a", "b", "c"]);
-    assertEquals((await run.status()).crashes, at === "after" ? 1 : 0);
+    assertEquals((await run.status()).crashes, at === "after" || (at === "inside" && isCarriedOut) ? 1 : 0);
     await site.stop(heir);
     assertEquals(await site.wrong(), []);
   });

@@ -31,7 +31,7 @@ test("a runner may be killed at any moment, over and over: every run gets to its
   assertEquals(site.effects().filter(({ kind }) => kind === "kill").length, ROUNDS);
 });
 
-test("three runners on one file may be killed at any moment: no run is ever in two hands", async () => {
+test("three runners on one store may be killed at any moment: no run is ever in two hands", async () => {
   await using site = await openSite();
   const started = new Set<string>();
   // Some of its own making, most from a process that only starts runs.
@@ -57,7 +57,7 @@ test("three runners on one file may be killed at any moment: no run is ever in t
 
 /** Waits until all runs there are have ended, which `started` must be among, and looks at what they ended as. */
 async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void> {
-  const rows = site.query("select id, workflow, input from runs");
+  const rows = await site.query("select id, workflow, input from runs");
   const there = new Set(rows.map(({ id }) => String(id)));
   assertEquals([...started].filter((id) => !there.has(id)), [], "started, and not there");
   assert(rows.length >= 200, "too few runs for the test to mean anything");
@@ -75,7 +75,7 @@ async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void
     })),
   );
   assertEquals(wrong, []);
-  const burned = site.query(`
+  const burned = await site.query(`
     select id, task, attempts
       from runs join tasks on seq = run
      where part = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);

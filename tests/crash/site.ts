@@ -1,25 +1,26 @@
 import { assert, assertEquals } from "@std/assert";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import { type Child, type Exit, spawn } from "../child.ts";
+import { emptyStore } from "../empty_store.ts";
+import type { Place, Row } from "../place.ts";
 import { tempDir } from "../temp_dir.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
 
-/** A database file, the processes on it and the log of their effects; disposing of it ends and deletes all. */
+/** A store, the processes on it and the log of their effects; disposing of it ends and deletes all. */
 export interface Site extends AsyncDisposable {
-  /** The database file. */
-  readonly path: string;
+  /** Where the store is. */
+  readonly place: Place;
   /** The effect log. */
   readonly log: string;
   /** A client in this process. */
   readonly client: Client<AnyWorkflow>;
   /** Starts a worker. */
   worker(config?: Partial<WorkerConfig>): Child;
-  /** Starts another script in this folder, with the database file as its first argument. */
+  /** Starts another script in this folder, with the place, as JSON, as its first argument. */
   process(script: string, ...args: string[]): Child;
   /** Lets bodies go on that are held at the gate. */
   openGate(): void;
@@ -32,7 +33,7 @@ export interface Site extends AsyncDisposable {
   /** The tasks and steps of a run that began, in order. */
   begun(runId: string): string[];
   /** Rows of a query. */
-  query(sql: string): Record<string, unknown>[];
+  query(sql: string): Promise<readonly Row[]>;
   /**
    * What is wrong, in words, once every run should have ended and every worker is gone: effects that should not be,
    * runs that have not ended, rows left over, errors in what workers said.
@@ -43,16 +44,20 @@ export interface Site extends AsyncDisposable {
 /** Opens an empty site. */
 export async function openSite(): Promise<Site> {
   const dir = tempDir();
-  const path = join(dir.path, "app.db");
+  const store = emptyStore();
+  const place: Place = { url: store.url, options: store.options };
   const log = join(dir.path, "effects.log");
-  const client = await createClient(`sqlite://${path}`, { workflows: Object.values(crashWorkflows(nowhere)) });
+  const client = await createClient(place.url, {
+    ...place.options,
+    workflows: Object.values(crashWorkflows(nowhere)),
+  });
   const children: Child[] = [];
   return {
-    path,
+    place,
     log,
     client,
-    worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ path, log, ...config })])),
-    process: (script, ...args) => remember(spawn(`./crash/${script}`, [path, ...args])),
+    worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ place, log, ...config })])),
+    process: (script, ...args) => remember(spawn(`./crash/${script}`, [JSON.stringify(place), ...args])),
     openGate: () => writeFileSync(gateOf(log), ""),
     kill(worker) {
       writeEnd(log, "kill", worker.pid);
@@ -68,11 +73,12 @@ export async function openSite(): Promise<Site> {
     },
     effects,
     begun: (runId) => effects(runId).flatMap(({ kind, unit }) => kind === "begin" ? [unit] : []),
-    query,
+    query: store.query,
     wrong,
     async [Symbol.asyncDispose]() {
       for (const child of children) await child[Symbol.asyncDispose]();
       await client.stop();
+      await store[Symbol.asyncDispose]();
       dir[Symbol.dispose]();
     },
   };
@@ -86,41 +92,36 @@ export async function openSite(): Promise<Site> {
     return readEffects(log).filter((effect) => runId === undefined || effect.runId === runId);
   }
 
-  function query(sql: string): Record<string, unknown>[] {
-    const database = new DatabaseSync(path, { timeout: 5_000 });
-    try {
-      return database.prepare(sql).all().map((row) => ({ ...row }));
-    } finally {
-      database.close();
-    }
-  }
-
   async function wrong(): Promise<string[]> {
     assert(existsSync(log), "no body ever ran");
     const workflowOf = new Map(
-      query("select id, workflow from runs").map((row) => [row["id"], String(row["workflow"])]),
+      (await store.query("select id, workflow from runs")).map((row) => [row["id"], String(row["workflow"])]),
     );
     const strays = effects().filter(({ runId }) => runId !== "-" && !workflowOf.has(runId));
     const wrong = strays.map(({ runId }) => `run ${runId} had effects and is not there`);
     if (wrong.length > 0) return wrong;
     wrong.push(...wrongIn(effects(), (runId, unit) => needsOf(workflowOf.get(runId)!, unit)));
-    for (const { id, state } of query("select id, state from runs where ended_at is null")) {
+    for (const { id, state } of await store.query("select id, state from runs where ended_at is null")) {
       wrong.push(`run ${id} is ${state}`);
     }
-    for (const { id, owner } of query("select id, owner from runs where owner is not null")) {
+    for (const { id, owner } of await store.query("select id, owner from runs where owner is not null")) {
       wrong.push(`run ${id} belongs to runner ${owner}`);
     }
-    for (const { id } of query("select id from runners")) wrong.push(`runner ${id} is left over`);
+    for (const { id } of await store.query("select id from runners")) wrong.push(`runner ${id} is left over`);
+    // A run that is given up keeps what its dead runners wrote; it is read as cancelled.
     const open = `
       select runs.id, task, tasks.state
         from tasks join runs on run = seq
-       where runs.state in ('completed', 'failed') and tasks.state not in ('completed', 'failed', 'skipped')`;
-    for (const { id, task, state } of query(open)) {
+       where runs.state in ('completed', 'failed') and coalesce(runs.error, '') not like '%"recovery_limit"%'
+         and tasks.state not in ('completed', 'failed', 'skipped')`;
+    for (const { id, task, state } of await store.query(open)) {
       wrong.push(`task ${task} of run ${id}, which has ended, is ${state}`);
     }
     for (const child of children) {
       const { stdout, stderr } = await child.exited;
-      const bad = `${stdout}\n${stderr}`.split("\n").filter((line) => /^error|database is locked|SQLITE_/i.test(line));
+      const bad = `${stdout}\n${stderr}`.split("\n").filter((line) =>
+        /^error|database is locked|SQLITE_|deadlock/i.test(line)
+      );
       wrong.push(...bad.map((line) => `${child.pid} said: ${line}`));
     }
     return wrong;

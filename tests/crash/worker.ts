@@ -13,17 +13,16 @@
  */
 import { existsSync, writeSync } from "node:fs";
 import process from "node:process";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openPlace, type Place, readPlace } from "../place.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, type World } from "./workflows.ts";
 
 /** What a worker is told. */
 export interface WorkerConfig {
-  /** The database file. */
-  readonly path: string;
+  /** Where the store is. */
+  readonly place: Place;
   /** The effect log. */
   readonly log: string;
   /** The runner's lease. @default {"30s"} */
@@ -61,18 +60,19 @@ const STUCK_MS = 150;
 if (import.meta.main) await main(JSON.parse(process.argv[2]!));
 
 async function main(config: WorkerConfig): Promise<void> {
-  const url = `sqlite://${config.path}`;
+  const { place, moment } = config;
   const logger = {
     debug() {},
     info() {},
     warn: (...what) => complain("warn", ...what),
     error: (...what) => complain("error", ...what),
   } satisfies Logger;
-  const store = config.moment && mortalStore(await sqliteStore(url, { logger }), config.moment, () => dieOf(config));
-  const witness = openWitness(config.path);
+  const store = moment && mortalStore(await openPlace(place, { logger }), place, moment, () => dieOf(config));
+  const witness = openWitness(place);
   const workflows = crashWorkflows(worldOf(config, witness.committed));
 
-  const runner: Runner<typeof workflows[string]> = await createRunner(store ?? url, {
+  const runner: Runner<typeof workflows[string]> = await createRunner(store ?? place.url, {
+    ...(store === undefined ? place.options : {}),
     workflows: Object.values(workflows),
     logger,
     lease: (config.lease ?? "30s") as "30s",
@@ -100,15 +100,15 @@ async function main(config: WorkerConfig): Promise<void> {
     isStopping = true;
     await runner.stop({ timeout: (config.drain ?? "10s") as "10s" });
     await store?.close();
-    witness.close();
+    await witness.close();
     say(`stuck ${stuckMs()}`);
   }
 }
 
-function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): World {
+function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
   return {
     async effect(ctx, value) {
-      const end = begin(ctx, ctx.taskId);
+      const end = await begin(ctx, ctx.taskId);
       const how = config.hold?.[ctx.taskId];
       if (how !== undefined) value = await hold(ctx, how, value, gateOf(config.log));
       else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
@@ -116,21 +116,21 @@ function worldOf(config: WorkerConfig, committed: (runId: string) => string[]): 
       return value;
     },
     async step(ctx, name, value) {
-      const end = begin(ctx, `${ctx.taskId}/${name}`);
+      const end = await begin(ctx, `${ctx.taskId}/${name}`);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * (config.bodyMs ?? 0)));
       end();
       return value;
     },
-    die(ctx) {
-      begin(ctx, ctx.taskId);
-      dieOf(config);
+    async die(ctx) {
+      await begin(ctx, ctx.taskId);
+      return dieOf(config);
     },
   };
 
   /** Writes down that a body or step begins; the answer, that it ends. */
-  function begin({ runId, attempt }: TaskContext, unit: string): () => void {
+  async function begin({ runId, attempt }: TaskContext, unit: string): Promise<() => void> {
     const effect = { runId, unit, attempt, pid: process.pid };
-    writeEffect(config.log, { kind: "begin", ...effect, committed: committed(runId) });
+    writeEffect(config.log, { kind: "begin", ...effect, committed: await committed(runId) });
     return () => writeEffect(config.log, { kind: "end", ...effect, committed: [] });
   }
 }
@@ -157,23 +157,25 @@ async function hold(ctx: TaskContext, how: Hold, value: number, gate: string): P
   }
 }
 
+interface Witness {
+  committed(runId: string): Promise<string[]>;
+  close(): Promise<void>;
+}
+
 /** Looks at the database with its own connection, and so sees what is committed and nothing else. */
-function openWitness(path: string): { committed(runId: string): string[]; close(): void } {
-  let database: DatabaseSync | undefined;
-  let query: StatementSync;
+function openWitness(place: Place): Witness {
+  const reader = readPlace(place);
   return {
-    committed(runId) {
-      if (database === undefined) {
-        // Not before the first body: until then there may be no tables.
-        database = new DatabaseSync(path, { timeout: 5_000 });
-        query = database.prepare(`
-          select task || replace(part, 'step:', '/') as unit
-            from tasks join runs on tasks.run = runs.seq
-           where runs.id = ? and tasks.state in ('completed', 'failed', 'skipped')`);
-      }
-      return query.all(runId).map(({ unit }) => String(unit));
+    async committed(runId) {
+      const units = await reader.query(
+        `select task || replace(part, 'step:', '/') as unit
+           from tasks join runs on tasks.run = runs.seq
+          where runs.id = $1 and tasks.state in ('completed', 'failed', 'skipped')`,
+        runId,
+      );
+      return units.map(({ unit }) => String(unit));
     },
-    close: () => database?.close(),
+    close: reader.close,
   };
 }
 

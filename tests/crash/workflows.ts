@@ -15,7 +15,7 @@ export interface World {
   /** The same for a step. */
   step(ctx: TaskContext, name: string, value: number): Promise<number>;
   /** Takes the process down. */
-  die(ctx: TaskContext): never;
+  die(ctx: TaskContext): Promise<never>;
 }
 
 /** A world of a process that executes nothing. */

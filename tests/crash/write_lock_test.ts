@@ -1,4 +1,4 @@
-/** Another process holds SQLite's write lock for long. */
+/** Another process keeps everybody from writing for long. */
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { openSite, within } from "./site.ts";
@@ -24,14 +24,16 @@ test("a process that holds the write lock for three seconds delays commits, and 
   await within(10_000, "the rest", ended());
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
-  const burned = site.query(`
+  const burned = await site.query(`
     select task, attempts
       from tasks
      where part = '' and state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   assertEquals(burned, []);
-  assertEquals(site.query("select distinct workflow from runs where state = 'failed'"), [{ workflow: "failing" }]);
+  assertEquals(await site.query("select distinct workflow from runs where state = 'failed'"), [{
+    workflow: "failing",
+  }]);
 
   async function ended(): Promise<void> {
-    for (const { id } of site.query("select id from runs")) await (await site.client.get(String(id))).outcome();
+    for (const { id } of await site.query("select id from runs")) await (await site.client.get(String(id))).outcome();
   }
 });

@@ -146,8 +146,9 @@ export function createListener(options: ListenerOptions): Listener {
     cancelNext();
     cancelTell?.();
     cancelTell = undefined;
-    if (line !== undefined) leave(line);
+    const last = line;
     line = undefined;
+    if (last !== undefined) leave(last);
     await Promise.all(leaving);
   }
 
