@@ -244,6 +244,23 @@ test("postgres: what a claim took whose answer was lost is claimed, and no more 
   assertEquals([counts.running, counts.pending], [2, 3]);
 });
 
+test("postgres: the commit of a claim goes out with it, so that who stands still then holds no lock", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const runner = await join(store);
+  await prepared(store, runner);
+  await start(store, newRun());
+  // No answer arrives, and what was claimed is committed all the same.
+  const { claim } = await loseAnswer(
+    on,
+    proxy,
+    "select 1 from runs where owner is not null",
+    () => commit(store, { starts: [newRun()], claim: claimBy(runner, { limit: 1 }) }),
+  );
+  assertEquals(claim?.runs.length, 1);
+});
+
 test("postgres: an order to cancel whose answer was lost is done", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);

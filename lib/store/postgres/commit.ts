@@ -109,17 +109,21 @@ async function sendOnce(
   order: ClaimOrder | undefined,
   manner: Manner,
 ): Promise<Answers> {
-  const { isDoubtful } = manner;
-  if (parts.length + (order === undefined ? 0 : 1) === 1 && !isDoubtful) {
+  if (parts.length + (order === undefined ? 0 : 1) === 1 && !manner.isDoubtful) {
     const run: Run = (sql, values = []) => session.single("flush", sql, values);
     const sent = await sendAll(session, run, parts, order, manner);
     session.wrote(rowsOf(sent));
     return sent;
   }
+  if (!manner.isDoubtful) {
+    return await session.atOnce("flush", async ({ run, wrote }) => {
+      const sent = await sendAll(session, run, parts, order, manner);
+      wrote(rowsOf(sent));
+      return sent;
+    });
+  }
   return await session.once("flush", async ({ run, wrote }) => {
-    const before = order && isDoubtful
-      ? await run(TAKEN_BEFORE, [String(order.request.runner), String(order.token)])
-      : [];
+    const before = order ? await run(TAKEN_BEFORE, [String(order.request.runner), String(order.token)]) : [];
     const adopted = before.length > 0 ? before : undefined;
     const sent = await sendAll(session, run, parts, adopted ? undefined : order, manner);
     wrote(rowsOf(sent));

@@ -45,11 +45,17 @@ export interface Line {
    * `work` throws, nothing of it is kept.
    */
   transact<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  /**
+   * The same where `work` sends all of its statements before it waits for any of them. The commit is sent right behind
+   * them, so that no transaction stays open, with its locks, while this process stands still.
+   */
+  transactAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /** Ends the connection; what is in flight fails. */
   close(): Promise<void>;
 }
 
 const CONNECT_MS = 10_000;
+const LONGEST_IDLE_MS = 5_000;
 
 // Settings of the connection, so that statements that are planned once, when tables may be small, are not planned as
 // if they stayed so. Every statement that matters finds its rows by an index and joins what it was given with little.
@@ -68,16 +74,24 @@ export function createLine(options: LineOptions): Line {
   let isClosed = false;
   // The end of the transaction that has the line, or of those that wait for it.
   let exclusive: Promise<unknown> | undefined;
-  return { applicationName, query, transact, close };
+  return { applicationName, query, transact, transactAtOnce, close };
 
   async function query(sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
     while (exclusive !== undefined) await exclusive;
     return await session().query(sql, values);
   }
 
-  async function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
+  function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return alone(() => run(work));
+  }
+
+  function transactAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return alone(() => runAtOnce(work));
+  }
+
+  async function alone<T>(transaction: () => Promise<T>): Promise<T> {
     while (exclusive !== undefined) await exclusive;
-    const turn = run(work);
+    const turn = transaction();
     exclusive = turn.then(() => {}, () => {}).then(() => void (exclusive = undefined));
     return await turn;
   }
@@ -97,6 +111,19 @@ export function createLine(options: LineOptions): Line {
       throw error;
     }
     await one.query("commit", []);
+    return result;
+  }
+
+  async function runAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    const one = session();
+    await one.idle();
+    const begun = one.query("begin", []);
+    const worked = work(one.query);
+    // After a statement that failed it rolls back, and does not say so: the statement does.
+    const committed = one.query("commit", []);
+    committed.catch(() => {});
+    const [, result] = await Promise.all([begun, worked]);
+    await committed;
     return result;
   }
 
@@ -233,7 +260,8 @@ function settings(deadlineMs: number): Record<string, string> {
     ...PLANNING,
     // The server's own limit comes first, so that what was not done is known not to be.
     statement_timeout: String(Math.ceil(deadlineMs * 0.8)),
-    idle_in_transaction_session_timeout: String(deadlineMs),
+    // A process that stands still in the middle of a transaction must not keep others from taking over.
+    idle_in_transaction_session_timeout: String(Math.min(deadlineMs, LONGEST_IDLE_MS)),
   };
 }
 

@@ -55,6 +55,8 @@ export interface Session {
   transact<T>(role: Role, work: (transaction: Transaction, isDoubtful: boolean) => Promise<T>): Promise<T>;
   /** The same without trying again. */
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** The same where `work` sends all of its statements before it waits for any of them. */
+  atOnce<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** One statement in a transaction of its own, without trying again. */
   single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]>;
   /** Counts a transaction that wrote rows. */
@@ -131,9 +133,10 @@ export function createSession(options: SessionOptions): Session {
     transact: (role, work) =>
       persistence.attempt("write to", async (isDoubtful) => {
         if (isDoubtful) await endRemains(role);
-        return await once(role, (transaction) => work(transaction, isDoubtful));
+        return await transaction(lines[role].transact, (one) => work(one, isDoubtful));
       }),
-    once,
+    once: (role, work) => transaction(lines[role].transact, work),
+    atOnce: (role, work) => transaction(lines[role].transactAtOnce, work),
     single,
     wrote,
     endRemains,
@@ -157,9 +160,9 @@ export function createSession(options: SessionOptions): Session {
     return await execute(lines[role].query, sql, values);
   }
 
-  async function once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async function transaction<T>(begin: Line["transact"], work: (transaction: Transaction) => Promise<T>): Promise<T> {
     let written = 0;
-    const result = await lines[role].transact((query) =>
+    const result = await begin((query) =>
       work({
         run: (sql, values = []) => execute(query, sql, values),
         wrote: (count) => void (written += count),
