@@ -318,6 +318,8 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   function complain(error: unknown): void {
+    // The store was closed while it was asked.
+    if (stopping !== undefined) return;
     logger.error("Cannot read standing orders; they are read again with the next renewal", { error: String(error) });
   }
 
