@@ -1,5 +1,8 @@
 import { connect, createServer, type Socket } from "node:net";
 
+/** When a connection is ended: before a request is passed on, right after it was, or when its answer has come. */
+export type Strike = "unsent" | "sent" | "answered";
+
 /** A TCP connection in the middle, to fail on command; disposing of it cuts everything. */
 export interface Proxy extends AsyncDisposable {
   /** Where it listens. */
@@ -14,6 +17,8 @@ export interface Proxy extends AsyncDisposable {
   flow(): void;
   /** Ends every connection at once. */
   cut(): void;
+  /** Ends single connections, as `choose` says of each request from its connection's first bytes, until `flow()`. */
+  strike(choose: (hello: string) => Strike | undefined): void;
   /** Refuses new connections until `accept()`. */
   refuse(): void;
   /** Takes connections again. */
@@ -30,6 +35,7 @@ export async function startProxy(to: { readonly host: string; readonly port: num
   let quiet: string | undefined;
   let isMute = false;
   let isRefusing = false;
+  let choose: (hello: string) => Strike | undefined = () => undefined;
   const listener = createServer((client) => {
     if (isRefusing) return void client.destroy();
     const server = connect(to.port, to.host);
@@ -45,7 +51,12 @@ export async function startProxy(to: { readonly host: string; readonly port: num
       socket.on("error", end).on("close", end);
       if (isHeld) socket.pause();
     }
+    let hello: string | undefined;
+    let strike: Strike | undefined;
     client.on("data", (bytes) => {
+      hello ??= bytes.toString("latin1");
+      strike ??= choose(hello);
+      if (strike === "unsent") return end();
       if (quiet !== undefined && bytes.includes(quiet)) isMute = true;
       server.write(bytes);
       for (const one of [...waiting]) {
@@ -53,8 +64,11 @@ export async function startProxy(to: { readonly host: string; readonly port: num
         waiting.splice(waiting.indexOf(one), 1);
         one.resolve();
       }
+      // What is written goes out before the end.
+      if (strike === "sent") server.end(() => end());
     });
     server.on("data", (bytes) => {
+      if (strike === "answered") return end();
       if (!isMute) client.write(bytes);
     });
   });
@@ -74,9 +88,11 @@ export async function startProxy(to: { readonly host: string; readonly port: num
     flow() {
       isHeld = isMute = false;
       quiet = undefined;
+      choose = () => undefined;
       for (const { client, server } of pairs) [client, server].forEach((socket) => socket.resume());
     },
     cut,
+    strike: (by) => void (choose = by),
     refuse: () => void (isRefusing = true),
     accept: () => void (isRefusing = false),
     asked: (text) => new Promise((resolve) => waiting.push({ text, resolve })),
