@@ -1,0 +1,128 @@
+import type { AnyWorkflow, Client } from "../../mod.ts";
+import type { Row } from "../../lib/store/rows.ts";
+import type { Exit } from "../child.ts";
+import { type Effect, wrongIn } from "../crash/effects.ts";
+import { expected, needsOf } from "../crash/workflows.ts";
+
+/** What there is to look at when all is over. */
+export interface Evidence {
+  /** The schema. */
+  readonly schema: string;
+  /** A client of it. */
+  readonly client: Client<AnyWorkflow>;
+  /** Runs a statement past the store. */
+  readonly ask: (sql: string) => Promise<readonly Row[]>;
+  /** What bodies did. */
+  readonly effects: readonly Effect[];
+  /** How the workers ended. */
+  readonly exits: readonly Exit[];
+  /** Runs that workers were told are durable. */
+  readonly durable: readonly string[];
+  /** Processes from which others took over while they lived. */
+  readonly givenUp: readonly number[];
+}
+
+/** Too few runs say nothing. */
+const FEWEST_RUNS = 50;
+
+/** Statements that have the database itself write down whoever touches what is final: a result, the end of a run. */
+export function auditOf(schema: string): readonly string[] {
+  const watch = (table: string, isFinal: string): string => `
+    create trigger audit after update or delete on "${schema}".${table}
+      for each row when (${isFinal}) execute function "${schema}".note()`;
+  return [
+    `create table "${schema}".touched (was text not null, becomes text)`,
+    `create function "${schema}".note() returns trigger language plpgsql as $$
+       begin
+         insert into "${schema}".touched values (old::text, case when tg_op = 'UPDATE' then new::text end);
+         return null;
+       end $$`,
+    watch("tasks", "old.state in ('completed', 'failed', 'skipped')"),
+    watch("runs", "old.ended_at is not null"),
+  ];
+}
+
+/** Whether each run is there and ended as its workflow must, without an attempt more than it takes. */
+export async function wrongRuns({ ask, client, durable }: Evidence): Promise<string[]> {
+  const rows = await ask("select id, workflow, input from @runs");
+  const there = new Set(rows.map(({ id }) => String(id)));
+  const wrong = durable.filter((id) => !there.has(id)).map((id) => `run ${id} was durable, and is not there`);
+  if (rows.length < FEWEST_RUNS) wrong.push(`there are only ${rows.length} runs`);
+  await Promise.all(rows.map(async ({ id, workflow, input }) => {
+    const outcome = await (await client.get(String(id))).outcome();
+    const { status } = outcome;
+    const actual = status === "completed" ? { status, result: outcome.result } : { status };
+    const wanted = expected(String(workflow), JSON.parse(String(input)).n);
+    if (JSON.stringify(actual) !== JSON.stringify(wanted)) {
+      wrong.push(`run ${id} of ${workflow} is ${JSON.stringify(outcome)}, not ${JSON.stringify(wanted)}`);
+    }
+  }));
+  const burned = await ask(`
+    select id, task, attempts
+      from @runs join @tasks on seq = run
+     where part = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+  for (const { id, task, attempts } of burned) wrong.push(`task ${task} of run ${id} took ${attempts} attempts`);
+  return wrong;
+}
+
+/** What should not be in the tables. */
+export async function wrongRows({ ask }: Evidence): Promise<string[]> {
+  const wrong = (await ask("select was, becomes from @touched")).map(({ was, becomes }) =>
+    `what was final was touched: ${was} becomes ${becomes}`
+  );
+  for (const { id, owner } of await ask("select id, owner from @runs where owner is not null")) {
+    wrong.push(`run ${id} belongs to runner ${owner}`);
+  }
+  for (const { id } of await ask("select id from @runners")) wrong.push(`runner ${id} is left over`);
+  const open = await ask(`
+    select id, task, tasks.state
+      from @tasks join @runs on run = seq
+     where tasks.state not in ('completed', 'failed', 'skipped')`);
+  for (const { id, task, state } of open) wrong.push(`task ${task} of run ${id}, which has ended, is ${state}`);
+  const orphans = await ask("select run, task from @tasks where run not in (select seq from @runs)");
+  for (const { run, task } of orphans) wrong.push(`task ${task} belongs to row ${run}, which is not there`);
+  return wrong;
+}
+
+/** What bodies did that they should not have. */
+export async function wrongEffects({ ask, effects, givenUp }: Evidence): Promise<string[]> {
+  const workflows = new Map((await ask("select id, workflow from @runs")).map((row) => [row["id"], row["workflow"]]));
+  const needs = new Map<string, readonly string[]>();
+  const wrong = wrongIn(effects, (runId, unit) => {
+    const workflow = String(workflows.get(runId));
+    const key = `${workflow} ${unit}`;
+    if (!needs.has(key)) needs.set(key, needsOf(workflow, unit));
+    return needs.get(key)!;
+  });
+  // What is under way when others take over goes on until it is told, which nobody can keep it from: bodies end late, and
+  // those of runs whose claim was just answered begin late.
+  const late = givenUp.map((pid) =>
+    new RegExp(
+      ` by ${pid}: (it belongs to \\d+ by now|its owner \\d+ lives|its result is committed)$` +
+        `| by \\d+: it belongs to ${pid} by now$`,
+    )
+  );
+  return wrong.filter((line) => !late.some((pattern) => pattern.test(line)));
+}
+
+/** Errors in what workers said. */
+export function wrongWords({ exits }: Evidence): string[] {
+  return exits.flatMap(({ stdout, stderr }) =>
+    `${stdout}\n${stderr}`.split("\n").filter((line) => /^error|uncaught|unhandled/i.test(line))
+  );
+}
+
+/** Connections of the library that are left, more than `most` of them, or in a transaction. */
+export async function wrongConnections({ ask, schema }: Evidence, most: number): Promise<string[]> {
+  const look = `
+    select application_name as name, state
+      from pg_stat_activity
+     where application_name like 'sluice%${schema}'`;
+  // A server process ends a moment after its client.
+  for (const deadline = performance.now() + 3_000;;) {
+    const rows = await ask(look);
+    if (rows.length <= most && rows.every(({ state }) => state === "idle")) return [];
+    if (performance.now() > deadline) return rows.map(({ name, state }) => `connection ${name} is left, ${state}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,105 @@
+/** A server that is there and does not do what it is asked; SLUICE_FAULT_SECONDS says for how long. */
+import { assert, assertEquals } from "@std/assert";
+import postgres from "postgres";
+import type { Child } from "../child.ts";
+import { test } from "../harness.ts";
+import { databaseUrl, ownServer } from "../postgres_server.ts";
+import { FAULTS_MS, openSite, passes, type Site } from "./site.ts";
+
+// Before any test, so that none of them is held to have left the server behind.
+const url = await databaseUrl();
+
+const DEADLOCK = "40P01";
+
+/** Two runners, of which one starts runs, and a client that starts more. */
+async function openLoaded(site: Site): Promise<Child[]> {
+  const workers = [site.worker({ clientOnly: true, load: true }), site.worker({ load: true }), site.worker()];
+  await Promise.all(workers.map(site.ready));
+  return workers;
+}
+
+test("postgres: statements fail at random, for deadlocks, serialization and locks, and no attempt is burned", async () => {
+  await using site = await openSite(url);
+  await site.ask(`
+    create function @trouble() returns trigger language plpgsql as $$
+      begin
+        if random() < 0.03 then
+          perform nextval('@failures');
+          raise exception 'injected' using errcode = (array['40001', '40P01', '55P03'])[1 + floor(random() * 3)::int];
+        end if;
+        return null;
+      end $$`);
+  await site.ask("create sequence @failures");
+  await openLoaded(site);
+  for (const table of ["runs", "tasks", "runners", "events"]) {
+    await site.ask(`
+      create trigger trouble after insert or update or delete on @${table}
+        for each statement execute function @trouble()`);
+  }
+  await passes(FAULTS_MS);
+  const failures = Number((await site.ask("select last_value from @failures"))[0]!["last_value"]);
+  assert(failures >= 20, `${failures}`);
+  for (const table of ["runs", "tasks", "runners", "events"]) await site.ask(`drop trigger trouble on @${table}`);
+  assertEquals([await site.finish(), site.repeated()], [[], []]);
+});
+
+test("postgres: users hold rows and make deadlocks, and nothing is begun twice", async () => {
+  await using site = await openSite(url);
+  await openLoaded(site);
+  // The others are looked at for a deadlock long before this one is, so that it is they who lose.
+  const user = postgres(url, { max: 1, onnotice() {}, connection: { deadlock_timeout: 60_000 } });
+  const before = await deadlocks();
+  for (const until = performance.now() + FAULTS_MS; performance.now() < until;) {
+    try {
+      // The wrong way round: the library locks runners before runs.
+      await user.begin(async (sql) => {
+        await sql.unsafe(
+          `select seq from "${site.schema}".runs where ended_at is null order by seq desc limit 20 for update`,
+        );
+        await passes(Math.random() * 200);
+        await sql.unsafe(`select id from "${site.schema}".runners order by id desc for update`);
+        await passes(Math.random() * 200);
+      });
+    } catch (error) {
+      assertEquals((error as { code?: string }).code, DEADLOCK);
+    }
+    await passes(Math.random() * 200);
+  }
+  await user.end({ timeout: 1 });
+  assertEquals([await site.finish(), site.repeated()], [[], []]);
+  // Counted by each server process by its end at the latest.
+  assert(await deadlocks() > before, "no deadlock ever was");
+
+  async function deadlocks(): Promise<number> {
+    const [row] = await site.ask("select deadlocks from pg_stat_database where datname = current_database()");
+    return Number(row!["deadlocks"]);
+  }
+});
+
+test("postgres: the server has no connection left for runners that have lost theirs", async () => {
+  await using server = await ownServer(["max_connections=30", "superuser_reserved_connections=0"]);
+  await using site = await openSite(server.url);
+  const workers = await openLoaded(site);
+  const crowd = postgres(server.url, { max: 30, connect_timeout: 1, backoff: () => 0.02, onnotice() {} });
+  let isFull = true;
+  const held: Promise<unknown>[] = [];
+  // Whatever becomes free is taken at once, by these or by the runners.
+  for (let i = 0; i < 30; i++) held.push(hold());
+  for (const until = performance.now() + FAULTS_MS; performance.now() < until;) {
+    await passes(200);
+    await site.ask(`
+      select pg_terminate_backend(pid)
+        from pg_stat_activity
+       where application_name like 'sluice%${site.schema}' and random() < 0.7`);
+  }
+  isFull = false;
+  await Promise.all(held);
+  await crowd.end({ timeout: 1 });
+  assertEquals([await site.finish(), site.repeated()], [[], []]);
+  const said = (await Promise.all(workers.map(({ exited }) => exited))).map(({ stderr }) => stderr).join("");
+  assert(said.includes("too many clients"), said);
+
+  async function hold(): Promise<void> {
+    while (isFull) await crowd.unsafe("select pg_sleep(0.5)").catch(() => passes(20));
+  }
+});

@@ -1,0 +1,182 @@
+import { assert, assertEquals } from "@std/assert";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
+import type { Row } from "../../lib/store/rows.ts";
+import { type Child, type Exit, spawn } from "../child.ts";
+import { readEffects, writeEnd } from "../crash/effects.ts";
+import { crashWorkflows, nowhere } from "../crash/workflows.ts";
+import { tempDir } from "../temp_dir.ts";
+import { auditOf, type Evidence, wrongConnections, wrongEffects, wrongRows, wrongRuns, wrongWords } from "./checks.ts";
+import { openWitness } from "./witness.ts";
+import { enoughOf, type WorkerConfig } from "./worker.ts";
+
+/** For how long each test lets faults happen; more of it makes a soak. */
+export const FAULTS_MS: number = Number(process.env["SLUICE_FAULT_SECONDS"] ?? 3) * 1_000;
+
+/** A schema, the processes on it and the log of their effects; disposing of it ends and drops all. */
+export interface Site extends AsyncDisposable {
+  /** The schema. */
+  readonly schema: string;
+  /** A client in this process. */
+  readonly client: Client<AnyWorkflow>;
+  /** Starts a worker. */
+  worker(config?: Partial<WorkerConfig>): Child;
+  /** Resolves once a worker is open, however often that is asked. */
+  ready(worker: Child): Promise<void>;
+  /** Kills a worker. */
+  kill(worker: Child): Promise<Exit>;
+  /** Says that from here on others may take over from a worker, which lives on. */
+  giveUp(worker: Child): void;
+  /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
+  stop(worker: Child): Promise<Exit>;
+  /** Runs a statement past the store; tables are written as `@runs`. */
+  ask(sql: string): Promise<readonly Row[]>;
+  /** Waits until a query finds nothing; throws if that takes too long. */
+  settled(what: string, sql: string): Promise<void>;
+  /** How many runs have ended so far. */
+  ended(): Promise<number>;
+  /** Bodies and steps that were begun more than once. */
+  repeated(): string[];
+  /**
+   * Waits for the end of every run there is, lets the workers go that are left, and answers what is wrong, in words:
+   * runs that were said to be durable and are not there or have not ended as they must, results that were changed
+   * after they had been accepted, attempts that were burned, effects that should not be, rows and connections that
+   * are left over, errors in what workers said.
+   */
+  finish(): Promise<string[]>;
+}
+
+interface Known {
+  readonly child: Child;
+  readonly isLoading: boolean;
+  ready: Promise<unknown> | undefined;
+  isOver: boolean;
+  isGivenUp: boolean;
+}
+
+/** Opens an empty site: `url` is how the library reaches the server, `direct` how the test does, past any proxy. */
+export async function openSite(url: string, direct: string = url): Promise<Site> {
+  const schema = `faults_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
+  const dir = tempDir();
+  const log = join(dir.path, "effects.log");
+  const witness = openWitness(direct, schema);
+  const client = await createClient(url, { schema, workflows: Object.values(crashWorkflows(nowhere)) });
+  for (const sql of auditOf(schema)) await witness.ask(sql, []);
+  const workers: Known[] = [];
+  return {
+    schema,
+    client,
+    worker(config = {}) {
+      const child = spawn("./faults/worker.ts", [JSON.stringify({ url, direct, schema, log, ...config })]);
+      workers.push({ child, isLoading: config.load === true, ready: undefined, isOver: false, isGivenUp: false });
+      return child;
+    },
+    async ready(worker) {
+      await (of(worker).ready ??= worker.until("ready"));
+    },
+    kill(worker) {
+      writeEnd(log, "kill", worker.pid);
+      of(worker).isOver = true;
+      worker.kill("SIGKILL");
+      return worker.exited;
+    },
+    giveUp(worker) {
+      writeEnd(log, "kill", worker.pid);
+      of(worker).isGivenUp = true;
+    },
+    stop,
+    ask,
+    settled,
+    ended: async () => Number((await ask("select count(*) as n from @runs where ended_at is not null"))[0]!["n"]),
+    repeated() {
+      const seen = new Set<string>();
+      return readEffects(log).flatMap(({ kind, runId, unit, attempt }) => {
+        const name = `${runId} ${unit} ${attempt}`;
+        if (kind !== "begin" || !seen.has(name)) return (kind === "begin" && seen.add(name), []);
+        return [name];
+      });
+    },
+    finish,
+    async [Symbol.asyncDispose]() {
+      for (const { child } of workers) await child[Symbol.asyncDispose]();
+      await client.stop();
+      await witness.ask(`drop schema if exists "${schema}" cascade`, []);
+      await witness.close();
+      dir[Symbol.dispose]();
+    },
+  };
+
+  function of(worker: Child): Known {
+    return workers.find(({ child }) => child === worker)!;
+  }
+
+  async function stop(worker: Child): Promise<Exit> {
+    writeEnd(log, "stop", worker.pid);
+    of(worker).isOver = true;
+    worker.kill("SIGTERM");
+    const exit = await within(20_000, "to stop", worker.exited);
+    assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
+    return exit;
+  }
+
+  function ask(sql: string): Promise<readonly Row[]> {
+    return witness.ask(sql, []);
+  }
+
+  async function finish(): Promise<string[]> {
+    assert(existsSync(log), "no body ever ran");
+    const living = workers.filter(({ isOver }) => !isOver);
+    writeFileSync(enoughOf(log), "");
+    for (const { child, isLoading } of living) {
+      if (isLoading) await within(20_000, "the end of the load", child.until("no more load"));
+    }
+    await settled("the end of all runs", "select id, state, owner from @runs where ended_at is null limit 5");
+    // Who was killed is found out by those who live.
+    const pids = living.map(({ child }) => child.pid).join(",");
+    await settled("the burial of the dead", `select id, pid from @runners where pid <> all('{${pids}}'::bigint[])`);
+    for (const { child } of living) await stop(child);
+    const exits = await Promise.all(workers.map(({ child }) => child.exited));
+    const durable = exits.flatMap(({ stdout }) => [...stdout.matchAll(/^durable (.+)$/gm)].map(([, id]) => id!));
+    const givenUp = workers.flatMap(({ child, isGivenUp }) => isGivenUp ? [child.pid] : []);
+    const evidence: Evidence = { schema, client, ask, effects: readEffects(log), exits, durable, givenUp };
+    const wrong = [
+      ...await wrongRuns(evidence),
+      ...await wrongRows(evidence),
+      ...await wrongEffects(evidence),
+      ...wrongWords(evidence),
+      ...await wrongConnections(evidence, 5),
+    ];
+    await client.stop();
+    return [...wrong, ...await wrongConnections(evidence, 0)];
+  }
+
+  /** Waits until a query finds nothing. */
+  async function settled(what: string, sql: string): Promise<void> {
+    for (const deadline = performance.now() + 30_000;;) {
+      const rows = await ask(sql);
+      if (rows.length === 0) return;
+      if (performance.now() > deadline) throw new Error(`${what} took too long: ${JSON.stringify(rows)}`);
+      await passes(20);
+    }
+  }
+}
+
+/** Waits for something that another process is to do; throws if it takes longer than `ms`. */
+export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Lets time pass, where it is time that the test is about. */
+export function passes(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,47 @@
+import { createLine, type Query } from "../../lib/store/postgres/line.ts";
+
+/** The workflows of the load, one run of each in turn. */
+export const LOAD: readonly string[] = ["chain", "diamond", "flaky", "stepwise", "failing"];
+
+/** Looks at a database past the store, and so sees what is committed and nothing else. */
+export interface Witness {
+  /** Runs a statement, again and again while the server cannot be reached. */
+  readonly ask: Query;
+  /** What has ended of a run: tasks, and steps as `task/step`. */
+  committed(runId: string): Promise<string[]>;
+  /** Ends its connection. */
+  close(): Promise<void>;
+}
+
+/** How long a server may be away. */
+const PATIENCE_MS = 30_000;
+
+/** Connects when it is first asked. Tables of the schema are written as `@runs`. */
+export function openWitness(url: string, schema: string): Witness {
+  const line = createLine({ url, applicationName: `witness ${schema}`, deadlineMs: 10_000, prepare: true });
+  return { ask, committed, close: () => line.close() };
+
+  async function ask(...[sql, values]: Parameters<Query>): ReturnType<Query> {
+    const text = sql.replace(/@(\w+)/g, `"${schema}".$1`);
+    for (const deadline = performance.now() + PATIENCE_MS;;) {
+      try {
+        return await line.query(text, values);
+      } catch (error) {
+        // A mistake of ours is told by the server, as class 42.
+        const isOurs = error instanceof Error && "code" in error && String(error.code).startsWith("42");
+        if (isOurs || performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  async function committed(runId: string): Promise<string[]> {
+    const rows = await ask(
+      `select task || replace(part, 'step:', '/') as unit
+         from @tasks join @runs on run = seq
+        where id = $1::uuid and tasks.state in ('completed', 'failed', 'skipped')`,
+      [runId],
+    );
+    return rows.map(({ unit }) => String(unit));
+  }
+}

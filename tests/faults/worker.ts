@@ -1,0 +1,113 @@
+/**
+ * A process for the fault tests, with a runner, or with a client that only starts runs. It says on its standard output:
+ *
+ * - `ready`, when it is open;
+ * - `durable <id>`, when a run that it started is in the database;
+ * - `no more load`, when it starts no more runs, as it was told to;
+ * - `taken for dead`, when it learns that its runs are another's.
+ *
+ * Nothing that the faults hit may come to light here: whatever the library logs as an error counts against it.
+ *
+ * @module
+ */
+import { existsSync, writeSync } from "node:fs";
+import process from "node:process";
+import { createClient, createRunner, type Logger, type TaskContext } from "../../mod.ts";
+import { writeEffect } from "../crash/effects.ts";
+import { crashWorkflows, type World } from "../crash/workflows.ts";
+import { LOAD, openWitness, type Witness } from "./witness.ts";
+
+/** What a worker is told. */
+export interface WorkerConfig {
+  /** How the library reaches the server. */
+  readonly url: string;
+  /** How the witness does, past every proxy. */
+  readonly direct: string;
+  /** The schema. */
+  readonly schema: string;
+  /** The effect log. */
+  readonly log: string;
+  /** Whether it executes nothing. */
+  readonly clientOnly?: boolean;
+  /** Whether it starts runs until there are enough. */
+  readonly load?: boolean;
+  /** The runner's lease. @default {"30s"} */
+  readonly lease?: string;
+  /** How long bodies take, at most; each takes a random part of it. @default {10} */
+  readonly bodyMs?: number;
+}
+
+/** A file beside the effect log: once it is there, no more runs are started. */
+export function enoughOf(log: string): string {
+  return `${log}.enough`;
+}
+
+/** Faults are no poison: however many runners die with a run, it must get to its end. */
+const NO_LIMIT = 1_000_000;
+
+/** A turn of the load, which is five runs, takes at least so long. */
+const TURN_MS = 40;
+
+if (import.meta.main) await main(JSON.parse(process.argv[2]!));
+
+async function main(config: WorkerConfig): Promise<void> {
+  const { url, schema, lease = "30s" } = config;
+  const logger = {
+    debug() {},
+    info() {},
+    warn: (...what) => complain("warn", ...what),
+    error: (...what) => complain("error", ...what),
+  } satisfies Logger;
+  const witness = openWitness(config.direct, schema);
+  const workflows = Object.values(crashWorkflows(worldOf(config, witness)));
+  const client = config.clientOnly === true
+    ? await createClient(url, { schema, workflows, logger })
+    : await createRunner(url, { schema, workflows, logger, lease: lease as "30s", recoveryLimit: NO_LIMIT });
+  const stopped = Promise.withResolvers<void>();
+  process.once("SIGTERM", () => stopped.resolve());
+  say("ready");
+  if (config.load === true) await load();
+  await stopped.promise;
+  await client.stop();
+  await witness.close();
+
+  async function load(): Promise<void> {
+    let isOver = false;
+    void stopped.promise.then(() => isOver = true);
+    for (let n = 0; !isOver && !existsSync(enoughOf(config.log)); n++) {
+      const turn = new Promise((resolve) => setTimeout(resolve, TURN_MS));
+      const runs = await Promise.all(LOAD.map((name) => client.start(name, { n })));
+      for (const { id } of runs) say(`durable ${id}`);
+      await turn;
+    }
+    say("no more load");
+  }
+}
+
+function worldOf({ log, bodyMs = 10 }: WorkerConfig, { committed }: Witness): World {
+  return {
+    effect: (ctx, value) => act(ctx, ctx.taskId, value),
+    step: (ctx, name, value) => act(ctx, `${ctx.taskId}/${name}`, value),
+    die() {
+      throw new Error("nobody dies of their own accord here");
+    },
+  };
+
+  async function act({ runId, attempt }: TaskContext, unit: string, value: number): Promise<number> {
+    const effect = { runId, unit, attempt, pid: process.pid };
+    writeEffect(log, { kind: "begin", ...effect, committed: await committed(runId) });
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * bodyMs));
+    writeEffect(log, { kind: "end", ...effect, committed: [] });
+    return value;
+  }
+}
+
+function complain(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void {
+  if (message.includes("taken for dead")) say("taken for dead");
+  writeSync(2, `${level}: ${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
+}
+
+// Not console.log(): what it prints may still be on its way when the process is killed.
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
