@@ -1,12 +1,13 @@
 /**
  * Fan-out and join: one task, many that depend on it, one that depends on all of those; and what that costs the store.
  *
- * `deno run -A bench/fan.ts` or `bun bench/fan.ts`; `--width=100 --runs=300 --rounds=3`.
+ * `deno run -A bench/fan.ts` or `bun bench/fan.ts`; `--width=100 --runs=300 --rounds=3 --store=postgres`.
  *
  * @module
  */
 import { createRunner } from "../mod.ts";
-import { flag, inFlight, quantile, report, scratch } from "./measure.ts";
+import { flag, inFlight, quantile, report } from "./measure.ts";
+import { emptyStore, type StoreKind, STORES } from "./stores.ts";
 import { complete, fan } from "./workloads.ts";
 
 const WIDTH = flag("width", 100);
@@ -14,15 +15,15 @@ const RUNS = flag("runs", 300);
 const ROUNDS = flag("rounds", 3);
 
 for (const width of [10, WIDTH]) {
-  for (const durability of ["process", "power"] as const) {
-    for (const flight of [1, 100]) await measure(width, durability, flight);
+  for (const store of STORES) {
+    for (const flight of [1, 100]) await measure(width, store, flight);
   }
 }
 
-async function measure(width: number, durability: "process" | "power", flight: number): Promise<void> {
-  using file = scratch();
+async function measure(width: number, store: StoreKind, flight: number): Promise<void> {
+  await using empty = await emptyStore(store);
   const workflow = fan(width);
-  await using runner = await createRunner(`sqlite://${file.path}`, { workflows: [workflow], durability });
+  await using runner = await createRunner(empty.url, { ...empty.options, workflows: [workflow] });
   const payload = "x".repeat(10);
   await inFlight(Math.max(20, flight), flight, () => complete(runner, workflow, payload));
 
@@ -41,7 +42,7 @@ async function measure(width: number, durability: "process" | "power", flight: n
   const tasks = RUNS * ROUNDS * (width + 2);
   report({
     bench: `fan 1+${width}+1`,
-    durability,
+    store,
     inFlight: flight,
     runs: RUNS * ROUNDS,
     p50Ms: quantile(runMs, 0.5),

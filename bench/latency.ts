@@ -2,14 +2,15 @@
  * How long one run takes on an idle runner: chains of tasks one at a time, Sluice and the ceiling loop in turn; and how
  * long until a runner in another process notices a run.
  *
- * `deno run -A bench/latency.ts` or `bun bench/latency.ts`; `--runs=2000 --k=3 --wakes=200`.
+ * `deno run -A bench/latency.ts` or `bun bench/latency.ts`; `--runs=2000 --k=3 --wakes=200
+ * --store=postgres`.
  *
  * @module
  */
 import { createClient, createRunner } from "../mod.ts";
 import { spawn } from "../tests/child.ts";
-import { openCeiling } from "./ceiling.ts";
-import { flag, quantile, report, scratch } from "./measure.ts";
+import { flag, quantile, report } from "./measure.ts";
+import { emptyStore, type StoreKind, STORES } from "./stores.ts";
 import { chain, complete } from "./workloads.ts";
 
 const RUNS = flag("runs", 2_000);
@@ -18,15 +19,14 @@ const K = flag("k", 3);
 const WARM_UP = Math.ceil(RUNS / 5);
 const PAYLOAD = "x".repeat(10);
 
-for (const durability of ["process", "power"] as const) await idle(durability);
-await otherProcess();
+for (const store of STORES) await idle(store);
+for (const store of STORES) if (store !== "sqlite-power") await otherProcess(store);
 
-async function idle(durability: "process" | "power"): Promise<void> {
-  using ours = scratch();
-  using theirs = scratch();
+async function idle(store: StoreKind): Promise<void> {
+  await using empty = await emptyStore(store);
   const workflow = chain(K);
-  await using runner = await createRunner(`sqlite://${ours.path}`, { workflows: [workflow], durability });
-  const ceiling = await openCeiling(theirs.path, durability);
+  await using runner = await createRunner(empty.url, { ...empty.options, workflows: [workflow] });
+  const ceiling = await empty.ceiling();
   const sluiceMs: number[] = [];
   const ceilingMs: number[] = [];
   for (let i = 0; i < WARM_UP + RUNS; i++) {
@@ -36,10 +36,10 @@ async function idle(durability: "process" | "power"): Promise<void> {
     ceilingMs.push(loop);
     sluiceMs.push(run);
   }
-  ceiling.close();
+  await ceiling.close();
   report({
     bench: "latency",
-    durability,
+    store,
     k: K,
     runs: RUNS,
     ...spread("sluice", sluiceMs),
@@ -49,12 +49,12 @@ async function idle(durability: "process" | "power"): Promise<void> {
 }
 
 /** A client here starts runs, a runner in a child process executes them. */
-async function otherProcess(): Promise<void> {
-  using file = scratch();
+async function otherProcess(store: StoreKind): Promise<void> {
+  await using empty = await emptyStore(store);
   const workflow = chain(K);
-  await using child = spawn("../bench/children/runner.ts", [file.path, `--k=${K}`]);
+  await using child = spawn("../bench/children/runner.ts", [empty.url, JSON.stringify(empty.options), `--k=${K}`]);
   await child.until("ready");
-  await using client = await createClient(`sqlite://${file.path}`, { workflows: [workflow], durability: "process" });
+  await using client = await createClient(empty.url, { ...empty.options, workflows: [workflow] });
   const bodyMs: number[] = [];
   const resultMs: number[] = [];
   const warmUp = Math.ceil(WAKES / 10);
@@ -70,7 +70,7 @@ async function otherProcess(): Promise<void> {
   }
   report({
     bench: "wake-up of another process",
-    durability: "process",
+    store,
     k: K,
     runs: WAKES,
     ...spread("firstBody", bodyMs),

@@ -1,12 +1,14 @@
-/** Executes the chains that others start in the file it is given, and prints when each first body began. */
+/** Executes the chains that others start in the store it is given, and prints when each first body began. */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
 import { flag } from "../measure.ts";
 import { chain } from "../workloads.ts";
 
-await createRunner(`sqlite://${process.argv[2]}`, {
+const [url, options] = process.argv.slice(2) as [string, string];
+
+await createRunner(url, {
+  ...JSON.parse(options),
   workflows: [chain(flag("k", 3))],
-  durability: "process",
   onEvent(event) {
     if (event.type === "task.started" && event.taskId === "t0") console.log(performance.timeOrigin + performance.now());
   },
