@@ -23,7 +23,8 @@ const LONGEST_TIMER_MS = 2_147_483_647;
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, fire, background = false) {
-    let timer = sleep(ms);
+    // What is overdue fires in the next turn; a runtime may complain of a time that is negative.
+    let timer = sleep(Math.max(0, ms));
     return () => clearTimeout(timer);
 
     function sleep(leftMs: number): ReturnType<typeof setTimeout> {

@@ -59,8 +59,27 @@ function readPostgres({ url, options }: Place): Reader {
   };
 }
 
-function readSqlite({ url }: Place): Reader {
-  const path = fileURLToPath(url.replace("sqlite:", "file:"));
+/** Whether somebody holds the one lock for writes that SQLite has. */
+export function isWriteLocked(place: Place): boolean {
+  if (isPostgres(place)) return false;
+  const database = new DatabaseSync(pathOf(place), { timeout: 0 });
+  try {
+    database.exec("begin immediate; rollback");
+    return false;
+  } catch (error) {
+    if (/locked/.test(String(error))) return true;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
+function pathOf({ url }: Place): string {
+  return fileURLToPath(url.replace("sqlite:", "file:"));
+}
+
+function readSqlite(place: Place): Reader {
+  const path = pathOf(place);
   let database: DatabaseSync | undefined;
   return {
     query(text, ...values) {

@@ -16,7 +16,7 @@ test("a neighbour is known to be dead once its process is gone, and not before",
   await store.close();
   assertEquals(neighbour!.pid, worker.pid);
   assertEquals(isDeadNeighbour(neighbour!, thisProcess()), false);
-  worker.kill("SIGSTOP");
+  await site.freeze(worker);
   assertEquals(isDeadNeighbour(neighbour!, thisProcess()), false);
   await site.kill(worker);
   assertEquals(isDeadNeighbour(neighbour!, thisProcess()), true);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import { type Child, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
-import type { Place, Row } from "../place.ts";
+import { isWriteLocked, type Place, type Row } from "../place.ts";
 import { tempDir } from "../temp_dir.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
@@ -26,6 +26,8 @@ export interface Site extends AsyncDisposable {
   openGate(): void;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
+  /** Stops a worker in its tracks, though not within a transaction on SQLite: nobody could get past that. */
+  freeze(worker: Child): Promise<void>;
   /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
   stop(worker: Child): Promise<Exit>;
   /** What bodies did, the effects of a single run if it is named. */
@@ -63,6 +65,14 @@ export async function openSite(): Promise<Site> {
       writeEnd(log, "kill", worker.pid);
       worker.kill("SIGKILL");
       return worker.exited;
+    },
+    async freeze(worker) {
+      worker.kill("SIGSTOP");
+      while (isWriteLocked(place)) {
+        worker.kill("SIGCONT");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        worker.kill("SIGSTOP");
+      }
     },
     async stop(worker) {
       writeEnd(log, "stop", worker.pid);

@@ -12,7 +12,7 @@ test("a runner that was stopped beyond its lease can write nothing, is told so, 
   const heir = site.worker({ lease: "1s" });
   await heir.until("ready");
   writeEnd(site.log, "kill", stale.pid);
-  stale.kill("SIGSTOP");
+  await site.freeze(stale);
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   assertEquals(await within(4_000, "the run", run.result()), 7);
 
@@ -54,7 +54,7 @@ test("a runner that was stopped beyond its lease keeps its runs if nobody has ta
   await using site = await openSite();
   const worker = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "slow" } });
   await worker.until("holding b");
-  worker.kill("SIGSTOP");
+  await site.freeze(worker);
   // Nothing happens that could be waited for: time itself is what ends a lease.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   worker.kill("SIGCONT");
