@@ -95,10 +95,10 @@ export async function wrongEffects({ ask, effects, givenUp }: Evidence): Promise
     return needs.get(key)!;
   });
   // What is under way when others take over goes on until it is told, which nobody can keep it from: bodies end late, and
-  // those of runs whose claim was just answered begin late.
+  // those of runs whose claim was just answered begin late, and perhaps once more in the runner that comes after it.
   const late = givenUp.map((pid) =>
     new RegExp(
-      ` by ${pid}: (it belongs to \\d+ by now|its owner \\d+ lives|its result is committed)$` +
+      ` by ${pid}: (it belongs to \\d+ by now|its owner \\d+ lives|its result is committed|the same process did it before)$` +
         `| by \\d+: it belongs to ${pid} by now$`,
     )
   );

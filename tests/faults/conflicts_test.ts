@@ -48,15 +48,17 @@ test("postgres: users hold rows and make deadlocks, and nothing is begun twice",
   await openLoaded(site);
   // The others are looked at for a deadlock long before this one is, so that it is they who lose.
   const user = postgres(url, { max: 1, onnotice() {}, connection: { deadlock_timeout: 60_000 } });
+  const pid = Number((await user`select pg_backend_pid() as pid`)[0]?.["pid"]);
   const before = await deadlocks();
-  for (const until = performance.now() + FAULTS_MS; performance.now() < until;) {
+  let blocked = 0;
+  for (const until = performance.now() + FAULTS_MS; performance.now() < until || blocked === 0;) {
     try {
       // The wrong way round: the library locks runners before runs.
       await user.begin(async (sql) => {
         await sql.unsafe(
-          `select seq from "${site.schema}".runs where ended_at is null order by seq desc limit 20 for update`,
+          `select seq from "${site.schema}".runs where owner is not null order by seq desc limit 50 for update`,
         );
-        await passes(Math.random() * 200);
+        if (await blocks(pid)) blocked++;
         await sql.unsafe(`select id from "${site.schema}".runners order by id desc for update`);
         await passes(Math.random() * 200);
       });
@@ -69,6 +71,18 @@ test("postgres: users hold rows and make deadlocks, and nothing is begun twice",
   assertEquals([await site.finish(), site.repeated()], [[], []]);
   // Counted by each server process by its end at the latest.
   assert(await deadlocks() > before, "no deadlock ever was");
+
+  /** Whether a connection of the site comes to wait for a process of the server soon. */
+  async function blocks(pid: number): Promise<boolean> {
+    for (const until = performance.now() + 300; performance.now() < until;) {
+      const rows = await site.ask(`
+        select 1
+          from pg_stat_activity
+         where application_name like 'sluice flush%${site.schema}' and ${pid} = any(pg_blocking_pids(pid))`);
+      if (rows.length > 0) return true;
+    }
+    return false;
+  }
 
   async function deadlocks(): Promise<number> {
     const [row] = await site.ask("select deadlocks from pg_stat_database where datname = current_database()");

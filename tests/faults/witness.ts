@@ -9,6 +9,8 @@ export interface Witness {
   readonly ask: Query;
   /** What has ended of a run: tasks, and steps as `task/step`. */
   committed(runId: string): Promise<string[]>;
+  /** How many runs have not ended. */
+  open(): Promise<number>;
   /** Ends its connection. */
   close(): Promise<void>;
 }
@@ -18,8 +20,9 @@ const PATIENCE_MS = 30_000;
 
 /** Connects when it is first asked. Tables of the schema are written as `@runs`. */
 export function openWitness(url: string, schema: string): Witness {
-  const line = createLine({ url, applicationName: `witness ${schema}`, deadlineMs: 10_000, prepare: true });
-  return { ask, committed, close: () => line.close() };
+  // Not prepared, as such connections are set up for the store's own statements.
+  const line = createLine({ url, applicationName: `witness ${schema}`, deadlineMs: 10_000, prepare: false });
+  return { ask, committed, open, close: () => line.close() };
 
   async function ask(...[sql, values]: Parameters<Query>): ReturnType<Query> {
     const text = sql.replace(/@(\w+)/g, `"${schema}".$1`);
@@ -33,6 +36,10 @@ export function openWitness(url: string, schema: string): Witness {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
+  }
+
+  async function open(): Promise<number> {
+    return Number((await ask("select count(*) as n from @runs where ended_at is null", []))[0]!["n"]);
   }
 
   async function committed(runId: string): Promise<string[]> {
