@@ -13,6 +13,7 @@ const BENCHMARKS: readonly (readonly [script: string, quick: readonly string[]])
   ["latency.ts", ["--runs=200", "--wakes=20"]],
   ["fan.ts", ["--runs=100", "--rounds=1"]],
   ["growth.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
+  ["backlog_postgres.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
   ["memory.ts", ["--pending=10000", "--flight=1000"]],
   ["cold_start.ts", ["--rounds=5"]],
 ];

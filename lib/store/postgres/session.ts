@@ -196,16 +196,17 @@ export function createSession(options: SessionOptions): Session {
     );
   }
 
-  /** Names the schema in every statement: nothing is ever found by a search path. */
   function textOf(sql: string): string {
     let text = texts.get(sql);
-    if (text === undefined) {
-      text = sql
-        .replaceAll("@now", NOW)
-        .replace(/@(runs|tasks|workflows|events|runners|meta)\b/g, `"${schema}".$1`)
-        .replaceAll("@schema", schema);
-      texts.set(sql, text);
-    }
+    if (text === undefined) texts.set(sql, text = statementIn(schema, sql));
     return text;
   }
+}
+
+/** Names the schema in every statement: nothing is ever found by a search path. */
+export function statementIn(schema: string, sql: string): string {
+  return sql
+    .replaceAll("@now", NOW)
+    .replace(/@(runs|tasks|workflows|events|runners|meta)\b/g, `"${schema}".$1`)
+    .replaceAll("@schema", schema);
 }

@@ -1,0 +1,124 @@
+/** A Postgres schema full of runs, and what a claim from it costs: for the test and the benchmark of backlogs. */
+import type postgres from "postgres";
+import type { ClaimRequest } from "../../lib/store/batch.ts";
+import { claimValues } from "../../lib/store/postgres/claim.ts";
+import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
+import { createLine } from "../../lib/store/postgres/line.ts";
+import { statementIn } from "../../lib/store/postgres/session.ts";
+
+/** How many runs of each kind there are to be. */
+export interface Backlog {
+  /** Due now. */
+  readonly pending: number;
+  /** Due in a year. */
+  readonly delayed: number;
+  /** Completed. Their tasks are left out: a claim reads none. */
+  readonly finished: number;
+}
+
+/** Whose they are. */
+export interface Whose {
+  /** The workflow. */
+  readonly workflow: string;
+  /** Its version. */
+  readonly version: string;
+}
+
+/** Rows as the store writes them, made by the server: to carry millions of runs to their end would take hours. */
+export async function fill(sql: postgres.Sql, schema: string, whose: Whose, backlog: Backlog): Promise<void> {
+  const { pending, delayed, finished } = backlog;
+  const insert = (count: number, state: string, epoch: number, due: string, ended: string): string => `
+    insert into "${schema}".runs (id, epoch, state, workflow, version, priority, due_at, created_at, started_at, ended_at,
+                                  input)
+    select gen_random_uuid(), ${epoch}, '${state}', '${whose.workflow}', '${whose.version}', 0, ${due}, now - n,
+           ${ended}, ${ended}, '"xxxxxxxxxx"'
+      from generate_series(1, ${count}) as n,
+           (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now) as clock`;
+  await sql.unsafe(insert(finished, "completed", 1, "now - n", "now - n"));
+  await sql.unsafe(insert(delayed, "waiting", 1, "now + 31536000000 + n", "null"));
+  await sql.unsafe(insert(pending, "pending", 0, "now - n", "null"));
+}
+
+/** What the server did for a claim. */
+export interface ClaimCost {
+  /** How tables were read, as `Index Scan runs runs_due`, each way once. */
+  readonly ways: readonly string[];
+  /** Rows that were read from the tables and their indexes. */
+  readonly rowsRead: number;
+  /** Pages of 8 KiB that were touched. */
+  readonly buffers: number;
+  /** Runs that it would take. */
+  readonly claimed: number;
+  /** By the server's watch, without planning. */
+  readonly ms: number;
+}
+
+/** Has the server explain a claim, as a store with or without prepared statements would send it, and takes it back. */
+export async function explainClaim(
+  url: string,
+  schema: string,
+  request: ClaimRequest,
+  prepare: boolean,
+): Promise<ClaimCost> {
+  const line = createLine({ url, applicationName: "explain", deadlineMs: 600_000, prepare });
+  const explain = "explain (analyze, buffers, format json)";
+  const text = statementIn(schema, CLAIM);
+  const values = claimValues(request, 1, null);
+  // What is explained with bound values is planned for these; only what is prepared by name is planned for all.
+  const literals = values.map((value) => value === null ? "null" : `'${value.replaceAll("'", "''")}'`).join(", ");
+  await line.query("begin", []);
+  try {
+    if (prepare) await line.query(`prepare claim as ${text}`, []);
+    const [row] = prepare
+      ? await line.query(`${explain} execute claim (${literals})`, [])
+      : await line.query(`${explain} ${text}`, values);
+    const answer = row!["QUERY PLAN"];
+    const [explained] = typeof answer === "string" ? JSON.parse(answer) : answer as Explained[];
+    return costOf(explained);
+  } finally {
+    await line.query("rollback", []).catch(() => {});
+    await line.close();
+  }
+}
+
+interface Explained {
+  readonly Plan: PlanNode;
+  readonly "Execution Time": number;
+}
+
+interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Index Name"?: string;
+  readonly "Actual Rows": number;
+  readonly "Actual Loops": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly "Shared Hit Blocks": number;
+  readonly "Shared Read Blocks": number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+function costOf(explained: Explained): ClaimCost {
+  const root = explained.Plan;
+  const nodes = [...every(root)];
+  const scans = nodes.filter((node) => node["Node Type"].endsWith("Scan") && "Relation Name" in node);
+  return {
+    ways: [
+      ...new Set(
+        scans.map((node) => [node["Node Type"], node["Relation Name"], node["Index Name"]].filter(Boolean).join(" ")),
+      ),
+    ].sort(),
+    rowsRead: scans.reduce(
+      (sum, node) => sum + node["Actual Loops"] * (node["Actual Rows"] + (node["Rows Removed by Filter"] ?? 0)),
+      0,
+    ),
+    buffers: root["Shared Hit Blocks"] + root["Shared Read Blocks"],
+    claimed: nodes.find((node) => node["Node Type"] === "ModifyTable")?.["Actual Rows"] ?? 0,
+    ms: explained["Execution Time"],
+  };
+}
+
+function* every(node: PlanNode): Iterable<PlanNode> {
+  yield node;
+  for (const child of node.Plans ?? []) yield* every(child);
+}

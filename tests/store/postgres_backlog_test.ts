@@ -1,0 +1,62 @@
+/** A claim reads what it takes, whatever else is there and whatever the server believes to be there. */
+import { assert, assertEquals } from "@std/assert";
+import { test } from "../harness.ts";
+import { claimBy, commit, join } from "./contract/fixture.ts";
+import { explainClaim, fill } from "./postgres_backlog.ts";
+import { testSchema } from "./postgres_schema.ts";
+
+const MANY = { pending: 20_000, delayed: 20_000, finished: 20_000 };
+const FEW = { pending: 5_000, delayed: 5_000, finished: 5_000 };
+const LIMIT = 50;
+
+// Twice as many as are taken are looked at, each in the index and each that is taken twice by its number; the rest are
+// the ends of groups, of which there are two, and the runner.
+const MOST_ROWS = 5 * LIMIT + 10;
+// A taken run costs the way to it, three times, and its new version in the table and in the indexes.
+const MOST_BUFFERS = 16 * LIMIT;
+
+/** When the server last looked at the tables: what it believes of them decides how it reads them. */
+const LOOKS = {
+  "was counted": "after",
+  "was never counted": "never",
+  "was counted when it was empty": "before",
+} as const;
+
+for (const [state, look] of Object.entries(LOOKS)) {
+  test(`postgres: a claim reads by index only what it takes from a backlog that ${state}`, async () => {
+    await using on = testSchema();
+    const store = await on.open();
+    const runner = await join(store);
+    // Else the server may look for itself at any moment.
+    await on.sql`alter table runs set (autovacuum_enabled = false)`;
+    if (look === "before") await on.sql`analyze runs`;
+    await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, MANY);
+    await fill(on.sql, on.schema, { workflow: "another", version: "v1" }, FEW);
+    if (look === "after") await on.sql`analyze runs`;
+    const request = claimBy(runner, { limit: LIMIT });
+    for (const prepare of [true, false]) {
+      const { ways, rowsRead, buffers, claimed } = await explainClaim(on.url, on.schema, request, prepare);
+      assertEquals(claimed, LIMIT);
+      // A bitmap is made of what an index has found.
+      const others = ways.filter((way) => !/^(Index Scan|Index Only Scan|Bitmap Heap Scan) /.test(way));
+      assertEquals(others, []);
+      assert(rowsRead <= MOST_ROWS, `${rowsRead} rows`);
+      assert(buffers <= MOST_BUFFERS, `${buffers} buffers`);
+    }
+    const { claim } = await commit(store, { claim: request });
+    assertEquals([claim?.runs.length, claim?.more], [LIMIT, true]);
+  });
+}
+
+test("postgres: a claim that finds nothing due reads no more for what is delayed, finished or another's", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const request = claimBy(await join(store), { limit: LIMIT });
+  await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, { ...MANY, pending: 0 });
+  await fill(on.sql, on.schema, { workflow: "another", version: "v1" }, FEW);
+  await on.sql`analyze runs`;
+  const { rowsRead, buffers, claimed } = await explainClaim(on.url, on.schema, request, true);
+  assertEquals(claimed, 0);
+  assert(rowsRead <= 10, `${rowsRead} rows`);
+  assert(buffers <= 60, `${buffers} buffers`);
+});
