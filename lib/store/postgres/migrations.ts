@@ -15,7 +15,7 @@ select relname as name
 const VERSION = `select value from @meta where key = 'sluice_schema'`;
 
 const SCHEMA_THERE = `
-select has_schema_privilege(oid, 'usage') as usable, has_schema_privilege(oid, 'create') as changeable
+select 1 as one
   from pg_catalog.pg_namespace
  where nspname = $1`;
 
@@ -25,8 +25,9 @@ export async function migrate(session: Session): Promise<void> {
     try {
       await session.once("care", ({ run }) => step(session, run));
     } catch (error) {
-      if (faultOf(error) === "not_permitted") throw notPermitted(session);
-      throw error;
+      if (faultOf(error) !== "not_permitted") throw error;
+      const isThere = (await session.single("care", SCHEMA_THERE, [session.schema])).length > 0;
+      throw notPermitted(session, isThere ? "change" : "create");
     }
   }
 }
@@ -92,15 +93,21 @@ async function storedVersion(session: Session, run: Run): Promise<unknown> {
   try {
     return (await run(VERSION))[0]?.["value"];
   } catch (error) {
-    if (faultOf(error) === "not_permitted") throw notPermitted(session);
+    if (faultOf(error) === "not_permitted") throw notPermitted(session, "use");
     throw error;
   }
 }
 
-function notPermitted({ name, schema }: Session): StoreError {
+function notPermitted({ name, schema }: Session, what: "create" | "change" | "use"): StoreError {
+  const remedies = {
+    create: `create schema "${schema}" authorization <role>`,
+    change: `grant usage, create on schema "${schema}" to <role>`,
+    use: `grant usage on schema "${schema}" to <role>; grant select, insert, update, delete on all tables in schema ` +
+      `"${schema}" to <role>`,
+  };
   return new StoreError(
     "not_permitted",
-    `Cannot use Postgres database ${name}: the role may neither create nor change its schema; let an administrator ` +
-      `run: create schema "${schema}" authorization <the role of the URL>`,
+    `Cannot use Postgres database ${name}: the role of the URL may not ${what} its schema; let an administrator run: ` +
+      remedies[what],
   );
 }
