@@ -99,7 +99,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     try {
       await renewNow();
     } catch (error) {
-      logger.error("Cannot renew the lease; trying again", { error: String(error) });
+      if (!isOver) logger.error("Cannot renew the lease; trying again", { error: String(error) });
     }
     scheduleRenewal();
   }
@@ -133,7 +133,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     try {
       await recover();
     } catch (error) {
-      logger.error("Cannot look after dead runners; trying again", { error: String(error) });
+      if (!isOver) logger.error("Cannot look after dead runners; trying again", { error: String(error) });
     }
     scheduleWatch();
   }
