@@ -87,9 +87,8 @@ for (const strike of ["unsent", "sent", "answered"] satisfies Strike[]) {
       strikes++;
       return strike;
     });
-    await passes(FAULTS_MS / 2);
+    for (const until = performance.now() + FAULTS_MS / 2; performance.now() < until || strikes < 10;) await passes(50);
     proxy.flow();
-    assert(strikes >= 10, `${strikes}`);
     assertEquals([await site.finish(), site.repeated()], [[], []]);
   });
 }
