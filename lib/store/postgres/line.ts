@@ -161,7 +161,7 @@ function openSession(options: LineOptions): Session {
   end.promise.catch(() => {});
   const aborted = new AbortController();
   const gone = Promise.withResolvers<void>();
-  const flying = new Set<Promise<unknown>>();
+  const flying = new Set<PromiseWithResolvers<readonly Row[]>>();
   let socket: Socket | undefined;
   let isLost = false;
   let ended: Promise<unknown> = Promise.resolve();
@@ -193,7 +193,7 @@ function openSession(options: LineOptions): Session {
     },
     query,
     async idle() {
-      while (flying.size > 0) await Promise.allSettled(flying);
+      while (flying.size > 0) await Promise.allSettled([...flying].map(({ promise }) => promise));
     },
     close,
   };
@@ -220,12 +220,13 @@ function openSession(options: LineOptions): Session {
   async function query(text: string, values: readonly Bindable[]): Promise<readonly Row[]> {
     if (isLost) return await end.promise;
     const timer = setTimeout(() => lose(lostError(`no answer within ${deadlineMs} ms`)), deadlineMs);
-    const asked = sql.unsafe<Row[]>(text, [...values], { prepare });
-    // The driver forgets some of what waits when its connection ends.
-    const answer = Promise.race([asked, end.promise]);
+    const answer = Promise.withResolvers<readonly Row[]>();
+    sql.unsafe<Row[]>(text, [...values], { prepare }).then(answer.resolve, answer.reject);
+    // The driver forgets some of what waits when its connection ends. (Not a race with `end`, which would hold on to
+    // every answer for as long as the connection lasts.)
     flying.add(answer);
     try {
-      return await answer;
+      return await answer.promise;
     } catch (error) {
       if (isFatal(error)) lose(error);
       throw error;
@@ -239,6 +240,7 @@ function openSession(options: LineOptions): Session {
     if (isLost) return;
     isLost = true;
     end.reject(error);
+    for (const { reject } of flying) reject(error);
     aborted.abort();
     options.lost?.();
     // Anew, as the driver takes listeners away when it begins to encrypt.
