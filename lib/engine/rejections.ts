@@ -9,8 +9,18 @@ export function holdRejections(logger: Logger): () => void {
   const complain = (reason: unknown): void => {
     logger.error("A promise was rejected and nobody awaits it", { error: describe(reason) });
   };
-  process.on("unhandledRejection", complain);
-  return () => void process.off("unhandledRejection", complain);
+  if (holders.size === 0) process.on("unhandledRejection", tellAll);
+  holders.add(complain);
+  return () => {
+    if (holders.delete(complain) && holders.size === 0) process.off("unhandledRejection", tellAll);
+  };
+}
+
+// One listener for all runners of a process: with eleven of them the runtime warns of a leak.
+const holders = new Set<(reason: unknown) => void>();
+
+function tellAll(reason: unknown): void {
+  for (const complain of holders) complain(reason);
 }
 
 function describe(reason: unknown): string {
