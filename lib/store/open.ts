@@ -29,7 +29,12 @@ export interface OpenedStore {
  * @throws {StoreError} If it cannot be opened.
  */
 export async function openStore(target: string | Store, options: OpenOptions): Promise<OpenedStore> {
-  if (typeof target !== "string") return { store: checkStore(target), close: () => Promise.resolve() };
+  if (typeof target !== "string") {
+    const store = checkStore(target);
+    if (options.schema === undefined) return { store, close: () => Promise.resolve() };
+    // Ignored, it would let somebody work on another tenant than he thinks.
+    throw new TypeError(`Cannot use schema "${options.schema}" with an open store: it was opened with its own`);
+  }
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
     const { openPostgresStore } = await import("./postgres/store.ts");
