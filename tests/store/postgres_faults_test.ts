@@ -2,7 +2,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
-import { createNews } from "../../lib/store/postgres/news.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
@@ -108,14 +107,12 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   const listener = createListener({
     url: url.href,
     applicationName: "sluice test listener",
-    channel: `sluice_${on.schema}`,
-    news: createNews(() => 0),
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,
     echoMs: 100,
   });
   let heard = 0;
-  listener.watch(() => heard++);
+  listener.watch(`sluice_${on.schema}`, () => false, () => heard++);
   await until(() => heard > 0);
   // Half open: what it says arrives, what is said to it does not.
   proxy.muteOn("");

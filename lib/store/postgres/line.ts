@@ -29,7 +29,7 @@ export interface LineOptions {
   /** Whether statements are prepared by name; no, behind a pooler that gives each transaction another connection. */
   readonly prepare: boolean;
   /** Told of each notification. */
-  readonly notified?: (payload: string) => void;
+  readonly notified?: (channel: string, payload: string) => void;
   /** Told when a connection is lost. */
   readonly lost?: () => void;
 }
@@ -184,7 +184,7 @@ function openSession(options: LineOptions): Session {
     // Not in the driver's types.
     ...{
       socket: connect,
-      onnotify: (_channel: string, payload: string) => options.notified?.(payload),
+      onnotify: (channel: string, payload: string) => options.notified?.(channel, payload),
     },
   });
   return {

@@ -9,12 +9,14 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { messageOf } from "./faults.ts";
 import { createLine, type Line } from "./line.ts";
-import type { News } from "./news.ts";
 
-/** Watches a schema. */
+/** Watches any number of schemas over one connection. */
 export interface Listener {
-  /** Calls `changed` when somebody else has changed something; the answer ends it. */
-  watch(changed: () => void): () => void;
+  /**
+   * Calls `changed` when something was told on a channel, unless `isOwn` knows the payload for the watcher's own; the
+   * answer ends it.
+   */
+  watch(channel: string, isOwn: (payload: string) => boolean, changed: () => void): () => void;
   /** Ends all watching and the connection. */
   close(): Promise<void>;
 }
@@ -23,12 +25,8 @@ export interface Listener {
 export interface ListenerOptions {
   /** The server, the database and the login. */
   readonly url: string;
-  /** What the connection calls itself. */
+  /** What the connection calls itself, and the channel on which it speaks to itself. */
   readonly applicationName: string;
-  /** The channel. */
-  readonly channel: string;
-  /** Tells own notifications from others'. */
-  readonly news: News;
   /** Where messages go. */
   readonly logger: Logger;
   /** A clock of tests, which is told of what is under way. */
@@ -43,52 +41,81 @@ export interface ListenerOptions {
 const QUIET_MS = 10;
 const LONGEST_PAUSE_MS = 5_000;
 
+/** Somebody who wants to hear of a channel. */
+interface Watcher {
+  readonly isOwn: (payload: string) => boolean;
+  readonly changed: () => void;
+  cancelTell: (() => void) | undefined;
+}
+
 /** A listener that connects once somebody watches. */
 export function createListener(options: ListenerOptions): Listener {
-  const { channel, news, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
-  const watchers = new Set<() => void>();
+  const { applicationName, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
+  const channels = new Map<string, Set<Watcher>>();
   const leaving = new Set<Promise<void>>();
-  const echo = `echo ${options.applicationName}`;
   let line: Line | undefined;
   let failures = 0;
   let wasHeard = false;
   let cancelNext = () => {};
-  let cancelTell: (() => void) | undefined;
   return { watch, close };
 
-  function watch(changed: () => void): () => void {
-    // Of its own, as the same function may watch twice.
-    const watcher = (): void => changed();
-    watchers.add(watcher);
-    if (watchers.size === 1) listen();
-    return () => {
-      if (watchers.delete(watcher) && watchers.size === 0) void close();
-    };
+  function watch(channel: string, isOwn: Watcher["isOwn"], changed: () => void): () => void {
+    const watcher: Watcher = { isOwn, changed, cancelTell: undefined };
+    const others = channels.get(channel);
+    if (others !== undefined) others.add(watcher);
+    else {
+      channels.set(channel, new Set([watcher]));
+      if (channels.size === 1) listen();
+      else if (line !== undefined) subscribe(line, channel).catch(() => {});
+    }
+    return () => unwatch(channel, watcher);
+  }
+
+  function unwatch(channel: string, watcher: Watcher): void {
+    const watchers = channels.get(channel);
+    if (!watchers?.delete(watcher)) return;
+    watcher.cancelTell?.();
+    if (watchers.size > 0) return;
+    channels.delete(channel);
+    if (channels.size === 0) hangUp();
+    else line?.query(`unlisten "${channel}"`, []).catch(() => {});
   }
 
   function listen(): void {
     cancelNext();
     const made = createLine({
       url: options.url,
-      applicationName: options.applicationName,
+      applicationName,
       deadlineMs: echoMs,
       prepare: false,
-      notified: (payload) => heard(made, payload),
+      notified: (channel, payload) => heard(made, channel, payload),
       lost: () => again(made),
     });
     line = made;
-    // Whatever was told before this is there to be seen once it has succeeded.
-    const listening = made.query(`listen "${channel}"`, []).then(() => {
-      if (line !== made) return;
-      tell();
-      return test(made);
-    }).catch((error) => again(made, error));
+    const all = [
+      made.query(`listen "${applicationName}"`, []),
+      ...[...channels.keys()].map((it) => subscribe(made, it)),
+    ];
+    const listening = Promise.all(all).then(() => line === made ? test(made) : undefined)
+      .catch((error) => again(made, error));
     clock?.outside?.(listening);
+  }
+
+  async function subscribe(made: Line, channel: string): Promise<void> {
+    try {
+      await made.query(`listen "${channel}"`, []);
+    } catch (error) {
+      again(made, error);
+      throw error;
+    }
+    // Whatever was told before this is there to be seen.
+    if (line === made) tell(channel);
   }
 
   async function test(made: Line): Promise<void> {
     wasHeard = false;
-    await made.query(`select pg_notify('${channel}', '${echo}')`, []);
+    await made.query(`select pg_notify('${applicationName}', '')`, []);
+    if (line !== made) return;
     cancelNext = systemClock.after(echoMs, () => {
       if (line !== made) return;
       if (!wasHeard) return again(made, new Error("it does not hear its own notifications, as behind a pooler"));
@@ -102,7 +129,7 @@ export function createListener(options: ListenerOptions): Listener {
     line = undefined;
     cancelNext();
     leave(made);
-    if (watchers.size === 0) return;
+    if (channels.size === 0) return;
     if (failures++ === 1) {
       logger.warn("Cannot listen to the Postgres database: news from other processes come late", {
         error: error === undefined ? "the connection is lost" : messageOf(error),
@@ -112,49 +139,58 @@ export function createListener(options: ListenerOptions): Listener {
     cancelNext = systemClock.after(ms, listen, true);
   }
 
-  function heard(made: Line, payload: string): void {
+  function heard(made: Line, channel: string, payload: string): void {
     if (line !== made) return;
-    if (payload === echo) wasHeard = true;
-    else if (!payload.startsWith("echo ") && !news.isOwn(payload)) tell();
+    if (channel === applicationName) wasHeard = true;
+    else tell(channel, payload);
   }
 
-  function tell(): void {
-    if (cancelTell !== undefined) return;
+  function tell(channel: string, payload?: string): void {
+    for (const watcher of channels.get(channel) ?? []) {
+      if (payload !== undefined && watcher.isOwn(payload)) continue;
+      watcher.cancelTell ??= tellSoon(watcher);
+    }
+  }
+
+  function tellSoon(watcher: Watcher): () => void {
     const told = Promise.withResolvers<void>();
     const cancel = systemClock.after(QUIET_MS, () => {
-      cancelTell = undefined;
-      for (const watcher of [...watchers]) call(watcher);
+      call(watcher);
       told.resolve();
     }, true);
-    cancelTell = () => {
+    clock?.outside?.(told.promise);
+    return () => {
       cancel();
       told.resolve();
     };
-    clock?.outside?.(told.promise);
   }
 
-  function call(watcher: () => void): void {
+  function call(watcher: Watcher): void {
+    watcher.cancelTell = undefined;
     try {
-      watcher();
+      watcher.changed();
     } catch (error) {
       logger.error("Cannot tell a watcher that the database has changed", { error });
     }
   }
 
-  async function close(): Promise<void> {
-    watchers.clear();
+  function hangUp(): void {
     cancelNext();
-    cancelTell?.();
-    cancelTell = undefined;
-    const last = line;
+    if (line !== undefined) leave(line);
     line = undefined;
-    if (last !== undefined) leave(last);
-    await Promise.all(leaving);
   }
 
-  // Kept, as who closes the store waits for what nobody has waited for before.
   function leave(made: Line): void {
     const left = made.close().catch(() => {}).finally(() => leaving.delete(left));
     leaving.add(left);
+  }
+
+  async function close(): Promise<void> {
+    for (const watchers of channels.values()) {
+      for (const { cancelTell } of watchers) cancelTell?.();
+    }
+    channels.clear();
+    hangUp();
+    await Promise.all(leaving);
   }
 }

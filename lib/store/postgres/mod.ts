@@ -1,13 +1,13 @@
 /**
- * The Postgres store, for those who open it themselves instead of giving its URL to `createRunner()`.
+ * The Postgres store, for those who open it themselves instead of giving its URL to `createRunner()`: to share its
+ * connections between tenants.
  *
  * @module
  */
-import { StoreError } from "../../errors.ts";
 import type { Store } from "../port.ts";
-import { parseStoreUrl, redactUrl } from "../url.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "./store.ts";
 
+export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 
 /**
@@ -25,6 +25,5 @@ export type { PostgresStoreOptions } from "./store.ts";
  * ```
  */
 export async function postgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
-  if (parseStoreUrl(url).kind === "postgres") return await openPostgresStore(url, options);
-  throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of Postgres`);
+  return await openPostgresStore(url, options);
 }

@@ -3,7 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import { type Bindable, createLine, type Line } from "./line.ts";
+import type { Bindable, Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
 /** What a connection is for: none of these may have to wait for another. */
@@ -28,7 +28,7 @@ export interface Transaction {
   wrote(rows: number): void;
 }
 
-/** The connections of a store, with everything counted. */
+/** What a store says to the server, with everything counted. */
 export interface Session {
   /** Says which database and schema, for messages. */
   readonly name: string;
@@ -65,20 +65,18 @@ export interface Session {
   endRemains(role: Role): Promise<void>;
   /** What was done so far. */
   counters(): StoreCounters;
-  /** Ends all connections. */
-  close(): Promise<void>;
+  /** Ends all waiting. */
+  close(): void;
 }
 
 /** How to make a session. */
 export interface SessionOptions {
-  /** The server, the database and the login. */
-  readonly url: string;
-  /** Without any password, for messages. */
+  /** Says which database and schema, without any password, for messages. */
   readonly name: string;
   /** The tenant's schema, checked. */
   readonly schema: string;
-  /** Whether statements are prepared by name. */
-  readonly prepare: boolean;
+  /** The connections, which stay their owner's to close. */
+  readonly lines: Readonly<Record<Role, Line>>;
   /** Instead of the server's clock, for tests. */
   readonly clock: Clock | undefined;
   /** Where messages go. */
@@ -88,28 +86,12 @@ export interface SessionOptions {
 // Of the server, once for each statement.
 const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
-// A heartbeat that hangs must be given up well within the shortest lease in use.
-const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, read: 60_000, care: 30_000 };
-
-/** What a connection of this process and role calls itself. */
-export function applicationName(role: string, schema: string): string {
-  const token = crypto.randomUUID().slice(0, 8);
-  // Postgres cuts it off after 63 bytes, which must not take the token.
-  return `sluice ${role} ${token} ${schema}`.slice(0, 63);
-}
-
 /** Opens no connection yet. */
 export function createSession(options: SessionOptions): Session {
-  const { name, schema, clock, logger } = options;
+  const { name, schema, lines, clock, logger } = options;
   const persistence = createPersistence(name, logger, clock);
   const serverClock = createServerClock();
   const texts = new Map<string, string>();
-  const lines: Record<Role, Line> = {
-    flush: lineFor("flush"),
-    heartbeat: lineFor("heartbeat"),
-    read: lineFor("read"),
-    care: lineFor("care"),
-  };
   let commits = 0;
   let statements = 0;
   let rows = 0;
@@ -141,20 +123,8 @@ export function createSession(options: SessionOptions): Session {
     wrote,
     endRemains,
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
-    async close() {
-      persistence.close();
-      await Promise.all(Object.values(lines).map((line) => line.close()));
-    },
+    close: persistence.close,
   };
-
-  function lineFor(role: Role): Line {
-    return createLine({
-      url: options.url,
-      applicationName: applicationName(role, schema),
-      deadlineMs: DEADLINES_MS[role],
-      prepare: options.prepare,
-    });
-  }
 
   async function single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
     return await execute(lines[role].query, sql, values);

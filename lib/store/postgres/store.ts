@@ -2,12 +2,12 @@ import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
-import { redactUrl } from "../url.ts";
+import { parseStoreUrl, redactUrl } from "../url.ts";
 import { readJournal } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
+import { type Connections, createConnections } from "./connections.ts";
 import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
 import { readFacts } from "./facts.ts";
-import { createListener } from "./listener.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
@@ -17,7 +17,7 @@ import { recover } from "./recover.ts";
 import { restart } from "./restart.ts";
 import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
-import { applicationName, createSession } from "./session.ts";
+import { createSession } from "./session.ts";
 
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
 const PATROL_MS = 3_000;
@@ -46,26 +46,41 @@ export interface PostgresStoreOptions {
  * @throws {StoreError} If it cannot be used; the message says why.
  */
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
+  const { logger = silent, prepare = true } = options;
+  return await openStoreOn(
+    url,
+    options,
+    (label) => createConnections({ url, prepare, label, logger, clock: options.clock }),
+  );
+}
+
+/**
+ * The same on connections that are made, or had from a pool, once the options are known to be good. They are closed with
+ * the store.
+ */
+export async function openStoreOn(
+  url: string,
+  options: Omit<PostgresStoreOptions, "prepare">,
+  connect: (schema: string) => Connections,
+): Promise<Store> {
   const schema = checkSchema(options.schema ?? "sluice");
-  const { logger = silent, prepare = true, connectTimeoutMs = 30_000 } = options;
-  const name = `${redactUrl(url)} (schema "${schema}")`;
+  const { logger = silent, connectTimeoutMs = 30_000 } = options;
   checkUrl(url);
-  const session = createSession({ url, name, schema, prepare, clock: options.clock, logger });
+  const connections = connect(schema);
+  const session = createSession({
+    name: `${redactUrl(url)} (schema "${schema}")`,
+    schema,
+    lines: connections.lines,
+    clock: options.clock,
+    logger,
+  });
   const news = createNews(session.now);
   try {
     await openSession(session, connectTimeoutMs);
   } catch (error) {
-    await session.close();
+    await close();
     throw error;
   }
-  const listener = createListener({
-    url,
-    applicationName: applicationName("listener", schema),
-    channel: `sluice_${schema}`,
-    news,
-    logger,
-    clock: options.clock,
-  });
   let closing: Promise<void> | undefined;
   return {
     name: redactUrl(url),
@@ -98,19 +113,28 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     counts: () => countRuns(session),
     prune: createPrune(session),
 
-    watch: (changed) => listener.watch(changed),
+    watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.isOwn, changed),
     counters: session.counters,
     close: () => closing ??= close(),
   };
 
   function close(): Promise<void> {
-    const closed = Promise.all([listener.close(), session.close()]).then(() => {});
+    session.close();
+    const closed = connections.close();
     options.clock?.outside?.(closed);
     return closed;
   }
 }
 
-function checkUrl(url: string): void {
+/**
+ * Checks that a URL is one of Postgres and can be read, and says what is wrong without quoting its password.
+ *
+ * @throws {StoreError} If it cannot.
+ */
+export function checkUrl(url: string): void {
+  if (parseStoreUrl(url).kind !== "postgres") {
+    throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of Postgres`);
+  }
   try {
     // Several hosts are no URL to the runtime, and to the driver they are.
     new URL(url.replace(/,[^/?]*/, ""));

@@ -1,0 +1,67 @@
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
+import { createLine, type Line } from "./line.ts";
+import { createListener, type Listener } from "./listener.ts";
+import type { Role } from "./session.ts";
+
+/** What a store talks and listens through. */
+export interface Connections {
+  /** One for each purpose. */
+  readonly lines: Readonly<Record<Role, Line>>;
+  /** Hears of what others have changed. */
+  readonly listener: Listener;
+  /** Ends what is the store's own of it. */
+  close(): Promise<void>;
+}
+
+/** How to connect. */
+export interface ConnectionsOptions {
+  /** The server, the database and the login. */
+  readonly url: string;
+  /** Whether statements are prepared by name. */
+  readonly prepare: boolean;
+  /** What stands last in the names that connections have in the server's lists. */
+  readonly label: string;
+  /** Where messages go. */
+  readonly logger: Logger;
+  /** A clock of tests, which is told of what is under way. */
+  readonly clock?: Clock | undefined;
+}
+
+// A heartbeat that hangs must be given up well within the shortest lease in use.
+const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, read: 60_000, care: 30_000 };
+
+/** Connections of one store alone. None is opened yet. */
+export function createConnections(options: ConnectionsOptions): Connections {
+  const lines = {
+    flush: lineFor("flush", options),
+    heartbeat: lineFor("heartbeat", options),
+    read: lineFor("read", options),
+    care: lineFor("care", options),
+  };
+  const listener = listenerFor(options);
+  return {
+    lines,
+    listener,
+    async close() {
+      await Promise.all([listener, ...Object.values(lines)].map((one) => one.close()));
+    },
+  };
+}
+
+/** A connection for a purpose. */
+export function lineFor(role: Role, { url, prepare, label }: ConnectionsOptions): Line {
+  return createLine({ url, prepare, applicationName: applicationName(role, label), deadlineMs: DEADLINES_MS[role] });
+}
+
+/** A connection that listens. */
+export function listenerFor({ url, label, logger, clock }: ConnectionsOptions): Listener {
+  return createListener({ url, applicationName: applicationName("listener", label), logger, clock });
+}
+
+/** What a connection calls itself. */
+function applicationName(role: string, label: string): string {
+  const token = crypto.randomUUID().slice(0, 8);
+  // Postgres cuts it off after 63 bytes, which must not take the token.
+  return `sluice ${role} ${token} ${label}`.slice(0, 63);
+}
