@@ -75,7 +75,13 @@ export function isFromServer(error: unknown): boolean {
 
 /** Whether a row was there already that should have been new. */
 export function isDuplicate(error: unknown): boolean {
-  return isFromServer(error) && codeOf(error) === "23505";
+  // The other code is that of roles and schemas.
+  return isFromServer(error) && ["23505", "42710"].includes(codeOf(error) ?? "");
+}
+
+/** Whether something could not be dropped because something else depends on it. */
+export function isDependency(error: unknown): boolean {
+  return isFromServer(error) && codeOf(error) === "2BP01";
 }
 
 /** Whether it is worth waiting for. */

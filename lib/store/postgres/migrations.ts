@@ -32,14 +32,25 @@ export async function migrate(session: Session): Promise<void> {
   }
 }
 
-async function step(session: Session, run: Run): Promise<void> {
+/**
+ * The same within one transaction, so that nothing stays if it fails; nobody else changes the schema until it ends.
+ * Answers the version that was there, 0 for none.
+ */
+export async function migrateWithin(session: Session, run: Run): Promise<number> {
+  const first = await step(session, run);
+  for (let version = first; version < SCHEMA_VERSION;) version = await step(session, run);
+  return first;
+}
+
+/** Takes one step, unless there is none to take. Answers the version before it. */
+async function step(session: Session, run: Run): Promise<number> {
   const { schema } = session;
   // Of the transaction: one of the session would outlive it behind a pooler.
   await run("select pg_advisory_xact_lock(hashtext('sluice'), hashtext($1))", [schema]);
   // Again, now that nobody else can migrate.
   const version = await versionOf(session, run);
   const statements = MIGRATIONS[version];
-  if (!statements) return;
+  if (!statements) return version;
   if (version === 0) {
     const [there] = await run(SCHEMA_THERE, [schema]);
     // Not "if not exists" alone: it asks for the right to create schemas even where there is nothing to create.
@@ -53,9 +64,11 @@ async function step(session: Session, run: Run): Promise<void> {
          on conflict (key) do update set value = excluded.value`,
     [String(version + 1)],
   );
+  return version;
 }
 
-async function versionOf(session: Session, run: Run): Promise<number> {
+/** The version of the schema, 0 if it is not there. */
+export async function versionOf(session: Session, run: Run): Promise<number> {
   const { name, schema } = session;
   const tables = (await run(TABLES_THERE, [schema, `{${TABLES.join(",")}}`])).map((row) => String(row["name"]));
   if (tables.length === 0) return 0;

@@ -1,6 +1,6 @@
 /**
  * The Postgres store, for those who open it themselves instead of giving its URL to `createRunner()`: to share its
- * connections between tenants.
+ * connections between tenants, or to make and remove tenants.
  *
  * @module
  */
@@ -9,6 +9,15 @@ import { openPostgresStore, type PostgresStoreOptions } from "./store.ts";
 
 export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
+export {
+  createTenant,
+  type CreateTenantOptions,
+  listTenants,
+  removeTenant,
+  type RemoveTenantOptions,
+  type TenantAdminOptions,
+} from "./tenants.ts";
+export type { Tenant } from "./tenant_list.ts";
 
 /**
  * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a schema of its own. The schema

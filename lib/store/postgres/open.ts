@@ -1,6 +1,5 @@
 import { StoreError } from "../../errors.ts";
 import { faultOf, isTransient, messageOf, storeError } from "./faults.ts";
-import { migrate } from "./migrations.ts";
 import type { Role, Session } from "./session.ts";
 
 const OLDEST_SERVER = 140_000;
@@ -12,19 +11,22 @@ select current_setting('server_version_num')::integer as version,
        @now as server_now`;
 
 /**
- * Connects, checks the server and brings the schema up to date. A server that is down, or has no connection left, is
+ * Connects, checks the server and does what `prepare` says, which is to bring the schema up to date. A server that is down, or has no connection left, is
  * waited for, at most `timeoutMs`; what no waiting mends is told at once.
  *
  * @throws {StoreError} If it cannot be used; the message says what to do.
  */
-export async function openSession(session: Session, timeoutMs: number): Promise<void> {
+export async function openSession<T>(
+  session: Session,
+  timeoutMs: number,
+  prepare: (session: Session) => Promise<T>,
+): Promise<T> {
   const { name, logger } = session;
   const since = performance.now();
   for (let tries = 0;; tries++) {
     try {
       await look(session);
-      await migrate(session);
-      return;
+      return await prepare(session);
     } catch (error) {
       const fault = faultOf(error);
       if (!isTransient(fault) || fault === "read_only") throw storeError(error, name, "open");

@@ -18,16 +18,35 @@ const LONGEST = 48;
  * ```
  */
 export function checkSchema(schema: unknown): string {
-  if (typeof schema !== "string") throw invalid(typeof schema, "it must be a string");
-  const shown = JSON.stringify(schema.length > 60 ? `${schema.slice(0, 60)}…` : schema);
-  if (schema.length > LONGEST) throw invalid(shown, `it has more than ${LONGEST} characters`);
-  if (!/^[a-z_][a-z0-9_]*$/.test(schema)) {
-    throw invalid(shown, "it must begin with a lower-case letter or _, and go on with these or digits");
-  }
-  if (schema.startsWith("pg_") || schema === "information_schema") throw invalid(shown, "it belongs to Postgres");
-  return schema;
+  const name = checkName(schema, "schema");
+  if (name === "information_schema") throw invalid("schema", JSON.stringify(name), "it belongs to Postgres");
+  return name;
 }
 
-function invalid(shown: string, reason: string): StoreError {
-  return new StoreError("invalid_schema", `Cannot use ${shown} for the name of a schema: ${reason}`);
+/**
+ * Checks the name of a tenant's role by the same rules.
+ *
+ * @throws {StoreError} `invalid_role`, if it breaks them.
+ */
+export function checkRole(role: unknown): string {
+  const name = checkName(role, "role");
+  if (name === "public" || name === "none") throw invalid("role", JSON.stringify(name), "it belongs to Postgres");
+  return name;
+}
+
+function checkName(name: unknown, kind: Kind): string {
+  if (typeof name !== "string") throw invalid(kind, typeof name, "it must be a string");
+  const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+  if (name.length > LONGEST) throw invalid(kind, shown, `it has more than ${LONGEST} characters`);
+  if (!/^[a-z_][a-z0-9_]*$/.test(name)) {
+    throw invalid(kind, shown, "it must begin with a lower-case letter or _, and go on with these or digits");
+  }
+  if (name.startsWith("pg_")) throw invalid(kind, shown, "it belongs to Postgres");
+  return name;
+}
+
+type Kind = "schema" | "role";
+
+function invalid(kind: Kind, shown: string, reason: string): StoreError {
+  return new StoreError(`invalid_${kind}`, `Cannot use ${shown} for the name of a ${kind}: ${reason}`);
 }

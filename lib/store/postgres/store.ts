@@ -8,6 +8,7 @@ import { commitBatch } from "./commit.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
 import { readFacts } from "./facts.ts";
+import { migrate } from "./migrations.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
@@ -76,7 +77,7 @@ export async function openStoreOn(
   });
   const news = createNews(session.now);
   try {
-    await openSession(session, connectTimeoutMs);
+    await openSession(session, connectTimeoutMs, migrate);
   } catch (error) {
     await close();
     throw error;

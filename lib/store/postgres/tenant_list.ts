@@ -1,0 +1,104 @@
+import { faultOf } from "./faults.ts";
+import { DUE, STRANDED } from "./claim_sql.ts";
+import { SCHEMA_VERSION } from "./migrations.ts";
+import { ORDERED } from "./runners.ts";
+import type { Session } from "./session.ts";
+
+/** A tenant as its database knows it. */
+export interface Tenant {
+  /** The schema. */
+  readonly schema: string;
+  /** The version of its tables. */
+  readonly version: number;
+  /** Runs that have not ended; `undefined` if its version is newer than this Sluice. */
+  readonly live: number | undefined;
+  /** Bytes on disk, indexes included. */
+  readonly bytes: number;
+  /** The roles that `createTenant()` made for it. */
+  readonly roles: readonly string[];
+}
+
+// What the login may not read is not there for it; nor is a "meta" that cannot be ours.
+const CANDIDATES = `
+select n.nspname as schema, sum(pg_total_relation_size(c.oid))::bigint as bytes,
+       (select json_agg(r.rolname order by r.rolname)
+          from pg_catalog.pg_roles as r
+         where shobj_description(r.oid, 'pg_authid') =
+               format('Sluice tenant %I in database %I', n.nspname, current_database())) as roles
+  from pg_catalog.pg_namespace as n
+  join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relkind = 'r'
+ where n.nspname ~ '^[a-z_][a-z0-9_]{0,47}$'
+   and has_schema_privilege(n.oid, 'usage')
+   and exists (
+         select 1
+           from pg_catalog.pg_class as m
+          where m.relnamespace = n.oid and m.relname = 'meta' and has_table_privilege(m.oid, 'select')
+            and 2 = (select count(*)
+                       from pg_catalog.pg_attribute as a
+                      where a.attrelid = m.oid and a.attname in ('key', 'value')))
+ group by n.oid, n.nspname
+ order by n.nspname`;
+
+const AT_ONCE = 50;
+
+/** Schemas that are Sluice's, by name. */
+export async function readTenants(session: Session): Promise<readonly Tenant[]> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await readOnce(session);
+    } catch (error) {
+      // One was removed since the list was read.
+      if (faultOf(error) !== "schema_gone" || tries === 3) throw error;
+    }
+  }
+}
+
+async function readOnce(session: Session): Promise<readonly Tenant[]> {
+  const found = await session.single("care", CANDIDATES, []);
+  const versions = await each(
+    session,
+    found.map((row) => String(row["schema"])),
+    (schema) => `(select value::text from "${schema}".meta where key::text = 'sluice_schema' limit 1)`,
+  );
+  const known = [...versions].flatMap(([schema, value]) => Number(value) <= SCHEMA_VERSION ? [schema] : []);
+  const live = await each(session, known, (schema) => liveIn(`"${schema}".runs`));
+  return found.flatMap((row) => {
+    const schema = String(row["schema"]);
+    const version = Number(versions.get(schema) ?? NaN);
+    if (!Number.isInteger(version)) return [];
+    const count = live.get(schema);
+    const roles = row["roles"] as readonly string[] | null;
+    return [{
+      schema,
+      version,
+      live: count === undefined ? undefined : Number(count),
+      bytes: Number(row["bytes"]),
+      roles: roles ?? [],
+    }];
+  });
+}
+
+/** A text for each schema, asked for many of them in one statement. */
+async function each(
+  session: Session,
+  schemas: readonly string[],
+  select: (schema: string) => string,
+): Promise<ReadonlyMap<string, string | undefined>> {
+  const answers = new Map<string, string | undefined>();
+  for (let at = 0; at < schemas.length; at += AT_ONCE) {
+    const part = schemas.slice(at, at + AT_ONCE);
+    const sql = part.map((schema) => `select '${schema}' as schema, ${select(schema)} as answer`).join(" union all ");
+    for (const row of await session.single("care", sql, [])) {
+      const { schema, answer } = row;
+      answers.set(String(schema), typeof answer === "string" ? answer : undefined);
+    }
+  }
+  return answers;
+}
+
+/** Every live run stands in one of the small indexes: it is owned, or ordered, or may be claimed, or is stranded. */
+function liveIn(runs: string): string {
+  const count = (where: string): string => `(select count(*) from ${runs} as r where ${where})`;
+  const all = ["r.owner is not null", `${ORDERED} and r.owner is null`, DUE, STRANDED].map(count);
+  return `(${all.join(" + ")})::text`;
+}

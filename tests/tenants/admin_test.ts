@@ -1,0 +1,246 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { StoreError } from "../../lib/errors.ts";
+import { createTenant, listTenants, postgresStore, removeTenant } from "../../lib/store/postgres/mod.ts";
+import { test } from "../harness.ts";
+import { startProxy } from "../proxy.ts";
+import { commit, newRun } from "../store/contract/fixture.ts";
+import { connect, openSite, type Site, urlFor } from "./site.ts";
+
+const NOWHERE = "postgres://nobody:hunter2@127.0.0.1:1/none";
+
+/** What something is refused with; nothing of it may hold the password that all these tests use. */
+async function refused(work: () => Promise<unknown>): Promise<StoreError> {
+  const error = await assertRejects(work, StoreError);
+  assert(!`${error.message}${error.stack}${String(error.cause)}`.includes("hunter2"), error.message);
+  return error;
+}
+
+/** Whether a schema or a role of that name is there. */
+async function left({ sql }: Site, name: string): Promise<{ schema: boolean; role: boolean }> {
+  const [row] =
+    await sql`select to_regnamespace(${name}) is not null as schema, to_regrole(${name}) is not null as role`;
+  return { schema: row?.["schema"], role: row?.["role"] };
+}
+
+test("hostile names of tenants and roles are refused before anything is connected to", async () => {
+  const hostile = [
+    ...['x"; drop table y; --', "x'; select 1; --", "x;y", "x\0", "x\n", "x y", "a.b", "", "1st", "Upper", "ä", "$1"],
+    ...["a".repeat(49), "pg_mine", "pg_catalog", "public"],
+  ];
+  for (const name of [...hostile, "information_schema", 7 as unknown as string, undefined as unknown as string]) {
+    const created = await refused(() => createTenant(NOWHERE, { schema: name }));
+    const removed = await refused(() => removeTenant(NOWHERE, { schema: name }));
+    assertEquals([created.code, removed.code], ["invalid_schema", "invalid_schema"], String(name));
+  }
+  for (const role of [...hostile, "none"]) {
+    const created = await refused(() => createTenant(NOWHERE, { schema: "fine", role, password: "hunter2" }));
+    const removed = await refused(() => removeTenant(NOWHERE, { schema: "fine", role }));
+    assertEquals([created.code, removed.code], ["invalid_role", "invalid_role"], role);
+  }
+});
+
+test("a password without a role, and one that is none, are refused", async () => {
+  await assertRejects(() => createTenant(NOWHERE, { schema: "x", password: "hunter2" }), TypeError, "it needs a role");
+  for (const password of ["", "a\0b", 5 as unknown as string]) {
+    await assertRejects(() => createTenant(NOWHERE, { schema: "x", role: "x", password }), TypeError, "its password");
+  }
+});
+
+test("a tenant is made once, however often and by however many at once", async () => {
+  await using site = openSite();
+  const schema = site.name();
+  const all = Array.from({ length: 8 }, () => createTenant(site.url, { schema, role: schema, password: "hunter2" }));
+  assertEquals((await Promise.all(all)).filter((isNew) => isNew).length, 1);
+  assertEquals(await createTenant(site.url, { schema }), false);
+  const store = await postgresStore(urlFor(schema, "hunter2"), { schema });
+  await commit(store, { starts: [newRun(), newRun()] });
+  await store.close();
+  const tenant = (await listTenants(site.url)).find((one) => one.schema === schema);
+  const { bytes = 0, ...rest } = tenant ?? {};
+  assertEquals(rest as unknown, { schema, version: 1, live: 2, roles: [schema] });
+  assert(bytes > 0);
+});
+
+test("a tenant's password is changed by creating it again, and kept where none is given", async () => {
+  await using site = openSite();
+  const { schema, url } = await site.create();
+  await createTenant(site.url, { schema, role: schema });
+  await (await postgresStore(url, { schema })).close();
+  // Quotes and what Unicode composes: nothing of a password is SQL.
+  const password = `hunter2 ' " \\ $$ é`;
+  await createTenant(site.url, { schema, role: schema, password });
+  await (await postgresStore(urlFor(schema, password), { schema })).close();
+  // A server that trusts whoever comes, as some are set up for tests, asks for no password.
+  const sql = connect(urlFor(schema, "wrong"));
+  const trusts = await sql`select 1`.then(() => true, () => false);
+  await sql.end({ timeout: 1 });
+  if (!trusts) assertEquals((await refused(() => postgresStore(url, { schema }))).code, "login_failed");
+});
+
+test("a password is in no statement that the server sees, and in no message", async () => {
+  await using site = openSite();
+  const schema = site.name();
+  const { hostname, port } = new URL(site.url);
+  await using proxy = await startProxy({ host: hostname, port: Number(port) });
+  let isSeen = false;
+  void proxy.asked("hunter2").then(() => void (isSeen = true));
+  const hashed = proxy.asked("SCRAM-SHA-256$4096:");
+  const through = new URL(site.url);
+  through.port = String(proxy.port);
+  await createTenant(through.href, { schema, role: schema, password: "hunter2" });
+  await hashed;
+  assertEquals(isSeen, false);
+  const lines: string[] = [];
+  const log = (message: string, fields?: unknown): void => void lines.push(message + JSON.stringify(fields ?? {}));
+  const logger = { debug: log, info: log, warn: log, error: log };
+  const error = await refused(() =>
+    createTenant(NOWHERE, { schema, role: schema, password: "hunter2", connectTimeoutMs: 100, logger })
+  );
+  assertEquals(error.code, "cannot_connect");
+  assert(lines.length > 0 && !lines.join().includes("hunter2"));
+});
+
+test("a login that may not create schemas is told so, and one that may not make roles leaves nothing behind", async () => {
+  await using site = openSite();
+  const [admin, schema] = [site.name(), site.name()];
+  const database = new URL(site.url).pathname.slice(1);
+  await site.sql.unsafe(`create role "${admin}" login password 'hunter2'`);
+  const url = urlFor(admin, "hunter2");
+  const first = await refused(() => createTenant(url, { schema }));
+  assertEquals(first.code, "not_permitted");
+  assertStringIncludes(first.message, "may not create schemas here (permission denied for database");
+  await site.sql.unsafe(`grant create on database "${database}" to "${admin}"`);
+  try {
+    const second = await refused(() => createTenant(url, { schema, role: schema, password: "hunter2" }));
+    assertEquals(second.code, "not_permitted");
+    assertStringIncludes(second.message, "may not make roles (permission denied to create role)");
+    assertEquals(await left(site, schema), { schema: false, role: false });
+    assertEquals(await createTenant(url, { schema }), true);
+    assertEquals(await removeTenant(url, { schema }), true);
+  } finally {
+    await site.sql.unsafe(`drop owned by "${admin}"`);
+  }
+});
+
+test("a role that was not made for this tenant is neither changed nor dropped", async () => {
+  await using site = openSite();
+  const [mine, schema] = [site.name(), site.name()];
+  const other = await site.create();
+  await site.sql.unsafe(`create role "${mine}" createdb`);
+  for (const role of [mine, other.schema, new URL(site.url).username]) {
+    const error = await refused(() => createTenant(site.url, { schema, role, password: "hunter2" }));
+    assertEquals(error.code, "role_taken");
+    assertEquals(await left(site, schema), { schema: false, role: false });
+  }
+  await createTenant(site.url, { schema });
+  assertEquals((await refused(() => removeTenant(site.url, { schema, role: mine }))).code, "role_taken");
+  assertEquals([(await left(site, schema)).schema, (await left(site, mine)).role], [true, true]);
+  // Its own password stands.
+  await (await postgresStore(other.url, { schema: other.schema })).close();
+});
+
+test("a schema with things of somebody else becomes no tenant", async () => {
+  await using site = openSite();
+  const schema = site.name();
+  await site.sql.unsafe(`create schema "${schema}"`);
+  assertEquals((await refused(() => removeTenant(site.url, { schema }))).code, "not_a_tenant");
+  await site.sql.unsafe(`create table "${schema}".customers (id int primary key generated always as identity)`);
+  const error = await refused(() => createTenant(site.url, { schema, role: schema }));
+  assertEquals(error.code, "foreign_tables");
+  assertStringIncludes(error.message, `sequence ${schema}.customers_id_seq, table ${schema}.customers`);
+  assertEquals(await left(site, schema), { schema: true, role: false });
+  assertEquals(
+    (await site.sql`select relname from pg_class where relnamespace = ${schema}::regnamespace
+                                  and relkind = 'r'`).map(({ relname }) => relname),
+    ["customers"],
+  );
+});
+
+test("an empty schema that an administrator has made becomes a tenant", async () => {
+  await using site = openSite();
+  const schema = site.name();
+  await site.sql.unsafe(`create schema "${schema}"`);
+  assertEquals(await createTenant(site.url, { schema }), true);
+  assertEquals(await removeTenant(site.url, { schema }), true);
+});
+
+test("removing a tenant takes its schema and its role, and may be repeated", async () => {
+  await using site = openSite();
+  const { schema, url } = await site.create();
+  const store = await postgresStore(url, { schema });
+  await commit(store, { starts: [newRun()] });
+  await store.close();
+  assertEquals(await removeTenant(site.url, { schema, role: schema }), true);
+  assertEquals(await left(site, schema), { schema: false, role: false });
+  assertEquals(await removeTenant(site.url, { schema, role: schema }), false);
+  assertEquals((await listTenants(site.url)).filter((one) => one.schema === schema), []);
+});
+
+test("a tenant whose role was left is removed with it later", async () => {
+  await using site = openSite();
+  const { schema } = await site.create();
+  assertEquals(await removeTenant(site.url, { schema }), true);
+  assertEquals(await left(site, schema), { schema: false, role: true });
+  assertEquals(await removeTenant(site.url, { schema, role: schema }), true);
+  assertEquals(await left(site, schema), { schema: false, role: false });
+});
+
+test("a schema that is not Sluice's is not removed, whatever its tables are called", async () => {
+  await using site = openSite();
+  const schema = site.name();
+  await site.sql.unsafe(`create schema "${schema}"`);
+  for (
+    const sql of [
+      `create table "${schema}".customers (name text)`,
+      `create table "${schema}".runs (id int)`,
+      `create table "${schema}".meta (key text, value text)`,
+    ]
+  ) {
+    await site.sql.unsafe(sql);
+    const error = await refused(() => removeTenant(site.url, { schema }));
+    assertEquals(error.code, "not_a_tenant");
+    assertStringIncludes(error.message, `Cannot remove schema "${schema}"`);
+  }
+  assertEquals((await listTenants(site.url)).filter((one) => one.schema === schema), []);
+  assertEquals((await site.sql.unsafe(`select * from "${schema}".customers`)).length, 0);
+});
+
+test("a tenant that holds things of somebody else, or that others depend on, is not removed", async () => {
+  await using site = openSite();
+  const { schema } = await site.create();
+  await site.sql.unsafe(`create view "${schema}".mine as select 1`);
+  const strange = await refused(() => removeTenant(site.url, { schema }));
+  assertEquals(strange.code, "foreign_tables");
+  assertStringIncludes(strange.message, `(view ${schema}.mine)`);
+  const reports = site.name();
+  await site.sql.unsafe(`drop view "${schema}".mine`);
+  await site.sql.unsafe(`create schema "${reports}"`);
+  await site.sql.unsafe(`create view "${reports}".all_runs as select * from "${schema}".runs`);
+  const used = await refused(() => removeTenant(site.url, { schema, role: schema }));
+  assertEquals(used.code, "tenant_in_use");
+  assertEquals(await left(site, schema), { schema: true, role: true });
+  assertEquals((await site.sql.unsafe(`select * from "${reports}".all_runs`)).length, 0);
+});
+
+test("a tenant of a newer Sluice is listed as such, and neither changed nor removed", async () => {
+  await using site = openSite();
+  const { schema } = await site.create();
+  await site.sql.unsafe(`update "${schema}".meta set value = '999'`);
+  assertEquals((await refused(() => createTenant(site.url, { schema }))).code, "newer_schema");
+  assertEquals((await refused(() => removeTenant(site.url, { schema }))).code, "newer_schema");
+  const tenant = (await listTenants(site.url)).find((one) => one.schema === schema);
+  assertEquals([tenant?.version, tenant?.live], [999, undefined]);
+  await site.sql.unsafe(`update "${schema}".meta set value = '1'`);
+});
+
+test("a tenant's login lists its own tenant and no other, and can remove none", async () => {
+  await using site = openSite();
+  const [first, second] = [await site.create(), await site.create()];
+  assertEquals((await listTenants(first.url)).map(({ schema }) => schema), [first.schema]);
+  for (const { schema } of [first, second]) {
+    const error = await refused(() => removeTenant(first.url, { schema }));
+    assertEquals(error.code, "not_permitted");
+  }
+  const all = (await listTenants(site.url)).map(({ schema }) => schema);
+  assertEquals([all.includes(first.schema), all.includes(second.schema)], [true, true]);
+});

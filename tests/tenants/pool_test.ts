@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { createClient, createRunner, RunNotFoundError, StoreError, workflow } from "../../mod.ts";
+import { createPostgresPool, createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
+import { test } from "../harness.ts";
+import { commit, newRun } from "../store/contract/fixture.ts";
+import { tempDir } from "../temp_dir.ts";
+import { openSite } from "./site.ts";
+
+test("runners of fifty tenants on one pool execute their own runs and no others, over few connections", async () => {
+  await using site = openSite();
+  const url = await site.admin();
+  const pool = createPostgresPool(url, { width: 1 });
+  const seen: string[] = [];
+  const tenants = await Promise.all(Array.from({ length: 50 }, async (_, n) => {
+    const schema = site.name();
+    const flow = workflow("flow", { version: "1" })
+      .task("mine", { run: ({ ctx }) => void seen.push(`${n} ${ctx.runId}`) })
+      .task("next", { after: ["mine"], run: () => n })
+      .returns("next");
+    const store = await pool.store({ schema });
+    const client = await createClient(store, { workflows: [flow] });
+    // Left for the runner that opens later, so that it has to claim them.
+    const runs = await client.startMany(flow, Array.from({ length: 5 }, () => undefined));
+    return { n, store, flow, client, runs };
+  }));
+  const runners = await Promise.all(tenants.map(({ store, flow }) => createRunner(store, { workflows: [flow] })));
+  const results = await Promise.all(tenants.map(({ runs }) => Promise.all(runs.map((run) => run.result()))));
+  assertEquals(results, tenants.map(({ n }) => [n, n, n, n, n]));
+  const own = tenants.flatMap(({ n, runs }) => runs.map(({ id }) => `${n} ${id}`));
+  assertEquals(seen.toSorted(), own.toSorted());
+  assertEquals(await site.connections(url), 5);
+  await Promise.all([...runners, ...tenants.map(({ client }) => client)].map((one) => one.stop()));
+  await pool.close();
+  assertEquals(await site.connections(url), 0);
+});
+
+test("a store on a pool hears of its own tenant's news, and of no other's", async () => {
+  await using site = openSite();
+  await using pool = createPostgresPool(site.url, { width: 1 });
+  const [first, second] = [site.name(), site.name()];
+  const [mine, other] = [await pool.store({ schema: first }), await pool.store({ schema: second })];
+  let heard = Promise.withResolvers<void>();
+  let others = 0;
+  mine.watch(() => heard.resolve());
+  other.watch(() => others++);
+  // Once it listens it says so, as it may have missed something.
+  await heard.promise;
+  const [quiet] = [others];
+  heard = Promise.withResolvers();
+  const sender = await pool.store({ schema: first });
+  await commit(sender, { starts: [newRun({ dueAt: 0 })] });
+  await heard.promise;
+  assert(others <= Math.max(quiet, 1), "the other was told nothing but that it listens");
+});
+
+test("a handle on a run of another tenant finds nothing, whatever is asked of it", async () => {
+  await using site = openSite();
+  await using pool = createPostgresPool(site.url);
+  const flow = workflow("flow", { version: "1" }).task("a", { run: () => 1 });
+  const clients = await Promise.all(
+    [site.name(), site.name()].map(async (schema) =>
+      await createClient(await pool.store({ schema }), { workflows: [flow] })
+    ),
+  );
+  const [mine, other] = clients as [typeof clients[0], typeof clients[0]];
+  const { id } = await mine!.start(flow, undefined, { key: "k", tags: ["t"] });
+  const handle = other!.get(id);
+  const asked = [
+    () => handle.status(),
+    () => handle.outcome(),
+    () => handle.result(),
+    () => handle.tasks(),
+    () => handle.cancel(),
+    () => handle.pause(),
+    () => handle.resume(),
+    () => handle.retry(),
+    () => handle.fork(),
+    () => handle.events()[Symbol.asyncIterator]().next(),
+    () => other!.explain(id),
+  ];
+  for (const ask of asked) await assertRejects(ask, RunNotFoundError);
+  assertEquals((await other!.list()).runs, []);
+  assertEquals((await other!.list({ workflow: "flow", tags: ["t"], state: "pending" })).runs, []);
+  assertEquals(await other!.stranded(), []);
+  assertEquals((await other!.stats()).runs.pending, 0);
+  const same = await other!.start(flow, undefined, { key: "k" });
+  assert(same.id !== id, "the key is the tenant's own");
+  assertEquals((await mine!.get(id).status()).state, "pending");
+  await Promise.all(clients.map((client) => client.stop()));
+});
+
+test("closing a store on a pool leaves the others open, and closing the pool closes them", async () => {
+  await using site = openSite();
+  const pool = createPostgresPool(site.url);
+  const [first, second] = [await pool.store({ schema: site.name() }), await pool.store({ schema: site.name() })];
+  first.watch(() => {});
+  second.watch(() => {});
+  await first.close();
+  await assertRejects(() => first.counts(), StoreError, "was closed");
+  assertEquals((await second.counts()).pending, 0);
+  await pool.close();
+  const error = await assertRejects(() => second.counts(), StoreError);
+  assertEquals(error.code, "store_closed");
+  await assertRejects(() => pool.store({ schema: site.name() }), StoreError, "was closed");
+});
+
+test("stores on a pool go on when every connection of it is ended", async () => {
+  await using site = openSite();
+  const url = await site.admin();
+  await using pool = createPostgresPool(url);
+  const stores = await Promise.all([1, 2, 3].map(() => pool.store({ schema: site.name() })));
+  for (let round = 0; round < 3; round++) {
+    const work = stores.flatMap((store) => Array.from({ length: 20 }, () => commit(store, { starts: [newRun()] })));
+    await site.sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${new URL(url).username}`;
+    await Promise.all(work);
+  }
+  for (const store of stores) assertEquals((await store.counts()).pending, 60);
+  const left = await site.connections(url);
+  assert(left <= 6, `${left} connections: one that was lost is made anew where it is needed, and once`);
+});
+
+test("a tenant that is removed and made again works on a pool that knew it before", async () => {
+  await using site = openSite();
+  await using pool = createPostgresPool(site.url, { width: 1 });
+  const schema = site.name();
+  for (let round = 0; round < 2; round++) {
+    await createTenant(site.url, { schema });
+    const store = await pool.store({ schema });
+    await commit(store, { starts: [newRun()] });
+    assertEquals((await store.counts()).pending, 1);
+    await store.close();
+    await removeTenant(site.url, { schema });
+  }
+});
+
+test("a pool refuses what it cannot use, without the password", async () => {
+  assertThrows(() => createPostgresPool("postgres://me@localhost/app", { width: 0 }), RangeError, "width");
+  assertThrows(() => createPostgresPool("sqlite::memory:"), StoreError, "it is none of Postgres");
+  const pool = createPostgresPool("postgres://me:secret@127.0.0.1:1/none");
+  assertEquals(pool.name, "postgres://me:***@127.0.0.1:1/none");
+  await assertRejects(() => pool.store({ schema: "a; b" }), StoreError, "for the name of a schema");
+  await assertRejects(() => pool.store({ connectTimeoutMs: 100 }), StoreError, "me:***@127.0.0.1");
+  await pool.close();
+});
+
+test("a schema with SQLite, or with a store that has its own, is an error", async () => {
+  using dir = tempDir();
+  const flow = workflow("flow").task("a", { run: () => 1 });
+  const options = { workflows: [flow], schema: "acme" };
+  for (const url of ["sqlite::memory:", `sqlite://${dir.path}/app.db`]) {
+    await assertRejects(() => createRunner(url, options), TypeError, "schema is for Postgres");
+    await assertRejects(() => createClient(url, options), TypeError, "schema is for Postgres");
+  }
+  await using site = openSite();
+  await using pool = createPostgresPool(site.url);
+  const store = await pool.store({ schema: site.name() });
+  await assertRejects(() => createRunner(store, options), TypeError, "was opened with its own");
+});

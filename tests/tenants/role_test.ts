@@ -1,0 +1,182 @@
+/** What a tenant's login can reach: asked of the server, past Sluice. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
+import { postgresStore } from "../../lib/store/postgres/mod.ts";
+import { test } from "../harness.ts";
+import { commit, newRun } from "../store/contract/fixture.ts";
+import { connect, openSite } from "./site.ts";
+
+const TABLES = ["runs", "tasks", "workflows", "events", "runners", "meta"];
+
+/** What the server says against each of some statements; `undefined` where it has nothing against it. */
+async function denials(url: string, statements: readonly string[]): Promise<(string | undefined)[]> {
+  const sql = connect(url);
+  try {
+    const denials: (string | undefined)[] = [];
+    for (const statement of statements) {
+      denials.push(await sql.unsafe(statement).then(() => undefined, ({ code }) => String(code)));
+    }
+    return denials;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+test("a tenant's login can neither read nor write any table of another tenant", async () => {
+  await using site = openSite();
+  const [mine, other] = [await site.create(), await site.create()];
+  for (const table of TABLES) {
+    const at = `"${other.schema}"."${table}"`;
+    const statements = [
+      `select * from ${at}`,
+      `insert into ${at} default values`,
+      `delete from ${at}`,
+      `truncate ${at}`,
+      `do $$ begin lock table ${at}; end $$`,
+      `drop table ${at}`,
+      `alter table ${at} add column mine int`,
+      `grant select on ${at} to "${mine.schema}"`,
+    ];
+    assertEquals(await denials(mine.url, statements), statements.map(() => "42501"), table);
+  }
+  const more = [
+    `select nextval('"${other.schema}".runs_seq_seq')`,
+    `create table "${other.schema}".mine (x int)`,
+    `drop schema "${other.schema}" cascade`,
+    `set role "${other.schema}"`,
+    `alter role "${other.schema}" password 'mine'`,
+    `drop role "${other.schema}"`,
+  ];
+  assertEquals(await denials(mine.url, more), more.map(() => "42501"));
+});
+
+test("a tenant's login can create nothing, not even in its own schema, and change no table", async () => {
+  await using site = openSite();
+  const { schema, url } = await site.create();
+  const statements = [
+    `create table "${schema}".mine (x int)`,
+    `create view "${schema}".mine as select 1`,
+    `create sequence "${schema}".mine`,
+    `create type "${schema}".mine as enum ('x')`,
+    `create function "${schema}".mine() returns int language sql as 'select 1'`,
+    `create index on "${schema}".runs (reason)`,
+    `create trigger mine after insert on "${schema}".runs execute function suppress_redundant_updates_trigger()`,
+    `alter table "${schema}".runs add column mine int`,
+    `drop table "${schema}".runs`,
+    `truncate "${schema}".runs`,
+    `drop schema "${schema}" cascade`,
+    `create schema mine`,
+    `create role mine`,
+    `create database mine`,
+    `create extension pg_stat_statements`,
+    `alter role "${schema}" superuser`,
+    `alter system set work_mem = '1GB'`,
+    `copy (select 1) to program 'true'`,
+    `insert into "${schema}".meta values ('x', 'y')`,
+    `update "${schema}".meta set value = '0'`,
+    `delete from "${schema}".meta`,
+  ];
+  const denied = await denials(url, statements);
+  assertEquals(statements.filter((_, at) => denied[at] !== "42501"), []);
+  // Before version 15 everybody may create in the schema of everybody.
+  const [server] = await site.sql`select current_setting('server_version_num')::int >= 150000 as strict`;
+  if (server?.["strict"]) assertEquals(await denials(url, ["create table public.mine (x int)"]), ["42501"]);
+});
+
+test("a tenant's login cannot open another tenant, nor make one", async () => {
+  await using site = openSite();
+  const [mine, other] = [await site.create(), await site.create()];
+  for (const schema of [other.schema, site.name()]) {
+    const error = await assertRejects(() => postgresStore(mine.url, { schema }));
+    assertEquals((error as { code?: string }).code, "not_permitted");
+  }
+});
+
+test("a tenant's login is enough for all that a runner does", async () => {
+  await using site = openSite();
+  const { schema, url } = await site.create();
+  const flow = workflow("flow").task("a", { run: () => 1 }).task("b", { after: ["a"], run: ({ a }) => a + 1 })
+    .task("c", { retry: 1, run: () => Promise.reject(new Error("no")) });
+  const warnings: string[] = [];
+  const note = (message: string): void => void warnings.push(message);
+  const logger = { debug() {}, info() {}, warn: note, error: note };
+  await using runner = await createRunner(url, { schema, workflows: [flow], retention: "1ms", logger });
+  const run = await runner.start(flow);
+  assertEquals((await run.outcome()).status, "failed");
+  await run.retry();
+  assertEquals((await run.outcome()).status, "failed");
+  const later = await runner.start(flow, undefined, { delay: "1h", key: "later" });
+  await later.pause();
+  await later.resume();
+  await later.cancel();
+  assertEquals((await runner.stats()).runs.cancelled, 1);
+  await runner.stop();
+  const store = await postgresStore(url, { schema });
+  await commit(store, { starts: [newRun()] });
+  await store.recover({ dead: [99], recoveryLimit: 5, limit: 10 });
+  assertEquals(await store.prune(Number.MAX_SAFE_INTEGER, 10), 2);
+  await store.close();
+  assertEquals(warnings, []);
+});
+
+test("of another tenant a login sees no statement, no statistics of values and no connection to end", async () => {
+  await using site = openSite();
+  const [mine, other] = [await site.create(), await site.create()];
+  const store = await postgresStore(other.url, { schema: other.schema });
+  await commit(store, { starts: [newRun({ input: '"secret"' })] });
+  await site.sql.unsafe(`analyze "${other.schema}".runs`);
+  const sql = connect(mine.url);
+  const values = await sql`select * from pg_stats where schemaname = ${other.schema}`;
+  assertEquals(values.length, 0);
+  const backends = await sql`
+    select pid, query, client_addr from pg_stat_activity where usename = ${other.schema} and application_name <> ''`;
+  assert(backends.length > 0);
+  const hidden = { query: "<insufficient privilege>", client_addr: null };
+  assertEquals(backends.map(({ query, client_addr }) => ({ query, client_addr })), backends.map(() => hidden));
+  await sql.end({ timeout: 1 });
+  const ends = backends.flatMap(({ pid }) => [
+    `select pg_cancel_backend(${pid})`,
+    `select pg_terminate_backend(${pid})`,
+  ]);
+  assertEquals(await denials(mine.url, ends), ends.map(() => "42501"));
+  assertEquals((await store.counts()).pending, 1);
+  await store.close();
+});
+
+test("a login that listens to another tenant learns that something happens there, and nothing of what", async () => {
+  await using site = openSite();
+  const [mine, other] = [await site.create(), await site.create()];
+  const heard: string[] = [];
+  const sql = connect(mine.url);
+  await sql.listen(`sluice_${other.schema}`, (payload) => void heard.push(payload));
+  const flow = workflow("payroll", { input: unchecked<string>() }).task("a", { run: () => 1 });
+  const client = await createClient(other.url, { schema: other.schema, workflows: [flow] });
+  const run = await client.start(flow, "secret", { key: "secret", tags: ["secret"] });
+  await run.cancel("secret");
+  await sql.notify(`sluice_${other.schema}`, "mark");
+  while (!heard.includes("mark")) await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(heard.map((payload) => payload.replace(/^[0-9a-f]{8} /, "")), ["due", "order", "mark"]);
+  await sql.end({ timeout: 1 });
+  await client.stop();
+});
+
+test("notifications that another tenant's login makes up change nothing, and cost little", async () => {
+  await using site = openSite();
+  const [mine, other] = [await site.create(), await site.create()];
+  const store = await postgresStore(other.url, { schema: other.schema });
+  let hints = 0;
+  store.watch(() => hints++);
+  while (hints === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const begun = performance.now();
+  const sql = connect(mine.url);
+  for (let n = 0; n < 10; n++) {
+    await sql`select pg_notify(${`sluice_${other.schema}`}, 'made up ' || ${n} || ' ' || x)
+                from generate_series(1, 1000) as x`;
+  }
+  await sql.end({ timeout: 1 });
+  while (hints < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  // Those within ten milliseconds are one.
+  assert(hints <= 2 + (performance.now() - begun) / 10, `${hints}`);
+  assertEquals(store.counters().commits, 0);
+  await store.close();
+});
