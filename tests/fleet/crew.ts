@@ -1,0 +1,110 @@
+/** Runners of one schema, each with connections of its own, whose bodies a test lets go on. */
+import { type Client, createClient, createRunner, type Runner, type RunnerOptions } from "../../mod.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { type Work, work } from "./work.ts";
+import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
+
+/** A body that has begun and waits to be let go. */
+interface Held {
+  readonly input: number;
+  readonly release: () => void;
+}
+
+/** A runner, and what its bodies do. */
+export interface Member {
+  readonly runner: Runner<Work>;
+  /** The inputs of its bodies, in the order in which they began. */
+  readonly begun: readonly number[];
+  /** Bodies that have begun and not ended. */
+  readonly held: readonly Held[];
+  /** The most that there ever were of these. */
+  readonly most: number;
+  /** Lets everything go on, also what begins later. */
+  open(): void;
+}
+
+/** Runners of one schema; disposing of it stops them and drops the schema. */
+export interface Crew extends AsyncDisposable {
+  readonly on: TestSchema;
+  /** Starts runs, and executes none. */
+  readonly client: Client<Work>;
+  /** Adds a runner, on a store that `wrap` may change. */
+  add(options: Omit<RunnerOptions<Work>, "workflows">, wrap?: (store: Store) => Store): Promise<Member>;
+  /** How many runs each runner owns, as the database has it, smallest first. */
+  owned(): Promise<number[]>;
+}
+
+/** Opens a schema without any runner. */
+export async function openCrew(): Promise<Crew> {
+  const on = testSchema();
+  const stops: (() => Promise<void>)[] = [];
+  const store = await open();
+  const client = await createClient(store, { workflows: [work(() => Promise.resolve())] });
+  return {
+    on,
+    client,
+    async add(options, wrap = (store) => store) {
+      const store = await open();
+      const { member, run } = bodies();
+      const runner = await createRunner(wrap(store), { workflows: [work(run)], ...options });
+      stops.unshift(() => (member.open(), runner.stop()));
+      return Object.assign(member, { runner });
+    },
+    async owned() {
+      const rows = await on.sql`select count(*) as n from runs where owner is not null group by owner order by 1`;
+      return rows.map(({ n }) => n);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(stops.map((stop) => stop()));
+      await client.stop();
+      await on[Symbol.asyncDispose]();
+    },
+  };
+
+  function open(): Promise<Store> {
+    return on.open();
+  }
+}
+
+function bodies(): { member: Omit<Member, "runner">; run: (input: number) => Promise<void> } {
+  const begun: number[] = [];
+  const held: Held[] = [];
+  let most = 0;
+  let isOpen = false;
+  const member = {
+    begun,
+    held,
+    get most() {
+      return most;
+    },
+    open() {
+      isOpen = true;
+      for (const { release } of [...held]) release();
+    },
+  };
+  return { member, run };
+
+  function run(input: number): Promise<void> {
+    begun.push(input);
+    return new Promise((resolve) => {
+      const one: Held = {
+        input,
+        release() {
+          held.splice(held.indexOf(one), 1);
+          resolve();
+        },
+      };
+      held.push(one);
+      most = Math.max(most, held.length);
+      if (isOpen) setTimeout(one.release, 1);
+    });
+  }
+}
+
+/** Waits for what must come soon. */
+export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 20_000; !await what();) {
+    if (performance.now() > deadline) throw new Error(`Not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,131 @@
+/** What runners tell each other: hints, as few as can be, on which nothing depends. */
+import { assert, assertEquals } from "@std/assert";
+import postgres from "postgres";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { test } from "../harness.ts";
+import { openCrew, until } from "./crew.ts";
+import type { TestSchema } from "../store/postgres_schema.ts";
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+
+/** Hears every notification of a schema. */
+async function ear({ url, schema }: TestSchema) {
+  const sql = postgres(url, { max: 1, max_lifetime: null, fetch_types: false, onnotice() {} });
+  const heard: string[] = [];
+  await sql.listen(`sluice_${schema}`, (payload) => void heard.push(payload));
+  return {
+    heard,
+    /** What was told until now, but for what is said to find out. */
+    async all(): Promise<readonly string[]> {
+      await sql.notify(`sluice_${schema}`, "mark");
+      await until(() => heard.includes("mark"));
+      return heard.splice(0).filter((payload) => payload !== "mark");
+    },
+    close: () => sql.end({ timeout: 1 }),
+  };
+}
+
+test("a run whose notification gets to nobody is found by the poll, and not before", async () => {
+  await using crew = await openCrew();
+  const clock = createFakeClock();
+  let [claims, answers] = [0, 0];
+  const member = await crew.add({ clock }, (store) => ({
+    ...store,
+    watch: () => () => {},
+    async commit(batch) {
+      claims++;
+      const receipt = await store.commit(batch);
+      answers++;
+      return receipt;
+    },
+  }));
+  // As it begins, and every two seconds.
+  for (const many of [1, 2]) {
+    await until(() => answers === many);
+    await clock.advance("2s");
+  }
+  await until(() => answers === 3);
+  const run = await crew.client.start("work", 1);
+  const listener = await ear(crew.on);
+  await listener.all();
+  await clock.advance("1900ms");
+  assertEquals([claims, (await run.status()).state], [3, "pending"]);
+  await clock.advance("100ms");
+  await until(() => member.begun.length === 1);
+  assertEquals(claims, 4);
+  await listener.close();
+});
+
+test("with a listener that is cut again and again, runs are found all the same", async () => {
+  await using crew = await openCrew();
+  const { sql, schema } = crew.on;
+  const member = await crew.add({});
+  member.open();
+  let isOver = false;
+  let cuts = 0;
+  const cutting = (async () => {
+    while (!isOver) {
+      const ended = await sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where application_name like ${`sluice listener%${schema}`}`;
+      cuts += ended.length;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  for (const n of numbers(3)) {
+    const run = await crew.client.start("work", n);
+    await until(async () => (await run.status()).state === "completed");
+  }
+  isOver = true;
+  await cutting;
+  assert(cuts > 2, `${cuts}`);
+});
+
+test("a thousand runs that are started at once are told of once for each commit, and those of one commit once", async () => {
+  await using crew = await openCrew();
+  const listener = await ear(crew.on);
+  const before = (await crew.client.stats()).store.commits;
+  await Promise.all(numbers(1_000).map((n) => crew.client.start("work", n)));
+  const commits = (await crew.client.stats()).store.commits - before;
+  assert(commits <= 10, `${commits} commits`);
+  assertEquals((await listener.all()).length, commits);
+  await crew.client.startMany("work", numbers(1_000));
+  assertEquals((await listener.all()).length, 1);
+  // Of what nobody has to look for now, nobody is told.
+  await crew.client.startMany("work", numbers(10), { delay: "1h" });
+  assertEquals(await listener.all(), []);
+  await listener.close();
+});
+
+test("an idle runner writes nothing but its heartbeat, as the server counts it, and tells nobody of it", async () => {
+  await using crew = await openCrew();
+  const { sql, schema } = crew.on;
+  const listener = await ear(crew.on);
+  const clock = createFakeClock();
+  let store: Store | undefined;
+  const member = await crew.add({ clock }, (given) => store = given);
+  await crew.client.stop();
+  for (let second = 0; second < 120; second++) {
+    await clock.advance("1s");
+    // The clock does not know of the server's answers.
+    await Promise.all([store!.runners(), store!.counts(), store!.orders(0)]);
+  }
+  assertEquals(await listener.all(), []);
+  await member.runner.stop();
+  await store!.close();
+  await listener.close();
+  const written = async () =>
+    Object.fromEntries(
+      (await sql`
+        select relname, n_tup_ins || ' ' || n_tup_upd || ' ' || n_tup_del as rows
+          from pg_stat_user_tables where schemaname = ${schema} and relname <> 'meta'`)
+        .map(({ relname, rows }) => [relname, rows]),
+    );
+  // Connections tell the statistics what they did when they end.
+  await until(async () => (await written())["runners"]?.endsWith(" 1"));
+  const { runners, ...others } = await written();
+  assertEquals(others, { runs: "0 0 0", tasks: "0 0 0", events: "0 0 0", workflows: "1 0 0" });
+  // A lease of half a minute is renewed every ten seconds, give or take a jitter.
+  const renewals = Number(/^1 (\d+) 1$/.exec(runners)?.[1]);
+  assert(renewals >= 10 && renewals <= 13, runners);
+});

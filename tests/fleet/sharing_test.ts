@@ -1,0 +1,148 @@
+/** Who takes which runs, and how many, when several runners work on one database. Nobody tells them. */
+import { assert, assertEquals } from "@std/assert";
+import { commit, newRun } from "../store/contract/fixture.ts";
+import { spawn } from "../child.ts";
+import { test } from "../harness.ts";
+import { type Member, openCrew, until } from "./crew.ts";
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+const inOrder = (inputs: readonly number[]): number[] => inputs.toSorted((a, b) => a - b);
+
+test("each of three runners takes exactly what it has room for, and the rest stays for whoever has room next", async () => {
+  await using crew = await openCrew();
+  const rooms = [2, 5, 9];
+  const members = await Promise.all(rooms.map((maxRuns) => crew.add({ maxRuns, concurrency: 64 })));
+  await crew.client.startMany("work", numbers(40));
+  await until(() => members.every(({ held }, at) => held.length === rooms[at]));
+  // Hints and polls bring no more.
+  await crew.client.startMany("work", numbers(10));
+  for (const { runner } of members) assertEquals((await runner.stats()).runs, await counts(16, 34));
+  assertEquals(await crew.owned(), rooms);
+  // One place becomes free, and only its runner takes a run.
+  members[1]!.held[0]!.release();
+  await until(() => members[1]!.begun.length === 6);
+  assertEquals(members.map(({ begun }) => begun.length), [2, 6, 9]);
+  assertEquals(await crew.owned(), rooms);
+  for (const member of members) member.open();
+  await until(async () => (await crew.client.stats()).runs.completed === 50);
+  assertEquals(members.map(({ most }) => most), rooms);
+  assertEquals(inOrder(members.flatMap(({ begun }) => begun)), inOrder([...numbers(40), ...numbers(10)]));
+
+  function counts(running: number, pending: number) {
+    return { running, pending, waiting: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
+  }
+});
+
+test("runs that wait for a place among a runner's bodies are bounded by its room as well", async () => {
+  await using crew = await openCrew();
+  const members = await Promise.all([1, 2, 3].map((concurrency) => crew.add({ maxRuns: 6, concurrency })));
+  await crew.client.startMany("work", numbers(30));
+  await until(async () => (await crew.owned()).join() === "6,6,6");
+  await until(() => members.every(({ held }, at) => held.length === at + 1));
+  const seen: number[] = [];
+  while ((await crew.client.stats()).runs.completed < 30) {
+    for (const { held } of members) held[0]?.release();
+    seen.push(...await crew.owned());
+  }
+  assert(Math.max(...seen) <= 6, `${seen}`);
+  assertEquals(members.map(({ most }) => most), [1, 2, 3]);
+});
+
+test("three runners with equal room have equal shares of a backlog, whoever came first", async () => {
+  await using crew = await openCrew();
+  await crew.client.startMany("work", numbers(900));
+  const members: Member[] = [];
+  for (let n = 0; n < 3; n++) {
+    members.push(await crew.add({ maxRuns: 10, concurrency: 10 }));
+    // The first has all of its room in use before the last comes.
+    await until(() => members.at(-1)!.held.length === 10);
+  }
+  for (const member of members) member.open();
+  await until(async () => (await crew.client.stats()).runs.completed === 900);
+  const shares = members.map(({ begun }) => begun.length);
+  assert(shares.every((share) => share >= 200), `${shares}`);
+  assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(900));
+});
+
+test("a runner begins due runs by priority, and by due time where that is equal, whoever started them", async () => {
+  await using crew = await openCrew();
+  const wanted = [-5, 0, 0, 0, 3, 3, 7].map((priority, dueAt) => ({ priority, dueAt: 1_000 + dueAt }));
+  for (const at of [4, 1, 6, 3, 0, 5, 2]) {
+    const { priority, dueAt } = wanted[at]!;
+    await crew.client.start("work", at, { priority, startAt: dueAt });
+  }
+  const member = await crew.add({ maxRuns: 1, concurrency: 1 });
+  member.open();
+  await until(() => member.begun.length === 7);
+  assertEquals(member.begun, numbers(7));
+});
+
+test("each of several runners goes by priority, then due time, and together they leave out nothing", async () => {
+  await using crew = await openCrew();
+  const count = 240;
+  const store = await crew.on.open();
+  const [{ version } = { version: "" }] = await definitions();
+  // Numbered by their order, and inserted in another.
+  const starts = numbers(count).map((n) => n * 77 % count).map((n) =>
+    newRun({ workflow: "work", version, priority: Math.floor(n / 12), dueAt: 1_000 + n % 12, input: String(n) })
+  );
+  await commit(store, { starts });
+  const members = await Promise.all(numbers(3).map(() => crew.add({ maxRuns: 1, concurrency: 1 })));
+  for (const member of members) member.open();
+  await until(async () => (await crew.client.stats()).runs.completed === count);
+  for (const { begun } of members) assertEquals(begun, inOrder(begun));
+  assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(count));
+
+  async function definitions() {
+    await crew.client.start("work", -1, { delay: "1h" });
+    return await crew.on.sql<{ version: string }[]>`select version from runs`;
+  }
+});
+
+test("runs that become due later are taken in the order of their time", async () => {
+  await using crew = await openCrew();
+  const member = await crew.add({ maxRuns: 1, concurrency: 1 });
+  member.open();
+  const now = Date.now();
+  for (const n of [3, 0, 2, 1]) await crew.client.start("work", n, { startAt: now + 400 + n * 20 });
+  assertEquals(member.begun, []);
+  await until(() => member.begun.length === 4);
+  assertEquals(member.begun, numbers(4));
+});
+
+test("whichever of three runners stops, the others do the rest, and nothing is lost or done twice", async () => {
+  await using crew = await openCrew();
+  const members = await Promise.all(numbers(3).map(() => crew.add({ maxRuns: 8, concurrency: 4 })));
+  await crew.client.startMany("work", numbers(300));
+  for (const member of members) member.open();
+  for (const at of [0, 2]) {
+    await until(() => members[at]!.begun.length >= 20);
+    await members[at]!.runner.stop();
+  }
+  await until(async () => (await crew.client.stats()).runs.completed === 300);
+  assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(300));
+  assertEquals((await crew.client.stats()).runs.running, 0);
+});
+
+test("three processes have fair shares, and none ever has more bodies or runs than it has room for", async () => {
+  await using crew = await openCrew();
+  const { url, schema } = crew.on;
+  const children = numbers(3).map(() => spawn("./fleet/process.ts", [url, schema, "8", "4"]));
+  await Promise.all(children.map((child) => child.until("ready")));
+  await crew.client.startMany("work", numbers(600));
+  let mostOwned = 0;
+  await until(async () => {
+    mostOwned = Math.max(mostOwned, ...await crew.owned());
+    return (await crew.client.stats()).runs.completed === 600;
+  });
+  const told = await Promise.all(children.map(async (child) => {
+    child.kill("SIGTERM");
+    const { code, stdout, stderr } = await child.exited;
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    return JSON.parse(stdout.trim().split("\n").at(-1)!) as { begun: number[]; most: number };
+  }));
+  assert(mostOwned > 4 && mostOwned <= 8, `${mostOwned}`);
+  assertEquals(told.map(({ most }) => most), [4, 4, 4]);
+  assert(told.every(({ begun }) => begun.length >= 100), `${told.map(({ begun }) => begun.length)}`);
+  assertEquals(inOrder(told.flatMap(({ begun }) => begun)), numbers(600));
+});
