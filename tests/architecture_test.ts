@@ -145,6 +145,15 @@ test("a package's version stands in one place", () => {
   assertEquals(named.filter((name, at) => named.indexOf(name) !== at), []);
 });
 
+test("a driver that users install themselves has the version that is tested", () => {
+  const { peerDependencies = {}, peerDependenciesMeta = {} } = JSON.parse(read("package.json"));
+  const { scopes } = JSON.parse(read("deno.json"));
+  const tested = Object.keys(peerDependencies).map((name) => [name, scopes["./"][name]]);
+  assertEquals(Object.entries(peerDependencies).map(([name, range]) => [name, `npm:${name}@${range}`]), tested);
+  // Who uses SQLite needs none.
+  assertEquals(Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional), []);
+});
+
 function layerOf(file: string): Layer {
   const [, folder, ...rest] = file.split("/");
   if (file === "mod.ts") return "api";

@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from "../clock.ts";
+import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
-import { parseStoreUrl } from "./url.ts";
+import { parseStoreUrl, redactUrl } from "./url.ts";
 
 /** What opening a store may need. */
 export interface OpenOptions {
@@ -37,7 +38,9 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   }
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
-    const { openPostgresStore } = await import("./postgres/store.ts");
+    const { openPostgresStore } = await import("./postgres/store.ts").catch((error) => {
+      throw isDriverMissing(error) ? driverMissing(address.url, error) : error;
+    });
     const { schema, logger, clock } = options;
     const store = await openPostgresStore(address.url, {
       logger,
@@ -52,6 +55,22 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   const { openSqliteStore } = await import("./sqlite/store.ts");
   const store = await openSqliteStore(address.path, options);
   return { store, close: () => store.close() };
+}
+
+/** Every runtime says it in its own words, and all of them name the package. */
+function isDriverMissing(error: unknown): boolean {
+  return error instanceof Error && /["'`]postgres["'`]/.test(error.message);
+}
+
+function driverMissing(url: string, cause: unknown): StoreError {
+  return new StoreError(
+    "driver_missing",
+    `Cannot open Postgres database ${
+      redactUrl(url)
+    }: the package "postgres" is not installed; run "bun add postgres" ` +
+      'with Bun, or "deno add npm:postgres" with Deno',
+    { cause },
+  );
 }
 
 function checkStore(target: unknown): Store {
