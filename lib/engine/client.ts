@@ -86,7 +86,8 @@ export interface Client<W extends AnyWorkflow> {
 /**
  * Opens a store to start, read and steer runs without executing any.
  *
- * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, or an open store.
+ * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`, or an
+ * open store.
  * @throws {StoreError} If it cannot be opened; the message says what to do.
  * @throws {DefinitionError} If a workflow could not be executed.
  * @throws {TypeError} If an option is wrong.

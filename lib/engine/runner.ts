@@ -53,7 +53,8 @@ export interface Runner<W extends AnyWorkflow> extends Client<W> {
  *
  * Runs that others left, or that a dead runner held, are taken up at once.
  *
- * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, or an open store.
+ * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`, or an
+ * open store.
  * @throws {StoreError} If the store cannot be opened; the message says what to do.
  * @throws {DefinitionError} If a workflow cannot be executed.
  * @throws {TypeError} If an option is wrong.
