@@ -23,6 +23,10 @@ import { createSession } from "./session.ts";
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
 const PATROL_MS = 3_000;
 
+// One that the server executes, one that waits there for its turn, and one whose answer the engine works on. They go out
+// one behind the other over the same connection.
+const COMMITS_AT_ONCE = 3;
+
 /** How to open a Postgres store. */
 export interface PostgresStoreOptions {
   /** The tenant's schema; made if it is not there. @default {"sluice"} */
@@ -86,6 +90,7 @@ export async function openStoreOn(
   return {
     name: redactUrl(url),
     patrolMs: PATROL_MS,
+    commitsAtOnce: COMMITS_AT_ONCE,
     now: session.now,
 
     commit: (batch) => commitBatch(session, news, batch),
