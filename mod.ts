@@ -20,7 +20,7 @@
  */
 export type { Clock } from "./lib/clock.ts";
 export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
-export type { TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
+export type { Database, TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
 export {
   type DynamicDefinition,
   type DynamicTask,
@@ -44,6 +44,7 @@ export { type Schema, unchecked, type ValidationIssue, type ValidationResult } f
 export type * from "./lib/definition/steps.ts";
 export type { ExecuteArgs, Readable, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
+export type { Transaction, TransactionBody } from "./lib/definition/transaction.ts";
 export {
   type AnyWorkflow,
   type InputOf,

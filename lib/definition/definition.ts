@@ -4,7 +4,10 @@ import type { RetryRule } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 
 /** What a node of the graph does. */
-export type TaskKind = "task";
+export type TaskKind = "task" | "transaction";
+
+/** The database that a transaction is one of. */
+export type Database = "sqlite" | "postgres";
 
 /** When a task may start, looking only at how its dependencies ended. */
 export type Trigger = "success" | "settled" | "anySucceeded" | "anyFailed" | "allFailed";
@@ -15,6 +18,8 @@ export interface TaskDefinition {
   readonly id: string;
   /** What it does. */
   readonly kind: TaskKind;
+  /** For a transaction, of which database; the store must be of that kind. */
+  readonly database: Database | undefined;
   /** Ids of the tasks that must end first. */
   readonly after: readonly string[];
   /** How they must have ended. */

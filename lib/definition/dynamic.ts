@@ -5,7 +5,7 @@ import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 import { sortTasks } from "./sort.ts";
-import type { FailureEvent, Step, SuccessEvent } from "./steps.ts";
+import type { FailureEvent, InTransaction, Step, SuccessEvent } from "./steps.ts";
 import { taskList } from "./task_list.ts";
 import {
   checkDependencies,
@@ -22,8 +22,10 @@ import { Workflow } from "./workflow.ts";
 export interface DynamicTask {
   /** Unique in its workflow. */
   readonly id: string;
-  /** What it does. @default {"task"} */
+  /** What it does. @default {undefined} what its other options say */
   readonly kind?: TaskKind;
+  /** Runs the body inside of a transaction, which it receives as `tx`: write `...transaction`. */
+  readonly transaction?: InTransaction<unknown>;
   /** Tasks that must end first, wherever in the list they stand; their outputs become arguments of `run`. */
   readonly after?: readonly string[];
   /** When to start, by how `after` ended. @default {"success"} none of them failed */
@@ -122,9 +124,13 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
     const id = checkTaskId(options.id, `tasks[${i}].id`, checks);
     if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);
     taken.add(id);
-    checks.word(options.kind, `task "${id}": kind`, KINDS);
-    return readTask(id, options, checks);
+    const kind = checks.word(options.kind, `task "${id}": kind`, KINDS);
+    const task = readTask(id, options, checks);
+    if (kind !== undefined && kind !== task.kind) {
+      checks.report(`task "${id}": kind is "${kind}", and by its other options it is a ${task.kind}`);
+    }
+    return task;
   });
 }
 
-const KINDS: Record<TaskKind, true> = { task: true };
+const KINDS: Record<TaskKind, true> = { task: true, transaction: true };

@@ -7,7 +7,7 @@
  */
 import type { Duration } from "../duration.ts";
 import type { TaskContext, TaskStatus } from "./context.ts";
-import type { Trigger } from "./definition.ts";
+import type { Database, Trigger } from "./definition.ts";
 import type { JsonReturn } from "./json_types.ts";
 import type { RetryPolicy } from "./retry.ts";
 
@@ -92,6 +92,20 @@ export interface TaskOptions<After extends readonly string[], On extends Trigger
   readonly version?: string;
 }
 
+/** Marks a task as a transaction: what `...transaction` of `./sqlite` and `./postgres` adds to its options. */
+export interface InTransaction<Tx> {
+  /** Of which database. */
+  readonly database: Database;
+  /** For the compiler only; there is no such member at run time. */
+  readonly "~tx"?: Tx;
+}
+
+/** What the body of a transaction receives besides what every body does. */
+export type TxArgs<Tx> = [Tx] extends [never] ? unknown : {
+  /** The transaction, which is committed together with what the body returns. */
+  readonly tx: Tx;
+};
+
 /** Options of `.task()`. */
 export type TaskSpec<
   Input,
@@ -100,11 +114,14 @@ export type TaskSpec<
   On extends Trigger,
   When extends boolean,
   Ret,
+  Tx = never,
 > =
   & TaskOptions<After, On, When, TaskArgs<Input, Reads<Steps, After, On>>>
   & {
     /** The body. */
-    readonly run: (args: TaskArgs<Input, Reads<Steps, After, On>>) => JsonReturn<Ret>;
+    readonly run: (args: TaskArgs<Input, Reads<Steps, After, On>> & TxArgs<Tx>) => JsonReturn<Ret>;
+    /** Runs the body inside of a transaction: write `...transaction`, of `./sqlite` or `./postgres`. */
+    readonly transaction?: InTransaction<Tx>;
     /**
      * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process
      * dies before. What it throws is logged and changes nothing. Stands after `run`, where its type is known.

@@ -6,7 +6,7 @@
  */
 import { type Checks, type Options, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
-import type { TaskDefinition, Trigger } from "./definition.ts";
+import type { Database, TaskDefinition, Trigger } from "./definition.ts";
 import { didYouMean } from "./nearest.ts";
 import type { RetryRule } from "./retry.ts";
 import { isSchema, type Schema } from "./schema.ts";
@@ -29,7 +29,15 @@ export interface WorkflowSettings {
 export const WORKFLOW_OPTIONS: readonly string[] = ["description", "input", "tags", "timeout", "version"];
 
 /** Options of a body that is defined away from any workflow. */
-export const BODY_OPTIONS: readonly string[] = ["retry", "timeout", "onSuccess", "onFailure", "version", "run"];
+export const BODY_OPTIONS: readonly string[] = [
+  "retry",
+  "timeout",
+  "onSuccess",
+  "onFailure",
+  "version",
+  "run",
+  "transaction",
+];
 
 /** Options of a task. */
 export const TASK_OPTIONS: readonly string[] = ["after", "on", "when", ...BODY_OPTIONS];
@@ -55,15 +63,26 @@ export function readSettings(options: Options, checks: Checks): WorkflowSettings
 export function readTask(id: string, options: Options, checks: Checks): TaskDefinition {
   const what = `task "${id}"`;
   const { after, on, when, version } = options;
+  const database = readDatabase(options, what, checks);
   return Object.freeze({
     id,
-    kind: "task",
+    kind: database === undefined ? "task" : "transaction",
+    database,
     after: checks.list(after, `${what}: after`, "task ids"),
     on: checks.word(on, `${what}: on`, TRIGGERS) ?? "success",
     when: checks.fn<NonNullable<TaskDefinition["when"]>>(when, `${what}: when`),
     version: checks.version(version, `${what}: version`),
     ...readBody(what, options, checks),
   });
+}
+
+/** The database of a task that is marked as a transaction. */
+function readDatabase({ transaction }: Options, what: string, checks: Checks): Database | undefined {
+  if (transaction === undefined) return undefined;
+  const { database } = (typeof transaction === "object" && transaction !== null ? transaction : {}) as Options;
+  if (database === "sqlite" || database === "postgres") return database;
+  checks.report(`${what}: transaction is ${shown(transaction)}, and not what \`...transaction\` gives`);
+  return undefined;
 }
 
 /** Reads the options that a body may have away from any workflow. */
@@ -105,6 +124,9 @@ export interface Candidates {
 /** Whether every dependency of a task is one of the candidates. */
 export function checkDependencies(task: TaskDefinition, candidates: Candidates, checks: Checks): void {
   for (const id of task.after) {
+    if (id === "tx" && task.kind === "transaction") {
+      checks.report(`task "${task.id}" is a transaction and cannot depend on "tx": it names an argument of its body`);
+    }
     if (id === task.id) checks.report(`task "${id}" depends on itself`);
     else if (!candidates.has(id)) {
       const hint = didYouMean(id, candidates.ids());

@@ -153,9 +153,10 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     const After extends readonly (Steps["id"] | NoneYet<Steps>)[] = [],
     On extends Trigger = "success",
     When extends boolean = never,
+    Tx = never,
   >(
     id: NewId<Id, Steps["id"]>,
-    task: TaskSpec<Input, Steps, After, On, When, Ret>,
+    task: TaskSpec<Input, Steps, After, On, When, Ret, Tx>,
   ): Workflow<Name, Input, Steps | Step<Id, Awaited<Ret> | Skipped<On, When>>, Returns, Sends> {
     const { name, tasks } = this.#parts;
     const checks = newChecks();
