@@ -11,7 +11,7 @@
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
-import type { Batch, JournalRecord, Receipt, RunState, Served } from "./batch.ts";
+import type { Batch, JournalRecord, NewRun, Receipt, RunState, Served, StartVerdict } from "./batch.ts";
 
 /** What a runner tells of itself. */
 export interface RunnerCard {
@@ -180,6 +180,32 @@ export interface StoreCounters {
   readonly retries: number;
 }
 
+/** A body that is to run inside of a transaction which also records what it returns. */
+export interface TransactionRequest {
+  /** The run. */
+  readonly seq: number;
+  /** The epoch under which its owner claimed it. */
+  readonly epoch: number;
+  /** The task. */
+  readonly task: string;
+  /**
+   * Runs in the transaction, which it is given as the driver's own handle; answers the row to record. Called again,
+   * with another transaction, when the database could not carry out the first.
+   */
+  readonly body: (tx: unknown) => Promise<JournalRecord>;
+  /** Takes everything back when it aborts, unless the commit is under way. */
+  readonly signal: AbortSignal;
+  /** Told that the commit is about to be sent: from now on nothing can be taken back. */
+  readonly committing: () => void;
+}
+
+/** What became of a transaction. */
+export type TransactionVerdict =
+  /** It is committed, with this output. */
+  | { readonly kind: "committed"; readonly output: string | undefined }
+  /** Somebody else owns the run by now, or it ended: nothing of it was kept. */
+  | { readonly kind: "fenced" };
+
 /** The persistence port. SQLite and Postgres implement it. */
 export interface Store {
   /** Says which database, without any password, for messages. */
@@ -196,6 +222,21 @@ export interface Store {
 
   /** Writes a batch durably, as one transaction; a row the database refuses does not disturb the others. */
   commit(batch: Batch): Promise<Receipt>;
+
+  /** Of which database a task can be a transaction here; `undefined` if of none. */
+  readonly transactions: "sqlite" | "postgres" | undefined;
+  /**
+   * Runs a body in a transaction that records its result under the run's epoch: both are durable, or neither.
+   *
+   * @throws What the body threw, the signal's reason, or what the database says of the row; nothing was kept then.
+   */
+  transact(request: TransactionRequest): Promise<TransactionVerdict>;
+  /**
+   * Inserts runs as part of a transaction of the caller's: they are there once that is committed.
+   *
+   * @throws {StoreError} If `tx` is no open transaction on this very database; nothing was written then.
+   */
+  insertWithin(tx: unknown, runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
 
   /** Inserts a runner, whose lease holds for `leaseMs`, and answers its number. */
   join(card: RunnerCard, leaseMs: number): Promise<number>;

@@ -6,6 +6,7 @@ import type { Case, Opened } from "./contract/fixture.ts";
 import { ordersContract } from "./contract/orders.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
+import { transactionContract } from "./contract/transactions.ts";
 
 /**
  * Registers the tests of everything that a store must do. `open` gives each of them an empty database; `gaps` names
@@ -30,5 +31,6 @@ export function storeContract(
   ordersContract(register);
   recoveryContract(register);
   readingContract(register);
+  transactionContract(register);
   if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
 }

@@ -4,6 +4,7 @@ import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { tempDir } from "../temp_dir.ts";
 import { storeContract } from "./contract.ts";
+import { TRANSACTIONS } from "./contract/transactions.ts";
 import { manualClock, type Opened } from "./contract/fixture.ts";
 
 storeContract("sqlite file", openFile);
@@ -14,6 +15,7 @@ storeContract("sqlite in memory", openMemory, {
   "a store may be closed twice": "the other store is the same one",
   "runs may be numbered beyond 2147483647": "no other connection can reach it to set the number",
   "runs may be numbered beyond 9007199254740982": "no other connection can reach it to set the number",
+  ...Object.fromEntries(TRANSACTIONS.map((name) => [name, "no second connection reaches this process's memory"])),
 });
 
 async function openFile(): Promise<Opened> {

@@ -3,11 +3,14 @@ import type { Logger } from "../../logger.ts";
 import { createLine, type Line } from "./line.ts";
 import { createListener, type Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
+import { createTransactions, type Transactions } from "./transactions.ts";
 
 /** What a store talks and listens through. */
 export interface Connections {
   /** One for each purpose. */
   readonly lines: Readonly<Record<Role, Line>>;
+  /** For users' transactions. */
+  readonly transactions: Transactions;
   /** Hears of what others have changed. */
   readonly listener: Listener;
   /** Ends what is the store's own of it. */
@@ -24,6 +27,8 @@ export interface ConnectionsOptions {
   readonly label: string;
   /** Where messages go. */
   readonly logger: Logger;
+  /** How many connections users' transactions have. @default {8} */
+  readonly transactionConnections?: number | undefined;
   /** A clock of tests, which is told of what is under way. */
   readonly clock?: Clock | undefined;
 }
@@ -31,7 +36,11 @@ export interface ConnectionsOptions {
 // A heartbeat that hangs must be given up well within the shortest lease in use.
 const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, read: 60_000, care: 30_000 };
 
-/** Connections of one store alone. None is opened yet. */
+/**
+ * Connections of one store alone. None is opened yet.
+ *
+ * @throws {RangeError} If there are to be none for transactions.
+ */
 export function createConnections(options: ConnectionsOptions): Connections {
   const lines = {
     flush: lineFor("flush", options),
@@ -39,12 +48,14 @@ export function createConnections(options: ConnectionsOptions): Connections {
     read: lineFor("read", options),
     care: lineFor("care", options),
   };
+  const transactions = transactionsFor(options);
   const listener = listenerFor(options);
   return {
     lines,
+    transactions,
     listener,
     async close() {
-      await Promise.all([listener, ...Object.values(lines)].map((one) => one.close()));
+      await Promise.all([listener, transactions, ...Object.values(lines)].map((one) => one.close()));
     },
   };
 }
@@ -52,6 +63,15 @@ export function createConnections(options: ConnectionsOptions): Connections {
 /** A connection for a purpose. */
 export function lineFor(role: Role, { url, prepare, label }: ConnectionsOptions): Line {
   return createLine({ url, prepare, applicationName: applicationName(role, label), deadlineMs: DEADLINES_MS[role] });
+}
+
+/** Connections for users' transactions. */
+export function transactionsFor(options: ConnectionsOptions): Transactions {
+  const { url, prepare, label, transactionConnections: most = 8 } = options;
+  if (!Number.isSafeInteger(most) || most < 1) {
+    throw new RangeError(`transactionConnections must be a whole number from 1 on, not ${most}`);
+  }
+  return createTransactions({ url, prepare, most, newName: () => applicationName("transaction", label) });
 }
 
 /** A connection that listens. */

@@ -154,7 +154,8 @@ function reasonOf(fault: Fault, error: unknown): string {
   }
 }
 
-function codeOf(error: unknown): string | undefined {
+/** The code that the server, the driver or the system has given an error. */
+export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   if (typeof error.code === "string") return error.code;
   return undefined;

@@ -9,8 +9,8 @@
  * @module
  */
 
-// What is there already gives way unless it is terminal: the first recorded result stands.
-const REPLACE = `on conflict (run, task, part) do update
+/** What is there already, in `@tasks as t`, gives way unless it is terminal: the first recorded result stands. */
+export const REPLACE = `on conflict (run, task, part) do update
      set epoch = excluded.epoch,
          state = excluded.state,
          attempts = excluded.attempts,

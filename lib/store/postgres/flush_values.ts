@@ -59,8 +59,8 @@ function runValues(runs: readonly NewRun[]): Bindable[] {
   ];
 }
 
-// Two flushes with the same keys in another order would wait for each other; those without keep theirs.
-function byKey(a: NewRun, b: NewRun): number {
+/** Two flushes with the same keys in another order would wait for each other; those without keep theirs. */
+export function byKey(a: NewRun, b: NewRun): number {
   if (a.key === undefined || b.key === undefined) return Number(a.key !== undefined) - Number(b.key !== undefined);
   return compare(a.workflow, b.workflow) || compare(a.key, b.key);
 }
@@ -70,7 +70,7 @@ function compare(a: string, b: string): number {
 }
 
 /** What a run has beside what nearly every run has only. */
-function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork }: NewRun): string | undefined {
+export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork }: NewRun): string | undefined {
   const isPlain = owner !== undefined && key === undefined && priority === 0 && timeoutMs === undefined &&
     tags.length === 0 && fork === undefined;
   if (isPlain) return undefined;

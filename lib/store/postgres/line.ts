@@ -28,6 +28,8 @@ export interface LineOptions {
   readonly deadlineMs: number;
   /** Whether statements are prepared by name; no, behind a pooler that gives each transaction another connection. */
   readonly prepare: boolean;
+  /** Whether it is for transactions of users, who get the driver as they know it. @default {false} */
+  readonly isForUsers?: boolean;
   /** Told of each notification. */
   readonly notified?: (channel: string, payload: string) => void;
   /** Told when a connection is lost. */
@@ -146,17 +148,35 @@ export function createLine(options: LineOptions): Line {
   }
 }
 
+/** A transaction as the driver has it, in which another cannot begin. */
+export type PostgresTransaction = postgres.TransactionSql;
+
+/** The driver. */
+export type DriverSql = postgres.Sql;
+
 /** One connection from its beginning to its end. */
-interface Session {
+export interface Session {
+  /** Whether it has ended. */
   readonly isLost: boolean;
+  /** Why nothing can be sent any more. */
+  readonly whyLost: Error | undefined;
+  /** Rejects when it ends. */
+  readonly lost: Promise<never>;
+  /** Runs a statement. */
   readonly query: Query;
+  /** The driver with this connection, for whoever has it to himself and sends nothing once it is lost. */
+  readonly sql: DriverSql;
   /** Resolves when nothing is in flight. */
   idle(): Promise<void>;
+  /** Ends it at once, whatever is in flight. */
+  abandon(): void;
+  /** Ends it. */
   close(): Promise<void>;
 }
 
-function openSession(options: LineOptions): Session {
-  const { prepare, deadlineMs } = options;
+/** A connection that is made with the first statement. */
+export function openSession(options: LineOptions): Session {
+  const { prepare, deadlineMs, isForUsers = false } = options;
   const end = Promise.withResolvers<never>();
   end.promise.catch(() => {});
   const aborted = new AbortController();
@@ -171,15 +191,15 @@ function openSession(options: LineOptions): Session {
     idle_timeout: undefined,
     max_lifetime: null,
     connect_timeout: CONNECT_MS / 1_000,
-    fetch_types: false,
+    fetch_types: isForUsers,
     backoff: () => 0,
     onnotice() {},
     onclose: () => lose(lostError("it was closed")),
     connection: {
-      ...(prepare ? settings(deadlineMs) : {}),
+      ...(prepare && !isForUsers ? settings(deadlineMs) : {}),
       application_name: options.applicationName,
     },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    types: isForUsers ? {} : { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     transform: {},
     // Not in the driver's types.
     ...{
@@ -191,7 +211,13 @@ function openSession(options: LineOptions): Session {
     get isLost() {
       return isLost;
     },
+    get whyLost() {
+      return isLost ? lostError("it has ended") : undefined;
+    },
+    lost: end.promise,
     query,
+    sql,
+    abandon: () => lose(lostError("it was abandoned")),
     async idle() {
       while (flying.size > 0) await Promise.allSettled([...flying].map(({ promise }) => promise));
     },

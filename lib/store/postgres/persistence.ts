@@ -7,9 +7,10 @@ import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError }
 export interface Persistence {
   /**
    * Runs `work`; `action` says what it does, for messages. `isDoubtful` is true if an earlier try may have been
-   * carried out, its answer lost.
+   * carried out, its answer lost. `isOutside` is false if not only the server is waited for, but what a clock of tests
+   * may have to move on as well. @default {true} for `isOutside`
    */
-  attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T>;
+  attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>, isOutside?: boolean): Promise<T>;
   /** How often something was tried again. */
   retries(): number;
   /** Ends all waiting: what waits is refused. */
@@ -26,9 +27,9 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
   let retries = 0;
   let isClosed = false;
   return {
-    attempt(action, work) {
+    attempt(action, work, isOutside = true) {
       const done = attempt(action, work);
-      clock?.outside?.(done);
+      if (isOutside) clock?.outside?.(done);
       return done;
     },
     retries: () => retries,

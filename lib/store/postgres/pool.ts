@@ -9,11 +9,12 @@ import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
 import { redactUrl } from "../url.ts";
-import { type Connections, lineFor, listenerFor } from "./connections.ts";
+import { type Connections, lineFor, listenerFor, transactionsFor } from "./connections.ts";
 import type { Line } from "./line.ts";
 import type { Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
 import { checkUrl, openStoreOn, type PostgresStoreOptions } from "./store.ts";
+import type { Transactions } from "./transactions.ts";
 
 /** How to open a pool. */
 export interface PostgresPoolOptions {
@@ -22,6 +23,8 @@ export interface PostgresPoolOptions {
    * heartbeats, for what is rare, and to listen. @default {2}
    */
   readonly width?: number;
+  /** How many connections more the bodies of transactions have among them, while there are any. @default {8} */
+  readonly transactionConnections?: number;
   /**
    * Whether statements are prepared by name; `false` behind a pooler that gives each transaction another connection.
    *
@@ -33,7 +36,7 @@ export interface PostgresPoolOptions {
 }
 
 /** How to open a store on a pool. */
-export type PooledStoreOptions = Omit<PostgresStoreOptions, "prepare">;
+export type PooledStoreOptions = Omit<PostgresStoreOptions, "prepare" | "transactionConnections">;
 
 /** A few connections to one database, for the stores of any number of tenants. */
 export interface PostgresPool {
@@ -59,7 +62,7 @@ const LONGEST_CLOSE_MS = 1_000;
  * opened until a store is.
  *
  * @throws {StoreError} If the URL is none of Postgres.
- * @throws {RangeError} If `width` is not a positive integer.
+ * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
  *
  * @example
  * ```ts ignore
@@ -70,13 +73,13 @@ const LONGEST_CLOSE_MS = 1_000;
  * ```
  */
 export function createPostgresPool(url: string, options: PostgresPoolOptions = {}): PostgresPool {
-  const { width = 2, prepare = true, logger = silent } = options;
+  const { width = 2, prepare = true, logger = silent, transactionConnections } = options;
   checkUrl(url);
   if (!Number.isSafeInteger(width) || width < 1) {
     throw new RangeError(`Cannot make a pool: width must be a positive integer, not ${width}`);
   }
   const name = redactUrl(url);
-  const connect = { url, prepare, logger, label: "pool" };
+  const connect = { url, prepare, logger, transactionConnections, label: "pool" };
   const lanes = Array.from({ length: width }, () => ({
     flush: lineFor("flush", connect),
     read: lineFor("read", connect),
@@ -84,6 +87,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   }));
   const heartbeat = lineFor("heartbeat", connect);
   const care = lineFor("care", connect);
+  const transactions = transactionsFor(connect);
   const listener = listenerFor(connect);
   const shares = new Set<Connections>();
   let closing: Promise<void> | undefined;
@@ -97,7 +101,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   function join(): Connections {
     const lane = lanes.reduce((least, one) => one.stores < least.stores ? one : least);
     lane.stores++;
-    const share = createShare({ flush: lane.flush, read: lane.read, heartbeat, care }, listener, name);
+    const share = createShare({ flush: lane.flush, read: lane.read, heartbeat, care }, transactions, listener, name);
     shares.add(share);
     return {
       ...share,
@@ -115,12 +119,17 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   async function shut(): Promise<void> {
     await Promise.all([...shares].map((share) => share.close()));
     const lines = lanes.flatMap(({ flush, read }) => [flush, read]);
-    await Promise.all([listener, heartbeat, care, ...lines].map((one) => one.close()));
+    await Promise.all([listener, transactions, heartbeat, care, ...lines].map((one) => one.close()));
   }
 }
 
 /** One store's share of the lines: once it is closed they are closed for this store, and for no other. */
-function createShare(lines: Readonly<Record<Role, Line>>, listener: Listener, name: string): Connections {
+function createShare(
+  lines: Readonly<Record<Role, Line>>,
+  transactions: Transactions,
+  listener: Listener,
+  name: string,
+): Connections {
   const flying = new Set<Promise<unknown>>();
   const watches = new Set<() => void>();
   let closing: Promise<void> | undefined;
@@ -131,6 +140,7 @@ function createShare(lines: Readonly<Record<Role, Line>>, listener: Listener, na
       read: shareOf(lines.read),
       care: shareOf(lines.care),
     },
+    transactions: { take: (signal) => track(() => transactions.take(signal)), close },
     listener: { watch, close },
     close,
   };

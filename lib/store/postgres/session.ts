@@ -61,6 +61,10 @@ export interface Session {
   single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]>;
   /** Counts a transaction that wrote rows. */
   wrote(rows: number): void;
+  /** A statement with its schema named. */
+  textOf(sql: string): string;
+  /** Ends a connection on the server, whatever it does there. */
+  endConnection(applicationName: string): Promise<void>;
   /** Ends what a lost connection of this role may still be doing on the server. */
   endRemains(role: Role): Promise<void>;
   /** What was done so far. */
@@ -121,7 +125,9 @@ export function createSession(options: SessionOptions): Session {
     atOnce: (role, work) => transaction(lines[role].transactAtOnce, work),
     single,
     wrote,
+    textOf,
     endRemains,
+    endConnection: (applicationName) => terminate("care", applicationName),
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
     close: persistence.close,
   };
@@ -157,7 +163,10 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function endRemains(role: Role): Promise<void> {
-    const { applicationName } = lines[role];
+    await terminate(role, lines[role].applicationName);
+  }
+
+  async function terminate(role: Role, applicationName: string): Promise<void> {
     await lines[role].query(
       `select pg_terminate_backend(pid, 5000)
          from pg_stat_activity

@@ -19,6 +19,8 @@ import { restart } from "./restart.ts";
 import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
 import { createSession } from "./session.ts";
+import { transact } from "./transact.ts";
+import { insertWithin } from "./within.ts";
 
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
 const PATROL_MS = 3_000;
@@ -38,6 +40,8 @@ export interface PostgresStoreOptions {
   readonly prepare?: boolean;
   /** How long to wait for a server that is down, or has no connection left, in milliseconds. @default {30_000} */
   readonly connectTimeoutMs?: number;
+  /** How many connections the bodies of transactions have among them; the others wait. @default {8} */
+  readonly transactionConnections?: number;
   /** Hears of what is waited for and mended. */
   readonly logger?: Logger;
   /** Time instead of the server's own, for tests. */
@@ -49,13 +53,14 @@ export interface PostgresStoreOptions {
  * date, safely from many processes at once.
  *
  * @throws {StoreError} If it cannot be used; the message says why.
+ * @throws {RangeError} If there are to be no connections for transactions.
  */
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
-  const { logger = silent, prepare = true } = options;
+  const { logger = silent, clock, prepare = true, transactionConnections } = options;
   return await openStoreOn(
     url,
     options,
-    (label) => createConnections({ url, prepare, label, logger, clock: options.clock }),
+    (label) => createConnections({ url, prepare, label, logger, clock, transactionConnections }),
   );
 }
 
@@ -65,7 +70,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
  */
 export async function openStoreOn(
   url: string,
-  options: Omit<PostgresStoreOptions, "prepare">,
+  options: Omit<PostgresStoreOptions, "prepare" | "transactionConnections">,
   connect: (schema: string) => Connections,
 ): Promise<Store> {
   const schema = checkSchema(options.schema ?? "sluice");
@@ -94,6 +99,10 @@ export async function openStoreOn(
     now: session.now,
 
     commit: (batch) => commitBatch(session, news, batch),
+
+    transactions: "postgres",
+    transact: (request) => transact(session, connections.transactions, request),
+    insertWithin: (tx, runs) => insertWithin(session, tx, runs),
 
     join: (card, leaseMs) => join(session, card, leaseMs),
     renew: (runner, leaseMs) => renew(session, runner, leaseMs),

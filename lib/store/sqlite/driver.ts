@@ -38,6 +38,8 @@ export interface Connection {
   prepare(sql: string): Statement;
   /** Runs one statement that is not needed again. */
   exec(sql: string): void;
+  /** Finalizes all statements. */
+  release(): void;
   /** Finalizes all statements and closes. */
   close(): void;
 }
@@ -50,11 +52,23 @@ export async function openConnection(
   path: string,
   options: { readonly readOnly?: boolean } = {},
 ): Promise<Connection> {
-  const native = "Bun" in globalThis
+  return connectionOf(await openNative(path, options));
+}
+
+/** Opens a database file as the runtime does. */
+export async function openNative(
+  path: string,
+  options: { readonly readOnly?: boolean } = {},
+): Promise<NativeDatabase> {
+  return "Bun" in globalThis
     ? await openBun(path, options.readOnly ?? false)
     : await openNode(path, options.readOnly ?? false);
+}
+
+/** A connection by way of a database that is open. */
+export function connectionOf(native: NativeDatabase): Connection {
   const compiled: NativeStatement[] = [];
-  return { prepare, exec, close };
+  return { prepare, exec, release, close };
 
   // Not the runtimes' own exec(): Deno's leaves the result code off its errors.
   function exec(sql: string): void {
@@ -77,25 +91,38 @@ export async function openConnection(
     };
   }
 
-  function close(): void {
-    // Bun keeps the file locked and its WAL in place while statements live; node:sqlite finalizes them itself.
+  function release(): void {
     for (const statement of compiled) statement.finalize?.();
     compiled.length = 0;
+  }
+
+  function close(): void {
+    // Bun keeps the file locked and its WAL in place while statements live; node:sqlite finalizes them itself.
+    release();
     native.close();
   }
 }
 
-type Native = string | number | bigint | null | Uint8Array;
+/** What the runtimes bind. */
+export type Native = string | number | bigint | null | Uint8Array;
 
-interface NativeStatement {
+/** A compiled statement as the runtimes have it. */
+export interface NativeStatement {
+  /** Runs it for its effect. */
   run(...values: Native[]): Changes;
+  /** The first row. */
   get(...values: Native[]): Row | null | undefined;
+  /** All rows. */
   all(...values: Native[]): Row[];
+  /** Frees it; only Bun's have it. */
   finalize?(): void;
 }
 
-interface NativeDatabase {
+/** What the runtimes' databases have in common. */
+export interface NativeDatabase {
+  /** Compiles one statement. */
   prepare(sql: string): NativeStatement;
+  /** Closes it. */
   close(): void;
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Persistence } from "./busy.ts";
 import type { Bindable, Changes, Connection, Row, Statement } from "./driver.ts";
+import { createGate, type Gate } from "./gate.ts";
 
 /** A store's writer connection, with its statements compiled once and everything counted. */
 export interface Session {
@@ -26,6 +27,8 @@ export interface Session {
   all(sql: string, ...values: Bindable[]): Row[];
   /** The rows a writing statement returns, one for each that it changed. */
   returning(sql: string, ...values: Bindable[]): Row[];
+  /** Counts a transaction of another connection. */
+  wrote(rows: number, statements: number): void;
   /** What was done so far. */
   counters(): StoreCounters;
 }
@@ -40,9 +43,11 @@ export function createSession(
     readonly logger: Logger;
     /** Called after each commit with the number of rows that it wrote. */
     readonly committed: (rows: number) => void;
+    /** Keeps writes waiting while another connection of this process writes. @default {createGate()} */
+    readonly gate?: Gate;
   },
 ): Session {
-  const { name, clock, logger, committed } = options;
+  const { name, clock, logger, committed, gate = createGate() } = options;
   const statements = new Map<string, Statement>();
   const begin = connection.prepare("begin immediate");
   const commit = connection.prepare("commit");
@@ -55,14 +60,26 @@ export function createSession(
     logger,
     now: clock.now,
     read: (action, work) => persistence.attempt(action, work),
-    write: (action, work) => persistence.attempt(action, () => transaction(work)),
+    write: (action, work) =>
+      gate.held === undefined ? persistence.attempt(action, () => transaction(work)) : writeLater(action, work),
     nested,
     run,
     get: (sql, ...values) => statement(sql).get(values),
     all: (sql, ...values) => statement(sql).all(values),
     returning,
+    wrote(more, done) {
+      commits++;
+      rows += more;
+      executed += done;
+      committed(more);
+    },
     counters: () => ({ commits, statements: executed, rows, retries: persistence.retries() }),
   };
+
+  async function writeLater<T>(action: string, work: () => T): Promise<T> {
+    while (gate.held !== undefined) await gate.held;
+    return await persistence.attempt(action, () => transaction(work));
+  }
 
   // Immediate always: a transaction that reads first and then writes is refused, not kept waiting, if somebody else
   // has written in between.

@@ -8,6 +8,7 @@ import { commitBatch } from "./commit.ts";
 import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand } from "./definitions.ts";
 import type { Connection } from "./driver.ts";
 import { readFacts } from "./facts.ts";
+import { createGate } from "./gate.ts";
 import { type Durability, openWriter } from "./open.ts";
 import { order, standingOrders } from "./orders.ts";
 import { createPrune } from "./prune.ts";
@@ -16,7 +17,9 @@ import { recover } from "./recover.ts";
 import { restart } from "./restart.ts";
 import { join, leave, readRunners, renew } from "./runners.ts";
 import { createSession } from "./session.ts";
+import { transact } from "./transact.ts";
 import { createWake } from "./wake.ts";
+import { insertWithin } from "./within.ts";
 
 /** How to open a SQLite store. */
 export interface SqliteStoreOptions {
@@ -44,7 +47,9 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   const persistence = createPersistence(name, logger);
   const connection: Connection = await openWriter(path, name, durability, persistence);
   const checkpoints = createCheckpoints(connection, clock);
-  const session = createSession(connection, persistence, { name, clock, logger, committed: checkpoints.committed });
+  const { committed } = checkpoints;
+  const gate = createGate();
+  const session = createSession(connection, persistence, { name, clock, logger, committed, gate });
   const wake = createWake(connection, clock, logger);
   const { read, write } = session;
   let closed = false;
@@ -53,6 +58,11 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     now: session.now,
 
     commit: (batch) => commitBatch(session, batch),
+
+    transactions: path === ":memory:" ? undefined : "sqlite",
+    transact: (request) => transact(session, { path, durability, persistence, gate, clock }, request),
+    // deno-lint-ignore require-await -- the port's is asynchronous, SQLite's is not
+    insertWithin: async (tx, runs) => insertWithin(session, path, tx, runs),
 
     join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
     renew: (runner, leaseMs) => write("write to", () => renew(session, runner, leaseMs)),

@@ -129,7 +129,8 @@ export function isPlainRecord(record: JournalRecord): boolean {
     record.reason === undefined && record.dueAt === undefined && record.progress === undefined;
 }
 
-function isOwned(session: Session, { seq, epoch }: { readonly seq: number; readonly epoch: number }): boolean {
+/** Whether the run is still owned under its epoch. */
+export function isOwned(session: Session, { seq, epoch }: { readonly seq: number; readonly epoch: number }): boolean {
   return session.get(IS_OWNED, seq, epoch) !== undefined;
 }
 

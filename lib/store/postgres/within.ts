@@ -1,0 +1,150 @@
+import { StoreError } from "../../errors.ts";
+import type { NewRun, StartVerdict } from "../batch.ts";
+import type { Row } from "../rows.ts";
+import { items, texts } from "./arrays.ts";
+import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
+import { byKey, optionsOf } from "./flush_values.ts";
+import type { Bindable } from "./line.ts";
+import type { Session } from "./session.ts";
+
+/** What the driver's transactions have in common. */
+type Handle = { unsafe(sql: string, values: Bindable[]): PromiseLike<readonly Row[]> };
+
+// Everything is bound as text and answered as text: the caller's driver may have types of its own for all others.
+
+const IDENTITY = `
+select (select system_identifier from pg_control_system())::text as system,
+       current_database()::text as base,
+       to_regclass('"@schema".runs')::oid::text as runs`;
+
+// The setting is the transaction's own: where none is open it is gone with the statement.
+const PROBE = `${IDENTITY},
+       set_config('sluice.start', $1::text, true) as token`;
+
+const INSERT = `
+with started as (
+  insert into @runs (epoch, state, id, workflow, version, input, due_at, created_at, key, priority, timeout_ms, tags)
+  select 0, 'pending', s.id::uuid, s.workflow, s.version, s.input, (s.rest ->> 'dueAt')::bigint, c.now,
+         s.rest ->> 'key', coalesce((s.rest ->> 'priority')::bigint, 0), (s.rest ->> 'timeoutMs')::bigint,
+         s.rest ->> 'tags'
+    from (select u.id, u.workflow, u.version, u.input, u.rest::json as rest
+            from unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[])
+                 as u (id, workflow, version, input, rest)) as s,
+         (select coalesce($1::text::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now) as c
+   where current_setting('sluice.start', true) = $7::text
+   on conflict do nothing
+  returning seq, id, created_at
+)
+select (current_setting('sluice.start', true) is not distinct from $7::text)::text as "open",
+       array(select seq from started order by seq)::text as seqs,
+       array(select id from started order by seq)::text as ids,
+       (select max(created_at) from started)::text as at,
+       pg_notify('sluice_@schema', $8::text)::text as told`;
+
+const BY_KEY = `
+select k.n::text as ask, r.id::text as id
+  from unnest($1::text::text[], $2::text::text[]) with ordinality as k (workflow, key, n)
+  join @runs as r on r.workflow = k.workflow and r.key = k.key`;
+
+/** Inserts runs by way of the caller's handle, in the transaction that is open on it. */
+export async function insertWithin(
+  session: Session,
+  tx: unknown,
+  runs: readonly NewRun[],
+): Promise<readonly StartVerdict[]> {
+  const { name } = session;
+  const handle = handleOf(tx, name);
+  const token = crypto.randomUUID();
+  const ask = async (sql: string, values: Bindable[]): Promise<readonly Row[]> => {
+    try {
+      return await handle.unsafe(session.textOf(sql), values);
+    } catch (error) {
+      throw told(error, name);
+    }
+  };
+  const [probe] = await ask(PROBE, [token]);
+  if (!await isHere(session, probe)) throw refused(name, `tx is of another database, "${probe?.["base"]}"`);
+  const ordered = runs.toSorted(byKey);
+  const [answer] = await ask(INSERT, [
+    session.at,
+    texts(ordered.map(({ id }) => id)),
+    texts(ordered.map(({ workflow }) => workflow)),
+    texts(ordered.map(({ version }) => version)),
+    texts(ordered.map(({ input }) => input)),
+    texts(ordered.map(optionsOf)),
+    token,
+    // Not in the words of this store's own news, which it does not listen to.
+    "transaction due",
+  ]);
+  if (answer?.["open"] !== "true") throw refused(name, "no transaction is open on tx; begin one first");
+  return await verdictsOf(runs, answer, ask, name);
+}
+
+const identities = new WeakMap<Session, Row>();
+
+/** Whether a statement was carried out where the store is. Asked once, and again where it seems not to be so. */
+async function isHere(session: Session, probe: Row | undefined): Promise<boolean> {
+  const isSame = (own: Row | undefined): boolean =>
+    own !== undefined && ["system", "base", "runs"].every((what) => probe?.[what] === own[what]);
+  if (isSame(identities.get(session))) return true;
+  const [own] = await session.read(IDENTITY);
+  identities.set(session, own!);
+  return isSame(own);
+}
+
+async function verdictsOf(
+  runs: readonly NewRun[],
+  answer: Row,
+  ask: (sql: string, values: Bindable[]) => Promise<readonly Row[]>,
+  name: string,
+): Promise<readonly StartVerdict[]> {
+  const seqs = items(answer["seqs"]);
+  const seqOf = new Map(items(answer["ids"]).map((id, at) => [id, Number(seqs[at])]));
+  const missing = runs.filter(({ id }) => !seqOf.has(id));
+  // A statement of its own: what another process has inserted since the first one began is not in sight of that.
+  const rows = missing.length === 0 ? [] : await ask(BY_KEY, [
+    texts(missing.map(({ workflow }) => workflow)),
+    texts(missing.map(({ key }) => key)),
+  ]);
+  const existing = new Map(rows.map((row) => [missing[Number(row["ask"]) - 1]!.id, String(row["id"])]));
+  return runs.map(({ id, workflow, key }): StartVerdict => {
+    const seq = seqOf.get(id);
+    if (seq !== undefined) return { kind: "started", seq, owned: false, at: Number(answer["at"]) };
+    const other = existing.get(id);
+    if (other !== undefined) return { kind: "existing", id: other };
+    const what = `run "${id}" of "${workflow}" with key "${key}" was neither started nor found`;
+    return { kind: "refused", error: refusal(new Error(what), name) };
+  });
+}
+
+function handleOf(tx: unknown, name: string): Handle {
+  const { unsafe, begin } = (typeof tx === "function" ? tx : {}) as Partial<Record<string, unknown>>;
+  if (typeof unsafe !== "function") {
+    throw refused(name, "tx is no transaction of the driver; pass what sql.begin() gives to its callback");
+  }
+  // Only a pool can begin one.
+  if (typeof begin === "function") {
+    throw refused(
+      name,
+      "tx is a pool of connections, and each statement may go to another; pass what its begin() gives",
+    );
+  }
+  return tx as unknown as Handle;
+}
+
+/** A conflict is the caller's to try again, with the whole transaction: so it is left as whoever does so knows it. */
+function told(error: unknown, name: string): unknown {
+  const fault = faultOf(error);
+  if (fault === "conflict") return error;
+  if (fault === "values") return refusal(error, name);
+  if (isTransient(fault) || fault === "unknown") return refused(name, messageOf(error), error);
+  return storeError(error, name, "write to");
+}
+
+function refused(name: string, reason: string, cause?: unknown): StoreError {
+  return new StoreError(
+    "invalid_transaction",
+    `Cannot start runs in Postgres database ${name} within a transaction: ${reason}`,
+    cause === undefined ? undefined : { cause },
+  );
+}

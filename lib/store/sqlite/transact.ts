@@ -1,0 +1,178 @@
+/**
+ * A body in a transaction of its own connection, to which the result is added before it is committed. From its first
+ * moment on it holds the write lock of the file: nobody can take the run away meanwhile, so that the fence needs to be
+ * read only once, and nobody else can write either.
+ *
+ * @module
+ */
+import type { Clock } from "../../clock.ts";
+import { StoreError } from "../../errors.ts";
+import { causesOf } from "../causes.ts";
+import type { TransactionRequest, TransactionVerdict } from "../port.ts";
+import type { Persistence } from "./busy.ts";
+import { type Connection, connectionOf } from "./driver.ts";
+import { faultOf, storeError } from "./faults.ts";
+import type { Gate } from "./gate.ts";
+import { openLent } from "./lent.ts";
+import type { Durability } from "./open.ts";
+import { createSession, type Session } from "./session.ts";
+import { isOwned, writeRecord } from "./writes.ts";
+
+/** Where transactions take place. */
+export interface TransactionSite {
+  /** The file. */
+  readonly path: string;
+  /** What a commit survives. */
+  readonly durability: Durability;
+  /** How to wait for other processes. */
+  readonly persistence: Persistence;
+  /** How to wait for the others of this process, and to keep those waiting. */
+  readonly gate: Gate;
+  /** The store's clock. */
+  readonly clock: Clock;
+}
+
+// For the moments in which a reader or a checkpoint is in the way; see busy.ts.
+const BUSY_TIMEOUT_MS = 25;
+const LONGEST_PAUSE_MS = 100;
+const WARN_AFTER_MS = 5_000;
+
+const RECORDED = `
+select output from tasks where run = $1 and task = $2 and part = '' and state = 'completed'`;
+
+/** Runs a body in a transaction that also records its result. */
+export async function transact(
+  session: Session,
+  site: TransactionSite,
+  request: TransactionRequest,
+): Promise<TransactionVerdict> {
+  for (let tries = 0;; tries++) {
+    const leave = await site.gate.enter();
+    const now: Moment = { isBody: false };
+    try {
+      return await attempt(session, site, request, now);
+    } catch (error) {
+      if (!isPassing(error, now)) throw error;
+      if (tries === 0 && !now.isBody) {
+        session.logger.warn(`${storeError(error, session.name, "write to").message}; trying on`);
+      }
+    } finally {
+      leave();
+    }
+    const ms = Math.min(2 ** tries, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
+    await pause(ms, request.signal);
+  }
+}
+
+/** Whose statements are carried out: the engine's own or those of the body. */
+interface Moment {
+  isBody: boolean;
+}
+
+/**
+ * Whether it is worth another try. In our file nobody can be in the way of a body, but in one that it attaches; it may
+ * have wrapped what it was told then.
+ */
+function isPassing(thrown: unknown, { isBody }: Moment): boolean {
+  if (isBody) return causesOf(thrown).some((error) => faultOf(error) === "busy");
+  return faultOf(thrown) === "busy" || faultOf(thrown) === "storage";
+}
+
+/** Resolves after that time, or as soon as the signal aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}
+
+async function attempt(
+  session: Session,
+  { path, durability, persistence, clock }: TransactionSite,
+  request: TransactionRequest,
+  now: Moment,
+): Promise<TransactionVerdict> {
+  const { signal, seq, epoch, task } = request;
+  signal.throwIfAborted();
+  // One for each: what a body leaves behind, such as a call that nobody awaits, finds it closed and nothing else.
+  const native = await openLent(path);
+  const connection = connectionOf(native.database);
+  const { name, logger } = session;
+  const own = createSession(connection, persistence, { name, clock, logger, committed() {} });
+  try {
+    connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    connection.exec(`pragma synchronous = ${durability === "power" ? 2 : 1}`);
+    connection.exec("pragma foreign_keys = 1");
+    await persistence.attempt("write to", () => {
+      signal.throwIfAborted();
+      connection.exec("begin immediate");
+    });
+    if (!isOwned(own, { seq, epoch })) return { kind: "fenced" };
+    const before = own.get(RECORDED, seq, task);
+    if (before !== undefined) return { kind: "committed", output: textOf(before["output"]) };
+    connection.exec("savepoint sluice_body");
+    now.isBody = true;
+    const record = await bodyOf(session, request, native.database);
+    now.isBody = false;
+    stillOpen(connection, name);
+    const write = { seq, epoch, records: [record], move: undefined };
+    if (!writeRecord(own, write, record)) return { kind: "fenced" };
+    request.committing();
+    connection.exec("commit");
+    const { rows, statements } = own.counters();
+    session.wrote(rows, statements);
+    return { kind: "committed", output: record.output };
+  } finally {
+    connection.release();
+    native.close();
+  }
+}
+
+/** Runs the body until it settles or is aborted, and then waits no longer: what it still does finds the door closed. */
+async function bodyOf(
+  session: Session,
+  { body, signal, task }: TransactionRequest,
+  native: unknown,
+): ReturnType<TransactionRequest["body"]> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  const warning = setTimeout(() => {
+    session.logger.warn(
+      `The transaction of task "${task}" has held the write lock of SQLite database ${session.name} for ` +
+        `${WARN_AFTER_MS} ms: until it ends, nobody else can write`,
+    );
+  }, WARN_AFTER_MS);
+  try {
+    const record = await Promise.race([body(native), aborted.promise]);
+    signal.throwIfAborted();
+    return record;
+  } finally {
+    clearTimeout(warning);
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Whether it is the same transaction still: one that the body has ended cannot be made to include the result. */
+function stillOpen(connection: Connection, name: string): void {
+  try {
+    connection.exec("release sluice_body");
+  } catch (error) {
+    if (faultOf(error) !== "statement") throw error;
+    throw new StoreError(
+      "transaction_ended",
+      `Cannot record the result in SQLite database ${name}: the body has ended its transaction; what it wrote may be ` +
+        "committed without it. Leave commit and rollback to Sluice: a body that throws is rolled back",
+    );
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return value === null ? undefined : String(value);
+}
