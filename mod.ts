@@ -64,7 +64,7 @@ export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { RunOutcome } from "./lib/engine/outcome.ts";
 export type { RunInfo, TaskInfo } from "./lib/engine/reading.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
-export type { StartManyOptions, StartOptions } from "./lib/engine/start.ts";
+export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start.ts";
 export type { RunnerStats, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";

@@ -8,6 +8,7 @@ import type { TaskArguments } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
+import type { TransactionVerdict } from "../store/port.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { Attempt } from "./live_run.ts";
 import { statusOf } from "./progress.ts";
@@ -15,6 +16,10 @@ import { statusOf } from "./progress.ts";
 /** How an attempt ended. */
 export type AttemptEnd =
   | { readonly kind: "returned"; readonly output: string | undefined }
+  /** The same, and its row is durable. */
+  | { readonly kind: "committed"; readonly output: string | undefined }
+  /** Another runner owns its run. */
+  | { readonly kind: "fenced" }
   | { readonly kind: "threw"; readonly thrown: unknown }
   | { readonly kind: "declined" };
 
@@ -48,6 +53,11 @@ export interface BodiesOptions extends ContextPort {
   readonly began: (attempt: Attempt) => void;
   /** `when` said yes; resolves once that is durable. */
   readonly admit: (attempt: Attempt) => Promise<void>;
+  /** Runs `body` in a transaction that also records the output it answers, as JSON text. */
+  readonly transact: (
+    attempt: Attempt,
+    body: (tx: unknown) => Promise<string | undefined>,
+  ) => Promise<TransactionVerdict>;
   /** An attempt has ended. Called once for each that was not dropped. */
   readonly ended: (attempt: Attempt, end: AttemptEnd) => void;
 }
@@ -110,22 +120,37 @@ export function createBodies(options: BodiesOptions): Bodies {
     active.add(attempt);
     options.began(attempt);
     attempt.context = createContext(attempt, options);
-    const { timeoutMs } = definition;
-    if (timeoutMs !== undefined) attempt.disarm = options.clock.after(timeoutMs, () => expire(attempt, timeoutMs));
+    arm(attempt, definition.timeoutMs);
     if (definition.when === undefined || run.progress.tasks[task]!.admitted) return call(attempt);
     void ask(attempt, definition.when);
   }
 
   function call(attempt: Attempt): void {
+    const definition = attempt.run.plan.tasks[attempt.task]!;
+    if (definition.kind === "transaction") return callWithin(attempt, definition.run);
     let answer: unknown;
     try {
-      answer = attempt.run.plan.tasks[attempt.task]!.run(argumentsOf(attempt));
+      answer = definition.run(argumentsOf(attempt));
       if (!isThenable(answer)) return finish(attempt, returned(answer));
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
     Promise.resolve(answer).then(
       (output) => attempt.stage === "running" && finish(attempt, returned(output)),
+      (thrown) => finish(attempt, { kind: "threw", thrown }),
+    );
+  }
+
+  function callWithin(attempt: Attempt, run: (args: TaskArguments) => unknown): void {
+    // The arguments anew each time: the body is called again when the database could not carry out its transaction.
+    const body = async (tx: unknown): Promise<string | undefined> => {
+      // Taken back by a commit that was under way and failed.
+      arm(attempt, attempt.run.plan.tasks[attempt.task]!.timeoutMs);
+      const args = argumentsOf(attempt, tx);
+      return encodeJson(await run(args), "output", options.maxPayloadBytes);
+    };
+    options.transact(attempt, body).then(
+      (verdict) => finish(attempt, verdict),
       (thrown) => finish(attempt, { kind: "threw", thrown }),
     );
   }
@@ -142,6 +167,12 @@ export function createBodies(options: BodiesOptions): Bodies {
     // Cancelled or stopped while it was asked: nothing new starts.
     if (attempt.aborted !== undefined) return finish(attempt, { kind: "threw", thrown: attempt.aborted.reason });
     call(attempt);
+  }
+
+  function arm(attempt: Attempt, timeoutMs: number | undefined): void {
+    if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
+    const leftMs = Math.max(0, attempt.startedAt + timeoutMs - options.now());
+    attempt.disarm = options.clock.after(leftMs, () => expire(attempt, timeoutMs));
   }
 
   function expire(attempt: Attempt, timeoutMs: number): void {
@@ -178,7 +209,7 @@ export function createBodies(options: BodiesOptions): Bodies {
  * What a body receives. Every body gets its own copy of each output, read from the stored text: no body can change what
  * another sees, and a resumed run sees the same as an unbroken one.
  */
-function argumentsOf(attempt: Attempt): TaskArguments {
+function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   const { run, task } = attempt;
   const args = run.plan.newRecord();
   const status = run.plan.newRecord();
@@ -190,6 +221,7 @@ function argumentsOf(attempt: Attempt): TaskArguments {
   args["input"] = decodeJson(run.input, "the input of the run");
   args["ctx"] = attempt.context;
   args["status"] = status;
+  if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
 }
 

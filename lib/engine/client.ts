@@ -28,7 +28,8 @@ export interface Client<W extends AnyWorkflow> {
    * @throws {UnknownWorkflowError} If it is not registered.
    * @throws {ValidationError} If its schema refuses the input.
    * @throws {PayloadError} If the input cannot be stored.
-   * @throws {TypeError} If an option is wrong. In every case nothing was written.
+   * @throws {TypeError} If an option is wrong.
+   * @throws {StoreError} If `tx` is no open transaction on the store's database. In every case nothing was written.
    */
   start<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,

@@ -15,12 +15,13 @@ import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import { createEmitter } from "./emitter.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
-import type { Attempt, Closing, LiveRun } from "./live_run.ts";
+import { type Attempt, type Closing, type LiveRun, newAttempt } from "./live_run.ts";
 import { type Effect, happen, type Happening } from "./machine.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
 import { runStep } from "./steps.ts";
+import { runTransaction } from "./transactions.ts";
 
 /** Bodies get so long to settle after they were aborted. */
 const GRACE_MS = 5_000;
@@ -78,6 +79,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       tell(run, { type: "admitted", task });
       return recorder.durable(run);
     },
+    transact: (attempt, body) => runTransaction(attempt, body, options.transact, now),
     ended,
     step: (attempt, name, body) => runStep(attempt, name, body, { recorder, ...options }),
     progress(attempt, progress) {
@@ -130,6 +132,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "start":
         return begin(run, effect.task);
       case "record":
+        if (run.attempts[effect.task]?.isRecorded === true) return;
         return recorder.record(run, effect.task);
       case "wait":
         return setTimer(run, effect.task, effect.dueAt - now(), () => tell(run, { type: "due", task: effect.task }));
@@ -145,19 +148,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function begin(run: LiveRun, task: number): void {
-    const attempt: Attempt = {
-      run,
-      task,
-      number: run.progress.tasks[task]!.attempts,
-      stage: "queued",
-      startedAt: 0,
-      context: undefined,
-      aborted: undefined,
-      disarm: undefined,
-      isMarked: false,
-      progress: undefined,
-    };
-    run.attempts[task] = attempt;
+    const attempt = run.attempts[task] = newAttempt(run, task);
     if (isStopping || run.gone) return abandon(attempt);
     bodies.queue(attempt);
   }
@@ -173,8 +164,15 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (!run.gone) {
       switch (end.kind) {
         case "returned":
+        case "committed":
+          attempt.isRecorded = end.kind === "committed";
           run.outputs[task] = end.output;
           tell(run, { type: "completed", task });
+          // Not if it came when the run was over.
+          if (attempt.isRecorded && run.progress.tasks[task]!.state === "completed") recorded(run, task);
+          break;
+        case "fenced":
+          lose(run);
           break;
         case "declined":
           tell(run, { type: "declined", task });
@@ -273,6 +271,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function recorded(run: LiveRun, task: number): void {
     const attempt = run.attempts[task];
     run.attempts[task] = undefined;
+    if (attempt?.isRecorded === true) options.touched(run.id);
     events.recorded(run, task);
     if (attempt !== undefined) callHooks(run, attempt, logger);
     tell(run, { type: "recorded", task });

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
+import type { Store } from "../store/port.ts";
 import type { RunEvent } from "./events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunEnd } from "./run_end.ts";
@@ -20,6 +21,8 @@ export interface ExecutorOptions {
   readonly maxPayloadBytes: number;
   /** In [0, 1), for jitter. */
   readonly random: () => number;
+  /** Runs bodies in transactions. */
+  readonly transact: Store["transact"];
   /** Told what happens; absent if nobody listens. */
   readonly emit: ((event: RunEvent) => void) | undefined;
   /** Something of a run became durable. */

@@ -85,6 +85,8 @@ export interface Attempt {
   disarm: (() => void) | undefined;
   /** Whether the journal knows that it runs. */
   isMarked: boolean;
+  /** Whether its end is durable already: a transaction has recorded it. */
+  isRecorded: boolean;
   /** What `ctx.progress` said last, as JSON text. */
   progress: string | undefined;
 }
@@ -164,6 +166,23 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
   return run;
 }
 
+/** The next try at a task. */
+export function newAttempt(run: LiveRun, task: number): Attempt {
+  return {
+    run,
+    task,
+    number: run.progress.tasks[task]!.attempts,
+    stage: "queued",
+    startedAt: 0,
+    context: undefined,
+    aborted: undefined,
+    disarm: undefined,
+    isMarked: false,
+    isRecorded: false,
+    progress: undefined,
+  };
+}
+
 /** Where a step is remembered. */
 export function stepKey(task: number, name: string): string {
   return `${task} ${name}`;
@@ -186,6 +205,11 @@ export function recordOf(run: LiveRun, number: number, now: number): JournalReco
     dueAt: task.state === "waiting" ? task.dueAt : undefined,
     progress: run.attempts[number]?.progress,
   };
+}
+
+/** The row of a task as it will be when its attempt, which is a transaction, is committed with `output`. */
+export function committedRecord({ run, task }: Attempt, output: string | undefined, now: number): JournalRecord {
+  return { ...recordOf(run, task, now), state: "completed", output, reason: undefined, endedAt: now };
 }
 
 /** The row of a step that has completed. */

@@ -26,6 +26,7 @@ import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from 
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { holdRejections } from "./rejections.ts";
+import { checkTransactions } from "./transactions.ts";
 import { hasTurn, TURN_MS } from "./suspects.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
@@ -105,6 +106,7 @@ async function openRunner<W extends AnyWorkflow>(
     claimed: (claim) => void take(claim),
     failed: (error) => logger.error("The store failed for good", { error: error.message }),
   });
+  checkTransactions(catalog, store);
   const desk = createDesk(store, catalog, settings, {
     insert,
     changed,
@@ -119,6 +121,7 @@ async function openRunner<W extends AnyWorkflow>(
     concurrency: settings.concurrency,
     maxPayloadBytes: settings.maxPayloadBytes,
     random: Math.random,
+    transact: (request) => store.transact(request),
     emit,
     touched: (runId) => desk.hub.touched(runId),
     gaveUp: (runId, error) => desk.hub.failed(runId, error),

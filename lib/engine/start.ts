@@ -28,7 +28,18 @@ export interface StartOptions {
   readonly timeout?: Duration;
   /** Cancels the run when it aborts. One that has aborted already is thrown, and nothing is started. */
   readonly signal?: AbortSignal;
+  /**
+   * A transaction of the caller's own on the same database: the run exists exactly if it commits, and is not waited for
+   * until then. On Postgres what the driver's `sql.begin()` gives to its callback; on SQLite a handle of the runtime
+   * (`Database` of `bun:sqlite`, `DatabaseSync` of `node:sqlite`) on which a transaction was begun.
+   */
+  readonly tx?: Transactional;
 }
+
+/** A transaction of the caller's: a handle of SQLite, or a transaction of the Postgres driver. */
+export type Transactional =
+  | { readonly prepare: unknown; readonly exec: unknown }
+  | { readonly unsafe: unknown; readonly begin?: never };
 
 /** Options of `startMany`. */
 export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
@@ -45,9 +56,10 @@ export interface StartSettings {
   readonly tags: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly tx: unknown;
 }
 
-const START_OPTIONS = ["key", "delay", "startAt", "priority", "tags", "timeout", "signal"];
+const START_OPTIONS = ["key", "delay", "startAt", "priority", "tags", "timeout", "signal", "tx"];
 const LONGEST_KEY = 500;
 const NO_OPTIONS: StartSettings = {
   key: undefined,
@@ -57,6 +69,7 @@ const NO_OPTIONS: StartSettings = {
   tags: [],
   timeoutMs: undefined,
   signal: undefined,
+  tx: undefined,
 };
 
 /**
@@ -79,7 +92,11 @@ export function startSettings(options: unknown, action: string): StartSettings {
     tags: checks.list(read["tags"], "tags", "strings"),
     timeoutMs: checks.timeout(read["timeout"], "timeout"),
     signal: checkSignal(read, checks),
+    tx: read["tx"],
   };
+  if (settings.tx !== undefined && settings.signal !== undefined) {
+    checks.report("signal and tx exclude each other: what is not committed cannot be cancelled");
+  }
   refuse(action, checks);
   return settings;
 }

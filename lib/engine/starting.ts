@@ -18,7 +18,7 @@ export async function startRun<W extends AnyWorkflow>(
   const { plan, settings, action } = prepare(desk, target, options, "start");
   const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
   const run = newRun(plan, text, settings, desk.store.now());
-  const id = idOf(run, (await desk.insert([run]))[0]);
+  const id = idOf(run, (await insert(desk, [run], settings))[0]);
   if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
   return runHandle<W>(desk, id);
 }
@@ -31,6 +31,9 @@ export async function executeRun<W extends AnyWorkflow>(
   options: unknown,
 ): Promise<RunOutcome<W>> {
   const { plan, settings, action } = prepare(desk, target, options, "execute");
+  if (settings.tx !== undefined) {
+    throw new TypeError(`${action}: tx is for start(), as a run does not begin before its transaction is committed`);
+  }
   const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
   const run = newRun(plan, text, settings, desk.store.now());
   const id = idOf(run, (await desk.insert([run]))[0]);
@@ -72,8 +75,13 @@ export async function startRuns<W extends AnyWorkflow>(
     runs.push(newRun(plan, text, { ...settings, key: own }, desk.store.now()));
   }
   if (runs.length === 0) return [];
-  const verdicts = await desk.insert(runs);
+  const verdicts = await insert(desk, runs, settings);
   return runs.map((run, at) => runHandle<W>(desk, idOf(run, verdicts[at])));
+}
+
+/** In the caller's transaction, which nobody waits for, or else in the next commit. */
+function insert(desk: Desk, runs: readonly Starting[], { tx }: StartSettings): Promise<readonly StartVerdict[]> {
+  return tx === undefined ? desk.insert(runs) : desk.store.insertWithin(tx, runs);
 }
 
 function prepare(

@@ -28,6 +28,13 @@ export async function runStep(
     throw new TypeError(`A step needs a name of 1 to ${LONGEST_NAME} characters: ${JSON.stringify(name)}`);
   }
   if (typeof body !== "function") throw new TypeError(`Step "${name}" needs a function`);
+  const { id, kind } = attempt.run.plan.tasks[attempt.task]!;
+  if (kind === "transaction") {
+    throw new TypeError(
+      `Cannot run step "${name}": task "${id}" is a transaction, of which everything is kept or nothing; take the step ` +
+        "in a task before it",
+    );
+  }
   const known = attempt.run.steps?.get(stepKey(attempt.task, name)) ?? underWay.get(attempt)?.get(name);
   if (known !== undefined) return decodeJson(await known);
   if (attempt.stage !== "running") throw whyOver(attempt, name);

@@ -3,7 +3,7 @@ import process from "node:process";
 import { test } from "../harness.ts";
 import { checkFile, checkSource } from "./compiler.ts";
 
-for (const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts", "running.ts"]) {
+for (const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts", "running.ts", "transactions.ts"]) {
   test(`${name} compiles, and each line that must not does not`, () => assertEquals(checkFile(name).complaints, []));
 }
 

@@ -4,10 +4,13 @@
  *
  * @module
  */
+import { type Transaction, transactionOf } from "../../definition/transaction.ts";
 import type { Store } from "../port.ts";
+import type { PostgresTransaction } from "./line.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "./store.ts";
 
 export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
+export type { PostgresTransaction } from "./line.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 export {
   createTenant,
@@ -36,3 +39,31 @@ export type { Tenant } from "./tenant_list.ts";
 export async function postgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   return await openPostgresStore(url, options);
 }
+
+/**
+ * Makes a task a transaction on the store's own database: what its body writes by way of `tx`, a transaction of the
+ * driver, is committed together with the task's result, and happens exactly once.
+ *
+ * - The isolation is `read committed`; rows that are read to be changed are locked by `select … for update`. Tables are
+ *   found by the search path of the URL's role, and Sluice's own are none of the body's business.
+ * - The transaction begins and ends without the body's doing, on a connection of its own; `savepoint()` nests. If the
+ *   body throws, times out or is cancelled, nothing is kept.
+ * - It may be called more than once, as after a deadlock or a lost connection, which cost no attempt: only the last time
+ *   counts. What it does elsewhere, such as a request that it sends, is not undone; so that belongs into a task of its
+ *   own. `ctx.step()` is refused.
+ *
+ * @example
+ * ```ts ignore
+ * const order = workflow("order", { input: unchecked<{ item: string }>() })
+ *   .task("price", { run: ({ input }) => input.item.length * 10 })
+ *   .task("pay", {
+ *     after: ["price"],
+ *     ...transaction,
+ *     async run({ tx, price, ctx }) {
+ *       await tx`insert into payments (run, amount) values (${ctx.runId}, ${price})`;
+ *       return { paid: price };
+ *     },
+ *   });
+ * ```
+ */
+export const transaction: Transaction<PostgresTransaction> = transactionOf("postgres");

@@ -1,0 +1,157 @@
+/**
+ * A database with a table of the user's own, `payments (payer)`, for tests that are the same on both backends: what a
+ * transaction writes there is what must happen exactly once.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import postgres from "postgres";
+import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
+import { type NativeDatabase, openNative } from "../../lib/store/sqlite/driver.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Logger } from "../../lib/logger.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { databaseUrl } from "../postgres_server.ts";
+import { tempDir } from "../temp_dir.ts";
+import { openAt, type Place, type Tx } from "./place.ts";
+
+/** A database that is gone at the end of the scope. */
+export interface TestDatabase extends AsyncDisposable {
+  /** Where it is. */
+  readonly place: Place;
+  /** Opens a store on it, which is closed with it. */
+  open(options?: { readonly clock?: Clock; readonly logger?: Logger }): Promise<Store>;
+  /** Runs something in a transaction of the user's own; rolls back what throws. */
+  begin<T>(work: (tx: Tx) => T | Promise<T>): Promise<T>;
+  /** Who has paid, as is committed. */
+  payers(): Promise<string[]>;
+  /** Whether nobody's transaction is open. */
+  isFree(): Promise<boolean>;
+  /** Sees to it that no connection is left in a transaction, and that there are no more of them than there may be. */
+  checkConnections(): Promise<void>;
+  /** The number of rows of a table of the engine. */
+  count(table: "runs" | "tasks"): Promise<number>;
+}
+
+// Before any test, so that none of them is held to have left the server behind.
+const server = await databaseUrl();
+
+/** Makes a database of each kind. */
+export const DATABASES: Readonly<Record<Place["kind"], () => Promise<TestDatabase>>> = {
+  sqlite: sqliteDatabase,
+  postgres: postgresDatabase,
+};
+
+/** Who has paid, as the transaction sees it. */
+export async function payers(tx: Tx): Promise<string[]> {
+  const sql = "select payer from payments order by payer";
+  const rows = "unsafe" in tx ? await tx.unsafe(sql) : tx.prepare(sql).all();
+  return rows.map(({ payer }) => String(payer));
+}
+
+/** Meets what the database says when others are in the way. */
+export async function raiseConflict(tx: Tx): Promise<void> {
+  if ("unsafe" in tx) {
+    await tx.unsafe("do $$ begin raise exception 'in the way' using errcode = '40P01'; end $$");
+    return;
+  }
+  const error = new Error("database is locked");
+  throw "Bun" in globalThis
+    ? Object.assign(error, { code: "SQLITE_BUSY", errno: 5 })
+    : Object.assign(error, { code: "ERR_SQLITE_ERROR", errcode: 5 });
+}
+
+/** Waits until something is so. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 10_000; !await isSo();) {
+    if (performance.now() > deadline) throw new Error("it is not so after 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function sqliteDatabase(): Promise<TestDatabase> {
+  const dir = tempDir();
+  const path = join(dir.path, "app.db");
+  const place: Place = { kind: "sqlite", url: `sqlite://${path}`, schema: undefined };
+  const stores: Store[] = [];
+  // The file is of the journal mode that the engine needs before anybody else is on it.
+  await (await openAt(place)).close();
+  const user = await openNative(path) as NativeDatabase & SqliteTransaction;
+  user.exec("create table payments (payer text not null)");
+  const all = (sql: string): Record<string, unknown>[] => user.prepare(sql).all() as Record<string, unknown>[];
+  return {
+    place,
+    open: (options) => keep(stores, openAt(place, options)),
+    async begin(work) {
+      const tx = await openNative(path) as NativeDatabase & SqliteTransaction;
+      try {
+        tx.exec("pragma busy_timeout = 5000");
+        tx.exec("begin immediate");
+        const answer = await work(tx);
+        tx.exec("commit");
+        return answer;
+      } finally {
+        tx.close();
+      }
+    },
+    isFree() {
+      try {
+        user.exec("begin immediate");
+        user.exec("rollback");
+        return Promise.resolve(true);
+      } catch {
+        return Promise.resolve(false);
+      }
+    },
+    checkConnections: () => Promise.resolve(),
+    payers: () => Promise.resolve(all("select payer from payments order by rowid").map(({ payer }) => String(payer))),
+    count: (table) => Promise.resolve(Number(all(`select count(*) as n from ${table}`)[0]!["n"])),
+    async [Symbol.asyncDispose]() {
+      for (const store of stores) await store.close();
+      user.close();
+      dir[Symbol.dispose]();
+    },
+  };
+}
+
+async function postgresDatabase(): Promise<TestDatabase> {
+  const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
+  // The user's table stands in the schema too, so that nothing is left behind; found by the search path.
+  const url = `${server}${server.includes("?") ? "&" : "?"}search_path=${schema}`;
+  const place: Place = { kind: "postgres", url, schema };
+  const stores: Store[] = [];
+  const sql = postgres(server, { max: 3, max_lifetime: null, onnotice() {}, connection: { search_path: schema } });
+  await sql.unsafe(`create schema "${schema}"`);
+  await sql.unsafe("create table payments (n bigint generated always as identity, payer text not null)");
+  const sessions = () =>
+    sql<{ name: string; state: string }[]>`
+      select application_name as name, coalesce(state, '') as state
+        from pg_stat_activity
+       where application_name like ${`sluice%${schema}`}`;
+  return {
+    place,
+    open: (options) => keep(stores, openAt(place, options)),
+    begin: (work) => sql.begin((tx) => work(tx)) as Promise<Awaited<ReturnType<typeof work>>>,
+    isFree: async () => (await sessions()).every(({ state }) => !state.startsWith("idle in transaction")),
+    async checkConnections() {
+      await until(async () => (await sessions()).every(({ state }) => state === "idle"));
+      const transactions = (await sessions()).filter(({ name }) => name.startsWith("sluice transaction"));
+      if (transactions.length > 8) throw new Error(`there are ${transactions.length} connections for transactions`);
+    },
+    async payers() {
+      return (await sql`select payer from payments order by n`).map(({ payer }) => String(payer));
+    },
+    count: async (table) => Number((await sql.unsafe(`select count(*) as n from ${table}`))[0]!["n"]),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(stores.map((store) => store.close()));
+      await sql.unsafe(`drop schema if exists "${schema}" cascade`);
+      await sql.end({ timeout: 1 });
+    },
+  };
+}
+
+async function keep(stores: Store[], opening: Promise<Store>): Promise<Store> {
+  const store = await opening;
+  stores.push(store);
+  return store;
+}

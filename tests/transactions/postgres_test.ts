@@ -1,0 +1,195 @@
+/** What becomes of transactions on Postgres whose connection, server or runner fails. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import postgres from "postgres";
+import { createRunner, StoreError, unchecked, workflow } from "../../mod.ts";
+import { transaction } from "../../lib/store/postgres/mod.ts";
+import { test } from "../harness.ts";
+import { ownServer } from "../postgres_server.ts";
+import { type Proxy, startProxy } from "../proxy.ts";
+import { DATABASES } from "./database.ts";
+import { openAt, pay } from "./place.ts";
+
+const retry = { attempts: 2, delay: 1, jitter: false } as const;
+
+test("postgres: a connection that is lost in a body costs no attempt: the body runs again on another one", async () => {
+  await using database = await DATABASES.postgres();
+  let calls = 0;
+  const flow = workflow("payment").task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx, ctx }) {
+      await pay(tx, `call ${++calls}`);
+      if (calls === 1) await tx`select pg_terminate_backend(pg_backend_pid())`;
+      return ctx.attempt;
+    },
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  assertEquals(await (await runner.start(flow)).result(), { pay: 1 });
+  assertEquals(await database.payers(), ["call 2"]);
+});
+
+test("postgres: a connection that is lost unseen by the body costs no attempt either", async () => {
+  await using database = await DATABASES.postgres();
+  let calls = 0;
+  const flow = workflow("payment").task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx, ctx }) {
+      await pay(tx, `call ${++calls}`);
+      if (calls === 1) await tx`select pg_terminate_backend(pg_backend_pid())`.catch(() => {});
+      return ctx.attempt;
+    },
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  assertEquals(await (await runner.start(flow)).result(), { pay: 1 });
+  assertEquals(await database.payers(), ["call 2"]);
+});
+
+for (const lost of ["the answer to a commit", "the answer to the record"] as const) {
+  test(`postgres: ${lost} is lost, and all the same the effects are there once and at the first attempt`, async () => {
+    await using database = await DATABASES.postgres();
+    let calls = 0;
+    let proxy: Proxy | undefined;
+    const flow = workflow("payment").task("pay", {
+      retry: 1,
+      ...transaction,
+      async run({ tx, ctx }) {
+        await pay(tx, `call ${++calls}`);
+        if (calls === 1 && lost === "the answer to a commit") proxy!.muteOn("commit");
+        return { call: calls, attempt: ctx.attempt };
+      },
+    });
+    const url = new URL(database.place.url);
+    await using made = proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(made.port);
+    const store = await openAt({ ...database.place, url: url.href });
+    const runner = await createRunner(store, { workflows: [flow] });
+    const recording = made.asked("idle_in_transaction_session_timeout");
+    const run = await runner.start(flow);
+    await recording;
+    if (lost === "the answer to the record") made.hold();
+    else while ((await database.payers()).length === 0);
+    made.cut();
+    made.flow();
+    const { pay: result } = await run.result();
+    assertEquals(result.attempt, 1);
+    assertEquals(await database.payers(), [`call ${result.call}`]);
+    assertEquals(calls, lost === "the answer to a commit" ? 1 : 2);
+    await runner.stop();
+    await store.close();
+  });
+}
+
+test("postgres: a runner whose run is taken over in the middle of a body writes nothing, and its heir does it once", async () => {
+  await using database = await DATABASES.postgres();
+  const [begun, goOn, aborted] = [0, 1, 2].map(() => Promise.withResolvers<unknown>());
+  const flow = workflow("payment", { version: "1" }).task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx, ctx }) {
+      begun!.resolve(undefined);
+      const isFirst = !isTaken;
+      await pay(tx, isFirst ? "stale" : "heir");
+      ctx.signal.addEventListener("abort", () => aborted!.resolve(ctx.signal.reason));
+      if (isFirst) await goOn!.promise;
+      return isFirst ? "stale" : "heir";
+    },
+  });
+  let isTaken = false;
+  const stale = await createRunner(await database.open(), { workflows: [flow] });
+  const run = await stale.start(flow);
+  await begun!.promise;
+  isTaken = true;
+  const other = await database.open();
+  const [member] = await other.runners();
+  assertEquals((await other.recover({ dead: [member!.id], recoveryLimit: 5, limit: 10 })).released.length, 1);
+  await using heir = await createRunner(other, { workflows: [flow] });
+  assertEquals(await (await heir.get(run.id)).result(), { pay: "heir" });
+  goOn!.resolve(undefined);
+  assertEquals((await aborted!.promise as Error).name, "LeaseLostError");
+  await stale.stop();
+  assertEquals(await database.payers(), ["heir"]);
+});
+
+test("postgres: a commit that the server refuses is a failed attempt, of which nothing is kept", async () => {
+  await using database = await DATABASES.postgres();
+  const flow = workflow("payment").task("pay", {
+    retry,
+    timeout: "5s",
+    ...transaction,
+    async run({ tx, ctx }) {
+      await tx.unsafe("create table if not exists once (n integer unique deferrable initially deferred)");
+      await tx`insert into once values (1)`;
+      if (ctx.attempt === 1) await tx`insert into once values (1)`;
+      return ctx.attempt;
+    },
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  const run = await runner.start(flow);
+  assertEquals(await run.result(), { pay: 2 });
+  const [failure] = (await run.tasks())[0]!.failures;
+  assert(failure?.error.message.includes("duplicate key"), failure?.error.message);
+});
+
+test("postgres: an error that a body swallows fails it all the same, as the server keeps nothing after it", async () => {
+  await using database = await DATABASES.postgres();
+  const flow = workflow("payment").task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx }) {
+      await pay(tx, "ada");
+      await tx`select 1 / 0`.catch(() => {});
+      return "paid";
+    },
+  }).task("tidy", {
+    ...transaction,
+    async run({ tx }) {
+      await pay(tx, "eve");
+      await tx.savepoint((point) => point`select 1 / 0`).catch(() => {});
+      return "tidied";
+    },
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  const run = await runner.start(flow);
+  const outcome = await run.outcome();
+  assert(outcome.status === "failed" && outcome.error.message.includes("division by zero"));
+  assertEquals(outcome.outputs, { tidy: "tidied" });
+  assertEquals(await database.payers(), ["eve"]);
+});
+
+test("postgres: transactions go on when the server is back, each of them once", async () => {
+  await using server = await ownServer();
+  const sql = postgres(server.url, { max: 1, onnotice() {}, max_lifetime: null });
+  await sql`create table payments (payer text not null)`;
+  const flow = workflow("payment", { input: unchecked<number>() }).task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx, input, ctx }) {
+      await pay(tx, `${input}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      return ctx.attempt;
+    },
+  });
+  const runner = await createRunner(server.url, { workflows: [flow] });
+  const runs = await runner.startMany(flow, Array.from({ length: 400 }, (_, n) => n));
+  await runs[50]!.result();
+  await server.restart();
+  const attempts = await Promise.all(runs.map((run) => run.result().then(({ pay }) => pay)));
+  assertEquals(new Set(attempts), new Set([1]));
+  const payers = await sql<{ payer: string }[]>`select payer from payments`.catch(() =>
+    sql`select payer from payments`
+  );
+  assertEquals(payers.map(({ payer }) => Number(payer)).sort((a, b) => a - b), runs.map((_, n) => n));
+  await runner.stop();
+  await sql.end();
+});
+
+test("postgres: a store that is closed refuses transactions", async () => {
+  await using database = await DATABASES.postgres();
+  const store = await openAt(database.place);
+  await store.close();
+  const signal = new AbortController().signal;
+  const body = () => Promise.reject(new Error("it was called"));
+  const closed = store.transact({ seq: 1, epoch: 1, task: "pay", body, signal, committing() {} });
+  await assertRejects(() => closed, StoreError, "the store was closed");
+});

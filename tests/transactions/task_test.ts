@@ -1,0 +1,399 @@
+/** What must hold of tasks that are transactions, on each backend. */
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { createRunner, DefinitionError, type Runner, unchecked, workflow } from "../../mod.ts";
+import type { Transaction } from "../../lib/definition/transaction.ts";
+import { transaction as onPostgres } from "../../lib/store/postgres/mod.ts";
+import { transaction as onSqlite } from "../../lib/store/sqlite/mod.ts";
+import { test } from "../harness.ts";
+import { DATABASES, payers, raiseConflict, until } from "./database.ts";
+import { pay, transactionOn, type Tx } from "./place.ts";
+
+const quick = { attempts: 3, delay: 1, jitter: false } as const;
+
+interface Args {
+  readonly tx: Tx;
+  readonly ctx: { readonly attempt: number; readonly runId: string; readonly signal: AbortSignal };
+}
+
+/** A workflow of one transaction. */
+function payment<Ret>(
+  transaction: Transaction<Tx>,
+  run: (args: Args) => Ret,
+  options: { readonly retry?: number | typeof quick; readonly timeout?: number } = {},
+) {
+  // What `run` answers is checked where the tests say what they expect of it.
+  return workflow("payment")
+    .task("pay", { retry: quick, ...options, ...transaction, run: run as (args: Args) => Promise<string> | string })
+    .returns("pay");
+}
+
+for (const kind of ["sqlite", "postgres"] as const) {
+  const transaction = transactionOn(kind);
+
+  test(`${kind}: a transaction's effects and its result are there, and cost a run of n tasks n + 2 rows`, async () => {
+    await using database = await DATABASES[kind]();
+    const order = workflow("order", { input: unchecked<{ item: string }>() })
+      .task("price", { run: ({ input }) => input.item.length * 10 })
+      .task("pay", {
+        after: ["price"],
+        ...transaction,
+        async run({ tx, price, ctx }) {
+          await pay(tx, ctx.runId);
+          return { paid: price };
+        },
+      })
+      .task("ship", { after: ["pay"], run: ({ pay }) => `shipped for ${pay.paid}` })
+      .returns("ship");
+    const store = await database.open();
+    await using runner = await createRunner(store, { workflows: [order] });
+    const before = store.counters().rows;
+    const run = await runner.start(order, { item: "book" });
+    assertEquals(await run.result(), "shipped for 40");
+    assertEquals(store.counters().rows - before, 5);
+    assertEquals(await database.payers(), [run.id]);
+    assertEquals((await run.tasks()).map(({ id, state, attempts, output }) => [id, state, attempts, output]), [
+      ["price", "completed", 1, 40],
+      ["pay", "completed", 1, { paid: 40 }],
+      ["ship", "completed", 1, "shipped for 40"],
+    ]);
+  });
+
+  test(`${kind}: a transaction sees what it wrote, and nobody else does until it is over`, async () => {
+    await using database = await DATABASES[kind]();
+    const seen: string[][] = [];
+    const flow = payment(transaction, async ({ tx }) => {
+      await pay(tx, "ada");
+      seen.push(await payers(tx), await database.payers());
+      return "paid";
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    assertEquals(await (await runner.start(flow)).result(), "paid");
+    assertEquals([...seen, await database.payers()], [["ada"], [], ["ada"]]);
+  });
+
+  test(`${kind}: of an attempt that throws nothing is kept but its error`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = payment(transaction, async ({ tx, ctx }) => {
+      await pay(tx, `attempt ${ctx.attempt}`);
+      if (ctx.attempt < 3) throw new Error(`declined ${ctx.attempt}`);
+      return "paid";
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await runner.start(flow);
+    assertEquals(await run.result(), "paid");
+    assertEquals(await database.payers(), ["attempt 3"]);
+    const [task] = await run.tasks();
+    assertEquals([task?.attempts, task?.failures.map(({ error }) => error.message)], [3, ["declined 1", "declined 2"]]);
+  });
+
+  test(`${kind}: a transaction that fails for good leaves nothing, and what depends on it is skipped`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = payment(transaction, async ({ tx }) => {
+      await pay(tx, "ada");
+      throw new Error("declined");
+    }).task("ship", { after: ["pay"], run: () => "shipped" });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await runner.start(flow);
+    assertEquals((await run.outcome()).status, "failed");
+    assertEquals((await run.tasks()).map(({ id, state }) => `${id} ${state}`), ["pay failed", "ship skipped"]);
+    assertEquals(await database.payers(), []);
+    await database.begin((tx) => pay(tx, "eve"));
+    assertEquals(await database.payers(), ["eve"]);
+  });
+
+  test(`${kind}: a result that cannot be stored is refused before anything is committed`, async () => {
+    await using database = await DATABASES[kind]();
+    const outputs = { long: "x".repeat(5_000), bigint: 1n as unknown as string };
+    const flow = workflow("payment", { input: unchecked<keyof typeof outputs>() }).task("pay", {
+      ...transaction,
+      async run({ tx, input }) {
+        await pay(tx, "ada");
+        return outputs[input];
+      },
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow], maxPayloadBytes: 1_000 });
+    for (const input of ["long", "bigint"] as const) {
+      const run = await runner.start(flow, input);
+      assertEquals((await run.outcome()).status, "failed");
+      assertEquals((await run.tasks())[0]!.attempts, 1);
+    }
+    assertEquals(await database.payers(), []);
+  });
+
+  test(`${kind}: a transaction that takes too long is rolled back, and its late writes go nowhere`, async () => {
+    await using database = await DATABASES[kind]();
+    const late = Promise.withResolvers<unknown>();
+    const flow = payment(transaction, async ({ tx, ctx }) => {
+      await pay(tx, `attempt ${ctx.attempt}`);
+      if (ctx.attempt > 1) return "paid";
+      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      late.resolve(await pay(tx, "late").then(() => "written", (error) => error));
+      return "late";
+    }, { retry: quick, timeout: 1_000 });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await runner.start(flow);
+    assertEquals(await run.result(), "paid");
+    assert(await late.promise instanceof Error);
+    assertEquals(await database.payers(), ["attempt 2"]);
+    assertEquals((await run.tasks())[0]!.failures.map(({ error }) => error.name), ["TaskTimeoutError"]);
+  });
+
+  test(`${kind}: a run that takes too long is ended, and its transaction rolled back`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = workflow("payment", { timeout: 200 }).task("pay", {
+      ...transaction,
+      async run({ tx, ctx }) {
+        await pay(tx, "ada");
+        await new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)));
+      },
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const outcome = await (await runner.start(flow)).outcome();
+    assertEquals(outcome.status === "failed" && outcome.error.name, "RunTimeoutError");
+    await until(database.isFree);
+    await database.begin((tx) => pay(tx, "eve"));
+    assertEquals(await database.payers(), ["eve"]);
+  });
+
+  test(`${kind}: a runner that stops rolls back what it cannot wait for, and another one does it once`, async () => {
+    await using database = await DATABASES[kind]();
+    const begun = Promise.withResolvers<void>();
+    let isSlow = true;
+    const flow = payment(transaction, async ({ tx, ctx }) => {
+      await pay(tx, `attempt ${ctx.attempt}`);
+      begun.resolve();
+      if (isSlow) await new Promise(() => {});
+      return "paid";
+    });
+    const first = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await first.start(flow);
+    await begun.promise;
+    await first.stop({ timeout: 0 });
+    assertEquals(await database.payers(), []);
+    isSlow = false;
+    await using second = await createRunner(await database.open(), { workflows: [flow] });
+    assertEquals(await (await second.get(run.id)).result(), "paid");
+    assertEquals(await database.payers(), ["attempt 1"]);
+  });
+
+  test(`${kind}: a conflict with others is no attempt: the body runs again in another transaction`, async () => {
+    await using database = await DATABASES[kind]();
+    let calls = 0;
+    const flow = payment(transaction, async ({ tx, ctx }) => {
+      await pay(tx, `call ${++calls}`);
+      if (calls === 1) await raiseConflict(tx);
+      if (calls === 2) {
+        await raiseConflict(tx).catch((cause) => {
+          throw new Error("cannot pay", { cause });
+        });
+      }
+      return `attempt ${ctx.attempt}`;
+    }, { retry: 1 });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await runner.start(flow);
+    assertEquals(await run.result(), "attempt 1");
+    assertEquals(await database.payers(), ["call 3"]);
+    assertEquals((await run.tasks())[0]!.failures, []);
+  });
+
+  test(`${kind}: a body that ends its transaction itself fails for good, with a sentence that says so`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = payment(transaction, async ({ tx }) => {
+      await pay(tx, "ada");
+      if ("unsafe" in tx) await tx.unsafe("rollback");
+      else tx.exec("rollback");
+      return "paid";
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    const run = await runner.start(flow);
+    const outcome = await run.outcome();
+    assert(outcome.status === "failed");
+    assertStringIncludes(outcome.error.message, "the body has ended its transaction");
+    assertEquals((await run.tasks())[0]!.attempts, 1);
+    assertEquals(await database.payers(), []);
+  });
+
+  test(`${kind}: a run that a transaction starts in itself exists exactly if it is committed`, async () => {
+    await using database = await DATABASES[kind]();
+    const child = workflow("child", { input: unchecked<number>() })
+      .task("double", { run: ({ input }) => input * 2 })
+      .returns("double");
+    const own: { runner?: Runner<typeof child> } = {};
+    const flow = payment(transaction, async ({ tx, ctx }) => {
+      const { id } = await own.runner!.start(child, ctx.attempt, { tx });
+      if (ctx.attempt === 1) throw new Error("once more");
+      return id;
+    });
+    await using opened = await createRunner(await database.open(), { workflows: [flow, child] });
+    own.runner = opened as unknown as Runner<typeof child>;
+    const id = await (await opened.start(flow)).result();
+    assertEquals(await (await opened.get(id)).result() as unknown, 4);
+    assertEquals((await opened.list({ workflow: "child" })).runs.length, 1);
+  });
+
+  test(`${kind}: a transaction refuses steps, and whatever is asked of it when it is over`, async () => {
+    await using database = await DATABASES[kind]();
+    const left: { tx?: Tx; query?: PromiseLike<unknown> } = {};
+    const flow = workflow("payment").task("pay", {
+      retry: 1,
+      ...transaction,
+      async run({ tx, ctx }) {
+        const error = await ctx.step("one", () => 1).then(() => undefined, (thrown: Error) => thrown.message);
+        left.tx = tx;
+        // Made in time, and sent only when somebody waits for it.
+        if ("unsafe" in tx) left.query = tx.unsafe("insert into payments (payer) values ('late')");
+        return error;
+      },
+    }).returns("pay");
+    await using runner = await createRunner(await database.open(), { workflows: [flow] });
+    assertStringIncludes(String(await (await runner.start(flow)).result()), 'task "pay" is a transaction, of which');
+    await assertRejects(() => pay(left.tx!, "late"));
+    if (left.query !== undefined) await assertRejects(async () => await left.query, Error, "it is over");
+    assertEquals(await database.payers(), []);
+  });
+
+  test(`${kind}: a task that is a transaction of another database is refused when the runner is opened`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = payment(transactionOn(kind === "sqlite" ? "postgres" : "sqlite"), () => "paid");
+    const store = await database.open();
+    const error = await assertRejects(() => createRunner(store, { workflows: [flow] }), DefinitionError);
+    assertStringIncludes(
+      error.message,
+      `task "pay" is a transaction on ${kind === "sqlite" ? "postgres" : "sqlite"}, `,
+    );
+    assertStringIncludes(error.message, `and the store ${store.name} is none`);
+  });
+
+  test(`${kind}: hooks and events come once a transaction is committed`, async () => {
+    await using database = await DATABASES[kind]();
+    const told: unknown[] = [];
+    const flow = workflow("payment").task("pay", {
+      ...transaction,
+      run: async ({ tx }) => {
+        await pay(tx, "ada");
+        return "paid";
+      },
+      onSuccess: async ({ output }) => void told.push("hook", output, await database.payers()),
+    });
+    await using runner = await createRunner(await database.open(), {
+      workflows: [flow],
+      onEvent: ({ type }) => void told.push(type),
+    });
+    assertEquals(await (await runner.start(flow)).result(), { pay: "paid" });
+    const expected = ["run.started", "task.started", "task.completed", "hook", "paid", ["ada"], "run.completed"];
+    assertEquals(told, expected);
+  });
+
+  test(`${kind}: many transactions at once all happen, once each, and leave no connection behind`, async () => {
+    await using database = await DATABASES[kind]();
+    const flow = workflow("payment", { input: unchecked<number>() })
+      .task("pay", {
+        ...transaction,
+        run: async ({ tx, input, ctx }) => {
+          await pay(tx, `${input}`);
+          if (input % 10 === 0 && ctx.attempt === 1) throw new Error("once more");
+          return input;
+        },
+        retry: quick,
+      })
+      .task("note", { after: ["pay"], run: ({ pay }) => pay })
+      .returns("note");
+    const runner = await createRunner(await database.open(), { workflows: [flow], concurrency: 50 });
+    const inputs = Array.from({ length: 200 }, (_, n) => n);
+    const runs = await runner.startMany(flow, inputs);
+    assertEquals(await Promise.all(runs.map((run) => run.result())), inputs);
+    assertEquals((await database.payers()).map(Number).sort((a, b) => a - b), inputs);
+    await database.checkConnections();
+    await runner.stop();
+  });
+}
+
+test("postgres: cancelling a run rolls its transaction back at once", async () => {
+  await using database = await DATABASES.postgres();
+  const begun = Promise.withResolvers<void>();
+  const flow = payment(transactionOn("postgres"), async ({ tx, ctx }) => {
+    await pay(tx, "ada");
+    begun.resolve();
+    await new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason)));
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  const run = await runner.start(flow);
+  await begun.promise;
+  await run.cancel("wrong person");
+  const outcome = await run.outcome();
+  assertEquals(outcome, { status: "cancelled", runId: run.id, reason: "wrong person", outputs: {} });
+  assertEquals(await database.payers(), []);
+  await database.checkConnections();
+});
+
+test("sqlite: what is ordered while a transaction has the file counts when that is over", async () => {
+  await using database = await DATABASES.sqlite();
+  const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const flow = payment(transactionOn("sqlite"), async ({ tx }) => {
+    await pay(tx, "ada");
+    begun.resolve();
+    await goOn.promise;
+    return "paid";
+  }).task("ship", { after: ["pay"], run: () => new Promise<never>(() => {}) });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  const run = await runner.start(flow);
+  await begun.promise;
+  const cancelled = run.cancel("wrong person");
+  // Reading needs no lock.
+  assertEquals((await run.status()).state, "running");
+  goOn.resolve();
+  await cancelled;
+  await runner.stop({ timeout: 0 });
+  assertEquals(await database.payers(), ["ada"]);
+});
+
+test("sqlite: a store in memory has no transactions, and says so", async () => {
+  const flow = payment(transactionOn("sqlite"), () => "paid");
+  const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [flow] }), DefinitionError);
+  assertStringIncludes(error.message, "the store sqlite::memory: is in memory, and no second connection reaches it");
+});
+
+test("sqlite: a body that leaves statements open, or closes its handle, does not keep the file locked", async () => {
+  await using database = await DATABASES.sqlite();
+  const open: unknown[] = [];
+  const flow = payment(transactionOn("sqlite"), ({ tx, ctx }) => {
+    const native = tx as unknown as { prepare(sql: string): { run(...values: unknown[]): unknown }; close(): void };
+    const statement = native.prepare("insert into payments values (?)");
+    statement.run("ada");
+    open.push(statement);
+    if (ctx.attempt === 2) native.close();
+    throw new Error("declined");
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow] });
+  assertEquals((await (await runner.start(flow)).outcome()).status, "failed");
+  assertEquals(open.length, 3);
+  await database.begin((tx) => pay(tx, "eve"));
+  assertEquals(await database.payers(), ["eve"]);
+});
+
+test("a body that is defined away from any workflow can be called in a unit test, and is a transaction where it is wired", async () => {
+  await using database = await DATABASES.sqlite();
+  const pay = onSqlite({
+    retry: 1,
+    run(
+      { tx, price }: {
+        readonly tx: Parameters<Parameters<typeof onSqlite>[0]["run"]>[0]["tx"];
+        readonly price: number;
+      },
+    ) {
+      tx.prepare("insert into payments values (?)").run(`paid ${price}`);
+      return { price };
+    },
+  });
+  await database.begin((tx) => void pay.run({ tx: tx as never, price: 1 }));
+  const order = workflow("order").task("price", { run: () => 2 }).task("pay", { after: ["price"], ...pay });
+  assertEquals(order.tasks.map(({ kind, database }) => [kind, database]), [["task", undefined], [
+    "transaction",
+    "sqlite",
+  ]]);
+  await using runner = await createRunner(await database.open(), { workflows: [order] });
+  assertEquals(await (await runner.start(order)).result(), { price: 2, pay: { price: 2 } });
+  assertEquals(await database.payers(), ["paid 1", "paid 2"]);
+  assertThrows(() => onPostgres({ run: "x" } as never), TypeError, "run");
+});
