@@ -1,0 +1,159 @@
+/** Exactly once: processes are killed at each moment between what a user writes, its record and their commit. */
+import { assert, assertEquals } from "@std/assert";
+import { type Client, createClient } from "../../mod.ts";
+import { type Child, spawn } from "../child.ts";
+import { within } from "../crash/site.ts";
+import { test } from "../harness.ts";
+import { DATABASES, type TestDatabase } from "./database.ts";
+import { type Moment, orderOn, type OrderWorkflow, type PayerConfig, type StartMoment } from "./payer.ts";
+
+type OrderClient = Client<OrderWorkflow>;
+
+/** A lease is 30 s: who takes over within this has not waited for one. */
+const SOON_MS = 3_000;
+
+const MOMENTS: readonly Moment[] = [
+  "before the transaction",
+  "between the user's write and the record",
+  "between the record and the commit",
+  "while the commit is on its way",
+  "between the commit and its being heard of",
+  "before the run's end",
+  "after the run's end",
+];
+
+/** And whether the run is there after it; `undefined` if nobody can know. */
+const START_MOMENTS: Readonly<Record<StartMoment, boolean | undefined>> = {
+  "before the start": false,
+  "between the start and the commit": false,
+  "while the start is committed": undefined,
+  "after the start's commit": true,
+};
+
+for (const kind of ["sqlite", "postgres"] as const) {
+  for (const moment of MOMENTS) {
+    test(`${kind}: a payment happens once though its process is killed ${moment}`, async () => {
+      await using site = await openSite(kind);
+      const doomed = site.payer({ starts: [7], moment });
+      await doomed.until("dying");
+      assertEquals((await doomed.exited).signal, "SIGKILL");
+      const heir = site.payer({});
+      await heir.until("ready");
+      const run = await site.client.start("order", { n: 7 }, { key: "7" });
+      assertEquals(await within(SOON_MS, "the run", run.result()), 72);
+      assertEquals(await site.database.payers(), [run.id]);
+      assertEquals((await run.tasks()).map(({ id, state, attempts }) => `${id} ${state} ${attempts}`), [
+        "price completed 1",
+        "pay completed 1",
+        "ship completed 1",
+      ]);
+      await site.stop(heir);
+    });
+  }
+
+  for (const [moment, isThere] of Object.entries(START_MOMENTS) as [StartMoment, boolean | undefined][]) {
+    test(`${kind}: a run and what was written with it are both there or neither, if the process is killed ${moment}`, async () => {
+      await using site = await openSite(kind);
+      const doomed = site.payer({ startWithin: { n: 3, moment } });
+      await doomed.until("dying");
+      await doomed.exited;
+      const heir = site.payer({});
+      await heir.until("ready");
+      await site.allEnded();
+      const buyers = (await site.database.payers()).filter((payer) => payer.startsWith("buyer"));
+      const { runs } = await site.client.list();
+      assertEquals(buyers.length, runs.length);
+      if (isThere !== undefined) assertEquals(runs.length, isThere ? 1 : 0);
+      for (const { id } of runs) {
+        assertEquals(await (await site.client.get(id)).result(), 32);
+        assertEquals((await site.database.payers()).filter((payer) => payer === id), [id]);
+      }
+      await site.stop(heir);
+    });
+  }
+
+  test(`${kind}: payments happen once each while their runners are killed at random`, async () => {
+    await using site = await openSite(kind);
+    const starts = Array.from({ length: 80 }, (_, n) => n);
+    const runs = await site.client.startMany("order", starts.map((n) => ({ n })), { key: (_, n) => `${n}` });
+    let [one, other] = [site.payer({ isSlow: true }), site.payer({ isSlow: true })];
+    for (let round = 0; round < 3; round++) {
+      await one.until("ready");
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
+      one.kill("SIGKILL");
+      await one.exited;
+      [one, other] = [other, site.payer({ isSlow: true })];
+    }
+    const results = await within(20_000, "the runs", Promise.all(runs.map((run) => run.result())));
+    assertEquals(results, starts.map((n) => n * 10 + 2));
+    assertEquals((await site.database.payers()).sort(), runs.map(({ id }) => id).sort());
+    for (const payer of [one, other]) {
+      await payer.until("ready");
+      await site.stop(payer);
+    }
+  });
+}
+
+for (const moment of ["between the user's write and the record", "between the record and the commit"] as const) {
+  test(`postgres: a payment happens once though its process is stopped beyond its lease ${moment}`, async () => {
+    await using site = await openSite("postgres");
+    const stale = site.payer({ starts: [7], moment, signal: "SIGSTOP", lease: "1s" });
+    await stale.until("dying");
+    const heir = site.payer({ lease: "1s" });
+    await heir.until("ready");
+    const run = await site.client.start("order", { n: 7 }, { key: "7" });
+    // What is recorded and not committed keeps the heir waiting, until the server gives it up.
+    assertEquals(await within(12_000, "the run", run.result()), 72);
+    assertEquals(await site.database.payers(), [run.id]);
+    stale.kill("SIGCONT");
+    await within(5_000, "to be refused", stale.until("refused"));
+    assertEquals(await site.database.payers(), [run.id]);
+    await site.stop(heir);
+    await site.stop(stale);
+  });
+}
+
+interface Site extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly client: OrderClient;
+  /** Starts a process. */
+  payer(config: Omit<PayerConfig, "place">): Child;
+  /** Lets one end, and sees to it that it does so by itself. */
+  stop(child: Child): Promise<void>;
+  /** Resolves when no run is left that could go on. */
+  allEnded(): Promise<void>;
+}
+
+async function openSite(kind: "sqlite" | "postgres"): Promise<Site> {
+  const database = await DATABASES[kind]();
+  const client: OrderClient = await createClient(await database.open(), { workflows: [orderOn(kind)] });
+  const children: Child[] = [];
+  return {
+    database,
+    client,
+    payer(config) {
+      const child = spawn("./transactions/payer.ts", [JSON.stringify({ place: database.place, ...config })]);
+      children.push(child);
+      return child;
+    },
+    async stop(child) {
+      child.kill("SIGTERM");
+      const { code, stderr } = await within(20_000, "to stop", child.exited);
+      assertEquals(code, 0, stderr);
+    },
+    async allEnded() {
+      const { runs } = await client.list();
+      assert(runs.length < 100);
+      await within(
+        SOON_MS,
+        "the runs",
+        Promise.all(runs.map(async ({ id }) => await (await client.get(id)).outcome())),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      for (const child of children) await child[Symbol.asyncDispose]();
+      await client.stop();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}

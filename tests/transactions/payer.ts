@@ -1,0 +1,171 @@
+/**
+ * A process with a runner whose workflow has a transaction, or that starts a run within one of its own; it ends itself,
+ * or is stopped, at a named moment. It says on its standard output what happens:
+ *
+ * - `ready`, when it is open and has taken over from the dead;
+ * - `dying`, when it is about to kill itself, or to stop;
+ * - `refused`, when a transaction was not committed, as another runner owns the run.
+ *
+ * @module
+ */
+import { writeSync } from "node:fs";
+import process from "node:process";
+import postgres from "postgres";
+import { createRunner, unchecked, type Workflow, workflow } from "../../mod.ts";
+import { type NativeDatabase, openNative } from "../../lib/store/sqlite/driver.ts";
+import type { Step } from "../../lib/definition/steps.ts";
+import type { Store } from "../../lib/store/port.ts";
+import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
+import { openAt, pay, type Place, transactionOn, type Tx } from "./place.ts";
+
+/** When a process with a transaction is to end. */
+export type Moment =
+  | "before the transaction"
+  | "between the user's write and the record"
+  | "between the record and the commit"
+  | "while the commit is on its way"
+  | "between the commit and its being heard of"
+  | "before the run's end"
+  | "after the run's end";
+
+/** When a process that starts a run within a transaction of its own is to end. */
+export type StartMoment =
+  | "before the start"
+  | "between the start and the commit"
+  | "while the start is committed"
+  | "after the start's commit";
+
+/** What a payer is told. */
+export interface PayerConfig {
+  /** Where. */
+  readonly place: Place;
+  /** When to end. */
+  readonly moment?: Moment;
+  /** How. @default {"SIGKILL"} */
+  readonly signal?: "SIGKILL" | "SIGSTOP";
+  /** The runner's lease. @default {"30s"} */
+  readonly lease?: string;
+  /** The runs that it starts, by number and key. */
+  readonly starts?: readonly number[];
+  /** Instead of all that: a run that it starts, within a transaction, and when it ends. */
+  readonly startWithin?: { readonly n: number; readonly moment: StartMoment };
+  /** Whether bodies take a while. */
+  readonly isSlow?: boolean;
+}
+
+/** What `orderOn` gives. */
+export type OrderWorkflow = Workflow<"order", { n: number }, Step<"price" | "pay" | "ship", number>, "ship">;
+
+/** Prices, pays and ships; only the payment is a transaction. */
+export function orderOn(
+  kind: Place["kind"],
+  { paid = () => {}, isSlow = false }: { readonly paid?: () => void; readonly isSlow?: boolean } = {},
+): OrderWorkflow {
+  // The same in every process, whatever it does at which moment.
+  return workflow("order", { version: "1", input: unchecked<{ n: number }>() })
+    .task("price", { run: ({ input }) => input.n * 10 })
+    .task("pay", {
+      after: ["price"],
+      retry: 1,
+      ...transactionOn(kind),
+      async run({ tx, price, ctx }) {
+        await pay(tx, ctx.runId);
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+        paid();
+        return price + 1;
+      },
+    })
+    .task("ship", { after: ["pay"], run: ({ pay }) => pay + 1 })
+    .returns("ship");
+}
+
+if (import.meta.main) await main(JSON.parse(process.argv[2]!));
+
+async function main(config: PayerConfig): Promise<void> {
+  const { place, moment } = config;
+  if (config.startWithin !== undefined) return await startWithin(config);
+  const paid = (): void => void (moment === "between the user's write and the record" && end(config));
+  const order = orderOn(place.kind, { paid, isSlow: config.isSlow ?? false });
+  const store = mortal(await openAt(place), config);
+  const runner = await createRunner(store, {
+    workflows: [order],
+    // Whom others take for a poisoned run is taken up alone, and that is not what these tests are about.
+    recoveryLimit: 100,
+    lease: (config.lease ?? "30s") as "30s",
+  });
+  process.once("SIGTERM", () => void runner.stop().then(() => store.close()));
+  say("ready");
+  for (const n of config.starts ?? []) await runner.start("order", { n }, { key: `${n}` });
+}
+
+/** A store that ends this process at a moment, the first time that it comes. */
+function mortal(store: Store, config: PayerConfig): Store {
+  const { moment } = config;
+  return {
+    ...store,
+    async commit(batch) {
+      const isEnd = batch.writes.some(({ move }) => move?.to === "completed");
+      if (isEnd && moment === "before the run's end") end(config);
+      const receipt = await store.commit(batch);
+      if (isEnd && moment === "after the run's end") end(config);
+      return receipt;
+    },
+    async transact(request) {
+      if (moment === "before the transaction") end(config);
+      const verdict = await store.transact({
+        ...request,
+        committing() {
+          request.committing();
+          if (moment === "between the record and the commit") end(config);
+          // What the driver sends goes out with this turn of the event loop, and an answer takes longer.
+          if (moment === "while the commit is on its way") setImmediate(() => setImmediate(() => end(config)));
+        },
+      }).catch((error) => {
+        say(`refused ${error}`);
+        throw error;
+      });
+      if (verdict.kind === "fenced") say("refused by the fence");
+      if (moment === "between the commit and its being heard of") end(config);
+      return verdict;
+    },
+  };
+}
+
+async function startWithin(config: PayerConfig): Promise<void> {
+  const { place } = config;
+  const { n, moment } = config.startWithin!;
+  const runner = await createRunner(await openAt(place), { workflows: [orderOn(place.kind)] });
+  await begin(place, async (tx) => {
+    await pay(tx, `buyer ${n}`);
+    if (moment === "before the start") end(config);
+    await runner.start("order", { n }, { tx, key: `${n}` });
+    if (moment === "between the start and the commit") end(config);
+    if (moment === "while the start is committed") setImmediate(() => setImmediate(() => end(config)));
+  });
+  end(config);
+}
+
+async function begin(place: Place, work: (tx: Tx) => Promise<void>): Promise<void> {
+  if (place.kind === "postgres") {
+    const sql = postgres(place.url, { max: 1, connection: { search_path: place.schema! } });
+    return void await sql.begin((tx) => work(tx));
+  }
+  const tx = await openNative(place.url.replace("sqlite://", "")) as NativeDatabase & SqliteTransaction;
+  tx.exec("pragma busy_timeout = 5000");
+  tx.exec("begin immediate");
+  await work(tx);
+  tx.exec("commit");
+}
+
+function end({ signal = "SIGKILL" }: PayerConfig): void {
+  say("dying");
+  process.kill(process.pid, signal);
+  // The signal comes a moment later; until then nothing more may happen.
+  if (signal === "SIGKILL") { for (;;); }
+  for (const until = Date.now() + 100; Date.now() < until;);
+}
+
+// Not console.log(): what it prints may still be on its way when the process is killed.
+function say(line: string): void {
+  writeSync(1, `${line}\n`);
+}
