@@ -1,7 +1,7 @@
 /**
  * Group commit: everything to be written within one turn of the event loop goes out as one transaction, and while one
  * is on its way the next gathers. There is no timer: an idle engine commits at once, a busy one hundreds of results
- * together.
+ * together. Only what may have to wait for somebody else goes out by itself, so that nothing waits behind it.
  *
  * A store that is a server works while its client waits. There more than one commit is on its way under load, each with
  * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so.
@@ -80,12 +80,14 @@ interface Starting {
 export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox {
   const mostFlights = store.commitsAtOnce ?? 1;
   const starting: Starting[] = [];
+  const keyed: Starting[] = [];
   let drafts: Draft[] = [];
   let next = 0;
   let isPoked = false;
   let isScheduled = false;
   let flights = 0;
   let isClaiming = false;
+  let isKeyedBusy = false;
   /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
   const away = new Map<number, Draft[] | undefined>();
   const idlers: (() => void)[] = [];
@@ -93,9 +95,24 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
 
   function startMany(runs: readonly NewRun[], landed?: Starting["landed"]): Promise<readonly StartVerdict[]> {
     return new Promise((done, failed) => {
-      starting.push({ runs, landed, done, failed });
+      const one = { runs, landed, done, failed };
+      if (store.keysWait === true && runs.some(({ key }) => key !== undefined)) return startKeyed(one);
+      starting.push(one);
       schedule();
     });
+  }
+
+  function startKeyed(one: Starting): void {
+    keyed.push(one);
+    if (isKeyedBusy) return;
+    isKeyedBusy = true;
+    setImmediate(flushKeyed);
+  }
+
+  async function flushKeyed(): Promise<void> {
+    while (keyed.length > 0) await commit(takeStarts(keyed, MOST_ROWS), [], undefined);
+    isKeyedBusy = false;
+    if (flights === 0 && !isScheduled) rest();
   }
 
   function write(draft: Draft): void {
@@ -109,7 +126,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   }
 
   function idle(): Promise<void> {
-    if (flights === 0 && !isScheduled) return Promise.resolve();
+    if (flights === 0 && !isScheduled && !isKeyedBusy) return Promise.resolve();
     return new Promise((resolve) => idlers.push(resolve));
   }
 
@@ -122,7 +139,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   async function flush(): Promise<void> {
     isScheduled = false;
     flights++;
-    const started = takeStarts(share(starting.length));
+    const started = takeStarts(starting, share(starting.length));
     const writes = takeDrafts(share(drafts.length - next));
     const claim = takeClaim();
     goOn();
@@ -179,7 +196,11 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
 
   function goOn(): void {
     if (starting.length > 0 || next < drafts.length || (isPoked && !isClaiming)) schedule();
-    else if (flights === 0) idlers.splice(0).forEach((resolve) => resolve());
+    else if (flights === 0 && !isKeyedBusy) rest();
+  }
+
+  function rest(): void {
+    idlers.splice(0).forEach((resolve) => resolve());
   }
 
   async function commit(
@@ -212,10 +233,10 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   }
 
   /** At least one caller's runs, never a part of them: `startMany` is one commit however large. */
-  function takeStarts(share: number): Starting[] {
+  function takeStarts(line: Starting[], share: number): Starting[] {
     let rows = 0;
-    const taken = starting.findIndex((one) => (rows += one.runs.length) > Math.min(share, MOST_ROWS));
-    return starting.splice(0, taken < 0 ? starting.length : Math.max(1, taken));
+    const taken = line.findIndex((one) => (rows += one.runs.length) > Math.min(share, MOST_ROWS));
+    return line.splice(0, taken < 0 ? line.length : Math.max(1, taken));
   }
 
   function takeDrafts(share: number): Draft[] {

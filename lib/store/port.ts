@@ -217,6 +217,12 @@ export interface Store {
   /** How many commits may be on their way at once. What two of them write is never of the same run. @default {1} */
   readonly commitsAtOnce?: number;
 
+  /**
+   * Whether a start with a key waits for a transaction that has started a run with the same key and is still open. Other
+   * commits may go on meanwhile.
+   */
+  readonly keysWait?: boolean;
+
   /** The store's clock, in milliseconds since the epoch. */
   now(): number;
 

@@ -27,6 +27,8 @@ export interface TestDatabase extends AsyncDisposable {
   payers(): Promise<string[]>;
   /** Whether nobody's transaction is open. */
   isFree(): Promise<boolean>;
+  /** Whether somebody waits for a lock; of Postgres, where waiting can be seen. */
+  isWaiting?(): Promise<boolean>;
   /** Sees to it that no connection is left in a transaction, and that there are no more of them than there may be. */
   checkConnections(): Promise<void>;
   /** The number of rows of a table of the engine. */
@@ -124,14 +126,15 @@ async function postgresDatabase(): Promise<TestDatabase> {
   await sql.unsafe(`create schema "${schema}"`);
   await sql.unsafe("create table payments (n bigint generated always as identity, payer text not null)");
   const sessions = () =>
-    sql<{ name: string; state: string }[]>`
-      select application_name as name, coalesce(state, '') as state
+    sql<{ name: string; state: string; waits: string }[]>`
+      select application_name as name, coalesce(state, '') as state, coalesce(wait_event_type, '') as waits
         from pg_stat_activity
        where application_name like ${`sluice%${schema}`}`;
   return {
     place,
     open: (options) => keep(stores, openAt(place, options)),
     begin: (work) => sql.begin((tx) => work(tx)) as Promise<Awaited<ReturnType<typeof work>>>,
+    isWaiting: async () => (await sessions()).some(({ waits }) => waits === "Lock"),
     isFree: async () => (await sessions()).every(({ state }) => !state.startsWith("idle in transaction")),
     async checkConnections() {
       await until(async () => (await sessions()).every(({ state }) => state === "idle"));

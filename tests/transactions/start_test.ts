@@ -5,7 +5,7 @@ import { createClient, createRunner, RunNotFoundError, StoreError, unchecked, wo
 import { openNative } from "../../lib/store/sqlite/driver.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
-import { DATABASES } from "./database.ts";
+import { DATABASES, until } from "./database.ts";
 import { pay, type Tx } from "./place.ts";
 
 const double = workflow("double", { input: unchecked<number>() })
@@ -234,6 +234,27 @@ test("postgres: what a conflict is thrown with is the driver's own error, to try
   }).then(() => undefined, (error) => error);
   assertEquals([failure?.name, failure?.code], ["PostgresError", "40001"]);
   await sql.end();
+});
+
+test("postgres: a transaction that stays open with a key holds up who starts with that key, and no result", async () => {
+  await using database = await DATABASES.postgres();
+  await using runner = await createRunner(await database.open(), { workflows: [double] });
+  const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const open = database.begin(async (tx) => {
+    const run = await runner.start(double, 1, { tx, key: "k" });
+    begun.resolve();
+    await goOn.promise;
+    return run;
+  });
+  await begun.promise;
+  let isStarted = false;
+  const same = runner.start(double, 2, { key: "k" }).finally(() => isStarted = true);
+  await until(database.isWaiting!);
+  for (let n = 0; n < 3; n++) assertEquals(await (await runner.start(double, n)).result(), n * 2);
+  assertEquals(isStarted, false);
+  goOn.resolve();
+  const [first, second] = await Promise.all([open, same]);
+  assertEquals([second.id, await second.result()], [first.id, 2]);
 });
 
 interface Handle {

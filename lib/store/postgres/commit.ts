@@ -17,7 +17,7 @@ import { FLUSH } from "./flush_sql.ts";
 import { flushValues, type Part } from "./flush_values.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
-import type { Run, Session } from "./session.ts";
+import type { Role, Run, Session } from "./session.ts";
 
 const THESE = `
 select id, seq, owner, epoch, created_at, null as ask
@@ -38,13 +38,14 @@ export async function commitBatch(session: Session, news: News, batch: Batch): P
     return { starts: [], writes: [], claim: claim && NOTHING_DUE };
   }
   const order = claim !== undefined && claim.limit > 0 ? { request: claim, token: newToken() } : undefined;
+  const role = writes.length === 0 && claim === undefined && starts.every(hasKey) ? "keys" : "flush";
   try {
-    return await attempt(session, news, { starts, writes }, order);
+    return await attempt(session, news, { starts, writes }, role, order);
   } catch (error) {
     if (faultOf(error) !== "values" || isEmpty) throw error;
   }
   // One of them is refused, and this finds out which.
-  const verdicts = await isolate(session, news, { starts, writes });
+  const verdicts = await isolate(session, news, { starts, writes }, role);
   return { ...verdicts, claim: claim && await claimAfter(session, news, claim) };
 }
 
@@ -56,17 +57,21 @@ interface ClaimOrder {
 
 type Verdicts = Pick<Receipt, "starts" | "writes">;
 
+function hasKey({ key }: NewRun): boolean {
+  return key !== undefined;
+}
+
 function newToken(): number {
   return Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
 }
 
-function attempt(session: Session, news: News, part: Part, order: ClaimOrder | undefined): Promise<Receipt> {
+function attempt(session: Session, news: News, part: Part, role: Role, order?: ClaimOrder): Promise<Receipt> {
   const parts = split(part);
   const told = news.of(part);
   let isWary = false;
   return session.persistence.attempt("write to", async (isDoubtful) => {
-    if (isDoubtful) await session.endRemains("flush");
-    const send = (wary: boolean) => sendOnce(session, parts, order, { isDoubtful, isWary: wary, news: told });
+    if (isDoubtful) await session.endRemains(role);
+    const send = (wary: boolean) => sendOnce(session, parts, order, { role, isDoubtful, isWary: wary, news: told });
     let sent: Answers;
     try {
       sent = await send(isDoubtful || isWary);
@@ -80,7 +85,7 @@ function attempt(session: Session, news: News, part: Part, order: ClaimOrder | u
     const writes: WriteVerdict[] = [];
     for (const [index, answer] of answers.entries()) {
       const one = parts[index]!;
-      starts.push(...await startVerdicts(session, one.starts, answer));
+      starts.push(...await startVerdicts(session, one.starts, answer, role));
       writes.push(...await writeVerdicts(session, one.writes, answer, isDoubtful));
     }
     return { starts, writes, claim: order && await claimOf(session, adopted ?? claimed ?? [], order.request) };
@@ -95,6 +100,8 @@ interface Answers {
 }
 
 interface Manner {
+  /** By which connection. */
+  readonly role: Role;
   /** Whether an earlier try may have been carried out. */
   readonly isDoubtful: boolean;
   /** Whether rows that should be new may be there. */
@@ -109,20 +116,21 @@ async function sendOnce(
   order: ClaimOrder | undefined,
   manner: Manner,
 ): Promise<Answers> {
+  const { role } = manner;
   if (parts.length + (order === undefined ? 0 : 1) === 1 && !manner.isDoubtful) {
-    const run: Run = (sql, values = []) => session.single("flush", sql, values);
+    const run: Run = (sql, values = []) => session.single(role, sql, values);
     const sent = await sendAll(session, run, parts, order, manner);
     session.wrote(rowsOf(sent));
     return sent;
   }
   if (!manner.isDoubtful) {
-    return await session.atOnce("flush", async ({ run, wrote }) => {
+    return await session.atOnce(role, async ({ run, wrote }) => {
       const sent = await sendAll(session, run, parts, order, manner);
       wrote(rowsOf(sent));
       return sent;
     });
   }
-  return await session.once("flush", async ({ run, wrote }) => {
+  return await session.once(role, async ({ run, wrote }) => {
     const before = order ? await run(TAKEN_BEFORE, [String(order.request.runner), String(order.token)]) : [];
     const adopted = before.length > 0 ? before : undefined;
     const sent = await sendAll(session, run, parts, adopted ? undefined : order, manner);
@@ -159,6 +167,7 @@ async function startVerdicts(
   session: Session,
   starts: readonly NewRun[],
   answer: Row,
+  role: Role,
 ): Promise<readonly StartVerdict[]> {
   if (starts.length === 0) return [];
   const at = Number(answer["server_now"]);
@@ -169,7 +178,7 @@ async function startVerdicts(
     verdicts.set(id, { kind: "started", seq: Number(seqs[index]), owned: owned[index] === "t", at });
   }
   const missing = starts.filter(({ id }) => !verdicts.has(id));
-  if (missing.length > 0) await findStarted(session, missing, verdicts);
+  if (missing.length > 0) await findStarted(session, missing, verdicts, role);
   return starts.map(({ id, workflow, key }) =>
     verdicts.get(id) ?? {
       kind: "refused",
@@ -186,10 +195,11 @@ async function findStarted(
   session: Session,
   missing: readonly NewRun[],
   verdicts: Map<string, StartVerdict>,
+  role: Role,
 ): Promise<void> {
   const keyed = missing.filter(({ key }) => key !== undefined);
   // A statement of its own: what another process has inserted since the first one began is not in sight of that.
-  const rows = await session.single("flush", THESE, [
+  const rows = await session.single(role, THESE, [
     texts(missing.map(({ id }) => id)),
     texts(keyed.map(({ workflow }) => workflow)),
     texts(keyed.map(({ key }) => key)),
@@ -247,10 +257,10 @@ function isOwnDoing({ epoch, move }: RunWrite, row: Row | undefined): boolean {
 }
 
 /** Halves a part until what is refused stands alone. */
-async function isolate(session: Session, news: News, part: Part): Promise<Verdicts> {
+async function isolate(session: Session, news: News, part: Part, role: Role): Promise<Verdicts> {
   const { starts, writes } = part;
   try {
-    return await attempt(session, news, part, undefined);
+    return await attempt(session, news, part, role);
   } catch (error) {
     if (faultOf(error) !== "values") throw error;
     if (starts.length + writes.length === 1) {
@@ -262,8 +272,8 @@ async function isolate(session: Session, news: News, part: Part): Promise<Verdic
     }
   }
   const [first, second] = halves(part);
-  const one = await isolate(session, news, first);
-  const other = await isolate(session, news, second);
+  const one = await isolate(session, news, first, role);
+  const other = await isolate(session, news, second, role);
   return { starts: [...one.starts, ...other.starts], writes: [...one.writes, ...other.writes] };
 }
 
@@ -280,7 +290,10 @@ function halves({ starts, writes }: Part): readonly [Part, Part] {
 async function claimAfter(session: Session, news: News, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return NOTHING_DUE;
   try {
-    const { claim } = await attempt(session, news, { starts: [], writes: [] }, { request, token: newToken() });
+    const { claim } = await attempt(session, news, { starts: [], writes: [] }, "flush", {
+      request,
+      token: newToken(),
+    });
     return claim ?? NOTHING_DUE;
   } catch (error) {
     session.logger.error(`Cannot claim runs from Postgres database ${session.name}: ${messageOf(error)}`);

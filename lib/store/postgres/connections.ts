@@ -34,7 +34,13 @@ export interface ConnectionsOptions {
 }
 
 // A heartbeat that hangs must be given up well within the shortest lease in use.
-const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, read: 60_000, care: 30_000 };
+const DEADLINES_MS: Record<Role, number> = {
+  flush: 20_000,
+  keys: 20_000,
+  heartbeat: 5_000,
+  read: 60_000,
+  care: 30_000,
+};
 
 /**
  * Connections of one store alone. None is opened yet.
@@ -44,6 +50,7 @@ const DEADLINES_MS: Record<Role, number> = { flush: 20_000, heartbeat: 5_000, re
 export function createConnections(options: ConnectionsOptions): Connections {
   const lines = {
     flush: lineFor("flush", options),
+    keys: lineFor("keys", options),
     heartbeat: lineFor("heartbeat", options),
     read: lineFor("read", options),
     care: lineFor("care", options),

@@ -19,8 +19,10 @@ import type { Transactions } from "./transactions.ts";
 /** How to open a pool. */
 export interface PostgresPoolOptions {
   /**
-   * How many connections for writes, and as many for reads. Stores are dealt over them evenly; three more are for
-   * heartbeats, for what is rare, and to listen. @default {2}
+   * How many connections for writes, as many for reads, and as many for starts with a key once there are any. Stores are
+   * dealt over them evenly; three more are for heartbeats, for what is rare, and to listen.
+   *
+   * @default {2}
    */
   readonly width?: number;
   /** How many connections more the bodies of transactions have among them, while there are any. @default {8} */
@@ -58,8 +60,8 @@ export interface PostgresPool {
 const LONGEST_CLOSE_MS = 1_000;
 
 /**
- * Makes a pool, so that the runners of many tenants in one process need seven connections and not five each. Nothing is
- * opened until a store is.
+ * Makes a pool, so that the runners of many tenants in one process need seven connections (nine with keys) and not
+ * five each. Nothing is opened until a store is.
  *
  * @throws {StoreError} If the URL is none of Postgres.
  * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
@@ -82,6 +84,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   const connect = { url, prepare, logger, transactionConnections, label: "pool" };
   const lanes = Array.from({ length: width }, () => ({
     flush: lineFor("flush", connect),
+    keys: lineFor("keys", connect),
     read: lineFor("read", connect),
     stores: 0,
   }));
@@ -101,7 +104,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   function join(): Connections {
     const lane = lanes.reduce((least, one) => one.stores < least.stores ? one : least);
     lane.stores++;
-    const share = createShare({ flush: lane.flush, read: lane.read, heartbeat, care }, transactions, listener, name);
+    const share = createShare({ ...lane, heartbeat, care }, transactions, listener, name);
     shares.add(share);
     return {
       ...share,
@@ -118,7 +121,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
 
   async function shut(): Promise<void> {
     await Promise.all([...shares].map((share) => share.close()));
-    const lines = lanes.flatMap(({ flush, read }) => [flush, read]);
+    const lines = lanes.flatMap(({ flush, keys, read }) => [flush, keys, read]);
     await Promise.all([listener, transactions, heartbeat, care, ...lines].map((one) => one.close()));
   }
 }
@@ -136,6 +139,7 @@ function createShare(
   return {
     lines: {
       flush: shareOf(lines.flush),
+      keys: shareOf(lines.keys),
       heartbeat: shareOf(lines.heartbeat),
       read: shareOf(lines.read),
       care: shareOf(lines.care),

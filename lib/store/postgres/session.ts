@@ -10,6 +10,8 @@ import { createPersistence, type Persistence } from "./persistence.ts";
 export type Role =
   /** Results, starts and claims. */
   | "flush"
+  /** Starts with a key: they may have to wait for a transaction of somebody else's that has started a run with it. */
+  | "keys"
   /** Signs of life, and who gives none. */
   | "heartbeat"
   /** Whatever only looks. */

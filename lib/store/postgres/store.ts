@@ -96,6 +96,7 @@ export async function openStoreOn(
     name: redactUrl(url),
     patrolMs: PATROL_MS,
     commitsAtOnce: COMMITS_AT_ONCE,
+    keysWait: true,
     now: session.now,
 
     commit: (batch) => commitBatch(session, news, batch),
