@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, RunNotFoundError, StoreError, workflow } from "../../mod.ts";
-import { createPostgresPool, createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
+import { createPostgresPool, createTenant, removeTenant, transaction } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { commit, newRun } from "../store/contract/fixture.ts";
 import { tempDir } from "../temp_dir.ts";
@@ -32,6 +32,27 @@ test("runners of fifty tenants on one pool execute their own runs and no others,
   await Promise.all([...runners, ...tenants.map(({ client }) => client)].map((one) => one.stop()));
   await pool.close();
   assertEquals(await site.connections(url), 0);
+});
+
+test("what a transaction sets on a connection of a pool does not reach the next one, of whatever tenant", async () => {
+  await using site = openSite();
+  await using pool = createPostgresPool(site.url, { width: 1, transactionConnections: 1 });
+  const settings = async (set: boolean): Promise<unknown> => {
+    const flow = workflow("flow").task("look", {
+      ...transaction,
+      async run({ tx }) {
+        if (set) await tx.unsafe("set search_path = elsewhere; set enable_seqscan = on");
+        const [row] = await tx`
+          select current_setting('search_path') as path, current_setting('enable_seqscan') as planning`;
+        return { ...row };
+      },
+    });
+    await using runner = await createRunner(await pool.store({ schema: site.name() }), { workflows: [flow] });
+    return await (await runner.start(flow)).result();
+  };
+  const before = await settings(false);
+  await settings(true);
+  assertEquals(await settings(false), before);
 });
 
 test("a store on a pool hears of its own tenant's news, and of no other's", async () => {
