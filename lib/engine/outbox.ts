@@ -63,7 +63,7 @@ export interface OutboxOptions {
 }
 
 // About 5 ms of work for SQLite, whose commits hold the event loop.
-const MOST_ROWS = 1_000;
+const MOST_ROWS = 2_000;
 const MOST_BYTES = 2 * 1024 * 1024;
 
 // What a commit costs by itself is worth that of about so many rows.
