@@ -1,6 +1,8 @@
 /**
- * The plain part of a batch, in statements for sixteen rows each: in either runtime the call of a statement costs about
- * as much as what SQLite does for a row. More than sixteen gain no more, as calls with so many values get slow.
+ * The plain part of a batch, in statements for many rows each: in either runtime the call of a statement costs about as
+ * much as what SQLite does for a row, and each value that it binds a tenth of that. So rows that have their times and
+ * epoch in common, as most of a commit under load do, go out thirty-two to a statement that binds those once; other
+ * rows sixteen to a statement. Larger ones gain no more, as calls with so many values get slow.
  *
  * What is not plain, or left over, is written one by one. So is a group of which not every row was taken, as one is
  * when another runner owns a run: then each row finds out for itself.
@@ -14,24 +16,19 @@ import type { Session } from "./session.ts";
 import { completeRun, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;
+const SIZE_ALIKE = 32;
 
 const INSERT = `
 insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, input)
 values ${rowsOf("(1, $1, 'running', ?, ?, ?, 0, $2, $2, $2, ?)", 3)}`;
 
-const RECORD = `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
-select seq, column3, '', epoch, 'completed', 1, column4, column5, column6
-  from (values ${rowsOf("(?, ?, ?, ?, ?, ?)")})
- cross join runs
- where seq = column1 and epoch = column2 and owner is not null
-${UNLESS_TERMINAL}`;
+const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
+// What the rows have in common stands in each of them as a value: compared with a parameter in the "where", it makes
+// Bun's SQLite compile the statement anew at each call.
+const RECORD_ALIKE = recordSql(rowsOf("(?, $1, ?, $2, $3, ?)", 4, SIZE_ALIKE));
 
-const COMPLETE = `
-update runs
-   set state = 'completed', owner = null, ended_at = column3, reason = null
-  from (values ${rowsOf("(?, ?, ?)")})
- where seq = column1 and epoch = column2 and owner is not null`;
+const COMPLETE = completeSql(rowsOf("(?, ?, ?)"));
+const COMPLETE_ALIKE = completeSql(rowsOf("(?, $1, $2)", 3, SIZE_ALIKE));
 
 /** Inserts the runs of a batch. */
 export function insertRuns(session: Session, starts: readonly NewRun[], site: StartSite): StartVerdict[] {
@@ -60,10 +57,12 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
     for (const record of write.records) records.push({ at, write, record });
     if (write.move?.to === "completed") ends.push({ at, write, endedAt: write.move.at });
   }
-  inGroups(records, (group) => recordGroup(session, group), ({ at, write, record }) => {
+  const mixedRecords = inGroups(records, SIZE_ALIKE, areRecordsAlike, (group) => recordAlike(session, group));
+  inGroups(mixedRecords, SIZE, undefined, (group) => recordMixed(session, group)).forEach(({ at, write, record }) => {
     if (!writeRecord(session, write, record)) verdicts[at] = "fenced";
   });
-  inGroups(ends, (group) => completeGroup(session, group), ({ at, write, endedAt }) => {
+  const mixedEnds = inGroups(ends, SIZE_ALIKE, areEndsAlike, (group) => completeAlike(session, group));
+  inGroups(mixedEnds, SIZE, undefined, (group) => completeMixed(session, group)).forEach(({ at, write, endedAt }) => {
     if (!completeRun(session, write, endedAt)) verdicts[at] = "fenced";
   });
   return verdicts;
@@ -88,34 +87,66 @@ function insertGroup(session: Session, starts: readonly NewRun[], from: number, 
     values.push(id, workflow, version, input);
   }
   // A statement numbers its rows one after the other, in the order in which it names them.
-  const first = session.run(INSERT, ...values).lastInsertRowid - SIZE + 1;
+  const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;
   return Array.from({ length: SIZE }, (_, at) => ({ kind: "started", seq: first + at, owned: true, at: site.now }));
 }
 
-function recordGroup(session: Session, group: readonly PlainRecord[]): boolean {
+function areRecordsAlike(one: PlainRecord, other: PlainRecord): boolean {
+  return one.record.endedAt === other.record.endedAt && one.record.startedAt === other.record.startedAt &&
+    one.write.epoch === other.write.epoch;
+}
+
+function recordAlike(session: Session, group: readonly PlainRecord[]): boolean {
+  const { write: { epoch }, record: { startedAt, endedAt } } = group[0]!;
+  const values: Bindable[] = [epoch, startedAt, endedAt];
+  for (const { write, record } of group) values.push(write.seq, record.task, record.output);
+  return session.execute(RECORD_ALIKE, values).changes === group.length;
+}
+
+function recordMixed(session: Session, group: readonly PlainRecord[]): boolean {
   const values: Bindable[] = [];
   for (const { write: { seq, epoch }, record: { task, startedAt, endedAt, output } } of group) {
     values.push(seq, epoch, task, startedAt, endedAt, output);
   }
-  return session.run(RECORD, ...values).changes === SIZE;
+  return session.execute(RECORD, values).changes === group.length;
 }
 
-function completeGroup(session: Session, group: readonly PlainEnd[]): boolean {
+function areEndsAlike(one: PlainEnd, other: PlainEnd): boolean {
+  return one.endedAt === other.endedAt && one.write.epoch === other.write.epoch;
+}
+
+function completeAlike(session: Session, group: readonly PlainEnd[]): boolean {
+  const { write: { epoch }, endedAt } = group[0]!;
+  const values: Bindable[] = [epoch, endedAt];
+  for (const { write } of group) values.push(write.seq);
+  return session.execute(COMPLETE_ALIKE, values).changes === group.length;
+}
+
+function completeMixed(session: Session, group: readonly PlainEnd[]): boolean {
   const values: Bindable[] = [];
   for (const { write: { seq, epoch }, endedAt } of group) values.push(seq, epoch, endedAt);
-  return session.run(COMPLETE, ...values).changes === SIZE;
+  return session.execute(COMPLETE, values).changes === group.length;
 }
 
-/** Full groups go to `all`, which says whether every row was taken; the rest, and what was not, row by row to `one`. */
+/**
+ * Hands full groups of rows that follow each other, and are alike if that is asked for, to `write`, which says whether
+ * every row was taken. Answers the rows of which that cannot be said.
+ */
 function inGroups<Row>(
   rows: readonly Row[],
-  all: (group: readonly Row[]) => boolean,
-  one: (row: Row) => void,
-): void {
-  for (let from = 0; from < rows.length; from += SIZE) {
-    const group = rows.slice(from, from + SIZE);
-    if (group.length < SIZE || !all(group)) group.forEach(one);
+  size: number,
+  areAlike: ((one: Row, other: Row) => boolean) | undefined,
+  write: (group: readonly Row[]) => boolean,
+): readonly Row[] {
+  const left: Row[] = [];
+  for (let from = 0, to; from < rows.length; from = to) {
+    const first = rows[from]!;
+    to = from + 1;
+    while (to < rows.length && to - from < size && (areAlike === undefined || areAlike(first, rows[to]!))) to++;
+    const group = rows.slice(from, to);
+    if (group.length < size || !write(group)) left.push(...group);
   }
+  return left;
 }
 
 function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite): boolean {
@@ -141,8 +172,26 @@ function hasTwins(writes: readonly RunWrite[]): boolean {
   return seen.size < writes.length;
 }
 
+function recordSql(rows: string): string {
+  return `
+insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
+select seq, column3, '', epoch, 'completed', 1, column4, column5, column6
+  from (values ${rows})
+ cross join runs
+ where seq = column1 and epoch = column2 and owner is not null
+${UNLESS_TERMINAL}`;
+}
+
+function completeSql(rows: string): string {
+  return `
+update runs
+   set state = 'completed', owner = null, ended_at = column3, reason = null
+  from (values ${rows})
+ where seq = column1 and epoch = column2 and owner is not null`;
+}
+
 /** A row of values for each of a group, its `?` numbered from `$first` on. */
-function rowsOf(row: string, first = 1): string {
+function rowsOf(row: string, first = 1, size = SIZE): string {
   let next = first;
-  return Array.from({ length: SIZE }, () => row.replaceAll("?", () => `$${next++}`)).join(", ");
+  return Array.from({ length: size }, () => row.replaceAll("?", () => `$${next++}`)).join(", ");
 }

@@ -21,6 +21,8 @@ export interface Session {
   nested<T>(work: () => T): T;
   /** Runs a statement for its effect. */
   run(sql: string, ...values: Bindable[]): Changes;
+  /** The same with many values, in an array that is the statement's from then on. */
+  execute(sql: string, values: Bindable[]): Changes;
   /** The first row. */
   get(sql: string, ...values: Bindable[]): Row | undefined;
   /** All rows. */
@@ -63,7 +65,8 @@ export function createSession(
     write: (action, work) =>
       gate.held === undefined ? persistence.attempt(action, () => transaction(work)) : writeLater(action, work),
     nested,
-    run,
+    run: (sql, ...values) => execute(sql, values),
+    execute,
     get: (sql, ...values) => statement(sql).get(values),
     all: (sql, ...values) => statement(sql).all(values),
     returning,
@@ -133,7 +136,7 @@ export function createSession(
     return compiled;
   }
 
-  function run(sql: string, ...values: Bindable[]): Changes {
+  function execute(sql: string, values: Bindable[]): Changes {
     const done = statement(sql).run(values);
     rows += done.changes;
     return done;
