@@ -154,7 +154,7 @@ function begin(plan: Plan, run: RunProgress, effects: Effect[]): void {
 function isSkipped(plan: Plan, run: RunProgress, number: number): boolean {
   const task = run.tasks[number]!;
   const { on, after } = plan.tasks[number]!;
-  const reason = whyNot(on, plan.dependencies[number]!.map((dependency) => run.tasks[dependency]!), after);
+  const reason = whyNot(on, run, plan.dependencies[number]!, after);
   if (reason === undefined) {
     run.armed++;
     return false;
@@ -181,20 +181,27 @@ function settle(plan: Plan, run: RunProgress, first: number, effects: Effect[]):
 }
 
 /** Why a task must be skipped, given how its dependencies ended; `undefined` if it may start. */
-function whyNot(on: Trigger, before: readonly TaskProgress[], after: readonly string[]): string | undefined {
+function whyNot(
+  on: Trigger,
+  { tasks }: RunProgress,
+  before: readonly number[],
+  after: readonly string[],
+): string | undefined {
   switch (on) {
     case "success": {
-      const failed = before.findIndex((task) => task.failed);
+      const failed = before.findIndex((number) => tasks[number]!.failed);
       return failed < 0 ? undefined : `dependency "${after[failed]}" failed`;
     }
     case "settled":
       return undefined;
     case "anySucceeded":
-      return before.some((task) => task.state === "completed") ? undefined : "no dependency succeeded";
+      return before.some((number) => tasks[number]!.state === "completed") ? undefined : "no dependency succeeded";
     case "anyFailed":
-      return before.some((task) => task.failed) ? undefined : "no dependency failed";
+      return before.some((number) => tasks[number]!.failed) ? undefined : "no dependency failed";
     case "allFailed":
-      return before.length > 0 && before.every((task) => task.failed) ? undefined : "not every dependency failed";
+      return before.length > 0 && before.every((number) => tasks[number]!.failed)
+        ? undefined
+        : "not every dependency failed";
   }
 }
 

@@ -208,7 +208,8 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     writes: readonly Draft[],
     claim: ClaimRequest | undefined,
   ): Promise<void> {
-    const starts = started.length === 1 ? started[0]!.runs : started.flatMap((one) => one.runs);
+    const starts: NewRun[] = [];
+    for (const { runs } of started) for (const run of runs) starts.push(run);
     let receipt: Receipt;
     try {
       receipt = await store.commit({ starts, writes, claim });
@@ -225,8 +226,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     }
     let at = 0;
     for (const one of started) {
-      const verdicts = started.length === 1 ? receipt.starts : receipt.starts.slice(at, at += one.runs.length);
-      land(one, verdicts);
+      land(one, receipt.starts.slice(at, at += one.runs.length));
     }
     writes.forEach((draft, index) => draft.settled(receipt.writes[index]!, draft));
     if (claim !== undefined) options.claimed?.(receipt.claim);

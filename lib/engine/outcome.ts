@@ -1,6 +1,5 @@
 import type { AnyWorkflow, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { decodeJson } from "../definition/json.ts";
-import { recordsOf } from "../definition/records.ts";
 import {
   type ErrorRecord,
   type Failure,
@@ -92,7 +91,7 @@ function errorOf(end: RunEnd): Error {
 }
 
 function outputsOf(end: RunEnd): Record<string, unknown> {
-  const outputs = recordsOf(end.outputs.keys())();
-  end.outputs.forEach((text, id) => outputs[id] = decodeJson(text, "the output", id));
+  const outputs = end.newRecord();
+  for (const { task, output } of end.outputs) outputs[task] = decodeJson(output, "the output", task);
   return outputs;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { decodeJson } from "../definition/json.ts";
+import { recordsOf } from "../definition/records.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
 import type { JournalRecord, RunState, TaskState } from "../store/batch.ts";
 import type { RunRow, Store } from "../store/port.ts";
@@ -154,7 +155,8 @@ export function createReader(store: Store, catalog: Catalog): Reader {
       timeoutMs: row.timeoutMs,
       crashes: row.crashes,
       result: defined?.result,
-      outputs: new Map(own.flatMap(({ state, task, output }) => state === "completed" ? [[task, output]] : [])),
+      outputs: own.filter(({ state }) => state === "completed"),
+      newRecord: recordsOf(own.map(({ task }) => task)),
       failures: own.flatMap(({ state, failures }) => state === "failed" ? failures : []),
     };
   }

@@ -21,8 +21,10 @@ export interface RunEnd {
   readonly crashes: number;
   /** The task whose output is the result; without it the result is all outputs. */
   readonly result: string | undefined;
-  /** Outputs of its completed tasks as JSON text, by id, in the order of their definition. */
-  readonly outputs: ReadonlyMap<string, string | undefined>;
+  /** Outputs of its completed tasks as JSON text, in the order of their definition. */
+  readonly outputs: readonly { readonly task: string; readonly output: string | undefined }[];
+  /** Makes an empty record that can have the ids of its tasks as keys. */
+  readonly newRecord: () => Record<string, unknown>;
   /** The failed attempts of its failed tasks. */
   readonly failures: readonly Failure[];
 }
@@ -43,12 +45,13 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
 export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
   const { plan, progress } = run;
-  const outputs = new Map<string, string | undefined>();
+  const outputs: RunEnd["outputs"][number][] = [];
   const failures: Failure[] = [];
-  progress.tasks.forEach((task, number) => {
-    if (task.state === "completed") outputs.set(plan.tasks[number]!.id, run.outputs[number]);
-    if (task.state === "failed") failures.push(...run.failures?.get(number) ?? []);
-  });
+  for (const [number, { id: task }] of plan.tasks.entries()) {
+    const { state } = progress.tasks[number]!;
+    if (state === "completed") outputs.push({ task, output: run.outputs[number] });
+    if (state === "failed") failures.push(...run.failures?.get(number) ?? []);
+  }
   return {
     runId: run.id,
     workflow: plan.workflow.name,
@@ -59,6 +62,7 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
     crashes: run.crashes,
     result: plan.workflow.result,
     outputs,
+    newRecord: plan.newRecord,
     failures,
   };
 }
