@@ -26,7 +26,7 @@ export type AttemptEnd =
 /** Places for bodies. */
 export interface Bodies {
   /** Attempts that run now. */
-  readonly active: ReadonlySet<Attempt>;
+  readonly active: readonly Attempt[];
   /** Attempts that wait for a place. */
   readonly queued: number;
   /** Whether an attempt at that task is among them. */
@@ -64,28 +64,28 @@ export interface BodiesOptions extends ContextPort {
 
 /** Places for `concurrency` bodies. */
 export function createBodies(options: BodiesOptions): Bodies {
-  const active = new Set<Attempt>();
-  // In the order of their coming; a set, so that one that is dropped while it waits is gone at once.
-  const line = new Set<Attempt>();
+  const active: Attempt[] = [];
+  // Those who wait, in the order of their coming: `line` from `first` on and then `coming`. No sets: entering and leaving
+  // two of them cost Deno a tenth of all that a short task costs. One that is dropped is passed over in its turn.
+  let line: Attempt[] = [];
+  let coming: Attempt[] = [];
+  let first = 0;
+  let queued = 0;
   let isPumping = false;
   return {
     active,
     get queued() {
-      return line.size;
+      return queued;
     },
     isQueued(runId, taskId) {
-      for (const { run, task } of line) if (run.id === runId && run.plan.tasks[task]!.id === taskId) return true;
-      return false;
+      return [...line.slice(first), ...coming].some(({ run, task, stage }) =>
+        stage === "queued" && run.id === runId && run.plan.tasks[task]!.id === taskId
+      );
     },
     queue(attempt) {
-      if (isPumping || line.size > 0 || active.size >= options.concurrency) {
-        line.add(attempt);
-        return pump();
-      }
-      // Nobody waits and there is a place.
-      isPumping = true;
-      launch(attempt);
-      isPumping = false;
+      attempt.stage = "queued";
+      coming.push(attempt);
+      queued++;
       pump();
     },
     abort(attempt, reason) {
@@ -94,7 +94,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     },
     drop(attempt) {
       if (attempt.stage === "over") return;
-      line.delete(attempt);
+      if (attempt.stage === "queued") queued--;
       leave(attempt);
       pump();
     },
@@ -102,22 +102,31 @@ export function createBodies(options: BodiesOptions): Bodies {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function pump(): void {
-    if (isPumping || line.size === 0) return;
+    if (isPumping) return;
     isPumping = true;
-    for (const attempt of line) {
-      if (active.size >= options.concurrency) break;
-      line.delete(attempt);
-      launch(attempt);
+    while (queued > 0 && active.length < options.concurrency) {
+      const attempt = next();
+      if (attempt.stage === "queued") launch(attempt);
     }
     isPumping = false;
+  }
+
+  function next(): Attempt {
+    if (first === line.length) {
+      line = coming;
+      coming = [];
+      first = 0;
+    }
+    return line[first++]!;
   }
 
   function launch(attempt: Attempt): void {
     const { run, task } = attempt;
     const definition = run.plan.tasks[task]!;
+    queued--;
     attempt.stage = "running";
     attempt.startedAt = options.now();
-    active.add(attempt);
+    attempt.place = active.push(attempt) - 1;
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt, definition.timeoutMs);
@@ -193,7 +202,10 @@ export function createBodies(options: BodiesOptions): Bodies {
   function leave(attempt: Attempt): void {
     attempt.stage = "over";
     attempt.disarm?.();
-    active.delete(attempt);
+    if (attempt.place < 0) return;
+    const last = active.pop()!;
+    if (last !== attempt) active[last.place = attempt.place] = last;
+    attempt.place = -1;
   }
 
   function returned(value: unknown): AttemptEnd {

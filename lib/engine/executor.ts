@@ -93,7 +93,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return runs.size;
     },
     get load() {
-      return { active: bodies.active.size, queued: bodies.queued };
+      return { active: bodies.active.length, queued: bodies.queued };
     },
     get crashes() {
       return [...runs.values()].map((run) => run.crashes);
@@ -182,7 +182,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
           break;
       }
     }
-    if (bodies.active.size === 0) quiet?.();
+    if (bodies.active.length === 0) quiet?.();
   }
 
   function threw(attempt: Attempt, thrown: unknown): void {
@@ -357,7 +357,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function settledWithin(ms: number): Promise<void> {
-    if (bodies.active.size === 0) return Promise.resolve();
+    if (bodies.active.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = clock.after(ms, done);
       quiet = done;

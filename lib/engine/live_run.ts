@@ -74,7 +74,9 @@ export interface Attempt {
   /** Which try, counted from 1. */
   readonly number: number;
   /** `queued` waits for a free place, `over` has ended for the engine, whatever its body still does. */
-  stage: "queued" | "running" | "over";
+  stage: "new" | "queued" | "running" | "over";
+  /** Its place among the attempts that run; -1 for none. */
+  place: number;
   /** When it began. */
   startedAt: number;
   /** What its body and hooks receive. */
@@ -172,7 +174,8 @@ export function newAttempt(run: LiveRun, task: number): Attempt {
     run,
     task,
     number: run.progress.tasks[task]!.attempts,
-    stage: "queued",
+    stage: "new",
+    place: -1,
     startedAt: 0,
     context: undefined,
     aborted: undefined,

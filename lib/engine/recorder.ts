@@ -33,7 +33,7 @@ export interface RecorderOptions {
   /** The store's time. */
   readonly now: () => number;
   /** Attempts that run now. */
-  readonly active: () => ReadonlySet<Attempt>;
+  readonly active: () => readonly Attempt[];
   /** The row of a task is durable. */
   readonly recorded: (run: LiveRun, task: number) => void;
   /** Something of a run became durable. */
@@ -169,7 +169,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       attempt.isMarked = true;
       wakeRow(attempt.run, add(attempt.run, recordOf(attempt.run, attempt.task, now())));
     }
-    if (options.active().size > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
+    if (options.active().length > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }
 
   /** A row that says `waiting` is put right along with the first thing written after the wait. */
