@@ -10,7 +10,8 @@ export interface Wake {
   close(): void;
 }
 
-// Asking takes a few microseconds: the number is in memory that the processes share.
+// Asking takes a few microseconds: the number is in memory that the processes share. What costs is to wake up: twice as
+// often took an idle runner 0.4 % (Bun) to 0.7 % (Deno) of a core more.
 const POLL_MS = 20;
 
 /** Polls `pragma data_version`, which changes with the commits of other connections, while somebody watches. */
