@@ -6,6 +6,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { createRunner, unchecked, workflow } from "../mod.ts";
 import { body } from "./ceiling.ts";
 import { flag, inFlight, median, report } from "./measure.ts";
@@ -19,6 +20,7 @@ const PAYLOAD = "x".repeat(flag("payload", 10));
 
 for (const store of STORES) {
   const ratios: number[] = [];
+  const cpuRatios: number[] = [];
   const rates = { ceiling: [] as number[], sluice: [] as number[] };
   let commits = 0;
   // One round more than counted: the first warms up.
@@ -29,9 +31,10 @@ for (const store of STORES) {
     const ceiling = await ceilingRate(empty);
     const sluice = first ?? await sluiceRate(empty);
     if (round === 0) continue;
-    rates.ceiling.push(ceiling);
+    rates.ceiling.push(ceiling.rate);
     rates.sluice.push(sluice.rate);
-    ratios.push(sluice.rate / ceiling);
+    ratios.push(sluice.rate / ceiling.rate);
+    cpuRatios.push(ceiling.cpuMs / sluice.cpuMs);
     commits = sluice.commits;
   }
   report({
@@ -45,18 +48,27 @@ for (const store of STORES) {
     ratio: median(ratios),
     ratioLeast: Math.min(...ratios),
     ratioMost: Math.max(...ratios),
+    // The same of this process's CPU time: what to look at while the machine does other work, too.
+    cpuRatio: median(cpuRatios),
+    cpuRatioLeast: Math.min(...cpuRatios),
+    cpuRatioMost: Math.max(...cpuRatios),
     commitsPerTask: commits / (RUNS * K),
   });
 }
 
-async function ceilingRate(empty: EmptyStore): Promise<number> {
-  const ceiling = await empty.ceiling();
-  const ms = await inFlight(RUNS, FLIGHT, () => ceiling.run(K, PAYLOAD));
-  await ceiling.close();
-  return RUNS / ms * 1_000;
+interface Measured {
+  readonly rate: number;
+  readonly cpuMs: number;
 }
 
-async function sluiceRate({ url, options }: EmptyStore): Promise<{ rate: number; commits: number }> {
+async function ceilingRate(empty: EmptyStore): Promise<Measured> {
+  const ceiling = await empty.ceiling();
+  const measured = await measure(() => ceiling.run(K, PAYLOAD));
+  await ceiling.close();
+  return measured;
+}
+
+async function sluiceRate({ url, options }: EmptyStore): Promise<Measured & { readonly commits: number }> {
   const start = workflow("chain", { input: unchecked<string>() }).task("t0", { run: ({ input }) => body(input) });
   let chain = start as unknown as typeof start;
   for (let i = 1; i < K; i++) {
@@ -67,9 +79,16 @@ async function sluiceRate({ url, options }: EmptyStore): Promise<{ rate: number;
   }
   await using runner = await createRunner(url, { ...options, workflows: [chain], maxRuns: FLIGHT });
   const before = (await runner.stats()).store.commits;
-  const ms = await inFlight(RUNS, FLIGHT, async () => {
+  const measured = await measure(async () => {
     const outcome = await runner.execute(chain, PAYLOAD);
     if (outcome.status !== "completed") throw new Error(outcome.status);
   });
-  return { rate: RUNS / ms * 1_000, commits: (await runner.stats()).store.commits - before };
+  return { ...measured, commits: (await runner.stats()).store.commits - before };
+}
+
+async function measure(work: () => Promise<unknown>): Promise<Measured> {
+  const before = process.cpuUsage();
+  const ms = await inFlight(RUNS, FLIGHT, work);
+  const { user, system } = process.cpuUsage(before);
+  return { rate: RUNS / ms * 1_000, cpuMs: (user + system) / 1_000 };
 }
