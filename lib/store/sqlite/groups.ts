@@ -139,12 +139,13 @@ function inGroups<Row>(
   write: (group: readonly Row[]) => boolean,
 ): readonly Row[] {
   const left: Row[] = [];
-  for (let from = 0, to; from < rows.length; from = to) {
+  for (let from = 0; from < rows.length;) {
     const first = rows[from]!;
-    to = from + 1;
+    let to = from + 1;
     while (to < rows.length && to - from < size && (areAlike === undefined || areAlike(first, rows[to]!))) to++;
     const group = rows.slice(from, to);
     if (group.length < size || !write(group)) left.push(...group);
+    from = to;
   }
   return left;
 }
