@@ -109,7 +109,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     }
     isPumping = false;
     // All who are left were dropped.
-    if (queued === 0) line.length = coming.length = 0;
+    if (queued === 0 && line.length + coming.length > 0) line.length = coming.length = 0;
   }
 
   function next(): Attempt {
