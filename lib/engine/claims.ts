@@ -10,6 +10,8 @@ export interface Claims {
   readonly isBacklogged: boolean;
   /** How many runs may come with the commit that is on its way. */
   readonly asked: number;
+  /** Resolves when these have come, or are known not to. */
+  settled(): Promise<void>;
   /** What to ask for with the next commit, if anything. */
   next(): ClaimRequest | undefined;
   /** Takes in the answer; `undefined` if there was none. */
@@ -47,6 +49,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   let isBacklogged = false;
   let isStopped = false;
   let asked = 0;
+  let answer = Promise.withResolvers<void>();
   let dueAt: number | undefined;
   let cancelDue = () => {};
   let cancelPoll = () => {};
@@ -58,6 +61,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     get asked() {
       return asked;
     },
+    settled: () => answer.promise,
     next() {
       const limit = isHungry && !isStopped ? room() : 0;
       if (limit <= 0) return undefined;
@@ -67,6 +71,8 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     answered(claim) {
       asked = 0;
+      answer.resolve();
+      answer = Promise.withResolvers();
       if (claim === undefined) return;
       isBacklogged = claim.more;
       if (claim.more) hint();

@@ -210,6 +210,11 @@ async function openRunner<W extends AnyWorkflow>(
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
   function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+    // A place that a claim may fill is most often free once it has landed. To leave a run in the store, to be claimed in
+    // its turn, and others behind it, would cost more than the wait.
+    if (!claims.isBacklogged && claims.asked > 0 && room() - claims.asked < runs.length) {
+      return claims.settled().then(() => insert(runs));
+    }
     const places = stopping !== undefined || claims.isBacklogged ? 0 : room() - claims.asked;
     let kept = 0;
     for (const run of runs) {
