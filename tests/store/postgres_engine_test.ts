@@ -97,6 +97,28 @@ test("postgres: with 1000 runs in flight a task costs at most a twentieth of a s
   assertEquals((await on.sql`select count(*) as n from tasks`)[0]?.["n"], 9_000);
 });
 
+test("postgres: a runner keeps what it starts, however often it looks for what others have left", async () => {
+  await using on = testSchema();
+  const other = workflow("other").task("a", { run: () => 1 });
+  await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain], maxRuns: 100 });
+  await using client = await createClient(on.url, { schema: on.schema, workflows: [other] });
+  const before = (await runner.stats()).store.rows;
+  let left = 10_000;
+  const started = Array.from({ length: 100 }, async () => {
+    while (left-- > 0) await runner.execute(chain, "x");
+  });
+  let hints = 0;
+  for (; left > 0; hints++) {
+    await client.start(other);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await Promise.all(started);
+  const rows = (await runner.stats()).store.rows - before;
+  assert(hints > 10, `${hints} hints`);
+  // Three tasks, the run and its end; one that is left to be claimed costs a row more.
+  assert(rows <= 10_000 * 5 + 10, `${rows} rows`);
+});
+
 test("postgres: a task of a chain of ten costs at most 400 bytes of log and its payload", async () => {
   // Alone on its server, whose log is all that is counted.
   await using server = await ownServer();
