@@ -44,7 +44,7 @@ export { type Schema, unchecked, type ValidationIssue, type ValidationResult } f
 export type * from "./lib/definition/steps.ts";
 export type { ExecuteArgs, Readable, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
-export type { Transaction, TransactionBody } from "./lib/definition/transaction.ts";
+export type { Transaction, TransactionBody, Undeclared } from "./lib/definition/transaction.ts";
 export {
   type AnyWorkflow,
   type InputOf,

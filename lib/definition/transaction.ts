@@ -9,6 +9,10 @@ export interface TransactionBody<Tx, Args, Ret> extends TaskBody<Args, Ret> {
   readonly transaction: InTransaction<Tx>;
 }
 
+/** What a body reads that says nothing of it. */
+// deno-lint-ignore no-explicit-any -- nothing is known of outputs that nobody declares
+export type Undeclared = Readonly<Record<string, any>>;
+
 /**
  * Makes a task a transaction: its body runs inside of a database transaction, its argument `tx`, that also records the
  * result. So its effects on that database happen exactly once, whatever becomes of the process.
@@ -19,15 +23,17 @@ export interface TransactionBody<Tx, Args, Ret> extends TaskBody<Args, Ret> {
  */
 export interface Transaction<Tx> {
   /**
-   * Defines a body away from any workflow.
+   * Defines a body away from any workflow. Where its parameter says nothing of what it reads besides `tx`, that is not
+   * checked either.
    *
    * @throws {TypeError} If an option is wrong; every problem is named.
    */
-  <Args, Ret>(
+  <Args = Undeclared, Ret = unknown>(
     body:
       & Omit<TaskBody<Args, Ret>, "run">
       & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
-  ): TransactionBody<Tx, Args & { readonly tx: Tx }, Ret>;
+    // What the call is spread into does not yet know its `after` when it would say what `Args` is.
+  ): TransactionBody<Tx, NoInfer<Args> & { readonly tx: Tx }, Ret>;
   /** Makes the task that it is given to a transaction. */
   readonly transaction: InTransaction<Tx>;
 }

@@ -50,6 +50,19 @@ export const inline = base.task("pay", {
   after: ["price"],
   ...onSqlite({ run: ({ tx, price }: { tx: SqliteTransaction; price: { cents: number } }) => [tx, price].length }),
 });
+export const undeclared = base.task("pay", {
+  after: ["price"],
+  ...onPostgres({
+    async run({ tx, price, ctx }) {
+      const isDrivers: IsEqual<typeof tx, TransactionSql> = true;
+      await tx`insert into payments values (${ctx.runId}, ${price.cents})`;
+      return { isDrivers };
+    },
+  }),
+}).returns("pay");
+export const undeclaredResult: IsEqual<ResultOf<typeof undeclared>, { isDrivers: true }> = true;
+// @ts-expect-error the driver of Postgres has no prepare() of statements
+base.task("pay", { ...onPostgres({ run: ({ tx }) => tx.prepare("select 1").run() }) });
 // @ts-expect-error it reads what it does not depend on
 base.task("pay", { ...pay });
 // @ts-expect-error it reads something of another type
