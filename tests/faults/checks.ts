@@ -23,7 +23,7 @@ export interface Evidence {
 }
 
 /** Too few runs say nothing. */
-const FEWEST_RUNS = 50;
+export const FEWEST_RUNS = 50;
 
 /** Statements that have the database itself write down whoever touches what is final: a result, the end of a run. */
 export function auditOf(schema: string): readonly string[] {

@@ -8,7 +8,16 @@ import { type Child, type Exit, spawn } from "../child.ts";
 import { readEffects, writeEnd } from "../crash/effects.ts";
 import { crashWorkflows, nowhere } from "../crash/workflows.ts";
 import { tempDir } from "../temp_dir.ts";
-import { auditOf, type Evidence, wrongConnections, wrongEffects, wrongRows, wrongRuns, wrongWords } from "./checks.ts";
+import {
+  auditOf,
+  type Evidence,
+  FEWEST_RUNS,
+  wrongConnections,
+  wrongEffects,
+  wrongRows,
+  wrongRuns,
+  wrongWords,
+} from "./checks.ts";
 import { openWitness } from "./witness.ts";
 import { enoughOf, type WorkerConfig } from "./worker.ts";
 
@@ -128,6 +137,10 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
   async function finish(): Promise<string[]> {
     assert(existsSync(log), "no body ever ran");
     const living = workers.filter(({ isOver }) => !isOver);
+    if (living.some(({ isLoading }) => isLoading)) {
+      // On a slow machine the faults may be over before there has been much to do.
+      await settled("the load", `select 1 from @runs having count(*) < ${FEWEST_RUNS}`);
+    }
     writeFileSync(enoughOf(log), "");
     for (const { child, isLoading } of living) {
       if (isLoading) await within(20_000, "the end of the load", child.until("no more load"));
@@ -174,6 +187,12 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Says whether faults are to go on: for as long as was chosen, and on a slow machine until there have been `fewest`. */
+export function faultsGoOn(fewest: number): (count: number) => boolean {
+  const until = performance.now() + FAULTS_MS;
+  return (count) => performance.now() < until || count < fewest;
 }
 
 /** Lets time pass, where it is time that the test is about. */
