@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
+import { silent } from "../../lib/logger.ts";
+import { createRunner } from "../../mod.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
@@ -138,6 +140,14 @@ test("a server that stays down is given up after the time that was given", async
   assertEquals(error.code, "cannot_connect");
   assert(performance.now() - started < 5_000);
   assertStringIncludes(error.message, "me:***@127.0.0.1");
+});
+
+test("the URL may say for how many seconds a server that is down is waited for", async () => {
+  const url = "postgres://me:secret@127.0.0.1:1/none?connect_timeout=0.2";
+  const started = performance.now();
+  const error = await assertRejects(() => createRunner(url, { workflows: [], logger: silent }), StoreError);
+  assertEquals(error.code, "cannot_connect");
+  assert(performance.now() - started < 5_000);
 });
 
 test("twenty stores that open at once migrate once", async () => {

@@ -25,6 +25,8 @@ import { insertWithin } from "./within.ts";
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
 const PATROL_MS = 3_000;
 
+const CONNECT_TIMEOUT_MS = 30_000;
+
 // One that the server executes, one that waits there for its turn, and one whose answer the engine works on. They go out
 // one behind the other over the same connection.
 const COMMITS_AT_ONCE = 3;
@@ -38,7 +40,11 @@ export interface PostgresStoreOptions {
    * gives each transaction another connection, such as PgBouncer in transaction mode. @default {true}
    */
   readonly prepare?: boolean;
-  /** How long to wait for a server that is down, or has no connection left, in milliseconds. @default {30_000} */
+  /**
+   * How long to wait for a server that is down, or has no connection left, in milliseconds.
+   *
+   * @default {30_000}, or the seconds that the URL gives as `connect_timeout`
+   */
   readonly connectTimeoutMs?: number;
   /** How many connections the bodies of transactions have among them; the others wait. @default {8} */
   readonly transactionConnections?: number;
@@ -74,8 +80,8 @@ export async function openStoreOn(
   connect: (schema: string) => Connections,
 ): Promise<Store> {
   const schema = checkSchema(options.schema ?? "sluice");
-  const { logger = silent, connectTimeoutMs = 30_000 } = options;
-  checkUrl(url);
+  const address = checkUrl(url);
+  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address) } = options;
   const connections = connect(schema);
   const session = createSession({
     name: `${redactUrl(url)} (schema "${schema}")`,
@@ -147,13 +153,13 @@ export async function openStoreOn(
  *
  * @throws {StoreError} If it cannot.
  */
-export function checkUrl(url: string): void {
+export function checkUrl(url: string): URL {
   if (parseStoreUrl(url).kind !== "postgres") {
     throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of Postgres`);
   }
   try {
     // Several hosts are no URL to the runtime, and to the driver they are.
-    new URL(url.replace(/,[^/?]*/, ""));
+    return new URL(url.replace(/,[^/?]*/, ""));
   } catch {
     throw new StoreError(
       "invalid_url",
@@ -163,4 +169,10 @@ export function checkUrl(url: string): void {
         `written as "%40", "%2F" and "%23"`,
     );
   }
+}
+
+/** What `?connect_timeout=` says, in seconds as to every client of Postgres. */
+export function connectTimeoutOf({ searchParams }: URL): number {
+  const seconds = Number(searchParams.get("connect_timeout"));
+  return seconds > 0 ? seconds * 1_000 : CONNECT_TIMEOUT_MS;
 }

@@ -16,13 +16,17 @@ import { TABLES } from "./schema.ts";
 import { checkRole, checkSchema } from "./schema_name.ts";
 import { scramVerifier } from "./scram.ts";
 import { createSession, type Run, type Session } from "./session.ts";
-import { checkUrl } from "./store.ts";
+import { checkUrl, connectTimeoutOf } from "./store.ts";
 import { readTenants, type Tenant } from "./tenant_list.ts";
 import { dropRole, grantTo } from "./tenant_role.ts";
 
 /** How to reach the database in which there are tenants. */
 export interface TenantAdminOptions {
-  /** How long to wait for a server that is down, in milliseconds. @default {30_000} */
+  /**
+   * How long to wait for a server that is down, in milliseconds.
+   *
+   * @default {30_000}, or the seconds that the URL gives as `connect_timeout`
+   */
   readonly connectTimeoutMs?: number;
   /** Hears of what is waited for. */
   readonly logger?: Logger;
@@ -150,10 +154,11 @@ async function verifierOf(role: string | undefined, password: unknown): Promise<
 async function administer<T>(
   url: string,
   schema: string,
-  { logger = silent, connectTimeoutMs = 30_000 }: TenantAdminOptions,
+  options: TenantAdminOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  checkUrl(url);
+  const address = checkUrl(url);
+  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address) } = options;
   // Statements that are used once are not worth preparing, and then any pooler will do.
   const line = lineFor("care", { url, prepare: false, label: "tenants", logger });
   const lines = { flush: line, keys: line, heartbeat: line, read: line, care: line };
