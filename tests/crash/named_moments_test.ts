@@ -2,8 +2,9 @@
 import { assertEquals } from "@std/assert";
 import { backend } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { within } from "../within.ts";
 import type { Moment } from "./mortal_store.ts";
-import { openSite, type Site, within } from "./site.ts";
+import { openSite, type Site } from "./site.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { expected } from "./workflows.ts";
 

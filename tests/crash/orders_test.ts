@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunCancelledError } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { openSite, within } from "./site.ts";
+import { within } from "../within.ts";
+import { openSite } from "./site.ts";
 
 /** Without a wake-up it would take the next slow poll or heartbeat: one, two or ten seconds. */
 const QUICKLY_MS = 900;

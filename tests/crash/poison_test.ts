@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { RecoveryLimitError } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { openSite, type Site, within } from "./site.ts";
+import { within } from "../within.ts";
+import { openSite, type Site } from "./site.ts";
 import type { WorkerConfig } from "./worker.ts";
 
 test("a run with which five runners died is given up; the others complete", async () => {

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { test } from "../harness.ts";
-import { openSite, type Site, within } from "./site.ts";
+import { within } from "../within.ts";
+import { openSite, type Site } from "./site.ts";
 import { expected } from "./workflows.ts";
 
 const ROUNDS = Number(process.env["SLUICE_CRASH_ROUNDS"] ?? 20);

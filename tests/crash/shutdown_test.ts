@@ -1,7 +1,8 @@
 /** A runner is told to stop, in a process of its own. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { openSite, within } from "./site.ts";
+import { within } from "../within.ts";
+import { openSite } from "./site.ts";
 
 test("a runner that stops lets bodies finish, starts nothing new, and another goes on", async () => {
   await using site = await openSite();

@@ -6,6 +6,7 @@ import { type Child, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";
 import { tempDir } from "../temp_dir.ts";
+import { within } from "../within.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
@@ -135,18 +136,5 @@ export async function openSite(): Promise<Site> {
       wrong.push(...bad.map((line) => `${child.pid} said: ${line}`));
     }
     return wrong;
-  }
-}
-
-/** Waits for something that another process is to do; throws if it takes longer than `ms`. */
-export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,8 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
+import { within } from "../within.ts";
 import { writeEnd } from "./effects.ts";
-import { openSite, within } from "./site.ts";
+import { openSite } from "./site.ts";
 
 test("a runner that was stopped beyond its lease can write nothing, is told so, and goes on as a new one", async () => {
   await using site = await openSite();

@@ -1,7 +1,8 @@
 /** Another process keeps everybody from writing for long. */
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { openSite, within } from "./site.ts";
+import { within } from "../within.ts";
+import { openSite } from "./site.ts";
 
 /** The lock is held three times as long; a machine that is busy with other things may stop the process for a moment. */
 const STUCK_MS = 1_000;

@@ -3,7 +3,8 @@ import { assertEquals } from "@std/assert";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
-import { faultsGoOn, openSite, passes, type Site, within } from "./site.ts";
+import { within } from "../within.ts";
+import { faultsGoOn, openSite, passes, type Site } from "./site.ts";
 
 // Before any test, so that none of them is held to have left the server behind.
 const url = await databaseUrl();

@@ -18,6 +18,7 @@ import {
   wrongRuns,
   wrongWords,
 } from "./checks.ts";
+import { within } from "../within.ts";
 import { openWitness } from "./witness.ts";
 import { enoughOf, type WorkerConfig } from "./worker.ts";
 
@@ -173,19 +174,6 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
       if (performance.now() > deadline) throw new Error(`${what} took too long: ${JSON.stringify(rows)}`);
       await passes(20);
     }
-  }
-}
-
-/** Waits for something that another process is to do; throws if it takes longer than `ms`. */
-export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,8 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Client, createClient } from "../../mod.ts";
 import { type Child, spawn } from "../child.ts";
-import { within } from "../crash/site.ts";
 import { test } from "../harness.ts";
+import { within } from "../within.ts";
 import { DATABASES, type TestDatabase } from "./database.ts";
 import { type Moment, orderOn, type OrderWorkflow, type PayerConfig, type StartMoment } from "./payer.ts";
 

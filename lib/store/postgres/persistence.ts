@@ -1,6 +1,7 @@
-import { type Clock, systemClock } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
+import { createPauses, jittered } from "../pauses.ts";
 import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
 
 /** Does something again until it succeeds or fails for good. */
@@ -23,7 +24,7 @@ const LONGEST_CONFLICT_PAUSE_MS = 200;
 
 /** Waits for what passes by itself, for ever, with a warning to the logger now and then; a clock of tests is told. */
 export function createPersistence(name: string, logger: Logger, clock?: Clock): Persistence {
-  const pauses = new Set<() => void>();
+  const pauses = createPauses();
   let retries = 0;
   let isClosed = false;
   return {
@@ -61,7 +62,7 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
           );
         }
         retries++;
-        await pause(pauseFor(fault, tries));
+        await pauses.pause(pauseFor(fault, tries));
       }
     }
   }
@@ -70,28 +71,15 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
     return new StoreError("store_closed", `Cannot ${action} Postgres database ${name}: the store was closed`);
   }
 
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        pauses.delete(done);
-        cancel();
-        resolve();
-      };
-      const cancel = systemClock.after(ms, done);
-      pauses.add(done);
-    });
-  }
-
   function close(): void {
     isClosed = true;
-    for (const done of [...pauses]) done();
+    pauses.end();
   }
 }
 
-/** Full jitter above half: many processes that lost the same server must not come back as one. */
 function pauseFor(fault: Fault, tries: number): number {
   const ms = fault === "conflict"
     ? Math.min(2 ** (tries + 1), LONGEST_CONFLICT_PAUSE_MS)
     : Math.min(20 * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS);
-  return ms * (0.5 + Math.random() / 2);
+  return jittered(ms);
 }

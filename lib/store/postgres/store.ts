@@ -12,7 +12,7 @@ import { migrate } from "./migrations.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
-import { createPrune } from "./prune.ts";
+import { prune } from "./prune.ts";
 import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
 import { recover } from "./recover.ts";
 import { restart } from "./restart.ts";
@@ -133,7 +133,7 @@ export async function openStoreOn(
     groups: () => readGroups(session),
     unowned: (group, limit) => readUnowned(session, group, limit),
     counts: () => countRuns(session),
-    prune: createPrune(session),
+    prune: prune(session),
 
     watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.isOwn, changed),
     counters: session.counters,

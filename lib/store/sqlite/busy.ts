@@ -1,6 +1,6 @@
-import { systemClock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
+import { createPauses, jittered } from "../pauses.ts";
 import { faultOf, storeError } from "./faults.ts";
 
 /** Does something again until it succeeds or fails for good. */
@@ -23,7 +23,7 @@ const LONGEST_STORAGE_PAUSE_MS = 5_000;
  * that was stopped while it holds the lock must not stop every other one, their heartbeats included.
  */
 export function createPersistence(name: string, logger: Logger): Persistence {
-  const pauses = new Set<() => void>();
+  const pauses = createPauses();
   let retries = 0;
   let closed = false;
   return { attempt, retries: () => retries, close };
@@ -49,34 +49,17 @@ export function createPersistence(name: string, logger: Logger): Persistence {
           logger.warn(`Cannot ${action} SQLite database ${name} for ${Math.round(waitedMs)} ms: ${why}; trying on`);
         }
         retries++;
-        await pause(
+        await pauses.pause(jittered(
           fault === "busy"
-            ? jittered(2 ** tries, LONGEST_BUSY_PAUSE_MS)
-            : jittered(100 * 2 ** tries, LONGEST_STORAGE_PAUSE_MS),
-        );
+            ? Math.min(2 ** tries, LONGEST_BUSY_PAUSE_MS)
+            : Math.min(100 * 2 ** tries, LONGEST_STORAGE_PAUSE_MS),
+        ));
       }
     }
   }
 
-  // The machine's clock, whatever clock the store has: what is waited for happens outside of it.
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        pauses.delete(done);
-        cancel();
-        resolve();
-      };
-      const cancel = systemClock.after(ms, done);
-      pauses.add(done);
-    });
-  }
-
   function close(): void {
     closed = true;
-    for (const done of [...pauses]) done();
+    pauses.end();
   }
-}
-
-function jittered(ms: number, longestMs: number): number {
-  return Math.min(ms, longestMs) * (0.5 + Math.random() / 2);
 }

@@ -1,3 +1,4 @@
+import { createPrune, type Prune } from "../prune.ts";
 import { breathe } from "./breathe.ts";
 import type { Session } from "./session.ts";
 
@@ -20,36 +21,16 @@ const DELETE_EVENTS = `delete from events where run = $1`;
 
 const SLICE_ROWS = 500;
 
-/** Deletes at most `limit` runs that ended before `before`; answers how many. */
-export type Prune = (before: number, limit: number) => Promise<number>;
-
-/**
- * Walks from the oldest run on, and remembers where it stopped: runs that live long would else be passed over each
- * time. A call that deletes less than it may has reached the end, and the next one begins anew.
- */
-export function createPrune(session: Session): Prune {
-  let after = 0;
-  return async (before, limit) => {
-    let deleted = 0;
-    while (deleted < limit) {
-      const slice = await session.read("read", () => session.all(SLICE, after, SLICE_ROWS));
-      const old = slice.filter((row) => Number(row["created_at"]) < before);
-      const ended = old.filter((row) => row["ended_at"] !== null && Number(row["ended_at"]) < before);
-      const chosen = ended.slice(0, limit - deleted).map((row) => Number(row["seq"]));
-      if (chosen.length > 0) deleted += await session.write("write to", () => deleteRuns(session, chosen, before));
-      if (chosen.length < ended.length) {
-        after = chosen.at(-1) ?? after;
-        break;
-      }
-      if (old.length < SLICE_ROWS) {
-        after = 0;
-        break;
-      }
-      after = Number(old.at(-1)?.["seq"]);
-      await breathe();
-    }
-    return deleted;
-  };
+/** Prunes a file; the event loop turns between two slices. */
+export function prune(session: Session): Prune {
+  return createPrune({
+    sliceRows: SLICE_ROWS,
+    async slice(after) {
+      if (after > 0) await breathe();
+      return await session.read("read", () => session.all(SLICE, after, SLICE_ROWS));
+    },
+    remove: (seqs, before) => session.write("write to", () => deleteRuns(session, seqs, before)),
+  });
 }
 
 function deleteRuns(session: Session, seqs: readonly number[], before: number): number {

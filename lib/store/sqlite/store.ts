@@ -11,7 +11,7 @@ import { readFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
 import { type Durability, openWriter } from "./open.ts";
 import { order, standingOrders } from "./orders.ts";
-import { createPrune } from "./prune.ts";
+import { prune } from "./prune.ts";
 import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
 import { recover } from "./recover.ts";
 import { restart } from "./restart.ts";
@@ -90,7 +90,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     groups: () => read("read", () => readGroups(session)),
     unowned: (group, limit) => read("read", () => readUnowned(session, group, limit)),
     counts: () => read("read", () => countRuns(session)),
-    prune: createPrune(session),
+    prune: prune(session),
 
     // Nobody else can change what is in this process's memory.
     watch: (changed) => path === ":memory:" ? () => {} : wake.watch(changed),
