@@ -28,7 +28,8 @@ test("never more than `maxRuns` runs are held in memory", async () => {
   const full = Promise.withResolvers<void>();
   const busy = workflow("busy").task("look", {
     async run() {
-      most = Math.max(most, (await opened.runner.stats()).runner?.runs ?? 0);
+      const { runner } = await opened.runner.stats();
+      most = Math.max(most, runner?.runs ?? 0);
       // Whoever has looked stays, so that the last one to come in must see all.
       if (most >= 7) full.resolve();
       await full.promise;
