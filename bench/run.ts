@@ -9,13 +9,13 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const BENCHMARKS: readonly (readonly [script: string, quick: readonly string[]])[] = [
-  ["throughput.ts", ["--runs=2000", "--rounds=3"]],
-  ["latency.ts", ["--runs=200", "--wakes=20"]],
-  ["fan.ts", ["--runs=100", "--rounds=1"]],
-  ["growth.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
-  ["backlog_postgres.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
-  ["memory.ts", ["--pending=10000", "--flight=1000"]],
-  ["cold_start.ts", ["--rounds=5"]],
+  ["ceiling/throughput.ts", ["--runs=2000", "--rounds=3"]],
+  ["ceiling/latency.ts", ["--runs=200", "--wakes=20"]],
+  ["ceiling/fan.ts", ["--runs=100", "--rounds=1"]],
+  ["growth/history.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
+  ["growth/backlog.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
+  ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
+  ["ceiling/cold_start.ts", ["--rounds=5"]],
 ];
 
 const isQuick = process.argv.includes("--quick");

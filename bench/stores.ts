@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { databaseUrl } from "../tests/postgres_server.ts";
-import { type Ceiling, openCeiling } from "./ceiling.ts";
-import { openPostgresCeiling } from "./ceiling_postgres.ts";
+import { type Ceiling, openCeiling } from "./ceiling/sqlite.ts";
+import { openPostgresCeiling } from "./ceiling/postgres.ts";
 import { choice, scratch } from "./measure.ts";
 
 /** Where runs can be kept, and what a commit survives there. */

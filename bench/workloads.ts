@@ -1,5 +1,5 @@
 import { type DynamicWorkflow, dynamicWorkflow, type Runner } from "../mod.ts";
-import { body } from "./ceiling.ts";
+import { body } from "./ceiling/sqlite.ts";
 
 /** `k` tasks, each after the one before, that hand the payload on. */
 export function chain(k: number): DynamicWorkflow<"chain"> {

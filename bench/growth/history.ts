@@ -3,16 +3,16 @@
  * many runs that are another's or not due, a slice of each in turn; once with runs that their starter keeps, once with
  * runs that are claimed.
  *
- * `deno run -A bench/growth.ts` or `bun bench/growth.ts`; `--finished=1000000 --waiting=100000 --runs=2000 --rounds=15`.
+ * `deno run -A bench/growth/history.ts` or `bun bench/growth/history.ts`; `--finished=1000000 --waiting=100000 --runs=2000 --rounds=15`.
  *
  * @module
  */
 import process from "node:process";
-import { createRunner, type DynamicWorkflow, type Runner } from "../mod.ts";
-import { openConnection } from "../lib/store/sqlite/driver.ts";
-import { sqliteStore } from "../lib/store/sqlite/mod.ts";
-import { flag, inFlight, median, report, scratch } from "./measure.ts";
-import { chain, complete } from "./workloads.ts";
+import { createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
+import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { flag, inFlight, median, report, scratch } from "../measure.ts";
+import { chain, complete } from "../workloads.ts";
 
 const FINISHED = flag("finished", 1_000_000);
 const WAITING = flag("waiting", 100_000);

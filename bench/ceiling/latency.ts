@@ -2,16 +2,16 @@
  * How long one run takes on an idle runner: chains of tasks one at a time, Sluice and the ceiling loop in turn; and how
  * long until a runner in another process notices a run.
  *
- * `deno run -A bench/latency.ts` or `bun bench/latency.ts`; `--runs=2000 --k=3 --wakes=200
+ * `deno run -A bench/ceiling/latency.ts` or `bun bench/ceiling/latency.ts`; `--runs=2000 --k=3 --wakes=200
  * --store=postgres`.
  *
  * @module
  */
-import { createClient, createRunner } from "../mod.ts";
-import { spawn } from "../tests/child.ts";
-import { flag, quantile, report } from "./measure.ts";
-import { emptyStore, type StoreKind, STORES } from "./stores.ts";
-import { chain, complete } from "./workloads.ts";
+import { createClient, createRunner } from "../../mod.ts";
+import { spawn } from "../../tests/child.ts";
+import { flag, quantile, report } from "../measure.ts";
+import { emptyStore, type StoreKind, STORES } from "../stores.ts";
+import { chain, complete } from "../workloads.ts";
 
 const RUNS = flag("runs", 2_000);
 const WAKES = flag("wakes", 200);

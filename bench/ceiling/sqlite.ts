@@ -6,7 +6,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { openConnection } from "../lib/store/sqlite/driver.ts";
+import { openConnection } from "../../lib/store/sqlite/driver.ts";
 
 /** A loop that can be driven. */
 export interface Ceiling {

@@ -6,7 +6,7 @@
  */
 import { setImmediate } from "node:timers";
 import postgres from "postgres";
-import { body, type Ceiling } from "./ceiling.ts";
+import { body, type Ceiling } from "./sqlite.ts";
 
 const FLUSH = `
 with started as (

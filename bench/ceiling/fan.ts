@@ -1,14 +1,14 @@
 /**
  * Fan-out and join: one task, many that depend on it, one that depends on all of those; and what that costs the store.
  *
- * `deno run -A bench/fan.ts` or `bun bench/fan.ts`; `--width=100 --runs=300 --rounds=3 --store=postgres`.
+ * `deno run -A bench/ceiling/fan.ts` or `bun bench/ceiling/fan.ts`; `--width=100 --runs=300 --rounds=3 --store=postgres`.
  *
  * @module
  */
-import { createRunner } from "../mod.ts";
-import { flag, inFlight, quantile, report } from "./measure.ts";
-import { emptyStore, type StoreKind, STORES } from "./stores.ts";
-import { complete, fan } from "./workloads.ts";
+import { createRunner } from "../../mod.ts";
+import { flag, inFlight, quantile, report } from "../measure.ts";
+import { emptyStore, type StoreKind, STORES } from "../stores.ts";
+import { complete, fan } from "../workloads.ts";
 
 const WIDTH = flag("width", 100);
 const RUNS = flag("runs", 300);

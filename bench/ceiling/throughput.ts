@@ -1,16 +1,16 @@
 /**
  * How near to the limit: chains of tasks with many runs in flight, Sluice and the ceiling loop in turn.
  *
- * `deno run -A bench/throughput.ts` or `bun bench/throughput.ts`; `--runs=20000 --k=3 --flight=1000 --rounds=5
+ * `deno run -A bench/ceiling/throughput.ts` or `bun bench/ceiling/throughput.ts`; `--runs=20000 --k=3 --flight=1000 --rounds=5
  * --payload=10 --store=postgres`.
  *
  * @module
  */
 import process from "node:process";
-import { createRunner, unchecked, workflow } from "../mod.ts";
-import { body } from "./ceiling.ts";
-import { flag, inFlight, median, report } from "./measure.ts";
-import { type EmptyStore, emptyStore, STORES } from "./stores.ts";
+import { createRunner, unchecked, workflow } from "../../mod.ts";
+import { body } from "./sqlite.ts";
+import { flag, inFlight, median, report } from "../measure.ts";
+import { type EmptyStore, emptyStore, STORES } from "../stores.ts";
 
 const RUNS = flag("runs", 10_000);
 const K = flag("k", 3);

@@ -1,12 +1,12 @@
 /**
  * What runs cost in memory: those that wait in the store (nothing, as they are not loaded) and those in flight.
  *
- * `deno run -A bench/memory.ts` or `bun bench/memory.ts`; `--pending=100000 --flight=10000`.
+ * `deno run -A bench/growth/memory.ts` or `bun bench/growth/memory.ts`; `--pending=100000 --flight=10000`.
  *
  * @module
  */
-import { spawn } from "../tests/child.ts";
-import { flag, report, scratch } from "./measure.ts";
+import { spawn } from "../../tests/child.ts";
+import { flag, report, scratch } from "../measure.ts";
 
 const PENDING = flag("pending", 100_000);
 const FLIGHT = flag("flight", 10_000);

@@ -3,18 +3,18 @@
  * also holds many runs that are due, many that are due next year, and many that have ended. Prints what the server read for
  * a claim of each, then times claims of both in turn.
  *
- * `deno run -A bench/backlog_postgres.ts` or `bun bench/backlog_postgres.ts`; `--pending=1000000 --delayed=1000000
+ * `deno run -A bench/growth/backlog.ts` or `bun bench/growth/backlog.ts`; `--pending=1000000 --delayed=1000000
  * --finished=1000000 --limit=100 --claims=200`. Takes some minutes and two gigabytes.
  *
  * @module
  */
 import postgres from "postgres";
-import type { ClaimRequest } from "../lib/store/batch.ts";
-import type { Store } from "../lib/store/port.ts";
-import { openPostgresStore } from "../lib/store/postgres/store.ts";
-import { databaseUrl } from "../tests/postgres_server.ts";
-import { explainClaim, fill } from "../tests/store/postgres_backlog.ts";
-import { flag, median, quantile, report } from "./measure.ts";
+import type { ClaimRequest } from "../../lib/store/batch.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { databaseUrl } from "../../tests/postgres_server.ts";
+import { explainClaim, fill } from "../../tests/store/postgres_backlog.ts";
+import { flag, median, quantile, report } from "../measure.ts";
 
 const BACKLOG = {
   pending: flag("pending", 1_000_000),

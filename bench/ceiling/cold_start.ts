@@ -1,12 +1,12 @@
 /**
  * How long a program takes from its start to its first result, `sqlite::memory:`, next to one that only prints a line.
  *
- * `deno run -A bench/cold_start.ts` or `bun bench/cold_start.ts`; `--rounds=15`.
+ * `deno run -A bench/ceiling/cold_start.ts` or `bun bench/ceiling/cold_start.ts`; `--rounds=15`.
  *
  * @module
  */
-import { spawn } from "../tests/child.ts";
-import { flag, median, report } from "./measure.ts";
+import { spawn } from "../../tests/child.ts";
+import { flag, median, report } from "../measure.ts";
 
 const ROUNDS = flag("rounds", 15);
 
