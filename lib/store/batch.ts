@@ -146,6 +146,8 @@ export interface ClaimedRun {
   readonly input: string | undefined;
   /** Its tags. */
   readonly tags: readonly string[];
+  /** When it was first owned. */
+  readonly startedAt: number | undefined;
   /** When it must have ended. */
   readonly deadlineAt: number | undefined;
   /** The limit behind `deadlineAt`. */

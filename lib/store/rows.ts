@@ -77,6 +77,7 @@ export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): Clai
     version: text("version"),
     input: optionalText("input"),
     tags: json("tags", isTexts) ?? [],
+    startedAt: optionalInteger("started_at"),
     deadlineAt: optionalInteger("deadline_at"),
     timeoutMs: optionalInteger("timeout_ms"),
     cancel: row["cancel_at"] === null ? undefined : { reason: optionalText("reason") },

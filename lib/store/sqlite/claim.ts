@@ -211,6 +211,7 @@ function claimedOf(session: Session, row: Row): ClaimedRun {
     version: run.version,
     input: run.input,
     tags: run.tags,
+    startedAt: run.startedAt,
     deadlineAt: run.deadlineAt,
     timeoutMs: run.timeoutMs,
     cancel: run.cancelling ? { reason: run.reason } : undefined,

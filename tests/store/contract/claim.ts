@@ -17,6 +17,7 @@ export function claimContract(test: Case): void {
       version: "v1",
       input: "1",
       tags: ["a"],
+      startedAt: T0,
       deadlineAt: T0 + 50,
       timeoutMs: 50,
       cancel: undefined,
@@ -34,7 +35,8 @@ export function claimContract(test: Case): void {
     clock.advance(5);
     const { claim } = await commit(store, { claim: claimBy(runner) });
     const [run] = claim!.runs;
-    assertEquals([run?.epoch, run?.deadlineAt, run?.journal], [2, T0 + 50, [record("a")]]);
+    assertEquals([run?.epoch, run?.startedAt, run?.deadlineAt], [2, T0, T0 + 50]);
+    assertEquals(run?.journal, [record("a")]);
   });
 
   test("runs are taken by priority, then due time, then age", async ({ store, clock }) => {
