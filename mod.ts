@@ -65,7 +65,7 @@ export type { RunOutcome } from "./lib/engine/outcome.ts";
 export type { RunInfo, TaskInfo } from "./lib/engine/reading.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
 export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start.ts";
-export type { RunnerStats, Stats } from "./lib/engine/stats.ts";
+export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";
 export {

@@ -55,7 +55,7 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
     }
     if (workflow.tasks.length === 0) throw new DefinitionError(workflow.name, ["it has no tasks"]);
     if (plans.has(workflow.name)) throw new DefinitionError(workflow.name, ["another workflow has the same name"]);
-    plans.set(workflow.name, planOf(workflow));
+    plans.set(workflow.name, planOf(workflow, at));
   }
   return {
     plans: [...plans.values()],

@@ -2,17 +2,18 @@ import { decodeJson } from "../definition/json.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Progress, RunEvent } from "./events.ts";
 import type { Attempt, LiveRun } from "./live_run.ts";
+import type { RunnerSettings } from "./options.ts";
 import type { RunEnd } from "./run_end.ts";
 
-/** Tells a listener what happens, as it happens; builds nothing when there is none. */
+/** A way of a run into memory or out of it, its end left out. */
+export type Passage = "run.started" | "run.resumed" | "run.waiting" | "run.paused" | "run.handedBack" | "run.leaseLost";
+
+/** Is told what happens to runs in memory, as it happens. */
 export interface Emitter {
-  /** Something without further details happened to a run. */
-  run(
-    run: LiveRun,
-    type: "run.started" | "run.resumed" | "run.waiting" | "run.paused" | "run.handedBack" | "run.leaseLost",
-  ): void;
+  /** A run came into memory or left it. */
+  run(run: LiveRun, passage: Passage): void;
   /** A run has ended. */
-  ended(end: RunEnd): void;
+  ended(run: LiveRun, end: RunEnd): void;
   /** A body is called. */
   task(attempt: Attempt, type: "task.started"): void;
   /** A body says how far it is. */
@@ -21,17 +22,44 @@ export interface Emitter {
   retrying(attempt: Attempt, error: ErrorRecord, dueAt: number): void;
   /** A task asked to be called later. */
   deferred(attempt: Attempt, dueAt: number): void;
-  /** The end of a task is durable. */
-  recorded(run: LiveRun, task: number): void;
+  /** The end of a task is durable, whose last attempt took so long. */
+  recorded(run: LiveRun, task: number, tookMs: number | undefined): void;
 }
 
-/** An emitter for a listener, whose errors are its own. */
-export function createEmitter(listener: ((event: RunEvent) => void) | undefined, now: () => number): Emitter {
-  if (listener === undefined) return NOBODY;
-  const emit = (event: RunEvent): void => listener(event);
+/** Tells all of them, in this order. */
+export function tellAll(emitters: readonly Emitter[]): Emitter {
+  const [first] = emitters;
+  if (first !== undefined && emitters.length === 1) return first;
+  return {
+    run: (run, passage) => emitters.forEach((each) => each.run(run, passage)),
+    ended: (run, end) => emitters.forEach((each) => each.ended(run, end)),
+    task: (attempt, type) => emitters.forEach((each) => each.task(attempt, type)),
+    progress: (attempt, progress) => emitters.forEach((each) => each.progress(attempt, progress)),
+    retrying: (attempt, error, dueAt) => emitters.forEach((each) => each.retrying(attempt, error, dueAt)),
+    deferred: (attempt, dueAt) => emitters.forEach((each) => each.deferred(attempt, dueAt)),
+    recorded: (run, task, tookMs) => emitters.forEach((each) => each.recorded(run, task, tookMs)),
+  };
+}
+
+/** What calls `onEvent`, if there is one: what that throws is its own trouble. */
+export function listenerOf(
+  { onEvent, logger }: Pick<RunnerSettings, "onEvent" | "logger">,
+): ((event: RunEvent) => void) | undefined {
+  if (onEvent === undefined) return undefined;
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (error) {
+      logger.warn("onEvent threw", { event: event.type, error: String(error) });
+    }
+  };
+}
+
+/** Makes events for a listener. */
+export function createEmitter(emit: (event: RunEvent) => void, now: () => number): Emitter {
   return {
     run: (run, type) => emit({ type, ...runFields(run), at: now() }),
-    ended(end) {
+    ended(_run, end) {
       const fields = { runId: end.runId, workflow: end.workflow, at: now() };
       if (end.state === "completed") return emit({ type: "run.completed", ...fields });
       if (end.state === "cancelled") return emit({ type: "run.cancelled", ...fields, reason: end.reason });
@@ -56,16 +84,6 @@ export function createEmitter(listener: ((event: RunEvent) => void) | undefined,
     },
   };
 }
-
-const NOBODY: Emitter = {
-  run() {},
-  ended() {},
-  task() {},
-  progress() {},
-  retrying() {},
-  deferred() {},
-  recorded() {},
-};
 
 function runFields(run: LiveRun): { readonly runId: string; readonly workflow: string } {
   return { runId: run.id, workflow: run.plan.workflow.name };

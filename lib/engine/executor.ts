@@ -13,7 +13,6 @@ import type { StandingOrder } from "../store/port.ts";
 import { afterFailure } from "./after_failure.ts";
 import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
-import { createEmitter } from "./emitter.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
 import { type Attempt, type Closing, type LiveRun, newAttempt } from "./live_run.ts";
 import { type Effect, happen, type Happening } from "./machine.ts";
@@ -53,8 +52,7 @@ export interface Executor {
 
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
-  const { clock, now, logger, outbox } = options;
-  const events = createEmitter(options.emit, now);
+  const { clock, now, logger, outbox, events } = options;
   const runs = new Map<number, LiveRun>();
   const finishing = new Set<Promise<void>>();
   // Since when: the time of a run stands still while it is paused.
@@ -169,7 +167,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
           run.outputs[task] = end.output;
           tell(run, { type: "completed", task });
           // Not if it came when the run was over.
-          if (attempt.isRecorded && run.progress.tasks[task]!.state === "completed") recorded(run, task);
+          if (attempt.isRecorded && run.progress.tasks[task]!.state === "completed") {
+            recorded(run, task, now() - attempt.startedAt);
+          }
           break;
         case "fenced":
           lose(run);
@@ -268,11 +268,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
   }
 
-  function recorded(run: LiveRun, task: number): void {
+  function recorded(run: LiveRun, task: number, tookMs: number | undefined): void {
     const attempt = run.attempts[task];
     run.attempts[task] = undefined;
     if (attempt?.isRecorded === true) options.touched(run.id);
-    events.recorded(run, task);
+    events.recorded(run, task, tookMs);
     if (attempt !== undefined) callHooks(run, attempt, logger);
     tell(run, { type: "recorded", task });
   }
@@ -286,17 +286,17 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return options.left(move.to === "waiting" ? move.dueAt : undefined);
     }
     options.left(undefined);
-    if (run.hooks === undefined) return finished(end);
+    if (run.hooks === undefined) return finished(run, end);
     options.finishing(run.id);
     const told = hooksReturned(run.hooks, clock, GRACE_MS).then(() => {
       finishing.delete(told);
-      finished(end);
+      finished(run, end);
     });
     finishing.add(told);
   }
 
-  function finished(end: RunEnd): void {
-    events.ended(end);
+  function finished(run: LiveRun, end: RunEnd): void {
+    events.ended(run, end);
     options.ended(end);
   }
 

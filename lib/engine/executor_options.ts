@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
-import type { RunEvent } from "./events.ts";
+import type { Emitter } from "./emitter.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunEnd } from "./run_end.ts";
 
@@ -23,8 +23,8 @@ export interface ExecutorOptions {
   readonly random: () => number;
   /** Runs bodies in transactions. */
   readonly transact: Store["transact"];
-  /** Told what happens; absent if nobody listens. */
-  readonly emit: ((event: RunEvent) => void) | undefined;
+  /** Told what happens. */
+  readonly events: Emitter;
   /** Something of a run became durable. */
   readonly touched: (runId: string) => void;
   /** A run has ended, durably, but its hooks have not returned yet. */

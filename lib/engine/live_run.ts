@@ -17,6 +17,8 @@ export interface LiveRun {
   readonly plan: Plan;
   /** Its input as JSON text. */
   readonly input: string | undefined;
+  /** When a runner first took it. */
+  readonly begunAt: number | undefined;
   /** When it must have ended; later by as long as it was paused. */
   deadlineAt: number | undefined;
   /** The limit behind it. */
@@ -113,6 +115,7 @@ export interface Arrival {
   readonly seq: number;
   readonly epoch: number;
   readonly input: string | undefined;
+  readonly startedAt: number | undefined;
   readonly deadlineAt: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly crashes: number;
@@ -134,6 +137,7 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     epoch: arrival.epoch,
     plan,
     input: arrival.input,
+    begunAt: arrival.startedAt,
     deadlineAt: arrival.deadlineAt,
     timeoutMs: arrival.timeoutMs,
     crashes: arrival.crashes,

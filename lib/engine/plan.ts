@@ -13,14 +13,16 @@ export interface Plan {
   readonly dependencies: readonly (readonly number[])[];
   /** For each task, the numbers of those that wait for it. */
   readonly dependents: readonly (readonly number[])[];
+  /** Its place among the workflows of its runner. */
+  readonly place: number;
   /** The number of the task whose output is the result, if one was chosen. */
   readonly result: number | undefined;
   /** Makes an empty record that can have its task ids as keys. */
   readonly newRecord: () => Record<string, unknown>;
 }
 
-/** Numbers the tasks of a workflow. */
-export function planOf(workflow: WorkflowDefinition): Plan {
+/** Numbers the tasks of a workflow, which is the one at `place` of its runner. */
+export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
   const { tasks } = workflow;
   const numbers = new Map(tasks.map((task, number) => [task.id, number]));
   const dependencies = tasks.map((task) => task.after.map((id) => numbers.get(id)!));
@@ -32,6 +34,7 @@ export function planOf(workflow: WorkflowDefinition): Plan {
     numbers,
     dependencies,
     dependents,
+    place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
     newRecord: recordsOf(numbers.keys()),
   };

@@ -153,6 +153,7 @@ export function createReader(store: Store, catalog: Catalog): Reader {
       error: row.error,
       reason: row.reason,
       timeoutMs: row.timeoutMs,
+      tookMs: row.startedAt === undefined || row.endedAt === undefined ? undefined : row.endedAt - row.startedAt,
       crashes: row.crashes,
       result: defined?.result,
       outputs: own.filter(({ state }) => state === "completed"),

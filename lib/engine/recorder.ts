@@ -34,8 +34,8 @@ export interface RecorderOptions {
   readonly now: () => number;
   /** Attempts that run now. */
   readonly active: () => readonly Attempt[];
-  /** The row of a task is durable. */
-  readonly recorded: (run: LiveRun, task: number) => void;
+  /** The end of a task is durable, whose last attempt took so long. */
+  readonly recorded: (run: LiveRun, task: number, tookMs: number | undefined) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
   /** The run is durably out of this process's hands. */
@@ -119,9 +119,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     draft.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    for (const { task, part, state } of draft.records) {
+    for (const { task, part, state, startedAt, endedAt } of draft.records) {
       if (part === "" && (state === "completed" || state === "failed" || state === "skipped")) {
-        options.recorded(run, run.plan.numbers.get(task)!);
+        const tookMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
+        options.recorded(run, run.plan.numbers.get(task)!, tookMs);
       }
     }
     if (draft.move !== undefined && isFarewell(draft.move)) options.left(run, draft.move);

@@ -17,6 +17,8 @@ export interface RunEnd {
   readonly reason: string | undefined;
   /** The limit of its duration. */
   readonly timeoutMs: number | undefined;
+  /** From when a runner first took it to its end. */
+  readonly tookMs: number | undefined;
   /** How many runners died with it. */
   readonly crashes: number;
   /** The task whose output is the result; without it the result is all outputs. */
@@ -59,6 +61,7 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
     error: move.to === "failed" ? move.error : undefined,
     reason: move.to === "cancelled" ? move.reason : undefined,
     timeoutMs: run.timeoutMs,
+    tookMs: run.begunAt === undefined ? undefined : move.at - run.begunAt,
     crashes: run.crashes,
     result: plan.workflow.result,
     outputs,

@@ -17,11 +17,13 @@ import { type Client, clientMethods } from "./client.ts";
 import { whyIncompatible } from "./compatibility.ts";
 import { createDesk } from "./desk.ts";
 import { toErrorRecord } from "./error_record.ts";
-import type { RunEvent } from "./events.ts";
+import { createEmitter, listenerOf, tellAll } from "./emitter.ts";
 import { createExecutor } from "./executor.ts";
 import { thisProcess } from "./host.ts";
 import { takeLease } from "./lease.ts";
 import { type Arrival, liveRun } from "./live_run.ts";
+import { createMeter } from "./meter.ts";
+import { keepMetrics } from "./metrics.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
@@ -101,10 +103,15 @@ async function openRunner<W extends AnyWorkflow>(
   let reserved = 0;
   let stopping: Promise<void> | undefined;
 
+  const meter = createMeter(catalog.plans, now);
   const outbox = createOutbox(store, {
     claim: () => claims.next(),
     claimed: (claim) => void take(claim),
-    failed: (error) => logger.error("The store failed for good", { error: error.message }),
+    failed(error) {
+      meter.commitFailed();
+      logger.error("The store failed for good", { error: error.message });
+    },
+    committed: (rows, ms) => meter.committed(rows, ms),
   });
   checkTransactions(catalog, store);
   const desk = createDesk(store, catalog, settings, {
@@ -112,7 +119,7 @@ async function openRunner<W extends AnyWorkflow>(
     changed,
     isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
   });
-  const emit = listener(settings);
+  const emit = listenerOf(settings);
   const executor = createExecutor({
     outbox,
     clock,
@@ -122,7 +129,7 @@ async function openRunner<W extends AnyWorkflow>(
     maxPayloadBytes: settings.maxPayloadBytes,
     random: Math.random,
     transact: (request) => store.transact(request),
-    emit,
+    events: emit === undefined ? meter : tellAll([meter, createEmitter(emit, now)]),
     touched: (runId) => desk.hub.touched(runId),
     gaveUp: (runId, error) => desk.hub.failed(runId, error),
     finishing: (runId) => desk.hub.hold(runId),
@@ -154,14 +161,19 @@ async function openRunner<W extends AnyWorkflow>(
       maxRuns,
     },
     ordered: (orders) => executor.obey(orders),
-    lost: () => executor.loseAll(),
+    lost() {
+      meter.leaseLost();
+      executor.loseAll();
+    },
     recovered({ released, failed }) {
       if (released.length > 0) claims.hint();
       for (const { id: runId, workflow, crashes } of released) {
+        meter.passed(workflow, "recovered");
         emit?.({ type: "run.recovered", runId, workflow, at: now(), crashes });
       }
       for (const { id: runId, workflow, crashes } of failed) {
         const error = toErrorRecord(new RecoveryLimitError(runId, crashes));
+        meter.passed(workflow, "failed");
         emit?.({ type: "run.failed", runId, workflow, at: now(), error });
         desk.hub.settled(runId);
       }
@@ -189,19 +201,21 @@ async function openRunner<W extends AnyWorkflow>(
   }
   claims.hint();
 
-  return {
+  const runner: Runner<W> = {
     ...clientMethods<W>(desk),
     async stats() {
       const { active, queued } = executor.load;
       return {
         runs: await store.counts(),
         store: store.counters(),
-        runner: { runs: executor.size, active, queued },
+        runner: { runs: executor.size, active, queued, done: meter.totals() },
       };
     },
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };
+  keepMetrics(runner, meter.metrics);
+  return runner;
 
   /** How many more runs fit in memory. */
   function room(): number {
@@ -237,6 +251,7 @@ async function openRunner<W extends AnyWorkflow>(
     bringIn(catalog.get(workflow)!, {
       id,
       input,
+      startedAt: verdict.at,
       timeoutMs,
       deadlineAt,
       seq: verdict.seq,
@@ -299,6 +314,7 @@ async function openRunner<W extends AnyWorkflow>(
   function strand(run: ClaimedRun, by: string, reason: string): void {
     logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
     void giveBack(run, { to: "stranded", by, reason });
+    meter.passed(run.workflow, "stranded");
     emit?.({ type: "run.stranded", runId: run.id, workflow: run.workflow, at: now(), reason });
   }
 
@@ -360,15 +376,4 @@ async function openRunner<W extends AnyWorkflow>(
 /** Lets the event loop turn: Bun tells of rejections no sooner. */
 function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
-}
-
-function listener({ onEvent, logger }: RunnerSettings): ((event: RunEvent) => void) | undefined {
-  if (onEvent === undefined) return undefined;
-  return (event) => {
-    try {
-      onEvent(event);
-    } catch (error) {
-      logger.warn("onEvent threw", { event: event.type, error: String(error) });
-    }
-  };
 }

@@ -18,6 +18,20 @@ export interface RunnerStats {
   readonly active: number;
   /** Bodies that wait for a place. */
   readonly queued: number;
+  /** What it has done since it was opened. */
+  readonly done: RunnerTotals;
+}
+
+/** What a runner has done. */
+export interface RunnerTotals {
+  /** Runs that ended in it, or that it gave up because they took too many runners with them. */
+  readonly runs: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
+  /** Tasks that ended in it. */
+  readonly tasks: Readonly<Record<"completed" | "failed" | "skipped", number>>;
+  /** Failed attempts that are followed by another. */
+  readonly retries: number;
+  /** How often it was taken for dead, and went on as a new one. */
+  readonly leaseLosses: number;
 }
 
 /** Counts of a store. */

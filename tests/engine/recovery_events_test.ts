@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { RunEvent } from "../../lib/engine/events.ts";
+import { metricsOf, type RunCounters } from "../../lib/engine/metrics.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
@@ -9,8 +10,11 @@ import { test } from "../harness.ts";
 const greet = workflow("greet").task("hello", { run: () => "hello" });
 const served = [{ workflow: "greet", version: greet.version }];
 
-/** What a runner tells that finds a run whose own runner gave no sign of life for longer than its lease. */
-async function eventsAfterDeath(recoveryLimit: number): Promise<readonly RunEvent[]> {
+/** What a runner tells, and counts, that finds a run whose own runner gave no sign of life for longer than its lease. */
+async function afterDeath(recoveryLimit: number): Promise<{
+  readonly events: readonly RunEvent[];
+  readonly runs: RunCounters;
+}> {
   const clock = createFakeClock();
   const store = await sqliteStore("sqlite::memory:", { clock });
   const card = { host: "elsewhere", pid: 1, pidStartedAt: undefined, served, pinned: false };
@@ -25,18 +29,19 @@ async function eventsAfterDeath(recoveryLimit: number): Promise<readonly RunEven
   await runner.get("r1").outcome();
   await runner.stop();
   await store.close();
-  return events;
+  return { events, runs: metricsOf(runner)!.workflows[0]!.runs };
 }
 
 test("onEvent tells of a run that was taken from a dead runner, and how many have died with it", async () => {
-  const [first, second] = await eventsAfterDeath(5);
+  const { events: [first, second], runs } = await afterDeath(5);
   const run = { runId: "r1", workflow: "greet", at: first!.at };
   assertEquals(first, { ...run, type: "run.recovered", crashes: 1 });
   assertEquals(second?.type, "run.resumed");
+  assertEquals([runs.recovered, runs.resumed, runs.started], [1, 1, 0]);
 });
 
 test("onEvent tells of a run that was given up because its runners die", async () => {
-  const [event, ...more] = await eventsAfterDeath(1);
+  const { events: [event, ...more], runs } = await afterDeath(1);
   assertEquals(event?.type === "run.failed" && event.error.code, "recovery_limit");
-  assertEquals(more, []);
+  assertEquals([more, runs.failed, runs.recovered], [[], 1, 0]);
 });

@@ -52,7 +52,8 @@ test("explain() says that a task waits for a place for its body", async () => {
   await opened.clock.settle();
   const [reason] = (await opened.runner.explain(second.id)).reasons;
   assertEquals([reason?.kind, reason?.taskId], ["limit", "a"]);
-  assertEquals((await opened.runner.stats()).runner, { runs: 2, active: 1, queued: 1 });
+  const { runs, active, queued } = (await opened.runner.stats()).runner!;
+  assertEquals({ runs, active, queued }, { runs: 2, active: 1, queued: 1 });
   await second.cancel();
   await opened.clock.settle();
   assertEquals((await opened.runner.stats()).runner?.queued, 0);

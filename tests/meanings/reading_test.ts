@@ -202,7 +202,7 @@ test("stranded() lists runs that no runner can take, and not those that merely w
   assertEquals(await opened.runner.stranded(), []);
 });
 
-test("stats() counts runs by state, and what the runner holds", async () => {
+test("stats() counts runs by state, and what the runner holds and has done", async () => {
   await using opened = await open([quick, slow], { concurrency: 2 });
   await opened.runner.execute(quick);
   for (let n = 0; n < 3; n++) await opened.runner.start(slow);
@@ -210,5 +210,11 @@ test("stats() counts runs by state, and what the runner holds", async () => {
   await opened.clock.settle();
   const { runs, runner } = await opened.runner.stats();
   assertEquals(runs, { pending: 1, running: 3, waiting: 0, paused: 0, completed: 1, failed: 0, cancelled: 0 });
-  assertEquals(runner, { runs: 3, active: 2, queued: 1 });
+  const done = {
+    runs: { completed: 1, failed: 0, cancelled: 0 },
+    tasks: { completed: 1, failed: 0, skipped: 0 },
+    retries: 0,
+    leaseLosses: 0,
+  };
+  assertEquals(runner, { runs: 3, active: 2, queued: 1, done });
 });

@@ -1,0 +1,189 @@
+/**
+ * Counts what a runner does. It counts always, as who asks wants to know what has been: so a task costs a few additions
+ * here, and neither a look at the clock nor one by name.
+ *
+ * The names are those of definitions, of which a runner is given so many and no more; those beyond a limit are counted
+ * together all the same, as what collects metrics pays for each name.
+ *
+ * @module
+ */
+import type { Emitter, Passage } from "./emitter.ts";
+import { createObservations, type Observations } from "./histogram.ts";
+import type { Attempt, LiveRun } from "./live_run.ts";
+import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
+import type { Plan } from "./plan.ts";
+import type { RunnerTotals } from "./stats.ts";
+
+/** Counts for a runner. */
+export interface Meter extends Emitter {
+  /** A commit wrote so many rows. */
+  committed(rows: number, ms: number): void;
+  /** A commit failed for good. */
+  commitFailed(): void;
+  /** The runner was taken for dead. */
+  leaseLost(): void;
+  /** Something became of a run that is not in memory. */
+  passed(workflow: string, what: "recovered" | "stranded" | "failed"): void;
+  /** A copy of all counts. */
+  metrics(): Metrics;
+  /** What the counts come to. */
+  totals(): RunnerTotals;
+}
+
+/** So many tasks of a runner have counts of their own. */
+const MOST_TASKS = 500;
+
+// In seconds. Bodies take from less than a millisecond, which is as short as the clock can tell, to hours.
+const TIMES = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200];
+const COMMIT_TIMES = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const COMMIT_ROWS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500];
+
+type Counting<T> = { -readonly [Name in keyof T]: T[Name] };
+
+interface TaskCounts {
+  readonly counts: Counting<Omit<TaskMetrics, "seconds">>;
+  readonly times: Observations;
+}
+
+interface WorkflowCounts {
+  readonly workflow: string | undefined;
+  readonly runs: Counting<RunCounters>;
+  readonly times: Observations;
+  /** By task number. */
+  readonly tasks: readonly TaskCounts[];
+  /** Those of all other tasks. */
+  readonly rest: TaskCounts | undefined;
+}
+
+/** A meter for runs of these workflows. */
+export function createMeter(plans: readonly Plan[], now: () => number): Meter {
+  const since = now();
+  const byPlace = countsOf(plans);
+  const all = [...new Set(byPlace)];
+  const places = new Map(plans.map(({ workflow, place }) => [workflow.name, place]));
+  const rowsOfCommits = createObservations(COMMIT_ROWS);
+  const timesOfCommits = createObservations(COMMIT_TIMES);
+  let failedCommits = 0;
+  let leaseLosses = 0;
+  return {
+    run: (run, passage) => void ofRun(run).runs[COUNTED_AS[passage]]++,
+    ended(run, { state, tookMs }) {
+      const { runs, times } = ofRun(run);
+      runs[state]++;
+      if (tookMs !== undefined) times.observe(tookMs / 1_000);
+    },
+    task: ({ run, task }) => void ofTask(run, task).counts.attempts++,
+    progress() {},
+    retrying(attempt) {
+      const { counts, times } = ofTask(attempt.run, attempt.task);
+      counts.retries++;
+      times.observe((now() - attempt.startedAt) / 1_000);
+    },
+    deferred: ({ run, task }) => void ofTask(run, task).counts.deferred++,
+    recorded(run, task, tookMs) {
+      const { counts, times } = ofTask(run, task);
+      const { state } = run.progress.tasks[task]!;
+      if (state === "skipped") return void counts.skipped++;
+      if (state === "completed") counts.completed++;
+      else counts.failed++;
+      if (tookMs !== undefined) times.observe(tookMs / 1_000);
+    },
+    committed(rows, ms) {
+      rowsOfCommits.observe(rows);
+      timesOfCommits.observe(ms / 1_000);
+    },
+    commitFailed: () => void failedCommits++,
+    leaseLost: () => void leaseLosses++,
+    passed(workflow, what) {
+      const place = places.get(workflow);
+      if (place !== undefined) byPlace[place]!.runs[what]++;
+    },
+    metrics: () => ({
+      since,
+      workflows: all.map(({ workflow, runs, times, tasks, rest }) => ({
+        workflow,
+        runs: { ...runs, seconds: times.histogram() },
+        tasks: (rest === undefined ? tasks : [...tasks, rest])
+          .map(({ counts, times }) => ({ ...counts, seconds: times.histogram() })),
+      })),
+      commits: { rows: rowsOfCommits.histogram(), seconds: timesOfCommits.histogram(), failed: failedCommits },
+      leaseLosses,
+    }),
+    totals,
+  };
+
+  function ofRun(run: LiveRun): WorkflowCounts {
+    return byPlace[run.plan.place]!;
+  }
+
+  function ofTask(run: LiveRun, task: Attempt["task"]): TaskCounts {
+    const { tasks, rest } = ofRun(run);
+    return tasks[task] ?? rest!;
+  }
+
+  function totals(): RunnerTotals {
+    const runs = { completed: 0, failed: 0, cancelled: 0 };
+    const tasks = { completed: 0, failed: 0, skipped: 0 };
+    let retries = 0;
+    for (const each of all) {
+      for (const state of RUN_ENDS) runs[state] += each.runs[state];
+      for (const { counts } of each.rest === undefined ? each.tasks : [...each.tasks, each.rest]) {
+        for (const state of TASK_ENDS) tasks[state] += counts[state];
+        retries += counts.retries;
+      }
+    }
+    return { runs, tasks, retries, leaseLosses };
+  }
+}
+
+const RUN_ENDS = ["completed", "failed", "cancelled"] as const;
+const TASK_ENDS = ["completed", "failed", "skipped"] as const;
+
+const COUNTED_AS: Readonly<Record<Passage, keyof RunCounters>> = {
+  "run.started": "started",
+  "run.resumed": "resumed",
+  "run.waiting": "waited",
+  "run.paused": "handedBack",
+  "run.handedBack": "handedBack",
+  "run.leaseLost": "leaseLost",
+};
+
+/** For each plan, by its place, where its runs are counted. */
+function countsOf(plans: readonly Plan[]): readonly WorkflowCounts[] {
+  let left = MOST_TASKS;
+  let others: WorkflowCounts | undefined;
+  return plans.map(({ workflow, tasks }) => {
+    if (left === 0) return others ??= newCounts(undefined, [], true);
+    const own = tasks.slice(0, left);
+    left -= own.length;
+    return newCounts(workflow.name, own.map(({ id }) => id), own.length < tasks.length);
+  });
+}
+
+function newCounts(workflow: string | undefined, tasks: readonly string[], hasMore: boolean): WorkflowCounts {
+  return {
+    workflow,
+    runs: {
+      started: 0,
+      resumed: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      waited: 0,
+      handedBack: 0,
+      leaseLost: 0,
+      recovered: 0,
+      stranded: 0,
+    },
+    times: createObservations(TIMES),
+    tasks: tasks.map(newTaskCounts),
+    rest: hasMore ? newTaskCounts(undefined) : undefined,
+  };
+}
+
+function newTaskCounts(task: string | undefined): TaskCounts {
+  return {
+    counts: { task, attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0 },
+    times: createObservations(TIMES),
+  };
+}
