@@ -33,6 +33,8 @@ export interface NewRun {
   readonly timeoutMs: number | undefined;
   /** The runner that keeps it: it is inserted as `running`, with epoch 1. `undefined` inserts it as `pending`, epoch 0. */
   readonly owner: number | undefined;
+  /** Where its starter was in a trace, as text; `undefined` if nothing traces it. */
+  readonly trace?: string | undefined;
   /** Results it begins with, and the run they are from. It is inserted as `pending`, with epoch 1, so that its journal is read. */
   readonly fork: { readonly from: string; readonly journal: readonly JournalRecord[] } | undefined;
 }
@@ -156,6 +158,8 @@ export interface ClaimedRun {
   readonly cancel: { readonly reason: string | undefined } | undefined;
   /** How many runners have died with it. */
   readonly crashes: number;
+  /** Where its starter was in a trace. */
+  readonly trace: string | undefined;
   /** What is recorded of it; empty for a run nobody owned before. */
   readonly journal: readonly JournalRecord[];
 }

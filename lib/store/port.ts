@@ -129,6 +129,8 @@ export interface RunRow {
   readonly crashes: number;
   /** The run it was forked from. */
   readonly forkedFrom: string | undefined;
+  /** Where its starter was in a trace. */
+  readonly trace: string | undefined;
 }
 
 /** Which runs to list, newest first. */

@@ -9,7 +9,7 @@ export type Row = Readonly<Record<string, unknown>>;
 /** The columns that `decodeRun` reads. */
 export const RUN_COLUMNS =
   "seq, epoch, owner, state, ended_at, id, workflow, version, key, priority, due_at, created_at, started_at, " +
-  "deadline_at, timeout_ms, cancel_at, crashes, stranded_by, forked_from, reason, tags, error, input";
+  "deadline_at, timeout_ms, cancel_at, crashes, stranded_by, forked_from, trace, reason, tags, error, input";
 
 /** The columns that `decodeRecord` reads. */
 export const RECORD_COLUMNS =
@@ -48,6 +48,7 @@ export function decodeRun(row: Row): RunRow {
     strandedBy: optionalText("stranded_by"),
     crashes: optionalInteger("crashes") ?? 0,
     forkedFrom: optionalText("forked_from"),
+    trace: optionalText("trace"),
   };
 }
 
@@ -82,6 +83,7 @@ export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): Clai
     timeoutMs: optionalInteger("timeout_ms"),
     cancel: row["cancel_at"] === null ? undefined : { reason: optionalText("reason") },
     crashes: optionalInteger("crashes") ?? 0,
+    trace: optionalText("trace"),
     journal,
   };
 }

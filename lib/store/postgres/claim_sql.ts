@@ -44,7 +44,7 @@ const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow
 /** The columns of a claimed run. */
 export const CLAIMED_COLUMNS =
   "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.started_at, r.deadline_at, r.timeout_ms, r.cancel_at, " +
-  "r.reason, r.crashes, r.priority, r.due_at";
+  "r.reason, r.crashes, r.trace, r.priority, r.due_at";
 
 /**
  * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at most,

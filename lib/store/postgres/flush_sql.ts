@@ -129,7 +129,7 @@ function startsCte(name: string, first: number, conflict: string): string {
   const [id, workflow, version, owner, input, rest] = parameters(first, 6);
   return `${name} as (
   insert into @runs (epoch, owner, state, id, workflow, version, input, due_at, created_at, started_at, key, priority,
-                     timeout_ms, deadline_at, tags, forked_from)
+                     timeout_ms, deadline_at, tags, forked_from, trace)
   select case when s.owned or s.rest ->> 'from' is not null then 1 else 0 end,
          case when s.owned then s.owner end,
          case when s.owned then 'running' else 'pending' end,
@@ -142,7 +142,8 @@ function startsCte(name: string, first: number, conflict: string): string {
          (s.rest ->> 'timeoutMs')::bigint,
          case when s.owned then now + (s.rest ->> 'timeoutMs')::bigint end,
          s.rest ->> 'tags',
-         s.rest ->> 'from'
+         s.rest ->> 'from',
+         s.rest ->> 'trace'
     from (select u.id, u.workflow, u.version, u.owner, u.input, u.rest::json as rest, u.n,
                  (u.owner in (select id from live)) is true and u.rest::json ->> 'from' is null as owned
             from unnest(${id}::uuid[], ${workflow}::text[], ${version}::text[], ${owner}::bigint[], ${input}::text[],

@@ -70,12 +70,12 @@ function compare(a: string, b: string): number {
 }
 
 /** What a run has beside what nearly every run has only. */
-export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork }: NewRun): string | undefined {
+export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork, trace }: NewRun): string | undefined {
   const isPlain = owner !== undefined && key === undefined && priority === 0 && timeoutMs === undefined &&
-    tags.length === 0 && fork === undefined;
+    tags.length === 0 && fork === undefined && trace === undefined;
   if (isPlain) return undefined;
   const held = tags.length === 0 ? undefined : JSON.stringify(tags);
-  return JSON.stringify({ key, priority, timeoutMs, dueAt, tags: held, from: fork?.from });
+  return JSON.stringify({ key, priority, timeoutMs, dueAt, tags: held, from: fork?.from, trace });
 }
 
 function forkValues(starts: readonly NewRun[]): Bindable[] {

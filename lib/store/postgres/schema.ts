@@ -99,7 +99,10 @@ const SCHEMA: readonly string[] = [
 ];
 
 /** The steps from each version of the schema to the next. Only ever appended to: what once shipped stays as it is. */
-export const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
+export const MIGRATIONS: readonly (readonly string[])[] = [
+  SCHEMA,
+  [`alter table @runs add column trace text`],
+];
 
 /** The tables of a schema. */
 export const TABLES: readonly string[] = ["runs", "tasks", "workflows", "events", "runners", "meta"];

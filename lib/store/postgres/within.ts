@@ -23,10 +23,11 @@ const PROBE = `${IDENTITY},
 
 const INSERT = `
 with started as (
-  insert into @runs (epoch, state, id, workflow, version, input, due_at, created_at, key, priority, timeout_ms, tags)
+  insert into @runs (epoch, state, id, workflow, version, input, due_at, created_at, key, priority, timeout_ms, tags,
+                     trace)
   select 0, 'pending', s.id::uuid, s.workflow, s.version, s.input, (s.rest ->> 'dueAt')::bigint, c.now,
          s.rest ->> 'key', coalesce((s.rest ->> 'priority')::bigint, 0), (s.rest ->> 'timeoutMs')::bigint,
-         s.rest ->> 'tags'
+         s.rest ->> 'tags', s.rest ->> 'trace'
     from (select u.id, u.workflow, u.version, u.input, u.rest::json as rest
             from unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[])
                  as u (id, workflow, version, input, rest)) as s,

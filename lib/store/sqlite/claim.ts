@@ -216,6 +216,7 @@ function claimedOf(session: Session, row: Row): ClaimedRun {
     timeoutMs: run.timeoutMs,
     cancel: run.cancelling ? { reason: run.reason } : undefined,
     crashes: run.crashes,
+    trace: run.trace,
     // At epoch 1 it was never owned before, and so has none.
     journal: run.epoch === 1 ? [] : readJournal(session, run.seq),
   };

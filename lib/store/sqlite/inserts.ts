@@ -10,8 +10,8 @@ values (1, $1, 'running', $2, $3, $4, 0, $5, $5, $5, $6)`;
 
 const INSERT = `
 insert into runs (epoch, owner, state, id, workflow, version, key, priority, due_at, created_at, started_at,
-                  deadline_at, timeout_ms, tags, input, forked_from)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                  deadline_at, timeout_ms, tags, input, forked_from, trace)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict (workflow, key) where key is not null do nothing`;
 
 // Epoch 0 is that of no owner: what a fork begins with is no progress of its own.
@@ -60,6 +60,7 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
     tags,
     run.input,
     fork?.from,
+    run.trace,
   );
   if (changes === 0) {
     const existing = session.get(BY_KEY, run.workflow, run.key);
@@ -72,7 +73,7 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
 /** Whether a run is kept by its starter and has no options. */
 export function isPlainStart(run: NewRun, site: StartSite): boolean {
   return isOwned(run, site) && run.key === undefined && run.priority === 0 && run.timeoutMs === undefined &&
-    run.tags.length === 0;
+    run.tags.length === 0 && run.trace === undefined;
 }
 
 function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {

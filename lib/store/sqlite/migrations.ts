@@ -97,7 +97,11 @@ const SCHEMA: readonly string[] = [
 ];
 
 // Only ever appended to: what once shipped stays as it is.
-const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
+const MIGRATIONS: readonly (readonly string[])[] = [
+  SCHEMA,
+  // Last in the row, as nearly always empty: it then costs a byte, and only where rows are written whole.
+  ["alter table runs add column trace text"],
+];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;

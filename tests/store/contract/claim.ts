@@ -6,7 +6,7 @@ import { type Case, claimBy, claimed, commit, join, newRun, record, start, start
 export function claimContract(test: Case): void {
   test("a claimed run brings all that its owner needs", async ({ store }) => {
     const runner = await join(store);
-    const run = newRun({ tags: ["a"], input: "1", timeoutMs: 50 });
+    const run = newRun({ tags: ["a"], input: "1", timeoutMs: 50, trace: "00-a-b-01" });
     const [seq] = await start(store, run);
     const { claim } = await commit(store, { claim: claimBy(runner) });
     const expected: ClaimedRun = {
@@ -22,6 +22,7 @@ export function claimContract(test: Case): void {
       timeoutMs: 50,
       cancel: undefined,
       crashes: 0,
+      trace: "00-a-b-01",
       journal: [],
     };
     assertEquals(claim, { runs: [expected], more: false, nextDueAt: undefined });

@@ -19,7 +19,8 @@ import {
 /** What `commit()` does with starts and writes. */
 export function commitContract(test: Case): void {
   test("a started run is pending and keeps everything it was given", async ({ store }) => {
-    const run = newRun({ key: "k", priority: 3, dueAt: T0 + 5, tags: ["a", "ü"], input: `{"n":1}`, timeoutMs: 70 });
+    const options = { key: "k", priority: 3, dueAt: T0 + 5, tags: ["a", "ü"], timeoutMs: 70, trace: "00-a-b-01" };
+    const run = newRun({ ...options, input: `{"n":1}` });
     const { starts } = await commit(store, { starts: [run] });
     const row = await store.run(run.id);
     assertEquals(starts, [{ kind: "started", seq: row!.seq, owned: false, at: T0 }]);
@@ -47,7 +48,19 @@ export function commitContract(test: Case): void {
       strandedBy: undefined,
       crashes: 0,
       forkedFrom: undefined,
+      trace: "00-a-b-01",
     });
+  });
+
+  test("a run among many that its starter keeps has a trace of its own, or none", async ({ store }) => {
+    const owner = await join(store);
+    const runs = Array.from({ length: 40 }, (_, at) => newRun({ owner, trace: at === 20 ? "00-a-b-01" : undefined }));
+    await start(store, ...runs);
+    const traces = await Promise.all(runs.map(async ({ id }) => (await store.run(id))?.trace));
+    assertEquals(traces.map((trace, at) => [at, trace]).filter(([, trace]) => trace !== undefined), [[
+      20,
+      "00-a-b-01",
+    ]]);
   });
 
   test("a run that its starter keeps is running under epoch 1, with its deadline set", async ({ store }) => {
