@@ -67,6 +67,15 @@ export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner
 export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
+export type {
+  AttemptTrace,
+  RunLeave,
+  RunTrace,
+  TracedAttempt,
+  TracedEnd,
+  TracedRun,
+  Tracing,
+} from "./lib/engine/tracing.ts";
 export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";
 export {
   DefinitionError,

@@ -12,6 +12,7 @@ import type { TransactionVerdict } from "../store/port.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { Attempt } from "./live_run.ts";
 import { statusOf } from "./progress.ts";
+import type { TracedEnd } from "./tracing.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -95,6 +96,7 @@ export function createBodies(options: BodiesOptions): Bodies {
       if (attempt.stage === "over") return;
       if (attempt.stage === "queued") queued--;
       leave(attempt);
+      attempt.trace?.ended({ kind: "aborted", reason: attempt.aborted?.reason });
       pump();
     },
   };
@@ -127,6 +129,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     attempt.stage = "running";
     attempt.startedAt = options.now();
     attempt.place = active.push(attempt) - 1;
+    attempt.trace = run.trace?.attempt({ taskId: definition.id, kind: definition.kind, attempt: attempt.number });
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt, definition.timeoutMs);
@@ -139,7 +142,8 @@ export function createBodies(options: BodiesOptions): Bodies {
     if (definition.kind === "transaction") return callWithin(attempt, definition.run);
     let answer: unknown;
     try {
-      answer = definition.run(argumentsOf(attempt));
+      const args = argumentsOf(attempt);
+      answer = attempt.trace === undefined ? definition.run(args) : attempt.trace.within(() => definition.run(args));
       if (!isThenable(answer)) return finish(attempt, returned(answer));
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
@@ -156,7 +160,7 @@ export function createBodies(options: BodiesOptions): Bodies {
       // Taken back by a commit that was under way and failed.
       arm(attempt, attempt.run.plan.tasks[attempt.task]!.timeoutMs);
       const args = argumentsOf(attempt, tx);
-      return encodeJson(await run(args), "output", options.maxPayloadBytes);
+      return encodeJson(await called(attempt, run, args), "output", options.maxPayloadBytes);
     };
     options.transact(attempt, body).then(
       (verdict) => finish(attempt, verdict),
@@ -166,7 +170,7 @@ export function createBodies(options: BodiesOptions): Bodies {
 
   async function ask(attempt: Attempt, when: (args: TaskArguments) => unknown): Promise<void> {
     try {
-      if (!await when(argumentsOf(attempt))) return finish(attempt, { kind: "declined" });
+      if (!await called(attempt, when, argumentsOf(attempt))) return finish(attempt, { kind: "declined" });
       if (attempt.stage !== "running") return;
       await options.admit(attempt);
     } catch (thrown) {
@@ -195,6 +199,7 @@ export function createBodies(options: BodiesOptions): Bodies {
   function finish(attempt: Attempt, end: AttemptEnd): void {
     if (attempt.stage !== "running") return;
     leave(attempt);
+    attempt.trace?.ended(tracedEnd(attempt, end));
     options.ended(attempt, end);
     pump();
   }
@@ -214,6 +219,28 @@ export function createBodies(options: BodiesOptions): Bodies {
     } catch (thrown) {
       return { kind: "threw", thrown };
     }
+  }
+}
+
+/** Calls what the user wrote. */
+function called(attempt: Attempt, write: (args: TaskArguments) => unknown, args: TaskArguments): unknown {
+  return attempt.trace === undefined ? write(args) : attempt.trace.within(() => write(args));
+}
+
+function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
+  switch (end.kind) {
+    case "returned":
+    case "committed":
+      return { kind: "completed" };
+    case "declined":
+      return { kind: "skipped" };
+    case "fenced":
+      return { kind: "aborted", reason: aborted?.reason };
+    case "threw":
+      // A time-out is the attempt's own end, all else that aborts it is its run's.
+      return aborted === undefined || aborted.reason instanceof TaskTimeoutError
+        ? { kind: "failed", thrown: end.thrown }
+        : { kind: "aborted", reason: aborted.reason };
   }
 }
 

@@ -24,6 +24,8 @@ export interface Desk {
   readonly logger: Logger;
   /** The largest input, in bytes of JSON. */
   readonly maxPayloadBytes: number;
+  /** Where the caller is in a trace. */
+  readonly here: () => string | undefined;
   /** Inserts runs, in one commit. */
   readonly insert: (runs: readonly Starting[]) => Promise<readonly StartVerdict[]>;
   /** Whether a task waits, in this process, for one of the places for bodies. */
@@ -36,9 +38,10 @@ export interface Desk {
 export function createDesk(
   store: Store,
   catalog: Catalog,
-  { clock, logger, maxPayloadBytes }: ClientSettings,
+  { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
   ways: Pick<Desk, "insert" | "changed" | "isQueued">,
 ): Desk {
   const hub = createHub(store, clock, logger);
-  return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, ...ways };
+  const here = tracing?.here ?? (() => undefined);
+  return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, here, ...ways };
 }

@@ -14,12 +14,13 @@ import { afterFailure } from "./after_failure.ts";
 import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
-import { type Attempt, type Closing, type LiveRun, newAttempt } from "./live_run.ts";
+import { type Attempt, type Closing, type LiveRun, newAttempt, tracedRun } from "./live_run.ts";
 import { type Effect, happen, type Happening } from "./machine.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
 import { runStep } from "./steps.ts";
+import { leaveOf, type RunLeave } from "./tracing.ts";
 import { runTransaction } from "./transactions.ts";
 
 /** Bodies get so long to settle after they were aborted. */
@@ -108,6 +109,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function adopt(run: LiveRun): void {
     if (isStopping) return;
     runs.set(run.seq, run);
+    run.trace = options.tracing?.follow(tracedRun(run));
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
     // Before anything of it starts once more.
     if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
@@ -278,7 +280,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function left(run: LiveRun, move: RunMove): void {
-    forget(run);
+    forget(run, leaveOf(move));
     const end = runEnd(run, move);
     if (end === undefined) {
       const isPaused = run.progress.phase === "paused";
@@ -311,7 +313,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   /** Lets go of a run whose bodies may still be alive. */
   function letGo(run: LiveRun, cause: Error): void {
     for (const attempt of run.attempts) if (attempt !== undefined) bodies.abort(attempt, cause);
-    forget(run);
+    forget(run, { state: "lost", error: cause });
     options.left(undefined);
   }
 
@@ -321,7 +323,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     options.gaveUp(run.id, error);
   }
 
-  function forget(run: LiveRun): void {
+  function forget(run: LiveRun, leave: RunLeave): void {
     run.gone = true;
     // It may be back already: another commit has claimed it again before this one's answer came.
     if (runs.get(run.seq) === run) runs.delete(run.seq);
@@ -330,6 +332,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     run.timers = undefined;
     // A body that outlived its grace or its lease may never settle: its place is free all the same.
     for (const attempt of run.attempts) if (attempt !== undefined) bodies.drop(attempt);
+    run.trace?.left(leave);
   }
 
   async function drain(timeoutMs: number): Promise<void> {
@@ -347,7 +350,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const run of runs.values()) handBack(run);
     await outbox.idle();
     recorder.stop();
-    for (const run of [...runs.values()]) forget(run);
+    for (const run of [...runs.values()]) forget(run, { state: "pending" });
     await Promise.all(finishing);
   }
 

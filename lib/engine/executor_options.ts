@@ -4,6 +4,7 @@ import type { Store } from "../store/port.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RunEnd } from "./run_end.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** What an executor needs of the engine. */
 export interface ExecutorOptions {
@@ -25,6 +26,8 @@ export interface ExecutorOptions {
   readonly transact: Store["transact"];
   /** Told what happens. */
   readonly events: Emitter;
+  /** Follows runs and attempts; absent if nothing does. */
+  readonly tracing: Tracing | undefined;
   /** Something of a run became durable. */
   readonly touched: (runId: string) => void;
   /** A run has ended, durably, but its hooks have not returned yet. */

@@ -47,6 +47,7 @@ export async function forkRun(desk: Desk, id: string, changes: Changes): Promise
     input,
     timeoutMs: row.timeoutMs,
     owner: undefined,
+    trace: desk.here(),
     fork: { from: id, journal },
   };
   const [verdict] = await desk.insert([run]);

@@ -4,6 +4,7 @@ import type { TaskContext } from "../definition/context.ts";
 import { progressOf, type Recorded, type RunProgress } from "./progress.ts";
 import type { Draft } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
+import type { AttemptTrace, RunTrace, TracedRun } from "./tracing.ts";
 
 /** A run that this process owns and holds in memory. */
 export interface LiveRun {
@@ -55,6 +56,10 @@ export interface LiveRun {
   thrown: Map<number, unknown> | undefined;
   /** Hooks that have been called and return a promise. */
   hooks: Promise<unknown>[] | undefined;
+  /** Where its starter was in a trace. */
+  readonly origin: string | undefined;
+  /** What follows it, if something does. */
+  trace: RunTrace | undefined;
 }
 
 /** Why a run is ended from outside. */
@@ -93,6 +98,8 @@ export interface Attempt {
   isRecorded: boolean;
   /** What `ctx.progress` said last, as JSON text. */
   progress: string | undefined;
+  /** What follows it, if something does. */
+  trace: AttemptTrace | undefined;
 }
 
 /** A context whose signal can be aborted. */
@@ -119,6 +126,7 @@ export interface Arrival {
   readonly deadlineAt: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly crashes: number;
+  readonly trace: string | undefined;
   readonly journal: readonly JournalRecord[];
 }
 
@@ -156,6 +164,8 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     isRefused: false,
     thrown: undefined,
     hooks: undefined,
+    origin: arrival.trace,
+    trace: undefined,
   };
   for (const record of own) {
     const number = plan.numbers.get(record.task)!;
@@ -187,7 +197,14 @@ export function newAttempt(run: LiveRun, task: number): Attempt {
     isMarked: false,
     isRecorded: false,
     progress: undefined,
+    trace: undefined,
   };
+}
+
+/** What is told of a run to what follows it. */
+export function tracedRun({ id, plan, epoch, origin }: LiveRun): TracedRun {
+  const { name, version } = plan.workflow;
+  return { runId: id, workflow: name, version, epoch, trace: origin };
 }
 
 /** Where a step is remembered. */

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { RunEvent } from "./events.ts";
+import { harmlessTracing, type Tracing } from "./tracing.ts";
 
 /** Options of `createClient`. */
 export interface ClientOptions<W extends AnyWorkflow> {
@@ -20,6 +21,11 @@ export interface ClientOptions<W extends AnyWorkflow> {
   readonly maxPayloadBytes?: number;
   /** Where messages go; `console` is one. @default {undefined} nowhere */
   readonly logger?: Logger;
+  /**
+   * Follows what is started here, and what a runner executes: `openTelemetry()` of `./otel` makes spans of it.
+   * @default {undefined} nothing does
+   */
+  readonly tracing?: Tracing;
   /** Time, for tests. @default {undefined} the machine's */
   readonly clock?: Clock;
 }
@@ -61,6 +67,7 @@ export interface ClientSettings {
   readonly durability: "power" | "process";
   readonly maxPayloadBytes: number;
   readonly logger: Logger;
+  readonly tracing: Tracing | undefined;
   readonly clock: Clock;
 }
 
@@ -76,7 +83,7 @@ export interface RunnerSettings extends ClientSettings {
   readonly unhandledRejections: "log" | "ignore";
 }
 
-const CLIENT_OPTIONS = ["workflows", "schema", "durability", "maxPayloadBytes", "logger", "clock"];
+const CLIENT_OPTIONS = ["workflows", "schema", "durability", "maxPayloadBytes", "logger", "tracing", "clock"];
 const RUNNER_OPTIONS = [
   ...CLIENT_OPTIONS,
   "concurrency",
@@ -137,18 +144,23 @@ export function count(value: unknown, name: string, otherwise: number, checks: C
 }
 
 function readClient(read: Options, checks: Checks): ClientSettings {
-  const { workflows = [], logger, clock } = read;
+  const { workflows = [], logger, tracing, clock } = read;
   if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
   if (logger !== undefined && !has(logger, ["debug", "info", "warn", "error"])) {
     checks.report("logger must have debug, info, warn and error, as console has");
   }
+  if (tracing !== undefined && !has(tracing, ["here", "follow"])) {
+    checks.report("tracing must have here and follow, as openTelemetry() answers it");
+  }
   if (clock !== undefined && !has(clock, ["now", "after"])) checks.report("clock must have now and after");
+  const writer = logger === undefined ? silent : harmless(logger as Logger);
   return {
     workflows: Array.isArray(workflows) ? workflows : [],
     schema: checks.text(read["schema"], "schema"),
     durability: checks.word(read["durability"], "durability", { power: 1, process: 1 }) ?? "power",
     maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, checks),
-    logger: logger === undefined ? silent : harmless(logger as Logger),
+    logger: writer,
+    tracing: tracing === undefined ? undefined : harmlessTracing(tracing as Tracing, writer),
     clock: clock === undefined ? systemClock : clock as Clock,
   };
 }

@@ -130,6 +130,7 @@ async function openRunner<W extends AnyWorkflow>(
     random: Math.random,
     transact: (request) => store.transact(request),
     events: emit === undefined ? meter : tellAll([meter, createEmitter(emit, now)]),
+    tracing: settings.tracing,
     touched: (runId) => desk.hub.touched(runId),
     gaveUp: (runId, error) => desk.hub.failed(runId, error),
     finishing: (runId) => desk.hub.hold(runId),
@@ -246,7 +247,7 @@ async function openRunner<W extends AnyWorkflow>(
   function settle(run: Starting, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
-    const { id, input, timeoutMs, workflow } = run;
+    const { id, input, timeoutMs, workflow, trace } = run;
     const deadlineAt = timeoutMs === undefined ? undefined : verdict.at + timeoutMs;
     bringIn(catalog.get(workflow)!, {
       id,
@@ -257,6 +258,7 @@ async function openRunner<W extends AnyWorkflow>(
       seq: verdict.seq,
       epoch: 1,
       crashes: 0,
+      trace,
       journal: [],
     });
   }

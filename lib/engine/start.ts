@@ -9,6 +9,7 @@ import { validate } from "../definition/schema.ts";
 import type { Duration } from "../duration.ts";
 import { uuidv7 } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
 
@@ -137,8 +138,9 @@ export function newRun(
   plan: Plan,
   input: string | undefined,
   settings: StartSettings,
-  now: number,
+  { store, here }: { readonly store: Pick<Store, "now">; readonly here: () => string | undefined },
 ): Starting {
+  const now = store.now();
   const { name, version, tags, timeoutMs } = plan.workflow;
   return {
     id: uuidv7(now),
@@ -151,6 +153,7 @@ export function newRun(
     input,
     timeoutMs: settings.timeoutMs ?? timeoutMs,
     owner: undefined,
+    trace: here(),
     fork: undefined,
   };
 }

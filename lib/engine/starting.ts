@@ -17,7 +17,7 @@ export async function startRun<W extends AnyWorkflow>(
 ): Promise<RunHandle<W>> {
   const { plan, settings, action } = prepare(desk, target, options, "start");
   const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
-  const run = newRun(plan, text, settings, desk.store.now());
+  const run = newRun(plan, text, settings, desk);
   const id = idOf(run, (await insert(desk, [run], settings))[0]);
   if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
   return runHandle<W>(desk, id);
@@ -35,7 +35,7 @@ export async function executeRun<W extends AnyWorkflow>(
     throw new TypeError(`${action}: tx is for start(), as a run does not begin before its transaction is committed`);
   }
   const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
-  const run = newRun(plan, text, settings, desk.store.now());
+  const run = newRun(plan, text, settings, desk);
   const id = idOf(run, (await desk.insert([run]))[0]);
   if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
   if (id !== run.id) return outcomeOf<W>(await endOf(desk, id));
@@ -72,7 +72,7 @@ export async function startRuns<W extends AnyWorkflow>(
     const own = key === undefined ? undefined : checkKey(key(input, index), checks);
     refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, checks);
     const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, desk.maxPayloadBytes);
-    runs.push(newRun(plan, text, { ...settings, key: own }, desk.store.now()));
+    runs.push(newRun(plan, text, { ...settings, key: own }, desk));
   }
   if (runs.length === 0) return [];
   const verdicts = await insert(desk, runs, settings);

@@ -1,0 +1,184 @@
+/** What `tracing` is told of runs and attempts, and that it changes nothing about them. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createRunner, DeferError, type Tracing, workflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { never, open, untilAborted } from "./open.ts";
+
+/** A tracing that writes down what it is told, and knows of which attempt a call is a part. */
+function written(): { readonly tracing: Tracing; readonly lines: string[]; readonly part: AsyncLocalStorage<string> } {
+  const lines: string[] = [];
+  const part = new AsyncLocalStorage<string>();
+  const tracing: Tracing = {
+    here: () => part.getStore(),
+    follow({ workflow, epoch, trace }) {
+      lines.push(`${workflow} comes, epoch ${epoch}, from ${trace}`);
+      return {
+        attempt({ taskId, attempt }) {
+          const name = `${taskId} ${attempt}`;
+          lines.push(`${name} begins`);
+          return {
+            within: (call) => part.run(name, call),
+            ended(end) {
+              const why = end.kind === "failed" ? end.thrown : end.kind === "aborted" ? end.reason : undefined;
+              lines.push(`${name} ${end.kind}${why instanceof Error ? ` by ${why.name}` : ""}`);
+            },
+          };
+        },
+        left: (leave) =>
+          void lines.push(`${workflow} ${leave.state}${"error" in leave ? ` by ${leave.error.name}` : ""}`),
+      };
+    },
+  };
+  return { tracing, lines, part };
+}
+
+test("tracing follows a run, and each attempt from its beginning to its end", async () => {
+  const { tracing, lines } = written();
+  const mixed = workflow("mixed")
+    .task("flaky", {
+      retry: { attempts: 2, delay: 0 },
+      run({ ctx }) {
+        if (ctx.attempt === 1) throw new TypeError("not yet");
+      },
+    })
+    .task("off", { after: ["flaky"], when: () => false, run: () => 1 })
+    .task("late", { after: ["flaky"], retry: 1, timeout: "1s", run: never });
+  await using opened = await open([mixed], { tracing });
+  await opened.clock.until(opened.runner.execute(mixed));
+  assertEquals(lines, [
+    "mixed comes, epoch 1, from undefined",
+    "flaky 1 begins",
+    "flaky 1 failed by TypeError",
+    "flaky 2 begins",
+    "flaky 2 completed",
+    "off 1 begins",
+    "late 1 begins",
+    "off 1 skipped",
+    "late 1 failed by TaskTimeoutError",
+    "mixed failed by TaskTimeoutError",
+  ]);
+});
+
+test("what a condition and a body do, and wait for, is part of their attempt, however many run at once", async () => {
+  const { tracing, part } = written();
+  const seen: (string | undefined)[] = [];
+  const look = async (): Promise<boolean> => {
+    seen.push(part.getStore());
+    await opened.clock.settle();
+    seen.push(part.getStore());
+    return true;
+  };
+  const both = workflow("both").task("a", { when: look, run: look }).task("b", { run: look });
+  await using opened = await open([both], { tracing });
+  await part.run("the caller", () => opened.runner.execute(both));
+  assertEquals(seen.sort(), ["a 1", "a 1", "a 1", "a 1", "b 1", "b 1"]);
+});
+
+test("where a run was started travels with it to whoever executes it", async () => {
+  const { tracing, lines, part } = written();
+  const quick = workflow("quick").task("go", { run: () => 1 });
+  await using opened = await open([], { shared: true });
+  const client = await opened.client([quick], { tracing });
+  const one = await part.run("caller 1", () => client.start(quick));
+  const [two] = await part.run("caller 2", () => client.startMany(quick, [undefined]));
+  const three = await client.start(quick, undefined, { priority: 1 });
+  const other = await opened.another([quick], { tracing });
+  for (const run of [one, two!, three]) await other.get(run.id).result();
+  const fork = await part.run("caller 4", () => other.get(one.id).fork({ from: "go" }));
+  await fork.result();
+  assertEquals(lines.filter((line) => line.includes("comes")), [
+    "quick comes, epoch 1, from caller 1",
+    "quick comes, epoch 1, from caller 2",
+    "quick comes, epoch 1, from undefined",
+    "quick comes, epoch 2, from caller 4",
+  ]);
+});
+
+test("a run that is let go of for a long wait comes again, from where it was started", async () => {
+  const { tracing, lines, part } = written();
+  let isReady = false;
+  const patient = workflow("patient").task("ask", {
+    run() {
+      if (!isReady) throw new DeferError("1m");
+    },
+  });
+  await using opened = await open([patient], { tracing });
+  const run = await part.run("the caller", () => opened.runner.start(patient));
+  await opened.clock.settle();
+  isReady = true;
+  await opened.clock.until(run.result());
+  assertEquals(lines, [
+    "patient comes, epoch 1, from the caller",
+    "ask 1 begins",
+    "ask 1 failed by DeferError",
+    "patient waiting",
+    "patient comes, epoch 2, from the caller",
+    "ask 1 begins",
+    "ask 1 completed",
+    "patient completed",
+  ]);
+});
+
+for (
+  const [what, end] of [["cancelled", "RunCancelledError"], ["pending", "ShutdownError"]] as const
+) {
+  test(`the attempts of a run that leaves as ${what} have ended before, as aborted`, async () => {
+    const { tracing, lines } = written();
+    const long = workflow("long").task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) }).task("deaf", {
+      run: never,
+    });
+    await using opened = await open([long], { tracing });
+    const run = await opened.runner.start(long);
+    await opened.clock.settle();
+    if (what === "cancelled") await run.cancel();
+    await opened.clock.advance("6s");
+    await opened.clock.until(opened.runner.stop({ timeout: "1s" }));
+    const [left, ...ends] = lines.slice(3).reverse();
+    assertEquals([left, ends.sort()], [`long ${what}`, [`deaf 1 aborted by ${end}`, `hang 1 aborted by ${end}`]]);
+  });
+}
+
+const METHODS = ["here", "follow", "attempt", "within", "ended", "left"] as const;
+for (const broken of METHODS) {
+  test(`a tracing whose ${broken}() throws is logged and changes nothing`, async () => {
+    const may = (name: typeof METHODS[number]): void => {
+      if (name === broken) throw new Error(`${name} is broken`);
+    };
+    const tracing: Tracing = {
+      here: () => (may("here"), undefined),
+      follow: () => (may("follow"), {
+        attempt: () => (may("attempt"), {
+          within: (call) => (may("within"), call()),
+          ended: () => may("ended"),
+        }),
+        left: () => may("left"),
+      }),
+    };
+    const sum = workflow("sum").task("one", { run: () => 1 }).task("two", {
+      after: ["one"],
+      run: ({ one }) => one + 1,
+    });
+    await using opened = await open([sum], { tracing });
+    const outcome = await opened.runner.execute(sum);
+    assertEquals(outcome.status === "completed" && outcome.result, { one: 1, two: 2 });
+    assertEquals(opened.lines[0]?.fields["error"], `Error: ${broken} is broken`);
+  });
+}
+
+test("where a run was started is not stored if it is no text, or a long one", async () => {
+  const quick = workflow("quick").task("go", { run: () => 1 });
+  for (const text of ["x".repeat(1_001), "a\0b", 5 as unknown as string]) {
+    const { tracing, lines } = written();
+    await using opened = await open([quick], { tracing: { ...tracing, here: () => text } });
+    await opened.runner.execute(quick);
+    assertEquals(lines[0], "quick comes, epoch 1, from undefined");
+    assertEquals(opened.lines.map(({ level }) => level), ["warn"]);
+  }
+});
+
+test("a tracing that is none is refused", async () => {
+  const tracing = {} as Tracing;
+  const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [], tracing }), TypeError);
+  assertEquals(error.message.includes("tracing must have here and follow"), true);
+});
