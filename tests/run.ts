@@ -32,7 +32,7 @@ const deno = Deno.execPath();
 const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(new URL("deno.json", root), "utf8"));
 
 // What runs mean, and what they survive, is the same on every store; see tests/empty_store.ts.
-const MEANINGS = ["tests/meanings", "tests/crash"];
+const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel"];
 const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };
 
 const stages: readonly Stage[] = [

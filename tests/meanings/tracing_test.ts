@@ -2,7 +2,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createRunner, DeferError, type Tracing, workflow } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { never, open, untilAborted } from "./open.ts";
 
 /** A tracing that writes down what it is told, and knows of which attempt a call is a part. */
@@ -138,6 +141,27 @@ for (
     assertEquals([left, ends.sort()], [`long ${what}`, [`deaf 1 aborted by ${end}`, `hang 1 aborted by ${end}`]]);
   });
 }
+
+test("a run that was taken for a dead runner's leaves as lost, and what it still has under way as aborted", async () => {
+  const { tracing, lines } = written();
+  const long = workflow("long").task("deaf", { run: never });
+  await using on = emptyStore("memory");
+  const clock = createFakeClock();
+  const store = await openPlace(on, { clock });
+  const runner = await createRunner(store, { workflows: [long], clock, tracing });
+  await runner.start(long);
+  await clock.settle();
+  for (const { id } of await store.runners()) await store.leave(id);
+  await clock.advance("10s"); // by when it has seen that its row is gone
+  assertEquals(lines.slice(0, 4), [
+    "long comes, epoch 1, from undefined",
+    "deaf 1 begins",
+    "deaf 1 aborted by LeaseLostError",
+    "long lost by LeaseLostError",
+  ]);
+  await clock.until(runner.stop({ timeout: 0 }));
+  await store.close();
+});
 
 const METHODS = ["here", "follow", "attempt", "within", "ended", "left"] as const;
 for (const broken of METHODS) {

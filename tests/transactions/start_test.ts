@@ -1,7 +1,15 @@
 /** What must hold of runs that are started within a transaction of the caller's, on each backend. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { createClient, createRunner, RunNotFoundError, StoreError, unchecked, workflow } from "../../mod.ts";
+import {
+  createClient,
+  createRunner,
+  RunNotFoundError,
+  StoreError,
+  type Tracing,
+  unchecked,
+  workflow,
+} from "../../mod.ts";
 import { openNative } from "../../lib/store/sqlite/driver.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
@@ -96,6 +104,20 @@ for (const kind of ["sqlite", "postgres"] as const) {
     );
     const { state, tags, priority, dueAt } = await run.status();
     assertEquals({ state, tags, priority, dueAt }, { state: "pending", tags: ["a", "b"], priority: -2, dueAt: at });
+  });
+
+  test(`${kind}: a run keeps where it was started in a trace within a transaction too`, async () => {
+    await using database = await DATABASES[kind]();
+    const store = await database.open();
+    const tracing: Tracing = {
+      here: () => "00-a-b-01",
+      follow: () => {
+        throw new Error("nothing is executed");
+      },
+    };
+    await using client = await createClient(store, { workflows: [double], tracing });
+    const { id } = await database.begin((tx) => client.start("double", 4, { tx }));
+    assertEquals((await store.run(id))?.trace, "00-a-b-01");
   });
 
   test(`${kind}: what is wrong with a start is told before anything is written, and the transaction goes on`, async () => {
