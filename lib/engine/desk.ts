@@ -39,9 +39,10 @@ export function createDesk(
   store: Store,
   catalog: Catalog,
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  ways: Pick<Desk, "insert" | "changed" | "isQueued">,
+  ways: Pick<Desk, "insert" | "changed" | "isQueued"> & { readonly own?: () => ReadonlySet<string> },
 ): Desk {
-  const hub = createHub(store, clock, logger);
+  const { own, ...rest } = ways;
+  const hub = createHub(store, clock, logger, own);
   const here = tracing?.here ?? (() => undefined);
-  return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, here, ...ways };
+  return { store, catalog, hub, reader: createReader(store, catalog), clock, logger, maxPayloadBytes, here, ...rest };
 }

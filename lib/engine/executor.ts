@@ -35,6 +35,8 @@ const GRACE = -2;
 export interface Executor {
   /** How many runs it holds. */
   readonly size: number;
+  /** The ids of these. */
+  readonly ids: ReadonlySet<string>;
   /** Bodies that run and bodies that wait for a place. */
   readonly load: { readonly active: number; readonly queued: number };
   /** Whether a task waits for one of the places for bodies. */
@@ -90,6 +92,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   return {
     get size() {
       return runs.size;
+    },
+    get ids() {
+      return new Set([...runs.values()].map((run) => run.id));
     },
     get load() {
       return { active: bodies.active.length, queued: bodies.queued };

@@ -36,8 +36,16 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** A hub over a store. */
-export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
+/**
+ * A hub over a store. The runs that this process owns, whose ids `own` answers, it hears of itself: told by the store,
+ * which may know of an end before its writer does, somebody could ask for a place that is not free yet.
+ */
+export function createHub(
+  store: Store,
+  clock: Clock,
+  logger: Logger,
+  own: () => ReadonlySet<string> = () => new Set(),
+): Hub {
   const waiters = new Map<string, Waiter>();
   const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
   const held = new Set<string>();
@@ -131,6 +139,12 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     cancelPoll = clock.after(Math.max(0, Math.max(LOOK_AGAIN_MS, lookMs * REST_FACTOR) - sinceMs), look);
   }
 
+  /** Runs that somebody waits for, and of whose end only the store can tell. */
+  function others(): string[] {
+    const here = own();
+    return [...waiters.keys()].filter((id) => !held.has(id) && !here.has(id));
+  }
+
   async function look(): Promise<void> {
     isLooking = true;
     isOutdated = false;
@@ -139,9 +153,10 @@ export function createHub(store: Store, clock: Clock, logger: Logger): Hub {
     const began = performance.now();
     try {
       if (waiters.size > 0) {
-        const ended = await store.ended([...waiters.keys()].filter((id) => !held.has(id)));
-        // Once more: it may have ended here while the store was asked.
-        for (const id of ended) if (!held.has(id)) settle(id, undefined);
+        const ended = await store.ended(others());
+        // Once more: it may have come here, or ended here, while the store was asked.
+        const still = new Set(others());
+        for (const id of ended) if (still.has(id)) settle(id, undefined);
       }
     } catch (error) {
       logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });

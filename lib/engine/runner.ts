@@ -118,6 +118,7 @@ async function openRunner<W extends AnyWorkflow>(
     insert,
     changed,
     isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
+    own: () => executor.ids,
   });
   const emit = listenerOf(settings);
   const executor = createExecutor({

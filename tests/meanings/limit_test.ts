@@ -1,7 +1,10 @@
 /** How much a runner does at once, in which order, and how much it writes for it. */
 import { assert, assertEquals } from "@std/assert";
-import { unchecked, workflow } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createRunner, type Store, unchecked, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open } from "./open.ts";
 
 test("never more than `concurrency` bodies run at once, and no place stays empty", async () => {
@@ -21,6 +24,31 @@ test("never more than `concurrency` bodies run at once, and no place stays empty
     await new Promise((resolve) => opened.clock.after(10, () => resolve(undefined)));
     running--;
   }
+});
+
+test("a run's end is told when its place is free, even if the store knows of it sooner", async () => {
+  const durable = Promise.withResolvers<void>();
+  const told = Promise.withResolvers<void>();
+  const quick = workflow("quick").task("go", { run: () => 1 });
+  await using on = emptyStore("memory");
+  const clock = createFakeClock();
+  const store = await openPlace(on, { clock });
+  const commit: Store["commit"] = async (batch) => {
+    const receipt = await store.commit(batch);
+    if (batch.writes.some(({ move }) => move?.to === "completed")) {
+      durable.resolve();
+      await told.promise;
+    }
+    return receipt;
+  };
+  const runner = await createRunner({ ...store, commit }, { workflows: [quick], clock, maxRuns: 1 });
+  const runsAtEnd = runner.execute(quick).then(() => runner.stats()).then((stats) => stats.runner?.runs);
+  await durable.promise;
+  await clock.advance("2s"); // in which the store is asked who has ended
+  told.resolve();
+  assertEquals(await runsAtEnd, 0);
+  await clock.until(runner.stop());
+  await store.close();
 });
 
 test("never more than `maxRuns` runs are held in memory", async () => {
