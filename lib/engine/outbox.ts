@@ -4,7 +4,8 @@
  * together. Only what may have to wait for somebody else goes out by itself, so that nothing waits behind it.
  *
  * A store that is a server works while its client waits. There more than one commit is on its way under load, each with
- * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so.
+ * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so. A
+ * claim is a commit of its own there: as part of another it would keep that one's results waiting.
  *
  * @module
  */
@@ -89,6 +90,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   let isScheduled = false;
   let flights = 0;
   let isClaiming = false;
+  let isClaimDue = false;
   let isKeyedBusy = false;
   /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
   const away = new Map<number, Draft[] | undefined>();
@@ -114,7 +116,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   async function flushKeyed(): Promise<void> {
     while (keyed.length > 0) await commit(takeStarts(keyed, MOST_ROWS), [], undefined);
     isKeyedBusy = false;
-    if (flights === 0 && !isScheduled) rest();
+    rest();
   }
 
   function write(draft: Draft): void {
@@ -124,12 +126,28 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
 
   function poke(): void {
     isPoked = true;
-    if (!isClaiming) schedule();
+    if (isClaiming) return;
+    if (mostFlights > 1) scheduleClaim();
+    else schedule();
+  }
+
+  function scheduleClaim(): void {
+    if (isClaimDue) return;
+    isClaimDue = true;
+    setImmediate(claimApart);
+  }
+
+  async function claimApart(): Promise<void> {
+    isClaimDue = false;
+    const claim = takeClaim();
+    if (claim !== undefined) await commit([], [], claim);
+    isClaiming = false;
+    if (isPoked) scheduleClaim();
+    else rest();
   }
 
   function idle(): Promise<void> {
-    if (flights === 0 && !isScheduled && !isKeyedBusy) return Promise.resolve();
-    return new Promise((resolve) => idlers.push(resolve));
+    return isBusy() ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve();
   }
 
   function schedule(): void {
@@ -143,7 +161,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     flights++;
     const started = takeStarts(starting, share(starting.length));
     const writes = takeDrafts(share(drafts.length - next));
-    const claim = takeClaim();
+    const claim = mostFlights > 1 ? undefined : takeClaim();
     goOn();
     try {
       if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
@@ -197,12 +215,16 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   }
 
   function goOn(): void {
-    if (starting.length > 0 || next < drafts.length || (isPoked && !isClaiming)) schedule();
-    else if (flights === 0 && !isKeyedBusy) rest();
+    if (starting.length > 0 || next < drafts.length || (mostFlights === 1 && isPoked && !isClaiming)) schedule();
+    else rest();
+  }
+
+  function isBusy(): boolean {
+    return flights > 0 || isScheduled || isKeyedBusy || isClaiming || isClaimDue;
   }
 
   function rest(): void {
-    idlers.splice(0).forEach((resolve) => resolve());
+    if (!isBusy()) idlers.splice(0).forEach((resolve) => resolve());
   }
 
   async function commit(

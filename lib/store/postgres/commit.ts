@@ -38,7 +38,11 @@ export async function commitBatch(session: Session, news: News, batch: Batch): P
     return { starts: [], writes: [], claim: claim && NOTHING_DUE };
   }
   const order = claim !== undefined && claim.limit > 0 ? { request: claim, token: newToken() } : undefined;
-  const role = writes.length === 0 && claim === undefined && starts.every(hasKey) ? "keys" : "flush";
+  const role = isEmpty
+    ? "claim"
+    : writes.length === 0 && claim === undefined && starts.every(hasKey)
+    ? "keys"
+    : "flush";
   try {
     return await attempt(session, news, { starts, writes }, role, order);
   } catch (error) {
@@ -290,7 +294,7 @@ function halves({ starts, writes }: Part): readonly [Part, Part] {
 async function claimAfter(session: Session, news: News, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return NOTHING_DUE;
   try {
-    const { claim } = await attempt(session, news, { starts: [], writes: [] }, "flush", {
+    const { claim } = await attempt(session, news, { starts: [], writes: [] }, "claim", {
       request,
       token: newToken(),
     });

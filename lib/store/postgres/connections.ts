@@ -36,6 +36,7 @@ export interface ConnectionsOptions {
 // A heartbeat that hangs must be given up well within the shortest lease in use.
 const DEADLINES_MS: Record<Role, number> = {
   flush: 20_000,
+  claim: 20_000,
   keys: 20_000,
   heartbeat: 5_000,
   read: 60_000,
@@ -50,6 +51,7 @@ const DEADLINES_MS: Record<Role, number> = {
 export function createConnections(options: ConnectionsOptions): Connections {
   const lines = {
     flush: lineFor("flush", options),
+    claim: lineFor("claim", options),
     keys: lineFor("keys", options),
     heartbeat: lineFor("heartbeat", options),
     read: lineFor("read", options),

@@ -61,7 +61,7 @@ const LONGEST_CLOSE_MS = 1_000;
 
 /**
  * Makes a pool, so that the runners of many tenants in one process need seven connections (nine with keys) and not
- * five each. Nothing is opened until a store is.
+ * six each. Nothing is opened until a store is.
  *
  * @throws {StoreError} If the URL is none of Postgres.
  * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
@@ -104,7 +104,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   function join(): Connections {
     const lane = lanes.reduce((least, one) => one.stores < least.stores ? one : least);
     lane.stores++;
-    const share = createShare({ ...lane, heartbeat, care }, transactions, listener, name);
+    const share = createShare({ ...lane, claim: lane.flush, heartbeat, care }, transactions, listener, name);
     shares.add(share);
     return {
       ...share,
@@ -139,6 +139,7 @@ function createShare(
   return {
     lines: {
       flush: shareOf(lines.flush),
+      claim: shareOf(lines.claim),
       keys: shareOf(lines.keys),
       heartbeat: shareOf(lines.heartbeat),
       read: shareOf(lines.read),

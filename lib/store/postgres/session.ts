@@ -8,8 +8,10 @@ import { createPersistence, type Persistence } from "./persistence.ts";
 
 /** What a connection is for: none of these may have to wait for another. */
 export type Role =
-  /** Results, starts and claims. */
+  /** Results and starts. */
   | "flush"
+  /** Claims that come alone: their work goes on beside that of results. */
+  | "claim"
   /** Starts with a key: they may have to wait for a transaction of somebody else's that has started a run with it. */
   | "keys"
   /** Signs of life, and who gives none. */

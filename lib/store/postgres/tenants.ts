@@ -161,7 +161,7 @@ async function administer<T>(
   const { logger = silent, connectTimeoutMs = connectTimeoutOf(address) } = options;
   // Statements that are used once are not worth preparing, and then any pooler will do.
   const line = lineFor("care", { url, prepare: false, label: "tenants", logger });
-  const lines = { flush: line, keys: line, heartbeat: line, read: line, care: line };
+  const lines = { flush: line, claim: line, keys: line, heartbeat: line, read: line, care: line };
   const session = createSession({ name: redactUrl(url), schema, lines, clock: undefined, logger });
   try {
     return await openSession(session, connectTimeoutMs, once);
