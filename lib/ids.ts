@@ -6,9 +6,11 @@ export function uuidv7(nowMs: number): string {
   if (nowMs > lastMs) setTime(nowMs, next16() & 0x7ff);
   // More than the counter holds within one millisecond: borrow the next one.
   else if (++counter > 0xfff) setTime(lastMs + 1, 0);
-  const variant = HEX[0x80 | (next16() & 0x3f)]! + HEX[next16() & 0xff]!;
-  const tail = hex(next16()) + hex(next16()) + hex(next16());
-  return `${prefix}${HEX[counter >> 8]![1]}${HEX[counter & 0xff]}-${variant}-${tail}`;
+  const [a, b, c, d] = [next16(), next16(), next16(), next16()];
+  // In one piece: each part that is put together beforehand would be a string of its own.
+  return `${prefix}${HEX[counter >> 8]![1]}${HEX[counter & 0xff]}-${HEX[0x80 | (a >> 8 & 0x3f)]}${HEX[a & 0xff]}-${
+    HEX[b >> 8]
+  }${HEX[b & 0xff]}${HEX[c >> 8]}${HEX[c & 0xff]}${HEX[d >> 8]}${HEX[d & 0xff]}`;
 }
 
 let lastMs = 0;
@@ -34,8 +36,4 @@ function next16(): number {
     drawn = 0;
   }
   return pool[drawn++]!;
-}
-
-function hex(value: number): string {
-  return HEX[value >> 8]! + HEX[value & 0xff]!;
 }

@@ -1,3 +1,6 @@
+/** Makes an empty record. */
+export type NewRecord = <T = unknown>() => Record<string, T>;
+
 /**
  * Makes records whose keys are these ids, such as the arguments of a body or the outputs of a run.
  *
@@ -12,7 +15,7 @@
  * assertEquals(newRecord()["constructor"], undefined);
  * ```
  */
-export function recordsOf(ids: Iterable<string>): () => Record<string, unknown> {
+export function recordsOf(ids: Iterable<string>): NewRecord {
   for (const id of ids) if (id in Object.prototype) return () => Object.create(null);
   return () => ({});
 }

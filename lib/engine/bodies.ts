@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { TaskArguments } from "../definition/context.ts";
+import type { TaskArguments, TaskStatus } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { TransactionVerdict } from "../store/port.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
-import type { Attempt } from "./live_run.ts";
+import type { Attempt, LiveRun } from "./live_run.ts";
 import { statusOf } from "./progress.ts";
 import type { TracedEnd } from "./tracing.ts";
 
@@ -132,7 +132,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     attempt.trace = run.trace?.attempt({ taskId: definition.id, kind: definition.kind, attempt: attempt.number });
     options.began(attempt);
     attempt.context = createContext(attempt, options);
-    arm(attempt, definition.timeoutMs);
+    if (definition.timeoutMs !== undefined) arm(attempt, definition.timeoutMs);
     if (definition.when === undefined || run.progress.tasks[task]!.admitted) return call(attempt);
     void ask(attempt, definition.when);
   }
@@ -158,7 +158,10 @@ export function createBodies(options: BodiesOptions): Bodies {
     // The arguments anew each time: the body is called again when the database could not carry out its transaction.
     const body = async (tx: unknown): Promise<string | undefined> => {
       // Taken back by a commit that was under way and failed.
-      arm(attempt, attempt.run.plan.tasks[attempt.task]!.timeoutMs);
+      const { timeoutMs } = attempt.run.plan.tasks[attempt.task]!;
+      if (timeoutMs !== undefined && attempt.disarm === undefined && attempt.stage === "running") {
+        arm(attempt, timeoutMs);
+      }
       const args = argumentsOf(attempt, tx);
       return encodeJson(await called(attempt, run, args), "output", options.maxPayloadBytes);
     };
@@ -182,8 +185,7 @@ export function createBodies(options: BodiesOptions): Bodies {
     call(attempt);
   }
 
-  function arm(attempt: Attempt, timeoutMs: number | undefined): void {
-    if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
+  function arm(attempt: Attempt, timeoutMs: number): void {
     const leftMs = Math.max(0, attempt.startedAt + timeoutMs - options.now());
     attempt.disarm = options.clock.after(leftMs, () => expire(attempt, timeoutMs));
   }
@@ -251,17 +253,25 @@ function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
 function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   const { run, task } = attempt;
   const args = run.plan.newRecord();
-  const status = run.plan.newRecord();
+  let isEachCompleted = true;
   for (const dependency of run.plan.dependencies[task]!) {
     const { id } = run.plan.tasks[dependency]!;
     args[id] = decodeJson(run.outputs[dependency], "the output", id);
-    status[id] = statusOf(run.progress.tasks[dependency]!);
+    isEachCompleted &&= run.progress.tasks[dependency]!.state === "completed";
   }
   args["input"] = decodeJson(run.input, "the input of the run");
   args["ctx"] = attempt.context;
-  args["status"] = status;
+  args["status"] = isEachCompleted ? run.plan.eachCompleted[task] : statusesOf(run, task);
   if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
+}
+
+function statusesOf(run: LiveRun, task: number): Readonly<Record<string, TaskStatus>> {
+  const statuses = run.plan.newRecord<TaskStatus>();
+  for (const dependency of run.plan.dependencies[task]!) {
+    statuses[run.plan.tasks[dependency]!.id] = statusOf(run.progress.tasks[dependency]!);
+  }
+  return statuses;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

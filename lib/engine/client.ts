@@ -140,9 +140,9 @@ export function clientMethods<W extends AnyWorkflow>(
   desk: Desk,
 ): Omit<Client<W>, "stop" | typeof Symbol.asyncDispose> {
   return {
-    start: (target, ...[input, options]) => startRun(desk, target, input, options),
+    start: (target, ...args) => startRun(desk, target, args[0], args[1]),
     startMany: (target, inputs, options) => startRuns(desk, target, inputs, options),
-    execute: (target, ...[input, options]) => executeRun(desk, target, input, options),
+    execute: (target, ...args) => executeRun(desk, target, args[0], args[1]),
     get: (runId) => runHandle<Readable<W>>(desk, checkedId("get", runId)),
     list: (options) => listRuns(desk.store, options),
     explain: async (runId) => await explain(desk, checkedId("explain", runId)),

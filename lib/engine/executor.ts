@@ -15,7 +15,7 @@ import { type AttemptEnd, createBodies } from "./bodies.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
 import { type Attempt, type Closing, type LiveRun, newAttempt, tracedRun } from "./live_run.ts";
-import { type Effect, happen, type Happening } from "./machine.ts";
+import { completed, type Effect, happen, type Happening, recorded as recordedTask } from "./machine.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
@@ -60,6 +60,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const finishing = new Set<Promise<void>>();
   // Since when: the time of a run stands still while it is paused.
   const paused = new Map<LiveRun, number>();
+  // Lists of effects to be filled again. More than one, as what is done may have something else happen at once.
+  const spare: Effect[][] = [];
   let isStopping = false;
   let quiet: (() => void) | undefined;
   const recorder = createRecorder({
@@ -118,18 +120,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
     events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
     // Before anything of it starts once more.
     if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
-    setDeadline(run);
+    if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
     tell(run, { type: "begun" });
   }
 
-  function setDeadline(run: LiveRun): void {
-    if (run.deadlineAt !== undefined) setTimer(run, DEADLINE, run.deadlineAt - now(), () => overrun(run));
+  function setDeadline(run: LiveRun, at: number): void {
+    setTimer(run, DEADLINE, at - now(), () => overrun(run));
   }
 
   /** Something happened to a run: asks the machine and does what it says. */
   function tell(run: LiveRun, happening: Happening): void {
     if (run.gone || run.isLeaving) return;
-    for (const effect of happen(run.plan, run.progress, happening)) perform(run, effect);
+    const effects = happen(run.plan, run.progress, happening, spare.pop());
+    for (const effect of effects) perform(run, effect);
+    effects.length = 0;
+    spare.push(effects);
   }
 
   function perform(run: LiveRun, effect: Effect): void {
@@ -140,7 +145,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         if (run.attempts[effect.task]?.isRecorded === true) return;
         return recorder.record(run, effect.task);
       case "wait":
-        return setTimer(run, effect.task, effect.dueAt - now(), () => tell(run, { type: "due", task: effect.task }));
+        return wait(run, effect.task, effect.dueAt);
       case "park":
         return park(run, effect.dueAt);
       case "release":
@@ -150,6 +155,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "end":
         return recorder.move(run, endMove(run, effect.as, now()));
     }
+  }
+
+  function wait(run: LiveRun, task: number, dueAt: number): void {
+    setTimer(run, task, dueAt - now(), () => tell(run, { type: "due", task }));
   }
 
   function begin(run: LiveRun, task: number): void {
@@ -172,7 +181,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         case "committed":
           attempt.isRecorded = end.kind === "committed";
           run.outputs[task] = end.output;
-          tell(run, { type: "completed", task });
+          tell(run, completed(task));
           // Not if it came when the run was over.
           if (attempt.isRecorded && run.progress.tasks[task]!.state === "completed") {
             recorded(run, task, now() - attempt.startedAt);
@@ -269,8 +278,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const [run, since] of paused) {
       if (stillPaused.has(run)) continue;
       paused.delete(run);
-      if (run.deadlineAt !== undefined) run.deadlineAt += now() - since;
-      setDeadline(run);
+      if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - since);
       tell(run, { type: "resumed" });
     }
   }
@@ -281,7 +289,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (attempt?.isRecorded === true) options.touched(run.id);
     events.recorded(run, task, tookMs);
     if (attempt !== undefined) callHooks(run, attempt, logger);
-    tell(run, { type: "recorded", task });
+    tell(run, recordedTask(task));
   }
 
   function left(run: LiveRun, move: RunMove): void {
@@ -293,9 +301,13 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return options.left(move.to === "waiting" ? move.dueAt : undefined);
     }
     options.left(undefined);
-    if (run.hooks === undefined) return finished(run, end);
+    if (run.hooks === undefined) finished(run, end);
+    else finishLater(run, end, run.hooks);
+  }
+
+  function finishLater(run: LiveRun, end: RunEnd, hooks: readonly Promise<unknown>[]): void {
     options.finishing(run.id);
-    const told = hooksReturned(run.hooks, clock, GRACE_MS).then(() => {
+    const told = hooksReturned(hooks, clock, GRACE_MS).then(() => {
       finishing.delete(told);
       finished(run, end);
     });

@@ -136,9 +136,7 @@ export const STEP = "step:";
 /** Brings a run into memory. */
 export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
   const { journal } = arrival;
-  const own = journal.length === 0
-    ? journal
-    : journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
+  const own = journal.length === 0 ? journal : ownRows(plan, journal);
   const run: LiveRun = {
     id: arrival.id,
     seq: arrival.seq,
@@ -149,7 +147,7 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     deadlineAt: arrival.deadlineAt,
     timeoutMs: arrival.timeoutMs,
     crashes: arrival.crashes,
-    progress: progressOf(plan, own.map((record) => recorded(plan, record))),
+    progress: own.length === 0 ? progressOf(plan) : progressOf(plan, recordedBy(plan, own)),
     outputs: new Array(plan.tasks.length).fill(undefined),
     failures: undefined,
     startedAt: new Array(plan.tasks.length).fill(undefined),
@@ -180,6 +178,10 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     }
   }
   return run;
+}
+
+function ownRows(plan: Plan, journal: readonly JournalRecord[]): readonly JournalRecord[] {
+  return journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
 }
 
 /** The next try at a task. */
@@ -259,6 +261,10 @@ export function isFarewell(move: RunMove): boolean {
 }
 
 const NO_FAILURES: readonly Failure[] = [];
+
+function recordedBy(plan: Plan, journal: readonly JournalRecord[]): readonly Recorded[] {
+  return journal.map((record) => recorded(plan, record));
+}
 
 function recorded(plan: Plan, record: JournalRecord): Recorded {
   // No row says `cancelled`; one that did would be a task to run again.

@@ -43,6 +43,11 @@ export type Happening =
   /** Bodies had their time to settle. */
   | { readonly type: "graceOver" };
 
+/** The body returned. */
+export const completed: (task: number) => Happening = perTask((task) => ({ type: "completed", task }));
+/** The end of a task is durable. */
+export const recorded: (task: number) => Happening = perTask((task) => ({ type: "recorded", task }));
+
 /** Something to do for a run. */
 export type Effect =
   /** Run the body (or ask `when` first). */
@@ -60,13 +65,24 @@ export type Effect =
   /** It is over; belongs to the same commit as the records of this answer. */
   | { readonly do: "end"; readonly as: "completed" | "failed" | "cancelled" };
 
-/** Takes in what happened; answers what to do, in order. */
-export function happen(plan: Plan, run: RunProgress, happening: Happening): Effect[] {
-  const effects: Effect[] = [];
+/** Takes in what happened; answers what to do, in order: `effects`, with that added. */
+export function happen(plan: Plan, run: RunProgress, happening: Happening, effects: Effect[] = []): Effect[] {
   if (run.phase === "ended") return effects;
   take(plan, run, happening, effects);
   conclude(plan, run, happening, effects);
   return effects;
+}
+
+const starting = perTask((task): Effect => ({ do: "start", task }));
+const recording = perTask((task): Effect => ({ do: "record", task }));
+
+/** What is said of one task after the other, run after run, and made only once for each number of a task. */
+function perTask<T>(make: (task: number) => T): (task: number) => T {
+  const made: T[] = [];
+  return (task) => {
+    while (made.length <= task) made.push(make(made.length));
+    return made[task]!;
+  };
 }
 
 function take(plan: Plan, run: RunProgress, happening: Happening, effects: Effect[]): void {
@@ -75,7 +91,7 @@ function take(plan: Plan, run: RunProgress, happening: Happening, effects: Effec
       return begin(plan, run, effects);
     case "admitted":
       run.tasks[happening.task]!.admitted = true;
-      effects.push({ do: "record", task: happening.task });
+      effects.push(recording(happening.task));
       return;
     case "declined":
       run.tasks[happening.task]!.reason = "its condition answered false";
@@ -142,19 +158,21 @@ function end(run: RunProgress, as: "completed" | "failed" | "cancelled", effects
 function begin(plan: Plan, run: RunProgress, effects: Effect[]): void {
   // Picked out before any of them is decided: what a skip decides in turn must not be decided twice.
   const open: number[] = [];
-  run.tasks.forEach((task, number) => task.state === "pending" && task.unsettled === 0 && open.push(number));
+  for (let number = 0; number < run.tasks.length; number++) {
+    const { state, unsettled } = run.tasks[number]!;
+    if (state === "pending" && unsettled === 0) open.push(number);
+  }
   for (const number of open) if (isSkipped(plan, run, number)) settle(plan, run, number, effects);
   startReady(run, effects);
-  run.tasks.forEach((task, number) => {
-    if (task.state === "waiting") effects.push({ do: "wait", task: number, dueAt: task.dueAt });
-  });
+  waitOn(run, effects);
 }
 
 /** All dependencies of a pending task have ended: either it is skipped here and now, or it will start. */
 function isSkipped(plan: Plan, run: RunProgress, number: number): boolean {
   const task = run.tasks[number]!;
   const { on, after } = plan.tasks[number]!;
-  const reason = whyNot(on, run, plan.dependencies[number]!, after);
+  const before = plan.dependencies[number]!;
+  const reason = on === "success" ? whyNoSuccess(run, before, after) : whyNot(on, run, before);
   if (reason === undefined) {
     run.armed++;
     return false;
@@ -167,31 +185,38 @@ function isSkipped(plan: Plan, run: RunProgress, number: number): boolean {
 
 /** A task has ended: decides those that waited only for it, and so on, without recursion along the graph. */
 function settle(plan: Plan, run: RunProgress, first: number, effects: Effect[]): void {
-  const ended = [first];
-  for (let at = 0; at < ended.length; at++) {
-    const number = ended[at]!;
-    run.remaining--;
-    effects.push({ do: "record", task: number });
-    for (const dependent of plan.dependents[number]!) {
-      const task = run.tasks[dependent]!;
-      task.unsettled--;
-      if (task.unsettled === 0 && task.state === "pending" && isSkipped(plan, run, dependent)) ended.push(dependent);
+  const skipped = settleOne(plan, run, first, effects);
+  if (skipped === undefined) return;
+  for (let at = 0; at < skipped.length; at++) settleOne(plan, run, skipped[at]!, effects, skipped);
+}
+
+/** Answers the tasks that are skipped for it, added to those who wait for their own dependents to be decided. */
+function settleOne(
+  plan: Plan,
+  run: RunProgress,
+  number: number,
+  effects: Effect[],
+  skipped?: number[],
+): number[] | undefined {
+  run.remaining--;
+  effects.push(recording(number));
+  for (const dependent of plan.dependents[number]!) {
+    const task = run.tasks[dependent]!;
+    task.unsettled--;
+    if (task.unsettled === 0 && task.state === "pending" && isSkipped(plan, run, dependent)) {
+      (skipped ??= []).push(dependent);
     }
   }
+  return skipped;
 }
 
 /** Why a task must be skipped, given how its dependencies ended; `undefined` if it may start. */
 function whyNot(
-  on: Trigger,
+  on: Exclude<Trigger, "success">,
   { tasks }: RunProgress,
   before: readonly number[],
-  after: readonly string[],
 ): string | undefined {
   switch (on) {
-    case "success": {
-      const failed = before.findIndex((number) => tasks[number]!.failed);
-      return failed < 0 ? undefined : `dependency "${after[failed]}" failed`;
-    }
     case "settled":
       return undefined;
     case "anySucceeded":
@@ -203,6 +228,14 @@ function whyNot(
         ? undefined
         : "not every dependency failed";
   }
+}
+
+/** The same for nearly all tasks, which need each of them to have succeeded. */
+function whyNoSuccess(run: RunProgress, before: readonly number[], after: readonly string[]): string | undefined {
+  for (let at = 0; at < before.length; at++) {
+    if (run.tasks[before[at]!]!.failed) return `dependency "${after[at]}" failed`;
+  }
+  return undefined;
 }
 
 /** The end of a task is durable: what waited only for that starts. */
@@ -220,14 +253,15 @@ function start(run: RunProgress, number: number, effects: Effect[]): void {
   run.armed--;
   run.running++;
   run.parkedUntil = undefined;
-  effects.push({ do: "start", task: number });
+  effects.push(starting(number));
 }
 
 function startReady(run: RunProgress, effects: Effect[]): void {
   if (run.phase !== "active") return;
-  run.tasks.forEach((task, number) => {
-    if (task.state === "pending" && task.unrecorded === 0) start(run, number, effects);
-  });
+  for (let number = 0; number < run.tasks.length; number++) {
+    const { state, unrecorded } = run.tasks[number]!;
+    if (state === "pending" && unrecorded === 0) start(run, number, effects);
+  }
 }
 
 function fail(
@@ -257,7 +291,7 @@ function wait(run: RunProgress, number: number, dueAt: number, effects: Effect[]
   const task = run.tasks[number]!;
   if (!stopBody(run, number, "waiting")) return;
   task.dueAt = dueAt;
-  effects.push({ do: "record", task: number }, { do: "wait", task: number, dueAt });
+  effects.push(recording(number), { do: "wait", task: number, dueAt });
 }
 
 function due(run: RunProgress, number: number, effects: Effect[]): void {
@@ -274,9 +308,14 @@ function resume(run: RunProgress, effects: Effect[]): void {
   run.phase = "active";
   run.parkedUntil = undefined;
   startReady(run, effects);
-  run.tasks.forEach((task, number) => {
-    if (task.state === "waiting") effects.push({ do: "wait", task: number, dueAt: task.dueAt });
-  });
+  waitOn(run, effects);
+}
+
+function waitOn(run: RunProgress, effects: Effect[]): void {
+  for (let task = 0; task < run.tasks.length; task++) {
+    const { state, dueAt } = run.tasks[task]!;
+    if (state === "waiting") effects.push({ do: "wait", task, dueAt });
+  }
 }
 
 /** Whether there was a body to stop: a second end of the same attempt is none. */

@@ -92,6 +92,6 @@ function errorOf(end: RunEnd): Error {
 
 function outputsOf(end: RunEnd): Record<string, unknown> {
   const outputs = end.newRecord();
-  for (const { task, output } of end.outputs) outputs[task] = decodeJson(output, "the output", task);
+  for (const task in end.outputs) outputs[task] = decodeJson(end.outputs[task], "the output", task);
   return outputs;
 }

@@ -1,5 +1,6 @@
+import type { TaskStatus } from "../definition/context.ts";
 import type { TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
-import { recordsOf } from "../definition/records.ts";
+import { type NewRecord, recordsOf } from "../definition/records.ts";
 
 /** A workflow with its tasks numbered in dependency order: what the state machine works on. */
 export interface Plan {
@@ -17,8 +18,10 @@ export interface Plan {
   readonly place: number;
   /** The number of the task whose output is the result, if one was chosen. */
   readonly result: number | undefined;
+  /** For each task, the `status` its body receives when all that it waits for has completed, as it nearly always has. */
+  readonly eachCompleted: readonly Readonly<Record<string, TaskStatus>>[];
   /** Makes an empty record that can have its task ids as keys. */
-  readonly newRecord: () => Record<string, unknown>;
+  readonly newRecord: NewRecord;
 }
 
 /** Numbers the tasks of a workflow, which is the one at `place` of its runner. */
@@ -28,6 +31,7 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
   const dependencies = tasks.map((task) => task.after.map((id) => numbers.get(id)!));
   const dependents: number[][] = tasks.map(() => []);
   dependencies.forEach((before, number) => before.forEach((dependency) => dependents[dependency]!.push(number)));
+  const newRecord = recordsOf(numbers.keys());
   return {
     workflow,
     tasks,
@@ -36,6 +40,11 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
     dependents,
     place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
-    newRecord: recordsOf(numbers.keys()),
+    eachCompleted: tasks.map(({ after }) => {
+      const status = newRecord<TaskStatus>();
+      for (const id of after) status[id] = "completed";
+      return Object.freeze(status);
+    }),
+    newRecord,
   };
 }

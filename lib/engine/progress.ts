@@ -77,15 +77,19 @@ export function progressOf(plan: Plan, journal: readonly Recorded[] = []): RunPr
     armed: 0,
     parkedUntil: undefined,
   };
-  for (const record of journal) restore(run, record);
-  // In dependency order, because whether a skip counts as a failure follows from what was skipped before it.
-  if (journal.length > 0) tasks.forEach((task, number) => isOver(task) && settleRestored(plan, run, number));
+  if (journal.length > 0) restoreAll(plan, run, journal);
   return run;
 }
 
 /** How a task that has ended looks to its dependents. */
 export function statusOf(task: TaskProgress): TaskStatus {
   return task.failed ? "failed" : task.state === "completed" ? "completed" : "skipped";
+}
+
+function restoreAll(plan: Plan, run: RunProgress, journal: readonly Recorded[]): void {
+  for (const record of journal) restore(run, record);
+  // In dependency order, because whether a skip counts as a failure follows from what was skipped before it.
+  run.tasks.forEach((task, number) => isOver(task) && settleRestored(plan, run, number));
 }
 
 function restore(run: RunProgress, record: Recorded): void {

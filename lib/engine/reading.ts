@@ -146,6 +146,9 @@ export function createReader(store: Store, catalog: Catalog): Reader {
     const rank = new Map((defined?.tasks ?? []).map(({ id }, at) => [id, at]));
     const own = journal.filter((record) => record.part === "")
       .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
+    const newRecord = recordsOf(own.map(({ task }) => task));
+    const outputs = newRecord<string | undefined>();
+    for (const { task, state, output } of own) if (state === "completed") outputs[task] = output;
     return {
       runId: row.id,
       workflow: row.workflow,
@@ -156,8 +159,8 @@ export function createReader(store: Store, catalog: Catalog): Reader {
       tookMs: row.startedAt === undefined || row.endedAt === undefined ? undefined : row.endedAt - row.startedAt,
       crashes: row.crashes,
       result: defined?.result,
-      outputs: own.filter(({ state }) => state === "completed"),
-      newRecord: recordsOf(own.map(({ task }) => task)),
+      outputs,
+      newRecord,
       failures: own.flatMap(({ state, failures }) => state === "failed" ? failures : []),
     };
   }

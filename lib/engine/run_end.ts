@@ -1,5 +1,6 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
+import type { NewRecord } from "../definition/records.ts";
 import type { LiveRun } from "./live_run.ts";
 import { unhandledFailure } from "./verdict.ts";
 
@@ -24,9 +25,9 @@ export interface RunEnd {
   /** The task whose output is the result; without it the result is all outputs. */
   readonly result: string | undefined;
   /** Outputs of its completed tasks as JSON text, in the order of their definition. */
-  readonly outputs: readonly { readonly task: string; readonly output: string | undefined }[];
+  readonly outputs: Readonly<Record<string, string | undefined>>;
   /** Makes an empty record that can have the ids of its tasks as keys. */
-  readonly newRecord: () => Record<string, unknown>;
+  readonly newRecord: NewRecord;
   /** The failed attempts of its failed tasks. */
   readonly failures: readonly Failure[];
 }
@@ -47,11 +48,11 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
 export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
   const { plan, progress } = run;
-  const outputs: RunEnd["outputs"][number][] = [];
+  const outputs = plan.newRecord<string | undefined>();
   const failures: Failure[] = [];
-  for (const [number, { id: task }] of plan.tasks.entries()) {
+  for (let number = 0; number < plan.tasks.length; number++) {
     const { state } = progress.tasks[number]!;
-    if (state === "completed") outputs.push({ task, output: run.outputs[number] });
+    if (state === "completed") outputs[plan.tasks[number]!.id] = run.outputs[number];
     if (state === "failed") failures.push(...run.failures?.get(number) ?? []);
   }
   return {

@@ -9,7 +9,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Duration } from "../duration.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
-import type { Claim, ClaimedRun, RunMove, StartVerdict } from "../store/batch.ts";
+import type { Claim, ClaimedRun, JournalRecord, RunMove, StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
@@ -35,6 +35,8 @@ import type { Starting } from "./start.ts";
 
 /** How long `stop()` lets bodies finish unless it is told otherwise. */
 const DRAIN_MS = 10_000;
+
+const NO_JOURNAL: readonly JournalRecord[] = [];
 
 /** Options of `stop`. */
 export interface StopOptions {
@@ -229,7 +231,7 @@ async function openRunner<W extends AnyWorkflow>(
     // A place that a claim may fill is most often free once it has landed. To leave a run in the store, to be claimed in
     // its turn, and others behind it, would cost more than the wait.
     if (!claims.isBacklogged && claims.asked > 0 && room() - claims.asked < runs.length) {
-      return claims.settled().then(() => insert(runs));
+      return insertLater(runs);
     }
     const places = stopping !== undefined || claims.isBacklogged ? 0 : room() - claims.asked;
     let kept = 0;
@@ -243,6 +245,11 @@ async function openRunner<W extends AnyWorkflow>(
       reserved -= kept;
       verdicts?.forEach((verdict, at) => settle(runs[at]!, verdict));
     });
+  }
+
+  async function insertLater(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+    await claims.settled();
+    return await insert(runs);
   }
 
   function settle(run: Starting, verdict: StartVerdict): void {
@@ -260,7 +267,7 @@ async function openRunner<W extends AnyWorkflow>(
       epoch: 1,
       crashes: 0,
       trace,
-      journal: [],
+      journal: NO_JOURNAL,
     });
   }
 

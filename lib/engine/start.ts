@@ -123,8 +123,11 @@ export function encodeInput(
   maxPayloadBytes: number,
 ): string | undefined | Promise<string | undefined> {
   const value = validate(plan.workflow.input, input, action);
-  if (!(value instanceof Promise)) return encodeJson(value, "input", maxPayloadBytes);
-  return value.then((value) => encodeJson(value, "input", maxPayloadBytes));
+  return value instanceof Promise ? encodeLater(value, maxPayloadBytes) : encodeJson(value, "input", maxPayloadBytes);
+}
+
+async function encodeLater(value: Promise<unknown>, maxPayloadBytes: number): Promise<string | undefined> {
+  return encodeJson(await value, "input", maxPayloadBytes);
 }
 
 /** A run to insert, whose owner is still to be decided. */

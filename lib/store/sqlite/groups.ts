@@ -46,105 +46,131 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
   // Groups take rows out of their order, which the rows of one run have to keep.
   if (isSmall(writes) || hasTwins(writes)) return writes.map((write) => writeRun(session, write, now));
   const verdicts = new Array<WriteVerdict>(writes.length).fill("accepted");
-  const records: PlainRecord[] = [];
-  const ends: PlainEnd[] = [];
+  const plain: Plain = { writes, at: [], records: [] };
+  const ends: number[] = [];
   for (let at = 0; at < writes.length; at++) {
     const write = writes[at]!;
     if (!isPlainWrite(write)) {
       verdicts[at] = writeRun(session, write, now);
       continue;
     }
-    for (const record of write.records) records.push({ at, write, record });
-    if (write.move?.to === "completed") ends.push({ at, write, endedAt: write.move.at });
+    for (const record of write.records) {
+      plain.at.push(at);
+      plain.records.push(record);
+    }
+    if (write.move !== undefined) ends.push(at);
   }
-  const mixedRecords = inGroups(records, SIZE_ALIKE, areRecordsAlike, (group) => recordAlike(session, group));
-  inGroups(mixedRecords, SIZE, undefined, (group) => recordMixed(session, group)).forEach(({ at, write, record }) => {
-    if (!writeRecord(session, write, record)) verdicts[at] = "fenced";
+  const rows = plain.at.map((_, row) => row);
+  const mixedRows = inGroups(rows, SIZE_ALIKE, (one, other) => areRowsAlike(plain, one, other), (from) => {
+    return recordAlike(session, plain, from);
   });
-  const mixedEnds = inGroups(ends, SIZE_ALIKE, areEndsAlike, (group) => completeAlike(session, group));
-  inGroups(mixedEnds, SIZE, undefined, (group) => completeMixed(session, group)).forEach(({ at, write, endedAt }) => {
-    if (!completeRun(session, write, endedAt)) verdicts[at] = "fenced";
+  const oddRows = inGroups(mixedRows, SIZE, undefined, (from) => recordMixed(session, plain, mixedRows, from));
+  for (const row of oddRows) {
+    const at = plain.at[row]!;
+    if (!writeRecord(session, writes[at]!, plain.records[row]!)) verdicts[at] = "fenced";
+  }
+  const mixedEnds = inGroups(ends, SIZE_ALIKE, (one, other) => areEndsAlike(writes, one, other), (from) => {
+    return completeAlike(session, writes, ends, from);
   });
+  const oddEnds = inGroups(mixedEnds, SIZE, undefined, (from) => completeMixed(session, writes, mixedEnds, from));
+  for (const at of oddEnds) if (!completeRun(session, writes[at]!, endOf(writes[at]!))) verdicts[at] = "fenced";
   return verdicts;
 }
 
-interface PlainRecord {
-  readonly at: number;
-  readonly write: RunWrite;
-  readonly record: JournalRecord;
-}
-
-interface PlainEnd {
-  readonly at: number;
-  readonly write: RunWrite;
-  readonly endedAt: number;
+/** The plain rows of a batch, each by a number: as columns, as an object for each would keep the garbage collector busy. */
+interface Plain {
+  readonly writes: readonly RunWrite[];
+  /** Of each row, the place of its write. */
+  readonly at: number[];
+  /** Of each row, what it says. */
+  readonly records: JournalRecord[];
 }
 
 function insertGroup(session: Session, starts: readonly NewRun[], from: number, site: StartSite): StartVerdict[] {
-  const values: Bindable[] = [starts[from]!.owner, site.now];
+  const values = new Array<Bindable>(2 + 4 * SIZE);
+  values[0] = starts[from]!.owner;
+  values[1] = site.now;
+  let to = 2;
   for (let at = from; at < from + SIZE; at++) {
     const { id, workflow, version, input } = starts[at]!;
-    values.push(id, workflow, version, input);
+    values[to++] = id;
+    values[to++] = workflow;
+    values[to++] = version;
+    values[to++] = input;
   }
   // A statement numbers its rows one after the other, in the order in which it names them.
   const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;
   return Array.from({ length: SIZE }, (_, at) => ({ kind: "started", seq: first + at, owned: true, at: site.now }));
 }
 
-function areRecordsAlike(one: PlainRecord, other: PlainRecord): boolean {
-  return one.record.endedAt === other.record.endedAt && one.record.startedAt === other.record.startedAt &&
-    one.write.epoch === other.write.epoch;
+function areRowsAlike({ writes, at, records }: Plain, one: number, other: number): boolean {
+  return records[one]!.endedAt === records[other]!.endedAt && records[one]!.startedAt === records[other]!.startedAt &&
+    writes[at[one]!]!.epoch === writes[at[other]!]!.epoch;
 }
 
-function recordAlike(session: Session, group: readonly PlainRecord[]): boolean {
-  const { write: { epoch }, record: { startedAt, endedAt } } = group[0]!;
-  const values: Bindable[] = [epoch, startedAt, endedAt];
-  for (const { write, record } of group) values.push(write.seq, record.task, record.output);
-  return session.execute(RECORD_ALIKE, values).changes === group.length;
+function recordAlike(session: Session, { writes, at, records }: Plain, from: number): boolean {
+  const values = new Array<Bindable>(3 + 3 * SIZE_ALIKE);
+  values[0] = writes[at[from]!]!.epoch;
+  values[1] = records[from]!.startedAt;
+  values[2] = records[from]!.endedAt;
+  let to = 3;
+  for (let row = from; row < from + SIZE_ALIKE; row++) {
+    const { task, output } = records[row]!;
+    values[to++] = writes[at[row]!]!.seq;
+    values[to++] = task;
+    values[to++] = output;
+  }
+  return session.execute(RECORD_ALIKE, values).changes === SIZE_ALIKE;
 }
 
-function recordMixed(session: Session, group: readonly PlainRecord[]): boolean {
+function recordMixed(session: Session, { writes, at, records }: Plain, rows: readonly number[], from: number): boolean {
   const values: Bindable[] = [];
-  for (const { write: { seq, epoch }, record: { task, startedAt, endedAt, output } } of group) {
+  for (const row of rows.slice(from, from + SIZE)) {
+    const { seq, epoch } = writes[at[row]!]!;
+    const { task, startedAt, endedAt, output } = records[row]!;
     values.push(seq, epoch, task, startedAt, endedAt, output);
   }
-  return session.execute(RECORD, values).changes === group.length;
+  return session.execute(RECORD, values).changes === SIZE;
 }
 
-function areEndsAlike(one: PlainEnd, other: PlainEnd): boolean {
-  return one.endedAt === other.endedAt && one.write.epoch === other.write.epoch;
+function endOf({ move }: RunWrite): number {
+  return move?.to === "completed" ? move.at : NaN;
 }
 
-function completeAlike(session: Session, group: readonly PlainEnd[]): boolean {
-  const { write: { epoch }, endedAt } = group[0]!;
-  const values: Bindable[] = [epoch, endedAt];
-  for (const { write } of group) values.push(write.seq);
-  return session.execute(COMPLETE_ALIKE, values).changes === group.length;
+function areEndsAlike(writes: readonly RunWrite[], one: number, other: number): boolean {
+  return endOf(writes[one]!) === endOf(writes[other]!) && writes[one]!.epoch === writes[other]!.epoch;
 }
 
-function completeMixed(session: Session, group: readonly PlainEnd[]): boolean {
+function completeAlike(session: Session, writes: readonly RunWrite[], ends: readonly number[], from: number): boolean {
+  const first = writes[ends[from]!]!;
+  const values = new Array<Bindable>(2 + SIZE_ALIKE);
+  values[0] = first.epoch;
+  values[1] = endOf(first);
+  for (let row = 0; row < SIZE_ALIKE; row++) values[2 + row] = writes[ends[from + row]!]!.seq;
+  return session.execute(COMPLETE_ALIKE, values).changes === SIZE_ALIKE;
+}
+
+function completeMixed(session: Session, writes: readonly RunWrite[], ends: readonly number[], from: number): boolean {
   const values: Bindable[] = [];
-  for (const { write: { seq, epoch }, endedAt } of group) values.push(seq, epoch, endedAt);
-  return session.execute(COMPLETE, values).changes === group.length;
+  for (const at of ends.slice(from, from + SIZE)) values.push(writes[at]!.seq, writes[at]!.epoch, endOf(writes[at]!));
+  return session.execute(COMPLETE, values).changes === SIZE;
 }
 
 /**
- * Hands full groups of rows that follow each other, and are alike if that is asked for, to `write`, which says whether
- * every row was taken. Answers the rows of which that cannot be said.
+ * Hands each full group of rows that follow each other, and are alike if that is asked for, to `write` by the place of
+ * its first; that says whether every row was taken. Answers the rows of which that cannot be said.
  */
-function inGroups<Row>(
-  rows: readonly Row[],
+function inGroups(
+  rows: readonly number[],
   size: number,
-  areAlike: ((one: Row, other: Row) => boolean) | undefined,
-  write: (group: readonly Row[]) => boolean,
-): readonly Row[] {
-  const left: Row[] = [];
+  areAlike: ((one: number, other: number) => boolean) | undefined,
+  write: (from: number) => boolean,
+): readonly number[] {
+  const left: number[] = [];
   for (let from = 0; from < rows.length;) {
-    const first = rows[from]!;
     let to = from + 1;
-    while (to < rows.length && to - from < size && (areAlike === undefined || areAlike(first, rows[to]!))) to++;
-    const group = rows.slice(from, to);
-    if (group.length < size || !write(group)) left.push(...group);
+    while (to < rows.length && to - from < size && (areAlike === undefined || areAlike(rows[from]!, rows[to]!))) to++;
+    if (to - from < size || !write(from)) { for (let at = from; at < to; at++) left.push(rows[at]!); }
     from = to;
   }
   return left;
