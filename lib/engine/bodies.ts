@@ -12,7 +12,7 @@ import type { TransactionVerdict } from "../store/port.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { Attempt, LiveRun } from "./live_run.ts";
 import { statusOf } from "./progress.ts";
-import type { TracedEnd } from "./tracing.ts";
+import type { AttemptTrace, TracedEnd } from "./tracing.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -142,12 +142,15 @@ export function createBodies(options: BodiesOptions): Bodies {
     if (definition.kind === "transaction") return callWithin(attempt, definition.run);
     let answer: unknown;
     try {
-      const args = argumentsOf(attempt);
-      answer = attempt.trace === undefined ? definition.run(args) : attempt.trace.within(() => definition.run(args));
+      answer = called(attempt, definition.run, argumentsOf(attempt));
       if (!isThenable(answer)) return finish(attempt, returned(answer));
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
+    follow(attempt, answer);
+  }
+
+  function follow(attempt: Attempt, answer: PromiseLike<unknown>): void {
     Promise.resolve(answer).then(
       (output) => attempt.stage === "running" && finish(attempt, returned(output)),
       (thrown) => finish(attempt, { kind: "threw", thrown }),
@@ -226,7 +229,11 @@ export function createBodies(options: BodiesOptions): Bodies {
 
 /** Calls what the user wrote. */
 function called(attempt: Attempt, write: (args: TaskArguments) => unknown, args: TaskArguments): unknown {
-  return attempt.trace === undefined ? write(args) : attempt.trace.within(() => write(args));
+  return attempt.trace === undefined ? write(args) : calledWithin(attempt.trace, write, args);
+}
+
+function calledWithin(trace: AttemptTrace, write: (args: TaskArguments) => unknown, args: TaskArguments): unknown {
+  return trace.within(() => write(args));
 }
 
 function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
