@@ -1,4 +1,4 @@
-/** How much a runner does at once, in which order, and how much it writes for it. */
+/** How much a runner does at once, and in which order. */
 import { assert, assertEquals } from "@std/assert";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { createRunner, type Store, unchecked, workflow } from "../../mod.ts";
@@ -118,53 +118,6 @@ test("a runner that starts many runs itself takes those that others left in betw
   assert(lastLeft < 60, `the last run that others had left was number ${lastLeft + 1} of 220`);
 });
 
-test("a chain of n tasks writes n + 2 rows", async () => {
-  const chain = workflow("chain")
-    .task("a", { run: () => 1 })
-    .task("b", { after: ["a"], run: ({ a }) => a + 1 })
-    .task("c", { after: ["b"], run: ({ b }) => b + 1 });
-  await using opened = await open([chain]);
-  await opened.clock.settle();
-  const before = (await opened.runner.stats()).store;
-  await opened.runner.execute(chain);
-  await opened.clock.settle();
-  const after = (await opened.runner.stats()).store;
-  assertEquals(after.rows - before.rows, 5);
-  // The run; each result, the last one with the end.
-  assertEquals(after.commits - before.commits, 4);
-});
-
-test("a thousand runs in flight share their commits: at most 0.05 for each task, and n + 2 rows for each run", async () => {
-  const chain = workflow("chain", { input: unchecked<number>() })
-    .task("a", { run: ({ input }) => input })
-    .task("b", { after: ["a"], run: ({ a }) => a + 1 })
-    .task("c", { after: ["b"], run: ({ b }) => b + 1 })
-    .returns("c");
-  await using opened = await open([chain]);
-  await opened.clock.settle();
-  const before = (await opened.runner.stats()).store;
-  const outcomes = await Promise.all(Array.from({ length: 1_000 }, (_, n) => opened.runner.execute(chain, n)));
-  const after = (await opened.runner.stats()).store;
-  assertEquals(
-    outcomes.map((outcome) => outcome.status === "completed" ? outcome.result : outcome.status),
-    range(1_000, 2),
-  );
-  assertEquals(after.rows - before.rows, 5 * 1_000);
-  const perTask = (after.commits - before.commits) / 3_000;
-  assert(perTask <= 0.05, `${perTask} commits for each task`);
-});
-
-test("an idle runner writes nothing but its sign of life", async () => {
-  const quick = workflow("quick").task("go", { run: () => 1 });
-  await using opened = await open([quick], { lease: "30s" });
-  await opened.runner.execute(quick);
-  await opened.clock.settle();
-  const before = (await opened.runner.stats()).store;
-  await opened.clock.advance("5m");
-  const after = (await opened.runner.stats()).store;
-  assertEquals([after.commits - before.commits, after.rows - before.rows], [30, 30]);
-});
-
 test("a body that takes long is marked as running once, and a short one never", async () => {
   const finish = Promise.withResolvers<void>();
   const mixed = workflow("mixed").task("short", { run: () => 1 }).task("long", { run: () => finish.promise });
@@ -179,7 +132,3 @@ test("a body that takes long is marked as running once, and a short one never", 
   // The run, the mark, two results and the end.
   assertEquals(after.rows - before.rows, 5);
 });
-
-function range(length: number, from: number): number[] {
-  return Array.from({ length }, (_, n) => n + from);
-}

@@ -1,10 +1,8 @@
-/** The engine on Postgres: a handful of what it means, and what it costs in statements and log. */
+/** The engine on Postgres: a handful of what it means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, RunFailedError, unchecked, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
-import { ownServer } from "../postgres_server.ts";
-import postgres from "postgres";
 import { testSchema } from "./postgres_schema.ts";
 
 const chain = workflow("chain", { input: unchecked<string>() })
@@ -85,18 +83,6 @@ test("postgres: two runners share what a client starts, and each run is executed
   assert(by[0]!.length > 0 && by[1]!.length > 0, `${by.map(({ length }) => length)}`);
 });
 
-test("postgres: with 1000 runs in flight a task costs at most a twentieth of a statement", async () => {
-  await using on = testSchema();
-  await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain] });
-  const before = (await runner.stats()).store;
-  await Promise.all(Array.from({ length: 3_000 }, () => runner.execute(chain, "x")));
-  const after = (await runner.stats()).store;
-  const perTask = (what: "statements" | "commits" | "rows"): number => (after[what] - before[what]) / (3_000 * 3);
-  assert(perTask("statements") <= 0.05, `${perTask("statements")} statements`);
-  assert(perTask("commits") <= 0.05, `${perTask("commits")} commits`);
-  assertEquals((await on.sql`select count(*) as n from tasks`)[0]?.["n"], 9_000);
-});
-
 test("postgres: a runner keeps what it starts, however often it looks for what others have left", async () => {
   await using on = testSchema();
   const other = workflow("other").task("a", { run: () => 1 });
@@ -117,54 +103,6 @@ test("postgres: a runner keeps what it starts, however often it looks for what o
   assert(hints > 10, `${hints} hints`);
   // Three tasks, the run and its end; one that is left to be claimed costs a row more.
   assert(rows <= 10_000 * 5 + 10, `${rows} rows`);
-});
-
-test("postgres: a task of a chain of ten costs at most 400 bytes of log and its payload", async () => {
-  // Alone on its server, whose log is all that is counted.
-  await using server = await ownServer();
-  const sql = postgres(server.url, { max: 1, onnotice() {} });
-  const step = (value: string): string => value;
-  const ten = workflow("ten", { input: unchecked<string>() })
-    .task("t0", { run: ({ input }) => step(input) })
-    .task("t1", { after: ["t0"], run: ({ t0 }) => step(t0) })
-    .task("t2", { after: ["t1"], run: ({ t1 }) => step(t1) })
-    .task("t3", { after: ["t2"], run: ({ t2 }) => step(t2) })
-    .task("t4", { after: ["t3"], run: ({ t3 }) => step(t3) })
-    .task("t5", { after: ["t4"], run: ({ t4 }) => step(t4) })
-    .task("t6", { after: ["t5"], run: ({ t5 }) => step(t5) })
-    .task("t7", { after: ["t6"], run: ({ t6 }) => step(t6) })
-    .task("t8", { after: ["t7"], run: ({ t7 }) => step(t7) })
-    .task("t9", { after: ["t8"], run: ({ t8 }) => step(t8) });
-  await using runner = await createRunner(server.url, { workflows: [ten] });
-  await runner.execute(ten, "warm");
-  const position = async (): Promise<number> =>
-    Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
-  const before = await position();
-  await Promise.all(Array.from({ length: 1_000 }, () => runner.execute(ten, "x".repeat(98))));
-  const bytes = (await position() - before) / 10_000;
-  // An input of 100 bytes for ten outputs of 100.
-  assert(bytes <= 400 + 110, `${bytes} bytes`);
-  await sql.end();
-});
-
-test("postgres: an idle runner costs at most a statement a second, and writes nothing but its heartbeat", async () => {
-  await using on = testSchema();
-  const store = await on.open();
-  const clock = createFakeClock();
-  const runner = await createRunner(store, { workflows: [chain], clock });
-  const before = store.counters();
-  for (let second = 0; second < 60; second++) {
-    await clock.advance("1s");
-    // The clock does not know of the server's answers.
-    await store.runners();
-    await store.counts();
-  }
-  const after = store.counters();
-  await runner.stop();
-  const own = 2 * 60;
-  assert(after.statements - before.statements - own <= 60, `${after.statements - before.statements - own} statements`);
-  assert(after.statements - before.statements - own >= 20, "the runner did nothing at all");
-  assertEquals(after.commits - before.commits <= 6, true);
 });
 
 test("postgres: a clock that is moved by hand is the store's clock too, and stands while a statement is under way", async () => {

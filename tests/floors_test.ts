@@ -1,0 +1,192 @@
+/**
+ * What work costs the database, in units that are the same on every machine: commits, statements, rows and bytes of log.
+ * Each limit is what it costs now and a little more, so that whoever makes it dearer hears of it.
+ *
+ * The clock stands still while runs go on, so no timer adds to what is counted, however slow the machine.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import postgres from "postgres";
+import { openPostgresStore } from "../lib/store/postgres/store.ts";
+import type { Store, StoreCounters } from "../lib/store/port.ts";
+import { openSqliteStore } from "../lib/store/sqlite/store.ts";
+import { createFakeClock, type FakeClock } from "../lib/testing/mod.ts";
+import { type AnyWorkflow, createRunner, type DynamicWorkflow, dynamicWorkflow, type Runner } from "../mod.ts";
+import { test } from "./harness.ts";
+import { ownServer } from "./postgres_server.ts";
+import { testSchema } from "./store/postgres_schema.ts";
+import { tempDir } from "./temp_dir.ts";
+
+type Kind = "sqlite" | "postgres";
+
+const chain = chainOf(3);
+const fan = fanOf(100);
+
+/** At most so many for each task. Rows are exact: one for each task, and two for its run. */
+interface Limits {
+  readonly commits: number;
+  readonly statements: number;
+}
+
+const LIMITS: Readonly<Record<Kind, { readonly chain: Limits; readonly fan: Limits }>> = {
+  // A commit for the runs and one for each level of tasks, or two where a level is too large for one.
+  sqlite: {
+    chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
+    fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
+  },
+  // Three times as many, as so many are on their way at once; and as many statements.
+  postgres: {
+    chain: { commits: 14 / 3_000, statements: 14 / 3_000 },
+    fan: { commits: 14 / 10_200, statements: 14 / 10_200 },
+  },
+};
+
+for (const kind of ["sqlite", "postgres"] as const) {
+  test(`${kind}: with 1000 chains of 3 in flight a task costs a small share of a commit`, async () => {
+    await using site = await open(kind, chain);
+    const cost = await costOf(site, chain, 1_000);
+    assertEquals(cost.rows, 1_000 * 5);
+    assertAtMost(cost.commits / 3_000, LIMITS[kind].chain.commits, "commits for each task");
+    assertAtMost(cost.statements / 3_000, LIMITS[kind].chain.statements, "statements for each task");
+  });
+
+  test(`${kind}: with 100 fan-outs of 100 in flight a task costs a small share of a commit`, async () => {
+    await using site = await open(kind, fan);
+    const cost = await costOf(site, fan, 100);
+    assertEquals(cost.rows, 100 * 104);
+    assertAtMost(cost.commits / 10_200, LIMITS[kind].fan.commits, "commits for each task");
+    assertAtMost(cost.statements / 10_200, LIMITS[kind].fan.statements, "statements for each task");
+  });
+
+  test(`${kind}: a run of n tasks writes n + 2 rows, in one commit for its start and one for each task`, async () => {
+    for (const tasks of [1, 3, 10]) {
+      const workflow = chainOf(tasks);
+      await using site = await open(kind, workflow);
+      const { rows, commits } = await costOf(site, workflow, 1);
+      // The last result comes with the end of the run.
+      assertEquals({ rows, commits }, { rows: tasks + 2, commits: tasks + 1 });
+    }
+  });
+
+  test(`${kind}: an idle runner writes nothing but its sign of life`, async () => {
+    await using site = await open(kind, chain);
+    await costOf(site, chain, 1);
+    const before = site.store.counters();
+    await site.clock.advance("5m");
+    const { rows, commits, statements } = since(before, site.store);
+    // Every ten seconds, a third of the lease.
+    assertEquals({ rows, commits }, { rows: 30, commits: 30 });
+    // A question to a server costs a round trip, one to a file a few microseconds.
+    assertAtMost(statements / 300, kind === "postgres" ? 1 : 2.3, "statements each second");
+  });
+}
+
+test("sqlite: a task of a chain of 3 adds at most 275 bytes to the write-ahead log", async () => {
+  using dir = tempDir();
+  const path = join(dir.path, "app.db");
+  await using site = await open("sqlite", chain, path);
+  const before = statSync(`${path}-wal`).size;
+  await costOf(site, chain, 1_000);
+  // Less than is checkpointed, so that the file has grown by all that was written.
+  assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 275, "bytes for each task");
+});
+
+test("postgres: a task adds at most 470 bytes to the log in a chain of 3, 310 in one of 10, 235 in a fan-out", async () => {
+  // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
+  await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
+  const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
+  const position = async (): Promise<number> =>
+    Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
+  const cases = [[chain, 1_000 * 3, 470], [chainOf(10), 1_000 * 10, 310], [fan, 100 * 102, 235]] as const;
+  for (const [workflow, tasks, limit] of cases) {
+    await using site = await open("postgres", workflow, server.url);
+    await costOf(site, workflow, 1);
+    const before = await position();
+    await costOf(site, workflow, workflow === fan ? 100 : 1_000);
+    assertAtMost((await position() - before) / tasks, limit, `bytes for each task of "${workflow.name}"`);
+  }
+  await sql.end();
+});
+
+interface Site extends AsyncDisposable {
+  readonly store: Store;
+  readonly clock: FakeClock;
+  readonly runner: Runner<AnyWorkflow>;
+}
+
+async function open(kind: Kind, workflow: AnyWorkflow, at?: string): Promise<Site> {
+  const clock = createFakeClock();
+  const schema = kind === "postgres" && at === undefined ? testSchema() : undefined;
+  const store = kind === "sqlite"
+    ? await openSqliteStore(at ?? ":memory:", { clock })
+    : schema === undefined
+    ? await openPostgresStore(at!, { clock })
+    : await schema.open({ clock });
+  const runner = await createRunner(store, { workflows: [workflow], clock });
+  return {
+    store,
+    clock,
+    runner,
+    async [Symbol.asyncDispose]() {
+      await runner.stop();
+      await store.close();
+      await schema?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Carries so many runs to their end, all of them at once. */
+async function costOf(
+  { store, clock, runner }: Site,
+  workflow: DynamicWorkflow<string>,
+  runs: number,
+): Promise<Omit<StoreCounters, "retries">> {
+  await clock.settle();
+  const before = store.counters();
+  // Ten bytes of JSON, which each task hands on.
+  const inputs = Array.from({ length: runs }, (_, at) => String(at).padStart(8, "0"));
+  const outcomes = await Promise.all(inputs.map((input) => runner.execute(workflow, input)));
+  const cost = since(before, store);
+  const last = workflow.graph.leaves[0]!;
+  assertEquals(outcomes.map((outcome) => outcome.status === "completed" && outcome.outputs[last]), inputs);
+  return cost;
+}
+
+function since(before: StoreCounters, store: Store): Omit<StoreCounters, "retries"> {
+  const after = store.counters();
+  return {
+    commits: after.commits - before.commits,
+    statements: after.statements - before.statements,
+    rows: after.rows - before.rows,
+  };
+}
+
+function assertAtMost(actual: number, limit: number, what: string): void {
+  assert(actual <= limit, `${actual} ${what}, and not at most ${limit}`);
+}
+
+function chainOf(length: number): DynamicWorkflow<string> {
+  return dynamicWorkflow({
+    name: `chain${length}`,
+    tasks: Array.from({ length }, (_, at) => ({
+      id: `t${at}`,
+      after: at === 0 ? [] : [`t${at - 1}`],
+      run: (args) => args[at === 0 ? "input" : `t${at - 1}`],
+    })),
+  });
+}
+
+function fanOf(width: number): DynamicWorkflow<string> {
+  const ids = Array.from({ length: width }, (_, at) => `item${at}`);
+  return dynamicWorkflow({
+    name: `fan${width}`,
+    tasks: [
+      { id: "split", run: ({ input }) => input },
+      ...ids.map((id) => ({ id, after: ["split"], run: (args: Readonly<Record<string, unknown>>) => args["split"] })),
+      { id: "join", after: ids, run: (args) => args["item0"] },
+    ],
+  });
+}
