@@ -9,6 +9,11 @@ export function flag(name: string, otherwise: number): number {
   return given === undefined ? otherwise : Number(given.slice(name.length + 3));
 }
 
+/** Whether there is a `--name=…`. */
+export function isGiven(name: string): boolean {
+  return process.argv.some((argument) => argument.startsWith(`--${name}=`));
+}
+
 /** One of several words given as `--name=word`, or else all of them. */
 export function choice<Word extends string>(name: string, words: readonly Word[]): readonly Word[] {
   const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
@@ -52,7 +57,8 @@ export function quantile(values: readonly number[], q: number): number {
 export function report(result: Readonly<Record<string, unknown>>): void {
   const rounded = Object.entries(result).map(([name, value]) => [
     name,
-    typeof value === "number" ? Number(value.toPrecision(4)) : value,
+    // Whole numbers are counts and sizes, which are exact.
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
   ]);
   console.log(JSON.stringify({ runtime: runtime(), ...Object.fromEntries(rounded) }));
 }

@@ -9,9 +9,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const BENCHMARKS: readonly (readonly [script: string, quick: readonly string[]])[] = [
-  ["ceiling/throughput.ts", ["--runs=2000", "--rounds=3"]],
-  ["ceiling/latency.ts", ["--runs=200", "--wakes=20"]],
-  ["ceiling/fan.ts", ["--runs=100", "--rounds=1"]],
+  ["ceiling/matrix.ts", ["--points=4", "--seconds=0.02", "--rounds=1"]],
+  ["ceiling/wake_up.ts", ["--wakes=20"]],
   ["growth/history.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
   ["growth/backlog.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
   ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],

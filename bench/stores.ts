@@ -16,18 +16,35 @@ export interface EmptyStore extends AsyncDisposable {
   readonly url: string;
   /** Options that go with the URL. */
   readonly options: { readonly schema?: string; readonly durability?: "power" | "process" };
+  /** The files of Sluice and of the ceiling loop, on SQLite. */
+  readonly files: { readonly sluice: string; readonly ceiling: string } | undefined;
   /** Opens the ceiling loop beside it, in a file or schema of its own. */
   ceiling(): Promise<Ceiling>;
 }
 
+/** What a commit survives in such a store, by what it is set to. */
+export async function durabilityOf(kind: StoreKind): Promise<string> {
+  if (kind !== "postgres") return `synchronous=${kind === "sqlite-power" ? "FULL" : "NORMAL"}, WAL`;
+  const sql = postgres(await serverUrl(), { max: 1, onnotice() {} });
+  const [row] = await sql`select current_setting('fsync') as fsync, current_setting('synchronous_commit') as waits`;
+  await sql.end();
+  return `fsync=${row!["fsync"]}, synchronous_commit=${row!["waits"]}`;
+}
+
+/** The server of `DATABASE_URL`, or one that is started here and writes to the disk, as the tests' own does not. */
+export function serverUrl(): Promise<string> {
+  return databaseUrl(["fsync=on"]);
+}
+
 /** Makes an empty database. */
 export async function emptyStore(kind: StoreKind): Promise<EmptyStore> {
-  if (kind === "postgres") return emptySchema(await databaseUrl(["fsync=on"]));
+  if (kind === "postgres") return emptySchema(await serverUrl());
   const durability = kind === "sqlite-power" ? "power" : "process";
   const [ours, theirs] = [scratch(), scratch()];
   return {
     url: `sqlite://${ours.path}`,
     options: { durability },
+    files: { sluice: ours.path, ceiling: theirs.path },
     ceiling: () => openCeiling(theirs.path, durability),
     [Symbol.asyncDispose]() {
       ours[Symbol.dispose]();
@@ -43,6 +60,7 @@ function emptySchema(url: string): EmptyStore {
   return {
     url,
     options: { schema },
+    files: undefined,
     ceiling: () => openPostgresCeiling(url, schemas[1]!),
     async [Symbol.asyncDispose]() {
       const sql = postgres(url, { max: 1, onnotice() {} });

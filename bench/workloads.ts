@@ -14,7 +14,7 @@ export function chain(k: number): DynamicWorkflow<"chain"> {
   });
 }
 
-/** One task, `width` after it, and one after all of them. */
+/** One task, `width` after it, and one after all of them, that hand the payload on. */
 export function fan(width: number): DynamicWorkflow<"fan"> {
   const ids = Array.from({ length: width }, (_, at) => `item${at}`);
   return dynamicWorkflow({
@@ -26,7 +26,7 @@ export function fan(width: number): DynamicWorkflow<"fan"> {
         after: ["split"],
         run: (args: Readonly<Record<string, unknown>>) => body(String(args["split"])),
       })),
-      { id: "join", after: ids, run: (args) => ids.filter((id) => args[id] !== undefined).length },
+      { id: "join", after: ids, run: (args) => body(String(args[ids.at(-1)!])) },
     ],
   });
 }
@@ -39,4 +39,15 @@ export async function complete<Name extends string>(
 ): Promise<void> {
   const outcome = await runner.execute(workflow, input);
   if (outcome.status !== "completed") throw new Error(`run "${outcome.runId}" ended as ${outcome.status}`);
+}
+
+/** A text of so many letters and digits without a pattern: a server that compresses large values gains nothing. */
+export function payloadOf(bytes: number): string {
+  const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  let state = 1;
+  return Array.from({ length: bytes }, () => {
+    // The minimal standard generator of Park and Miller; its high bits.
+    state = state * 48_271 % 2_147_483_647;
+    return alphabet[Math.floor(state / 2_147_483_647 * alphabet.length)];
+  }).join("");
 }

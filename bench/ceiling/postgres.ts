@@ -1,5 +1,5 @@
 /**
- * The loop of `ceiling.ts` on Postgres: everything that waits while a flush is on its way goes out as the next one, and a
+ * The loop of `sqlite.ts` on Postgres: everything that waits while a flush is on its way goes out as the next one, and a
  * flush is one statement of constant text, so one commit and one round trip.
  *
  * @module
@@ -55,29 +55,40 @@ export async function openPostgresCeiling(url: string, schema: string): Promise<
   let queue = empty();
   let isScheduled = false;
   let commits = 0;
+  let rows = 0;
   return {
-    async run(k, payload) {
+    async run(stages, payload) {
       const id = await new Promise<string>((done) => {
         queue.starts.push({ input: payload, done });
         schedule();
       });
-      for (let seq = 0; seq < k; seq++) {
-        const output = JSON.stringify(await body(payload));
-        await new Promise((done) => {
-          queue.records.push({ id, seq, output, done });
-          schedule();
-        });
+      let seq = 0;
+      for (const width of stages) {
+        if (width === 1) await task(id, seq++, payload);
+        else await Promise.all(Array.from({ length: width }, () => task(id, seq++, payload)));
       }
       await new Promise((done) => {
         queue.ends.push({ id, done });
         schedule();
       });
     },
-    get commits() {
-      return commits;
+    // One statement for each commit.
+    counters: () => ({ commits, statements: commits, rows }),
+    async recorded() {
+      const [row] = await sql`
+        select (select count(*) from run where state = 2)::int as runs, (select count(*) from step)::int as results`;
+      return { runs: row!["runs"], results: row!["results"] };
     },
     close: () => sql.end(),
   };
+
+  async function task(id: string, seq: number, payload: string): Promise<void> {
+    const output = JSON.stringify(await body(payload));
+    await new Promise((done) => {
+      queue.records.push({ id, seq, output, done });
+      schedule();
+    });
+  }
 
   function schedule(): void {
     if (isScheduled) return;
@@ -98,6 +109,7 @@ export async function openPostgresCeiling(url: string, schema: string): Promise<
       ends.map(() => 1),
     ], { prepare: true });
     commits++;
+    rows += starts.length + records.length + ends.length;
     if (row!["recorded"] !== records.length || row!["finished"] !== ends.length) throw new Error("fenced");
     isScheduled = false;
     starts.forEach(({ done }, at) => done(row!["ids"][at]));

@@ -1,7 +1,7 @@
 /**
- * The smallest honest durable loop over the same driver: insert a run, record each of `k` results after its
- * predecessor's commit, end the run; everything of one turn in one commit, every write fenced by run and epoch. No
- * retries, no leases, no types, no history: what Sluice does beyond this is what its distance to this figure pays for.
+ * The smallest honest durable loop over the same driver: insert a run, record each result after its predecessors'
+ * commit, end the run; everything of one turn in one commit, every write fenced by run and epoch. No retries, no
+ * leases, no types, no history: what Sluice does beyond this is what its distance to this figure pays for.
  *
  * @module
  */
@@ -10,12 +10,35 @@ import { openConnection } from "../../lib/store/sqlite/driver.ts";
 
 /** A loop that can be driven. */
 export interface Ceiling {
-  /** Carries one run of `k` tasks to its end; resolves when that is durable. */
-  run(k: number, payload: string): Promise<void>;
-  /** Commits so far. */
-  readonly commits: number;
+  /**
+   * Carries one run to its end; resolves when that is durable. `stages` says how many tasks there are side by side, each
+   * of them after all of the stage before: `[1, 1, 1]` is a chain of 3, `[1, 100, 1]` a fan-out with its join.
+   */
+  run(stages: readonly number[], payload: string): Promise<void>;
+  /** What it has done so far, as a store counts it. */
+  counters(): Counters;
+  /** What is in its tables: runs that have ended, and results. */
+  recorded(): Promise<Recorded>;
   /** Closes the database. */
   close(): void | Promise<void>;
+}
+
+/** What was done; `begin` and `commit` are no statements. */
+export interface Counters {
+  /** Transactions that wrote. */
+  readonly commits: number;
+  /** Statements. */
+  readonly statements: number;
+  /** Rows inserted or updated. */
+  readonly rows: number;
+}
+
+/** What is there to show for it. */
+export interface Recorded {
+  /** Runs that have ended well. */
+  readonly runs: number;
+  /** Results of tasks. */
+  readonly results: number;
 }
 
 /** Opens the loop on a new file. */
@@ -43,20 +66,31 @@ export async function openCeiling(path: string, durability: "power" | "process")
   let queue: { readonly work: () => number; readonly done: (answer: number) => void }[] = [];
   let isScheduled = false;
   let commits = 0;
+  let rows = 0;
   return {
-    async run(k, payload) {
+    async run(stages, payload) {
       const id = await durable(() => insert.run([payload]).lastInsertRowid);
-      for (let i = 0; i < k; i++) {
-        const output = JSON.stringify(await body(payload));
-        await durable(() => fenced(record.run([id, 1, i, output]).changes));
+      let seq = 0;
+      for (const width of stages) {
+        if (width === 1) await task(id, seq++, payload);
+        else await Promise.all(Array.from({ length: width }, () => task(id, seq++, payload)));
       }
       await durable(() => fenced(finish.run([id, 1]).changes));
     },
-    get commits() {
-      return commits;
-    },
+    // One row for each statement.
+    counters: () => ({ commits, statements: rows, rows }),
+    recorded: () => Promise.resolve({ runs: count("run where state = 2"), results: count("step") }),
     close: () => db.close(),
   };
+
+  async function task(id: number, seq: number, payload: string): Promise<void> {
+    const output = JSON.stringify(await body(payload));
+    await durable(() => fenced(record.run([id, 1, seq, output]).changes));
+  }
+
+  function count(what: string): number {
+    return Number(db.prepare(`select count(*) as n from ${what}`).get()?.["n"]);
+  }
 
   function durable(work: () => number): Promise<number> {
     return new Promise((done) => {
@@ -75,6 +109,7 @@ export async function openCeiling(path: string, durability: "power" | "process")
     const answers = batch.map(({ work }) => work());
     end.run();
     commits++;
+    rows += batch.length;
     batch.forEach(({ done }, at) => done(answers[at]!));
   }
 }
