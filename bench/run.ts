@@ -1,34 +1,114 @@
 /**
- * All benchmarks in order, under Deno and then under Bun: `deno task bench`, or `deno task bench --quick` for sizes that
- * show that they work and little more.
+ * `deno task bench ceiling`, `peers` or `growth` answers one of the three questions, without a name all of them; `report`
+ * writes the tables and the chart from what is saved. `--quick` takes sizes that show that it works and little more,
+ * `--save` keeps the results in `bench/results/` and then writes the report; `--name=value` is handed on to every program.
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { describeMachine, describeVersions } from "./machine.ts";
+import { writeReport } from "./report.ts";
+import { type Line, type Question, QUESTIONS, type Results, textOf } from "./results.ts";
 
-const BENCHMARKS: readonly (readonly [script: string, quick: readonly string[]])[] = [
-  ["ceiling/matrix.ts", ["--points=4", "--seconds=0.02", "--rounds=1"]],
-  ["ceiling/wake_up.ts", ["--wakes=20"]],
-  ["growth/history.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
-  ["growth/backlog.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
-  ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
-  ["ceiling/cold_start.ts", ["--rounds=5"]],
-];
+/** A program, and what makes it quick. */
+type Program = readonly [script: string, quick: readonly string[]];
 
+const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
+  ceiling: [
+    ["ceiling/matrix.ts", ["--points=4", "--seconds=0.02", "--rounds=1"]],
+    ["ceiling/wake_up.ts", ["--wakes=20"]],
+    ["ceiling/cold_start.ts", ["--rounds=5"]],
+  ],
+  // These start Sluice in both runtimes by themselves.
+  peers: [],
+  growth: [
+    ["growth/history.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
+    ["growth/backlog.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
+    ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
+  ],
+};
+
+/** How a program is started. */
+interface Runtime {
+  readonly name: "deno" | "bun";
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const DENO: Runtime = {
+  name: "deno",
+  command: "Deno" in globalThis ? process.execPath : "deno",
+  args: ["run", "-A", "--no-check", "--quiet"],
+};
+const BUN: Runtime = { name: "bun", command: "bun", args: [] };
+
+const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+/** Sizes for the programs. */
+const sizes = process.argv.slice(2).filter((word) => /^--\w+=/.test(word));
 const isQuick = process.argv.includes("--quick");
-const deno = "Deno" in globalThis ? process.execPath : "deno";
-const runtimes: readonly (readonly [command: string, args: readonly string[]])[] = [
-  [deno, ["run", "-A", "--no-check", "--quiet"]],
-  ["bun", []],
-];
+const isSaved = process.argv.includes("--save");
 
-for (const [command, args] of runtimes) {
-  for (const [script, quick] of BENCHMARKS) {
-    const path = fileURLToPath(new URL(script, import.meta.url));
-    const { status, error } = spawnSync(command, [...args, path, ...(isQuick ? quick : [])], { stdio: "inherit" });
-    if (error !== undefined) console.error(`Cannot run ${command}: ${error.message}`);
-    if (status !== 0) process.exitCode = 1;
+await main();
+
+async function main(): Promise<void> {
+  const unknown = words.find((word) => word !== "report" && !QUESTIONS.some((name) => name === word));
+  if (unknown !== undefined) {
+    console.error(`No such question: ${unknown} (there are ${QUESTIONS.join(", ")}; and report)`);
+    process.exitCode = 2;
+    return;
   }
+  const asked = QUESTIONS.filter((name) => words.length === 0 || words.includes(name));
+  for (const question of asked) await answer(question);
+  if (words.includes("report") || (isSaved && asked.length > 0)) writeReport();
+}
+
+async function answer(question: Question): Promise<void> {
+  const results: Line[] = [];
+  for (const runtime of question === "peers" ? [DENO] : [DENO, BUN]) {
+    for (const program of PROGRAMS[question]) results.push(...await run(runtime, program));
+  }
+  if (isSaved) await save(question, results);
+}
+
+/** Shows what a program prints, and keeps its results; one that fails is a result as well. */
+async function run({ name, command, args }: Runtime, [script, quick]: Program): Promise<readonly Line[]> {
+  const lines: Line[] = [];
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(command, [...args, path, ...sizes, ...(isQuick ? quick : [])], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  createInterface({ input: child.stdout! }).on("line", (text) => {
+    console.log(text);
+    if (text.startsWith("{")) lines.push(JSON.parse(text));
+  });
+  const why = await new Promise<string | undefined>((resolve) => {
+    // Where there is no such command, its output has no end.
+    child.once("error", (error) => resolve(error.message));
+    child.once(
+      "close",
+      (code, signal) => resolve(code === 0 ? undefined : `it ended with ${signal ?? `code ${code}`}`),
+    );
+  });
+  if (why === undefined) return lines;
+  console.error(`${script} under ${command}: ${why}`);
+  process.exitCode = 1;
+  return [...lines, { runtime: name, bench: script, ran: false, why }];
+}
+
+async function save(question: Question, lines: readonly Line[]): Promise<void> {
+  const results: Results = {
+    question,
+    date: new Date().toISOString().slice(0, 10),
+    quick: isQuick,
+    machine: describeMachine(),
+    versions: await describeVersions(DENO, BUN),
+    results: lines,
+  };
+  const folder = new URL("results/", import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL(`${question}.json`, folder), textOf(results));
 }

@@ -1,0 +1,85 @@
+/**
+ * Writes what `bench/results/` holds into the tables of `bench/README.md`, between their markers, and draws the chart of
+ * README.md. Nothing in them is written by hand; a test compares.
+ *
+ * @module
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { ceilingTable, matrixTables } from "./report/ceiling.ts";
+import { drawChart } from "./report/chart.ts";
+import { growthTables } from "./report/growth.ts";
+import { failuresOf, peersLatencyTable, peersTable } from "./report/peers.ts";
+import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
+
+/** What is saved of each question. */
+export type Saved = Readonly<Partial<Record<Question, Results>>>;
+
+/** Where the chart is. */
+export const CHART = new URL("results/chart.svg", import.meta.url);
+
+/** Where the tables are. */
+export const TABLES = new URL("README.md", import.meta.url);
+
+const LINE_WIDTH = 120;
+
+/** Writes both files from what is saved. */
+export function writeReport(): void {
+  const saved = readSaved();
+  writeFileSync(TABLES, fillIn(readFileSync(TABLES, "utf8"), saved));
+  mkdirSync(new URL(".", CHART), { recursive: true });
+  writeFileSync(CHART, drawChart(saved.peers, saved.ceiling));
+}
+
+/** What is saved of all questions. */
+export function readSaved(): Saved {
+  const entries = QUESTIONS.map((question) => [question, readResults(question)] as const);
+  return Object.fromEntries(entries.filter(([, results]) => results !== undefined));
+}
+
+/** The text with the tables between its markers, `<!-- results:NAME -->` and `<!-- /results:NAME -->`. */
+export function fillIn(text: string, saved: Saved): string {
+  return Object.entries(SECTIONS).reduce((filled, [name, section]) => {
+    const [opening, closing] = [`<!-- results:${name} -->`, `<!-- /results:${name} -->`];
+    const [from, to] = [filled.indexOf(opening), filled.indexOf(closing)];
+    if (from < 0 || to < from) throw new Error(`Cannot write results: ${opening} … ${closing} is not in the text`);
+    return `${filled.slice(0, from)}${opening}\n\n${section(saved)}\n\n${filled.slice(to)}`;
+  }, text);
+}
+
+const SECTIONS: Readonly<Record<string, (saved: Saved) => string>> = {
+  ceiling: section("ceiling", (results) => joined(describe(results), ceilingTable(results))),
+  matrix: section("ceiling", matrixTables),
+  peers: section(
+    "peers",
+    (results) => joined(describe(results), peersTable(results), peersLatencyTable(results), failuresOf(results)),
+  ),
+  growth: section("growth", (results) => joined(describe(results), growthTables(results), failuresOf(results))),
+};
+
+function section(question: Question, tables: (results: Results) => string): (saved: Saved) => string {
+  const missing = `Not run: there are no results. \`deno task bench ${question} --save\` makes them.`;
+  return (saved) => saved[question] === undefined ? missing : tables(saved[question]);
+}
+
+/** When, on what and with what it was measured. */
+function describe({ date, quick, machine, versions }: Results): string {
+  const { cpu, cores, memoryGb, os } = machine;
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
+  const sizes = quick ? " Sizes that show that it works and little more (`--quick`): no figures to rely on." : "";
+  return wrap(`${date}; ${cores} × ${cpu}, ${memoryGb} GB, ${os}; ${named}.${sizes}`);
+}
+
+/** Lines as `deno fmt` breaks them. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= LINE_WIDTH) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("\n\n");
+}
