@@ -100,6 +100,17 @@ test("peers stand beside Sluice in either runtime, and one that was not run says
   assertStringIncludes(chart, ">Absurd: not run: its SQL / is not in its package<");
 });
 
+test("a soak is a table of its runs and one of what stays flat", () => {
+  const soak = { runtime: "bun 1", bench: "soak", store: "sqlite", minutes: 3 };
+  const results = saved("growth", [
+    { ...soak, what: "runs", started: 900, startedPerSecond: 5, completed: 890, failed: 6, cancelled: 4, lost: 0 },
+    { ...soak, what: "rssMb", criterion: "≤ 1.1 ×", first: 81.2, last: 82.6, slopePerMinute: 0.31, flat: true },
+  ]);
+  const text = fillIn(EMPTY, results);
+  assertEquals(cellsOf(text, /\| sqlite \| 3/, 1)[0]!.at(-1), "900 / 5 / 890 / 6 / 4 / 0 / – / – / – / – / –");
+  assertEquals(cellsOf(text, /\| rss/, 1)[0]!.slice(-2), ["81.2 / 82.6 / 0.31 / true", "flat"]);
+});
+
 test("results that nobody has described yet are shown by their names", () => {
   const results = saved("growth", [
     { runtime: "bun 1", bench: "tides", store: "sqlite", ratio: 1.04, ratioLeast: 1, ratioMost: 1.1, walMb: 12 },

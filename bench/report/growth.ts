@@ -6,8 +6,10 @@ import { tableOf } from "./table.ts";
 /** How results of one name are shown: a row for each combination of parameters. */
 interface Shape {
   readonly bench: string;
+  /** Those of the name that it is for. @default all */
+  readonly isOf?: (line: Line) => boolean;
   readonly parameters: readonly string[];
-  /** Shown one after the other; those that a result does not have are left out. */
+  /** Shown one after the other. */
   readonly figures: readonly string[];
   /** What DESIGN wants. */
   readonly wanted?: (line: Line) => string;
@@ -21,6 +23,11 @@ const SHAPES: readonly Shape[] = [
     wanted: ({ holds }) => holds === "finished" ? "ratios ≤ 1.2" : "",
   },
   {
+    bench: "full store, a claim",
+    parameters: ["store", "holds", "size", "ways"],
+    figures: ["rowsReadPerRun", "pagesPerRun"],
+  },
+  {
     bench: "processes",
     parameters: ["store", "processes", "bodyMs"],
     figures: ["ratio", "runsPerSecond", "commitsPerTask", "leastShare", "lost", "doneTwice"],
@@ -32,6 +39,22 @@ const SHAPES: readonly Shape[] = [
       ...["ratio", "openMsPerTenant", "memoryKbPerTenantAfterWork", "connections"],
       "idleStatementsPerSecondPerTenant",
     ],
+  },
+  {
+    bench: "soak",
+    isOf: ({ what }) => what === "runs",
+    parameters: ["store", "minutes"],
+    figures: [
+      ...["started", "startedPerSecond", "completed", "failed", "cancelled", "lost", "wrong", "left", "orphans"],
+      ...["runnersKilled", "runnersStopped"],
+    ],
+  },
+  {
+    bench: "soak",
+    isOf: ({ what }) => what !== "runs",
+    parameters: ["store", "what", "criterion"],
+    figures: ["first", "last", "slopePerMinute", "flat"],
+    wanted: () => "flat",
   },
   {
     bench: "memory, pending in the store",
@@ -56,10 +79,16 @@ const ASIDE = ["fill"];
 /** Every result of the question, a table for each kind of them. */
 export function growthTables({ results }: Results): string {
   const kinds = Map.groupBy(results.filter((line) => line["ran"] !== false), (line) => String(line["bench"]));
-  return [...kinds].filter(([bench]) => !ASIDE.includes(bench)).map(([bench, lines]) => {
-    const shape = SHAPES.find((shape) => shape.bench === bench) ?? guess(bench, lines);
-    return `${capital(bench)}: ${shape.figures.map(spaced).join(" / ")}\n\n${kindTable(lines, shape)}`;
+  return [...kinds].filter(([bench]) => !ASIDE.includes(bench)).flatMap(([bench, lines]) => {
+    const shapes = SHAPES.filter((shape) => shape.bench === bench);
+    return (shapes.length > 0 ? shapes : [guess(bench, lines)]).map((shape) => tableFor(shape, lines));
   }).join("\n\n");
+}
+
+function tableFor(shape: Shape, all: readonly Line[]): string {
+  const lines = all.filter((line) => shape.isOf?.(line) ?? true);
+  const heading = `${capital(shape.bench)}: ${shape.figures.map(spaced).join(" / ")}`;
+  return `${heading}\n\n${lines.length === 0 ? "Not run: no result." : kindTable(lines, shape)}`;
 }
 
 /** Words and sizes are parameters, other numbers are figures. */
