@@ -62,11 +62,12 @@ function section(question: Question, tables: (results: Results) => string): (sav
 }
 
 /** When, on what and with what it was measured. */
-function describe({ date, quick, machine, versions }: Results): string {
+function describe({ date, quick, sizes, machine, versions }: Results): string {
   const { cpu, cores, memoryGb, os } = machine;
   const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
-  const sizes = quick ? " Sizes that show that it works and little more (`--quick`): no figures to rely on." : "";
-  return wrap(`${date}; ${cores} × ${cpu}, ${memoryGb} GB, ${os}; ${named}.${sizes}`);
+  const given = sizes.length === 0 ? "" : ` With \`${sizes.join(" ")}\`.`;
+  const small = quick ? " Sizes that show that it works and little more (`--quick`): no figures to rely on." : "";
+  return wrap(`${date}; ${cores} × ${cpu}, ${memoryGb} GB, ${os}; ${named}.${given}${small}`);
 }
 
 /** Lines as `deno fmt` breaks them. */

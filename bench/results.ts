@@ -29,6 +29,8 @@ export interface Results {
   readonly date: string;
   /** Whether in sizes that only show that it works. */
   readonly quick: boolean;
+  /** Sizes that were given instead of the usual ones. */
+  readonly sizes: readonly string[];
   /** On what. */
   readonly machine: Machine;
   /** With what. */

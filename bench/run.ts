@@ -104,6 +104,7 @@ async function save(question: Question, lines: readonly Line[]): Promise<void> {
     question,
     date: new Date().toISOString().slice(0, 10),
     quick: isQuick,
+    sizes,
     machine: describeMachine(),
     versions: await describeVersions(DENO, BUN),
     results: lines,

@@ -130,16 +130,17 @@ test("the chart is drawn for light and for dark, says in words what it shows, an
   assertEquals(chart.includes("<DBOS"), false);
 });
 
-test("small sizes are said to be small, and a text without a marker is refused", () => {
+test("sizes that are not the usual ones are said, and a text without a marker is refused", () => {
   const results = saved("ceiling", []);
-  const quick = { ceiling: { ...results.ceiling!, quick: true } };
-  assertStringIncludes(fillIn(EMPTY, quick).replaceAll("\n", " "), "no figures to rely on");
+  const small = { ceiling: { ...results.ceiling!, quick: true, sizes: ["--rounds=1"] } };
+  assertMatch(fillIn(EMPTY, small).replaceAll("\n", " "), /With `--rounds=1`\. .* no figures to rely on/);
   assertThrows(() => fillIn("<!-- results:ceiling -->", results), Error, "<!-- /results:ceiling -->");
 });
 
 function saved(question: Question, results: readonly Line[]): Saved {
   const machine = { cpu: "a processor", cores: 2, memoryGb: 8, os: "an os" };
-  const one: Results = { question, date: "2026-01-02", quick: false, machine, versions: { deno: "2" }, results };
+  const versions = { deno: "2" };
+  const one: Results = { question, date: "2026-01-02", quick: false, sizes: [], machine, versions, results };
   return { [question]: one };
 }
 
