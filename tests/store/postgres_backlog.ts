@@ -1,9 +1,11 @@
-/** A Postgres schema full of runs, and what a claim from it costs: for the test and the benchmark of backlogs. */
+/** A Postgres schema full of runs, and what a claim or a flush costs there: for the test and the benchmark of full stores. */
 import type postgres from "postgres";
 import type { ClaimRequest } from "../../lib/store/batch.ts";
 import { claimValues } from "../../lib/store/postgres/claim.ts";
 import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
-import { createLine } from "../../lib/store/postgres/line.ts";
+import { FLUSH } from "../../lib/store/postgres/flush_sql.ts";
+import { flushValues, type Part } from "../../lib/store/postgres/flush_values.ts";
+import { type Bindable, createLine } from "../../lib/store/postgres/line.ts";
 import { statementIn } from "../../lib/store/postgres/session.ts";
 
 /** How many runs of each kind there are to be. */
@@ -39,16 +41,16 @@ export async function fill(sql: postgres.Sql, schema: string, whose: Whose, back
   await sql.unsafe(insert(pending, "pending", 0, "now - n", "null"));
 }
 
-/** What the server did for a claim. */
-export interface ClaimCost {
+/** What the server did for a statement. */
+export interface StatementCost {
   /** How tables were read, as `Index Scan runs runs_due`, each way once. */
   readonly ways: readonly string[];
   /** Rows that were read from the tables and their indexes. */
   readonly rowsRead: number;
   /** Pages of 8 KiB that were touched. */
   readonly buffers: number;
-  /** Runs that it would take. */
-  readonly claimed: number;
+  /** Rows that the first change in it would write: those that a claim takes. */
+  readonly written: number;
   /** By the server's watch, without planning. */
   readonly ms: number;
 }
@@ -59,19 +61,37 @@ export async function explainClaim(
   schema: string,
   request: ClaimRequest,
   prepare: boolean,
-): Promise<ClaimCost> {
+): Promise<StatementCost> {
+  return await explain(url, statementIn(schema, CLAIM), claimValues(request, 1, null), prepare);
+}
+
+/** The same of a flush. */
+export async function explainFlush(
+  url: string,
+  schema: string,
+  part: Part,
+  prepare: boolean,
+): Promise<StatementCost> {
+  const values = flushValues(part, { at: null, news: null, isWary: false });
+  return await explain(url, statementIn(schema, FLUSH), values, prepare);
+}
+
+async function explain(
+  url: string,
+  text: string,
+  values: readonly Bindable[],
+  prepare: boolean,
+): Promise<StatementCost> {
   const line = createLine({ url, applicationName: "explain", deadlineMs: 600_000, prepare });
-  const explain = "explain (analyze, buffers, format json)";
-  const text = statementIn(schema, CLAIM);
-  const values = claimValues(request, 1, null);
+  const how = "explain (analyze, buffers, format json)";
   // What is explained with bound values is planned for these; only what is prepared by name is planned for all.
   const literals = values.map((value) => value === null ? "null" : `'${value.replaceAll("'", "''")}'`).join(", ");
   await line.query("begin", []);
   try {
-    if (prepare) await line.query(`prepare claim as ${text}`, []);
+    if (prepare) await line.query(`prepare explained as ${text}`, []);
     const [row] = prepare
-      ? await line.query(`${explain} execute claim (${literals})`, [])
-      : await line.query(`${explain} ${text}`, values);
+      ? await line.query(`${how} execute explained (${literals})`, [])
+      : await line.query(`${how} ${text}`, values);
     const answer = row!["QUERY PLAN"];
     const [explained] = typeof answer === "string" ? JSON.parse(answer) : answer as Explained[];
     return costOf(explained);
@@ -98,7 +118,7 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-function costOf(explained: Explained): ClaimCost {
+function costOf(explained: Explained): StatementCost {
   const root = explained.Plan;
   const nodes = [...every(root)];
   const scans = nodes.filter((node) => node["Node Type"].endsWith("Scan") && "Relation Name" in node);
@@ -113,7 +133,7 @@ function costOf(explained: Explained): ClaimCost {
       0,
     ),
     buffers: root["Shared Hit Blocks"] + root["Shared Read Blocks"],
-    claimed: nodes.find((node) => node["Node Type"] === "ModifyTable")?.["Actual Rows"] ?? 0,
+    written: nodes.find((node) => node["Node Type"] === "ModifyTable")?.["Actual Rows"] ?? 0,
     ms: explained["Execution Time"],
   };
 }

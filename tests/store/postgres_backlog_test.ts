@@ -1,8 +1,8 @@
-/** A claim reads what it takes, whatever else is there and whatever the server believes to be there. */
+/** A claim reads what it takes and a flush what it writes, whatever else is there and whatever the server believes to be there. */
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { claimBy, commit, join } from "./contract/fixture.ts";
-import { explainClaim, fill } from "./postgres_backlog.ts";
+import { claimBy, commit, join, newRun, record, start } from "./contract/fixture.ts";
+import { explainClaim, explainFlush, fill } from "./postgres_backlog.ts";
 import { testSchema } from "./postgres_schema.ts";
 
 const MANY = { pending: 20_000, delayed: 20_000, finished: 20_000 };
@@ -35,7 +35,7 @@ for (const [state, look] of Object.entries(LOOKS)) {
     if (look === "after") await on.sql`analyze runs`;
     const request = claimBy(runner, { limit: LIMIT });
     for (const prepare of [true, false]) {
-      const { ways, rowsRead, buffers, claimed } = await explainClaim(on.url, on.schema, request, prepare);
+      const { ways, rowsRead, buffers, written: claimed } = await explainClaim(on.url, on.schema, request, prepare);
       assertEquals(claimed, LIMIT);
       // A bitmap is made of what an index has found.
       const others = ways.filter((way) => !/^(Index Scan|Index Only Scan|Bitmap Heap Scan) /.test(way));
@@ -55,8 +55,31 @@ test("postgres: a claim that finds nothing due reads no more for what is delayed
   await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, { ...MANY, pending: 0 });
   await fill(on.sql, on.schema, { workflow: "another", version: "v1" }, FEW);
   await on.sql`analyze runs`;
-  const { rowsRead, buffers, claimed } = await explainClaim(on.url, on.schema, request, true);
+  const { rowsRead, buffers, written: claimed } = await explainClaim(on.url, on.schema, request, true);
   assertEquals(claimed, 0);
   assert(rowsRead <= 10, `${rowsRead} rows`);
   assert(buffers <= 60, `${buffers} buffers`);
+});
+
+test("postgres: a flush reads only the runs that it writes, though many are owned that were not when it was counted", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const owned = (owner: number, count: number) =>
+    start(store, ...Array.from({ length: count }, () => newRun({ id: crypto.randomUUID(), owner })));
+  await on.sql`alter table runs set (autovacuum_enabled = false)`;
+  await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, { pending: 0, delayed: 0, finished: 20_000 });
+  await on.sql`analyze runs`;
+  await owned(await join(store), 3_000);
+  const seqs = await owned(await join(store), LIMIT);
+  const writes = seqs.map((seq) => ({
+    seq,
+    epoch: 1,
+    records: [record("a")],
+    move: { to: "completed", at: 1 } as const,
+  }));
+  for (const prepare of [true, false]) {
+    const { rowsRead, ways } = await explainFlush(on.url, on.schema, { starts: [], writes }, prepare);
+    // Each run to see whose it is, again to end it, and its runner.
+    assert(rowsRead <= 2 * LIMIT + 5, `${rowsRead} rows by ${ways}`);
+  }
 });

@@ -14,7 +14,7 @@ select ${RECORD_COLUMNS}
 const GIVE_UP = `
 update @runs
    set state = 'failed', owner = null, ended_at = @now, error = $4
- where seq = $2::bigint and epoch = $3::bigint and owner is not null`;
+ where seq = $2::bigint and epoch = $3::bigint and owner + 0 is not null`;
 
 // Another runner that claims at the same moment holds the first so many runs: look at twice as many.
 const LOOK_AHEAD = 2;

@@ -4,7 +4,9 @@
  *
  * Where a join would do, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not
  * know how long the arrays of the next flush will be, and a nested loop over two of them is the square of it. That a
- * run's row is sought by "any" of the numbers, beside what it is joined to, keeps every plan from reading the table.
+ * run's row is sought by "any" of the numbers, beside what it is joined to, keeps every plan from reading the table; and
+ * nothing here says "owner is not null", as the server would take the index `runs_owned` for it where it believes that
+ * few are owned, and so read all that everybody owns.
  *
  * @module
  */
@@ -31,7 +33,7 @@ with clock as materialized (
 held as materialized (
   select seq, epoch, owner
     from @runs
-   where seq = any($2::bigint[]) and owner is not null
+   where seq = any($2::bigint[])
 ),
 live as materialized (
   select id
@@ -95,7 +97,7 @@ moved as (
    where r.seq = m.seq
      and r.seq = any($34::bigint[])
      and r.epoch = m.epoch
-     and r.owner is not null
+     and r.owner + 0 is not null
      and (m.seq in (select seq from accepted)) is true
   returning r.seq, m.way, m.detail
 ),

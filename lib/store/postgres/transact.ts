@@ -51,7 +51,7 @@ const RECORD = `
 with held as materialized (
   select seq, epoch, owner
     from @runs
-   where seq = $1::text::bigint and epoch = $3::text::integer and owner is not null
+   where seq = $1::text::bigint and epoch = $3::text::integer
 ),
 live as materialized (
   select id
