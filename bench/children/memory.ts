@@ -1,6 +1,6 @@
 /**
  * Holds runs and tells what they cost; each case in a process of its own, so that one does not find the memory of
- * another. The first argument is the case, the second the file.
+ * another. The arguments are the case, the store's URL and what its opening needs besides, as JSON.
  */
 import process from "node:process";
 import { createRunner, type DynamicWorkflow, dynamicWorkflow } from "../../mod.ts";
@@ -8,7 +8,7 @@ import { flag } from "../measure.ts";
 
 const gate = Promise.withResolvers<void>();
 const RUNS = flag("runs", 10_000);
-const [, , what, path] = process.argv;
+const [what, url, options] = process.argv.slice(2) as [string, string, string];
 // A runner that held none would not have loaded what this measures.
 const before = await warmRss();
 let most = before;
@@ -46,7 +46,7 @@ function waiting<const Name extends string>(name: Name): DynamicWorkflow<Name> {
 async function fill(): Promise<void> {
   const workflow = waiting("waiting");
   // Full already, so that what it starts is left in the store.
-  const runner = await createRunner(`sqlite://${path}`, { workflows: [workflow], durability: "process", maxRuns: 1 });
+  const runner = await createRunner(url, { ...JSON.parse(options), workflows: [workflow], maxRuns: 1 });
   for (let left = RUNS; left > 0; left -= 1_000) {
     const inputs = Array.from({ length: Math.min(left, 1_000) }, (_, at) => `input ${at}`);
     await runner.startMany(workflow, inputs, { delay: "3s" });
@@ -58,9 +58,9 @@ async function hold(
   workflow: DynamicWorkflow<string>,
   { maxRuns, start, bodies }: { readonly maxRuns: number; readonly start: number; readonly bodies: number },
 ): Promise<void> {
-  const runner = await createRunner(`sqlite://${path}`, {
+  const runner = await createRunner(url, {
+    ...JSON.parse(options),
     workflows: [workflow],
-    durability: "process",
     maxRuns,
     concurrency: maxRuns,
   });

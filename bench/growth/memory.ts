@@ -1,28 +1,39 @@
 /**
  * What runs cost in memory: those that wait in the store (nothing, as they are not loaded) and those in flight.
  *
- * `deno run -A bench/growth/memory.ts` or `bun bench/growth/memory.ts`; `--pending=100000 --flight=10000`.
+ * `deno run -A bench/growth/memory.ts` or `bun bench/growth/memory.ts`; `--pending=100000 --flight=10000 --store=postgres`.
  *
  * @module
  */
 import { spawn } from "../../tests/child.ts";
-import { flag, report, scratch } from "../measure.ts";
+import { choice, flag, report } from "../measure.ts";
+import { type EmptyStore, emptyStore, type StoreKind } from "../stores.ts";
 
+const KINDS = choice<StoreKind>("store", ["sqlite-process", "postgres"]);
 const PENDING = flag("pending", 100_000);
 const FLIGHT = flag("flight", 10_000);
 
-{
-  using file = scratch();
-  await child("fill", file.path, PENDING);
-  for (const what of ["not served", "served"]) {
-    report({ bench: "memory, pending in the store", what, runs: PENDING, ...await child(what, file.path, PENDING) });
+for (const kind of KINDS) {
+  {
+    await using store = await emptyStore(kind);
+    await child("fill", store, PENDING);
+    for (const what of ["not served", "served"]) {
+      const held = await child(what, store, PENDING);
+      if (held["pending"] !== PENDING - Number(held["held"])) {
+        throw new Error(`some are missing: ${JSON.stringify(held)}`);
+      }
+      report({ bench: "memory, pending in the store", store: kind, what, runs: PENDING, ...held });
+    }
   }
+  await using store = await emptyStore(kind);
+  const held = await child("in flight", store, FLIGHT);
+  if (held["bodies"] !== FLIGHT) throw new Error(`${held["bodies"]} bodies run, not ${FLIGHT}`);
+  report({ bench: "memory, in flight", store: kind, runs: FLIGHT, ...held });
 }
-using file = scratch();
-report({ bench: "memory, in flight", runs: FLIGHT, ...await child("in flight", file.path, FLIGHT) });
 
-async function child(what: string, path: string, runs: number): Promise<Record<string, unknown>> {
-  await using process = spawn("../bench/children/memory.ts", [what, path, `--runs=${runs}`]);
+async function child(what: string, { url, options }: EmptyStore, runs: number): Promise<Record<string, unknown>> {
+  const args = [what, url, JSON.stringify(options), `--runs=${runs}`];
+  await using process = spawn("../bench/children/memory.ts", args);
   const { code, stdout, stderr } = await process.exited;
   if (code !== 0) throw new Error(`"${what}" failed: ${stderr}`);
   return stdout === "" ? {} : JSON.parse(stdout);

@@ -1,0 +1,28 @@
+/** What a Postgres server says of itself, where it runs on this machine. */
+import type postgres from "postgres";
+import { readFileSync } from "node:fs";
+
+// What the kernel counts processor time in, on every Linux there is.
+const TICKS_PER_SECOND = 100;
+
+/**
+ * Processor time that the connections of a schema's stores have taken on the server so far, in milliseconds; `undefined`
+ * where it cannot be seen.
+ */
+export async function serverCpuMs(sql: postgres.Sql, schema: string): Promise<number | undefined> {
+  const rows = await sql`
+    select pid from pg_stat_activity where application_name like 'sluice %' and application_name like ${`% ${schema}`}`;
+  const each = rows.map(({ pid }) => cpuMsOf(Number(pid)));
+  return each.reduce((sum, ms) => sum === undefined || ms === undefined ? undefined : sum + ms, 0);
+}
+
+function cpuMsOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    if (!stat.includes("(postgres)")) return undefined;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND * 1_000;
+  } catch {
+    return undefined;
+  }
+}
