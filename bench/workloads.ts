@@ -3,13 +3,18 @@ import { body } from "./ceiling/sqlite.ts";
 
 /** `k` tasks, each after the one before, that hand the payload on. */
 export function chain(k: number): DynamicWorkflow<"chain"> {
+  return chainOf(k, body);
+}
+
+/** The same with a body of the caller's; its version does not tell one from another. */
+export function chainOf(k: number, run: (payload: string) => Promise<string>): DynamicWorkflow<"chain"> {
   const source = (at: number): string => at === 0 ? "input" : `t${at - 1}`;
   return dynamicWorkflow({
     name: "chain",
     tasks: Array.from({ length: k }, (_, at) => ({
       id: `t${at}`,
       after: at === 0 ? [] : [source(at)],
-      run: (args) => body(String(args[source(at)])),
+      run: (args) => run(String(args[source(at)])),
     })),
   });
 }

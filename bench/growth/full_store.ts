@@ -172,7 +172,8 @@ async function serve(store: EmptyStore, way: "kept" | "claimed"): Promise<Work> 
         await put(client, RUNS);
         await all;
       }
-      return meter.stop(before, await counted(runner, client));
+      const taken = meter.stop();
+      return { ...taken, ...difference(before, await counted(runner, client)) };
     },
     async [Symbol.asyncDispose]() {
       await runner.stop();
@@ -195,9 +196,10 @@ async function drain(store: EmptyStore): Promise<Work> {
       const all = Promise.withResolvers<void>();
       const runner = await open(store, () => --left === 0 && all.resolve());
       await all.promise;
-      const cost = meter.stop(before, await counted(runner, client));
+      const taken = meter.stop();
+      const after = await counted(runner, client);
       await runner.stop({ timeout: 0 });
-      return cost;
+      return { ...taken, ...difference(before, after) };
     },
     [Symbol.asyncDispose]: () => client.stop(),
   };
@@ -207,7 +209,7 @@ async function put(client: Client<DynamicWorkflow<"chain">>, runs: number): Prom
   await client.startMany(workflow, Array.from({ length: runs }, () => PAYLOAD));
 }
 
-/** What all of them have said to the store. */
+/** What all of them have said to the store. To ask for it counts the runs there, which is no part of what is measured. */
 async function counted(...clients: readonly Client<DynamicWorkflow<"chain">>[]): Promise<Counted> {
   const stats = await Promise.all(clients.map((client) => client.stats()));
   const sum = (what: keyof Counted): number => stats.reduce((all, { store }) => all + store[what], 0);
@@ -227,23 +229,18 @@ function open({ url, options }: EmptyStore, completed: () => void): Promise<Runn
 
 type Counted = Pick<StoreCounters, "statements" | "rows">;
 
-interface Meter {
-  stop(before: Counted, after: Counted): Cost;
+function difference(before: Counted, after: Counted): Counted {
+  return { statements: (after.statements - before.statements) / RUNS, rows: (after.rows - before.rows) / RUNS };
 }
 
-function startMeter(): Meter {
+function startMeter(): { stop(): Pick<Cost, "cpu" | "wall"> } {
   const cpu = process.cpuUsage();
   const began = performance.now();
   return {
-    stop(before, after) {
+    stop() {
       const ms = performance.now() - began;
       const { user, system } = process.cpuUsage(cpu);
-      return {
-        cpu: (user + system) / RUNS,
-        wall: ms * 1_000 / RUNS,
-        statements: (after.statements - before.statements) / RUNS,
-        rows: (after.rows - before.rows) / RUNS,
-      };
+      return { cpu: (user + system) / RUNS, wall: ms * 1_000 / RUNS };
     },
   };
 }
