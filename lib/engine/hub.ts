@@ -134,9 +134,11 @@ export function createHub(
     if (isSoon || cancelPoll === undefined) return;
     isSoon = true;
     cancelPoll();
-    // The first hint counts at once: who waits for another process has waited for the hint already.
+    // The first hint counts at once: who waits for another process has waited for the hint already. None makes it later
+    // than it would be without: a look may have been slow but once, as when the machine was busy.
     const sinceMs = Math.max(0, clock.now() - lookedAt);
-    cancelPoll = clock.after(Math.max(0, Math.max(LOOK_AGAIN_MS, lookMs * REST_FACTOR) - sinceMs), look);
+    const restMs = Math.min(Math.max(LOOK_AGAIN_MS, lookMs * REST_FACTOR), SLOW_POLL_MS);
+    cancelPoll = clock.after(Math.max(0, restMs - sinceMs), look);
   }
 
   /** Runs that somebody waits for, and of whose end only the store can tell. */

@@ -47,3 +47,26 @@ test("whoever waits is told by the slow poll when no hint comes, and nobody is l
   hub.close();
   assertEquals([await ends, clock.timers], [[undefined, undefined, "closed"], 0]);
 });
+
+test("a hint never makes who waits hear later than without one, however long a look takes", async () => {
+  const clock = createFakeClock(0);
+  let looks = 0;
+  let hint = (): void => {};
+  const store: Partial<Store> = {
+    ended() {
+      looks++;
+      for (const until = performance.now() + 150; performance.now() < until;);
+      return Promise.resolve([]);
+    },
+    watch: (changed) => (hint = changed, () => {}),
+  };
+  const hub = createHub(store as Store, clock, silent);
+  const end = hub.end("r").catch(() => "closed");
+  await clock.advance("1s");
+  assertEquals(looks, 1);
+  hint();
+  await clock.advance("1s");
+  assertEquals(looks, 2);
+  hub.close();
+  assertEquals(await end, "closed");
+});
