@@ -26,8 +26,10 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
   // These start Sluice in both runtimes by themselves.
   peers: [],
   growth: [
-    ["growth/history.ts", ["--finished=20000", "--waiting=10000", "--runs=1000", "--rounds=5"]],
-    ["growth/backlog.ts", ["--pending=20000", "--delayed=20000", "--finished=20000", "--claims=50"]],
+    ["growth/full_store.ts", ["--size=20000", "--runs=1000", "--rounds=3"]],
+    ["growth/processes.ts", ["--runs=1000", "--rounds=1"]],
+    ["growth/tenants.ts", ["--tenants=20", "--runs=200", "--idle=2000"]],
+    ["growth/soak.ts", ["--minutes=0.4"]],
     ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
   ],
 };
