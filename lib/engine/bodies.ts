@@ -10,7 +10,7 @@ import { TaskTimeoutError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { TransactionVerdict } from "../store/port.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
-import type { Attempt, LiveRun } from "./live_run.ts";
+import type { Attempt } from "./live_run.ts";
 import { statusOf } from "./progress.ts";
 import type { AttemptTrace, TracedEnd } from "./tracing.ts";
 
@@ -260,25 +260,17 @@ function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
 function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   const { run, task } = attempt;
   const args = run.plan.newRecord();
-  let isEachCompleted = true;
+  const status = run.plan.newRecord<TaskStatus>();
   for (const dependency of run.plan.dependencies[task]!) {
     const { id } = run.plan.tasks[dependency]!;
     args[id] = decodeJson(run.outputs[dependency], "the output", id);
-    isEachCompleted &&= run.progress.tasks[dependency]!.state === "completed";
+    status[id] = statusOf(run.progress.tasks[dependency]!);
   }
   args["input"] = decodeJson(run.input, "the input of the run");
   args["ctx"] = attempt.context;
-  args["status"] = isEachCompleted ? run.plan.eachCompleted[task] : statusesOf(run, task);
+  args["status"] = status;
   if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
-}
-
-function statusesOf(run: LiveRun, task: number): Readonly<Record<string, TaskStatus>> {
-  const statuses = run.plan.newRecord<TaskStatus>();
-  for (const dependency of run.plan.dependencies[task]!) {
-    statuses[run.plan.tasks[dependency]!.id] = statusOf(run.progress.tasks[dependency]!);
-  }
-  return statuses;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,4 +1,3 @@
-import type { TaskStatus } from "../definition/context.ts";
 import type { TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
 
@@ -18,8 +17,6 @@ export interface Plan {
   readonly place: number;
   /** The number of the task whose output is the result, if one was chosen. */
   readonly result: number | undefined;
-  /** For each task, the `status` its body receives when all that it waits for has completed, as it nearly always has. */
-  readonly eachCompleted: readonly Readonly<Record<string, TaskStatus>>[];
   /** Makes an empty record that can have its task ids as keys. */
   readonly newRecord: NewRecord;
 }
@@ -40,11 +37,6 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
     dependents,
     place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
-    eachCompleted: tasks.map(({ after }) => {
-      const status = newRecord<TaskStatus>();
-      for (const id of after) status[id] = "completed";
-      return Object.freeze(status);
-    }),
     newRecord,
   };
 }
