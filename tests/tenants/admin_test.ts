@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
+import { SCHEMA_VERSION } from "../../lib/store/postgres/migrations.ts";
 import { createTenant, listTenants, postgresStore, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { startProxy } from "../proxy.ts";
@@ -57,7 +58,7 @@ test("a tenant is made once, however often and by however many at once", async (
   await store.close();
   const tenant = (await listTenants(site.url)).find((one) => one.schema === schema);
   const { bytes = 0, ...rest } = tenant ?? {};
-  assertEquals(rest as unknown, { schema, version: 1, live: 2, roles: [schema] });
+  assertEquals(rest as unknown, { schema, version: SCHEMA_VERSION, live: 2, roles: [schema] });
   assert(bytes > 0);
 });
 
