@@ -63,7 +63,8 @@ export function report(result: Readonly<Record<string, unknown>>): void {
   console.log(JSON.stringify({ runtime: runtime(), ...Object.fromEntries(rounded) }));
 }
 
-function runtime(): string {
+/** The runtime that runs this, with its version. */
+export function runtime(): string {
   const { deno, bun, node } = process.versions as Record<string, string | undefined>;
   return deno !== undefined ? `deno ${deno}` : bun !== undefined ? `bun ${bun}` : `node ${node}`;
 }

@@ -1,0 +1,98 @@
+/**
+ * What each side of a comparison is told to do, Sluice and its peers alike: one module of `adapters/` each, which
+ * `serve.ts` drives in a process of its own.
+ *
+ * Adapters say by interfaces of their own what they use of their package, and load it by name, so that the project's
+ * checks need none of the packages.
+ *
+ * @module
+ */
+
+/** What is carried to its end, by every side in the same way as far as it can. */
+export type Workload =
+  | "chain of 3"
+  | "1 + 100 + 1"
+  | "one-task jobs"
+  | "latency of a chain of 3";
+
+/** An empty database for one round. */
+export interface Place {
+  /** What kind it is. */
+  readonly kind: "postgres" | "sqlite" | "redis";
+  /** A URL; of SQLite, the path of the file. */
+  readonly url: string;
+}
+
+/** A side that is open on a place. */
+export interface Session {
+  /** Leaves `runs` runs in the store for `carry`, which is all that is timed then. Without it `carry` starts them too. */
+  enqueue?(runs: number): Promise<void>;
+  /** Carries `runs` runs to their ends. */
+  carry?(runs: number): Promise<void>;
+  /** Starts one run and waits until it has ended. */
+  one?(): Promise<void>;
+  /** How many runs the side's own tables have as ended. */
+  ended(): Promise<number>;
+  /** Ends all that this opened. */
+  close(): Promise<void>;
+}
+
+/** Opens a side; its tables are there when this resolves. */
+export type Open = (workload: Workload, place: Place) => Promise<Session>;
+
+/** How many tasks follow the first in "1 + 100 + 1", before the last. */
+export const WIDTH = 100;
+
+/** What every run is given and every task hands on: ten characters. */
+export const PAYLOAD = "x".repeat(10);
+
+let bodies = 0;
+
+/** The body of every task. */
+export function body(payload: string): Promise<string> {
+  bodies++;
+  return Promise.resolve(payload);
+}
+
+/** Bodies that have run in this process. */
+export function bodiesRun(): number {
+  return bodies;
+}
+
+/** A package of this folder's `node_modules`, as far as the interface tells that is given. */
+export function load<Package>(name: string): Promise<Package> {
+  return import(name) as Promise<Package>;
+}
+
+/** What has to be there when work has been done. */
+export interface Goal {
+  /** Runs that have ended. */
+  readonly runs: number;
+  /** Bodies that have run for them. */
+  readonly bodies: number;
+  /** Counts the runs that have ended; not asked before that many bodies have run. */
+  ended(): Promise<number>;
+}
+
+/** Begins work that goes on by itself, and resolves when it has come to `goal`. */
+export async function settled(begin: () => Promise<unknown>, goal: Goal): Promise<void> {
+  const enough = bodies + goal.bodies;
+  await begin();
+  while (bodies < enough) await pause();
+  while (await goal.ended() < goal.runs) await pause();
+}
+
+/** Long enough not to disturb, short beside a round. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Starts `times` of `work`, at most `flight` at once. */
+export async function spread(times: number, flight: number, work: () => Promise<unknown>): Promise<void> {
+  let left = times;
+  await Promise.all(
+    Array.from({ length: Math.min(flight, times) }, async () => {
+      while (left-- > 0) await work();
+    }),
+  );
+}
