@@ -12,12 +12,15 @@ export interface Import {
 
 const root = new URL("../", import.meta.url);
 
-/** Paths below a folder of the project, relative to the project and sorted; none if there is no such folder. */
+/**
+ * Paths below a folder of the project, relative to the project and sorted, without those of packages that are installed
+ * there; none if there is no such folder.
+ */
 export function filesBelow(folder: string, suffix = ".ts"): string[] {
   if (!existsSync(new URL(folder, root))) return [];
   return readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}${name.replaceAll("\\", "/")}`)
-    .filter((path) => path.endsWith(suffix))
+    .filter((path) => path.endsWith(suffix) && !path.includes("/node_modules/"))
     .sort();
 }
 
