@@ -14,23 +14,22 @@ export async function open(_workload: Workload, { url }: Place): Promise<Session
   const logger = new Logger(() => () => {});
   const preset = {
     worker: {
-      connectionString: url,
       concurrentJobs: CONCURRENCY,
-      maxPoolSize: CONCURRENCY + 1,
       localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
       completeJobBatchDelay: 0,
       failJobBatchDelay: 0,
       logger,
     },
   };
-  await runMigrations({ preset });
-  const pool = await openPool(url);
-  const utils = await makeWorkerUtils({ pgPool: pool, logger });
+  // With a pool of its own it leaves connections behind when it has stopped.
+  const pgPool = await openPool(url, CONCURRENCY + 1);
+  await runMigrations({ preset, pgPool });
+  const utils = await makeWorkerUtils({ pgPool, logger });
   const taskList = { work: (payload: { readonly text: string }) => body(payload.text) };
   let enqueued = 0;
   let runner: Stoppable | undefined;
   const ended = async (): Promise<number> => {
-    return enqueued - await countOf(pool, "select count(*) from graphile_worker._private_jobs");
+    return enqueued - await countOf(pgPool, "select count(*) from graphile_worker._private_jobs");
   };
   return {
     async enqueue(runs) {
@@ -40,14 +39,14 @@ export async function open(_workload: Workload, { url }: Place): Promise<Session
       enqueued = runs;
     },
     async carry(runs) {
-      const begin = async () => runner = await run({ preset, taskList, noHandleSignals: true, crontab: "" });
+      const begin = async () => runner = await run({ preset, pgPool, taskList, noHandleSignals: true, crontab: "" });
       await settled(begin, { runs, bodies: runs, ended });
     },
     ended,
     async close() {
       await runner?.stop();
       await utils.release();
-      await pool.end();
+      await pgPool.end();
     },
   };
 }

@@ -5,6 +5,7 @@ import { load } from "../adapter.ts";
 export interface Pool {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Record<string, unknown>[] }>;
   on(event: "error", listener: () => void): void;
+  on(event: "connect", listener: (connection: { on(event: "error", listener: () => void): void }) => void): void;
   end(): Promise<void>;
 }
 
@@ -12,8 +13,9 @@ export interface Pool {
 export async function openPool(connectionString: string, max = 1): Promise<Pool> {
   const { default: pg } = await load<Pg>("pg");
   const pool = new pg.Pool({ connectionString, max });
-  // A connection that the server ends while it is idle would end the process.
+  // A connection that the server ends would otherwise end the process.
   pool.on("error", () => {});
+  pool.on("connect", (connection) => connection.on("error", () => {}));
   return pool;
 }
 
