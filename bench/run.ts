@@ -23,8 +23,8 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["ceiling/wake_up.ts", ["--wakes=20"]],
     ["ceiling/cold_start.ts", ["--rounds=5"]],
   ],
-  // These start Sluice in both runtimes by themselves.
-  peers: [],
+  // It starts Sluice in both runtimes by itself.
+  peers: [["peers/main.ts", ["--rounds=1", "--scale=0.05"]]],
   growth: [
     ["growth/full_store.ts", ["--size=20000", "--runs=1000", "--rounds=3"]],
     ["growth/processes.ts", ["--runs=1000", "--rounds=1"]],
