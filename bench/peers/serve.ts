@@ -83,14 +83,15 @@ async function obey(command: Command): Promise<Reply> {
 }
 
 async function timed(work: (session: Session) => Promise<readonly number[]>): Promise<Reply> {
+  if (session === undefined) throw new Error("It is not open");
   const before = bodiesRun();
   const began = performance.now();
-  const each = await work(session!);
+  const each = await work(session);
   const ms = performance.now() - began;
   return {
     ms,
     each,
-    ended: await session!.ended(),
+    ended: await session.ended(),
     bodies: bodiesRun() - before,
   };
 }
