@@ -3,7 +3,7 @@
  * store, due all at the same moment; with bodies that take no time, and with bodies that take some. Each run is checked
  * to have ended, and each body to have run once.
  *
- * `deno run -A bench/growth/processes.ts` or `bun bench/growth/processes.ts`; `--runs=8000 --rounds=3 --body=5
+ * `deno run -A bench/growth/processes.ts` or `bun bench/growth/processes.ts`; `--runs=5000 --rounds=3 --body=5
  * --store=postgres`. Without `--body` it is 0 and then 5 milliseconds.
  *
  * @module
@@ -17,7 +17,7 @@ import { chain } from "../workloads.ts";
 
 const KINDS = choice<StoreKind>("store", ["sqlite-power", "postgres"]);
 const BODIES_MS = flag("body", -1) >= 0 ? [flag("body", 0)] : [0, 5];
-const RUNS = flag("runs", 8_000);
+const RUNS = flag("runs", 5_000);
 const ROUNDS = flag("rounds", 3);
 const PROCESSES = [1, 2, 4];
 const TASKS = 3;
