@@ -19,8 +19,9 @@
 import process from "node:process";
 import postgres from "postgres";
 import { type Client, createClient, createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
-import type { StoreCounters } from "../../lib/store/port.ts";
+import type { Store, StoreCounters } from "../../lib/store/port.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { databaseUrl } from "../../tests/postgres_server.ts";
 import { explainClaim } from "../../tests/store/postgres_backlog.ts";
 import { choice, flag, inFlight, median, report } from "../measure.ts";
@@ -156,14 +157,15 @@ interface Work extends AsyncDisposable {
 }
 
 /** With one runner, which keeps what it starts, or claims what a client starts. */
-async function serve(store: EmptyStore, way: "kept" | "claimed"): Promise<Work> {
+async function serve(place: EmptyStore, way: "kept" | "claimed"): Promise<Work> {
   let left = 0;
   let done = (): void => {};
-  const runner = await open(store, () => --left === 0 && done());
-  const client = await createClient(store.url, { ...store.options, workflows: [workflow] });
+  const stores = [await openStore(place), await openStore(place)] as const;
+  const runner = await serveOn(stores[0], () => --left === 0 && done());
+  const client = await createClient(stores[1], { workflows: [workflow] });
   return {
     async slice() {
-      const before = await counted(runner, client);
+      const before = counted(stores);
       const meter = startMeter();
       if (way === "kept") await inFlight(RUNS, FLIGHT, () => complete(runner, workflow, PAYLOAD));
       else {
@@ -172,36 +174,42 @@ async function serve(store: EmptyStore, way: "kept" | "claimed"): Promise<Work> 
         await put(client, RUNS);
         await all;
       }
-      const taken = meter.stop();
-      return { ...taken, ...difference(before, await counted(runner, client)) };
+      return { ...meter.stop(), ...difference(before, counted(stores)) };
     },
     async [Symbol.asyncDispose]() {
       await runner.stop();
       await client.stop();
+      for (const store of stores) await store.close();
     },
   };
 }
 
 /** With a client that puts runs into the store, and a runner for each slice that takes them out. */
-async function drain(store: EmptyStore): Promise<Work> {
-  const client = await createClient(store.url, { ...store.options, workflows: [workflow] });
+async function drain(place: EmptyStore): Promise<Work> {
+  const own = await openStore(place);
+  const client = await createClient(own, { workflows: [workflow] });
   // A runner that stops gives back those that it has in hand.
   await put(client, 2 * FLIGHT);
   return {
     async slice() {
-      const before = await counted(client);
+      const before = counted([own]);
       const meter = startMeter();
       await put(client, RUNS);
       let left = RUNS;
       const all = Promise.withResolvers<void>();
-      const runner = await open(store, () => --left === 0 && all.resolve());
+      const store = await openStore(place);
+      const runner = await serveOn(store, () => --left === 0 && all.resolve());
       await all.promise;
       const taken = meter.stop();
-      const after = await counted(runner, client);
+      const after = counted([own, store]);
       await runner.stop({ timeout: 0 });
+      await store.close();
       return { ...taken, ...difference(before, after) };
     },
-    [Symbol.asyncDispose]: () => client.stop(),
+    async [Symbol.asyncDispose]() {
+      await client.stop();
+      await own.close();
+    },
   };
 }
 
@@ -209,22 +217,26 @@ async function put(client: Client<DynamicWorkflow<"chain">>, runs: number): Prom
   await client.startMany(workflow, Array.from({ length: runs }, () => PAYLOAD));
 }
 
-/** What all of them have said to the store. To ask for it counts the runs there, which is no part of what is measured. */
-async function counted(...clients: readonly Client<DynamicWorkflow<"chain">>[]): Promise<Counted> {
-  const stats = await Promise.all(clients.map((client) => client.stats()));
-  const sum = (what: keyof Counted): number => stats.reduce((all, { store }) => all + store[what], 0);
-  return { statements: sum("statements"), rows: sum("rows") };
+// Opened here and not by the runner, whose stats() would count the runs in it each time.
+async function openStore({ url, options }: EmptyStore): Promise<Store> {
+  const { schema, durability = "process" } = options;
+  return schema === undefined ? await sqliteStore(url, { durability }) : await openPostgresStore(url, { schema });
 }
 
-function open({ url, options }: EmptyStore, completed: () => void): Promise<Runner<DynamicWorkflow<"chain">>> {
-  return createRunner(url, {
-    ...options,
+function serveOn(store: Store, completed: () => void): Promise<Runner<DynamicWorkflow<"chain">>> {
+  return createRunner(store, {
     workflows: [workflow],
     maxRuns: FLIGHT,
     onEvent(event) {
       if (event.type === "run.completed") completed();
     },
   });
+}
+
+/** What all of them have said. */
+function counted(stores: readonly Store[]): Counted {
+  const sum = (what: keyof Counted): number => stores.reduce((all, store) => all + store.counters()[what], 0);
+  return { statements: sum("statements"), rows: sum("rows") };
 }
 
 type Counted = Pick<StoreCounters, "statements" | "rows">;
