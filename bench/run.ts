@@ -26,10 +26,10 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
   // It starts Sluice in both runtimes by itself.
   peers: [["peers/main.ts", ["--rounds=1", "--scale=0.05"]]],
   growth: [
-    ["growth/full_store.ts", ["--size=20000", "--runs=1000", "--rounds=3"]],
-    ["growth/processes.ts", ["--runs=1000", "--rounds=1"]],
-    ["growth/tenants.ts", ["--tenants=20", "--runs=200", "--idle=2000"]],
-    ["growth/soak.ts", ["--minutes=0.4"]],
+    ["growth/full_store.ts", ["--size=5000", "--runs=1000", "--rounds=1"]],
+    ["growth/processes.ts", ["--runs=1000", "--rounds=1", "--body=5"]],
+    ["growth/tenants.ts", ["--tenants=10", "--runs=200", "--idle=1000"]],
+    ["growth/soak.ts", ["--minutes=0.25"]],
     ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
   ],
 };
