@@ -9,6 +9,7 @@ import { createPostgresPool, createTenant, removeTenant } from "../../lib/store/
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { flag, inFlight, median } from "../measure.ts";
+import { serverMemoryMb } from "../growth/server.ts";
 import { chain, complete } from "../workloads.ts";
 
 const TENANTS = flag("tenants", 100);
@@ -65,6 +66,7 @@ const { user, system } = process.cpuUsage(cpu);
 const idleStatements = statements() - before;
 connections.push(await site.connections());
 
+const serverMb = await site.serverMemoryMb();
 const closeMs = await timeOf(() => Promise.all([alone, ...tenants].map(({ close }) => close())));
 console.log(JSON.stringify({
   tenants: TENANTS,
@@ -74,6 +76,7 @@ console.log(JSON.stringify({
   closeMsPerTenant: closeMs / (TENANTS + 1),
   memoryKbPerTenant: openMb * 1_024 / TENANTS,
   memoryKbPerTenantAfterWork: workedMb * 1_024 / TENANTS,
+  serverMemoryKbPerTenant: serverMb === undefined ? undefined : serverMb * 1_024 / (TENANTS + 1),
   connections: Math.max(...connections),
   connectionsAreConstant: connections.every((count) => count === connections[0]),
   wallMicrosPerRun: median(micros),
@@ -90,6 +93,8 @@ interface Site extends AsyncDisposable {
   open(n: number): Promise<Store>;
   /** How many the stores have. */
   connections(): Promise<number>;
+  /** What these take of the server's memory, where that can be seen. */
+  serverMemoryMb(): Promise<number | undefined>;
 }
 
 function schemas(): Site {
@@ -103,6 +108,7 @@ function schemas(): Site {
       const [row] = await sql`select count(*)::int as n from pg_stat_activity where application_name like 'sluice %'`;
       return row!["n"];
     },
+    serverMemoryMb: () => serverMemoryMb(sql),
     async [Symbol.asyncDispose]() {
       await pool.close();
       await sql.end();
@@ -120,6 +126,7 @@ function files(): Site {
     make: async (n) => await (await open(n)).close(),
     open,
     connections: () => Promise.resolve(TENANTS + 1),
+    serverMemoryMb: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
