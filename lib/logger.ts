@@ -15,6 +15,7 @@ export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A logger whose throwing changes nothing: a run is worth more than a line about it. */
 export function harmless(logger: Logger): Logger {
+  if (logger === silent) return silent;
   return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
 
   function to(level: keyof Logger): Logger["info"] {

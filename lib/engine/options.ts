@@ -55,7 +55,8 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   /**
    * What becomes of promises that are rejected and that nobody awaits, such as one that a body left behind. They would
    * end the process and every run in it, so that while the runner is open all of the process's are logged instead
-   * (`"log"`), or else left to the process (`"ignore"`). @default {"log"}
+   * (`"log"`; without a logger they are warnings of the process), or else left to the process (`"ignore"`).
+   * @default {"log"}
    */
   readonly unhandledRejections?: "log" | "ignore";
 }

@@ -1,13 +1,16 @@
 import process from "node:process";
-import type { Logger } from "../logger.ts";
+import { type Logger, silent } from "../logger.ts";
 
 /**
  * While it is held, a promise that was rejected and that nobody awaits is logged instead of ending the process, and with
- * it every run of every other task. An application that listens itself is left alone. The answer lets go.
+ * it every run of every other task. An application that listens itself is left alone. Where nothing is logged it is a
+ * warning of the process, as an error that nobody hears of is worse than a line that nobody asked for. The answer lets
+ * go.
  */
 export function holdRejections(logger: Logger): () => void {
   const complain = (reason: unknown): void => {
-    logger.error("A promise was rejected and nobody awaits it", { error: describe(reason) });
+    if (logger === silent) process.emitWarning(`${UNHEARD}: ${describe(reason)}`);
+    else logger.error(UNHEARD, { error: describe(reason) });
   };
   if (holders.size === 0) process.on("unhandledRejection", tellAll);
   holders.add(complain);
@@ -15,6 +18,8 @@ export function holdRejections(logger: Logger): () => void {
     if (holders.delete(complain) && holders.size === 0) process.off("unhandledRejection", tellAll);
   };
 }
+
+const UNHEARD = "A promise was rejected and nobody awaits it";
 
 // One listener for all runners of a process: with eleven of them the runtime warns of a leak.
 const holders = new Set<(reason: unknown) => void>();

@@ -1,5 +1,5 @@
 /** Whatever a body throws or answers, it fails its own attempt and nothing else. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type RunOutcome, unchecked, workflow } from "../../mod.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
@@ -168,6 +168,13 @@ test("a thenable that settles twice or throws ends its attempt once", async () =
   await using opened = await open([odd]);
   const run = await opened.runner.start(odd);
   assertEquals(await run.result(), { go: "first" });
+});
+
+test("a rejection that nobody awaits is a warning of the process where nothing is logged", async () => {
+  await using child = spawn("fixtures/unheard_rejection.ts");
+  const { code, stdout, stderr } = await child.exited;
+  assertEquals([code, stdout], [0, "completed\n"], stderr);
+  assertStringIncludes(stderr, "A promise was rejected and nobody awaits it: Error: left behind");
 });
 
 test("a rejection that nobody awaits is logged, and every other run goes on", async () => {
