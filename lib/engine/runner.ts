@@ -347,7 +347,6 @@ async function openRunner<W extends AnyWorkflow>(
 
   /** Somebody changed something: a hint to look, never more. */
   async function changed(): Promise<void> {
-    if (stopping !== undefined) return;
     claims.hint();
     if (executor.size > 0) await lease.checkOrders().catch(complain);
   }
@@ -368,13 +367,14 @@ async function openRunner<W extends AnyWorkflow>(
 
   async function shut(drainMs: number): Promise<void> {
     claims.stop();
-    unwatch();
     stopRetention();
     try {
       await outbox.idle();
+      // Orders are obeyed until the last body has ended: nobody has to wait out the drain of what he has cancelled.
       await executor.drain(drainMs);
       await lease.leave();
     } finally {
+      unwatch();
       desk.hub.close();
       await turn();
       letGo();

@@ -126,6 +126,18 @@ test("a run that is cancelled while its runner stops ends as cancelled", async (
   assertEquals((await client.get(run.id).status()).state, "cancelled");
 });
 
+test("what is cancelled while its runner drains ends at once, and the drain with it", async () => {
+  const endless = workflow("endless").task("wait", { run: ({ ctx }) => untilAborted(ctx.signal) });
+  await using opened = await open([endless]);
+  const run = await opened.runner.start(endless);
+  await opened.clock.settle();
+  const stopped = opened.runner.stop({ timeout: "1h" });
+  await run.cancel("enough");
+  const outcome = await run.outcome();
+  await stopped;
+  assertEquals([outcome.status, outcome.status === "cancelled" && outcome.reason], ["cancelled", "enough"]);
+});
+
 test("a process whose runner was stopped ends by itself", async () => {
   await using child = spawn("fixtures/stops.ts");
   const { code, signal, stdout, stderr } = await child.exited;
