@@ -60,8 +60,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const finishing = new Set<Promise<void>>();
   // Since when: the time of a run stands still while it is paused.
   const paused = new Map<LiveRun, number>();
-  // Lists of effects to be filled again. More than one, as what is done may have something else happen at once.
-  const spare: Effect[][] = [];
   let isStopping = false;
   let quiet: (() => void) | undefined;
   const recorder = createRecorder({
@@ -131,10 +129,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   /** Something happened to a run: asks the machine and does what it says. */
   function tell(run: LiveRun, happening: Happening): void {
     if (run.gone || run.isLeaving) return;
-    const effects = happen(run.plan, run.progress, happening, spare.pop());
-    for (const effect of effects) perform(run, effect);
-    effects.length = 0;
-    spare.push(effects);
+    for (const effect of happen(run.plan, run.progress, happening)) perform(run, effect);
   }
 
   function perform(run: LiveRun, effect: Effect): void {

@@ -65,8 +65,9 @@ export type Effect =
   /** It is over; belongs to the same commit as the records of this answer. */
   | { readonly do: "end"; readonly as: "completed" | "failed" | "cancelled" };
 
-/** Takes in what happened; answers what to do, in order: `effects`, with that added. */
-export function happen(plan: Plan, run: RunProgress, happening: Happening, effects: Effect[] = []): Effect[] {
+/** Takes in what happened; answers what to do, in order. */
+export function happen(plan: Plan, run: RunProgress, happening: Happening): Effect[] {
+  const effects: Effect[] = [];
   if (run.phase === "ended") return effects;
   take(plan, run, happening, effects);
   conclude(plan, run, happening, effects);
