@@ -9,7 +9,7 @@ import { FAULTS_MS, faultsGoOn, openSite, passes, type Site } from "./site.ts";
 const url = await databaseUrl();
 
 /** Whose connections: listeners have one of their own. */
-const ROLES = ["care", "flush", "heartbeat", "listener", "read"];
+const ROLES = ["care", "claim", "flush", "heartbeat", "listener", "read"];
 
 /** Two runners, of which one starts runs, and a client that starts more. */
 async function openLoaded(site: Site): Promise<void> {

@@ -3,8 +3,7 @@ import type postgres from "postgres";
 import type { ClaimRequest } from "../../lib/store/batch.ts";
 import { claimValues } from "../../lib/store/postgres/claim.ts";
 import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
-import { FLUSH } from "../../lib/store/postgres/flush_sql.ts";
-import { flushValues, type Part } from "../../lib/store/postgres/flush_values.ts";
+import { flushOf, type Part } from "../../lib/store/postgres/flush_values.ts";
 import { type Bindable, createLine } from "../../lib/store/postgres/line.ts";
 import { statementIn } from "../../lib/store/postgres/session.ts";
 
@@ -72,8 +71,8 @@ export async function explainFlush(
   part: Part,
   prepare: boolean,
 ): Promise<StatementCost> {
-  const values = flushValues(part, { at: null, news: null, isWary: false });
-  return await explain(url, statementIn(schema, FLUSH), values, prepare);
+  const { sql, values } = flushOf(part, { at: null, news: null, isWary: false });
+  return await explain(url, statementIn(schema, sql), values, prepare);
 }
 
 async function explain(

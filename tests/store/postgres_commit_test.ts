@@ -47,7 +47,9 @@ async function blocked({ sql, schema }: TestSchema): Promise<void> {
 
 /** Has the driver ask what types the statements of a commit have, which takes an answer before they are sent. */
 async function prepared(store: Store, runner: number): Promise<void> {
-  await commit(store, { writes: [{ seq: 0, epoch: 1, records: [], move: undefined }], claim: claimBy(runner) });
+  const nothing = { seq: 0, epoch: 1, records: [] };
+  await commit(store, { writes: [{ ...nothing, move: undefined }], claim: claimBy(runner) });
+  await commit(store, { writes: [{ ...nothing, move: { to: "pending" } }] });
 }
 
 /** Loses the answer of what `work` sends, once the server has carried it out, which is when a query finds something. */
@@ -191,7 +193,8 @@ for (
     await using on = testSchema();
     const { store, proxy } = await proxied(on);
     await using _ = proxy;
-    const { seq, id } = await owned(store);
+    const { seq, id, runner } = await owned(store);
+    await prepared(store, runner);
     const verdict = await loseAnswer(
       on,
       proxy,

@@ -13,8 +13,7 @@ import { items, numbers, texts } from "./arrays.ts";
 import { claimOf, claimValues, NOTHING_DUE, takenOf } from "./claim.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
 import { faultOf, isDuplicate, messageOf, refusal } from "./faults.ts";
-import { FLUSH } from "./flush_sql.ts";
-import { flushValues, type Part } from "./flush_values.ts";
+import { flushOf, type Part } from "./flush_values.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
 import type { Role, Run, Session } from "./session.ts";
@@ -152,9 +151,10 @@ async function sendAll(
   { isWary, news }: Manner,
 ): Promise<Answers> {
   const { at } = session;
-  const flushes = parts.map((part, index) =>
-    run(FLUSH, flushValues(part, { at, isWary, news: index === 0 ? news : null }))
-  );
+  const flushes = parts.map((part, index) => {
+    const { sql, values } = flushOf(part, { at, isWary, news: index === 0 ? news : null });
+    return run(sql, values);
+  });
   const claim = order && run(CLAIM, claimValues(order.request, order.token, at));
   // Of several that fail the first says why: what comes after it is refused for its sake.
   claim?.catch(() => {});

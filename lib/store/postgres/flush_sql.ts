@@ -1,6 +1,6 @@
 /**
- * The one statement of a flush: runs to insert, results to record, runs to move on, each as columns of arrays. Its text
- * never changes, so that the server plans it once.
+ * The one statement of a flush: runs to insert, results to record, runs to move on, each as columns of arrays. There are
+ * two texts of it, which never change, so that the server plans each once.
  *
  * Where a join would do, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not
  * know how long the arrays of the next flush will be, and a nested loop over two of them is the square of it. That a
@@ -25,8 +25,18 @@ export const REPLACE = `on conflict (run, task, part) do update
          progress = excluded.progress
    where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'`;
 
-/** What is bound, in this order; see `flush_values.ts`. */
-export const FLUSH = `
+/**
+ * What a flush nearly always is: new runs, first results and completed runs. What a statement is made of costs the server
+ * a quarter of a millisecond each time, even where there is nothing to do, so this one has no more than it needs.
+ */
+export const FLUSH_PLAIN: string = flushSql("plain");
+
+/** All that a flush may be. What is bound begins with what is bound for a plain one; see `flush_values.ts`. */
+export const FLUSH: string = flushSql("whole");
+
+function flushSql(extent: "plain" | "whole"): string {
+  const whole = (sql: string): string => extent === "whole" ? sql : "";
+  return `
 with clock as materialized (
   select @now as now
 ),
@@ -49,7 +59,10 @@ accepted as materialized (
      and ((seq, epoch) in (select * from unnest($2::bigint[], $3::bigint[]))) is true
 ),
 ${startsCte("started_new", 6, "")},
-${startsCte("started_perhaps", 12, "on conflict do nothing")},
+${recordsCte("recorded_new", 12, "")},
+${extent === "whole" ? movedCte(19) : completedCte(19)}${
+    whole(`,
+${startsCte("started_perhaps", 25, "on conflict do nothing")},
 started as (
   select seq, id, owner from started_new
    union all
@@ -62,68 +75,37 @@ forked as (
          (f.record ->> 'startedAt')::bigint, (f.record ->> 'endedAt')::bigint, (f.record ->> 'dueAt')::bigint,
          f.record ->> 'output', f.record ->> 'failures', f.record ->> 'reason', f.record ->> 'progress'
     from (select u.id, u.record::json as record
-            from unnest($18::uuid[], $19::text[]) as u (id, record)) as f
+            from unnest($31::uuid[], $32::text[]) as u (id, record)) as f
     join started as s on s.id = f.id
   returning 1
 ),
-${recordsCte("recorded_new", 20, "")},
-${recordsCte("recorded_over", 27, REPLACE)},
-moved as (
-  update @runs as r
-     set owner = case when m.way in ('running', 'keep') then r.owner end,
-         state = case when m.way is null then 'completed'
-                      when m.way in ('failed', 'cancelled') then m.way
-                      when r.cancel_at is not null and m.way not in ('running', 'keep') then 'cancelled'
-                      when r.state = 'paused' then 'paused'
-                      when m.way = 'running' then 'running'
-                      when m.way in ('keep', 'waiting') then 'waiting'
-                      else 'pending' end,
-         ended_at = case when m.way is null or m.way in ('failed', 'cancelled') then m.at
-                         when m.way in ('running', 'keep') then r.ended_at
-                         when r.cancel_at is not null then now end,
-         due_at = case when m.way in ('keep', 'waiting') then m.at
-                       when m.way in ('pending', 'stranded') then now
-                       else r.due_at end,
-         stranded_by = case when m.way = 'stranded' then m.by
-                            when m.way in ('pending', 'waiting') then null
-                            else r.stranded_by end,
-         reason = case when m.way is null or m.way = 'failed' then null
-                       when m.way = 'cancelled' then m.detail
-                       when m.way = 'stranded' and r.cancel_at is null then m.detail
-                       else r.reason end,
-         error = case when m.way = 'failed' then m.detail else r.error end
-    from unnest($34::bigint[], $35::bigint[], $36::bigint[], $37::text[], $38::text[], $39::text[])
-         as m (seq, epoch, at, way, detail, by), clock
-   where r.seq = m.seq
-     and r.seq = any($34::bigint[])
-     and r.epoch = m.epoch
-     and r.owner + 0 is not null
-     and (m.seq in (select seq from accepted)) is true
-  returning r.seq, m.way, m.detail
-),
+${recordsCte("recorded_over", 33, REPLACE)},
 noted as (
   insert into @events (run, kind, at, detail)
   select seq, 'stranded', now, detail
     from moved, clock
    where way = 'stranded'
   returning 1
-)
+)`)
+  }
 select (select now from clock) as server_now,
-       array(select seq from started)::text as seqs,
-       array(select id from started)::text as ids,
-       array(select owner is not null from started)::text as owned,
+       array(select seq from STARTED)::text as seqs,
+       array(select id from STARTED)::text as ids,
+       array(select owner is not null from STARTED)::text as owned,
        array(select seq
                from unnest($2::bigint[]) as w (seq)
               where (seq in (select seq from accepted)) is not true)::text as fenced,
        array(select seq
-               from unnest($34::bigint[]) as w (seq)
+               from unnest($19::bigint[]) as w (seq)
               where (seq in (select seq from accepted)) is true
                 and (seq in (select seq from moved)) is not true)::text as unmoved,
-       (select count(*) from started) + (select count(*) from recorded_new)
-         + (select count(*) from recorded_over) + (select count(*) from forked)
-         + (select count(*) from moved) as changed,
-       (select count(*) from noted) as noted,
-       (select pg_notify('sluice_@schema', $5) where $5::text is not null)::text as notified`;
+       (select count(*) from STARTED) + (select count(*) from recorded_new) + (select count(*) from moved)${
+    whole(" + (select count(*) from recorded_over) + (select count(*) from forked)")
+  } as changed,
+       ${extent === "whole" ? "(select count(*) from noted)" : "0"} as noted,
+       (select pg_notify('sluice_@schema', $5) where $5::text is not null)::text as notified`
+    .replaceAll("STARTED", extent === "whole" ? "started" : "started_new");
+}
 
 // An insert that is ready for a conflict logs each row twice, so what is surely new goes without; where it was there after
 // all the statement fails, and is sent again with every row where conflicts are expected.
@@ -171,6 +153,58 @@ function recordsCte(name: string, first: number, conflict: string): string {
    where (u.run in (select seq from accepted)) is true
    ${conflict}
   returning 1
+)`;
+}
+
+function movedCte(first: number): string {
+  const [seq, epoch, at, way, detail, by] = parameters(first, 6);
+  return `moved as (
+  update @runs as r
+     set owner = case when m.way in ('running', 'keep') then r.owner end,
+         state = case when m.way is null then 'completed'
+                      when m.way in ('failed', 'cancelled') then m.way
+                      when r.cancel_at is not null and m.way not in ('running', 'keep') then 'cancelled'
+                      when r.state = 'paused' then 'paused'
+                      when m.way = 'running' then 'running'
+                      when m.way in ('keep', 'waiting') then 'waiting'
+                      else 'pending' end,
+         ended_at = case when m.way is null or m.way in ('failed', 'cancelled') then m.at
+                         when m.way in ('running', 'keep') then r.ended_at
+                         when r.cancel_at is not null then now end,
+         due_at = case when m.way in ('keep', 'waiting') then m.at
+                       when m.way in ('pending', 'stranded') then now
+                       else r.due_at end,
+         stranded_by = case when m.way = 'stranded' then m.by
+                            when m.way in ('pending', 'waiting') then null
+                            else r.stranded_by end,
+         reason = case when m.way is null or m.way = 'failed' then null
+                       when m.way = 'cancelled' then m.detail
+                       when m.way = 'stranded' and r.cancel_at is null then m.detail
+                       else r.reason end,
+         error = case when m.way = 'failed' then m.detail else r.error end
+    from unnest(${seq}::bigint[], ${epoch}::bigint[], ${at}::bigint[], ${way}::text[], ${detail}::text[], ${by}::text[])
+         as m (seq, epoch, at, way, detail, by), clock
+   where r.seq = m.seq
+     and r.seq = any(${seq}::bigint[])
+     and r.epoch = m.epoch
+     and r.owner + 0 is not null
+     and (m.seq in (select seq from accepted)) is true
+  returning r.seq, m.way, m.detail
+)`;
+}
+
+function completedCte(first: number): string {
+  const [seq, epoch, at] = parameters(first, 3);
+  return `moved as (
+  update @runs as r
+     set owner = null, state = 'completed', ended_at = m.at, reason = null
+    from unnest(${seq}::bigint[], ${epoch}::bigint[], ${at}::bigint[]) as m (seq, epoch, at)
+   where r.seq = m.seq
+     and r.seq = any(${seq}::bigint[])
+     and r.epoch = m.epoch
+     and r.owner + 0 is not null
+     and (m.seq in (select seq from accepted)) is true
+  returning r.seq
 )`;
 }
 

@@ -1,5 +1,6 @@
 import type { JournalRecord, NewRun, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
+import { FLUSH, FLUSH_PLAIN } from "./flush_sql.ts";
 import type { Bindable } from "./line.ts";
 
 /** After how long the engine marks a task as running. */
@@ -23,30 +24,45 @@ export interface FlushManner {
   readonly isWary: boolean;
 }
 
-/** What the flush statement binds for a part. */
-export function flushValues({ starts, writes }: Part, { at, news, isWary }: FlushManner): Bindable[] {
+/** A statement and what it binds. */
+export interface Flush {
+  /** Its text. */
+  readonly sql: string;
+  /** `$1` and so on. */
+  readonly values: readonly Bindable[];
+}
+
+/** The statement that writes a part. */
+export function flushOf({ starts, writes }: Part, { at, news, isWary }: FlushManner): Flush {
   const owners = new Set<number>();
   for (const { owner } of starts) if (owner !== undefined) owners.add(owner);
-  return [
+  const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
+  const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
+  const forks = forksOf(starts);
+  const { fresh, over, special } = rowsOf(writes, isWary);
+  const { all, marked } = movesOf(writes);
+  const plain = [
     at,
     numbers(writes.map(({ seq }) => seq)),
     numbers(writes.map(({ epoch }) => epoch)),
     numbers([...owners]),
     news,
-    ...startValues(starts, isWary),
-    ...forkValues(starts),
-    ...recordValues(writes, isWary),
-    ...moveValues(writes),
+    ...runValues(perhaps.length === 0 ? starts : starts.filter(isNew)),
+    ...rowValues(fresh, []),
+    ...moveValues(all),
   ];
+  if (perhaps.length + forks.length + over.records.length + marked.length === 0) {
+    return { sql: FLUSH_PLAIN, values: plain };
+  }
+  const values = [
+    ...plain,
+    ...markValues(marked),
+    ...runValues(perhaps),
+    ...forkValues(forks),
+    ...rowValues(over, special),
+  ];
+  return { sql: FLUSH, values };
 }
-
-function startValues(starts: readonly NewRun[], isWary: boolean): Bindable[] {
-  const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
-  if (starts.every(isNew)) return [...runValues(starts), ...NO_RUNS];
-  return [...runValues(starts.filter(isNew)), ...runValues(starts.filter((run) => !isNew(run)).sort(byKey))];
-}
-
-const NO_RUNS = runValues([]);
 
 function runValues(runs: readonly NewRun[]): Bindable[] {
   return [
@@ -78,8 +94,16 @@ export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork, 
   return JSON.stringify({ key, priority, timeoutMs, dueAt, tags: held, from: fork?.from, trace });
 }
 
-function forkValues(starts: readonly NewRun[]): Bindable[] {
-  const forks = starts.flatMap(({ id, fork }) => (fork?.journal ?? []).map((record) => ({ id, record })));
+interface ForkedRow {
+  readonly id: string;
+  readonly record: JournalRecord;
+}
+
+function forksOf(starts: readonly NewRun[]): readonly ForkedRow[] {
+  return starts.flatMap(({ id, fork }) => (fork?.journal ?? []).map((record) => ({ id, record })));
+}
+
+function forkValues(forks: readonly ForkedRow[]): Bindable[] {
   return [
     texts(forks.map(({ id }) => id)),
     texts(forks.map(({ record }) => JSON.stringify({ ...record, failures: failuresOf(record) }))),
@@ -92,7 +116,11 @@ interface Rows {
   readonly records: JournalRecord[];
 }
 
-function recordValues(writes: readonly RunWrite[], isWary: boolean): Bindable[] {
+/** Rows that are surely new, and others, of which those come first that are not plain. */
+function rowsOf(
+  writes: readonly RunWrite[],
+  isWary: boolean,
+): { readonly fresh: Rows; readonly over: Rows; readonly special: readonly JournalRecord[] } {
   const fresh: Rows = { run: [], epoch: [], records: [] };
   // What is not plain comes first, so that the array of what is special about it ends where that ends.
   const special: Rows = { run: [], epoch: [], records: [] };
@@ -105,14 +133,12 @@ function recordValues(writes: readonly RunWrite[], isWary: boolean): Bindable[] 
       rows.records.push(record);
     }
   }
-  return [
-    ...rowValues(fresh, []),
-    ...rowValues({
-      run: [...special.run, ...marked.run],
-      epoch: [...special.epoch, ...marked.epoch],
-      records: [...special.records, ...marked.records],
-    }, special.records),
-  ];
+  const over = {
+    run: [...special.run, ...marked.run],
+    epoch: [...special.epoch, ...marked.epoch],
+    records: [...special.records, ...marked.records],
+  };
+  return { fresh, over, special: special.records };
 }
 
 function rowValues({ run, epoch, records }: Rows, special: readonly JournalRecord[]): Bindable[] {
@@ -170,15 +196,24 @@ function failuresOf({ failures }: JournalRecord): string | undefined {
   return failures.length === 0 ? undefined : JSON.stringify(failures);
 }
 
-function moveValues(writes: readonly RunWrite[]): Bindable[] {
+/** Writes that move their run, and which moves are none to `completed`: these are the first. */
+function movesOf(writes: readonly RunWrite[]): { readonly all: readonly RunWrite[]; readonly marked: RunMove[] } {
   const moving = writes.filter(({ move }) => move !== undefined);
   const special = moving.filter(({ move }) => move!.to !== "completed");
   const all = special.length === 0 ? moving : [...special, ...moving.filter(({ move }) => move!.to === "completed")];
-  const moves = special.map(({ move }) => move!);
+  return { all, marked: special.map(({ move }) => move!) };
+}
+
+function moveValues(moving: readonly RunWrite[]): Bindable[] {
   return [
-    numbers(all.map(({ seq }) => seq)),
-    numbers(all.map(({ epoch }) => epoch)),
-    numbers(all.map(({ move }) => atOf(move!))),
+    numbers(moving.map(({ seq }) => seq)),
+    numbers(moving.map(({ epoch }) => epoch)),
+    numbers(moving.map(({ move }) => atOf(move!))),
+  ];
+}
+
+function markValues(moves: readonly RunMove[]): Bindable[] {
+  return [
     texts(moves.map(wayOf)),
     sparse(moves.map(detailOf)),
     sparse(moves.map((move) => move.to === "stranded" ? move.by : undefined)),
