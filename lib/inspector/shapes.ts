@@ -1,0 +1,498 @@
+/**
+ * What the inspector tells, as data: the answers of its JSON API, and what its pages are drawn from.
+ *
+ * A member whose value is `undefined` is left out of the JSON. Times are milliseconds since the epoch by the store's
+ * clock. Paths (`href`) begin with the base path under which the inspector is mounted. Text is as users wrote it: whoever
+ * shows it has to escape it.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { RunState, TaskState } from "../store/batch.ts";
+
+/** What every answer begins with. */
+export interface Answer {
+  /** When it was read, by the store's clock. */
+  readonly at: number;
+  /** Which store it is about, without any password. */
+  readonly store: string;
+}
+
+/** A number of runs. Counting stops at a limit, so that a page costs the same however many there are. */
+export interface BoundedCount {
+  /** How many. */
+  readonly count: number;
+  /** `exact`; `atLeast`, where counting stopped; `about`, where it was estimated from samples of the table. */
+  readonly precision: "exact" | "atLeast" | "about";
+}
+
+/** How many runs are in each state. */
+export type StateCounts = Readonly<Record<RunState, BoundedCount>>;
+
+/** Which runs were asked for; in the address it is `?workflow=etl&state=failed&state=paused&tag=eu&since=…&until=…&q=…`. */
+export interface RunsFilter {
+  /** Of this workflow. */
+  readonly workflow: string | undefined;
+  /** In one of these states; empty for any. */
+  readonly states: readonly RunState[];
+  /** With all of these tags. */
+  readonly tags: readonly string[];
+  /** Inserted at this time or later. */
+  readonly since: number | undefined;
+  /** Inserted before this time. */
+  readonly until: number | undefined;
+  /** With an id or a key that begins like this, or with this very tag. */
+  readonly q: string | undefined;
+}
+
+/** A run in a list. */
+export interface RunSummary {
+  /** Its id. */
+  readonly id: string;
+  /** Its page. */
+  readonly href: string;
+  /** Its workflow's name. */
+  readonly workflow: string;
+  /** The version it started with. */
+  readonly version: string;
+  /** Where it is. */
+  readonly state: RunState;
+  /** Its key. */
+  readonly key: string | undefined;
+  /** Lower is sooner; 0 unless said otherwise. */
+  readonly priority: number;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** When it was inserted. */
+  readonly createdAt: number;
+  /** When a runner first took it. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a pending or waiting one goes on by itself. */
+  readonly dueAt: number | undefined;
+  /** The runner that has it. */
+  readonly runner: number | undefined;
+  /** Why it failed, in short: `TypeError: rows is undefined`. */
+  readonly failure: string | undefined;
+  /** Why it was cancelled (or is being), paused or stranded. */
+  readonly reason: string | undefined;
+  /** Whether an order to cancel it stands. */
+  readonly isCancelling: boolean;
+  /** Whether no version of its workflow that is running could go on with it. */
+  readonly isStranded: boolean;
+  /** How many runners have died with it since it last got further. */
+  readonly crashes: number;
+}
+
+/** `/runs` and `/api/runs`: runs, newest first. */
+export interface RunsPage extends Answer {
+  /** What was asked for. */
+  readonly filter: RunsFilter;
+  /** All runs by state, whatever was asked for. */
+  readonly counts: StateCounts;
+  /** Names of workflows, to choose from. */
+  readonly workflows: readonly string[];
+  /** The runs. */
+  readonly runs: readonly RunSummary[];
+  /** Whether this is not the first page. */
+  readonly isContinued: boolean;
+  /** The first page of the same. */
+  readonly firstHref: string;
+  /** The next page; `undefined` if there is none. */
+  readonly nextHref: string | undefined;
+  /** What `?cursor=` is on the next page. */
+  readonly cursor: string | undefined;
+  /**
+   * Set where the search stopped before the page was full, as it has looked at as many runs as one request may: those that
+   * were inserted before this time have not been looked at, and the next page goes on from there.
+   */
+  readonly searchedBackTo: number | undefined;
+}
+
+/** A payload: an input or an output. */
+export interface Payload {
+  /** Its JSON text, or the beginning of it, with what `redact` hides replaced by `"[redacted]"`. */
+  readonly text: string;
+  /** Characters of the whole, before anything was hidden. */
+  readonly length: number;
+  /** Whether `text` is only the beginning. */
+  readonly isTruncated: boolean;
+  /** Where the whole is to be had. */
+  readonly href: string;
+}
+
+/** One try at a task. */
+export interface AttemptDetail {
+  /** Which, counted from 1. */
+  readonly number: number;
+  /** How it went. `interrupted`: its runner died or was stopped, or a pause came. */
+  readonly state: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+  /** When it began; `undefined` if it was not recorded. */
+  readonly startedAt: number | undefined;
+  /** When it ended; `undefined` if it runs, or if it was not recorded. */
+  readonly endedAt: number | undefined;
+  /** What it threw. */
+  readonly error: ErrorRecord | undefined;
+}
+
+/** A named, memoised piece of a task that has completed. */
+export interface StepDetail {
+  /** Its name. */
+  readonly name: string;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** What it answered. */
+  readonly output: Payload | undefined;
+}
+
+/** How far a body said it is. */
+export interface ProgressDetail {
+  /** How much is done. */
+  readonly done: number;
+  /** Of how much, if it said so. */
+  readonly total: number | undefined;
+  /** What it is at. */
+  readonly message: string | undefined;
+}
+
+/** A node of a workflow's graph. */
+export interface GraphTask {
+  /** Its id. */
+  readonly id: string;
+  /** What it does: `task`, `transaction`, … */
+  readonly kind: string;
+  /** Ids of the tasks it depends on. */
+  readonly after: readonly string[];
+  /** How these must have ended: `success`, `settled`, `anySucceeded`, `anyFailed`, `allFailed`. */
+  readonly on: string;
+  /** Whether it has a `when`. */
+  readonly isConditional: boolean;
+  /** Tries in all. */
+  readonly attempts: number;
+  /** Longest an attempt may take. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** A workflow's graph as it was defined in one version. */
+export interface Graph {
+  /** Whether the definition of that version is stored. If not, `tasks` are those of which something is recorded. */
+  readonly isKnown: boolean;
+  /** What the workflow is for. */
+  readonly description: string | undefined;
+  /** The task whose output is the result; without it the result is every output by id. */
+  readonly result: string | undefined;
+  /** Its tasks, dependencies first. */
+  readonly tasks: readonly GraphTask[];
+}
+
+/** A task of a run. What it depends on stands in the graph. */
+export interface TaskDetail {
+  /** Its id. */
+  readonly id: string;
+  /** What it does. */
+  readonly kind: string;
+  /** Where it is. A body that has just begun (within about 100 ms) may still be told as `pending`. */
+  readonly state: TaskState;
+  /** Attempts begun. */
+  readonly attempts: number;
+  /** Why it was skipped, or what it waits for. */
+  readonly reason: string | undefined;
+  /** When its latest attempt began. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a waiting one goes on. */
+  readonly dueAt: number | undefined;
+  /** Its output, if it completed and has one. */
+  readonly output: Payload | undefined;
+  /** What its latest failed attempt threw, with causes; a task that completed later still tells it. */
+  readonly error: ErrorRecord | undefined;
+  /** Its attempts, oldest first; of more than a hundred the first and the latest. */
+  readonly history: readonly AttemptDetail[];
+  /** Its completed steps, by when they ended. */
+  readonly steps: readonly StepDetail[];
+  /** What its body said last of how far it is. */
+  readonly progress: ProgressDetail | undefined;
+}
+
+/** Something that happened to a run, from its rows. */
+export interface RunHappening {
+  /** When. */
+  readonly at: number;
+  /**
+   * `run.created`, `run.started`, `run.completed`, `run.failed`, `run.cancelled`, `task.started`, `task.completed`,
+   * `task.failed`, `task.retrying`, `task.skipped`, `task.waiting`, `step.completed`, and the rare facts `fact.cancel`,
+   * `fact.pause`, `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
+   */
+  readonly kind: string;
+  /** The task concerned. */
+  readonly taskId: string | undefined;
+  /** Which attempt. */
+  readonly attempt: number | undefined;
+  /** In words. */
+  readonly detail: string | undefined;
+}
+
+/** Why a run is not further. */
+export interface ExplanationDetail {
+  /** Every reason, the decisive one first; `kind` is `ended`, `task`, `timer`, `limit`, `paused`, `version`, `runner`, … */
+  readonly reasons: readonly {
+    readonly kind: string;
+    readonly message: string;
+    readonly taskId: string | undefined;
+    readonly dueAt: number | undefined;
+  }[];
+  /** The reasons as one sentence. */
+  readonly summary: string;
+}
+
+/** A run that another one is about. */
+export interface RunLink {
+  /** Its id. */
+  readonly id: string;
+  /** Its page. */
+  readonly href: string;
+  /** Where it is; `undefined` if it is not there any more. */
+  readonly state: RunState | undefined;
+}
+
+/** `/runs/:id` and `/api/runs/:id`: one run. */
+export interface RunPage extends Answer {
+  /** The run. */
+  readonly run: RunSummary & {
+    /** What it was started with. */
+    readonly input: Payload | undefined;
+    /** When it must have ended. */
+    readonly deadlineAt: number | undefined;
+    /** The limit for its duration. */
+    readonly timeoutMs: number | undefined;
+    /** Why it failed, in full. */
+    readonly error: ErrorRecord | undefined;
+    /** The version that could not go on with it. */
+    readonly strandedBy: string | undefined;
+    /** How often it has changed hands. */
+    readonly epoch: number;
+  };
+  /** Its graph, as its version was defined. */
+  readonly graph: Graph;
+  /** Its tasks in the order of the graph; every task of the graph is there, also one of which nothing is recorded. */
+  readonly tasks: readonly TaskDetail[];
+  /** How many tasks are in each state. */
+  readonly taskCounts: Readonly<Record<TaskState, number>>;
+  /** Set where so much is recorded of the run that not all of it was read: of so many rows, those of tasks first. */
+  readonly omittedRows: number | undefined;
+  /** What has happened, oldest first. */
+  readonly events: readonly RunHappening[];
+  /** Why it is not further, or what it is at. */
+  readonly explanation: ExplanationDetail;
+  /** Related runs. */
+  readonly links: {
+    /** The run it was forked from. */
+    readonly forkedFrom: RunLink | undefined;
+    /** Runs that were forked from it, newest first; at most a hundred. */
+    readonly forks: readonly RunLink[];
+    /** The run of which it is a sub-run. */
+    readonly parent: RunLink | undefined;
+    /** Its sub-runs; at most a hundred. */
+    readonly children: readonly RunLink[];
+  };
+  /** The page of its workflow. */
+  readonly workflowHref: string;
+}
+
+/** How long something took, from a sample. */
+export interface Durations {
+  /** Of how many this was computed. */
+  readonly count: number;
+  /** Half of them took at most so long; milliseconds. */
+  readonly p50Ms: number;
+  /** 95 of 100. */
+  readonly p95Ms: number;
+  /** 99 of 100. */
+  readonly p99Ms: number;
+  /** The longest. */
+  readonly maxMs: number;
+}
+
+/** What the latest runs of a workflow, or of one version of it, were like. */
+export interface RunSample {
+  /** Runs in the sample, by state. */
+  readonly runs: Readonly<Record<RunState, number>>;
+  /** How many of those that completed or failed have failed, from 0 to 1; `undefined` if none has ended. */
+  readonly failureRate: number | undefined;
+  /** From the start to the end of those that completed; `undefined` if none has. */
+  readonly durations: Durations | undefined;
+  /** When the oldest of them was inserted. */
+  readonly since: number | undefined;
+  /** When the latest of them was inserted. */
+  readonly lastAt: number | undefined;
+}
+
+/** A workflow in a list. */
+export interface WorkflowSummary {
+  /** Its name. */
+  readonly name: string;
+  /** Its page. */
+  readonly href: string;
+  /** Its runs. */
+  readonly runsHref: string;
+  /** How many versions of it are stored. */
+  readonly versions: number;
+  /** The version stored last. */
+  readonly latestVersion: string;
+  /** When that was stored. */
+  readonly definedAt: number;
+  /** Ids of the runners that are alive and have it. */
+  readonly runners: readonly number[];
+  /** Its runs among the latest of the store. */
+  readonly sample: RunSample;
+}
+
+/** `/workflows` and `/api/workflows`: the workflows that runners have brought. */
+export interface WorkflowsPage extends Answer {
+  /** The workflows, by name. */
+  readonly workflows: readonly WorkflowSummary[];
+  /** How many of the latest runs the samples are of. */
+  readonly sampled: number;
+  /** Whether there are more workflows or versions than are told here. */
+  readonly isTruncated: boolean;
+}
+
+/** A version of a workflow. */
+export interface VersionSummary {
+  /** 16 hex digits. */
+  readonly version: string;
+  /** The same of its structure, without code: equal if only bodies differ. */
+  readonly structure: string;
+  /** When a runner first brought it. */
+  readonly definedAt: number;
+  /** The page of the workflow with this version's graph. */
+  readonly href: string;
+  /** Ids of the runners that are alive and have it. */
+  readonly runners: readonly number[];
+  /** Its runs among the latest of the workflow. */
+  readonly sample: RunSample;
+}
+
+/** How a task did in the latest runs of its workflow. */
+export interface TaskSample {
+  /** Its id. */
+  readonly id: string;
+  /** How often it ended so. */
+  readonly completed: number;
+  /** How often it failed for good. */
+  readonly failed: number;
+  /** How often it was skipped. */
+  readonly skipped: number;
+  /** Attempts beyond the first, in all. */
+  readonly retries: number;
+  /** How long the last attempt of those that completed took; `undefined` if none has. */
+  readonly durations: Durations | undefined;
+}
+
+/** `/workflows/:name` and `/api/workflows/:name`, with `?version=` for the graph of another than the latest. */
+export interface WorkflowPage extends Answer {
+  /** Its name. */
+  readonly name: string;
+  /** Its runs. */
+  readonly runsHref: string;
+  /** Its versions, newest first; at most fifty. */
+  readonly versions: readonly VersionSummary[];
+  /** How many versions are stored. */
+  readonly versionCount: number;
+  /** The version of which `graph` and `tasks` are. */
+  readonly version: string;
+  /** The graph of that version. */
+  readonly graph: Graph;
+  /** All of its versions among its latest runs. */
+  readonly sample: RunSample;
+  /** Its tasks among the latest runs of that version that have ended, in the order of the graph. */
+  readonly tasks: readonly TaskSample[];
+  /** Of how many runs `tasks` are. */
+  readonly sampledRuns: number;
+}
+
+/** A rule that starts runs. */
+export interface ScheduleSummary {
+  /** Its name. */
+  readonly name: string;
+  /** What it starts. */
+  readonly workflow: string;
+  /** `0 9 * * *` or `every 5m`. */
+  readonly rule: string;
+  /** Whether it starts nothing for now. */
+  readonly isPaused: boolean;
+  /** Its next ticks. */
+  readonly next: readonly number[];
+  /** Its latest ticks, newest first, with the runs they have started. */
+  readonly past: readonly { readonly at: number; readonly run: RunLink | undefined }[];
+}
+
+/** `/schedules` and `/api/schedules`. */
+export interface SchedulesPage extends Answer {
+  /** The schedules, by name. There are none yet: the engine starts no runs by itself so far. */
+  readonly schedules: readonly ScheduleSummary[];
+}
+
+/** A runner. */
+export interface RunnerSummary {
+  /** Its number. */
+  readonly id: number;
+  /** The machine it runs on. */
+  readonly host: string;
+  /** Its process. */
+  readonly pid: number;
+  /** When it joined. */
+  readonly startedAt: number;
+  /** Until when it is believed alive. */
+  readonly leaseUntil: number;
+  /** Whether its lease holds. */
+  readonly isAlive: boolean;
+  /** Whether it is the one that the inspector was made of. */
+  readonly isThis: boolean;
+  /** What it can execute. */
+  readonly workflows: readonly { readonly name: string; readonly version: string; readonly href: string }[];
+  /** Whether it claims only its very versions. */
+  readonly isPinned: boolean;
+  /** How many bodies at once. */
+  readonly concurrency: number;
+  /** How many runs at once. */
+  readonly maxRuns: number;
+  /** How many runs it has. */
+  readonly runs: BoundedCount;
+  /** Bodies that run in it and bodies that wait for a place; known only of `isThis`. */
+  readonly bodies: { readonly active: number; readonly queued: number } | undefined;
+}
+
+/** `/runners` and `/api/runners`. */
+export interface RunnersPage extends Answer {
+  /** The runners, by number. */
+  readonly runners: readonly RunnerSummary[];
+  /** Runs that are due and that nobody has. */
+  readonly backlog: BoundedCount;
+  /** Since when the one of them that has waited longest is due; `undefined` if there is none. */
+  readonly oldestDueAt: number | undefined;
+  /** Runs that no living runner can carry on, and why; at most a hundred. */
+  readonly stranded: readonly (RunLink & { readonly workflow: string; readonly reason: string })[];
+}
+
+/** What every refusal says, as JSON or as a page. */
+export interface Problem {
+  /** The status of the answer. */
+  readonly status: number;
+  /** What is wrong, in a sentence. */
+  readonly message: string;
+}
+
+/** What a page needs to know besides its data. */
+export interface View {
+  /** What the inspector is called. */
+  readonly title: string;
+  /** What stands before every path of the inspector: `""` or `"/ops"`. */
+  readonly basePath: string;
+  /** For `<style nonce>` and `<script nonce>`: nothing without it is applied or run. A page has one of each. */
+  readonly nonce: string;
+  /** Where server-sent events of this page come from; `undefined` where nothing can change any more. */
+  readonly liveHref: string | undefined;
+}
