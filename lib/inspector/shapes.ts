@@ -114,9 +114,9 @@ export interface RunsPage extends Answer {
 export interface Payload {
   /** Its JSON text, or the beginning of it, with what `redact` hides replaced by `"[redacted]"`. */
   readonly text: string;
-  /** Characters of the whole, before anything was hidden. */
-  readonly length: number;
-  /** Whether `text` is only the beginning. */
+  /** Bytes of the whole, before anything was hidden. */
+  readonly bytes: number;
+  /** Whether `text` is only the beginning; it may be empty then, where a run has many large outputs. */
   readonly isTruncated: boolean;
   /** Where the whole is to be had. */
   readonly href: string;
@@ -280,8 +280,8 @@ export interface RunPage extends Answer {
   readonly tasks: readonly TaskDetail[];
   /** How many tasks are in each state. */
   readonly taskCounts: Readonly<Record<TaskState, number>>;
-  /** Set where so much is recorded of the run that not all of it was read: of so many rows, those of tasks first. */
-  readonly omittedRows: number | undefined;
+  /** Whether so much is recorded of the run that not all of it is told here. */
+  readonly isTruncated: boolean;
   /** What has happened, oldest first. */
   readonly events: readonly RunHappening[];
   /** Why it is not further, or what it is at. */
@@ -491,8 +491,6 @@ export interface View {
   readonly title: string;
   /** What stands before every path of the inspector: `""` or `"/ops"`. */
   readonly basePath: string;
-  /** For `<style nonce>` and `<script nonce>`: nothing without it is applied or run. A page has one of each. */
-  readonly nonce: string;
   /** Where server-sent events of this page come from; `undefined` where nothing can change any more. */
   readonly liveHref: string | undefined;
 }
