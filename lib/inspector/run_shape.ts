@@ -1,0 +1,159 @@
+/**
+ * One run as the inspector tells it; what is said in shapes.ts holds here too.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { TaskState } from "../store/batch.ts";
+import type { Answer, Graph, RunLink, RunSummary } from "./shapes.ts";
+
+/** A payload: an input or an output. */
+export interface Payload {
+  /** Its JSON text, or the beginning of it, with what `redact` hides replaced by `"[redacted]"`. */
+  readonly text: string;
+  /** Bytes of the whole, before anything was hidden. */
+  readonly bytes: number;
+  /** Whether `text` is only the beginning; it may be empty then, where a run has many large outputs. */
+  readonly isTruncated: boolean;
+  /** Where the whole is to be had. */
+  readonly href: string;
+}
+
+/** One try at a task. */
+export interface AttemptDetail {
+  /** Which, counted from 1. */
+  readonly number: number;
+  /** How it went. `interrupted`: its runner died or was stopped, or a pause came. */
+  readonly state: "running" | "completed" | "failed" | "cancelled" | "interrupted";
+  /** When it began; `undefined` if it was not recorded. */
+  readonly startedAt: number | undefined;
+  /** When it ended; `undefined` if it runs, or if it was not recorded. */
+  readonly endedAt: number | undefined;
+  /** What it threw. */
+  readonly error: ErrorRecord | undefined;
+}
+
+/** A named, memoised piece of a task that has completed. */
+export interface StepDetail {
+  /** Its name. */
+  readonly name: string;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** What it answered. */
+  readonly output: Payload | undefined;
+}
+
+/** How far a body said it is. */
+export interface ProgressDetail {
+  /** How much is done. */
+  readonly done: number;
+  /** Of how much, if it said so. */
+  readonly total: number | undefined;
+  /** What it is at. */
+  readonly message: string | undefined;
+}
+
+/** A task of a run. What it depends on stands in the graph. */
+export interface TaskDetail {
+  /** Its id. */
+  readonly id: string;
+  /** What it does. */
+  readonly kind: string;
+  /** Where it is. A body that has just begun (within about 100 ms) may still be told as `pending`. */
+  readonly state: TaskState;
+  /** Attempts begun. */
+  readonly attempts: number;
+  /** Why it was skipped, or what it waits for. */
+  readonly reason: string | undefined;
+  /** When its latest attempt began. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a waiting one goes on. */
+  readonly dueAt: number | undefined;
+  /** Its output, if it completed and has one. */
+  readonly output: Payload | undefined;
+  /** What its latest failed attempt threw, with causes; a task that completed later still tells it. */
+  readonly error: ErrorRecord | undefined;
+  /** Its attempts, oldest first; of more than a hundred the first and the latest. */
+  readonly history: readonly AttemptDetail[];
+  /** Its completed steps, by when they ended. */
+  readonly steps: readonly StepDetail[];
+  /** What its body said last of how far it is. */
+  readonly progress: ProgressDetail | undefined;
+}
+
+/** Something that happened to a run, from its rows. */
+export interface RunHappening {
+  /** When. */
+  readonly at: number;
+  /**
+   * `run.created`, `run.started`, `run.completed`, `run.failed`, `run.cancelled`, `task.started`, `task.completed`,
+   * `task.failed`, `task.retrying`, `task.skipped`, `task.waiting`, `step.completed`, and the rare facts `fact.cancel`,
+   * `fact.pause`, `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
+   */
+  readonly kind: string;
+  /** The task concerned. */
+  readonly taskId: string | undefined;
+  /** Which attempt. */
+  readonly attempt: number | undefined;
+  /** In words. */
+  readonly detail: string | undefined;
+}
+
+/** Why a run is not further. */
+export interface ExplanationDetail {
+  /** Every reason, the decisive one first; `kind` is `ended`, `task`, `timer`, `limit`, `paused`, `version`, `runner`, … */
+  readonly reasons: readonly {
+    readonly kind: string;
+    readonly message: string;
+    readonly taskId: string | undefined;
+    readonly dueAt: number | undefined;
+  }[];
+  /** The reasons as one sentence. */
+  readonly summary: string;
+}
+
+/** `/runs/:id` and `/api/runs/:id`: one run. */
+export interface RunPage extends Answer {
+  /** The run. */
+  readonly run: RunSummary & {
+    /** What it was started with. */
+    readonly input: Payload | undefined;
+    /** When it must have ended. */
+    readonly deadlineAt: number | undefined;
+    /** The limit for its duration. */
+    readonly timeoutMs: number | undefined;
+    /** Why it failed, in full. */
+    readonly error: ErrorRecord | undefined;
+    /** The version that could not go on with it. */
+    readonly strandedBy: string | undefined;
+    /** How often it has changed hands. */
+    readonly epoch: number;
+  };
+  /** Its graph, as its version was defined. */
+  readonly graph: Graph;
+  /** Its tasks in the order of the graph; every task of the graph is there, also one of which nothing is recorded. */
+  readonly tasks: readonly TaskDetail[];
+  /** How many tasks are in each state. */
+  readonly taskCounts: Readonly<Record<TaskState, number>>;
+  /** Whether so much is recorded of the run that not all of it is told here. */
+  readonly isTruncated: boolean;
+  /** What has happened, oldest first. */
+  readonly events: readonly RunHappening[];
+  /** Why it is not further, or what it is at. */
+  readonly explanation: ExplanationDetail;
+  /** Related runs. */
+  readonly links: {
+    /** The run it was forked from. */
+    readonly forkedFrom: RunLink | undefined;
+    /** Runs that were forked from it, newest first; at most a hundred. */
+    readonly forks: readonly RunLink[];
+    /** The run of which it is a sub-run. */
+    readonly parent: RunLink | undefined;
+    /** Its sub-runs; at most a hundred. */
+    readonly children: readonly RunLink[];
+  };
+  /** The page of its workflow. */
+  readonly workflowHref: string;
+}
