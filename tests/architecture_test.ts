@@ -27,18 +27,22 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
   // The module of a backend that users import: it also types the tasks that are transactions on it.
   door: ["definition", "store", "port", "leaf"],
   engine: ["definition", "store", "port", "leaf"],
-  inspector: ["definition", "store", "port", "leaf"],
+  inspector: ["engine", "definition", "store", "port", "leaf"],
   // What it follows runs with is the engine's.
   otel: ["engine", "leaf"],
   testing: ["engine", "definition", "store", "port", "leaf"],
   api: ["engine", "definition", "store", "port", "leaf"],
 };
 
+/** What a store is, and what its questions and answers look like. */
+const PORT = ["port", "batch", "listing", "inspection"].map((name) => `lib/store/${name}.ts`);
+
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */
 const OPENERS = ["lib/engine/open_store.ts", "lib/store/open.ts"];
 
 /** Files that may import packages of others, and which. */
 const THIRD_PARTY: Record<string, readonly string[]> = {
+  "lib/inspector/app.ts": ["hono"],
   "lib/otel/mod.ts": ["@opentelemetry/api"],
   "lib/store/postgres/line.ts": ["postgres"],
 };
@@ -175,7 +179,7 @@ function layerOf(file: string): Layer {
   if (file === "mod.ts") return "api";
   if (rest.length === 0) return "leaf";
   if (folder === "store" && rest.length > 1) return rest.at(-1) === "mod.ts" ? "door" : "backend";
-  if (file === "lib/store/port.ts" || file === "lib/store/batch.ts") return "port";
+  if (PORT.includes(file)) return "port";
   const layer = (["definition", "store", "engine", "inspector", "otel", "testing"] as const).find((name) =>
     name === folder
   );

@@ -1,6 +1,7 @@
 import { type Checks, newChecks, shown } from "../definition/checks.ts";
 import type { RunState } from "../store/batch.ts";
-import type { ListQuery, Store } from "../store/port.ts";
+import type { ListQuery } from "../store/listing.ts";
+import type { Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
 import { type RunInfo, runInfo } from "./reading.ts";
 

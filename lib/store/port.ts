@@ -10,8 +10,9 @@
  *
  * @module
  */
-import type { ErrorRecord } from "../errors.ts";
 import type { Batch, JournalRecord, NewRun, Receipt, RunState, Served, StartVerdict } from "./batch.ts";
+import type { Inspection } from "./inspection.ts";
+import type { ListedRun, ListQuery } from "./listing.ts";
 
 /** What a runner tells of itself. */
 export interface RunnerCard {
@@ -82,73 +83,9 @@ export type OrderVerdict =
   | { readonly kind: "unknown" };
 
 /** A run's row. */
-export interface RunRow {
-  /** The run's id. */
-  readonly id: string;
-  /** Its row number, in the order of insertion. */
-  readonly seq: number;
-  /** Its workflow. */
-  readonly workflow: string;
-  /** The version it started with. */
-  readonly version: string;
-  /** Where it is. */
-  readonly state: RunState;
-  /** Its fence. */
-  readonly epoch: number;
-  /** Its owner, while it has one. */
-  readonly owner: number | undefined;
-  /** Its key. */
-  readonly key: string | undefined;
-  /** Lower is sooner. */
-  readonly priority: number;
-  /** Its tags. */
-  readonly tags: readonly string[];
+export interface RunRow extends ListedRun {
   /** Its input as JSON text. */
   readonly input: string | undefined;
-  /** The limit for its duration. */
-  readonly timeoutMs: number | undefined;
-  /** When it must have ended. */
-  readonly deadlineAt: number | undefined;
-  /** When it was inserted. */
-  readonly createdAt: number;
-  /** When it was first owned. */
-  readonly startedAt: number | undefined;
-  /** When it ended. */
-  readonly endedAt: number | undefined;
-  /** When it is due; `undefined` if it waits for something from outside. */
-  readonly dueAt: number | undefined;
-  /** Why it failed. */
-  readonly error: ErrorRecord | undefined;
-  /** Why it was cancelled (or is being), paused or stranded. */
-  readonly reason: string | undefined;
-  /** Whether an order to cancel it stands. */
-  readonly cancelling: boolean;
-  /** The version that could not go on with it. */
-  readonly strandedBy: string | undefined;
-  /** How many runners have died with it since it last got further. */
-  readonly crashes: number;
-  /** The run it was forked from. */
-  readonly forkedFrom: string | undefined;
-  /** Where its starter was in a trace. */
-  readonly trace: string | undefined;
-}
-
-/** Which runs to list, newest first. */
-export interface ListQuery {
-  /** Of this workflow. */
-  readonly workflow: string | undefined;
-  /** In one of these states. */
-  readonly states: readonly RunState[] | undefined;
-  /** With all of these tags. */
-  readonly tags: readonly string[] | undefined;
-  /** Inserted at or after. */
-  readonly since: number | undefined;
-  /** Inserted before. */
-  readonly until: number | undefined;
-  /** At most so many. */
-  readonly limit: number;
-  /** Only rows with a smaller `seq`. */
-  readonly before: number | undefined;
 }
 
 /** A rare fact of a run's history. */
@@ -301,6 +238,8 @@ export interface Store {
   unowned(group: Group, limit: number): Promise<readonly RunRow[]>;
   /** How many runs are in each state. */
   counts(): Promise<RunCounts>;
+  /** What the inspector asks. */
+  readonly inspection: Inspection;
   /** Deletes at most `limit` runs that ended before `before`, with all that belongs to them; answers how many. */
   prune(before: number, limit: number): Promise<number>;
 

@@ -1,15 +1,19 @@
 /** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
 import { type ErrorRecord, type Failure, StoreError } from "../errors.ts";
 import type { ClaimedRun, JournalRecord, RunState, Served, TaskState } from "./batch.ts";
+import type { DefinitionRow, JournalHead, Outline, Timing } from "./inspection.ts";
 import type { Fact, RunnerRow, RunRow } from "./port.ts";
 
 /** A row as a driver gives it: null, text and numbers, by column. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The columns that `decodeRun` reads. */
-export const RUN_COLUMNS =
+/** The columns that `decodeListedRun` needs. */
+export const LISTED_COLUMNS =
   "seq, epoch, owner, state, ended_at, id, workflow, version, key, priority, due_at, created_at, started_at, " +
-  "deadline_at, timeout_ms, cancel_at, crashes, stranded_by, forked_from, trace, reason, tags, error, input";
+  "deadline_at, timeout_ms, cancel_at, crashes, stranded_by, forked_from, trace, reason, tags, error";
+
+/** The columns that `decodeRun` reads. */
+export const RUN_COLUMNS: string = `${LISTED_COLUMNS}, input`;
 
 /** The columns that `decodeRecord` reads. */
 export const RECORD_COLUMNS =
@@ -146,6 +150,53 @@ export function decodeFact(row: Row): Fact {
   const kind = text("kind");
   if (!isFactKind(kind)) throw corrupt("events", row["run"], "kind", `"${kind}" is no kind of fact`);
   return { kind, at: integer("at"), detail: optionalText("detail") };
+}
+
+/** A row of the journal with its output cut: `output_bytes` is the size of the whole. */
+export function decodeHead(row: Row): JournalHead {
+  const { optionalInteger } = reader("tasks", row, row["run"]);
+  return { ...decodeRecord(row), outputBytes: optionalInteger("output_bytes") };
+}
+
+/** A definition without its graph. */
+export function decodeDefinition(row: Row): DefinitionRow {
+  const { text, integer } = reader("workflows", row, undefined);
+  return {
+    workflow: text("workflow"),
+    version: text("version"),
+    structure: text("structure"),
+    createdAt: integer("created_at"),
+  };
+}
+
+/** A run of which only the times are asked for. */
+export function decodeOutline(row: Row): Outline {
+  const { text, integer, optionalInteger } = reader("runs", row, row["seq"]);
+  const state = text("state");
+  if (!isRunState(state)) throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+  return {
+    seq: integer("seq"),
+    workflow: text("workflow"),
+    version: text("version"),
+    state,
+    createdAt: integer("created_at"),
+    startedAt: optionalInteger("started_at"),
+    endedAt: optionalInteger("ended_at"),
+  };
+}
+
+/** A task of which only the times are asked for. */
+export function decodeTiming(row: Row): Timing {
+  const { text, integer, optionalInteger } = reader("tasks", row, row["run"]);
+  const state = text("state");
+  if (!isTaskState(state)) throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
+  return {
+    task: text("task"),
+    state,
+    attempts: integer("attempts"),
+    startedAt: optionalInteger("started_at"),
+    endedAt: optionalInteger("ended_at"),
+  };
 }
 
 /** What the store itself finds wrong with a run, as it is stored. */

@@ -3,6 +3,7 @@ import { batchContract } from "./contract/batches.ts";
 import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
+import { inspectionContract } from "./contract/inspection.ts";
 import { ordersContract } from "./contract/orders.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
@@ -31,6 +32,7 @@ export function storeContract(
   ordersContract(register);
   recoveryContract(register);
   readingContract(register);
+  inspectionContract(register);
   transactionContract(register);
   if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
 }

@@ -1,5 +1,6 @@
 import type { RunState } from "../batch.ts";
-import type { ListQuery, RunCounts, RunRow } from "../port.ts";
+import type { ListQuery } from "../listing.ts";
+import type { RunCounts, RunRow } from "../port.ts";
 import { decodeListedRun, decodeRun, RUN_COLUMNS } from "../rows.ts";
 import { texts } from "./arrays.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
@@ -11,7 +12,8 @@ const BY_ID = `select ${RUN_COLUMNS} from @runs where id = $1::uuid`;
 
 const LIVE_ONES = `select id from @runs where id = any($1::uuid[]) and ended_at is null`;
 
-const FILTER = `
+/** What a list asks for, as `filters()` binds it from `$2` to `$6`. */
+export const FILTER = `
    ($2::text is null or r.workflow = $2::text)
    and ($3::text[] is null or r.state = any($3::text[]))
    and ($4::bigint is null or r.created_at >= $4::bigint)
@@ -106,17 +108,9 @@ export async function endedRuns(session: Session, ids: readonly string[]): Promi
 
 /** Runs, newest first. Where a small index holds all that can match it is asked; else the table is walked from its new end. */
 export async function listRuns(session: Session, query: ListQuery): Promise<readonly RunRow[]> {
-  const { workflow, states, since, until, tags } = query;
+  const { states } = query;
   if (query.limit <= 0 || states?.length === 0) return [];
-  const values: Bindable[] = [
-    String(query.before ?? Number.MAX_SAFE_INTEGER),
-    workflow ?? null,
-    states === undefined ? null : texts([...new Set(states)]),
-    since === undefined ? null : String(since),
-    until === undefined ? null : String(until),
-    tags === undefined || tags.length === 0 ? null : texts(tags),
-    String(query.limit),
-  ];
+  const values = [String(query.before ?? Number.MAX_SAFE_INTEGER), ...filters(query), String(query.limit)];
   const statement = statementFor(states);
   if (statement === LIVE || statement === HELD) {
     const near = await session.read(NEAR_END, values);
@@ -144,6 +138,17 @@ export async function countRuns(session: Session): Promise<RunCounts> {
   }
   const others = Object.values(counts).reduce((sum, count) => sum + count, 0);
   return { ...counts, completed: all - others };
+}
+
+/** The values of `FILTER`. */
+export function filters({ workflow, states, since, until, tags }: ListQuery): readonly Bindable[] {
+  return [
+    workflow ?? null,
+    states === undefined ? null : texts([...new Set(states)]),
+    since === undefined ? null : String(since),
+    until === undefined ? null : String(until),
+    tags === undefined || tags.length === 0 ? null : texts(tags),
+  ];
 }
 
 function isUnsuccessful(state: RunState): boolean {

@@ -102,6 +102,8 @@ const SCHEMA: readonly string[] = [
 export const MIGRATIONS: readonly (readonly string[])[] = [
   SCHEMA,
   [`alter table @runs add column trace text`],
+  // For the inspector. Few runs are forks, and the others are not in it.
+  [`create index runs_forked on @runs (forked_from) where forked_from is not null`],
 ];
 
 /** The tables of a schema. */

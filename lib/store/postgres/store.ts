@@ -8,6 +8,7 @@ import { commitBatch } from "./commit.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
 import { readFacts } from "./facts.ts";
+import { createInspection } from "./inspection.ts";
 import { migrate } from "./migrations.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
@@ -133,6 +134,7 @@ export async function openStoreOn(
     groups: () => readGroups(session),
     unowned: (group, limit) => readUnowned(session, group, limit),
     counts: () => countRuns(session),
+    inspection: createInspection(session),
     prune: prune(session),
 
     watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.isOwn, changed),

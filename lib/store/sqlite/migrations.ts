@@ -101,6 +101,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   SCHEMA,
   // Last in the row, as nearly always empty: it then costs a byte, and only where rows are written whole.
   ["alter table runs add column trace text"],
+  // For the inspector. Few runs are forks, and the others are not in it.
+  [`create index runs_forked on runs (forked_from) where forked_from is not null`],
 ];
 
 /** The version of the schema that this code reads and writes. */

@@ -15,6 +15,8 @@ export type { Clock } from "../../clock.ts";
 export type { ErrorRecord, Failure } from "../../errors.ts";
 export type { Logger } from "../../logger.ts";
 export type * from "../batch.ts";
+export type * from "../inspection.ts";
+export type * from "../listing.ts";
 export type * from "../port.ts";
 export type { Durability } from "./open.ts";
 export type { SqliteStoreOptions } from "./store.ts";

@@ -1,5 +1,6 @@
 import type { RunState } from "../batch.ts";
-import type { ListQuery, RunCounts, RunRow } from "../port.ts";
+import type { ListQuery } from "../listing.ts";
+import type { RunCounts, RunRow } from "../port.ts";
 import { breathe } from "./breathe.ts";
 import { DUE, STRANDED } from "./claim.ts";
 import type { Bindable, Row } from "./driver.ts";
@@ -14,8 +15,11 @@ select value as id
   from json_each($1) as wanted
  where not exists (select 1 from runs where id = wanted.value and ended_at is null)`;
 
-// Malformed JSON in one row's tags must not end the whole list, hence the case: its branches are not reordered.
-const FILTER = `
+/**
+ * What a list asks for, as `filters()` binds it from `$3` on. Malformed JSON in one row's tags must not end the whole
+ * list, hence the case: its branches are not reordered.
+ */
+export const FILTER = `
    ($3 is null or workflow = $3)
    and ($4 is null or state in (select value from json_each($4)))
    and ($5 is null or created_at >= $5)
@@ -157,7 +161,8 @@ function sliceStart(session: Session, end: number, since: number | undefined): n
   return Number(session.get(SLICE_END, end, SLICE_ROWS - 1)?.["seq"] ?? 0);
 }
 
-function filters({ workflow, states, since, until, tags }: ListQuery): Bindable[] {
+/** The values of `FILTER`. */
+export function filters({ workflow, states, since, until, tags }: ListQuery): Bindable[] {
   return [
     workflow,
     states && JSON.stringify(states),

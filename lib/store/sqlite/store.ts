@@ -9,6 +9,7 @@ import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand
 import type { Connection } from "./driver.ts";
 import { readFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
+import { createInspection } from "./inspection.ts";
 import { type Durability, openWriter } from "./open.ts";
 import { order, standingOrders } from "./orders.ts";
 import { prune } from "./prune.ts";
@@ -90,6 +91,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     groups: () => read("read", () => readGroups(session)),
     unowned: (group, limit) => read("read", () => readUnowned(session, group, limit)),
     counts: () => read("read", () => countRuns(session)),
+    inspection: createInspection(session, wake.version),
     prune: prune(session),
 
     // Nobody else can change what is in this process's memory.

@@ -6,6 +6,8 @@ import type { Connection } from "./driver.ts";
 export interface Wake {
   /** Calls `changed` after each change; the answer ends it. */
   watch(changed: () => void): () => void;
+  /** A number that differs after a commit of another connection. */
+  version(): unknown;
   /** Ends all watching. */
   close(): void;
 }
@@ -25,7 +27,7 @@ export function createWake(connection: Connection, clock: Clock, logger: Logger)
   const pragma = connection.prepare("pragma data_version");
   let seen: unknown;
   let cancel: (() => void) | undefined;
-  return { watch, close };
+  return { watch, version, close };
 
   function watch(changed: () => void): () => void {
     // Of its own, as the same function may watch twice.

@@ -1,6 +1,14 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { uuidv7 } from "../../../lib/ids.ts";
-import type { Batch, ClaimRequest, JournalRecord, NewRun, Receipt, RunMove } from "../../../lib/store/batch.ts";
+import type {
+  Batch,
+  ClaimRequest,
+  JournalRecord,
+  NewRun,
+  Receipt,
+  RunMove,
+  RunState,
+} from "../../../lib/store/batch.ts";
 import type { Store } from "../../../lib/store/port.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -159,4 +167,31 @@ export async function write(
 /** A record that every database refuses, as its state is none. */
 export function unstorable(task: string): JournalRecord {
   return record(task, { state: "nonsense" as JournalRecord["state"] });
+}
+
+/** An error as it is stored. */
+export const ERROR = { name: "E", message: "no" };
+
+/** A run in each state; answers their numbers. */
+export async function oneOfEachState(
+  store: Store,
+): Promise<Record<RunState, number>> {
+  const moves: readonly (RunMove | undefined)[] = [
+    undefined,
+    { to: "waiting", dueAt: undefined, release: true },
+    { to: "completed", at: T0 },
+    { to: "failed", at: T0, error: ERROR },
+    { to: "cancelled", at: T0, reason: undefined },
+  ];
+  const owned: number[] = [];
+  for (const move of moves) {
+    const { seq } = await startOwned(store);
+    if (move) await commit(store, { writes: [{ seq, epoch: 1, records: [], move }] });
+    owned.push(seq);
+  }
+  const paused = newRun();
+  const [pending, stopped] = await start(store, newRun(), paused);
+  await store.order(paused.id, { kind: "pause", reason: undefined });
+  const [running, waiting, completed, failed, cancelled] = owned as [number, number, number, number, number];
+  return { pending: pending!, running, waiting, paused: stopped!, completed, failed, cancelled };
 }

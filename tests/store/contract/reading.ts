@@ -1,7 +1,20 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RunMove } from "../../../lib/store/batch.ts";
-import type { ListQuery, Store } from "../../../lib/store/port.ts";
-import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
+import type { ListQuery } from "../../../lib/store/listing.ts";
+import type { Store } from "../../../lib/store/port.ts";
+import {
+  type Case,
+  claimBy,
+  claimed,
+  ERROR,
+  join,
+  newRun,
+  oneOfEachState,
+  record,
+  start,
+  startOwned,
+  T0,
+  write,
+} from "./fixture.ts";
 
 /** Reading, counting, pruning, definitions and wake-ups. */
 export function readingContract(test: Case): void {
@@ -165,8 +178,6 @@ export function readingContract(test: Case): void {
   });
 }
 
-const ERROR = { name: "E", message: "no" };
-
 const ALL: ListQuery = {
   workflow: undefined,
   states: undefined,
@@ -187,27 +198,4 @@ async function moment(clock: { advance(ms: number): void }, happened: () => bool
     clock.advance(50);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-}
-
-async function oneOfEachState(
-  store: Store,
-): Promise<Record<"pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled", number>> {
-  const moves: readonly (RunMove | undefined)[] = [
-    undefined,
-    { to: "waiting", dueAt: undefined, release: true },
-    { to: "completed", at: T0 },
-    { to: "failed", at: T0, error: ERROR },
-    { to: "cancelled", at: T0, reason: undefined },
-  ];
-  const owned: number[] = [];
-  for (const move of moves) {
-    const { seq } = await startOwned(store);
-    if (move) await commit(store, { writes: [{ seq, epoch: 1, records: [], move }] });
-    owned.push(seq);
-  }
-  const paused = newRun();
-  const [pending, stopped] = await start(store, newRun(), paused);
-  await store.order(paused.id, { kind: "pause", reason: undefined });
-  const [running, waiting, completed, failed, cancelled] = owned as [number, number, number, number, number];
-  return { pending: pending!, running, waiting, paused: stopped!, completed, failed, cancelled };
 }
