@@ -20,6 +20,10 @@ export interface Failure {
   readonly attempt: number;
   /** What it threw. */
   readonly error: ErrorRecord;
+  /** When the attempt began, in milliseconds since the epoch; absent where it was not recorded. */
+  readonly startedAt?: number;
+  /** When it ended. */
+  readonly endedAt?: number;
 }
 
 /** The base of every error that Sluice throws for callers to catch. */

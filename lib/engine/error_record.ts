@@ -30,9 +30,9 @@ export function withFailure(failures: readonly Failure[], failure: Failure): Fai
   return kept.map((one, at) => at < kept.length - 10 ? withoutStack(one) : one);
 }
 
-function withoutStack({ taskId, attempt, error }: Failure): Failure {
+function withoutStack({ error, ...failure }: Failure): Failure {
   const { stack: _, ...rest } = error;
-  return { taskId, attempt, error: rest };
+  return { ...failure, error: rest };
 }
 
 function describe(thrown: unknown, depth: number): ErrorRecord {

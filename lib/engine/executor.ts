@@ -207,7 +207,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
       events.deferred(attempt, dueAt);
       return tell(run, { type: "deferred", task, dueAt });
     }
-    const failure = { taskId: definition.id, attempt: attempt.number, error: toErrorRecord(thrown) };
+    const failure = {
+      taskId: definition.id,
+      attempt: attempt.number,
+      error: toErrorRecord(thrown),
+      // Their row tells only of the latest attempt when it was.
+      startedAt: attempt.startedAt,
+      endedAt: now(),
+    };
     run.failures ??= new Map();
     run.failures.set(task, withFailure(run.failures.get(task) ?? [], failure));
     if (next.kind === "fail") {

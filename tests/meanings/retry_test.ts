@@ -32,6 +32,20 @@ test("an attempt that succeeds ends the tries", async () => {
   assertEquals([task?.state, task?.attempts, task?.failures.length], ["completed", 2, 1]);
 });
 
+test("each failed attempt tells when it began and ended", async () => {
+  const flaky = workflow("flaky").task("call", {
+    retry: { attempts: 2, delay: "1s", jitter: false },
+    run: ({ ctx }) => fail(`attempt ${ctx.attempt}`),
+  });
+  await using opened = await open([flaky]);
+  const outcome = await opened.clock.until(opened.runner.execute(flaky));
+  assert(outcome.status === "failed");
+  const [first, second] = outcome.failures.map(({ startedAt, endedAt }) => ({ startedAt, endedAt }));
+  const [task] = await opened.runner.get(outcome.runId).tasks();
+  assertEquals([second?.startedAt, second?.endedAt], [task?.startedAt, task?.endedAt]);
+  assertEquals((second?.startedAt ?? 0) - (first?.endedAt ?? 0), 1_000);
+});
+
 test("an exponential backoff doubles up to maxDelay", async () => {
   const policy = { attempts: 6, delay: "1s", maxDelay: "5s", jitter: false } as const;
   assertEquals(await delaysOf(policy), [1_000, 2_000, 4_000, 5_000, 5_000]);
