@@ -17,16 +17,18 @@ const MOST_OF_A_GROUP = 100;
 
 /**
  * Live runs that nobody owns and that no living runner would claim: another version could not go on with them, they are
- * pinned to a version that is gone, or their workflow is. At most a hundred of each workflow and version.
+ * pinned to a version that is gone, or their workflow is. At most a hundred of each workflow and version, and `most`.
  */
-export async function stranded(store: Store): Promise<StrandedRun[]> {
+export async function stranded(store: Store, most = Infinity): Promise<StrandedRun[]> {
   const now = store.now();
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const lost: StrandedRun[] = [];
   for (const group of await store.groups()) {
     const why = whyStranded(group, runners);
     if (why === undefined) continue;
-    for (const { id, workflow, version, reason } of await store.unowned(group, MOST_OF_A_GROUP)) {
+    const room = Math.min(MOST_OF_A_GROUP, most - lost.length);
+    if (room <= 0) break;
+    for (const { id, workflow, version, reason } of await store.unowned(group, room)) {
       lost.push({ id, workflow, version, reason: group.stranded && reason !== undefined ? `${reason}; ${why}` : why });
     }
   }

@@ -235,7 +235,7 @@ export interface Store {
   /** Which workflows and versions have live runs that nobody owns, paused ones left out. */
   groups(): Promise<readonly Group[]>;
   /** Live runs of a group that nobody owns, paused ones left out, in the order in which they would be claimed. */
-  unowned(group: Group, limit: number): Promise<readonly RunRow[]>;
+  unowned(group: Group, limit: number): Promise<readonly ListedRun[]>;
   /** How many runs are in each state. */
   counts(): Promise<RunCounts>;
   /** What the inspector asks. */

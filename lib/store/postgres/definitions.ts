@@ -1,6 +1,7 @@
 import type { Served } from "../batch.ts";
-import type { Group, RunRow } from "../port.ts";
-import { decodeListedRun, RUN_COLUMNS } from "../rows.ts";
+import type { ListedRun } from "../listing.ts";
+import type { Group } from "../port.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../rows.ts";
 import { texts } from "./arrays.ts";
 import { DUE, groupWalk, STRANDED } from "./claim_sql.ts";
 import { ORDERED } from "./runners.ts";
@@ -71,7 +72,7 @@ select workflow, version, true from stranded`;
 
 const UNOWNED = `
 with recursive ${groupWalk("g.workflow = $1")}
-select ${RUN_COLUMNS}
+select ${LISTED_COLUMNS}
   from (select d.*
           from groups as g
          cross join lateral (
@@ -85,7 +86,7 @@ select ${RUN_COLUMNS}
  limit $3::bigint`;
 
 const UNOWNED_STRANDED = `
-select ${RUN_COLUMNS}
+select ${LISTED_COLUMNS}
   from @runs as r
  where ${STRANDED} and r.workflow = $1 and r.version = $2
  order by r.priority, r.due_at, r.seq
@@ -131,7 +132,7 @@ export async function readGroups(session: Session): Promise<readonly Group[]> {
 }
 
 /** Live runs of a group that nobody owns, in the order in which they would be claimed. */
-export async function readUnowned(session: Session, group: Group, limit: number): Promise<readonly RunRow[]> {
+export async function readUnowned(session: Session, group: Group, limit: number): Promise<readonly ListedRun[]> {
   const { workflow, version, stranded } = group;
   const rows = await session.read(stranded ? UNOWNED_STRANDED : UNOWNED, [workflow, version, String(limit)]);
   return rows.map(decodeListedRun);

@@ -113,7 +113,10 @@ export function createInspection(session: Session): Inspection {
   const ways = searchWays(session);
   return {
     tally: (most) => tallyRuns(session, most),
-    search: (query) => searchRuns(query, ways),
+    async search(query) {
+      const isFindable = [query.workflow ?? "", ...query.tags ?? []].every(isText);
+      return isFindable ? await searchRuns(query, ways) : { runs: [], stoppedAt: undefined };
+    },
     find: (text, limit) => find(session, text, limit),
     forks: async (id, limit) => (await session.read(FORKS, [id, String(limit)])).map(decodeListedRun),
     heads: (seq, query) => heads(session, seq, query),

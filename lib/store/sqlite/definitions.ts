@@ -1,8 +1,9 @@
 import type { Served } from "../batch.ts";
-import type { Group, RunRow } from "../port.ts";
+import type { ListedRun } from "../listing.ts";
+import type { Group } from "../port.ts";
 import { DUE, dueGroups, STRANDED } from "./claim.ts";
 import { ORDERED } from "./orders.ts";
-import { decodeListedRun, RUN_COLUMNS } from "../rows.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 /** A definition to store. */
@@ -42,14 +43,14 @@ select workflow, version
  limit 1`;
 
 const UNOWNED = `
-select ${RUN_COLUMNS}
+select ${LISTED_COLUMNS}
   from runs indexed by runs_due
  where ${DUE} and priority = $1 and workflow = $2 and version = $3
  order by due_at, seq
  limit $4`;
 
 const UNOWNED_STRANDED = `
-select ${RUN_COLUMNS}
+select ${LISTED_COLUMNS}
   from runs indexed by runs_stranded
  where ${STRANDED} and workflow = $1 and version = $2
  order by priority, due_at, seq
@@ -96,10 +97,10 @@ export function readGroups(session: Session): readonly Group[] {
 }
 
 /** Live runs of a group that nobody owns, in the order in which they would be claimed. */
-export function readUnowned(session: Session, group: Group, limit: number): readonly RunRow[] {
+export function readUnowned(session: Session, group: Group, limit: number): readonly ListedRun[] {
   const { workflow, version, stranded } = group;
   if (stranded) return session.all(UNOWNED_STRANDED, workflow, version, limit).map(decodeListedRun);
-  const runs: RunRow[] = [];
+  const runs: ListedRun[] = [];
   for (const { priority, version: of } of dueGroups(session, (name) => name === workflow)) {
     if (of !== version) continue;
     if (runs.length >= limit) break;

@@ -30,6 +30,7 @@ export function inspectionContract(test: Case): void {
       { workflow: "other" },
       { tags: ["a"] },
       { tags: ["a", "b"] },
+      { tags: ["a'\"\\{}%"] },
       { since: T0 + 1 },
       { until: T0 + 1 },
       { states: [] },
@@ -43,6 +44,8 @@ export function inspectionContract(test: Case): void {
       const listed = await store.list({ ...ALL, ...query });
       assertEquals([runs.map(({ seq }) => seq), stoppedAt], [listed.map(({ seq }) => seq), undefined]);
     }
+    assertEquals((await search(store, { workflow: "\0" })).runs, []);
+    assertEquals((await search(store, { tags: ["\ud800", "\0"] })).runs, []);
   });
 
   test("search() looks at no more runs than it may, and says where it stopped", async ({ store }) => {
