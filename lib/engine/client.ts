@@ -4,7 +4,7 @@ import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/port.ts";
 import { catalogOf } from "./catalog.ts";
-import { createDesk, type Desk } from "./desk.ts";
+import { atDesk, createDesk, type Desk } from "./desk.ts";
 import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
@@ -117,9 +117,10 @@ export async function createClient<W extends AnyWorkflow = never>(
     insert: (runs) => outbox.startMany(runs),
     changed: () => Promise.resolve(),
     isQueued: () => false,
+    runner: undefined,
   });
   let stopping: Promise<void> | undefined;
-  return { ...clientMethods<W>(desk), stop, [Symbol.asyncDispose]: stop };
+  return atDesk(desk, { ...clientMethods<W>(desk), stop, [Symbol.asyncDispose]: stop });
 
   function stop(): Promise<void> {
     return stopping ??= shut();

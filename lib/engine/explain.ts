@@ -1,7 +1,8 @@
 import type { Desk } from "./desk.ts";
-import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+import { isOver, type TaskInfo } from "./reading.ts";
 import type { RunState } from "../store/batch.ts";
-import type { RunnerRow, RunRow, Store } from "../store/port.ts";
+import type { ListedRun } from "../store/listing.ts";
+import type { RunnerRow, Store } from "../store/port.ts";
 
 /** One reason why a run is not further. */
 export interface Reason {
@@ -32,28 +33,39 @@ export interface Explanation {
  *
  * @throws {RunNotFoundError} If there is no such run.
  */
-export async function explain({ reader, store, isQueued }: Desk, runId: string): Promise<Explanation> {
-  const row = await reader.row(runId);
-  const reasons = isOver(row.state)
-    ? [endReason(row)]
-    : await openReasons(row, reader, store, (taskId) => isQueued(runId, taskId));
-  return { runId, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
+export async function explain(desk: Desk, runId: string): Promise<Explanation> {
+  const row = await desk.reader.row(runId);
+  return await explainRow(desk, row, isOver(row.state) ? [] : await desk.reader.tasks(row));
 }
 
-function endReason(row: RunRow): Reason {
+/** The same for a run whose row and tasks have been read. */
+export async function explainRow(
+  { store, isQueued }: Desk,
+  row: ListedRun,
+  tasks: readonly OpenTask[],
+): Promise<Explanation> {
+  const reasons = isOver(row.state)
+    ? [endReason(row)]
+    : await openReasons(row, tasks, store, (taskId) => isQueued(row.id, taskId));
+  return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
+}
+
+/** What an explanation looks at in a task. */
+export type OpenTask = Pick<TaskInfo, "id" | "after" | "state" | "attempts" | "dueAt" | "reason" | "error">;
+
+function endReason(row: ListedRun): Reason {
   const why = row.error?.message ?? row.reason;
   return { kind: "ended", message: `it has ended: ${row.state}${why === undefined ? "" : ` (${why})`}` };
 }
 
 async function openReasons(
-  row: RunRow,
-  reader: Reader,
+  row: ListedRun,
+  tasks: readonly OpenTask[],
   store: Store,
   isQueued: (taskId: string) => boolean,
 ): Promise<Reason[]> {
   const now = store.now();
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
-  const tasks = await reader.tasks(row);
   const reasons: Reason[] = [];
   if (row.cancelling) {
     reasons.push({ kind: "cancelling", message: "it is being cancelled: its bodies have 5 s to settle" });
@@ -77,7 +89,7 @@ async function openReasons(
   return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued }))];
 }
 
-function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number): Reason[] {
+function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: number): Reason[] {
   const able = runners.filter((runner) =>
     runner.served.some(({ workflow, version }) =>
       workflow === row.workflow && (!runner.pinned || version === row.version)
@@ -93,7 +105,7 @@ function unownedReasons(row: RunRow, runners: readonly RunnerRow[], now: number)
   return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
 }
 
-function whyNobody(row: RunRow, runners: readonly RunnerRow[]): Reason {
+function whyNobody(row: ListedRun, runners: readonly RunnerRow[]): Reason {
   if (runners.length === 0) return { kind: "runner", message: "no runner is alive" };
   const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
   if (!known) return { kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` };
@@ -101,7 +113,7 @@ function whyNobody(row: RunRow, runners: readonly RunnerRow[]): Reason {
 }
 
 function taskReasons(
-  task: TaskInfo,
+  task: OpenTask,
   { open, now, isQueued }: {
     readonly open: ReadonlySet<string>;
     readonly now: number;
@@ -137,7 +149,7 @@ function taskReasons(
   }
 }
 
-function isOpen(task: TaskInfo): boolean {
+function isOpen(task: OpenTask): boolean {
   return task.state === "pending" || task.state === "running" || task.state === "waiting";
 }
 

@@ -7,6 +7,7 @@ import { decodeJson } from "../definition/json.ts";
 import { recordsOf } from "../definition/records.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
 import type { JournalRecord, RunState, TaskState } from "../store/batch.ts";
+import type { ListedRun } from "../store/listing.ts";
 import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
@@ -206,7 +207,7 @@ function taskInfo(
     id,
     kind,
     after,
-    state: stateOf(row, record),
+    state: taskState(row, record),
     attempts: record?.attempts ?? 0,
     reason: record?.reason,
     output: decodeJson(record?.output, "the output", id),
@@ -225,7 +226,7 @@ function taskInfo(
 }
 
 /** Only results are recorded; where a task without one is follows from where its run is. */
-function stateOf(row: RunRow, record: JournalRecord | undefined): TaskState {
+export function taskState(row: ListedRun, record: JournalRecord | undefined): TaskState {
   const state = record?.state ?? "pending";
   if (state === "completed" || state === "failed" || state === "skipped") return state;
   if (isOver(row.state)) return "cancelled";

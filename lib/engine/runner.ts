@@ -15,7 +15,7 @@ import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
 import { whyIncompatible } from "./compatibility.ts";
-import { createDesk } from "./desk.ts";
+import { atDesk, createDesk } from "./desk.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { createEmitter, listenerOf, tellAll } from "./emitter.ts";
 import { createExecutor } from "./executor.ts";
@@ -32,6 +32,7 @@ import { checkTransactions } from "./transactions.ts";
 import { hasTurn, TURN_MS } from "./suspects.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
+import type { RunnerStats } from "./stats.ts";
 
 /** How long `stop()` lets bodies finish unless it is told otherwise. */
 const DRAIN_MS = 10_000;
@@ -121,6 +122,7 @@ async function openRunner<W extends AnyWorkflow>(
     changed,
     isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
     own: () => executor.ids,
+    runner: () => ({ id: lease.runner, load: load() }),
   });
   const emit = listenerOf(settings);
   const executor = createExecutor({
@@ -205,21 +207,19 @@ async function openRunner<W extends AnyWorkflow>(
   }
   claims.hint();
 
-  const runner: Runner<W> = {
+  const runner = atDesk<Runner<W>>(desk, {
     ...clientMethods<W>(desk),
-    async stats() {
-      const { active, queued } = executor.load;
-      return {
-        runs: await store.counts(),
-        store: store.counters(),
-        runner: { runs: executor.size, active, queued, done: meter.totals() },
-      };
-    },
+    stats: async () => ({ runs: await store.counts(), store: store.counters(), runner: load() }),
     stop,
     [Symbol.asyncDispose]: () => stop(),
-  };
+  });
   keepMetrics(runner, meter.metrics);
   return runner;
+
+  function load(): RunnerStats {
+    const { active, queued } = executor.load;
+    return { runs: executor.size, active, queued, done: meter.totals() };
+  }
 
   /** How many more runs fit in memory. */
   function room(): number {
