@@ -89,8 +89,8 @@ export interface RunHappening {
   readonly at: number;
   /**
    * `run.created`, `run.started`, `run.completed`, `run.failed`, `run.cancelled`, `task.started`, `task.completed`,
-   * `task.failed`, `task.retrying`, `task.skipped`, `task.waiting`, `step.completed`, and the rare facts `fact.cancel`,
-   * `fact.pause`, `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
+   * `task.failed`, `task.retrying`, `task.skipped`, `step.completed`, and the rare facts `fact.cancel`, `fact.pause`,
+   * `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
    */
   readonly kind: string;
   /** The task concerned. */

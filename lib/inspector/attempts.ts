@@ -1,0 +1,47 @@
+import type { ErrorRecord } from "../errors.ts";
+import type { TaskState } from "../store/batch.ts";
+import type { JournalHead } from "../store/inspection.ts";
+import type { AttemptDetail } from "./run_shape.ts";
+
+/** The attempts at a task: those that failed are recorded one by one, of the others only the latest. */
+export function attemptsOf(
+  state: TaskState,
+  head: JournalHead | undefined,
+  isRunOver: boolean,
+  hide: (error: ErrorRecord) => ErrorRecord,
+): readonly AttemptDetail[] {
+  if (head === undefined) return [];
+  const { failures, attempts, startedAt, endedAt } = head;
+  const failed = failures.map(({ attempt, error, ...times }): AttemptDetail => {
+    const isLatest = attempt === attempts;
+    return {
+      number: attempt,
+      state: "failed",
+      startedAt: times.startedAt ?? (isLatest ? startedAt : undefined),
+      endedAt: times.endedAt ?? (isLatest && state === "failed" ? endedAt : undefined),
+      error: hide(error),
+    };
+  });
+  if (attempts === 0 || failed.at(-1)?.number === attempts) return failed;
+  // One that waits has been called and asked to be called again.
+  const last = lastState(state, isRunOver);
+  return last === undefined
+    ? failed
+    : [...failed, { number: attempts, state: last, startedAt, endedAt, error: undefined }];
+}
+
+function lastState(state: TaskState, isRunOver: boolean): AttemptDetail["state"] | undefined {
+  switch (state) {
+    case "completed":
+    case "failed":
+    case "running":
+      return state;
+    case "cancelled":
+      return isRunOver ? "cancelled" : "interrupted";
+    case "pending":
+      return "interrupted";
+    case "waiting":
+    case "skipped":
+      return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Fact, RunRow } from "../store/port.ts";
+import { cut, type Reading } from "./reading.ts";
+import type { AttemptDetail, RunHappening, TaskDetail } from "./run_shape.ts";
+
+const MOST = 2_000;
+
+/** What has happened to a run, oldest first, read off its rows; of very many the earliest are told. */
+export function eventsOf(
+  row: RunRow,
+  tasks: readonly TaskDetail[],
+  facts: readonly Fact[],
+  { redactor }: Reading,
+): { readonly events: readonly RunHappening[]; readonly isTruncated: boolean } {
+  const all = [
+    happening("run.created", row.createdAt),
+    happening("run.started", row.startedAt),
+    ...tasks.flatMap(ofTask),
+    ...facts.map(({ kind, at, detail }) =>
+      happening(`fact.${kind}`, at, { detail: redactor.text(["reason"], detail) })
+    ),
+    happening(`run.${row.state}`, row.endedAt, { detail: endOf(row, redactor) }),
+  ].flatMap((one) => one ?? []);
+  // Stable, so that what is of the same millisecond stays in the order of cause and effect.
+  all.sort((a, b) => a.at - b.at);
+  return { events: all.slice(0, MOST), isTruncated: all.length > MOST };
+}
+
+interface More {
+  readonly taskId?: string;
+  readonly attempt?: number;
+  readonly detail?: string | undefined;
+}
+
+/** Nothing where it is not known when. */
+function happening(kind: string, at: number | undefined, more: More = {}): RunHappening | undefined {
+  const { taskId, attempt, detail } = more;
+  return at === undefined ? undefined : { at, kind, taskId, attempt, detail: detail && cut(detail) };
+}
+
+function ofTask(task: TaskDetail): readonly (RunHappening | undefined)[] {
+  const { id: taskId, history, steps, state, endedAt, reason } = task;
+  return [
+    ...history.flatMap((attempt) => ofAttempt(task, attempt)),
+    ...steps.map((step) => happening("step.completed", step.endedAt, { taskId, detail: step.name })),
+    state === "skipped" ? happening("task.skipped", endedAt, { taskId, detail: reason }) : undefined,
+  ];
+}
+
+function ofAttempt(task: TaskDetail, { number, state, startedAt, endedAt, error }: AttemptDetail) {
+  const of = { taskId: task.id, attempt: number };
+  const started = happening("task.started", startedAt, of);
+  if (state === "completed") return [started, happening("task.completed", endedAt, of)];
+  if (state !== "failed") return [started];
+  const kind = task.state === "failed" && number === task.attempts ? "task.failed" : "task.retrying";
+  return [started, happening(kind, endedAt, { ...of, detail: error && `${error.name}: ${error.message}` })];
+}
+
+function endOf({ error, reason, state }: RunRow, redactor: Reading["redactor"]): string | undefined {
+  const shown = redactor.error(["error"], error);
+  if (state === "failed" && shown !== undefined) return `${shown.name}: ${shown.message}`;
+  return state === "cancelled" ? redactor.text(["reason"], reason) : undefined;
+}

@@ -1,0 +1,216 @@
+/**
+ * Tells browsers, by server-sent events, that something has changed; what it is they fetch. One reader looks for all of
+ * them, and only while there are any: about once a second, sooner after a hint, and less often where a look is costly.
+ * What a browser does not take is never queued for it: it is told once that something has changed, however often it did.
+ *
+ * @module
+ */
+import { systemClock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { Store } from "../store/port.ts";
+
+/** The shared reader. */
+export interface Live {
+  /**
+   * The events of a run, or (`undefined`) of all lists, as the body of an answer: `changed` whenever it is no longer as in
+   * `seen`, a mark that `mark()` gave, and `ended` when nothing can change any more. `undefined` if there are too many.
+   */
+  open(runId: string | undefined, seen: string | undefined): ReadableStream<Uint8Array> | undefined;
+  /** Stands for how a run, or all lists, are now. */
+  mark(runId: string | undefined): Promise<string>;
+  /** How many streams are open. */
+  readonly size: number;
+}
+
+/** How often things are done; for tests. */
+export interface LiveTimes {
+  /** Between two looks. */
+  readonly lookMs: number;
+  /** Between a hint and a look, at least. */
+  readonly hintMs: number;
+  /** Between two signs of life. */
+  readonly beatMs: number;
+  /** How long a browser may take nothing. */
+  readonly patienceMs: number;
+}
+
+/** How often things are done. */
+export const LIVE_TIMES: LiveTimes = { lookMs: 1_000, hintMs: 250, beatMs: 15_000, patienceMs: 60_000 };
+
+// A look may take one part in so many of the time.
+const REST_FACTOR = 20;
+
+/** Each costs a connection and a few hundred bytes. */
+const MOST_STREAMS = 10_000;
+
+/** Runs that are looked at together; of more, each has its turn. */
+const MOST_RUNS = 200;
+
+interface Watcher {
+  readonly runId: string | undefined;
+  seen: string | undefined;
+  /** What it is to be told. */
+  news: "changed" | "ended" | "beat" | undefined;
+  /** When it took something last. */
+  takenAt: number;
+  /** Wakes its stream. */
+  wake: (() => void) | undefined;
+  /** Ends its stream. */
+  readonly end: () => void;
+}
+
+/** A reader over a store; it reads nothing until somebody watches. */
+export function createLive(store: Store, logger: Logger, times: LiveTimes = LIVE_TIMES): Live {
+  const { inspection } = store;
+  const watchers = new Set<Watcher>();
+  const text = new TextEncoder();
+  let unwatch: (() => void) | undefined;
+  let cancelLook: (() => void) | undefined;
+  let cancelBeat: (() => void) | undefined;
+  let lookedAt = -Infinity;
+  let lookMs = 0;
+  let isLooking = false;
+  let turn = 0;
+  return {
+    open,
+    mark: async (runId) => {
+      if (runId === undefined) return markOf(await inspection.pulse());
+      return markOf((await inspection.pulses([runId])).get(runId)?.text ?? "");
+    },
+    get size() {
+      return watchers.size;
+    },
+  };
+
+  function open(runId: string | undefined, seen: string | undefined): ReadableStream<Uint8Array> | undefined {
+    if (watchers.size >= MOST_STREAMS) return undefined;
+    let watcher: Watcher | undefined;
+    return new ReadableStream<Uint8Array>({
+      start(controller) {
+        watcher = { runId, seen, news: "beat", takenAt: performance.now(), wake: undefined, end };
+        watchers.add(watcher);
+        begin();
+
+        function end(): void {
+          try {
+            controller.close();
+          } catch {
+            // It was cancelled.
+          }
+        }
+      },
+      async pull(controller) {
+        const one = watcher!;
+        if (one.news === undefined) await new Promise<void>((resolve) => one.wake = resolve);
+        const { news } = one;
+        if (news === undefined) return;
+        one.news = undefined;
+        one.takenAt = performance.now();
+        controller.enqueue(text.encode(news === "beat" ? ":\n\n" : `event: ${news}\ndata: {"at":${store.now()}}\n\n`));
+        if (news === "ended") drop(one);
+      },
+      cancel() {
+        if (watcher !== undefined) drop(watcher);
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  function tell(watcher: Watcher, news: "changed" | "ended" | "beat"): void {
+    if (watcher.news === "ended" || (news === "beat" && watcher.news !== undefined)) return;
+    watcher.news = news;
+    watcher.wake?.();
+    watcher.wake = undefined;
+  }
+
+  function drop(watcher: Watcher): void {
+    watchers.delete(watcher);
+    watcher.wake?.();
+    watcher.end();
+    if (watchers.size === 0) rest();
+  }
+
+  function begin(): void {
+    unwatch ??= store.watch(soon);
+    cancelBeat ??= systemClock.after(times.beatMs, beat, true);
+    cancelLook ??= systemClock.after(Math.min(times.hintMs, times.lookMs), () => void look(), true);
+  }
+
+  function rest(): void {
+    unwatch?.();
+    cancelLook?.();
+    cancelBeat?.();
+    unwatch = cancelLook = cancelBeat = undefined;
+  }
+
+  function beat(): void {
+    const now = performance.now();
+    for (const watcher of [...watchers]) {
+      const isGone = watcher.news !== undefined && now - watcher.takenAt > times.patienceMs;
+      if (isGone) drop(watcher);
+      else tell(watcher, "beat");
+    }
+    if (watchers.size > 0) cancelBeat = systemClock.after(times.beatMs, beat, true);
+  }
+
+  function soon(): void {
+    if (isLooking || watchers.size === 0) return;
+    arm(times.hintMs);
+  }
+
+  /** Hints that keep coming do not put a look off: it is always so long after the last one. */
+  function arm(ms: number): void {
+    cancelLook?.();
+    const restMs = Math.max(ms, lookMs * REST_FACTOR) - (performance.now() - lookedAt);
+    cancelLook = systemClock.after(Math.max(0, restMs), () => void look(), true);
+  }
+
+  async function look(): Promise<void> {
+    isLooking = true;
+    lookedAt = performance.now();
+    try {
+      await lookAtLists();
+      await lookAtRuns();
+    } catch (error) {
+      // A store that fails for good was closed, along with the runner or client.
+      logger.debug("Cannot see what has changed; those who watch are sent away", { error: String(error) });
+      for (const watcher of [...watchers]) drop(watcher);
+    }
+    lookMs = performance.now() - lookedAt;
+    isLooking = false;
+    if (watchers.size > 0) arm(times.lookMs);
+  }
+
+  async function lookAtLists(): Promise<void> {
+    const lists = [...watchers].filter(({ runId }) => runId === undefined);
+    if (lists.length === 0) return;
+    const mark = markOf(await inspection.pulse());
+    for (const watcher of lists) compare(watcher, mark);
+  }
+
+  async function lookAtRuns(): Promise<void> {
+    const ids = [...new Set([...watchers].flatMap(({ runId }) => runId ?? []))];
+    if (ids.length === 0) return;
+    turn = turn >= ids.length ? 0 : turn;
+    const some = new Set(ids.slice(turn, turn + MOST_RUNS));
+    turn += MOST_RUNS;
+    const pulses = await inspection.pulses([...some]);
+    for (const watcher of [...watchers]) {
+      if (watcher.runId === undefined || !some.has(watcher.runId)) continue;
+      const pulse = pulses.get(watcher.runId);
+      if (pulse === undefined || pulse.isOver) tell(watcher, "ended");
+      else compare(watcher, markOf(pulse.text));
+    }
+  }
+
+  function compare(watcher: Watcher, mark: string): void {
+    if (watcher.seen !== undefined && watcher.seen !== mark) tell(watcher, "changed");
+    watcher.seen = mark;
+  }
+}
+
+/** A short stand-in for a text: FNV-1a. Two texts in four thousand million share one. */
+function markOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(36);
+}

@@ -1,0 +1,45 @@
+import { STEP } from "../engine/live_run.ts";
+import type { PayloadName } from "../store/inspection.ts";
+import { rowOf } from "./load_run.ts";
+import { type Asked, type Reading, Refusal } from "./reading.ts";
+
+/**
+ * The whole of an input.
+ *
+ * @throws {Refusal} If there is none.
+ */
+export async function loadInput(reading: Reading, { params }: Asked): Promise<string> {
+  const { input } = await rowOf(reading, params["id"] ?? "");
+  return shown(reading, ["input"], input);
+}
+
+/**
+ * The whole of an output of a task.
+ *
+ * @throws {Refusal} If there is none.
+ */
+export async function loadOutput(reading: Reading, { params }: Asked): Promise<string> {
+  const task = params["task"] ?? "";
+  return await load(reading, params["id"] ?? "", { kind: "output", task, part: "" }, ["tasks", task, "output"]);
+}
+
+/**
+ * The whole of an output of a step.
+ *
+ * @throws {Refusal} If there is none.
+ */
+export async function loadStep(reading: Reading, { params }: Asked): Promise<string> {
+  const { task = "", name = "" } = params;
+  const path = ["tasks", task, "steps", name];
+  return await load(reading, params["id"] ?? "", { kind: "output", task, part: `${STEP}${name}` }, path);
+}
+
+async function load(reading: Reading, id: string, name: PayloadName, path: readonly string[]): Promise<string> {
+  const { seq } = await rowOf(reading, id);
+  return shown(reading, path, await reading.desk.store.inspection.payload(seq, name));
+}
+
+function shown({ redactor }: Reading, path: readonly string[], text: string | undefined): string {
+  if (text === undefined) throw new Refusal(404, "There is no such payload");
+  return redactor.json(path, text);
+}

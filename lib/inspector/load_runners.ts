@@ -1,0 +1,57 @@
+import { stranded } from "../engine/stranded.ts";
+import { COUNTED } from "./load_runs.ts";
+import { answer, type Reading } from "./reading.ts";
+import type { RunnersPage, SchedulesPage } from "./shapes.ts";
+
+const MOST_STRANDED = 100;
+
+/** The runners, what waits for them, and what none of them can carry on. */
+export async function loadRunners(reading: Reading): Promise<RunnersPage> {
+  const { desk, path } = reading;
+  const { store } = desk;
+  const [rows, owned, tally, lost] = await Promise.all([
+    store.runners(),
+    store.inspection.owned(COUNTED),
+    store.inspection.tally(COUNTED),
+    stranded(store, MOST_STRANDED),
+  ]);
+  const now = store.now();
+  const own = desk.runner?.();
+  const { count, isCapped } = tally.backlog;
+  return {
+    ...answer(reading),
+    runners: rows.map((row) => ({
+      id: row.id,
+      host: row.host,
+      pid: row.pid,
+      startedAt: row.startedAt,
+      leaseUntil: row.leaseUntil,
+      isAlive: row.leaseUntil > now,
+      isThis: row.id === own?.id,
+      workflows: row.served.map(({ workflow, version }) => ({
+        name: workflow,
+        version,
+        href: `${path("workflows", workflow)}?version=${encodeURIComponent(version)}`,
+      })),
+      isPinned: row.pinned,
+      concurrency: row.concurrency,
+      maxRuns: row.maxRuns,
+      runs: { count: owned.counts.get(row.id) ?? 0, precision: owned.isCapped ? "atLeast" : "exact" },
+      bodies: row.id === own?.id ? { active: own.load.active, queued: own.load.queued } : undefined,
+    })),
+    backlog: { count, precision: isCapped ? "atLeast" : "exact" },
+    oldestDueAt: tally.oldestDueAt,
+    stranded: lost.map(({ id, workflow, reason }) => ({
+      id,
+      href: path("runs", id),
+      state: undefined,
+      workflow,
+      reason,
+    })),
+  };
+}
+
+/** Schedules, of which the engine has none so far. */
+export function loadSchedules(reading: Reading): Promise<SchedulesPage> {
+  return Promise.resolve({ ...answer(reading), schedules: [] });
+}

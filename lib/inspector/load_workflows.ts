@@ -1,0 +1,55 @@
+import type { RunnerRow } from "../store/port.ts";
+import type { Served } from "../store/batch.ts";
+import { answer, type Reading } from "./reading.ts";
+import { groupBy, sampleOf } from "./sample.ts";
+import type { WorkflowsPage } from "./shapes.ts";
+
+const MOST_DEFINITIONS = 1_000;
+const SAMPLED = 5_000;
+
+/** The workflows that runners have brought, with what the latest runs of the store were like. */
+export async function loadWorkflows(reading: Reading): Promise<WorkflowsPage> {
+  const { desk: { store }, path } = reading;
+  const [definitions, latest, runners] = await Promise.all([
+    store.inspection.definitions(MOST_DEFINITIONS),
+    store.inspection.latest(undefined, SAMPLED, SAMPLED),
+    aliveRunners(reading),
+  ]);
+  const runs = groupBy(latest, ({ workflow }) => workflow);
+  const workflows = [...groupBy(definitions, ({ workflow }) => workflow)].map(([name, versions]) => {
+    const newest = versions.reduce((newest, one) => one.createdAt > newest.createdAt ? one : newest);
+    return {
+      name,
+      href: path("workflows", name),
+      runsHref: runsHref(reading, name),
+      versions: versions.length,
+      latestVersion: newest.version,
+      definedAt: newest.createdAt,
+      runners: runnersOf(runners, ({ workflow }) => workflow === name),
+      sample: sampleOf(runs.get(name) ?? []),
+    };
+  });
+  return {
+    ...answer(reading),
+    workflows: workflows.sort((a, b) => a.name < b.name ? -1 : 1),
+    sampled: latest.length,
+    isTruncated: definitions.length === MOST_DEFINITIONS,
+  };
+}
+
+/** Runners whose lease holds. */
+export async function aliveRunners({ desk: { store } }: Reading): Promise<readonly RunnerRow[]> {
+  const runners = await store.runners();
+  const now = store.now();
+  return runners.filter(({ leaseUntil }) => leaseUntil > now);
+}
+
+/** Ids of those that serve something. */
+export function runnersOf(runners: readonly RunnerRow[], isServed: (served: Served) => boolean): readonly number[] {
+  return runners.filter(({ served }) => served.some(isServed)).map(({ id }) => id);
+}
+
+/** The runs of a workflow. */
+export function runsHref({ path }: Reading, workflow: string): string {
+  return `${path("runs")}?workflow=${encodeURIComponent(workflow)}`;
+}

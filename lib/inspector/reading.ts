@@ -1,0 +1,91 @@
+import { type Desk, deskOf, detachedDesk } from "../engine/desk.ts";
+import type { Logger } from "../logger.ts";
+import type { ListedRun } from "../store/listing.ts";
+import type { Store } from "../store/port.ts";
+import type { Redactor } from "./redact.ts";
+import type { Answer, RunLink, RunSummary } from "./shapes.ts";
+
+/** What the loaders of all pages read from, and how they tell it. */
+export interface Reading {
+  /** What the inspector was made of. */
+  readonly desk: Desk;
+  /** Hides what nobody is to see. */
+  readonly redactor: Redactor;
+  /** The path of a page or of the API. */
+  path(...segments: readonly string[]): string;
+}
+
+/** What somebody asked for. */
+export interface Asked {
+  /** Parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What follows `?`. */
+  readonly query: URLSearchParams;
+}
+
+/** Thrown by a loader where it has no answer: `status` says why not. */
+export class Refusal extends Error {
+  /** Names the class. */
+  override name = "Refusal";
+  /** The status of the answer. */
+  readonly status: 400 | 404;
+  /** An answer that is none; the message is shown to whoever asked. */
+  constructor(status: 400 | 404, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The desk of a runner or client, or one for a store. */
+export function deskFor(target: object, logger: Logger): Desk {
+  const desk = deskOf(target);
+  if (desk !== undefined) return desk;
+  if ("inspection" in target && "now" in target) return detachedDesk(target as Store, logger);
+  throw new TypeError("Cannot inspect: a runner, a client or an open store is needed");
+}
+
+/** Paths below a base path. */
+export function pathsBelow(basePath: string): Reading["path"] {
+  return (...segments) => `${basePath}/${segments.map(encodeURIComponent).join("/")}`;
+}
+
+/** What every answer begins with. */
+export function answer({ desk: { store } }: Reading): Answer {
+  return { at: store.now(), store: store.name };
+}
+
+/** A run as lists tell it. */
+export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
+  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, crashes, dueAt } = row;
+  const error = redactor.error(["error"], row.error);
+  return {
+    id,
+    href: path("runs", id),
+    workflow,
+    version,
+    state,
+    key: redactor.text(["key"], key),
+    priority,
+    tags: tags.map((tag) => redactor.text(["tags"], tag)),
+    createdAt,
+    startedAt,
+    endedAt,
+    dueAt: state === "pending" || state === "waiting" ? dueAt : undefined,
+    runner: row.owner,
+    failure: error && cut(`${error.name}: ${error.message}`),
+    reason: redactor.text(["reason"], row.reason),
+    isCancelling: row.cancelling,
+    isStranded: row.strandedBy !== undefined,
+    crashes,
+  };
+}
+
+/** A link to a run. */
+export function linkTo({ id, state }: Pick<ListedRun, "id"> & Partial<ListedRun>, { path }: Reading): RunLink {
+  return { id, href: path("runs", id), state };
+}
+
+/** The beginning of a text, where the whole would be too much. */
+export function cut(text: string, longest = 300): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}…`;
+}
