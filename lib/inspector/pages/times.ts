@@ -1,0 +1,77 @@
+import { type Html, markup } from "./html.ts";
+
+/** A moment, told as its distance from `now`; the whole date stands in `datetime` and in the tooltip. */
+export function moment(at: number, now: number): Html {
+  const iso = isoOf(at);
+  return markup`<time datetime="${iso}" title="${inFull(iso)}" data-relative>${relative(at - now)}</time>`;
+}
+
+/** A moment as date and time of day, UTC. */
+export function date(at: number): Html {
+  const iso = isoOf(at);
+  return markup`<time datetime="${iso}">${inFull(iso)}</time>`;
+}
+
+/**
+ * A length of time in at most two units.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0, 312, 1_240, 75_000, 7_500_000, 300_000_000].map(duration), [
+ *   "0 ms",
+ *   "312 ms",
+ *   "1.24 s",
+ *   "1 min 15 s",
+ *   "2 h 5 min",
+ *   "3 d 11 h",
+ * ]);
+ * ```
+ */
+export function duration(ms: number): string {
+  const whole = Math.max(0, Math.round(ms));
+  if (whole < 1_000) return `${whole} ms`;
+  if (whole < 59_950) return `${Number((whole / 1_000).toFixed(whole < 10_000 ? 2 : 1))} s`;
+  // Rounded first, so that no "1 min 60 s" comes out.
+  const seconds = Math.round(whole / 1_000);
+  if (seconds < 3_600) return twoUnits(seconds, 60, "min", "s");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 24 * 60) return twoUnits(minutes, 60, "h", "min");
+  return twoUnits(Math.round(minutes / 60), 24, "d", "h");
+}
+
+/**
+ * A distance from now, in words; negative is the past.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([-90_000, 400, 7_200_000].map(relative), ["1 min ago", "now", "in 2 h"]);
+ * ```
+ */
+export function relative(ms: number): string {
+  const seconds = Math.floor(Math.abs(ms) / 1_000);
+  if (seconds < 1) return "now";
+  const [size, unit] = UNITS.find(([size]) => seconds >= size)!;
+  const words = `${Math.floor(seconds / size)} ${unit}`;
+  return ms < 0 ? `${words} ago` : `in ${words}`;
+}
+
+const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]] as const;
+
+function twoUnits(count: number, size: number, large: string, small: string): string {
+  const rest = count % size;
+  return `${Math.floor(count / size)} ${large}${rest === 0 ? "" : ` ${rest} ${small}`}`;
+}
+
+function inFull(iso: string): string {
+  return iso.replace("T", " ").replace(/(\.000)?Z$/, " UTC");
+}
+
+// A row edited by hand may hold a time that is no date.
+function isoOf(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? "1970-01-01T00:00:00.000Z" : date.toISOString();
+}
