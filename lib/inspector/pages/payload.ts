@@ -1,0 +1,58 @@
+import type { ErrorRecord } from "../../errors.ts";
+import type { Payload } from "../run_shape.ts";
+import { type Html, markup } from "./html.ts";
+import { grouped } from "./labels.ts";
+
+/** A payload, laid out for reading where all of it is there; else its beginning, with a link to the whole. */
+export function payloadView({ text, bytes, isTruncated, href }: Payload, label: string): Html {
+  return markup`
+<pre class="json" tabindex="0" role="region" aria-label="${label}">${isTruncated ? text : readable(text)}</pre>
+<p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${
+    isTruncated &&
+    markup`; this is the beginning`
+  }</p>
+`;
+}
+
+/** An error with its causes and where they were thrown. */
+export function errorView(error: ErrorRecord): Html {
+  const { name, message, code, stack, cause } = error;
+  return markup`
+<div class="error">
+<p><strong>${clip(name, 200)}</strong>${code !== undefined && markup`<code>${clip(code, 200)}</code>`}: ${
+    clip(message)
+  }</p>
+    ${
+    stack !== undefined && markup`
+<details>
+<summary>Where it was thrown</summary>
+<pre tabindex="0" role="region" aria-label="Stack of ${name}">${clip(stack)}</pre>
+</details>
+`
+  }
+    ${cause !== undefined && markup`<div class="cause"><p class="note">caused by</p>${errorView(cause)}</div>`}
+</div>
+`;
+}
+
+/** Text that may have any length, cut where a page would suffer from it. */
+export function clip(text: string, most: number = MOST_TEXT): Html {
+  if (text.length <= most) return markup`${text}`;
+  const left = grouped(text.length - most);
+  return markup`${text.slice(0, most).toWellFormed()}… <span class="note">(${left} characters more)</span>`;
+}
+
+const MOST_TEXT = 4_000;
+
+function size(bytes: number): string {
+  if (bytes < 10_000) return `${grouped(bytes)} bytes`;
+  return bytes < 1_000_000 ? `${Math.round(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function readable(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
+}

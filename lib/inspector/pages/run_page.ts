@@ -1,0 +1,186 @@
+import type { ExplanationDetail, RunHappening, RunPage, TaskDetail } from "../run_shape.ts";
+import type { RunLink, View } from "../shapes.ts";
+import { type DrawnTask, graphSvg } from "./graph_svg.ts";
+import { type Hole, type Html, markup } from "./html.ts";
+import { counted, taskAnchor } from "./labels.ts";
+import { page } from "./page.ts";
+import { clip, errorView, payloadView } from "./payload.ts";
+import { stateBadge } from "./states.ts";
+import { table } from "./table.ts";
+import { fact, marksOf, noteOf, taskList } from "./task_list.ts";
+import { date, duration, moment } from "./times.ts";
+
+/** One run. */
+export function runPage(data: RunPage, view: View): Html {
+  const { run, tasks } = data;
+  const ended = tasks.filter(({ state }) => state !== "pending" && state !== "running" && state !== "waiting").length;
+  return page({
+    title: `${run.workflow} ${run.state}`,
+    section: "runs",
+    answer: data,
+    jsonHref: `${view.basePath}/api/runs/${encodeURIComponent(run.id)}`,
+    status: `${run.workflow} is ${run.state}: ${ended} of ${counted(tasks.length, "task")} ended`,
+    isMoving: run.endedAt === undefined,
+    content: markup`
+<p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
+<h1>${run.workflow} ${stateBadge(run.state)}</h1>
+<p class="id-line"><code>${run.id}</code></p>
+      ${run.error && markup`<section aria-label="Why it failed">${errorView(run.error)}</section>`}
+      ${explanation(data)}
+      ${facts(data)}
+      ${graph(data)}
+      ${taskList(data)}
+      ${
+      run.input &&
+      markup`<section aria-labelledby="input"><h2 id="input">Input</h2>${payloadView(run.input, "Input")}</section>`
+    }
+      ${related(data)}
+      ${happenings(data)}
+    `,
+  }, view);
+}
+
+function explanation({ run, explanation, at }: RunPage): Html | undefined {
+  if (run.endedAt !== undefined) {
+    if (run.reason === undefined) return undefined;
+    return markup`
+<section class="why-box" aria-label="Reason">
+<p>${clip(run.reason)}</p>
+</section>
+`;
+  }
+  const { reasons } = explanation;
+  const shown = reasons.slice(0, MOST_REASONS);
+  const rest = reasons.length - shown.length;
+  return markup`
+<section class="why-box" aria-labelledby="why">
+<h2 id="why">Where it is</h2>
+<ul>${shown.map((reason) => markup`<li>${reasonView(reason, at)}</li>`)}${
+    rest > 0 &&
+    markup`<li>and ${counted(rest, "other reason")}</li>`
+  }</ul>
+</section>
+`;
+}
+
+const MOST_REASONS = 8;
+
+function reasonView({ message, taskId, dueAt }: ExplanationDetail["reasons"][number], at: number): Html {
+  const when = dueAt !== undefined && markup` <span class="note">(${moment(dueAt, at)})</span>`;
+  if (taskId === undefined) return markup`${clip(message, 600)}${when}`;
+  return markup`<a href="#${taskAnchor(taskId)}">${clip(message, 600)}</a>${when}`;
+}
+
+function facts({ run, at, workflowHref }: RunPage): Html {
+  const { startedAt, endedAt, key, tags } = run;
+  return markup`<dl class="facts" id="facts">
+${fact("Inserted", markup`${date(run.createdAt)} <span class="note">${moment(run.createdAt, at)}</span>`)}
+${
+    startedAt !== undefined &&
+    fact("First taken", startedAt - run.createdAt < 1 ? "at once" : `after ${duration(startedAt - run.createdAt)}`)
+  }
+${
+    startedAt !== undefined && endedAt !== undefined
+      ? fact("Took", duration(endedAt - startedAt))
+      : startedAt !== undefined && fact("So far", duration(at - startedAt))
+  }
+${endedAt !== undefined && fact("Ended", date(endedAt))}
+${run.dueAt !== undefined && fact("Due", moment(run.dueAt, at))}
+${run.deadlineAt !== undefined && endedAt === undefined && fact("Must end", moment(run.deadlineAt, at))}
+${run.timeoutMs !== undefined && fact("Time limit", duration(run.timeoutMs))}
+${key !== undefined && fact("Key", markup`<code>${key}</code>`)}
+${
+    tags.length > 0 && fact(
+      "Tags",
+      markup`${tags.map((tag) => markup` <span class="chip">${tag}</span>`)}`,
+    )
+  }
+${run.priority !== 0 && fact("Priority", `${run.priority}`)}
+${fact("Version", markup`<a href="${workflowHref}"><code>${run.version}</code></a>`)}
+${run.strandedBy !== undefined && fact("Stranded by", markup`version <code>${run.strandedBy}</code>`)}
+${run.runner !== undefined && fact("Runner", `${run.runner}`)}
+${run.epoch > 1 && fact("Changed hands", counted(run.epoch - 1, "time"))}
+${run.crashes > 0 && fact("Crashes", `${counted(run.crashes, "runner")} died with it`)}
+</dl>`;
+}
+
+function graph(data: RunPage): Html {
+  const { graph, tasks, at, run } = data;
+  const details = new Map(tasks.map((task) => [task.id, task]));
+  const drawn = graph.tasks.map((node): DrawnTask => {
+    const task = details.get(node.id);
+    return {
+      ...node,
+      state: task?.state,
+      note: task === undefined ? "" : noteOf(task, at),
+      done: task?.state === "running" ? shareOf(task) : undefined,
+      marks: marksOf(node, graph),
+    };
+  });
+  return markup`<section aria-labelledby="graph">
+<h2 id="graph">Graph</h2>
+${
+    !graph.isKnown &&
+    markup`<p class="note">The definition of this version is not stored: these are the tasks that have left a trace.</p>`
+  }
+${graphSvg(drawn, `The graph of this run of ${run.workflow}`)}
+</section>`;
+}
+
+function shareOf({ progress }: TaskDetail): number | undefined {
+  if (progress?.total === undefined || !(progress.total > 0)) return undefined;
+  return Math.max(0, Math.min(1, progress.done / progress.total));
+}
+
+function related({ links }: RunPage): Html | undefined {
+  const { forkedFrom, forks, parent, children } = links;
+  const groups: readonly (readonly [string, readonly RunLink[]])[] = [
+    ["Sub-run of", parent ? [parent] : []],
+    ["Sub-runs", children],
+    ["Forked from", forkedFrom ? [forkedFrom] : []],
+    ["Forks", forks],
+  ];
+  const some = groups.filter(([, runs]) => runs.length > 0);
+  if (some.length === 0) return undefined;
+  return markup`
+<section aria-labelledby="related">
+<h2 id="related">Related runs</h2>
+<dl class="facts">${some.map(([term, runs]) => fact(term, markup`${runs.map(runLink)}`))}</dl>
+</section>
+`;
+}
+
+/** A run as a link with its state. */
+export function runLink({ id, href, state }: RunLink): Html {
+  return markup`
+<span class="run-link"><a href="${href}"><code>${id}</code></a> ${
+    state === undefined ? markup`<span class="note">gone</span>` : stateBadge(state)
+  }</span>
+  `;
+}
+
+function happenings({ events, run }: RunPage): Html {
+  return markup`<section aria-labelledby="events">
+<h2 id="events">What happened</h2>
+${
+    table({
+      id: "happenings",
+      caption: "What happened, oldest first",
+      heads: [{ number: "After" }, "What", "Task", "In words"],
+      rows: events.map((event) => happening(event, run.createdAt)),
+    })
+  }
+</section>`;
+}
+
+function happening({ at, kind, taskId, attempt, detail }: RunHappening, start: number): Html {
+  const task: Hole = taskId !== undefined && markup`<a href="#${taskAnchor(taskId)}"><code>${taskId}</code></a>`;
+  return markup`
+<tr>
+<td class="number"><time datetime="${new Date(at).toISOString()}">${duration(at - start)}</time></td>
+<td>${kind.replace(/^fact\./, "")}</td>
+<td>${task}${attempt !== undefined && attempt > 1 && markup` <span class="note">attempt ${attempt}</span>`}</td>
+<td>${detail !== undefined && clip(detail, 300)}</td>
+</tr>
+`;
+}

@@ -1,0 +1,109 @@
+import type { RunnersPage, RunnerSummary, View } from "../shapes.ts";
+import { type Html, markup } from "./html.ts";
+import { counted } from "./labels.ts";
+import { page } from "./page.ts";
+import { clip } from "./payload.ts";
+import { countWords } from "./runs_page.ts";
+import { stateBadge } from "./states.ts";
+import { table } from "./table.ts";
+import { fact } from "./task_list.ts";
+import { moment } from "./times.ts";
+
+/** Who executes runs, and what nobody does. */
+export function runnersPage(data: RunnersPage, view: View): Html {
+  const { runners, backlog, oldestDueAt, stranded, at } = data;
+  return page({
+    title: "Runners",
+    section: "runners",
+    answer: data,
+    jsonHref: `${view.basePath}/api/runners`,
+    content: markup`
+<h1>Runners</h1>
+<dl class="facts">
+      ${fact("Alive", `${runners.filter(({ isAlive }) => isAlive).length}`)}
+      ${fact("Runs that are due and wait for one", countWords(backlog))}
+      ${oldestDueAt !== undefined && fact("The oldest was due", moment(oldestDueAt, at))}
+</dl>
+      ${
+      runners.length === 0 ? markup`<p class="empty">No runner has joined: runs wait until one does.</p>` : table({
+        id: "runners",
+        caption: "Runners by number",
+        heads: ["Runner", "Lease", "Joined", { number: "Runs" }, { number: "Bodies" }, "Workflows"],
+        rows: runners.map((runner) => runnerRow(runner, at)),
+      })
+    }
+      ${stranded.length > 0 && strandedTable(stranded)}
+    `,
+  }, view);
+}
+
+function runnerRow(runner: RunnerSummary, at: number): Html {
+  const { id, host, pid, isThis, isAlive, leaseUntil, startedAt, runs, maxRuns, bodies, concurrency } = runner;
+  return markup`
+<tr id="runner-${id}">
+<th scope="row">${id}${
+    isThis && markup` <span class="chip">this one</span>`
+  }<br><span class="small">process ${pid} on <code>${host}</code></span></th>
+<td>${isAlive ? stateBadge("completed", "alive") : stateBadge("failed", "silent")} <span class="small">${
+    isAlive ? "until" : "since"
+  } ${moment(leaseUntil, at)}</span></td>
+<td class="when">${moment(startedAt, at)}</td>
+<td class="number">${load(runs.count, maxRuns, `Runs of runner ${id}`)}<br>${
+    countWords(runs)
+  } <span class="small">of ${maxRuns}</span></td>
+<td class="number">${
+    bodies === undefined
+      ? markup`<span class="small">at most ${concurrency}</span>`
+      : markup`${
+        load(bodies.active, concurrency, `Bodies of runner ${id}`)
+      }<br>${bodies.active} <span class="small">of ${concurrency}${
+        bodies.queued > 0 && `, ${bodies.queued} wait`
+      }</span>`
+  }</td>
+<td>${workflowLinks(runner)}</td>
+</tr>
+`;
+}
+
+function workflowLinks({ workflows, isPinned }: RunnerSummary): Html {
+  const shown = workflows.slice(0, MOST_WORKFLOWS);
+  const rest = workflows.length - shown.length;
+  return markup`${
+    shown.map(({ name, version, href }, i) =>
+      markup`${i > 0 && ", "}<a href="${href}">${name} <code class="small">${version.slice(0, 7)}</code></a>`
+    )
+  }${rest > 0 && ` and ${counted(rest, "other")}`}${
+    isPinned && markup` <span class="chip">these versions only</span>`
+  }`;
+}
+
+const MOST_WORKFLOWS = 12;
+
+function load(count: number, most: number, label: string): Html {
+  return markup`<progress max="${most}" value="${Math.min(count, most)}" aria-label="${label}"></progress>`;
+}
+
+function strandedTable(stranded: RunnersPage["stranded"]): Html {
+  return markup`<section aria-labelledby="stranded-title">
+<h2 id="stranded-title">Stranded runs</h2>
+<p class="note">No runner that is alive can carry these on.</p>
+${
+    table({
+      id: "stranded",
+      caption: "Stranded runs",
+      heads: ["State", "Run"],
+      rows: stranded.map(strandedRow),
+    })
+  }
+</section>`;
+}
+
+function strandedRow({ id, href, state, workflow, reason }: RunnersPage["stranded"][number]): Html {
+  return markup`
+<tr id="stranded-${id}">
+<td>${state && stateBadge(state)}</td>
+<td class="main-cell"><a href="${href}">${workflow} <code class="id">${id}</code></a><p class="why">${
+    clip(reason, 400)
+  }</p></td>
+</tr>`;
+}

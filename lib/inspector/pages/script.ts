@@ -1,0 +1,207 @@
+/**
+ * What a page does besides being read, where scripts run: it follows what it shows. Nothing depends on it.
+ *
+ * When the server says that something has changed, the page is fetched again, and what differs is put into the
+ * document; what is equal stays, and with it the focus, the selection, what is unfolded and how far it is scrolled.
+ *
+ * @module
+ */
+
+/** The one script of every page. It runs in a browser, so it is text here. */
+export const SCRIPT = String.raw`
+"use strict";
+(() => {
+  const LEAST_BETWEEN_MS = 1000;
+  const WHILE_MOVING_MS = 10000;
+  const BETWEEN_WORDS_MS = 5000;
+  const byId = (id) => document.getElementById(id);
+  const liveHref = document.body.dataset.live;
+  let source, timer, isFetching = false, isStale = false, hasEnded = false, lastFetch = 0;
+
+  // ---- what the address points to is unfolded ----
+
+  function unfoldTarget() {
+    const target = location.hash && byId(location.hash.slice(1));
+    const fold = target && target.closest("details");
+    if (!fold) return;
+    fold.open = true;
+    fold.scrollIntoView({ block: "nearest" });
+  }
+  addEventListener("hashchange", unfoldTarget);
+  // A second click on the same link changes no hash.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element && event.target.closest('a[href^="#"]');
+    if (link && link.getAttribute("href") === location.hash) unfoldTarget();
+  });
+  unfoldTarget();
+
+  // ---- times relative to now ----
+
+  const offset = Number(byId("main").dataset.at || Date.now()) - Date.now();
+  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  function relative(ms) {
+    const seconds = Math.floor(Math.abs(ms) / 1000);
+    if (seconds < 1) return "now";
+    const [size, unit] = UNITS.find(([size]) => seconds >= size);
+    const words = Math.floor(seconds / size) + " " + unit;
+    return ms < 0 ? words + " ago" : "in " + words;
+  }
+  function tick() {
+    for (const time of document.querySelectorAll("time[data-relative]")) {
+      const words = relative(Date.parse(time.dateTime) - Date.now() - offset);
+      if (time.textContent !== words) time.textContent = words;
+    }
+  }
+  setInterval(() => document.hidden || tick(), 1000);
+
+  // ---- putting what differs into the document ----
+
+  function merge(old, next) {
+    if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName || (old.id || "") !== (next.id || "")) {
+      old.replaceWith(next);
+    } else if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== next.data) old.data = next.data;
+    } else if (!old.isEqualNode(next)) {
+      mergeAttributes(old, next);
+      mergeChildren(old, next);
+    }
+  }
+
+  function mergeAttributes(old, next) {
+    // What somebody has unfolded stays so.
+    const isTheirs = (name) => name === "open" && old.nodeName === "DETAILS";
+    for (const { name } of [...old.attributes]) {
+      if (!next.hasAttribute(name) && !isTheirs(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of next.attributes) {
+      if (old.getAttribute(name) !== value && !isTheirs(name)) old.setAttribute(name, value);
+    }
+  }
+
+  // Children with an id are matched by it, so that a row that somebody has focused keeps being that row.
+  function mergeChildren(parent, next) {
+    const wanted = new Set([...next.children].flatMap(({ id }) => id ? [id] : []));
+    const known = new Map([...parent.children].flatMap((child) => child.id ? [[child.id, child]] : []));
+    let old = parent.firstChild;
+    for (const child of [...next.childNodes]) {
+      while (old && old.id && !wanted.has(old.id)) old = drop(old);
+      const twin = child.id ? known.get(child.id) : old && !old.id ? old : undefined;
+      if (!twin) {
+        parent.insertBefore(child, old);
+        continue;
+      }
+      if (twin === old) old = old.nextSibling;
+      else parent.insertBefore(twin, old);
+      merge(twin, child);
+    }
+    while (old) old = drop(old);
+  }
+
+  function drop(node) {
+    const next = node.nextSibling;
+    node.remove();
+    return next;
+  }
+
+  // ---- following ----
+
+  async function refresh() {
+    if (isFetching || document.hidden) {
+      isStale = true;
+      return;
+    }
+    isFetching = true;
+    isStale = false;
+    lastFetch = Date.now();
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+      if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch {
+      isStale = true;
+      return; // the stream tells when the server is there again
+    } finally {
+      isFetching = false;
+    }
+    if (isStale) soon();
+  }
+
+  function take(next) {
+    for (const id of ["main", "footer"]) {
+      if (next.getElementById(id)) merge(byId(id), document.adoptNode(next.getElementById(id)));
+    }
+    document.title = next.title;
+    tick();
+    announce(byId("main").dataset.status);
+  }
+
+  function soon() {
+    if (timer) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      refresh();
+    }, Math.max(0, lastFetch + LEAST_BETWEEN_MS - Date.now()));
+  }
+
+  // Read out when it differs from what was read out before, but not so often that nothing else can be heard.
+  let said = byId("main").dataset.status, saidAt = 0, words;
+  function announce(status) {
+    if (!status || status === said) return;
+    clearTimeout(words);
+    words = setTimeout(() => {
+      said = status;
+      saidAt = Date.now();
+      byId("announcer").textContent = status;
+    }, hasEnded ? 0 : Math.max(0, saidAt + BETWEEN_WORDS_MS - Date.now()));
+  }
+
+  function show(words, isOn) {
+    const sign = byId("live");
+    sign.hidden = false;
+    sign.textContent = words;
+    sign.classList.toggle("on", isOn);
+  }
+
+  function follow() {
+    if (source || hasEnded || document.hidden) return;
+    source = new EventSource(liveHref);
+    let isFirst = true;
+    source.onopen = () => {
+      show("live", true);
+      // What has changed while nobody listened.
+      if (!isFirst || isStale) soon();
+      isFirst = false;
+    };
+    source.onerror = () => {
+      show(source.readyState === EventSource.CLOSED ? "not live" : "connecting", false);
+    };
+    source.addEventListener("changed", soon);
+    source.addEventListener("ended", () => {
+      hasEnded = true;
+      unfollow();
+      show("ended", false);
+      refresh();
+    });
+  }
+
+  function unfollow() {
+    if (source) source.close();
+    source = undefined;
+  }
+
+  if (liveHref) {
+    follow();
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) {
+        isStale = true; // unheard from now on
+        return unfollow();
+      }
+      follow();
+      soon();
+    });
+    setInterval(() => {
+      const isMoving = byId("main").dataset.moving === "yes" && !hasEnded;
+      if (isMoving && !document.hidden && Date.now() - lastFetch > WHILE_MOVING_MS) soon();
+    }, 1000);
+  }
+})();
+`;

@@ -1,0 +1,190 @@
+import type { AttemptDetail, RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
+import type { Graph, GraphTask } from "../shapes.ts";
+import { type Html, markup } from "./html.ts";
+import { counted, taskAnchor } from "./labels.ts";
+import { clip, errorView, payloadView } from "./payload.ts";
+import { stateBadge, stateSymbol, TASK_STATES } from "./states.ts";
+import { type Timeline, timeline } from "./timeline.ts";
+import { date, duration, moment, relative } from "./times.ts";
+
+/** The tasks of a run, each with its bar on one time line, and with all that is known of it to unfold. */
+export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: RunPage): Html {
+  const after = new Map(graph.tasks.map((task) => [task.id, task.after]));
+  const byId = new Map(tasks.map((task) => [task.id, task]));
+  const from = run.startedAt ?? run.createdAt;
+  const lines = timeline({
+    tasks,
+    after: (id) => after.get(id) ?? [],
+    whole: { from, to: Math.max(from, run.endedAt ?? at) },
+    isOpen: run.endedAt === undefined,
+  });
+  return markup`
+<section aria-labelledby="tasks">
+<h2 id="tasks">Tasks</h2>
+<ul class="tally">${
+    TASK_STATES.filter((state) => taskCounts[state] > 0).map((state) => {
+      const first = tasks.find((task) => task.state === state);
+      const words = stateBadge(state, `${taskCounts[state]} ${state}`);
+      return markup`<li id="tally-${state}">${
+        first ? markup`<a href="#${taskAnchor(first.id)}">${words}</a>` : words
+      }</li>`;
+    })
+  }</ul>
+    ${isTruncated && markup`<p class="note">So much is recorded of this run that not all of it was read.</p>`}
+<div class="tasks ${tasks.length > MANY && "dense"}" id="tasks-view">
+<div class="axis-row"><span></span>${lines.axis}<span></span></div>
+    ${graph.tasks.map((node) => taskRow(node, graph, { byId, lines, at, start: from }))}
+</div>
+</section>
+`;
+}
+
+const MANY = 40;
+
+interface Surroundings {
+  readonly byId: ReadonlyMap<string, TaskDetail>;
+  readonly lines: Timeline;
+  readonly at: number;
+  /** When the run began. */
+  readonly start: number;
+}
+
+function taskRow(node: GraphTask, graph: Graph, { byId, lines, at, start }: Surroundings): Html | undefined {
+  const task = byId.get(node.id);
+  if (task === undefined) return undefined;
+  const anchor = taskAnchor(task.id);
+  return markup`
+<details class="task s-${task.state}" id="row-${anchor}">
+<summary><span class="task-name">${
+    stateSymbol(task.state)
+  }<span class="visually-hidden">${task.state}: </span><code>${task.id}</code></span>${
+    lines.bars(task)
+  }<span class="task-end">${endOf(task, at)}</span></summary>
+<div class="task-body" id="${anchor}">
+    ${task.reason !== undefined && markup`<p>${sentence(task)}</p>`}
+    ${task.state === "failed" && task.error && errorView(task.error)}
+<dl class="facts">
+    ${fact("State", stateBadge(task.state))}
+    ${fact("Kind", kindOf(node))}
+    ${node.after.length > 0 && fact("After", linksTo(node.after))}
+    ${fact("Attempts", `${task.attempts} of ${node.attempts}`)}
+    ${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
+    ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
+    ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
+    ${graph.result === task.id && fact("Result", "its output is the result of the run")}
+</dl>
+    ${task.progress && progressBar(task)}
+    ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
+    ${attemptsView(task, start)}
+    ${
+    task.steps.length > 0 && markup`
+<h3>Steps</h3>
+<ol class="steps">${task.steps.map((step) => stepView(step, start))}</ol>
+    `
+  }
+</div>
+</details>
+`;
+}
+
+/** How a task is marked besides its id: what makes it special among tasks. */
+export function marksOf(node: GraphTask, graph: Graph): readonly string[] {
+  return [
+    ...(node.kind === "task" ? [] : [node.kind]),
+    ...(node.on === "success" ? [] : [`on ${node.on}`]),
+    ...(node.isConditional ? ["when"] : []),
+    ...(graph.result === node.id ? ["result"] : []),
+  ];
+}
+
+/** A term and what it is here. */
+export function fact(term: string, value: Html | string): Html {
+  return markup`
+<div>
+<dt>${term}</dt>
+<dd>${value}</dd>
+</div>
+`;
+}
+
+/** How long a task has taken or what it waits for, in few words. */
+export function noteOf(task: TaskDetail, at: number): string {
+  const tries = task.attempts > 1 ? `, ${task.attempts} tries` : "";
+  const begun = task.history.find(({ startedAt }) => startedAt !== undefined)?.startedAt ?? task.startedAt;
+  switch (task.state) {
+    case "completed":
+    case "failed":
+      return begun === undefined || task.endedAt === undefined
+        ? `${task.state}${tries}`
+        : `${duration(task.endedAt - begun)}${tries}`;
+    case "running":
+      return task.startedAt === undefined ? "running" : `running ${duration(at - task.startedAt)}${tries}`;
+    case "waiting":
+      return task.dueAt === undefined ? `waiting${tries}` : `${relative(task.dueAt - at)}${tries}`;
+    case "pending":
+    case "skipped":
+    case "cancelled":
+      return task.state;
+  }
+}
+
+function endOf(task: TaskDetail, at: number): Html | string {
+  const note = noteOf(task, at);
+  return task.state === "failed" ? markup`<strong>failed</strong> ${note}` : note;
+}
+
+function sentence(task: TaskDetail): Html {
+  const words = clip(task.reason ?? "");
+  if (task.state === "skipped") return markup`It was skipped: ${words}.`;
+  return task.state === "waiting" ? markup`It waits: ${words}.` : markup`${words}`;
+}
+
+function kindOf(node: GraphTask): string {
+  const on = node.on === "success" ? "" : `, on ${node.on}`;
+  return `${node.kind}${on}${node.isConditional ? ", when its condition says so" : ""}`;
+}
+
+function linksTo(ids: readonly string[]): Html {
+  const shown = ids.slice(0, MANY);
+  const rest = ids.length - shown.length;
+  return markup`${shown.map((id, i) => markup`${i > 0 && ", "}<a href="#${taskAnchor(id)}"><code>${id}</code></a>`)}${
+    rest > 0 && `, and ${counted(rest, "other")}`
+  }`;
+}
+
+function progressBar({ id, progress }: TaskDetail): Html | undefined {
+  if (progress === undefined) return undefined;
+  const { done, total, message } = progress;
+  const words = total === undefined ? `${done} done` : `${done} of ${total}`;
+  const bar = total !== undefined && total > 0 &&
+    markup`<progress max="${total}" value="${done}" aria-label="Progress of ${id}"></progress>`;
+  return markup`<p class="progress">${bar} ${words}${message !== undefined && markup`: ${clip(message, 500)}`}</p>`;
+}
+
+function attemptsView({ history, attempts, state }: TaskDetail, start: number): Html | undefined {
+  // A single one that went well says nothing that is not said already.
+  if (history.length === 0 || (history.length === 1 && attempts === 1 && state === "completed")) return undefined;
+  return markup`
+<h3>Attempts</h3>
+<ol class="attempts">${
+    history.map(({ number, state, startedAt, endedAt, error }) =>
+      markup`<li value="${number}"><p>${attemptBadge(state)} ${
+        startedAt !== undefined && `began ${duration(startedAt - start)} after the run`
+      }${startedAt !== undefined && endedAt !== undefined && `, took ${duration(endedAt - startedAt)}`}</p>${
+        error && errorView(error)
+      }</li>`
+    )
+  }</ol>
+  `;
+}
+
+function attemptBadge(state: AttemptDetail["state"]): Html {
+  // Not a failure of the task's, and no state of it either.
+  return state === "interrupted" ? stateBadge("cancelled", "interrupted") : stateBadge(state);
+}
+
+function stepView({ name, endedAt, output }: StepDetail, start: number): Html {
+  return markup`<li><p><code>${name}</code>${
+    endedAt !== undefined && markup` <span class="note">done ${duration(endedAt - start)} after the run began</span>`
+  }</p>${output && payloadView(output, `Output of step ${name}`)}</li>`;
+}
