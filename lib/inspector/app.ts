@@ -1,11 +1,14 @@
 import { Hono } from "hono";
 import type { Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead } from "./access.ts";
-import { guarded, jsonAnswer, problemAnswer, streamAnswer } from "./answers.ts";
+import { guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer } from "./answers.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadOutput, loadStep } from "./load_payload.ts";
+import { contentSecurityPolicy } from "./pages/page.ts";
+import { problemPage } from "./pages/problem_page.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
-import { ROUTES } from "./routes.ts";
+import { type Route, ROUTES } from "./routes.ts";
+import type { View } from "./shapes.ts";
 
 /** What an app needs besides what it reads. */
 export interface AppOptions {
@@ -13,6 +16,8 @@ export interface AppOptions {
   readonly authorize: Authorize | undefined;
   /** What stands before every path. */
   readonly basePath: string;
+  /** What it is called on its pages. */
+  readonly title: string;
   /** Hears of what could not be answered. */
   readonly logger: Logger;
 }
@@ -28,7 +33,8 @@ const PAYLOADS = [
 
 /** The routes of the inspector, behind what decides who may read. */
 export function createApp(reading: Reading, options: AppOptions): Fetch {
-  const { authorize, logger, basePath } = options;
+  const { authorize, logger, basePath, title } = options;
+  const view: View = { title, basePath, liveHref: undefined };
   const { store } = reading.desk;
   const live = createLive(store, logger);
   // Who asks the same at the same time gets the same answer: a change makes every browser ask at once.
@@ -37,12 +43,18 @@ export function createApp(reading: Reading, options: AppOptions): Fetch {
   // base path away.
   const app = new Hono({ getPath: ({ url }) => pathWithin(basePath, new URL(url).pathname) });
 
-  for (const { path, load } of ROUTES) {
+  for (const route of ROUTES) {
+    const { path, load } = route;
     app.get(`/api${path}`, async ({ req }) => {
       const asked = askedBy(req.url, req.param());
       return jsonAnswer(await shared(req.url, async () => JSON.stringify(await load(reading, asked))));
     });
+    app.get(path, async ({ req }) => {
+      const asked = askedBy(req.url, req.param());
+      return pageAnswer(await shared(req.url, () => drawn(route, asked)), contentSecurityPolicy);
+    });
   }
+  app.get("/", () => new Response(null, { status: 302, headers: { location: reading.path("runs") } }));
   for (const { path, load } of PAYLOADS) {
     app.get(path, async ({ req }) => streamAnswer(await load(reading, askedBy(req.url, req.param()))));
   }
@@ -51,30 +63,50 @@ export function createApp(reading: Reading, options: AppOptions): Fetch {
     await store.runners();
     return jsonAnswer('{"status":"ok"}');
   });
-  app.notFound(() => problemAnswer({ status: 404, message: "There is nothing here" }));
-  app.onError((error) => {
-    if (error instanceof Refusal) return problemAnswer({ status: error.status, message: error.message });
+  app.notFound(({ req }) => refused(req.raw, 404, "There is nothing here"));
+  app.onError((error, { req }) => {
+    if (error instanceof Refusal) return refused(req.raw, error.status, error.message);
     logger.error("The inspector could not answer", { error: String(error) });
-    return problemAnswer({ status: 500, message: "The store could not be read; the logger was told why" });
+    return refused(req.raw, 500, "The store could not be read; the logger was told why");
   });
   return async (request, connection) => guarded(await answer(request, connection));
 
   async function answer(request: Request, connection: unknown): Promise<Response> {
     if (request.method !== "GET" && request.method !== "HEAD") {
-      const refused = problemAnswer({ status: 405, message: "The inspector only reads: GET and HEAD" });
-      refused.headers.set("allow", "GET, HEAD");
-      return refused;
+      const answered = refused(request, 405, "The inspector only reads: GET and HEAD");
+      answered.headers.set("allow", "GET, HEAD");
+      return answered;
     }
-    if (isForeign(request)) return problemAnswer({ status: 403, message: "Another site may not read this" });
+    if (isForeign(request)) return refused(request, 403, "Another site may not read this");
     try {
       const verdict = await mayRead(request, connection, authorize);
       if (verdict.kind === "answered") return verdict.response;
-      if (verdict.kind === "refused") return problemAnswer({ status: 403, message: verdict.message });
+      if (verdict.kind === "refused") return refused(request, 403, verdict.message);
     } catch (error) {
       logger.error("authorize threw", { error: String(error) });
-      return problemAnswer({ status: 500, message: "It could not be decided whether you may read this" });
+      return refused(request, 500, "It could not be decided whether you may read this");
     }
     return await app.fetch(request);
+  }
+
+  async function drawn(route: Route, asked: Asked): Promise<string> {
+    const run = route.runOf(asked);
+    // Read first: what changes while the page is drawn is then told once more, and not missed.
+    const seen = await live.mark(run);
+    const { text } = await route.draw(reading, asked, (isLive) => ({
+      ...view,
+      liveHref: isLive
+        ? `${reading.path("api", "live")}?${new URLSearchParams({ ...run && { run }, seen })}`
+        : undefined,
+    }));
+    return text;
+  }
+
+  function refused(request: Request, status: number, message: string): Response {
+    const path = pathWithin(basePath, new URL(request.url).pathname);
+    const isPage = !path.startsWith("/api/") && (request.headers.get("accept") ?? "").includes("text/html");
+    const problem = { status, message };
+    return isPage ? pageAnswer(problemPage(problem, view).text, contentSecurityPolicy, status) : problemAnswer(problem);
   }
 
   function shared(key: string, make: () => Promise<string>): Promise<string> {

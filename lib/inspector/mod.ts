@@ -85,12 +85,12 @@ export function inspector(target: Inspectable, options: InspectorOptions = {}): 
   const authorize = checks.fn<Authorize>(read["authorize"], "authorize");
   const redact = read["redact"] === undefined ? [] : checks.list(read["redact"], "redact", "paths");
   const basePath = checks.text(read["basePath"], "basePath") ?? "";
-  checks.text(read["title"], "title");
+  const title = checks.text(read["title"], "title") ?? "Sluice";
   if (!/^(\/[\w.~-]+)*$/.test(basePath)) {
     checks.report('basePath must be a path such as "/ops", without a slash at its end');
   }
   refuse("make an inspector", checks);
   const desk = deskFor(target, options.logger ?? silent);
   const reading = { desk, redactor: createRedactor(redact), path: pathsBelow(basePath) };
-  return { fetch: createApp(reading, { authorize, basePath, logger: options.logger ?? desk.logger }) };
+  return { fetch: createApp(reading, { authorize, basePath, title, logger: options.logger ?? desk.logger }) };
 }

@@ -3,8 +3,15 @@ import { loadRunners, loadSchedules } from "./load_runners.ts";
 import { loadRuns } from "./load_runs.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { loadWorkflows } from "./load_workflows.ts";
+import type { Html } from "./pages/html.ts";
+import { runPage } from "./pages/run_page.ts";
+import { runnersPage } from "./pages/runners_page.ts";
+import { runsPage } from "./pages/runs_page.ts";
+import { schedulesPage } from "./pages/schedules_page.ts";
+import { workflowPage } from "./pages/workflow_page.ts";
+import { workflowsPage } from "./pages/workflows_page.ts";
 import type { Asked, Reading } from "./reading.ts";
-import type { Answer } from "./shapes.ts";
+import type { Answer, View } from "./shapes.ts";
 
 /** A page and the answer of the API that it is drawn from: `/runs` and `/api/runs`. */
 export interface Route {
@@ -12,14 +19,45 @@ export interface Route {
   readonly path: string;
   /** The answer. */
   readonly load: (reading: Reading, asked: Asked) => Promise<Answer>;
+  /** The answer as a page, and whether it can still change. */
+  readonly draw: (
+    reading: Reading,
+    asked: Asked,
+    view: (isLive: boolean) => View,
+  ) => Promise<Html>;
+  /** The run that it is about, if it is about one. */
+  readonly runOf: (asked: Asked) => string | undefined;
 }
 
 /** All pages. */
 export const ROUTES: readonly Route[] = [
-  { path: "/runs", load: loadRuns },
-  { path: "/runs/:id", load: loadRun },
-  { path: "/workflows", load: loadWorkflows },
-  { path: "/workflows/:name", load: loadWorkflow },
-  { path: "/schedules", load: loadSchedules },
-  { path: "/runners", load: loadRunners },
+  route("/runs", loadRuns, runsPage),
+  route("/runs/:id", loadRun, runPage, {
+    runOf: ({ params }) => params["id"],
+    isOver: ({ run: { endedAt } }) => endedAt !== undefined,
+  }),
+  route("/workflows", loadWorkflows, workflowsPage),
+  route("/workflows/:name", loadWorkflow, workflowPage),
+  route("/schedules", loadSchedules, schedulesPage),
+  route("/runners", loadRunners, runnersPage),
 ];
+
+function route<T extends Answer>(
+  path: string,
+  load: (reading: Reading, asked: Asked) => Promise<T>,
+  page: (data: T, view: View) => Html,
+  { runOf = () => undefined, isOver = () => false }: {
+    readonly runOf?: Route["runOf"];
+    readonly isOver?: (data: T) => boolean;
+  } = {},
+): Route {
+  return {
+    path,
+    load,
+    async draw(reading, asked, view) {
+      const data = await load(reading, asked);
+      return page(data, view(!isOver(data)));
+    },
+    runOf,
+  };
+}
