@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly schema: string | undefined;
   /** What a commit survives; SQLite only. */
   readonly durability: "power" | "process";
+  /** Whether it is only read. @default {false} */
+  readonly readOnly?: boolean;
   /** The store's clock on SQLite. On Postgres that is the server's, unless this is one of tests. */
   readonly clock: Clock;
   /** Where messages go. */
@@ -41,9 +43,10 @@ export async function openStore(target: string | Store, options: OpenOptions): P
     const { openPostgresStore } = await import("./postgres/store.ts").catch((error) => {
       throw isDriverMissing(error) ? driverMissing(address.url, error) : error;
     });
-    const { schema, logger, clock } = options;
+    const { schema, logger, clock, readOnly = false } = options;
     const store = await openPostgresStore(address.url, {
       logger,
+      readOnly,
       ...(schema === undefined ? {} : { schema }),
       ...(clock === systemClock ? {} : { clock }),
     });
@@ -51,6 +54,9 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   }
   if (options.schema !== undefined) {
     throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);
+  }
+  if (options.readOnly === true && address.path === ":memory:") {
+    throw new TypeError(`Cannot open "${target}" to be read only: there is nothing in it yet`);
   }
   const { openSqliteStore } = await import("./sqlite/store.ts");
   const store = await openSqliteStore(address.path, options);

@@ -27,6 +27,8 @@ export interface ConnectionsOptions {
   readonly label: string;
   /** Where messages go. */
   readonly logger: Logger;
+  /** Whether the server is to refuse whatever writes. @default {false} */
+  readonly readOnly?: boolean;
   /** How many connections users' transactions have. @default {8} */
   readonly transactionConnections?: number | undefined;
   /** A clock of tests, which is told of what is under way. */
@@ -69,9 +71,30 @@ export function createConnections(options: ConnectionsOptions): Connections {
   };
 }
 
+/** One connection for a store that only reads, whatever for. */
+export function createReadOnlyConnections(options: ConnectionsOptions): Connections {
+  const read = lineFor("read", { ...options, readOnly: true });
+  const transactions = transactionsFor(options);
+  return {
+    lines: { flush: read, keys: read, claim: read, heartbeat: read, read, care: read },
+    transactions,
+    // A replica takes no listeners, and what only reads can do without hints.
+    listener: { watch: () => () => {}, close: () => Promise.resolve() },
+    async close() {
+      await Promise.all([read.close(), transactions.close()]);
+    },
+  };
+}
+
 /** A connection for a purpose. */
-export function lineFor(role: Role, { url, prepare, label }: ConnectionsOptions): Line {
-  return createLine({ url, prepare, applicationName: applicationName(role, label), deadlineMs: DEADLINES_MS[role] });
+export function lineFor(role: Role, { url, prepare, label, readOnly = false }: ConnectionsOptions): Line {
+  return createLine({
+    url,
+    prepare,
+    readOnly,
+    applicationName: applicationName(role, label),
+    deadlineMs: DEADLINES_MS[role],
+  });
 }
 
 /** Connections for users' transactions. */

@@ -28,6 +28,8 @@ export interface LineOptions {
   readonly deadlineMs: number;
   /** Whether statements are prepared by name; no, behind a pooler that gives each transaction another connection. */
   readonly prepare: boolean;
+  /** Whether the server is to refuse whatever writes. @default {false} */
+  readonly readOnly?: boolean;
   /** Whether it is for transactions of users, who get the driver as they know it. @default {false} */
   readonly isForUsers?: boolean;
   /** Told of each notification. */
@@ -197,6 +199,7 @@ export function openSession(options: LineOptions): Session {
     onclose: () => lose(lostError("it was closed")),
     connection: {
       ...(prepare && !isForUsers ? settings(deadlineMs) : {}),
+      ...(options.readOnly === true ? { default_transaction_read_only: true } : {}),
       application_name: options.applicationName,
     },
     types: isForUsers ? {} : { bigint: { to: 20, from: [20], parse: Number, serialize: String } },

@@ -1,4 +1,5 @@
 import { StoreError } from "../../errors.ts";
+import { checkVersion } from "../read_only.ts";
 import { faultOf } from "./faults.ts";
 import { MIGRATIONS, TABLES } from "./schema.ts";
 import type { Run, Session } from "./session.ts";
@@ -30,6 +31,12 @@ export async function migrate(session: Session): Promise<void> {
       throw notPermitted(session, isThere ? "change" : "create");
     }
   }
+}
+
+/** Checks that a schema is up to date, where it is only read. */
+export async function checkSchemaThere(session: Session): Promise<void> {
+  const version = await versionOf(session, (sql, values) => session.single("care", sql, values ?? []));
+  checkVersion(version, SCHEMA_VERSION, `Postgres database ${session.name}`);
 }
 
 /**

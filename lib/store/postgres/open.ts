@@ -18,14 +18,14 @@ select current_setting('server_version_num')::integer as version,
  */
 export async function openSession<T>(
   session: Session,
-  timeoutMs: number,
+  { timeoutMs, readOnly }: { readonly timeoutMs: number; readonly readOnly: boolean },
   prepare: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { name, logger } = session;
   const since = performance.now();
   for (let tries = 0;; tries++) {
     try {
-      await look(session);
+      await look(session, readOnly);
       return await prepare(session);
     } catch (error) {
       const fault = faultOf(error);
@@ -50,17 +50,17 @@ export async function openSession<T>(
 }
 
 /** All connections at once: one that is refused later on would be waited for in silence. */
-async function look(session: Session): Promise<void> {
+async function look(session: Session, readOnly: boolean): Promise<void> {
   const roles: readonly Role[] = ["care", "flush", "heartbeat", "read"];
   const answers = await Promise.allSettled(roles.map((role) => session.single(role, LOOK, [session.at])));
   const failed = answers.find((answer) => answer.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const [first] = answers;
   const seen = first?.status === "fulfilled" ? first.value[0] : undefined;
-  check(session.name, seen ?? {});
+  check(session.name, seen ?? {}, readOnly);
 }
 
-function check(name: string, seen: Readonly<Record<string, unknown>>): void {
+function check(name: string, seen: Readonly<Record<string, unknown>>, readOnly: boolean): void {
   if (Number(seen["version"]) < OLDEST_SERVER) {
     throw new StoreError(
       "unsupported_server",
@@ -69,7 +69,7 @@ function check(name: string, seen: Readonly<Record<string, unknown>>): void {
       }; Sluice needs 14 or newer`,
     );
   }
-  if (seen["read_only"] === "on") {
+  if (seen["read_only"] === "on" && !readOnly) {
     throw new StoreError(
       "read_only",
       `Cannot use Postgres database ${name}: the server is a replica, or the database or role is read-only; Sluice ` +

@@ -38,7 +38,7 @@ export interface PostgresPoolOptions {
 }
 
 /** How to open a store on a pool. */
-export type PooledStoreOptions = Omit<PostgresStoreOptions, "prepare" | "transactionConnections">;
+export type PooledStoreOptions = Omit<PostgresStoreOptions, "prepare" | "readOnly" | "transactionConnections">;
 
 /** A few connections to one database, for the stores of any number of tenants. */
 export interface PostgresPool {

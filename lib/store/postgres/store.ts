@@ -2,14 +2,15 @@ import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
+import { readOnly } from "../read_only.ts";
 import { parseStoreUrl, redactUrl } from "../url.ts";
 import { readJournal } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
-import { type Connections, createConnections } from "./connections.ts";
+import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
 import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
 import { readFacts } from "./facts.ts";
 import { createInspection } from "./inspection.ts";
-import { migrate } from "./migrations.ts";
+import { checkSchemaThere, migrate } from "./migrations.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
@@ -47,6 +48,13 @@ export interface PostgresStoreOptions {
    * @default {30_000}, or the seconds that the URL gives as `connect_timeout`
    */
   readonly connectTimeoutMs?: number;
+  /**
+   * Whether it is only read: the schema must be there and up to date, nothing that writes may be called, and the server
+   * may be a replica, or the role one that may only select.
+   *
+   * @default {false}
+   */
+  readonly readOnly?: boolean;
   /** How many connections the bodies of transactions have among them; the others wait. @default {8} */
   readonly transactionConnections?: number;
   /** Hears of what is waited for and mended. */
@@ -64,10 +72,11 @@ export interface PostgresStoreOptions {
  */
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   const { logger = silent, clock, prepare = true, transactionConnections } = options;
+  const connect = options.readOnly === true ? createReadOnlyConnections : createConnections;
   return await openStoreOn(
     url,
     options,
-    (label) => createConnections({ url, prepare, label, logger, clock, transactionConnections }),
+    (label) => connect({ url, prepare, label, logger, clock, transactionConnections }),
   );
 }
 
@@ -82,7 +91,7 @@ export async function openStoreOn(
 ): Promise<Store> {
   const schema = checkSchema(options.schema ?? "sluice");
   const address = checkUrl(url);
-  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address) } = options;
+  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address), readOnly: isReadOnly = false } = options;
   const connections = connect(schema);
   const session = createSession({
     name: `${redactUrl(url)} (schema "${schema}")`,
@@ -93,13 +102,17 @@ export async function openStoreOn(
   });
   const news = createNews(session.now);
   try {
-    await openSession(session, connectTimeoutMs, migrate);
+    await openSession(
+      session,
+      { timeoutMs: connectTimeoutMs, readOnly: isReadOnly },
+      isReadOnly ? checkSchemaThere : migrate,
+    );
   } catch (error) {
     await close();
     throw error;
   }
   let closing: Promise<void> | undefined;
-  return {
+  const store: Store = {
     name: redactUrl(url),
     patrolMs: PATROL_MS,
     commitsAtOnce: COMMITS_AT_ONCE,
@@ -141,6 +154,7 @@ export async function openStoreOn(
     counters: session.counters,
     close: () => closing ??= close(),
   };
+  return isReadOnly ? readOnly(store) : store;
 
   function close(): Promise<void> {
     session.close();

@@ -164,7 +164,7 @@ async function administer<T>(
   const lines = { flush: line, claim: line, keys: line, heartbeat: line, read: line, care: line };
   const session = createSession({ name: redactUrl(url), schema, lines, clock: undefined, logger });
   try {
-    return await openSession(session, connectTimeoutMs, once);
+    return await openSession(session, { timeoutMs: connectTimeoutMs, readOnly: false }, once);
   } finally {
     session.close();
     await line.close();

@@ -9,6 +9,9 @@ export interface Checkpoints {
   close(): void;
 }
 
+/** For a connection that only reads. */
+export const NO_CHECKPOINTS: Checkpoints = { committed() {}, close() {} };
+
 const IDLE_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 

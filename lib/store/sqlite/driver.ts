@@ -5,6 +5,8 @@
  * @module
  */
 
+import { pathToFileURL } from "node:url";
+
 /** What may be bound: `undefined` is stored as null, booleans as 0 and 1. */
 export type Bindable = string | number | bigint | boolean | null | undefined | Uint8Array;
 
@@ -44,25 +46,28 @@ export interface Connection {
   close(): void;
 }
 
+/** How to open a database file. */
+export interface ConnectionOptions {
+  /** Whether it is only read, and must be there. @default {false} */
+  readonly readOnly?: boolean;
+  /** Whether nobody writes to it meanwhile, so that no lock is taken and no other file made; only with `readOnly`. */
+  readonly isStill?: boolean;
+}
+
 /**
  * Opens a database file, which is created unless `readOnly`; the path `":memory:"` gives one in memory.
  * Throws what the runtime throws: `faultOf()` in faults.ts reads it.
  */
-export async function openConnection(
-  path: string,
-  options: { readonly readOnly?: boolean } = {},
-): Promise<Connection> {
+export async function openConnection(path: string, options: ConnectionOptions = {}): Promise<Connection> {
   return connectionOf(await openNative(path, options));
 }
 
 /** Opens a database file as the runtime does. */
-export async function openNative(
-  path: string,
-  options: { readonly readOnly?: boolean } = {},
-): Promise<NativeDatabase> {
-  return "Bun" in globalThis
-    ? await openBun(path, options.readOnly ?? false)
-    : await openNode(path, options.readOnly ?? false);
+export async function openNative(path: string, options: ConnectionOptions = {}): Promise<NativeDatabase> {
+  const { readOnly = false, isStill = false } = options;
+  // Both runtimes take a URI where they take a path.
+  const place = isStill ? `${pathToFileURL(path)}?immutable=1` : path;
+  return "Bun" in globalThis ? await openBun(place, readOnly) : await openNode(place, readOnly);
 }
 
 /** A connection by way of a database that is open. */
@@ -127,8 +132,9 @@ export interface NativeDatabase {
 }
 
 async function openBun(path: string, readOnly: boolean): Promise<NativeDatabase> {
-  const { Database } = await import("bun:sqlite");
-  return new Database(path, readOnly ? { readonly: true } : { readwrite: true, create: true }) as NativeDatabase;
+  const { constants, Database } = await import("bun:sqlite");
+  const how = readOnly ? constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI : { readwrite: true, create: true };
+  return new Database(path, how) as NativeDatabase;
 }
 
 async function openNode(path: string, readOnly: boolean): Promise<NativeDatabase> {

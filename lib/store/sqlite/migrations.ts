@@ -144,7 +144,8 @@ function step(connection: Connection, name: string): void {
   ]);
 }
 
-function versionOf(connection: Connection, name: string): number {
+/** The version of the schema, 0 if it is not there. */
+export function versionOf(connection: Connection, name: string): number {
   const tables = connection
     .prepare("select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))")
     .all([JSON.stringify(TABLES)])

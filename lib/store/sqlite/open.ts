@@ -1,10 +1,12 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../../errors.ts";
+import type { Logger } from "../../logger.ts";
+import { checkVersion } from "../read_only.ts";
 import type { Persistence } from "./busy.ts";
-import { type Connection, openConnection } from "./driver.ts";
+import { type Connection, type ConnectionOptions, openConnection } from "./driver.ts";
 import { faultOf, storeError } from "./faults.ts";
-import { migrate } from "./migrations.ts";
+import { migrate, SCHEMA_VERSION, versionOf } from "./migrations.ts";
 
 /** What a commit survives. */
 export type Durability =
@@ -29,45 +31,86 @@ export async function openWriter(
   try {
     // First, as setting the journal mode takes a lock already.
     connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    await attempt(() => useWal(connection, path, name));
-    await attempt(() => configure(connection, name, durability));
-    await attempt(() => migrate(connection, name));
+    await attemptOn(persistence, name, () => useWal(connection, path, name));
+    await attemptOn(persistence, name, () => configure(connection, name, durability));
+    await attemptOn(persistence, name, () => migrate(connection, name));
     return connection;
   } catch (error) {
     connection.close();
     throw error;
   }
+}
 
-  // While it opens only a lock is worth waiting for: a full disk is told to whoever opens.
-  function attempt(work: () => void): Promise<void> {
-    return persistence.attempt("open", () => {
-      try {
-        work();
-      } catch (error) {
-        throw faultOf(error) === "busy" ? error : storeError(error, name, "open");
-      }
-    });
+/** Opens a connection that only reads, on a file that has our schema already. */
+export async function openReader(
+  path: string,
+  name: string,
+  persistence: Persistence,
+  logger: Logger,
+): Promise<Connection> {
+  try {
+    return await openReadOnly(path, name, persistence, {});
+  } catch (error) {
+    // Beside a file in WAL mode SQLite needs another one, which it may not be able to make. While there is no WAL, all
+    // there is stands in the file.
+    const isStill = !existsSync(`${path}-wal`) && existsSync(path);
+    if (!isStill || !(error instanceof StoreError) || !["read_only", "cannot_open"].includes(error.code)) throw error;
+    const reader = await openReadOnly(path, name, persistence, { isStill });
+    logger.warn(`SQLite database ${name} is read as it is now: its folder cannot be written to; changes are not seen`);
+    return reader;
   }
 }
 
-async function connect(path: string, name: string): Promise<Connection> {
+async function openReadOnly(
+  path: string,
+  name: string,
+  persistence: Persistence,
+  options: { readonly isStill?: boolean },
+): Promise<Connection> {
+  const connection = await connect(path, name, { readOnly: true, ...options });
   try {
-    return await openConnection(path);
+    connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    connection.prepare("pragma query_only = 1").get();
+    await attemptOn(persistence, name, () => {
+      checkVersion(versionOf(connection, name), SCHEMA_VERSION, `SQLite database ${name}`);
+    });
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+// While it opens only a lock is worth waiting for: a full disk is told to whoever opens.
+function attemptOn(persistence: Persistence, name: string, work: () => void): Promise<void> {
+  return persistence.attempt("open", () => {
+    try {
+      work();
+    } catch (error) {
+      throw faultOf(error) === "busy" ? error : storeError(error, name, "open");
+    }
+  });
+}
+
+async function connect(path: string, name: string, options: ConnectionOptions = {}): Promise<Connection> {
+  try {
+    return await openConnection(path, options);
   } catch (error) {
     // Not for a permission that Deno was not given: its own message says what is missing.
-    const reason = faultOf(error) === "storage" ? reasonFor(path) : undefined;
+    const reason = faultOf(error) === "storage" ? reasonFor(path, options.readOnly ?? false) : undefined;
     if (reason === undefined) throw storeError(error, name, "open");
     throw new StoreError("cannot_open", `Cannot open SQLite database ${name}: ${reason}`, { cause: error });
   }
 }
 
 // SQLite says no more than "unable to open database file".
-function reasonFor(path: string): string | undefined {
+function reasonFor(path: string, readOnly: boolean): string | undefined {
   if (isDirectory(path)) return "it is a directory";
   const directory = dirname(path);
   const there = isDirectory(directory);
   if (there === undefined) return `the directory "${directory}" does not exist`;
   if (!there) return `"${directory}" is not a directory`;
+  if (readOnly && !existsSync(path)) return "there is no such file";
   return undefined;
 }
 

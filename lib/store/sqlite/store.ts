@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
+import { readOnly } from "../read_only.ts";
 import { createPersistence } from "./busy.ts";
-import { createCheckpoints } from "./checkpoint.ts";
+import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
 import { readJournal } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
 import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand } from "./definitions.ts";
@@ -10,7 +11,7 @@ import type { Connection } from "./driver.ts";
 import { readFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
 import { createInspection } from "./inspection.ts";
-import { type Durability, openWriter } from "./open.ts";
+import { type Durability, openReader, openWriter } from "./open.ts";
 import { order, standingOrders } from "./orders.ts";
 import { prune } from "./prune.ts";
 import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
@@ -30,6 +31,8 @@ export interface SqliteStoreOptions {
    * @default {"power"}
    */
   readonly durability?: Durability;
+  /** Whether it is only read: the file must be there and up to date, and nothing that writes may be called. @default {false} */
+  readonly readOnly?: boolean;
   /** Where times come from. */
   readonly clock?: Clock;
   /** Hears of what is waited for and mended. */
@@ -43,18 +46,20 @@ export interface SqliteStoreOptions {
  * @throws {StoreError} If the file cannot be used; the message says why.
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { durability = "power", clock = systemClock, logger = silent } = options;
+  const { durability = "power", readOnly: isReadOnly = false, clock = systemClock, logger = silent } = options;
   const name = `"${path}"`;
   const persistence = createPersistence(name, logger);
-  const connection: Connection = await openWriter(path, name, durability, persistence);
-  const checkpoints = createCheckpoints(connection, clock);
+  const connection: Connection = isReadOnly
+    ? await openReader(path, name, persistence, logger)
+    : await openWriter(path, name, durability, persistence);
+  const checkpoints = isReadOnly ? NO_CHECKPOINTS : createCheckpoints(connection, clock);
   const { committed } = checkpoints;
   const gate = createGate();
   const session = createSession(connection, persistence, { name, clock, logger, committed, gate });
   const wake = createWake(connection, clock, logger);
   const { read, write } = session;
   let closed = false;
-  return {
+  const store: Store = {
     name: path === ":memory:" ? "sqlite::memory:" : `sqlite://${path}`,
     now: session.now,
 
@@ -99,6 +104,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     counters: session.counters,
     close,
   };
+  return isReadOnly ? readOnly(store) : store;
 
   // deno-lint-ignore require-await -- the port's close() is asynchronous, SQLite's is not
   async function close(): Promise<void> {

@@ -1,0 +1,129 @@
+/** Stores that are opened to be read only. */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { StoreError } from "../../lib/errors.ts";
+import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { createLine } from "../../lib/store/postgres/line.ts";
+import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { test } from "../harness.ts";
+import { type Ground, ground, KINDS } from "../inspector/ground.ts";
+import { openSite } from "../tenants/site.ts";
+import { claimBy, commit, join, newRun, record, start, startOwned, write } from "./contract/fixture.ts";
+
+for (const kind of KINDS) {
+  test(`${kind}: a store that is only read sees what another one writes`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    const reader = await on.open({ readOnly: true });
+    const { seq, id } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [record("a")]);
+    assertEquals([(await reader.run(id))?.state, (await reader.journal(seq)).length], ["running", 1]);
+    assertEquals((await reader.counts()).running, 1);
+    await write(store, { seq, epoch: 1 }, [record("b")], { to: "completed", at: 1 });
+    assertEquals((await reader.run(id))?.state, "completed");
+  });
+
+  test(`${kind}: a store that is only read refuses whatever writes`, async () => {
+    await using on = ground(kind);
+    const { id, runner } = await startOwned(await on.open());
+    const reader = await on.open({ readOnly: true });
+    const writes: (() => Promise<unknown>)[] = [
+      () => commit(reader, { starts: [newRun()] }),
+      () => commit(reader, { claim: claimBy(runner) }),
+      () => join(reader),
+      () => reader.renew(runner, 1),
+      () => reader.leave(runner),
+      () => reader.order(id, { kind: "cancel", reason: undefined }),
+      () => reader.recover({ dead: [runner], recoveryLimit: 1, limit: 1 }),
+      () => reader.define([{ workflow: "x", version: "1", structure: "s", graph: "{}" }]),
+      () => reader.unstrand([]),
+      () => reader.restart({ seq: 1, epoch: 1 }, { retry: [], forget: [] }),
+      () => reader.prune(1, 1),
+      () => reader.insertWithin({}, [newRun()]),
+    ];
+    for (const attempt of writes) assertEquals((await assertRejects(attempt, StoreError)).code, "read_only");
+    assertEquals(reader.counters().commits, 0);
+  });
+
+  test(`${kind}: what is no database of this version of Sluice is not read, and nothing is made of it`, async () => {
+    await using on = ground(kind);
+    assertStringIncludes((await refused(on)).message, kind === "sqlite" ? "no such file" : "no tables of Sluice");
+    await on.open();
+    await on.run("update meta set value = '1' where key = 'sluice_schema'");
+    const older = await refused(on);
+    assertEquals(older.code, "older_schema");
+    assertStringIncludes(older.message, "its schema has version 1");
+    assertStringIncludes(older.message, "start a runner of this version");
+    await on.run("update meta set value = '99' where key = 'sluice_schema'");
+    assertEquals((await refused(on)).code, "newer_schema");
+  });
+}
+
+test("sqlite: a database that is only read stays as it is to the byte", async () => {
+  await using on = ground("sqlite");
+  const path = on.url.slice("sqlite://".length);
+  const store = await on.open();
+  await start(store, newRun(), newRun());
+  await store.close();
+  const before = hashOf(path);
+  const reader = await on.open({ readOnly: true });
+  assertEquals((await reader.counts()).pending, 2);
+  await reader.close();
+  assertEquals(hashOf(path), before);
+});
+
+test("sqlite: the database itself refuses a write, with a lock or without any", async () => {
+  await using on = ground("sqlite");
+  const path = on.url.slice("sqlite://".length);
+  await (await on.open()).close();
+  for (const isStill of [false, true]) {
+    const connection = await openConnection(path, { readOnly: true, isStill });
+    assertEquals(connection.prepare("select count(*) as n from runs").get()?.["n"], 0);
+    let message = "";
+    try {
+      connection.exec("delete from runs");
+    } catch (error) {
+      message = String(error);
+    }
+    assertStringIncludes(message, "readonly");
+    connection.close();
+  }
+});
+
+test("postgres: the server itself refuses a write", async () => {
+  await using on = ground("postgres");
+  const line = createLine({ url: on.url, applicationName: "reader", deadlineMs: 5_000, prepare: true, readOnly: true });
+  const error = await assertRejects(() => line.query(`create schema "never_${on.schema}"`, []));
+  assert(error instanceof Error && "code" in error);
+  assertEquals(error.code, "25006");
+  await line.close();
+});
+
+test("postgres: a login that may only select is enough, and one connection", async () => {
+  await using site = openSite();
+  const { schema } = await site.create();
+  const role = site.name();
+  await site.sql.unsafe(`create role "${role}" login password 'reader';
+                         grant usage on schema "${schema}" to "${role}";
+                         grant select on all tables in schema "${schema}" to "${role}"`);
+  const url = new URL(site.url);
+  url.username = role;
+  url.password = "reader";
+  const store = await openPostgresStore(url.href, { schema, readOnly: true });
+  const { inspection } = store;
+  assertEquals((await inspection.tally(10)).total, 0);
+  assertEquals(await inspection.find("key", 1), []);
+  assertEquals([await store.runners(), await store.groups(), await store.facts(1)], [[], [], []]);
+  assertEquals(await site.connections(url.href), 1);
+  await store.close();
+  await site.sql.unsafe(`drop owned by "${role}"`);
+});
+
+async function refused(on: Ground): Promise<StoreError> {
+  return await assertRejects(() => on.open({ readOnly: true }), StoreError);
+}
+
+function hashOf(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
