@@ -1,0 +1,152 @@
+/**
+ * The inspector as a command, for any SQLite file or Postgres URL: it opens the database to be read only, and answers
+ * on this machine alone.
+ *
+ * @module
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { systemClock } from "../clock.ts";
+import { SluiceError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { openStore } from "../store/open.ts";
+import { inspector, type InspectorOptions } from "./inspector.ts";
+
+const USAGE = `Usage: deno run -A jsr:@sluice/sluice/inspector <store> [options]
+
+  <store>            sqlite://./app.db, or postgres://user:password@host/database
+  --schema=<name>    the tenant, on Postgres (default: sluice)
+  --port=<number>    where it answers, on localhost (default: 8484; 0 for any that is free)
+  --title=<text>     what it is called
+  --redact=<path>    hides a part of payloads, such as input.password or **.token; as often as needed
+
+It only reads. Ctrl-C ends it.`;
+
+const PORT = 8_484;
+
+/** Opens what the arguments name, and serves it until the process is told to end. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await serve(args);
+  } catch (error) {
+    // A message for whoever typed the command; what is none of these is a fault, and shows where it is.
+    if (!(error instanceof SluiceError || error instanceof TypeError)) throw error;
+    say(process.stderr, error.message);
+    process.exitCode = 1;
+  }
+}
+
+async function serve(args: readonly string[]): Promise<void> {
+  const { values, positionals: [url, ...more] } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      help: { type: "boolean", short: "h" },
+      port: { type: "string" },
+      redact: { type: "string", multiple: true },
+      schema: { type: "string" },
+      title: { type: "string" },
+    },
+  });
+  if (values.help === true) return say(process.stdout, USAGE);
+  if (url === undefined || more.length > 0) throw new TypeError(USAGE);
+  const port = portOf(values.port);
+  const options: InspectorOptions = {
+    logger: LOGGER,
+    ...(values.redact === undefined ? {} : { redact: values.redact }),
+    ...(values.title === undefined ? {} : { title: values.title }),
+  };
+  const { store, close } = await openStore(url, {
+    schema: values.schema,
+    durability: "process",
+    clock: systemClock,
+    logger: LOGGER,
+    readOnly: true,
+  });
+  try {
+    const server = listen(inspector(store, options).fetch, port);
+    say(process.stdout, `${store.name} at http://localhost:${server.port}/ (read only; Ctrl-C ends it)`);
+    await told();
+    await server.stop();
+  } finally {
+    await close();
+  }
+}
+
+interface Server {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+type Handler = (request: Request, connection: unknown) => Promise<Response>;
+
+/** What is used here of the servers that the runtimes have. */
+interface Runtimes {
+  readonly Bun?: {
+    serve(options: { fetch: Handler; port: number; hostname: string; idleTimeout: number }): {
+      readonly port: number;
+      stop(closeConnections: boolean): Promise<void>;
+    };
+  };
+  readonly Deno?: {
+    serve(options: { port: number; hostname: string; onListen(): void; signal: AbortSignal }, handler: Handler): {
+      readonly addr: { readonly port: number };
+      readonly finished: Promise<void>;
+    };
+  };
+}
+
+// By number, as "localhost" may be another address for one runtime than for the other.
+const HOST = "127.0.0.1";
+
+function listen(fetch: Handler, port: number): Server {
+  const { Bun, Deno } = globalThis as Runtimes;
+  try {
+    if (Bun !== undefined) {
+      // Streams of events have nothing to say for longer than the ten seconds it would wait.
+      const server = Bun.serve({ fetch, port, hostname: HOST, idleTimeout: 60 });
+      return { port: server.port, stop: () => server.stop(true) };
+    }
+    const end = new AbortController();
+    const server = Deno!.serve({ port, hostname: HOST, onListen() {}, signal: end.signal }, fetch);
+    return {
+      port: server.addr.port,
+      stop() {
+        end.abort();
+        return server.finished;
+      },
+    };
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    throw new TypeError(`Cannot listen on port ${port}: something else does; --port=0 takes any that is free`);
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AddrInUse" || ("code" in error && error.code === "EADDRINUSE"));
+}
+
+function portOf(text: string | undefined): number {
+  if (text === undefined) return PORT;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw new TypeError(`Cannot listen on port "${text}": it must be a whole number up to 65535`);
+}
+
+/** Resolves when the process is told to end. */
+function told(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}
+
+const LOGGER: Logger = {
+  debug() {},
+  info() {},
+  warn: (message) => say(process.stderr, message),
+  error: (message, fields) => say(process.stderr, `${message} ${JSON.stringify(fields ?? {})}`),
+};
+
+function say(stream: { write(text: string): unknown }, text: string): void {
+  stream.write(`${text}\n`);
+}

@@ -1,0 +1,185 @@
+/** What the API of the inspector answers, on either store. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { RunPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/mod.ts";
+import { inspector } from "../../lib/inspector/mod.ts";
+import { createClient } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
+
+for (const kind of KINDS) {
+  test(`${kind}: a run is told with its graph, attempts, steps, payloads, errors and events`, async () => {
+    await using on = ground(kind);
+    await using runner = await runnerOn(await on.open());
+    const { runId } = await runner.execute(etl, { token: "t" }, { key: "order-1", tags: ["eu"] });
+    const page = await json<RunPage>(ask(runner), `/api/runs/${runId}`);
+    assertEquals([page.run.state, page.run.key, page.run.failure], ["failed", "order-1", "RangeError: no t"]);
+    assertEquals(page.graph.tasks.map(({ id, after }) => [id, ...after]), [
+      ["extract"],
+      ["big", "extract"],
+      ["load", "big"],
+      ["tell", "load"],
+    ]);
+    const [extract, big, load, tell] = page.tasks;
+    assertEquals(extract?.history.map(({ number, state }) => [number, state]), [[1, "failed"], [2, "completed"]]);
+    assertEquals(extract?.history[0]?.error?.cause?.message, "socket hang up");
+    assert(extract!.history[1]!.startedAt! >= extract!.history[0]!.endedAt!);
+    assertEquals([big?.steps[0]?.name, big?.steps[0]?.output?.text], ["price list", '{"price":7,"secret":"hunter2"}']);
+    assertEquals(big?.progress, { done: 1, total: 2, message: "half" });
+    assertEquals([big?.output?.bytes, big?.output?.isTruncated, big?.output?.text.length], [200_002, true, 2_000]);
+    assertEquals([load?.error?.name, tell?.state, tell?.reason], ["RangeError", "skipped", 'dependency "load" failed']);
+    assertEquals(page.taskCounts, {
+      pending: 0,
+      running: 0,
+      waiting: 0,
+      completed: 2,
+      failed: 1,
+      skipped: 1,
+      cancelled: 0,
+    });
+    const kinds = page.events.map(({ kind, taskId = "" }) => `${kind} ${taskId}`.trim());
+    assertEquals([kinds[0], kinds[1], kinds.at(-1)], ["run.created", "run.started", "run.failed"]);
+    for (const one of ["task.retrying extract", "step.completed big", "task.failed load", "task.skipped tell"]) {
+      assert(kinds.includes(one), one);
+    }
+    assertEquals(page.explanation.reasons.map(({ kind }) => kind), ["ended"]);
+  });
+
+  test(`${kind}: payloads are given whole, and a run that waits is explained`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    await using runner = await runnerOn(store);
+    const { runId } = await runner.execute(etl, { token: "t" });
+    const asked = ask(runner);
+    const whole = await asked(`/api/runs/${runId}/tasks/big/output`);
+    assertEquals([whole.status, await whole.json()], [200, "ä".repeat(100_000)]);
+    assertEquals(await json(asked, `/api/runs/${runId}/input`), { token: "t" });
+    const step = await asked(`/api/runs/${runId}/tasks/big/steps/${encodeURIComponent("price list")}`);
+    assertEquals(await step.json(), { price: 7, secret: "hunter2" });
+    assertEquals((await asked(`/api/runs/${runId}/tasks/tell/output`)).status, 404);
+    await runner.stop();
+    await using client = await createClient(store, { workflows: [greet] });
+    const { id } = await client.start(greet);
+    const page = await json<RunPage>(ask(client), `/api/runs/${id}`);
+    assertEquals(page.explanation.summary, 'no runner is alive; task "hello" is about to start');
+  });
+
+  test(`${kind}: runs are found by workflow, state, tag, time, and by what their id or key begins with`, async () => {
+    await using on = ground(kind);
+    await using runner = await runnerOn(await on.open());
+    const { runId } = await runner.execute(etl, { token: "t" }, { key: "order-1", tags: ["eu", "a b"] });
+    for (let i = 0; i < 3; i++) await runner.execute(greet);
+    const asked = ask(runner);
+    const found = async (query: string): Promise<readonly string[]> =>
+      (await json<RunsPage>(asked, `/api/runs?${query}`)).runs.map(({ workflow }) => workflow);
+    assertEquals((await found("")).length, 4);
+    for (
+      const query of ["workflow=etl", "state=failed", "tag=eu&tag=a+b", `q=${runId.slice(0, 30)}`, "q=order", "q=eu"]
+    ) {
+      assertEquals(await found(query), ["etl"], query);
+    }
+    assertEquals(await found("state=completed&state=failed&workflow=&q="), ["greet", "greet", "greet", "etl"]);
+    assertEquals(await found("until=2000-01-01T00:00"), []);
+    assertEquals((await found("since=2000-01-01&state=completed")).length, 3);
+    assertEquals(await found("q=order&state=completed"), []);
+  });
+
+  test(`${kind}: pages of runs follow one another, and counts tell all`, async () => {
+    await using on = ground(kind);
+    await using runner = await runnerOn(await on.open());
+    const runs = await runner.startMany(greet, Array.from({ length: 5 }, () => undefined));
+    for (const run of runs) await run.result();
+    const asked = ask(runner, { basePath: "/ops" });
+    const first = await json<RunsPage>(asked, "/ops/api/runs?limit=2&workflow=greet");
+    assertEquals([first.runs.length, first.isContinued, first.searchedBackTo], [2, false, undefined]);
+    assertEquals(first.nextHref, `/ops/runs?limit=2&workflow=greet&cursor=${first.cursor}`);
+    const second = await json<RunsPage>(asked, `/ops/api${first.nextHref!.slice("/ops".length)}`);
+    const third = await json<RunsPage>(asked, `/ops/api${second.nextHref!.slice("/ops".length)}`);
+    assertEquals([second.isContinued, third.runs.length, third.nextHref], [true, 1, undefined]);
+    const ids = [...first.runs, ...second.runs, ...third.runs].map(({ id }) => id);
+    assertEquals(ids, runs.map(({ id }) => id).reverse());
+    assertEquals(first.counts.completed, { count: 5, precision: "exact" });
+  });
+
+  test(`${kind}: workflows are told with versions, samples and runners`, async () => {
+    await using on = ground(kind);
+    await using runner = await runnerOn(await on.open());
+    await runner.execute(etl, { token: "t" });
+    for (let i = 0; i < 3; i++) await runner.execute(greet);
+    const asked = ask(runner);
+    const { workflows } = await json<WorkflowsPage>(asked, "/api/workflows");
+    assertEquals(workflows.map(({ name, sample }) => [name, sample.failureRate, sample.runs.completed]), [
+      ["etl", 1, 0],
+      ["greet", 0, 3],
+    ]);
+    const page = await json<WorkflowPage>(asked, "/api/workflows/etl");
+    assertEquals([page.version, page.versions.length, page.graph.description], [etl.version, 1, "Loads prices"]);
+    const tasks = page.tasks.map((
+      { id, completed, failed, skipped, retries },
+    ) => [id, completed, failed, skipped, retries]);
+    assertEquals(tasks, [["extract", 1, 0, 0, 1], ["big", 1, 0, 0, 0], ["load", 0, 1, 0, 0], ["tell", 0, 0, 1, 0]]);
+    const { runners } = await json<{ runners: { isThis: boolean; isAlive: boolean }[] }>(asked, "/api/runners");
+    assertEquals(runners.map(({ isThis, isAlive }) => [isThis, isAlive]), [[true, true]]);
+    assertEquals((await asked("/api/workflows/none")).status, 404);
+    assertEquals((await asked("/api/workflows/etl?version=none")).status, 404);
+  });
+
+  test(`${kind}: to look at everything writes nothing, and works on a store that is only read`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    await using runner = await runnerOn(store);
+    const { runId } = await runner.execute(etl, { token: "t" });
+    // Its heartbeat is one write.
+    await runner.stop();
+    for (const read of [store, await on.open({ readOnly: true })]) {
+      const asked = ask(read);
+      const before = read.counters();
+      for (const path of PATHS) {
+        const answer = await asked(path.replace(":id", runId));
+        assertEquals([path, answer.status], [path, 200]);
+        await answer.text();
+      }
+      const after = read.counters();
+      assertEquals([after.commits, after.rows], [before.commits, before.rows]);
+      assert(after.statements > before.statements);
+    }
+  });
+}
+
+test("forks and what they were forked from are linked", async () => {
+  await using on = ground("sqlite");
+  await using runner = await runnerOn(await on.open());
+  const { runId } = await runner.execute(greet);
+  const fork = await runner.get(runId).fork();
+  await fork.outcome();
+  const asked = ask(runner);
+  const origin = await json<RunPage>(asked, `/api/runs/${runId}`);
+  assertEquals(origin.links.forks, [{ id: fork.id, href: `/runs/${fork.id}`, state: "completed" }]);
+  const page = await json<RunPage>(asked, `/api/runs/${fork.id}`);
+  assertEquals(page.links.forkedFrom, { id: runId, href: `/runs/${runId}`, state: "completed" });
+});
+
+test("an option that is wrong is refused, and so is what can be no inspector's", async () => {
+  await using on = ground("sqlite");
+  const store = await on.open();
+  for (
+    const options of [{ basePath: "ops" }, { basePath: "/ops/" }, { redact: ["a..b"] }, { colour: 1 }, { title: 1 }]
+  ) {
+    assertThrows(() => inspector(store, options as never), TypeError);
+  }
+  assertThrows(() => inspector({} as never), TypeError, "a runner, a client or an open store");
+});
+
+const PATHS = [
+  ...["/runs", "/runs?q=abcdef&tag=x", "/runs?state=failed", "/runs?state=pending", "/runs/:id", "/workflows"],
+  ...["/workflows/etl", "/schedules", "/runners"],
+].flatMap((path) => [path, `/api${path}`]).concat([
+  "/api/runs/:id/input",
+  "/api/runs/:id/tasks/big/output",
+  "/healthz",
+]);
+
+async function json<T>(asked: Ask, path: string): Promise<T> {
+  const answer = await asked(path);
+  assertEquals([answer.status, answer.headers.get("content-type")], [200, "application/json; charset=utf-8"]);
+  return await answer.json();
+}
