@@ -28,8 +28,8 @@ export function jsonAnswer(text: string, status = 200): Response {
   return new Response(text, { status, headers: { "content-type": "application/json; charset=utf-8" } });
 }
 
-/** Text as it is. */
-export function textAnswer(text: string, type = "text/plain; charset=utf-8"): Response {
+/** Text of a type. */
+export function textAnswer(text: string, type: string): Response {
   return new Response(text, { headers: { "content-type": type } });
 }
 

@@ -1,9 +1,12 @@
 import { Hono } from "hono";
+import type { Metrics } from "../engine/metrics.ts";
 import type { Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead } from "./access.ts";
-import { guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer } from "./answers.ts";
+import { guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadOutput, loadStep } from "./load_payload.ts";
+import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
+import { openapi } from "./openapi.ts";
 import { contentSecurityPolicy } from "./pages/page.ts";
 import { problemPage } from "./pages/problem_page.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
@@ -18,6 +21,8 @@ export interface AppOptions {
   readonly basePath: string;
   /** What it is called on its pages. */
   readonly title: string;
+  /** What the runner has counted, if it is one of a runner. */
+  readonly metrics: () => Metrics | undefined;
   /** Hears of what could not be answered. */
   readonly logger: Logger;
 }
@@ -31,9 +36,17 @@ const PAYLOADS = [
   { path: "/api/runs/:id/tasks/:task/steps/:name", load: loadStep },
 ];
 
+/** The routes, and what answers a request by them. */
+export interface App {
+  /** Answers a request. */
+  readonly fetch: Fetch;
+  /** The paths that there are. */
+  readonly paths: readonly string[];
+}
+
 /** The routes of the inspector, behind what decides who may read. */
-export function createApp(reading: Reading, options: AppOptions): Fetch {
-  const { authorize, logger, basePath, title } = options;
+export function createApp(reading: Reading, options: AppOptions): App {
+  const { authorize, logger, basePath, title, metrics } = options;
   const view: View = { title, basePath, liveHref: undefined };
   const { store } = reading.desk;
   const live = createLive(store, logger);
@@ -58,7 +71,12 @@ export function createApp(reading: Reading, options: AppOptions): Fetch {
   for (const { path, load } of PAYLOADS) {
     app.get(path, async ({ req }) => streamAnswer(await load(reading, askedBy(req.url, req.param()))));
   }
+  app.get("/api/openapi.json", () => jsonAnswer(openapi(title, basePath)));
   app.get("/api/live", ({ req }) => liveAnswer(req.raw));
+  app.get(
+    "/metrics",
+    async ({ req }) => textAnswer(await shared(req.url, () => metricsText(reading, metrics())), METRICS_TYPE),
+  );
   app.get("/healthz", async () => {
     await store.runners();
     return jsonAnswer('{"status":"ok"}');
@@ -69,7 +87,10 @@ export function createApp(reading: Reading, options: AppOptions): Fetch {
     logger.error("The inspector could not answer", { error: String(error) });
     return refused(req.raw, 500, "The store could not be read; the logger was told why");
   });
-  return async (request, connection) => guarded(await answer(request, connection));
+  return {
+    fetch: async (request, connection) => guarded(await answer(request, connection)),
+    paths: app.routes.map(({ path }) => path),
+  };
 
   async function answer(request: Request, connection: unknown): Promise<Response> {
     if (request.method !== "GET" && request.method !== "HEAD") {

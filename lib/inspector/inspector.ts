@@ -1,5 +1,6 @@
 import { newChecks } from "../definition/checks.ts";
 import type { Client } from "../engine/client.ts";
+import { metricsOf } from "../engine/metrics.ts";
 import { refuse } from "../engine/options.ts";
 import { type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
@@ -81,5 +82,7 @@ export function inspector(target: Inspectable, options: InspectorOptions = {}): 
   refuse("make an inspector", checks);
   const desk = deskFor(target, options.logger ?? silent);
   const reading = { desk, redactor: createRedactor(redact), path: pathsBelow(basePath) };
-  return { fetch: createApp(reading, { authorize, basePath, title, logger: options.logger ?? desk.logger }) };
+  const logger = options.logger ?? desk.logger;
+  const { fetch } = createApp(reading, { authorize, basePath, title, logger, metrics: () => metricsOf(target) });
+  return { fetch };
 }

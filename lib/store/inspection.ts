@@ -136,6 +136,8 @@ export interface Inspection {
   timings(seqs: readonly number[], limit: number): Promise<readonly Timing[]>;
   /** How many runs each runner owns; at most `most` are counted in all. */
   owned(most: number): Promise<{ readonly counts: ReadonlyMap<number, number>; readonly isCapped: boolean }>;
+  /** Recorded tasks of the runs that runners own, by state; of at most `most` runs, and as many tasks. */
+  heldTasks(most: number): Promise<ReadonlyMap<TaskState, number>>;
   /** A text that differs when something has changed of which lists of runs tell. */
   pulse(): Promise<string>;
   /** The same for some runs; a run that is not there is left out. */

@@ -1,4 +1,5 @@
 /** What the inspector asks of a Postgres schema. */
+import type { TaskState } from "../batch.ts";
 import type { HeadsQuery, Inspection, JournalHeads, PayloadName } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
 import { decodeDefinition, decodeHead, decodeListedRun, decodeOutline, decodeTiming, LISTED_COLUMNS } from "../rows.ts";
@@ -103,6 +104,14 @@ select owner, count(*) as runs
   from (select owner from @runs where owner is not null limit $1::bigint) as runs
  group by owner`;
 
+const HELD_TASKS = `
+select state, count(*) as tasks
+  from (select t.state
+          from (select seq from @runs where owner is not null limit $1::bigint) as held
+         cross join lateral (select state from @tasks where run = held.seq and part = '') as t
+         limit $1::bigint) as tasks
+ group by state`;
+
 // A key may begin with any character; this is after all that begin so.
 const LAST = "\u{10ffff}";
 
@@ -129,6 +138,10 @@ export function createInspection(session: Session): Inspection {
         ? (await session.read(LATEST, [workflow ?? null, String(budget), String(limit)])).map(decodeOutline)
         : [],
     timings: async (seqs, limit) => (await session.read(TIMINGS, [numbers(seqs), String(limit)])).map(decodeTiming),
+    async heldTasks(most) {
+      const rows = await session.read(HELD_TASKS, [String(most)]);
+      return new Map(rows.map((row) => [row["state"] as TaskState, Number(row["tasks"])]));
+    },
     owned: (most) => owned(session, most),
     ...createPulses(session),
   };

@@ -1,4 +1,5 @@
 /** What the inspector asks of a SQLite file. SQLite answers in the caller's thread, so what is long goes in strides. */
+import type { TaskState } from "../batch.ts";
 import type { HeadsQuery, Inspection, JournalHeads, PayloadName } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
 import { decodeDefinition, decodeHead, decodeListedRun, decodeOutline, decodeTiming, LISTED_COLUMNS } from "../rows.ts";
@@ -88,6 +89,15 @@ select owner, count(*) as runs
   from (select owner from runs indexed by runs_owned where owner is not null limit $1)
  group by owner`;
 
+const HELD_TASKS = `
+select state, count(*) as tasks
+  from (select tasks.state
+          from (select seq from runs indexed by runs_owned where owner is not null limit $1) as held
+         cross join tasks
+         where tasks.run = held.seq and tasks.part = ''
+         limit $1)
+ group by state`;
+
 // A key may begin with any character; this is after all that begin so.
 const LAST = "\u{10ffff}";
 
@@ -111,6 +121,10 @@ export function createInspection(session: Session, dataVersion: () => unknown): 
     versions: (workflow, limit) => read(() => session.all(VERSIONS, workflow, limit).map(decodeDefinition)),
     latest: (workflow, limit, budget) => read(() => session.all(LATEST, workflow, budget, limit).map(decodeOutline)),
     timings: (seqs, limit) => read(() => session.all(TIMINGS, JSON.stringify(seqs), limit).map(decodeTiming)),
+    heldTasks: (most) =>
+      read(() =>
+        new Map(session.all(HELD_TASKS, most).map((row) => [row["state"] as TaskState, Number(row["tasks"])]))
+      ),
     owned: (most) => read(() => owned(session, most)),
     ...pulses,
   };

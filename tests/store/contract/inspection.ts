@@ -183,6 +183,8 @@ export function inspectionContract(test: Case): void {
       { task: "a", state: "completed", attempts: 2, startedAt: T0, endedAt: T0 + 1 },
     ]);
     assertEquals(await owned(10), { counts: new Map([[runner, 1]]), isCapped: false });
+    await write(store, { seq: other!, epoch: 1 }, [openRecord("a"), record("b"), record("b", { part: "step:x" })]);
+    assertEquals(Object.fromEntries(await store.inspection.heldTasks(10)), { running: 1, completed: 1 });
   });
 
   test("tally() counts each state up to a limit, and what is due", async ({ store, clock }) => {

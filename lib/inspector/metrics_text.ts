@@ -1,0 +1,179 @@
+/** The numbers of a store and of a runner in the text format of Prometheus. */
+import type { Histogram } from "../engine/histogram.ts";
+import type { Metrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
+import { COUNTED, countsOf } from "./load_runs.ts";
+import type { Reading } from "./reading.ts";
+
+type Labels = Readonly<Record<string, string | number | undefined>>;
+
+/** A number with its labels. */
+interface Sample {
+  readonly labels?: Labels;
+  readonly value: number;
+  /** What follows the name, such as `_sum`. */
+  readonly suffix?: string;
+}
+
+/** Content type of the text. */
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/** What the store tells, and what `metrics` have counted, if the inspector is one of a runner. */
+export async function metricsText(reading: Reading, metrics: Metrics | undefined): Promise<string> {
+  return [
+    ...await storeFamilies(reading),
+    ...runnerFamilies(reading),
+    ...metrics === undefined ? [] : familiesOf(metrics),
+  ]
+    .join("");
+}
+
+async function storeFamilies({ desk: { store } }: Reading): Promise<readonly string[]> {
+  const [tally, tasks, owned, runners] = await Promise.all([
+    store.inspection.tally(COUNTED),
+    store.inspection.heldTasks(COUNTED),
+    store.inspection.owned(COUNTED),
+    store.runners(),
+  ]);
+  const now = store.now();
+  const counters = store.counters();
+  const aged = tally.oldestDueAt === undefined ? 0 : Math.max(0, now - tally.oldestDueAt) / 1_000;
+  const alive = runners.filter(({ leaseUntil }) => leaseUntil > now);
+  return [
+    gauge(
+      "sluice_runs",
+      `Runs by state; beyond ${COUNTED} of a state estimated from samples`,
+      Object.entries(countsOf(tally)).map(([state, { count }]) => ({ labels: { state }, value: count })),
+    ),
+    gauge(
+      "sluice_tasks",
+      "Tasks that are recorded of the runs that runners have, by state",
+      [...tasks].map(([state, value]) => ({ labels: { state }, value })),
+    ),
+    gauge("sluice_backlog_runs", `Runs that are due and that nobody has; counted up to ${COUNTED}`, [
+      { value: tally.backlog.count },
+    ]),
+    gauge("sluice_queue_age_seconds", "How long the run has been due that waits longest", [{ value: aged }]),
+    gauge("sluice_runners", "Runners by whether their lease holds", [
+      { labels: { state: "alive" }, value: alive.length },
+      { labels: { state: "expired" }, value: runners.length - alive.length },
+    ]),
+    gauge(
+      "sluice_runner_runs",
+      "Runs that a runner has",
+      runners.map(({ id }) => ({ labels: { runner: id }, value: owned.counts.get(id) ?? 0 })),
+    ),
+    gauge(
+      "sluice_runner_lease_seconds",
+      "How long a runner's lease still holds",
+      runners.map(({ id, leaseUntil }) => ({ labels: { runner: id }, value: (leaseUntil - now) / 1_000 })),
+    ),
+    counter("sluice_store_commits_total", "Write transactions by this process", [{ value: counters.commits }]),
+    counter("sluice_store_statements_total", "Statements by this process", [{ value: counters.statements }]),
+    counter("sluice_store_rows_total", "Rows written by this process", [{ value: counters.rows }]),
+    counter("sluice_store_retries_total", "Writes that this process had to try again", [{ value: counters.retries }]),
+  ];
+}
+
+function runnerFamilies({ desk }: Reading): readonly string[] {
+  const own = desk.runner?.();
+  if (own === undefined) return [];
+  return [
+    gauge("sluice_bodies", "Task bodies of this runner by whether they run or wait for a place", [
+      { labels: { state: "active" }, value: own.load.active },
+      { labels: { state: "queued" }, value: own.load.queued },
+    ]),
+  ];
+}
+
+function familiesOf({ workflows, commits, leaseLosses }: Metrics): readonly string[] {
+  const runs = (of: (workflow: WorkflowMetrics) => Labels): readonly Sample[] =>
+    workflows.flatMap((one) =>
+      Object.entries(of(one)).map(([event, value]) => ({
+        labels: { workflow: one.workflow, event },
+        value: Number(value),
+      }))
+    );
+  const tasks = (of: (task: TaskMetrics) => number): readonly Sample[] =>
+    workflows.flatMap(({ workflow, tasks }) =>
+      tasks.map((one) => ({ labels: { workflow, task: one.task }, value: of(one) }))
+    );
+  return [
+    counter(
+      "sluice_run_events_total",
+      "What became of runs in this runner",
+      runs(({ runs: { seconds: _, ...counts } }) => ({ ...counts })),
+    ),
+    histogram(
+      "sluice_run_duration_seconds",
+      "From when a runner first took a run to its end, for those that ended here",
+      workflows.map(({ workflow, runs: { seconds } }) => ({ labels: { workflow }, histogram: seconds })),
+    ),
+    counter("sluice_task_attempts_total", "Attempts begun", tasks(({ attempts }) => attempts)),
+    counter(
+      "sluice_task_retries_total",
+      "Failed attempts that are followed by another",
+      tasks(({ retries }) => retries),
+    ),
+    counter("sluice_task_deferrals_total", "Attempts that asked to be called later", tasks(({ deferred }) => deferred)),
+    counter("sluice_tasks_completed_total", "Tasks that completed", tasks(({ completed }) => completed)),
+    counter("sluice_tasks_failed_total", "Tasks that failed for good", tasks(({ failed }) => failed)),
+    counter("sluice_tasks_skipped_total", "Tasks that were skipped", tasks(({ skipped }) => skipped)),
+    histogram(
+      "sluice_task_duration_seconds",
+      "How long attempts took that completed or failed",
+      workflows.flatMap(({ workflow, tasks }) =>
+        tasks.map(({ task, seconds }) => ({ labels: { workflow, task }, histogram: seconds }))
+      ),
+    ),
+    histogram("sluice_commit_rows", "Rows of a commit", [{ labels: {}, histogram: commits.rows }]),
+    histogram("sluice_commit_duration_seconds", "How long a commit took", [{ labels: {}, histogram: commits.seconds }]),
+    counter("sluice_commit_failures_total", "Commits that no retry mended", [{ value: commits.failed }]),
+    counter("sluice_lease_losses_total", "How often this runner was taken for dead", [{ value: leaseLosses }]),
+  ];
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): string {
+  return family(name, "gauge", help, samples);
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): string {
+  return family(name, "counter", help, samples);
+}
+
+function histogram(
+  name: string,
+  help: string,
+  parts: readonly { readonly labels: Labels; readonly histogram: Histogram }[],
+): string {
+  return family(
+    name,
+    "histogram",
+    help,
+    parts.flatMap(({ labels, histogram: { buckets, count, sum } }): readonly Sample[] => [
+      ...buckets.map(({ le, count }) => ({
+        suffix: "_bucket",
+        labels: { ...labels, le: le === Infinity ? "+Inf" : le },
+        value: count,
+      })),
+      { suffix: "_sum", labels, value: sum },
+      { suffix: "_count", labels, value: count },
+    ]),
+  );
+}
+
+function family(name: string, type: string, help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(({ labels = {}, value, suffix = "" }) =>
+    `${name}${suffix}${labelsText(labels)} ${value}\n`
+  );
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+/** What has no value, as all that is beyond a limit together, has an empty one. */
+function labelsText(labels: Labels): string {
+  const texts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value ?? ""))}"`);
+  return texts.length === 0 ? "" : `{${texts.join(",")}}`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
