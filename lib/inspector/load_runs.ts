@@ -5,7 +5,7 @@ import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.
 import type { BoundedCount, RunsFilter, RunsPage, StateCounts } from "./shapes.ts";
 
 /** How many runs one request may look at where no index helps. */
-export const BUDGET = 20_000;
+export const BUDGET = 10_000;
 
 /** Up to how many runs are counted. */
 export const COUNTED = 10_000;

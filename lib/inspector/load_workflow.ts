@@ -9,7 +9,7 @@ import type { Graph, TaskSample, WorkflowPage } from "./shapes.ts";
 const MOST_VERSIONS = 50;
 const COUNTED_VERSIONS = 1_000;
 const SAMPLED_RUNS = 1_000;
-const BUDGET = 20_000;
+const BUDGET = 10_000;
 const MOST_TIMINGS = 5_000;
 
 /**

@@ -114,7 +114,7 @@ export interface Inspection {
   tally(most: number): Promise<Tally>;
   /**
    * Runs, newest first, as `list()` has them, but with a bounded amount of work. `since` and `until` are found by halving,
-   * which takes rows to stand in the order of their times: around a clock that was set back by more than a minute runs may
+   * which takes rows to stand in the order of their times: around a clock that was set back by more than two seconds runs may
    * be missed.
    */
   search(query: SearchQuery): Promise<Search>;

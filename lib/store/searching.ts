@@ -37,7 +37,7 @@ export interface SearchWays {
 }
 
 // How far clocks are trusted.
-const SLACK_MS = 60_000;
+const SLACK_MS = 2_000;
 
 /** Looks for runs: by the small index that holds what can match, if there is one; else from the new end of the table. */
 export async function searchRuns(query: SearchQuery, ways: SearchWays): Promise<Search> {
