@@ -146,8 +146,8 @@ test("a run's graph, time line and details name each task with its state", () =>
     taskOf("report", { state: "pending", attempts: 0, startedAt: undefined, endedAt: undefined, history: [] }),
   ];
   const { text } = runPage(runOf(nodes, tasks), viewOf());
-  assert(text.includes(`aria-label="extract, completed, 1 s, 2 tries"`), text);
-  assert(text.includes(`aria-label="load, running, running 9 s"`));
+  assert(text.includes(`<title>extract, completed, 1 s, 2 tries</title>`), text);
+  assert(text.includes(`<title>load, running, running 9 s</title>`));
   assert(text.includes(`<span class="visually-hidden">pending: </span><code>report</code>`));
   assertEquals([...text.matchAll(/<rect class="s-(\w+)" x="([\d.]+)%"/g)].map(([, state, x]) => `${state} at ${x}`), [
     "failed at 0",
@@ -165,7 +165,7 @@ test("a hundred tasks that stand alike are one box that says how they do, and a 
   const tasks = nodes.map(({ id }, i) => taskOf(id, i % 40 === 8 ? { state: "failed" } : {}));
   const { text } = runPage(runOf(nodes, tasks), viewOf());
   assert(
-    text.includes(`href="#task-resize-7" class="box s-failed" aria-label="resize-… × 100, 3 failed, 97 completed"`),
+    text.includes(`href="#task-resize-7" class="box s-failed"><title>resize-… × 100, 3 failed, 97 completed</title>`),
   );
   assertEquals(text.match(/<details class="task /g)?.length, 102);
 });

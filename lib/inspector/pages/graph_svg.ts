@@ -31,7 +31,7 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
   const { width, height, lines, implied } = layout;
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
-<div class="scroll" id="graph-view" tabindex="0" role="region" aria-labelledby="graph">
+<div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Drawing">
 <svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="group"
         aria-label="${title}">
 <desc>From top to bottom. Each task is a link to its details below; the same is told there as text.</desc>
@@ -118,7 +118,7 @@ function boxOf(label: Label, at: { readonly x: number; readonly y: number }): Ht
   const { name, note, full, anchor, state, done, marks, isMany } = label;
   const width = widthOf(label);
   return markup`
-<a href="#${anchor}" class="box ${state && `s-${state}`}" aria-label="${full}"><title>${full}</title>
+<a href="#${anchor}" class="box ${state && `s-${state}`}"><title>${full}</title>
     ${
     isMany &&
     markup`<rect class="behind" x="${at.x + 4}" y="${at.y + 4}" width="${width}" height="${BOX_HEIGHT}" rx="6"/>`

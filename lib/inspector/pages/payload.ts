@@ -6,7 +6,7 @@ import { grouped } from "./labels.ts";
 /** A payload, laid out for reading where all of it is there; else its beginning, with a link to the whole. */
 export function payloadView({ text, bytes, isTruncated, href }: Payload, label: string): Html {
   return markup`
-<pre class="json" tabindex="0" role="region" aria-label="${label}">${isTruncated ? text : readable(text)}</pre>
+<pre class="json" tabindex="0" role="group" aria-label="${label}">${isTruncated ? text : readable(text)}</pre>
 <p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${
     isTruncated &&
     markup`; this is the beginning`
@@ -26,7 +26,7 @@ export function errorView(error: ErrorRecord): Html {
     stack !== undefined && markup`
 <details>
 <summary>Where it was thrown</summary>
-<pre tabindex="0" role="region" aria-label="Stack of ${name}">${clip(stack)}</pre>
+<pre tabindex="0" role="group" aria-label="Stack of ${name}">${clip(stack)}</pre>
 </details>
 `
   }

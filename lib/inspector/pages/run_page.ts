@@ -25,14 +25,16 @@ export function runPage(data: RunPage, view: View): Html {
 <p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
 <h1>${run.workflow} ${stateBadge(run.state)}</h1>
 <p class="id-line"><code>${run.id}</code></p>
-      ${run.error && markup`<section aria-label="Why it failed">${errorView(run.error)}</section>`}
+      ${run.error && markup`<section id="failure" aria-label="Why it failed">${errorView(run.error)}</section>`}
       ${explanation(data)}
       ${facts(data)}
       ${graph(data)}
       ${taskList(data)}
       ${
       run.input &&
-      markup`<section aria-labelledby="input"><h2 id="input">Input</h2>${payloadView(run.input, "Input")}</section>`
+      markup`<section id="input-part" aria-labelledby="input"><h2 id="input">Input</h2>${
+        payloadView(run.input, "Input")
+      }</section>`
     }
       ${related(data)}
       ${happenings(data)}
@@ -44,7 +46,7 @@ function explanation({ run, explanation, at }: RunPage): Html | undefined {
   if (run.endedAt !== undefined) {
     if (run.reason === undefined) return undefined;
     return markup`
-<section class="why-box" aria-label="Reason">
+<section id="state-why" class="why-box" aria-label="Reason">
 <p>${clip(run.reason)}</p>
 </section>
 `;
@@ -53,7 +55,7 @@ function explanation({ run, explanation, at }: RunPage): Html | undefined {
   const shown = reasons.slice(0, MOST_REASONS);
   const rest = reasons.length - shown.length;
   return markup`
-<section class="why-box" aria-labelledby="why">
+<section id="state-why" class="why-box" aria-labelledby="why">
 <h2 id="why">Where it is</h2>
 <ul>${shown.map((reason) => markup`<li>${reasonView(reason, at)}</li>`)}${
     rest > 0 &&
@@ -117,7 +119,7 @@ function graph(data: RunPage): Html {
       marks: marksOf(node, graph),
     };
   });
-  return markup`<section aria-labelledby="graph">
+  return markup`<section id="graph-part" aria-labelledby="graph">
 <h2 id="graph">Graph</h2>
 ${
     !graph.isKnown &&
@@ -143,7 +145,7 @@ function related({ links }: RunPage): Html | undefined {
   const some = groups.filter(([, runs]) => runs.length > 0);
   if (some.length === 0) return undefined;
   return markup`
-<section aria-labelledby="related">
+<section id="related-part" aria-labelledby="related">
 <h2 id="related">Related runs</h2>
 <dl class="facts">${some.map(([term, runs]) => fact(term, markup`${runs.map(runLink)}`))}</dl>
 </section>
@@ -160,7 +162,7 @@ export function runLink({ id, href, state }: RunLink): Html {
 }
 
 function happenings({ events, run }: RunPage): Html {
-  return markup`<section aria-labelledby="events">
+  return markup`<section id="events-part" aria-labelledby="events">
 <h2 id="events">What happened</h2>
 ${
     table({

@@ -84,8 +84,10 @@ export const SCRIPT = String.raw`
     const known = new Map([...parent.children].flatMap((child) => child.id ? [[child.id, child]] : []));
     let old = parent.firstChild;
     for (const child of [...next.childNodes]) {
-      while (old && old.id && !wanted.has(old.id)) old = drop(old);
-      const twin = child.id ? known.get(child.id) : old && !old.id ? old : undefined;
+      const named = known.get(child.id);
+      // What stands before the twin is gone: to move the twin instead would take the focus from it.
+      while (old && old !== named && (old.id ? !wanted.has(old.id) : named)) old = drop(old);
+      const twin = child.id ? named : old && !old.id ? old : undefined;
       if (!twin) {
         parent.insertBefore(child, old);
         continue;

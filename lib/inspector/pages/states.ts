@@ -33,11 +33,7 @@ export function stateBadge(state: State, word: string = state): Html {
 
 /** The symbol of a state, beside its word. */
 export function stateSymbol(state: State): Html {
-  return markup`
-<svg class="symbol s-${state}" width="14" height="14" aria-hidden="true">
-<use href="#s-${state}"/>
-</svg>
-`;
+  return markup`<svg class="symbol s-${state}" width="14" height="14" aria-hidden="true"><use href="#s-${state}"/></svg>`;
 }
 
 /** What the symbols refer to; stands once in a page. Each fits into 14 by 14. */

@@ -19,7 +19,7 @@ export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: Run
     isOpen: run.endedAt === undefined,
   });
   return markup`
-<section aria-labelledby="tasks">
+<section id="tasks-part" aria-labelledby="tasks">
 <h2 id="tasks">Tasks</h2>
 <ul class="tally">${
     TASK_STATES.filter((state) => taskCounts[state] > 0).map((state) => {
