@@ -3,3 +3,10 @@ import { test as nodeTest } from "node:test";
 
 /** Registers a test case. */
 export const test: (name: string, fn: () => Promise<void> | void) => void = "Deno" in globalThis ? Deno.test : nodeTest;
+
+/** Registers a test case that cannot be run here, so that it is counted as ignored; the reason stands in its name. */
+export function skipped(name: string, reason: string): void {
+  const title = `${name} [skipped: ${reason}]`;
+  if ("Deno" in globalThis) Deno.test({ name: title, ignore: true, fn() {} });
+  else nodeTest.skip(title, () => {});
+}

@@ -1,0 +1,216 @@
+import axe from "axe-core";
+import { assert, assertEquals } from "@std/assert";
+import type { Browser, BrowserContextOptions } from "playwright-core";
+import { inspector } from "../../lib/inspector/mod.ts";
+import { skipped, test } from "../harness.ts";
+import { CHROMIUM, openBrowser, openPage, type WatchedPage } from "./browser.ts";
+import { HOSTILE, openScene, type Scene } from "./scene.ts";
+import { serve } from "./server.ts";
+
+const SCHEMES = ["light", "dark"] as const;
+const WIDTHS = [1_400, 360] as const;
+
+interface Site extends WatchedPage {
+  readonly scene: Scene;
+  readonly origin: string;
+  readonly browser: Browser;
+  /** Opens a page of the inspector. */
+  go(path: string): Promise<void>;
+  /** Opens another page, in a browser that is set up in another way. */
+  also(options: BrowserContextOptions): Promise<WatchedPage>;
+}
+
+/** Registers a test with a browser, a scene and an inspector of it; it is skipped where there is no browser. */
+function browserTest(name: string, run: (site: Site) => Promise<void>): void {
+  if (CHROMIUM === undefined) {
+    return skipped(name, "no Chromium is installed (apt-get install chromium, or CHROMIUM=path)");
+  }
+  test(name, async () => {
+    await using scene = await openScene();
+    await using server = await serve(inspector(scene.runner).fetch);
+    const { url: origin } = server;
+    await using browser = await openBrowser();
+    const also = async (options: BrowserContextOptions): Promise<WatchedPage> =>
+      await openPage(await browser.newContext(options), origin);
+    const { page, wrongs } = await also({ viewport: { width: 1_400, height: 900 } });
+    const go = async (path: string): Promise<void> => void await page.goto(`${origin}${path}`);
+    await run({ scene, origin, browser, page, wrongs, go, also });
+    assertEquals(wrongs, []);
+  });
+}
+
+function pathsOf({ runs }: Scene): readonly string[] {
+  return [
+    "/runs",
+    "/runs?state=failed&state=cancelled",
+    "/runs?q=nothing-is-called-that",
+    ...Object.values(runs).map((id) => `/runs/${id}`),
+    "/workflows",
+    "/workflows/prices",
+    "/workflows/thumbnails",
+    `/workflows/${encodeURIComponent(HOSTILE)}`,
+    "/schedules",
+    "/runners",
+    "/there-is-no-such-page",
+  ];
+}
+
+browserTest("every page opens, narrow and wide, light and dark, and needs nothing from elsewhere", async (site) => {
+  const { scene, page, go } = site;
+  for (const path of pathsOf(scene)) {
+    await go(path);
+    for (const colorScheme of SCHEMES) {
+      for (const width of WIDTHS) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        assertEquals(await page.locator("h1:visible").count(), 1, path);
+        const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+        assert(Number(overflow) <= 0, `${path} is ${overflow} too wide for ${width}`);
+      }
+    }
+    const colours = await page.evaluate("getComputedStyle(document.body).backgroundColor");
+    assertEquals(colours, "rgb(19, 21, 23)", "the last scheme was the dark one");
+  }
+});
+
+browserTest("no page has anything that axe objects to", async ({ scene, origin, also }) => {
+  const { page } = await also({ bypassCSP: true, viewport: { width: 1_400, height: 900 } });
+  const found: string[] = [];
+  for (const path of pathsOf(scene)) {
+    // The same as others, a hundred times.
+    if (path.endsWith(scene.runs.fan) || path.endsWith(scene.runs.large)) continue;
+    await page.goto(`${origin}${path}`);
+    // What is folded is looked at, too.
+    await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true");
+    await page.evaluate(axe.source);
+    for (const colorScheme of SCHEMES) {
+      await page.emulateMedia({ colorScheme });
+      // Only colours differ between the schemes.
+      const rules = colorScheme === "light" ? {} : { runOnly: ["color-contrast"] };
+      const options = JSON.stringify({ resultTypes: ["violations"], ...rules });
+      const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(document, ${options})`);
+      found.push(...violations.map(({ id, nodes }) => `${colorScheme} ${path}: ${id} at ${nodes[0]?.html}`));
+    }
+  }
+  assertEquals(found, []);
+});
+
+browserTest("links lead from the runs to a run, its tasks, its workflow and back", async ({ scene, page, go }) => {
+  await go("/runs");
+  await page.click(`#run-${CSS(scene.runs.failed)} a`);
+  await page.waitForURL(`**/runs/${scene.runs.failed}`);
+  assertEquals(await page.textContent("h1"), "settlement failed");
+  await page.click(".graph a:has-text('charge')");
+  assert(await page.isVisible("#task-charge"));
+  assert((await page.textContent("#task-charge"))!.includes("upstream timed out after 30 s"));
+  await page.click(".crumbs a:last-child");
+  await page.waitForURL(/\/workflows\/settlement/);
+  await page.click("text=all its runs");
+  await page.waitForURL(/\/runs\?workflow=settlement/);
+  assertEquals(await page.locator("#runs-rows tr").count(), 1);
+});
+
+browserTest("the filter finds runs by state, workflow, tag and key", async ({ page, go }) => {
+  await go("/runs");
+  await page.click("#state-failed a");
+  assertEquals(new Set(await page.locator("#runs-rows .badge").allTextContents()), new Set(["failed"]));
+  await page.selectOption("select[name=workflow]", "thumbnails");
+  await page.click("button");
+  assertEquals(await page.locator("#runs-rows tr").count(), 1);
+  await page.click("text=Show all");
+  await page.fill("input[name=tag]", "nightly");
+  await page.click("button");
+  assertEquals(await page.locator("#runs-rows .badge").allTextContents(), ["running"]);
+  await go("/runs?q=2026-11-24");
+  assertEquals(await page.locator("#runs-rows .badge").allTextContents(), ["pending"]);
+});
+
+browserTest("a run that is watched finishes without a reload, and what is unfolded and focused stays", async (site) => {
+  const { scene, page, go } = site;
+  await go(`/runs/${scene.runs.held}`);
+  assertEquals(await page.textContent("h1 .badge"), "running");
+  await page.waitForSelector(".live.on");
+  await page.evaluate("globalThis.isSame = true");
+  await page.click("#row-task-send summary");
+  await page.focus("#row-task-compress summary");
+  await page.evaluate("scrollTo(0, 120)");
+  scene.release();
+
+  await page.waitForSelector("h1 .badge.s-completed", { timeout: 20_000 });
+  assertEquals(await page.evaluate("[isSame, scrollY]"), [true, 120]);
+  assertEquals(await page.evaluate("document.activeElement.closest('details').id"), "row-task-compress");
+  assert(await page.evaluate("document.getElementById('row-task-send').open"));
+  assert((await page.textContent("#task-send"))!.includes("etag-1"));
+  await page.locator("#live", { hasText: "ended" }).waitFor();
+  await page.locator("#announcer", { hasText: "upload is completed: 3 of 3 tasks ended" }).waitFor({
+    state: "attached",
+  });
+});
+
+browserTest("a run that starts shows up in the list, and the one that is focused stays where it is", async (site) => {
+  const { scene, page, go } = site;
+  await go("/runs");
+  await page.waitForSelector(".live.on");
+  await page.focus(`#run-${CSS(scene.runs.failed)} a`);
+  await page.fill("input[name=q]", "half of what somebody is typ");
+  await page.focus(`#run-${CSS(scene.runs.failed)} a`);
+  const id = await scene.another();
+  await page.waitForSelector(`#run-${CSS(id)}`, { timeout: 20_000 });
+  assertEquals(await page.getAttribute("#runs-rows tr:first-child", "id"), `run-${id}`);
+  assertEquals(await page.evaluate("document.activeElement.closest('tr').id"), `run-${scene.runs.failed}`);
+  assertEquals(await page.inputValue("input[name=q]"), "half of what somebody is typ");
+});
+
+browserTest("what users have written runs nothing, wherever it stands", async ({ scene, page, go }) => {
+  const id = (await scene.runner.list({ workflow: HOSTILE })).runs[0]!.id;
+  for (const path of ["/runs", `/runs/${id}`, "/workflows", `/workflows/${encodeURIComponent(HOSTILE)}`]) {
+    await go(path);
+    assertEquals(await page.evaluate("[typeof taken, document.images.length, document.scripts.length]"), [
+      "undefined",
+      0,
+      1,
+    ]);
+  }
+  // Its anchor works like any other's.
+  await go(`/runs/${id}`);
+  await page.locator(".graph a").first().click();
+  assertEquals(await page.locator("details[open].task").count(), 1);
+});
+
+browserTest(
+  "without scripts the pages tell the same, and links unfold what they point to",
+  async ({ scene, origin, also }) => {
+    const { page, wrongs } = await also({ javaScriptEnabled: false });
+    await page.goto(`${origin}/runs/${scene.runs.failed}`);
+    assertEquals(await page.isVisible("#live"), false);
+    await page.click(".graph a:has-text('charge')");
+    assert(await page.isVisible("#task-charge"));
+    await page.goto(`${origin}/runs`);
+    await page.fill("input[name=q]", scene.runs.done);
+    await page.click("button");
+    assertEquals(await page.locator("#runs-rows tr").count(), 1);
+    assertEquals(wrongs, []);
+  },
+);
+
+browserTest("the keyboard reaches the content, the tasks and what can be scrolled", async ({ scene, page, go }) => {
+  await go(`/runs/${scene.runs.large}`);
+  await page.keyboard.press("Tab");
+  assertEquals(await page.evaluate("document.activeElement.textContent"), "Skip to the content");
+  await page.keyboard.press("Enter");
+  const seen: string[] = [];
+  for (let i = 0; i < 80; i++) {
+    await page.keyboard.press("Tab");
+    seen.push(String(await page.evaluate("document.activeElement.id || document.activeElement.localName")));
+  }
+  assertEquals(seen.filter((name) => name === "body"), []);
+  assert(seen.includes("graph-view") && seen.includes("a") && seen.includes("summary"), `${seen}`);
+  await page.focus("summary");
+  await page.keyboard.press("Enter");
+  assertEquals(await page.locator("details.task[open]").count(), 1);
+});
+
+/** An id as a part of a selector. */
+function CSS(id: string): string {
+  return id.replace(/[^\w-]/g, "\\$&");
+}
