@@ -2,6 +2,7 @@ import axe from "axe-core";
 import { assert, assertEquals } from "@std/assert";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { inspector } from "../../lib/inspector/mod.ts";
+import { relative } from "../../lib/inspector/pages/times.ts";
 import { skipped, test } from "../harness.ts";
 import { CHROMIUM, openBrowser, openPage, type WatchedPage } from "./browser.ts";
 import { HOSTILE, openScene, type Scene } from "./scene.ts";
@@ -159,6 +160,20 @@ browserTest("a run that starts shows up in the list, and the one that is focused
   assertEquals(await page.getAttribute("#runs-rows tr:first-child", "id"), `run-${id}`);
   assertEquals(await page.evaluate("document.activeElement.closest('tr').id"), `run-${scene.runs.failed}`);
   assertEquals(await page.inputValue("input[name=q]"), "half of what somebody is typ");
+});
+
+browserTest("times are told anew while a page stays open, in the words of the server", async ({ page, go }) => {
+  await page.clock.install();
+  await go("/runs");
+  const told = page.locator("#runs-rows time").last();
+  const at = Number(await page.getAttribute("#main", "data-at"));
+  for (const minutes of [3, 200, 5_000]) {
+    await page.clock.fastForward(minutes * 60_000);
+    const passed = at - Date.parse((await told.getAttribute("datetime"))!);
+    const words = relative(-passed - minutes * 60_000);
+    await told.filter({ hasText: words }).waitFor();
+    await page.reload();
+  }
 });
 
 browserTest("what users have written runs nothing, wherever it stands", async ({ scene, page, go }) => {

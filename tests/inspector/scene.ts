@@ -18,8 +18,8 @@ export interface Scene extends AsyncDisposable {
 /** What a user may call things who means ill. */
 export const HOSTILE = `"><img src=x onerror="globalThis.taken=1"></script><script>taken=1</script>\u202e`;
 
-/** Opens a scene. `paceMs` is about how long a task takes. */
-export async function openScene(paceMs = 4): Promise<Scene> {
+/** Opens a scene. `paceMs` is about how long a task takes; without `isTidy` somebody who means ill has a part in it. */
+export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Scene> {
   const gate = Promise.withResolvers<void>();
   const runner = await createRunner("sqlite::memory:", {
     workflows: [
@@ -36,7 +36,7 @@ export async function openScene(paceMs = 4): Promise<Scene> {
 
   const large = await runner.execute("warehouse-sync");
   const fan = await runner.execute("thumbnails");
-  await runner.execute(HOSTILE, { [HOSTILE]: HOSTILE }, { tags: [HOSTILE], key: HOSTILE });
+  if (!isTidy) await runner.execute(HOSTILE, { [HOSTILE]: HOSTILE }, { tags: [HOSTILE], key: HOSTILE });
   const cancelled = await runner.start("upload");
   await cancelled.cancel("the customer withdrew");
   await cancelled.outcome();

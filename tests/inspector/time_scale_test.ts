@@ -58,12 +58,16 @@ test("durations never say sixty of anything", () => {
   ]);
 });
 
-test("distances in time are told by their largest unit", () => {
-  assertEquals([0, -999, -59_000, 60_000, -86_400_000].map(relative), [
+test("distances in time are told in the unit of which there are at least two", () => {
+  const distances = [0, -999, -59_400, 119_000, 120_000, 3_590_000, -7_200_000, -172_800_000];
+  assertEquals(distances.map(relative), [
     "now",
     "now",
     "59 s ago",
-    "in 1 min",
-    "1 d ago",
+    "in 119 s",
+    "in 2 min",
+    "in 60 min",
+    "2 h ago",
+    "2 d ago",
   ]);
 });

@@ -60,6 +60,7 @@ const MOST_ALIKE = 12;
 // Beyond, nobody could read it, and laying it out would hold up the process.
 const MOST_BOXES = 500;
 const ROW_WIDTH = 1_160;
+const WIDEST = 240;
 const COLUMN = 7.3;
 const SMALL_COLUMN = 6;
 const TEXT_X = 29;
@@ -96,9 +97,11 @@ function labelOfMany(tasks: readonly DrawnTask[]): Label {
   };
 }
 
-function widthOf({ name, isMany }: Label): number {
+function widthOf({ name, isMany, marks }: Label): number {
   const note = (isMany ? MANY_COLUMNS : NOTE_COLUMNS) * SMALL_COLUMN;
-  return Math.ceil(TEXT_X + Math.max(columnsOf(name) * COLUMN, note) + 11);
+  const text = TEXT_X + Math.max(columnsOf(name) * COLUMN, note) + 11;
+  // Marks stand left of the middle, where lines come in, unless they are long.
+  return Math.ceil(Math.max(text, Math.min(WIDEST, 2 * (columnsOf(marks.join(" · ")) * SMALL_COLUMN + 10))));
 }
 
 // A page that is watched draws the same graph again with every change; its layout is the same each time.

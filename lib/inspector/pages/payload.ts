@@ -5,13 +5,14 @@ import { grouped } from "./labels.ts";
 
 /** A payload, laid out for reading where all of it is there; else its beginning, with a link to the whole. */
 export function payloadView({ text, bytes, isTruncated, href }: Payload, label: string): Html {
+  const shown = isTruncated ? text : readable(text);
+  if (!isTruncated && shown.length <= MOST_INLINE && !shown.includes("\n")) {
+    return markup`
+<p class="json"><code>${shown}</code> <a class="small" href="${href}"><span class="visually-hidden">${label} </span>as JSON</a></p>`;
+  }
   return markup`
-<pre class="json" tabindex="0" role="group" aria-label="${label}">${isTruncated ? text : readable(text)}</pre>
-<p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${
-    isTruncated &&
-    markup`; this is the beginning`
-  }</p>
-`;
+<pre class="json" tabindex="0" role="group" aria-label="${label}">${shown}</pre>
+<p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${isTruncated && "; this is the beginning"}</p>`;
 }
 
 /** An error with its causes and where they were thrown. */
@@ -43,6 +44,7 @@ export function clip(text: string, most: number = MOST_TEXT): Html {
 }
 
 const MOST_TEXT = 4_000;
+const MOST_INLINE = 80;
 
 function size(bytes: number): string {
   if (bytes < 10_000) return `${grouped(bytes)} bytes`;

@@ -42,7 +42,7 @@ export function runPage(data: RunPage, view: View): Html {
   }, view);
 }
 
-function explanation({ run, explanation, at }: RunPage): Html | undefined {
+function explanation({ run, explanation }: RunPage): Html | undefined {
   if (run.endedAt !== undefined) {
     if (run.reason === undefined) return undefined;
     return markup`
@@ -57,7 +57,7 @@ function explanation({ run, explanation, at }: RunPage): Html | undefined {
   return markup`
 <section id="state-why" class="why-box" aria-labelledby="why">
 <h2 id="why">Where it is</h2>
-<ul>${shown.map((reason) => markup`<li>${reasonView(reason, at)}</li>`)}${
+<ul>${shown.map((reason) => markup`<li>${reasonView(reason)}</li>`)}${
     rest > 0 &&
     markup`<li>and ${counted(rest, "other reason")}</li>`
   }</ul>
@@ -67,10 +67,9 @@ function explanation({ run, explanation, at }: RunPage): Html | undefined {
 
 const MOST_REASONS = 8;
 
-function reasonView({ message, taskId, dueAt }: ExplanationDetail["reasons"][number], at: number): Html {
-  const when = dueAt !== undefined && markup` <span class="note">(${moment(dueAt, at)})</span>`;
-  if (taskId === undefined) return markup`${clip(message, 600)}${when}`;
-  return markup`<a href="#${taskAnchor(taskId)}">${clip(message, 600)}</a>${when}`;
+function reasonView({ message, taskId }: ExplanationDetail["reasons"][number]): Html {
+  if (taskId === undefined) return clip(message, 600);
+  return markup`<a href="#${taskAnchor(taskId)}">${clip(message, 600)}</a>`;
 }
 
 function facts({ run, at, workflowHref }: RunPage): Html {

@@ -43,7 +43,7 @@ function runnerRow(runner: RunnerSummary, at: number): Html {
 <tr id="runner-${id}">
 <th scope="row">${id}${
     isThis && markup` <span class="chip">this one</span>`
-  }<br><span class="small">process ${pid} on <code>${host}</code></span></th>
+  }<br><span class="small">process ${pid} on <code title="${host}">${host.split(" ")[0]}</code></span></th>
 <td>${isAlive ? stateBadge("completed", "alive") : stateBadge("failed", "silent")} <span class="small">${
     isAlive ? "until" : "since"
   } ${moment(leaseUntil, at)}</span></td>

@@ -72,7 +72,7 @@ function tookOf({ state, startedAt, endedAt, dueAt }: RunSummary, at: number): H
   if (startedAt !== undefined && endedAt !== undefined) return duration(endedAt - startedAt);
   if (dueAt !== undefined && dueAt > at) return markup`<span class="note">due ${moment(dueAt, at)}</span>`;
   if (startedAt === undefined || state === "pending") return "";
-  return markup`<span class="note">${duration(at - startedAt)} so far</span>`;
+  return markup`<span class="note">${duration(at - startedAt)}<span class="wide"> so far</span></span>`;
 }
 
 function stateMenu({ counts, filter }: RunsPage, view: View): Html {

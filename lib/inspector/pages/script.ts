@@ -38,12 +38,12 @@ export const SCRIPT = String.raw`
   // ---- times relative to now ----
 
   const offset = Number(byId("main").dataset.at || Date.now()) - Date.now();
-  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const UNITS = [[86400000, "d"], [3600000, "h"], [60000, "min"], [1000, "s"]];
   function relative(ms) {
-    const seconds = Math.floor(Math.abs(ms) / 1000);
-    if (seconds < 1) return "now";
-    const [size, unit] = UNITS.find(([size]) => seconds >= size);
-    const words = Math.floor(seconds / size) + " " + unit;
+    const distance = Math.abs(ms);
+    if (distance < 1000) return "now";
+    const [size, unit] = UNITS.find(([size]) => distance >= 2 * size) || UNITS[3];
+    const words = Math.round(distance / size) + " " + unit;
     return ms < 0 ? words + " ago" : "in " + words;
   }
   function tick() {

@@ -81,7 +81,7 @@ symbol .fill { fill: currentColor; }
 .states a[aria-current] { border-color: var(--text); background: var(--panel); }
 .filter { display: flex; flex-wrap: wrap; align-items: end; gap: 0.5rem 0.75rem; margin: 0 0 1rem; padding: 0.75rem; background: var(--sunken); border-radius: 8px; }
 .filter label { display: grid; gap: 0.15rem; font-size: 0.78rem; color: var(--muted); }
-.filter select { max-width: 15rem; }
+.filter select { max-width: 11rem; }
 input, select, button { font: inherit; font-size: 0.88rem; color: var(--text); background: var(--panel); border: 1px solid var(--strong-rule); border-radius: 6px; padding: 0.3rem 0.5rem; min-height: 2.1rem; max-width: 100%; }
 button { padding-inline: 0.9rem; font-weight: 560; cursor: pointer; }
 .clear { font-size: 0.84rem; padding: 0.4rem 0; }
@@ -89,6 +89,7 @@ button { padding-inline: 0.9rem; font-weight: 560; cursor: pointer; }
 .scroll { position: relative; overflow: auto; max-width: 100%; border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; }
 .rows th, .rows td { text-align: left; vertical-align: top; padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--rule); font-weight: inherit; }
+.rows tbody tr:last-child > * { border-bottom: none; }
 .rows thead th { font-size: 0.78rem; font-weight: 560; color: var(--muted); white-space: nowrap; padding-block: 0.35rem; }
 .rows tbody th { overflow-wrap: anywhere; min-width: 9rem; }
 .rows tbody th > a { font-weight: 560; }
@@ -180,12 +181,19 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
 .bars .half { fill: light-dark(#2f78dc, #5291ee); stroke: none; }
 .sample rect { fill: var(--bar); }
 
+@media (min-width: 701px) {
+  .filter [type="datetime-local"] { width: 12.5rem; }
+  .filter [type="search"] { width: 11rem; }
+}
 @media (max-width: 700px) {
   .axis-row, .task > summary { grid-template-columns: minmax(0, 1fr) auto; }
   .axis-row > span { display: none; }
   .axis { grid-column: 1 / -1; }
   .task > summary { padding-block: 0.4rem; }
   .task > summary .bars { grid-column: 1 / -1; grid-row: 2; }
+  .top { position: relative; }
+  .live { position: absolute; right: 0.9rem; top: 0.7rem; }
+  .wide { display: none; }
   .top nav a { padding-inline: 0.4rem; font-size: 0.9rem; }
   .rows th, .rows td { padding-inline: 0.35rem; font-size: 0.88rem; }
   #runs .id { display: block; margin: 0; max-width: 7.2rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }

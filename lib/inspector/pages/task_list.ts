@@ -1,3 +1,4 @@
+import type { ErrorRecord } from "../../errors.ts";
 import type { AttemptDetail, RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
@@ -62,7 +63,7 @@ function taskRow(node: GraphTask, graph: Graph, { byId, lines, at, start }: Surr
   }<span class="task-end">${endOf(task, at)}</span></summary>
 <div class="task-body" id="${anchor}">
     ${task.reason !== undefined && markup`<p>${sentence(task)}</p>`}
-    ${task.state === "failed" && task.error && errorView(task.error)}
+    ${task.error && !task.history.some(({ error }) => error) && errorView(task.error)}
 <dl class="facts">
     ${fact("State", stateBadge(task.state))}
     ${fact("Kind", kindOf(node))}
@@ -164,18 +165,28 @@ function progressBar({ id, progress }: TaskDetail): Html | undefined {
 function attemptsView({ history, attempts, state }: TaskDetail, start: number): Html | undefined {
   // A single one that went well says nothing that is not said already.
   if (history.length === 0 || (history.length === 1 && attempts === 1 && state === "completed")) return undefined;
+  const items = history.map((attempt, i) => {
+    const isSame = attempt.error !== undefined && sameError(attempt.error, history[i + 1]?.error);
+    return attemptView(attempt, isSame, start);
+  });
+  return markup`<h3>Attempts</h3><ol class="attempts">${items}</ol>`;
+}
+
+function attemptView(
+  { number, state, startedAt, endedAt, error }: AttemptDetail,
+  isSame: boolean,
+  start: number,
+): Html {
   return markup`
-<h3>Attempts</h3>
-<ol class="attempts">${
-    history.map(({ number, state, startedAt, endedAt, error }) =>
-      markup`<li value="${number}"><p>${attemptBadge(state)} ${
-        startedAt !== undefined && `began ${duration(startedAt - start)} after the run`
-      }${startedAt !== undefined && endedAt !== undefined && `, took ${duration(endedAt - startedAt)}`}</p>${
-        error && errorView(error)
-      }</li>`
-    )
-  }</ol>
-  `;
+<li value="${number}"><p>${attemptBadge(state)}${
+    startedAt !== undefined && ` began ${duration(startedAt - start)} after the run`
+  }${startedAt !== undefined && endedAt !== undefined && `, took ${duration(endedAt - startedAt)}`}${
+    isSame && `; the same error as in the next`
+  }</p>${error && !isSame && errorView(error)}</li>`;
+}
+
+function sameError(one: ErrorRecord, other: ErrorRecord | undefined): boolean {
+  return other?.name === one.name && other.message === one.message && other.cause?.message === one.cause?.message;
 }
 
 function attemptBadge(state: AttemptDetail["state"]): Html {

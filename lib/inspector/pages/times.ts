@@ -48,18 +48,19 @@ export function duration(ms: number): string {
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals([-90_000, 400, 7_200_000].map(relative), ["1 min ago", "now", "in 2 h"]);
+ * assertEquals([-90_000, 400, 10_800_000].map(relative), ["90 s ago", "now", "in 3 h"]);
  * ```
  */
 export function relative(ms: number): string {
-  const seconds = Math.floor(Math.abs(ms) / 1_000);
-  if (seconds < 1) return "now";
-  const [size, unit] = UNITS.find(([size]) => seconds >= size)!;
-  const words = `${Math.floor(seconds / size)} ${unit}`;
+  const distance = Math.abs(ms);
+  if (distance < 1_000) return "now";
+  // Two of a unit are told by the smaller one: "90 s" says more than "2 min".
+  const [size, unit] = UNITS.find(([size]) => distance >= 2 * size) ?? UNITS.at(-1)!;
+  const words = `${Math.round(distance / size)} ${unit}`;
   return ms < 0 ? `${words} ago` : `in ${words}`;
 }
 
-const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]] as const;
+const UNITS = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1_000, "s"]] as const;
 
 function twoUnits(count: number, size: number, large: string, small: string): string {
   const rest = count % size;

@@ -26,7 +26,9 @@ export function workflowPage(data: WorkflowPage, view: View): Html {
       ${
       fact(
         "Latest runs",
-        markup`<span class="sample-fact">${sampleBar(sample)}</span> <a href="${data.runsHref}">all its runs</a>`,
+        markup`<span class="sample-fact">${
+          sampleBar(sample)
+        } <a class="small" href="${data.runsHref}">all its runs</a></span>`,
       )
     }
       ${fact("Failed", rateWords(sample.failureRate))}
