@@ -8,9 +8,9 @@
  * regression, which has an exact answer in linear time.
  *
  * Ours, since others cost more than these lines. A graph of 300 tasks is laid out in the process that executes runs,
- * whose event loop stands still meanwhile: this takes about 10 ms, `@dagrejs/dagre` 3 (50 kB, well kept, no other
- * dependency of note) 170 to 330, `elkjs` 0.12 (1.5 MB) 440, `d3-dag` 1.2 (with a solver of 2.5 MB) 8,500; for 1,000
- * tasks 40 ms against two seconds and more. None of them wraps a wide row, so 1 + 300 + 1 becomes 60,000 pixels wide.
+ * whose event loop stands still meanwhile. On one machine this took 10 to 40 ms, `@dagrejs/dagre` 3 (50 kB, well kept)
+ * 170 to 330, `elkjs` 0.12 (1.5 MB) 440 to 790, `d3-dag` 1.2 (with a solver of 2.5 MB) 8,500. None of them wraps a wide
+ * row: 1 + 300 + 1 becomes 60,000 pixels wide.
  *
  * @module
  */

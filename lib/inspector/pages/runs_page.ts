@@ -26,7 +26,7 @@ export function runsPage(data: RunsPage, view: View): Html {
         : table({
           id: "runs",
           caption: "Runs, newest first",
-          heads: ["State", "Run", "Started", { number: "Took" }],
+          heads: ["State", "Run", "Inserted", { number: "Took" }],
           rows: runs.map((run) => runRow(run, at)),
         })
     }
