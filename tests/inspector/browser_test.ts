@@ -162,6 +162,43 @@ browserTest("a run that starts shows up in the list, and the one that is focused
   assertEquals(await page.inputValue("input[name=q]"), "half of what somebody is typ");
 });
 
+browserTest("a page that nobody looks at is not fetched, and catches up when somebody does", async (site) => {
+  const { scene, page, go, also, origin } = site;
+  const look = (isHidden: boolean): Promise<unknown> =>
+    page.evaluate(`Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"))`);
+  const other = await also({});
+  await other.page.goto(`${origin}/runs`);
+  await other.page.waitForSelector(".live.on");
+  await go("/runs");
+  await page.waitForSelector(".live.on");
+  await look(true);
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const id = await scene.another();
+  // By then whoever follows has been told.
+  await other.page.waitForSelector(`#run-${CSS(id)}`);
+  assertEquals(asked, []);
+  await look(false);
+  await page.waitForSelector(`#run-${CSS(id)}`);
+  await page.waitForSelector(".live.on");
+});
+
+browserTest("a page that cannot follow says so, and is a page like any other", async ({ scene, origin, also }) => {
+  const { page } = await also({});
+  await page.route(/\/api\/live/, (route) => route.fulfill({ status: 503 }));
+  await page.goto(`${origin}/runs/${scene.runs.held}`);
+  await page.locator("#live", { hasText: "not live" }).waitFor();
+  assertEquals(await page.textContent("h1 .badge"), "running");
+  // A line that is cut is taken up again.
+  let cuts = 0;
+  await page.unroute(/\/api\/live/);
+  await page.route(/\/api\/live/, (route) => cuts++ < 1 ? route.abort("connectionreset") : route.continue());
+  await page.reload();
+  await page.locator("#live", { hasText: /^live$/ }).waitFor();
+  assertEquals(cuts, 2);
+});
+
 browserTest("times are told anew while a page stays open, in the words of the server", async ({ page, go }) => {
   await page.clock.install();
   await go("/runs");

@@ -18,8 +18,8 @@ export interface Frame {
   readonly jsonHref: string | undefined;
   /** What is read out when it has changed while somebody looks at it. */
   readonly status?: string;
-  /** Whether time alone changes it, as while a task runs. */
-  readonly isMoving?: boolean;
+  /** After how many seconds it is another by time alone, as while a task runs. @default {undefined} never */
+  readonly againAfter?: number | undefined;
   /** The content. */
   readonly content: Hole;
 }
@@ -31,7 +31,7 @@ const SECTIONS = { runs: "Runs", workflows: "Workflows", schedules: "Schedules",
 
 /** The whole document. */
 export function page(frame: Frame, view: View): Html {
-  const { title, answer, jsonHref, status, isMoving, content } = frame;
+  const { title, answer, jsonHref, status, againAfter, content } = frame;
   const at = answer?.at;
   return markup`<!doctype html>
 <html lang="en">
@@ -53,7 +53,7 @@ export function page(frame: Frame, view: View): Html {
     ${menu(frame.section, view)}
 <span class="live" id="live" hidden></span>
 </header>
-<main id="main" tabindex="-1" data-at="${at}" data-status="${status}" data-moving="${isMoving === true && "yes"}">
+<main id="main" tabindex="-1" data-at="${at}" data-status="${status}" data-again="${againAfter}">
     ${content}
 </main>
 <footer id="footer">

@@ -20,7 +20,7 @@ export function runPage(data: RunPage, view: View): Html {
     answer: data,
     jsonHref: `${view.basePath}/api/runs/${encodeURIComponent(run.id)}`,
     status: `${run.workflow} is ${run.state}: ${ended} of ${counted(tasks.length, "task")} ended`,
-    isMoving: run.endedAt === undefined,
+    againAfter: run.endedAt !== undefined ? undefined : data.taskCounts.running > 0 ? 10 : 60,
     content: markup`
 <p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
 <h1>${run.workflow} ${stateBadge(run.state)}</h1>

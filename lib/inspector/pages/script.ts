@@ -12,11 +12,10 @@ export const SCRIPT = String.raw`
 "use strict";
 (() => {
   const LEAST_BETWEEN_MS = 1000;
-  const WHILE_MOVING_MS = 10000;
   const BETWEEN_WORDS_MS = 5000;
   const byId = (id) => document.getElementById(id);
   const liveHref = document.body.dataset.live;
-  let source, timer, isFetching = false, isStale = false, hasEnded = false, lastFetch = 0;
+  let source, timer, isFetching = false, isStale = false, hasEnded = false, lastFetch = Date.now();
 
   // ---- what the address points to is unfolded ----
 
@@ -201,8 +200,9 @@ export const SCRIPT = String.raw`
       soon();
     });
     setInterval(() => {
-      const isMoving = byId("main").dataset.moving === "yes" && !hasEnded;
-      if (isMoving && !document.hidden && Date.now() - lastFetch > WHILE_MOVING_MS) soon();
+      const againMs = 1000 * byId("main").dataset.again;
+      const isLive = source && source.readyState === EventSource.OPEN;
+      if (againMs && isLive && !document.hidden && Date.now() - lastFetch > againMs) soon();
     }, 1000);
   }
 })();
