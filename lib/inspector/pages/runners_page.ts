@@ -45,7 +45,7 @@ function runnerRow(runner: RunnerSummary, at: number): Html {
     isThis && markup` <span class="chip">this one</span>`
   }<br><span class="small">process ${pid} on <code title="${host}">${host.split(" ")[0]}</code></span></th>
 <td>${isAlive ? stateBadge("completed", "alive") : stateBadge("failed", "silent")} <span class="small">${
-    isAlive ? "until" : "since"
+    isAlive ? "ends" : "ended"
   } ${moment(leaseUntil, at)}</span></td>
 <td class="when">${moment(startedAt, at)}</td>
 <td class="number">${load(runs.count, maxRuns, `Runs of runner ${id}`)}<br>${

@@ -196,9 +196,9 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
   .wide { display: none; }
   .top nav a { padding-inline: 0.4rem; font-size: 0.9rem; }
   .rows th, .rows td { padding-inline: 0.35rem; font-size: 0.88rem; }
-  #runs .id { display: block; margin: 0; max-width: 7.2rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  #runs .id { display: block; margin: 0; max-width: 6.5rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
   #runs .number, #runs .when { font-size: 0.78rem; }
-  #runs .number { white-space: normal; }
+  #runs .number .note { display: inline-block; max-width: 4rem; white-space: normal; }
   #runs .badge { padding-right: 0.35rem; font-size: 0; gap: 0; }
   .filter label { flex: 1 1 8rem; min-width: 0; }
   .filter :is(input, select) { width: 100%; min-width: 0; }
