@@ -36,8 +36,8 @@ export async function openPage(context: BrowserContext, origin: string): Promise
   const wrongs: string[] = [];
   page.on("pageerror", (error) => wrongs.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
-    // That an answer has a status of 404 is said there, too.
-    const isStatus = message.text().startsWith("Failed to load resource: the server responded with a status of 404");
+    // That a page is a refusal is said there, too.
+    const isStatus = /^Failed to load resource: .* status of 40[34]/.test(message.text());
     if (["error", "warning"].includes(message.type()) && !isStatus) wrongs.push(`${page.url()}: ${message.text()}`);
   });
   page.on("request", (request) => {

@@ -1,5 +1,6 @@
 import axe from "axe-core";
 import { assert, assertEquals } from "@std/assert";
+import { Hono } from "hono";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { inspector } from "../../lib/inspector/mod.ts";
 import { relative } from "../../lib/inspector/pages/times.ts";
@@ -94,6 +95,31 @@ browserTest("no page has anything that axe objects to", async ({ scene, origin, 
     }
   }
   assertEquals(found, []);
+});
+
+browserTest("whom authorize refuses sees a page that says so, and nothing else", async ({ scene, browser }) => {
+  await using server = await serve(inspector(scene.runner, { authorize: () => false }).fetch);
+  const { page, wrongs } = await openPage(await browser.newContext(), server.url);
+  await page.goto(`${server.url}/runs/${scene.runs.done}`);
+  assertEquals(await page.textContent("h1"), "This is not for you to see");
+  assert(!(await page.content()).includes("prices"));
+  assertEquals(wrongs, []);
+});
+
+browserTest("mounted in an app of Hono, links and following stay below its path", async ({ scene, browser }) => {
+  const app = new Hono();
+  app.mount("/ops", inspector(scene.runner, { basePath: "/ops", title: "Ops" }).fetch, { replaceRequest: false });
+  await using server = await serve((request, connection) => app.fetch(request, connection as Record<string, unknown>));
+  const { page, wrongs } = await openPage(await browser.newContext(), server.url);
+  await page.goto(`${server.url}/ops`);
+  await page.click(`#run-${CSS(scene.runs.held)} a`);
+  assertEquals(await page.title(), "upload running · Ops");
+  await page.waitForSelector(".live.on");
+  scene.release();
+  await page.waitForSelector("h1 .badge.s-completed");
+  await page.click(".crumbs a:last-child");
+  await page.waitForURL(/\/ops\/workflows\/upload/);
+  assertEquals(wrongs, []);
 });
 
 browserTest("links lead from the runs to a run, its tasks, its workflow and back", async ({ scene, page, go }) => {
