@@ -32,16 +32,15 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
 <div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Drawing">
-<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="group"
-        aria-label="${title}">
+<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="group" aria-label="${title}">
 <desc>From top to bottom. Each task is a link to its details below; the same is told there as text.</desc>
 <path class="edges" d="${lines.map(curveOf).join("")}"/>
 <path class="heads" d="${heads.join("")}"/>
-    ${labels.map((label, at) => boxOf(label, layout.boxes[at]!))}
+${labels.map((label, at) => boxOf(label, layout.boxes[at]!))}
 </svg>
 </div>
-    ${implied > 0 && markup`<p class="note">${counted(implied, "line")} that the others imply are not drawn.</p>`}
-  `;
+${implied > 0 && markup`<p class="note">${counted(implied, "line")} that the others imply are not drawn.</p>`}
+`;
 }
 
 interface Label {
@@ -122,23 +121,23 @@ function boxOf(label: Label, at: { readonly x: number; readonly y: number }): Ht
   const width = widthOf(label);
   return markup`
 <a href="#${anchor}" class="box ${state && `s-${state}`}"><title>${full}</title>
-    ${
+${
     isMany &&
     markup`<rect class="behind" x="${at.x + 4}" y="${at.y + 4}" width="${width}" height="${BOX_HEIGHT}" rx="6"/>`
   }
 <rect class="face" x="${at.x}" y="${at.y}" width="${width}" height="${BOX_HEIGHT}" rx="6"/>
-    ${
+${
     state &&
     markup`<use href="#s-${state}" class="symbol s-${state}" x="${at.x + 9}" y="${at.y + 8}" width="14" height="14"/>`
   }
 <text class="name" x="${at.x + (state ? TEXT_X : 12)}" y="${at.y + 19}">${name}</text>
 <text class="small" x="${at.x + (state ? TEXT_X : 12)}" y="${at.y + 34}">${note}</text>
-    ${
+${
     done !== undefined &&
     markup`<rect class="done" x="${at.x}" y="${at.y + BOX_HEIGHT - 3}" width="${Math.round(width * done)}" height="3"/>`
   }
-    ${marks.length > 0 && markup`<text class="mark" x="${at.x + 3}" y="${at.y - 4}">${marks.join(" · ")}</text>`}</a>
-  `;
+${marks.length > 0 && markup`<text class="mark" x="${at.x + 3}" y="${at.y - 4}">${marks.join(" · ")}</text>`}</a>
+`;
 }
 
 function curveOf({ x1, y1, x2, y2 }: Line): string {

@@ -46,19 +46,19 @@ export function page(frame: Frame, view: View): Html {
 <style>${trusted(STYLE)}</style>
 </head>
 <body data-live="${view.liveHref ?? ""}">
-    ${symbolSheet()}
+${symbolSheet()}
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
 <a class="brand" href="${view.basePath}/runs">${view.title}</a>
-    ${menu(frame.section, view)}
+${menu(frame.section, view)}
 <span class="live" id="live" hidden></span>
 </header>
 <main id="main" tabindex="-1" data-at="${at}" data-status="${status}" data-again="${againAfter}">
-    ${content}
+${content}
 </main>
 <footer id="footer">
-    ${answer && markup`<span><code>${answer.store}</code></span> <span>as of ${date(answer.at)}</span>`}
-    ${jsonHref !== undefined && markup`<a href="${jsonHref}">This page as JSON</a>`}
+${answer && markup`<span><code>${answer.store}</code></span> <span>as of ${date(answer.at)}</span>`}
+${jsonHref !== undefined && markup`<a href="${jsonHref}">This page as JSON</a>`}
 <a href="${view.basePath}/api/openapi.json">API</a>
 </footer>
 <p class="visually-hidden" id="announcer" role="status"></p>

@@ -23,7 +23,7 @@ export function errorView(error: ErrorRecord): Html {
 <p><strong>${clip(name, 200)}</strong>${code !== undefined && markup`<code>${clip(code, 200)}</code>`}: ${
     clip(message)
   }</p>
-    ${
+${
     stack !== undefined && markup`
 <details>
 <summary>Where it was thrown</summary>
@@ -31,7 +31,7 @@ export function errorView(error: ErrorRecord): Html {
 </details>
 `
   }
-    ${cause !== undefined && markup`<div class="cause"><p class="note">caused by</p>${errorView(cause)}</div>`}
+${cause !== undefined && markup`<div class="cause"><p class="note">caused by</p>${errorView(cause)}</div>`}
 </div>
 `;
 }

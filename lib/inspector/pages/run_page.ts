@@ -25,20 +25,20 @@ export function runPage(data: RunPage, view: View): Html {
 <p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
 <h1>${run.workflow} ${stateBadge(run.state)}</h1>
 <p class="id-line"><code>${run.id}</code></p>
-      ${run.error && markup`<section id="failure" aria-label="Why it failed">${errorView(run.error)}</section>`}
-      ${explanation(data)}
-      ${facts(data)}
-      ${graph(data)}
-      ${taskList(data)}
-      ${
+${run.error && markup`<section id="failure" aria-label="Why it failed">${errorView(run.error)}</section>`}
+${explanation(data)}
+${facts(data)}
+${graph(data)}
+${taskList(data)}
+${
       run.input &&
       markup`<section id="input-part" aria-labelledby="input"><h2 id="input">Input</h2>${
         payloadView(run.input, "Input")
       }</section>`
     }
-      ${related(data)}
-      ${happenings(data)}
-    `,
+${related(data)}
+${happenings(data)}
+`,
   }, view);
 }
 
@@ -157,7 +157,7 @@ export function runLink({ id, href, state }: RunLink): Html {
 <span class="run-link"><a href="${href}"><code>${id}</code></a> ${
     state === undefined ? markup`<span class="note">gone</span>` : stateBadge(state)
   }</span>
-  `;
+`;
 }
 
 function happenings({ events, run }: RunPage): Html {

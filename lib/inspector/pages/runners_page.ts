@@ -20,11 +20,11 @@ export function runnersPage(data: RunnersPage, view: View): Html {
     content: markup`
 <h1>Runners</h1>
 <dl class="facts">
-      ${fact("Alive", `${runners.filter(({ isAlive }) => isAlive).length}`)}
-      ${fact("Runs that are due and wait for one", countWords(backlog))}
-      ${oldestDueAt !== undefined && fact("The oldest was due", moment(oldestDueAt, at))}
+${fact("Alive", `${runners.filter(({ isAlive }) => isAlive).length}`)}
+${fact("Runs that are due and wait for one", countWords(backlog))}
+${oldestDueAt !== undefined && fact("The oldest was due", moment(oldestDueAt, at))}
 </dl>
-      ${
+${
       runners.length === 0 ? markup`<p class="empty">No runner has joined: runs wait until one does.</p>` : table({
         id: "runners",
         caption: "Runners by number",
@@ -32,8 +32,8 @@ export function runnersPage(data: RunnersPage, view: View): Html {
         rows: runners.map((runner) => runnerRow(runner, at)),
       })
     }
-      ${stranded.length > 0 && strandedTable(stranded)}
-    `,
+${stranded.length > 0 && strandedTable(stranded)}
+`,
   }, view);
 }
 

@@ -18,9 +18,9 @@ export function runsPage(data: RunsPage, view: View): Html {
     jsonHref: `${view.basePath}/api/runs${queryOf(filter)}`,
     content: markup`
 <h1>Runs</h1>
-      ${stateMenu(data, view)}
-      ${filterForm(data, view)}
-      ${
+${stateMenu(data, view)}
+${filterForm(data, view)}
+${
       runs.length === 0
         ? markup`<p class="empty">${data.searchedBackTo === undefined ? "No run is like that." : "None so far."}</p>`
         : table({
@@ -30,8 +30,8 @@ export function runsPage(data: RunsPage, view: View): Html {
           rows: runs.map((run) => runRow(run, at)),
         })
     }
-      ${pager(data)}
-    `,
+${pager(data)}
+`,
   }, view);
 }
 
@@ -82,7 +82,7 @@ function stateMenu({ counts, filter }: RunsPage, view: View): Html {
 <nav class="states" aria-label="States">
 <ul>
 <li><a href="${link([])}"${filter.states.length === 0 && markup` aria-current="true"`}>Any state</a></li>
-    ${
+${
     RUN_STATES.map((state) =>
       markup`<li id="state-${state}"><a href="${link([state])}"${isOnly(state) && markup` aria-current="true"`}>${
         stateBadge(state)

@@ -15,7 +15,7 @@ export function schedulesPage(data: SchedulesPage, view: View): Html {
     jsonHref: `${view.basePath}/api/schedules`,
     content: markup`
 <h1>Schedules</h1>
-      ${
+${
       schedules.length === 0
         ? markup`<p class="empty">There are no schedules: nothing here starts runs by itself.</p>`
         : table({
@@ -25,7 +25,7 @@ export function schedulesPage(data: SchedulesPage, view: View): Html {
           rows: schedules.map((schedule) => scheduleRow(schedule, at)),
         })
     }
-    `,
+`,
   }, view);
 }
 

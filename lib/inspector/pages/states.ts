@@ -62,7 +62,7 @@ const SHAPES: ReadonlyMap<State, Html> = new Map<State, Html>([
     markup`
 <circle class="line" cx="7" cy="7" r="5"/>
 <path class="line" d="M7 4v3l2.2 1.6"/>
-    `,
+`,
   ],
   [
     "paused",
@@ -81,6 +81,6 @@ const SHAPES: ReadonlyMap<State, Html> = new Map<State, Html>([
     markup`
 <circle class="line" cx="7" cy="7" r="5"/>
 <path class="line" d="M3.6 10.4l6.8-6.8"/>
-    `,
+`,
   ],
 ]);

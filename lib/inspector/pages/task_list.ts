@@ -31,10 +31,10 @@ export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: Run
       }</li>`;
     })
   }</ul>
-    ${isTruncated && markup`<p class="note">So much is recorded of this run that not all of it was read.</p>`}
+${isTruncated && markup`<p class="note">So much is recorded of this run that not all of it was read.</p>`}
 <div class="tasks ${tasks.length > MANY && "dense"}" id="tasks-view">
 <div class="axis-row"><span></span>${lines.axis}<span></span></div>
-    ${graph.tasks.map((node) => taskRow(node, graph, { byId, lines, at, start: from }))}
+${graph.tasks.map((node) => taskRow(node, graph, { byId, lines, at, start: from }))}
 </div>
 </section>
 `;
@@ -62,26 +62,26 @@ function taskRow(node: GraphTask, graph: Graph, { byId, lines, at, start }: Surr
     lines.bars(task)
   }<span class="task-end">${endOf(task, at)}</span></summary>
 <div class="task-body" id="${anchor}">
-    ${task.reason !== undefined && markup`<p>${sentence(task)}</p>`}
-    ${task.error && !task.history.some(({ error }) => error) && errorView(task.error)}
+${task.reason !== undefined && markup`<p>${sentence(task)}</p>`}
+${task.error && !task.history.some(({ error }) => error) && errorView(task.error)}
 <dl class="facts">
-    ${fact("State", stateBadge(task.state))}
-    ${fact("Kind", kindOf(node))}
-    ${node.after.length > 0 && fact("After", linksTo(node.after))}
-    ${fact("Attempts", `${task.attempts} of ${node.attempts}`)}
-    ${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
-    ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
-    ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
-    ${graph.result === task.id && fact("Result", "its output is the result of the run")}
+${fact("State", stateBadge(task.state))}
+${fact("Kind", kindOf(node))}
+${node.after.length > 0 && fact("After", linksTo(node.after))}
+${fact("Attempts", `${task.attempts} of ${node.attempts}`)}
+${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
+${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
+${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
+${graph.result === task.id && fact("Result", "its output is the result of the run")}
 </dl>
-    ${task.progress && progressBar(task)}
-    ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
-    ${attemptsView(task, start)}
-    ${
+${task.progress && progressBar(task)}
+${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
+${attemptsView(task, start)}
+${
     task.steps.length > 0 && markup`
 <h3>Steps</h3>
 <ol class="steps">${task.steps.map((step) => stepView(step, start))}</ol>
-    `
+`
   }
 </div>
 </details>
@@ -100,12 +100,7 @@ export function marksOf(node: GraphTask, graph: Graph): readonly string[] {
 
 /** A term and what it is here. */
 export function fact(term: string, value: Html | string): Html {
-  return markup`
-<div>
-<dt>${term}</dt>
-<dd>${value}</dd>
-</div>
-`;
+  return markup`<div><dt>${term}</dt><dd>${value}</dd></div>`;
 }
 
 /** How long a task has taken or what it waits for, in few words. */

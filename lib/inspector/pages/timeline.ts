@@ -76,10 +76,8 @@ function barOf({ number, state, startedAt, endedAt }: AttemptDetail, scale: Time
   const width = Math.max(LEAST_WIDTH, Math.round((to - from) * 100) / 100);
   const words = endedAt === undefined ? state : `${state} after ${duration(endedAt - startedAt!)}`;
   return markup`
-<rect class="s-${state}" x="${Math.min(from, 100 - LEAST_WIDTH)}%" width="${width}%" y="2" height="12" rx="2">
-<title>attempt ${number}: ${words}</title>
-</rect>
-  `;
+<rect class="s-${state}" x="${Math.min(from, 100 - LEAST_WIDTH)}%" width="${width}%" y="2" height="12" rx="2"><title>
+attempt ${number}: ${words}</title></rect>`;
 }
 
 function axisOf({ ticks, breaks }: TimeScale): Html {
@@ -88,7 +86,7 @@ function axisOf({ ticks, breaks }: TimeScale): Html {
       markup`
 <rect class="break" x="${left}%" width="${width}%" y="0" height="100%"/>
 <text x="${left + width / 2}%" y="12" text-anchor="middle">⋯ ${duration(to - from)} ⋯</text>
-      `
+`
     )
   }${
     ticks.map(({ at, elapsedMs }) =>
@@ -97,7 +95,7 @@ function axisOf({ ticks, breaks }: TimeScale): Html {
 <text x="${at}%" y="12" text-anchor="${at < 2 ? "start" : "middle"}">${
         elapsedMs === 0 ? "0" : duration(elapsedMs)
       }</text>
-      `
+`
     )
   }</svg>`;
 }

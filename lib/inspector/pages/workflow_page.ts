@@ -21,9 +21,9 @@ export function workflowPage(data: WorkflowPage, view: View): Html {
     content: markup`
 <p class="crumbs"><a href="${view.basePath}/workflows">Workflows</a></p>
 <h1>${name}</h1>
-      ${graph.description !== undefined && markup`<p class="lead">${clip(graph.description, 2_000)}</p>`}
+${graph.description !== undefined && markup`<p class="lead">${clip(graph.description, 2_000)}</p>`}
 <dl class="facts">
-      ${
+${
       fact(
         "Latest runs",
         markup`<span class="sample-fact">${
@@ -31,19 +31,19 @@ export function workflowPage(data: WorkflowPage, view: View): Html {
         } <a class="small" href="${data.runsHref}">all its runs</a></span>`,
       )
     }
-      ${fact("Failed", rateWords(sample.failureRate))}
-      ${durations && fact("Half took at most", duration(durations.p50Ms))}
-      ${durations && fact("99 of 100", duration(durations.p99Ms))}
-      ${durations && fact("The longest", duration(durations.maxMs))}
+${fact("Failed", rateWords(sample.failureRate))}
+${durations && fact("Half took at most", duration(durations.p50Ms))}
+${durations && fact("99 of 100", duration(durations.p99Ms))}
+${durations && fact("The longest", duration(durations.maxMs))}
 </dl>
 <section aria-labelledby="graph">
 <h2 id="graph">Graph</h2>
 <p class="note">Version <code>${version}</code>${!graph.isKnown && ", whose definition is not stored"}</p>
-      ${graphSvg(drawnTasks(data), `The graph of ${name}`)}
+${graphSvg(drawnTasks(data), `The graph of ${name}`)}
 </section>
-      ${taskTable(data)}
-      ${versionTable(data)}
-    `,
+${taskTable(data)}
+${versionTable(data)}
+`,
   }, view);
 }
 

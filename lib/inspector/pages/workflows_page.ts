@@ -16,7 +16,7 @@ export function workflowsPage(data: WorkflowsPage, view: View): Html {
     jsonHref: `${view.basePath}/api/workflows`,
     content: markup`
 <h1>Workflows</h1>
-      ${
+${
       workflows.length === 0 ? markup`<p class="empty">No runner has brought a workflow yet.</p>` : table({
         id: "workflows",
         caption: "Workflows by name",
@@ -24,7 +24,7 @@ export function workflowsPage(data: WorkflowsPage, view: View): Html {
         rows: workflows.map((workflow) => workflowRow(workflow, at)),
       })
     }
-      ${isTruncated && markup`<p class="note">There are more than are shown here.</p>`}
+${isTruncated && markup`<p class="note">There are more than are shown here.</p>`}
 <p class="note">Counts and durations are of the latest ${counted(sampled, "run")} of the store.</p>
 `,
   }, view);
