@@ -18,7 +18,7 @@ export interface Ground extends AsyncDisposable {
   /** Opens a store on it, which is closed along with it. */
   open(options?: { readonly readOnly?: boolean; readonly url?: string }): Promise<Store>;
   /** Runs SQL past every store; on Postgres tables are found without naming the schema. */
-  run(sql: string): Promise<void>;
+  run(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 
 /** Makes a database. */
@@ -41,8 +41,9 @@ function inFile(): Ground {
     async run(sql) {
       const { DatabaseSync } = await import("node:sqlite");
       const database = new DatabaseSync(path, { timeout: 5_000 });
-      database.exec(sql);
+      const rows = database.prepare(sql).all();
       database.close();
+      return rows;
     },
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close();
@@ -57,9 +58,7 @@ function inSchema(): Ground {
     url: on.url,
     schema: on.schema,
     open: (options = {}) => on.open(options),
-    async run(sql) {
-      await on.sql.unsafe(sql);
-    },
+    run: async (sql) => [...await on.sql.unsafe(sql)],
     [Symbol.asyncDispose]: () => on[Symbol.asyncDispose](),
   };
 }
