@@ -83,7 +83,7 @@ type Handler = (request: Request, connection: unknown) => Promise<Response>;
 /** What is used here of the servers that the runtimes have. */
 interface Runtimes {
   readonly Bun?: {
-    serve(options: { fetch: Handler; port: number; hostname: string; idleTimeout: number }): {
+    serve(options: { fetch: Handler; port: number; hostname: string }): {
       readonly port: number;
       stop(closeConnections: boolean): Promise<void>;
     };
@@ -103,8 +103,7 @@ function listen(fetch: Handler, port: number): Server {
   const { Bun, Deno } = globalThis as Runtimes;
   try {
     if (Bun !== undefined) {
-      // Streams of events have nothing to say for longer than the ten seconds it would wait.
-      const server = Bun.serve({ fetch, port, hostname: HOST, idleTimeout: 60 });
+      const server = Bun.serve({ fetch, port, hostname: HOST });
       return { port: server.port, stop: () => server.stop(true) };
     }
     const end = new AbortController();

@@ -34,8 +34,8 @@ export interface LiveTimes {
   readonly patienceMs: number;
 }
 
-/** How often things are done. */
-export const LIVE_TIMES: LiveTimes = { lookMs: 1_000, hintMs: 250, beatMs: 15_000, patienceMs: 60_000 };
+/** How often things are done. Signs of life come often, as Bun ends a connection on which nothing was said for ten seconds. */
+export const LIVE_TIMES: LiveTimes = { lookMs: 1_000, hintMs: 250, beatMs: 5_000, patienceMs: 60_000 };
 
 // A look may take one part in so many of the time.
 const REST_FACTOR = 20;

@@ -133,7 +133,7 @@ test("many requests for the same at the same time are one", async () => {
 });
 
 test("ordinary times are easy on the store", () => {
-  assertEquals(LIVE_TIMES, { lookMs: 1_000, hintMs: 250, beatMs: 15_000, patienceMs: 60_000 });
+  assertEquals(LIVE_TIMES, { lookMs: 1_000, hintMs: 250, beatMs: 5_000, patienceMs: 60_000 });
 });
 
 async function statementsOf(store: Store, work: () => Promise<unknown>): Promise<number> {
