@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { RunPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/mod.ts";
 import { inspector } from "../../lib/inspector/mod.ts";
-import { createClient } from "../../mod.ts";
+import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
@@ -144,6 +144,24 @@ for (const kind of KINDS) {
     }
   });
 }
+
+test("megabytes of text make no large page", async () => {
+  await using on = ground("sqlite");
+  const text = "<b>\u202e".repeat(100_000);
+  const loud = workflow("loud", { input: unchecked<string>() })
+    .task("say", { run: ({ input }) => input })
+    .task("fail", { after: ["say"], retry: 1, run: ({ say }) => Promise.reject(new Error(say)) });
+  await using runner = await createRunner(await on.open(), { workflows: [loud] });
+  const tags = Array.from({ length: 20 }, (_, i) => `${i} ${text.slice(0, 150)}`);
+  const { runId } = await runner.execute(loud, text, { key: text.slice(0, 500), tags });
+  const asked = ask(runner);
+  for (const path of ["/runs", `/runs/${runId}`, "/api/runs", `/api/runs/${runId}`]) {
+    const body = await (await asked(path)).text();
+    assert(body.length < 200_000, `${path} has ${body.length} characters`);
+  }
+  const whole = await (await asked(`/api/runs/${runId}/tasks/say/output`)).json();
+  assertEquals(whole === text, true);
+});
 
 test("forks and what they were forked from are linked", async () => {
   await using on = ground("sqlite");

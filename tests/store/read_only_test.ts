@@ -7,7 +7,7 @@ import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { test } from "../harness.ts";
-import { type Ground, ground, KINDS } from "../inspector/ground.ts";
+import { ask, type Ground, ground, KINDS } from "../inspector/ground.ts";
 import { openSite } from "../tenants/site.ts";
 import { claimBy, commit, join, newRun, record, start, startOwned, write } from "./contract/fixture.ts";
 
@@ -115,6 +115,11 @@ test("postgres: a login that may only select is enough, and one connection", asy
   assertEquals((await inspection.tally(10)).total, 0);
   assertEquals(await inspection.find("key", 1), []);
   assertEquals([await store.runners(), await store.groups(), await store.facts(1)], [[], [], []]);
+  for (const path of ["/runs", "/api/runs?q=key&tag=a", "/workflows", "/runners", "/metrics", "/healthz"]) {
+    const answer = await ask(store)(path);
+    assertEquals([path, answer.status], [path, 200]);
+    await answer.body?.cancel();
+  }
   assertEquals(await site.connections(url.href), 1);
   await store.close();
   await site.sql.unsafe(`drop owned by "${role}"`);
