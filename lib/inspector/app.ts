@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { systemClock } from "../clock.ts";
 import type { Metrics } from "../engine/metrics.ts";
 import type { Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead } from "./access.ts";
@@ -25,6 +26,8 @@ export interface AppOptions {
   readonly metrics: () => Metrics | undefined;
   /** Hears of what could not be answered. */
   readonly logger: Logger;
+  /** How long a request waits for the store, which waits for its database for ever. */
+  readonly patienceMs: number;
 }
 
 /** Answers a request; `connection` is what the server tells along with it. */
@@ -46,7 +49,7 @@ export interface App {
 
 /** The routes of the inspector, behind what decides who may read. */
 export function createApp(reading: Reading, options: AppOptions): App {
-  const { authorize, logger, basePath, title, metrics } = options;
+  const { authorize, logger, basePath, title, metrics, patienceMs } = options;
   const view: View = { title, basePath, liveHref: undefined };
   const { store } = reading.desk;
   const live = createLive(store, logger);
@@ -107,7 +110,19 @@ export function createApp(reading: Reading, options: AppOptions): App {
       logger.error("authorize threw", { error: String(error) });
       return refused(request, 500, "It could not be decided whether you may read this");
     }
-    return await app.fetch(request);
+    return await inTime(app.fetch(request), () => refused(request, 503, "The store does not answer"));
+  }
+
+  async function inTime(answer: Response | Promise<Response>, late: () => Response): Promise<Response> {
+    let cancel = () => {};
+    const lateAnswer = new Promise<Response>((resolve) => {
+      cancel = systemClock.after(patienceMs, () => resolve(late()));
+    });
+    try {
+      return await Promise.race([answer, lateAnswer]);
+    } finally {
+      cancel();
+    }
   }
 
   async function drawn(route: Route, asked: Asked): Promise<string> {

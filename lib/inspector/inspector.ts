@@ -1,6 +1,6 @@
 import { newChecks } from "../definition/checks.ts";
 import type { Client } from "../engine/client.ts";
-import { metricsOf } from "../engine/metrics.ts";
+import { type Metrics, metricsOf } from "../engine/metrics.ts";
 import { refuse } from "../engine/options.ts";
 import { type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
@@ -33,6 +33,8 @@ export interface InspectorOptions {
   /** Hears of what could not be answered. @default {undefined} that of the runner or client */
   readonly logger?: Logger;
 }
+
+const PATIENCE_MS = 15_000;
 
 /** An inspector. */
 export interface Inspector {
@@ -83,6 +85,7 @@ export function inspector(target: Inspectable, options: InspectorOptions = {}): 
   const desk = deskFor(target, options.logger ?? silent);
   const reading = { desk, redactor: createRedactor(redact), path: pathsBelow(basePath) };
   const logger = options.logger ?? desk.logger;
-  const { fetch } = createApp(reading, { authorize, basePath, title, logger, metrics: () => metricsOf(target) });
+  const metrics = (): Metrics | undefined => metricsOf(target);
+  const { fetch } = createApp(reading, { authorize, basePath, title, logger, metrics, patienceMs: PATIENCE_MS });
   return { fetch };
 }

@@ -100,6 +100,7 @@ function described(path: string, { summary, query = {}, answer: [type, schema] }
       "403": problem("Whoever asks may not read this"),
       "404": problem("There is no such thing"),
       "500": problem("The store could not be read"),
+      "503": problem("The store does not answer, or too many are watching"),
     },
   };
 }

@@ -2,7 +2,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Hono } from "hono";
 import { request as httpRequest } from "node:http";
+import { createApp } from "../../lib/inspector/app.ts";
 import { inspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
+import { deskFor, pathsBelow } from "../../lib/inspector/reading.ts";
+import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import type { Store } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -141,6 +144,23 @@ test("a store that cannot be read is a 500 that tells nothing of it", async () =
     const answer = await ask(broken)(path, { headers: { accept: "text/html" } });
     assertEquals([answer.status, (await answer.text()).includes("secret")], [500, false]);
   }
+});
+
+test("a store that does not answer is a 503 after a while, and is asked once", async () => {
+  await using on = ground("sqlite");
+  const store = await on.open();
+  let asked = 0;
+  const tally: Store["inspection"]["tally"] = () => (asked++, new Promise(() => {}));
+  const stuck: Store = { ...store, runners: () => new Promise(() => {}), inspection: { ...store.inspection, tally } };
+  const reading = { desk: deskFor(stuck, silent), redactor: createRedactor([]), path: pathsBelow("") };
+  const options = { authorize: () => true, basePath: "", title: "t", logger: silent, metrics: () => undefined };
+  const { fetch } = createApp(reading, { ...options, patienceMs: 20 });
+  const get = (path: string): Promise<Response> => fetch(new Request(`http://localhost${path}`));
+  assertEquals((await get("/healthz")).status, 503);
+  asked = 0;
+  const answers = await Promise.all(Array.from({ length: 9 }, () => get("/api/runs")));
+  assertEquals([answers.map(({ status }) => status), asked], [answers.map(() => 503), 1]);
+  assertEquals((await get("/api/schedules")).status, 200);
 });
 
 test("another site may not read in a visitor's name, but may link here", async () => {

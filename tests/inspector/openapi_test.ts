@@ -19,6 +19,7 @@ test("every path that there is stands in the document, and no other", async () =
     title: "t",
     logger: silent,
     metrics: () => undefined,
+    patienceMs: 1_000,
   });
   const document = await read(ask(store));
   const written = paths.map((path) => path.replaceAll(/:(\w+)/g, "{$1}"));
