@@ -64,7 +64,7 @@ for (const lost of ["the answer to a commit", "the answer to the record"] as con
     url.port = String(made.port);
     const store = await openAt({ ...database.place, url: url.href });
     const runner = await createRunner(store, { workflows: [flow] });
-    const recording = made.asked("idle_in_transaction_session_timeout");
+    const recording = made.asked("set_config('idle_in_transaction_session_timeout'");
     const run = await runner.start(flow);
     await recording;
     if (lost === "the answer to the record") made.hold();
