@@ -9,17 +9,17 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Duration } from "../duration.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
-import type { Claim, ClaimedRun, JournalRecord, RunMove, StartVerdict } from "../store/batch.ts";
+import type { ClaimedRun, JournalRecord, StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
-import { whyIncompatible } from "./compatibility.ts";
 import { atDesk, createDesk } from "./desk.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { createEmitter, listenerOf, tellAll } from "./emitter.ts";
 import { createExecutor } from "./executor.ts";
 import { thisProcess } from "./host.ts";
+import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
 import { type Arrival, liveRun } from "./live_run.ts";
 import { createMeter } from "./meter.ts";
@@ -29,7 +29,6 @@ import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { holdRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
-import { hasTurn, TURN_MS } from "./suspects.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
 import type { RunnerStats } from "./stats.ts";
@@ -109,7 +108,11 @@ async function openRunner<W extends AnyWorkflow>(
   const meter = createMeter(catalog.plans, now);
   const outbox = createOutbox(store, {
     claim: () => claims.next(),
-    claimed: (claim) => void take(claim),
+    claimed(claim) {
+      // First taken in, so that what the answer makes the runner ask for next leaves these their places.
+      void intake.take(claim?.runs ?? []);
+      claims.answered(claim);
+    },
     failed(error) {
       meter.commitFailed();
       logger.error("The store failed for good", { error: error.message });
@@ -144,6 +147,24 @@ async function openRunner<W extends AnyWorkflow>(
       if (dueAt !== undefined) claims.expect(dueAt);
       claims.freed();
     },
+  });
+
+  const intake = createIntake({
+    store,
+    catalog,
+    outbox,
+    logger,
+    now,
+    recoveryLimit: settings.recoveryLimit,
+    held: () => executor.crashes,
+    isStopping: () => stopping !== undefined,
+    bringIn,
+    expect: (dueAt) => claims.expect(dueAt),
+    stranded({ id: runId, workflow }, reason) {
+      meter.passed(workflow, "stranded");
+      emit?.({ type: "run.stranded", runId, workflow, at: now(), reason });
+    },
+    touched: (runId) => desk.hub.touched(runId),
   });
 
   await store.define(catalog.plans.map((plan) => ({
@@ -223,7 +244,7 @@ async function openRunner<W extends AnyWorkflow>(
 
   /** How many more runs fit in memory. */
   function room(): number {
-    return maxRuns - executor.size - reserved;
+    return maxRuns - executor.size - reserved - intake.size;
   }
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
@@ -268,74 +289,6 @@ async function openRunner<W extends AnyWorkflow>(
       crashes: 0,
       trace,
       journal: NO_JOURNAL,
-    });
-  }
-
-  async function take(claim: Claim | undefined): Promise<void> {
-    const runs = claim?.runs ?? [];
-    // Counted as taken until they are in memory: a claim in between must not ask for their places again.
-    reserved += runs.length;
-    claims.answered(claim);
-    const turns = await sift(runs);
-    for (const run of turns) {
-      reserved--;
-      // What is claimed while the runner stops goes back with all that it still owns.
-      if (stopping !== undefined) continue;
-      try {
-        const plan = catalog.get(run.workflow);
-        const problem = plan === undefined ? "its workflow is not registered" : await whyNot(run, plan);
-        if (plan !== undefined && problem === undefined) bringIn(plan, run);
-        else strand(run, plan?.workflow.version ?? run.version, problem ?? "");
-      } catch (error) {
-        // Not handed back as it is: it would be claimed again at once, for ever.
-        logger.error(`Cannot take up run "${run.id}"`, { error: String(error) });
-        strand(run, catalog.get(run.workflow)?.workflow.version ?? run.version, "its definition cannot be read");
-      }
-    }
-  }
-
-  /** Those whose turn it is; the others have gone back, durably, before one of these may take this process down. */
-  async function sift(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
-    if (runs.every(({ crashes }) => crashes === 0)) return runs;
-    const held = [...executor.crashes];
-    const turns: ClaimedRun[] = [];
-    const gone: Promise<void>[] = [];
-    for (const run of runs) {
-      if (hasTurn(run.crashes, held, settings.recoveryLimit)) {
-        held.push(run.crashes);
-        turns.push(run);
-        continue;
-      }
-      reserved--;
-      const dueAt = now() + TURN_MS;
-      gone.push(giveBack(run, { to: "waiting", dueAt, release: true }));
-      claims.expect(dueAt);
-    }
-    await Promise.all(gone);
-    return turns;
-  }
-
-  async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
-    if (run.version === plan.workflow.version || run.journal.length === 0) return undefined;
-    const text = await store.definition({ workflow: run.workflow, version: run.version });
-    return whyIncompatible(run, plan, text === undefined ? undefined : JSON.parse(text));
-  }
-
-  function strand(run: ClaimedRun, by: string, reason: string): void {
-    logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
-    void giveBack(run, { to: "stranded", by, reason });
-    meter.passed(run.workflow, "stranded");
-    emit?.({ type: "run.stranded", runId: run.id, workflow: run.workflow, at: now(), reason });
-  }
-
-  function giveBack({ id, seq, epoch }: ClaimedRun, move: RunMove): Promise<void> {
-    return new Promise((resolve) => {
-      outbox.write({ seq, epoch, records: [], move, sent: false, settled });
-
-      function settled(): void {
-        desk.hub.touched(id);
-        resolve();
-      }
     });
   }
 

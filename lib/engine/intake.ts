@@ -1,0 +1,124 @@
+/**
+ * Takes in what was claimed: runs that this runner can carry on come into memory, the others go back to the store with
+ * the reason why.
+ *
+ * @module
+ */
+import type { Logger } from "../logger.ts";
+import type { ClaimedRun, RunMove } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
+import type { Catalog } from "./catalog.ts";
+import { whyIncompatible } from "./compatibility.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Plan } from "./plan.ts";
+import { hasTurn, TURN_MS } from "./suspects.ts";
+
+/** Takes in claimed runs. */
+export interface Intake {
+  /** Runs that were claimed and are neither in memory nor on their way back. */
+  readonly size: number;
+  /** Takes in runs, each by itself: what is wrong with one changes nothing for the others. */
+  take(runs: readonly ClaimedRun[]): Promise<void>;
+}
+
+/** What an intake needs of its runner. */
+export interface IntakeOptions {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly outbox: Outbox;
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly now: () => number;
+  /** A run is given up after so many runners died with it. */
+  readonly recoveryLimit: number;
+  /** With how many crashes the runs in memory have come. */
+  readonly held: () => readonly number[];
+  /** What is claimed while the runner stops goes back with all that it still owns. */
+  readonly isStopping: () => boolean;
+  /** A run comes into memory. */
+  readonly bringIn: (plan: Plan, run: ClaimedRun) => void;
+  /** One that went back is due again at that time. */
+  readonly expect: (dueAt: number) => void;
+  /** One cannot go on here. */
+  readonly stranded: (run: ClaimedRun, reason: string) => void;
+  /** One that went back has changed. */
+  readonly touched: (runId: string) => void;
+}
+
+/** An intake into which nothing has come. */
+export function createIntake(options: IntakeOptions): Intake {
+  const { store, catalog, outbox, logger, now } = options;
+  let size = 0;
+  return {
+    get size() {
+      return size;
+    },
+    async take(runs) {
+      // Counted until they are in memory: a claim in between must not ask for their places again.
+      size += runs.length;
+      for (const run of await sift(runs)) {
+        size--;
+        if (!options.isStopping()) await takeOne(run);
+      }
+    },
+  };
+
+  async function takeOne(run: ClaimedRun): Promise<void> {
+    const plan = catalog.get(run.workflow);
+    const version = plan?.workflow.version ?? run.version;
+    try {
+      if (plan === undefined) return strand(run, version, "its workflow is not registered");
+      const isAsItBegan = run.version === version || run.journal.length === 0;
+      const problem = isAsItBegan ? undefined : await whyNot(run, plan);
+      if (problem === undefined) options.bringIn(plan, run);
+      else strand(run, version, problem);
+    } catch (error) {
+      // Not handed back as it is: it would be claimed again at once, for ever.
+      logger.error(`Cannot take up run "${run.id}"`, { error: String(error) });
+      strand(run, version, "its definition cannot be read");
+    }
+  }
+
+  /** Those whose turn it is; the others have gone back, durably, before one of these may take this process down. */
+  async function sift(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
+    if (runs.every(({ crashes }) => crashes === 0)) return runs;
+    const held = [...options.held()];
+    const turns: ClaimedRun[] = [];
+    const gone: Promise<void>[] = [];
+    for (const run of runs) {
+      if (hasTurn(run.crashes, held, options.recoveryLimit)) {
+        held.push(run.crashes);
+        turns.push(run);
+        continue;
+      }
+      size--;
+      const dueAt = now() + TURN_MS;
+      gone.push(giveBack(run, { to: "waiting", dueAt, release: true }));
+      options.expect(dueAt);
+    }
+    await Promise.all(gone);
+    return turns;
+  }
+
+  async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
+    const text = await store.definition({ workflow: run.workflow, version: run.version });
+    return whyIncompatible(run, plan, text === undefined ? undefined : JSON.parse(text));
+  }
+
+  function strand(run: ClaimedRun, by: string, reason: string): void {
+    logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
+    void giveBack(run, { to: "stranded", by, reason });
+    options.stranded(run, reason);
+  }
+
+  function giveBack({ id, seq, epoch }: ClaimedRun, move: RunMove): Promise<void> {
+    return new Promise((resolve) => {
+      outbox.write({ seq, epoch, records: [], move, sent: false, settled });
+
+      function settled(): void {
+        options.touched(id);
+        resolve();
+      }
+    });
+  }
+}
