@@ -9,6 +9,7 @@ import { ceilingTable, matrixTables } from "./report/ceiling.ts";
 import { drawChart } from "./report/chart.ts";
 import { growthTables } from "./report/growth.ts";
 import { failuresOf, peersLatencyTable, peersTable } from "./report/peers.ts";
+import { wrap } from "./report/wrap.ts";
 import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
 
 /** What is saved of each question. */
@@ -19,8 +20,6 @@ export const CHART = new URL("results/chart.svg", import.meta.url);
 
 /** Where the tables are. */
 export const TABLES = new URL("README.md", import.meta.url);
-
-const LINE_WIDTH = 120;
 
 /** Writes both files from what is saved. */
 export function writeReport(): void {
@@ -68,17 +67,6 @@ function describe({ date, quick, sizes, machine, versions }: Results): string {
   const given = sizes.length === 0 ? "" : ` With \`${sizes.join(" ")}\`.`;
   const small = quick ? " Sizes that show that it works and little more (`--quick`): no figures to rely on." : "";
   return wrap(`${date}; ${cores} × ${cpu}, ${memoryGb} GB, ${os}; ${named}.${given}${small}`);
-}
-
-/** Lines as `deno fmt` breaks them. */
-function wrap(text: string): string {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= LINE_WIDTH) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines.join("\n");
 }
 
 function joined(...parts: readonly string[]): string {

@@ -2,6 +2,7 @@ import type { Line, Results } from "../results.ts";
 import { number } from "./figures.ts";
 import { notRun, type Runtime, RUNTIMES } from "./lines.ts";
 import { tableOf } from "./table.ts";
+import { wrap } from "./wrap.ts";
 
 /** How results of one name are shown: a row for each combination of parameters. */
 interface Shape {
@@ -24,7 +25,7 @@ const SHAPES: readonly Shape[] = [
   },
   {
     bench: "full store, a claim",
-    parameters: ["store", "holds", "size", "ways"],
+    parameters: ["store", "holds", "size"],
     figures: ["rowsReadPerRun", "pagesPerRun"],
   },
   {
@@ -88,7 +89,7 @@ export function growthTables({ results }: Results): string {
 function tableFor(shape: Shape, all: readonly Line[]): string {
   const lines = all.filter((line) => shape.isOf?.(line) ?? true);
   const heading = `${capital(shape.bench)}: ${shape.figures.map(spaced).join(" / ")}`;
-  return `${heading}\n\n${lines.length === 0 ? "Not run: no result." : kindTable(lines, shape)}`;
+  return `${wrap(heading)}\n\n${lines.length === 0 ? "Not run: no result." : kindTable(lines, shape)}`;
 }
 
 /** Words and sizes are parameters, other numbers are figures. */
