@@ -140,10 +140,13 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   async function claimApart(): Promise<void> {
     isClaimDue = false;
     const claim = takeClaim();
-    if (claim !== undefined) await commit([], [], claim);
-    isClaiming = false;
-    if (isPoked) scheduleClaim();
-    else rest();
+    try {
+      if (claim !== undefined) await commit([], [], claim);
+    } finally {
+      isClaiming = false;
+      if (isPoked) scheduleClaim();
+      else rest();
+    }
   }
 
   function idle(): Promise<void> {

@@ -26,8 +26,7 @@ export const RECORD_COLUMNS =
  */
 export function decodeRun(row: Row): RunRow {
   const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
-  const state = text("state");
-  if (!isRunState(state)) throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+  const state = runState(text("state"), row);
   return {
     id: text("id"),
     seq: integer("seq"),
@@ -99,8 +98,7 @@ export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): Clai
  */
 export function decodeRecord(row: Row): JournalRecord {
   const { text, optionalText, integer, optionalInteger, json } = reader("tasks", row, row["run"]);
-  const state = text("state");
-  if (!isTaskState(state)) throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
+  const state = taskState(text("state"), row);
   return {
     task: text("task"),
     part: text("part"),
@@ -172,8 +170,7 @@ export function decodeDefinition(row: Row): DefinitionRow {
 /** A run of which only the times are asked for. */
 export function decodeOutline(row: Row): Outline {
   const { text, integer, optionalInteger } = reader("runs", row, row["seq"]);
-  const state = text("state");
-  if (!isRunState(state)) throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+  const state = runState(text("state"), row);
   return {
     seq: integer("seq"),
     workflow: text("workflow"),
@@ -188,8 +185,7 @@ export function decodeOutline(row: Row): Outline {
 /** A task of which only the times are asked for. */
 export function decodeTiming(row: Row): Timing {
   const { text, integer, optionalInteger } = reader("tasks", row, row["run"]);
-  const state = text("state");
-  if (!isTaskState(state)) throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
+  const state = taskState(text("state"), row);
   return {
     task: text("task"),
     state,
@@ -292,8 +288,18 @@ const FACT_KINDS: readonly unknown[] = [
   "stranded",
 ] satisfies Fact["kind"][];
 
+function runState(state: string, row: Row): RunState {
+  if (isRunState(state)) return state;
+  throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+}
+
 function isRunState(value: unknown): value is RunState {
   return RUN_STATES.includes(value);
+}
+
+function taskState(state: string, row: Row): TaskState {
+  if (isTaskState(state)) return state;
+  throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
 }
 
 function isTaskState(value: unknown): value is TaskState {

@@ -16,6 +16,7 @@ import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
 import { tempDir } from "../temp_dir.ts";
 import {
+  ALL,
   claimBy,
   claimed,
   commit,
@@ -28,16 +29,6 @@ import {
   T0,
   write,
 } from "./contract/fixture.ts";
-
-const ALL = {
-  workflow: undefined,
-  states: undefined,
-  tags: undefined,
-  since: undefined,
-  until: undefined,
-  limit: 10,
-  before: undefined,
-};
 
 test("two runs of one id are told apart among many", async () => {
   const store = await openSqliteStore(":memory:", {});

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { RunMove } from "../../../lib/store/batch.ts";
 import {
+  ALL,
   type Case,
   claimBy,
   claimed,
@@ -343,4 +344,3 @@ export function commitContract(test: Case): void {
 }
 
 /** A list of everything. */
-const ALL = { workflow: undefined, states: undefined, tags: undefined, since: undefined, until: undefined, limit: 10 };

@@ -9,6 +9,7 @@ import type {
   RunMove,
   RunState,
 } from "../../../lib/store/batch.ts";
+import type { ListQuery } from "../../../lib/store/listing.ts";
 import type { Store } from "../../../lib/store/port.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -34,6 +35,17 @@ export type Case = (name: string, body: (on: Opened) => Promise<void>) => void;
 
 /** When the clocks of tests begin. */
 export const T0 = 1_800_000_000_000;
+
+/** The newest ten runs, whatever they are. */
+export const ALL: ListQuery = {
+  workflow: undefined,
+  states: undefined,
+  tags: undefined,
+  since: undefined,
+  until: undefined,
+  limit: 10,
+  before: undefined,
+};
 
 /** Makes a clock that stands at `T0`. */
 export function manualClock(): ManualClock {

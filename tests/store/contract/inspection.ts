@@ -3,6 +3,7 @@ import type { RunState } from "../../../lib/store/batch.ts";
 import type { Search, SearchQuery } from "../../../lib/store/inspection.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import {
+  ALL,
   type Case,
   commit,
   ERROR,
@@ -250,16 +251,6 @@ export function inspectionContract(test: Case): void {
     assert(after.statements > 0);
   });
 }
-
-const ALL = {
-  workflow: undefined,
-  states: undefined,
-  tags: undefined,
-  since: undefined,
-  until: undefined,
-  limit: 10,
-  before: undefined,
-};
 
 function search(store: Store, query: Partial<SearchQuery>): Promise<Search> {
   return store.inspection.search({ ...ALL, budget: 1_000, ...query });

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ListQuery } from "../../../lib/store/listing.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import {
+  ALL,
   type Case,
   claimBy,
   claimed,
@@ -177,16 +178,6 @@ export function readingContract(test: Case): void {
     await other.close();
   });
 }
-
-const ALL: ListQuery = {
-  workflow: undefined,
-  states: undefined,
-  tags: undefined,
-  since: undefined,
-  until: undefined,
-  limit: 10,
-  before: undefined,
-};
 
 async function listed(store: Store, query: Partial<ListQuery>): Promise<number[]> {
   return (await store.list({ ...ALL, ...query })).map(({ seq }) => seq);
