@@ -5,6 +5,7 @@ import { uuidv7 } from "../ids.ts";
 import type { JournalRecord } from "../store/batch.ts";
 import type { Desk } from "./desk.ts";
 import { followersOf } from "./followers.ts";
+import { isOfTask } from "./live_run.ts";
 import type { Plan } from "./plan.ts";
 import { encodeInput, type Starting } from "./start.ts";
 
@@ -73,15 +74,17 @@ async function keptOf(
   );
 }
 
-function isKept({ part, state }: JournalRecord): boolean {
+function isKept(record: JournalRecord): boolean {
+  const { state } = record;
   // What was skipped because of a failure follows a task that runs again, and so does itself.
-  return part === "" && (state === "completed" || state === "skipped");
+  return isOfTask(record) && (state === "completed" || state === "skipped");
 }
 
 function result(task: string, output: string | undefined, now: number): JournalRecord {
   return {
     task,
-    part: "",
+    item: -1,
+    step: "",
     state: "completed",
     attempts: 0,
     output,

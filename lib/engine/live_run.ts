@@ -130,9 +130,6 @@ export interface Arrival {
   readonly journal: readonly JournalRecord[];
 }
 
-/** Begins the part of a step's row; its name follows. */
-export const STEP = "step:";
-
 /** Brings a run into memory. */
 export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
   const { journal } = arrival;
@@ -171,17 +168,22 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     run.startedAt[number] = record.startedAt;
     if (record.failures.length > 0) (run.failures ??= new Map()).set(number, record.failures);
   }
-  for (const { task, part, output } of journal) {
+  for (const { task, step, output } of journal) {
     const number = plan.numbers.get(task);
-    if (number !== undefined && part.startsWith(STEP)) {
-      (run.steps ??= new Map()).set(stepKey(number, part.slice(STEP.length)), Promise.resolve(output));
+    if (number !== undefined && step !== "") {
+      (run.steps ??= new Map()).set(stepKey(number, step), Promise.resolve(output));
     }
   }
   return run;
 }
 
 function ownRows(plan: Plan, journal: readonly JournalRecord[]): readonly JournalRecord[] {
-  return journal.filter((record) => record.part === "" && plan.numbers.has(record.task));
+  return journal.filter((record) => isOfTask(record) && plan.numbers.has(record.task));
+}
+
+/** Whether a row says how far a task itself is, not one of its items or steps. */
+export function isOfTask({ item, step }: JournalRecord): boolean {
+  return item === -1 && step === "";
 }
 
 /** The next try at a task. */
@@ -220,7 +222,8 @@ export function recordOf(run: LiveRun, number: number, now: number): JournalReco
   const isOver = task.state === "completed" || task.state === "failed" || task.state === "skipped";
   return {
     task: run.plan.tasks[number]!.id,
-    part: "",
+    item: -1,
+    step: "",
     state: task.state,
     attempts: task.attempts,
     output: run.outputs[number],
@@ -242,7 +245,8 @@ export function committedRecord({ run, task }: Attempt, output: string | undefin
 export function stepRecord(attempt: Attempt, name: string, output: string | undefined, now: number): JournalRecord {
   return {
     task: attempt.run.plan.tasks[attempt.task]!.id,
-    part: `${STEP}${name}`,
+    item: -1,
+    step: name,
     state: "completed",
     attempts: attempt.number,
     output,

@@ -11,7 +11,7 @@ import type { ListedRun } from "../store/listing.ts";
 import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
-import { STEP } from "./live_run.ts";
+import { isOfTask } from "./live_run.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** A run as `status()` and `list()` tell it. Times are milliseconds since the epoch. */
@@ -125,11 +125,11 @@ export function createReader(store: Store, catalog: Catalog): Reader {
   async function tasks(row: RunRow): Promise<TaskInfo[]> {
     const journal = await store.journal(row.seq);
     const defined = (await definition(row))?.tasks ?? [];
-    const own = new Map(journal.flatMap((record) => record.part === "" ? [[record.task, record]] : []));
+    const own = new Map(journal.flatMap((record) => isOfTask(record) ? [[record.task, record]] : []));
     const known = new Map(defined.map((task) => [task.id, task]));
     const steps = new Map<string, JournalRecord[]>();
     for (const record of journal) {
-      if (!record.part.startsWith(STEP)) continue;
+      if (record.step === "") continue;
       const others = steps.get(record.task);
       if (others === undefined) steps.set(record.task, [record]);
       else others.push(record);
@@ -145,7 +145,7 @@ export function createReader(store: Store, catalog: Catalog): Reader {
     const journal = await store.journal(row.seq);
     const defined = await definition(row);
     const rank = new Map((defined?.tasks ?? []).map(({ id }, at) => [id, at]));
-    const own = journal.filter((record) => record.part === "")
+    const own = journal.filter(isOfTask)
       .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
     const newRecord = recordsOf(own.map(({ task }) => task));
     const outputs = newRecord<string | undefined>();
@@ -217,8 +217,8 @@ function taskInfo(
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
     progress: decodeJson(record?.progress, "the progress", id) as Progress | undefined,
-    steps: steps.map(({ part, output, endedAt }) => ({
-      name: part.slice(STEP.length),
+    steps: steps.map(({ step, output, endedAt }) => ({
+      name: step,
       output: decodeJson(output),
       endedAt,
     })),

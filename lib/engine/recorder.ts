@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
 import type { JournalRecord, RunMove, WriteVerdict } from "../store/batch.ts";
 import { toErrorRecord } from "./error_record.ts";
-import { type Attempt, isFarewell, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
+import { type Attempt, isFarewell, isOfTask, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** A body that runs longer than this is marked as running in the journal. */
@@ -119,8 +119,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     draft.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    for (const { task, part, state, startedAt, endedAt } of draft.records) {
-      if (part === "" && (state === "completed" || state === "failed" || state === "skipped")) {
+    for (const record of draft.records) {
+      const { task, state, startedAt, endedAt } = record;
+      if (isOfTask(record) && (state === "completed" || state === "failed" || state === "skipped")) {
         const tookMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
         options.recorded(run, run.plan.numbers.get(task)!, tookMs);
       }
@@ -141,13 +142,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
     const again = draftOf(run);
-    for (const { task, attempts, part, endedAt, startedAt } of draft.records) {
-      if (part !== "") continue;
+    for (const record of draft.records) {
+      if (!isOfTask(record)) continue;
+      const { task, attempts, item, step, endedAt, startedAt } = record;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
       again.records.push({
         task,
-        part,
+        item,
+        step,
         state: "failed",
         attempts,
         failures,

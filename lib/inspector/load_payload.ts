@@ -1,4 +1,3 @@
-import { STEP } from "../engine/live_run.ts";
 import type { PayloadName } from "../store/inspection.ts";
 import { rowOf } from "./load_run.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
@@ -20,7 +19,11 @@ export async function loadInput(reading: Reading, { params }: Asked): Promise<st
  */
 export async function loadOutput(reading: Reading, { params }: Asked): Promise<string> {
   const task = params["task"] ?? "";
-  return await load(reading, params["id"] ?? "", { kind: "output", task, part: "" }, ["tasks", task, "output"]);
+  return await load(reading, params["id"] ?? "", { kind: "output", task, item: -1, step: "" }, [
+    "tasks",
+    task,
+    "output",
+  ]);
 }
 
 /**
@@ -31,7 +34,7 @@ export async function loadOutput(reading: Reading, { params }: Asked): Promise<s
 export async function loadStep(reading: Reading, { params }: Asked): Promise<string> {
   const { task = "", name = "" } = params;
   const path = ["tasks", task, "steps", name];
-  return await load(reading, params["id"] ?? "", { kind: "output", task, part: `${STEP}${name}` }, path);
+  return await load(reading, params["id"] ?? "", { kind: "output", task, item: -1, step: name }, path);
 }
 
 async function load(reading: Reading, id: string, name: PayloadName, path: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
-import { STEP } from "../engine/live_run.ts";
+import { isOfTask } from "../engine/live_run.ts";
 import { isOver, taskState } from "../engine/reading.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
@@ -103,8 +103,8 @@ function tasksOf(
   const own = new Map<string, JournalHead>();
   const steps = new Map<string, JournalHead[]>();
   for (const head of heads) {
-    if (head.part === "") own.set(head.task, head);
-    if (!head.part.startsWith(STEP)) continue;
+    if (isOfTask(head)) own.set(head.task, head);
+    if (head.step === "") continue;
     const others = steps.get(head.task);
     if (others === undefined) steps.set(head.task, [head]);
     else others.push(head);
@@ -151,8 +151,11 @@ function taskOf(
   };
 }
 
-function stepOf(row: RunRow, { task, part, endedAt, output, outputBytes }: JournalHead, reading: Reading): StepDetail {
-  const name = part.slice(STEP.length);
+function stepOf(
+  row: RunRow,
+  { task, step: name, endedAt, output, outputBytes }: JournalHead,
+  reading: Reading,
+): StepDetail {
   const href = reading.path("api", "runs", row.id, "tasks", task, "steps", name);
   return {
     name,

@@ -48,12 +48,14 @@ export type StartVerdict =
   /** The database refuses this row, whatever else is in the batch. */
   | { readonly kind: "refused"; readonly error: Error };
 
-/** A row of the journal: a task's result or how far it is, or a part of a task, such as a step. */
+/** A row of the journal: the result of a unit (a task, or one item of it) or how far it is, or the result of a step of a unit. */
 export interface JournalRecord {
   /** The task's id. */
   readonly task: string;
-  /** `""` for the task itself, `"step:<name>"` for a step. */
-  readonly part: string;
+  /** The number of the item, from 0; -1 for the task itself. */
+  readonly item: number;
+  /** The name of the step; `""` for the unit's own row. */
+  readonly step: string;
   /** Where it is. */
   readonly state: TaskState;
   /** Attempts begun so far, of which this is the last. */

@@ -70,7 +70,7 @@ export interface HeadsQuery {
 /** One of a run's payloads. */
 export type PayloadName =
   | { readonly kind: "input" }
-  | { readonly kind: "output"; readonly task: string; /** `""` or `"step:<name>"`. */ readonly part: string };
+  | { readonly kind: "output"; readonly task: string; readonly item: number; readonly step: string };
 
 /** A definition without its graph. */
 export interface DefinitionRow extends Served {

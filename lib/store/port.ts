@@ -213,9 +213,9 @@ export interface Store {
   /** Orders something for a run, at once where nobody owns it (or its owner is dead), else as a standing order. */
   order(runId: string, order: Order): Promise<OrderVerdict>;
   /**
-   * Sets a failed run going again: pending, under a new epoch, without the journal rows of the tasks in `forget`
-   * (steps included) and without the own rows, but with the steps, of the tasks in `retry`. False if it is no longer
-   * failed under `epoch`.
+   * Sets a failed run going again: pending, under a new epoch. Deletes all journal rows of the tasks in `forget`. Of
+   * the tasks in `retry` it deletes the task's own row and the rows of items that did not complete; rows of steps stay.
+   * False if the run is no longer failed under `epoch`.
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },

@@ -17,7 +17,7 @@ export const RUN_COLUMNS: string = `${LISTED_COLUMNS}, input`;
 
 /** The columns that `decodeRecord` reads. */
 export const RECORD_COLUMNS =
-  "run, task, part, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress";
+  "run, task, item, step, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress";
 
 /**
  * A run's row.
@@ -101,7 +101,8 @@ export function decodeRecord(row: Row): JournalRecord {
   const state = taskState(text("state"), row);
   return {
     task: text("task"),
-    part: text("part"),
+    item: integer("item"),
+    step: text("step"),
     state,
     attempts: integer("attempts"),
     output: optionalText("output"),

@@ -53,9 +53,8 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
   }
   const [unit, state] = of.split(" ");
   const [task, step] = unit!.split("/");
-  const part = step === undefined ? "" : `step:${step}`;
   return batch.writes.some(({ records }) =>
-    records.some((record) => record.task === task && record.part === part && record.state === state)
+    records.some((record) => record.task === task && record.step === (step ?? "") && record.state === state)
   );
 }
 

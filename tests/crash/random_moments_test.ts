@@ -79,7 +79,7 @@ async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void
   const burned = await site.query(`
     select id, task, attempts
       from runs join tasks on seq = run
-     where part = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+     where step = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   assertEquals(burned, []);
 }
 

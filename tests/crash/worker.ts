@@ -168,7 +168,7 @@ function openWitness(place: Place): Witness {
   return {
     async committed(runId) {
       const units = await reader.query(
-        `select task || replace(part, 'step:', '/') as unit
+        `select task || case when step = '' then '' else '/' || step end as unit
            from tasks join runs on tasks.run = runs.seq
           where runs.id = $1 and tasks.state in ('completed', 'failed', 'skipped')`,
         runId,

@@ -28,7 +28,7 @@ test("a process that holds the write lock for three seconds delays commits, and 
   const burned = await site.query(`
     select task, attempts
       from tasks
-     where part = '' and state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+     where step = '' and state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   assertEquals(burned, []);
   assertEquals(await site.query("select distinct workflow from runs where state = 'failed'"), [{
     workflow: "failing",

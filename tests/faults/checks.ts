@@ -60,7 +60,7 @@ export async function wrongRuns({ ask, client, durable }: Evidence): Promise<str
   const burned = await ask(`
     select id, task, attempts
       from @runs join @tasks on seq = run
-     where part = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+     where step = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   for (const { id, task, attempts } of burned) wrong.push(`task ${task} of run ${id} took ${attempts} attempts`);
   return wrong;
 }

@@ -44,7 +44,7 @@ export function openWitness(url: string, schema: string): Witness {
 
   async function committed(runId: string): Promise<string[]> {
     const rows = await ask(
-      `select task || replace(part, 'step:', '/') as unit
+      `select task || case when step = '' then '' else '/' || step end as unit
          from @tasks join @runs on run = seq
         where id = $1::uuid and tasks.state in ('completed', 'failed', 'skipped')`,
       [runId],

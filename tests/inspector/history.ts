@@ -43,7 +43,7 @@ export async function fillHistory(
     select 0, 'pending', ${id.replaceAll("AT", later)}, ${workflow}, 'v1', null, null, 0, ${now} - n, ${now}, '"x"'
       from ${numbers(pending)}`);
   await on.run(`
-    insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
+    insert into tasks (run, task, step, epoch, state, attempts, started_at, ended_at, output)
     select seq, 'task ' || n, '', 1, 'completed', 1, started_at, ended_at, '"y"'
       from runs, ${numbers(3)}
      where ended_at is not null and seq > (select max(seq) from runs) - ${pending + 100_000}`);

@@ -9,7 +9,7 @@ const JOURNALS = `
 select ${RECORD_COLUMNS}
   from @tasks
  where run = any($1::bigint[])
- order by run, task, part`;
+ order by run, task, item, step`;
 
 const GIVE_UP = `
 update @runs

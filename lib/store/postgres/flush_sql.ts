@@ -12,7 +12,7 @@
  */
 
 /** What is there already, in `@tasks as t`, gives way unless it is terminal: the first recorded result stands. */
-export const REPLACE = `on conflict (run, task, part) do update
+export const REPLACE = `on conflict (run, task, item, step) do update
      set epoch = excluded.epoch,
          state = excluded.state,
          attempts = excluded.attempts,
@@ -69,9 +69,9 @@ started as (
   select seq, id, owner from started_perhaps
 ),
 forked as (
-  insert into @tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
-                      progress)
-  select s.seq, f.record ->> 'task', f.record ->> 'part', 0, f.record ->> 'state', (f.record ->> 'attempts')::integer,
+  insert into @tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
+                      reason, progress)
+  select s.seq, f.record ->> 'task', (f.record ->> 'item')::integer, f.record ->> 'step', 0, f.record ->> 'state', (f.record ->> 'attempts')::integer,
          (f.record ->> 'startedAt')::bigint, (f.record ->> 'endedAt')::bigint, (f.record ->> 'dueAt')::bigint,
          f.record ->> 'output', f.record ->> 'failures', f.record ->> 'reason', f.record ->> 'progress'
     from (select u.id, u.record::json as record
@@ -141,9 +141,9 @@ function startsCte(name: string, first: number, conflict: string): string {
 function recordsCte(name: string, first: number, conflict: string): string {
   const [run, epoch, task, startedAt, endedAt, output, rest] = parameters(first, 7);
   return `${name} as (
-  insert into @tasks as t (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
-                           reason, progress)
-  select u.run, u.task, coalesce(u.rest ->> 'part', ''), u.epoch, coalesce(u.rest ->> 'state', 'completed'),
+  insert into @tasks as t (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output,
+                           failures, reason, progress)
+  select u.run, u.task, coalesce((u.rest ->> 'item')::integer, -1), coalesce(u.rest ->> 'step', ''), u.epoch, coalesce(u.rest ->> 'state', 'completed'),
          coalesce((u.rest ->> 'attempts')::integer, 1), u.started_at, u.ended_at, (u.rest ->> 'dueAt')::bigint,
          u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress'
     from (select run, epoch, task, started_at, ended_at, output, rest::json as rest

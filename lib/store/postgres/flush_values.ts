@@ -158,12 +158,12 @@ function isMarked({ startedAt, endedAt }: JournalRecord): boolean {
   return (endedAt ?? 0) - (startedAt ?? 0) >= MARK_AFTER_MS;
 }
 
-/** One row of each task and part, as one statement cannot write a row twice: the first terminal one, or the last. */
+/** One row of each unit and step, as one statement cannot write a row twice: the first terminal one, or the last. */
 function lastOfEach(records: readonly JournalRecord[]): readonly JournalRecord[] {
   if (records.length < 2) return records;
   const last = new Map<string, JournalRecord>();
   for (const record of records) {
-    const name = JSON.stringify([record.task, record.part]);
+    const name = JSON.stringify([record.task, record.item, record.step]);
     const before = last.get(name);
     if (before === undefined || isOpen(before)) last.set(name, record);
   }
@@ -175,14 +175,16 @@ function isOpen({ state }: JournalRecord): boolean {
 }
 
 function isPlain(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.part === "" && record.failures.length === 0 &&
-    record.reason === undefined && record.dueAt === undefined && record.progress === undefined;
+  return record.state === "completed" && record.attempts === 1 && record.item === -1 && record.step === "" &&
+    record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
+    record.progress === undefined;
 }
 
 function restOf(record: JournalRecord): string {
-  const { part, state, attempts, dueAt, reason, progress } = record;
+  const { item, step, state, attempts, dueAt, reason, progress } = record;
   return JSON.stringify({
-    part,
+    item,
+    step,
     state,
     attempts,
     dueAt,

@@ -51,24 +51,25 @@ select ${LISTED_COLUMNS}
 
 // What is long is told in short: of an output only its size, of many failures the latest.
 const HEADS = `
-select run, task, part, state, attempts, started_at, ended_at, due_at, reason, progress,
+select run, task, item, step, state, attempts, started_at, ended_at, due_at, reason, progress,
        case when octet_length(output) <= $3::bigint then output end as output,
        octet_length(output) as output_bytes,
        case when octet_length(failures) > $4::bigint then jsonb_build_array(failures::jsonb -> -1)::text
             else failures end as failures
   from @tasks
  where run = $1::bigint
- order by task, part
+ order by task, item, step
  limit $2::bigint`;
 
 const CUT = `
-select task, part, left(output, $4::integer) as output
+select task, item, step, left(output, $4::integer) as output
   from @tasks
- where run = $1::bigint and (task, part) in (select * from unnest($2::text[], $3::text[]))`;
+ where run = $1::bigint and (task, item, step) in (select * from unnest($2::text[], $3::integer[], $5::text[]))`;
 
 const INPUT = `select input as payload from @runs where seq = $1::bigint`;
 
-const OUTPUT = `select output as payload from @tasks where run = $1::bigint and task = $2 and part = $3`;
+const OUTPUT =
+  `select output as payload from @tasks where run = $1::bigint and task = $2 and item = $3::integer and step = $4`;
 
 const DEFINITIONS = `
 select workflow, version, structure, created_at
@@ -96,7 +97,7 @@ select seq, workflow, version, state, created_at, started_at, ended_at
 const TIMINGS = `
 select run, task, state, attempts, started_at, ended_at
   from @tasks
- where run = any($1::bigint[]) and part = ''
+ where run = any($1::bigint[]) and step = ''
  limit $2::bigint`;
 
 const OWNED = `
@@ -108,7 +109,7 @@ const HELD_TASKS = `
 select state, count(*) as tasks
   from (select t.state
           from (select seq from @runs where owner is not null limit $1::bigint) as held
-         cross join lateral (select state from @tasks where run = held.seq and part = '') as t
+         cross join lateral (select state from @tasks where run = held.seq and step = '') as t
          limit $1::bigint) as tasks
  group by state`;
 
@@ -171,15 +172,16 @@ async function heads(
   });
   if (long.length > 0) {
     const tasks = texts(long.map(({ task }) => task));
-    const parts = texts(long.map(({ part }) => part));
+    const items = numbers(long.map(({ item }) => item));
+    const steps = texts(long.map(({ step }) => step));
     const cuts = new Map<string, string>();
-    for (const row of await session.read(CUT, [String(seq), tasks, parts, String(characters)])) {
-      cuts.set(JSON.stringify([row["task"], row["part"]]), String(row["output"]));
+    for (const row of await session.read(CUT, [String(seq), tasks, items, String(characters), steps])) {
+      cuts.set(JSON.stringify([row["task"], row["item"], row["step"]]), String(row["output"]));
     }
     return {
       heads: heads.map((head) => ({
         ...head,
-        output: cuts.get(JSON.stringify([head.task, head.part])) ?? head.output,
+        output: cuts.get(JSON.stringify([head.task, head.item, head.step])) ?? head.output,
       })),
       isTruncated: found.length > rows,
     };
@@ -188,10 +190,10 @@ async function heads(
 }
 
 async function payload(session: Session, seq: number, name: PayloadName): Promise<string | undefined> {
-  if (name.kind === "output" && !isText(name.task + name.part)) return undefined;
+  if (name.kind === "output" && !isText(name.task + name.step)) return undefined;
   const [row] = name.kind === "input"
     ? await session.read(INPUT, [String(seq)])
-    : await session.read(OUTPUT, [String(seq), name.task, name.part]);
+    : await session.read(OUTPUT, [String(seq), name.task, String(name.item), name.step]);
   const text = row?.["payload"];
   return typeof text === "string" ? text : undefined;
 }

@@ -15,7 +15,10 @@ const WAS_RESTARTED = `select seq from @runs where seq = $1::bigint and crashed_
 
 const FORGET = `delete from @tasks where run = $1::bigint and task = any($2::text[]) returning 1`;
 
-const RETRY = `delete from @tasks where run = $1::bigint and part = '' and task = any($2::text[]) returning 1`;
+const RETRY = `
+delete from @tasks
+ where run = $1::bigint and task = any($2::text[]) and step = '' and (item = -1 or state <> 'completed')
+returning 1`;
 
 /** Sets a failed run going again; false if it is no longer failed under that epoch. */
 export async function restart(

@@ -34,7 +34,8 @@ const SCHEMA: readonly string[] = [
      reason        text,
      tags          text,
      error         text,
-     input         text
+     input         text,
+     trace         text
    ) with (fillfactor = 50)`,
   `create unique index runs_key on @runs (workflow, key) where key is not null`,
   `create index runs_due on @runs (priority, workflow, version, due_at, seq, state)
@@ -45,6 +46,8 @@ const SCHEMA: readonly string[] = [
   `create index runs_ordered on @runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
   `create index runs_unsuccessful on @runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
+  // For the inspector. Few runs are forks; the index holds no other runs.
+  `create index runs_forked on @runs (forked_from) where forked_from is not null`,
   `create table @tasks (
      run           bigint not null,
      started_at    bigint,
@@ -52,15 +55,16 @@ const SCHEMA: readonly string[] = [
      due_at        bigint,
      epoch         integer not null,
      attempts      integer not null,
+     item          integer not null default -1,
      task          text collate "C" not null,
-     part          text collate "C" not null,
+     step          text collate "C" not null default '',
      state         text collate "C" not null
                    check (state in ('completed', 'running', 'skipped', 'pending', 'waiting', 'failed', 'cancelled')),
      output        text,
      failures      text,
      reason        text,
      progress      text,
-     primary key (run, task, part)
+     primary key (run, task, item, step)
    ) with (fillfactor = 90)`,
   `create table @workflows (
      workflow      text collate "C" not null,
@@ -98,13 +102,8 @@ const SCHEMA: readonly string[] = [
   ),
 ];
 
-/** The steps from each version of the schema to the next. Only ever appended to: what once shipped stays as it is. */
-export const MIGRATIONS: readonly (readonly string[])[] = [
-  SCHEMA,
-  [`alter table @runs add column trace text`],
-  // For the inspector. Few runs are forks, and the others are not in it.
-  [`create index runs_forked on @runs (forked_from) where forked_from is not null`],
-];
+/** Each entry leads from one version to the next. A version that was released is never changed, only appended to. */
+export const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 
 /** The tables of a schema. */
 export const TABLES: readonly string[] = ["runs", "tasks", "workflows", "events", "runners", "meta"];

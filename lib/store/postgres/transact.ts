@@ -27,7 +27,7 @@ import type { Lent, Transactions } from "./transactions.ts";
 const RECORDED = `
 select output, 1 as recorded
   from @tasks
- where run = $1::text::bigint and task = $2 and part = '' and state = 'completed'`;
+ where run = $1::text::bigint and task = $2 and item = -1 and step = '' and state = 'completed'`;
 
 const OWNED = `
 select count(*) as owned
@@ -60,8 +60,8 @@ live as materialized (
      for key share
 ),
 recorded as (
-  insert into @tasks as t (run, task, part, epoch, state, attempts, started_at, ended_at, output, failures, progress)
-  select h.seq, $2, '', h.epoch, 'completed', $5::text::integer, $6::text::bigint, $7::text::bigint, $8::text,
+  insert into @tasks as t (run, task, epoch, state, attempts, started_at, ended_at, output, failures, progress)
+  select h.seq, $2, h.epoch, 'completed', $5::text::integer, $6::text::bigint, $7::text::bigint, $8::text,
          $9::text, $10::text
     from held as h
    where h.owner in (select id from live)

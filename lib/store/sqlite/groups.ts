@@ -201,8 +201,8 @@ function hasTwins(writes: readonly RunWrite[]): boolean {
 
 function recordSql(rows: string): string {
   return `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
-select seq, column3, '', epoch, 'completed', 1, column4, column5, column6
+insert into tasks (run, task, epoch, state, attempts, started_at, ended_at, output)
+select seq, column3, epoch, 'completed', 1, column4, column5, column6
   from (values ${rows})
  cross join runs
  where seq = column1 and epoch = column2 and owner is not null

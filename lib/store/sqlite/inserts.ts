@@ -16,9 +16,9 @@ on conflict (workflow, key) where key is not null do nothing`;
 
 // Epoch 0 is that of no owner: what a fork begins with is no progress of its own.
 const INSERT_RECORD = `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
                    progress)
-values ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
+values ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
@@ -84,7 +84,8 @@ function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {
 export function recordValues(record: JournalRecord): Bindable[] {
   return [
     record.task,
-    record.part,
+    record.item,
+    record.step,
     record.state,
     record.attempts,
     record.startedAt,

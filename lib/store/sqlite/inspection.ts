@@ -40,7 +40,7 @@ select ${LISTED_COLUMNS}
 
 // What is long is told in short: of an output only its size, of many failures the latest.
 const HEADS = `
-select run, task, part, state, attempts, started_at, ended_at, due_at, reason, progress,
+select run, task, item, step, state, attempts, started_at, ended_at, due_at, reason, progress,
        case when octet_length(output) <= $3 then output end as output,
        octet_length(output) as output_bytes,
        case when octet_length(failures) > $4 then json_array(json_extract(failures, '$[#-1]'))
@@ -49,11 +49,12 @@ select run, task, part, state, attempts, started_at, ended_at, due_at, reason, p
  where run = $1
  limit $2`;
 
-const CUT = `select substr(output, 1, $4) as output from tasks where run = $1 and task = $2 and part = $3`;
+const CUT =
+  `select substr(output, 1, $4) as output from tasks where run = $1 and task = $2 and item = $3 and step = $5`;
 
 const INPUT = `select input as payload from runs where seq = $1`;
 
-const OUTPUT = `select output as payload from tasks where run = $1 and task = $2 and part = $3`;
+const OUTPUT = `select output as payload from tasks where run = $1 and task = $2 and item = $3 and step = $4`;
 
 const DEFINITIONS = `
 select workflow, version, structure, created_at
@@ -81,7 +82,7 @@ const TIMINGS = `
 select run, task, state, attempts, started_at, ended_at
   from json_each($1) as wanted
  cross join tasks
- where run = wanted.value and part = ''
+ where run = wanted.value and step = ''
  limit $2`;
 
 const OWNED = `
@@ -94,7 +95,7 @@ select state, count(*) as tasks
   from (select tasks.state
           from (select seq from runs indexed by runs_owned where owner is not null limit $1) as held
          cross join tasks
-         where tasks.run = held.seq and tasks.part = ''
+         where tasks.run = held.seq and tasks.step = ''
          limit $1)
  group by state`;
 
@@ -151,17 +152,19 @@ function heads(session: Session, seq: number, { rows, characters, bytes }: Heads
   let left = bytes;
   const heads = found.slice(0, rows).map((row) => {
     const head = decodeHead(row);
-    const { task, part, outputBytes = 0 } = head;
+    const { task, item, step, outputBytes = 0 } = head;
     if (outputBytes <= characters || outputBytes > left) return head;
     left -= outputBytes;
-    const cut = session.get(CUT, seq, task, part, characters)?.["output"];
+    const cut = session.get(CUT, seq, task, item, characters, step)?.["output"];
     return typeof cut === "string" ? { ...head, output: cut } : head;
   });
   return { heads, isTruncated: found.length > rows };
 }
 
 function payload(session: Session, seq: number, name: PayloadName): string | undefined {
-  const row = name.kind === "input" ? session.get(INPUT, seq) : session.get(OUTPUT, seq, name.task, name.part);
+  const row = name.kind === "input"
+    ? session.get(INPUT, seq)
+    : session.get(OUTPUT, seq, name.task, name.item, name.step);
   const text = row?.["payload"];
   return typeof text === "string" ? text : undefined;
 }

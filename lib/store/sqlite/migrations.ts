@@ -36,7 +36,8 @@ const SCHEMA: readonly string[] = [
      reason        text,
      tags          text,
      error         text,
-     input         text
+     input         text,
+     trace         text
    ) strict`,
   `create unique index runs_key on runs (workflow, key) where key is not null`,
   // With the state, so that the waiting ones can be counted and listed without their rows.
@@ -48,10 +49,13 @@ const SCHEMA: readonly string[] = [
   `create index runs_ordered on runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
   `create index runs_unsuccessful on runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
+  // For the inspector. Few runs are forks; the index holds no other runs.
+  `create index runs_forked on runs (forked_from) where forked_from is not null`,
   `create table tasks (
      run           integer not null,
      task          text not null,
-     part          text not null,
+     item          integer not null default -1,
+     step          text not null default '',
      epoch         integer not null,
      state         text not null
                    check (state = 'completed' or state = 'running' or state = 'skipped' or state = 'pending' or
@@ -64,7 +68,7 @@ const SCHEMA: readonly string[] = [
      failures      text,
      reason        text,
      progress      text,
-     primary key (run, task, part)
+     primary key (run, task, item, step)
    ) strict, without rowid`,
   `create table workflows (
      workflow      text not null,
@@ -96,14 +100,8 @@ const SCHEMA: readonly string[] = [
    ) strict`,
 ];
 
-// Only ever appended to: what once shipped stays as it is.
-const MIGRATIONS: readonly (readonly string[])[] = [
-  SCHEMA,
-  // Last in the row, as nearly always empty: it then costs a byte, and only where rows are written whole.
-  ["alter table runs add column trace text"],
-  // For the inspector. Few runs are forks, and the others are not in it.
-  [`create index runs_forked on runs (forked_from) where forked_from is not null`],
-];
+// Each entry leads from one version to the next. A version that was released is never changed, only appended to.
+const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;

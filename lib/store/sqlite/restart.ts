@@ -9,7 +9,9 @@ update runs
 
 const FORGET = `delete from tasks where run = $1 and task in (select value from json_each($2))`;
 
-const RETRY = `delete from tasks where run = $1 and part = '' and task in (select value from json_each($2))`;
+const RETRY = `
+delete from tasks
+ where run = $1 and task in (select value from json_each($2)) and step = '' and (item = -1 or state <> 'completed')`;
 
 /** Sets a failed run going again; false if it is no longer failed under that epoch. */
 export function restart(

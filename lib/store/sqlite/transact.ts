@@ -38,7 +38,7 @@ const LONGEST_PAUSE_MS = 100;
 const WARN_AFTER_MS = 5_000;
 
 const RECORDED = `
-select output from tasks where run = $1 and task = $2 and part = '' and state = 'completed'`;
+select output from tasks where run = $1 and task = $2 and item = -1 and step = '' and state = 'completed'`;
 
 /** Runs a body in a transaction that also records its result. */
 export async function transact(

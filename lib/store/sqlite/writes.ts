@@ -13,7 +13,7 @@ const UPDATABLE = "tasks.state = 'running' or tasks.state = 'waiting' or tasks.s
 
 /** What becomes of a plain record whose row is there already, for groups of them too. */
 export const UNLESS_TERMINAL = `
-    on conflict (run, task, part) do update
+    on conflict (run, task, item, step) do update
    set epoch = excluded.epoch,
        state = excluded.state,
        attempts = excluded.attempts,
@@ -29,8 +29,8 @@ export const UNLESS_TERMINAL = `
 // What nearly every record is: a task that completed at its first attempt. Reading the fence and writing the row are
 // one statement; that a row may be there already costs nothing until one is.
 const COMPLETE_TASK = `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, output)
-select seq, $3, '', epoch, 'completed', 1, $4, $5, $6
+insert into tasks (run, task, epoch, state, attempts, started_at, ended_at, output)
+select seq, $3, epoch, 'completed', 1, $4, $5, $6
   from runs
  where ${FENCED}
 ${UNLESS_TERMINAL}`;
@@ -39,12 +39,12 @@ ${UNLESS_TERMINAL}`;
 const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
 
 const WRITE_RECORD = `
-insert into tasks (run, task, part, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
                    progress)
-select seq, $3, $4, epoch, $5, $6, $7, $8, $9, $10, $11, $12, $13
+select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14
   from runs
  where ${FENCED}
-    on conflict (run, task, part) do update
+    on conflict (run, task, item, step) do update
    set epoch = excluded.epoch,
        state = excluded.state,
        attempts = excluded.attempts,
@@ -125,8 +125,9 @@ export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: 
 
 /** Whether a record says no more than that a task completed at its first attempt. */
 export function isPlainRecord(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.part === "" && record.failures.length === 0 &&
-    record.reason === undefined && record.dueAt === undefined && record.progress === undefined;
+  return record.state === "completed" && record.attempts === 1 && record.item === -1 && record.step === "" &&
+    record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
+    record.progress === undefined;
 }
 
 /** Whether the run is still owned under its epoch. */

@@ -94,7 +94,8 @@ export function newRun(overrides: Partial<NewRun> = {}): NewRun {
 export function record(task: string, overrides: Partial<JournalRecord> = {}): JournalRecord {
   return {
     task,
-    part: "",
+    item: -1,
+    step: "",
     state: "completed",
     attempts: 1,
     output: `"${task}"`,

@@ -125,7 +125,7 @@ export function inspectionContract(test: Case): void {
     await write(store, { seq, epoch: 1 }, [
       record("a", { output: long }),
       record("b", { output: undefined, state: "failed", failures }),
-      record("c", { part: "step:one", output: long }),
+      record("c", { step: "one", output: long }),
     ]);
     const { heads, isTruncated } = await store.inspection.heads(seq, { rows: 10, characters: 5, bytes: 250 });
     assertEquals(isTruncated, false);
@@ -137,8 +137,8 @@ export function inspectionContract(test: Case): void {
     assertEquals(heads[1]?.failures.map(({ attempt }) => attempt), [100]);
     assertEquals((await store.inspection.heads(seq, { rows: 2, characters: 5, bytes: 0 })).isTruncated, true);
     const payload = store.inspection.payload;
-    assertEquals(await payload(seq, { kind: "output", task: "c", part: "step:one" }), long);
-    assertEquals(await payload(seq, { kind: "output", task: "c", part: "\0" }), undefined);
+    assertEquals(await payload(seq, { kind: "output", task: "c", item: -1, step: "one" }), long);
+    assertEquals(await payload(seq, { kind: "output", task: "c", item: -1, step: "\0" }), undefined);
     assertEquals(await payload(seq, { kind: "input" }), `"in"`);
     assertEquals(await payload(seq + 1, { kind: "input" }), undefined);
   });
@@ -162,7 +162,7 @@ export function inspectionContract(test: Case): void {
 
   test("latest() and timings() give times without payloads", async ({ store }) => {
     const { seq, runner } = await startOwned(store);
-    await write(store, { seq, epoch: 1 }, [record("a", { attempts: 2 }), record("a", { part: "step:x" })], {
+    await write(store, { seq, epoch: 1 }, [record("a", { attempts: 2 }), record("a", { step: "x" })], {
       to: "completed",
       at: T0 + 2,
     });
@@ -184,7 +184,7 @@ export function inspectionContract(test: Case): void {
       { task: "a", state: "completed", attempts: 2, startedAt: T0, endedAt: T0 + 1 },
     ]);
     assertEquals(await owned(10), { counts: new Map([[runner, 1]]), isCapped: false });
-    await write(store, { seq: other!, epoch: 1 }, [openRecord("a"), record("b"), record("b", { part: "step:x" })]);
+    await write(store, { seq: other!, epoch: 1 }, [openRecord("a"), record("b"), record("b", { step: "x" })]);
     assertEquals(Object.fromEntries(await store.inspection.heldTasks(10)), { running: 1, completed: 1 });
   });
 

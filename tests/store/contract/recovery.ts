@@ -171,9 +171,13 @@ export function recoveryContract(test: Case): void {
     const records = [
       record("a"),
       record("b", { state: "failed" }),
-      record("b", { part: "step:one" }),
+      record("b", { step: "one" }),
+      record("b", { item: 0 }),
+      record("b", { item: 1, state: "failed" }),
+      record("b", { item: 1, step: "one" }),
       record("c", { state: "skipped" }),
-      record("c", { part: "step:two" }),
+      record("c", { step: "two" }),
+      record("c", { item: 0 }),
     ];
     await write(store, { seq, epoch: 1 }, records, { to: "failed", at: T0, error: { name: "E", message: "no" } });
     clock.advance(1_000);
@@ -188,7 +192,8 @@ export function recoveryContract(test: Case): void {
     const { claim } = await commit(store, { claim: claimBy(runner) });
     const [run] = claim!.runs;
     assertEquals([run?.epoch, run?.deadlineAt], [3, T0 + 1_100]);
-    assertEquals(run?.journal.map(({ task, part }) => task + part).sort(), ["a", "bstep:one"]);
+    const kept = run?.journal.map(({ task, item, step }) => `${task} ${item} ${step}`);
+    assertEquals(kept, ["a -1 ", "b -1 one", "b 0 ", "b 1 one"]);
     assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry"]);
   });
 
@@ -214,7 +219,7 @@ export function recoveryContract(test: Case): void {
 
   test("a fork begins with the journal it was given", async ({ store }) => {
     const runner = await join(store);
-    const fork = { from: "origin", journal: [record("a"), record("a", { part: "step:one" })] };
+    const fork = { from: "origin", journal: [record("a"), record("a", { step: "one" }), record("a", { item: 3 })] };
     const run = newRun({ fork, owner: runner });
     await start(store, run);
     const row = await store.run(run.id);
