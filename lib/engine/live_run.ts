@@ -1,5 +1,5 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
-import type { JournalRecord, RunMove } from "../store/batch.ts";
+import type { JournalRecord, RecordWrite, RunMove } from "../store/batch.ts";
 import type { TaskContext } from "../definition/context.ts";
 import { progressOf, type Recorded, type RunProgress } from "./progress.ts";
 import type { Draft } from "./outbox.ts";
@@ -34,6 +34,8 @@ export interface LiveRun {
   failures: Map<number, readonly Failure[]> | undefined;
   /** When the latest attempt of a task began, by task number. */
   readonly startedAt: (number | undefined)[];
+  /** Tasks whose rows in the journal are not terminal, or were there when the run came into memory, by task number. */
+  written: Set<number> | undefined;
   /** Outputs of steps as JSON text, which are durable or about to be, by task number and name. */
   steps: Map<string, Promise<string | undefined>> | undefined;
   /** Attempts whose end is not durable, by task number. */
@@ -148,6 +150,7 @@ export function liveRun(plan: Plan, arrival: Arrival): LiveRun {
     outputs: new Array(plan.tasks.length).fill(undefined),
     failures: undefined,
     startedAt: new Array(plan.tasks.length).fill(undefined),
+    written: own.length === 0 ? undefined : new Set(own.map(({ task }) => plan.numbers.get(task)!)),
     steps: undefined,
     attempts: new Array(plan.tasks.length).fill(undefined),
     timers: undefined,
@@ -217,7 +220,7 @@ export function stepKey(task: number, name: string): string {
 }
 
 /** The row of a task as it is now. */
-export function recordOf(run: LiveRun, number: number, now: number): JournalRecord {
+export function recordOf(run: LiveRun, number: number, now: number): RecordWrite {
   const task = run.progress.tasks[number]!;
   const isOver = task.state === "completed" || task.state === "failed" || task.state === "skipped";
   return {
@@ -233,16 +236,17 @@ export function recordOf(run: LiveRun, number: number, now: number): JournalReco
     endedAt: isOver ? now : undefined,
     dueAt: task.state === "waiting" ? task.dueAt : undefined,
     progress: run.attempts[number]?.progress,
+    isNew: run.written?.has(number) !== true,
   };
 }
 
 /** The row of a task as it will be when its attempt, which is a transaction, is committed with `output`. */
-export function committedRecord({ run, task }: Attempt, output: string | undefined, now: number): JournalRecord {
+export function committedRecord({ run, task }: Attempt, output: string | undefined, now: number): RecordWrite {
   return { ...recordOf(run, task, now), state: "completed", output, reason: undefined, endedAt: now };
 }
 
 /** The row of a step that has completed. */
-export function stepRecord(attempt: Attempt, name: string, output: string | undefined, now: number): JournalRecord {
+export function stepRecord(attempt: Attempt, name: string, output: string | undefined, now: number): RecordWrite {
   return {
     task: attempt.run.plan.tasks[attempt.task]!.id,
     item: -1,
@@ -256,6 +260,8 @@ export function stepRecord(attempt: Attempt, name: string, output: string | unde
     endedAt: now,
     dueAt: undefined,
     progress: undefined,
+    // Steps in the journal were read when the run came into memory, and no step is recorded twice.
+    isNew: true,
   };
 }
 

@@ -13,9 +13,9 @@ import { setImmediate } from "node:timers";
 import type {
   Claim,
   ClaimRequest,
-  JournalRecord,
   NewRun,
   Receipt,
+  RecordWrite,
   RunMove,
   RunWrite,
   StartVerdict,
@@ -26,7 +26,7 @@ import type { Store } from "../store/port.ts";
 /** What one run has to write. It may grow until it is sent. */
 export interface Draft extends RunWrite {
   /** Its rows so far. */
-  readonly records: JournalRecord[];
+  readonly records: RecordWrite[];
   /** What becomes of the run. */
   move: RunMove | undefined;
   /** Whether it is on its way: nothing may be added any more. */

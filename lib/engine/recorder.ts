@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
-import type { JournalRecord, RunMove, WriteVerdict } from "../store/batch.ts";
+import type { RecordWrite, RunMove, WriteVerdict } from "../store/batch.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { type Attempt, isFarewell, isOfTask, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
 import type { Outbox } from "./outbox.ts";
@@ -13,7 +13,7 @@ export interface Recorder {
   /** Writes the row of a task as it is now. */
   record(run: LiveRun, task: number): void;
   /** Writes a row; resolves when it is durable. */
-  append(run: LiveRun, record: JournalRecord): Promise<void>;
+  append(run: LiveRun, record: RecordWrite): Promise<void>;
   /** Resolves when what was written of the run in this turn is durable. */
   durable(run: LiveRun): Promise<void>;
   /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
@@ -52,7 +52,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let stopSweep: (() => void) | undefined;
   return {
     record(run, task) {
-      wakeRow(run, add(run, recordOf(run, task, now())));
+      wakeRow(run, addTask(run, task));
     },
     append(run, record) {
       add(run, record);
@@ -77,7 +77,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return new Promise((done, failed) => (draftOf(run).waiting ??= []).push({ done, failed }));
   }
 
-  function add(run: LiveRun, record: JournalRecord): LiveDraft {
+  function addTask(run: LiveRun, task: number): LiveDraft {
+    const record = recordOf(run, task, now());
+    // A terminal row is never written again.
+    if (record.endedAt === undefined) (run.written ??= new Set()).add(task);
+    return add(run, record);
+  }
+
+  function add(run: LiveRun, record: RecordWrite): LiveDraft {
     const { draft } = run;
     // An array that is made with its one record is much smaller than an empty one to which it is added.
     if (draft === undefined || draft.sent) return newDraft(run, [record]);
@@ -89,7 +96,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return run.draft === undefined || run.draft.sent ? newDraft(run, []) : run.draft;
   }
 
-  function newDraft(run: LiveRun, records: JournalRecord[]): LiveDraft {
+  function newDraft(run: LiveRun, records: RecordWrite[]): LiveDraft {
     const draft: LiveDraft = {
       seq: run.seq,
       epoch: run.epoch,
@@ -171,7 +178,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (const attempt of options.active()) {
       if (attempt.isMarked || attempt.startedAt > startedBefore || isAsked(attempt)) continue;
       attempt.isMarked = true;
-      wakeRow(attempt.run, add(attempt.run, recordOf(attempt.run, attempt.task, now())));
+      wakeRow(attempt.run, addTask(attempt.run, attempt.task));
     }
     if (options.active().length > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }

@@ -76,6 +76,15 @@ export interface JournalRecord {
   readonly progress: string | undefined;
 }
 
+/** A row of the journal to write. */
+export interface RecordWrite extends JournalRecord {
+  /**
+   * Whether the journal has no such row: the writer has read the journal and has sent no row of this unit and step since.
+   * A wrong `true` costs a failed statement, and an insert that expects a conflict logs each row twice. @default {false}
+   */
+  readonly isNew?: boolean;
+}
+
 /**
  * What becomes of a run's own row. A move that gives up ownership of a run with a standing order to cancel it ends it as
  * cancelled, as nobody is left to do so. A paused run stays paused unless it ends.
@@ -101,7 +110,7 @@ export interface RunWrite {
   /** The epoch under which its writer claimed it. */
   readonly epoch: number;
   /** Its rows. A row that is terminal already stands: the first recorded result wins. */
-  readonly records: readonly JournalRecord[];
+  readonly records: readonly RecordWrite[];
   /** What becomes of it. */
   readonly move: RunMove | undefined;
 }

@@ -1,6 +1,6 @@
 /** The engine on Postgres: a handful of what it means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createClient, createRunner, RunFailedError, unchecked, workflow } from "../../mod.ts";
+import { createClient, createRunner, DeferError, RunFailedError, unchecked, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 import { testSchema } from "./postgres_schema.ts";
@@ -132,4 +132,39 @@ test("postgres: a runner's row that cannot be read keeps nobody from opening or 
     values ('elsewhere', 1, 'no JSON', 0, 1, 1, 0, 9999999999999)`;
   await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain] });
   assertEquals((await runner.execute(chain, "x")).status, "completed");
+});
+
+const conditional = workflow("conditional")
+  .task("asked", { when: () => true, run: () => 1 })
+  .task("late", {
+    after: ["asked"],
+    run({ ctx }) {
+      if (ctx.attempt === 1 && !deferred.has(ctx.runId)) {
+        deferred.add(ctx.runId);
+        throw new DeferError(0);
+      }
+    },
+  });
+const deferred = new Set<string>();
+
+test("postgres: a row that is replaced costs no statement that fails", async () => {
+  await using on = testSchema();
+  const clock = createFakeClock();
+  const store = await on.open({ clock });
+  await using runner = await createRunner(store, { workflows: [conditional], clock });
+  await clock.settle();
+  const before = store.counters();
+  // A commit each: the start; the answer of the condition; the result; the deferral; the result with the end. A statement
+  // that failed would be one more than there are commits.
+  for (let n = 0; n < 50; n++) {
+    const outcome = runner.execute(conditional);
+    await clock.settle();
+    await clock.advance(1);
+    assertEquals((await outcome).status, "completed");
+  }
+  const after = store.counters();
+  assertEquals(
+    [after.commits - before.commits, after.statements - before.statements, after.retries],
+    [50 * 5, 50 * 5, 0],
+  );
 });

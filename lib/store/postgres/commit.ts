@@ -12,7 +12,7 @@ import type { Row } from "../rows.ts";
 import { items, numbers, texts } from "./arrays.ts";
 import { claimOf, claimValues, NOTHING_DUE, takenOf } from "./claim.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
-import { faultOf, isDuplicate, messageOf, refusal } from "./faults.ts";
+import { faultOf, messageOf, refusal } from "./faults.ts";
 import { flushOf, type Part } from "./flush_values.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
@@ -43,7 +43,7 @@ export async function commitBatch(session: Session, news: News, batch: Batch): P
     ? "keys"
     : "flush";
   try {
-    return await attempt(session, news, { starts, writes }, role, order);
+    return await attempt(session, news, { starts, writes }, { role, order });
   } catch (error) {
     if (faultOf(error) !== "values" || isEmpty) throw error;
   }
@@ -68,22 +68,21 @@ function newToken(): number {
   return Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
 }
 
-function attempt(session: Session, news: News, part: Part, role: Role, order?: ClaimOrder): Promise<Receipt> {
+interface AttemptOptions {
+  readonly role: Role;
+  readonly order?: ClaimOrder | undefined;
+  /** Whether rows that are said to be new may be there nevertheless. @default {false} */
+  readonly isWary?: boolean;
+}
+
+function attempt(session: Session, news: News, part: Part, options: AttemptOptions): Promise<Receipt> {
+  const { role, order, isWary = false } = options;
   const parts = split(part);
   const told = news.of(part);
-  let isWary = false;
   return session.persistence.attempt("write to", async (isDoubtful) => {
     if (isDoubtful) await session.endRemains(role);
-    const send = (wary: boolean) => sendOnce(session, parts, order, { role, isDoubtful, isWary: wary, news: told });
-    let sent: Answers;
-    try {
-      sent = await send(isDoubtful || isWary);
-    } catch (error) {
-      if (isWary || isDoubtful || !isDuplicate(error)) throw error;
-      isWary = true;
-      sent = await send(true);
-    }
-    const { answers, claimed, adopted } = sent;
+    const manner = { role, isDoubtful, isWary: isDoubtful || isWary, news: told };
+    const { answers, claimed, adopted } = await sendOnce(session, parts, order, manner);
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
     for (const [index, answer] of answers.entries()) {
@@ -264,7 +263,7 @@ function isOwnDoing({ epoch, move }: RunWrite, row: Row | undefined): boolean {
 async function isolate(session: Session, news: News, part: Part, role: Role): Promise<Verdicts> {
   const { starts, writes } = part;
   try {
-    return await attempt(session, news, part, role);
+    return await attempt(session, news, part, { role, isWary: true });
   } catch (error) {
     if (faultOf(error) !== "values") throw error;
     if (starts.length + writes.length === 1) {
@@ -294,9 +293,9 @@ function halves({ starts, writes }: Part): readonly [Part, Part] {
 async function claimAfter(session: Session, news: News, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return NOTHING_DUE;
   try {
-    const { claim } = await attempt(session, news, { starts: [], writes: [] }, "claim", {
-      request,
-      token: newToken(),
+    const { claim } = await attempt(session, news, { starts: [], writes: [] }, {
+      role: "claim",
+      order: { request, token: newToken() },
     });
     return claim ?? NOTHING_DUE;
   } catch (error) {

@@ -107,8 +107,7 @@ select (select now from clock) as server_now,
     .replaceAll("STARTED", extent === "whole" ? "started" : "started_new");
 }
 
-// An insert that is ready for a conflict logs each row twice, so what is surely new goes without; where it was there after
-// all the statement fails, and is sent again with every row where conflicts are expected.
+// An insert that expects a conflict logs each row twice, so new rows are inserted without.
 function startsCte(name: string, first: number, conflict: string): string {
   const [id, workflow, version, owner, input, rest] = parameters(first, 6);
   return `${name} as (

@@ -1,10 +1,7 @@
-import type { JournalRecord, NewRun, RunMove, RunWrite } from "../batch.ts";
+import type { JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import { FLUSH, FLUSH_PLAIN } from "./flush_sql.ts";
 import type { Bindable } from "./line.ts";
-
-/** After how long the engine marks a task as running. */
-const MARK_AFTER_MS = 100;
 
 /** What one statement writes. No run stands in it twice. */
 export interface Part {
@@ -124,19 +121,19 @@ function rowsOf(
   const fresh: Rows = { run: [], epoch: [], records: [] };
   // What is not plain comes first, so that the array of what is special about it ends where that ends.
   const special: Rows = { run: [], epoch: [], records: [] };
-  const marked: Rows = { run: [], epoch: [], records: [] };
+  const replaced: Rows = { run: [], epoch: [], records: [] };
   for (const { seq, epoch, records } of writes) {
     for (const record of lastOfEach(records)) {
-      const rows = !isPlain(record) ? special : isWary || isMarked(record) ? marked : fresh;
+      const rows = !isPlain(record) ? special : isWary || record.isNew !== true ? replaced : fresh;
       rows.run.push(seq);
       rows.epoch.push(epoch);
       rows.records.push(record);
     }
   }
   const over = {
-    run: [...special.run, ...marked.run],
-    epoch: [...special.epoch, ...marked.epoch],
-    records: [...special.records, ...marked.records],
+    run: [...special.run, ...replaced.run],
+    epoch: [...special.epoch, ...replaced.epoch],
+    records: [...special.records, ...replaced.records],
   };
   return { fresh, over, special: special.records };
 }
@@ -153,19 +150,15 @@ function rowValues({ run, epoch, records }: Rows, special: readonly JournalRecor
   ];
 }
 
-/** Whether it took so long that it was probably marked as running, by a row that this one replaces. */
-function isMarked({ startedAt, endedAt }: JournalRecord): boolean {
-  return (endedAt ?? 0) - (startedAt ?? 0) >= MARK_AFTER_MS;
-}
-
 /** One row of each unit and step, as one statement cannot write a row twice: the first terminal one, or the last. */
-function lastOfEach(records: readonly JournalRecord[]): readonly JournalRecord[] {
+function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
   if (records.length < 2) return records;
-  const last = new Map<string, JournalRecord>();
+  const last = new Map<string, RecordWrite>();
   for (const record of records) {
     const name = JSON.stringify([record.task, record.item, record.step]);
     const before = last.get(name);
-    if (before === undefined || isOpen(before)) last.set(name, record);
+    if (before === undefined) last.set(name, record);
+    else if (isOpen(before)) last.set(name, before.isNew === true ? { ...record, isNew: true } : record);
   }
   return last.size === records.length ? records : [...last.values()];
 }
