@@ -1,77 +1,66 @@
 /**
- * Checks and tests the whole project, stage by stage, and stops at the first that fails.
+ * Checks and tests the whole project, stage by stage, and sums up at the end what failed.
  *
- * `deno task test` runs every stage; `deno task test deno bun` runs those that are named.
+ * `deno task test` runs every stage; `deno task test deno bun` runs those that are named; `--verbose` passes on all that
+ * they print.
  *
  * @module
  */
 import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { filesBelow } from "./source_tree.ts";
+import { runStages, type Stage } from "./suite/run_stages.ts";
 
-/** Tests that a stage ran. */
-interface Tally {
-  readonly passed: number;
-  readonly failed: number;
-}
+// Only a hang reaches these, whatever else the machine does. A test's own deadline (tests/within.ts) is shorter, so that
+// it is the first to fail and says what did not happen; Bun's names the test, and the last one the test or its file.
+const LONGEST_BUN_TEST_MS = 5 * 60_000;
+const LONGEST_SILENCE_MS = 6 * 60_000;
 
-interface Stage {
-  readonly name: string;
-  readonly command: () => string[] | Promise<string[]>;
-  /** Added to its environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Reads the tally from what a stage with tests printed. */
-  readonly tally?: (output: string) => Tally | undefined;
-}
-
-// A test that hangs has to end as a failure that says where, before whoever started this gives up on it.
-const LONGEST_STAGE_MS = 20 * 60_000;
-const LONGEST_BUN_TEST_MS = 120_000;
+// The version that is downloaded if there is no Bun on the path.
+const BUN_VERSION = "1.4.5";
 
 const root = new URL("../", import.meta.url);
 const deno = Deno.execPath();
 const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(new URL("deno.json", root), "utf8"));
 
-// What runs mean, and what they survive, is the same on every store; see tests/empty_store.ts.
+// What runs mean and survive is the same on every store; see tests/empty_store.ts.
 const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel"];
 const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };
 
 const stages: readonly Stage[] = [
   { name: "format", command: () => [deno, "fmt", "--check"] },
   { name: "lint", command: () => [deno, "lint"] },
-  // Bun has no installer of its own here: it finds in node_modules what Deno put there.
+  // deno.json freezes the lock file, so that this fails if they disagree. Bun finds in node_modules what Deno put there.
   { name: "install", command: () => [deno, "install", "--quiet"] },
   { name: "types", command: () => [deno, "check", "--quiet"] },
   { name: "docs", command: () => [deno, "doc", "--lint", ...Object.values(manifest.exports)] },
   { name: "publish", command: () => [deno, "publish", "--dry-run", "--allow-dirty", "--quiet"] },
   {
     name: "doctest",
-    command: () => [deno, "test", "-A", "--quiet", "--doc", "mod.ts", "lib", "README.md"],
-    tally: denoTally,
+    command: () => denoTest("--doc", "mod.ts", "lib", "README.md"),
+    tests: { runtime: "deno", files: [] },
   },
-  { name: "deno", command: () => [deno, "test", "-A", "--quiet", "--parallel", "tests"], tally: denoTally },
-  {
-    name: "bun",
-    command: async () => [await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`, "./tests"],
-    tally: bunTally,
-  },
+  { name: "deno", command: () => denoTest("tests"), tests: { runtime: "deno", files: testFiles("tests") } },
+  { name: "bun", command: () => bunTest("tests"), tests: { runtime: "bun", files: [] } },
   {
     name: "deno-postgres",
-    command: () => [deno, "test", "-A", "--quiet", "--parallel", ...MEANINGS],
+    command: () => denoTest(...MEANINGS),
     env: POSTGRES,
-    tally: denoTally,
+    tests: { runtime: "deno", files: MEANINGS.flatMap(testFiles) },
   },
-  {
-    name: "bun-postgres",
-    command: async () => [
-      ...[await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`],
-      ...MEANINGS.map((folder) => `./${folder}`),
-    ],
-    env: POSTGRES,
-    tally: bunTally,
-  },
+  { name: "bun-postgres", command: () => bunTest(...MEANINGS), env: POSTGRES, tests: { runtime: "bun", files: [] } },
 ];
 
-Deno.exit(await runAll(chosen(Deno.args)) ? 0 : 1);
+const isVerbose = Deno.args.includes("--verbose");
+const isOk = await runStages(chosen(Deno.args.filter((arg) => arg !== "--verbose")), {
+  cwd: fileURLToPath(root),
+  write,
+  isTerminal: Deno.stdout.isTerminal() && !isVerbose,
+  isVerbose,
+  longestSilenceMs: LONGEST_SILENCE_MS,
+});
+Deno.exit(isOk ? 0 : 1);
 
 function chosen(names: readonly string[]): readonly Stage[] {
   const unknown = names.filter((name) => !stages.some((stage) => stage.name === name));
@@ -82,86 +71,28 @@ function chosen(names: readonly string[]): readonly Stage[] {
   return names.length === 0 ? stages : stages.filter(({ name }) => names.includes(name));
 }
 
-async function runAll(todo: readonly Stage[]): Promise<boolean> {
-  const total = { passed: 0, failed: 0 };
-  let failure: string | undefined;
-  for (const stage of todo) {
-    failure = await runStage(stage, total);
-    if (failure !== undefined) break;
-  }
-  if (failure !== undefined) console.log(`\nFAILED at stage "${failure}"`);
-  if (todo.some(({ tally }) => tally !== undefined)) console.log(`\n${total.passed} passed, ${total.failed} failed`);
-  return failure === undefined;
+function write(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let sent = 0; sent < bytes.length;) sent += Deno.stdout.writeSync(bytes.subarray(sent));
 }
 
-/** Runs a stage and adds to `total`; what it returns says why it failed. */
-async function runStage(stage: Stage, total: { passed: number; failed: number }): Promise<string | undefined> {
-  console.log(`\n== ${stage.name}`);
-  const start = performance.now();
-  const { code, output } = await run(await stage.command(), stage.env);
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`== ${stage.name}: ${code === 0 ? "ok" : `exit code ${code}`} (${seconds} s)`);
-
-  const tally = stage.tally?.(output);
-  total.passed += tally?.passed ?? 0;
-  total.failed += tally?.failed ?? 0;
-  if (code !== 0) return stage.name;
-  if (!stage.tally) return undefined;
-  // A runner that finds no tests may well exit with 0, which must not pass for a success.
-  if (!tally || tally.passed === 0) return `${stage.name}: no test ran`;
-  return tally.failed > 0 ? stage.name : undefined;
+function denoTest(...args: readonly string[]): readonly string[] {
+  return [deno, "test", "-A", "--quiet", "--parallel", ...args];
 }
 
-/** Shows what a command prints while it runs, and keeps it. */
-async function run(
-  [command, ...args]: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ code: number; output: string }> {
-  const signal = AbortSignal.timeout(LONGEST_STAGE_MS);
-  const child = new Deno.Command(command!, {
-    args,
-    cwd: root,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    signal,
-  }).spawn();
-  const [stdout, stderr, { code }] = await Promise.all([
-    tee(child.stdout, Deno.stdout),
-    tee(child.stderr, Deno.stderr),
-    child.status,
-  ]);
-  if (signal.aborted) console.log(`Stopped: it took longer than ${LONGEST_STAGE_MS / 60_000} minutes`);
-  return { code: signal.aborted ? 1 : code, output: `${stdout}\n${stderr}` };
+async function bunTest(...folders: readonly string[]): Promise<readonly string[]> {
+  return [await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`, ...folders.map((folder) => `./${folder}`)];
 }
 
-async function tee(from: ReadableStream<Uint8Array>, to: { writeSync(bytes: Uint8Array): number }): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of from) {
-    for (let sent = 0; sent < chunk.length;) sent += to.writeSync(chunk.subarray(sent));
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text;
+function testFiles(folder: string): readonly string[] {
+  return filesBelow(`${folder}/`, "_test.ts");
 }
 
-function denoTally(output: string): Tally | undefined {
-  const match = [...output.matchAll(/^(?:ok|FAILED) \| (\d+) passed.*? \| (\d+) failed/gm)].at(-1);
-  return match && { passed: Number(match[1]), failed: Number(match[2]) };
-}
-
-function bunTally(output: string): Tally | undefined {
-  const passed = [...output.matchAll(/^ *(\d+) pass$/gm)].at(-1);
-  const failed = [...output.matchAll(/^ *(\d+) fail$/gm)].at(-1);
-  return passed && failed && { passed: Number(passed[1]), failed: Number(failed[1]) };
-}
-
-/** The `bun` on the path, or else the one that npm has. */
+/** Returns the `bun` on the path, or else the one that npm has. */
 async function findBun(): Promise<string> {
   if (await works("bun")) return "bun";
   const { stdout } = await new Deno.Command("npx", {
-    args: ["-y", "--package=bun@1", "-c", "command -v bun"],
+    args: ["-y", `--package=bun@${BUN_VERSION}`, "-c", "command -v bun"],
     stderr: "inherit",
   }).output();
   const bun = realpathSync(new TextDecoder().decode(stdout).trim());
