@@ -1,7 +1,9 @@
 import type { TaskContext, TaskLog } from "../definition/context.ts";
 import type { Logger } from "../logger.ts";
-import type { Progress } from "./events.ts";
+import { nodeOf } from "./attempt.ts";
 import type { Attempt, AttemptContext } from "./live_run.ts";
+import type { Progress } from "./events.ts";
+import { NO_ITEM } from "./run_state.ts";
 
 /** What `ctx.progress` says is shown in a line: more of it is cut off. */
 const LONGEST_MESSAGE = 500;
@@ -36,11 +38,11 @@ class LazyContext implements AttemptContext {
   }
 
   get runId(): string {
-    return this.#attempt.run.id;
+    return this.#attempt.unit.run.id;
   }
 
   get taskId(): string {
-    return this.#attempt.run.plan.tasks[this.#attempt.task]!.id;
+    return nodeOf(this.#attempt).id;
   }
 
   get attempt(): number {
@@ -57,7 +59,8 @@ class LazyContext implements AttemptContext {
   }
 
   get idempotencyKey(): string {
-    return `${this.runId}/${this.taskId}`;
+    const { item } = this.#attempt.unit;
+    return item === NO_ITEM ? `${this.runId}/${this.taskId}` : `${this.runId}/${this.taskId}/${item}`;
   }
 
   get step(): TaskContext["step"] {

@@ -18,7 +18,7 @@ export function whyIncompatible(
     if (!recorded.has(task.id)) continue;
     const number = plan.numbers.get(task.id);
     if (number === undefined) return `task "${task.id}", of which something is recorded, is gone`;
-    const now = plan.tasks[number]!;
+    const now = plan.nodes[number]!.task;
     if (now.kind !== task.kind) return `task "${task.id}" was a ${task.kind} and is a ${now.kind}`;
     if (!isSame(now.after, task.after)) return `task "${task.id}" depends on other tasks than it did`;
   }

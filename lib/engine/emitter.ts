@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { decodeJson } from "../definition/json.ts";
 import type { ErrorRecord } from "../errors.ts";
+import { nodeOf } from "./attempt.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { Progress, RunEvent } from "./events.ts";
-import type { Attempt, LiveRun } from "./live_run.ts";
 import type { RunnerSettings } from "./options.ts";
 import type { RunEnd } from "./run_end.ts";
 
@@ -23,7 +25,7 @@ export interface Emitter {
   /** A task asked to be called later. */
   deferred(attempt: Attempt, dueAt: number): void;
   /** The end of a task is durable, whose last attempt took so long. */
-  recorded(run: LiveRun, task: number, tookMs: number | undefined): void;
+  recorded(unit: LiveUnit, tookMs: number | undefined): void;
 }
 
 /** Tells all of them, in this order. */
@@ -37,7 +39,7 @@ export function tellAll(emitters: readonly Emitter[]): Emitter {
     progress: (attempt, progress) => emitters.forEach((each) => each.progress(attempt, progress)),
     retrying: (attempt, error, dueAt) => emitters.forEach((each) => each.retrying(attempt, error, dueAt)),
     deferred: (attempt, dueAt) => emitters.forEach((each) => each.deferred(attempt, dueAt)),
-    recorded: (run, task, tookMs) => emitters.forEach((each) => each.recorded(run, task, tookMs)),
+    recorded: (unit, tookMs) => emitters.forEach((each) => each.recorded(unit, tookMs)),
   };
 }
 
@@ -46,9 +48,10 @@ export function listenerOf(
   { onEvent, logger }: Pick<RunnerSettings, "onEvent" | "logger">,
 ): ((event: RunEvent) => void) | undefined {
   if (onEvent === undefined) return undefined;
+  const inOwnContext = AsyncLocalStorage.snapshot();
   return (event) => {
     try {
-      onEvent(event);
+      inOwnContext(onEvent, event);
     } catch (error) {
       logger.warn("onEvent threw", { event: event.type, error: String(error) });
     }
@@ -65,21 +68,19 @@ export function createEmitter(emit: (event: RunEvent) => void, now: () => number
       if (end.state === "cancelled") return emit({ type: "run.cancelled", ...fields, reason: end.reason });
       emit({ type: "run.failed", ...fields, error: end.error ?? { name: "Error", message: "a task failed" } });
     },
-    task: (attempt, type) => emit({ type, ...taskFields(attempt.run, attempt.task), at: now() }),
+    task: (attempt, type) => emit({ type, ...unitFields(attempt.unit), at: now() }),
     progress: (attempt, progress) =>
-      emit({ type: "task.progress", ...taskFields(attempt.run, attempt.task), at: now(), ...progress }),
+      emit({ type: "task.progress", ...unitFields(attempt.unit), at: now(), ...progress }),
     retrying: (attempt, error, dueAt) =>
-      emit({ type: "task.retrying", ...taskFields(attempt.run, attempt.task), at: now(), error, dueAt }),
-    deferred: (attempt, dueAt) =>
-      emit({ type: "task.deferred", ...taskFields(attempt.run, attempt.task), at: now(), dueAt }),
-    recorded(run, number) {
-      const task = run.progress.tasks[number]!;
-      const fields = { ...taskFields(run, number), at: now() };
-      if (task.state === "completed") {
-        return emit({ type: "task.completed", ...fields, output: decodeJson(run.outputs[number]) });
+      emit({ type: "task.retrying", ...unitFields(attempt.unit), at: now(), error, dueAt }),
+    deferred: (attempt, dueAt) => emit({ type: "task.deferred", ...unitFields(attempt.unit), at: now(), dueAt }),
+    recorded(unit) {
+      const fields = { ...unitFields(unit), at: now() };
+      if (unit.state === "completed") {
+        return emit({ type: "task.completed", ...fields, output: decodeJson(unit.output) });
       }
-      if (task.state === "skipped") return emit({ type: "task.skipped", ...fields, reason: task.reason ?? "" });
-      const error = run.failures?.get(number)?.at(-1)?.error ?? { name: "Error", message: "the task failed" };
+      if (unit.state === "skipped") return emit({ type: "task.skipped", ...fields, reason: unit.reason ?? "" });
+      const error = unit.failures.at(-1)?.error ?? { name: "Error", message: "the task failed" };
       emit({ type: "task.failed", ...fields, error });
     },
   };
@@ -89,13 +90,8 @@ function runFields(run: LiveRun): { readonly runId: string; readonly workflow: s
   return { runId: run.id, workflow: run.plan.workflow.name };
 }
 
-function taskFields(
-  run: LiveRun,
-  number: number,
+function unitFields(
+  unit: LiveUnit,
 ): { readonly runId: string; readonly workflow: string; readonly taskId: string; readonly attempt: number } {
-  return {
-    ...runFields(run),
-    taskId: run.plan.tasks[number]!.id,
-    attempt: run.progress.tasks[number]!.attempts,
-  };
+  return { ...runFields(unit.run), taskId: nodeOf({ unit }).id, attempt: unit.attempts };
 }

@@ -1,25 +1,28 @@
 /**
- * Carries the runs this process owns through their tasks: it tells the state machine what happened and does what the
- * machine answers, with bodies, timers and the recorder.
+ * Executes the runs this process owns: it passes events to the state machine and carries out its commands, with slots for
+ * bodies, timers and the recorder.
  *
- * The order of things: what ends is recorded, and only when the record is durable are hooks called, dependents started
- * and waiters told.
+ * The order of things: an end is recorded, and only when the record is durable are hooks called, dependents started and
+ * waiters notified.
  *
  * @module
  */
 import { LeaseLostError, RunCancelledError, RunTimeoutError, ShutdownError } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { StandingOrder } from "../store/port.ts";
-import { afterFailure } from "./after_failure.ts";
-import { type AttemptEnd, createBodies } from "./bodies.ts";
-import { toErrorRecord, withFailure } from "./error_record.ts";
+import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
+import { type Attempt, type Closing, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
+import { toErrorRecord } from "./error_record.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
-import { type Attempt, type Closing, type LiveRun, newAttempt, tracedRun } from "./live_run.ts";
-import { completed, type Effect, happen, type Happening, recorded as recordedTask } from "./machine.ts";
+import { advance } from "./machine.ts";
+import type { Command, MachineEvent } from "./machine_protocol.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
+import { NO_ITEM, type WokenBy } from "./run_state.ts";
+import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
+import { createTaskSlots } from "./task_slots.ts";
 import { leaveOf, type RunLeave } from "./tracing.ts";
 import { runTransaction } from "./transactions.ts";
 
@@ -27,9 +30,6 @@ import { runTransaction } from "./transactions.ts";
 const GRACE_MS = 5_000;
 /** A run that waits longer than this is let go of, and claimed again when it is due. */
 const LONG_WAIT_MS = 5_000;
-/** Timers of a run that are no task's. */
-const DEADLINE = -1;
-const GRACE = -2;
 
 /** Executes runs. */
 export interface Executor {
@@ -37,9 +37,9 @@ export interface Executor {
   readonly size: number;
   /** The ids of these. */
   readonly ids: ReadonlySet<string>;
-  /** Bodies that run and bodies that wait for a place. */
+  /** Attempts that run, and attempts that wait for a slot. */
   readonly load: { readonly active: number; readonly queued: number };
-  /** Whether a task waits for one of the places for bodies. */
+  /** Whether a task waits for a slot. */
   isQueued(runId: string, taskId: string): boolean;
   /** With how many crashes the runs that it holds have come. */
   readonly crashes: readonly number[];
@@ -66,19 +66,19 @@ export function createExecutor(options: ExecutorOptions): Executor {
     outbox,
     clock,
     now,
-    active: () => bodies.active,
-    recorded,
+    active: () => slots.active,
+    durable,
     touched: (run) => options.touched(run.id),
     left,
     gaveUp,
     lost: lose,
   });
-  const bodies = createBodies({
+  const slots = createTaskSlots({
     ...options,
     began,
-    admit({ run, task }) {
-      tell(run, { type: "admitted", task });
-      return recorder.durable(run);
+    conditionPassed(unit) {
+      apply(unit.run, { type: "conditionPassed", unit });
+      return recorder.durable(unit.run);
     },
     transact: (attempt, body) => runTransaction(attempt, body, options.transact, now),
     ended,
@@ -89,6 +89,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       events.progress(attempt, progress);
     },
   });
+  const port: SettlePort = { apply, durable, lose, events, logger, now, random: options.random };
   return {
     get size() {
       return runs.size;
@@ -97,12 +98,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return new Set([...runs.values()].map((run) => run.id));
     },
     get load() {
-      return { active: bodies.active.length, queued: bodies.queued };
+      return { active: slots.active.length, queued: slots.queued };
     },
     get crashes() {
       return [...runs.values()].map((run) => run.crashes);
     },
-    isQueued: bodies.isQueued,
+    isQueued(runId, taskId) {
+      const run = [...runs.values()].find(({ id }) => id === runId);
+      return run !== undefined &&
+        [...unitsOf(run)].some((unit) => unit.attempt?.stage === "queued" && nodeOf({ unit }).id === taskId);
+    },
     adopt,
     obey,
     loseAll() {
@@ -119,127 +124,80 @@ export function createExecutor(options: ExecutorOptions): Executor {
     // Before anything of it starts once more.
     if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
     if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
-    tell(run, { type: "begun" });
+    apply(run, { type: "started" });
   }
 
   function setDeadline(run: LiveRun, at: number): void {
-    setTimer(run, DEADLINE, at - now(), () => overrun(run));
+    setTimer(run, "deadline", at - now(), () => overrun(run));
   }
 
-  /** Something happened to a run: asks the machine and does what it says. */
-  function tell(run: LiveRun, happening: Happening): void {
+  /** Passes an event of a run to the state machine and carries out its commands. */
+  function apply(run: LiveRun, event: MachineEvent<LiveUnit>): void {
     if (run.gone || run.isLeaving) return;
-    for (const effect of happen(run.plan, run.progress, happening)) perform(run, effect);
+    for (const command of advance(run.plan, run.state, event)) perform(run, command);
   }
 
-  function perform(run: LiveRun, effect: Effect): void {
-    switch (effect.do) {
+  function perform(run: LiveRun, command: Command<LiveUnit>): void {
+    switch (command.do) {
       case "start":
-        return begin(run, effect.task);
+        return begin(command.unit, undefined);
+      case "continue":
+        return begin(command.unit, command.by);
       case "record":
-        if (run.attempts[effect.task]?.isRecorded === true) return;
-        return recorder.record(run, effect.task);
+        if (command.unit.attempt?.isRecorded === true) return;
+        return recorder.record(command.unit);
       case "wait":
-        return wait(run, effect.task, effect.dueAt);
+        if (command.wake.at !== undefined) setWake(command.unit, command.wake.at);
+        return;
       case "park":
-        return park(run, effect.dueAt);
+        return park(run, command.at);
       case "release":
         return recorder.move(run, { to: "pending" });
       case "abort":
-        return abort(run);
+        return command.unit === undefined ? abortAll(run) : abort(command.unit.attempt, itemFailed(command.unit));
       case "end":
-        return recorder.move(run, endMove(run, effect.as, now()));
+        return recorder.move(run, endMove(run, command.as, now()));
     }
   }
 
-  function wait(run: LiveRun, task: number, dueAt: number): void {
-    setTimer(run, task, dueAt - now(), () => tell(run, { type: "due", task }));
+  function setWake(unit: LiveUnit, at: number): void {
+    unit.disarm?.();
+    unit.disarm = clock.after(Math.max(0, at - now()), () => apply(unit.run, { type: "woken", unit, by: "time" }));
   }
 
-  function begin(run: LiveRun, task: number): void {
-    const attempt = run.attempts[task] = newAttempt(run, task);
-    if (isStopping || run.gone) return abandon(attempt);
-    bodies.queue(attempt);
+  function begin(unit: LiveUnit, wokenBy: WokenBy | undefined): void {
+    const attempt = unit.attempt = newAttempt(unit, wokenBy);
+    if (isStopping || unit.run.gone) return abandon(attempt);
+    slots.queue(attempt);
   }
 
   function began(attempt: Attempt): void {
-    attempt.run.startedAt[attempt.task] = attempt.startedAt;
+    attempt.unit.startedAt = attempt.startedAt;
     events.task(attempt, "task.started");
     recorder.watch();
   }
 
   function ended(attempt: Attempt, end: AttemptEnd): void {
-    const { run, task } = attempt;
-    if (!run.gone) {
-      switch (end.kind) {
-        case "returned":
-        case "committed":
-          attempt.isRecorded = end.kind === "committed";
-          run.outputs[task] = end.output;
-          tell(run, completed(task));
-          // Not if it came when the run was over.
-          if (attempt.isRecorded && run.progress.tasks[task]!.state === "completed") {
-            recorded(run, task, now() - attempt.startedAt);
-          }
-          break;
-        case "fenced":
-          lose(run);
-          break;
-        case "declined":
-          tell(run, { type: "declined", task });
-          break;
-        case "threw":
-          threw(attempt, end.thrown);
-          break;
-      }
-    }
-    if (bodies.active.length === 0) quiet?.();
-  }
-
-  function threw(attempt: Attempt, thrown: unknown): void {
-    const { run, task } = attempt;
-    if (attempt.aborted?.reason instanceof ShutdownError) return tell(run, { type: "abandoned", task });
-    if (run.closing !== undefined) return tell(run, { type: "failed", task, retryAt: undefined });
-    const definition = run.plan.tasks[task]!;
-    const next = afterFailure(definition.retry, attempt.number, thrown, options.random, logger);
-    if (next.kind === "defer") {
-      const dueAt = now() + next.delayMs;
-      events.deferred(attempt, dueAt);
-      return tell(run, { type: "deferred", task, dueAt });
-    }
-    const failure = {
-      taskId: definition.id,
-      attempt: attempt.number,
-      error: toErrorRecord(thrown),
-      // Their row tells only of the latest attempt when it was.
-      startedAt: attempt.startedAt,
-      endedAt: now(),
-    };
-    run.failures ??= new Map();
-    run.failures.set(task, withFailure(run.failures.get(task) ?? [], failure));
-    if (next.kind === "fail") {
-      (run.thrown ??= new Map()).set(task, thrown);
-      return tell(run, { type: "failed", task, retryAt: undefined });
-    }
-    const retryAt = now() + next.delayMs;
-    events.retrying(attempt, failure.error, retryAt);
-    tell(run, { type: "failed", task, retryAt });
+    const { unit } = attempt;
+    if (!unit.run.gone) settleAttempt(attempt, end, port);
+    if (slots.active.length === 0) quiet?.();
   }
 
   function abandon(attempt: Attempt): void {
-    bodies.drop(attempt);
-    tell(attempt.run, { type: "abandoned", task: attempt.task });
+    slots.drop(attempt);
+    apply(attempt.unit.run, { type: "abandoned", unit: attempt.unit });
   }
 
-  function setTimer(run: LiveRun, key: number, ms: number, fire: () => void): void {
+  function setTimer(run: LiveRun, name: "deadline" | "grace", ms: number, fire: () => void): void {
     run.timers ??= new Map();
-    run.timers.get(key)?.();
-    run.timers.set(key, clock.after(Math.max(0, ms), fire));
+    run.timers.get(name)?.();
+    run.timers.set(name, clock.after(Math.max(0, ms), fire));
   }
 
-  function park(run: LiveRun, dueAt: number): void {
-    const wakeAt = Math.min(dueAt, run.deadlineAt ?? Infinity);
-    recorder.move(run, { to: "waiting", dueAt: wakeAt, release: wakeAt - now() > LONG_WAIT_MS });
+  function park(run: LiveRun, at: number | undefined): void {
+    const wakeAt = Math.min(at ?? Infinity, run.deadlineAt ?? Infinity);
+    const dueAt = wakeAt === Infinity ? undefined : wakeAt;
+    recorder.move(run, { to: "waiting", dueAt, release: wakeAt - now() > LONG_WAIT_MS });
   }
 
   function overrun(run: LiveRun): void {
@@ -248,17 +206,23 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
-    if (run.isLeaving || run.closing !== undefined || run.progress.phase === "ended") return;
+    if (run.isLeaving || run.closing !== undefined || run.state.phase === "ended") return;
     run.closing = closing;
-    setTimer(run, GRACE, GRACE_MS, () => tell(run, { type: "graceOver" }));
-    tell(run, { type: "closed", as });
+    setTimer(run, "grace", GRACE_MS, () => apply(run, { type: "graceElapsed" }));
+    apply(run, { type: "stopRequested", as });
   }
 
-  function abort(run: LiveRun): void {
-    for (const attempt of run.attempts) {
-      if (attempt?.stage === "running") bodies.abort(attempt, run.closing?.cause);
-      if (attempt?.stage === "queued") abandon(attempt);
-    }
+  function abortAll(run: LiveRun): void {
+    for (const { attempt } of unitsOf(run)) abort(attempt, run.closing?.cause);
+  }
+
+  function abort(attempt: Attempt | undefined, cause: unknown): void {
+    if (attempt?.stage === "running") slots.abort(attempt, cause);
+    if (attempt?.stage === "queued") abandon(attempt);
+  }
+
+  function abandonQueued(run: LiveRun): void {
+    for (const { attempt } of [...unitsOf(run)]) if (attempt?.stage === "queued") abandon(attempt);
   }
 
   function obey(orders: readonly StandingOrder[]): void {
@@ -269,9 +233,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (isPaused) {
         stillPaused.add(run);
         if (!paused.has(run)) paused.set(run, now());
-        run.timers?.get(DEADLINE)?.();
-        tell(run, { type: "paused" });
-        for (const attempt of run.attempts) if (attempt?.stage === "queued") abandon(attempt);
+        run.timers?.get("deadline")?.();
+        apply(run, { type: "paused" });
+        abandonQueued(run);
       }
       if (cancel === undefined) continue;
       const cause = new RunCancelledError(run.id, cancel.reason);
@@ -281,24 +245,27 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (stillPaused.has(run)) continue;
       paused.delete(run);
       if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - since);
-      tell(run, { type: "resumed" });
+      apply(run, { type: "resumed" });
     }
   }
 
-  function recorded(run: LiveRun, task: number, tookMs: number | undefined): void {
-    const attempt = run.attempts[task];
-    run.attempts[task] = undefined;
-    if (attempt?.isRecorded === true) options.touched(run.id);
-    events.recorded(run, task, tookMs);
-    if (attempt !== undefined) callHooks(run, attempt, logger);
-    tell(run, recordedTask(task));
+  /** The end of a unit, or its expansion, is durable. */
+  function durable(unit: LiveUnit, tookMs: number | undefined): void {
+    const { attempt, run } = unit;
+    if (unit.state !== "expanded") {
+      unit.attempt = undefined;
+      if (attempt?.isRecorded === true) options.touched(run.id);
+      if (unit.item === NO_ITEM) events.recorded(unit, tookMs);
+      if (attempt !== undefined) callHooks(attempt, logger);
+    }
+    apply(run, { type: "durable", unit });
   }
 
   function left(run: LiveRun, move: RunMove): void {
     forget(run, leaveOf(move));
     const end = runEnd(run, move);
     if (end === undefined) {
-      const isPaused = run.progress.phase === "paused";
+      const isPaused = run.state.phase === "paused";
       events.run(run, move.to === "waiting" ? "run.waiting" : isPaused ? "run.paused" : "run.handedBack");
       return options.left(move.to === "waiting" ? move.dueAt : undefined);
     }
@@ -331,7 +298,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** Lets go of a run whose bodies may still be alive. */
   function letGo(run: LiveRun, cause: Error): void {
-    for (const attempt of run.attempts) if (attempt !== undefined) bodies.abort(attempt, cause);
+    for (const { attempt } of unitsOf(run)) if (attempt !== undefined) slots.abort(attempt, cause);
     forget(run, { state: "lost", error: cause });
     options.left(undefined);
   }
@@ -349,22 +316,23 @@ export function createExecutor(options: ExecutorOptions): Executor {
     paused.delete(run);
     run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;
-    // A body that outlived its grace or its lease may never settle: its place is free all the same.
-    for (const attempt of run.attempts) if (attempt !== undefined) bodies.drop(attempt);
+    for (const unit of unitsOf(run)) {
+      unit.disarm?.();
+      // A body that outlived its grace or its lease may never settle: its slot is released all the same.
+      if (unit.attempt !== undefined) slots.drop(unit.attempt);
+    }
     run.trace?.left(leave);
   }
 
   async function drain(timeoutMs: number): Promise<void> {
     isStopping = true;
-    for (const run of runs.values()) {
-      for (const attempt of run.attempts) if (attempt?.stage === "queued") abandon(attempt);
-    }
+    for (const run of runs.values()) abandonQueued(run);
     await settledWithin(timeoutMs);
     const cause = new ShutdownError();
-    for (const attempt of [...bodies.active]) bodies.abort(attempt, cause);
+    for (const attempt of [...slots.active]) slots.abort(attempt, cause);
     // Bodies that heed their signal get the time to say so; the others are left behind.
     await settledWithin(Math.min(timeoutMs, 1_000));
-    for (const attempt of [...bodies.active]) abandon(attempt);
+    for (const attempt of [...slots.active]) abandon(attempt);
     await outbox.idle();
     for (const run of runs.values()) handBack(run);
     await outbox.idle();
@@ -374,12 +342,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function handBack(run: LiveRun): void {
-    const dueAt = run.progress.parkedUntil;
-    recorder.move(run, dueAt === undefined ? { to: "pending" } : { to: "waiting", dueAt, release: true });
+    const { isParked, parkedUntil: dueAt } = run.state;
+    recorder.move(run, isParked ? { to: "waiting", dueAt, release: true } : { to: "pending" });
   }
 
   function settledWithin(ms: number): Promise<void> {
-    if (bodies.active.length === 0) return Promise.resolve();
+    if (slots.active.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = clock.after(ms, done);
       quiet = done;
@@ -391,4 +359,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       }
     });
   }
+}
+
+/** What the other items of a task are aborted with when one of them has failed. */
+function itemFailed(unit: LiveUnit): Error {
+  return new Error(`Another item of task "${nodeOf({ unit }).id}" failed`);
 }

@@ -5,7 +5,7 @@ import { uuidv7 } from "../ids.ts";
 import type { JournalRecord } from "../store/batch.ts";
 import type { Desk } from "./desk.ts";
 import { followersOf } from "./followers.ts";
-import { isOfTask } from "./live_run.ts";
+import { isOfTask } from "./journal_rows.ts";
 import type { Plan } from "./plan.ts";
 import { encodeInput, type Starting } from "./start.ts";
 

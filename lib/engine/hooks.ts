@@ -1,22 +1,24 @@
 import { decodeJson } from "../definition/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Attempt, LiveRun } from "./live_run.ts";
+import { nodeOf } from "./attempt.ts";
+import type { Attempt } from "./live_run.ts";
+import { NO_ITEM } from "./run_state.ts";
 
 /** Calls `onSuccess` or `onFailure` of a task whose end is durable. What a hook throws is logged and changes nothing. */
-export function callHooks(run: LiveRun, attempt: Attempt, logger: Logger): void {
-  const { onSuccess, onFailure } = run.plan.tasks[attempt.task]!;
-  if (onSuccess !== undefined || onFailure !== undefined) call(run, attempt, logger);
+export function callHooks(attempt: Attempt, logger: Logger): void {
+  const { onSuccess, onFailure } = nodeOf(attempt).task;
+  if (attempt.unit.item === NO_ITEM && (onSuccess !== undefined || onFailure !== undefined)) call(attempt, logger);
 }
 
-function call(run: LiveRun, attempt: Attempt, logger: Logger): void {
-  const { onSuccess, onFailure, id } = run.plan.tasks[attempt.task]!;
-  const ctx = attempt.context;
+function call(attempt: Attempt, logger: Logger): void {
+  const { id, task: { onSuccess, onFailure } } = nodeOf(attempt);
+  const { unit, context: ctx } = attempt;
+  const { run, state } = unit;
   if (ctx === undefined) return;
-  const { state } = run.progress.tasks[attempt.task]!;
   try {
-    if (state === "completed") watch(onSuccess?.({ output: decodeJson(run.outputs[attempt.task]), ctx }));
-    if (state === "failed") watch(onFailure?.({ error: run.thrown?.get(attempt.task), ctx }));
+    if (state === "completed") watch(onSuccess?.({ output: decodeJson(unit.output), ctx }));
+    if (state === "failed") watch(onFailure?.({ error: unit.thrown, ctx }));
   } catch (thrown) {
     complain(thrown);
   }

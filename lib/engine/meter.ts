@@ -9,7 +9,7 @@
  */
 import type { Emitter, Passage } from "./emitter.ts";
 import { createObservations, type Observations } from "./histogram.ts";
-import type { Attempt, LiveRun } from "./live_run.ts";
+import type { LiveRun, LiveUnit } from "./live_run.ts";
 import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
 import type { RunnerTotals } from "./stats.ts";
@@ -72,17 +72,17 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
       runs[state]++;
       if (tookMs !== undefined) times.observe(tookMs / 1_000);
     },
-    task: ({ run, task }) => void ofTask(run, task).counts.attempts++,
+    task: ({ unit }) => void ofTask(unit).counts.attempts++,
     progress() {},
     retrying(attempt) {
-      const { counts, times } = ofTask(attempt.run, attempt.task);
+      const { counts, times } = ofTask(attempt.unit);
       counts.retries++;
       times.observe((now() - attempt.startedAt) / 1_000);
     },
-    deferred: ({ run, task }) => void ofTask(run, task).counts.deferred++,
-    recorded(run, task, tookMs) {
-      const { counts, times } = ofTask(run, task);
-      const { state } = run.progress.tasks[task]!;
+    deferred: ({ unit }) => void ofTask(unit).counts.deferred++,
+    recorded(unit, tookMs) {
+      const { counts, times } = ofTask(unit);
+      const { state } = unit;
       if (state === "skipped") return void counts.skipped++;
       if (state === "completed") counts.completed++;
       else counts.failed++;
@@ -116,9 +116,9 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     return byPlace[run.plan.place]!;
   }
 
-  function ofTask(run: LiveRun, task: Attempt["task"]): TaskCounts {
+  function ofTask({ run, node }: LiveUnit): TaskCounts {
     const { tasks, rest } = ofRun(run);
-    return tasks[task] ?? rest!;
+    return tasks[node] ?? rest!;
   }
 
   function totals(): RunnerTotals {
@@ -152,11 +152,11 @@ const COUNTED_AS: Readonly<Record<Passage, keyof RunCounters>> = {
 function countsOf(plans: readonly Plan[]): readonly WorkflowCounts[] {
   let left = MOST_TASKS;
   let others: WorkflowCounts | undefined;
-  return plans.map(({ workflow, tasks }) => {
+  return plans.map(({ workflow, nodes }) => {
     if (left === 0) return others ??= newCounts(undefined, [], true);
-    const own = tasks.slice(0, left);
+    const own = nodes.slice(0, left);
     left -= own.length;
-    return newCounts(workflow.name, own.map(({ id }) => id), own.length < tasks.length);
+    return newCounts(workflow.name, own.map(({ id }) => id), own.length < nodes.length);
   });
 }
 

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import type {
   Claim,
@@ -95,7 +96,13 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
   const away = new Map<number, Draft[] | undefined>();
   const idlers: (() => void)[] = [];
+  // What a commit sets going, such as a body, must not see the async context of the code that asked for the commit.
+  const inOwnContext = AsyncLocalStorage.snapshot();
   return { startMany, write, poke, idle };
+
+  function soon(work: () => void): void {
+    inOwnContext(() => void setImmediate(work));
+  }
 
   function startMany(runs: readonly NewRun[], landed?: Starting["landed"]): Promise<readonly StartVerdict[]> {
     return new Promise((done, failed) => {
@@ -110,7 +117,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     keyed.push(one);
     if (isKeyedBusy) return;
     isKeyedBusy = true;
-    setImmediate(flushKeyed);
+    soon(flushKeyed);
   }
 
   async function flushKeyed(): Promise<void> {
@@ -134,7 +141,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   function scheduleClaim(): void {
     if (isClaimDue) return;
     isClaimDue = true;
-    setImmediate(claimApart);
+    soon(claimApart);
   }
 
   async function claimApart(): Promise<void> {
@@ -156,7 +163,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   function schedule(): void {
     if (isScheduled || flights >= mostFlights) return;
     isScheduled = true;
-    setImmediate(flush);
+    soon(flush);
   }
 
   async function flush(): Promise<void> {

@@ -1,42 +1,65 @@
-import type { TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
+import type { TaskDefinition, Trigger, WorkflowDefinition } from "../definition/definition.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
 
-/** A workflow with its tasks numbered in dependency order: what the state machine works on. */
+/** How the items of a map run. */
+export interface ItemPolicy {
+  /** How many items run at once. */
+  readonly concurrency: number;
+  /**
+   * What a failed item means: `stop` aborts the others and fails the task, `finish` runs the others and then fails the
+   * task, `collect` never fails it.
+   */
+  readonly onFailure: "stop" | "finish" | "collect";
+}
+
+/** What a task compiles to: a point of the graph that the state machine schedules. */
+export interface Node {
+  /** Unique in its plan. */
+  readonly id: string;
+  /** The definition behind it. */
+  readonly task: TaskDefinition;
+  /** Numbers of the nodes that must end first. */
+  readonly before: readonly number[];
+  /** Numbers of the nodes that depend on it. */
+  readonly next: readonly number[];
+  /** How those before it must have ended. */
+  readonly on: Trigger;
+  /** For a node that expands into items. */
+  readonly items: ItemPolicy | undefined;
+}
+
+/** A workflow compiled for execution. */
 export interface Plan {
-  /** The workflow it was made of. */
+  /** The workflow behind it. */
   readonly workflow: WorkflowDefinition;
-  /** Its tasks; a task's number is its place here. */
-  readonly tasks: readonly TaskDefinition[];
-  /** Task id to number. */
+  /** Dependencies first; the number of a node is its index. */
+  readonly nodes: readonly Node[];
+  /** Node id to number. */
   readonly numbers: ReadonlyMap<string, number>;
-  /** For each task, the numbers of those it waits for. */
-  readonly dependencies: readonly (readonly number[])[];
-  /** For each task, the numbers of those that wait for it. */
-  readonly dependents: readonly (readonly number[])[];
-  /** Its place among the workflows of its runner. */
+  /** Index of the workflow among those of its runner. */
   readonly place: number;
-  /** The number of the task whose output is the result, if one was chosen. */
+  /** Number of the node whose output is the result, if one was chosen. */
   readonly result: number | undefined;
-  /** Makes an empty record that can have its task ids as keys. */
+  /** Makes an empty record that can have the ids of the tasks as keys. */
   readonly newRecord: NewRecord;
 }
 
-/** Numbers the tasks of a workflow, which is the one at `place` of its runner. */
+/** Compiles a workflow, which is the one at `place` of its runner. */
 export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
   const { tasks } = workflow;
   const numbers = new Map(tasks.map((task, number) => [task.id, number]));
-  const dependencies = tasks.map((task) => task.after.map((id) => numbers.get(id)!));
-  const dependents: number[][] = tasks.map(() => []);
-  dependencies.forEach((before, number) => before.forEach((dependency) => dependents[dependency]!.push(number)));
-  const newRecord = recordsOf(numbers.keys());
+  const next: number[][] = tasks.map(() => []);
+  const nodes = tasks.map((task, number): Node => {
+    const before = task.after.map((id) => numbers.get(id)!);
+    for (const dependency of before) next[dependency]!.push(number);
+    return { id: task.id, task, before, next: next[number]!, on: task.on, items: undefined };
+  });
   return {
     workflow,
-    tasks,
+    nodes,
     numbers,
-    dependencies,
-    dependents,
     place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
-    newRecord,
+    newRecord: recordsOf(numbers.keys()),
   };
 }

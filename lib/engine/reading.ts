@@ -11,7 +11,7 @@ import type { ListedRun } from "../store/listing.ts";
 import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
-import { isOfTask } from "./live_run.ts";
+import { isOfTask } from "./journal_rows.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** A run as `status()` and `list()` tell it. Times are milliseconds since the epoch. */

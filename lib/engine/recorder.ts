@@ -1,8 +1,18 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
-import type { RecordWrite, RunMove, WriteVerdict } from "../store/batch.ts";
+import type { RunMove, WriteVerdict } from "../store/batch.ts";
+import { nodeOf } from "./attempt.ts";
+import { recordOf } from "./journal_rows.ts";
+import {
+  type Attempt,
+  leavesMemory,
+  type LiveDraft,
+  type LiveRecord,
+  type LiveRun,
+  type LiveUnit,
+} from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
-import { type Attempt, isFarewell, isOfTask, type LiveDraft, type LiveRun, recordOf } from "./live_run.ts";
+import { NO_ITEM } from "./run_state.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** A body that runs longer than this is marked as running in the journal. */
@@ -10,10 +20,10 @@ const MARK_AFTER_MS = 100;
 
 /** Writes what happens to runs in memory and tells what became durable. */
 export interface Recorder {
-  /** Writes the row of a task as it is now. */
-  record(run: LiveRun, task: number): void;
+  /** Writes the row of a unit as it is now. */
+  record(unit: LiveUnit): void;
   /** Writes a row; resolves when it is durable. */
-  append(run: LiveRun, record: RecordWrite): Promise<void>;
+  append(run: LiveRun, record: LiveRecord): Promise<void>;
   /** Resolves when what was written of the run in this turn is durable. */
   durable(run: LiveRun): Promise<void>;
   /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
@@ -34,8 +44,8 @@ export interface RecorderOptions {
   readonly now: () => number;
   /** Attempts that run now. */
   readonly active: () => readonly Attempt[];
-  /** The end of a task is durable, whose last attempt took so long. */
-  readonly recorded: (run: LiveRun, task: number, tookMs: number | undefined) => void;
+  /** The end or the expansion of a unit is durable; its last attempt took that long. */
+  readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
   /** The run is durably out of this process's hands. */
@@ -51,8 +61,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const { outbox, clock, now } = options;
   let stopSweep: (() => void) | undefined;
   return {
-    record(run, task) {
-      wakeRow(run, addTask(run, task));
+    record(unit) {
+      wakeRow(unit.run, addUnit(unit));
     },
     append(run, record) {
       add(run, record);
@@ -61,7 +71,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     durable,
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
-      if (isFarewell(move)) run.isLeaving = true;
+      if (leavesMemory(move)) run.isLeaving = true;
       draftOf(run).move = move;
     },
     watch() {
@@ -77,14 +87,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return new Promise((done, failed) => (draftOf(run).waiting ??= []).push({ done, failed }));
   }
 
-  function addTask(run: LiveRun, task: number): LiveDraft {
-    const record = recordOf(run, task, now());
-    // A terminal row is never written again.
-    if (record.endedAt === undefined) (run.written ??= new Set()).add(task);
-    return add(run, record);
+  function addUnit(unit: LiveUnit): LiveDraft {
+    const record = recordOf(unit, now());
+    unit.isWritten = true;
+    return add(unit.run, record);
   }
 
-  function add(run: LiveRun, record: RecordWrite): LiveDraft {
+  function add(run: LiveRun, record: LiveRecord): LiveDraft {
     const { draft } = run;
     // An array that is made with its one record is much smaller than an empty one to which it is added.
     if (draft === undefined || draft.sent) return newDraft(run, [record]);
@@ -96,7 +105,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return run.draft === undefined || run.draft.sent ? newDraft(run, []) : run.draft;
   }
 
-  function newDraft(run: LiveRun, records: RecordWrite[]): LiveDraft {
+  function newDraft(run: LiveRun, records: LiveRecord[]): LiveDraft {
     const draft: LiveDraft = {
       seq: run.seq,
       epoch: run.epoch,
@@ -126,14 +135,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
     draft.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    for (const record of draft.records) {
-      const { task, state, startedAt, endedAt } = record;
-      if (isOfTask(record) && (state === "completed" || state === "failed" || state === "skipped")) {
-        const tookMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
-        options.recorded(run, run.plan.numbers.get(task)!, tookMs);
-      }
+    for (const { unit, step, startedAt, endedAt, isExpansion } of draft.records) {
+      if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
+      options.durable(unit, startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt);
     }
-    if (draft.move !== undefined && isFarewell(draft.move)) options.left(run, draft.move);
+    if (draft.move !== undefined && leavesMemory(draft.move)) options.left(run, draft.move);
   }
 
   /**
@@ -149,12 +155,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
     const again = draftOf(run);
-    for (const record of draft.records) {
-      if (!isOfTask(record)) continue;
-      const { task, attempts, item, step, endedAt, startedAt } = record;
+    for (const { unit, task, attempts, item, step, endedAt, startedAt } of draft.records) {
+      if (step !== "") continue;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
       again.records.push({
+        unit,
         task,
         item,
         step,
@@ -163,35 +169,37 @@ export function createRecorder(options: RecorderOptions): Recorder {
         failures,
         startedAt,
         endedAt: endedAt ?? now(),
+        isExpansion: false,
         ...bare,
       });
-      (run.failures ??= new Map()).set(run.plan.numbers.get(task)!, failures);
-      run.progress.tasks[run.plan.numbers.get(task)!]!.state = "failed";
+      unit.failures = failures;
+      unit.state = "failed";
     }
     again.move = { to: "failed", at: now(), error: what };
-    run.progress.phase = "ended";
+    run.state.phase = "ended";
   }
 
   function sweep(): void {
     stopSweep = undefined;
     const startedBefore = now() - MARK_AFTER_MS;
     for (const attempt of options.active()) {
-      if (attempt.isMarked || attempt.startedAt > startedBefore || isAsked(attempt)) continue;
+      if (attempt.isMarked || attempt.startedAt > startedBefore || isBeforeCondition(attempt)) continue;
       attempt.isMarked = true;
-      wakeRow(attempt.run, addTask(attempt.run, attempt.task));
+      wakeRow(attempt.unit.run, addUnit(attempt.unit));
     }
     if (options.active().length > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }
 
   /** A row that says `waiting` is put right along with the first thing written after the wait. */
   function wakeRow(run: LiveRun, draft: LiveDraft): void {
-    if (run.stored !== "waiting" || draft.move !== undefined || run.progress.running === 0) return;
+    if (run.stored !== "waiting" || draft.move !== undefined || run.state.running === 0) return;
     run.stored = "running";
     draft.move = { to: "running" };
   }
 }
 
-/** Whether `when` has yet to answer: a row that says `running` would say that it has. */
-function isAsked({ run, task }: Attempt): boolean {
-  return run.plan.tasks[task]!.when !== undefined && !run.progress.tasks[task]!.admitted;
+/** Whether the condition is being evaluated: a row that says `running` would say that it was true. */
+function isBeforeCondition(attempt: Attempt): boolean {
+  const { unit } = attempt;
+  return nodeOf(attempt).task.when !== undefined && unit.item === NO_ITEM && !unit.conditionPassed;
 }

@@ -2,7 +2,7 @@ import type { ErrorRecord, Failure } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { NewRecord } from "../definition/records.ts";
 import type { LiveRun } from "./live_run.ts";
-import { unhandledFailure } from "./verdict.ts";
+import { unhandledFailure } from "./run_result.ts";
 
 /** How a run ended, with payloads as they are stored. */
 export interface RunEnd {
@@ -47,13 +47,12 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
 /** How a run in memory ended. */
 export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
-  const { plan, progress } = run;
+  const { plan, state } = run;
   const outputs = plan.newRecord<string | undefined>();
   const failures: Failure[] = [];
-  for (let number = 0; number < plan.tasks.length; number++) {
-    const { state } = progress.tasks[number]!;
-    if (state === "completed") outputs[plan.tasks[number]!.id] = run.outputs[number];
-    if (state === "failed") failures.push(...run.failures?.get(number) ?? []);
+  for (const unit of state.units) {
+    if (unit.state === "completed") outputs[plan.nodes[unit.node]!.id] = unit.output;
+    if (unit.state === "failed") failures.push(...unit.failures);
   }
   return {
     runId: run.id,
@@ -71,9 +70,9 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   };
 }
 
-/** The latest error of the first failed task that nobody handled, or of the one that cost the run its result. */
-function decisiveError(run: LiveRun): ErrorRecord {
-  const unhandled = unhandledFailure(run.plan, run.progress);
-  const failed = unhandled >= 0 ? unhandled : run.progress.tasks.findIndex((task) => task.state === "failed");
-  return run.failures?.get(failed)?.at(-1)?.error ?? { name: "Error", message: "a task failed" };
+/** The latest error of the first failed task that no handler made good, or of the one that cost the run its result. */
+function decisiveError({ plan, state }: LiveRun): ErrorRecord {
+  const unhandled = unhandledFailure(plan, state);
+  const failed = unhandled >= 0 ? state.units[unhandled] : state.units.find((unit) => unit.state === "failed");
+  return failed?.failures.at(-1)?.error ?? { name: "Error", message: "a task failed" };
 }

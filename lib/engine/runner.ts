@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -21,7 +22,7 @@ import { createExecutor } from "./executor.ts";
 import { thisProcess } from "./host.ts";
 import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
-import { type Arrival, liveRun } from "./live_run.ts";
+import { LiveRun, type LoadedRun } from "./live_run.ts";
 import { createMeter } from "./meter.ts";
 import { keepMetrics } from "./metrics.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
@@ -101,6 +102,8 @@ async function openRunner<W extends AnyWorkflow>(
   settings: RunnerSettings,
 ): Promise<Runner<W>> {
   const { clock, logger, maxRuns } = settings;
+  // What a control request sets going, such as a body of a resumed run, must not see the async context of its caller.
+  const inOwnContext = AsyncLocalStorage.snapshot();
   const now = (): number => store.now();
   let reserved = 0;
   let stopping: Promise<void> | undefined;
@@ -122,7 +125,7 @@ async function openRunner<W extends AnyWorkflow>(
   checkTransactions(catalog, store);
   const desk = createDesk(store, catalog, settings, {
     insert,
-    changed,
+    changed: () => inOwnContext(changed),
     isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
     own: () => executor.ids,
     runner: () => ({ id: lease.runner, load: load() }),
@@ -292,10 +295,10 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  function bringIn(plan: Plan, arrival: Arrival & Partial<ClaimedRun>): void {
-    const run = liveRun(plan, arrival);
+  function bringIn(plan: Plan, loaded: LoadedRun & Partial<ClaimedRun>): void {
+    const run = new LiveRun(plan, loaded);
     executor.adopt(run);
-    if (arrival.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: arrival.cancel, paused: false }]);
+    if (loaded.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: loaded.cancel, paused: false }]);
   }
 
   /** Somebody changed something: a hint to look, never more. */

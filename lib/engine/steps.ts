@@ -1,5 +1,7 @@
 import { decodeJson, encodeJson } from "../definition/json.ts";
-import { type Attempt, stepKey, stepRecord } from "./live_run.ts";
+import { nodeOf } from "./attempt.ts";
+import { stepRecord } from "./journal_rows.ts";
+import type { Attempt } from "./live_run.ts";
 import type { Recorder } from "./recorder.ts";
 
 const LONGEST_NAME = 200;
@@ -28,14 +30,14 @@ export async function runStep(
     throw new TypeError(`A step needs a name of 1 to ${LONGEST_NAME} characters: ${JSON.stringify(name)}`);
   }
   if (typeof body !== "function") throw new TypeError(`Step "${name}" needs a function`);
-  const { id, kind } = attempt.run.plan.tasks[attempt.task]!;
+  const { id, task: { kind } } = nodeOf(attempt);
   if (kind === "transaction") {
     throw new TypeError(
       `Cannot run step "${name}": task "${id}" is a transaction, of which everything is kept or nothing; take the step ` +
         "in a task before it",
     );
   }
-  const known = attempt.run.steps?.get(stepKey(attempt.task, name)) ?? underWay.get(attempt)?.get(name);
+  const known = attempt.unit.steps?.get(name) ?? underWay.get(attempt)?.get(name);
   if (known !== undefined) return decodeJson(await known);
   if (attempt.stage !== "running") throw whyOver(attempt, name);
   const own = underWay.get(attempt) ?? new Map<string, Promise<string | undefined>>();
@@ -56,15 +58,14 @@ async function perform(
   body: () => unknown,
   { recorder, now, maxPayloadBytes }: StepOptions,
 ): Promise<string | undefined> {
-  const { run, task } = attempt;
+  const { unit } = attempt;
   const text = encodeJson(await body(), `the output of step "${name}"`, maxPayloadBytes);
   if (attempt.stage !== "running") throw whyOver(attempt, name);
   // Remembered before it is durable: what is on its way to the store will stand there.
-  const output = recorder.append(run, stepRecord(attempt, name, text, now())).then(() => text);
-  const steps = run.steps ??= new Map();
-  const key = stepKey(task, name);
-  steps.set(key, output);
-  output.catch(() => steps.delete(key));
+  const output = recorder.append(unit.run, stepRecord(attempt, name, text, now())).then(() => text);
+  const steps = unit.steps ??= new Map();
+  steps.set(name, output);
+  output.catch(() => steps.delete(name));
   return await output;
 }
 

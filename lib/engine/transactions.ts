@@ -1,7 +1,9 @@
 import { DefinitionError } from "../errors.ts";
 import type { Store, TransactionVerdict } from "../store/port.ts";
+import { nodeOf } from "./attempt.ts";
+import { committedRecord } from "./journal_rows.ts";
+import type { Attempt } from "./live_run.ts";
 import type { Catalog } from "./catalog.ts";
-import { type Attempt, committedRecord } from "./live_run.ts";
 
 /** Runs the body of an attempt in a transaction that also records what it answers. */
 export function runTransaction(
@@ -10,11 +12,11 @@ export function runTransaction(
   transact: Store["transact"],
   now: () => number,
 ): Promise<TransactionVerdict> {
-  const { run, task, context } = attempt;
+  const { unit: { run }, context } = attempt;
   return transact({
     seq: run.seq,
     epoch: run.epoch,
-    task: run.plan.tasks[task]!.id,
+    task: nodeOf(attempt).id,
     body: async (tx) => committedRecord(attempt, await body(tx), now()),
     signal: context!.signal,
     // A time-out that comes now would give up what is about to be durable.

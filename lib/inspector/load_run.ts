@@ -1,6 +1,6 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
-import { isOfTask } from "../engine/live_run.ts";
+import { isOfTask } from "../engine/journal_rows.ts";
 import { isOver, taskState } from "../engine/reading.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";

@@ -1,7 +1,7 @@
 /** The state machine, against a model that is written independently of it, and in examples one can read. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { endsOf, verdictOf } from "./naive_model.ts";
+import { endOf, endsOf, verdictOf } from "./naive_model.ts";
 import { type Graph, randomGraph, randomOf } from "./random_graph.ts";
 import { type Disturbances, walk } from "./random_walk.ts";
 
@@ -19,19 +19,39 @@ test("a run that is paused, resumed and handed back at any moment ends as an unb
   walkMany(3, { pauses: true, stops: true, crashes: true }, expectOutcome);
 });
 
-test("a run that is closed at any moment ends as it was closed, or as it had ended before", () => {
-  walkMany(4, { closes: true, pauses: true, stops: true, crashes: true }, (graph, { as, states }) => {
+test("a run that is stopped at any moment ends as it was stopped, or as it had ended before", () => {
+  walkMany(4, { cancels: true, pauses: true, stops: true, crashes: true }, (graph, { as, states }) => {
     const ends = endsOf(graph);
-    const wrong = states.filter((state, number) => isEnd(state) && state !== ends[number]);
+    const recorded = nodeStates(graph, states);
+    const wrong = recorded.filter((state, number) => isEnd(state) && state !== ends[number]);
     assertEquals(wrong, []);
-    if (!states.every(isEnd)) assertEquals(as === "completed", false);
+    if (!recorded.every(isEnd)) assertEquals(as === "completed", false);
+    expectItems(graph, states);
   });
 });
 
 function expectOutcome(graph: Graph, { as, states }: ReturnType<typeof walk>): void {
   const ends = endsOf(graph);
-  assertEquals<unknown>(states, ends);
+  assertEquals<unknown>(nodeStates(graph, states), ends);
   assertEquals(as, verdictOf(graph, ends));
+  expectItems(graph, states);
+}
+
+/** Every item that has ended has ended as planned, and all have unless a failure stopped them. */
+function expectItems(graph: Graph, states: ReturnType<typeof walk>["states"]): void {
+  graph.tasks.forEach(({ items }, node) => {
+    const recorded = items?.each.map((_, item) => states.get(`${node}/${item}`)) ?? [];
+    const wrong = recorded.filter((state, item) => isEnd(state) && state !== endOf(items!.each[item]!));
+    assertEquals(wrong, []);
+    const state = states.get(`${node}`);
+    if ((state === "completed" || (state === "failed" && items?.onFailure === "finish")) && recorded.some(isEnd)) {
+      assertEquals(recorded.every(isEnd), true);
+    }
+  });
+}
+
+function nodeStates({ tasks }: Graph, states: ReturnType<typeof walk>["states"]): (string | undefined)[] {
+  return tasks.map((_, number) => states.get(`${number}`));
 }
 
 function walkMany(

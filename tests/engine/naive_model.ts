@@ -1,55 +1,79 @@
 /**
- * What DESIGN says of a run, written as plainly as it can be: after each thing that happens everything is worked out
- * anew from what is known of the tasks. It shares no line with the machine, and is far too slow to be one.
+ * What DESIGN says of a run, written as plainly as possible: after each event everything is derived anew from what is
+ * known of the units. It shares no line with the machine, and is far too slow to be one.
  */
-import type { Recorded } from "../../lib/engine/progress.ts";
-import type { Graph } from "./random_graph.ts";
+import type { RecordedUnit, Wake, WokenBy } from "../../lib/engine/run_state.ts";
+import type { Behaviour, Graph } from "./random_graph.ts";
 
-/** How a task ended. */
+/** How a unit ended. */
 export type End = "completed" | "failed" | "skipped";
 
-/** Something that happens to a run, in the machine's words. */
+/** A unit: `[node]`, or `[node, item]`. */
+export type Id = readonly [node: number, item?: number];
+
+/** An event of a run, in the machine's words. */
 export type Event =
-  | { readonly type: "begun" | "paused" | "resumed" | "graceOver" }
-  | { readonly type: "admitted" | "declined" | "completed" | "abandoned" | "recorded" | "due"; readonly task: number }
-  | { readonly type: "failed"; readonly task: number; readonly retryAt: number | undefined }
-  | { readonly type: "deferred"; readonly task: number; readonly dueAt: number }
-  | { readonly type: "closed"; readonly as: "cancelled" | "failed" };
+  | { readonly type: "started" | "paused" | "resumed" | "graceElapsed" }
+  | {
+    readonly type: "conditionPassed" | "conditionFailed" | "completed" | "abandoned" | "durable";
+    readonly id: Id;
+  }
+  | { readonly type: "failed"; readonly id: Id; readonly retryAt: number | undefined }
+  | { readonly type: "deferred"; readonly id: Id; readonly wake: Wake }
+  | { readonly type: "suspended"; readonly id: Id; readonly wake: Wake; readonly reason: string }
+  | { readonly type: "expanded"; readonly id: Id; readonly items: number }
+  | { readonly type: "woken"; readonly id: Id; readonly by: WokenBy }
+  | { readonly type: "stopRequested"; readonly as: "cancelled" | "failed" };
 
-type TaskEvent = Extract<Event, { readonly task: number }>;
+type UnitEvent = Extract<Event, { readonly id: Id }>;
 
-/** What has to be done after it. */
+/** What has to be done after it. Units are given as text, such as `3` or `3/0`. */
 export interface Answer {
-  /** Bodies to start. */
-  readonly starts: readonly number[];
-  /** Rows to write. */
-  readonly records: readonly number[];
-  /** Timers to set. */
-  readonly waits: readonly number[];
-  /** What the run ends as. */
+  readonly starts: readonly string[];
+  readonly continues: readonly string[];
+  readonly records: readonly string[];
+  readonly waits: readonly string[];
+  /** Items whose bodies are to be aborted because another one failed. */
+  readonly abortedItems: readonly string[];
   readonly end: "completed" | "failed" | "cancelled" | undefined;
-  /** Whether to let go of it. */
   readonly release: boolean;
-  /** Whether to abort bodies. */
   readonly abort: boolean;
 }
 
-/** A task as the model knows it. */
-export interface ModelTask {
+/** A unit as the model knows it. */
+export interface ModelUnit {
+  readonly id: Id;
   end: End | undefined;
   body: "none" | "running" | "waiting";
   attempts: number;
-  dueAt: number;
+  wake: Wake | undefined;
+  isSuspended: boolean;
   isDurable: boolean;
   /** Given back without an end: not to be started here again. */
   isHeld: boolean;
+  /** Whether no item is to be started, as one was given back. */
+  isQuiet: boolean;
+  /** For an item: whether it has begun and was not dropped. */
+  isOpen: boolean;
+  /** For an open item: since when another attempt is due, so that the oldest goes first. */
+  readySince: number;
+  /** Once expanded. */
+  items: ModelUnit[] | undefined;
+  isExpansionDurable: boolean;
 }
 
 /** A run as the model knows it. */
 export interface Model {
-  readonly tasks: readonly ModelTask[];
-  readonly phase: "active" | "paused" | "closing" | "ended";
+  readonly nodes: readonly ModelUnit[];
+  readonly phase: "active" | "paused" | "stopping" | "ended";
+  /** Every unit that the machine should know: the nodes, and items that have begun and not ended. */
+  units(): readonly ModelUnit[];
   tell(event: Event): Answer;
+}
+
+/** The text of an id. */
+export function textOf([node, item]: Id): string {
+  return item === undefined ? `${node}` : `${node}/${item}`;
 }
 
 /** Whether the end of a task counts as a failure for those that depend on it. */
@@ -82,151 +106,282 @@ export function verdictOf(graph: Graph, ends: readonly (End | undefined)[]): "co
   return ends.every((end, number) => end !== "failed" || isHandled(number)) ? "completed" : "failed";
 }
 
+/** How an item, or a task that does not expand, ends. */
+export function endOf({ attempts }: Behaviour): "completed" | "failed" {
+  return attempts.includes("completes") ? "completed" : "failed";
+}
+
 /** How every task of an undisturbed run ends, whatever the order of events. */
 export function endsOf(graph: Graph): End[] {
   const ends: End[] = [];
   graph.tasks.forEach((task, number) => {
     // Attempts that `when` spoils count like any others.
-    const answered = task.attempts.slice(task.whenThrows);
+    const attempts = task.attempts.slice(task.whenThrows);
     if (!mayStart(graph, ends, number)) ends.push("skipped");
-    else if (task.when === false && answered.length > 0) ends.push("skipped");
-    else ends.push(answered.includes("completes") ? "completed" : "failed");
+    else if (task.when === false && attempts.length > 0) ends.push("skipped");
+    else if (task.items !== undefined && attempts.length > 0) ends.push(endOfItems(task.items));
+    else ends.push(endOf({ ...task, attempts }));
   });
   return ends;
 }
 
-/** A run of which no more is known than what a journal tells. */
-export function newModel(graph: Graph, journal: readonly Recorded[] = []): Model {
-  const tasks = graph.tasks.map((): ModelTask => (
-    { end: undefined, body: "none", attempts: 0, dueAt: 0, isDurable: false, isHeld: false }
-  ));
-  for (const { task, state, attempts, dueAt } of journal) {
-    if (state === "pending") continue;
-    const isOpen = state === "running" || state === "waiting";
-    Object.assign(tasks[task]!, {
-      end: isOpen ? undefined : state,
-      body: state === "waiting" ? "waiting" : "none",
-      attempts,
-      dueAt: dueAt ?? 0,
-      isDurable: !isOpen,
-    });
+/** An item takes a place while it runs, and while it waits for something other than its next attempt. */
+export function isBusy({ body, isSuspended }: ModelUnit): boolean {
+  return body === "running" || (body === "waiting" && isSuspended);
+}
+
+function endOfItems({ onFailure, each }: NonNullable<Graph["tasks"][number]["items"]>): End {
+  return onFailure === "collect" || each.every((item) => endOf(item) === "completed") ? "completed" : "failed";
+}
+
+/** A run of which no more is known than what a journal says. */
+export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): Model {
+  let clock = 0;
+  const nodes = graph.tasks.map((_, number) => newUnit([number]));
+  for (const record of journal) if (record.item < 0) restore(nodes[record.node]!, record);
+  for (const record of journal) {
+    const item = record.item < 0 ? undefined : nodes[record.node]!.items?.[record.item];
+    if (item !== undefined) restore(item, record);
   }
   let phase: Model["phase"] = "active";
-  let closingAs: "cancelled" | "failed" = "cancelled";
+  let stoppingAs: "cancelled" | "failed" = "cancelled";
   return {
-    tasks,
+    nodes,
     get phase() {
       return phase;
     },
+    units,
     tell,
   };
 
-  function tell(event: Event): Answer {
-    const before = tasks.map((task) => ({ ...task }));
-    const wasClosing = phase === "closing";
-    const runningBefore = running();
-    const records = "task" in event ? apply(event) : (applyToRun(event), []);
-    skipWhatMustBe();
-    const starts = phase === "active" ? startable() : [];
-    for (const task of starts) Object.assign(tasks[task]!, { body: "running", attempts: tasks[task]!.attempts + 1 });
-    const ended = numbers().filter((task) => tasks[task]!.end !== before[task]!.end);
-    const end = endOfRun();
-    if (end !== undefined) phase = "ended";
-    const isNews = event.type === "begun" || event.type === "resumed";
+  function newUnit(id: Id): ModelUnit {
     return {
-      starts,
-      records: [...records, ...ended].toSorted((a, b) => a - b),
-      waits: numbers().filter((task) =>
-        tasks[task]!.body === "waiting" && (isNews || before[task]!.body !== "waiting")
-      ),
-      end,
-      release: phase === "paused" && running() === 0,
-      abort: event.type === "closed" && !wasClosing && runningBefore > 0,
+      id,
+      end: undefined,
+      body: "none",
+      attempts: 0,
+      wake: undefined,
+      isSuspended: false,
+      isDurable: false,
+      isHeld: false,
+      isQuiet: false,
+      isOpen: false,
+      readySince: 0,
+      items: undefined,
+      isExpansionDurable: false,
     };
   }
 
-  /** Answers the rows to write for other reasons than an end. */
-  function apply(event: TaskEvent): number[] {
-    const task = tasks[event.task]!;
-    switch (event.type) {
-      case "admitted":
-        return [event.task];
-      case "declined":
-        Object.assign(task, { body: "none", end: "skipped" });
-        return [];
-      case "completed":
-        Object.assign(task, { body: "none", end: "completed" });
-        return [];
-      case "failed":
-        if (phase === "closing") task.body = "none";
-        else if (event.retryAt === undefined) Object.assign(task, { body: "none", end: "failed" });
-        else return putOff(event.task, event.retryAt);
-        return [];
-      case "deferred":
-        task.attempts--;
-        return putOff(event.task, event.dueAt);
-      case "abandoned":
-        Object.assign(task, { body: "none", isHeld: true, attempts: task.attempts - 1 });
-        return [];
-      case "recorded":
-        task.isDurable = true;
-        return [];
-      case "due":
-        if (phase === "active") task.body = "none";
-        return [];
-    }
+  function restore(unit: ModelUnit, record: RecordedUnit): void {
+    if (record.state === "pending") return;
+    const isOpen = record.state === "running" || record.state === "waiting" || record.state === "expanded";
+    if (isOpen) {
+      unit.body = record.state === "waiting" ? "waiting" : "none";
+      unit.isOpen = true;
+      unit.readySince = clock++;
+    } else unit.end = record.state as End;
+    unit.attempts = record.attempts;
+    unit.wake = record.wake;
+    unit.isSuspended = record.state === "waiting" && !/^(retry|deferred)/.test(record.reason ?? "");
+    unit.isDurable = !isOpen;
+    if (record.state === "expanded") expandInto(unit, record.items!, true);
   }
 
-  function putOff(number: number, dueAt: number): number[] {
-    Object.assign(tasks[number]!, { body: "waiting", dueAt });
-    return [number];
+  function expandInto(unit: ModelUnit, total: number, isDurable: boolean): void {
+    unit.body = "none";
+    unit.items = Array.from({ length: total }, (_, item) => newUnit([unit.id[0], item]));
+    unit.isExpansionDurable = isDurable;
+  }
+
+  function tell(event: Event): Answer {
+    const before = new Map(allUnits().map((unit) => [textOf(unit.id), { ...unit }]));
+    const was = (unit: ModelUnit): ModelUnit => before.get(textOf(unit.id)) ?? newUnit(unit.id);
+    const wasStopping = phase === "stopping";
+    const runningBefore = running().length;
+    // A node that had been stopped when its runner died is stopped once more.
+    const stoppedBefore = event.type === "started" ? [] : nodes.filter(isStopped);
+    const extraRecords: string[] = [];
+    const continues: string[] = [];
+    if ("id" in event) applyTo(find(event.id), event);
+    else applyToRun(event);
+    const newlyStopped = nodes.filter((node) => isStopped(node) && !stoppedBefore.includes(node));
+    const aborted = newlyStopped.flatMap(({ items }) => items!.filter(isBusy)).map(({ id }) => textOf(id));
+    if (event.type !== "graceElapsed") { for (const node of nodes) endItems(node); }
+    skipWhatMustBe();
+    const starts = phase === "active" ? startAll() : [];
+    const ended = allUnits().filter((unit) => unit.end !== was(unit).end).map(({ id }) => textOf(id));
+    const end = endOfRun();
+    if (end !== undefined) phase = "ended";
+    const isNews = event.type === "started" || event.type === "resumed";
+    return {
+      starts: starts.toSorted(),
+      continues,
+      records: [...extraRecords, ...ended].toSorted(),
+      waits: allUnits()
+        .filter((unit) => isLive(unit) && unit.body === "waiting" && (isNews || was(unit).body !== "waiting"))
+        // An attempt that is given back was waiting before it was woken: its wait is armed when the run is resumed.
+        .filter(() => event.type !== "abandoned")
+        .map(({ id }) => textOf(id)).toSorted(),
+      abortedItems: aborted.toSorted(),
+      end,
+      release: phase === "paused" && running().length === 0,
+      abort: event.type === "stopRequested" && !wasStopping && runningBefore > 0,
+    };
+
+    function applyTo(unit: ModelUnit, event: UnitEvent): void {
+      const isOfStopped = unit.id[1] !== undefined && isStopped(nodes[unit.id[0]]!);
+      // An item that is given up leaves its place free until something else happens to the items of its node.
+      const changesPlaces = event.type !== "durable" && !(event.type === "woken" && unit.isSuspended);
+      if (changesPlaces || unit.id[1] === undefined) nodes[unit.id[0]]!.isQuiet = event.type === "abandoned";
+      switch (event.type) {
+        case "conditionPassed":
+          extraRecords.push(textOf(unit.id));
+          return;
+        case "conditionFailed":
+          return void Object.assign(unit, { body: "none", end: "skipped" });
+        case "completed":
+          return void Object.assign(unit, { body: "none", end: "completed" });
+        case "failed":
+          if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
+          if (phase === "stopping") return void (unit.body = "none");
+          if (event.retryAt === undefined) return void Object.assign(unit, { body: "none", end: "failed" });
+          return putOff(unit, { at: event.retryAt }, false);
+        case "deferred":
+          unit.attempts--;
+          if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
+          return putOff(unit, event.wake, false);
+        case "suspended":
+          if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
+          return putOff(unit, event.wake, true);
+        case "expanded":
+          expandInto(unit, event.items, false);
+          if (event.items > 0) extraRecords.push(textOf(unit.id));
+          return;
+        case "abandoned":
+          if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
+          if (unit.isSuspended) return void (unit.body = "waiting");
+          return void Object.assign(unit, {
+            body: "none",
+            isHeld: unit.id[1] === undefined,
+            attempts: unit.attempts - 1,
+            readySince: clock++,
+          });
+        case "durable":
+          if (unit.end === undefined) unit.isExpansionDurable = true;
+          else unit.isDurable = true;
+          return;
+        case "woken":
+          if (phase !== "active" || unit.body !== "waiting") return;
+          if (unit.isSuspended) {
+            unit.body = "running";
+            return void continues.push(textOf(unit.id));
+          }
+          return void Object.assign(unit, { body: "none", readySince: clock++ });
+      }
+    }
+
+    function putOff(unit: ModelUnit, wake: Wake, isSuspended: boolean): void {
+      Object.assign(unit, { body: "waiting", wake, isSuspended });
+      extraRecords.push(textOf(unit.id));
+    }
   }
 
   function applyToRun(event: Event): void {
     if (event.type === "paused" && phase === "active") phase = "paused";
     if (event.type === "resumed" && phase === "paused") {
       phase = "active";
-      for (const task of tasks) task.isHeld = false;
+      for (const unit of allUnits()) Object.assign(unit, { isHeld: false, isQuiet: false });
     }
-    if (event.type === "closed" && phase !== "closing") {
-      phase = "closing";
-      closingAs = event.as;
+    if (event.type === "stopRequested" && phase !== "stopping") {
+      phase = "stopping";
+      stoppingAs = event.as;
     }
-    if (event.type === "graceOver" && phase === "closing") {
-      for (const task of tasks) if (task.body === "running") task.body = "none";
+    if (event.type === "graceElapsed" && phase === "stopping") {
+      for (const unit of running()) unit.body = "none";
     }
+  }
+
+  /** An expanded node ends with its last item, or when a failure stopped it and nothing of it runs. */
+  function endItems(node: ModelUnit): void {
+    if (node.items === undefined || node.end !== undefined) return;
+    if (isStopped(node)) {
+      for (const item of node.items) if (item.body === "waiting") Object.assign(item, { body: "none", isOpen: false });
+    }
+    if (node.items.some(({ body }) => body === "running")) return;
+    if (!isStopped(node) && node.items.some(({ end }) => end === undefined)) return;
+    const hasFailed = node.items.some(({ end }) => end === "failed");
+    node.end = hasFailed && graph.tasks[node.id[0]]!.items!.onFailure !== "collect" ? "failed" : "completed";
+  }
+
+  function isStopped(node: ModelUnit): boolean {
+    return graph.tasks[node.id[0]]!.items?.onFailure === "stop" &&
+      node.items?.some(({ end }) => end === "failed") === true;
   }
 
   function skipWhatMustBe(): void {
-    for (const number of numbers()) {
-      const isOpen = tasks[number]!.end === undefined && tasks[number]!.body === "none" && !tasks[number]!.isHeld;
-      const isDecided = graph.tasks[number]!.after.every((before) => tasks[before]!.end !== undefined);
-      if (isOpen && isDecided && !mayStart(graph, ends(), number)) tasks[number]!.end = "skipped";
+    for (const node of nodes) {
+      const isOpen = node.end === undefined && node.body === "none" && !node.isHeld && node.items === undefined;
+      const { after } = graph.tasks[node.id[0]]!;
+      const isDecided = after.every((before) => nodes[before]!.end !== undefined);
+      if (isOpen && isDecided && !mayStart(graph, ends(), node.id[0])) node.end = "skipped";
     }
   }
 
-  function startable(): number[] {
-    return numbers().filter((number) => {
-      const { end, body, isHeld } = tasks[number]!;
-      return end === undefined && body === "none" && !isHeld &&
-        graph.tasks[number]!.after.every((before) => tasks[before]!.isDurable) && mayStart(graph, ends(), number);
-    });
+  function startAll(): string[] {
+    const started = nodes.filter(isStartable);
+    for (const node of nodes) {
+      if (node.items === undefined || node.end !== undefined || !node.isExpansionDurable || isStopped(node)) continue;
+      if (node.isQuiet) continue;
+      const idle = node.items.filter(({ end, body }) => end === undefined && body === "none");
+      const ready = idle.filter(({ isOpen }) => isOpen).toSorted((a, b) => a.readySince - b.readySince);
+      const fresh = idle.filter(({ isOpen }) => !isOpen);
+      const places = graph.tasks[node.id[0]]!.items!.concurrency -
+        node.items.filter(isBusy).length;
+      started.push(...[...ready, ...fresh].slice(0, Math.max(0, places)));
+    }
+    for (const unit of started) {
+      Object.assign(unit, { body: "running", attempts: unit.attempts + 1, isOpen: true });
+    }
+    return started.map(({ id }) => textOf(id));
+  }
+
+  function isStartable({ id, end, body, isHeld, items }: ModelUnit): boolean {
+    return end === undefined && body === "none" && !isHeld && items === undefined &&
+      graph.tasks[id[0]]!.after.every((before) => nodes[before]!.isDurable) && mayStart(graph, ends(), id[0]);
   }
 
   function endOfRun(): Answer["end"] {
-    if (phase === "closing") return running() === 0 ? closingAs : undefined;
+    if (phase === "stopping") return running().length === 0 ? stoppingAs : undefined;
     return ends().every((end) => end !== undefined) ? verdictOf(graph, ends()) : undefined;
   }
 
   function ends(): (End | undefined)[] {
-    return tasks.map(({ end }) => end);
+    return nodes.map(({ end }) => end);
   }
 
-  function numbers(): number[] {
-    return tasks.map((_, number) => number);
+  function find([node, item]: Id): ModelUnit {
+    return item === undefined ? nodes[node]! : nodes[node]!.items![item]!;
   }
 
-  function running(): number {
-    return tasks.filter(({ body }) => body === "running").length;
+  function allUnits(): ModelUnit[] {
+    return nodes.flatMap((node) => [node, ...node.items ?? []]);
+  }
+
+  /** Items of a node that has ended or stops are over, even if a row of theirs says that they wait. */
+  function isLive({ id: [node, item] }: ModelUnit): boolean {
+    return item === undefined || (nodes[node]!.end === undefined && !isStopped(nodes[node]!));
+  }
+
+  function units(): ModelUnit[] {
+    return nodes.flatMap((node) => [
+      node,
+      ...(node.items ?? []).filter((item) =>
+        (isLive(item) || item.body === "running") && item.end === undefined && item.isOpen
+      ),
+    ]);
+  }
+
+  function running(): ModelUnit[] {
+    return allUnits().filter(({ body }) => body === "running");
   }
 }

@@ -1,25 +1,35 @@
 /**
- * Small random workflows, and what each of their bodies will do. Everything follows from a seed, so that a failure can
- * be looked at again.
+ * Small random workflows, and what each of their units will do. Everything follows from a seed, so that a failure can be
+ * replayed.
  */
-import { dynamicWorkflow, type Trigger } from "../../mod.ts";
-import { type Plan, planOf } from "../../lib/engine/plan.ts";
+import type { Trigger } from "../../lib/definition/definition.ts";
+import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/plan.ts";
+import type { Wake } from "../../lib/engine/run_state.ts";
 
-/** A task, and what will happen to it; others are named by their numbers. */
-export interface GraphTask {
-  readonly after: readonly number[];
-  readonly on: Trigger;
-  /** What `when` answers; `undefined` if there is none. */
-  readonly when: boolean | undefined;
-  /** In how many of the first attempts `when` throws instead of answering. */
-  readonly whenThrows: number;
-  /** How often it asks to be called later before anything else. */
+/** What a unit does, apart from its dependencies. */
+export interface Behaviour {
+  /** How many times it is postponed before anything else. */
   readonly deferrals: number;
-  /** How each attempt ends; with the last one there is no other. */
+  /** What it waits for, one wait after the other, before its attempts end as planned. */
+  readonly waits: readonly Wake[];
+  /** How each attempt ends; no attempt follows the last one. */
   readonly attempts: readonly ("completes" | "fails")[];
 }
 
-/** A workflow whose every body is known beforehand. */
+/** A task and its behaviour; other tasks are named by their numbers. */
+export interface GraphTask extends Behaviour {
+  readonly after: readonly number[];
+  readonly on: Trigger;
+  /** What `when` returns; `undefined` if there is none. */
+  readonly when: boolean | undefined;
+  /** In how many of the first attempts `when` throws instead. */
+  readonly whenThrows: number;
+  /** For a task that expands instead of completing: its items. */
+  readonly items: (ItemPolicy & { readonly each: readonly Behaviour[] }) | undefined;
+}
+
+/** A workflow in which the behaviour of every unit is fixed. */
 export interface Graph {
   readonly tasks: readonly GraphTask[];
   /** The task it returns. */
@@ -37,6 +47,7 @@ export interface Random {
 }
 
 const TRIGGERS: readonly Trigger[] = ["success", "success", "settled", "anySucceeded", "anyFailed", "allFailed"];
+const ITEM_FAILURES: readonly ItemPolicy["onFailure"][] = ["stop", "finish", "collect"];
 
 /** Mulberry32: the same numbers for the same seed on every machine. */
 export function randomOf(seed: number): Random {
@@ -61,10 +72,10 @@ export function randomGraph(random: Random): Graph {
   return { tasks, result: random.chance(0.5) ? random.below(tasks.length) : undefined };
 }
 
-/** The graph as the engine takes it. */
+/** The compiled graph. Kinds that expand do so by their policy. */
 export function planOfGraph(graph: Graph): Plan {
   const id = (number: number): string => `t${number}`;
-  return planOf(dynamicWorkflow({
+  const plan = planOf(dynamicWorkflow({
     name: "random",
     tasks: graph.tasks.map(({ after, on, when }, number) => ({
       id: id(number),
@@ -75,18 +86,40 @@ export function planOfGraph(graph: Graph): Plan {
     })),
     ...(graph.result === undefined ? {} : { returns: id(graph.result) }),
   }));
+  return { ...plan, nodes: plan.nodes.map((node, number) => ({ ...node, items: graph.tasks[number]!.items })) };
 }
 
 function randomTask(random: Random, number: number): GraphTask {
   const before = Array.from({ length: number }, (_, earlier) => earlier);
-  const tries = 1 + random.below(3);
   const when = random.chance(0.3) ? random.chance(0.6) : undefined;
   return {
+    ...randomBehaviour(random),
     after: before.filter(() => random.chance(2 / (number + 1))),
     on: random.pick(TRIGGERS),
     when,
     whenThrows: when !== undefined && random.chance(0.4) ? 1 + random.below(2) : 0,
-    deferrals: random.chance(0.2) ? 1 + random.below(2) : 0,
-    attempts: Array.from({ length: tries }, () => random.chance(0.45) ? "fails" : "completes"),
+    items: random.chance(0.25) ? randomItems(random) : undefined,
   };
+}
+
+function randomItems(random: Random): GraphTask["items"] {
+  return {
+    concurrency: 1 + random.below(3),
+    onFailure: random.pick(ITEM_FAILURES),
+    each: Array.from({ length: random.below(6) }, () => randomBehaviour(random)),
+  };
+}
+
+function randomBehaviour(random: Random): Behaviour {
+  return {
+    deferrals: random.chance(0.2) ? 1 + random.below(2) : 0,
+    waits: random.chance(0.25) ? Array.from({ length: 1 + random.below(2) }, () => randomWake(random)) : [],
+    attempts: Array.from({ length: 1 + random.below(3) }, () => random.chance(0.45) ? "fails" : "completes"),
+  };
+}
+
+/** A wait for a time, for something from outside, or for both. Times count from the beginning of the wait. */
+function randomWake(random: Random): Wake {
+  const at = 1 + random.below(50);
+  return random.pick<Wake>([{ at }, { message: true }, { message: true, at }, { child: true }, { permit: true }]);
 }

@@ -1,71 +1,92 @@
 /**
- * Carries a random graph from its beginning to its end through random events, and compares the machine with the naive
- * model after each of them. What a run needs besides a machine is played here: bodies, timers and a journal that knows
+ * Drives a random graph from its beginning to its end through random events, and compares the machine with the naive
+ * model after each of them. What a run needs besides a machine is simulated here: bodies, waits and a journal that holds
  * only what was committed, so that the runner can die at any moment.
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Effect, happen } from "../../lib/engine/machine.ts";
-import { progressOf, type Recorded, type RunProgress } from "../../lib/engine/progress.ts";
-import { type Answer, type Event, type Model, newModel } from "./naive_model.ts";
-import { type Graph, planOfGraph, type Random } from "./random_graph.ts";
+import { advance } from "../../lib/engine/machine.ts";
+import type { Command, MachineEvent } from "../../lib/engine/machine_protocol.ts";
+import {
+  hasEnded,
+  newRunState,
+  NO_ITEM,
+  type RecordedUnit,
+  type RunState,
+  Unit,
+  type UnitState,
+  type Wake,
+  type WokenBy,
+} from "../../lib/engine/run_state.ts";
+import {
+  type Answer,
+  type Event,
+  type Id,
+  isBusy,
+  type Model,
+  type ModelUnit,
+  newModel,
+  textOf,
+} from "./naive_model.ts";
+import { type Behaviour, type Graph, planOfGraph, type Random } from "./random_graph.ts";
 
 /** How a walk ended. */
 export interface WalkEnd {
   /** What the run ended as. */
   readonly as: "completed" | "failed" | "cancelled";
-  /** What the journal says of each task in the end. */
-  readonly states: readonly (Recorded["state"] | undefined)[];
+  /** What the journal says of each unit in the end, by the text of its id. */
+  readonly states: ReadonlyMap<string, UnitState>;
   /** Steps that it took. */
   readonly steps: number;
 }
 
 /** What may happen on a walk besides the work itself. */
 export interface Disturbances {
-  /** The runner dies, and another goes on from the journal. */
+  /** The runner dies, and another one resumes from the journal. */
   readonly crashes?: boolean;
   /** The run is paused and resumed. */
   readonly pauses?: boolean;
   /** The runner stops: bodies end or are given up, and the run is handed back. */
   readonly stops?: boolean;
-  /** The run is cancelled, or its time is over. */
-  readonly closes?: boolean;
+  /** The run is cancelled, or times out. */
+  readonly cancels?: boolean;
 }
 
 /** What one process knows of a run. */
 interface Life {
-  readonly progress: RunProgress;
+  readonly state: RunState;
   readonly model: Model;
-  /** Rows that are to be written. */
-  readonly unsent: Recorded[];
-  /** Ends that are durable without the machine's having been told. */
-  readonly untold: number[];
-  readonly bodies: Set<number>;
-  readonly timers: Map<number, number>;
-  /** Tasks whose `when` has answered yes in this life. */
-  readonly admitted: Set<number>;
-  parkedUntil: number | undefined;
+  /** Rows to be written. */
+  readonly unsent: { readonly row: RecordedUnit; readonly unit: Unit }[];
+  /** Ends and expansions that are durable while the machine has not been notified. */
+  readonly unreported: Unit[];
+  readonly bodies: Set<Unit>;
+  readonly waits: Map<Unit, { readonly wake: Wake; readonly until: number | undefined }>;
+  /** Nodes whose condition passed in this life. */
+  readonly passed: Set<number>;
+  parkedUntil: number | "never" | "not parked";
   isStopping: boolean;
   isReleased: boolean;
   ended: WalkEnd["as"] | undefined;
 }
 
-const MOST_STEPS = 5_000;
+const MOST_STEPS = 10_000;
 
 /** Walks to the end of the run. */
 export function walk(graph: Graph, random: Random, disturbances: Disturbances = {}): WalkEnd {
   const plan = planOfGraph(graph);
-  const journal = new Map<number, Recorded>();
-  const deferrals = graph.tasks.map((task) => task.deferrals);
-  /** Tasks whose `when` is known, by the journal, to have answered yes. */
-  const durablyAdmitted = new Set<number>();
-  let closing: "cancelled" | "failed" | undefined;
+  const journal = new Map<string, RecordedUnit>();
+  const deferrals = new Map<string, number>();
+  const waitsDone = new Map<string, number>();
+  /** Nodes whose condition passed according to the journal. */
+  const durablyPassed = new Set<number>();
+  let stopAs: "cancelled" | "failed" | undefined;
   let now = 0;
   let life = newLife();
   begin();
   for (let steps = 0; steps < MOST_STEPS; steps++) {
     if (life.ended !== undefined && life.unsent.length === 0) {
-      assertEquals(happen(plan, life.progress, { type: "paused" }), [], "something happened after the end");
-      return { as: life.ended, states: graph.tasks.map((_, number) => journal.get(number)?.state), steps };
+      assertEquals(advance(plan, life.state, { type: "paused" }), [], "something happened after the end");
+      return { as: life.ended, states: new Map([...journal].map(([id, { state }]) => [id, state])), steps };
     }
     const choices = [...work(), ...disturb()];
     assert(choices.length > 0, "the run is stuck: nothing runs, waits or is to be written, and it has not ended");
@@ -76,14 +97,14 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   function newLife(): Life {
     const known = [...journal.values()];
     return {
-      progress: progressOf(plan, known),
+      state: newRunState(plan, (node, item) => new Unit(plan, node, item), known),
       model: newModel(graph, known),
       unsent: [],
-      untold: [],
+      unreported: [],
       bodies: new Set(),
-      timers: new Map(),
-      admitted: new Set(durablyAdmitted),
-      parkedUntil: undefined,
+      waits: new Map(),
+      passed: new Set(durablyPassed),
+      parkedUntil: "not parked",
       isStopping: false,
       isReleased: false,
       ended: undefined,
@@ -91,19 +112,19 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   }
 
   function begin(): void {
-    tell({ type: "begun" });
-    if (closing !== undefined) tell({ type: "closed", as: closing });
+    tell({ type: "started" });
+    if (stopAs !== undefined && life.ended === undefined) tell({ type: "stopRequested", as: stopAs });
   }
 
-  /** Another process takes the run up. */
+  /** Another process resumes the run. */
   function born(): void {
     life = newLife();
     begin();
   }
 
-  /** What goes on by itself. */
+  /** What happens by itself. */
   function work(): (() => void)[] {
-    const { unsent, untold, bodies, timers, isReleased, isStopping, ended } = life;
+    const { unsent, unreported, bodies, waits, isReleased, isStopping, ended } = life;
     if (unsent.length > 0) return [...rest(), flush, flush];
     if (isReleased) return [born];
     if (isStopping && bodies.size === 0 && ended === undefined) return [born];
@@ -112,126 +133,153 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     function rest(): (() => void)[] {
       if (isReleased || ended !== undefined) return [];
       return [
-        ...(untold.length > 0 ? [() => tell({ type: "recorded", task: untold.shift()! })] : []),
-        ...[...bodies].map((task) => () => goOn(task)),
-        ...[...timers].map(([task, dueAt]) => () => {
-          now = Math.max(now, dueAt);
-          timers.delete(task);
-          tell({ type: "due", task });
-        }),
+        ...(unreported.length > 0 ? [() => tell({ type: "durable", unit: unreported.shift()! })] : []),
+        ...[...bodies].map((unit) => () => goOn(unit)),
+        ...[...waits].map(([unit, { wake, until }]) => () => wakeUp(unit, wake, until)),
       ];
     }
   }
 
+  function wakeUp(unit: Unit, wake: Wake, until: number | undefined): void {
+    const ways: WokenBy[] = [];
+    if (until !== undefined) ways.push("time");
+    if (wake.message === true) ways.push("message");
+    if (wake.child === true) ways.push("child");
+    if (wake.permit === true) ways.push("permit");
+    const by = random.pick(ways);
+    if (by === "time") now = Math.max(now, until!);
+    life.waits.delete(unit);
+    tell({ type: "woken", unit, by });
+  }
+
   function disturb(): (() => void)[] {
     const choices: (() => void)[] = [];
-    const { progress, bodies, isReleased, isStopping, ended } = life;
+    const { state, bodies, isReleased, isStopping, ended } = life;
     if (disturbances.crashes === true && random.chance(0.1)) choices.push(born);
     if (isReleased || ended !== undefined) return choices;
-    if (progress.phase === "paused") choices.push(() => tell({ type: "resumed" }));
+    if (state.phase === "paused") choices.push(() => tell({ type: "resumed" }));
     if (isStopping) return choices;
     if (disturbances.pauses === true && random.chance(0.2)) choices.push(() => tell({ type: "paused" }));
     if (disturbances.stops === true && random.chance(0.1)) choices.push(() => void (life.isStopping = true));
-    // A body that takes long is marked in the journal, but not while its `when` is asked.
-    const long = [...bodies].filter((task) => graph.tasks[task]!.when === undefined || progress.tasks[task]!.admitted);
+    // A body that takes long is marked in the journal, but not while its condition is evaluated, nor after a wait.
+    const long = [...bodies].filter(({ node, conditionPassed, isSuspended }) =>
+      (graph.tasks[node]!.when === undefined || conditionPassed) && !isSuspended
+    );
     if (long.length > 0 && random.chance(0.2)) choices.push(() => write(random.pick(long)));
-    if (disturbances.closes === true && random.chance(0.05)) {
+    if (disturbances.cancels === true && random.chance(0.05)) {
       choices.push(() => {
-        closing ??= random.chance(0.5) ? "cancelled" : "failed";
-        tell({ type: "closed", as: closing });
+        stopAs ??= random.chance(0.5) ? "cancelled" : "failed";
+        tell({ type: "stopRequested", as: stopAs });
       });
     }
-    if (closing !== undefined && random.chance(0.3)) choices.push(() => tell({ type: "graceOver" }));
+    if (stopAs !== undefined && random.chance(0.3)) choices.push(() => tell({ type: "graceElapsed" }));
     return choices;
   }
 
-  /** A body goes on: it is asked whether it may, or ends. */
-  function goOn(number: number): void {
-    const { progress, bodies, admitted, isStopping } = life;
-    const task = graph.tasks[number]!;
-    const { attempts, admitted: isAdmitted } = progress.tasks[number]!;
-    if (isStopping && random.chance(0.5)) return end({ type: "abandoned", task: number });
-    if (task.when !== undefined) {
-      assertEquals(isAdmitted, admitted.has(number), `whether \`when\` of task ${number} has answered`);
-      if (!isAdmitted && attempts <= task.whenThrows) return fail();
-      if (!isAdmitted && !task.when) return end({ type: "declined", task: number });
-      if (!isAdmitted) {
-        admitted.add(number);
-        return tell({ type: "admitted", task: number });
+  /** A body goes on: its condition is evaluated, or it waits, expands or ends. */
+  function goOn(unit: Unit): void {
+    const task = graph.tasks[unit.node]!;
+    const { attempts, waits } = behaviourOf(unit);
+    const id = textOf(idOf(unit));
+    if (life.isStopping && random.chance(0.5)) return end({ type: "abandoned", unit });
+    if (task.when !== undefined && unit.item === NO_ITEM) {
+      assertEquals(unit.conditionPassed, life.passed.has(unit.node), `whether the condition of task ${id} has passed`);
+      if (!unit.conditionPassed && unit.attempts <= task.whenThrows) return fail();
+      if (!unit.conditionPassed && !task.when) return end({ type: "conditionFailed", unit });
+      if (!unit.conditionPassed) {
+        life.passed.add(unit.node);
+        return tell({ type: "conditionPassed", unit });
       }
     }
-    if (deferrals[number]! > 0 && closing === undefined) {
-      deferrals[number]!--;
-      return end({ type: "deferred", task: number, dueAt: now + 1 + random.below(50) });
+    if ((deferrals.get(id) ?? 0) < behaviourOf(unit).deferrals && stopAs === undefined) {
+      deferrals.set(id, (deferrals.get(id) ?? 0) + 1);
+      return end({ type: "deferred", unit, wake: random.chance(0.5) ? { at: later() } : { permit: true } });
     }
-    if (task.attempts[attempts - 1] === "completes") return end({ type: "completed", task: number });
+    const done = waitsDone.get(id) ?? 0;
+    if (done < waits.length && stopAs === undefined) {
+      waitsDone.set(id, done + 1);
+      const { at, ...rest } = waits[done]!;
+      const wake = at === undefined ? rest : { ...rest, at: now + at };
+      return end({ type: "suspended", unit, wake, reason: "for a test" });
+    }
+    if (task.items !== undefined && unit.item === NO_ITEM) {
+      return end({ type: "expanded", unit, items: task.items.each.length });
+    }
+    if (attempts[unit.attempts - 1] === "completes") return end({ type: "completed", unit });
     fail();
 
     function fail(): void {
-      const isLast = attempts >= task.attempts.length || closing !== undefined;
-      end({ type: "failed", task: number, retryAt: isLast ? undefined : now + 1 + random.below(50) });
+      const isLast = unit.attempts >= attempts.length || stopAs !== undefined;
+      end({ type: "failed", unit, retryAt: isLast ? undefined : later() });
     }
 
-    function end(event: Event): void {
-      bodies.delete(number);
+    function end(event: MachineEvent): void {
+      life.bodies.delete(unit);
       tell(event);
     }
   }
 
+  function later(): number {
+    return now + 1 + random.below(50);
+  }
+
+  function behaviourOf({ node, item }: Unit): Behaviour {
+    const task = graph.tasks[node]!;
+    return item === NO_ITEM ? task : task.items!.each[item]!;
+  }
+
   /** A commit: everything that was to be written so far. */
   function flush(): void {
-    for (const record of life.unsent.splice(0)) {
-      const before = journal.get(record.task);
-      assert(before === undefined || !isEnd(before), `task ${record.task} ended twice`);
-      journal.set(record.task, record);
-      if (isEnd(record)) life.untold.push(record.task);
-      if (life.admitted.has(record.task)) durablyAdmitted.add(record.task);
+    for (const { row, unit } of life.unsent.splice(0)) {
+      const id = textOf(idOf(unit));
+      const before = journal.get(id);
+      assert(before === undefined || !hasEnded(before), `unit ${id} ended twice`);
+      journal.set(id, row);
+      if (hasEnded(row) || row.state === "expanded") life.unreported.push(unit);
+      if (unit.item === NO_ITEM && life.passed.has(row.node)) durablyPassed.add(row.node);
     }
   }
 
-  function write(number: number): void {
-    const { state, attempts, dueAt, reason } = life.progress.tasks[number]!;
+  function write(unit: Unit): void {
+    const { node, item, state, attempts, reason } = unit;
     life.unsent.push({
-      task: number,
-      state,
-      attempts: state === "running" ? attempts - 1 : attempts,
-      dueAt: state === "waiting" ? dueAt : undefined,
-      reason,
+      unit,
+      row: {
+        node,
+        item,
+        state,
+        attempts: state === "running" ? attempts - 1 : attempts,
+        wake: state === "waiting" ? unit.wake : undefined,
+        reason,
+        items: state === "expanded" ? graph.tasks[node]!.items!.each.length : undefined,
+      },
     });
   }
 
-  /** Tells both what happened, compares their answers and does what they say. */
-  function tell(event: Event): void {
-    const effects = happen(plan, life.progress, event);
-    const expected = life.model.tell(event);
-    assertEquals(answerOf(effects), expected, `after ${JSON.stringify(event)}`);
-    for (const effect of effects) perform(effect);
-    compareTasks();
-    comparePark(event, effects.some((effect) => effect.do === "park"));
+  /** Applies an event to both, compares their answers and carries them out. */
+  function tell(event: MachineEvent): void {
+    const commands = advance(plan, life.state, event);
+    const expected = life.model.tell(modelEvent(event));
+    assertEquals(answerOf(commands), expected, `after ${JSON.stringify(modelEvent(event))}`);
+    for (const command of commands) perform(command);
+    compareUnits();
+    comparePark(event, commands.some((command) => command.do === "park"));
   }
 
-  function perform(effect: Effect): void {
-    switch (effect.do) {
+  function perform(command: Command): void {
+    switch (command.do) {
       case "start":
-        assert(
-          graph.tasks[effect.task]!.after.every((before) => journal.has(before) && isEnd(journal.get(before)!)),
-          `task ${effect.task} started before the ends of its dependencies were durable`,
-        );
-        assertEquals(life.bodies.has(effect.task), false, `task ${effect.task} started twice`);
-        assertEquals(
-          closing === undefined || life.progress.phase === "active",
-          true,
-          "something started while closing",
-        );
-        life.bodies.add(effect.task);
-        life.parkedUntil = undefined;
-        return;
+        assertDurableBefore(command.unit);
+        assertEquals(stopAs === undefined || life.state.phase === "active", true, "something started while stopping");
+        return begun(command.unit);
+      case "continue":
+        return begun(command.unit);
       case "record":
-        return write(effect.task);
+        return write(command.unit);
       case "wait":
-        return void life.timers.set(effect.task, effect.dueAt);
+        return void life.waits.set(command.unit, { wake: command.wake, until: command.wake.at });
       case "park":
-        life.parkedUntil = effect.dueAt;
+        life.parkedUntil = command.at ?? "never";
         return;
       case "release":
         life.isReleased = true;
@@ -240,63 +288,98 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
         return;
       case "end":
         assertEquals(life.ended, undefined, "the run ended twice");
-        life.ended = effect.as;
+        life.ended = command.as;
         return;
     }
   }
 
-  function compareTasks(): void {
-    if (life.progress.phase === "ended") return;
-    const actual = life.progress.tasks.map(({ state, attempts }) => ({ state, attempts }));
-    const expected = life.model.tasks.map(({ end, body, attempts }) => ({
-      state: end ?? (body === "none" ? "pending" : body),
+  function begun(unit: Unit): void {
+    assertEquals(life.bodies.has(unit), false, `unit ${textOf(idOf(unit))} started twice`);
+    life.bodies.add(unit);
+    life.parkedUntil = "not parked";
+  }
+
+  function assertDurableBefore({ node, item }: Unit): void {
+    const isDurable = (id: string): boolean => journal.has(id) && hasEnded(journal.get(id)!);
+    const isFree = item === NO_ITEM
+      ? graph.tasks[node]!.after.every((before) => isDurable(`${before}`))
+      : journal.get(`${node}`)?.state === "expanded";
+    assert(isFree, `unit ${node}/${item} started before what it depends on was durable`);
+  }
+
+  function compareUnits(): void {
+    if (life.state.phase === "ended") return;
+    const actual = [...life.state.units, ...[...life.state.items?.values() ?? []].flatMap(({ open }) => [...open])]
+      .map((unit) => ({ id: textOf(idOf(unit)), state: unit.state, attempts: unit.attempts }));
+    const expected = life.model.units().map(({ id, end, body, items, attempts }) => ({
+      id: textOf(id),
+      state: end ?? (items !== undefined ? "expanded" : body === "none" ? "pending" : body),
       attempts,
     }));
-    assertEquals(actual, expected);
-    assertEquals(life.progress.phase, life.model.phase);
+    assertEquals(actual.toSorted(byId), expected.toSorted(byId));
+    assertEquals(life.state.running, actual.filter(({ state }) => state === "running").length, "how many units run");
+    assertEquals(life.state.phase, life.model.phase);
   }
 
-  /** Parked is exactly what has nothing to do but to wait. */
-  function comparePark(event: Event, isParked: boolean): void {
-    const { progress, model } = life;
-    if (progress.phase !== "active" || event.type === "abandoned" || model.tasks.some(({ isHeld }) => isHeld)) return;
-    const open = model.tasks.filter(({ end }) => end === undefined);
-    const isWaiting = open.some(({ body }) => body === "waiting");
-    const isBusy = model.tasks.some(({ body }, number) => body === "running" || isArmed(number));
-    if (!isWaiting || isBusy) return assertEquals(isParked, false, "it was parked with something to do");
-    const dueAt = Math.min(...open.flatMap((task) => task.body === "waiting" ? [task.dueAt] : []));
-    assertEquals(life.parkedUntil, dueAt, "until when the run is parked");
+  /** A run is parked exactly if there is nothing to do but to wait. */
+  function comparePark(event: MachineEvent, isParked: boolean): void {
+    const units = life.model.units();
+    if (
+      life.state.phase !== "active" || event.type === "abandoned" ||
+      units.some(({ isHeld, isQuiet }) => isHeld || isQuiet)
+    ) return;
+    const waiting = units.filter(({ body }) => body === "waiting");
+    const isBusy = units.some(({ body }) => body === "running") || life.model.nodes.some(isAboutToStart);
+    if (waiting.length === 0 || isBusy) return assertEquals(isParked, false, "it was parked with something to do");
+    const times = waiting.flatMap(({ wake }) => wake?.at === undefined ? [] : [wake.at]);
+    assertEquals(life.parkedUntil, times.length === 0 ? "never" : Math.min(...times), "until when the run is parked");
   }
 
-  /** Whether a task only waits for a commit to start. */
-  function isArmed(number: number): boolean {
-    const { end, body } = life.model.tasks[number]!;
+  /** Whether a node only waits for a commit to start, or its items do. */
+  function isAboutToStart({ id: [node], end, body, items, isExpansionDurable }: Model["nodes"][number]): boolean {
+    if (end !== undefined || body !== "none") return false;
+    if (items !== undefined) return !isExpansionDurable || items.some((item) => canStart(node, item));
+    return graph.tasks[node]!.after.every((before) => life.model.nodes[before]!.end !== undefined);
+  }
+
+  function canStart(node: number, { end, body }: ModelUnit): boolean {
+    const { concurrency } = graph.tasks[node]!.items!;
     return end === undefined && body === "none" &&
-      graph.tasks[number]!.after.every((before) => life.model.tasks[before]!.end !== undefined);
+      life.model.nodes[node]!.items!.filter(isBusy).length < concurrency;
   }
 }
 
-function isEnd({ state }: Recorded): boolean {
-  return state === "completed" || state === "failed" || state === "skipped";
+function idOf({ node, item }: Unit): Id {
+  return item === NO_ITEM ? [node] : [node, item];
 }
 
-/** The machine's answer in the words of the model: as sets, with the end in its place. */
-function answerOf(effects: readonly Effect[]): Answer {
-  const of = (what: "start" | "record" | "wait"): number[] =>
-    effects.flatMap((effect) => effect.do === what ? [effect.task] : []);
-  const ends = effects.flatMap((effect) => effect.do === "end" ? [effect.as] : []);
+function modelEvent(event: MachineEvent): Event {
+  if (!("unit" in event)) return event;
+  const { unit, ...rest } = event;
+  // The same event with the unit's id in its place.
+  return { ...rest, id: idOf(unit) } as Event;
+}
+
+/** The commands in the words of the model: as sets, with the end in its place. */
+function answerOf(commands: readonly Command[]): Answer {
+  const of = (what: "start" | "continue" | "record" | "wait"): string[] =>
+    commands.flatMap((command) => command.do === what ? [textOf(idOf(command.unit))] : []).toSorted();
+  const ends = commands.flatMap((command) => command.do === "end" ? [command.as] : []);
+  const aborts = commands.flatMap((command) => command.do === "abort" ? [command.unit] : []);
   assert(ends.length <= 1, "two ends in one answer");
-  if (ends.length === 1) assertEquals(effects.at(-1)?.do, "end", "something comes after the end");
+  if (ends.length === 1) assertEquals(commands.at(-1)?.do, "end", "something comes after the end");
   return {
-    starts: of("start").toSorted(byNumber),
-    records: of("record").toSorted(byNumber),
-    waits: of("wait").toSorted(byNumber),
+    starts: of("start"),
+    continues: of("continue"),
+    records: of("record"),
+    waits: of("wait"),
+    abortedItems: aborts.flatMap((unit) => unit === undefined ? [] : [textOf(idOf(unit))]).toSorted(),
     end: ends[0],
-    release: effects.some((effect) => effect.do === "release"),
-    abort: effects.some((effect) => effect.do === "abort"),
+    release: commands.some((command) => command.do === "release"),
+    abort: aborts.includes(undefined),
   };
 }
 
-function byNumber(a: number, b: number): number {
-  return a - b;
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }

@@ -1,0 +1,44 @@
+import type { Attempt, LiveUnit } from "./live_run.ts";
+import type { Node } from "./plan.ts";
+import type { Wake, WokenBy } from "./run_state.ts";
+
+/** How an attempt ended. */
+export type AttemptEnd =
+  /** With an output, as JSON text. */
+  | { readonly kind: "returned"; readonly output: string | undefined }
+  /** The same, and its row is durable. */
+  | { readonly kind: "committed"; readonly output: string | undefined }
+  /** Another runner owns its run. */
+  | { readonly kind: "fenced" }
+  | { readonly kind: "threw"; readonly thrown: unknown }
+  /** The condition of its unit was false. */
+  | { readonly kind: "declined" }
+  /** Its unit continues when it is woken. */
+  | { readonly kind: "suspended"; readonly wake: Wake; readonly reason: string }
+  /** Its unit consists of that many items. */
+  | { readonly kind: "expanded"; readonly items: number };
+
+/** The next try at a unit, or its continuation. */
+export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefined): Attempt {
+  return {
+    unit,
+    number: unit.attempts,
+    wokenBy,
+    stage: "new",
+    slot: -1,
+    next: undefined,
+    startedAt: 0,
+    context: undefined,
+    aborted: undefined,
+    disarm: undefined,
+    isMarked: false,
+    isRecorded: false,
+    progress: undefined,
+    trace: undefined,
+  };
+}
+
+/** The node of the plan that an attempt belongs to. */
+export function nodeOf({ unit }: Pick<Attempt, "unit">): Node {
+  return unit.run.plan.nodes[unit.node]!;
+}

@@ -1,0 +1,125 @@
+/**
+ * The items of a node that expanded. They start in order, a bounded number at once, as soon as the expansion is durable;
+ * each is a unit from its beginning to its end. The node ends with its last item, in the same commit.
+ *
+ * @module
+ */
+import type { Command } from "./machine_protocol.ts";
+import type { ItemPolicy, Plan } from "./plan.ts";
+import { addItems, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
+import { settleNode } from "./settling.ts";
+import { leaveRunning, start } from "./unit_transitions.ts";
+
+/** A node consists of `total` items: records that. */
+export function expand<U extends Unit>(
+  plan: Plan,
+  run: RunState<U>,
+  { unit, items: total }: { readonly unit: U; readonly items: number },
+  commands: Command<U>[],
+): void {
+  if (total === 0) {
+    unit.state = "completed";
+    return settleNode(plan, run, unit, commands);
+  }
+  addItems(run, unit, total);
+  // Ready until its items start, so that the run is not parked before.
+  run.ready++;
+  commands.push({ do: "record", unit });
+}
+
+/** Starts items as far as the limit of their node allows. */
+export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+  const items = run.items!.get(node)!;
+  const { concurrency } = policyOf(plan, node);
+  while (run.phase === "active" && items.isDurable && items.busy < concurrency && !items.isStopped) {
+    const unit = items.ready.shift() ?? nextItem(run, items, node);
+    if (unit === undefined) break;
+    start(run, unit, commands);
+  }
+  concludeItems(plan, run, node, commands);
+}
+
+/** An item has ended: records it, and ends its node or starts what may run in its place. */
+export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+  const items = run.items!.get(unit.node)!;
+  items.open.delete(unit);
+  items.ended++;
+  commands.push({ do: "record", unit });
+  if (unit.state === "failed") {
+    items.failed++;
+    if (policyOf(plan, unit.node).onFailure === "stop" && !items.isStopped) {
+      return stopItems(plan, run, unit.node, commands);
+    }
+  }
+  startItems(plan, run, unit.node, commands);
+}
+
+/** Whether an item could start, were it not for a pause or a shutdown. */
+export function hasStartableItem(plan: Plan, run: RunState): boolean {
+  if (run.items === undefined) return false;
+  for (const [node, items] of run.items) {
+    const isWaiting = items.ready.length > 0 || items.next < items.total;
+    if (isWaiting && !items.isStopped && items.busy < policyOf(plan, node).concurrency) return true;
+  }
+  return false;
+}
+
+/** A failure stops the items of a node: those that run or are suspended are aborted, and no other starts. */
+function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+  const items = run.items!.get(node)!;
+  items.isStopped = true;
+  items.ready.length = 0;
+  for (const unit of items.open) {
+    if (unit.state === "running" || unit.isSuspended) commands.push({ do: "abort", unit });
+    if (unit.state === "running") continue;
+    if (unit.isSuspended) items.busy--;
+    unit.state = "pending";
+    items.open.delete(unit);
+  }
+  concludeItems(plan, run, node, commands);
+}
+
+/** Stops nodes of which an item had failed when their runner died. */
+export function stopFailedNodes<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+  run.items?.forEach(({ failed }, node) => {
+    if (failed > 0 && policyOf(plan, node).onFailure === "stop") stopItems(plan, run, node, commands);
+  });
+}
+
+/** Whether a unit is an item whose node was stopped by the failure of another one. */
+export function isOfStoppedNode(run: RunState, unit: Unit): boolean {
+  return unit.item !== NO_ITEM && run.items!.get(unit.node)!.isStopped;
+}
+
+/** An item of a stopped node has settled without a result: it is not recorded, as if it had not begun. */
+export function dropItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+  if (!leaveRunning(run, unit, "pending")) return;
+  run.items!.get(unit.node)!.open.delete(unit);
+  concludeItems(plan, run, unit.node, commands);
+}
+
+/** Ends the node if all of its items have ended, or if it stops and none runs. */
+function concludeItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+  const items = run.items!.get(node)!;
+  const unit = run.units[node]!;
+  if (unit.state !== "expanded" || items.busy > 0) return;
+  if (!items.isStopped && items.ended < items.total) return;
+  unit.isFailed = items.failed > 0 && policyOf(plan, node).onFailure !== "collect";
+  unit.state = unit.isFailed ? "failed" : "completed";
+  run.items!.delete(node);
+  settleNode(plan, run, unit, commands);
+}
+
+function nextItem<U extends Unit>(run: RunState<U>, items: Items<U>, node: number): U | undefined {
+  while (items.next < items.total && items.restored?.[items.next] === 1) items.next++;
+  if (items.next === items.total) return undefined;
+  const unit = run.newUnit(node, items.next++);
+  items.open.add(unit);
+  return unit;
+}
+
+function policyOf(plan: Plan, node: number): ItemPolicy {
+  const { id, items } = plan.nodes[node]!;
+  if (items === undefined) throw new Error(`Cannot run items of task "${id}": its kind has no items`);
+  return items;
+}

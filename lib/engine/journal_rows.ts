@@ -1,0 +1,63 @@
+import type { JournalRecord, TaskState } from "../store/batch.ts";
+import { nodeOf } from "./attempt.ts";
+import type { Attempt, LiveRecord, LiveUnit } from "./live_run.ts";
+import { hasEnded, NO_ITEM, type UnitState } from "./run_state.ts";
+
+/** The row of a unit as it is now. */
+export function recordOf(unit: LiveUnit, now: number): LiveRecord {
+  return {
+    unit,
+    task: nodeOf({ unit }).id,
+    item: unit.item,
+    step: "",
+    state: storedState(unit.state),
+    attempts: unit.attempts,
+    output: unit.output,
+    failures: unit.failures,
+    reason: unit.reason,
+    startedAt: unit.startedAt,
+    endedAt: hasEnded(unit) ? now : undefined,
+    dueAt: unit.state === "waiting" ? unit.wake?.at : undefined,
+    progress: unit.attempt?.progress,
+    isNew: !unit.isWritten,
+    isExpansion: unit.state === "expanded",
+  };
+}
+
+/** The row of a unit as it will be when its attempt, which is a transaction, is committed with `output`. */
+export function committedRecord({ unit }: Attempt, output: string | undefined, now: number): LiveRecord {
+  return { ...recordOf(unit, now), state: "completed", output, reason: undefined, endedAt: now };
+}
+
+/** The row of a step that has completed. */
+export function stepRecord(attempt: Attempt, name: string, output: string | undefined, now: number): LiveRecord {
+  const { unit, number, startedAt } = attempt;
+  return {
+    unit,
+    task: nodeOf(attempt).id,
+    item: unit.item,
+    step: name,
+    state: "completed",
+    attempts: number,
+    output,
+    failures: [],
+    reason: undefined,
+    startedAt,
+    endedAt: now,
+    dueAt: undefined,
+    progress: undefined,
+    // Steps in the journal were loaded with the run, and no step is recorded twice.
+    isNew: true,
+    isExpansion: false,
+  };
+}
+
+/** Whether a row is that of a task itself, not of one of its items or steps. */
+export function isOfTask({ item, step }: JournalRecord): boolean {
+  return item === NO_ITEM && step === "";
+}
+
+/** A node that waits for its items runs, as far as the journal is concerned. */
+function storedState(state: UnitState): TaskState {
+  return state === "expanded" ? "running" : state;
+}

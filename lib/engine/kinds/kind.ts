@@ -1,0 +1,35 @@
+import type { TransactionVerdict } from "../../store/port.ts";
+import type { AttemptEnd } from "../attempt.ts";
+import type { Attempt } from "../live_run.ts";
+
+/** What kinds need of the engine. */
+export interface KindPort {
+  /** The largest output, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** Calls code of the user on behalf of an attempt: inside its trace. */
+  readonly call: <T>(attempt: Attempt, code: () => T) => T;
+  /** Runs `body` in a transaction that also records the output it returns, as JSON text. */
+  readonly transact: (
+    attempt: Attempt,
+    body: (tx: unknown) => Promise<string | undefined>,
+  ) => Promise<TransactionVerdict>;
+}
+
+/**
+ * What the units of one kind of task do. An attempt has two parts, so that a body that returns at once costs no promise:
+ * `call` calls the user's code, and `end` turns its value into the end of the attempt.
+ */
+export interface Kind<Value = unknown> {
+  /**
+   * Calls the user's code; returns its value or a promise of it.
+   *
+   * @throws Whatever that throws: then the attempt has failed.
+   */
+  call(attempt: Attempt, port: KindPort): Value | PromiseLike<Value>;
+  /**
+   * How the attempt ends, given the value: with an output, as a unit that waits, or as one that expands into items.
+   *
+   * @throws What makes the attempt fail.
+   */
+  end(attempt: Attempt, value: Value, port: KindPort): AttemptEnd;
+}

@@ -1,0 +1,29 @@
+import type { JournalRecord, TaskState } from "../store/batch.ts";
+import type { Plan } from "./plan.ts";
+import type { RecordedUnit, UnitState } from "./run_state.ts";
+
+/** What the rows of a journal say of units, in the terms of the state machine. */
+export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): RecordedUnit[] {
+  const units: RecordedUnit[] = [];
+  for (const record of journal) {
+    const node = plan.numbers.get(record.task);
+    if (node === undefined || record.step !== "") continue;
+    const state = restoredState(record.state);
+    units.push({
+      node,
+      item: record.item,
+      state,
+      // The attempt that was under way when the runner died does not count.
+      attempts: state === "running" ? record.attempts - 1 : record.attempts,
+      wake: record.dueAt === undefined ? undefined : { at: record.dueAt },
+      reason: record.reason,
+      items: undefined,
+    });
+  }
+  return units;
+}
+
+/** No row says `cancelled`; one that did would be of a task to run again. */
+function restoredState(state: TaskState): UnitState {
+  return state === "cancelled" ? "pending" : state;
+}

@@ -1,0 +1,81 @@
+import { ShutdownError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { afterFailure } from "./after_failure.ts";
+import { type AttemptEnd, nodeOf } from "./attempt.ts";
+import type { Emitter } from "./emitter.ts";
+import { toErrorRecord, withFailure } from "./error_record.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
+import type { MachineEvent } from "./machine_protocol.ts";
+
+/** What settling an attempt needs of the engine. */
+export interface SettlePort {
+  /** Passes an event to the state machine and carries out its commands. */
+  readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
+  /** The end of a unit is durable; its last attempt took that long. */
+  readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
+  /** Another runner owns the run. */
+  readonly lose: (run: LiveRun) => void;
+  /** Receives retries and deferrals. */
+  readonly events: Emitter;
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly now: () => number;
+  /** In [0, 1), for jitter. */
+  readonly random: () => number;
+}
+
+/** Turns the end of an attempt into an event of its run. */
+export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePort): void {
+  const { unit } = attempt;
+  const { run } = unit;
+  switch (end.kind) {
+    case "returned":
+    case "committed":
+      attempt.isRecorded = end.kind === "committed";
+      unit.output = end.output;
+      port.apply(run, { type: "completed", unit });
+      // Not if the run was over by then.
+      if (attempt.isRecorded && unit.state === "completed") port.durable(unit, port.now() - attempt.startedAt);
+      return;
+    case "suspended":
+      return port.apply(run, { type: "suspended", unit, wake: end.wake, reason: end.reason });
+    case "expanded":
+      return port.apply(run, { type: "expanded", unit, items: end.items });
+    case "fenced":
+      return port.lose(run);
+    case "declined":
+      return port.apply(run, { type: "conditionFailed", unit });
+    case "threw":
+      return threw(attempt, end.thrown, port);
+  }
+}
+
+function threw(attempt: Attempt, thrown: unknown, { apply, events, logger, now, random }: SettlePort): void {
+  const { unit } = attempt;
+  const { run } = unit;
+  if (attempt.aborted?.reason instanceof ShutdownError) return apply(run, { type: "abandoned", unit });
+  if (run.closing !== undefined) return apply(run, { type: "failed", unit, retryAt: undefined });
+  const { id, task } = nodeOf(attempt);
+  const next = afterFailure(task.retry, attempt.number, thrown, random, logger);
+  if (next.kind === "defer") {
+    const at = now() + next.delayMs;
+    events.deferred(attempt, at);
+    return apply(run, { type: "deferred", unit, wake: { at } });
+  }
+  const failure = {
+    taskId: id,
+    attempt: attempt.number,
+    error: toErrorRecord(thrown),
+    // The row has the times of the latest attempt only.
+    startedAt: attempt.startedAt,
+    endedAt: now(),
+  };
+  unit.failures = withFailure(unit.failures, failure);
+  if (next.kind === "fail") {
+    unit.thrown = thrown;
+    return apply(run, { type: "failed", unit, retryAt: undefined });
+  }
+  const retryAt = now() + next.delayMs;
+  events.retrying(attempt, failure.error, retryAt);
+  apply(run, { type: "failed", unit, retryAt });
+}

@@ -1,0 +1,258 @@
+/**
+ * Runs attempts in a bounded number of slots. This is the only place where a body is called. Whatever it throws ends its
+ * own attempt and nothing else.
+ *
+ * Slots are given to runs in turn: a run with ten thousand ready units delays another run by one body, not by ten
+ * thousand. Short bodies let the event loop turn every few milliseconds.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import type { TaskArguments } from "../definition/context.ts";
+import { TaskTimeoutError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import { type AttemptEnd, nodeOf } from "./attempt.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
+import { type ContextPort, createContext } from "./attempt_context.ts";
+import type { KindPort } from "./kinds/kind.ts";
+import { createRing } from "./ring.ts";
+import { kinds } from "./kinds/kinds.ts";
+import { NO_ITEM } from "./run_state.ts";
+import type { TracedEnd } from "./tracing.ts";
+import { argumentsOf } from "./unit_arguments.ts";
+
+/** Bodies that return at once may run so long before the event loop turns. */
+const LONGEST_TURN_MS = 10;
+
+/** Slots for attempts. */
+export interface TaskSlots {
+  /** Attempts that run. */
+  readonly active: readonly Attempt[];
+  /** How many attempts wait for a slot. */
+  readonly queued: number;
+  /** Runs an attempt as soon as there is a slot. */
+  queue(attempt: Attempt): void;
+  /** Aborts the signal of an attempt; its slot stays taken until the body settles. */
+  abort(attempt: Attempt, reason: unknown): void;
+  /** Ends an attempt for the engine: releases its slot, and ignores whatever its body still returns. */
+  drop(attempt: Attempt): void;
+}
+
+/** What slots need of the engine. */
+export interface TaskSlotsOptions extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "transact"> {
+  /** How many attempts run at once. */
+  readonly concurrency: number;
+  /** Runs time-outs. */
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Called before the body of an attempt. */
+  readonly began: (attempt: Attempt) => void;
+  /** Called when the condition of a unit is true; resolves once that is durable. */
+  readonly conditionPassed: (unit: LiveUnit) => Promise<void>;
+  /** Called once for each attempt that was not dropped. */
+  readonly ended: (attempt: Attempt, end: AttemptEnd) => void;
+}
+
+/** Slots for `concurrency` attempts. */
+export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
+  const active: Attempt[] = [];
+  const runs = createRing<LiveRun>();
+  let queued = 0;
+  let isPumping = false;
+  let turnEndsAt: number | undefined;
+  let isTurnOver = false;
+  const port: KindPort = {
+    maxPayloadBytes: options.maxPayloadBytes,
+    call: ({ trace }, code) => trace === undefined ? code() : trace.within(code),
+    transact: (attempt, body) =>
+      options.transact(attempt, (tx) => {
+        // The time-out was cleared by a commit that was under way and failed.
+        arm(attempt);
+        return body(tx);
+      }),
+  };
+  return {
+    active,
+    get queued() {
+      return queued;
+    },
+    queue(attempt) {
+      attempt.stage = "queued";
+      enqueue(attempt);
+      queued++;
+      pump();
+    },
+    abort(attempt, reason) {
+      attempt.aborted ??= { reason };
+      attempt.context?.abort(reason);
+    },
+    drop(attempt) {
+      if (attempt.stage === "over") return;
+      if (attempt.stage === "queued") queued--;
+      leave(attempt);
+      attempt.trace?.ended({ kind: "aborted", reason: attempt.aborted?.reason });
+      pump();
+    },
+  };
+
+  function enqueue(attempt: Attempt): void {
+    const { run } = attempt.unit;
+    if (run.lastQueued === undefined) {
+      run.firstQueued = attempt;
+      runs.push(run);
+    } else run.lastQueued.next = attempt;
+    run.lastQueued = attempt;
+  }
+
+  /** The next attempt of the run whose turn it is; that run then goes to the end of the line. */
+  function dequeue(): Attempt {
+    const run = runs.shift()!;
+    const attempt = run.firstQueued!;
+    run.firstQueued = attempt.next;
+    attempt.next = undefined;
+    if (run.firstQueued === undefined) run.lastQueued = undefined;
+    else runs.push(run);
+    return attempt;
+  }
+
+  function pump(): void {
+    if (isPumping || isTurnOver) return;
+    isPumping = true;
+    fill();
+    isPumping = false;
+  }
+
+  // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
+  function fill(): void {
+    while (queued > 0 && active.length < options.concurrency && !isTurnOver) {
+      const attempt = dequeue();
+      // A dropped attempt is skipped when it is its turn.
+      if (attempt.stage === "queued") launch(attempt);
+    }
+  }
+
+  function launch(attempt: Attempt): void {
+    const { id, task } = nodeOf(attempt);
+    const { run } = attempt.unit;
+    queued--;
+    attempt.stage = "running";
+    attempt.startedAt = options.now();
+    watchTurn(attempt.startedAt);
+    attempt.slot = active.push(attempt) - 1;
+    attempt.trace = run.trace?.attempt({ taskId: id, kind: task.kind, attempt: attempt.number });
+    options.began(attempt);
+    attempt.context = createContext(attempt, options);
+    arm(attempt);
+    if (task.when === undefined || attempt.unit.conditionPassed || attempt.unit.item !== NO_ITEM) return call(attempt);
+    void evaluateCondition(attempt, task.when);
+  }
+
+  /** Ends the turn of the event loop if bodies have had it for long enough. */
+  function watchTurn(now: number): void {
+    if (turnEndsAt === undefined) {
+      turnEndsAt = now + LONGEST_TURN_MS;
+      setImmediate(() => {
+        turnEndsAt = undefined;
+        if (!isTurnOver) return;
+        isTurnOver = false;
+        pump();
+      });
+    } else if (now >= turnEndsAt) isTurnOver = true;
+  }
+
+  function call(attempt: Attempt): void {
+    const kind = kinds[nodeOf(attempt).task.kind];
+    let value: unknown;
+    try {
+      value = kind.call(attempt, port);
+      if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port));
+    } catch (thrown) {
+      return finish(attempt, { kind: "threw", thrown });
+    }
+    Promise.resolve(value).then(
+      (known) => attempt.stage === "running" && finish(attempt, endOf(attempt, known)),
+      (thrown) => finish(attempt, { kind: "threw", thrown }),
+    );
+  }
+
+  function endOf(attempt: Attempt, value: unknown): AttemptEnd {
+    try {
+      return kinds[nodeOf(attempt).task.kind].end(attempt, value, port);
+    } catch (thrown) {
+      return { kind: "threw", thrown };
+    }
+  }
+
+  async function evaluateCondition(attempt: Attempt, when: (args: TaskArguments) => unknown): Promise<void> {
+    try {
+      const args = argumentsOf(attempt);
+      if (!await port.call(attempt, () => when(args))) return finish(attempt, { kind: "declined" });
+      if (attempt.stage !== "running") return;
+      await options.conditionPassed(attempt.unit);
+    } catch (thrown) {
+      return finish(attempt, { kind: "threw", thrown });
+    }
+    if (attempt.stage !== "running") return;
+    // The run was cancelled or stopped meanwhile: nothing new starts.
+    if (attempt.aborted !== undefined) return finish(attempt, { kind: "threw", thrown: attempt.aborted.reason });
+    call(attempt);
+  }
+
+  /** Sets the time-out of a running attempt, unless it is set. */
+  function arm(attempt: Attempt): void {
+    const { timeoutMs } = nodeOf(attempt).task;
+    if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
+    const leftMs = Math.max(0, attempt.startedAt + timeoutMs - options.now());
+    attempt.disarm = options.clock.after(leftMs, () => expire(attempt, timeoutMs));
+  }
+
+  function expire(attempt: Attempt, timeoutMs: number): void {
+    if (attempt.stage !== "running") return;
+    const error = new TaskTimeoutError(nodeOf(attempt).id, timeoutMs);
+    attempt.aborted ??= { reason: error };
+    attempt.context?.abort(error);
+    finish(attempt, { kind: "threw", thrown: error });
+  }
+
+  function finish(attempt: Attempt, end: AttemptEnd): void {
+    if (attempt.stage !== "running") return;
+    leave(attempt);
+    attempt.trace?.ended(tracedEnd(attempt, end));
+    options.ended(attempt, end);
+    pump();
+  }
+
+  function leave(attempt: Attempt): void {
+    attempt.stage = "over";
+    attempt.disarm?.();
+    if (attempt.slot < 0) return;
+    const last = active.pop()!;
+    if (last !== attempt) active[last.slot = attempt.slot] = last;
+    attempt.slot = -1;
+  }
+}
+
+function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
+  switch (end.kind) {
+    case "returned":
+    case "committed":
+    case "suspended":
+    case "expanded":
+      return { kind: "completed" };
+    case "declined":
+      return { kind: "skipped" };
+    case "fenced":
+      return { kind: "aborted", reason: aborted?.reason };
+    case "threw":
+      // A time-out is the attempt's own end; whatever else aborts it concerns its run.
+      return aborted === undefined || aborted.reason instanceof TaskTimeoutError
+        ? { kind: "failed", thrown: end.thrown }
+        : { kind: "aborted", reason: aborted.reason };
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,177 @@
+/** Units that wait and units that expand, in examples: an event, and the commands it returns. */
+import { assertEquals } from "@std/assert";
+import type { ItemPolicy } from "../../lib/engine/plan.ts";
+import { newRunState, Unit } from "../../lib/engine/run_state.ts";
+import { advance } from "../../lib/engine/machine.ts";
+import { planOf } from "../../lib/engine/plan.ts";
+import { dynamicWorkflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { type ExampleTask, recorded, started } from "./driven_machine.ts";
+
+test("a suspended unit is recorded, waits, and continues without another attempt", () => {
+  const run = started([{ id: "a" }]);
+  const suspended = { type: "suspended", unit: run.unit("a"), wake: { at: 50 }, reason: "sleep" } as const;
+  assertEquals(run.tell(suspended), ["record a", "wait a until 50", "park until 50"]);
+  assertEquals(run.woken("a"), ["continue a by time"]);
+  assertEquals(run.attempts("a"), 1);
+  assertEquals(run.completed("a"), ["record a", "end completed"]);
+});
+
+test("a wait without a time parks the run until something arrives", () => {
+  const run = started([{ id: "a" }]);
+  const suspended = { type: "suspended", unit: run.unit("a"), wake: { message: true }, reason: "event" } as const;
+  assertEquals(run.tell(suspended), ["record a", "wait a for ever", "park for ever"]);
+  assertEquals(run.woken("a", "message"), ["continue a by message"]);
+});
+
+test("a run is parked until the only time there is, whatever else it waits for", () => {
+  const run = started([{ id: "a" }, { id: "b" }]);
+  run.tell({ type: "suspended", unit: run.unit("a"), wake: { child: true }, reason: "child" });
+  assertEquals(run.failed("b", 20), ["record b", "wait b until 20", "park until 20"]);
+});
+
+test("what wakes a unit while the run is paused is waited for again when it is resumed", () => {
+  const run = started([{ id: "a" }, { id: "b" }]);
+  run.tell({ type: "suspended", unit: run.unit("a"), wake: { message: true }, reason: "event" });
+  run.tell({ type: "paused" });
+  assertEquals(run.woken("a", "message"), []);
+  assertEquals(run.tell({ type: "resumed" }), ["wait a for ever"]);
+});
+
+test("a continuation that is given up leaves its unit waiting", () => {
+  const run = started([{ id: "a" }, { id: "b" }]);
+  run.tell({ type: "suspended", unit: run.unit("a"), wake: { at: 9, message: true }, reason: "event" });
+  run.woken("a");
+  run.tell({ type: "paused" });
+  assertEquals(run.abandoned("a"), []);
+  assertEquals(run.tell({ type: "resumed" }), ["wait a until 9"]);
+});
+
+test("an attempt that waits for a permit starts with it, and the wait does not count", () => {
+  const run = started([{ id: "a" }]);
+  const deferred = { type: "deferred", unit: run.unit("a"), wake: { permit: true } } as const;
+  assertEquals(run.tell(deferred), ["record a", "wait a for ever", "park for ever"]);
+  assertEquals(run.woken("a", "permit"), ["start a"]);
+  assertEquals(run.attempts("a"), 1);
+});
+
+test("items start when the expansion is durable, no more at once than the limit", () => {
+  const run = started(mapThen("finish", 2));
+  assertEquals(run.expanded("m", 3), ["record m"]);
+  assertEquals(run.durable("m"), ["start m/0", "start m/1"]);
+  assertEquals(run.completed("m/1"), ["record m/1", "start m/2"]);
+});
+
+test("the node ends with its last item, in the same commit, and only then its dependents start", () => {
+  const run = started(mapThen("finish", 2));
+  run.expanded("m", 2);
+  run.durable("m");
+  assertEquals(run.completed("m/0"), ["record m/0"]);
+  assertEquals(run.completed("m/1"), ["record m/1", "record m"]);
+  assertEquals(run.durable("m/1"), []);
+  assertEquals(run.durable("m"), ["start after"]);
+});
+
+test("a node without items completes at once", () => {
+  const run = started(mapThen("stop", 2));
+  assertEquals(run.expanded("m", 0), ["record m"]);
+  assertEquals(run.durable("m"), ["start after"]);
+});
+
+test('"stop" aborts the other items, starts no more, and fails the node when they have settled', () => {
+  const run = started(mapThen("stop", 2));
+  run.expanded("m", 4);
+  run.durable("m");
+  assertEquals(run.failed("m/0"), ["record m/0", "abort m/1"]);
+  assertEquals(run.failed("m/1"), ["record m", "record after", "end failed"]);
+});
+
+test('"stop" keeps the result of an item that completes in spite of the abort', () => {
+  const run = started(mapThen("stop", 2));
+  run.expanded("m", 4);
+  run.durable("m");
+  run.failed("m/0");
+  assertEquals(run.completed("m/1"), ["record m/1", "record m", "record after", "end failed"]);
+});
+
+test('"finish" runs every item and then fails', () => {
+  const run = started(mapThen("finish", 1));
+  run.expanded("m", 2);
+  run.durable("m");
+  assertEquals(run.failed("m/0"), ["record m/0", "start m/1"]);
+  assertEquals(run.completed("m/1"), ["record m/1", "record m", "record after", "end failed"]);
+});
+
+test('"collect" never fails', () => {
+  const run = started(mapThen("collect", 1));
+  run.expanded("m", 1);
+  run.durable("m");
+  assertEquals(run.failed("m/0"), ["record m/0", "record m"]);
+  assertEquals(run.durable("m"), ["start after"]);
+});
+
+test("an item between two attempts releases its place, and goes on before new items", () => {
+  const run = started(mapThen("finish", 1));
+  run.expanded("m", 3);
+  run.durable("m");
+  assertEquals(run.failed("m/0", 50), ["record m/0", "wait m/0 until 50", "start m/1"]);
+  assertEquals(run.woken("m/0"), []);
+  assertEquals(run.completed("m/1"), ["record m/1", "start m/0"]);
+});
+
+test("a suspended item keeps its place", () => {
+  const run = started(mapThen("finish", 1));
+  run.expanded("m", 2);
+  run.durable("m");
+  const suspended = { type: "suspended", unit: run.unit("m/0"), wake: { child: true }, reason: "child" } as const;
+  assertEquals(run.tell(suspended), ["record m/0", "wait m/0 for ever", "park for ever"]);
+});
+
+test("a restored node goes on with the items that have not ended, those in flight first", () => {
+  const journal = [
+    { ...recorded(0, "expanded"), items: 4 },
+    recorded(0, "completed", 0),
+    recorded(0, "running", 2),
+  ];
+  const run = started(mapThen("finish", 2), undefined, journal);
+  assertEquals(run.commands, ["start m/2", "start m/1"]);
+  assertEquals(run.completed("m/1"), ["record m/1", "start m/3"]);
+});
+
+test("a restored node of which an item had failed stops once more", () => {
+  const journal = [{ ...recorded(0, "expanded"), items: 4 }, recorded(0, "failed", 0), recorded(0, "running", 1)];
+  const run = started(mapThen("stop", 2), undefined, journal);
+  assertEquals(run.commands, ["record m", "record after", "end failed"]);
+});
+
+test("a paused run starts no items, and starts them when it is resumed", () => {
+  const run = started(mapThen("finish", 1));
+  run.expanded("m", 2);
+  run.durable("m");
+  run.tell({ type: "paused" });
+  assertEquals(run.completed("m/0"), ["record m/0", "release"]);
+  assertEquals(run.tell({ type: "resumed" }), ["start m/1"]);
+});
+
+test("a million items are units only while they run", () => {
+  const plan = planOf(dynamicWorkflow({ name: "large", tasks: [{ id: "m", run: () => null }] }));
+  const policy: ItemPolicy = { concurrency: 100, onFailure: "finish" };
+  const large = { ...plan, nodes: plan.nodes.map((node) => ({ ...node, items: policy })) };
+  const run = newRunState(large, (node, item) => new Unit(large, node, item));
+  advance(large, run, { type: "started" });
+  advance(large, run, { type: "expanded", unit: run.units[0]!, items: 1_000_000 });
+  let running = advance(large, run, { type: "durable", unit: run.units[0]! });
+  let most = 0;
+  let ended = 0;
+  while (running.length > 0) {
+    most = Math.max(most, run.items?.get(0)?.open.size ?? 0);
+    const units = running.flatMap((command) => command.do === "start" ? [command.unit] : []);
+    running = units.flatMap((unit) => advance(large, run, { type: "completed", unit }));
+    ended += units.length;
+  }
+  assertEquals({ most, ended, phase: run.phase }, { most: 100, ended: 1_000_000, phase: "ended" });
+});
+
+function mapThen(onFailure: ItemPolicy["onFailure"], concurrency: number): ExampleTask[] {
+  return [{ id: "m", items: { onFailure, concurrency } }, { id: "after", after: ["m"] }];
+}

@@ -1,0 +1,78 @@
+/** How runs share a runner: its slots, its event loop and the async context of whoever called it. */
+import { assert, assertEquals } from "@std/assert";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setImmediate } from "node:timers";
+import { dynamicWorkflow, unchecked, workflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { open } from "./open.ts";
+
+test("a run with many ready tasks delays another run by one body, not by all of its own", async () => {
+  const order: string[] = [];
+  const body = (name: string) => async (): Promise<void> => {
+    order.push(name);
+    await Promise.resolve();
+  };
+  const large = dynamicWorkflow({
+    name: "large",
+    tasks: Array.from({ length: 60 }, (_, number) => ({ id: `t${number}`, run: body("large") })),
+  });
+  const small = workflow("small").task("only", { run: body("small") });
+  await using opened = await open([large, small], { concurrency: 1 });
+  const [first, second] = [opened.runner.execute(large), opened.runner.execute(small)];
+  await opened.clock.until(Promise.all([first, second]));
+  assert(order.indexOf("small") <= 2, `the small run was number ${order.indexOf("small") + 1} of ${order.length}`);
+});
+
+test("short bodies let the event loop turn", async () => {
+  const busy = workflow("busy", { input: unchecked<number>() }).task("spin", {
+    run() {
+      for (const until = performance.now() + 2; performance.now() < until;);
+    },
+  });
+  await using opened = await open([busy]);
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  const runs = await opened.runner.startMany(busy, Array.from({ length: 300 }, (_, number) => number));
+  count();
+  await opened.clock.until(Promise.all(runs.map((run) => run.result())));
+  isOver = true;
+  // 300 bodies of 2 ms, in turns of about 10 ms.
+  assert(turns >= 30, `the event loop turned ${turns} times`);
+});
+
+test("a body sees the async context of no caller, whichever started or woke its run", async () => {
+  const user = new AsyncLocalStorage<string>();
+  const seen: (string | undefined)[] = [];
+  const look = (): void => void seen.push(user.getStore());
+  const flow = workflow("flow", { input: unchecked<string>() })
+    .task("first", {
+      async run({ ctx }) {
+        look();
+        await ctx.step("one", () => 1);
+        if (ctx.attempt === 1) throw new Error("once more");
+      },
+      retry: { attempts: 2, delay: 5 },
+    })
+    .task("second", { after: ["first"], when: () => (look(), true), run: look, onSuccess: look });
+  await using opened = await open([flow], { onEvent: look });
+  // Now the runner is idle, and only the callers make it do something.
+  await opened.clock.until(opened.runner.execute(flow, "nobody"));
+  const ends = ["alice", "bob", "carol"].map((name) => user.run(name, () => opened.runner.execute(flow, name)));
+  await opened.clock.until(Promise.all(ends));
+  assertEquals([...new Set(seen)], [undefined]);
+});
+
+test("a body's own async context stays its own", async () => {
+  const user = new AsyncLocalStorage<string>();
+  const seen = new Map<string, string | undefined>();
+  const flow = workflow("flow", { input: unchecked<string>() })
+    .task("first", { run: ({ input, ctx }) => user.run(input, () => ctx.step("one", () => user.getStore() ?? "none")) })
+    .task("second", { after: ["first"], run: ({ input }) => void seen.set(input, user.getStore()) });
+  await using opened = await open([flow]);
+  await opened.clock.until(Promise.all(["a", "b"].map((name) => opened.runner.execute(flow, name))));
+  assertEquals([...seen], [["a", undefined], ["b", undefined]]);
+});
