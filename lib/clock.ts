@@ -2,8 +2,13 @@ import { clearTimeout, setTimeout } from "node:timers";
 
 /** Time as the engine sees it; tests replace it with one they move by hand. */
 export interface Clock {
-  /** Milliseconds since the epoch, whole. */
+  /** Milliseconds since the epoch, whole. The clock of a machine can be set forward or backward. */
   now(): number;
+  /**
+   * Milliseconds since some moment of the past; never goes back. Durations are differences of it. It may stand still
+   * while the machine is suspended. @default {now}
+   */
+  monotonic?(): number;
   /**
    * Calls `fire` once after `ms` milliseconds; the answer takes it back.
    * A `background` timer does not keep the process alive.
@@ -22,6 +27,7 @@ const LONGEST_TIMER_MS = 2_147_483_647;
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(ms, fire, background = false) {
     // What is overdue fires in the next turn; a runtime may complain of a time that is negative.
     let timer = sleep(Math.max(0, ms));
@@ -38,3 +44,8 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/** The monotonic time of a clock. */
+export function monotonicOf(clock: Clock): () => number {
+  return clock.monotonic ?? clock.now;
+}

@@ -200,15 +200,18 @@ export class RunTimeoutError extends SluiceError {
   }
 }
 
-/** The run belongs to another runner by now: whatever this one still does for it is not recorded. */
+/**
+ * The runner's lease expired while it held the run: another runner owns the run, or may own it at any moment. Nothing
+ * that the aborted body still does is recorded.
+ */
 export class LeaseLostError extends SluiceError {
   /** Names the class. */
   override name = "LeaseLostError";
   /** The run. */
   readonly runId: string;
-  /** A run that was taken over. */
+  /** A run that is no longer owned. */
   constructor(runId: string) {
-    super("lease_lost", `Run "${runId}" was taken over by another runner: this one's lease had expired`);
+    super("lease_lost", `Run "${runId}" is no longer owned by this runner: its lease expired`);
     this.runId = runId;
   }
 }

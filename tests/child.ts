@@ -39,8 +39,25 @@ export interface Child extends AsyncDisposable {
  */
 export function spawn(script: string, args: readonly string[] = [], env: Record<string, string> = {}): Child {
   const path = fileURLToPath(new URL(script, import.meta.url));
+  return spawnRuntime([path, ...args], { env });
+}
+
+/**
+ * The same for a script anywhere, which the runtime starts anew whenever the script changes (`--watch`): in the same
+ * process, with the same process id.
+ */
+export function spawnWatched(path: string, args: readonly string[] = []): Child {
+  const config = fileURLToPath(new URL("../deno.json", import.meta.url));
+  const watch = "Deno" in globalThis ? ["--watch", "--config", config] : ["--watch", "--no-clear-screen"];
+  return spawnRuntime([path, ...args], { watch });
+}
+
+function spawnRuntime(
+  [path, ...args]: readonly string[],
+  { watch = [], env = {} }: { readonly watch?: readonly string[]; readonly env?: Record<string, string> },
+): Child {
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
-  const child = spawnProcess(process.execPath, [...runtime, path, ...args], {
+  const child = spawnProcess(process.execPath, [...runtime, ...watch, path!, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -91,7 +108,7 @@ export function spawn(script: string, args: readonly string[] = [], env: Record<
     for (;;) {
       const found = await line();
       if (found === undefined) {
-        throw new Error(`${script} ended without printing "${text}"\n${output.stdout}\n${output.stderr}`);
+        throw new Error(`${path} ended without printing "${text}"\n${output.stdout}\n${output.stderr}`);
       }
       if (found.includes(text)) return found;
     }

@@ -49,6 +49,8 @@ export interface Executor {
   obey(orders: readonly StandingOrder[]): void;
   /** Gives up all runs: they are another runner's. */
   loseAll(): void;
+  /** Starts queued bodies: the lease holds again. */
+  resume(): void;
   /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back what is left. */
   drain(timeoutMs: number): Promise<void>;
 }
@@ -113,6 +115,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     loseAll() {
       for (const run of [...runs.values()]) lose(run);
     },
+    resume: slots.resume,
     drain,
   };
 

@@ -18,6 +18,8 @@ export interface ExecutorOptions {
   readonly logger: Logger;
   /** Bodies at once. */
   readonly concurrency: number;
+  /** Whether a body may start: the runner's lease holds. */
+  readonly canStart: () => boolean;
   /** The largest output, in bytes of JSON. */
   readonly maxPayloadBytes: number;
   /** In [0, 1), for jitter. */

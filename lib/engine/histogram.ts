@@ -25,7 +25,8 @@ export function createObservations(bounds: readonly number[]): Observations {
       let at = 0;
       while (at < bounds.length && value > bounds[at]!) at++;
       counts[at]!++;
-      sum += value;
+      // A wall clock that is set back in between makes a duration negative.
+      sum += Math.max(0, value);
     },
     histogram() {
       let count = 0;

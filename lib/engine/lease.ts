@@ -1,165 +1,202 @@
 /**
- * A runner's sign of life, and what it does about those who give none.
+ * The lease of this runner: its row in `runners`, renewed three times within the lease.
  *
- * One row for each runner is renewed three times within its lease. A runner whose row is gone was taken for dead: its
- * runs are another's by now, and it goes on as a new one. Those whose lease is over, or whose process this host knows
- * to be dead, lose their runs to whoever looks first; there is no leader.
+ * The store decides when a lease has expired, by its own clock. The runner must know earlier: it counts by the monotonic
+ * clock from the moment at which it sent the last renewal that succeeded, and gives its runs up a sixth of the lease
+ * before the store may give them to another runner. The states are:
+ *
+ * - *held*: bodies start, runs are claimed.
+ * - *in doubt*: the deadline has passed while this process stood still (SIGSTOP, a blocked event loop), or the wall
+ *   clock says that the machine was suspended. Nothing starts until a renewal confirms that the runs are still owned.
+ * - *lost*: no renewal succeeded in time. Bodies are aborted, runs are dropped from memory. Once the store answers
+ *   again, the runner hands back what it still owns there, without counting an attempt or a crash, and registers anew
+ *   under another id.
  *
  * @module
  */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Recovery, RunnerCard, RunnerRow, StandingOrder, Store } from "../store/port.ts";
-import { isDeadNeighbour } from "./host.ts";
+import type { RunnerCard, StandingOrder, Store } from "../store/port.ts";
+import type { Moment, Standstill } from "./standstill.ts";
 
-/** How often a runner looks for dead ones, if the store says nothing else. */
-const WATCH_MS = 1_000;
-/** Runs taken from dead runners in one transaction. */
-const RECOVER_AT_ONCE = 500;
-
-/** A runner's place among the others. */
+/** This runner's lease. */
 export interface Lease {
-  /** Its number; another one after it was taken for dead. */
+  /** The runner's id; another one after its lease was lost. */
   readonly runner: number;
-  /** Looks for standing orders now. */
+  /** Whether the lease certainly holds. Only then may a body start or a run be claimed. */
+  isHeld(): boolean;
+  /** Whether what was claimed or inserted for a runner id is owned by this runner: not after that lease was lost. */
+  owns(runner: number): boolean;
+  /** Renews the lease now. */
+  renew(): Promise<void>;
+  /** Reads standing orders now. */
   checkOrders(): Promise<void>;
-  /** Takes over from dead runners now. */
-  recover(): Promise<void>;
-  /** Ends its timers and gives the row back. */
+  /** Stops renewing, hands back what the runner owns and deletes its row. */
   leave(): Promise<void>;
 }
 
 /** What a lease needs of its runner. */
 export interface LeaseOptions {
-  /** Where runners are known. */
   readonly store: Store;
-  /** Timers run on it. */
   readonly clock: Clock;
-  /** Where messages go. */
   readonly logger: Logger;
-  /** What the runner tells of itself. */
+  /** How the runner is registered. */
   readonly card: RunnerCard;
-  /** How long it is believed alive. */
   readonly leaseMs: number;
-  /** A run is given up after so many runners died with it. */
-  readonly recoveryLimit: number;
+  readonly standstill: Standstill;
   /** Orders that stand for its runs. */
   readonly ordered: (orders: readonly StandingOrder[]) => void;
-  /** Its runs are no longer its own. */
+  /** Its runs must be dropped from memory. */
   readonly lost: () => void;
-  /** Runs of dead runners can be claimed, or were given up. */
-  readonly recovered: (recovery: Recovery) => void;
+  /** Resolves when what its runs had to write is written, or soon after. */
+  readonly written: () => Promise<void>;
+  /** The lease holds again after it was in doubt or lost. */
+  readonly confirmed: () => void;
 }
 
-/** Joins the runners of a store. */
+/** Registers a runner. */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-  const { store, clock, logger, leaseMs } = options;
+  const { store, clock, logger, leaseMs, standstill } = options;
+  const { moment } = standstill;
+  const renewalMs = Math.floor(leaseMs / 3);
+  const marginMs = Math.ceil(leaseMs / 6);
+  const usableMs = leaseMs - marginMs;
+  /** When the last renewal that succeeded was sent. */
+  let confirmedAt = moment();
   let runner = await store.join(options.card, leaseMs);
   let isOver = false;
-  let isFirstLook = true;
-  let renewAt = 0;
+  let isLost = false;
+  let isInDoubt = false;
   let renewing: Promise<void> | undefined;
   let cancelRenewal = () => {};
-  let cancelWatch = () => {};
+  let cancelDeadline = () => {};
   scheduleRenewal();
-  scheduleWatch();
+  scheduleDeadline();
   return {
     get runner() {
       return runner;
     },
+    isHeld,
+    owns: (id) => id === runner && !isLost && !isOver,
+    renew,
     checkOrders,
-    recover,
     async leave() {
       isOver = true;
       cancelRenewal();
-      cancelWatch();
-      // It may be about to get another number.
+      cancelDeadline();
+      // It may be about to register under another id.
       await renewing?.catch(() => {});
       await store.leave(runner);
     },
   };
 
+  function isHeld(): boolean {
+    if (isLost || isOver) return false;
+    if (standstill.since(confirmedAt) < usableMs) return true;
+    doubt();
+    return false;
+  }
+
+  function doubt(): void {
+    isInDoubt = true;
+    void renew();
+  }
+
   function scheduleRenewal(): void {
     if (isOver) return;
-    const ms = Math.floor(leaseMs / 3);
-    renewAt = clock.now() + ms;
-    cancelRenewal = clock.after(ms, renew);
+    const sleptFrom = moment();
+    cancelRenewal = clock.after(renewalMs, () => {
+      reportLateness(sleptFrom);
+      void renew().then(scheduleRenewal);
+    });
   }
 
-  function scheduleWatch(): void {
-    // Not rarer than its own lease: who asks for a short one wants to wait as shortly for the others'.
-    if (!isOver) cancelWatch = clock.after(Math.min(store.patrolMs ?? WATCH_MS, leaseMs), watchOnce);
-  }
-
-  async function renew(): Promise<void> {
-    const lateMs = clock.now() - renewAt;
+  function reportLateness(sleptFrom: Moment): void {
+    standstill.record(standstill.since(sleptFrom) - renewalMs);
+    const lateMs = Math.round(moment().monotonic - sleptFrom.monotonic - renewalMs);
     if (lateMs > leaseMs / 3) {
       logger.warn(`The event loop was blocked for ${lateMs} ms: the lease of ${leaseMs} ms was at risk`);
     }
-    try {
-      await renewNow();
-    } catch (error) {
-      if (!isOver) logger.error("Cannot renew the lease; trying again", { error: String(error) });
-    }
-    scheduleRenewal();
   }
 
-  // One at a time: two that find out together that it was taken for dead would join twice.
-  function renewNow(): Promise<void> {
-    return renewing ??= renewOnce().finally(() => renewing = undefined);
-  }
-
-  async function renewOnce(): Promise<void> {
-    const { alive, orders } = await store.renew(runner, leaseMs);
+  function scheduleDeadline(): void {
+    cancelDeadline();
     if (isOver) return;
-    if (alive) options.ordered(orders);
-    else await rejoin();
+    const leftMs = Math.max(0, confirmedAt.monotonic + usableMs - moment().monotonic);
+    const sleptFrom = moment();
+    cancelDeadline = clock.after(leftMs, () => {
+      // A renewal in flight had no chance while this process stood still: its answer decides, if it comes soon.
+      if (moment().monotonic - sleptFrom.monotonic - leftMs > marginMs / 4) {
+        doubt();
+        cancelDeadline = clock.after(marginMs, lose);
+      } else lose();
+    });
   }
 
-  async function rejoin(): Promise<void> {
-    logger.warn("This runner was taken for dead and goes on as a new one");
-    // First the new number, so that nothing is inserted under the old one in between.
-    runner = await store.join(options.card, leaseMs);
+  function lose(): void {
+    if (isLost || isOver) return;
+    isLost = true;
+    cancelDeadline();
+    const ms = Math.round(moment().monotonic - confirmedAt.monotonic);
+    logger.warn(`The lease could not be renewed for ${ms} ms: running bodies are aborted, and their runs handed back`);
     options.lost();
+    void renew();
+  }
+
+  // One at a time: two renewals that both find the lease expired would register twice.
+  function renew(): Promise<void> {
+    return renewing ??= renewUntilConfirmed().catch(report).finally(() => renewing = undefined);
+  }
+
+  function report(error: unknown): void {
+    if (!isOver) logger.error("Cannot renew the lease; trying again", { error: String(error) });
+  }
+
+  async function renewUntilConfirmed(): Promise<void> {
+    while (!isOver) {
+      const sentAt = moment();
+      const { alive, orders } = await store.renew(runner, leaseMs);
+      standstill.record(standstill.since(sentAt));
+      if (isOver) return;
+      if (!alive || isLost) return await registerAnew(alive);
+      confirmedAt = sentAt;
+      scheduleDeadline();
+      options.ordered(orders);
+      // An answer that took longer than the lease confirms nothing.
+      if (standstill.since(sentAt) < usableMs) return confirm();
+    }
+  }
+
+  function confirm(): void {
+    if (!isInDoubt) return;
+    isInDoubt = false;
+    options.confirmed();
+  }
+
+  async function registerAnew(isRegistered: boolean): Promise<void> {
+    if (!isLost) {
+      isLost = true;
+      cancelDeadline();
+      options.lost();
+    }
+    if (isRegistered) {
+      await options.written();
+      await store.leave(runner);
+    }
+    const sentAt = moment();
+    const id = await store.join(options.card, leaseMs);
+    logger.warn(`Lease expired; re-registered under a new id: runner ${id}`);
+    runner = id;
+    isLost = false;
+    isInDoubt = true;
+    confirmedAt = sentAt;
+    scheduleDeadline();
+    if (standstill.since(sentAt) < usableMs) confirm();
   }
 
   async function checkOrders(): Promise<void> {
     if (isOver) return;
     const orders = await store.orders(runner);
     if (!isOver) options.ordered(orders);
-  }
-
-  async function watchOnce(): Promise<void> {
-    try {
-      await recover();
-    } catch (error) {
-      if (!isOver) logger.error("Cannot look after dead runners; trying again", { error: String(error) });
-    }
-    scheduleWatch();
-  }
-
-  async function recover(): Promise<void> {
-    const all = await store.runners();
-    // One that was stopped for long must not begin by taking its own runs for a dead runner's.
-    if (!all.some(({ id, leaseUntil }) => id === runner && leaseUntil > store.now())) await renewNow();
-    const others = all.filter(({ id }) => id !== runner);
-    const lost = others.filter(isLost);
-    if (isOver || (lost.length === 0 && !isFirstLook)) return;
-    // Whose lease was over a moment ago may have renewed it since: of those the store makes sure, all in one transaction.
-    const dead = lost.flatMap((row) => isDeadNeighbour(row, options.card) ? [row.id] : []);
-    // Once without a reason: runs may have been left by a runner whose row is gone.
-    isFirstLook = false;
-    const limit = { recoveryLimit: options.recoveryLimit, limit: RECOVER_AT_ONCE };
-    for (let more = true; more && !isOver;) {
-      const recovery = await store.recover({ dead, ...limit });
-      more = recovery.more;
-      const count = recovery.released.length + recovery.failed.length;
-      if (count > 0) logger.warn(`${count} runs of ${lost.length} dead runners were taken over`);
-      options.recovered(recovery);
-    }
-  }
-
-  function isLost(row: RunnerRow): boolean {
-    return row.leaseUntil <= store.now() || isDeadNeighbour(row, options.card);
   }
 }

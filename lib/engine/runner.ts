@@ -7,6 +7,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import type { Clock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
@@ -19,7 +20,6 @@ import { atDesk, createDesk } from "./desk.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { createEmitter, listenerOf, tellAll } from "./emitter.ts";
 import { createExecutor } from "./executor.ts";
-import { thisProcess } from "./host.ts";
 import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
 import { LiveRun, type LoadedRun } from "./live_run.ts";
@@ -28,10 +28,13 @@ import { keepMetrics } from "./metrics.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
+import { thisIsolate } from "./process_liveness.ts";
+import { watchRunners } from "./recovery.ts";
 import { holdRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
+import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
 
 /** How long `stop()` lets bodies finish unless it is told otherwise. */
@@ -106,14 +109,19 @@ async function openRunner<W extends AnyWorkflow>(
   const inOwnContext = AsyncLocalStorage.snapshot();
   const now = (): number => store.now();
   let reserved = 0;
+  let claimingAs = 0;
   let stopping: Promise<void> | undefined;
 
   const meter = createMeter(catalog.plans, now);
   const outbox = createOutbox(store, {
-    claim: () => claims.next(),
+    claim() {
+      claimingAs = lease.runner;
+      return claims.next();
+    },
     claimed(claim) {
-      // First taken in, so that what the answer makes the runner ask for next leaves these their places.
-      void intake.take(claim?.runs ?? []);
+      // First taken in, so that what the answer makes the runner ask for next leaves these their places. A claim whose
+      // lease was lost meanwhile is ignored: what it took was handed back with the rest, or recovered.
+      if (lease.owns(claimingAs)) void intake.take(claim?.runs ?? []);
       claims.answered(claim);
     },
     failed(error) {
@@ -139,6 +147,7 @@ async function openRunner<W extends AnyWorkflow>(
     concurrency: settings.concurrency,
     maxPayloadBytes: settings.maxPayloadBytes,
     random: Math.random,
+    canStart: () => lease.isHeld(),
     transact: (request) => store.transact(request),
     events: emit === undefined ? meter : tellAll([meter, createEmitter(emit, now)]),
     tracing: settings.tracing,
@@ -177,24 +186,42 @@ async function openRunner<W extends AnyWorkflow>(
     graph: JSON.stringify(storedDefinition(plan)),
   })));
   await store.unstrand(catalog.served);
+  const { leaseMs, recoveryLimit } = settings;
+  const standstill = createStandstill(clock);
+  const card = {
+    ...thisIsolate(),
+    served: catalog.served,
+    pinned: settings.onVersionChange === "pin",
+    concurrency: settings.concurrency,
+    maxRuns,
+  };
   const lease = await takeLease({
     store,
     clock,
     logger,
-    leaseMs: settings.leaseMs,
-    recoveryLimit: settings.recoveryLimit,
-    card: {
-      ...thisProcess(),
-      served: catalog.served,
-      pinned: settings.onVersionChange === "pin",
-      concurrency: settings.concurrency,
-      maxRuns,
-    },
+    leaseMs,
+    card,
+    standstill,
     ordered: (orders) => executor.obey(orders),
     lost() {
       meter.leaseLost();
       executor.loseAll();
     },
+    written: () => Promise.race([outbox.idle(), after(clock, leaseMs / 3)]),
+    confirmed() {
+      executor.resume();
+      claims.hint();
+    },
+  });
+  const recovery = watchRunners({
+    store,
+    clock,
+    logger,
+    lease,
+    leaseMs,
+    card,
+    standstill,
+    recoveryLimit,
     recovered({ released, failed }) {
       if (released.length > 0) claims.hint();
       for (const { id: runId, workflow, crashes } of released) {
@@ -212,7 +239,7 @@ async function openRunner<W extends AnyWorkflow>(
   const claims = createClaims({
     clock,
     now,
-    room,
+    room: () => lease.isHeld() ? room() : 0,
     request: () => ({
       runner: lease.runner,
       served: catalog.served,
@@ -224,7 +251,7 @@ async function openRunner<W extends AnyWorkflow>(
   const letGo = settings.unhandledRejections === "log" ? holdRejections(logger) : () => {};
   const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
   try {
-    await lease.recover();
+    await recovery.recover();
   } catch (error) {
     await stop({ timeout: 0 }).catch(() => {});
     throw error;
@@ -257,7 +284,7 @@ async function openRunner<W extends AnyWorkflow>(
     if (!claims.isBacklogged && claims.asked > 0 && room() - claims.asked < runs.length) {
       return insertLater(runs);
     }
-    const places = stopping !== undefined || claims.isBacklogged ? 0 : room() - claims.asked;
+    const places = stopping !== undefined || claims.isBacklogged || !lease.isHeld() ? 0 : room() - claims.asked;
     let kept = 0;
     for (const run of runs) {
       if (kept >= places || run.fork !== undefined || run.dueAt > now()) continue;
@@ -279,6 +306,8 @@ async function openRunner<W extends AnyWorkflow>(
   function settle(run: Starting, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
+    // A start whose lease was lost meanwhile is ignored, as a claim is.
+    if (run.owner === undefined || !lease.owns(run.owner)) return;
     const { id, input, timeoutMs, workflow, trace } = run;
     const deadlineAt = timeoutMs === undefined ? undefined : verdict.at + timeoutMs;
     bringIn(catalog.get(workflow)!, {
@@ -323,6 +352,7 @@ async function openRunner<W extends AnyWorkflow>(
 
   async function shut(drainMs: number): Promise<void> {
     claims.stop();
+    recovery.stop();
     stopRetention();
     try {
       await outbox.idle();
@@ -337,6 +367,11 @@ async function openRunner<W extends AnyWorkflow>(
       await close();
     }
   }
+}
+
+/** Resolves after that time. */
+function after(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve, true));
 }
 
 /** Lets the event loop turn: Bun tells of rejections no sooner. */

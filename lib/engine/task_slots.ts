@@ -36,12 +36,16 @@ export interface TaskSlots {
   abort(attempt: Attempt, reason: unknown): void;
   /** Ends an attempt for the engine: releases its slot, and ignores whatever its body still returns. */
   drop(attempt: Attempt): void;
+  /** Starts queued attempts: bodies may start again. */
+  resume(): void;
 }
 
 /** What slots need of the engine. */
 export interface TaskSlotsOptions extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "transact"> {
   /** How many attempts run at once. */
   readonly concurrency: number;
+  /** Whether a body may start: the runner's lease holds. */
+  readonly canStart: () => boolean;
   /** Runs time-outs. */
   readonly clock: Clock;
   /** The store's time. */
@@ -94,6 +98,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
       attempt.trace?.ended({ kind: "aborted", reason: attempt.aborted?.reason });
       pump();
     },
+    resume: pump,
   };
 
   function enqueue(attempt: Attempt): void {
@@ -125,7 +130,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
-    while (queued > 0 && active.length < options.concurrency && !isTurnOver) {
+    while (queued > 0 && active.length < options.concurrency && !isTurnOver && options.canStart()) {
       const attempt = dequeue();
       // A dropped attempt is skipped when it is its turn.
       if (attempt.stage === "queued") launch(attempt);

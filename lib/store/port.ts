@@ -22,6 +22,10 @@ export interface RunnerCard {
   readonly pid: number;
   /** When that process began, by whatever the host counts: tells a reused pid apart. */
   readonly pidStartedAt: string | undefined;
+  /** A random token of the isolate within the process: a restart by `--watch` keeps the process and its id. @default {""} */
+  readonly isolate?: string;
+  /** The thread that executes the isolate. @default {undefined} it cannot be identified */
+  readonly thread?: string | undefined;
   /** What it can execute. */
   readonly served: readonly Served[];
   /** Whether it claims only its very versions. */
@@ -40,6 +44,8 @@ export interface RunnerRow extends RunnerCard {
   readonly startedAt: number;
   /** Until when it is believed alive. */
   readonly leaseUntil: number;
+  /** How long a renewal holds. */
+  readonly leaseMs: number;
 }
 
 /** A standing order for an owned run. */
@@ -58,6 +64,18 @@ export interface Renewal {
   readonly alive: boolean;
   /** All orders that stand for its runs. What is paused and no longer listed was resumed. */
   readonly orders: readonly StandingOrder[];
+}
+
+/** What to recover. A runner is dead if its row is gone, if `dead` names it, or if its lease expired, unless `alive` names it. */
+export interface RecoverRequest {
+  /** Runners whose isolate is known to have ended, whatever their lease says. */
+  readonly dead: readonly number[];
+  /** Runners that are excused although their lease has expired. @default {[]} */
+  readonly alive?: readonly number[];
+  /** A run is failed once so many runners died with it without progress. */
+  readonly recoveryLimit: number;
+  /** At most so many runs. */
+  readonly limit: number;
 }
 
 /** What taking over from dead runners did. */
@@ -150,8 +168,8 @@ export interface Store {
   /** Says which database, without any password, for messages. */
   readonly name: string;
 
-  /** How often a runner looks for dead ones, in milliseconds, where it costs more than it does within the process. */
-  readonly patrolMs?: number;
+  /** How often a runner reads the rows of the others, in milliseconds. @default {1_000} */
+  readonly recoveryIntervalMs?: number;
 
   /** How many commits may be on their way at once. What two of them write is never of the same run. @default {1} */
   readonly commitsAtOnce?: number;
@@ -194,14 +212,10 @@ export interface Store {
   /** All runners. */
   runners(): Promise<readonly RunnerRow[]>;
   /**
-   * Takes runs (at most `limit`) from runners whose lease is over, whose row is gone, or that are named in `dead`:
-   * pending again under a new epoch, or failed once `recoveryLimit` runners died with them without getting further.
+   * Recovers runs (at most `limit`) of dead runners: pending again under a new epoch, or failed once `recoveryLimit`
+   * runners died with them without getting further. The store alone decides which runners are dead.
    */
-  recover(request: {
-    readonly dead: readonly number[];
-    readonly recoveryLimit: number;
-    readonly limit: number;
-  }): Promise<Recovery>;
+  recover(request: RecoverRequest): Promise<Recovery>;
 
   /** Stores the definitions a runner brings, once per version. `graph` is JSON text. */
   define(definitions: readonly (Served & { readonly structure: string; readonly graph: string })[]): Promise<void>;

@@ -134,12 +134,15 @@ function decodeRunner(row: Row): RunnerRow {
     host: text("host"),
     pid: integer("pid"),
     pidStartedAt: optionalText("pid_started_at"),
+    isolate: text("isolate"),
+    thread: optionalText("thread"),
     served: json("served", isServed) ?? [],
     pinned: integer("pinned") === 1,
     concurrency: integer("concurrency"),
     maxRuns: integer("max_runs"),
     startedAt: integer("started_at"),
     leaseUntil: integer("lease_until"),
+    leaseMs: integer("lease_ms"),
   };
 }
 

@@ -66,6 +66,38 @@ test("a runner that was stopped beyond its lease keeps its runs if nobody has ta
   assertEquals(await site.wrong(), []);
 });
 
+test("a runner that was stopped beyond its lease starts no queued body of the runs that it lost", async () => {
+  await using site = await openSite();
+  const starts = Array.from({ length: 12 }, (_, n) => ["chain", n] as const);
+  const stale = site.worker({ lease: "1s", concurrency: 2, starts, hold: { a: "gate" } });
+  for (let held = 0; held < 2; held++) await stale.until("holding a");
+  // Ten runs wait for a slot.
+  while ((await site.query("select 1 from runs where owner is not null")).length < starts.length) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  writeEnd(site.log, "kill", stale.pid);
+  await site.freeze(stale);
+  const heir = site.worker({ lease: "1s" });
+  for (const [name, n] of starts) {
+    const run = await site.client.start(name, { n }, { key: `${n}` });
+    assertEquals((await within(20_000, "the run", run.outcome())).status, "completed");
+  }
+  const before = begunBy(stale).length;
+  stale.kill("SIGCONT");
+  await within(20_000, "to abort", stale.until("aborted a LeaseLostError"));
+  await site.stop(heir);
+  // The slots are free for other runs.
+  const next = await site.client.start("diamond", { n: 1 });
+  assertEquals(await within(20_000, "the next run", next.result()), 231);
+  assertEquals(begunBy(stale).slice(before).map(({ runId }) => runId), [next.id, next.id, next.id, next.id]);
+  site.openGate();
+  await site.stop(stale);
+
+  function begunBy({ pid }: Child) {
+    return site.effects().filter((effect) => effect.kind === "begin" && effect.pid === pid);
+  }
+});
+
 /** The only thing that a stale runner does, which nobody can keep it from: its body comes to an end. */
 function lateEnd(runId: string, stale: Child, heir: Child): string {
   return `end of b, attempt 1, of run ${runId} by ${stale.pid}: it belongs to ${heir.pid} by now`;

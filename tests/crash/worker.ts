@@ -27,6 +27,8 @@ export interface WorkerConfig {
   readonly log: string;
   /** The runner's lease. @default {"30s"} */
   readonly lease?: string;
+  /** Bodies at once. @default {64} */
+  readonly concurrency?: number;
   /** The runner's limit of crashes. @default {5} */
   readonly recoveryLimit?: number;
   /** When to die. */
@@ -76,6 +78,7 @@ async function main(config: WorkerConfig): Promise<void> {
     workflows: Object.values(workflows),
     logger,
     lease: (config.lease ?? "30s") as "30s",
+    ...(config.concurrency === undefined ? {} : { concurrency: config.concurrency }),
     ...(config.recoveryLimit === undefined ? {} : { recoveryLimit: config.recoveryLimit }),
     ...(config.quiet === true ? {} : { onEvent: tell }),
   });

@@ -118,7 +118,7 @@ test("postgres: a runner whose network is silent for longer than its lease write
     proxy.hold();
     await site.settled("the take-over", `select id from @runners where pid = ${cutOff.pid} and not dead`);
     proxy.flow();
-    await cutOff.until("taken for dead");
+    await cutOff.until("re-registered");
     await site.settled("to come back", "select 1 from @runners having count(*) <> 2");
   });
   assertEquals(await site.finish(), []);

@@ -44,7 +44,7 @@ test("postgres: runners that stand still for longer than their lease write nothi
     await site.settled("the take-over", `select id from @runners where pid = any('{${pids}}') and not dead`);
     for (const runner of frozen) runner.kill("SIGCONT");
     for (const runner of frozen) {
-      await within(10_000, "to learn that it was taken for dead", runner.until("taken for dead"));
+      await within(10_000, "to learn that its lease expired", runner.until("re-registered"));
     }
     await site.settled("to come back", `select 1 from @runners having count(*) <> ${runners.length}`);
   }

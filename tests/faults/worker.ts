@@ -4,7 +4,7 @@
  * - `ready`, when it is open;
  * - `durable <id>`, when a run that it started is in the database;
  * - `no more load`, when it starts no more runs, as it was told to;
- * - `taken for dead`, when it learns that its runs are another's.
+ * - `re-registered`, when its lease expired and it goes on under another id.
  *
  * Nothing that the faults hit may come to light here: whatever the library logs as an error counts against it.
  *
@@ -110,7 +110,7 @@ function worldOf({ log, bodyMs = 10 }: WorkerConfig, { committed }: Witness): Wo
 }
 
 function complain(level: string, message: string, fields?: Readonly<Record<string, unknown>>): void {
-  if (message.includes("taken for dead")) say("taken for dead");
+  if (message.includes("re-registered")) say("re-registered");
   writeSync(2, `${level}: ${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
 }
 

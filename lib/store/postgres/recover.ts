@@ -1,20 +1,11 @@
 import { RecoveryLimitError } from "../../errors.ts";
-import type { Recovery } from "../port.ts";
+import type { RecoverRequest, Recovery } from "../port.ts";
 import { recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import { BURY_RUNNERS, SEIZE_RUNNERS } from "./fence.ts";
 import { notify } from "./notify.ts";
+import type { Bindable } from "./line.ts";
 import type { Session, Transaction } from "./session.ts";
-
-/** What to recover. */
-export interface RecoverRequest {
-  /** Runners known to be dead, whatever their lease says. */
-  readonly dead: readonly number[];
-  /** Runs with which so many runners died are given up. */
-  readonly recoveryLimit: number;
-  /** At most so many. */
-  readonly limit: number;
-}
 
 // Owners are few: seek from one to the next instead of reading all their runs.
 const DEAD = `
@@ -27,7 +18,7 @@ with recursive owners (owner) as (
 )
 select id, true as there
   from @runners
- where dead or lease_until <= @now or id = any($2::bigint[])
+ where dead or (lease_until <= @now and id <> all($3::bigint[])) or id = any($2::bigint[])
  union all
 select owner, false
   from owners
@@ -79,25 +70,30 @@ const NOTHING: Recovery = { released: [], failed: [], more: false };
 /** Takes runs over from dead runners. */
 export async function recover(session: Session, request: RecoverRequest, told: string): Promise<Recovery> {
   // Nearly always nobody is dead.
-  const dead = await deadRunners(session, request.dead);
+  const dead = await deadRunners(session, request);
   if (dead.length === 0) return NOTHING;
   return await session.transact("care", (transaction) => takeOver(session, transaction, request, told));
 }
 
-async function deadRunners(session: Session, named: readonly number[]): Promise<readonly Row[]> {
-  return await session.read(DEAD, [session.at, numbers(named)], "care");
+async function deadRunners(session: Session, request: RecoverRequest): Promise<readonly Row[]> {
+  return await session.read(DEAD, deadValues(session, request), "care");
+}
+
+function deadValues({ at }: Session, { dead, alive = [] }: RecoverRequest): Bindable[] {
+  return [at, numbers(dead), numbers(alive)];
 }
 
 async function takeOver(
   session: Session,
   { run, wrote }: Transaction,
-  { dead, recoveryLimit, limit }: RecoverRequest,
+  request: RecoverRequest,
   told: string,
 ): Promise<Recovery> {
-  const candidates = await run(DEAD, [session.at, numbers(dead)]);
+  const { recoveryLimit, limit } = request;
+  const candidates = await run(DEAD, deadValues(session, request));
   const there = candidates.filter((row) => row["there"] === true).map(idOf);
   const gone = candidates.filter((row) => row["there"] !== true).map(idOf);
-  const seized = (await run(SEIZE_RUNNERS, [session.at, numbers(there), numbers(dead)])).map(idOf);
+  const seized = (await run(SEIZE_RUNNERS, [session.at, numbers(there), numbers(request.dead)])).map(idOf);
   if (seized.length + gone.length === 0) return NOTHING;
   await run(BURY_RUNNERS, [session.at, numbers(seized)]);
   const owned = await run(OWNED, [numbers([...seized, ...gone]), String(limit)]);

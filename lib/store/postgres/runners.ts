@@ -7,8 +7,9 @@ import type { Session } from "./session.ts";
 export const ORDERED = "r.ended_at is null and (r.state = 'paused' or r.cancel_at is not null)";
 
 const JOIN = `
-insert into @runners (host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until)
-select $2, $3::bigint, $4, $5, $6::smallint, $7::bigint, $8::bigint, now, now + $9::bigint
+insert into @runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
+                      lease_until, lease_ms)
+select $2, $3::bigint, $4, $5, $6, $7, $8::smallint, $9::bigint, $10::bigint, now, now + $11::bigint, $11::bigint
   from (select @now as now) as clock
 returning id, started_at as server_now`;
 
@@ -47,8 +48,8 @@ returning seq`;
 const DELETE = `delete from @runners where id = $1::bigint`;
 
 const RUNNERS = `
-select id, host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until,
-       @now as server_now
+select id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until,
+       lease_ms, @now as server_now
   from @runners
  order by id`;
 
@@ -59,6 +60,8 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
     card.host,
     String(card.pid),
     card.pidStartedAt ?? null,
+    card.isolate ?? "",
+    card.thread ?? null,
     JSON.stringify(card.served),
     card.pinned ? "1" : "0",
     String(card.concurrency),
@@ -72,7 +75,13 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
 /** Extends a lease, be it over already: until somebody has taken it for dead, a runner may come back. */
 export async function renew(session: Session, runner: number, leaseMs: number): Promise<Renewal> {
   const values = [session.at, String(runner), String(leaseMs)];
-  const rows = await session.write("heartbeat", RENEW, values, (answer) => Number(answer[0]?.["alive"]));
+  // A renewal that hangs must leave time for another one within the lease.
+  const deadlineMs = leaseMs / 3;
+  const rows = await session.persistence.attempt(
+    "write to",
+    () => session.single("heartbeat", RENEW, values, deadlineMs),
+  );
+  session.wrote(1);
   const alive = rows[0]?.["alive"] === 1;
   return { alive, orders: alive ? rows.filter((row) => row["seq"] !== null).map(standingOrder) : [] };
 }

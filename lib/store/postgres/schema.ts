@@ -87,12 +87,15 @@ const SCHEMA: readonly string[] = [
      pid           bigint not null,
      started_at    bigint not null,
      lease_until   bigint not null,
+     lease_ms      bigint not null default 30000,
      dead          boolean not null default false,
      pinned        smallint not null,
      concurrency   bigint not null,
      max_runs      bigint not null,
      host          text not null,
      pid_started_at text,
+     isolate       text not null default '',
+     thread        text,
      served        text not null
    ) with (fillfactor = 50)`,
   ...["runs", "tasks", "runners"].map((table) =>

@@ -25,7 +25,7 @@ import { transact } from "./transact.ts";
 import { insertWithin } from "./within.ts";
 
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
-const PATROL_MS = 3_000;
+const RECOVERY_INTERVAL_MS = 3_000;
 
 const CONNECT_TIMEOUT_MS = 30_000;
 
@@ -114,7 +114,7 @@ export async function openStoreOn(
   let closing: Promise<void> | undefined;
   const store: Store = {
     name: redactUrl(url),
-    patrolMs: PATROL_MS,
+    recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     commitsAtOnce: COMMITS_AT_ONCE,
     keysWait: true,
     now: session.now,

@@ -91,12 +91,15 @@ const SCHEMA: readonly string[] = [
      host          text not null,
      pid           integer not null,
      pid_started_at text,
+     isolate       text not null default '',
+     thread        text,
      served        text not null,
      pinned        integer not null,
      concurrency   integer not null,
      max_runs      integer not null,
      started_at    integer not null,
-     lease_until   integer not null
+     lease_until   integer not null,
+     lease_ms      integer not null default 30000
    ) strict`,
 ];
 

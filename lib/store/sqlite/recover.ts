@@ -1,20 +1,10 @@
 import { RecoveryLimitError } from "../../errors.ts";
-import type { Recovery } from "../port.ts";
+import type { RecoverRequest, Recovery } from "../port.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
 import { recordOf } from "../rows.ts";
-import { isAlive } from "./leases.ts";
+import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
-
-/** What to recover. */
-export interface RecoverRequest {
-  /** Runners known to be dead, whatever their lease says. */
-  readonly dead: readonly number[];
-  /** Runs with which so many runners died are given up. */
-  readonly recoveryLimit: number;
-  /** At most so many runs. */
-  readonly limit: number;
-}
 
 const EXPIRED = `select id from runners where lease_until <= $1`;
 
@@ -63,18 +53,19 @@ const NOTHING: Recovery = { released: [], failed: [], more: false };
 /** Takes runs over from dead runners. */
 export async function recover(session: Session, request: RecoverRequest): Promise<Recovery> {
   // Nearly always nobody is dead, and asking must not take the write lock.
-  const dead = await session.read("read", () => deadRunners(session, request.dead));
+  const dead = await session.read("read", () => deadRunners(session, request));
   if (dead.length === 0) return NOTHING;
   return await session.write("write to", () => takeOver(session, request));
 }
 
-function deadRunners(session: Session, named: readonly number[]): readonly number[] {
-  const now = session.now();
+/** Which runners are dead. */
+function deadRunners(session: Session, { dead: named, alive = [] }: RecoverRequest): readonly number[] {
   const dead = new Set(named);
-  for (const row of session.all(EXPIRED, now)) dead.add(Number(row["id"]));
+  const expired = session.all(EXPIRED, session.now()).map((row) => Number(row["id"]));
+  for (const id of expired) if (!alive.includes(id)) dead.add(id);
   let owner = nextOwner(session, 0);
   while (owner !== undefined) {
-    if (!dead.has(owner) && !isAlive(session, owner, now)) dead.add(owner);
+    if (!dead.has(owner) && !isJoined(session, owner)) dead.add(owner);
     owner = nextOwner(session, owner);
   }
   return [...dead];
@@ -85,13 +76,14 @@ function nextOwner(session: Session, after: number): number | undefined {
   return typeof owner === "number" ? owner : undefined;
 }
 
-function takeOver(session: Session, { dead, recoveryLimit, limit }: RecoverRequest): Recovery {
+function takeOver(session: Session, request: RecoverRequest): Recovery {
+  const { recoveryLimit, limit } = request;
   const now = session.now();
   const released: Recovery["released"][number][] = [];
   const failed: Recovery["failed"][number][] = [];
   let left = limit;
   let more = false;
-  for (const runner of deadRunners(session, dead)) {
+  for (const runner of deadRunners(session, request)) {
     const runs = left > 0 ? session.all(OWNED, runner, left) : [];
     left -= runs.length;
     for (const run of runs) takeRun(runner, run);

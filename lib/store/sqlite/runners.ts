@@ -1,13 +1,16 @@
 import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
+import { isJoined } from "./leases.ts";
 import { standingOrders } from "./orders.ts";
 import { decodeRunners } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `
-insert into runners (host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+insert into runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
+                     lease_until, lease_ms)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
 
-const RENEW = `update runners set lease_until = $2 where id = $1`;
+/** Extends a lease. */
+export const RENEW = `update runners set lease_until = $2 where id = $1`;
 
 const HAND_BACK = `
 update runs
@@ -20,7 +23,8 @@ update runs
 const DELETE = `delete from runners where id = $1`;
 
 const RUNNERS = `
-select id, host, pid, pid_started_at, served, pinned, concurrency, max_runs, started_at, lease_until
+select id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until,
+       lease_ms
   from runners
  order by id`;
 
@@ -32,18 +36,27 @@ export function join(session: Session, card: RunnerCard, leaseMs: number): numbe
     card.host,
     card.pid,
     card.pidStartedAt,
+    card.isolate ?? "",
+    card.thread,
     JSON.stringify(card.served),
     card.pinned,
     card.concurrency,
     card.maxRuns,
     now,
     now + leaseMs,
+    leaseMs,
   ).lastInsertRowid;
 }
 
 /** Extends a lease, be it over already: until somebody has taken it for dead, a runner may come back. */
 export function renew(session: Session, runner: number, leaseMs: number): Renewal {
   const alive = session.run(RENEW, runner, session.now() + leaseMs).changes === 1;
+  return { alive, orders: alive ? standingOrders(session, runner) : [] };
+}
+
+/** What a renewal would return now, without extending the lease. */
+export function readRenewal(session: Session, runner: number): Renewal {
+  const alive = isJoined(session, runner);
   return { alive, orders: alive ? standingOrders(session, runner) : [] };
 }
 

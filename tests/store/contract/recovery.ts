@@ -24,12 +24,15 @@ export function recoveryContract(test: Case): void {
       host: "host",
       pid: 7,
       pidStartedAt: "42",
+      isolate: "",
+      thread: undefined,
       served: [{ workflow: "etl", version: "v1" }],
       pinned: false,
       concurrency: 64,
       maxRuns: 1000,
       startedAt: T0,
       leaseUntil: T0 + 100,
+      leaseMs: 100,
     }]);
     clock.advance(50);
     assertEquals(await store.renew(first, 100), { alive: true, orders: [] });
@@ -84,6 +87,16 @@ export function recoveryContract(test: Case): void {
     const { released } = await recover(store, { dead: [runner] });
     assertEquals(released.map((run) => run.id), [id]);
     assertEquals((await store.runners()).map((row) => row.id), [other.runner]);
+  });
+
+  test("the runs of a runner that is named alive are left to it although its lease is over", async ({ store, clock }) => {
+    const { id, runner } = await startOwned(store);
+    const other = await startOwned(store);
+    clock.advance(30_000);
+    const { released } = await recover(store, { alive: [runner] });
+    assertEquals(released.map((run) => run.id), [other.id]);
+    assertEquals((await store.run(id))?.owner, runner);
+    assertEquals((await store.renew(runner, 1_000)).alive, true);
   });
 
   test("a run that waits in memory is recovered too", async ({ store }) => {

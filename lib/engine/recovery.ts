@@ -1,0 +1,167 @@
+/**
+ * Recovers the runs of dead runners. There is no leader: every runner looks, and the store takes each dead runner's runs
+ * once.
+ *
+ * A runner is dead if the operating system says so (same host), if its row is gone, or if its lease has expired and
+ * nothing excuses that. Excused for a while are a runner whose isolate is known to be alive, for one more lease, and,
+ * after this process or its database stood still, every runner, for the time of a renewal: it probably stood still too.
+ *
+ * Rows of `runners` are read at the store's interval; the liveness of the runners read last is looked up every second,
+ * which costs no statement.
+ *
+ * @module
+ */
+import { type Clock, monotonicOf } from "../clock.ts";
+import type { Logger } from "../logger.ts";
+import type { Recovery, RunnerCard, RunnerRow, Store } from "../store/port.ts";
+import type { Lease } from "./lease.ts";
+import { type Liveness, livenessOf } from "./process_liveness.ts";
+import type { Standstill } from "./standstill.ts";
+
+/** How often the isolates of known neighbours are looked at. */
+const WATCH_MS = 1_000;
+const SOONEST_MS = 10;
+/** Runs taken from dead runners in one transaction. */
+const RECOVER_AT_ONCE = 500;
+
+/** The recovery of dead runners' runs. */
+export interface RecoveryLoop {
+  /** Looks for dead runners now, and recovers their runs. */
+  recover(): Promise<void>;
+  /** Ends the timer. */
+  stop(): void;
+}
+
+/** What recovery needs of its runner. */
+export interface RecoveryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lease: Lease;
+  readonly card: RunnerCard;
+  readonly leaseMs: number;
+  readonly standstill: Standstill;
+  /** A run is failed after so many runners died with it. */
+  readonly recoveryLimit: number;
+  /** Runs were recovered: they can be claimed, or were failed. */
+  readonly recovered: (recovery: Recovery) => void;
+}
+
+/** A runner whose lease has expired and that is excused for a while. */
+interface Excused {
+  readonly leaseUntil: number;
+  /** By the monotonic clock. */
+  readonly until: number;
+}
+
+/** Starts to watch the runners of a store. */
+export function watchRunners(options: RecoveryOptions): RecoveryLoop {
+  const { store, clock, logger, lease, leaseMs, standstill } = options;
+  const monotonic = monotonicOf(clock);
+  // Not less often than its own lease: a short lease asks for a short wait for the runs of others.
+  const watchMs = Math.min(WATCH_MS, leaseMs);
+  const readMs = Math.min(store.recoveryIntervalMs ?? WATCH_MS, leaseMs);
+  const excuses = new Map<number, Excused>();
+  let known: readonly RunnerRow[] = [];
+  let readAt = -Infinity;
+  let isFirst = true;
+  let isStopped = false;
+  let cancel = () => {};
+  schedule();
+  return {
+    recover,
+    stop() {
+      isStopped = true;
+      cancel();
+    },
+  };
+
+  function schedule(): void {
+    if (isStopped) return;
+    const sleptFrom = standstill.moment();
+    const ms = nextLookMs();
+    cancel = clock.after(ms, () => {
+      standstill.record(standstill.since(sleptFrom) - ms);
+      void watch().then(schedule);
+    });
+  }
+
+  /** Until the next look at the neighbours: sooner than usual if a lease or an excuse ends before. */
+  function nextLookMs(): number {
+    const ends = others().map(({ leaseUntil }) => leaseUntil - store.now());
+    for (const { until } of excuses.values()) ends.push(until - monotonic());
+    const next = Math.min(watchMs, ...ends.filter((ms) => ms > 0));
+    return Math.max(SOONEST_MS, Math.ceil(next));
+  }
+
+  function others(): readonly RunnerRow[] {
+    return known.filter(({ id }) => id !== lease.runner);
+  }
+
+  async function watch(): Promise<void> {
+    if (monotonic() - readAt < readMs && !others().some(isDue)) return;
+    try {
+      await recover();
+    } catch (error) {
+      if (!isStopped) logger.error("Cannot recover the runs of dead runners; trying again", { error: String(error) });
+    }
+  }
+
+  /** Whether something is known of a neighbour that cannot wait for the next read of its row. */
+  function isDue(row: RunnerRow): boolean {
+    if (livenessOf(row, options.card) === "dead") return true;
+    const excuse = excuses.get(row.id);
+    const isExcused = excuse?.leaseUntil === row.leaseUntil && monotonic() < excuse.until;
+    return row.leaseUntil <= store.now() && !isExcused;
+  }
+
+  async function recover(): Promise<void> {
+    // A runner that is not sure of its own lease does not judge the leases of others.
+    if (!lease.isHeld()) await lease.renew();
+    const sentAt = standstill.moment();
+    readAt = monotonic();
+    known = await store.runners();
+    standstill.record(standstill.since(sentAt));
+    const { dead, alive } = judge(others());
+    if (isStopped || !lease.isHeld()) return;
+    const expired = known.filter(({ id, leaseUntil }) => leaseUntil <= store.now() && !alive.includes(id));
+    // The first pass always runs: runs whose owner has no row any more are found only by the store.
+    if (!isFirst && dead.length + expired.length === 0) return;
+    isFirst = false;
+    const request = { dead, alive, recoveryLimit: options.recoveryLimit, limit: RECOVER_AT_ONCE };
+    for (let more = true; more && !isStopped;) {
+      const recovery = await store.recover(request);
+      more = recovery.more;
+      const count = recovery.released.length + recovery.failed.length;
+      if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
+      options.recovered(recovery);
+    }
+  }
+
+  /** Sorts runners into those that are dead whatever their lease says, and those that are alive although it expired. */
+  function judge(
+    rows: readonly RunnerRow[],
+  ): { readonly dead: readonly number[]; readonly alive: readonly number[] } {
+    const dead: number[] = [];
+    const alive: number[] = [];
+    for (const row of rows) {
+      const liveness = livenessOf(row, options.card);
+      if (liveness === "dead") dead.push(row.id);
+      else if (row.leaseUntil <= store.now() && isExcused(row, liveness)) alive.push(row.id);
+    }
+    const ids = new Set(rows.map(({ id }) => id));
+    for (const id of excuses.keys()) if (!ids.has(id)) excuses.delete(id);
+    return { dead, alive };
+  }
+
+  function isExcused({ id, leaseUntil, leaseMs }: RunnerRow, liveness: Liveness): boolean {
+    let excuse = excuses.get(id);
+    if (excuse?.leaseUntil !== leaseUntil) {
+      // A renewal is due every third of the lease; half of it leaves time for the renewal to arrive.
+      const ms = liveness === "alive" ? leaseMs : standstill.isRecent(leaseMs / 3) ? leaseMs / 2 : 0;
+      excuse = { leaseUntil, until: monotonic() + ms };
+      excuses.set(id, excuse);
+    }
+    return monotonic() < excuse.until;
+  }
+}

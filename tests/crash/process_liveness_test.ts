@@ -1,0 +1,98 @@
+import { assert, assertEquals } from "@std/assert";
+import { spawn as spawnProcess } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { livenessOf, thisIsolate } from "../../lib/engine/process_liveness.ts";
+import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
+import { openSite } from "./site.ts";
+
+/** Elsewhere a process can only be seen to be gone. */
+const hasProc = existsSync("/proc/self/stat");
+
+test("the process of another runner is alive, stopped or dead", async () => {
+  await using site = await openSite();
+  const worker = site.worker();
+  await worker.until("ready");
+  const store = await openPlace(site.place);
+  const [neighbour] = await store.runners();
+  await store.close();
+  assertEquals(neighbour!.pid, worker.pid);
+  assertEquals(livenessOf(neighbour!, thisIsolate()), hasProc ? "alive" : "unknown");
+  await site.freeze(worker);
+  // The signal is delivered a moment later.
+  while (hasProc && !readFileSync(`/proc/${worker.pid}/stat`, "utf8").includes(") T")) {
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  assertEquals(livenessOf(neighbour!, thisIsolate()), "unknown");
+  await site.kill(worker);
+  assertEquals(livenessOf(neighbour!, thisIsolate()), "dead");
+  assertEquals(livenessOf({ ...neighbour!, pidStartedAt: undefined }, thisIsolate()), "dead");
+});
+
+test("two runners of one isolate are alive to each other", () => {
+  assertEquals(livenessOf(thisIsolate(), thisIsolate()), "alive");
+});
+
+test("a process that reuses the id of a dead one is another process", () => {
+  const self = thisIsolate();
+  assertEquals(livenessOf({ ...self, pidStartedAt: "1" }, self), "dead");
+  const parent = { ...self, pid: process.ppid };
+  assertEquals(livenessOf({ ...parent, pidStartedAt: "1" }, self), hasProc ? "dead" : "unknown");
+});
+
+test("without start times only a process that is gone is known to be dead", () => {
+  const self = { ...thisIsolate(), pidStartedAt: undefined };
+  assertEquals(livenessOf({ ...self, pid: process.ppid }, self), "unknown");
+  assertEquals(livenessOf({ ...self, pid: 2 ** 30 }, self), "dead");
+});
+
+test("nothing is known of runners on other hosts", () => {
+  const self = thisIsolate();
+  assertEquals(livenessOf({ ...self, host: "elsewhere", pid: 2 ** 30 }, self), "unknown");
+  assertEquals(livenessOf({ ...self, host: "elsewhere", pidStartedAt: "1" }, self), "unknown");
+  assertEquals(livenessOf({ ...self, host: "elsewhere", isolate: "another" }, self), "unknown");
+});
+
+test("an earlier isolate of the same thread is dead", () => {
+  const self = { ...thisIsolate(), thread: "7 100" };
+  assertEquals(livenessOf({ ...self, isolate: "another" }, self), "dead");
+  const main = { ...self, thread: "main" };
+  assertEquals(livenessOf({ ...main, isolate: "another" }, main), "dead");
+});
+
+test("an isolate whose thread cannot be identified is left to its lease", () => {
+  const self = thisIsolate();
+  assertEquals(livenessOf({ ...self, isolate: "another", thread: undefined }, self), "unknown");
+  assertEquals(livenessOf({ ...self, isolate: "another", thread: "main" }, { ...self, thread: "7 100" }), "unknown");
+  assertEquals(livenessOf({ ...self, isolate: "" }, self), "unknown");
+});
+
+test("the host is told apart by its boot and its process namespace", () => {
+  const { host } = thisIsolate();
+  assertEquals(thisIsolate().host, host);
+  if (existsSync("/proc/sys/kernel/random/boot_id")) {
+    assert(host.includes(readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()));
+    assert(/pid:\[\d+\]/.test(host));
+  }
+});
+
+test("a process that has ended is dead even before its parent has read its exit status", async () => {
+  // The shell becomes `sleep` and never reads the status of its child, which must not end before: it would then be read.
+  const parent = spawnProcess("sh", ["-c", "sleep 0.1 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const closed = new Promise((resolve) => parent.once("close", resolve));
+  const pid = Number(await new Promise<string>((resolve) => parent.stdout.setEncoding("utf8").once("data", resolve)));
+  try {
+    // Elsewhere nothing tells it from a process that lives.
+    if (!hasProc) return;
+    while (!readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z")) await new Promise((next) => setTimeout(next, 5));
+    // Its number and its start time are those of the process that is asked for; only its state says that it is over.
+    const pidStartedAt = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19]!;
+    assertEquals(livenessOf({ ...thisIsolate(), pid, pidStartedAt }, thisIsolate()), "dead");
+  } finally {
+    parent.kill("SIGKILL");
+    await closed;
+  }
+});
