@@ -66,6 +66,25 @@ test("postgres: connections that are ended under load lose nothing and write not
   assertEquals((await on.sql`select count(*) as n from tasks`)[0]?.["n"], done.length);
 });
 
+test("postgres: a renewal that hangs is sent anew, on another connection, within its lease", async () => {
+  await using on = testSchema();
+  const url = new URL(on.url);
+  await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const store = await on.open({ url: url.href });
+  const runner = await join(store, 1_500);
+  proxy.muteOn("lease_until = now");
+  const began = performance.now();
+  const renewal = store.renew(runner, 1_500);
+  const retries = store.counters().retries;
+  await until(() => store.counters().retries > retries);
+  const waitedMs = performance.now() - began;
+  proxy.flow();
+  assertEquals((await renewal).alive, true);
+  // A third of the lease; it was five seconds, however short the lease.
+  assert(waitedMs < 1_500, `given up after ${waitedMs} ms`);
+});
+
 test("postgres: a watcher hears again after its connection was ended", async () => {
   await using on = testSchema();
   const store = await on.open();

@@ -35,7 +35,7 @@ export interface ConnectionsOptions {
   readonly clock?: Clock | undefined;
 }
 
-// A heartbeat that hangs must be given up well within the shortest lease in use.
+// For a renewal of a lease the heartbeat's is shorter where the lease is: see runners.ts.
 const DEADLINES_MS: Record<Role, number> = {
   flush: 20_000,
   claim: 20_000,

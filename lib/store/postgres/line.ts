@@ -15,8 +15,8 @@ import { type Address, dial } from "./dial.ts";
 /** What may be bound; numbers and arrays are written as text by whoever binds them. */
 export type Bindable = string | null;
 
-/** Runs one statement. */
-export type Query = (sql: string, values: readonly Bindable[]) => Promise<readonly Row[]>;
+/** Runs one statement. The connection is given up if it takes longer than `deadlineMs`, or than the line's own limit. */
+export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<readonly Row[]>;
 
 /** How a line connects. */
 export interface LineOptions {
@@ -80,9 +80,9 @@ export function createLine(options: LineOptions): Line {
   let exclusive: Promise<unknown> | undefined;
   return { applicationName, query, transact, transactAtOnce, close };
 
-  async function query(sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
+  async function query(...statement: Parameters<Query>): Promise<readonly Row[]> {
     while (exclusive !== undefined) await exclusive;
-    return await session().query(sql, values);
+    return await session().query(...statement);
   }
 
   function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
@@ -246,9 +246,10 @@ export function openSession(options: LineOptions): Session {
     }
   }
 
-  async function query(text: string, values: readonly Bindable[]): Promise<readonly Row[]> {
+  async function query(text: string, values: readonly Bindable[], limitMs = deadlineMs): Promise<readonly Row[]> {
     if (isLost) return await end.promise;
-    const timer = setTimeout(() => lose(lostError(`no answer within ${deadlineMs} ms`)), deadlineMs);
+    const ms = Math.min(limitMs, deadlineMs);
+    const timer = setTimeout(() => lose(lostError(`no answer within ${ms} ms`)), ms);
     const answer = Promise.withResolvers<readonly Row[]>();
     sql.unsafe<Row[]>(text, [...values], { prepare }).then(answer.resolve, answer.reject);
     // The driver forgets some of what waits when its connection ends. (Not a race with `end`, which would hold on to

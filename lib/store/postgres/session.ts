@@ -3,7 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import type { Bindable, Line } from "./line.ts";
+import type { Bindable, Line, Query } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
 /** What a connection is for: none of these may have to wait for another. */
@@ -61,8 +61,8 @@ export interface Session {
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** The same where `work` sends all of its statements before it waits for any of them. */
   atOnce<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** One statement in a transaction of its own, without trying again. */
-  single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]>;
+  /** One statement in a transaction of its own, without trying again; see `Query` for `deadlineMs`. */
+  single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]>;
   /** Counts a transaction that wrote rows. */
   wrote(rows: number): void;
   /** A statement with its schema named. */
@@ -136,8 +136,8 @@ export function createSession(options: SessionOptions): Session {
     close: persistence.close,
   };
 
-  async function single(role: Role, sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
-    return await execute(lines[role].query, sql, values);
+  async function single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]> {
+    return await execute(lines[role].query, ...statement);
   }
 
   async function transaction<T>(begin: Line["transact"], work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -152,10 +152,10 @@ export function createSession(options: SessionOptions): Session {
     return result;
   }
 
-  async function execute(query: Line["query"], sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {
+  async function execute(query: Query, ...[sql, ...rest]: Parameters<Query>): Promise<readonly Row[]> {
     statements++;
     const sent = performance.now();
-    const answer = await query(textOf(sql), values);
+    const answer = await query(textOf(sql), ...rest);
     const said = answer[0]?.["server_now"];
     if (clock === undefined && said !== undefined) serverClock.learn(Number(said), sent);
     return answer;

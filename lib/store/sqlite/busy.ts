@@ -5,8 +5,11 @@ import { faultOf, storeError } from "./faults.ts";
 
 /** Does something again until it succeeds or fails for good. */
 export interface Persistence {
-  /** Runs `work`, at once the first time; `action` says what it does, for messages. */
-  attempt<T>(action: string, work: () => T): Promise<T>;
+  /**
+   * Runs `work`, at once the first time; `action` says what it does, for messages. Before each retry it awaits `held()`
+   * until that is undefined.
+   */
+  attempt<T>(action: string, work: () => T, held?: () => Promise<void> | undefined): Promise<T>;
   /** How often something was tried again. */
   retries(): number;
   /** Ends all waiting: what waits is refused. */
@@ -28,7 +31,11 @@ export function createPersistence(name: string, logger: Logger): Persistence {
   let closed = false;
   return { attempt, retries: () => retries, close };
 
-  async function attempt<T>(action: string, work: () => T): Promise<T> {
+  async function attempt<T>(
+    action: string,
+    work: () => T,
+    held: () => Promise<void> | undefined = () => undefined,
+  ): Promise<T> {
     const since = performance.now();
     let warnAt = WARN_AFTER_MS;
     for (let tries = 0;; tries++) {
@@ -54,6 +61,7 @@ export function createPersistence(name: string, logger: Logger): Persistence {
             ? Math.min(2 ** tries, LONGEST_BUSY_PAUSE_MS)
             : Math.min(100 * 2 ** tries, LONGEST_STORAGE_PAUSE_MS),
         ));
+        for (let wait = held(); wait !== undefined; wait = held()) await wait;
       }
     }
   }

@@ -62,8 +62,7 @@ export function createSession(
     logger,
     now: clock.now,
     read: (action, work) => persistence.attempt(action, work),
-    write: (action, work) =>
-      gate.held === undefined ? persistence.attempt(action, () => transaction(work)) : writeLater(action, work),
+    write: (action, work) => gate.held === undefined ? writeNow(action, work) : writeLater(action, work),
     nested,
     run: (sql, ...values) => execute(sql, values),
     execute,
@@ -79,9 +78,15 @@ export function createSession(
     counters: () => ({ commits, statements: executed, rows, retries: persistence.retries() }),
   };
 
+  // A retry waits at the gate again: a body may hold the lock by then, and `begin immediate` would block the event loop
+  // that the body needs.
+  function writeNow<T>(action: string, work: () => T): Promise<T> {
+    return persistence.attempt(action, () => transaction(work), () => gate.held);
+  }
+
   async function writeLater<T>(action: string, work: () => T): Promise<T> {
     while (gate.held !== undefined) await gate.held;
-    return await persistence.attempt(action, () => transaction(work));
+    return await writeNow(action, work);
   }
 
   // Immediate always: a transaction that reads first and then writes is refused, not kept waiting, if somebody else

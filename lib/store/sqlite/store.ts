@@ -16,6 +16,7 @@ import { order, standingOrders } from "./orders.ts";
 import { prune } from "./prune.ts";
 import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
 import { recover } from "./recover.ts";
+import { createRenewals } from "./renewals.ts";
 import { restart } from "./restart.ts";
 import { join, leave, readRunners, renew } from "./runners.ts";
 import { createSession } from "./session.ts";
@@ -57,6 +58,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   const gate = createGate();
   const session = createSession(connection, persistence, { name, clock, logger, committed, gate });
   const wake = createWake(connection, clock, logger);
+  const renewals = createRenewals(session);
   const { read, write } = session;
   let closed = false;
   const store: Store = {
@@ -66,12 +68,13 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     commit: (batch) => commitBatch(session, batch),
 
     transactions: path === ":memory:" ? undefined : "sqlite",
-    transact: (request) => transact(session, { path, durability, persistence, gate, clock }, request),
+    transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),
     // deno-lint-ignore require-await -- the port's is asynchronous, SQLite's is not
     insertWithin: async (tx, runs) => insertWithin(session, path, tx, runs),
 
     join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
-    renew: (runner, leaseMs) => write("write to", () => renew(session, runner, leaseMs)),
+    renew: (runner, leaseMs) =>
+      renewals.renew(runner, leaseMs, () => write("write to", () => renew(session, runner, leaseMs))),
     orders: (runner) => read("read", () => standingOrders(session, runner)),
     leave: (runner) => write("write to", () => leave(session, runner)),
     runners: () => read("read", () => readRunners(session)),

@@ -15,6 +15,7 @@ import { faultOf, storeError } from "./faults.ts";
 import type { Gate } from "./gate.ts";
 import { openLent } from "./lent.ts";
 import type { Durability } from "./open.ts";
+import type { Renewals } from "./renewals.ts";
 import { createSession, type Session } from "./session.ts";
 import { isOwned, writeRecord } from "./writes.ts";
 
@@ -28,6 +29,8 @@ export interface TransactionSite {
   readonly persistence: Persistence;
   /** How to wait for the others of this process, and to keep those waiting. */
   readonly gate: Gate;
+  /** Leases that are renewed meanwhile. */
+  readonly renewals: Renewals;
   /** The store's clock. */
   readonly clock: Clock;
 }
@@ -94,7 +97,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 async function attempt(
   session: Session,
-  { path, durability, persistence, clock }: TransactionSite,
+  { path, durability, persistence, renewals, clock }: TransactionSite,
   request: TransactionRequest,
   now: Moment,
 ): Promise<TransactionVerdict> {
@@ -105,6 +108,7 @@ async function attempt(
   const connection = connectionOf(native.database);
   const { name, logger } = session;
   const own = createSession(connection, persistence, { name, clock, logger, committed() {} });
+  let isCommitted = false;
   try {
     connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
     connection.exec(`pragma synchronous = ${durability === "power" ? 2 : 1}`);
@@ -113,24 +117,39 @@ async function attempt(
       signal.throwIfAborted();
       connection.exec("begin immediate");
     });
+    connection.exec("savepoint sluice_body");
+    renewals.locked();
     if (!isOwned(own, { seq, epoch })) return { kind: "fenced" };
     const before = own.get(RECORDED, seq, task);
     if (before !== undefined) return { kind: "committed", output: textOf(before["output"]) };
-    connection.exec("savepoint sluice_body");
     now.isBody = true;
     const record = await bodyOf(session, request, native.database);
     now.isBody = false;
     stillOpen(connection, name);
     const write = { seq, epoch, records: [record], move: undefined };
     if (!writeRecord(own, write, record)) return { kind: "fenced" };
+    renewals.write(own);
     request.committing();
     connection.exec("commit");
     const { rows, statements } = own.counters();
     session.wrote(rows, statements);
+    isCommitted = true;
     return { kind: "committed", output: record.output };
   } finally {
+    if (!isCommitted) commitRenewals(connection, own, renewals);
+    renewals.unlocked();
     connection.release();
     native.close();
+  }
+}
+
+/** Takes the body's work back and commits the leases that were renewed meanwhile, if the transaction is still open. */
+function commitRenewals(connection: Connection, own: Session, renewals: Renewals): void {
+  try {
+    connection.exec("rollback to sluice_body");
+    if (renewals.write(own)) connection.exec("commit");
+  } catch {
+    // The body has ended the transaction, or the file cannot be written: the next renewal is tried on its own.
   }
 }
 
