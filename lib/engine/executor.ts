@@ -19,7 +19,7 @@ import type { Command, MachineEvent } from "./machine_protocol.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
-import { NO_ITEM, type WokenBy } from "./run_state.ts";
+import type { WokenBy } from "./run_state.ts";
 import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
 import { createTaskSlots } from "./task_slots.ts";
@@ -57,7 +57,7 @@ export interface Executor {
 
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
-  const { clock, now, logger, outbox, events } = options;
+  const { clock, now, logger, outbox, emit } = options;
   const runs = new Map<number, LiveRun>();
   const finishing = new Set<Promise<void>>();
   // Since when: the time of a run stands still while it is paused.
@@ -70,7 +70,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     now,
     active: () => slots.active,
     durable,
-    touched: (run) => options.touched(run.id),
+    touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left,
     gaveUp,
     lost: lose,
@@ -88,10 +88,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     progress(attempt, progress) {
       attempt.progress = JSON.stringify(progress);
       attempt.isMarked = false;
-      events.progress(attempt, progress);
+      emit({ type: "attemptProgressed", attempt, progress });
     },
   });
-  const port: SettlePort = { apply, durable, lose, events, logger, now, random: options.random };
+  const port: SettlePort = { apply, durable, lose, emit, logger, now, random: options.random };
   return {
     get size() {
       return runs.size;
@@ -123,7 +123,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (isStopping) return;
     runs.set(run.seq, run);
     run.trace = options.tracing?.follow(tracedRun(run));
-    events.run(run, run.epoch > 1 ? "run.resumed" : "run.started");
+    emit({ type: "runLoaded", run });
     // Before anything of it starts once more.
     if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
     if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
@@ -176,7 +176,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function began(attempt: Attempt): void {
     attempt.unit.startedAt = attempt.startedAt;
-    events.task(attempt, "task.started");
+    emit({ type: "attemptStarted", attempt });
     recorder.watch();
   }
 
@@ -257,8 +257,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const { attempt, run } = unit;
     if (unit.state !== "expanded") {
       unit.attempt = undefined;
-      if (attempt?.isRecorded === true) options.touched(run.id);
-      if (unit.item === NO_ITEM) events.recorded(unit, tookMs);
+      if (attempt?.isRecorded === true) emit({ type: "runChanged", runId: run.id });
+      emit({ type: "unitEnded", unit, tookMs });
       if (attempt !== undefined) callHooks(attempt, logger);
     }
     apply(run, { type: "durable", unit });
@@ -269,7 +269,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const end = runEnd(run, move);
     if (end === undefined) {
       const isPaused = run.state.phase === "paused";
-      events.run(run, move.to === "waiting" ? "run.waiting" : isPaused ? "run.paused" : "run.handedBack");
+      emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
       return options.left(move.to === "waiting" ? move.dueAt : undefined);
     }
     options.left(undefined);
@@ -278,7 +278,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function finishLater(run: LiveRun, end: RunEnd, hooks: readonly Promise<unknown>[]): void {
-    options.finishing(run.id);
+    emit({ type: "runEnding", run });
     const told = hooksReturned(hooks, clock, GRACE_MS).then(() => {
       finishing.delete(told);
       finished(run, end);
@@ -287,15 +287,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function finished(run: LiveRun, end: RunEnd): void {
-    events.ended(run, end);
-    options.ended(end);
+    emit({ type: "runEnded", run, end });
   }
 
   function lose(run: LiveRun): void {
     if (run.gone) return;
     const cause = new LeaseLostError(run.id);
     logger.warn(cause.message);
-    events.run(run, "run.leaseLost");
+    emit({ type: "runLost", run });
     letGo(run, cause);
   }
 
@@ -309,7 +308,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function gaveUp(run: LiveRun, error: Error): void {
     logger.error(`Run "${run.id}" cannot go on in this runner: its store refuses all of it`, { error: error.message });
     letGo(run, error);
-    options.gaveUp(run.id, error);
+    emit({ type: "runAbandoned", run, error });
   }
 
   function forget(run: LiveRun, leave: RunLeave): void {

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
+import type { Observer } from "./engine_events.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** Who waits for which run. News come from this process at once, from others by a hint and, at the latest, by a slow poll. */
@@ -10,16 +11,10 @@ export interface Hub {
   end(runId: string): Promise<RunEnd | undefined>;
   /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
-  /** A run has ended, and who waits for it is told by this process: not before. */
-  hold(runId: string): void;
   /** A run has ended: how is to be read from the store. */
   settled(runId: string): void;
-  /** Nobody can tell how the run goes on: who waits for it is told why. */
-  failed(runId: string, error: Error): void;
-  /** A run has ended in this process. */
-  ended(end: RunEnd): void;
-  /** Something of a run has changed in this process. */
-  touched(runId: string): void;
+  /** Notifies those that wait for the run of an event. */
+  readonly observe: Observer;
   /** Rejects who still waits. */
   close(): void;
 }
@@ -77,14 +72,21 @@ export function createHub(
         if (listeners.size === 0) subscribers.delete(runId);
       };
     },
-    hold: (runId) => void held.add(runId),
     settled: (runId) => settle(runId, undefined),
-    failed(runId, error) {
-      waiters.get(runId)?.reject(error);
-      waiters.delete(runId);
+    observe(event) {
+      switch (event.type) {
+        case "runChanged":
+          return touched(event.runId);
+        case "runEnding":
+          return void held.add(event.run.id);
+        case "runEnded":
+          return settle(event.end.runId, event.end);
+        case "runGivenUp":
+          return settle(event.run.id, undefined);
+        case "runAbandoned":
+          return fail(event.run.id, event.error);
+      }
     },
-    ended: (end) => settle(end.runId, end),
-    touched,
     close() {
       isClosed = true;
       for (const { reject, promise } of waiters.values()) {
@@ -106,6 +108,11 @@ export function createHub(
     waiters.get(runId)?.resolve(end);
     waiters.delete(runId);
     touched(runId);
+  }
+
+  function fail(runId: string, error: Error): void {
+    waiters.get(runId)?.reject(error);
+    waiters.delete(runId);
   }
 
   function touched(runId: string): void {

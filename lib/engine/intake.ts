@@ -9,6 +9,7 @@ import type { ClaimedRun, RunMove } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import { whyIncompatible } from "./compatibility.ts";
+import type { Observer } from "./engine_events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { hasTurn, TURN_MS } from "./suspects.ts";
@@ -39,10 +40,8 @@ export interface IntakeOptions {
   readonly bringIn: (plan: Plan, run: ClaimedRun) => void;
   /** One that went back is due again at that time. */
   readonly expect: (dueAt: number) => void;
-  /** One cannot go on here. */
-  readonly stranded: (run: ClaimedRun, reason: string) => void;
-  /** One that went back has changed. */
-  readonly touched: (runId: string) => void;
+  /** Receives what happens to runs that are not admitted. */
+  readonly emit: Observer;
 }
 
 /** An intake into which nothing has come. */
@@ -108,7 +107,7 @@ export function createIntake(options: IntakeOptions): Intake {
   function strand(run: ClaimedRun, by: string, reason: string): void {
     logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
     void giveBack(run, { to: "stranded", by, reason });
-    options.stranded(run, reason);
+    options.emit({ type: "runParked", run, reason });
   }
 
   function giveBack({ id, seq, epoch }: ClaimedRun, move: RunMove): Promise<void> {
@@ -116,7 +115,7 @@ export function createIntake(options: IntakeOptions): Intake {
       outbox.write({ seq, epoch, records: [], move, sent: false, settled });
 
       function settled(): void {
-        options.touched(id);
+        options.emit({ type: "runChanged", runId: id });
         resolve();
       }
     });

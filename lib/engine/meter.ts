@@ -7,23 +7,19 @@
  *
  * @module
  */
-import type { Emitter, Passage } from "./emitter.ts";
+import type { EngineEvent, Observer, StoredRun } from "./engine_events.ts";
 import { createObservations, type Observations } from "./histogram.ts";
-import type { LiveRun, LiveUnit } from "./live_run.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
+import type { RunEnd } from "./run_end.ts";
+import { NO_ITEM } from "./run_state.ts";
 import type { RunnerTotals } from "./stats.ts";
 
 /** Counts for a runner. */
-export interface Meter extends Emitter {
-  /** A commit wrote so many rows. */
-  committed(rows: number, ms: number): void;
-  /** A commit failed for good. */
-  commitFailed(): void;
-  /** The runner was taken for dead. */
-  leaseLost(): void;
-  /** Something became of a run that is not in memory. */
-  passed(workflow: string, what: "recovered" | "stranded" | "failed"): void;
+export interface Meter {
+  /** Counts an event. */
+  readonly observe: Observer;
   /** A copy of all counts. */
   metrics(): Metrics;
   /** What the counts come to. */
@@ -66,38 +62,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
   let failedCommits = 0;
   let leaseLosses = 0;
   return {
-    run: (run, passage) => void ofRun(run).runs[COUNTED_AS[passage]]++,
-    ended(run, { state, tookMs }) {
-      const { runs, times } = ofRun(run);
-      runs[state]++;
-      if (tookMs !== undefined) times.observe(tookMs / 1_000);
-    },
-    task: ({ unit }) => void ofTask(unit).counts.attempts++,
-    progress() {},
-    retrying(attempt) {
-      const { counts, times } = ofTask(attempt.unit);
-      counts.retries++;
-      times.observe((now() - attempt.startedAt) / 1_000);
-    },
-    deferred: ({ unit }) => void ofTask(unit).counts.deferred++,
-    recorded(unit, tookMs) {
-      const { counts, times } = ofTask(unit);
-      const { state } = unit;
-      if (state === "skipped") return void counts.skipped++;
-      if (state === "completed") counts.completed++;
-      else counts.failed++;
-      if (tookMs !== undefined) times.observe(tookMs / 1_000);
-    },
-    committed(rows, ms) {
-      rowsOfCommits.observe(rows);
-      timesOfCommits.observe(ms / 1_000);
-    },
-    commitFailed: () => void failedCommits++,
-    leaseLost: () => void leaseLosses++,
-    passed(workflow, what) {
-      const place = places.get(workflow);
-      if (place !== undefined) byPlace[place]!.runs[what]++;
-    },
+    observe,
     metrics: () => ({
       since,
       workflows: all.map(({ workflow, runs, times, tasks, rest }) => ({
@@ -111,6 +76,71 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     }),
     totals,
   };
+
+  function observe(event: EngineEvent): void {
+    switch (event.type) {
+      case "runLoaded":
+        return void ofRun(event.run).runs[event.run.epoch > 1 ? "resumed" : "started"]++;
+      case "runReleased":
+        return void ofRun(event.run).runs[event.as === "waiting" ? "waited" : "handedBack"]++;
+      case "runLost":
+        return void ofRun(event.run).runs.leaseLost++;
+      case "runEnded":
+        return countEnd(ofRun(event.run), event.end);
+      case "attemptStarted":
+        return void ofTask(event.attempt.unit).counts.attempts++;
+      case "attemptFailed":
+        return countRetry(event.attempt);
+      case "attemptDeferred":
+        return void ofTask(event.attempt.unit).counts.deferred++;
+      case "unitEnded":
+        return countUnit(event.unit, event.tookMs);
+      case "runRecovered":
+        return countStored(event.run, "recovered");
+      case "runGivenUp":
+        return countStored(event.run, "failed");
+      case "runParked":
+        return countStored(event.run, "stranded");
+      case "committed":
+        rowsOfCommits.observe(event.rows);
+        return timesOfCommits.observe(event.ms / 1_000);
+      case "commitFailed":
+        return void failedCommits++;
+      case "leaseLost":
+        return void leaseLosses++;
+      case "runAbandoned":
+      case "runEnding":
+      case "runChanged":
+      case "attemptProgressed":
+        return;
+    }
+  }
+
+  function countEnd({ runs, times }: WorkflowCounts, { state, tookMs }: RunEnd): void {
+    runs[state]++;
+    if (tookMs !== undefined) times.observe(tookMs / 1_000);
+  }
+
+  function countRetry({ unit, startedAt }: Attempt): void {
+    const { counts, times } = ofTask(unit);
+    counts.retries++;
+    times.observe((now() - startedAt) / 1_000);
+  }
+
+  /** Counts tasks, not the items of a map. */
+  function countUnit(unit: LiveUnit, tookMs: number | undefined): void {
+    if (unit.item !== NO_ITEM) return;
+    const { counts, times } = ofTask(unit);
+    if (unit.state === "skipped") return void counts.skipped++;
+    if (unit.state === "completed") counts.completed++;
+    else counts.failed++;
+    if (tookMs !== undefined) times.observe(tookMs / 1_000);
+  }
+
+  function countStored({ workflow }: StoredRun, what: "recovered" | "stranded" | "failed"): void {
+    const place = places.get(workflow);
+    if (place !== undefined) byPlace[place]!.runs[what]++;
+  }
 
   function ofRun(run: LiveRun): WorkflowCounts {
     return byPlace[run.plan.place]!;
@@ -138,15 +168,6 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
 
 const RUN_ENDS = ["completed", "failed", "cancelled"] as const;
 const TASK_ENDS = ["completed", "failed", "skipped"] as const;
-
-const COUNTED_AS: Readonly<Record<Passage, keyof RunCounters>> = {
-  "run.started": "started",
-  "run.resumed": "resumed",
-  "run.waiting": "waited",
-  "run.paused": "handedBack",
-  "run.handedBack": "handedBack",
-  "run.leaseLost": "leaseLost",
-};
 
 /** For each plan, by its place, where its runs are counted. */
 function countsOf(plans: readonly Plan[]): readonly WorkflowCounts[] {

@@ -18,7 +18,7 @@ import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
 import { atDesk, createDesk } from "./desk.ts";
 import { toErrorRecord } from "./error_record.ts";
-import { createEmitter, listenerOf, tellAll } from "./emitter.ts";
+import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
 import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
@@ -30,6 +30,7 @@ import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { thisIsolate } from "./process_liveness.ts";
 import { watchRunners } from "./recovery.ts";
+import { createPublicEvents } from "./public_events.ts";
 import { holdRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
 import { keepRetention } from "./retention.ts";
@@ -112,6 +113,7 @@ async function openRunner<W extends AnyWorkflow>(
   let claimingAs = 0;
   let stopping: Promise<void> | undefined;
 
+  const events = createEngineEvents();
   const meter = createMeter(catalog.plans, now);
   const outbox = createOutbox(store, {
     claim() {
@@ -125,10 +127,10 @@ async function openRunner<W extends AnyWorkflow>(
       claims.answered(claim);
     },
     failed(error) {
-      meter.commitFailed();
+      events.emit({ type: "commitFailed" });
       logger.error("The store failed for good", { error: error.message });
     },
-    committed: (rows, ms) => meter.committed(rows, ms),
+    committed: (rows, ms) => events.emit({ type: "committed", rows, ms }),
   });
   checkTransactions(catalog, store);
   const desk = createDesk(store, catalog, settings, {
@@ -138,7 +140,10 @@ async function openRunner<W extends AnyWorkflow>(
     own: () => executor.ids,
     runner: () => ({ id: lease.runner, load: load() }),
   });
-  const emit = listenerOf(settings);
+  events.subscribe(meter.observe);
+  const { onEvent } = settings;
+  if (onEvent !== undefined) events.subscribe(createPublicEvents({ onEvent, logger, now }));
+  events.subscribe(desk.hub.observe);
   const executor = createExecutor({
     outbox,
     clock,
@@ -149,12 +154,8 @@ async function openRunner<W extends AnyWorkflow>(
     random: Math.random,
     canStart: () => lease.isHeld(),
     transact: (request) => store.transact(request),
-    events: emit === undefined ? meter : tellAll([meter, createEmitter(emit, now)]),
+    emit: events.emit,
     tracing: settings.tracing,
-    touched: (runId) => desk.hub.touched(runId),
-    gaveUp: (runId, error) => desk.hub.failed(runId, error),
-    finishing: (runId) => desk.hub.hold(runId),
-    ended: (end) => desk.hub.ended(end),
     left(dueAt) {
       if (dueAt !== undefined) claims.expect(dueAt);
       claims.freed();
@@ -172,11 +173,7 @@ async function openRunner<W extends AnyWorkflow>(
     isStopping: () => stopping !== undefined,
     bringIn,
     expect: (dueAt) => claims.expect(dueAt),
-    stranded({ id: runId, workflow }, reason) {
-      meter.passed(workflow, "stranded");
-      emit?.({ type: "run.stranded", runId, workflow, at: now(), reason });
-    },
-    touched: (runId) => desk.hub.touched(runId),
+    emit: events.emit,
   });
 
   await store.define(catalog.plans.map((plan) => ({
@@ -204,7 +201,7 @@ async function openRunner<W extends AnyWorkflow>(
     standstill,
     ordered: (orders) => executor.obey(orders),
     lost() {
-      meter.leaseLost();
+      events.emit({ type: "leaseLost" });
       executor.loseAll();
     },
     written: () => Promise.race([outbox.idle(), after(clock, leaseMs / 3)]),
@@ -224,15 +221,9 @@ async function openRunner<W extends AnyWorkflow>(
     recoveryLimit,
     recovered({ released, failed }) {
       if (released.length > 0) claims.hint();
-      for (const { id: runId, workflow, crashes } of released) {
-        meter.passed(workflow, "recovered");
-        emit?.({ type: "run.recovered", runId, workflow, at: now(), crashes });
-      }
-      for (const { id: runId, workflow, crashes } of failed) {
-        const error = toErrorRecord(new RecoveryLimitError(runId, crashes));
-        meter.passed(workflow, "failed");
-        emit?.({ type: "run.failed", runId, workflow, at: now(), error });
-        desk.hub.settled(runId);
+      for (const run of released) events.emit({ type: "runRecovered", run, crashes: run.crashes });
+      for (const run of failed) {
+        events.emit({ type: "runGivenUp", run, error: toErrorRecord(new RecoveryLimitError(run.id, run.crashes)) });
       }
     },
   });

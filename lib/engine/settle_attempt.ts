@@ -2,7 +2,7 @@ import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { afterFailure } from "./after_failure.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
-import type { Emitter } from "./emitter.ts";
+import type { Observer } from "./engine_events.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
@@ -15,8 +15,7 @@ export interface SettlePort {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Another runner owns the run. */
   readonly lose: (run: LiveRun) => void;
-  /** Receives retries and deferrals. */
-  readonly events: Emitter;
+  readonly emit: Observer;
   readonly logger: Logger;
   /** The store's time. */
   readonly now: () => number;
@@ -50,7 +49,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
   }
 }
 
-function threw(attempt: Attempt, thrown: unknown, { apply, events, logger, now, random }: SettlePort): void {
+function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, random }: SettlePort): void {
   const { unit } = attempt;
   const { run } = unit;
   if (attempt.aborted?.reason instanceof ShutdownError) return apply(run, { type: "abandoned", unit });
@@ -59,7 +58,7 @@ function threw(attempt: Attempt, thrown: unknown, { apply, events, logger, now, 
   const next = afterFailure(task.retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;
-    events.deferred(attempt, at);
+    emit({ type: "attemptDeferred", attempt, dueAt: at });
     return apply(run, { type: "deferred", unit, wake: { at } });
   }
   const failure = {
@@ -76,6 +75,6 @@ function threw(attempt: Attempt, thrown: unknown, { apply, events, logger, now, 
     return apply(run, { type: "failed", unit, retryAt: undefined });
   }
   const retryAt = now() + next.delayMs;
-  events.retrying(attempt, failure.error, retryAt);
+  emit({ type: "attemptFailed", attempt, error: failure.error, dueAt: retryAt });
   apply(run, { type: "failed", unit, retryAt });
 }

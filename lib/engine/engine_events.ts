@@ -1,0 +1,77 @@
+/**
+ * What happens to runs in this process, as one stream of typed events. Metrics, `onEvent` and whoever waits for a run
+ * subscribe to it; the parts of the engine only emit.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { Progress } from "./events.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
+import type { RunEnd } from "./run_end.ts";
+
+/** A run that is not in memory. */
+export interface StoredRun {
+  readonly id: string;
+  readonly workflow: string;
+}
+
+/** An event of the engine. */
+export type EngineEvent =
+  /** A run came into memory. */
+  | { readonly type: "runLoaded"; readonly run: LiveRun }
+  /** A run was released before its end. */
+  | { readonly type: "runReleased"; readonly run: LiveRun; readonly as: "waiting" | "paused" | "handedBack" }
+  /** A run belongs to another runner. */
+  | { readonly type: "runLost"; readonly run: LiveRun }
+  /** The store takes nothing of a run any more. */
+  | { readonly type: "runAbandoned"; readonly run: LiveRun; readonly error: Error }
+  /** The end of a run is durable, but hooks of it have not returned. */
+  | { readonly type: "runEnding"; readonly run: LiveRun }
+  /** The end of a run is durable, and its hooks have returned. */
+  | { readonly type: "runEnded"; readonly run: LiveRun; readonly end: RunEnd }
+  /** Something of a run became durable. */
+  | { readonly type: "runChanged"; readonly runId: string }
+  /** A body is about to be called. */
+  | { readonly type: "attemptStarted"; readonly attempt: Attempt }
+  /** A body reported its progress. */
+  | { readonly type: "attemptProgressed"; readonly attempt: Attempt; readonly progress: Progress }
+  /** An attempt failed, and another one follows. */
+  | { readonly type: "attemptFailed"; readonly attempt: Attempt; readonly error: ErrorRecord; readonly dueAt: number }
+  /** An attempt is postponed. */
+  | { readonly type: "attemptDeferred"; readonly attempt: Attempt; readonly dueAt: number }
+  /** The end of a unit is durable; its last attempt took that long. */
+  | { readonly type: "unitEnded"; readonly unit: LiveUnit; readonly tookMs: number | undefined }
+  /** A run was taken from a dead runner. */
+  | { readonly type: "runRecovered"; readonly run: StoredRun; readonly crashes: number }
+  /** A run was given up because too many runners died with it. */
+  | { readonly type: "runGivenUp"; readonly run: StoredRun; readonly error: ErrorRecord }
+  /** A claimed run cannot continue with the version that this runner has. */
+  | { readonly type: "runParked"; readonly run: StoredRun; readonly reason: string }
+  /** A commit wrote that many rows. */
+  | { readonly type: "committed"; readonly rows: number; readonly ms: number }
+  /** A commit failed, and no retry helps. */
+  | { readonly type: "commitFailed" }
+  /** The lease of the runner expired, or it was taken for dead. */
+  | { readonly type: "leaseLost" };
+
+/** Receives events. It must not throw. */
+export type Observer = (event: EngineEvent) => void;
+
+/** A stream of events. */
+export interface EngineEvents {
+  /** Passes an event to all observers, in the order of their subscription, before it returns. */
+  readonly emit: Observer;
+  /** Adds an observer. */
+  subscribe(observer: Observer): void;
+}
+
+/** A stream without observers. */
+export function createEngineEvents(): EngineEvents {
+  const observers: Observer[] = [];
+  return {
+    emit(event) {
+      for (const observe of observers) observe(event);
+    },
+    subscribe: (observer) => void observers.push(observer),
+  };
+}

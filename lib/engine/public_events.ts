@@ -1,0 +1,104 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { decodeJson } from "../definition/json.ts";
+import type { Logger } from "../logger.ts";
+import { nodeOf } from "./attempt.ts";
+import type { EngineEvent, Observer, StoredRun } from "./engine_events.ts";
+import type { RunEvent, RunLevelEvent, TaskLevelEvent } from "./events.ts";
+import type { LiveRun, LiveUnit } from "./live_run.ts";
+import { NO_ITEM } from "./run_state.ts";
+
+/** What `onEvent` needs of the engine. */
+export interface PublicEventsOptions {
+  /** The user's function. What it throws is logged and changes nothing. */
+  readonly onEvent: (event: RunEvent) => void;
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly now: () => number;
+}
+
+/** An observer that calls `onEvent`. */
+export function createPublicEvents({ onEvent, logger, now }: PublicEventsOptions): Observer {
+  // The user's function must not see the async context of whatever code made the engine emit.
+  const inOwnContext = AsyncLocalStorage.snapshot();
+  return (event) => {
+    const told = publicEvent(event, now());
+    if (told === undefined) return;
+    try {
+      inOwnContext(onEvent, told);
+    } catch (error) {
+      logger.warn("onEvent threw", { event: told.type, error: String(error) });
+    }
+  };
+}
+
+/** The event as users see it; `undefined` for one that concerns only the engine. */
+function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
+  switch (event.type) {
+    case "runLoaded":
+      return { type: event.run.epoch > 1 ? "run.resumed" : "run.started", ...runFields(event.run, at) };
+    case "runReleased":
+      return { type: `run.${event.as}`, ...runFields(event.run, at) };
+    case "runLost":
+      return { type: "run.leaseLost", ...runFields(event.run, at) };
+    case "runEnded":
+      return endEvent(event, at);
+    case "runRecovered":
+      return { type: "run.recovered", ...storedFields(event.run, at), crashes: event.crashes };
+    case "runGivenUp":
+      return { type: "run.failed", ...storedFields(event.run, at), error: event.error };
+    case "runParked":
+      return { type: "run.stranded", ...storedFields(event.run, at), reason: event.reason };
+    case "attemptStarted":
+      return { type: "task.started", ...unitFields(event.attempt.unit, at) };
+    case "attemptProgressed":
+      return { type: "task.progress", ...unitFields(event.attempt.unit, at), ...event.progress };
+    case "attemptFailed":
+      return { type: "task.retrying", ...unitFields(event.attempt.unit, at), error: event.error, dueAt: event.dueAt };
+    case "attemptDeferred":
+      return { type: "task.deferred", ...unitFields(event.attempt.unit, at), dueAt: event.dueAt };
+    case "unitEnded":
+      return event.unit.item === NO_ITEM ? taskEndEvent(event.unit, at) : undefined;
+    case "runAbandoned":
+    case "runEnding":
+    case "runChanged":
+    case "committed":
+    case "commitFailed":
+    case "leaseLost":
+      return undefined;
+  }
+}
+
+function endEvent({ run, end }: Extract<EngineEvent, { type: "runEnded" }>, at: number): RunLevelEvent {
+  const fields = runFields(run, at);
+  switch (end.state) {
+    case "completed":
+      return { type: "run.completed", ...fields };
+    case "cancelled":
+      return { type: "run.cancelled", ...fields, reason: end.reason };
+    case "failed":
+      return { type: "run.failed", ...fields, error: end.error ?? { name: "Error", message: "a task failed" } };
+  }
+}
+
+function taskEndEvent(unit: LiveUnit, at: number): TaskLevelEvent {
+  const fields = unitFields(unit, at);
+  if (unit.state === "completed") return { type: "task.completed", ...fields, output: decodeJson(unit.output) };
+  if (unit.state === "skipped") return { type: "task.skipped", ...fields, reason: unit.reason ?? "" };
+  const error = unit.failures.at(-1)?.error ?? { name: "Error", message: "the task failed" };
+  return { type: "task.failed", ...fields, error };
+}
+
+function runFields({ id, plan }: LiveRun, at: number): Pick<RunLevelEvent, "runId" | "workflow" | "at"> {
+  return { runId: id, workflow: plan.workflow.name, at };
+}
+
+function storedFields({ id, workflow }: StoredRun, at: number): Pick<RunLevelEvent, "runId" | "workflow" | "at"> {
+  return { runId: id, workflow, at };
+}
+
+function unitFields(
+  unit: LiveUnit,
+  at: number,
+): Pick<TaskLevelEvent, "runId" | "workflow" | "taskId" | "attempt" | "at"> {
+  return { ...runFields(unit.run, at), taskId: nodeOf({ unit }).id, attempt: unit.attempts };
+}
