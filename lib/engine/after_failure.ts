@@ -8,7 +8,13 @@ export type AfterFailure =
   | { readonly kind: "defer"; readonly delayMs: number };
 
 // Told by their codes and not by their classes: a program may hold two copies of this library.
-const FINAL = new Set(["non_retryable", "unstorable_payload", "payload_too_large", "corrupt_row", "transaction_ended"]);
+const FINAL: ReadonlySet<string> = new Set([
+  "non_retryable",
+  "unstorable_payload",
+  "payload_too_large",
+  "corrupt_row",
+  "transaction_ended",
+]);
 
 /** Decides what follows an attempt (counted from 1) that threw. */
 export function afterFailure(

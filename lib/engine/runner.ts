@@ -16,7 +16,7 @@ import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
-import { atDesk, createDesk } from "./desk.ts";
+import { createClientContext, withContext } from "./client_context.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
@@ -24,14 +24,13 @@ import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
 import { LiveRun, type LoadedRun } from "./live_run.ts";
 import { createMeter } from "./meter.ts";
-import { keepMetrics } from "./metrics.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { thisIsolate } from "./process_liveness.ts";
 import { watchRunners } from "./recovery.ts";
 import { createPublicEvents } from "./public_events.ts";
-import { holdRejections } from "./rejections.ts";
+import { logUnhandledRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
 import { keepRetention } from "./retention.ts";
 import type { Starting } from "./start.ts";
@@ -133,17 +132,21 @@ async function openRunner<W extends AnyWorkflow>(
     committed: (rows, ms) => events.emit({ type: "committed", rows, ms }),
   });
   checkTransactions(catalog, store);
-  const desk = createDesk(store, catalog, settings, {
+  const context = createClientContext(store, catalog, settings, {
     insert,
-    changed: () => inOwnContext(changed),
-    isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
-    own: () => executor.ids,
-    runner: () => ({ id: lease.runner, load: load() }),
+    applyChanges: () => inOwnContext(changed),
+    ownRuns: () => executor.ids,
+    runner: {
+      id: () => lease.runner,
+      load,
+      metrics: meter.metrics,
+      isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
+    },
   });
   events.subscribe(meter.observe);
   const { onEvent } = settings;
   if (onEvent !== undefined) events.subscribe(createPublicEvents({ onEvent, logger, now }));
-  events.subscribe(desk.hub.observe);
+  events.subscribe(context.hub.observe);
   const executor = createExecutor({
     outbox,
     clock,
@@ -239,7 +242,7 @@ async function openRunner<W extends AnyWorkflow>(
     poke: () => outbox.poke(),
   });
   const unwatch = store.watch(() => void changed());
-  const letGo = settings.unhandledRejections === "log" ? holdRejections(logger) : () => {};
+  const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
   try {
     await recovery.recover();
@@ -249,14 +252,12 @@ async function openRunner<W extends AnyWorkflow>(
   }
   claims.hint();
 
-  const runner = atDesk<Runner<W>>(desk, {
-    ...clientMethods<W>(desk),
+  return withContext<Runner<W>>(context, {
+    ...clientMethods<W>(context),
     stats: async () => ({ runs: await store.counts(), store: store.counters(), runner: load() }),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   });
-  keepMetrics(runner, meter.metrics);
-  return runner;
 
   function load(): RunnerStats {
     const { active, queued } = executor.load;
@@ -352,9 +353,9 @@ async function openRunner<W extends AnyWorkflow>(
       await lease.leave();
     } finally {
       unwatch();
-      desk.hub.close();
+      context.hub.close();
       await turn();
-      letGo();
+      ignoreRejections();
       await close();
     }
   }

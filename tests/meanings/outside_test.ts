@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { createOutbox, type Draft } from "../../lib/engine/outbox.ts";
-import { uuidv7 } from "../../lib/ids.ts";
+import { createIds } from "../../lib/ids.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { spawn } from "../child.ts";
@@ -130,7 +130,7 @@ test("explain() says that the runner of a run is not alive", async () => {
   const card = { host: "elsewhere", pid: 1, pidStartedAt: "1", served: [], pinned: false, concurrency: 1, maxRuns: 1 };
   const owner = await store.join(card, 10_000);
   const run: NewRun = {
-    id: uuidv7(clock.now()),
+    id: createIds()(clock.now()),
     workflow: "w",
     version: "1",
     key: undefined,

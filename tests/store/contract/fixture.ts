@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { uuidv7 } from "../../../lib/ids.ts";
+import { createIds } from "../../../lib/ids.ts";
 import type {
   Batch,
   ClaimRequest,
@@ -72,10 +72,12 @@ export function manualClock(): ManualClock {
   }
 }
 
+const newId = createIds();
+
 /** A run of workflow "etl", version "v1", pending and due at `T0`. */
 export function newRun(overrides: Partial<NewRun> = {}): NewRun {
   return {
-    id: uuidv7(T0),
+    id: newId(T0),
     workflow: "etl",
     version: "v1",
     key: undefined,
