@@ -44,7 +44,7 @@ const OPENERS = ["lib/engine/open_store.ts", "lib/store/open.ts"];
 const THIRD_PARTY: Record<string, readonly string[]> = {
   "lib/inspector/app.ts": ["hono"],
   "lib/otel/mod.ts": ["@opentelemetry/api"],
-  "lib/store/postgres/line.ts": ["postgres"],
+  "lib/store/postgres/connection.ts": ["postgres"],
 };
 
 const LONGEST_FILE = 400;

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
@@ -124,7 +125,7 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   url.port = String(proxy.port);
   const warnings: string[] = [];
   const listener = createListener({
-    url: url.href,
+    address: parsePostgresUrl(url.href),
     applicationName: "sluice test listener",
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,

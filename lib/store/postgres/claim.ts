@@ -2,7 +2,7 @@ import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../batch.ts";
 import { decodeClaimed, decodeRecord, RECORD_COLUMNS, recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
 import type { Session } from "./session.ts";
 
 const JOURNALS = `

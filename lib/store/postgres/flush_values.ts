@@ -1,7 +1,7 @@
 import type { JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import { FLUSH, FLUSH_PLAIN } from "./flush_sql.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
 
 /** What one statement writes. No run stands in it twice. */
 export interface Part {

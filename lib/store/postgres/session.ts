@@ -3,7 +3,8 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import type { Bindable, Line, Query } from "./line.ts";
+import type { Bindable, Query } from "./connection.ts";
+import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
 /** What a connection is for: none of these may have to wait for another. */
@@ -171,12 +172,17 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function terminate(role: Role, applicationName: string): Promise<void> {
-    await lines[role].query(
-      `select pg_terminate_backend(pid, 5000)
-         from pg_stat_activity
-        where application_name = $1 and pid <> pg_backend_pid() and usename = current_user`,
-      [applicationName],
-    );
+    await lines[role].transactAtOnce(async (query) => {
+      // A role that the login takes on when it connects may not end what belongs to the login.
+      const reset = query("set local role none", []);
+      const ended = query(
+        `select pg_terminate_backend(pid, 5000)
+           from pg_stat_activity
+          where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`,
+        [applicationName],
+      );
+      await Promise.all([reset, ended]);
+    });
   }
 
   function textOf(sql: string): string {
