@@ -11,8 +11,8 @@ import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { RunOutcome } from "./outcome.ts";
-import type { StartManyOptions, StartOptions } from "./start.ts";
-import { executeRun, startRun, startRuns } from "./starting.ts";
+import type { StartManyOptions, StartOptions } from "./start_options.ts";
+import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
 import { stranded, type StrandedRun } from "./stranded.ts";
 
@@ -125,7 +125,7 @@ export async function createClient<W extends AnyWorkflow = never>(
     try {
       await outbox.idle();
     } finally {
-      context.hub.close();
+      context.watcher.close();
       await close();
     }
   }

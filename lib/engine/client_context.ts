@@ -4,11 +4,11 @@ import type { Logger } from "../logger.ts";
 import type { StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
-import { createHub, type Hub } from "./hub.ts";
+import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "./metrics.ts";
 import { type ClientSettings, clientSettings } from "./options.ts";
-import { createReader, type Reader } from "./reading.ts";
-import type { Starting } from "./start.ts";
+import { createRunReader, type RunReader } from "./run_reader.ts";
+import type { RunToInsert } from "./start_options.ts";
 import type { RunnerStats } from "./stats.ts";
 
 /** The parts of a client or runner that its methods, its handles and the inspector share. */
@@ -18,9 +18,9 @@ export interface ClientContext {
   /** The workflows that can be started. */
   readonly catalog: Catalog;
   /** Notifies waiters of the ends and changes of runs. */
-  readonly hub: Hub;
+  readonly watcher: RunWatcher;
   /** Reads runs from the store. */
-  readonly reader: Reader;
+  readonly reader: RunReader;
   /** Timers run on this clock. */
   readonly clock: Clock;
   /** Receives log lines. */
@@ -32,7 +32,7 @@ export interface ClientContext {
   /** Returns the trace context of the caller, as text that is stored with a new run. */
   readonly currentTrace: () => string | undefined;
   /** Inserts runs in one commit. */
-  readonly insert: (runs: readonly Starting[]) => Promise<readonly StartVerdict[]>;
+  readonly insert: (runs: readonly RunToInsert[]) => Promise<readonly StartVerdict[]>;
   /**
    * Called after a write that did not pass through the outbox: runs may have become due, or orders may stand. Resolves
    * when the runner of this context has applied the orders; at once for a client.
@@ -74,8 +74,8 @@ export function createClientContext(
   return {
     store,
     catalog,
-    hub: createHub(store, clock, logger, ownRuns),
-    reader: createReader(store, catalog),
+    watcher: createRunWatcher(store, clock, logger, ownRuns),
+    reader: createRunReader(store, catalog),
     clock,
     logger,
     maxPayloadBytes,

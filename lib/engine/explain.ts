@@ -1,5 +1,5 @@
 import type { ClientContext } from "./client_context.ts";
-import { isOver, type TaskInfo } from "./reading.ts";
+import { isOver, type TaskInfo } from "./run_reader.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow, Store } from "../store/port.ts";

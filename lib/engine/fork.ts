@@ -3,10 +3,10 @@ import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
 import type { JournalRecord } from "../store/batch.ts";
 import type { ClientContext } from "./client_context.ts";
-import { followersOf } from "./followers.ts";
+import { descendantsOf } from "../definition/graph.ts";
 import { isOfTask } from "./journal_rows.ts";
 import type { Plan } from "./plan.ts";
-import { encodeInput, type Starting } from "./start.ts";
+import { encodeInput, type RunToInsert } from "./start_options.ts";
 
 /** What a fork changes. */
 interface Changes {
@@ -36,7 +36,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
   const isAllNew = "input" in changes && changes.from === undefined;
   if (!isAllNew) journal.push(...await keptOf(context, row.seq, plan, replaced, changes.from));
   const now = context.store.now();
-  const run: Starting = {
+  const run: RunToInsert = {
     id: context.newId(now),
     workflow: plan.workflow.name,
     version: plan.workflow.version,
@@ -67,7 +67,7 @@ async function keptOf(
   const done = new Set(journal.flatMap((record) => isKept(record) ? [record.task] : []));
   const { tasks } = plan.workflow;
   const again = tasks.filter((task) => !done.has(task.id) || task.id === from).map((task) => task.id);
-  const stale = followersOf(tasks, [...again, ...replaced.keys()]);
+  const stale = descendantsOf(tasks, [...again, ...replaced.keys()]);
   return journal.filter(({ task }) =>
     done.has(task) && task !== from && !stale.has(task) && !replaced.has(task) && plan.numbers.has(task)
   );

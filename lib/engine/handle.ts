@@ -7,7 +7,7 @@ import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
-import { isOver, type RunInfo, runInfo, type TaskInfo } from "./reading.ts";
+import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { retryRun } from "./retry_run.ts";
 import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";
@@ -118,7 +118,7 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
     pause: async (reason) => await order(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => order(context, id, { kind: "resume" }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
-    events: () => runEvents(id, context.reader, context.hub, context.clock),
+    events: () => runEvents(id, context.reader, context.watcher, context.clock),
     retry: () => retryRun(context, id),
     async fork(options = {}) {
       const checks = newChecks();
@@ -137,13 +137,13 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
 /** Waits for the end of a run. */
 export async function endOf(context: ClientContext, id: string): Promise<RunEnd> {
   // Listen first and look then: an end in between would be missed the other way round.
-  const news = context.hub.end(id);
+  const news = context.watcher.waitForEnd(id);
   // Nobody awaits it where the row answers, or cannot be read.
   news.catch(() => {});
   const row = await context.store.run(id);
   if (row === undefined || isOver(row.state)) {
     // Not only for us: others may wait for the same run.
-    context.hub.settled(id);
+    context.watcher.reportStoredEnd(id);
     if (row === undefined) throw new RunNotFoundError(id);
     return await context.reader.end(row);
   }
@@ -155,7 +155,7 @@ async function order(context: ClientContext, id: string, order: Order): Promise<
   const obeyed = context.applyChanges();
   if (verdict.kind === "unknown") throw new RunNotFoundError(id);
   if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
-  if (isOver(verdict.state)) context.hub.settled(id);
+  if (isOver(verdict.state)) context.watcher.reportStoredEnd(id);
   // Who has paused a run that is executed here must not see another of its tasks begin.
   await obeyed;
 }

@@ -12,7 +12,7 @@ import { whyIncompatible } from "./compatibility.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
-import { hasTurn, TURN_MS } from "./suspects.ts";
+import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 
 /** Takes in claimed runs. */
 export interface Intake {
@@ -85,13 +85,13 @@ export function createIntake(options: IntakeOptions): Intake {
     const turns: ClaimedRun[] = [];
     const gone: Promise<void>[] = [];
     for (const run of runs) {
-      if (hasTurn(run.crashes, held, options.recoveryLimit)) {
+      if (canRunBeside(run.crashes, held, options.recoveryLimit)) {
         held.push(run.crashes);
         turns.push(run);
         continue;
       }
       size--;
-      const dueAt = now() + TURN_MS;
+      const dueAt = now() + RECHECK_MS;
       gone.push(giveBack(run, { to: "waiting", dueAt, release: true }));
       options.expect(dueAt);
     }

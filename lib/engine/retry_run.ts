@@ -1,5 +1,5 @@
 import { RunStateError } from "../errors.ts";
-import { followersOf } from "./followers.ts";
+import { descendantsOf } from "../definition/graph.ts";
 import type { ClientContext } from "./client_context.ts";
 
 /**
@@ -12,7 +12,7 @@ export async function retryRun(context: ClientContext, id: string): Promise<void
   if (row.state !== "failed") throw new RunStateError("retry", id, row.state);
   const tasks = await context.reader.tasks(row);
   const failed = tasks.filter(({ state }) => state === "failed").map((task) => task.id);
-  const forget = followersOf(tasks, failed);
+  const forget = descendantsOf(tasks, failed);
   const retry = failed.filter((task) => !forget.has(task));
   if (!await context.store.restart({ seq: row.seq, epoch: row.epoch }, { retry, forget: [...forget] })) {
     throw new RunStateError("retry", id, (await context.reader.row(id)).state);

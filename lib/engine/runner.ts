@@ -33,7 +33,7 @@ import { createPublicEvents } from "./public_events.ts";
 import { logUnhandledRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
 import { keepRetention } from "./retention.ts";
-import type { Starting } from "./start.ts";
+import type { RunToInsert } from "./start_options.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
 
@@ -146,7 +146,7 @@ async function openRunner<W extends AnyWorkflow>(
   events.subscribe(meter.observe);
   const { onEvent } = settings;
   if (onEvent !== undefined) events.subscribe(createPublicEvents({ onEvent, logger, now }));
-  events.subscribe(context.hub.observe);
+  events.subscribe(context.watcher.observe);
   const executor = createExecutor({
     outbox,
     clock,
@@ -270,7 +270,7 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
-  function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+  function insert(runs: readonly RunToInsert[]): Promise<readonly StartVerdict[]> {
     // A place that a claim may fill is most often free once it has landed. To leave a run in the store, to be claimed in
     // its turn, and others behind it, would cost more than the wait.
     if (!claims.isBacklogged && claims.asked > 0 && room() - claims.asked < runs.length) {
@@ -290,12 +290,12 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  async function insertLater(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+  async function insertLater(runs: readonly RunToInsert[]): Promise<readonly StartVerdict[]> {
     await claims.settled();
     return await insert(runs);
   }
 
-  function settle(run: Starting, verdict: StartVerdict): void {
+  function settle(run: RunToInsert, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
     // A start whose lease was lost meanwhile is ignored, as a claim is.
@@ -353,7 +353,7 @@ async function openRunner<W extends AnyWorkflow>(
       await lease.leave();
     } finally {
       unwatch();
-      context.hub.close();
+      context.watcher.close();
       await turn();
       ignoreRejections();
       await close();

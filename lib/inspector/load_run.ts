@@ -1,7 +1,7 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
 import { isOfTask } from "../engine/journal_rows.ts";
-import { isOver, taskState } from "../engine/reading.ts";
+import { isOver, taskState } from "../engine/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { JournalHead } from "../store/inspection.ts";

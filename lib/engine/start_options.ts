@@ -131,7 +131,7 @@ async function encodeLater(value: Promise<unknown>, maxPayloadBytes: number): Pr
 }
 
 /** A run to insert, whose owner is still to be decided. */
-export interface Starting extends NewRun {
+export interface RunToInsert extends NewRun {
   /** The runner that keeps it. */
   owner: number | undefined;
 }
@@ -146,7 +146,7 @@ export function newRun(
     readonly newId: NewId;
     readonly currentTrace: () => string | undefined;
   },
-): Starting {
+): RunToInsert {
   const now = store.now();
   const { name, version, tags, timeoutMs } = plan.workflow;
   return {

@@ -6,7 +6,7 @@ import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import { checkKey, encodeInput, newRun, type Starting, type StartSettings, startSettings } from "./start.ts";
+import { checkKey, encodeInput, newRun, type RunToInsert, type StartSettings, startSettings } from "./start_options.ts";
 
 /** Starts a run; resolves when it is durable. */
 export async function startRun<W extends AnyWorkflow>(
@@ -40,8 +40,8 @@ export async function executeRun<W extends AnyWorkflow>(
   if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
   if (id !== run.id) return outcomeOf<W>(await endOf(context, id));
   // Its end takes another commit, so nobody has told it yet, and asking the store is not needed. Not before it is
-  // inserted, as the hub takes a run that is not in the store for one that was removed.
-  const end = await context.hub.end(id);
+  // inserted, as the watcher takes a run that is not in the store for one that was removed.
+  const end = await context.watcher.waitForEnd(id);
   return outcomeOf<W>(end ?? await context.reader.end(await context.reader.row(id)));
 }
 
@@ -66,7 +66,7 @@ export async function startRuns<W extends AnyWorkflow>(
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
-  const runs: Starting[] = [];
+  const runs: RunToInsert[] = [];
   for (const [index, input] of inputs.entries()) {
     const checks = newChecks();
     const own = key === undefined ? undefined : checkKey(key(input, index), checks);
@@ -82,7 +82,7 @@ export async function startRuns<W extends AnyWorkflow>(
 /** In the caller's transaction, which nobody waits for, or else in the next commit. */
 function insert(
   context: ClientContext,
-  runs: readonly Starting[],
+  runs: readonly RunToInsert[],
   { tx }: StartSettings,
 ): Promise<readonly StartVerdict[]> {
   return tx === undefined ? context.insert(runs) : context.store.insertWithin(tx, runs);
@@ -101,7 +101,7 @@ function prepare(
   return { plan, settings, action: `Cannot ${what}` };
 }
 
-function idOf(run: Starting, verdict: StartVerdict | undefined): string {
+function idOf(run: RunToInsert, verdict: StartVerdict | undefined): string {
   switch (verdict?.kind) {
     case "started":
       return run.id;

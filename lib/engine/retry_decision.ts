@@ -2,7 +2,7 @@ import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 
 /** What follows a failed attempt. */
-export type AfterFailure =
+export type RetryDecision =
   | { readonly kind: "fail" }
   | { readonly kind: "retry"; readonly delayMs: number }
   | { readonly kind: "defer"; readonly delayMs: number };
@@ -17,13 +17,13 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 
 /** Decides what follows an attempt (counted from 1) that threw. */
-export function afterFailure(
+export function decideRetry(
   rule: RetryRule,
   attempt: number,
   thrown: unknown,
   random: () => number,
   logger: Logger,
-): AfterFailure {
+): RetryDecision {
   const { code, delayMs } = marksOf(thrown);
   if (code === "deferred" && delayMs !== undefined) return { kind: "defer", delayMs };
   if (attempt >= rule.attempts || (code !== undefined && FINAL.has(code))) return { kind: "fail" };
