@@ -7,8 +7,8 @@ const MOST_STRANDED = 100;
 
 /** The runners, what waits for them, and what none of them can carry on. */
 export async function loadRunners(reading: Reading): Promise<RunnersPage> {
-  const { context, path } = reading;
-  const { store } = context;
+  const { desk, path } = reading;
+  const { store } = desk;
   const [rows, owned, tally, lost] = await Promise.all([
     store.runners(),
     store.inspection.owned(COUNTED),
@@ -16,8 +16,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
     stranded(store, MOST_STRANDED),
   ]);
   const now = store.now();
-  const own = context.runner?.id();
-  const load = context.runner?.load();
+  const own = desk.runner?.();
   const { count, isCapped } = tally.backlog;
   return {
     ...answer(reading),
@@ -28,7 +27,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       startedAt: row.startedAt,
       leaseUntil: row.leaseUntil,
       isAlive: row.leaseUntil > now,
-      isThis: row.id === own,
+      isThis: row.id === own?.id,
       workflows: row.served.map(({ workflow, version }) => ({
         name: workflow,
         version,
@@ -38,7 +37,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       concurrency: row.concurrency,
       maxRuns: row.maxRuns,
       runs: { count: owned.counts.get(row.id) ?? 0, precision: owned.isCapped ? "atLeast" : "exact" },
-      bodies: row.id === own && load ? { active: load.active, queued: load.queued } : undefined,
+      bodies: row.id === own?.id ? { active: own.load.active, queued: own.load.queued } : undefined,
     })),
     backlog: { count, precision: isCapped ? "atLeast" : "exact" },
     oldestDueAt: tally.oldestDueAt,

@@ -2,7 +2,6 @@ import postgres from "postgres";
 import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { databaseUrl } from "../postgres_server.ts";
-import { manualClock, type Opened } from "./contract/fixture.ts";
 
 /** A schema that is gone, with the stores on it, at the end of the scope. */
 export interface TestSchema extends AsyncDisposable {
@@ -16,13 +15,11 @@ export interface TestSchema extends AsyncDisposable {
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
 }
 
-const TABLES = "runs, tasks, workflows, events, runners";
-
 // Before any test, so that none of them is held to have left the server behind.
-const shared = await databaseUrl();
+const url = await databaseUrl();
 
-/** Names a schema that nobody else uses, in the tests' database or another. */
-export function testSchema(url: string = shared): TestSchema {
+/** Names a schema that nobody else uses. */
+export function testSchema(): TestSchema {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
   const sql = postgres(url, {
     max: 2,
@@ -47,29 +44,4 @@ export function testSchema(url: string = shared): TestSchema {
       await sql.end({ timeout: 1 });
     },
   };
-}
-
-/** What the contract of stores asks for: stores on the schema, which is empty at first. */
-export async function openOn(on: TestSchema, options: PostgresStoreOptions = {}): Promise<Opened> {
-  const clock = manualClock();
-  const stores: Store[] = [];
-  const store = await another();
-  await on.sql.unsafe(`truncate ${TABLES} restart identity`);
-  return {
-    store,
-    another,
-    clock,
-    async numberFrom(seq) {
-      await on.sql`select setval('runs_seq_seq', ${seq}, false)`;
-    },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(stores.map((one) => one.close()));
-    },
-  };
-
-  async function another(): Promise<Store> {
-    const one = await on.open({ ...options, clock });
-    stores.push(one);
-    return one;
-  }
 }

@@ -4,7 +4,6 @@ import { createLine, type Line } from "./line.ts";
 import { createListener, type Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
 import { createTransactions, type Transactions } from "./transactions.ts";
-import type { PostgresAddress } from "./url.ts";
 
 /** What a store talks and listens through. */
 export interface Connections {
@@ -21,7 +20,7 @@ export interface Connections {
 /** How to connect. */
 export interface ConnectionsOptions {
   /** The server, the database and the login. */
-  readonly address: PostgresAddress;
+  readonly url: string;
   /** Whether statements are prepared by name. */
   readonly prepare: boolean;
   /** What stands last in the names that connections have in the server's lists. */
@@ -88,37 +87,33 @@ export function createReadOnlyConnections(options: ConnectionsOptions): Connecti
 }
 
 /** A connection for a purpose. */
-export function lineFor(role: Role, options: ConnectionsOptions): Line {
-  const { address, prepare, readOnly = false } = options;
+export function lineFor(role: Role, { url, prepare, label, readOnly = false }: ConnectionsOptions): Line {
   return createLine({
-    address,
+    url,
     prepare,
     readOnly,
-    applicationName: applicationName(role, options),
+    applicationName: applicationName(role, label),
     deadlineMs: DEADLINES_MS[role],
   });
 }
 
 /** Connections for users' transactions. */
 export function transactionsFor(options: ConnectionsOptions): Transactions {
-  const { address, prepare, transactionConnections: most = 8 } = options;
+  const { url, prepare, label, transactionConnections: most = 8 } = options;
   if (!Number.isSafeInteger(most) || most < 1) {
     throw new RangeError(`transactionConnections must be a whole number from 1 on, not ${most}`);
   }
-  return createTransactions({ address, prepare, most, newName: () => applicationName("transaction", options) });
+  return createTransactions({ url, prepare, most, newName: () => applicationName("transaction", label) });
 }
 
 /** A connection that listens. */
-export function listenerFor(options: ConnectionsOptions): Listener {
-  const { address, logger, clock } = options;
-  return createListener({ address, applicationName: applicationName("listener", options), logger, clock });
+export function listenerFor({ url, label, logger, clock }: ConnectionsOptions): Listener {
+  return createListener({ url, applicationName: applicationName("listener", label), logger, clock });
 }
 
 /** What a connection calls itself. */
-function applicationName(role: string, { label, address }: ConnectionsOptions): string {
+function applicationName(role: string, label: string): string {
   const token = crypto.randomUUID().slice(0, 8);
-  // The server changes what is not ASCII, and this is also the name of a channel.
-  const given = address.applicationName === undefined ? "" : ` ${address.applicationName.replace(/[^\w.: -]/g, "_")}`;
   // Postgres cuts it off after 63 bytes, which must not take the token.
-  return `sluice ${role} ${token} ${label}${given}`.slice(0, 63);
+  return `sluice ${role} ${token} ${label}`.slice(0, 63);
 }

@@ -9,7 +9,6 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { messageOf } from "./faults.ts";
 import { createLine, type Line } from "./line.ts";
-import type { PostgresAddress } from "./url.ts";
 
 /** Watches any number of schemas over one connection. */
 export interface Listener {
@@ -25,7 +24,7 @@ export interface Listener {
 /** How to listen. */
 export interface ListenerOptions {
   /** The server, the database and the login. */
-  readonly address: PostgresAddress;
+  readonly url: string;
   /** What the connection calls itself, and the channel on which it speaks to itself. */
   readonly applicationName: string;
   /** Where messages go. */
@@ -85,7 +84,7 @@ export function createListener(options: ListenerOptions): Listener {
   function listen(): void {
     cancelNext();
     const made = createLine({
-      address: options.address,
+      url: options.url,
       applicationName,
       deadlineMs: echoMs,
       prepare: false,

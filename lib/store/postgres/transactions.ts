@@ -1,6 +1,5 @@
 import { systemClock } from "../../clock.ts";
-import { type Connection, openConnection } from "./connection.ts";
-import type { PostgresAddress } from "./url.ts";
+import { openSession, type Session as Connection } from "./line.ts";
 
 /** A connection that a single transaction has to itself. */
 export interface Lent {
@@ -23,7 +22,7 @@ export interface Transactions {
 /** How to connect. */
 export interface TransactionsOptions {
   /** The server, the database and the login. */
-  readonly address: PostgresAddress;
+  readonly url: string;
   /** What the next connection calls itself. */
   readonly newName: () => string;
   /** Whether statements are prepared by name. */
@@ -45,7 +44,7 @@ interface Member {
 }
 
 /** A pool without connections. */
-export function createTransactions({ address, newName, prepare, most }: TransactionsOptions): Transactions {
+export function createTransactions({ url, newName, prepare, most }: TransactionsOptions): Transactions {
   const idle: Member[] = [];
   const all = new Set<Member>();
   const line: ((member: Member) => void)[] = [];
@@ -77,13 +76,7 @@ export function createTransactions({ address, newName, prepare, most }: Transact
 
   function open(): Member {
     const applicationName = newName();
-    const connection = openConnection({
-      address,
-      applicationName,
-      deadlineMs: DEADLINE_MS,
-      prepare,
-      isForUsers: true,
-    });
+    const connection = openSession({ url, applicationName, deadlineMs: DEADLINE_MS, prepare, isForUsers: true });
     const member: Member = { connection, applicationName, cancelEnd() {} };
     all.add(member);
     return member;

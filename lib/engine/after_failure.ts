@@ -2,28 +2,22 @@ import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 
 /** What follows a failed attempt. */
-export type RetryDecision =
+export type AfterFailure =
   | { readonly kind: "fail" }
   | { readonly kind: "retry"; readonly delayMs: number }
   | { readonly kind: "defer"; readonly delayMs: number };
 
 // Told by their codes and not by their classes: a program may hold two copies of this library.
-const FINAL: ReadonlySet<string> = new Set([
-  "non_retryable",
-  "unstorable_payload",
-  "payload_too_large",
-  "corrupt_row",
-  "transaction_ended",
-]);
+const FINAL = new Set(["non_retryable", "unstorable_payload", "payload_too_large", "corrupt_row", "transaction_ended"]);
 
 /** Decides what follows an attempt (counted from 1) that threw. */
-export function decideRetry(
+export function afterFailure(
   rule: RetryRule,
   attempt: number,
   thrown: unknown,
   random: () => number,
   logger: Logger,
-): RetryDecision {
+): AfterFailure {
   const { code, delayMs } = marksOf(thrown);
   if (code === "deferred" && delayMs !== undefined) return { kind: "defer", delayMs };
   if (attempt >= rule.attempts || (code !== undefined && FINAL.has(code))) return { kind: "fail" };

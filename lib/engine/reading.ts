@@ -83,7 +83,7 @@ export interface TaskInfo {
 }
 
 /** Reads runs from a store. */
-export interface RunReader {
+export interface Reader {
   /**
    * A run's row.
    *
@@ -99,7 +99,7 @@ export interface RunReader {
 }
 
 /** A reader; definitions are read once. */
-export function createRunReader(store: Store, catalog: Catalog): RunReader {
+export function createReader(store: Store, catalog: Catalog): Reader {
   const definitions = new Map<string, StoredDefinition>();
   return { row, definition, tasks, end };
 
