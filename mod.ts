@@ -62,9 +62,9 @@ export type { ForkOptions, RunHandle } from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { RunOutcome } from "./lib/engine/outcome.ts";
-export type { RunInfo, TaskInfo } from "./lib/engine/reading.ts";
+export type { RunInfo, TaskInfo } from "./lib/engine/run_reader.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
-export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start.ts";
+export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export type {

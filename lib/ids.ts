@@ -1,39 +1,53 @@
+/** Makes an id, given the time in milliseconds since the epoch. */
+export type NewId = (nowMs: number) => string;
+
 /**
- * A UUID of version 7 (RFC 9562): 48 bits of milliseconds, then a counter that keeps ids of one process in the
- * order they were made, then randomness. Ordered ids keep every index they stand in append-only.
+ * Creates a source of UUIDs of version 7 (RFC 9562): 48 bits of milliseconds, then a counter that keeps the ids of one
+ * source in the order in which they were made, then 62 random bits. Because ids ascend, each index on them is appended to.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const newId = createIds();
+ * const ids = [newId(5), newId(5), newId(4), newId(6)]; // a clock that was set back does not change the order
+ * assertEquals(ids.toSorted(), ids);
+ * ```
  */
-export function uuidv7(nowMs: number): string {
-  if (nowMs > lastMs) setTime(nowMs, next16() & 0x7ff);
-  // More than the counter holds within one millisecond: borrow the next one.
-  else if (++counter > 0xfff) setTime(lastMs + 1, 0);
-  const [a, b, c, d] = [next16(), next16(), next16(), next16()];
-  // In one piece: each part that is put together beforehand would be a string of its own.
-  return `${prefix}${HEX[counter >> 8]![1]}${HEX[counter & 0xff]}-${HEX[0x80 | (a >> 8 & 0x3f)]}${HEX[a & 0xff]}-${
-    HEX[b >> 8]
-  }${HEX[b & 0xff]}${HEX[c >> 8]}${HEX[c & 0xff]}${HEX[d >> 8]}${HEX[d & 0xff]}`;
-}
+export function createIds(): NewId {
+  let lastMs = 0;
+  let counter = 0;
+  let prefix = "";
+  // Random numbers are drawn 1,024 at a time: one call per id would cost more than the rest of it.
+  const pool = new Uint16Array(1_024);
+  let drawn = pool.length;
+  return newId;
 
-let lastMs = 0;
-let counter = 0;
-let prefix = "";
+  function newId(nowMs: number): string {
+    if (nowMs > lastMs) setTime(nowMs, next16() & 0x7ff);
+    // The counter of this millisecond is used up: borrow the next millisecond.
+    else if (++counter > 0xfff) setTime(lastMs + 1, 0);
+    const [a, b, c, d] = [next16(), next16(), next16(), next16()];
+    // One template: a part that is put together beforehand would be a string of its own.
+    return `${prefix}${HEX[counter >> 8]![1]}${HEX[counter & 0xff]}-${HEX[0x80 | (a >> 8 & 0x3f)]}${HEX[a & 0xff]}-${
+      HEX[b >> 8]
+    }${HEX[b & 0xff]}${HEX[c >> 8]}${HEX[c & 0xff]}${HEX[d >> 8]}${HEX[d & 0xff]}`;
+  }
 
-function setTime(ms: number, first: number): void {
-  lastMs = ms;
-  counter = first;
-  const time = ms.toString(16).padStart(12, "0");
-  prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+  function setTime(ms: number, first: number): void {
+    lastMs = ms;
+    counter = first;
+    const time = ms.toString(16).padStart(12, "0");
+    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+  }
+
+  function next16(): number {
+    if (drawn === pool.length) {
+      crypto.getRandomValues(pool);
+      drawn = 0;
+    }
+    return pool[drawn++]!;
+  }
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-// Random numbers are drawn by the thousand: one call for each id would cost more than the rest of it.
-const pool = new Uint16Array(1024);
-let drawn = pool.length;
-
-function next16(): number {
-  if (drawn === pool.length) {
-    crypto.getRandomValues(pool);
-    drawn = 0;
-  }
-  return pool[drawn++]!;
-}

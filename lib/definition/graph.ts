@@ -91,6 +91,30 @@ export function graphOf(tasks: readonly GraphTask[]): WorkflowGraph {
   }
 }
 
+/**
+ * Returns the ids of all tasks that depend on one of `ids`, directly or through others. An id of `ids` is among them only
+ * if that task depends on another one of `ids`.
+ *
+ * @throws {UnknownTaskError} If one of `ids` is not a task.
+ * @throws {RangeError} If the tasks form a cycle.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tasks = [{ id: "a", after: [] }, { id: "b", after: ["a"] }, { id: "c", after: ["b"] }, { id: "d", after: [] }];
+ * assertEquals([...descendantsOf(tasks, ["a"])], ["b", "c"]);
+ * assertEquals([...descendantsOf(tasks, ["a", "b"])].sort(), ["b", "c"]);
+ * ```
+ */
+export function descendantsOf(tasks: readonly GraphTask[], ids: Iterable<string>): ReadonlySet<string> {
+  const nodes = nodesOf(tasks);
+  const found = new Set<Node>();
+  for (const id of ids) for (const dependent of known(nodes, id).dependents) found.add(dependent);
+  for (const node of found) for (const dependent of node.dependents) found.add(dependent);
+  return new Set([...found].map(({ task }) => task.id));
+}
+
 interface Node {
   readonly task: GraphTask;
   readonly after: readonly Node[];

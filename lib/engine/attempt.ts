@@ -29,6 +29,7 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     next: undefined,
     startedAt: 0,
     context: undefined,
+    runningSteps: undefined,
     aborted: undefined,
     disarm: undefined,
     isMarked: false,

@@ -4,15 +4,15 @@ import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/port.ts";
 import { catalogOf } from "./catalog.ts";
-import { atDesk, createDesk, type Desk } from "./desk.ts";
+import { type ClientContext, createClientContext, withContext } from "./client_context.ts";
 import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { RunOutcome } from "./outcome.ts";
-import type { StartManyOptions, StartOptions } from "./start.ts";
-import { executeRun, startRun, startRuns } from "./starting.ts";
+import type { StartManyOptions, StartOptions } from "./start_options.ts";
+import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
 import { stranded, type StrandedRun } from "./stranded.ts";
 
@@ -113,14 +113,9 @@ export async function createClient<W extends AnyWorkflow = never>(
   const catalog = catalogOf(settings.workflows);
   const { store, close } = await openStore(target, settings);
   const outbox = createOutbox(store);
-  const desk = createDesk(store, catalog, settings, {
-    insert: (runs) => outbox.startMany(runs),
-    changed: () => Promise.resolve(),
-    isQueued: () => false,
-    runner: undefined,
-  });
+  const context = createClientContext(store, catalog, settings, { insert: (runs) => outbox.startMany(runs) });
   let stopping: Promise<void> | undefined;
-  return atDesk(desk, { ...clientMethods<W>(desk), stop, [Symbol.asyncDispose]: stop });
+  return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 
   function stop(): Promise<void> {
     return stopping ??= shut();
@@ -130,7 +125,7 @@ export async function createClient<W extends AnyWorkflow = never>(
     try {
       await outbox.idle();
     } finally {
-      desk.hub.close();
+      context.watcher.close();
       await close();
     }
   }
@@ -138,17 +133,17 @@ export async function createClient<W extends AnyWorkflow = never>(
 
 /** What clients and runners have in common. */
 export function clientMethods<W extends AnyWorkflow>(
-  desk: Desk,
+  context: ClientContext,
 ): Omit<Client<W>, "stop" | typeof Symbol.asyncDispose> {
   return {
-    start: (target, ...args) => startRun(desk, target, args[0], args[1]),
-    startMany: (target, inputs, options) => startRuns(desk, target, inputs, options),
-    execute: (target, ...args) => executeRun(desk, target, args[0], args[1]),
-    get: (runId) => runHandle<Readable<W>>(desk, checkedId("get", runId)),
-    list: (options) => listRuns(desk.store, options),
-    explain: async (runId) => await explain(desk, checkedId("explain", runId)),
-    stranded: () => stranded(desk.store),
-    stats: () => storeStats(desk.store),
+    start: (target, ...args) => startRun(context, target, args[0], args[1]),
+    startMany: (target, inputs, options) => startRuns(context, target, inputs, options),
+    execute: (target, ...args) => executeRun(context, target, args[0], args[1]),
+    get: (runId) => runHandle<Readable<W>>(context, checkedId("get", runId)),
+    list: (options) => listRuns(context.store, options),
+    explain: async (runId) => await explain(context, checkedId("explain", runId)),
+    stranded: () => stranded(context.store),
+    stats: () => storeStats(context.store),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { RecordHead } from "../store/batch.ts";
+import type { ClaimedRun } from "../store/batch.ts";
 import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 
@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
  * kind, or depends on other tasks. `undefined` if it can.
  */
 export function whyIncompatible(
-  run: { readonly version: string; readonly journal: readonly RecordHead[] },
+  run: ClaimedRun,
   plan: Plan,
   before: StoredDefinition | undefined,
 ): string | undefined {

@@ -1,5 +1,5 @@
-import type { Desk } from "./desk.ts";
-import { isOver, type TaskInfo } from "./reading.ts";
+import type { ClientContext } from "./client_context.ts";
+import { isOver, type TaskInfo } from "./run_reader.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow, Store } from "../store/port.ts";
@@ -33,20 +33,20 @@ export interface Explanation {
  *
  * @throws {RunNotFoundError} If there is no such run.
  */
-export async function explain(desk: Desk, runId: string): Promise<Explanation> {
-  const row = await desk.reader.row(runId);
-  return await explainRow(desk, row, isOver(row.state) ? [] : await desk.reader.tasks(row));
+export async function explain(context: ClientContext, runId: string): Promise<Explanation> {
+  const row = await context.reader.row(runId);
+  return await explainRow(context, row, isOver(row.state) ? [] : await context.reader.tasks(row));
 }
 
 /** The same for a run whose row and tasks have been read. */
 export async function explainRow(
-  { store, isQueued }: Desk,
+  { store, runner }: ClientContext,
   row: ListedRun,
   tasks: readonly OpenTask[],
 ): Promise<Explanation> {
   const reasons = isOver(row.state)
     ? [endReason(row)]
-    : await openReasons(row, tasks, store, (taskId) => isQueued(row.id, taskId));
+    : await openReasons(row, tasks, store, (taskId) => runner?.isQueued(row.id, taskId) ?? false);
   return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
 }
 

@@ -1,13 +1,12 @@
 import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
-import { uuidv7 } from "../ids.ts";
 import type { JournalRecord } from "../store/batch.ts";
-import type { Desk } from "./desk.ts";
-import { followersOf } from "./followers.ts";
+import type { ClientContext } from "./client_context.ts";
+import { descendantsOf } from "../definition/graph.ts";
 import { isOfTask } from "./journal_rows.ts";
 import type { Plan } from "./plan.ts";
-import { encodeInput, type Starting } from "./start.ts";
+import { encodeInput, type RunToInsert } from "./start_options.ts";
 
 /** What a fork changes. */
 interface Changes {
@@ -20,25 +19,25 @@ interface Changes {
  * Inserts a run that begins with results of another; answers its id. Its workflow is the one registered here, so a fork
  * is also the way to carry a run over to a new version.
  */
-export async function forkRun(desk: Desk, id: string, changes: Changes): Promise<string> {
+export async function forkRun(context: ClientContext, id: string, changes: Changes): Promise<string> {
   const action = `fork run "${id}"`;
-  const row = await desk.reader.row(id);
-  const plan = desk.catalog.find(row.workflow, `${action} of`);
+  const row = await context.reader.row(id);
+  const plan = context.catalog.find(row.workflow, `${action} of`);
   const replaced = new Map(Object.entries(changes.outputs ?? {}));
   for (const task of [...(changes.from === undefined ? [] : [changes.from]), ...replaced.keys()]) {
     checkTask(plan, task, action);
   }
   const input = "input" in changes
-    ? await encodeInput(plan, changes.input, `Cannot ${action}`, desk.maxPayloadBytes)
+    ? await encodeInput(plan, changes.input, `Cannot ${action}`, context.maxPayloadBytes)
     : row.input;
   const journal = [...replaced].map(([task, output]) =>
-    result(task, encodeJson(output, `outputs.${task}`, desk.maxPayloadBytes), desk.store.now())
+    result(task, encodeJson(output, `outputs.${task}`, context.maxPayloadBytes), context.store.now())
   );
   const isAllNew = "input" in changes && changes.from === undefined;
-  if (!isAllNew) journal.push(...await keptOf(desk, row.seq, plan, replaced, changes.from));
-  const now = desk.store.now();
-  const run: Starting = {
-    id: uuidv7(now),
+  if (!isAllNew) journal.push(...await keptOf(context, row.seq, plan, replaced, changes.from));
+  const now = context.store.now();
+  const run: RunToInsert = {
+    id: context.newId(now),
     workflow: plan.workflow.name,
     version: plan.workflow.version,
     key: undefined,
@@ -48,27 +47,27 @@ export async function forkRun(desk: Desk, id: string, changes: Changes): Promise
     input,
     timeoutMs: row.timeoutMs,
     owner: undefined,
-    trace: desk.here(),
+    trace: context.currentTrace(),
     fork: { from: id, journal },
   };
-  const [verdict] = await desk.insert([run]);
+  const [verdict] = await context.insert([run]);
   if (verdict?.kind === "refused") throw verdict.error;
   return run.id;
 }
 
 /** The results to keep: of what completed (or was skipped by its own condition) and follows nothing that runs again. */
 async function keptOf(
-  desk: Desk,
+  context: ClientContext,
   seq: number,
   plan: Plan,
   replaced: ReadonlyMap<string, unknown>,
   from: string | undefined,
 ): Promise<JournalRecord[]> {
-  const journal = await desk.store.journal(seq);
+  const journal = await context.store.journal(seq);
   const done = new Set(journal.flatMap((record) => isKept(record) ? [record.task] : []));
   const { tasks } = plan.workflow;
   const again = tasks.filter((task) => !done.has(task.id) || task.id === from).map((task) => task.id);
-  const stale = followersOf(tasks, [...again, ...replaced.keys()]);
+  const stale = descendantsOf(tasks, [...again, ...replaced.keys()]);
   return journal.filter(({ task }) =>
     done.has(task) && task !== from && !stale.has(task) && !replaced.has(task) && plan.numbers.has(task)
   );

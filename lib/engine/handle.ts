@@ -2,12 +2,12 @@ import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
 import type { Order } from "../store/port.ts";
-import type { Desk } from "./desk.ts";
+import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
-import { isOver, type RunInfo, runInfo, type TaskInfo } from "./reading.ts";
+import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { retryRun } from "./retry_run.ts";
 import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";
@@ -108,18 +108,18 @@ export interface RunHandle<W extends AnyWorkflow> {
 }
 
 /** A handle on a run. */
-export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHandle<W> {
+export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: string): RunHandle<W> {
   return {
     id,
-    status: async () => runInfo(await desk.reader.row(id)),
-    result: async () => resultOf<W>(await endOf(desk, id)),
-    outcome: async () => outcomeOf<W>(await endOf(desk, id)),
-    cancel: async (reason) => await order(desk, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
-    pause: async (reason) => await order(desk, id, { kind: "pause", reason: reasonText("pause", reason) }),
-    resume: () => order(desk, id, { kind: "resume" }),
-    tasks: async () => await desk.reader.tasks(await desk.reader.row(id)),
-    events: () => runEvents(id, desk.reader, desk.hub, desk.clock),
-    retry: () => retryRun(desk, id),
+    status: async () => runInfo(await context.reader.row(id)),
+    result: async () => resultOf<W>(await endOf(context, id)),
+    outcome: async () => outcomeOf<W>(await endOf(context, id)),
+    cancel: async (reason) => await order(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
+    pause: async (reason) => await order(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
+    resume: () => order(context, id, { kind: "resume" }),
+    tasks: async () => await context.reader.tasks(await context.reader.row(id)),
+    events: () => runEvents(id, context.reader, context.watcher, context.clock),
+    retry: () => retryRun(context, id),
     async fork(options = {}) {
       const checks = newChecks();
       const { from, outputs } = checks.options(options, "the options", ["from", "input", "outputs"]);
@@ -129,33 +129,33 @@ export function runHandle<W extends AnyWorkflow>(desk: Desk, id: string): RunHan
         checks.report(`task "${from}" cannot both run again and be given an output`);
       }
       refuse(`fork run "${id}"`, checks);
-      return runHandle<W>(desk, await forkRun(desk, id, options));
+      return runHandle<W>(context, await forkRun(context, id, options));
     },
   };
 }
 
 /** Waits for the end of a run. */
-export async function endOf(desk: Desk, id: string): Promise<RunEnd> {
+export async function endOf(context: ClientContext, id: string): Promise<RunEnd> {
   // Listen first and look then: an end in between would be missed the other way round.
-  const news = desk.hub.end(id);
+  const news = context.watcher.waitForEnd(id);
   // Nobody awaits it where the row answers, or cannot be read.
   news.catch(() => {});
-  const row = await desk.store.run(id);
+  const row = await context.store.run(id);
   if (row === undefined || isOver(row.state)) {
     // Not only for us: others may wait for the same run.
-    desk.hub.settled(id);
+    context.watcher.reportStoredEnd(id);
     if (row === undefined) throw new RunNotFoundError(id);
-    return await desk.reader.end(row);
+    return await context.reader.end(row);
   }
-  return await news ?? await desk.reader.end(await desk.reader.row(id));
+  return await news ?? await context.reader.end(await context.reader.row(id));
 }
 
-async function order(desk: Desk, id: string, order: Order): Promise<void> {
-  const verdict = await desk.store.order(id, order);
-  const obeyed = desk.changed();
+async function order(context: ClientContext, id: string, order: Order): Promise<void> {
+  const verdict = await context.store.order(id, order);
+  const obeyed = context.applyChanges();
   if (verdict.kind === "unknown") throw new RunNotFoundError(id);
   if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
-  if (isOver(verdict.state)) desk.hub.settled(id);
+  if (isOver(verdict.state)) context.watcher.reportStoredEnd(id);
   // Who has paused a run that is executed here must not see another of its tasks begin.
   await obeyed;
 }

@@ -5,33 +5,21 @@
  * @module
  */
 import type { Logger } from "../logger.ts";
-import type { ClaimedRun, JournalRecord, OutputsRequest, RecordHead, RunMove } from "../store/batch.ts";
+import type { ClaimedRun, RunMove } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import { whyIncompatible } from "./compatibility.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
-import { hasTurn, TURN_MS } from "./suspects.ts";
-
-/** A claimed run with all that its journal holds. */
-export interface ResumedRun extends Omit<ClaimedRun, "journal"> {
-  /** Its journal, with outputs. */
-  readonly journal: readonly JournalRecord[];
-}
-
-// So many runs are brought into memory at once: their outputs are one question to the store.
-const LOADED_RUNS = 32;
+import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 
 /** Takes in claimed runs. */
 export interface Intake {
   /** Runs that were claimed and are neither in memory nor on their way back. */
   readonly size: number;
-  /**
-   * Takes in runs, each by itself: what is wrong with one changes nothing for the others. Runs that are no longer owned
-   * once their outputs and definitions are read are left to their next owner.
-   */
-  take(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void>;
+  /** Takes in runs, each by itself: what is wrong with one changes nothing for the others. */
+  take(runs: readonly ClaimedRun[]): Promise<void>;
 }
 
 /** What an intake needs of its runner. */
@@ -49,7 +37,7 @@ export interface IntakeOptions {
   /** What is claimed while the runner stops goes back with all that it still owns. */
   readonly isStopping: () => boolean;
   /** A run comes into memory. */
-  readonly bringIn: (plan: Plan, run: ResumedRun) => void;
+  readonly bringIn: (plan: Plan, run: ClaimedRun) => void;
   /** One that went back is due again at that time. */
   readonly expect: (dueAt: number) => void;
   /** Receives what happens to runs that are not admitted. */
@@ -64,55 +52,23 @@ export function createIntake(options: IntakeOptions): Intake {
     get size() {
       return size;
     },
-    async take(runs, isOwned) {
+    async take(runs) {
       // Counted until they are in memory: a claim in between must not ask for their places again.
       size += runs.length;
-      const turns = await sift(runs);
-      for (let from = 0; from < turns.length; from += LOADED_RUNS) {
-        await takeSome(turns.slice(from, from + LOADED_RUNS), isOwned);
+      for (const run of await sift(runs)) {
+        size--;
+        if (!options.isStopping()) await takeOne(run);
       }
     },
   };
 
-  async function takeSome(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void> {
-    let resumed: readonly ResumedRun[];
-    try {
-      resumed = await withOutputs(runs);
-    } catch (error) {
-      logger.error("Cannot read the outputs of runs that were claimed; they are claimed again", {
-        error: String(error),
-      });
-      const dueAt = now() + TURN_MS;
-      size -= runs.length;
-      await Promise.all(runs.map((run) => giveBack(run, { to: "waiting", dueAt, release: true })));
-      return options.expect(dueAt);
-    }
-    for (const run of resumed) {
-      size--;
-      if (!options.isStopping() && isOwned()) await takeOne(run, isOwned);
-    }
-  }
-
-  async function withOutputs(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
-    const requests = runs.flatMap(outputsOf);
-    const outputs = new Map<string, string>();
-    for (const { seq, output, ...head } of requests.length === 0 ? [] : await store.outputs(requests)) {
-      outputs.set(keyOf(seq, head), output);
-    }
-    return runs.map((run) => ({
-      ...run,
-      journal: run.journal.map((head) => ({ ...head, output: outputs.get(keyOf(run.seq, head)) })),
-    }));
-  }
-
-  async function takeOne(run: ResumedRun, isOwned: () => boolean): Promise<void> {
+  async function takeOne(run: ClaimedRun): Promise<void> {
     const plan = catalog.get(run.workflow);
     const version = plan?.workflow.version ?? run.version;
     try {
       if (plan === undefined) return strand(run, version, "its workflow is not registered");
       const isAsItBegan = run.version === version || run.journal.length === 0;
       const problem = isAsItBegan ? undefined : await whyNot(run, plan);
-      if (!isOwned()) return;
       if (problem === undefined) options.bringIn(plan, run);
       else strand(run, version, problem);
     } catch (error) {
@@ -129,13 +85,13 @@ export function createIntake(options: IntakeOptions): Intake {
     const turns: ClaimedRun[] = [];
     const gone: Promise<void>[] = [];
     for (const run of runs) {
-      if (hasTurn(run.crashes, held, options.recoveryLimit)) {
+      if (canRunBeside(run.crashes, held, options.recoveryLimit)) {
         held.push(run.crashes);
         turns.push(run);
         continue;
       }
       size--;
-      const dueAt = now() + TURN_MS;
+      const dueAt = now() + RECHECK_MS;
       gone.push(giveBack(run, { to: "waiting", dueAt, release: true }));
       options.expect(dueAt);
     }
@@ -143,18 +99,18 @@ export function createIntake(options: IntakeOptions): Intake {
     return turns;
   }
 
-  async function whyNot(run: ResumedRun, plan: Plan): Promise<string | undefined> {
+  async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
     const text = await store.definition({ workflow: run.workflow, version: run.version });
     return whyIncompatible(run, plan, text === undefined ? undefined : JSON.parse(text));
   }
 
-  function strand(run: ResumedRun, by: string, reason: string): void {
+  function strand(run: ClaimedRun, by: string, reason: string): void {
     logger.warn(`Run "${run.id}" of workflow "${run.workflow}" cannot go on with version ${by}: ${reason}`);
     void giveBack(run, { to: "stranded", by, reason });
     options.emit({ type: "runParked", run, reason });
   }
 
-  function giveBack({ id, seq, epoch }: Pick<ClaimedRun, "id" | "seq" | "epoch">, move: RunMove): Promise<void> {
+  function giveBack({ id, seq, epoch }: ClaimedRun, move: RunMove): Promise<void> {
     return new Promise((resolve) => {
       outbox.write({ seq, epoch, records: [], move, sent: false, settled });
 
@@ -164,19 +120,4 @@ export function createIntake(options: IntakeOptions): Intake {
       }
     });
   }
-}
-
-/** What to read of a run's outputs: those of all tasks and steps that completed. */
-function outputsOf({ seq, journal }: ClaimedRun): readonly OutputsRequest[] {
-  const requests = new Map<string, OutputsRequest>();
-  for (const { task, step, state } of journal) {
-    if (state !== "completed") continue;
-    const of = step === "" ? "results" : "steps";
-    requests.set(`${of} ${task}`, { seq, task, of });
-  }
-  return [...requests.values()];
-}
-
-function keyOf(seq: number, { task, item, step }: Pick<RecordHead, "task" | "item" | "step">): string {
-  return JSON.stringify([seq, task, item, step]);
 }

@@ -3,7 +3,7 @@ import type { RunState } from "../store/batch.ts";
 import type { ListQuery } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
-import { type RunInfo, runInfo } from "./reading.ts";
+import { type RunInfo, runInfo } from "./run_reader.ts";
 
 /** Which runs to list. */
 export interface ListOptions {

@@ -118,6 +118,8 @@ export interface Attempt {
   startedAt: number;
   /** What its body and hooks receive. */
   context: AttemptContext | undefined;
+  /** Outputs of its steps that run, as JSON text, by the name of the step. */
+  runningSteps: Map<string, Promise<string | undefined>> | undefined;
   /** Why it was aborted. */
   aborted: { readonly reason: unknown } | undefined;
   /** Clears its time-out. */

@@ -78,15 +78,3 @@ export interface CommitMetrics {
   /** Commits that no retry mended. */
   readonly failed: number;
 }
-
-const sources = new WeakMap<object, () => Metrics>();
-
-/** What a runner has counted so far; `undefined` for what is no runner. */
-export function metricsOf(runner: object): Metrics | undefined {
-  return sources.get(runner)?.();
-}
-
-/** Lets `metricsOf` know a runner. */
-export function keepMetrics(runner: object, metrics: () => Metrics): void {
-  sources.set(runner, metrics);
-}

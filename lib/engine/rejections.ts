@@ -2,36 +2,36 @@ import process from "node:process";
 import { type Logger, silent } from "../logger.ts";
 
 /**
- * While it is held, a promise that was rejected and that nobody awaits is logged instead of ending the process, and with
- * it every run of every other task. An application that listens itself is left alone. Where nothing is logged it is a
- * warning of the process, as an error that nobody hears of is worse than a line that nobody asked for. The answer lets
- * go.
+ * Logs unhandled promise rejections of the process until the returned function is called. Without a listener the runtime
+ * would end the process, and with it every run of every other task. Listeners of the application are left as they are.
+ * With the silent logger a rejection is a warning of the process, so that it is never lost.
  */
-export function holdRejections(logger: Logger): () => void {
-  const complain = (reason: unknown): void => {
-    if (logger === silent) process.emitWarning(`${UNHEARD}: ${describe(reason)}`);
-    else logger.error(UNHEARD, { error: describe(reason) });
+export function logUnhandledRejections(logger: Logger): () => void {
+  const report = (reason: unknown): void => {
+    if (logger === silent) process.emitWarning(`${MESSAGE}: ${describe(reason)}`);
+    else logger.error(MESSAGE, { error: describe(reason) });
   };
-  if (holders.size === 0) process.on("unhandledRejection", tellAll);
-  holders.add(complain);
+  if (reporters.size === 0) process.on("unhandledRejection", reportAll);
+  reporters.add(report);
   return () => {
-    if (holders.delete(complain) && holders.size === 0) process.off("unhandledRejection", tellAll);
+    if (reporters.delete(report) && reporters.size === 0) process.off("unhandledRejection", reportAll);
   };
 }
 
-const UNHEARD = "A promise was rejected and nobody awaits it";
+const MESSAGE = "Unhandled promise rejection";
 
-// One listener for all runners of a process: with eleven of them the runtime warns of a leak.
-const holders = new Set<(reason: unknown) => void>();
+// Module-level state on purpose: the listener belongs to the process, of which this is the only count. All runners of a
+// process share one, as the runtime warns of a leak at the eleventh.
+const reporters = new Set<(reason: unknown) => void>();
 
-function tellAll(reason: unknown): void {
-  for (const complain of holders) complain(reason);
+function reportAll(reason: unknown): void {
+  for (const report of reporters) report(reason);
 }
 
 function describe(reason: unknown): string {
   try {
     return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
   } catch {
-    return "something that cannot be described";
+    return "a value that cannot be converted to text";
   }
 }

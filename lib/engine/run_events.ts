@@ -2,8 +2,8 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
 import type { RunEvent } from "./events.ts";
-import type { Hub } from "./hub.ts";
-import { isOver, type Reader, type TaskInfo } from "./reading.ts";
+import type { RunWatcher } from "./run_watcher.ts";
+import { isOver, type RunReader, type TaskInfo } from "./run_reader.ts";
 
 /** A look that costs more than this is not repeated at once: its cost grows with the run. */
 const CHEAP_LOOK_MS = 2;
@@ -16,13 +16,13 @@ const REST_FACTOR = 10;
  */
 export async function* runEvents(
   runId: string,
-  reader: Reader,
-  hub: Hub,
+  reader: RunReader,
+  watcher: RunWatcher,
   clock: Clock,
 ): AsyncGenerator<RunEvent, void, void> {
   let news = Promise.withResolvers<void>();
   let isClosed = false;
-  const unsubscribe = hub.subscribe(runId, (closed) => {
+  const unsubscribe = watcher.subscribe(runId, (closed) => {
     isClosed ||= closed;
     news.resolve();
   });

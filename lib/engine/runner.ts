@@ -16,7 +16,7 @@ import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
-import { atDesk, createDesk } from "./desk.ts";
+import { createClientContext, withContext } from "./client_context.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
@@ -24,17 +24,16 @@ import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
 import { LiveRun, type LoadedRun } from "./live_run.ts";
 import { createMeter } from "./meter.ts";
-import { keepMetrics } from "./metrics.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
 import { thisIsolate } from "./process_liveness.ts";
 import { watchRunners } from "./recovery.ts";
 import { createPublicEvents } from "./public_events.ts";
-import { holdRejections } from "./rejections.ts";
+import { logUnhandledRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
 import { keepRetention } from "./retention.ts";
-import type { Starting } from "./start.ts";
+import type { RunToInsert } from "./start_options.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
 
@@ -123,8 +122,7 @@ async function openRunner<W extends AnyWorkflow>(
     claimed(claim) {
       // First taken in, so that what the answer makes the runner ask for next leaves these their places. A claim whose
       // lease was lost meanwhile is ignored: what it took was handed back with the rest, or recovered.
-      const claimedAs = claimingAs;
-      if (lease.owns(claimedAs)) void intake.take(claim?.runs ?? [], () => lease.owns(claimedAs));
+      if (lease.owns(claimingAs)) void intake.take(claim?.runs ?? []);
       claims.answered(claim);
     },
     failed(error) {
@@ -134,17 +132,21 @@ async function openRunner<W extends AnyWorkflow>(
     committed: (rows, ms) => events.emit({ type: "committed", rows, ms }),
   });
   checkTransactions(catalog, store);
-  const desk = createDesk(store, catalog, settings, {
+  const context = createClientContext(store, catalog, settings, {
     insert,
-    changed: () => inOwnContext(changed),
-    isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
-    own: () => executor.ids,
-    runner: () => ({ id: lease.runner, load: load() }),
+    applyChanges: () => inOwnContext(changed),
+    ownRuns: () => executor.ids,
+    runner: {
+      id: () => lease.runner,
+      load,
+      metrics: meter.metrics,
+      isQueued: (runId, taskId) => executor.isQueued(runId, taskId),
+    },
   });
   events.subscribe(meter.observe);
   const { onEvent } = settings;
   if (onEvent !== undefined) events.subscribe(createPublicEvents({ onEvent, logger, now }));
-  events.subscribe(desk.hub.observe);
+  events.subscribe(context.watcher.observe);
   const executor = createExecutor({
     outbox,
     clock,
@@ -240,7 +242,7 @@ async function openRunner<W extends AnyWorkflow>(
     poke: () => outbox.poke(),
   });
   const unwatch = store.watch(() => void changed());
-  const letGo = settings.unhandledRejections === "log" ? holdRejections(logger) : () => {};
+  const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
   try {
     await recovery.recover();
@@ -250,14 +252,12 @@ async function openRunner<W extends AnyWorkflow>(
   }
   claims.hint();
 
-  const runner = atDesk<Runner<W>>(desk, {
-    ...clientMethods<W>(desk),
+  return withContext<Runner<W>>(context, {
+    ...clientMethods<W>(context),
     stats: async () => ({ runs: await store.counts(), store: store.counters(), runner: load() }),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   });
-  keepMetrics(runner, meter.metrics);
-  return runner;
 
   function load(): RunnerStats {
     const { active, queued } = executor.load;
@@ -270,7 +270,7 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */
-  function insert(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+  function insert(runs: readonly RunToInsert[]): Promise<readonly StartVerdict[]> {
     // A place that a claim may fill is most often free once it has landed. To leave a run in the store, to be claimed in
     // its turn, and others behind it, would cost more than the wait.
     if (!claims.isBacklogged && claims.asked > 0 && room() - claims.asked < runs.length) {
@@ -290,12 +290,12 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  async function insertLater(runs: readonly Starting[]): Promise<readonly StartVerdict[]> {
+  async function insertLater(runs: readonly RunToInsert[]): Promise<readonly StartVerdict[]> {
     await claims.settled();
     return await insert(runs);
   }
 
-  function settle(run: Starting, verdict: StartVerdict): void {
+  function settle(run: RunToInsert, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return run.dueAt > now() ? claims.expect(run.dueAt) : claims.backlog();
     // A start whose lease was lost meanwhile is ignored, as a claim is.
@@ -316,7 +316,7 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  function bringIn(plan: Plan, loaded: LoadedRun & Partial<Pick<ClaimedRun, "cancel">>): void {
+  function bringIn(plan: Plan, loaded: LoadedRun & Partial<ClaimedRun>): void {
     const run = new LiveRun(plan, loaded);
     executor.adopt(run);
     if (loaded.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: loaded.cancel, paused: false }]);
@@ -353,9 +353,9 @@ async function openRunner<W extends AnyWorkflow>(
       await lease.leave();
     } finally {
       unwatch();
-      desk.hub.close();
+      context.watcher.close();
       await turn();
-      letGo();
+      ignoreRejections();
       await close();
     }
   }

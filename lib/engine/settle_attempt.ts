@@ -1,6 +1,6 @@
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { afterFailure } from "./after_failure.ts";
+import { decideRetry } from "./retry_decision.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Observer } from "./engine_events.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
@@ -55,7 +55,7 @@ function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, ra
   if (attempt.aborted?.reason instanceof ShutdownError) return apply(run, { type: "abandoned", unit });
   if (run.closing !== undefined) return apply(run, { type: "failed", unit, retryAt: undefined });
   const { id, task } = nodeOf(attempt);
-  const next = afterFailure(task.retry, attempt.number, thrown, random, logger);
+  const next = decideRetry(task.retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;
     emit({ type: "attemptDeferred", attempt, dueAt: at });

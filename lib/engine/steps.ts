@@ -6,19 +6,21 @@ import type { Recorder } from "./recorder.ts";
 
 const LONGEST_NAME = 200;
 
-/** What steps need of the engine. */
+/** Dependencies of `runStep`. */
 export interface StepOptions {
-  /** Where their outputs go. */
+  /** Writes the outputs of steps. */
   readonly recorder: Recorder;
-  /** The store's time. */
+  /** Returns the time of the store, in milliseconds since the epoch. */
   readonly now: () => number;
   /** The largest output, in bytes of JSON. */
   readonly maxPayloadBytes: number;
 }
 
 /**
- * Runs a step of an attempt, or answers what it answered before. Two calls of one name at the same time are one. A step
- * that throws is forgotten, so that it runs again.
+ * Runs a step of an attempt; returns its recorded output if a step of that name has completed before. Two calls with the
+ * same name at the same time share one execution. A step that throws is not recorded, so a later call runs it again.
+ *
+ * @throws {TypeError} If the name or the body is invalid, or the task is a transaction.
  */
 export async function runStep(
   attempt: Attempt,
@@ -27,30 +29,31 @@ export async function runStep(
   options: StepOptions,
 ): Promise<unknown> {
   if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME) {
-    throw new TypeError(`A step needs a name of 1 to ${LONGEST_NAME} characters: ${JSON.stringify(name)}`);
+    throw new TypeError(
+      `Cannot run a step: its name must be text of 1 to ${LONGEST_NAME} characters, not ${JSON.stringify(name)}`,
+    );
   }
-  if (typeof body !== "function") throw new TypeError(`Step "${name}" needs a function`);
+  if (typeof body !== "function") {
+    throw new TypeError(`Cannot run step "${name}": its second argument must be a function`);
+  }
   const { id, task: { kind } } = nodeOf(attempt);
   if (kind === "transaction") {
     throw new TypeError(
-      `Cannot run step "${name}": task "${id}" is a transaction, of which everything is kept or nothing; take the step ` +
-        "in a task before it",
+      `Cannot run step "${name}": task "${id}" is a transaction, which commits all of its work or none; run ` +
+        "the step in a task before it",
     );
   }
-  const known = attempt.unit.steps?.get(name) ?? underWay.get(attempt)?.get(name);
+  const known = attempt.unit.steps?.get(name) ?? attempt.runningSteps?.get(name);
   if (known !== undefined) return decodeJson(await known);
   if (attempt.stage !== "running") throw whyOver(attempt, name);
-  const own = underWay.get(attempt) ?? new Map<string, Promise<string | undefined>>();
-  underWay.set(attempt, own);
+  // Held by the attempt and not by the unit: the next attempt must not wait for a step that hangs.
+  const running = attempt.runningSteps ??= new Map();
   const output = perform(attempt, name, body, options);
-  own.set(name, output);
-  const done = (): void => void own.delete(name);
+  running.set(name, output);
+  const done = (): void => void running.delete(name);
   output.then(done, done);
   return decodeJson(await output);
 }
-
-// By attempt: the next one must not wait for a step that hangs.
-const underWay = new WeakMap<Attempt, Map<string, Promise<string | undefined>>>();
 
 async function perform(
   attempt: Attempt,
@@ -61,7 +64,7 @@ async function perform(
   const { unit } = attempt;
   const text = encodeJson(await body(), `the output of step "${name}"`, maxPayloadBytes);
   if (attempt.stage !== "running") throw whyOver(attempt, name);
-  // Remembered before it is durable: what is on its way to the store will stand there.
+  // Visible to later calls before it is durable; removed again if its commit fails.
   const output = recorder.append(unit.run, stepRecord(attempt, name, text, now())).then(() => text);
   const steps = unit.steps ??= new Map();
   steps.set(name, output);

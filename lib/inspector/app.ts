@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { systemClock } from "../clock.ts";
-import type { Metrics } from "../engine/metrics.ts";
 import type { Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead } from "./access.ts";
 import { guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
@@ -22,8 +21,6 @@ export interface AppOptions {
   readonly basePath: string;
   /** What it is called on its pages. */
   readonly title: string;
-  /** What the runner has counted, if it is one of a runner. */
-  readonly metrics: () => Metrics | undefined;
   /** Hears of what could not be answered. */
   readonly logger: Logger;
   /** How long a request waits for the store, which waits for its database for ever. */
@@ -49,9 +46,9 @@ export interface App {
 
 /** The routes of the inspector, behind what decides who may read. */
 export function createApp(reading: Reading, options: AppOptions): App {
-  const { authorize, logger, basePath, title, metrics, patienceMs } = options;
+  const { authorize, logger, basePath, title, patienceMs } = options;
   const view: View = { title, basePath, liveHref: undefined };
-  const { store } = reading.desk;
+  const { store } = reading.context;
   const live = createLive(store, logger);
   // Who asks the same at the same time gets the same answer: a change makes every browser ask at once.
   const underWay = new Map<string, Promise<string>>();
@@ -78,7 +75,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
   app.get("/api/live", ({ req }) => liveAnswer(req.raw));
   app.get(
     "/metrics",
-    async ({ req }) => textAnswer(await shared(req.url, () => metricsText(reading, metrics())), METRICS_TYPE),
+    async ({ req }) => textAnswer(await shared(req.url, () => metricsText(reading)), METRICS_TYPE),
   );
   app.get("/healthz", async () => {
     await store.runners();

@@ -1,12 +1,11 @@
 import { newChecks } from "../definition/checks.ts";
 import type { Client } from "../engine/client.ts";
-import { type Metrics, metricsOf } from "../engine/metrics.ts";
 import { refuse } from "../engine/options.ts";
 import { type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { Authorize } from "./access.ts";
 import { createApp, type Fetch } from "./app.ts";
-import { deskFor, pathsBelow } from "./reading.ts";
+import { contextFor, pathsBelow } from "./reading.ts";
 import { createRedactor } from "./redact.ts";
 
 /** What an inspector can be made of: a runner, a client, or a store that is open. It stays its owner's to close. */
@@ -82,10 +81,9 @@ export function inspector(target: Inspectable, options: InspectorOptions = {}): 
     checks.report('basePath must be a path such as "/ops", without a slash at its end');
   }
   refuse("make an inspector", checks);
-  const desk = deskFor(target, options.logger ?? silent);
-  const reading = { desk, redactor: createRedactor(redact), path: pathsBelow(basePath) };
-  const logger = options.logger ?? desk.logger;
-  const metrics = (): Metrics | undefined => metricsOf(target);
-  const { fetch } = createApp(reading, { authorize, basePath, title, logger, metrics, patienceMs: PATIENCE_MS });
+  const context = contextFor(target, options.logger ?? silent);
+  const reading = { context, redactor: createRedactor(redact), path: pathsBelow(basePath) };
+  const logger = options.logger ?? context.logger;
+  const { fetch } = createApp(reading, { authorize, basePath, title, logger, patienceMs: PATIENCE_MS });
   return { fetch };
 }

@@ -39,7 +39,7 @@ export async function loadStep(reading: Reading, { params }: Asked): Promise<str
 
 async function load(reading: Reading, id: string, name: PayloadName, path: readonly string[]): Promise<string> {
   const { seq } = await rowOf(reading, id);
-  return shown(reading, path, await reading.desk.store.inspection.payload(seq, name));
+  return shown(reading, path, await reading.context.store.inspection.payload(seq, name));
 }
 
 function shown({ redactor }: Reading, path: readonly string[], text: string | undefined): string {

@@ -1,7 +1,7 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
 import { isOfTask } from "../engine/journal_rows.ts";
-import { isOver, taskState } from "../engine/reading.ts";
+import { isOver, taskState } from "../engine/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { JournalHead } from "../store/inspection.ts";
@@ -28,21 +28,21 @@ const MOST_SUMMED_UP = 10;
  * @throws {Refusal} If there is no such run.
  */
 export async function loadRun(reading: Reading, { params }: Asked): Promise<RunPage> {
-  const { desk, redactor, path } = reading;
-  const { store } = desk;
+  const { context, redactor, path } = reading;
+  const { store } = context;
   const row = await rowOf(reading, params["id"] ?? "");
   const [journal, facts, forks, definition, origin] = await Promise.all([
     store.inspection.heads(row.seq, { rows: MOST_ROWS, characters: HEAD, bytes: MOST_BYTES_READ }),
     store.facts(row.seq),
     store.inspection.forks(row.id, MOST_LINKS),
-    desk.reader.definition(row),
+    context.reader.definition(row),
     row.forkedFrom === undefined ? undefined : store.run(row.forkedFrom),
   ]);
   const { graph, tasks } = tasksOf(row, journal.heads, definition, reading);
   const error = redactor.error(["error"], row.error);
   const reason = redactor.text(["reason"], row.reason);
   const explanation = await explainRow(
-    desk,
+    context,
     { ...row, error, reason },
     graph.map((node, at) => ({
       ...tasks[at]!,
@@ -82,8 +82,8 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
  *
  * @throws {Refusal} If there is no such run.
  */
-export async function rowOf({ desk }: Reading, id: string): Promise<RunRow> {
-  const row = await desk.store.run(id);
+export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
+  const row = await context.store.run(id);
   if (row === undefined) throw new Refusal(404, "There is no run of this id");
   return row;
 }

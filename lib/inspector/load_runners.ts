@@ -7,8 +7,8 @@ const MOST_STRANDED = 100;
 
 /** The runners, what waits for them, and what none of them can carry on. */
 export async function loadRunners(reading: Reading): Promise<RunnersPage> {
-  const { desk, path } = reading;
-  const { store } = desk;
+  const { context, path } = reading;
+  const { store } = context;
   const [rows, owned, tally, lost] = await Promise.all([
     store.runners(),
     store.inspection.owned(COUNTED),
@@ -16,7 +16,8 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
     stranded(store, MOST_STRANDED),
   ]);
   const now = store.now();
-  const own = desk.runner?.();
+  const own = context.runner?.id();
+  const load = context.runner?.load();
   const { count, isCapped } = tally.backlog;
   return {
     ...answer(reading),
@@ -27,7 +28,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       startedAt: row.startedAt,
       leaseUntil: row.leaseUntil,
       isAlive: row.leaseUntil > now,
-      isThis: row.id === own?.id,
+      isThis: row.id === own,
       workflows: row.served.map(({ workflow, version }) => ({
         name: workflow,
         version,
@@ -37,7 +38,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       concurrency: row.concurrency,
       maxRuns: row.maxRuns,
       runs: { count: owned.counts.get(row.id) ?? 0, precision: owned.isCapped ? "atLeast" : "exact" },
-      bodies: row.id === own?.id ? { active: own.load.active, queued: own.load.queued } : undefined,
+      bodies: row.id === own && load ? { active: load.active, queued: load.queued } : undefined,
     })),
     backlog: { count, precision: isCapped ? "atLeast" : "exact" },
     oldestDueAt: tally.oldestDueAt,

@@ -22,7 +22,7 @@ const STATES: readonly RunState[] = ["pending", "running", "waiting", "paused", 
  * @throws {Refusal} If the query cannot be understood.
  */
 export async function loadRuns(reading: Reading, { query }: Asked): Promise<RunsPage> {
-  const { inspection } = reading.desk.store;
+  const { inspection } = reading.context.store;
   const filter = filterOf(query);
   const limit = numberOf(query, "limit", 1, LONGEST_PAGE) ?? PAGE;
   const before = numberOf(query, "cursor", 0, Number.MAX_SAFE_INTEGER);
@@ -77,7 +77,7 @@ interface Found {
 }
 
 async function findRuns(
-  { desk: { store } }: Reading,
+  { context: { store } }: Reading,
   filter: RunsFilter,
   limit: number,
   before: number | undefined,

@@ -18,7 +18,7 @@ const MOST_TIMINGS = 5_000;
  * @throws {Refusal} If there is no such workflow or version.
  */
 export async function loadWorkflow(reading: Reading, { params, query }: Asked): Promise<WorkflowPage> {
-  const { desk: { store }, path } = reading;
+  const { context: { store }, path } = reading;
   const name = params["name"] ?? "";
   const versions = await store.inspection.versions(name, COUNTED_VERSIONS);
   const wanted = query.get("version") ?? versions[0]?.version;
@@ -54,7 +54,7 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
 }
 
 async function taskSamples(
-  { desk: { store } }: Reading,
+  { context: { store } }: Reading,
   graph: Graph,
   ended: readonly Outline[],
 ): Promise<Pick<WorkflowPage, "tasks" | "sampledRuns">> {

@@ -9,7 +9,7 @@ const SAMPLED = 5_000;
 
 /** The workflows that runners have brought, with what the latest runs of the store were like. */
 export async function loadWorkflows(reading: Reading): Promise<WorkflowsPage> {
-  const { desk: { store }, path } = reading;
+  const { context: { store }, path } = reading;
   const [definitions, latest, runners] = await Promise.all([
     store.inspection.definitions(MOST_DEFINITIONS),
     store.inspection.latest(undefined, SAMPLED, SAMPLED),
@@ -38,7 +38,7 @@ export async function loadWorkflows(reading: Reading): Promise<WorkflowsPage> {
 }
 
 /** Runners whose lease holds. */
-export async function aliveRunners({ desk: { store } }: Reading): Promise<readonly RunnerRow[]> {
+export async function aliveRunners({ context: { store } }: Reading): Promise<readonly RunnerRow[]> {
   const runners = await store.runners();
   const now = store.now();
   return runners.filter(({ leaseUntil }) => leaseUntil > now);

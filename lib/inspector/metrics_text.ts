@@ -17,17 +17,14 @@ interface Sample {
 /** Content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** What the store tells, and what `metrics` have counted, if the inspector is one of a runner. */
-export async function metricsText(reading: Reading, metrics: Metrics | undefined): Promise<string> {
-  return [
-    ...await storeFamilies(reading),
-    ...runnerFamilies(reading),
-    ...metrics === undefined ? [] : familiesOf(metrics),
-  ]
-    .join("");
+/** Renders the counts of the store and, if the inspector was created from a runner, the metrics of that runner. */
+export async function metricsText(reading: Reading): Promise<string> {
+  const store = await storeFamilies(reading);
+  const metrics = reading.context.runner?.metrics();
+  return [...store, ...runnerFamilies(reading), ...metrics === undefined ? [] : familiesOf(metrics)].join("");
 }
 
-async function storeFamilies({ desk: { store } }: Reading): Promise<readonly string[]> {
+async function storeFamilies({ context: { store } }: Reading): Promise<readonly string[]> {
   const [tally, tasks, owned, runners] = await Promise.all([
     store.inspection.tally(COUNTED),
     store.inspection.heldTasks(COUNTED),
@@ -74,13 +71,13 @@ async function storeFamilies({ desk: { store } }: Reading): Promise<readonly str
   ];
 }
 
-function runnerFamilies({ desk }: Reading): readonly string[] {
-  const own = desk.runner?.();
+function runnerFamilies({ context }: Reading): readonly string[] {
+  const own = context.runner?.load();
   if (own === undefined) return [];
   return [
     gauge("sluice_bodies", "Task bodies of this runner by whether they run or wait for a place", [
-      { labels: { state: "active" }, value: own.load.active },
-      { labels: { state: "queued" }, value: own.load.queued },
+      { labels: { state: "active" }, value: own.active },
+      { labels: { state: "queued" }, value: own.queued },
     ]),
   ];
 }

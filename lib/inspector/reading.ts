@@ -1,4 +1,4 @@
-import { type Desk, deskOf, detachedDesk } from "../engine/desk.ts";
+import { type ClientContext, contextOf, createReadOnlyContext } from "../engine/client_context.ts";
 import type { Logger } from "../logger.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
@@ -8,7 +8,7 @@ import type { Answer, RunLink, RunSummary } from "./shapes.ts";
 /** What the loaders of all pages read from, and how they tell it. */
 export interface Reading {
   /** What the inspector was made of. */
-  readonly desk: Desk;
+  readonly context: ClientContext;
   /** Hides what nobody is to see. */
   readonly redactor: Redactor;
   /** The path of a page or of the API. */
@@ -36,11 +36,11 @@ export class Refusal extends Error {
   }
 }
 
-/** The desk of a runner or client, or one for a store. */
-export function deskFor(target: object, logger: Logger): Desk {
-  const desk = deskOf(target);
-  if (desk !== undefined) return desk;
-  if ("inspection" in target && "now" in target) return detachedDesk(target as Store, logger);
+/** The context of a runner or client, or one for a store. */
+export function contextFor(target: object, logger: Logger): ClientContext {
+  const context = contextOf(target);
+  if (context !== undefined) return context;
+  if ("inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
   throw new TypeError("Cannot inspect: a runner, a client or an open store is needed");
 }
 
@@ -50,7 +50,7 @@ export function pathsBelow(basePath: string): Reading["path"] {
 }
 
 /** What every answer begins with. */
-export function answer({ desk: { store } }: Reading): Answer {
+export function answer({ context: { store } }: Reading): Answer {
   return { at: store.now(), store: store.name };
 }
 

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
-import { parseStoreUrl, redactUrl } from "./url.ts";
+import { parseStoreUrl } from "./url.ts";
 
 /** What opening a store may need. */
 export interface OpenOptions {
@@ -40,8 +40,10 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   }
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
+    const { parsePostgresUrl } = await import("./postgres/url.ts");
+    const { name } = parsePostgresUrl(address.url);
     const { openPostgresStore } = await import("./postgres/store.ts").catch((error) => {
-      throw isDriverMissing(error) ? driverMissing(address.url, error) : error;
+      throw isDriverMissing(error) ? driverMissing(name, error) : error;
     });
     const { schema, logger, clock, readOnly = false } = options;
     const store = await openPostgresStore(address.url, {
@@ -68,13 +70,11 @@ function isDriverMissing(error: unknown): boolean {
   return error instanceof Error && /["'`]postgres["'`]/.test(error.message);
 }
 
-function driverMissing(url: string, cause: unknown): StoreError {
+function driverMissing(name: string, cause: unknown): StoreError {
   return new StoreError(
     "driver_missing",
-    `Cannot open Postgres database ${
-      redactUrl(url)
-    }: the package "postgres" is not installed; run "bun add postgres" ` +
-      'with Bun, or "deno add npm:postgres" with Deno',
+    `Cannot open Postgres database ${name}: the package "postgres" is not installed; run "bun add postgres" with Bun, ` +
+      'or "deno add npm:postgres" with Deno',
     { cause },
   );
 }

@@ -10,7 +10,6 @@ export function readOnly(store: Store): Store {
   return {
     ...store,
     commit: refuse,
-    claim: refuse,
     transactions: undefined,
     transact: refuse,
     insertWithin: refuse,

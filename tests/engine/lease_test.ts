@@ -6,7 +6,7 @@ import { type Lease, type LeaseOptions, takeLease } from "../../lib/engine/lease
 import { type RecoveryLoop, watchRunners } from "../../lib/engine/recovery.ts";
 import { createStandstill } from "../../lib/engine/standstill.ts";
 import { thisIsolate } from "../../lib/engine/process_liveness.ts";
-import { uuidv7 } from "../../lib/ids.ts";
+import { createIds } from "../../lib/ids.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
@@ -66,12 +66,14 @@ async function take(
   };
 }
 
+const newId = createIds();
+
 /** Inserts a run that a runner owns. */
 async function ownedRun(store: Store, owner: number): Promise<string> {
-  const id = uuidv7(store.now());
+  const id = newId(store.now());
   const run = { id, workflow: "w", version: "v", key: undefined, priority: 0, dueAt: store.now(), tags: [] };
   const rest = { input: undefined, timeoutMs: undefined, fork: undefined, owner };
-  await store.commit({ starts: [{ ...run, ...rest }], writes: [] });
+  await store.commit({ starts: [{ ...run, ...rest }], writes: [], claim: undefined });
   return id;
 }
 

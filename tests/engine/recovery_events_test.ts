@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { RunEvent } from "../../lib/engine/events.ts";
-import { metricsOf, type RunCounters } from "../../lib/engine/metrics.ts";
+import { metricsOf } from "../../lib/engine/client_context.ts";
+import type { RunCounters } from "../../lib/engine/metrics.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
@@ -21,7 +22,7 @@ async function afterDeath(recoveryLimit: number): Promise<{
   const dead = await store.join({ ...card, concurrency: 1, maxRuns: 1 }, 1_000);
   const run = { id: "r1", workflow: "greet", version: greet.version, key: undefined, priority: 0, dueAt: clock.now() };
   const rest = { tags: [], input: undefined, timeoutMs: undefined, owner: dead, fork: undefined };
-  await store.commit({ starts: [{ ...run, ...rest }], writes: [] });
+  await store.commit({ starts: [{ ...run, ...rest }], writes: [], claim: undefined });
   await clock.advance("2s");
   const events: RunEvent[] = [];
   const onEvent = (event: RunEvent): void => void events.push(event);

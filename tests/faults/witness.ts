@@ -1,4 +1,6 @@
-import { createLine, type Query } from "../../lib/store/postgres/line.ts";
+import type { Query } from "../../lib/store/postgres/connection.ts";
+import { createLine } from "../../lib/store/postgres/line.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 
 /** The workflows of the load, one run of each in turn. */
 export const LOAD: readonly string[] = ["chain", "diamond", "flaky", "stepwise", "failing"];
@@ -21,7 +23,12 @@ const PATIENCE_MS = 30_000;
 /** Connects when it is first asked. Tables of the schema are written as `@runs`. */
 export function openWitness(url: string, schema: string): Witness {
   // Not prepared, as such connections are set up for the store's own statements.
-  const line = createLine({ url, applicationName: `witness ${schema}`, deadlineMs: 10_000, prepare: false });
+  const line = createLine({
+    address: parsePostgresUrl(url),
+    applicationName: `witness ${schema}`,
+    deadlineMs: 10_000,
+    prepare: false,
+  });
   return { ask, committed, open, close: () => line.close() };
 
   async function ask(...[sql, values]: Parameters<Query>): ReturnType<Query> {

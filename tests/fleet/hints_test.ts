@@ -33,11 +33,11 @@ test("a run whose notification gets to nobody is found by the poll, and not befo
   const member = await crew.add({ clock }, (store) => ({
     ...store,
     watch: () => () => {},
-    async claim(request) {
+    async commit(batch) {
       claims++;
-      const claim = await store.claim(request);
+      const receipt = await store.commit(batch);
       answers++;
-      return claim;
+      return receipt;
     },
   }));
   // As it begins, and every two seconds.

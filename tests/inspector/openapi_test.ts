@@ -1,7 +1,7 @@
 /** That the document says what the API does, and the API does what the document says. */
 import { assert, assertEquals } from "@std/assert";
 import { createApp } from "../../lib/inspector/app.ts";
-import { deskFor, pathsBelow } from "../../lib/inspector/reading.ts";
+import { contextFor, pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { silent } from "../../lib/logger.ts";
 import { workflow } from "../../mod.ts";
@@ -12,13 +12,12 @@ import { complaints, type Document } from "./json_schema.ts";
 test("every path that there is stands in the document, and no other", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
-  const reading = { desk: deskFor(store, silent), redactor: createRedactor([]), path: pathsBelow("") };
+  const reading = { context: contextFor(store, silent), redactor: createRedactor([]), path: pathsBelow("") };
   const { paths } = createApp(reading, {
     authorize: () => true,
     basePath: "",
     title: "t",
     logger: silent,
-    metrics: () => undefined,
     patienceMs: 1_000,
   });
   const document = await read(ask(store));

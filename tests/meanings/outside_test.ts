@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { createOutbox, type Draft } from "../../lib/engine/outbox.ts";
-import { uuidv7 } from "../../lib/ids.ts";
+import { createIds } from "../../lib/ids.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { spawn } from "../child.ts";
@@ -130,7 +130,7 @@ test("explain() says that the runner of a run is not alive", async () => {
   const card = { host: "elsewhere", pid: 1, pidStartedAt: "1", served: [], pinned: false, concurrency: 1, maxRuns: 1 };
   const owner = await store.join(card, 10_000);
   const run: NewRun = {
-    id: uuidv7(clock.now()),
+    id: createIds()(clock.now()),
     workflow: "w",
     version: "1",
     key: undefined,
@@ -142,7 +142,7 @@ test("explain() says that the runner of a run is not alive", async () => {
     owner,
     fork: undefined,
   };
-  await store.commit({ starts: [run], writes: [] });
+  await store.commit({ starts: [run], writes: [], claim: undefined });
   const client = await createClient(store, { clock });
   assertEquals((await client.explain(run.id)).reasons, []);
   await clock.advance("11s");
@@ -167,7 +167,7 @@ test("under load that never ends, what was committed is let go of", async () => 
   const store = await openPlace(on);
   const outbox = createOutbox({
     ...store,
-    commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted") }),
+    commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted"), claim: undefined }),
   });
   const write = (): Draft => {
     const settled = (): void => void (isOver || write());

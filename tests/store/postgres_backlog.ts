@@ -1,11 +1,13 @@
 /** A Postgres schema full of runs, and what a claim or a flush costs there: for the test and the benchmark of full stores. */
 import type postgres from "postgres";
-import type { Batch, ClaimRequest } from "../../lib/store/batch.ts";
+import type { ClaimRequest } from "../../lib/store/batch.ts";
 import { claimValues } from "../../lib/store/postgres/claim.ts";
 import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
-import { flushOf } from "../../lib/store/postgres/flush_values.ts";
-import { type Bindable, createLine } from "../../lib/store/postgres/line.ts";
+import { flushOf, type Part } from "../../lib/store/postgres/flush_values.ts";
+import type { Bindable } from "../../lib/store/postgres/connection.ts";
+import { createLine } from "../../lib/store/postgres/line.ts";
 import { statementIn } from "../../lib/store/postgres/session.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 
 /** How many runs of each kind there are to be. */
 export interface Backlog {
@@ -68,7 +70,7 @@ export async function explainClaim(
 export async function explainFlush(
   url: string,
   schema: string,
-  part: Batch,
+  part: Part,
   prepare: boolean,
 ): Promise<StatementCost> {
   const { sql, values } = flushOf(part, { at: null, news: null, isWary: false });
@@ -81,7 +83,7 @@ async function explain(
   values: readonly Bindable[],
   prepare: boolean,
 ): Promise<StatementCost> {
-  const line = createLine({ url, applicationName: "explain", deadlineMs: 600_000, prepare });
+  const line = createLine({ address: parsePostgresUrl(url), applicationName: "explain", deadlineMs: 600_000, prepare });
   const how = "explain (analyze, buffers, format json)";
   // What is explained with bound values is planned for these; only what is prepared by name is planned for all.
   const literals = values.map((value) => value === null ? "null" : `'${value.replaceAll("'", "''")}'`).join(", ");

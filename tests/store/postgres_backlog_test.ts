@@ -43,8 +43,8 @@ for (const [state, look] of Object.entries(LOOKS)) {
       assert(rowsRead <= MOST_ROWS, `${rowsRead} rows`);
       assert(buffers <= MOST_BUFFERS, `${buffers} buffers`);
     }
-    const claim = await store.claim(request);
-    assertEquals([claim.runs.length, claim.more], [LIMIT, true]);
+    const { claim } = await commit(store, { claim: request });
+    assertEquals([claim?.runs.length, claim?.more], [LIMIT, true]);
   });
 }
 

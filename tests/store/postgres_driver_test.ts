@@ -34,6 +34,6 @@ test("without the Postgres driver SQLite works, and a Postgres URL is answered w
   assertEquals([status, kind], ["completed", "driver_missing"]);
   assertMatch(
     message,
-    /^Cannot open Postgres database postgres:\/\/me:\*\*\*@localhost\/app: the package "postgres" is not installed; run "bun add/,
+    /^Cannot open Postgres database postgres:\/\/localhost\/app: the package "postgres" is not installed; run "bun add/,
   );
 });

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
@@ -124,7 +125,7 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   url.port = String(proxy.port);
   const warnings: string[] = [];
   const listener = createListener({
-    url: url.href,
+    address: parsePostgresUrl(url.href),
     applicationName: "sluice test listener",
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,
@@ -156,8 +157,8 @@ test("postgres: a server that is killed and started again, several times under l
   const counts = await store.counts();
   assertEquals([counts.completed, counts.running], [done.length, 0]);
   await start(store, newRun());
-  const claim = await store.claim(claimBy(runner));
-  assertEquals(claim.runs.length, 1);
+  const { claim } = await commit(store, { claim: claimBy(runner) });
+  assertEquals(claim?.runs.length, 1);
   await store.close();
 });
 
@@ -181,9 +182,9 @@ test("postgres: a process whose wall clock is an hour off goes by the server's",
       more: false,
     });
     await write(store, { seq: seq!, epoch: 1 }, [], { to: "waiting", dueAt: store.now() + 60_000, release: true });
-    const claim = await store.claim(claimBy(runner));
-    assertEquals(claim.runs, []);
-    assert(Math.abs(claim.nextDueAt! - now - 60_000) < 2_000);
+    const { claim } = await commit(store, { claim: claimBy(runner) });
+    assertEquals(claim?.runs, []);
+    assert(Math.abs(claim!.nextDueAt! - now - 60_000) < 2_000);
   } finally {
     Date.now = real;
   }

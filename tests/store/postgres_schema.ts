@@ -2,6 +2,7 @@ import postgres from "postgres";
 import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { databaseUrl } from "../postgres_server.ts";
+import { manualClock, type Opened } from "./contract/fixture.ts";
 
 /** A schema that is gone, with the stores on it, at the end of the scope. */
 export interface TestSchema extends AsyncDisposable {
@@ -15,11 +16,13 @@ export interface TestSchema extends AsyncDisposable {
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
 }
 
-// Before any test, so that none of them is held to have left the server behind.
-const url = await databaseUrl();
+const TABLES = "runs, tasks, workflows, events, runners";
 
-/** Names a schema that nobody else uses. */
-export function testSchema(): TestSchema {
+// Before any test, so that none of them is held to have left the server behind.
+const shared = await databaseUrl();
+
+/** Names a schema that nobody else uses, in the tests' database or another. */
+export function testSchema(url: string = shared): TestSchema {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
   const sql = postgres(url, {
     max: 2,
@@ -44,4 +47,29 @@ export function testSchema(): TestSchema {
       await sql.end({ timeout: 1 });
     },
   };
+}
+
+/** What the contract of stores asks for: stores on the schema, which is empty at first. */
+export async function openOn(on: TestSchema, options: PostgresStoreOptions = {}): Promise<Opened> {
+  const clock = manualClock();
+  const stores: Store[] = [];
+  const store = await another();
+  await on.sql.unsafe(`truncate ${TABLES} restart identity`);
+  return {
+    store,
+    another,
+    clock,
+    async numberFrom(seq) {
+      await on.sql`select setval('runs_seq_seq', ${seq}, false)`;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(stores.map((one) => one.close()));
+    },
+  };
+
+  async function another(): Promise<Store> {
+    const one = await on.open({ ...options, clock });
+    stores.push(one);
+    return one;
+  }
 }

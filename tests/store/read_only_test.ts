@@ -7,6 +7,7 @@ import { checkVersion } from "../../lib/store/read_only.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import { test } from "../harness.ts";
 import { ask, type Ground, ground, KINDS } from "../inspector/ground.ts";
 import { openSite } from "../tenants/site.ts";
@@ -31,7 +32,7 @@ for (const kind of KINDS) {
     const reader = await on.open({ readOnly: true });
     const writes: (() => Promise<unknown>)[] = [
       () => commit(reader, { starts: [newRun()] }),
-      () => reader.claim(claimBy(runner)),
+      () => commit(reader, { claim: claimBy(runner) }),
       () => join(reader),
       () => reader.renew(runner, 1),
       () => reader.leave(runner),
@@ -96,7 +97,13 @@ test("sqlite: the database itself refuses a write, with a lock or without any", 
 
 test("postgres: the server itself refuses a write", async () => {
   await using on = ground("postgres");
-  const line = createLine({ url: on.url, applicationName: "reader", deadlineMs: 5_000, prepare: true, readOnly: true });
+  const line = createLine({
+    address: parsePostgresUrl(on.url),
+    applicationName: "reader",
+    deadlineMs: 5_000,
+    prepare: true,
+    readOnly: true,
+  });
   const error = await assertRejects(() => line.query(`create schema "never_${on.schema}"`, []));
   assert(error instanceof Error && "code" in error);
   assertEquals(error.code, "25006");

@@ -4,6 +4,7 @@ import { createLine, type Line } from "./line.ts";
 import { createListener, type Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
 import { createTransactions, type Transactions } from "./transactions.ts";
+import type { PostgresAddress } from "./url.ts";
 
 /** What a store talks and listens through. */
 export interface Connections {
@@ -20,7 +21,7 @@ export interface Connections {
 /** How to connect. */
 export interface ConnectionsOptions {
   /** The server, the database and the login. */
-  readonly url: string;
+  readonly address: PostgresAddress;
   /** Whether statements are prepared by name. */
   readonly prepare: boolean;
   /** What stands last in the names that connections have in the server's lists. */
@@ -87,33 +88,37 @@ export function createReadOnlyConnections(options: ConnectionsOptions): Connecti
 }
 
 /** A connection for a purpose. */
-export function lineFor(role: Role, { url, prepare, label, readOnly = false }: ConnectionsOptions): Line {
+export function lineFor(role: Role, options: ConnectionsOptions): Line {
+  const { address, prepare, readOnly = false } = options;
   return createLine({
-    url,
+    address,
     prepare,
     readOnly,
-    applicationName: applicationName(role, label),
+    applicationName: applicationName(role, options),
     deadlineMs: DEADLINES_MS[role],
   });
 }
 
 /** Connections for users' transactions. */
 export function transactionsFor(options: ConnectionsOptions): Transactions {
-  const { url, prepare, label, transactionConnections: most = 8 } = options;
+  const { address, prepare, transactionConnections: most = 8 } = options;
   if (!Number.isSafeInteger(most) || most < 1) {
     throw new RangeError(`transactionConnections must be a whole number from 1 on, not ${most}`);
   }
-  return createTransactions({ url, prepare, most, newName: () => applicationName("transaction", label) });
+  return createTransactions({ address, prepare, most, newName: () => applicationName("transaction", options) });
 }
 
 /** A connection that listens. */
-export function listenerFor({ url, label, logger, clock }: ConnectionsOptions): Listener {
-  return createListener({ url, applicationName: applicationName("listener", label), logger, clock });
+export function listenerFor(options: ConnectionsOptions): Listener {
+  const { address, logger, clock } = options;
+  return createListener({ address, applicationName: applicationName("listener", options), logger, clock });
 }
 
 /** What a connection calls itself. */
-function applicationName(role: string, label: string): string {
+function applicationName(role: string, { label, address }: ConnectionsOptions): string {
   const token = crypto.randomUUID().slice(0, 8);
+  // The server changes what is not ASCII, and this is also the name of a channel.
+  const given = address.applicationName === undefined ? "" : ` ${address.applicationName.replace(/[^\w.: -]/g, "_")}`;
   // Postgres cuts it off after 63 bytes, which must not take the token.
-  return `sluice ${role} ${token} ${label}`.slice(0, 63);
+  return `sluice ${role} ${token} ${label}${given}`.slice(0, 63);
 }

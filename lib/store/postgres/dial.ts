@@ -1,13 +1,33 @@
 import { Socket } from "node:net";
 
-/** Where a server is. */
-export interface Address {
-  /** Hosts to try in turn. */
+/** Where servers are. */
+export interface Servers {
+  /** Hosts to try in turn; one that begins with "/" is the directory of a socket in the file system. */
   readonly host: readonly string[];
   /** A port for each host. */
   readonly port: readonly number[];
   /** A socket in the file system instead. */
   readonly path?: string | undefined;
+}
+
+/** How to try them. */
+export interface DialOptions {
+  /** Which of them is the first to be tried. */
+  readonly from: number;
+  /** How long to wait for each. */
+  readonly timeoutMs: number;
+  /** Ends all trying. */
+  readonly signal: AbortSignal;
+}
+
+/** A connection to one of them. */
+export interface Dialled {
+  /** The connection. */
+  readonly socket: Socket;
+  /** Which of them it is. */
+  readonly at: number;
+  /** Its host. */
+  readonly host: string;
 }
 
 /**
@@ -16,15 +36,18 @@ export interface Address {
  * The driver's own sockets cannot be destroyed from outside, and it never gives up one whose other end has gone
  * without a word: its query would wait for ever, and the process with it.
  */
-export async function dial(address: Address, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
-  if (address.path) return await open({ path: address.path }, timeoutMs, signal);
-  let failure: unknown;
-  for (const [index, host] of address.host.entries()) {
+export async function dial(servers: Servers, { from, timeoutMs, signal }: DialOptions): Promise<Dialled> {
+  const { path } = servers;
+  if (path) return { socket: await open({ path }, timeoutMs, signal), at: 0, host: path };
+  let failure: unknown = new Error("there is no host");
+  for (const [at, host] of servers.host.entries()) {
+    if (at < from) continue;
     try {
-      const port = address.port[index] ?? address.port[0] ?? 5432;
-      const socket = await open({ host, port }, timeoutMs, signal);
+      const port = servers.port[at] ?? servers.port[0] ?? 5432;
+      const target = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+      const socket = await open(target, timeoutMs, signal);
       // The driver reads the name that a certificate must have from here.
-      return Object.assign(socket, { host, port });
+      return { socket: Object.assign(socket, { host, port }), at, host };
     } catch (error) {
       failure = error;
     }
@@ -46,7 +69,7 @@ function open(
     const abort = (): void => void socket.destroy(failure("CONNECTION_ENDED", "it is not needed any more"));
     socket.once("error", failed);
     signal.addEventListener("abort", abort, { once: true });
-    socket.connect(target as { host: string; port: number }, () => {
+    const connected = (): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
       socket.off("error", failed);
@@ -54,7 +77,9 @@ function open(
       socket.on("error", () => {});
       socket.setNoDelay(true);
       resolve(socket);
-    });
+    };
+    if ("path" in target) socket.connect({ path: target.path }, connected);
+    else socket.connect({ host: target.host, port: target.port }, connected);
 
     function failed(error: Error): void {
       clearTimeout(timer);

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { DriverSql, PostgresTransaction } from "./line.ts";
+import type { DriverSql, PostgresTransaction } from "./connection.ts";
 
 /** A transaction that is lent to a body. */
 export interface GuardedTransaction {

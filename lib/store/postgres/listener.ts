@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { messageOf } from "./faults.ts";
 import { createLine, type Line } from "./line.ts";
+import type { PostgresAddress } from "./url.ts";
 
 /** Watches any number of schemas over one connection. */
 export interface Listener {
@@ -24,7 +25,7 @@ export interface Listener {
 /** How to listen. */
 export interface ListenerOptions {
   /** The server, the database and the login. */
-  readonly url: string;
+  readonly address: PostgresAddress;
   /** What the connection calls itself, and the channel on which it speaks to itself. */
   readonly applicationName: string;
   /** Where messages go. */
@@ -84,7 +85,7 @@ export function createListener(options: ListenerOptions): Listener {
   function listen(): void {
     cancelNext();
     const made = createLine({
-      url: options.url,
+      address: options.address,
       applicationName,
       deadlineMs: echoMs,
       prepare: false,

@@ -8,13 +8,13 @@
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
-import { redactUrl } from "../url.ts";
 import { type Connections, lineFor, listenerFor, transactionsFor } from "./connections.ts";
 import type { Line } from "./line.ts";
 import type { Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
-import { checkUrl, openStoreOn, type PostgresStoreOptions } from "./store.ts";
+import { addressOf, openStoreOn, type PostgresStoreOptions } from "./store.ts";
 import type { Transactions } from "./transactions.ts";
+import type { Password } from "./url.ts";
 
 /** How to open a pool. */
 export interface PostgresPoolOptions {
@@ -28,6 +28,11 @@ export interface PostgresPoolOptions {
   /** How many connections more the bodies of transactions have among them, while there are any. @default {8} */
   readonly transactionConnections?: number;
   /**
+   * The password, or a function that returns the current one, for credentials that rotate; it is called before each
+   * connection. @default the URL's
+   */
+  readonly password?: Password;
+  /**
    * Whether statements are prepared by name; `false` behind a pooler that gives each transaction another connection.
    *
    * @default {true}
@@ -38,7 +43,10 @@ export interface PostgresPoolOptions {
 }
 
 /** How to open a store on a pool. */
-export type PooledStoreOptions = Omit<PostgresStoreOptions, "prepare" | "readOnly" | "transactionConnections">;
+export type PooledStoreOptions = Omit<
+  PostgresStoreOptions,
+  "password" | "prepare" | "readOnly" | "transactionConnections"
+>;
 
 /** A few connections to one database, for the stores of any number of tenants. */
 export interface PostgresPool {
@@ -63,7 +71,7 @@ const LONGEST_CLOSE_MS = 1_000;
  * Makes a pool, so that the runners of many tenants in one process need seven connections (nine with keys) and not
  * six each. Nothing is opened until a store is.
  *
- * @throws {StoreError} If the URL is none of Postgres.
+ * @throws {StoreError} If the URL is not a Postgres URL.
  * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
  *
  * @example
@@ -76,12 +84,12 @@ const LONGEST_CLOSE_MS = 1_000;
  */
 export function createPostgresPool(url: string, options: PostgresPoolOptions = {}): PostgresPool {
   const { width = 2, prepare = true, logger = silent, transactionConnections } = options;
-  checkUrl(url);
+  const address = addressOf(url, options.password);
   if (!Number.isSafeInteger(width) || width < 1) {
     throw new RangeError(`Cannot make a pool: width must be a positive integer, not ${width}`);
   }
-  const name = redactUrl(url);
-  const connect = { url, prepare, logger, transactionConnections, label: "pool" };
+  const { name } = address;
+  const connect = { address, prepare, logger, transactionConnections, label: "pool" };
   const lanes = Array.from({ length: width }, () => ({
     flush: lineFor("flush", connect),
     keys: lineFor("keys", connect),
@@ -98,7 +106,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
 
   async function store(given: PooledStoreOptions = {}): Promise<Store> {
     if (closing !== undefined) throw closed(name);
-    return await openStoreOn(url, { logger, ...given }, join);
+    return await openStoreOn(address, { logger, ...given }, join);
   }
 
   function join(): Connections {
@@ -155,7 +163,7 @@ function createShare(
       applicationName: line.applicationName,
       query: (sql, values) => track(() => line.query(sql, values)),
       transact: (work) => track(() => line.transact(work)),
-      pipeline: (statements) => track(() => line.pipeline(statements)),
+      transactAtOnce: (work) => track(() => line.transactAtOnce(work)),
       close,
     };
   }

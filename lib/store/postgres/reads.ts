@@ -4,7 +4,7 @@ import type { RunCounts, RunRow } from "../port.ts";
 import { decodeListedRun, decodeRun, RUN_COLUMNS } from "../rows.ts";
 import { texts } from "./arrays.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
 import { ORDERED } from "./runners.ts";
 import type { Session } from "./session.ts";
 

@@ -4,7 +4,7 @@ import { recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import { BURY_RUNNERS, SEIZE_RUNNERS } from "./fence.ts";
 import { notify } from "./notify.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
 import type { Session, Transaction } from "./session.ts";
 
 // Owners are few: seek from one to the next instead of reading all their runs.

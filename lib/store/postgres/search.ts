@@ -5,7 +5,7 @@ import { decodeListedRun, LISTED_COLUMNS } from "../rows.ts";
 import type { SearchWays, Stop, Stretch } from "../searching.ts";
 import { numbers } from "./arrays.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
 import { FILTER, filters } from "./reads.ts";
 import { ORDERED } from "./runners.ts";
 import type { Session } from "./session.ts";

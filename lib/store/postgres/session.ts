@@ -3,7 +3,8 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import type { Bindable, BoundStatement, Line, Query } from "./line.ts";
+import type { Bindable, Query } from "./connection.ts";
+import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
 /** What a connection is for: none of these may have to wait for another. */
@@ -59,8 +60,8 @@ export interface Session {
   transact<T>(role: Role, work: (transaction: Transaction, isDoubtful: boolean) => Promise<T>): Promise<T>;
   /** The same without trying again. */
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** Statements in one transaction that is sent whole, without trying again. */
-  pipeline(role: Role, statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]>;
+  /** The same where `work` sends all of its statements before it waits for any of them. */
+  atOnce<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** One statement in a transaction of its own, without trying again; see `Query` for `deadlineMs`. */
   single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]>;
   /** Counts a transaction that wrote rows. */
@@ -126,7 +127,7 @@ export function createSession(options: SessionOptions): Session {
         return await transaction(lines[role].transact, (one) => work(one, isDoubtful));
       }),
     once: (role, work) => transaction(lines[role].transact, work),
-    pipeline,
+    atOnce: (role, work) => transaction(lines[role].transactAtOnce, work),
     single,
     wrote,
     textOf,
@@ -138,14 +139,6 @@ export function createSession(options: SessionOptions): Session {
 
   async function single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]> {
     return await execute(lines[role].query, ...statement);
-  }
-
-  async function pipeline(role: Role, sent: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]> {
-    statements += sent.length;
-    const at = performance.now();
-    const answers = await lines[role].pipeline(sent.map(({ sql, values }) => ({ sql: textOf(sql), values })));
-    for (const answer of answers) learn(answer, at);
-    return answers;
   }
 
   async function transaction<T>(begin: Line["transact"], work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -164,13 +157,9 @@ export function createSession(options: SessionOptions): Session {
     statements++;
     const sent = performance.now();
     const answer = await query(textOf(sql), ...rest);
-    learn(answer, sent);
-    return answer;
-  }
-
-  function learn(answer: readonly Row[], sent: number): void {
     const said = answer[0]?.["server_now"];
     if (clock === undefined && said !== undefined) serverClock.learn(Number(said), sent);
+    return answer;
   }
 
   function wrote(count: number): void {
@@ -183,12 +172,17 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function terminate(role: Role, applicationName: string): Promise<void> {
-    await lines[role].query(
-      `select pg_terminate_backend(pid, 5000)
-         from pg_stat_activity
-        where application_name = $1 and pid <> pg_backend_pid() and usename = current_user`,
-      [applicationName],
-    );
+    await lines[role].transactAtOnce(async (query) => {
+      // A role that the login takes on when it connects may not end what belongs to the login.
+      const reset = query("set local role none", []);
+      const ended = query(
+        `select pg_terminate_backend(pid, 5000)
+           from pg_stat_activity
+          where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`,
+        [applicationName],
+      );
+      await Promise.all([reset, ended]);
+    });
   }
 
   function textOf(sql: string): string {

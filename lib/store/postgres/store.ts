@@ -1,17 +1,14 @@
 import type { Clock } from "../../clock.ts";
-import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
-import { parseStoreUrl, redactUrl } from "../url.ts";
-import { claim, readJournal, readOutputs } from "./claim.ts";
-import { commitBatch, insertKeyed } from "./commit.ts";
+import { readJournal } from "./claim.ts";
+import { commitBatch } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
 import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
 import { readFacts } from "./facts.ts";
 import { createInspection } from "./inspection.ts";
 import { checkSchemaThere, migrate } from "./migrations.ts";
-import { createKeyedStarts } from "./keyed_starts.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
@@ -23,12 +20,14 @@ import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
 import { createSession } from "./session.ts";
 import { transact } from "./transact.ts";
+import { parsePostgresUrl, type Password, type PostgresAddress } from "./url.ts";
 import { insertWithin } from "./within.ts";
 
 // With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
 const RECOVERY_INTERVAL_MS = 3_000;
 
-const CONNECT_TIMEOUT_MS = 30_000;
+/** How long a server that is down is waited for, unless something else is said. */
+export const CONNECT_TIMEOUT_MS = 30_000;
 
 // One that the server executes, one that waits there for its turn, and one whose answer the engine works on. They go out
 // one behind the other over the same connection.
@@ -38,6 +37,11 @@ const COMMITS_AT_ONCE = 3;
 export interface PostgresStoreOptions {
   /** The tenant's schema; made if it is not there. @default {"sluice"} */
   readonly schema?: string;
+  /**
+   * The password, or a function that returns the current one, for credentials that rotate; it is called before each
+   * connection. @default the URL's
+   */
+  readonly password?: Password;
   /**
    * Whether statements are prepared by name, which makes each of them cheaper. Set it to `false` behind a pooler that
    * gives each transaction another connection, such as PgBouncer in transaction mode. @default {true}
@@ -74,10 +78,11 @@ export interface PostgresStoreOptions {
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   const { logger = silent, clock, prepare = true, transactionConnections } = options;
   const connect = options.readOnly === true ? createReadOnlyConnections : createConnections;
+  const address = addressOf(url, options.password);
   return await openStoreOn(
-    url,
+    address,
     options,
-    (label) => connect({ url, prepare, label, logger, clock, transactionConnections }),
+    (label) => connect({ address, prepare, label, logger, clock, transactionConnections }),
   );
 }
 
@@ -86,25 +91,25 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
  * the store.
  */
 export async function openStoreOn(
-  url: string,
-  options: Omit<PostgresStoreOptions, "prepare" | "transactionConnections">,
+  address: PostgresAddress,
+  options: Omit<PostgresStoreOptions, "password" | "prepare" | "transactionConnections">,
   connect: (schema: string) => Connections,
 ): Promise<Store> {
   const schema = checkSchema(options.schema ?? "sluice");
-  const address = checkUrl(url);
-  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address), readOnly: isReadOnly = false } = options;
+  const {
+    logger = silent,
+    connectTimeoutMs = address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    readOnly: isReadOnly = false,
+  } = options;
   const connections = connect(schema);
   const session = createSession({
-    name: `${redactUrl(url)} (schema "${schema}")`,
+    name: `${address.name} (schema "${schema}")`,
     schema,
     lines: connections.lines,
     clock: options.clock,
     logger,
   });
   const news = createNews(session.now);
-  const keyedStarts = createKeyedStarts((starts, lockTimeoutMs) =>
-    insertKeyed(session, news, { starts, lockTimeoutMs })
-  );
   try {
     await openSession(
       session,
@@ -117,20 +122,13 @@ export async function openStoreOn(
   }
   let closing: Promise<void> | undefined;
   const store: Store = {
-    name: redactUrl(url),
+    name: address.name,
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     commitsAtOnce: COMMITS_AT_ONCE,
     keysWait: true,
     now: session.now,
 
-    async commit(batch) {
-      const { starts, writes } = batch;
-      const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
-      if (!isKeyed) return await commitBatch(session, news, batch);
-      return { starts: await keyedStarts.start(starts), writes: [] };
-    },
-    claim: (request) => claim(session, request),
-    outputs: (requests) => readOutputs(session, requests),
+    commit: (batch) => commitBatch(session, news, batch),
 
     transactions: "postgres",
     transact: (request) => transact(session, connections.transactions, request),
@@ -169,38 +167,19 @@ export async function openStoreOn(
 
   function close(): Promise<void> {
     session.close();
-    keyedStarts.close();
     const closed = connections.close();
     options.clock?.outside?.(closed);
     return closed;
   }
 }
 
-/**
- * Checks that a URL is one of Postgres and can be read, and says what is wrong without quoting its password.
- *
- * @throws {StoreError} If it cannot.
- */
-export function checkUrl(url: string): URL {
-  if (parseStoreUrl(url).kind !== "postgres") {
-    throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of Postgres`);
-  }
-  try {
-    // Several hosts are no URL to the runtime, and to the driver they are.
-    return new URL(url.replace(/,[^/?]*/, ""));
-  } catch {
-    throw new StoreError(
-      "invalid_url",
-      `Cannot use the store URL "${
-        redactUrl(url)
-      }": it is no URL; characters such as "@", "/" and "#" in a password are ` +
-        `written as "%40", "%2F" and "%23"`,
+/** What a URL says, with the password that is given beside it. */
+export function addressOf(url: string, password: Password | undefined): PostgresAddress {
+  const address = parsePostgresUrl(url);
+  if (password !== undefined && typeof password !== "string" && typeof password !== "function") {
+    throw new TypeError(
+      "Cannot use the option password: it must be a text, or a function that returns the current one",
     );
   }
-}
-
-/** What `?connect_timeout=` says, in seconds as to every client of Postgres. */
-export function connectTimeoutOf({ searchParams }: URL): number {
-  const seconds = Number(searchParams.get("connect_timeout"));
-  return seconds > 0 ? seconds * 1_000 : CONNECT_TIMEOUT_MS;
+  return password === undefined ? address : { ...address, password };
 }

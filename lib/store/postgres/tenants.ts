@@ -7,7 +7,6 @@
  */
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
-import { redactUrl } from "../url.ts";
 import { lineFor } from "./connections.ts";
 import { faultOf, isDependency, isDuplicate, messageOf } from "./faults.ts";
 import { migrateWithin, versionOf } from "./migrations.ts";
@@ -16,9 +15,10 @@ import { TABLES } from "./schema.ts";
 import { checkRole, checkSchema } from "./schema_name.ts";
 import { scramVerifier } from "./scram.ts";
 import { createSession, type Run, type Session } from "./session.ts";
-import { checkUrl, connectTimeoutOf } from "./store.ts";
+import { CONNECT_TIMEOUT_MS } from "./store.ts";
 import { readTenants, type Tenant } from "./tenant_list.ts";
 import { dropRole, grantTo } from "./tenant_role.ts";
+import { parsePostgresUrl } from "./url.ts";
 
 /** How to reach the database in which there are tenants. */
 export interface TenantAdminOptions {
@@ -157,12 +157,12 @@ async function administer<T>(
   options: TenantAdminOptions,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const address = checkUrl(url);
-  const { logger = silent, connectTimeoutMs = connectTimeoutOf(address) } = options;
+  const address = parsePostgresUrl(url);
+  const { logger = silent, connectTimeoutMs = address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS } = options;
   // Statements that are used once are not worth preparing, and then any pooler will do.
-  const line = lineFor("care", { url, prepare: false, label: "tenants", logger });
+  const line = lineFor("care", { address, prepare: false, label: "tenants", logger });
   const lines = { flush: line, claim: line, keys: line, heartbeat: line, read: line, care: line };
-  const session = createSession({ name: redactUrl(url), schema, lines, clock: undefined, logger });
+  const session = createSession({ name: address.name, schema, lines, clock: undefined, logger });
   try {
     return await openSession(session, { timeoutMs: connectTimeoutMs, readOnly: false }, once);
   } finally {

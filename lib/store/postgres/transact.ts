@@ -18,7 +18,8 @@ import { codeOf, isFromServer, messageOf } from "./faults.ts";
 import { REPLACE } from "./flush_sql.ts";
 import { printable } from "./flush_values.ts";
 import { firstOf, type GuardedTransaction, guardTransaction } from "./guard.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
+import { ENTER, LEAVE, SET_PATH, USERS_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
 import type { Lent, Transactions } from "./transactions.ts";
 
@@ -73,7 +74,13 @@ select (select count(*) from recorded)::text as recorded,
        (current_setting('sluice.body', true) is not distinct from $4::text)::text as "open",
        set_config('idle_in_transaction_session_timeout', '5000', true) as idle`;
 
-const BEGIN = "begin isolation level read committed read write";
+// A transaction that cannot write fails with the third of them, and with it what is sent behind.
+const BEGIN = `begin; ${SET_PATH}; set transaction isolation level read committed, read write`;
+
+// Names the schema of all it uses: a body that has ended its transaction has lost the engine's search path with it.
+const IS_OPEN = `
+select (pg_catalog.current_setting('sluice.body', true) operator(pg_catalog.=) $1::pg_catalog.text)::pg_catalog.text
+         as "open"`;
 
 // Serialization failure, deadlock. Not a lock that the body itself did not want to wait for.
 const CONFLICTS = new Set(["40001", "40P01"]);
@@ -138,7 +145,6 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   };
   signal.addEventListener("abort", abort, { once: true });
   try {
-    await connection.query(BEGIN, []);
     const verdict = await work();
     if (now.at === "commit") session.wrote(1);
     else await connection.query("rollback", []);
@@ -157,7 +163,11 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   }
 
   async function work(): Promise<TryVerdict> {
-    const [row] = await ask(CHECK, [...keyOf(request), token]);
+    const [, [row]] = await Promise.all([
+      connection.query(BEGIN, []),
+      ask(CHECK, [...keyOf(request), token]),
+      connection.query(USERS_PATH, []),
+    ]);
     const found = foundIn(row);
     if (found !== undefined) return found;
     now.at = "body";
@@ -165,7 +175,14 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
     const record = await Promise.race([request.body(guard.tx), connection.lost]);
     guard.close();
     signal.throwIfAborted();
-    const [answer] = await ask(RECORD, [...keyOf(request), token, ...valuesOf(record)]);
+    const [isOpen] = await ask(IS_OPEN, [token]);
+    if (isOpen?.["open"] !== "true") throw endedError(session.name);
+    const [, [answer]] = await Promise.all([
+      ask(ENTER, []),
+      ask(RECORD, [...keyOf(request), token, ...valuesOf(record)]),
+      // Before the commit, at which triggers of the user's tables may be executed.
+      ask(LEAVE, []),
+    ]);
     if (answer?.["open"] !== "true") throw endedError(session.name);
     if (guard.failure !== undefined) throw guard.failure.error;
     if (answer["recorded"] !== "1") return { kind: "unrecorded" };

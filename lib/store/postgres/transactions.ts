@@ -1,5 +1,6 @@
 import { systemClock } from "../../clock.ts";
-import { openSession, type Session as Connection } from "./line.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import type { PostgresAddress } from "./url.ts";
 
 /** A connection that a single transaction has to itself. */
 export interface Lent {
@@ -22,7 +23,7 @@ export interface Transactions {
 /** How to connect. */
 export interface TransactionsOptions {
   /** The server, the database and the login. */
-  readonly url: string;
+  readonly address: PostgresAddress;
   /** What the next connection calls itself. */
   readonly newName: () => string;
   /** Whether statements are prepared by name. */
@@ -44,7 +45,7 @@ interface Member {
 }
 
 /** A pool without connections. */
-export function createTransactions({ url, newName, prepare, most }: TransactionsOptions): Transactions {
+export function createTransactions({ address, newName, prepare, most }: TransactionsOptions): Transactions {
   const idle: Member[] = [];
   const all = new Set<Member>();
   const line: ((member: Member) => void)[] = [];
@@ -76,7 +77,13 @@ export function createTransactions({ url, newName, prepare, most }: Transactions
 
   function open(): Member {
     const applicationName = newName();
-    const connection = openSession({ url, applicationName, deadlineMs: DEADLINE_MS, prepare, isForUsers: true });
+    const connection = openConnection({
+      address,
+      applicationName,
+      deadlineMs: DEADLINE_MS,
+      prepare,
+      isForUsers: true,
+    });
     const member: Member = { connection, applicationName, cancelEnd() {} };
     all.add(member);
     return member;

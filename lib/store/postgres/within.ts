@@ -4,7 +4,8 @@ import type { Row } from "../rows.ts";
 import { items, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
 import { byKey, optionsOf } from "./flush_values.ts";
-import type { Bindable } from "./line.ts";
+import type { Bindable } from "./connection.ts";
+import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
 
 /** What the driver's transactions have in common. */
@@ -12,14 +13,16 @@ type Handle = { unsafe(sql: string, values: Bindable[]): PromiseLike<readonly Ro
 
 // Everything is bound as text and answered as text: the caller's driver may have types of its own for all others.
 
+// Names the schema of all it uses: where no transaction is open, the search path is the caller's.
 const IDENTITY = `
-select (select system_identifier from pg_control_system())::text as system,
-       current_database()::text as base,
-       to_regclass('"@schema".runs')::oid::text as runs`;
+select (select system_identifier from pg_catalog.pg_control_system())::pg_catalog.text as system,
+       pg_catalog.current_database()::pg_catalog.text as base,
+       pg_catalog.to_regclass('"@schema".runs')::pg_catalog.oid::pg_catalog.text as runs`;
 
-// The setting is the transaction's own: where none is open it is gone with the statement.
+// The settings are the transaction's own: where none is open they are gone with the statement.
 const PROBE = `${IDENTITY},
-       set_config('sluice.start', $1::text, true) as token`;
+       pg_catalog.set_config('sluice.start', $1::pg_catalog.text, true) as token,
+       pg_catalog.current_setting('search_path') as path`;
 
 const INSERT = `
 with started as (
@@ -57,14 +60,20 @@ export async function insertWithin(
   const handle = handleOf(tx, name);
   const token = crypto.randomUUID();
   const ask = async (sql: string, values: Bindable[]): Promise<readonly Row[]> => {
+    // Sent at once, so that no statement of the caller's comes between them. The driver executes them in this order;
+    // the last one may wait for ever on a handle whose transaction is over.
+    const send = (text: string, bound: Bindable[]) => handle.unsafe(text, bound).then((rows) => rows);
+    const [entered, answer, left] = [send(ENTER, []), send(session.textOf(sql), values), send(LEAVE, [])];
+    for (const aside of [entered, left]) aside.then(undefined, () => {});
     try {
-      return await handle.unsafe(session.textOf(sql), values);
+      return await answer;
     } catch (error) {
       throw told(error, name);
     }
   };
   const [probe] = await ask(PROBE, [token]);
   if (!await isHere(session, probe)) throw refused(name, `tx is of another database, "${probe?.["base"]}"`);
+  if (probe?.["path"] !== SAFE_PATH) throw refused(name, "no transaction is open on tx; begin one first");
   const ordered = runs.toSorted(byKey);
   const [answer] = await ask(INSERT, [
     session.at,

@@ -9,10 +9,8 @@ export type Fault =
   | "corrupt"
   | "not_a_database"
   | "read_only"
-  /** The statement or its values: only its own unit is concerned. */
-  | "statement"
-  /** No result code of SQLite: an error of this program. */
-  | "unknown";
+  /** The statement or its values: only whoever brought them is concerned. */
+  | "statement";
 
 /** Tells what stands behind an error, whichever runtime threw it. */
 export function faultOf(error: unknown): Fault {
@@ -34,8 +32,6 @@ export function faultOf(error: unknown): Fault {
     case 3: // permission
     case 8:
       return "read_only";
-    case undefined:
-      return "unknown";
     default:
       return "statement";
   }
@@ -57,7 +53,6 @@ function codeOf(fault: Fault): string {
     case "storage":
       return "cannot_open";
     case "statement":
-    case "unknown":
       return "database_error";
     case "corrupt":
     case "not_a_database":
@@ -77,7 +72,6 @@ function reasonOf(fault: Fault, error: unknown): string {
     case "busy":
     case "storage":
     case "statement":
-    case "unknown":
       return error instanceof Error ? error.message : String(error);
   }
 }

@@ -4,7 +4,7 @@ import type { HeadsQuery, Inspection, JournalHeads, PayloadName } from "../inspe
 import type { ListedRun } from "../listing.ts";
 import { decodeDefinition, decodeHead, decodeListedRun, decodeOutline, decodeTiming, LISTED_COLUMNS } from "../rows.ts";
 import { isIdPrefix, searchRuns } from "../searching.ts";
-import { breathe } from "../breathe.ts";
+import { breathe } from "./breathe.ts";
 import { createPulses } from "./pulse.ts";
 import { searchWays } from "./search.ts";
 import type { Session } from "./session.ts";

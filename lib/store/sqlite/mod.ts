@@ -5,9 +5,8 @@
  * @module
  */
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
-import { StoreError } from "../../errors.ts";
 import type { Store } from "../port.ts";
-import { parseStoreUrl, redactUrl } from "../url.ts";
+import { invalidUrl, parseStoreUrl } from "../url.ts";
 import type { SqliteTransaction } from "./handle.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "./store.ts";
 
@@ -40,7 +39,7 @@ export type { SqliteStatement, SqliteTransaction, SqliteValue } from "./handle.t
 export async function sqliteStore(url: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const address = parseStoreUrl(url);
   if (address.kind === "sqlite") return await openSqliteStore(address.path, options);
-  throw new StoreError("invalid_url", `Cannot use the store URL "${redactUrl(url)}": it is none of SQLite`);
+  throw invalidUrl('it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"');
 }
 
 /**

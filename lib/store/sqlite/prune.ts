@@ -1,5 +1,5 @@
 import { createPrune, type Prune } from "../prune.ts";
-import { breathe } from "../breathe.ts";
+import { breathe } from "./breathe.ts";
 import type { Session } from "./session.ts";
 
 const SLICE = `

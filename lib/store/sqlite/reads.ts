@@ -1,7 +1,7 @@
 import type { RunState } from "../batch.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunCounts, RunRow } from "../port.ts";
-import { breathe } from "../breathe.ts";
+import { breathe } from "./breathe.ts";
 import { DUE, STRANDED } from "./claim.ts";
 import type { Bindable, Row } from "./driver.ts";
 import { ORDERED } from "./orders.ts";

@@ -4,7 +4,7 @@ import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
 import { createPersistence } from "./busy.ts";
 import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
-import { claim } from "./claim.ts";
+import { readJournal } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
 import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand } from "./definitions.ts";
 import type { Connection } from "./driver.ts";
@@ -12,7 +12,6 @@ import { readFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
 import { createInspection } from "./inspection.ts";
 import { type Durability, openReader, openWriter } from "./open.ts";
-import { readJournal, readOutputs } from "./journal.ts";
 import { order, standingOrders } from "./orders.ts";
 import { prune } from "./prune.ts";
 import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
@@ -67,8 +66,6 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     now: session.now,
 
     commit: (batch) => commitBatch(session, batch),
-    claim: (request) => claim(session, request),
-    outputs: (requests) => readOutputs(session, requests),
 
     transactions: path === ":memory:" ? undefined : "sqlite",
     transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),

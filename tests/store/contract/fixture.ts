@@ -1,5 +1,5 @@
 import type { Clock } from "../../../lib/clock.ts";
-import { uuidv7 } from "../../../lib/ids.ts";
+import { createIds } from "../../../lib/ids.ts";
 import type {
   Batch,
   ClaimRequest,
@@ -72,10 +72,12 @@ export function manualClock(): ManualClock {
   }
 }
 
+const newId = createIds();
+
 /** A run of workflow "etl", version "v1", pending and due at `T0`. */
 export function newRun(overrides: Partial<NewRun> = {}): NewRun {
   return {
-    id: uuidv7(T0),
+    id: newId(T0),
     workflow: "etl",
     version: "v1",
     key: undefined,
@@ -116,7 +118,7 @@ export function openRecord(task: string, overrides: Partial<JournalRecord> = {})
 
 /** Commits a batch of which only the given part matters. */
 export function commit(store: Store, batch: Partial<Batch>): Promise<Receipt> {
-  return store.commit({ starts: [], writes: [], ...batch });
+  return store.commit({ starts: [], writes: [], claim: undefined, ...batch });
 }
 
 /** Inserts runs, all of which must be new; answers their numbers. */
@@ -162,8 +164,8 @@ export function claimBy(runner: number, overrides: Partial<ClaimRequest> = {}): 
 
 /** Claims, and answers the numbers of the runs. */
 export async function claimed(store: Store, request: ClaimRequest): Promise<number[]> {
-  const claim = await store.claim(request);
-  return claim.runs.map(({ seq }) => seq);
+  const { claim } = await commit(store, { claim: request });
+  return claim!.runs.map(({ seq }) => seq);
 }
 
 /** What became of one run's write. */

@@ -7,7 +7,7 @@ import { type Checks, newChecks, type Options, shown } from "../definition/check
 import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
 import type { Duration } from "../duration.ts";
-import { uuidv7 } from "../ids.ts";
+import type { NewId } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { refuse } from "./options.ts";
@@ -131,7 +131,7 @@ async function encodeLater(value: Promise<unknown>, maxPayloadBytes: number): Pr
 }
 
 /** A run to insert, whose owner is still to be decided. */
-export interface Starting extends NewRun {
+export interface RunToInsert extends NewRun {
   /** The runner that keeps it. */
   owner: number | undefined;
 }
@@ -141,12 +141,16 @@ export function newRun(
   plan: Plan,
   input: string | undefined,
   settings: StartSettings,
-  { store, here }: { readonly store: Pick<Store, "now">; readonly here: () => string | undefined },
-): Starting {
+  { store, newId, currentTrace }: {
+    readonly store: Pick<Store, "now">;
+    readonly newId: NewId;
+    readonly currentTrace: () => string | undefined;
+  },
+): RunToInsert {
   const now = store.now();
   const { name, version, tags, timeoutMs } = plan.workflow;
   return {
-    id: uuidv7(now),
+    id: newId(now),
     workflow: name,
     version,
     key: settings.key,
@@ -156,7 +160,7 @@ export function newRun(
     input,
     timeoutMs: settings.timeoutMs ?? timeoutMs,
     owner: undefined,
-    trace: here(),
+    trace: currentTrace(),
     fork: undefined,
   };
 }

@@ -12,7 +12,7 @@
 const TOGETHER = 8;
 
 /** A run that has to wait its turn is looked at again after this time. */
-export const TURN_MS = 250;
+export const RECHECK_MS = 250;
 
 /**
  * Whether a run with which `crashes` runners have died may be taken up beside the ones that are `held`, each given as
@@ -22,12 +22,12 @@ export const TURN_MS = 250;
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(hasTurn(0, [4], 5), true); // never suspected
- * assertEquals(hasTurn(2, [2, 2], 5), true); // a few at once
- * assertEquals(hasTurn(3, [2], 5), false); // alone among suspects
+ * assertEquals(canRunBeside(0, [4], 5), true); // never suspected
+ * assertEquals(canRunBeside(2, [2, 2], 5), true); // a few at once
+ * assertEquals(canRunBeside(3, [2], 5), false); // alone among suspects
  * ```
  */
-export function hasTurn(crashes: number, held: readonly number[], limit: number): boolean {
+export function canRunBeside(crashes: number, held: readonly number[], limit: number): boolean {
   const places = placesFor(crashes, limit);
   if (places === Infinity) return true;
   const suspects = held.filter((others) => placesFor(others, limit) < Infinity);

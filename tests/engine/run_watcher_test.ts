@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createHub } from "../../lib/engine/hub.ts";
+import { createRunWatcher } from "../../lib/engine/run_watcher.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
@@ -14,8 +14,8 @@ test("a hint that comes while the store is asked makes it be asked once more, an
     return answers.at(-1)!.promise;
   };
   const watch = (changed: () => void): () => void => (hint = changed, () => {});
-  const hub = createHub({ ended, watch } as Partial<Store> as Store, clock, silent);
-  const end = hub.end("r");
+  const watcher = createRunWatcher({ ended, watch } as Partial<Store> as Store, clock, silent);
+  const end = watcher.waitForEnd("r");
   hint();
   await clock.advance(0);
   for (let n = 0; n < 3; n++) {
@@ -29,7 +29,7 @@ test("a hint that comes while the store is asked makes it be asked once more, an
   assertEquals([answers.length, clock.timers], [2, 0]);
   answers[1]!.resolve(["r"]);
   assertEquals(await end, undefined);
-  hub.close();
+  watcher.close();
   assertEquals(clock.timers, 0);
 });
 
@@ -40,11 +40,15 @@ test("whoever waits is told by the slow poll when no hint comes, and nobody is l
     ended: (ids) => Promise.resolve(ids.filter((id) => ended.includes(id))),
     watch: () => () => {},
   };
-  const hub = createHub(store as Store, clock, silent);
-  const ends = Promise.all([hub.end("a"), hub.end("b"), hub.end("c").catch(() => "closed")]);
+  const watcher = createRunWatcher(store as Store, clock, silent);
+  const ends = Promise.all([
+    watcher.waitForEnd("a"),
+    watcher.waitForEnd("b"),
+    watcher.waitForEnd("c").catch(() => "closed"),
+  ]);
   await clock.advance("5s");
   assertEquals(clock.timers, 1);
-  hub.close();
+  watcher.close();
   assertEquals([await ends, clock.timers], [[undefined, undefined, "closed"], 0]);
 });
 
@@ -60,13 +64,13 @@ test("a hint never makes who waits hear later than without one, however long a l
     },
     watch: (changed) => (hint = changed, () => {}),
   };
-  const hub = createHub(store as Store, clock, silent);
-  const end = hub.end("r").catch(() => "closed");
+  const watcher = createRunWatcher(store as Store, clock, silent);
+  const end = watcher.waitForEnd("r").catch(() => "closed");
   await clock.advance("1s");
   assertEquals(looks, 1);
   hint();
   await clock.advance("1s");
   assertEquals(looks, 2);
-  hub.close();
+  watcher.close();
   assertEquals(await end, "closed");
 });

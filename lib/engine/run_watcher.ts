@@ -6,13 +6,13 @@ import type { Observer } from "./engine_events.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** Who waits for which run. News come from this process at once, from others by a hint and, at the latest, by a slow poll. */
-export interface Hub {
+export interface RunWatcher {
   /** Resolves when the run has ended, with how, if this process has carried it; else it is read from the store. */
-  end(runId: string): Promise<RunEnd | undefined>;
+  waitForEnd(runId: string): Promise<RunEnd | undefined>;
   /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
   /** A run has ended: how is to be read from the store. */
-  settled(runId: string): void;
+  reportStoredEnd(runId: string): void;
   /** Notifies those that wait for the run of an event. */
   readonly observe: Observer;
   /** Rejects who still waits. */
@@ -32,15 +32,15 @@ interface Waiter {
 }
 
 /**
- * A hub over a store. The runs that this process owns, whose ids `own` answers, it hears of itself: told by the store,
+ * A watcher over a store. The runs that this process owns, whose ids `own` answers, it hears of itself: told by the store,
  * which may know of an end before its writer does, somebody could ask for a place that is not free yet.
  */
-export function createHub(
+export function createRunWatcher(
   store: Store,
   clock: Clock,
   logger: Logger,
   own: () => ReadonlySet<string> = () => new Set(),
-): Hub {
+): RunWatcher {
   const waiters = new Map<string, Waiter>();
   const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
   const held = new Set<string>();
@@ -53,7 +53,7 @@ export function createHub(
   let isOutdated = false;
   let isClosed = false;
   return {
-    end(runId) {
+    waitForEnd(runId) {
       if (isClosed) return Promise.reject(new ShutdownError("Cannot wait for a run: the runner or client is closed"));
       const known = waiters.get(runId);
       if (known !== undefined) return known.promise;
@@ -72,7 +72,7 @@ export function createHub(
         if (listeners.size === 0) subscribers.delete(runId);
       };
     },
-    settled: (runId) => settle(runId, undefined),
+    reportStoredEnd: (runId) => settle(runId, undefined),
     observe(event) {
       switch (event.type) {
         case "runChanged":

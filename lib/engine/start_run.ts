@@ -1,58 +1,58 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { StartVerdict } from "../store/batch.ts";
 import { newChecks, shown } from "../definition/checks.ts";
-import type { Desk } from "./desk.ts";
+import type { ClientContext } from "./client_context.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import { checkKey, encodeInput, newRun, type Starting, type StartSettings, startSettings } from "./start.ts";
+import { checkKey, encodeInput, newRun, type RunToInsert, type StartSettings, startSettings } from "./start_options.ts";
 
 /** Starts a run; resolves when it is durable. */
 export async function startRun<W extends AnyWorkflow>(
-  desk: Desk,
+  context: ClientContext,
   target: unknown,
   input: unknown,
   options: unknown,
 ): Promise<RunHandle<W>> {
-  const { plan, settings, action } = prepare(desk, target, options, "start");
-  const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
-  const run = newRun(plan, text, settings, desk);
-  const id = idOf(run, (await insert(desk, [run], settings))[0]);
-  if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
-  return runHandle<W>(desk, id);
+  const { plan, settings, action } = prepare(context, target, options, "start");
+  const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
+  const run = newRun(plan, text, settings, context);
+  const id = idOf(run, (await insert(context, [run], settings))[0]);
+  if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
+  return runHandle<W>(context, id);
 }
 
 /** Starts a run and waits for its end. */
 export async function executeRun<W extends AnyWorkflow>(
-  desk: Desk,
+  context: ClientContext,
   target: unknown,
   input: unknown,
   options: unknown,
 ): Promise<RunOutcome<W>> {
-  const { plan, settings, action } = prepare(desk, target, options, "execute");
+  const { plan, settings, action } = prepare(context, target, options, "execute");
   if (settings.tx !== undefined) {
     throw new TypeError(`${action}: tx is for start(), as a run does not begin before its transaction is committed`);
   }
-  const text = await encodeInput(plan, input, action, desk.maxPayloadBytes);
-  const run = newRun(plan, text, settings, desk);
-  const id = idOf(run, (await desk.insert([run]))[0]);
-  if (settings.signal !== undefined) cancelOnAbort(desk, id, settings.signal);
-  if (id !== run.id) return outcomeOf<W>(await endOf(desk, id));
+  const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
+  const run = newRun(plan, text, settings, context);
+  const id = idOf(run, (await context.insert([run]))[0]);
+  if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
+  if (id !== run.id) return outcomeOf<W>(await endOf(context, id));
   // Its end takes another commit, so nobody has told it yet, and asking the store is not needed. Not before it is
-  // inserted, as the hub takes a run that is not in the store for one that was removed.
-  const end = await desk.hub.end(id);
-  return outcomeOf<W>(end ?? await desk.reader.end(await desk.reader.row(id)));
+  // inserted, as the watcher takes a run that is not in the store for one that was removed.
+  const end = await context.watcher.waitForEnd(id);
+  return outcomeOf<W>(end ?? await context.reader.end(await context.reader.row(id)));
 }
 
 /** Starts a run for each input, in one commit. */
 export async function startRuns<W extends AnyWorkflow>(
-  desk: Desk,
+  context: ClientContext,
   target: unknown,
   inputs: unknown,
   options: unknown,
 ): Promise<RunHandle<W>[]> {
-  const plan = desk.catalog.find(target, "start");
+  const plan = context.catalog.find(target, "start");
   const action = `Cannot start workflow "${plan.workflow.name}"`;
   if (!Array.isArray(inputs)) throw new TypeError(`${action}: the inputs must be an array, not ${shown(inputs)}`);
   if (options !== undefined && (typeof options !== "object" || options === null)) {
@@ -66,38 +66,42 @@ export async function startRuns<W extends AnyWorkflow>(
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
-  const runs: Starting[] = [];
+  const runs: RunToInsert[] = [];
   for (const [index, input] of inputs.entries()) {
     const checks = newChecks();
     const own = key === undefined ? undefined : checkKey(key(input, index), checks);
     refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, checks);
-    const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, desk.maxPayloadBytes);
-    runs.push(newRun(plan, text, { ...settings, key: own }, desk));
+    const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, context.maxPayloadBytes);
+    runs.push(newRun(plan, text, { ...settings, key: own }, context));
   }
   if (runs.length === 0) return [];
-  const verdicts = await insert(desk, runs, settings);
-  return runs.map((run, at) => runHandle<W>(desk, idOf(run, verdicts[at])));
+  const verdicts = await insert(context, runs, settings);
+  return runs.map((run, at) => runHandle<W>(context, idOf(run, verdicts[at])));
 }
 
 /** In the caller's transaction, which nobody waits for, or else in the next commit. */
-function insert(desk: Desk, runs: readonly Starting[], { tx }: StartSettings): Promise<readonly StartVerdict[]> {
-  return tx === undefined ? desk.insert(runs) : desk.store.insertWithin(tx, runs);
+function insert(
+  context: ClientContext,
+  runs: readonly RunToInsert[],
+  { tx }: StartSettings,
+): Promise<readonly StartVerdict[]> {
+  return tx === undefined ? context.insert(runs) : context.store.insertWithin(tx, runs);
 }
 
 function prepare(
-  desk: Desk,
+  context: ClientContext,
   target: unknown,
   options: unknown,
   verb: "start" | "execute",
 ): { readonly plan: Plan; readonly settings: StartSettings; readonly action: string } {
-  const plan = desk.catalog.find(target, verb);
+  const plan = context.catalog.find(target, verb);
   const what = `${verb} workflow "${plan.workflow.name}"`;
   const settings = startSettings(options, what);
   settings.signal?.throwIfAborted();
   return { plan, settings, action: `Cannot ${what}` };
 }
 
-function idOf(run: Starting, verdict: StartVerdict | undefined): string {
+function idOf(run: RunToInsert, verdict: StartVerdict | undefined): string {
   switch (verdict?.kind) {
     case "started":
       return run.id;
@@ -111,15 +115,15 @@ function idOf(run: Starting, verdict: StartVerdict | undefined): string {
 }
 
 /** Cancels the run when the caller's signal aborts; lets go of the signal when the run has ended. */
-function cancelOnAbort(desk: Desk, id: string, signal: AbortSignal): void {
+function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal): void {
   const cancel = (): void => {
     const { reason } = signal as { readonly reason: unknown };
     const text = reason instanceof Error ? reason.message : String(reason);
     // A run that has ended in the meantime needs no cancelling.
-    void runHandle(desk, id).cancel(text).catch(() => {});
+    void runHandle(context, id).cancel(text).catch(() => {});
   };
   const letGo = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
-  void endOf(desk, id).then(letGo, letGo);
+  void endOf(context, id).then(letGo, letGo);
 }

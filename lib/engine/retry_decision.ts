@@ -2,22 +2,28 @@ import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 
 /** What follows a failed attempt. */
-export type AfterFailure =
+export type RetryDecision =
   | { readonly kind: "fail" }
   | { readonly kind: "retry"; readonly delayMs: number }
   | { readonly kind: "defer"; readonly delayMs: number };
 
 // Told by their codes and not by their classes: a program may hold two copies of this library.
-const FINAL = new Set(["non_retryable", "unstorable_payload", "payload_too_large", "corrupt_row", "transaction_ended"]);
+const FINAL: ReadonlySet<string> = new Set([
+  "non_retryable",
+  "unstorable_payload",
+  "payload_too_large",
+  "corrupt_row",
+  "transaction_ended",
+]);
 
 /** Decides what follows an attempt (counted from 1) that threw. */
-export function afterFailure(
+export function decideRetry(
   rule: RetryRule,
   attempt: number,
   thrown: unknown,
   random: () => number,
   logger: Logger,
-): AfterFailure {
+): RetryDecision {
   const { code, delayMs } = marksOf(thrown);
   if (code === "deferred" && delayMs !== undefined) return { kind: "defer", delayMs };
   if (attempt >= rule.attempts || (code !== undefined && FINAL.has(code))) return { kind: "fail" };

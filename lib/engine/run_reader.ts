@@ -83,7 +83,7 @@ export interface TaskInfo {
 }
 
 /** Reads runs from a store. */
-export interface Reader {
+export interface RunReader {
   /**
    * A run's row.
    *
@@ -99,7 +99,7 @@ export interface Reader {
 }
 
 /** A reader; definitions are read once. */
-export function createReader(store: Store, catalog: Catalog): Reader {
+export function createRunReader(store: Store, catalog: Catalog): RunReader {
   const definitions = new Map<string, StoredDefinition>();
   return { row, definition, tasks, end };
 

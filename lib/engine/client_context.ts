@@ -1,0 +1,115 @@
+import type { Clock } from "../clock.ts";
+import { createIds, type NewId } from "../ids.ts";
+import type { Logger } from "../logger.ts";
+import type { StartVerdict } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
+import { type Catalog, catalogOf } from "./catalog.ts";
+import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
+import type { Metrics } from "./metrics.ts";
+import { type ClientSettings, clientSettings } from "./options.ts";
+import { createRunReader, type RunReader } from "./run_reader.ts";
+import type { RunToInsert } from "./start_options.ts";
+import type { RunnerStats } from "./stats.ts";
+
+/** The parts of a client or runner that its methods, its handles and the inspector share. */
+export interface ClientContext {
+  /** The store of the runs. */
+  readonly store: Store;
+  /** The workflows that can be started. */
+  readonly catalog: Catalog;
+  /** Notifies waiters of the ends and changes of runs. */
+  readonly watcher: RunWatcher;
+  /** Reads runs from the store. */
+  readonly reader: RunReader;
+  /** Timers run on this clock. */
+  readonly clock: Clock;
+  /** Receives log lines. */
+  readonly logger: Logger;
+  /** The largest input, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+  /** Makes the id of a new run. */
+  readonly newId: NewId;
+  /** Returns the trace context of the caller, as text that is stored with a new run. */
+  readonly currentTrace: () => string | undefined;
+  /** Inserts runs in one commit. */
+  readonly insert: (runs: readonly RunToInsert[]) => Promise<readonly StartVerdict[]>;
+  /**
+   * Called after a write that did not pass through the outbox: runs may have become due, or orders may stand. Resolves
+   * when the runner of this context has applied the orders; at once for a client.
+   */
+  readonly applyChanges: () => Promise<void>;
+  /** The runner of this context; `undefined` for a client. */
+  readonly runner: LocalRunner | undefined;
+}
+
+/** What a context knows of its runner. */
+export interface LocalRunner {
+  /** Returns its number in the store, which changes when its lease is lost. */
+  id(): number;
+  /** Returns how busy it is. */
+  load(): RunnerStats;
+  /** Returns a copy of its counters. */
+  metrics(): Metrics;
+  /** Whether a task of a run is ready and waits for a slot for its body. */
+  isQueued(runId: string, taskId: string): boolean;
+}
+
+/** The parts of a context that differ between a client and a runner. */
+export interface ClientContextParts extends Pick<ClientContext, "insert"> {
+  /** @default {() => Promise.resolve()} */
+  readonly applyChanges?: ClientContext["applyChanges"];
+  /** @default {undefined} a client */
+  readonly runner?: LocalRunner;
+  /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
+  readonly ownRuns?: () => ReadonlySet<string>;
+}
+
+/** Creates the context of a client or runner. */
+export function createClientContext(
+  store: Store,
+  catalog: Catalog,
+  { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
+  { insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
+): ClientContext {
+  return {
+    store,
+    catalog,
+    watcher: createRunWatcher(store, clock, logger, ownRuns),
+    reader: createRunReader(store, catalog),
+    clock,
+    logger,
+    maxPayloadBytes,
+    newId: createIds(),
+    currentTrace: tracing?.here ?? (() => undefined),
+    insert,
+    applyChanges,
+    runner,
+  };
+}
+
+/** Creates a context that reads a bare store; `insert` throws a `TypeError`. */
+export function createReadOnlyContext(store: Store, logger: Logger): ClientContext {
+  const insert = (): never => {
+    throw new TypeError("Cannot start a run: this context is read-only; start it with a client or a runner");
+  };
+  return createClientContext(store, catalogOf([]), { ...clientSettings({}), logger }, { insert });
+}
+
+/** Registered for the whole process: two copies of this library, such as one per bundle, find each other's contexts. */
+const CONTEXT = Symbol.for("@sluice/sluice/context");
+
+/** Attaches a context to the client or runner object that `contextOf` is called with; returns that object. */
+export function withContext<C extends object>(context: ClientContext, client: C): C {
+  return Object.defineProperty(client, CONTEXT, { value: context });
+}
+
+/** Returns the context of a client or runner; `undefined` for any other object. */
+export function contextOf(client: object): ClientContext | undefined {
+  // Only `withContext` sets a property of this symbol.
+  return (client as { readonly [CONTEXT]?: ClientContext })[CONTEXT];
+}
+
+/** Returns what a runner has counted since it was opened; `undefined` for any object that is not a runner. */
+export function metricsOf(runner: object): Metrics | undefined {
+  return contextOf(runner)?.runner?.metrics();
+}

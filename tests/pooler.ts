@@ -1,0 +1,84 @@
+/** What a pooler such as PgBouncer does with the settings that a client sends when it connects. */
+import { connect, createServer, type Socket } from "node:net";
+
+/** A pooler; disposing of it ends every connection. */
+export interface Pooler extends AsyncDisposable {
+  /** The database's URL by way of the pooler. */
+  readonly url: string;
+}
+
+/** What poolers know of. */
+const KNOWN = new Set(["user", "database", "client_encoding", "application_name"]);
+
+/**
+ * Starts a pooler before a server. It drops settings that it does not know, as with `ignore_startup_parameters`, or
+ * refuses the connection, as without. Each client keeps its connection.
+ */
+export async function startPooler(to: string, way: "drops" | "refuses"): Promise<Pooler> {
+  const server = new URL(to);
+  const sockets = new Set<Socket>();
+  const listener = createServer((client) => {
+    const upstream = connect(Number(server.port || 5432), server.hostname);
+    const end = (): void => {
+      for (const socket of [client, upstream]) {
+        sockets.delete(socket);
+        socket.destroy();
+      }
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("error", end).on("close", end);
+    }
+    client.once("data", (hello) => {
+      const settings = settingsIn(hello);
+      const unknown = [...settings.keys()].find((name) => !KNOWN.has(name));
+      if (unknown !== undefined && way === "refuses") {
+        client.write(refusal(`unsupported startup parameter: ${unknown}`), () => end());
+        return;
+      }
+      upstream.write(helloOf([...settings].filter(([name]) => KNOWN.has(name))));
+      client.on("data", (bytes) => upstream.write(bytes));
+    });
+    upstream.on("data", (bytes) => client.write(bytes));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
+  if (typeof address !== "object" || address === null) throw new Error("the pooler has no port");
+  const url = new URL(to);
+  url.port = String(address.port);
+  return {
+    url: url.href,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => listener.close(resolve));
+      for (const socket of [...sockets]) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** The settings of a startup message: its length, the version of the protocol, then names and values. */
+function settingsIn(hello: Uint8Array): ReadonlyMap<string, string> {
+  const texts = new TextDecoder().decode(hello.subarray(8)).split("\0");
+  const settings = new Map<string, string>();
+  for (let at = 0; texts[at] !== undefined && texts[at] !== ""; at += 2) settings.set(texts[at]!, texts[at + 1] ?? "");
+  return settings;
+}
+
+function helloOf(settings: readonly (readonly [string, string])[]): Uint8Array {
+  const body = new TextEncoder().encode(settings.map(([name, value]) => `${name}\0${value}\0`).join("") + "\0");
+  const hello = new Uint8Array(8 + body.length);
+  new DataView(hello.buffer).setUint32(0, hello.length);
+  new DataView(hello.buffer).setUint32(4, 3 << 16);
+  hello.set(body, 8);
+  return hello;
+}
+
+function refusal(message: string): Uint8Array {
+  const body = new TextEncoder().encode(`SFATAL\0VFATAL\0C08P01\0M${message}\0\0`);
+  const bytes = new Uint8Array(5 + body.length);
+  bytes[0] = "E".charCodeAt(0);
+  new DataView(bytes.buffer).setUint32(1, 4 + body.length);
+  bytes.set(body, 5);
+  return bytes;
+}

@@ -1,0 +1,280 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { silent } from "../../lib/logger.ts";
+import { createPostgresPool, createTenant, listTenants, postgresStore } from "../../lib/store/postgres/mod.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { createClient, createRunner } from "../../mod.ts";
+import { test } from "../harness.ts";
+
+/** What a URL says, without what it leaves open. */
+function read(url: string): Record<string, unknown> {
+  const { settings, ...rest } = parsePostgresUrl(url);
+  const all = Object.entries({ ...rest, ...(Object.keys(settings).length === 0 ? {} : { settings }) });
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+}
+
+const tls = (mode: string, more: object = {}): object => ({
+  mode,
+  rootCert: undefined,
+  cert: undefined,
+  key: undefined,
+  keyPassword: undefined,
+  isDirect: false,
+  ...more,
+});
+
+const at = (host: string, port?: number): object => ({ host, port });
+const local = { name: "postgres://h/db", hosts: [at("h")], database: "db" };
+
+/** URLs, and what they say. */
+const READ: Readonly<Record<string, object>> = {
+  // The parts
+  "postgres://h/db": local,
+  "postgresql://h/db": { ...local, name: "postgresql://h/db" },
+  "POSTGRES://h/db": local,
+  "postgres://": { name: "postgres://" },
+  "postgres:///db": { name: "postgres:///db", database: "db" },
+  "postgres://h": { name: "postgres://h", hosts: [at("h")] },
+  "postgres://h/": { name: "postgres://h", hosts: [at("h")] },
+  "postgres://h:6432/db": { ...local, name: "postgres://h:6432/db", hosts: [at("h", 6432)] },
+  "postgres://h:/db": local,
+  "postgres://me@h/db": { ...local, user: "me" },
+  "postgres://me:@h/db": { ...local, user: "me" },
+  "postgres://me:secret@h/db": { ...local, user: "me", password: "secret" },
+  "postgres://:secret@h/db": { ...local, password: "secret" },
+  "postgres://me:secret@/db": { name: "postgres:///db", database: "db", user: "me", password: "secret" },
+  // Percent-encoding
+  "postgres://m%40corp:p%3A%2F%3F%23%25%20%40w@h/db": { ...local, user: "m@corp", password: "p:/?#% @w" },
+  "postgres://me:p%C3%A4ss@h/db": { ...local, user: "me", password: "päss" },
+  "postgres://me:päss+w&=;$!*'(),~@h/db": { ...local, user: "me", password: "päss+w&=;$!*'(),~" },
+  "postgres://h/my%20db%2Fa": { name: "postgres://h/my%20db%2Fa", hosts: [at("h")], database: "my db/a" },
+  // Hosts
+  "postgres://db_1.example-a.org./db": {
+    name: "postgres://db_1.example-a.org./db",
+    hosts: [at("db_1.example-a.org.")],
+    database: "db",
+  },
+  "postgres://127.0.0.1:5432/db": {
+    name: "postgres://127.0.0.1:5432/db",
+    hosts: [at("127.0.0.1", 5432)],
+    database: "db",
+  },
+  "postgres://[::1]/db": { name: "postgres://[::1]/db", hosts: [at("::1")], database: "db" },
+  "postgres://me:secret@[2001:db8::7]:6432/db": {
+    name: "postgres://[2001:db8::7]:6432/db",
+    hosts: [at("2001:db8::7", 6432)],
+    database: "db",
+    user: "me",
+    password: "secret",
+  },
+  "postgres://a,b:6432,[::1]:1/db": {
+    name: "postgres://a,b:6432,[::1]:1/db",
+    hosts: [at("a"), at("b", 6432), at("::1", 1)],
+    database: "db",
+  },
+  "postgres://me:secret@a,b/db?port=1,2": {
+    name: "postgres://a:1,b:2/db",
+    hosts: [at("a", 1), at("b", 2)],
+    database: "db",
+    user: "me",
+    password: "secret",
+  },
+  "postgres:///db?host=a,b&port=7": {
+    name: "postgres://a:7,b:7/db",
+    hosts: [at("a", 7), at("b", 7)],
+    database: "db",
+  },
+  "postgres:///?port=7": { name: "postgres://localhost:7", hosts: [at("localhost", 7)] },
+  // Sockets
+  "postgres:///db?host=/run/postgresql": {
+    name: "postgres://%2Frun%2Fpostgresql/db",
+    hosts: [at("/run/postgresql")],
+    database: "db",
+  },
+  "postgres://%2Frun%2Fpostgresql:6432/db": {
+    name: "postgres://%2Frun%2Fpostgresql:6432/db",
+    hosts: [at("/run/postgresql", 6432)],
+    database: "db",
+  },
+  "postgres://me:secret@%2Frun/db?sslmode=require": {
+    name: "postgres://%2Frun/db",
+    hosts: [at("/run")],
+    database: "db",
+    user: "me",
+    password: "secret",
+  },
+  // Parameters of the login and the database win, as with libpq
+  "postgres://me:secret@h/db?user=you&password=p%26w&dbname=other": {
+    ...local,
+    name: "postgres://h/other",
+    database: "other",
+    user: "you",
+    password: "p&w",
+  },
+  "postgres://h/db?user=me&password=a+b": { ...local, user: "me", password: "a+b" },
+  // Encryption
+  ...Object.fromEntries(
+    ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"].map((mode) => [
+      `postgres://h/db?sslmode=${mode}`,
+      { ...local, tls: tls(mode) },
+    ]),
+  ),
+  "postgres://h/db?sslmode=verify-full&sslrootcert=/etc/ca.pem&sslcert=c.pem&sslkey=k.pem&sslpassword=pw": {
+    ...local,
+    tls: tls("verify-full", { rootCert: "/etc/ca.pem", cert: "c.pem", key: "k.pem", keyPassword: "pw" }),
+  },
+  "postgres://h/db?sslrootcert=system": { ...local, tls: tls("verify-full", { rootCert: "system" }) },
+  "postgres://h/db?sslmode=require&sslnegotiation=direct": { ...local, tls: tls("require", { isDirect: true }) },
+  // Others
+  "postgres://h/db?connect_timeout=3": { ...local, connectTimeoutMs: 3_000 },
+  "postgres://h/db?connect_timeout=0.2": { ...local, connectTimeoutMs: 200 },
+  "postgres://h/db?connect_timeout=0": local,
+  "postgres://h/db?keepalives_idle=15": { ...local, keepAliveSeconds: 15 },
+  "postgres://h/db?keepalives=0": { ...local, keepAliveSeconds: 0 },
+  "postgres://h/db?target_session_attrs=any": local,
+  ...Object.fromEntries(
+    ["read-write", "read-only", "primary", "standby"].map((targetSession) => [
+      `postgres://a,b/db?target_session_attrs=${targetSession}`,
+      { name: "postgres://a,b/db", hosts: [at("a"), at("b")], database: "db", targetSession },
+    ]),
+  ),
+  "postgres://h/db?application_name=my%20app": { ...local, applicationName: "my app" },
+  "postgres://h/db?fallback_application_name=psql": { ...local, applicationName: "psql" },
+  "postgres://h/db?options=-c%20geqo%3Doff+-c+jit%3Don": { ...local, options: "-c geqo=off -c jit=on" },
+  "postgres://h/db?search_path=a,b&TimeZone=UTC": { ...local, settings: { search_path: "a,b", timezone: "UTC" } },
+  "postgres://h/db?channel_binding=prefer&gssencmode=disable&client_encoding=UTF8": local,
+};
+
+for (const [url, expected] of Object.entries(READ)) {
+  test(`the URL ${url} is read`, () => assertEquals(read(url), { ...expected }));
+}
+
+/** What no message may hold: the password of each of the spellings below is written with it. */
+const SECRET = "hunter2";
+
+/** Spellings that are refused, with a part of the reason. */
+const REFUSED: Readonly<Record<string, string>> = {
+  // A login that was not encoded
+  [`postgres://me@corp:${SECRET}@h/db`]: 'more than one "@"',
+  [`postgres://me:${SECRET}@2@h/db`]: 'more than one "@"',
+  [`postgres://me:${SECRET}:2@h/db`]: 'more than one ":"',
+  [`postgres://me:${SECRET}/2@h/db`]: "in the place of the database",
+  [`postgres://me:5/${SECRET}@h:5432/db`]: "in the place of the database",
+  [`postgres://me:${SECRET}?2@h/db`]: 'a "@" among the parameters',
+  [`postgres://me:5?${SECRET}=1&x@h/db`]: 'a "@" among the parameters',
+  [`postgres://me:${SECRET}#2@h/db`]: "not a Postgres URL",
+  [`postgres://me:${SECRET}%@h/db`]: 'a "%" that does not begin an escape',
+  [`postgres://me:${SECRET}%FF@h/db`]: 'a "%" that does not begin an escape',
+  [`postgres://me:${SECRET}%00@h/db`]: "has a NUL",
+  [`postgres://me:${SECRET} 2@h/db`]: "blanks, line breaks or control characters",
+  [`postgres://me:${SECRET}\t@h/db`]: "blanks, line breaks or control characters",
+  [`postgres://me:${SECRET}@h/db\n`]: "blanks, line breaks or control characters",
+  [` postgres://me:${SECRET}@h/db`]: "not of the form",
+  [`\ufeffpostgres://me:${SECRET}@h/db`]: "not of the form",
+  // No URL, or another one's
+  [`postgres:/me:${SECRET}@h/db`]: "not of the form",
+  [`postgres:me:${SECRET}@h/db`]: "not of the form",
+  [`postgres:\\\\me:${SECRET}@h\\db`]: "not of the form",
+  [`postgres//me:${SECRET}@h/db`]: "not of the form",
+  [`me:${SECRET}@h/db`]: "not of the form",
+  [`//me:${SECRET}@h/db`]: "not of the form",
+  [`"postgres://me:${SECRET}@h/db"`]: "not of the form",
+  [`url=postgres://me:${SECRET}@h/db`]: "not of the form",
+  [`jdbc:postgresql://h/db?user=me&password=${SECRET}`]: "not of the form",
+  [`postgres+psycopg://me:${SECRET}@h/db`]: "not of the form",
+  [`mysql://me:${SECRET}@h/db`]: "not of the form",
+  [`https://me:${SECRET}@h/db`]: "not of the form",
+  [`host=h user=me password=${SECRET} dbname=db`]: "not of the form",
+  [`host='h' password='${SECRET}'`]: "not of the form",
+  [`Server=h;User Id=me;Password=${SECRET};Database=db`]: "not of the form",
+  [`sqlite://me:${SECRET}@h/db`]: "like a server with a login",
+  [`sqlite://postgres://me:${SECRET}@h/db`]: "like a server with a login",
+  [`sqlite:me:${SECRET}@h/db`]: "not of the form",
+  // Hosts
+  [`postgres://me:${SECRET}`]: "a port is not a number",
+  [`postgres://me:${SECRET}/db`]: "a port is not a number",
+  [`postgres://me:${SECRET},h/db`]: "a port is not a number",
+  [`postgres://x:${SECRET}@h:99999/db`]: "a port is not a number",
+  [`postgres://x:${SECRET}@h:5432:1/db`]: "a host is not readable",
+  [`postgres://x:${SECRET}@::1/db`]: "a host is not readable",
+  [`postgres://x:${SECRET}@[${SECRET}]/db`]: "no IPv6 address in the brackets",
+  [`postgres://x:${SECRET}@a,,b/db`]: "a host is neither",
+  [`postgres://${SECRET}!/db`]: "a host is neither",
+  [`postgres://a,b/db?port=1,2,3&password=${SECRET}`]: "not as many ports as hosts",
+  // Parameters
+  [`postgres://h/db?pass=${SECRET}`]: "parameter 1 is not known",
+  [`postgres://h/db?PASSWORD=${SECRET}`]: "parameter 1 is not known",
+  [`postgres://h/db?user=me&pwd=${SECRET}`]: "parameter 2 is not known",
+  [`postgres://h/db?${SECRET}=1`]: "parameter 1 is not known",
+  [`postgres://h/db?${SECRET}`]: 'parameter 1 has no "="',
+  [`postgres://h/db?password=${SECRET}@x`]: 'a "@" among the parameters',
+  [`postgres://h/db?password=${SECRET}&password=x`]: "parameter password is given twice",
+  [`postgres://h/db?password=${SECRET}%`]: 'parameter password has a "%"',
+  [`postgres://h/db?password=${SECRET}#x`]: "not a Postgres URL",
+  [`postgres://h/db?sslmode=${SECRET}`]: "parameter sslmode is none of disable, allow",
+  [`postgres://h/db?target_session_attrs=${SECRET}`]: "parameter target_session_attrs is none of any",
+  [`postgres://h/db?connect_timeout=${SECRET}`]: "parameter connect_timeout is not a number",
+  [`postgres://h/db?passfile=/home/${SECRET}`]: "parameter passfile cannot be used so: give the password in the URL",
+  [`postgres://h/db?service=${SECRET}`]: "parameter service cannot be used so",
+  [`postgres://h/db?password=${SECRET}&channel_binding=require`]: "parameter channel_binding cannot be used so",
+  [`postgres://h/db?ssl=true&password=${SECRET}`]: "write sslmode=require",
+  [`postgres://h/db?password=${SECRET}&sslcert=a&sslmode=require`]: "sslcert and sslkey need each other",
+  [`postgres://h/db?password=${SECRET}&sslrootcert=a`]: "need sslmode require",
+  [`postgres://h/db?sslmode=require&sslrootcert=system&password=${SECRET}`]: "needs sslmode=verify-full",
+};
+
+const silently = { logger: silent, workflows: [] };
+
+for (const [url, reason] of Object.entries(REFUSED)) {
+  test(`the URL ${JSON.stringify(url)} is refused everywhere, and quoted nowhere`, async () => {
+    const attempts: (() => Promise<unknown>)[] = [
+      () => createRunner(url, silently),
+      () => createClient(url, silently),
+      () => postgresStore(url),
+      () => sqliteStore(url),
+      () => createTenant(url, { schema: "acme" }),
+      () => listTenants(url),
+      () => Promise.try(() => createPostgresPool(url)),
+    ];
+    const messages: string[] = [];
+    for (const attempt of attempts) {
+      const error = await assertRejects(attempt);
+      assert(error instanceof Error && "code" in error && error.code === "invalid_url", String(error));
+      messages.push(error.message);
+      const all = [
+        error.message,
+        error.stack,
+        String(error.cause),
+        JSON.stringify(error),
+        JSON.stringify({ ...error }),
+      ];
+      assertEquals(all.filter((text) => text?.includes(SECRET)), []);
+    }
+    assert(messages[0]!.includes(reason), messages[0]);
+  });
+}
+
+test("no name shows a user or a password: not of a store, a pool, an error, a log line or an inspector", async () => {
+  const url = `postgres://me:${SECRET}@127.0.0.1:1/app?password=${SECRET}&sslpassword=${SECRET}&sslmode=require`;
+  const name = "postgres://127.0.0.1:1/app";
+  const lines: string[] = [];
+  const log = (message: string, fields?: unknown): void => void lines.push(message, JSON.stringify(fields) ?? "");
+  const logger = { debug: log, info: log, warn: log, error: log };
+  const pool = createPostgresPool(url, { logger });
+  assertEquals(pool.name, name);
+  const error = await assertRejects(() => pool.store({ connectTimeoutMs: 1_000 }), Error, name);
+  await pool.close();
+  assert(lines.length > 0);
+  assertEquals(
+    [error.message, error.stack, ...lines].filter((text) => text?.includes(SECRET) || text?.includes("me:")),
+    [],
+  );
+});
+
+test("a URL that is no text is refused in one sentence", async () => {
+  for (const url of [undefined, null, 7, {}, new URL("postgres://me:hunter2@h/db")] as unknown as string[]) {
+    assertThrows(() => createPostgresPool(url), Error, "Cannot use the Postgres URL: it is of type");
+    const error = await assertRejects(() => postgresStore(url), Error, "Cannot use the Postgres URL: it is of type");
+    assert(!error.message.includes(SECRET));
+  }
+});
