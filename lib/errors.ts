@@ -141,7 +141,7 @@ export class RunFailedError extends SluiceError {
   readonly runId: string;
   /** Its workflow. */
   readonly workflow: string;
-  /** The failed attempts of every failed task, in order; of more than a hundred of one task the first and the latest. */
+  /** The failed attempts of every failed task, in order; of more than ten of one task the first and the nine latest. */
   readonly failures: readonly Failure[];
   /** A run that failed; `error`, which decided it, becomes the cause. */
   constructor(runId: string, workflow: string, error: Error, failures: readonly Failure[]) {

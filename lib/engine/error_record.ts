@@ -1,5 +1,6 @@
 import { type ErrorRecord, type Failure, SluiceError } from "../errors.ts";
 
+const MOST_FAILURES = 10;
 const DEEPEST_CAUSE = 5;
 const LONGEST_MESSAGE = 8_192;
 const LONGEST_STACK = 16_384;
@@ -21,18 +22,17 @@ export function fromErrorRecord(record: ErrorRecord): Error {
 }
 
 /**
- * A task's failed attempts with one more. The history stays readable after a thousand attempts: beyond a hundred the
- * oldest but the first go, and only the ten latest keep their stacks.
+ * Returns the failed attempts to record of a task after one more has failed: the first and the nine latest. Only the
+ * latest keeps its stack, and those of its causes. The row is rewritten with each attempt, so its size must not grow with their number.
  */
 export function withFailure(failures: readonly Failure[], failure: Failure): Failure[] {
   const all = [...failures, failure];
-  const kept = all.length > 100 ? [all[0]!, ...all.slice(-99)] : all;
-  return kept.map((one, at) => at < kept.length - 10 ? withoutStack(one) : one);
+  const kept = all.length > MOST_FAILURES ? [all[0]!, ...all.slice(1 - MOST_FAILURES)] : all;
+  return kept.map((one, at) => at < kept.length - 1 ? { ...one, error: withoutStacks(one.error) } : one);
 }
 
-function withoutStack({ error, ...failure }: Failure): Failure {
-  const { stack: _, ...rest } = error;
-  return { ...failure, error: rest };
+function withoutStacks({ stack: _, cause, ...rest }: ErrorRecord): ErrorRecord {
+  return cause === undefined ? rest : { ...rest, cause: withoutStacks(cause) };
 }
 
 function describe(thrown: unknown, depth: number): ErrorRecord {

@@ -6,13 +6,13 @@
  */
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, RunMove } from "../store/batch.ts";
-import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import { whyIncompatible } from "./compatibility.ts";
+import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Plan } from "./plan.ts";
-import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
+import type { RunReader } from "./run_reader.ts";
 
 /** Takes in claimed runs. */
 export interface Intake {
@@ -24,8 +24,9 @@ export interface Intake {
 
 /** What an intake needs of its runner. */
 export interface IntakeOptions {
-  readonly store: Store;
   readonly catalog: Catalog;
+  /** Reads the definition that a run was started with. */
+  readonly definition: RunReader["definition"];
   readonly outbox: Outbox;
   readonly logger: Logger;
   /** The store's time. */
@@ -46,7 +47,7 @@ export interface IntakeOptions {
 
 /** An intake into which nothing has come. */
 export function createIntake(options: IntakeOptions): Intake {
-  const { store, catalog, outbox, logger, now } = options;
+  const { catalog, outbox, logger, now } = options;
   let size = 0;
   return {
     get size() {
@@ -100,8 +101,7 @@ export function createIntake(options: IntakeOptions): Intake {
   }
 
   async function whyNot(run: ClaimedRun, plan: Plan): Promise<string | undefined> {
-    const text = await store.definition({ workflow: run.workflow, version: run.version });
-    return whyIncompatible(run, plan, text === undefined ? undefined : JSON.parse(text));
+    return whyIncompatible(run, plan, await options.definition(run));
   }
 
   function strand(run: ClaimedRun, by: string, reason: string): void {

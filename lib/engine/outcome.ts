@@ -30,7 +30,7 @@ export type RunOutcome<W extends AnyWorkflow> =
     readonly runId: string;
     /** What decided it: the last error of the first such task, a `RunTimeoutError` or a `RecoveryLimitError`. */
     readonly error: Error;
-    /** The failed attempts of every failed task; of more than a hundred of one task the first and the latest. */
+    /** The failed attempts of every failed task; of more than ten of one task the first and the nine latest. */
     readonly failures: readonly Failure[];
     /** Outputs of the tasks that completed. */
     readonly outputs: Partial<OutputsOf<W>>;

@@ -113,7 +113,10 @@ function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRu
     events.push({ type: "task.started", ...base, at: startedAt });
   }
   const failed = task.failures.at(-1);
-  const isNewFailure = failed !== undefined && task.failures.length !== (before?.failures.length ?? 0);
+  // Not by their number: of many failures only some are recorded.
+  const known = before?.failures.at(-1);
+  const isNewFailure = failed !== undefined &&
+    (failed.attempt !== known?.attempt || failed.startedAt !== known.startedAt);
   if (isNewFailure && task.state !== "failed") {
     const dueAt = task.dueAt ?? startedAt;
     events.push({ type: "task.retrying", ...base, attempt: failed.attempt, at: startedAt, error: failed.error, dueAt });

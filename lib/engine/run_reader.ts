@@ -6,7 +6,7 @@
 import { decodeJson } from "../definition/json.ts";
 import { recordsOf } from "../definition/records.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
-import type { JournalRecord, RunState, TaskState } from "../store/batch.ts";
+import type { JournalRecord, RunState, Served, TaskState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
@@ -90,17 +90,23 @@ export interface RunReader {
    * @throws {RunNotFoundError} If there is none.
    */
   row(runId: string): Promise<RunRow>;
-  /** The definition a run was started with, if it is still known. */
-  definition(row: RunRow): Promise<StoredDefinition | undefined>;
+  /**
+   * Reads the definition of a version, such as the one that a run was started with; `undefined` if it is not stored. A
+   * definition never changes, so each is read from the store once; reads at the same time share one query.
+   */
+  definition(of: Served): Promise<StoredDefinition | undefined>;
   /** The tasks of a run, in the order of its definition. */
   tasks(row: RunRow): Promise<TaskInfo[]>;
   /** How a run that has ended did so. */
   end(row: RunRow): Promise<RunEnd>;
 }
 
-/** A reader; definitions are read once. */
+/** Definitions that a reader keeps in memory. */
+const MOST_DEFINITIONS = 1_000;
+
+/** Creates a reader. */
 export function createRunReader(store: Store, catalog: Catalog): RunReader {
-  const definitions = new Map<string, StoredDefinition>();
+  const definitions = new Map<string, Promise<StoredDefinition | undefined>>();
   return { row, definition, tasks, end };
 
   async function row(runId: string): Promise<RunRow> {
@@ -109,17 +115,29 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     return found;
   }
 
-  async function definition({ workflow, version }: RunRow): Promise<StoredDefinition | undefined> {
+  async function definition({ workflow, version }: Served): Promise<StoredDefinition | undefined> {
     const known = catalog.get(workflow);
     if (known?.workflow.version === version) return storedDefinition(known);
     const key = `${version} ${workflow}`;
     const cached = definitions.get(key);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return await cached;
+    const read = storedDefinitionOf(workflow, version);
+    definitions.set(key, read);
+    if (definitions.size > MOST_DEFINITIONS) definitions.delete(definitions.keys().next().value!);
+    try {
+      const found = await read;
+      // A client may store it later.
+      if (found === undefined) definitions.delete(key);
+      return found;
+    } catch (error) {
+      definitions.delete(key);
+      throw error;
+    }
+  }
+
+  async function storedDefinitionOf(workflow: string, version: string): Promise<StoredDefinition | undefined> {
     const text = await store.definition({ workflow, version });
-    if (text === undefined) return undefined;
-    const stored = decodeJson(text) as StoredDefinition;
-    definitions.set(key, stored);
-    return stored;
+    return text === undefined ? undefined : decodeJson(text) as StoredDefinition;
   }
 
   async function tasks(row: RunRow): Promise<TaskInfo[]> {

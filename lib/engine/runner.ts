@@ -166,8 +166,8 @@ async function openRunner<W extends AnyWorkflow>(
   });
 
   const intake = createIntake({
-    store,
     catalog,
+    definition: context.reader.definition,
     outbox,
     logger,
     now,

@@ -75,7 +75,7 @@ export interface TaskDetail {
   readonly output: Payload | undefined;
   /** What its latest failed attempt threw, with causes; a task that completed later still tells it. */
   readonly error: ErrorRecord | undefined;
-  /** Its attempts, oldest first; of more than a hundred the first and the latest. */
+  /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
   /** Its completed steps, by when they ended. */
   readonly steps: readonly StepDetail[];

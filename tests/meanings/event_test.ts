@@ -76,6 +76,18 @@ test("events() tells a run that has ended from its beginning", async () => {
   }
 });
 
+test("events() yields each retry of a task that fails more often than is recorded", async () => {
+  const stubborn = workflow("stubborn").task("call", {
+    retry: { attempts: 14, delay: "1m", backoff: "fixed", jitter: false },
+    run: () => Promise.reject(new Error("not yet")),
+  });
+  await using opened = await open([stubborn]);
+  const run = await opened.runner.start(stubborn);
+  const told = await opened.clock.until(all(run.events()));
+  const retries = told.filter(({ type }) => type === "task.retrying").map(show);
+  assertEquals(retries, Array.from({ length: 13 }, (_, at) => `task.retrying call ${at + 1}`));
+});
+
 test("events() tells a running run as it goes, and ends with it", async () => {
   const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
   const chain = workflow("chain")

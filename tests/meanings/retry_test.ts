@@ -46,6 +46,23 @@ test("each failed attempt tells when it began and ended", async () => {
   assertEquals((second?.startedAt ?? 0) - (first?.endedAt ?? 0), 1_000);
 });
 
+test("of many failed attempts the first and the nine latest are recorded, and the stack of the latest", async () => {
+  const flaky = workflow("flaky").task("call", {
+    retry: { attempts: 40, delay: 0 },
+    run: ({ ctx }) => {
+      throw new Error(`attempt ${ctx.attempt}`, { cause: new Error("the cause") });
+    },
+  });
+  await using opened = await open([flaky]);
+  const outcome = await opened.clock.until(opened.runner.execute(flaky));
+  assert(outcome.status === "failed");
+  assertEquals(outcome.failures.map(({ attempt }) => attempt), [1, 32, 33, 34, 35, 36, 37, 38, 39, 40]);
+  const stacks = outcome.failures.map(({ error }) => [error.stack !== undefined, error.cause?.stack !== undefined]);
+  assertEquals(stacks, [...Array(9).fill([false, false]), [true, true]]);
+  assertEquals(outcome.failures[0]?.error.cause, { name: "Error", message: "the cause" });
+  assertEquals((await opened.runner.get(outcome.runId).tasks())[0]?.failures, outcome.failures);
+});
+
 test("an exponential backoff doubles up to maxDelay", async () => {
   const policy = { attempts: 6, delay: "1s", maxDelay: "5s", jitter: false } as const;
   assertEquals(await delaysOf(policy), [1_000, 2_000, 4_000, 5_000, 5_000]);

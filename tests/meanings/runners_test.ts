@@ -1,9 +1,10 @@
 /** Several runners and clients on one store, and what becomes of runs when their workflow has changed. */
 import { assert, assertEquals } from "@std/assert";
-import { createRunner, unchecked, workflow } from "../../mod.ts";
+import { createRunner, DeferError, type Store, unchecked, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 import { emptyStore } from "../empty_store.ts";
+import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
 
 test("two runners in one process do not know of each other", async () => {
@@ -133,6 +134,39 @@ test("a run whose recorded task is gone is stranded, told, and taken up by a run
   const old = await opened.another([before]);
   await opened.clock.advance("3s");
   assertEquals([await old.stranded(), (await old.get(id).status()).state], [[], "running"]);
+});
+
+test("the definition of an old version is read once, however many of its runs continue", async () => {
+  const isReady = { value: false };
+  const flow = (version: string) =>
+    workflow("flow", { version }).task("a", { run: () => 1 }).task("b", {
+      after: ["a"],
+      run: ({ a }) => {
+        if (!isReady.value) throw new DeferError("1h");
+        return a + 1;
+      },
+    }).returns("b");
+  const [old, current] = [flow("1"), flow("2")];
+  const clock = createFakeClock();
+  await using on = emptyStore("memory");
+  const store = await openPlace(on, { clock });
+  const starter = await createRunner(store, { workflows: [old], clock });
+  const runs = await clock.until(starter.startMany(old, Array.from({ length: 500 }, () => undefined)));
+  await clock.advance("1m");
+  await clock.until(starter.stop());
+  isReady.value = true;
+  const read: string[] = [];
+  const definition: Store["definition"] = (of) => {
+    read.push(of.version);
+    return store.definition(of);
+  };
+  const runner = await createRunner({ ...store, definition }, { workflows: [current], clock });
+  await clock.advance("1h");
+  const ends = await clock.until(Promise.all(runs.map(({ id }) => runner.get(id).outcome())));
+  assertEquals(ends.filter((end) => end.status === "completed" && end.result === 2).length, 500);
+  assertEquals(read, [old.version]);
+  await clock.until(runner.stop());
+  await store.close();
 });
 
 test('with onVersionChange: "pin" a run waits for a runner of its very version', async () => {
