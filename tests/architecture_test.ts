@@ -208,6 +208,7 @@ function layerOf(file: string): Layer {
   const [, folder, ...rest] = file.split("/");
   if (file === "mod.ts") return "api";
   if (rest.length === 0) return "leaf";
+  if (folder === "store" && rest[0] === "sql") return "store";
   if (folder === "store" && rest.length > 1) return rest.at(-1) === "mod.ts" ? "door" : "backend";
   if (PORT.includes(file)) return "port";
   const layer = (["definition", "store", "engine", "inspector", "otel", "testing"] as const).find((name) =>

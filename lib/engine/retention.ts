@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 
-/** Runs deleted in one transaction: a short one, so that it is never in the way. */
+/** Runs deleted by one call of the store. It lets other work run in between. */
 const AT_ONCE = 200;
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 3_600_000;

@@ -179,13 +179,6 @@ async function openRunner<W extends AnyWorkflow>(
     emit: events.emit,
   });
 
-  await store.define(catalog.plans.map((plan) => ({
-    workflow: plan.workflow.name,
-    version: plan.workflow.version,
-    structure: plan.workflow.structure,
-    graph: JSON.stringify(storedDefinition(plan)),
-  })));
-  await store.unstrand(catalog.served);
   const { leaseMs, recoveryLimit } = settings;
   const standstill = createStandstill(clock);
   const card = {
@@ -245,6 +238,14 @@ async function openRunner<W extends AnyWorkflow>(
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
   try {
+    // After the runner has joined: definitions that no runner serves may be deleted.
+    await store.define(catalog.plans.map((plan) => ({
+      workflow: plan.workflow.name,
+      version: plan.workflow.version,
+      structure: plan.workflow.structure,
+      graph: JSON.stringify(storedDefinition(plan)),
+    })));
+    await store.unstrand(catalog.served);
     await recovery.recover();
   } catch (error) {
     await stop({ timeout: 0 }).catch(() => {});

@@ -254,7 +254,11 @@ export interface Store {
   counts(): Promise<RunCounts>;
   /** What the inspector asks. */
   readonly inspection: Inspection;
-  /** Deletes at most `limit` runs that ended before `before`, with all that belongs to them; answers how many. */
+  /**
+   * Deletes at most `limit` runs that ended before `before`, with all that belongs to them, in transactions of a bounded
+   * number of rows; returns how many. Once in a while it also deletes the definitions that were stored before `before`,
+   * that no runner serves and with which no run started.
+   */
   prune(before: number, limit: number): Promise<number>;
 
   /**

@@ -19,6 +19,11 @@ export const RUN_COLUMNS: string = `${LISTED_COLUMNS}, input`;
 export const RECORD_COLUMNS =
   "run, task, item, step, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress";
 
+/** The columns that `decodeRunners` reads. */
+export const RUNNER_COLUMNS =
+  "id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until, " +
+  "lease_ms";
+
 /**
  * A run's row.
  *
@@ -197,6 +202,11 @@ export function decodeTiming(row: Row): Timing {
     startedAt: optionalInteger("started_at"),
     endedAt: optionalInteger("ended_at"),
   };
+}
+
+/** The state of a row of the journal, or of a group of such rows. */
+export function decodeTaskState(row: Row): TaskState {
+  return taskState(reader("tasks", row, row["run"]).text("state"), row);
 }
 
 /** What the store itself finds wrong with a run, as it is stored. */

@@ -3,9 +3,10 @@ import { assert, assertEquals } from "@std/assert";
 import type { RunsPage } from "../../lib/inspector/mod.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
+import { createInspection } from "../../lib/store/sql/inspection.ts";
 import { createPersistence } from "../../lib/store/sqlite/busy.ts";
+import { createDatabase } from "../../lib/store/sqlite/database.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
-import { createInspection } from "../../lib/store/sqlite/inspection.ts";
 import { createSession } from "../../lib/store/sqlite/session.ts";
 import { test } from "../harness.ts";
 import { ask, type Ground, ground, KINDS } from "./ground.ts";
@@ -91,7 +92,8 @@ async function assertBoundedPlans(on: Ground): Promise<void> {
     logger: silent,
     committed() {},
   });
-  const asked = ask({ ...store, inspection: createInspection(session, () => 1) });
+  const inspection = createInspection(createDatabase(session), () => Promise.resolve("1"));
+  const asked = ask({ ...store, inspection });
   for (const question of QUESTIONS) assertEquals((await asked(asPath(question, row!.id))).status, 200);
   const plans = [...texts].filter((sql) => sql.includes("select")).map((sql) => ({
     sql,

@@ -1,5 +1,5 @@
 import { StoreError } from "../../errors.ts";
-import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../batch.ts";
+import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { decodeClaimed, decodeRecord, RECORD_COLUMNS, recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
@@ -86,9 +86,4 @@ async function giveUp(session: Session, row: Row, error: StoreError): Promise<vo
   session.logger.error(error.message);
   const values = [session.at, String(row["seq"]), String(row["epoch"]), JSON.stringify(recordOf(error))];
   await session.write("care", GIVE_UP, values, () => 1);
-}
-
-/** A run's journal. */
-export async function readJournal(session: Session, seq: number): Promise<readonly JournalRecord[]> {
-  return (await session.read(JOURNALS, [numbers([seq])])).map(decodeRecord);
 }

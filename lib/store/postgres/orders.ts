@@ -7,12 +7,12 @@
 import type { RunState } from "../batch.ts";
 import type { Order, OrderVerdict } from "../port.ts";
 import { decodeRun, RUN_COLUMNS } from "../rows.ts";
+import { isUuid } from "../sql/texts.ts";
 import { addFact } from "./facts.ts";
 import { BURY_RUNNERS, SEIZE_RUNNERS } from "./fence.ts";
 import { numbers } from "./arrays.ts";
 import { printable } from "./flush_values.ts";
 import { notify } from "./notify.ts";
-import { isUuid } from "./reads.ts";
 import type { Run, Session, Transaction } from "./session.ts";
 
 const LOOK = `select owner from @runs where id = $1::uuid`;

@@ -1,5 +1,5 @@
 import type { Renewal, RunnerCard, RunnerRow, StandingOrder } from "../port.ts";
-import { decodeRunners, type Row } from "../rows.ts";
+import { decodeRunners, type Row, RUNNER_COLUMNS } from "../rows.ts";
 import { notify } from "./notify.ts";
 import type { Session } from "./session.ts";
 
@@ -48,8 +48,7 @@ returning seq`;
 const DELETE = `delete from @runners where id = $1::bigint`;
 
 const RUNNERS = `
-select id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until,
-       lease_ms, @now as server_now
+select ${RUNNER_COLUMNS}, @now as server_now
   from @runners
  order by id`;
 

@@ -2,18 +2,16 @@ import type { Clock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
-import { readJournal } from "./claim.ts";
+import { createInspection } from "../sql/inspection.ts";
+import { createMethods } from "../sql/methods.ts";
 import { commitBatch } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
-import { define, readDefinition, readGroups, readUnowned, unstrand } from "./definitions.ts";
-import { readFacts } from "./facts.ts";
-import { createInspection } from "./inspection.ts";
 import { checkSchemaThere, migrate } from "./migrations.ts";
+import { createDatabase } from "./database.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
-import { prune } from "./prune.ts";
-import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
+import { readPulse } from "./pulse.ts";
 import { recover } from "./recover.ts";
 import { restart } from "./restart.ts";
 import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
@@ -109,6 +107,7 @@ export async function openStoreOn(
     clock: options.clock,
     logger,
   });
+  const database = createDatabase(session);
   const news = createNews(session.now);
   try {
     await openSession(
@@ -141,23 +140,11 @@ export async function openStoreOn(
     runners: () => readRunners(session),
     recover: (request) => recover(session, request, news.tell("due")),
 
-    define: (definitions) => define(session, definitions),
-    definition: (served) => readDefinition(session, served),
-    unstrand: (served) => unstrand(session, served),
-
     order: (runId, given) => order(session, runId, given, news.tell("order")),
     restart: (run, tasks) => restart(session, run, tasks, news.tell("due")),
 
-    run: (id) => readRun(session, id),
-    ended: (ids) => endedRuns(session, ids),
-    journal: (seq) => readJournal(session, seq),
-    facts: (seq) => readFacts(session, seq),
-    list: (query) => listRuns(session, query),
-    groups: () => readGroups(session),
-    unowned: (group, limit) => readUnowned(session, group, limit),
-    counts: () => countRuns(session),
-    inspection: createInspection(session),
-    prune: prune(session),
+    ...createMethods(database),
+    inspection: createInspection(database, () => database.execute(readPulse())),
 
     watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.isOwn, changed),
     counters: session.counters,

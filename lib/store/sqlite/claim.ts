@@ -7,16 +7,11 @@
  */
 import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../batch.ts";
+import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
 import { decodeRecord, decodeRun, RECORD_COLUMNS, recordOf, RUN_COLUMNS } from "../rows.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
-
-/** What a walk over due runs is for, in SQL: exactly the condition of the index `runs_due`. */
-export const DUE = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null";
-
-/** The same for `runs_stranded`. */
-export const STRANDED = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null";
 
 // One seek each. A comparison of the three as one row value would read every entry of the group that is left behind.
 const NEXT_PRIORITY = `

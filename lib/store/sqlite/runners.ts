@@ -1,7 +1,7 @@
 import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
 import { isJoined } from "./leases.ts";
 import { standingOrders } from "./orders.ts";
-import { decodeRunners } from "../rows.ts";
+import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `
@@ -23,8 +23,7 @@ update runs
 const DELETE = `delete from runners where id = $1`;
 
 const RUNNERS = `
-select id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until,
-       lease_ms
+select ${RUNNER_COLUMNS}
   from runners
  order by id`;
 

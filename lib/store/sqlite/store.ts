@@ -2,19 +2,16 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
+import { createInspection } from "../sql/inspection.ts";
+import { createMethods } from "../sql/methods.ts";
 import { createPersistence } from "./busy.ts";
 import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
-import { readJournal } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
-import { define, readDefinition, readGroups, readUnowned, undefinedYet, unstrand } from "./definitions.ts";
+import { createDatabase } from "./database.ts";
 import type { Connection } from "./driver.ts";
-import { readFacts } from "./facts.ts";
 import { createGate } from "./gate.ts";
-import { createInspection } from "./inspection.ts";
 import { type Durability, openReader, openWriter } from "./open.ts";
 import { order, standingOrders } from "./orders.ts";
-import { prune } from "./prune.ts";
-import { countRuns, endedRuns, listRuns, readRun } from "./reads.ts";
 import { recover } from "./recover.ts";
 import { createRenewals } from "./renewals.ts";
 import { restart } from "./restart.ts";
@@ -59,6 +56,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
   const session = createSession(connection, persistence, { name, clock, logger, committed, gate });
   const wake = createWake(connection, clock, logger);
   const renewals = createRenewals(session);
+  const database = createDatabase(session);
   const { read, write } = session;
   let closed = false;
   const store: Store = {
@@ -80,27 +78,15 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     runners: () => read("read", () => readRunners(session)),
     recover: (request) => recover(session, request),
 
-    async define(definitions) {
-      // Nearly always they are there, and asking takes no lock.
-      const missing = await read("read", () => undefinedYet(session, definitions));
-      if (missing.length > 0) await write("write to", () => define(session, missing));
-    },
-    definition: (served) => read("read", () => readDefinition(session, served)),
-    unstrand: (served) => write("write to", () => unstrand(session, served)),
-
     order: (runId, given) => write("write to", () => order(session, runId, given)),
     restart: (run, tasks) => write("write to", () => restart(session, run, tasks)),
 
-    run: (id) => read("read", () => readRun(session, id)),
-    ended: (ids) => read("read", () => endedRuns(session, ids)),
-    journal: (seq) => read("read", () => readJournal(session, seq)),
-    facts: (seq) => read("read", () => readFacts(session, seq)),
-    list: (query) => listRuns(session, query),
-    groups: () => read("read", () => readGroups(session)),
-    unowned: (group, limit) => read("read", () => readUnowned(session, group, limit)),
-    counts: () => read("read", () => countRuns(session)),
-    inspection: createInspection(session, wake.version),
-    prune: prune(session),
+    ...createMethods(database),
+    // Any commit to the file may have changed a list.
+    inspection: createInspection(
+      database,
+      () => read("read", () => `${wake.version()},${session.counters().commits}`),
+    ),
 
     // Nobody else can change what is in this process's memory.
     watch: (changed) => path === ":memory:" ? () => {} : wake.watch(changed),

@@ -143,6 +143,18 @@ export function inspectionContract(test: Case): void {
     assertEquals(await payload(seq + 1, { kind: "input" }), undefined);
   });
 
+  test("heads() reads failures whose messages have null characters", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const failures = Array.from({ length: 50 }, (_, i) => ({
+      taskId: "a",
+      attempt: i + 1,
+      error: { name: "E", message: `\0${"m".repeat(1_000)}` },
+    }));
+    await write(store, { seq, epoch: 1 }, [record("a", { output: undefined, state: "failed", failures })]);
+    const { heads } = await store.inspection.heads(seq, { rows: 10, characters: 5, bytes: 250 });
+    assertEquals(heads.map((head) => head.failures.map(({ attempt }) => attempt)), [[50]]);
+  });
+
   test("definitions() and versions() tell what is stored", async ({ store, clock }) => {
     const define = (workflow: string, version: string): Promise<void> =>
       store.define([{ workflow, version, structure: `s${version}`, graph: "{}" }]);

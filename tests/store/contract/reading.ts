@@ -6,6 +6,7 @@ import {
   type Case,
   claimBy,
   claimed,
+  commit,
   ERROR,
   join,
   newRun,
@@ -58,6 +59,23 @@ export function readingContract(test: Case): void {
     assertEquals(await listed(store, { until: T0 + 10 }), at(1, 0));
     assertEquals(await listed(store, { since: T0 + 1, until: T0 + 10 }), []);
     assertEquals(await listed(store, { workflow: "etl", tags: ["a"], until: T0 + 1 }), at(0));
+  });
+
+  test("list() filters by tags although a run has a tag with a null character", async ({ store }) => {
+    const [odd, plain] = await start(store, newRun({ tags: ["a", "\0"] }), newRun({ tags: ["a", 'é\\"'] }));
+    assertEquals(await listed(store, { tags: ["a"] }), [plain!, odd!]);
+    assertEquals(await listed(store, { tags: ["\0"] }), [odd!]);
+    assertEquals(await listed(store, { tags: ['é\\"', "a"] }), [plain!]);
+    assertEquals(await listed(store, { tags: ["b"] }), []);
+  });
+
+  test("list() finds live runs although more are live than it sorts", async ({ store }) => {
+    const [oldest] = await start(store, newRun({ workflow: "other" }));
+    for (let i = 0; i < 11; i++) await start(store, ...Array.from({ length: 1_000 }, () => newRun({ dueAt: T0 + i })));
+    const newest = await listed(store, { states: ["pending"], limit: 2 });
+    assertEquals(newest[0]! - newest[1]!, 1);
+    assertEquals(await listed(store, { states: ["pending"], workflow: "other" }), [oldest!]);
+    assertEquals((await store.counts()).pending, 11_001);
   });
 
   test("list() filters by state, and counts() counts each", async ({ store }) => {
@@ -122,6 +140,63 @@ export function readingContract(test: Case): void {
     for (let i = 0; i < 4; i++) deleted.push(await store.prune(T0 + 5, 3));
     assertEquals(deleted, [3, 3, 1, 0]);
     assertEquals((await store.counts()).completed, 0);
+  });
+
+  test("prune() deletes long journals in bounded transactions", async ({ store, clock }) => {
+    const names = Array.from({ length: 2_500 }, (_, i) => record(`t${i}`));
+    for (let i = 0; i < 3; i++) {
+      const { seq } = await startOwned(store);
+      await write(store, { seq, epoch: 1 }, names, { to: "completed", at: T0 });
+    }
+    await start(store, newRun());
+    clock.advance(10);
+    const before = store.counters();
+    assertEquals(await store.prune(T0 + 10, 200), 3);
+    const { commits, rows } = store.counters();
+    assertEquals(rows - before.rows, 3 * 2_501);
+    assert(commits - before.commits >= 8, `${commits - before.commits} commits`);
+  });
+
+  test("prune() deletes definitions that no runner serves and no run started with", async ({ store, clock }) => {
+    const v = (version: string) => ({ workflow: "etl", version, structure: "s", graph: `"${version}"` });
+    await store.define([v("v1"), v("v2"), v("v3"), v("v4"), { ...v("v2"), workflow: "other" }]);
+    // A runner serves v1.
+    const runner = await join(store);
+    await start(store, newRun({ version: "v2" }));
+    const ended = await startOwned(store, { version: "v3", owner: runner });
+    await write(store, { seq: ended.seq, epoch: 1 }, [], { to: "completed", at: T0 });
+    await start(store, newRun({ version: "v2" }));
+    const left = async (): Promise<string[]> =>
+      (await store.inspection.definitions(10)).map(({ workflow, version }) => `${workflow} ${version}`);
+    // None is younger than what is pruned.
+    await store.prune(T0, 10);
+    assertEquals((await left()).length, 5);
+    clock.advance(3_600_000);
+    await store.define([v("v5")]);
+    assertEquals(await store.prune(T0 + 3_600_000, 10), 1);
+    assertEquals(await left(), ["etl v1", "etl v2", "etl v5"]);
+    await store.define([v("v4")]);
+    assertEquals(await store.definition(v("v4")), `"v4"`);
+  });
+
+  test("unstrand() frees many runs in bounded transactions", async ({ store }) => {
+    const runner = await join(store);
+    const seqs: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      seqs.push(...await start(store, ...Array.from({ length: 500 }, () => newRun({ owner: runner }))));
+    }
+    const writes = seqs.map((seq, i) => {
+      const by = i === 0 ? "v1" : "v2";
+      return { seq, epoch: 1, records: [], move: { to: "stranded" as const, by, reason: "no" } };
+    });
+    await commit(store, { writes });
+    const before = store.counters().commits;
+    assertEquals(
+      await store.unstrand([{ workflow: "etl", version: "v1" }, { workflow: "other", version: "v2" }]),
+      1_499,
+    );
+    assertEquals(store.counters().commits - before, 2);
+    assertEquals(await store.unstrand([{ workflow: "etl", version: "v2" }]), 1);
   });
 
   test("the number of a pruned run is not used again", async ({ store, clock }) => {

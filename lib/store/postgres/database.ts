@@ -1,0 +1,142 @@
+import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
+import type { Database, Op, Step } from "../sql/operation.ts";
+import { join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
+import type { Row } from "../rows.ts";
+import { numbers, texts } from "./arrays.ts";
+import type { Bindable } from "./connection.ts";
+import type { Session, Transaction } from "./session.ts";
+
+const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/** How to carry out a step. */
+type Perform = (step: Step) => Promise<readonly Row[]>;
+
+/** Executes operations on a Postgres schema. */
+export function createDatabase(session: Session): Database {
+  return { dialect: createDialect(session), execute: (operation) => drive(operation, perform) };
+
+  async function perform(step: Step): Promise<readonly Row[]> {
+    switch (step.kind) {
+      case "pause":
+        return [];
+      case "transaction":
+        await session.transact("care", (open) => drive(step.work(), (inner) => performIn(open, inner)));
+        return [];
+      case "read":
+      case "write":
+      case "change": {
+        const [text, values] = textOf(step.kind, step.statement);
+        return step.kind === "read"
+          ? await session.read(text, values)
+          : await session.write("care", text, values, (rows) => changedBy(step.kind, rows));
+      }
+    }
+  }
+}
+
+async function performIn({ run, wrote }: Transaction, step: Step): Promise<readonly Row[]> {
+  if (step.kind === "pause" || step.kind === "transaction") {
+    throw new TypeError(`Cannot execute a step of the kind "${step.kind}" inside of a transaction`);
+  }
+  const rows = await run(...textOf(step.kind, step.statement));
+  wrote(changedBy(step.kind, rows));
+  return rows;
+}
+
+async function drive<T>(operation: Op<T>, perform: Perform): Promise<T> {
+  let state = operation.next([]);
+  while (state.done !== true) state = operation.next(await perform(state.value));
+  return state.value;
+}
+
+function textOf(kind: Step["kind"], statement: Sql): [text: string, values: readonly Bindable[]] {
+  const rendered = render(statement);
+  const text = rendered.text.replaceAll(/ indexed by \w+/g, "");
+  const counted = `with changed as (${text}\nreturning 1)\nselect count(*) as changed from changed`;
+  return [kind === "change" ? counted : text, rendered.values.map(encode)];
+}
+
+function changedBy(kind: Step["kind"], rows: readonly Row[]): number {
+  if (kind === "change") return Number(rows[0]?.["changed"]);
+  return kind === "write" ? rows.length : 0;
+}
+
+function encode(value: Value): Bindable {
+  if (value === null || value === undefined) return null;
+  if (typeof value !== "object") return String(value);
+  return isTexts(value) ? texts(value) : numbers(value);
+}
+
+function isTexts(items: readonly string[] | readonly number[]): items is readonly string[] {
+  return typeof items[0] === "string";
+}
+
+function createDialect(session: Session): Dialect {
+  return {
+    stride: Infinity,
+    now: () => session.at === null ? raw(SERVER_CLOCK) : sql`${session.at}::bigint`,
+    isIn(column, among) {
+      return "type" in among ? sql`${raw(column)} = any(${array(among)})` : sql`${raw(column)} = any(array(${among}))`;
+    },
+    rows(as, columns) {
+      const names = raw(Object.keys(columns).join(", "));
+      return sql`unnest(${join(Object.values(columns).map(array), ", ")}) as ${raw(as)} (${names})`;
+    },
+    walk,
+    // The limit keeps it a search by the index for each row: as a plain join it would be planned to read the index once.
+    each: ({ as, where, order, limit }: EachOptions) =>
+      sql`
+ cross join lateral (
+         select *
+           from @runs
+          where ${where}${order === undefined ? raw("") : raw(`\n          order by ${order}`)}
+          limit ${limit}) as ${raw(as)}`,
+    firstTasks: (where, limit) =>
+      sql`ctid = any(array(
+         select ctid
+           from @tasks
+          where ${where}
+          limit ${limit}))`,
+    forUpdate: raw("\n   for update"),
+    // Elements are compared as they are written: to decode one that holds "\u0000" is an error.
+    holdsAll: (column, texts) =>
+      sql`case when ${raw(column)} is null then false
+            else (select array_agg(held.value::text) from json_array_elements(${raw(column)}::json) as held)
+                 @> ${texts.map((text) => JSON.stringify(text))}::text[] end`,
+    // An index into an array decodes what it passes over; this does not.
+    lastOf: (column) =>
+      sql`(select '[' || held.value || ']'
+               from json_array_elements(${raw(column)}::json) with ordinality as held
+              order by held.ordinality desc
+              limit 1)`,
+    digest: (column, where) =>
+      sql`md5(string_agg(${raw(column)}, ',' order by task, item, step) filter (where ${where}))`,
+  };
+}
+
+function array({ type, items }: Items): Sql {
+  return sql`${items}::${raw(type)}[]`;
+}
+
+function walk({ name, columns, where }: WalkOptions): Sql {
+  const names = raw(columns.join(", "));
+  const found = raw(columns.map((column) => `n.${column}`).join(", "));
+  const walked = raw(columns.map((column) => `g.of_${column}`).join(", "));
+  return sql`
+${raw(name)} (${raw(columns.map((column) => `of_${column}`).join(", "))}) as (
+  (select ${names}
+     from @runs
+    where ${where}
+    order by ${names}
+    limit 1)
+   union all
+  select ${found}
+    from ${raw(name)} as g
+   cross join lateral (
+           select ${names}
+             from @runs
+            where ${where} and (${names}) > (${walked})
+            order by ${names}
+            limit 1) as n
+)`;
+}

@@ -1,0 +1,58 @@
+import type { Sql } from "./statement.ts";
+
+/** An array that is bound as one parameter. */
+export type Items =
+  | { readonly type: "text" | "uuid"; readonly items: readonly string[] }
+  | { readonly type: "bigint" | "integer"; readonly items: readonly number[] };
+
+/** Which rows of `runs` to join to each row of another relation. */
+export interface EachOptions {
+  /** The alias of the joined rows. */
+  readonly as: string;
+  /** The index that finds them. */
+  readonly index: string;
+  /** Which rows match. */
+  readonly where: Sql;
+  /** Which of them come first. @default {} In the order of the index */
+  readonly order?: string;
+  /** How many at most for each row of the other relation; in all, the statement's own limit decides. */
+  readonly limit: number;
+}
+
+/** A walk over the distinct values of the leading columns of an index on `runs`. */
+export interface WalkOptions {
+  /** The name of the relation. Its columns are those of the index with the prefix `of_`. */
+  readonly name: string;
+  /** The leading columns of the index. */
+  readonly columns: readonly string[];
+  /** The index. */
+  readonly index: string;
+  /** The condition of the index, if it is partial. */
+  readonly where: Sql;
+}
+
+/** Where the SQL of SQLite and of Postgres differs. */
+export interface Dialect {
+  /** How many rows an operation may look at before it offers a pause; infinite where the server does the work. */
+  readonly stride: number;
+  /** The store's clock, in milliseconds since the epoch. */
+  now(): Sql;
+  /** A condition: the column has one of these values, or one of those that a query returns. An index can serve it. */
+  isIn(column: string, among: Items | Sql): Sql;
+  /** A relation of equally long arrays, one for each column. */
+  rows(as: string, columns: Readonly<Record<string, Items>>): Sql;
+  /** A recursive common table expression that reads one entry of the index for each distinct value. */
+  walk(options: WalkOptions): Sql;
+  /** A `cross join` with the first rows of `runs` for each row of the relation before it. */
+  each(options: EachOptions): Sql;
+  /** A condition for `delete from @tasks`: one of the first rows, at most `limit`, for which `where` holds. */
+  firstTasks(where: Sql, limit: number): Sql;
+  /** Appended to a query of a transaction: its rows are locked until the transaction ends. */
+  readonly forUpdate: Sql;
+  /** A condition: the JSON array of texts in a column holds all of these. */
+  holdsAll(column: string, texts: readonly string[]): Sql;
+  /** A JSON array of the last element of the JSON array in a column. */
+  lastOf(column: string): Sql;
+  /** An aggregate: a text that differs when a text of the rows for which `where` holds differs. */
+  digest(column: string, where: Sql): Sql;
+}

@@ -1,0 +1,233 @@
+/** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
+import type { TaskState } from "../batch.ts";
+import type {
+  DefinitionRow,
+  HeadsQuery,
+  Inspection,
+  JournalHead,
+  JournalHeads,
+  Outline,
+  PayloadName,
+  Timing,
+} from "../inspection.ts";
+import type { ListedRun } from "../listing.ts";
+import {
+  decodeDefinition,
+  decodeHead,
+  decodeListedRun,
+  decodeOutline,
+  decodeTaskState,
+  decodeTiming,
+  LISTED_COLUMNS,
+  RECORD_COLUMNS,
+} from "../rows.ts";
+import type { Dialect, Items } from "./dialect.ts";
+import { searchRuns } from "./listing.ts";
+import { all, type Database, first, type Op } from "./operation.ts";
+import { readPulses } from "./pulse.ts";
+import { SOURCES } from "./sources.ts";
+import { raw, sql } from "./statement.ts";
+import { tallyRuns } from "./tally.ts";
+import { isIdPrefix, isStorable, padId } from "./texts.ts";
+
+// After all keys that begin with a text, whatever their next character.
+const LAST = "\u{10ffff}";
+
+const MOST_WORKFLOWS = 200;
+
+// In bytes. Of more failures the latest is read.
+const LONGEST_FAILURES = 32_768;
+
+const DEFINITION_COLUMNS = raw("workflow, version, structure, created_at");
+
+const OUTLINE_COLUMNS = raw("seq, workflow, version, state, created_at, started_at, ended_at");
+
+/** The queries of the inspector on a database. `pulse` returns a text that differs after a change to a list of runs. */
+export function createInspection({ dialect: db, execute }: Database, pulse: () => Promise<string>): Inspection {
+  return {
+    tally: (most) => execute(tallyRuns(db, most)),
+    search: (query) => execute(searchRuns(db, query)),
+    find: (text, limit) => execute(find(db, text, limit)),
+    forks: (id, limit) => execute(readForks(id, limit)),
+    heads: (seq, query) => execute(readHeads(db, seq, query)),
+    payload: (seq, name) => execute(readPayload(seq, name)),
+    definitions: (limit) => execute(readDefinitions(limit)),
+    versions: (workflow, limit) => execute(readVersions(workflow, limit)),
+    latest: (workflow, limit, budget) => execute(readLatest(workflow, limit, budget)),
+    timings: (seqs, limit) => execute(readTimings(db, seqs, limit)),
+    owned: (most) => execute(countOwned(most)),
+    heldTasks: (most) => execute(countHeldTasks(db, most)),
+    pulse,
+    pulses: (ids) => execute(readPulses(db, ids)),
+  };
+}
+
+function* find(db: Dialect, text: string, limit: number): Op<readonly ListedRun[]> {
+  if (!isStorable(text)) return [];
+  const byId = isIdPrefix(text)
+    ? yield* all(sql`
+select ${raw(LISTED_COLUMNS)}
+  from @runs
+ where id >= ${padId(text, "0")} and id <= ${padId(text, "f")}
+ order by id desc
+ limit ${limit}`)
+    : [];
+  const byKey = byId.length < limit ? yield* findByKey(db, text, limit) : [];
+  const found = new Map([...byId, ...byKey].map((row) => [row["seq"], decodeListedRun(row)]));
+  return [...found.values()].slice(0, limit);
+}
+
+/** Keys are unique within a workflow, so each workflow is searched by itself. */
+function findByKey(db: Dialect, text: string, limit: number): ReturnType<typeof all> {
+  const where = sql`key is not null and workflow = of_workflow and key >= ${text} and key < ${text + LAST}`;
+  const workflows = { index: "runs_key", columns: ["workflow"], where: sql`key is not null` };
+  return all(sql`
+with recursive ${db.walk({ name: "workflows", ...workflows })}
+select ${raw(LISTED_COLUMNS)}
+  from (select * from workflows limit ${MOST_WORKFLOWS}) as w
+ ${db.each({ as: "run", index: "runs_key", where, limit })}
+ limit ${limit}`);
+}
+
+function* readForks(id: string, limit: number): Op<readonly ListedRun[]> {
+  const rows = yield* all(sql`
+select ${raw(LISTED_COLUMNS)}
+  from @runs indexed by runs_forked
+ where forked_from is not null and forked_from = ${id}
+ order by seq desc
+ limit ${limit}`);
+  return rows.map(decodeListedRun);
+}
+
+/** Of a long output only the size is read first; then, as far as the bytes last, its beginning. */
+function* readHeads(db: Dialect, seq: number, { rows, characters, bytes }: HeadsQuery): Op<JournalHeads> {
+  const columns = RECORD_COLUMNS.split(", ").filter((name) => name !== "output" && name !== "failures").join(", ");
+  const found = yield* all(sql`
+select ${raw(columns)},
+       case when octet_length(output) <= ${characters} then output end as output,
+       octet_length(output) as output_bytes,
+       case when octet_length(failures) > ${LONGEST_FAILURES} then ${
+    db.lastOf("failures")
+  } else failures end as failures
+  from @tasks
+ where run = ${seq}
+ order by task, item, step
+ limit ${rows + 1}`);
+  const heads = found.slice(0, rows).map(decodeHead);
+  let left = bytes;
+  const long = heads.filter(({ outputBytes = 0 }) => {
+    if (outputBytes <= characters || outputBytes > left) return false;
+    left -= outputBytes;
+    return true;
+  });
+  const cuts = yield* cutOutputs(db, seq, { heads: long, characters });
+  return {
+    heads: heads.map((head) => ({ ...head, output: cuts.get(keyOf(head)) ?? head.output })),
+    isTruncated: found.length > rows,
+  };
+}
+
+/** The beginnings of the outputs of some rows, by `keyOf`. */
+function* cutOutputs(
+  db: Dialect,
+  seq: number,
+  { heads, characters }: { readonly heads: readonly JournalHead[]; readonly characters: number },
+): Op<ReadonlyMap<string, string>> {
+  if (heads.length === 0) return new Map();
+  const keys = db.rows("long", {
+    task: texts(heads.map(({ task }) => task)),
+    item: { type: "integer", items: heads.map(({ item }) => item) },
+    step: texts(heads.map(({ step }) => step)),
+  });
+  const rows = yield* all(sql`
+select task, item, step, substr(output, 1, ${characters}) as output
+  from @tasks
+ where run = ${seq} and (task, item, step) in (select task, item, step from ${keys})`);
+  return new Map(rows.map((row) => [keyOf(row), String(row["output"])]));
+}
+
+function keyOf(
+  { task, item, step }: { readonly task?: unknown; readonly item?: unknown; readonly step?: unknown },
+): string {
+  return JSON.stringify([task, item, step]);
+}
+
+function* readPayload(seq: number, name: PayloadName): Op<string | undefined> {
+  if (name.kind === "output" && !isStorable(name.task + name.step)) return undefined;
+  const row = yield* first(
+    name.kind === "input" ? sql`select input as payload from @runs where seq = ${seq}` : sql`
+select output as payload
+  from @tasks
+ where run = ${seq} and task = ${name.task} and item = ${name.item} and step = ${name.step}`,
+  );
+  const text = row?.["payload"];
+  return typeof text === "string" ? text : undefined;
+}
+
+function* readDefinitions(limit: number): Op<readonly DefinitionRow[]> {
+  const rows = yield* all(sql`
+select ${DEFINITION_COLUMNS}
+  from @workflows
+ order by workflow, version
+ limit ${limit}`);
+  return rows.map(decodeDefinition);
+}
+
+function* readVersions(workflow: string, limit: number): Op<readonly DefinitionRow[]> {
+  if (!isStorable(workflow)) return [];
+  const rows = yield* all(sql`
+select ${DEFINITION_COLUMNS}
+  from @workflows
+ where workflow = ${workflow}
+ order by created_at desc, version
+ limit ${limit}`);
+  return rows.map(decodeDefinition);
+}
+
+function* readLatest(workflow: string | undefined, limit: number, budget: number): Op<readonly Outline[]> {
+  if (!isStorable(workflow ?? "")) return [];
+  const rows = yield* all(sql`
+select ${OUTLINE_COLUMNS}
+  from (select ${OUTLINE_COLUMNS}
+          from @runs
+         order by seq desc
+         limit ${budget}) as latest
+ where ${workflow === undefined ? sql`true` : sql`workflow = ${workflow}`}
+ order by seq desc
+ limit ${limit}`);
+  return rows.map(decodeOutline);
+}
+
+function* readTimings(db: Dialect, seqs: readonly number[], limit: number): Op<readonly Timing[]> {
+  const rows = yield* all(sql`
+select run, task, state, attempts, started_at, ended_at
+  from @tasks
+ where ${db.isIn("run", { type: "bigint", items: seqs })} and step = ''
+ limit ${limit}`);
+  return rows.map(decodeTiming);
+}
+
+function* countOwned(most: number): Op<Awaited<ReturnType<Inspection["owned"]>>> {
+  const rows = yield* all(sql`
+select owner, count(*) as runs
+  from (select owner from ${SOURCES.held} limit ${most}) as held
+ group by owner`);
+  const counts = new Map(rows.map((row) => [Number(row["owner"]), Number(row["runs"])]));
+  return { counts, isCapped: [...counts.values()].reduce((sum, runs) => sum + runs, 0) >= most };
+}
+
+function* countHeldTasks(db: Dialect, most: number): Op<ReadonlyMap<TaskState, number>> {
+  const held = sql`select seq from (select seq from ${SOURCES.held} limit ${most}) as held`;
+  const rows = yield* all(sql`
+select state, count(*) as tasks
+  from (select state
+          from @tasks
+         where ${db.isIn("run", held)} and step = ''
+         limit ${most}) as recorded
+ group by state`);
+  return new Map(rows.map((row) => [decodeTaskState(row), Number(row["tasks"])]));
+}
+
+function texts(items: readonly string[]): Items {
+  return { type: "text", items };
+}

@@ -1,0 +1,197 @@
+/** Lists of runs, newest first: without a limit on the work for `list()`, within a budget of rows for the inspector. */
+import type { RunState } from "../batch.ts";
+import type { Search, SearchQuery } from "../inspection.ts";
+import type { ListQuery } from "../listing.ts";
+import type { RunRow } from "../port.ts";
+import { decodeListedRun, LISTED_COLUMNS, RUN_COLUMNS } from "../rows.ts";
+import type { Dialect } from "./dialect.ts";
+import { all, first, type Op, pause } from "./operation.ts";
+import { rowsOf, type Source, unsuccessful } from "./sources.ts";
+import { and, join, raw, type Sql, sql } from "./statement.ts";
+import { isStorable } from "./texts.ts";
+
+type Unsuccessful = "failed" | "cancelled";
+
+/** Runs with where the search for them stopped. */
+interface Found extends Search {
+  readonly runs: readonly RunRow[];
+}
+
+/** What to look for, and how far. */
+interface Walk {
+  readonly query: ListQuery;
+  readonly columns: Sql;
+  /** How many rows may be looked at. */
+  readonly budget: number;
+  /** Only runs with a smaller number. */
+  readonly before: number;
+  /** Only runs with this number or a greater one. */
+  readonly from: number;
+}
+
+const DAY_MS = 86_400_000;
+
+// How far the order of numbers is trusted to be the order of times, where rows are counted.
+const SLACK_MS = 2_000;
+
+// With more live runs a list is found sooner at the new end of the table.
+const MOST_LIVE = 10_000;
+
+const LIVE_SOURCES: Readonly<Record<"pending" | "running" | "waiting" | "paused", readonly Source[]>> = {
+  pending: ["due", "stranded"],
+  running: ["held"],
+  waiting: ["held", "due", "stranded"],
+  paused: ["held", "paused"],
+};
+
+const NOTHING: Found = { runs: [], stoppedAt: undefined };
+
+/** All runs that match, newest first. */
+export function* listRuns(db: Dialect, query: ListQuery): Op<readonly RunRow[]> {
+  return (yield* find(db, query, { columns: RUN_COLUMNS, budget: Infinity, slackMs: DAY_MS })).runs;
+}
+
+/** Runs that match among those that the budget allows to look at. */
+export function* searchRuns(db: Dialect, query: SearchQuery): Op<Search> {
+  return yield* find(db, query, { columns: LISTED_COLUMNS, budget: query.budget, slackMs: SLACK_MS });
+}
+
+function* find(
+  db: Dialect,
+  query: ListQuery,
+  options: { readonly columns: string; readonly budget: number; readonly slackMs: number },
+): Op<Found> {
+  const { states, since, until } = query;
+  const { budget, slackMs } = options;
+  if (query.limit <= 0 || states?.length === 0 || !isStorable(query.workflow ?? "")) return NOTHING;
+  const newest = query.before ?? Number.MAX_SAFE_INTEGER;
+  const walk: Walk = {
+    query,
+    columns: raw(options.columns),
+    budget,
+    before: until === undefined ? newest : Math.min(newest, yield* firstSince(until + slackMs)),
+    from: since === undefined ? 0 : yield* firstSince(since - slackMs),
+  };
+  if (states?.every(isUnsuccessful)) return yield* walkStates(db, walk, [...new Set(states)]);
+  if (states?.every(isLive)) {
+    const most = Math.min(budget, MOST_LIVE);
+    const live = [...new Set(states.flatMap((state) => LIVE_SOURCES[state]))];
+    if ((yield* countUpTo(live, most + 1)) <= most) {
+      return { runs: yield* liveRuns(db, walk, live), stoppedAt: undefined };
+    }
+  }
+  return yield* walkTable(db, walk, undefined);
+}
+
+/** The number of the first run that was inserted at this time or later, by halving: each step reads two rows. */
+function* firstSince(at: number): Op<number> {
+  const isBefore = sql`(select created_at from @runs where seq >= (low + high) / 2 order by seq limit 1) < ${at}`;
+  const row = yield* first(sql`
+with recursive narrowed (low, high) as (
+  select (select min(seq) from @runs), (select max(seq) from @runs) + 1
+   union all
+  select case when ${isBefore} then (low + high) / 2 + 1 else low end,
+         case when ${isBefore} then high else (low + high) / 2 end
+    from narrowed
+   where low < high
+)
+select low
+  from narrowed
+ where low = high`);
+  return Number(row?.["low"] ?? 0);
+}
+
+/** Goes through the table, or through the runs of one state, from the new end. */
+function* walkTable(db: Dialect, walk: Walk, state: Unsuccessful | undefined): Op<Found> {
+  const { query, before, from, budget } = walk;
+  const runs: RunRow[] = [];
+  let end = before;
+  for (let left = budget;; left -= db.stride) {
+    const rows = Math.min(left, db.stride);
+    const stop = rows === Infinity ? undefined : yield* lastOfStretch(end, rows, state);
+    const floor = Math.max(from, stop?.seq ?? 0);
+    const limit = query.limit - runs.length;
+    runs.push(...yield* matching(db, { ...walk, before: end, from: floor, query: { ...query, limit } }, state));
+    if (stop === undefined || stop.seq <= from || runs.length >= query.limit) return { runs, stoppedAt: undefined };
+    if (left <= rows) return { runs, stoppedAt: stop };
+    end = stop.seq;
+    yield* pause();
+  }
+}
+
+/** Each state by its part of the index. What lies behind the walk that stopped first is left for the next page. */
+function* walkStates(db: Dialect, walk: Walk, states: readonly Unsuccessful[]): Op<Found> {
+  const found: Found[] = [];
+  for (const state of states) found.push(yield* walkTable(db, walk, state));
+  const stops = found.flatMap(({ stoppedAt }) => stoppedAt ?? []).sort((a, b) => b.seq - a.seq);
+  const floor = stops[0]?.seq ?? 0;
+  const runs = found.flatMap((part) => part.runs)
+    .filter(({ seq }) => seq >= floor)
+    .sort((a, b) => b.seq - a.seq)
+    .slice(0, walk.query.limit);
+  return { runs, stoppedAt: runs.length < walk.query.limit ? stops[0] : undefined };
+}
+
+/** The last of the next `rows` runs below `before`; `undefined` if there are fewer. */
+function* lastOfStretch(before: number, rows: number, state: Unsuccessful | undefined): Op<Search["stoppedAt"]> {
+  const row = yield* first(sql`
+select seq, created_at
+  from @runs
+ where seq = (select seq
+                from ${tableOf(state)} and seq < ${before}
+               order by seq desc
+               limit 1 offset ${rows - 1})`);
+  return row && { seq: Number(row["seq"]), createdAt: Number(row["created_at"]) };
+}
+
+function* matching(db: Dialect, { query, columns, before, from }: Walk, state: Unsuccessful | undefined): Op<RunRow[]> {
+  const rows = yield* all(sql`
+select ${columns}
+  from ${tableOf(state)}
+   and seq < ${before} and seq >= ${from}
+   and ${filter(db, query)}
+ order by seq desc
+ limit ${query.limit}`);
+  return rows.map(decodeListedRun);
+}
+
+function* liveRuns(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Source[]): Op<RunRow[]> {
+  const seqs = join(sources.map((source) => rowsOf(source, "seq", MOST_LIVE)), " union all ");
+  const rows = yield* all(sql`
+select ${columns}
+  from @runs
+ where ${db.isIn("seq", seqs)}
+   and seq < ${before} and seq >= ${from}
+   and ${filter(db, query)}
+ order by seq desc
+ limit ${query.limit}`);
+  return rows.map(decodeListedRun);
+}
+
+function* countUpTo(sources: readonly Source[], most: number): Op<number> {
+  const seqs = join(sources.map((source) => rowsOf(source, "seq", most)), " union all ");
+  const row = yield* first(sql`select count(*) as runs from (${seqs}) as live`);
+  return Number(row?.["runs"]);
+}
+
+function tableOf(state: Unsuccessful | undefined): Sql {
+  return state === undefined ? raw("@runs where true") : unsuccessful(state);
+}
+
+function filter(db: Dialect, { workflow, states, since, until, tags }: ListQuery): Sql {
+  const conditions: Sql[] = [];
+  if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
+  if (states !== undefined) conditions.push(db.isIn("state", { type: "text", items: states }));
+  if (since !== undefined) conditions.push(sql`created_at >= ${since}`);
+  if (until !== undefined) conditions.push(sql`created_at < ${until}`);
+  if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));
+  return and(conditions);
+}
+
+function isUnsuccessful(state: RunState): state is Unsuccessful {
+  return state === "failed" || state === "cancelled";
+}
+
+function isLive(state: RunState): state is keyof typeof LIVE_SOURCES {
+  return Object.hasOwn(LIVE_SOURCES, state);
+}

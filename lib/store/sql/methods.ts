@@ -1,0 +1,44 @@
+import type { Store } from "../port.ts";
+import { define, readDefinition, unstrand } from "./definitions.ts";
+import { readGroups, readUnowned } from "./groups.ts";
+import { listRuns } from "./listing.ts";
+import type { Database } from "./operation.ts";
+import { createPrune } from "./prune.ts";
+import { readEnded, readFacts, readJournal, readRun } from "./runs.ts";
+import { countRuns } from "./tally.ts";
+
+/** The methods of a store that are the same on both databases. */
+export type SharedMethods = Pick<
+  Store,
+  | "define"
+  | "definition"
+  | "unstrand"
+  | "run"
+  | "ended"
+  | "journal"
+  | "facts"
+  | "list"
+  | "groups"
+  | "unowned"
+  | "counts"
+  | "prune"
+>;
+
+/** Makes the methods of a store on a database. */
+export function createMethods({ dialect: db, execute }: Database): SharedMethods {
+  const prune = createPrune(db);
+  return {
+    define: (definitions) => execute(define(db, definitions)),
+    definition: (served) => execute(readDefinition(served)),
+    unstrand: (served) => execute(unstrand(db, served)),
+    run: (id) => execute(readRun(id)),
+    ended: (ids) => execute(readEnded(db, ids)),
+    journal: (seq) => execute(readJournal(seq)),
+    facts: (seq) => execute(readFacts(seq)),
+    list: (query) => execute(listRuns(db, query)),
+    groups: () => execute(readGroups(db)),
+    unowned: (group, limit) => execute(readUnowned(db, group, limit)),
+    counts: () => execute(countRuns()),
+    prune: (before, limit) => execute(prune(before, limit)),
+  };
+}

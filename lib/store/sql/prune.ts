@@ -1,0 +1,132 @@
+import type { Row } from "../rows.ts";
+import { deleteUnusedDefinitions } from "./definitions.ts";
+import type { Dialect, Items } from "./dialect.ts";
+import { all, change, type Op, pause, transaction, write } from "./operation.ts";
+import { sql } from "./statement.ts";
+
+/** Deletes at most `limit` runs that ended before `before`, with all rows that belong to them; returns how many. */
+export type Prune = (before: number, limit: number) => Op<number>;
+
+// Deleted in one transaction: a few milliseconds, and as many rows in the log.
+const RUNS_AT_ONCE = 200;
+const TASKS_AT_ONCE = 1_000;
+
+const SLICE_ROWS = 500;
+
+// To find out which definitions are unused takes a walk over all runs.
+const SWEEP_MS = 3_600_000;
+
+/**
+ * Walks from the oldest run on and remembers where it stopped, as runs that live long would else be read again each
+ * time. A call that deletes less than it may has reached the end; the next one begins anew.
+ *
+ * A run is deleted before the last of its journal, so that it is never seen, or retried, without some of its rows. What
+ * a process that died has left of a journal is deleted by the next walk.
+ */
+export function createPrune(db: Dialect): Prune {
+  let after = 0;
+  let sweptBefore = -Infinity;
+  return function* (before, limit) {
+    let deleted = 0;
+    while (deleted < limit) {
+      const { ended, end, isLast } = yield* readSlice(after, before);
+      yield* deleteJournals(db, yield* readOrphans(after, end));
+      const chosen = ended.slice(0, Math.min(limit - deleted, RUNS_AT_ONCE));
+      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, before);
+      if (chosen.length < ended.length) after = chosen.at(-1) ?? after;
+      else if (!isLast) after = end;
+      else {
+        after = 0;
+        break;
+      }
+      yield* pause();
+    }
+    if (after === 0 && before >= sweptBefore + SWEEP_MS) {
+      sweptBefore = before;
+      yield* deleteUnusedDefinitions(db, before);
+    }
+    return deleted;
+  };
+}
+
+interface Slice {
+  /** Runs that ended in time. */
+  readonly ended: readonly number[];
+  /** The last number that belongs to the slice. */
+  readonly end: number;
+  /** Whether younger runs, or none, follow. */
+  readonly isLast: boolean;
+}
+
+function* readSlice(after: number, before: number): Op<Slice> {
+  const rows = yield* all(sql`
+select seq, created_at, ended_at
+  from @runs
+ where seq > ${after}
+ order by seq
+ limit ${SLICE_ROWS}`);
+  const isOld = (row: Row): boolean => Number(row["created_at"]) < before;
+  const old = rows.filter(isOld);
+  const ended = old.filter((row) => row["ended_at"] !== null && Number(row["ended_at"]) < before);
+  const [young] = rows.filter((row) => !isOld(row));
+  const isLast = old.length < SLICE_ROWS;
+  const end = !isLast ? Math.max(...old.map(seqOf)) : young === undefined ? Number.MAX_SAFE_INTEGER : seqOf(young) - 1;
+  return { ended: ended.map(seqOf), end, isLast };
+}
+
+/** Deletes runs, their facts and the first part of their journals in one transaction, then the rest of the journals. */
+function* deleteRuns(db: Dialect, chosen: readonly number[], before: number): Op<number> {
+  const { gone, tasks } = yield* transaction(function* () {
+    // The newest run stays: SQLite numbers the next run after it, and with a number that is used twice a late owner of
+    // the first run could write into the second.
+    const rows = yield* write(sql`
+delete from @runs
+ where ${db.isIn("seq", numbers(chosen))}
+   and ended_at < ${before}
+   and seq < (select max(seq) from @runs)
+returning seq`);
+    const gone = rows.map(seqOf);
+    yield* change(sql`
+delete from @events
+ where ${db.isIn("run", numbers(gone))}`);
+    return { gone, tasks: yield* deleteTasks(db, gone) };
+  });
+  if (tasks === TASKS_AT_ONCE) yield* deleteJournals(db, gone);
+  return gone.length;
+}
+
+function* deleteJournals(db: Dialect, runs: readonly number[]): Op<void> {
+  if (runs.length === 0) return;
+  do yield* pause(); while ((yield* deleteTasks(db, runs)) === TASKS_AT_ONCE);
+}
+
+function deleteTasks(db: Dialect, runs: readonly number[]): Op<number> {
+  return change(sql`
+delete from @tasks
+ where ${db.firstTasks(db.isIn("run", numbers(runs)), TASKS_AT_ONCE)}`);
+}
+
+/** Runs without a row of their own that have rows in the journal. Each run with a journal is sought once. */
+function* readOrphans(after: number, end: number): Op<readonly number[]> {
+  const rows = yield* all(sql`
+with recursive journals (run) as (
+  select (select min(run) from @tasks where run > ${after})
+   union all
+  select (select min(run) from @tasks where run > journals.run)
+    from journals
+   where journals.run <= ${end}
+)
+select run as seq
+  from journals
+ where run <= ${end} and (select 1 from @runs where seq = run) is null
+ limit ${RUNS_AT_ONCE}`);
+  return rows.map(seqOf);
+}
+
+function numbers(items: readonly number[]): Items {
+  return { type: "bigint", items };
+}
+
+function seqOf(row: Row): number {
+  return Number(row["seq"]);
+}

@@ -1,0 +1,147 @@
+import type { RunState } from "../batch.ts";
+import type { Capped, Tally } from "../inspection.ts";
+import type { RunCounts } from "../port.ts";
+import type { Row } from "../rows.ts";
+import type { Dialect } from "./dialect.ts";
+import { all, first, type Op } from "./operation.ts";
+import { DUE, rowsOf, type Source, SOURCES } from "./sources.ts";
+import { join, raw, sql } from "./statement.ts";
+
+type Counted = Exclude<RunState, "completed">;
+
+/** How many places of the table a sample is of, and how many row numbers are looked at in each. */
+const PLACES = 16;
+const WIDTH = 256;
+
+// A fleet may serve thousands of versions; the backlog is counted in the first groups of equal priority and version.
+const MOST_GROUPS = 200;
+
+// No index holds completed runs: they are what is left.
+const COUNTED: readonly Counted[] = ["pending", "running", "waiting", "paused", "failed", "cancelled"];
+
+/** How many runs are in each state, exactly. */
+export function* countRuns(): Op<RunCounts> {
+  const counts = { pending: 0, running: 0, waiting: 0, paused: 0, failed: 0, cancelled: 0 };
+  for (const row of yield* countSources(undefined)) {
+    for (const state of COUNTED) counts[state] += Number(row[state]);
+  }
+  const all = yield* countTable(undefined);
+  return { ...counts, completed: all - Object.values(counts).reduce((sum, count) => sum + count, 0) };
+}
+
+/** How many runs there are, each source counted up to `most`; the whole table by a sample if it is large. */
+export function* tallyRuns(db: Dialect, most: number): Op<Tally> {
+  const sources = yield* countSources(most);
+  return { states: addUp(sources, most), ...yield* backlog(db, most), ...yield* total(most) };
+}
+
+/** A row for each source with its number of runs, in all and by state. A group by state would sort them. */
+function* countSources(most: number | undefined): Op<readonly Row[]> {
+  const counts = Object.keys(SOURCES).filter(isSource).map((source) => {
+    const count = (state: Counted): string =>
+      STATES_OF[source].includes(state) ? `count(*) filter (where state = '${state}') as ${state}` : `0 as ${state}`;
+    return sql`
+select '${raw(source)}' as source, count(*) as runs, ${raw(COUNTED.map(count).join(", "))}
+  from (${rowsOf(source, "state", most)}) as counted`;
+  });
+  return yield* all(join(counts, "\n union all "));
+}
+
+function addUp(sources: readonly Row[], most: number): Tally["states"] {
+  const of = (state: Counted): Capped => {
+    const holding = sources.filter((row) => STATES_OF[sourceOf(row)].includes(state));
+    return {
+      count: sources.reduce((sum, row) => sum + Number(row[state]), 0),
+      isCapped: holding.some((row) => Number(row["runs"]) >= most),
+    };
+  };
+  return {
+    pending: of("pending"),
+    running: of("running"),
+    waiting: of("waiting"),
+    paused: of("paused"),
+    failed: of("failed"),
+    cancelled: of("cancelled"),
+  };
+}
+
+const STATES_OF: Readonly<Record<Source, readonly Counted[]>> = {
+  held: ["running", "waiting", "paused"],
+  paused: ["paused"],
+  due: ["pending", "waiting"],
+  stranded: ["pending", "waiting"],
+  failed: ["failed"],
+  cancelled: ["cancelled"],
+};
+
+/** Due runs. The oldest is looked for in every group, as one that is not counted may have waited longest. */
+function* backlog(db: Dialect, most: number): Op<Pick<Tally, "backlog" | "oldestDueAt">> {
+  const inGroup = sql`${raw(DUE)} and priority = of_priority and workflow = of_workflow and version = of_version
+                  and due_at <= (select now from clock)`;
+  const groups = sql`(select * from groups limit ${MOST_GROUPS}) as g`;
+  const due = db.each({ as: "due", index: "runs_due", where: inGroup, limit: most });
+  const row = yield* first(sql`
+with recursive clock (now) as (select ${db.now()}),
+${db.walk({ name: "groups", columns: ["priority", "workflow", "version"], index: "runs_due", where: raw(DUE) })}
+select (select count(*) from ${groups}) as groups,
+       (select count(*) from (select 1 from ${groups} ${due} limit ${most}) as counted) as runs,
+       (select min((select min(due_at)
+                      from @runs indexed by runs_due
+                     where ${inGroup}))
+          from ${groups}) as oldest`);
+  const count = Number(row?.["runs"]);
+  const oldest = row?.["oldest"];
+  return {
+    backlog: { count, isCapped: count >= most || row?.["groups"] === MOST_GROUPS },
+    oldestDueAt: oldest === null || oldest === undefined ? undefined : Number(oldest),
+  };
+}
+
+function* total(most: number): Op<Pick<Tally, "total" | "sample">> {
+  // A sample would hold most of the rows of a smaller table.
+  const countable = Math.max(most, 2 * PLACES * WIDTH);
+  const counted = yield* countTable(countable);
+  if (counted < countable) return { total: counted, sample: {} };
+  const range = yield* first(sql`select (select min(seq) from @runs) as low, (select max(seq) from @runs) as high`);
+  const low = Number(range?.["low"]);
+  const high = Number(range?.["high"]);
+  const sample: Partial<Record<RunState, number>> = {};
+  const step = (high - low + 1 - WIDTH) / (PLACES - 1);
+  for (const row of yield* all(places(Array.from({ length: PLACES }, (_, i) => low + Math.floor(i * step))))) {
+    const state = String(row["state"]);
+    if (isState(state)) sample[state] = Number(row["runs"]);
+  }
+  const found = Object.values(sample).reduce((sum, runs) => sum + runs, 0);
+  return { total: Math.max(counted, Math.round(found / (PLACES * WIDTH) * (high - low + 1))), sample };
+}
+
+/** Runs by state in the stretches that begin at these numbers. */
+function places(starts: readonly number[]): ReturnType<typeof sql> {
+  const stretches = starts.map((start) =>
+    sql`select state from @runs where seq >= ${start} and seq < ${start + WIDTH}`
+  );
+  return sql`select state, count(*) as runs from (${join(stretches, "\n union all ")}) as sampled group by state`;
+}
+
+function* countTable(most: number | undefined): Op<number> {
+  const row = yield* first(
+    most === undefined
+      ? sql`select count(*) as runs from @runs`
+      : sql`select count(*) as runs from (select 1 from @runs limit ${most}) as counted`,
+  );
+  return Number(row?.["runs"]);
+}
+
+function sourceOf(row: Row): Source {
+  const source = String(row["source"]);
+  if (!isSource(source)) throw new TypeError(`Cannot count runs: "${source}" is not a source`);
+  return source;
+}
+
+function isSource(text: string): text is Source {
+  return Object.hasOwn(SOURCES, text);
+}
+
+function isState(text: string): text is RunState {
+  return text === "completed" || COUNTED.some((state) => state === text);
+}

@@ -1,0 +1,160 @@
+import { and, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
+import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
+import type { Database, Op, Step } from "../sql/operation.ts";
+import { breathe } from "./breathe.ts";
+import type { Bindable, Row } from "./driver.ts";
+import type { Session } from "./session.ts";
+
+// Of 5 ms that an operation may keep the event loop waiting: a stride takes a few milliseconds itself.
+const LONGEST_STRETCH_MS = 2;
+
+/** Executes operations on a SQLite connection, in the caller's thread. */
+export function createDatabase(session: Session): Database {
+  return { dialect: createDialect(session.now), execute };
+
+  async function execute<T>(operation: Op<T>): Promise<T> {
+    let since = performance.now();
+    let state = operation.next([]);
+    while (state.done !== true) {
+      const step = state.value;
+      switch (step.kind) {
+        case "read":
+          await session.read("read", readOn);
+          break;
+        case "write":
+        case "change":
+          state = operation.next(await session.write("write to", () => perform(session, step)));
+          break;
+        case "transaction":
+          await session.write("write to", () => runNow(session, step.work()));
+          state = operation.next([]);
+          break;
+        case "pause":
+          if (performance.now() - since >= LONGEST_STRETCH_MS) {
+            await breathe();
+            since = performance.now();
+          }
+          state = operation.next([]);
+      }
+    }
+    return state.value;
+
+    // All reads up to the next pause see one state of the database as far as this process changes it. After an error
+    // the operation still stands at the statement that failed.
+    function readOn(): void {
+      while (state.done !== true && state.value.kind === "read") state = operation.next(perform(session, state.value));
+    }
+  }
+}
+
+/** Executes an operation inside of a transaction. */
+function runNow<T>(session: Session, operation: Op<T>): T {
+  let state = operation.next([]);
+  while (state.done !== true) state = operation.next(perform(session, state.value));
+  return state.value;
+}
+
+function perform(session: Session, step: Step): readonly Row[] {
+  if (step.kind === "pause" || step.kind === "transaction") {
+    throw new TypeError(`Cannot execute a step of the kind "${step.kind}" inside of a transaction`);
+  }
+  const rendered = render(step.statement);
+  const text = rendered.text.replaceAll("@", "");
+  const values = rendered.values.map(encode);
+  switch (step.kind) {
+    case "read":
+      return session.all(text, ...values);
+    case "write":
+      return session.returning(text, ...values);
+    case "change":
+      return [{ changed: session.run(text, ...values).changes }];
+  }
+}
+
+function encode(value: Value): Bindable {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+}
+
+function createDialect(now: () => number): Dialect {
+  return {
+    // A few milliseconds.
+    stride: 2_500,
+    now: () => sql`${now()}`,
+    isIn(column, among) {
+      return "type" in among
+        ? sql`${raw(column)} in (select value from json_each(${among.items}))`
+        : sql`${raw(column)} in (${among})`;
+    },
+    rows,
+    walk,
+    each,
+    firstTasks: (where, limit) =>
+      sql`(run, task, item, step) in (
+         select run, task, item, step
+           from tasks
+          where ${where}
+          limit ${limit})`,
+    forUpdate: raw(""),
+    // Malformed JSON in one row must not end a whole list, hence the case: its branches are not reordered.
+    holdsAll: (column, texts) =>
+      sql`case when not json_valid(${raw(column)}) then 0
+            else not exists (select 1
+                               from json_each(${texts}) as wanted
+                              where wanted.value not in (select value from json_each(${raw(column)}))) end`,
+    lastOf: (column) => sql`json_array(json_extract(${raw(column)}, '$[#-1]'))`,
+    digest: (column, where) => sql`group_concat(${raw(column)}) filter (where ${where})`,
+  };
+}
+
+function each({ as, index, where, order, limit }: EachOptions): Sql {
+  return order === undefined
+    ? sql`
+ cross join runs as ${raw(as)} indexed by ${raw(index)} on ${where}`
+    : sql`
+ cross join runs as ${raw(as)} on ${raw(as)}.seq in (
+         select seq
+           from runs indexed by ${raw(index)}
+          where ${where}
+          order by ${raw(order)}
+          limit ${limit})`;
+}
+
+function rows(as: string, columns: Readonly<Record<string, Items>>): Sql {
+  const arrays = Object.values(columns).map(({ items }) => items);
+  const tuples = JSON.stringify((arrays[0] ?? []).map((_, i) => arrays.map((items) => items[i])));
+  const names = Object.keys(columns).map((name, i) => `value ->> ${i} as ${name}`).join(", ");
+  return sql`(select ${raw(names)} from json_each(${tuples})) as ${raw(as)}`;
+}
+
+// One seek for each column: a comparison of all columns as one row value would read every entry with an equal first one.
+function walk({ name, columns, index, where }: WalkOptions): Sql {
+  const names = columns.join(", ");
+  const seeks = columns.map((column, at) => {
+    const equal = columns.slice(0, at).map((prior) => raw(`${prior} = g.of_${prior}`));
+    return sql`
+           (select seq
+              from runs indexed by ${raw(index)}
+             where ${where} and ${and([...equal, raw(`${column} > g.of_${column}`)])}
+             order by ${raw(columns.slice(at).join(", "))}
+             limit 1)`;
+  }).reverse();
+  return sql`
+${raw(name)} (${raw(columns.map((column) => `of_${column}`).join(", "))}) as (
+  select *
+    from (select ${raw(names)}
+            from runs indexed by ${raw(index)}
+           where ${where}
+           order by ${raw(names)}
+           limit 1)
+   union all
+  select ${raw(columns.map((column) => `n.${column}`).join(", "))}
+    from ${raw(name)} as g
+   cross join runs as n on n.seq = ${coalesce(seeks)}
+)`;
+}
+
+function coalesce(parts: readonly Sql[]): Sql {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  return { texts: ["coalesce(", ...parts.slice(1).map(() => ","), ")"], parts };
+}

@@ -1,0 +1,184 @@
+/** What the operations that both databases share promise beyond their results: how long they keep others waiting. */
+import { assertEquals } from "@std/assert";
+import { join as joinPath } from "node:path";
+import { systemClock } from "../../lib/clock.ts";
+import { silent } from "../../lib/logger.ts";
+import { listRuns, searchRuns } from "../../lib/store/sql/listing.ts";
+import { all, type Database, type Op, pause, type Step } from "../../lib/store/sql/operation.ts";
+import { createPrune } from "../../lib/store/sql/prune.ts";
+import { render, sql } from "../../lib/store/sql/statement.ts";
+import { createPersistence } from "../../lib/store/sqlite/busy.ts";
+import { createDatabase } from "../../lib/store/sqlite/database.ts";
+import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { migrate } from "../../lib/store/sqlite/migrations.ts";
+import { createSession } from "../../lib/store/sqlite/session.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import { test } from "../harness.ts";
+import { tempDir } from "../temp_dir.ts";
+import { ALL, newRun, start } from "./contract/fixture.ts";
+import { testSchema } from "./postgres_schema.ts";
+
+const MOST_ROWS = 2_500;
+
+test("a statement numbers its parameters and keeps its text whatever the values are", () => {
+  const one = (name: string, seqs: readonly number[]) =>
+    render(sql`select ${sql`a, ${1} as one`} from t where name = ${name} and seq = any(${seqs})`);
+  assertEquals(one("x", [1]), {
+    text: "select a, $1 as one from t where name = $2 and seq = any($3)",
+    values: [1, "x", [1]],
+  });
+  assertEquals(one("'; drop table t", []).text, one("x", [1, 2]).text);
+});
+
+test("sqlite: list() and search() offer a pause after each stride of rows", async () => {
+  await using on = await sqliteWith(30_000);
+  const none = { ...ALL, workflow: "none" };
+  const operations: readonly Op<unknown>[] = [
+    listRuns(on.database.dialect, none),
+    listRuns(on.database.dialect, { ...none, states: ["completed"] }),
+    searchRuns(on.database.dialect, { ...none, budget: 30_000 }),
+  ];
+  for (const operation of operations) {
+    const stretches = await stretchesOf(on.database, operation);
+    assertEquals(stretches.length >= 30_000 / MOST_ROWS, true);
+    const rows = stretches.map((steps) => steps.map((step) => on.rowsOf(step)).reduce((sum, n) => sum + n, 0));
+    // Each row is passed over once to find where the stride ends, and looked at once.
+    assertEquals(rows.filter((n) => n > 2 * MOST_ROWS), []);
+  }
+});
+
+test("sqlite: an operation that has kept the event loop waiting lets it turn at a pause", async () => {
+  await using on = await sqliteWith(1);
+  const events: string[] = [];
+  setTimeout(() => events.push("timer"), 0);
+  await on.database.execute((function* () {
+    yield* all(sql`select 1`);
+    const until = performance.now() + 20;
+    while (performance.now() < until);
+    yield* pause();
+    events.push("operation");
+  })());
+  assertEquals(events, ["timer", "operation"]);
+});
+
+test("sqlite: a run whose journal is deleted bit by bit is gone from the first moment", async () => {
+  await using on = await sqliteWith(3);
+  on.exec("insert into tasks (run, task, epoch, state, attempts) values (1, 'x', 1, 'completed', 1)");
+  on.exec(`insert into tasks (run, task, epoch, state, attempts)
+           select 1, 't' || seq, 1, 'completed', 1 from (${numbersTo(3_000)})`);
+  const seen: number[][] = [];
+  await on.database.execute(watched(createPrune(on.database.dialect)(10 ** 15, 10), (step) => {
+    if (step.kind === "pause") seen.push([on.count("runs"), on.count("tasks")]);
+  }));
+  assertEquals(seen.slice(0, 3), [[1, 2_001], [1, 1_001], [1, 1]]);
+  assertEquals([on.count("runs"), on.count("tasks")], [1, 0]);
+});
+
+for (const kind of ["sqlite", "postgres"] as const) {
+  test(`${kind}: prune() deletes what a process that died has left of a journal`, async () => {
+    await using on = await ground(kind);
+    await start(on.store, newRun(), newRun(), newRun());
+    await on.run("update runs set seq = seq + 10");
+    await on.run(`insert into tasks (run, task, epoch, state, attempts)
+                  values (3, 'a', 1, 'completed', 1), (3, 'b', 1, 'completed', 1), (7, 'a', 1, 'completed', 1),
+                         (11, 'a', 1, 'completed', 1)`);
+    assertEquals(await on.store.prune(0, 10), 0);
+    const [left] = await on.run("select count(*) as n, min(run) as run from tasks");
+    assertEquals([left?.["n"], left?.["run"]], [1, 11]);
+  });
+}
+
+interface Ground extends AsyncDisposable {
+  readonly store: Awaited<ReturnType<typeof openSqliteStore>>;
+  run(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+}
+
+async function ground(kind: "sqlite" | "postgres"): Promise<Ground> {
+  if (kind === "postgres") {
+    const on = testSchema();
+    return {
+      store: await on.open(),
+      run: async (statement) => [...await on.sql.unsafe(statement)],
+      [Symbol.asyncDispose]: () => on[Symbol.asyncDispose](),
+    };
+  }
+  const dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const store = await openSqliteStore(path, { durability: "process" });
+  const connection = await openConnection(path);
+  return {
+    store,
+    run: (statement) => Promise.resolve(connection.prepare(statement).all()),
+    async [Symbol.asyncDispose]() {
+      connection.close();
+      await store.close();
+      dir[Symbol.dispose]();
+    },
+  };
+}
+
+interface Sqlite extends AsyncDisposable {
+  readonly database: Database;
+  exec(statement: string): void;
+  count(table: string): number;
+  /** How many rows a step reads at most, by its limits. */
+  rowsOf(step: Step): number;
+}
+
+/** A database in memory with completed runs. */
+async function sqliteWith(runs: number): Promise<Sqlite> {
+  const connection = await openConnection(":memory:");
+  migrate(connection, "test");
+  connection.exec(`
+    insert into runs (seq, epoch, state, id, workflow, version, priority, created_at, ended_at)
+    select seq, 1, 'completed', 'id ' || seq, 'etl', 'v1', 0, seq, seq from (${numbersTo(runs)})`);
+  const session = createSession(connection, createPersistence("test", silent), {
+    name: "test",
+    clock: systemClock,
+    logger: silent,
+    committed() {},
+  });
+  return {
+    database: createDatabase(session),
+    exec: connection.exec,
+    count: (table) => Number(connection.prepare(`select count(*) as n from ${table}`).get()?.["n"]),
+    rowsOf(step) {
+      if (step.kind !== "read") return 0;
+      const { text, values } = render(step.statement);
+      const offset = /offset \$(\d+)/.exec(text)?.[1];
+      const bounds = /seq < \$(\d+) and seq >= \$(\d+)/.exec(text);
+      if (offset !== undefined) return Number(values[Number(offset) - 1]) + 1;
+      if (bounds === null) return /\blimit 1\b|min\(seq\)|count\(\*\)/.test(text) ? 1 : Infinity;
+      const [before, from] = [values[Number(bounds[1]) - 1], values[Number(bounds[2]) - 1]];
+      return Math.min(runs + 1, Number(before)) - Number(from);
+    },
+    [Symbol.asyncDispose]() {
+      connection.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function numbersTo(most: number): string {
+  return `with recursive numbers (seq) as (select 1 union all select seq + 1 from numbers where seq < ${most})
+          select seq from numbers`;
+}
+
+/** The steps of an operation between its pauses. */
+async function stretchesOf(database: Database, operation: Op<unknown>): Promise<readonly (readonly Step[])[]> {
+  const stretches: Step[][] = [[]];
+  await database.execute(watched(operation, (step) => {
+    if (step.kind === "pause") stretches.push([]);
+    else stretches.at(-1)?.push(step);
+  }));
+  return stretches;
+}
+
+function* watched<T>(operation: Op<T>, see: (step: Step) => void): Op<T> {
+  let state = operation.next([]);
+  while (state.done !== true) {
+    see(state.value);
+    state = operation.next(yield state.value);
+  }
+  return state.value;
+}
