@@ -52,6 +52,10 @@ const stages: readonly Stage[] = [
   { name: "bun-postgres", command: () => bunTest(...MEANINGS), env: POSTGRES, tests: { runtime: "bun", files: [] } },
 ];
 
+// A terminal signals the stage's process as well, other programs do not.
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, () => interrupted.abort());
+
 const isVerbose = Deno.args.includes("--verbose");
 const isOk = await runStages(chosen(Deno.args.filter((arg) => arg !== "--verbose")), {
   cwd: fileURLToPath(root),
@@ -59,6 +63,7 @@ const isOk = await runStages(chosen(Deno.args.filter((arg) => arg !== "--verbose
   isTerminal: Deno.stdout.isTerminal() && !isVerbose,
   isVerbose,
   longestSilenceMs: LONGEST_SILENCE_MS,
+  signal: interrupted.signal,
 });
 Deno.exit(isOk ? 0 : 1);
 

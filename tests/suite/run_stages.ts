@@ -40,6 +40,8 @@ export interface StageOptions {
    * stopped, in milliseconds. Only a hang reaches it.
    */
   readonly longestSilenceMs: number;
+  /** Ends the current stage and leaves out the others, which fails. */
+  readonly signal?: AbortSignal;
   /** The clock, in milliseconds. @default {performance.now} */
   readonly now?: () => number;
   /** How often a log shows progress, in milliseconds. @default {60_000} */
@@ -67,11 +69,13 @@ export async function runStages(stages: readonly Stage[], options: StageOptions)
   const { write, now = () => performance.now() } = options;
   const start = now();
   const results: StageResult[] = [];
-  for (const stage of stages) results.push(await runStage(stage, { ...options, now }));
+  for (const stage of stages) {
+    if (options.signal?.aborted !== true) results.push(await runStage(stage, { ...options, now }));
+  }
   const failed = results.filter(({ isOk }) => !isOk);
   for (const result of failed) write(detailsOf(result));
   write(sumUp(results, now() - start));
-  return failed.length === 0;
+  return failed.length === 0 && results.length === stages.length;
 }
 
 type Options = StageOptions & Required<Pick<StageOptions, "now">>;
@@ -111,10 +115,12 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
   const read = [child.stdout, child.stderr].map((input) =>
     new Promise<void>((resolve) => createInterface({ input }).on("line", take).once("close", resolve))
   );
+  options.signal?.addEventListener("abort", stop, { once: true });
   const watch = setInterval(stopIfHung, Math.min(1_000, longestSilenceMs / 2));
   const progress = setInterval(showProgress, isTerminal ? 1_000 : options.progressMs ?? 60_000);
   const ending = await ended;
   await Promise.all(read);
+  options.signal?.removeEventListener("abort", stop);
   clearInterval(watch);
   clearInterval(progress);
   if (isTerminal) write(ERASE);
@@ -165,7 +171,11 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
   function stopIfHung(): void {
     if (isHung || now() - progressAt < longestSilenceMs) return;
     isHung = true;
-    // Deno prints which tests it interrupts; whatever does not end by itself then is killed.
+    stop();
+  }
+
+  // Deno prints which tests it interrupts; what does not end by itself then is killed.
+  function stop(): void {
     child.kill("SIGINT");
     const kill = setTimeout(() => child.kill("SIGKILL"), LONGEST_FAREWELL_MS);
     child.once("close", () => clearTimeout(kill));

@@ -92,6 +92,26 @@ test("a file that hangs before its first test is named", async () => {
   assert(stage?.includes("b_test.ts") && !stage.includes("a_test.ts"), stage);
 });
 
+test("an interruption ends the stage that runs and leaves out the others", async () => {
+  using project = openProject({
+    a_test: 'test("waits", () => new Promise((resolve) => setTimeout(resolve, 3_600_000)));',
+  });
+  const interrupted = new AbortController();
+  let written = "";
+  const { isOk } = await project.run([project.stage("tests"), OK], {
+    isVerbose: true,
+    signal: interrupted.signal,
+    progressMs: 10,
+    write(text) {
+      written += text;
+      // With the first line of progress its process is there.
+      interrupted.abort();
+    },
+  });
+  assert(!isOk);
+  assert(/^tests +FAILED/m.test(written) && !written.includes("first"), written);
+});
+
 interface Printed {
   readonly isOk: boolean;
   readonly lines: readonly string[];
