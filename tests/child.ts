@@ -2,9 +2,9 @@ import { spawn as spawnProcess } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-// `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it.
-// A soak takes longer.
-const LONGEST_MS = Number(process.env["SLUICE_LONGEST_CHILD_SECONDS"] ?? 60) * 1_000;
+// `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it. Longer
+// than whatever else a test waits for (`HANG_MS`), which knows better what did not happen. A soak takes longer.
+const LONGEST_MS = Number(process.env["SLUICE_LONGEST_CHILD_SECONDS"] ?? 240) * 1_000;
 
 /** How a child ended, and all that it printed. */
 export interface Exit {
@@ -34,7 +34,7 @@ export interface Child extends AsyncDisposable {
 
 /**
  * Starts a script of ours in a new process of the runtime that runs the tests, without type-checking it; kills it
- * after a minute.
+ * after four minutes.
  * `script` is relative to this folder; `env` is added to the environment.
  */
 export function spawn(script: string, args: readonly string[] = [], env: Record<string, string> = {}): Child {

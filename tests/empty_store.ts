@@ -11,15 +11,13 @@ import postgres from "postgres";
 import { type Place, type Reader, readPlace, type Row } from "./place.ts";
 import { databaseUrl } from "./postgres_server.ts";
 import { tempDir } from "./temp_dir.ts";
+import { HANG_MS } from "./within.ts";
 
 /** Of what kind stores are. */
 export const backend: "sqlite" | "postgres" = backendOf(process.env["SLUICE_TEST_STORE"] ?? "sqlite");
 
 // Before any test, so that none of them is held to have left the server or the connection behind.
 const server = backend === "postgres" ? await connect() : undefined;
-
-/** A server needs a moment to notice that a process was killed. */
-const LONGEST_FAREWELL_MS = 10_000;
 
 /** A store that is gone at the end of the scope, by when whoever opened it must have closed it. */
 export interface EmptyStore extends Place, AsyncDisposable {
@@ -68,9 +66,9 @@ function inSchema({ url, sql }: Server): EmptyStore {
   });
 }
 
-/** Connections that have not gone in good time. */
+/** Returns the connections that never end; a server needs a moment to notice that a process was killed. */
 async function connectionsLeft(sql: postgres.Sql, schema: string): Promise<readonly Row[]> {
-  for (const deadline = performance.now() + LONGEST_FAREWELL_MS;;) {
+  for (const deadline = performance.now() + HANG_MS;;) {
     const rows = await sql`
       select application_name, state, query
         from pg_stat_activity

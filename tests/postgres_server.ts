@@ -8,8 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-
-const LONGEST_START_MS = 60_000;
+import { HANG_MS } from "./within.ts";
 
 let known: Promise<string> | undefined;
 
@@ -63,11 +62,11 @@ async function sharedServer(settings: readonly string[]): Promise<string> {
 
 async function ready(home: string): Promise<string> {
   const failed = join(home, "error");
-  for (const deadline = performance.now() + LONGEST_START_MS;;) {
+  for (const deadline = performance.now() + HANG_MS;;) {
     if (existsSync(join(home, "url"))) return readFileSync(join(home, "url"), "utf8");
     if (existsSync(failed)) throw new Error(`Cannot start Postgres for the tests: ${readFileSync(failed, "utf8")}`);
     if (performance.now() > deadline) {
-      throw new Error(`Postgres has not started within ${LONGEST_START_MS} ms (${home})`);
+      throw new Error(`Postgres has not started within ${HANG_MS} ms (${home})`);
     }
     await pause();
   }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Claim, ClaimRequest } from "../store/batch.ts";
 
 /** How often a runner looks for due runs when every hint was lost. */
-const SLOW_POLL_MS = 2_000;
+export const SLOW_POLL_MS = 2_000;
 
 /** When to claim, and how much. The claims themselves travel with the outbox's commits. */
 export interface Claims {

@@ -20,7 +20,7 @@ export interface RunWatcher {
 }
 
 /** How long news from another process may take when every hint was lost. */
-const SLOW_POLL_MS = 1_000;
+export const SLOW_POLL_MS = 1_000;
 /** How often a hint may make us look, at most; less often where a look is costly, as with thousands of waiters. */
 const LOOK_AGAIN_MS = 20;
 const REST_FACTOR = 10;

@@ -33,9 +33,9 @@ export function writeEnd(log: string, kind: "kill" | "stop", pid: number): void 
   writeEffect(log, { kind, runId: "-", unit: "-", attempt: 0, pid, committed: [] });
 }
 
-/** A file beside the log: bodies that are held at the gate go on once it is there. */
-export function gateOf(log: string): string {
-  return `${log}.gate`;
+/** Returns the path of a file beside the log: bodies that are held at the gate of that name go on once it exists. */
+export function gateOf(log: string, name = "gate"): string {
+  return `${log}.${name}`;
 }
 
 /** All lines. */

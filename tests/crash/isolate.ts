@@ -31,7 +31,7 @@ export async function openIsolate({ place, gate, busyMs }: IsolateConfig, began 
     if (busyMs !== undefined) { for (const end = performance.now() + busyMs; performance.now() < end;); }
     else while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
   });
-  const runner = await createRunner(place.url, { ...place.options, workflows: [held] });
+  const runner = await createRunner(place.url, { ...place.options, workflows: [held], lease: "1h" });
   await runner.start(held, undefined, { key: "1" });
   say("open");
   process.once("SIGTERM", () => void runner.stop());

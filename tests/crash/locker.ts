@@ -1,6 +1,6 @@
 /**
  * A process that lets nobody write runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
- * table on Postgres, for three seconds and says when it is `locked` and `unlocked`.
+ * table on Postgres, for three seconds. It prints `locked`, and `unlocking <time>` just before it lets go.
  *
  * @module
  */
@@ -15,6 +15,6 @@ for (const sql of isPostgres(place) ? ["begin", "lock table runs in exclusive mo
 }
 console.log("locked");
 await new Promise((resolve) => setTimeout(resolve, Number(ms)));
+console.log(`unlocking ${Date.now()}`);
 await database.query("commit");
-console.log("unlocked");
 await database.close();

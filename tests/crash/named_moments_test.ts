@@ -11,9 +11,6 @@ import { expected } from "./workflows.ts";
 /** SQLite's transactions die with who makes them. Postgres carries out what it was sent. */
 const isCarriedOut = backend === "postgres";
 
-/** A lease is 30 s: who takes over within this has not waited for one. */
-const SOON_MS = 2_000;
-
 interface Case {
   readonly name: string;
   readonly moment: Moment;
@@ -116,7 +113,7 @@ for (const { name, moment, workflow, begun, config } of cases) {
     const heir = site.worker({ starts: [[workflow, 7]] });
     await heir.until("ready");
     const run = await site.client.start(workflow, { n: 7 }, { key: "7" });
-    const outcome = await within(SOON_MS, "the run", run.outcome());
+    const outcome = await within("the run", run.outcome());
     const { status, result } = { result: undefined, ...outcome };
     assertEquals({ result: undefined, ...expected(workflow, 7) }, { status, result });
     assertEquals(site.begun(run.id).join(" "), begun);
@@ -135,7 +132,7 @@ test("a run survives its runner's death in the middle of a body", async () => {
   const run = await site.client.start("diamond", { n: 1 }, { key: "1" });
   const heir = site.worker();
   await heir.until("ready");
-  assertEquals((await within(SOON_MS, "the run", run.outcome())).status, "completed");
+  assertEquals((await within("the run", run.outcome())).status, "completed");
   assertEquals(site.begun(run.id), ["top", "left", "right", "left", "join"]);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
@@ -150,7 +147,7 @@ test("a retry that a dead runner had promised comes when it was due, and no atte
   const dueAt = (await run.tasks())[0]!.dueAt!;
   const heir = site.worker();
   await heir.until("ready");
-  assertEquals(await within(SOON_MS, "the run", run.result()), 5);
+  assertEquals(await within("the run", run.result()), 5);
   const [task] = await run.tasks();
   assertEquals([task!.attempts, task!.failures.length, task!.startedAt! >= dueAt + 300], [3, 2, true]);
   await site.stop(heir);
@@ -166,7 +163,7 @@ for (const at of ["before", "inside", "after"] as const) {
     await doomed.exited;
     const heir = site.worker();
     await heir.until("ready");
-    assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+    assertEquals(await within("the run", run.result()), 7);
     assertEquals(site.begun(run.id), ["a", "b", "c"]);
     assertEquals((await run.status()).crashes, at === "after" || (at === "inside" && isCarriedOut) ? 1 : 0);
     await site.stop(heir);
@@ -193,7 +190,7 @@ for (const moment of goodbyes) {
     const heir = site.worker();
     await heir.until("ready");
     const run = await site.client.start("chain", { n: 1 }, { key: "1" });
-    assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+    assertEquals(await within("the run", run.result()), 7);
     assertEquals(site.begun(run.id), ["a", "b", "b", "c"]);
     await checkAttempts(site, run.id);
     await site.stop(heir);
@@ -212,7 +209,7 @@ test("a run that waits paused for its retry stays paused when its runner dies, u
   const heir = site.worker();
   await provePaused(site, run.id);
   await run.resume();
-  assertEquals(await within(SOON_MS, "the run", run.result()), 1);
+  assertEquals(await within("the run", run.result()), 1);
   assertEquals(site.begun(run.id).length, 3);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
@@ -228,7 +225,7 @@ test("a run that was paused while its body ran stays paused when its runner dies
   const heir = site.worker();
   await provePaused(site, run.id);
   await run.resume();
-  assertEquals(await within(SOON_MS, "the run", run.result()), 7);
+  assertEquals(await within("the run", run.result()), 7);
   assertEquals(site.begun(run.id), ["a", "b", "b", "c"]);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
@@ -244,7 +241,7 @@ test("a run that was being cancelled when its runner died is cancelled, and no b
   await site.kill(doomed);
   const heir = site.worker();
   await heir.until("ready");
-  const outcome = await within(SOON_MS, "the run", run.outcome());
+  const outcome = await within("the run", run.outcome());
   assertEquals(outcome, { status: "cancelled", runId: run.id, reason: "wrong file", outputs: { a: 2 } });
   assertEquals(site.begun(run.id), ["a", "b"]);
   await site.stop(heir);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
+import { type AnyWorkflow, type Client, type Clock, createClient } from "../../mod.ts";
 import { type Child, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";
@@ -23,8 +23,8 @@ export interface Site extends AsyncDisposable {
   worker(config?: Partial<WorkerConfig>): Child;
   /** Starts another script in this folder, with the place, as JSON, as its first argument. */
   process(script: string, ...args: string[]): Child;
-  /** Lets bodies go on that are held at the gate. */
-  openGate(): void;
+  /** Lets bodies go on that are held at a gate. */
+  openGate(name?: string): void;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
   /** Stops a worker in its tracks, though not within a transaction on SQLite: nobody could get past that. */
@@ -44,8 +44,8 @@ export interface Site extends AsyncDisposable {
   wrong(): Promise<string[]>;
 }
 
-/** Opens an empty site. */
-export async function openSite(): Promise<Site> {
+/** Opens an empty site; `clock` is that of its client. */
+export async function openSite(clock?: Clock): Promise<Site> {
   const dir = tempDir();
   const store = emptyStore();
   const place: Place = { url: store.url, options: store.options };
@@ -53,6 +53,7 @@ export async function openSite(): Promise<Site> {
   const client = await createClient(place.url, {
     ...place.options,
     workflows: Object.values(crashWorkflows(nowhere)),
+    ...(clock === undefined ? {} : { clock }),
   });
   const children: Child[] = [];
   return {
@@ -61,7 +62,7 @@ export async function openSite(): Promise<Site> {
     client,
     worker: (config = {}) => remember(spawn("./crash/worker.ts", [JSON.stringify({ place, log, ...config })])),
     process: (script, ...args) => remember(spawn(`./crash/${script}`, [JSON.stringify(place), ...args])),
-    openGate: () => writeFileSync(gateOf(log), ""),
+    openGate: (name) => writeFileSync(gateOf(log, name), ""),
     kill(worker) {
       writeEnd(log, "kill", worker.pid);
       worker.kill("SIGKILL");
@@ -78,7 +79,7 @@ export async function openSite(): Promise<Site> {
     async stop(worker) {
       writeEnd(log, "stop", worker.pid);
       worker.kill("SIGTERM");
-      const exit = await within(20_000, "to stop", worker.exited);
+      const exit = await within("to stop", worker.exited);
       assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
       return exit;
     },

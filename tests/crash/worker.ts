@@ -7,14 +7,16 @@
  * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
  * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
- * - `stuck 31`, when it has stopped: for how many milliseconds its event loop did not turn, in pieces of `STUCK_MS` or more.
+ * - `stuck 310`, when it has stopped: for how many milliseconds its event loop did not turn (`watchEventLoop()`).
  *
  * @module
  */
 import { existsSync, writeSync } from "node:fs";
 import process from "node:process";
 import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
+import { watchEventLoop } from "../event_loop.ts";
 import { openPlace, type Place, readPlace } from "../place.ts";
+import { clockWithoutPolls } from "./clock_without_polls.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, type World } from "./workflows.ts";
@@ -25,18 +27,20 @@ export interface WorkerConfig {
   readonly place: Place;
   /** The effect log. */
   readonly log: string;
-  /** The runner's lease. @default {"30s"} */
+  /** The runner's lease; by default too long for a test to wait for its end. @default {"1h"} */
   readonly lease?: string;
   /** Bodies at once. @default {64} */
   readonly concurrency?: number;
+  /** Whether it never polls, so that all it does is caused by a notification. */
+  readonly neverPolls?: boolean;
   /** The runner's limit of crashes. @default {5} */
   readonly recoveryLimit?: number;
   /** When to die. */
   readonly moment?: Moment;
   /**
    * Tasks whose bodies are held, and how: until they are aborted, answering late (`"late"`) or heeding it
-   * (`"heed"`), for ever (`"deaf"`), until the test opens the gate (`"gate"`), for half a second (`"slow"`), or by
-   * keeping the event loop busy for three seconds (`"busy"`).
+   * (`"heed"`), for ever (`"deaf"`), until the test opens the gate (`"gate"`), for half a second (`"slow"`), or
+   * blocking the event loop until the test opens the gate that is named like the task (`"busy"`).
    */
   readonly hold?: Readonly<Record<string, Hold>>;
   /** The longest a body takes that is not held, in milliseconds; it takes a random part of it. @default {0} */
@@ -56,9 +60,6 @@ type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
 /** What a body answers that went on after its signal aborted. */
 export const LATE = -1_000_000;
 
-/** An event loop that does not turn for so long is one that users notice. */
-const STUCK_MS = 150;
-
 if (import.meta.main) await main(JSON.parse(process.argv[2]!));
 
 async function main(config: WorkerConfig): Promise<void> {
@@ -77,12 +78,13 @@ async function main(config: WorkerConfig): Promise<void> {
     ...(store === undefined ? place.options : {}),
     workflows: Object.values(workflows),
     logger,
-    lease: (config.lease ?? "30s") as "30s",
     ...(config.concurrency === undefined ? {} : { concurrency: config.concurrency }),
+    ...(config.neverPolls === true ? { clock: clockWithoutPolls } : {}),
+    lease: (config.lease ?? "1h") as "1h",
     ...(config.recoveryLimit === undefined ? {} : { recoveryLimit: config.recoveryLimit }),
     ...(config.quiet === true ? {} : { onEvent: tell }),
   });
-  const stuckMs = watchLoop();
+  const stalls = watchEventLoop();
   let isStopping = false;
   process.once("SIGTERM", () =>
     void stop().catch((error) => {
@@ -104,7 +106,7 @@ async function main(config: WorkerConfig): Promise<void> {
     await runner.stop({ timeout: (config.drain ?? "10s") as "10s" });
     await store?.close();
     await witness.close();
-    say(`stuck ${stuckMs()}`);
+    say(`stuck ${stalls().totalMs}`);
   }
 }
 
@@ -113,7 +115,7 @@ function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
     async effect(ctx, value) {
       const end = await begin(ctx, ctx.taskId);
       const how = config.hold?.[ctx.taskId];
-      if (how !== undefined) value = await hold(ctx, how, value, gateOf(config.log));
+      if (how !== undefined) value = await hold(ctx, how, value, config.log);
       else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
       end();
       return value;
@@ -138,7 +140,7 @@ function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
   }
 }
 
-async function hold(ctx: TaskContext, how: Hold, value: number, gate: string): Promise<number> {
+async function hold(ctx: TaskContext, how: Hold, value: number, log: string): Promise<number> {
   const { signal, taskId } = ctx;
   signal.addEventListener("abort", () => say(`aborted ${taskId} ${signal.reason.name}`));
   say(`holding ${taskId}`);
@@ -150,12 +152,12 @@ async function hold(ctx: TaskContext, how: Hold, value: number, gate: string): P
     case "heed":
       return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     case "gate":
-      while (!existsSync(gate)) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!existsSync(gateOf(log))) await new Promise((resolve) => setTimeout(resolve, 5));
       return value;
     case "slow":
       return await new Promise((resolve) => setTimeout(() => resolve(value), 500));
     case "busy":
-      for (const until = Date.now() + 3_000; Date.now() < until;);
+      while (!existsSync(gateOf(log, taskId)));
       return LATE;
   }
 }
@@ -180,18 +182,6 @@ function openWitness(place: Place): Witness {
     },
     close: reader.close,
   };
-}
-
-/** Measures for how long the event loop did not turn when it should have. */
-function watchLoop(): () => number {
-  let last = performance.now();
-  let stuck = 0;
-  const timer = setInterval(() => {
-    const gap = performance.now() - last;
-    if (gap >= STUCK_MS) stuck += gap;
-    last += gap;
-  }, 5);
-  return () => (clearInterval(timer), Math.round(stuck));
 }
 
 function tell(event: RunEvent): void {

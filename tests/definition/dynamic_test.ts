@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { DefinitionError } from "../../lib/errors.ts";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
+import { cpuMs } from "../cpu.ts";
 import { test } from "../harness.ts";
 
 const run = () => 1;
@@ -102,9 +103,8 @@ test("a definition that is none is refused", () => {
   assertThrows(() => untyped({ tasks: [] }), DefinitionError, "its name must be a string, not undefined");
 });
 
-test("10,000 tasks are defined within a second", () => {
+test("10,000 tasks are defined within a second of CPU time", () => {
   const tasks = Array.from({ length: 10_000 }, (_, i) => ({ id: `t${i}`, after: i ? [`t${i - 1}`] : [], run }));
-  const start = performance.now();
-  assertEquals(dynamicWorkflow({ name: "w", tasks: tasks.toReversed() }).version.length, 16);
-  assertEquals(performance.now() - start < 1_000, true);
+  const ms = cpuMs(() => assertEquals(dynamicWorkflow({ name: "w", tasks: tasks.toReversed() }).version.length, 16));
+  assertEquals(ms < 1_000, true, `${ms} ms`);
 });

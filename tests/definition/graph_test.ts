@@ -3,6 +3,7 @@ import { UnknownTaskError } from "../../lib/errors.ts";
 import { graphOf } from "../../lib/definition/graph.ts";
 import type { GraphTask } from "../../lib/definition/graph_task.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
+import { cpuMs } from "../cpu.ts";
 import { test } from "../harness.ts";
 
 const DIAMOND: readonly GraphTask[] = [
@@ -89,16 +90,17 @@ test("answers are the same objects each time, and cannot be changed", () => {
   assertThrows(() => (graph.levels[0] as string[]).push("b"), TypeError);
 });
 
-test("a chain and a fan of 10,000 tasks are answered within a second", () => {
+test("a chain and a fan of 10,000 tasks are answered within a second of CPU time", () => {
   const chain = Array.from({ length: 10_000 }, (_, i) => ({ id: `t${i}`, after: i === 0 ? [] : [`t${i - 1}`] }));
   const fan = [...chain.map(({ id }) => ({ id, after: [] })), { id: "join", after: chain.map(({ id }) => id) }];
-  const start = performance.now();
-  for (const tasks of [chain, chain.toReversed(), fan]) {
-    const graph = graphOf(tasks);
-    assertEquals(graph.order.length, tasks.length);
-    assertEquals(graph.levels.flat().length, tasks.length);
-    graph.canRunInParallel("t0", "t9999");
-    graph.subgraph([graph.leaves[0]!]).levels;
-  }
-  assertEquals(performance.now() - start < 1_000, true);
+  const ms = cpuMs(() => {
+    for (const tasks of [chain, chain.toReversed(), fan]) {
+      const graph = graphOf(tasks);
+      assertEquals(graph.order.length, tasks.length);
+      assertEquals(graph.levels.flat().length, tasks.length);
+      graph.canRunInParallel("t0", "t9999");
+      graph.subgraph([graph.leaves[0]!]).levels;
+    }
+  });
+  assertEquals(ms < 1_000, true, `${ms} ms`);
 });

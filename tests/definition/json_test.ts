@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { PayloadError } from "../../lib/errors.ts";
 import { decodeJson, encodeJson } from "../../lib/definition/json.ts";
+import { cpuMs } from "../cpu.ts";
 import { test } from "../harness.ts";
 
 const MIB = 1024 * 1024;
@@ -196,11 +197,10 @@ test("an object that repeats itself into more text than memory holds is refused 
 test("encoding costs little more than JSON.stringify()", () => {
   const row = { id: 7, name: "a name of some length", price: 1.5, tags: ["a", "b"], at: "2026-11-23T00:00:00Z" };
   const value = { rows: Array.from({ length: 20 }, () => row), total: 20, next: undefined };
-  const timeOf = (body: () => unknown) => {
-    const start = performance.now();
-    for (let i = 0; i < 2_000; i++) body();
-    return performance.now() - start;
-  };
+  const timeOf = (body: () => unknown) =>
+    cpuMs(() => {
+      for (let i = 0; i < 2_000; i++) body();
+    });
   const ratios = Array.from({ length: 5 }, () => {
     const bare = timeOf(() => JSON.stringify(value));
     return timeOf(() => encode(value)) / bare;

@@ -1,6 +1,7 @@
 import type { AnyWorkflow, Client } from "../../mod.ts";
 import type { Row } from "../../lib/store/rows.ts";
 import type { Exit } from "../child.ts";
+import { HANG_MS } from "../within.ts";
 import { type Effect, wrongIn } from "../crash/effects.ts";
 import { expected, needsOf } from "../crash/workflows.ts";
 
@@ -119,7 +120,7 @@ export async function wrongConnections({ ask, schema }: Evidence, most: number):
       from pg_stat_activity
      where application_name like 'sluice%${schema}'`;
   // A server process ends a moment after its client.
-  for (const deadline = performance.now() + 3_000;;) {
+  for (const deadline = performance.now() + HANG_MS;;) {
     const rows = await ask(look);
     if (rows.length <= most && rows.every(({ state }) => state === "idle")) return [];
     if (performance.now() > deadline) return rows.map(({ name, state }) => `connection ${name} is left, ${state}`);

@@ -50,7 +50,8 @@ test("postgres: users hold rows and make deadlocks, and nothing is begun twice",
   const pid = Number((await user`select pg_backend_pid() as pid`)[0]?.["pid"]);
   const before = await deadlocks();
   let blocked = 0;
-  for (const until = performance.now() + FAULTS_MS; performance.now() < until || blocked === 0;) {
+  const until = performance.now() + FAULTS_MS;
+  while (performance.now() < until || blocked === 0 || await deadlocks() === before) {
     try {
       // The wrong way round: the library locks runners before runs.
       await user.begin(async (sql) => {
@@ -68,8 +69,6 @@ test("postgres: users hold rows and make deadlocks, and nothing is begun twice",
   }
   await user.end({ timeout: 1 });
   assertEquals([await site.finish(), site.repeated()], [[], []]);
-  // Counted by each server process by its end at the latest.
-  assert(await deadlocks() > before, "no deadlock ever was");
 
   /** Whether a connection of the site comes to wait for a process of the server soon. */
   async function blocks(pid: number): Promise<boolean> {

@@ -18,7 +18,7 @@ import {
   wrongRuns,
   wrongWords,
 } from "./checks.ts";
-import { within } from "../within.ts";
+import { HANG_MS, within } from "../within.ts";
 import { openWitness } from "./witness.ts";
 import { enoughOf, type WorkerConfig } from "./worker.ts";
 
@@ -126,7 +126,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
     writeEnd(log, "stop", worker.pid);
     of(worker).isOver = true;
     worker.kill("SIGTERM");
-    const exit = await within(20_000, "to stop", worker.exited);
+    const exit = await within("to stop", worker.exited);
     assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
     return exit;
   }
@@ -136,7 +136,6 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
   }
 
   async function finish(): Promise<string[]> {
-    assert(existsSync(log), "no body ever ran");
     const living = workers.filter(({ isOver }) => !isOver);
     if (living.some(({ isLoading }) => isLoading)) {
       // On a slow machine the faults may be over before there has been much to do.
@@ -144,9 +143,10 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
     }
     writeFileSync(enoughOf(log), "");
     for (const { child, isLoading } of living) {
-      if (isLoading) await within(20_000, "the end of the load", child.until("no more load"));
+      if (isLoading) await within("the end of the load", child.until("no more load"));
     }
     await settled("the end of all runs", "select id, state, owner from @runs where ended_at is null limit 5");
+    assert(existsSync(log), "no body ever ran");
     // Who was killed is found out by those who live.
     const pids = living.map(({ child }) => child.pid).join(",");
     await settled("the burial of the dead", `select id, pid from @runners where pid <> all('{${pids}}'::bigint[])`);
@@ -168,10 +168,10 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
 
   /** Waits until a query finds nothing. */
   async function settled(what: string, sql: string): Promise<void> {
-    for (const deadline = performance.now() + 30_000;;) {
+    for (const deadline = performance.now() + HANG_MS;;) {
       const rows = await ask(sql);
       if (rows.length === 0) return;
-      if (performance.now() > deadline) throw new Error(`${what} took too long: ${JSON.stringify(rows)}`);
+      if (performance.now() > deadline) throw new Error(`Hangs: ${what}: ${JSON.stringify(rows)}`);
       await passes(20);
     }
   }

@@ -1,6 +1,7 @@
 import type { Query } from "../../lib/store/postgres/connection.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { HANG_MS } from "../within.ts";
 
 /** The workflows of the load, one run of each in turn. */
 export const LOAD: readonly string[] = ["chain", "diamond", "flaky", "stepwise", "failing"];
@@ -17,9 +18,6 @@ export interface Witness {
   close(): Promise<void>;
 }
 
-/** How long a server may be away. */
-const PATIENCE_MS = 30_000;
-
 /** Connects when it is first asked. Tables of the schema are written as `@runs`. */
 export function openWitness(url: string, schema: string): Witness {
   // Not prepared, as such connections are set up for the store's own statements.
@@ -33,7 +31,7 @@ export function openWitness(url: string, schema: string): Witness {
 
   async function ask(...[sql, values]: Parameters<Query>): ReturnType<Query> {
     const text = sql.replace(/@(\w+)/g, `"${schema}".$1`);
-    for (const deadline = performance.now() + PATIENCE_MS;;) {
+    for (const deadline = performance.now() + HANG_MS;;) {
       try {
         return await line.query(text, values);
       } catch (error) {

@@ -100,11 +100,3 @@ function bodies(): { member: Omit<Member, "runner">; run: (input: number) => Pro
     });
   }
 }
-
-/** Waits for what must come soon. */
-export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 20_000; !await what();) {
-    if (performance.now() > deadline) throw new Error(`Not within 20 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -4,7 +4,8 @@ import postgres from "postgres";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
-import { openCrew, until } from "./crew.ts";
+import { until } from "../within.ts";
+import { openCrew } from "./crew.ts";
 import type { TestSchema } from "../store/postgres_schema.ts";
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);

@@ -1,6 +1,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { existsSync } from "node:fs";
 import process from "node:process";
+import { HANG_MS } from "../within.ts";
 
 /** Where Chromium is; `undefined` if it is not installed. `CHROMIUM` names one that is elsewhere. */
 export const CHROMIUM: string | undefined = [
@@ -33,6 +34,7 @@ export interface WatchedPage {
 /** Opens a page that is watched. */
 export async function openPage(context: BrowserContext, origin: string): Promise<WatchedPage> {
   const page = await context.newPage();
+  page.setDefaultTimeout(HANG_MS);
   const wrongs: string[] = [];
   page.on("pageerror", (error) => wrongs.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {

@@ -163,7 +163,7 @@ browserTest("a run that is watched finishes without a reload, and what is unfold
   await page.evaluate("scrollTo(0, 120)");
   scene.release();
 
-  await page.waitForSelector("h1 .badge.s-completed", { timeout: 20_000 });
+  await page.waitForSelector("h1 .badge.s-completed");
   assertEquals(await page.evaluate("[isSame, scrollY]"), [true, 120]);
   assertEquals(await page.evaluate("document.activeElement.closest('details').id"), "row-task-compress");
   assert(await page.evaluate("document.getElementById('row-task-send').open"));
@@ -182,7 +182,7 @@ browserTest("a run that starts shows up in the list, and the one that is focused
   await page.fill("input[name=q]", "half of what somebody is typ");
   await page.focus(`#run-${CSS(scene.runs.failed)} a`);
   const id = await scene.another();
-  await page.waitForSelector(`#run-${CSS(id)}`, { timeout: 20_000 });
+  await page.waitForSelector(`#run-${CSS(id)}`);
   assertEquals(await page.getAttribute("#runs-rows tr:first-child", "id"), `run-${id}`);
   assertEquals(await page.evaluate("document.activeElement.closest('tr').id"), `run-${scene.runs.failed}`);
   assertEquals(await page.inputValue("input[name=q]"), "half of what somebody is typ");

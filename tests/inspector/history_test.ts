@@ -9,6 +9,7 @@ import { createDatabase } from "../../lib/store/sqlite/database.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { createSession } from "../../lib/store/sqlite/session.ts";
 import { test } from "../harness.ts";
+import { until } from "../within.ts";
 import { ask, type Ground, ground, KINDS } from "./ground.ts";
 import { fillHistory, QUESTIONS } from "./history.ts";
 
@@ -71,7 +72,7 @@ async function assertFewRows(on: Ground): Promise<void> {
 
 async function rowsRead(on: Ground): Promise<number> {
   const connections = `select count(*) as n from pg_stat_activity where application_name like 'sluice%${on.schema}'`;
-  while ((await on.run(connections))[0]?.["n"] !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(async () => (await on.run(connections))[0]?.["n"] === 0);
   const [tables] = await on.run(`
     select sum(seq_tup_read) + (select sum(idx_tup_read) from pg_stat_user_indexes where schemaname = '${on.schema}') as n
       from pg_stat_user_tables

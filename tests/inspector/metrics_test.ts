@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createClient, createRunner, dynamicWorkflow } from "../../mod.ts";
 import { test } from "../harness.ts";
+import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
 for (const kind of KINDS) {
@@ -91,8 +92,4 @@ async function read(asked: Ask): Promise<ReadonlyMap<string, number>> {
     }
   }
   return numbers;
-}
-
-async function until(happened: () => Promise<boolean>): Promise<void> {
-  while (!await happened()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -1,5 +1,6 @@
 import type { Inspectable } from "../../lib/inspector/mod.ts";
 import { createRunner, dynamicWorkflow, type Runner, unchecked, workflow } from "../../mod.ts";
+import { until } from "../within.ts";
 
 /** A runner with something of everything that the inspector shows. */
 export interface Scene extends AsyncDisposable {
@@ -71,10 +72,6 @@ export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Sc
 
 async function isHeld(run: { tasks(): Promise<readonly { state: string; progress: unknown }[]> }): Promise<boolean> {
   return (await run.tasks()).some(({ state, progress }) => state === "running" && progress !== undefined);
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await pause(10);
 }
 
 function pause(ms: number): Promise<void> {

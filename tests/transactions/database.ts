@@ -13,6 +13,7 @@ import type { Logger } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { tempDir } from "../temp_dir.ts";
+import { until } from "../within.ts";
 import { openAt, type Place, type Tx } from "./place.ts";
 
 /** A database that is gone at the end of the scope. */
@@ -61,14 +62,6 @@ export async function raiseConflict(tx: Tx): Promise<void> {
   throw "Bun" in globalThis
     ? Object.assign(error, { code: "SQLITE_BUSY", errno: 5 })
     : Object.assign(error, { code: "ERR_SQLITE_ERROR", errcode: 5 });
-}
-
-/** Waits until something is so. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const deadline = performance.now() + 10_000; !await isSo();) {
-    if (performance.now() > deadline) throw new Error("it is not so after 10 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 async function sqliteDatabase(): Promise<TestDatabase> {

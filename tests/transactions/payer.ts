@@ -91,7 +91,7 @@ async function main(config: PayerConfig): Promise<void> {
     workflows: [order],
     // Whom others take for a poisoned run is taken up alone, and that is not what these tests are about.
     recoveryLimit: 100,
-    lease: (config.lease ?? "30s") as "30s",
+    lease: (config.lease ?? "1h") as "1h",
   });
   process.once("SIGTERM", () => void runner.stop().then(() => store.close()));
   say("ready");

@@ -5,7 +5,8 @@ import type { Transaction } from "../../lib/definition/transaction.ts";
 import { transaction as onPostgres } from "../../lib/store/postgres/mod.ts";
 import { transaction as onSqlite } from "../../lib/store/sqlite/mod.ts";
 import { test } from "../harness.ts";
-import { DATABASES, payers, raiseConflict, until } from "./database.ts";
+import { until } from "../within.ts";
+import { DATABASES, payers, raiseConflict } from "./database.ts";
 import { pay, transactionOn, type Tx } from "./place.ts";
 
 const quick = { attempts: 3, delay: 1, jitter: false } as const;
@@ -135,8 +136,10 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const run = await runner.start(flow);
     assertEquals(await run.result(), "paid");
     assert(await late.promise instanceof Error);
-    assertEquals(await database.payers(), ["attempt 2"]);
-    assertEquals((await run.tasks())[0]!.failures.map(({ error }) => error.name), ["TaskTimeoutError"]);
+    // The second attempt, unless the machine is too slow for that one as well.
+    const { attempts, failures } = (await run.tasks())[0]!;
+    assertEquals(await database.payers(), [`attempt ${attempts}`]);
+    assertEquals(new Set(failures.map(({ error }) => error.name)), new Set(["TaskTimeoutError"]));
   });
 
   test(`${kind}: a run that takes too long is ended, and its transaction rolled back`, async () => {

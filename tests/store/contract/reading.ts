@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { until } from "../../within.ts";
 import type { ListQuery } from "../../../lib/store/listing.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import {
@@ -213,12 +214,11 @@ export function readingContract(test: Case): void {
     let calls = 0;
     const end = store.watch(() => calls++);
     await start(other, newRun());
-    await moment(clock, () => calls > 0);
-    assert(calls > 0);
+    await until(() => (clock.advance(50), calls > 0), "a call");
     end();
     const before = calls;
     await start(other, newRun());
-    await moment(clock, () => false);
+    await moment(clock);
     assertEquals(calls, before);
   });
 
@@ -230,11 +230,10 @@ export function readingContract(test: Case): void {
       throw new Error("not mine");
     });
     await start(other, newRun());
-    await moment(clock, () => calls > 0);
+    await until(() => (clock.advance(50), calls > 0), "a call");
     const before = calls;
     await start(other, newRun());
-    await moment(clock, () => calls > before);
-    assert(calls > before);
+    await until(() => (clock.advance(50), calls > before), "another call");
     end();
   });
 
@@ -258,9 +257,9 @@ async function listed(store: Store, query: Partial<ListQuery>): Promise<number[]
   return (await store.list({ ...ALL, ...query })).map(({ seq }) => seq);
 }
 
-/** Lets a little time pass, by the store's clock and by the machine's, until something happened. */
-async function moment(clock: { advance(ms: number): void }, happened: () => boolean): Promise<void> {
-  for (let i = 0; i < 20 && !happened(); i++) {
+/** Lets a second pass by the store's clock, and a little time by the machine's. */
+async function moment(clock: { advance(ms: number): void }): Promise<void> {
+  for (let i = 0; i < 20; i++) {
     clock.advance(50);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
