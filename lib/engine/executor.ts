@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { LeaseLostError, RunCancelledError, RunTimeoutError, ShutdownError } from "../errors.ts";
+import { LeaseLostError, RunCancelledError, RunTimeoutError } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { StandingOrder } from "../store/port.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
@@ -16,6 +16,7 @@ import { toErrorRecord } from "./error_record.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
+import { drainSlots } from "./drain.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
@@ -183,6 +184,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function ended(attempt: Attempt, end: AttemptEnd): void {
     const { unit } = attempt;
     if (!unit.run.gone) settleAttempt(attempt, end, port);
+    options.released(undefined);
     if (slots.active.length === 0) quiet?.();
   }
 
@@ -270,9 +272,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (end === undefined) {
       const isPaused = run.state.phase === "paused";
       emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
-      return options.left(move.to === "waiting" ? move.dueAt : undefined);
+      return options.released(move.to === "waiting" ? move.dueAt : undefined);
     }
-    options.left(undefined);
+    options.released(undefined);
     if (run.hooks === undefined) finished(run, end);
     else finishLater(run, end, run.hooks);
   }
@@ -302,7 +304,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function letGo(run: LiveRun, cause: Error): void {
     for (const { attempt } of unitsOf(run)) if (attempt !== undefined) slots.abort(attempt, cause);
     forget(run, { state: "lost", error: cause });
-    options.left(undefined);
+    options.released(undefined);
   }
 
   function gaveUp(run: LiveRun, error: Error): void {
@@ -329,12 +331,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   async function drain(timeoutMs: number): Promise<void> {
     isStopping = true;
     for (const run of runs.values()) abandonQueued(run);
-    await settledWithin(timeoutMs);
-    const cause = new ShutdownError();
-    for (const attempt of [...slots.active]) slots.abort(attempt, cause);
-    // Bodies that heed their signal get the time to say so; the others are left behind.
-    await settledWithin(Math.min(timeoutMs, 1_000));
-    for (const attempt of [...slots.active]) abandon(attempt);
+    await drainSlots({ slots, clock, timeoutMs, onIdle, abandon });
     await outbox.idle();
     for (const run of runs.values()) handBack(run);
     await outbox.idle();
@@ -343,23 +340,14 @@ export function createExecutor(options: ExecutorOptions): Executor {
     await Promise.all(finishing);
   }
 
+  function onIdle(settled: () => void): () => void {
+    quiet = settled;
+    return () => void (quiet = undefined);
+  }
+
   function handBack(run: LiveRun): void {
     const { isParked, parkedUntil: dueAt } = run.state;
     recorder.move(run, isParked ? { to: "waiting", dueAt, release: true } : { to: "pending" });
-  }
-
-  function settledWithin(ms: number): Promise<void> {
-    if (slots.active.length === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const cancel = clock.after(ms, done);
-      quiet = done;
-
-      function done(): void {
-        cancel();
-        quiet = undefined;
-        resolve();
-      }
-    });
   }
 }
 

@@ -29,6 +29,6 @@ export interface ExecutorOptions {
   readonly emit: Observer;
   /** Follows runs and attempts; absent if nothing does. */
   readonly tracing: Tracing | undefined;
-  /** A run left memory; it is due at that time if it waits. */
-  readonly left: (dueAt: number | undefined) => void;
+  /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */
+  readonly released: (dueAt: number | undefined) => void;
 }

@@ -159,7 +159,7 @@ async function openRunner<W extends AnyWorkflow>(
     transact: (request) => store.transact(request),
     emit: events.emit,
     tracing: settings.tracing,
-    left(dueAt) {
+    released(dueAt) {
       if (dueAt !== undefined) claims.expect(dueAt);
       claims.freed();
     },
@@ -226,7 +226,7 @@ async function openRunner<W extends AnyWorkflow>(
   const claims = createClaims({
     clock,
     now,
-    room: () => lease.isHeld() ? room() : 0,
+    room: () => lease.isHeld() ? claimable() : 0,
     request: () => ({
       runner: lease.runner,
       served: catalog.served,
@@ -268,6 +268,15 @@ async function openRunner<W extends AnyWorkflow>(
   /** How many more runs fit in memory. */
   function room(): number {
     return maxRuns - executor.size - reserved - intake.size;
+  }
+
+  /**
+   * How many runs to claim: as many as there are free slots, so that runners share a burst. Runs in memory that only wait
+   * take no slot.
+   */
+  function claimable(): number {
+    const { active, queued } = executor.load;
+    return Math.min(room(), settings.concurrency - active - queued - intake.size);
   }
 
   /** Inserts runs, owned as far as there is room for them and nobody else waits for it. */

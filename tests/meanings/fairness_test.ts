@@ -76,3 +76,17 @@ test("a body's own async context stays its own", async () => {
   await opened.clock.until(Promise.all(["a", "b"].map((name) => opened.runner.execute(flow, name))));
   assertEquals([...seen], [["a", undefined], ["b", undefined]]);
 });
+
+test("runners share a burst by their slots, and not by the runs that they could hold", async () => {
+  const slow = workflow("slow", { input: unchecked<number>() }).task("wait", {
+    run: () => new Promise<void>((resolve) => void opened.clock.after(1_000, resolve)),
+  });
+  await using opened = await open([slow], { shared: true, concurrency: 4 });
+  const other = await opened.another([slow], { concurrency: 4 });
+  const client = await opened.client([slow]);
+  const runs = await client.startMany(slow, Array.from({ length: 40 }, (_, number) => number));
+  await opened.clock.advance(500);
+  const held = await Promise.all([opened.runner, other].map(async (runner) => (await runner.stats()).runner?.runs));
+  assertEquals(held, [4, 4]);
+  await opened.clock.until(Promise.all(runs.map((run) => run.result())));
+});
