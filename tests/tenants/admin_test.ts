@@ -245,3 +245,80 @@ test("a tenant's login lists its own tenant and no other, and can remove none", 
   const all = (await listTenants(site.url)).map(({ schema }) => schema);
   assertEquals([all.includes(first.schema), all.includes(second.schema)], [true, true]);
 });
+
+/** Schemas of a role that may create them, which look like a tenant's and execute its code for whoever reads them. */
+const TRAPS: Readonly<Record<string, string>> = {
+  "views": `
+    create view meta as select 'sluice_schema'::text as key, @trap() as value;
+    create view runs as select @trap() as owner`,
+  "types": `
+    create type trapped as enum ('1');
+    create function text_of(trapped) returns text language sql as $$ select @trap() $$;
+    create cast (trapped as text) with function text_of(trapped) as implicit;
+    create table meta (key text, value trapped);
+    insert into meta values ('sluice_schema', '1')`,
+  "indexes": `
+    create table meta (key text, value text);
+    create function cheap() returns text immutable language sql as $$ select 'x' $$;
+    create index on meta ((key || cheap()));
+    create or replace function cheap() returns text immutable language plpgsql as $$ begin return @trap(); end $$`,
+};
+
+test("an administrator executes nothing that another role has hidden in what looks like a tenant", async () => {
+  await using site = openSite();
+  const attacker = site.name();
+  const database = new URL(site.url).pathname.slice(1);
+  await site.sql.unsafe(`create role "${attacker}" login password 'hunter2'`);
+  await site.sql.unsafe(`grant create on database "${database}" to "${attacker}"`);
+  const sql = connect(urlFor(attacker, "hunter2"));
+  try {
+    for (const [name, statements] of Object.entries(TRAPS)) {
+      const schema = site.name();
+      await sql.unsafe(
+        `create schema "${schema}"; grant usage on schema "${schema}" to public; set search_path = "${schema}"`,
+      );
+      await sql.unsafe("create sequence sprung");
+      await sql.unsafe(`create function trap() returns text language plpgsql
+        as 'begin perform nextval(''"${schema}".sprung''); return 1; end'`);
+      await sql.unsafe(statements.replaceAll("@trap", `"${schema}".trap`));
+      const lines: string[] = [];
+      const logger = { debug() {}, info() {}, warn: (line: string) => void lines.push(line), error() {} };
+      const listed = await listTenants(site.url, { logger }).catch(() => []);
+      const changes = [createTenant, removeTenant].map((change) => refused(() => change(site.url, { schema })));
+      const codes = (await Promise.all(changes)).map(({ code }) => code);
+      const [sprung] = await site.sql.unsafe(`select is_called from "${schema}".sprung`);
+      assertEquals({ name, sprung: sprung?.["is_called"], codes }, {
+        name,
+        sprung: false,
+        codes: ["foreign_owner", "foreign_owner"],
+      });
+      assertEquals(listed.filter((one) => one.schema === schema), [], name);
+      const isCandidate = name !== "views";
+      assertEquals(lines.filter((line) => line.includes(`role "${attacker}"`)).length, isCandidate ? 1 : 0, name);
+      await sql.unsafe(`drop schema "${schema}" cascade`);
+    }
+  } finally {
+    await sql.end({ timeout: 1 });
+    await site.sql.unsafe(`drop owned by "${attacker}" cascade`);
+  }
+});
+
+test("an administrator who is no superuser lists and changes what it has made", async () => {
+  await using site = openSite();
+  const [admin, schema] = [site.name(), site.name()];
+  const database = new URL(site.url).pathname.slice(1);
+  await site.sql.unsafe(`create role "${admin}" login createrole password 'hunter2'`);
+  await site.sql.unsafe(`grant create on database "${database}" to "${admin}"`);
+  const url = urlFor(admin, "hunter2");
+  try {
+    const tenant = { schema, role: schema, password: "hunter2" };
+    assertEquals([await createTenant(url, tenant), await createTenant(url, tenant)], [true, false]);
+    // The tenant reads what belongs to another role, and that role is its administrator.
+    for (const [login, seen] of [[url, 1], [urlFor(schema, "hunter2"), 0], [site.url, 0]] as const) {
+      assertEquals((await listTenants(login)).filter((one) => one.schema === schema).length, seen);
+    }
+    assertEquals(await removeTenant(url, tenant), true);
+  } finally {
+    await site.sql.unsafe(`drop owned by "${admin}" cascade`);
+  }
+});

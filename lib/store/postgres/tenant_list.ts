@@ -1,7 +1,9 @@
 import { faultOf } from "./faults.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
+import { isTrusted, untrusted } from "./owners.ts";
 import { ORDERED } from "./runners.ts";
+import { TABLES } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 /** A tenant as its database knows it. */
@@ -18,9 +20,20 @@ export interface Tenant {
   readonly roles: readonly string[];
 }
 
-// What the login may not read is not there for it; nor is a "meta" that cannot be ours.
+// A role to which the schema or a table of ours belongs, and that is not trusted.
+const STRANGER = `
+       (select pg_get_userbyid(t.owner)
+          from (select n.nspowner as owner
+                 union all
+                select k.relowner
+                  from pg_catalog.pg_class as k
+                 where k.relnamespace = n.oid and k.relname in (${TABLES.map((table) => `'${table}'`).join(", ")})) as t
+         where not ${isTrusted("t.owner")}
+         limit 1)`;
+
+// What the login may not read is not there for it; nor is a "meta" that cannot be ours, such as a view.
 const CANDIDATES = `
-select n.nspname as schema, sum(pg_total_relation_size(c.oid))::bigint as bytes,
+select n.nspname as schema, ${STRANGER} as stranger, sum(pg_total_relation_size(c.oid))::bigint as bytes,
        (select json_agg(r.rolname order by r.rolname)
           from pg_catalog.pg_roles as r
          where shobj_description(r.oid, 'pg_authid') =
@@ -32,7 +45,7 @@ select n.nspname as schema, sum(pg_total_relation_size(c.oid))::bigint as bytes,
    and exists (
          select 1
            from pg_catalog.pg_class as m
-          where m.relnamespace = n.oid and m.relname = 'meta' and has_table_privilege(m.oid, 'select')
+          where m.relnamespace = n.oid and m.relname = 'meta' and m.relkind = 'r' and has_table_privilege(m.oid, 'select')
             and 2 = (select count(*)
                        from pg_catalog.pg_attribute as a
                       where a.attrelid = m.oid and a.attname in ('key', 'value')))
@@ -54,7 +67,12 @@ export async function readTenants(session: Session): Promise<readonly Tenant[]> 
 }
 
 async function readOnce(session: Session): Promise<readonly Tenant[]> {
-  const found = await session.single("care", CANDIDATES, []);
+  const found = (await session.single("care", CANDIDATES, [])).filter((row) => {
+    const { schema, stranger } = row;
+    if (stranger === null) return true;
+    session.logger.warn(`Cannot list schema "${schema}" of ${session.name}: ${untrusted(String(stranger))}`);
+    return false;
+  });
   const versions = await each(
     session,
     found.map((row) => String(row["schema"])),

@@ -11,6 +11,7 @@ import { lineFor } from "./connections.ts";
 import { faultOf, isDependency, isDuplicate, messageOf } from "./faults.ts";
 import { migrateWithin, versionOf } from "./migrations.ts";
 import { openSession } from "./open.ts";
+import { refuseUntrusted } from "./owners.ts";
 import { TABLES } from "./schema.ts";
 import { checkRole, checkSchema } from "./schema_name.ts";
 import { scramVerifier } from "./scram.ts";
@@ -81,8 +82,8 @@ const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname =
  * tables and roles, listen and notify. Of what others are notified a tenant can tell when they work, and nothing else; a
  * notification that it makes up lets them look at their tables once, and no more.
  *
- * @throws {StoreError} If a name is refused, the schema holds something else, the role is somebody else's, or the login
- * lacks the right; the message says which.
+ * @throws {StoreError} If a name is refused, the schema holds something else or belongs to a role that the login does
+ * not trust, the role is somebody else's, or the login lacks the right; the message says which.
  * @throws {TypeError} If there is a password without a role, or it is none.
  *
  * @example
@@ -110,7 +111,8 @@ export async function createTenant(url: string, options: CreateTenantOptions): P
  * Removes a tenant with all its runs, and its role if it is named. Answers whether anything was there. Stop its runners
  * first: those that go on fail.
  *
- * @throws {StoreError} If the schema is not Sluice's or holds something else as well, the role was not made by
+ * @throws {StoreError} If the schema is not Sluice's, belongs to a role that the login does not trust, or holds something
+ * else as well, the role was not made by
  * `createTenant()` for it, or the login lacks the right; then nothing is removed.
  */
 export async function removeTenant(url: string, options: RemoveTenantOptions): Promise<boolean> {
@@ -128,7 +130,9 @@ export async function removeTenant(url: string, options: RemoveTenantOptions): P
 }
 
 /**
- * The tenants of a database, by name: each schema with Sluice's tables that the login may read.
+ * The tenants of a database, by name: each schema with Sluice's tables that the login may read, and that belong to the
+ * login, to a superuser, or to a role whose rights the login has. Others are left out, with a warning to the logger:
+ * to read from a table executes what its owner has attached to it.
  *
  * @throws {StoreError} If the database cannot be used.
  */
@@ -205,6 +209,8 @@ async function told<T>(session: Session, deed: string, remedy: string, work: () 
 }
 
 async function lay(session: Session, run: Run): Promise<number> {
+  await lock(run, session.schema);
+  await refuseUntrusted(session, run);
   const before = await migrateWithin(session, run);
   await refuseStrangers(session, run);
   return before;
@@ -214,6 +220,7 @@ async function lay(session: Session, run: Run): Promise<number> {
 async function drop(session: Session, run: Run): Promise<boolean> {
   const { name, schema } = session;
   if ((await run(IS_THERE, [schema])).length === 0) return false;
+  await refuseUntrusted(session, run);
   if (!await isOurs(session, run)) {
     throw new StoreError(
       "not_a_tenant",
