@@ -1,4 +1,4 @@
-/** What a pooler such as PgBouncer does with the settings that a client sends when it connects. */
+/** What stands between a client and a server and changes the settings that the client sends when it connects. */
 import { connect, createServer, type Socket } from "node:net";
 
 /** A pooler; disposing of it ends every connection. */
@@ -11,10 +11,11 @@ export interface Pooler extends AsyncDisposable {
 const KNOWN = new Set(["user", "database", "client_encoding", "application_name"]);
 
 /**
- * Starts a pooler before a server. It drops settings that it does not know, as with `ignore_startup_parameters`, or
- * refuses the connection, as without. Each client keeps its connection.
+ * Starts a pooler before a server. As PgBouncer it drops settings that it does not know, with
+ * `ignore_startup_parameters`, or refuses the connection, without; or it makes every connection read-only, as a replica.
+ * Each client keeps its connection.
  */
-export async function startPooler(to: string, way: "drops" | "refuses"): Promise<Pooler> {
+export async function startPooler(to: string, way: "drops" | "refuses" | "only reads"): Promise<Pooler> {
   const server = new URL(to);
   const sockets = new Set<Socket>();
   const listener = createServer((client) => {
@@ -32,6 +33,11 @@ export async function startPooler(to: string, way: "drops" | "refuses"): Promise
     }
     client.once("data", (hello) => {
       const settings = settingsIn(hello);
+      if (way === "only reads") {
+        upstream.write(helloOf([...settings, ["default_transaction_read_only", "on"]]));
+        client.on("data", (bytes) => upstream.write(bytes));
+        return;
+      }
       const unknown = [...settings.keys()].find((name) => !KNOWN.has(name));
       if (unknown !== undefined && way === "refuses") {
         client.write(refusal(`unsupported startup parameter: ${unknown}`), () => end());

@@ -137,7 +137,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     close,
   };
 
-  /** Called by the driver, which calls again if a server is not of the kind that is wanted. */
+  /** Called by the driver, which calls again if a server closes the connection or is not of the kind that is wanted. */
   async function connect(servers: Servers): Promise<Socket> {
     try {
       // What the driver still has to send must not go out on another connection, once anything was sent.
@@ -149,8 +149,8 @@ export function openConnection(options: ConnectionOptions): Connection {
       next = dialled.at + 1;
       // As the driver does not forget a connection that ends before it is ready.
       made.once("close", () => {
-        const isRefused = address.targetSession !== undefined && !isReady && next < servers.host.length;
-        if (isRefused && !isLost) return;
+        // The driver calls again, and gets the next server.
+        if (!isLost && !isReady && next < servers.host.length) return;
         gone.resolve();
         lose(lostError(isReady ? "the server closed it" : whyNoMore()));
       });

@@ -1,5 +1,5 @@
 import { StoreError } from "../../errors.ts";
-import { faultOf, isTransient, messageOf, storeError } from "./faults.ts";
+import { faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
 import type { Role, Session } from "./session.ts";
 
 const OLDEST_SERVER = 140_000;
@@ -29,6 +29,7 @@ export async function openSession<T>(
       return await prepare(session);
     } catch (error) {
       const fault = faultOf(error);
+      if (isPoolers(error)) throw poolerError(error, name);
       if (!isTransient(fault) || fault === "read_only") throw storeError(error, name, "open");
       const waitedMs = performance.now() - since;
       if (waitedMs >= timeoutMs) {
@@ -47,6 +48,22 @@ export async function openSession<T>(
       await new Promise((resolve) => setTimeout(resolve, Math.min(ms, timeoutMs - waitedMs + 1)));
     }
   }
+}
+
+/** Whether a pooler such as PgBouncer refuses a setting of the connection that only a server knows. */
+function isPoolers(error: unknown): boolean {
+  return isFromServer(error) && /unsupported (startup|connection) parameter/i.test(messageOf(error));
+}
+
+function poolerError(error: unknown, name: string): StoreError {
+  return new StoreError(
+    "unsupported_pooler",
+    `Cannot open Postgres database ${name}: a pooler such as PgBouncer is before it and refuses the settings of the ` +
+      `connection (${
+        messageOf(error)
+      }); open it with postgresStore(url, { prepare: false }), or createPostgresPool(), ` +
+      "and leave settings out of the URL",
+  );
 }
 
 /** All connections at once: one that is refused later on would be waited for in silence. */

@@ -1,0 +1,242 @@
+/** How connections are made: where to, as whom, with what settings, and how they are encrypted. */
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { chmodSync } from "node:fs";
+import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
+import { StoreError } from "../../lib/errors.ts";
+import { silent } from "../../lib/logger.ts";
+import { createPostgresPool, postgresStore, transaction } from "../../lib/store/postgres/mod.ts";
+import { AUTHORITY, startEncryptedProxy } from "../encrypted_proxy.ts";
+import { test } from "../harness.ts";
+import { startPooler } from "../pooler.ts";
+import { ownServer } from "../postgres_server.ts";
+import { startProxy } from "../proxy.ts";
+import { tempDir } from "../temp_dir.ts";
+import { testSchema } from "./postgres_schema.ts";
+
+/** A URL with another port, or other parameters. */
+function changed(url: string, { port, host, ...parameters }: Record<string, string | number>): string {
+  const { username, password, hostname, port: own, pathname } = new URL(url);
+  const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+  return `postgres://${username}:${password}@${host ?? `${hostname}:${port ?? own}`}${pathname}?${query}`;
+}
+
+test("a pooler that refuses the settings of a connection is named at once, with what to do", async () => {
+  await using on = testSchema();
+  await using pooler = await startPooler(on.url, "refuses");
+  const since = performance.now();
+  const error = await assertRejects(() => postgresStore(pooler.url, { schema: on.schema }), StoreError);
+  assertEquals(error.code, "unsupported_pooler");
+  for (const part of ["PgBouncer", "unsupported startup parameter", "prepare: false"]) {
+    assertStringIncludes(error.message, part);
+  }
+  assert(performance.now() - since < 10_000);
+  const store = await on.open({ url: pooler.url, prepare: false });
+  assertEquals((await store.counts()).pending, 0);
+});
+
+test("settings of the URL do not win over those of the engine", async () => {
+  await using on = testSchema();
+  const hostile = { application_name: 'it\'s "mine"; ä', options: "-c application_name=x -c enable_seqscan=on" };
+  await on.open({ url: changed(on.url, { ...hostile, statement_timeout: 1, search_path: "elsewhere" }) });
+  const names = (await on.sql`
+    select application_name as name from pg_stat_activity where application_name like ${`%${on.schema}%`}`)
+    .map(({ name }) => String(name));
+  assert(names.length >= 4 && new Set(names).size === names.length);
+  for (const name of names) {
+    assert(name.startsWith("sluice ") && name.includes(` ${on.schema} it_s _mi`) && name.length <= 63, name);
+  }
+});
+
+test("what a lost connection left behind is ended, also where the login takes on another role", async () => {
+  await using on = testSchema();
+  const [role, group] = [`${on.schema}_role`, `${on.schema}_group`];
+  await on.sql.unsafe(`
+    create role "${group}";
+    create role "${role}" login password 'hunter2' in role "${group}";
+    alter role "${role}" set role "${group}";
+    create schema "${on.schema}" authorization "${group}"`);
+  try {
+    const url = changed(on.url, { application_name: "mine" }).replace(/\/\/[^@]*@/, `//${role}:hunter2@`);
+    const sleeping = Promise.withResolvers<void>();
+    const flow = workflow("flow").task("sleep", {
+      ...transaction,
+      async run({ tx }) {
+        const asleep = tx`select pg_sleep(120)`.then(() => {});
+        sleeping.resolve();
+        await asleep;
+      },
+    });
+    const count = async (): Promise<number> =>
+      (await on.sql`select count(*) as n from pg_stat_activity where usename = ${role} and query like '%pg_sleep%'`)[0]
+        ?.["n"];
+    await using runner = await createRunner(await on.open({ url }), { workflows: [flow], logger: silent });
+    const run = await runner.start(flow);
+    await sleeping.promise;
+    while (await count() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await run.cancel();
+    // On its own the server would notice after the two minutes.
+    for (const since = performance.now(); await count() > 0;) {
+      assert(performance.now() - since < 20_000, "the backend is still there");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  } finally {
+    await on.sql.unsafe(`drop owned by "${role}", "${group}" cascade; drop role "${role}"; drop role "${group}"`);
+  }
+});
+
+test("the first host that answers is used, and the next one once it is gone", async () => {
+  await using on = testSchema();
+  const { hostname, port, username, password, pathname } = new URL(on.url);
+  await using first = await startProxy({ host: hostname, port: Number(port) });
+  const hosts = `127.0.0.1:1,127.0.0.1:${first.port},${hostname}:${port}`;
+  const store = await on.open({ url: `postgres://${username}:${password}@${hosts}${pathname}` });
+  assertEquals(store.name, `postgres://${hosts}${pathname}`);
+  assert(first.open > 0);
+  first.refuse();
+  first.cut();
+  assertEquals((await store.counts()).pending, 0);
+});
+
+test("a server that is not of the kind that the URL wants is passed over", async () => {
+  await using on = testSchema();
+  await using replica = await startPooler(on.url, "only reads");
+  const { hostname, port, username, password, pathname } = new URL(on.url);
+  const login = `postgres://${username}:${password}@`;
+  const both = `${login}127.0.0.1:${new URL(replica.url).port},${hostname}:${port}${pathname}`;
+  const store = await on.open({ url: `${both}?target_session_attrs=read-write` });
+  assertEquals((await store.counts()).pending, 0);
+  const flow = workflow("flow").task("write", {
+    ...transaction,
+    run: async ({ tx }) => String((await tx`show transaction_read_only`)[0]?.["transaction_read_only"]),
+  }).returns("write");
+  await using runner = await createRunner(store, { workflows: [flow] });
+  assertEquals((await runner.execute(flow)).status, "completed");
+  const alone = `${login}127.0.0.1:${new URL(replica.url).port}${pathname}?target_session_attrs=read-write`;
+  const error = await assertRejects(
+    () => postgresStore(alone, { schema: on.schema, connectTimeoutMs: 300 }),
+    StoreError,
+  );
+  assertStringIncludes(error.message, "no server is as target_session_attrs=read-write says");
+});
+
+test("a server is reached by its socket in the file system", async () => {
+  using dir = tempDir();
+  chmodSync(dir.path, 0o777);
+  await using server = await ownServer([`unix_socket_directories=${dir.path}`]);
+  const { port, username, password, pathname } = new URL(server.url);
+  const login = `${username}:${password}@`;
+  const ways = [
+    `postgres://${login}${pathname}?host=${dir.path}&port=${port}&sslmode=verify-full`,
+    `postgres://${login}${encodeURIComponent(dir.path)}:${port}${pathname}`,
+    `postgres://${login}127.0.0.1:1,${encodeURIComponent(dir.path)}:${port}${pathname}`,
+  ];
+  for (const url of ways) {
+    const store = await postgresStore(url);
+    assertEquals((await store.counts()).pending, 0);
+    await store.close();
+  }
+});
+
+test("a password that is a function is called for each connection", async () => {
+  await using on = testSchema();
+  const role = `${on.schema}_role`;
+  await on.sql.unsafe(
+    `create role "${role}" login password 'first'; create schema "${on.schema}" authorization "${role}"`,
+  );
+  try {
+    let password = "first";
+    let calls = 0;
+    const current = async (): Promise<string> => {
+      await Promise.resolve();
+      calls++;
+      if (calls === 2) throw new Error("the vault is away");
+      return password;
+    };
+    const url = changed(on.url, {}).replace(/\/\/[^@]*@/, `//${role}:stale@`);
+    const store = await on.open({ url, password: current });
+    assert(calls >= 4);
+    await on.sql.unsafe(`alter role "${role}" password 'second'`);
+    password = "second";
+    await on.sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`;
+    assertEquals((await store.counts()).pending, 0);
+    await store.close();
+    const wrong = { schema: on.schema, connectTimeoutMs: 300 };
+    for (const bad of [() => Promise.reject(new Error("no vault")), () => 7 as unknown as string]) {
+      const error = await assertRejects(() => postgresStore(url, { ...wrong, password: bad }), StoreError);
+      assertEquals(error.code, "cannot_connect");
+      assertStringIncludes(error.message, 'the option "password" failed');
+    }
+    await using pool = createPostgresPool(url, { password: () => "second" });
+    assertEquals((await (await pool.store({ schema: on.schema })).counts()).pending, 0);
+  } finally {
+    await on.sql.unsafe(`drop owned by "${role}" cascade; drop role "${role}"`);
+  }
+});
+
+/** Ways to encrypt a connection to a server whose certificate is for "localhost", and what becomes of them. */
+const ENCRYPTIONS: readonly (readonly [host: string, parameters: Record<string, string>, succeeds: boolean])[] = [
+  ["127.0.0.1", { sslmode: "prefer" }, true],
+  ["127.0.0.1", { sslmode: "allow" }, true],
+  ["127.0.0.1", { sslmode: "require" }, true],
+  ["127.0.0.1", { sslmode: "require", sslnegotiation: "direct" }, true],
+  ["127.0.0.1", { sslmode: "require", sslrootcert: AUTHORITY }, true],
+  ["127.0.0.1", { sslmode: "verify-ca", sslrootcert: AUTHORITY }, true],
+  ["127.0.0.1", { sslmode: "verify-ca" }, false],
+  ["127.0.0.1", { sslmode: "verify-full", sslrootcert: AUTHORITY }, false],
+  ["localhost", { sslmode: "verify-full", sslrootcert: AUTHORITY }, true],
+  ["localhost", { sslmode: "verify-full" }, false],
+  ["localhost", { sslrootcert: "system" }, false],
+  ["localhost", { sslmode: "verify-full", sslrootcert: "/no/such/file" }, false],
+];
+
+for (const [host, parameters, succeeds] of ENCRYPTIONS) {
+  const named = Object.entries(parameters).map(([name, value]) => `${name}=${value === AUTHORITY ? "ours" : value}`);
+  test(`a connection to ${host} with ${named.join(" and ")} ${succeeds ? "is encrypted" : "is refused"}`, async () => {
+    await using on = testSchema();
+    await using server = await startEncryptedProxy(on.url);
+    const url = changed(on.url, { host: `${host}:${server.port}`, ...parameters });
+    if (succeeds) {
+      const store = await on.open({ url });
+      assertEquals((await store.counts()).pending, 0);
+      assert(server.encrypted >= 4);
+      await store.close();
+    } else {
+      const options = { schema: on.schema, connectTimeoutMs: 200 };
+      await assertRejects(() => postgresStore(url, options), StoreError);
+    }
+  });
+}
+
+test("a body finds its tables by its own search path, and keeps what it sets until the commit", async () => {
+  await using on = testSchema();
+  const url = changed(on.url, { options: `-c search_path=${on.schema}` });
+  const store = await on.open({ url });
+  await on.sql.unsafe(`
+    create table ledger (entry text);
+    create table audit (path text);
+    create function check_ledger() returns trigger language plpgsql as $$
+      begin insert into audit values (current_setting('search_path')); return null; end $$;
+    create constraint trigger late after insert on ledger deferrable initially deferred
+       for each row execute function check_ledger()`);
+  const other = workflow("other", { input: unchecked<number>() }).task("end", { run: ({ input }) => input });
+  await using client = await createClient(store, { workflows: [other] });
+  const flow = workflow("flow", { input: unchecked<boolean>() }).task("pay", {
+    ...transaction,
+    async run({ tx, input, ctx }) {
+      const path = async (): Promise<string> => String((await tx`show search_path`)[0]?.["search_path"]);
+      const paths = [await path()];
+      if (input) await tx.unsafe(`set local search_path = ${on.schema}, public`);
+      const [, during] = await Promise.all([client.start(other, 1, { tx, key: `${ctx.runId}` }), path()]);
+      await tx.savepoint(async () => {
+        await client.start(other, 2, { tx });
+        await tx`insert into ledger values ('x')`;
+      });
+      return [...paths, during, await path()];
+    },
+  }).returns("pay");
+  await using runner = await createRunner(store, { workflows: [flow, other] });
+  const longer = `${on.schema}, public`;
+  assertEquals(await (await runner.start(flow, false)).result(), [on.schema, on.schema, on.schema]);
+  assertEquals(await (await runner.start(flow, true)).result(), [on.schema, longer, longer]);
+  assertEquals((await on.sql`select path from audit`).map(({ path }) => path), [on.schema, longer]);
+});
