@@ -6,52 +6,55 @@ import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
 import { type Plan, planOf } from "./plan.ts";
 
-/** The workflows a runner or client was given. */
+/** The workflows that are registered with a runner or client. */
 export interface Catalog {
-  /** What they are, in the words of the store. */
+  /** Name and version of each, as the store needs them. */
   readonly served: readonly Served[];
-  /** All of them. */
+  /** Plans of all workflows. */
   readonly plans: readonly Plan[];
-  /** By name. */
+  /** Returns the plan of a workflow by name; `undefined` if it is not registered. */
   get(name: string): Plan | undefined;
   /**
-   * By name or value.
+   * Returns the plan of a workflow, given by name or value; `action` is the verb of the error message.
    *
-   * @throws {UnknownWorkflowError} If it is none of them; `action` begins the message.
+   * @throws {UnknownWorkflowError} If the workflow is not registered, or another one of its name is.
+   * @throws {TypeError} If the target is neither a workflow nor a string.
    */
   find(target: unknown, action: string): Plan;
 }
 
-/** A workflow as it is stored, so that its runs can be read where its code is not. */
+/** A workflow as it is stored, so that its runs can be read in a process without its code. */
 export interface StoredDefinition {
-  /** Its name. */
+  /** Name of the workflow. */
   readonly name: string;
-  /** What it is for. */
+  /** Description of the workflow. */
   readonly description: string | undefined;
-  /** The task whose output is the result. */
+  /** Id of the task whose output is the result; `undefined` if the result is all outputs. */
   readonly result: string | undefined;
-  /** Its tasks, dependencies first. */
+  /** Tasks of the workflow, dependencies first. */
   readonly tasks: readonly StoredTask[];
 }
 
 /** A task as it is stored. */
 export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after" | "on" | "timeoutMs"> {
-  /** Whether it has a `when`. */
+  /** Whether the task has a `when`. */
   readonly conditional: boolean;
-  /** Tries in all. */
+  /** Number of attempts in all. */
   readonly attempts: number;
 }
 
 /**
- * Checks what a runner or client is given.
+ * Registers workflows.
  *
- * @throws {DefinitionError} If one is no workflow, has no tasks, or two have the same name.
+ * @throws {DefinitionError} If an element is not a workflow or has no tasks, or two have the same name.
  */
 export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
   const plans = new Map<string, Plan>();
   for (const [at, workflow] of workflows.entries()) {
     if (!(workflow instanceof Workflow)) {
-      throw new DefinitionError("", [`workflows[${at}] is ${shown(workflow)}, not what workflow() answers`]);
+      throw new DefinitionError("", [
+        `workflows[${at}] is ${shown(workflow)}, not a workflow that workflow() returned`,
+      ]);
     }
     if (workflow.tasks.length === 0) throw new DefinitionError(workflow.name, ["it has no tasks"]);
     if (plans.has(workflow.name)) throw new DefinitionError(workflow.name, ["another workflow has the same name"]);
@@ -67,7 +70,7 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
   function find(target: unknown, action: string): Plan {
     const name = target instanceof Workflow ? target.name : target;
     if (typeof name !== "string") {
-      throw new TypeError(`Cannot ${action}: a workflow or its name is needed, not ${shown(target)}`);
+      throw new TypeError(`Cannot ${action}: the target must be a workflow or its name, not ${shown(target)}`);
     }
     const plan = plans.get(name);
     if (plan === undefined) {
@@ -87,7 +90,7 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
   }
 }
 
-/** A workflow as it is stored. */
+/** Converts a workflow to the form in which it is stored. */
 export function storedDefinition(plan: Plan): StoredDefinition {
   const { name, description, result, tasks } = plan.workflow;
   return {

@@ -16,29 +16,30 @@ import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
 import { stranded, type StrandedRun } from "./stranded.ts";
 
-/** Arguments after the target of `start` and `execute`: no input is needed if it may be `undefined`. */
+/** Arguments of `start` and `execute` after the target. The input is optional if its type includes `undefined`. */
 export type StartArgs<Input> = undefined extends Input ? [input?: Input, options?: StartOptions]
   : [input: Input, options?: StartOptions];
 
-/** Starts, reads and steers runs. */
+/** Starts, reads and controls runs. */
 export interface Client<W extends AnyWorkflow> {
   /**
-   * Starts a run of a workflow, given by value or by name; resolves when it is durable.
+   * Starts a run of a workflow, given by value or by name. Resolves when the run is durable. If it throws, nothing was
+   * written.
    *
-   * @throws {UnknownWorkflowError} If it is not registered.
-   * @throws {ValidationError} If its schema refuses the input.
-   * @throws {PayloadError} If the input cannot be stored.
-   * @throws {TypeError} If an option is wrong.
-   * @throws {StoreError} If `tx` is no open transaction on the store's database. In every case nothing was written.
+   * @throws {UnknownWorkflowError} If the workflow is not registered.
+   * @throws {ValidationError} If the schema of the workflow rejects the input.
+   * @throws {PayloadError} If the input cannot be stored as JSON or is too large.
+   * @throws {TypeError} If an option is invalid.
+   * @throws {StoreError} If `tx` is not an open transaction on the database of the store.
    */
   start<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
   ): Promise<RunHandle<Resolve<W, T>>>;
   /**
-   * Starts a run for each input, all of them in one commit; answers their handles in the same order.
+   * Starts a run for each input, all in one commit. Returns their handles in the order of the inputs.
    *
-   * @throws What `start` throws, before anything is written, however many of the inputs are right.
+   * @throws What `start` throws; one invalid input prevents all runs.
    */
   startMany<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
@@ -46,52 +47,56 @@ export interface Client<W extends AnyWorkflow> {
     options?: StartManyOptions,
   ): Promise<RunHandle<Resolve<W, T>>[]>;
   /**
-   * Starts a run and waits for its end. Never throws because the run failed.
+   * Starts a run and waits until it ends. A run that fails is an outcome, not an error.
    *
    * @throws What `start` throws.
-   * @throws {ShutdownError} If this is stopped before the run has ended.
+   * @throws {ShutdownError} If this client or runner is stopped before the run has ended.
    */
   execute<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
   ): Promise<RunOutcome<Resolve<W, T>>>;
   /**
-   * A handle on a run. Nothing is read until one of its methods is called; those throw a `RunNotFoundError` if there is
-   * no such run. Its types are those of the workflows given here, whatever the run is of: `status()` tells.
+   * Returns a handle on a run without reading anything. The methods of the handle throw a `RunNotFoundError` if the run
+   * does not exist. The types of the handle are those of all workflows registered here; `status()` returns the name of
+   * the workflow of the run.
    *
-   * @throws {TypeError} If the id is no string.
+   * @throws {TypeError} If the id is not a string.
    */
   get(runId: string): RunHandle<Readable<W>>;
   /**
    * Lists runs, newest first.
    *
-   * @throws {TypeError} If an option is wrong.
+   * @throws {TypeError} If an option is invalid.
    */
   list(options?: ListOptions): Promise<RunPage>;
   /**
-   * Says why a run is not further.
+   * Explains what a run is waiting for, or how it ended.
    *
-   * @throws {RunNotFoundError} If there is no such run.
+   * @throws {RunNotFoundError} If the run does not exist.
    */
   explain(runId: string): Promise<Explanation>;
-  /** Runs that no living runner can carry on: at most a hundred of each workflow and version. */
+  /** Lists parked runs, which no live runner can continue: at most 100 of each workflow and version. */
   stranded(): Promise<StrandedRun[]>;
-  /** Counts of runs and of what was done. */
+  /** Returns counts of runs and operations. */
   stats(): Promise<Stats>;
-  /** Waits for what is being written and closes the store, if it was opened here. Who still waits for a run is told. */
+  /**
+   * Waits for writes in flight, then closes the store if it was opened here. Calls that still wait for a run reject with
+   * a `ShutdownError`.
+   */
   stop(): Promise<void>;
-  /** The same as `stop()`. */
+  /** Calls `stop()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Opens a store to start, read and steer runs without executing any.
+ * Opens a store to start, read and control runs without executing any.
  *
- * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`, or an
- * open store.
- * @throws {StoreError} If it cannot be opened; the message says what to do.
- * @throws {DefinitionError} If a workflow could not be executed.
- * @throws {TypeError} If an option is wrong.
+ * @param target The URL of the store (`sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`), or
+ * an open store.
+ * @throws {StoreError} If the store cannot be opened; the message names the remedy.
+ * @throws {DefinitionError} If a workflow is invalid.
+ * @throws {TypeError} If an option is invalid.
  *
  * @example
  * ```ts
@@ -113,7 +118,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   const catalog = catalogOf(settings.workflows);
   const { store, close } = await openStore(target, settings);
   const outbox = createOutbox(store);
-  const context = createClientContext(store, catalog, settings, { insert: (runs) => outbox.startMany(runs) });
+  const context = createClientContext(settings, { store, catalog, insert: (runs) => outbox.startMany(runs) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 
@@ -131,14 +136,14 @@ export async function createClient<W extends AnyWorkflow = never>(
   }
 }
 
-/** What clients and runners have in common. */
+/** Creates the methods that clients and runners share. */
 export function clientMethods<W extends AnyWorkflow>(
   context: ClientContext,
 ): Omit<Client<W>, "stop" | typeof Symbol.asyncDispose> {
   return {
-    start: (target, ...args) => startRun(context, target, args[0], args[1]),
-    startMany: (target, inputs, options) => startRuns(context, target, inputs, options),
-    execute: (target, ...args) => executeRun(context, target, args[0], args[1]),
+    start: (target, ...args) => startRun(context, { target, input: args[0], options: args[1] }),
+    startMany: (target, inputs, options) => startRuns(context, { target, input: inputs, options }),
+    execute: (target, ...args) => executeRun(context, { target, input: args[0], options: args[1] }),
     get: (runId) => runHandle<Readable<W>>(context, checkedId("get", runId)),
     list: (options) => listRuns(context.store, options),
     explain: async (runId) => await explain(context, checkedId("explain", runId)),

@@ -54,8 +54,8 @@ export interface LocalRunner {
   isQueued(runId: string, taskId: string): boolean;
 }
 
-/** The parts of a context that differ between a client and a runner. */
-export interface ClientContextParts extends Pick<ClientContext, "insert"> {
+/** What a context consists of, in addition to the options of the client or runner. */
+export interface ClientContextParts extends Pick<ClientContext, "store" | "catalog" | "insert"> {
   /** @default {() => Promise.resolve()} */
   readonly applyChanges?: ClientContext["applyChanges"];
   /** @default {undefined} a client */
@@ -66,15 +66,13 @@ export interface ClientContextParts extends Pick<ClientContext, "insert"> {
 
 /** Creates the context of a client or runner. */
 export function createClientContext(
-  store: Store,
-  catalog: Catalog,
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
+  { store, catalog, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
 ): ClientContext {
   return {
     store,
     catalog,
-    watcher: createRunWatcher(store, clock, logger, ownRuns),
+    watcher: createRunWatcher(store, { clock, logger, ownRuns }),
     reader: createRunReader(store, catalog),
     clock,
     logger,
@@ -92,7 +90,7 @@ export function createReadOnlyContext(store: Store, logger: Logger): ClientConte
   const insert = (): never => {
     throw new TypeError("Cannot start a run: this context is read-only; start it with a client or a runner");
   };
-  return createClientContext(store, catalogOf([]), { ...clientSettings({}), logger }, { insert });
+  return createClientContext({ ...clientSettings({}), logger }, { store, catalog: catalogOf([]), insert });
 }
 
 /** Registered for the whole process: two copies of this library, such as one per bundle, find each other's contexts. */

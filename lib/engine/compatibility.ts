@@ -3,8 +3,8 @@ import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 
 /**
- * Why a run of another version cannot go on with `plan`: a task of which something is recorded is gone, or is of another
- * kind, or depends on other tasks. `undefined` if it can.
+ * Returns why `plan` cannot continue a run of another version: a task with a journal row was removed, or has another kind
+ * or other dependencies. Returns `undefined` if it can. `before` is the definition that the run started with.
  */
 export function whyIncompatible(
   run: ClaimedRun,
@@ -13,14 +13,14 @@ export function whyIncompatible(
 ): string | undefined {
   const recorded = new Set(run.journal.map(({ task }) => task));
   if (recorded.size === 0) return undefined;
-  if (before === undefined) return `what version ${run.version} was is not known any more`;
+  if (before === undefined) return `the definition of version ${run.version} is not stored`;
   for (const task of before.tasks) {
     if (!recorded.has(task.id)) continue;
     const number = plan.numbers.get(task.id);
-    if (number === undefined) return `task "${task.id}", of which something is recorded, is gone`;
+    if (number === undefined) return `task "${task.id}" has a recorded result and was removed`;
     const now = plan.nodes[number]!.task;
-    if (now.kind !== task.kind) return `task "${task.id}" was a ${task.kind} and is a ${now.kind}`;
-    if (!isSame(now.after, task.after)) return `task "${task.id}" depends on other tasks than it did`;
+    if (now.kind !== task.kind) return `task "${task.id}" changed its kind from ${task.kind} to ${now.kind}`;
+    if (!isSame(now.after, task.after)) return `task "${task.id}" has other dependencies than before`;
   }
   return undefined;
 }

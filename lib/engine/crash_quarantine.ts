@@ -1,41 +1,41 @@
 /**
- * Keeps a run that takes its runners down from taking others down with it.
+ * Isolates runs that may crash their runners.
  *
- * When a runner dies nobody knows which of its runs it was, so each of them counts a crash. The more often it has
- * happened to a run without its getting further, the fewer such runs are held beside it: at last it is alone among them,
- * and only the one at fault is counted on. Runs with which no runner died lately are not held back at all.
+ * When a runner dies, any of its runs may be the cause, so each of them counts a crash. The more crashes a run has counted
+ * without progress, the fewer such runs a runner holds at once. Shortly before the recovery limit it is the only one, so
+ * that further crashes are counted on the culprit alone. Runs without recent crashes are never held back.
  *
  * @module
  */
 
-/** So many runs close to suspicion are held at once. */
-const TOGETHER = 8;
+/** Suspects that a runner holds at once while none of them is close to the recovery limit. */
+const MOST_SUSPECTS = 8;
 
-/** A run that has to wait its turn is looked at again after this time. */
+/** A run that is held back is claimed again after this time, in milliseconds. */
 export const RECHECK_MS = 250;
 
 /**
- * Whether a run with which `crashes` runners have died may be taken up beside the ones that are `held`, each given as
- * its own number of crashes, where `limit` of them give a run up.
+ * Whether a runner may load a run with that many crashes. `held` has the crashes of each run in memory, and `limit` is the
+ * number of crashes at which a run fails.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(canRunBeside(0, [4], 5), true); // never suspected
- * assertEquals(canRunBeside(2, [2, 2], 5), true); // a few at once
- * assertEquals(canRunBeside(3, [2], 5), false); // alone among suspects
+ * assertEquals(canRunBeside(0, [4], 5), true); // not a suspect
+ * assertEquals(canRunBeside(2, [2, 2], 5), true); // eight suspects at most
+ * assertEquals(canRunBeside(3, [2], 5), false); // the only suspect
  * ```
  */
 export function canRunBeside(crashes: number, held: readonly number[], limit: number): boolean {
-  const places = placesFor(crashes, limit);
-  if (places === Infinity) return true;
-  const suspects = held.filter((others) => placesFor(others, limit) < Infinity);
-  return suspects.length < Math.min(places, ...suspects.map((others) => placesFor(others, limit)));
+  const most = mostBeside(crashes, limit);
+  if (most === Infinity) return true;
+  const suspects = held.filter((others) => mostBeside(others, limit) < Infinity);
+  return suspects.length < Math.min(most, ...suspects.map((others) => mostBeside(others, limit)));
 }
 
-/** How many suspects may be held at once if a run with so many crashes is one of them. */
-function placesFor(crashes: number, limit: number): number {
+/** Returns how many suspects a runner may hold if a run with that many crashes is one of them. */
+function mostBeside(crashes: number, limit: number): number {
   if (crashes >= Math.max(1, limit - 2)) return 1;
-  return crashes >= Math.max(1, limit - 3) ? TOGETHER : Infinity;
+  return crashes >= Math.max(1, limit - 3) ? MOST_SUSPECTS : Infinity;
 }

@@ -5,12 +5,12 @@ const DEEPEST_CAUSE = 5;
 const LONGEST_MESSAGE = 8_192;
 const LONGEST_STACK = 16_384;
 
-/** What to store of something that was thrown, whatever it is. Never throws. */
+/** Converts a thrown value of any type to the record that is stored. Never throws. */
 export function toErrorRecord(thrown: unknown): ErrorRecord {
   return describe(thrown, 1);
 }
 
-/** What a stored error says, as an error to throw: the class is lost, its name and code are kept. */
+/** Converts a stored record to an error to throw. Its name and code are kept; its class is not. */
 export function fromErrorRecord(record: ErrorRecord): Error {
   const cause = record.cause && fromErrorRecord(record.cause);
   const error = record.code === undefined
@@ -42,8 +42,8 @@ function describe(thrown: unknown, depth: number): ErrorRecord {
     if (typeof thrown === "object" && thrown !== null) return describeObject(thrown);
     return { name: "Error", message: `${String(thrown)} was thrown` };
   } catch {
-    // A getter or proxy that throws in its turn.
-    return { name: "Error", message: "something that cannot be described was thrown" };
+    // A getter or proxy threw.
+    return { name: "Error", message: "a value that cannot be converted to text was thrown" };
   }
 }
 

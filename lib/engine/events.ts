@@ -1,16 +1,16 @@
 import type { ErrorRecord } from "../errors.ts";
 
-/** Something that happened to a run: what `onEvent` and `handle.events()` tell. */
+/** An event of a run, as `onEvent` receives and `handle.events()` yields it. */
 export type RunEvent = RunLevelEvent | TaskLevelEvent;
 
-/** Something that happened to a run as a whole. */
+/** An event that concerns a run as a whole. */
 export type RunLevelEvent =
   & {
-    /** The run. */
+    /** Id of the run. */
     readonly runId: string;
-    /** Its workflow. */
+    /** Name of its workflow. */
     readonly workflow: string;
-    /** When, in milliseconds since the epoch. */
+    /** Time of the event, in milliseconds since the epoch. */
     readonly at: number;
   }
   & (
@@ -24,18 +24,18 @@ export type RunLevelEvent =
     | { readonly type: "run.leaseLost" }
   );
 
-/** Something that happened to a task of a run. */
+/** An event that concerns a task of a run. */
 export type TaskLevelEvent =
   & {
-    /** The run. */
+    /** Id of the run. */
     readonly runId: string;
-    /** Its workflow. */
+    /** Name of its workflow. */
     readonly workflow: string;
-    /** The task. */
+    /** Id of the task. */
     readonly taskId: string;
-    /** Its latest attempt, counted from 1; 0 if none began. */
+    /** Number of its latest attempt, counted from 1; 0 if none has started. */
     readonly attempt: number;
-    /** When, in milliseconds since the epoch. */
+    /** Time of the event, in milliseconds since the epoch. */
     readonly at: number;
   }
   & (
@@ -48,12 +48,12 @@ export type TaskLevelEvent =
     | { readonly type: "task.skipped"; readonly reason: string }
   );
 
-/** What `ctx.progress` said. */
+/** Progress of a body, as passed to `ctx.progress`. */
 export interface Progress {
-  /** How much is done. */
+  /** Amount of work that is done. */
   readonly done: number;
-  /** Of how much. */
+  /** Total amount of work, in the same unit. */
   readonly total?: number;
-  /** What it is at. */
+  /** Description of the current work. */
   readonly message?: string;
 }

@@ -4,41 +4,44 @@ import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow, Store } from "../store/port.ts";
 
-/** One reason why a run is not further. */
+/** One reason why a run does not progress, or how it ended. */
 export interface Reason {
-  /** What kind of thing it waits for. */
+  /**
+   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, a `limit` of a runner or a live `runner`, is
+   * `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
+   */
   readonly kind: "ended" | "task" | "timer" | "limit" | "paused" | "cancelling" | "version" | "runner";
-  /** In words. */
+  /** The reason as a clause in English. */
   readonly message: string;
-  /** The task concerned. */
+  /** The task that the reason is about. */
   readonly taskId?: string;
-  /** When it goes on by itself, in milliseconds since the epoch. */
+  /** When the run or task continues by itself, in milliseconds since the epoch. */
   readonly dueAt?: number;
 }
 
-/** Why a run is not moving, or what it is at. */
+/** Why a run does not progress, what it is executing, or how it ended. */
 export interface Explanation {
-  /** The run. */
+  /** Id of the run. */
   readonly runId: string;
-  /** Where it is. */
+  /** State of the run. */
   readonly state: RunState;
-  /** Every reason, the decisive one first. */
+  /** All reasons, the decisive one first. */
   readonly reasons: readonly Reason[];
-  /** The reasons as one sentence. */
+  /** The messages of all reasons, joined by `"; "`. */
   readonly summary: string;
 }
 
 /**
- * Says why a run is not further.
+ * Explains what a run is waiting for, or how it ended.
  *
- * @throws {RunNotFoundError} If there is no such run.
+ * @throws {RunNotFoundError} If the run does not exist.
  */
 export async function explain(context: ClientContext, runId: string): Promise<Explanation> {
   const row = await context.reader.row(runId);
   return await explainRow(context, row, isOver(row.state) ? [] : await context.reader.tasks(row));
 }
 
-/** The same for a run whose row and tasks have been read. */
+/** Explains a run whose row and tasks have been read already. */
 export async function explainRow(
   { store, runner }: ClientContext,
   row: ListedRun,
@@ -50,12 +53,12 @@ export async function explainRow(
   return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
 }
 
-/** What an explanation looks at in a task. */
+/** The fields of a task that an explanation needs. */
 export type OpenTask = Pick<TaskInfo, "id" | "after" | "state" | "attempts" | "dueAt" | "reason" | "error">;
 
 function endReason(row: ListedRun): Reason {
   const why = row.error?.message ?? row.reason;
-  return { kind: "ended", message: `it has ended: ${row.state}${why === undefined ? "" : ` (${why})`}` };
+  return { kind: "ended", message: `the run ended as ${row.state}${why === undefined ? "" : ` (${why})`}` };
 }
 
 async function openReasons(
@@ -68,22 +71,22 @@ async function openReasons(
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const reasons: Reason[] = [];
   if (row.cancelling) {
-    reasons.push({ kind: "cancelling", message: "it is being cancelled: its bodies have 5 s to settle" });
+    reasons.push({ kind: "cancelling", message: "the run is being cancelled: its bodies have 5 s to settle" });
   }
   if (row.state === "paused") {
     const why = row.reason === undefined ? "" : ` (${row.reason})`;
-    reasons.push({ kind: "paused", message: `it is paused${why}: resume() lets it go on` });
+    reasons.push({ kind: "paused", message: `the run is paused${why}: call resume() to continue it` });
   }
   if (row.strandedBy !== undefined) {
     const message =
-      `version ${row.strandedBy} of its workflow cannot go on with it (${row.reason ?? "other tasks"}): ` +
-      `it needs a runner of version ${row.version}`;
+      `version ${row.strandedBy} of the workflow cannot continue the run (${row.reason ?? "its tasks differ"}): ` +
+      `a runner with version ${row.version} is needed`;
     reasons.push({ kind: "version", message });
   }
   if (row.owner === undefined && row.state !== "paused") reasons.push(...unownedReasons(row, runners, now));
   if (row.owner !== undefined && !runners.some(({ id }) => id === row.owner)) {
-    const next = runners.length === 0 ? "and no other is alive" : "and another takes it over";
-    reasons.push({ kind: "runner", message: `the runner that had it is not alive, ${next}` });
+    const next = runners.length === 0 ? "and no other runner is alive" : "and another runner will take it over";
+    reasons.push({ kind: "runner", message: `the runner that owns the run is not alive, ${next}` });
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
   return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued }))];
@@ -96,20 +99,20 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
     )
   );
   const timers: Reason[] = row.dueAt !== undefined && row.dueAt > now
-    ? [{ kind: "timer", message: `it is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
+    ? [{ kind: "timer", message: `the run is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
     : [];
   if (row.strandedBy !== undefined) return timers;
-  // Told before it is due, too: nobody will take it then unless somebody does something.
-  if (able.length === 0) return [...timers, whyNobody(row, runners)];
+  // Reported before the run is due, too: no runner will claim it then unless an operator acts.
+  if (able.length === 0) return [...timers, whyNotClaimed(row, runners)];
   if (timers.length > 0) return timers;
-  return [{ kind: "limit", message: "it is due, and the runners that could take it have no room yet" }];
+  return [{ kind: "limit", message: "the run is due, and the runners that can execute it have no free capacity" }];
 }
 
-function whyNobody(row: ListedRun, runners: readonly RunnerRow[]): Reason {
+function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {
   if (runners.length === 0) return { kind: "runner", message: "no runner is alive" };
   const known = runners.some((runner) => runner.served.some(({ workflow }) => workflow === row.workflow));
-  if (!known) return { kind: "runner", message: `no runner that is alive has workflow "${row.workflow}"` };
-  return { kind: "version", message: `no runner that is alive has version ${row.version} of its workflow` };
+  if (!known) return { kind: "runner", message: `no live runner has workflow "${row.workflow}"` };
+  return { kind: "version", message: `no live runner has version ${row.version} of its workflow` };
 }
 
 function taskReasons(
@@ -127,14 +130,14 @@ function taskReasons(
     case "waiting": {
       const dueAt = task.dueAt ?? now;
       const why = task.reason?.startsWith("deferred")
-        ? "asked to be called again"
+        ? "was deferred and runs again"
         : `failed (${task.error?.message ?? "unknown"}) and is retried`;
       return [{ kind: "timer", taskId, dueAt, message: `task "${taskId}" ${why} ${inWords(dueAt - now)}` }];
     }
     case "pending": {
       const missing = task.after.filter((id) => open.has(id));
       if (missing.length === 0 && isQueued(taskId)) {
-        const message = `task "${taskId}" waits for one of the places for bodies that this runner has (concurrency)`;
+        const message = `task "${taskId}" waits for a free slot of this runner (concurrency)`;
         return [{ kind: "limit", taskId, message }];
       }
       if (missing.length === 0) return [{ kind: "task", taskId, message: `task "${taskId}" is about to start` }];

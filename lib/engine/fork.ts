@@ -8,7 +8,7 @@ import { isOfTask } from "./journal_rows.ts";
 import type { Plan } from "./plan.ts";
 import { encodeInput, type RunToInsert } from "./start_options.ts";
 
-/** What a fork changes. */
+/** Differences between a fork and the run it was forked from. */
 interface Changes {
   readonly from?: string;
   readonly input?: unknown;
@@ -16,8 +16,14 @@ interface Changes {
 }
 
 /**
- * Inserts a run that begins with results of another; answers its id. Its workflow is the one registered here, so a fork
- * is also the way to carry a run over to a new version.
+ * Inserts a run that reuses results of another and returns its id. The run executes the workflow as it is registered
+ * here, so a fork also moves a run to a new version.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {UnknownWorkflowError} If its workflow is not registered here.
+ * @throws {UnknownTaskError} If `from` or `outputs` name a task that the workflow does not have.
+ * @throws {ValidationError} If the schema of the workflow rejects the input.
+ * @throws {PayloadError} If the input or an output cannot be stored.
  */
 export async function forkRun(context: ClientContext, id: string, changes: Changes): Promise<string> {
   const action = `fork run "${id}"`;
@@ -31,7 +37,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     ? await encodeInput(plan, changes.input, `Cannot ${action}`, context.maxPayloadBytes)
     : row.input;
   const journal = [...replaced].map(([task, output]) =>
-    result(task, encodeJson(output, `outputs.${task}`, context.maxPayloadBytes), context.store.now())
+    givenResult(task, encodeJson(output, `outputs.${task}`, context.maxPayloadBytes), context.store.now())
   );
   const isAllNew = "input" in changes && changes.from === undefined;
   if (!isAllNew) journal.push(...await keptOf(context, row.seq, plan, replaced, changes.from));
@@ -55,7 +61,10 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
   return run.id;
 }
 
-/** The results to keep: of what completed (or was skipped by its own condition) and follows nothing that runs again. */
+/**
+ * Returns the journal rows to reuse: those of tasks that completed, or were skipped by their own condition, and do not
+ * descend from a task that runs again.
+ */
 async function keptOf(
   context: ClientContext,
   seq: number,
@@ -75,11 +84,11 @@ async function keptOf(
 
 function isKept(record: JournalRecord): boolean {
   const { state } = record;
-  // What was skipped because of a failure follows a task that runs again, and so does itself.
+  // A task that was skipped because of a failure descends from a task that runs again, so it is dropped as stale.
   return isOfTask(record) && (state === "completed" || state === "skipped");
 }
 
-function result(task: string, output: string | undefined, now: number): JournalRecord {
+function givenResult(task: string, output: string | undefined, now: number): JournalRecord {
   return {
     task,
     item: -1,
@@ -88,7 +97,7 @@ function result(task: string, output: string | undefined, now: number): JournalR
     attempts: 0,
     output,
     failures: [],
-    reason: "given to the fork",
+    reason: "output given to fork()",
     startedAt: undefined,
     endedAt: now,
     dueAt: undefined,

@@ -1,4 +1,4 @@
-import { newChecks } from "../definition/checks.ts";
+import { newChecks, shown } from "../definition/checks.ts";
 import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
 import type { Order } from "../store/port.ts";
@@ -14,76 +14,83 @@ import { runEvents } from "./run_events.ts";
 
 /** Options of `fork`. */
 export interface ForkOptions<W extends AnyWorkflow> {
-  /** The first task to run again, with all that follows it. @default {undefined} whatever has not completed */
+  /**
+   * The first task to run again, together with its descendants.
+   * @default {undefined} run the tasks that have not completed, and their descendants
+   */
   readonly from?: W["~types"]["steps"]["id"];
-  /** Another input; without `from`, every task then runs again. @default {undefined} the same */
+  /** A new input; without `from`, every task runs again. @default {undefined} the input of this run */
   readonly input?: InputOf<W>;
-  /** Outputs to take instead of running their tasks; what depends on them runs again. */
+  /** Outputs by task id, used instead of running these tasks; their descendants run again. @default {{}} */
   readonly outputs?: Partial<OutputsOf<W>>;
 }
 
-/** A run, from whichever process it is looked at. Where there is no such run, every method throws `RunNotFoundError`. */
+/** A run, seen from any process. Every method throws a `RunNotFoundError` if the run does not exist. */
 export interface RunHandle<W extends AnyWorkflow> {
-  /** The run's id. */
+  /** Id of the run. */
   readonly id: string;
-  /** Where it is. */
+  /** Reads the state of the run. */
   status(): Promise<RunInfo>;
   /**
-   * Waits for its result.
+   * Waits until the run ends and returns its result.
    *
-   * @throws {RunFailedError} If it failed.
-   * @throws {RunCancelledError} If it was cancelled.
-   * @throws {ShutdownError} If the runner or client is stopped before it has ended.
+   * @throws {RunFailedError} If the run failed.
+   * @throws {RunCancelledError} If the run was cancelled.
+   * @throws {ShutdownError} If the runner or client is stopped before the run has ended.
    */
   result(): Promise<ResultOf<W>>;
   /**
-   * Waits for its end, however it ends.
+   * Waits until the run ends and returns how it ended.
    *
-   * @throws {ShutdownError} If the runner or client is stopped before it has ended.
+   * @throws {ShutdownError} If the runner or client is stopped before the run has ended.
    */
   outcome(): Promise<RunOutcome<W>>;
   /**
-   * Ends it: what has not started never will, what runs is aborted. Resolves when the order is durable; the run is
-   * `cancelled` once its bodies have settled, after 5 s at the latest.
+   * Cancels the run: pending tasks never start, running bodies are aborted. Resolves when the request is durable; the
+   * run becomes `cancelled` when its bodies have settled, or after 5 s.
    *
-   * @throws {RunStateError} If it has ended.
+   * @throws {RunStateError} If the run has ended.
+   * @throws {TypeError} If `reason` is not a string.
    */
   cancel(reason?: string): Promise<void>;
   /**
-   * Lets running bodies finish and starts nothing new until `resume()`; retries and timers wait too.
+   * Pauses the run: running bodies finish, and no task, retry or timer starts until `resume()`.
    *
-   * @throws {RunStateError} If it has ended.
+   * @throws {RunStateError} If the run has ended.
+   * @throws {TypeError} If `reason` is not a string.
    */
   pause(reason?: string): Promise<void>;
   /**
-   * Lets a paused run go on; one that is not paused goes on as it is.
+   * Resumes a paused run; has no effect on a run that is not paused.
    *
-   * @throws {RunStateError} If it has ended.
+   * @throws {RunStateError} If the run has ended.
    */
   resume(): Promise<void>;
-  /** Its tasks, in the order of their definition. */
+  /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
   /**
-   * What has happened to it and will, until it ends or the runner or client is stopped. Read from the store: the same in
-   * every process, and what happened between two looks is told afterwards, of several attempts the latest.
+   * Yields past and future events of the run, until the run ends or the runner or client is stopped. Events are derived
+   * from the rows of the run, so every process sees the same ones; of several attempts between two reads only the latest
+   * is reported.
    */
   events(): AsyncIterable<RunEvent>;
   /**
-   * Sets a failed run going again: what failed, what was never run, and what follows those. Results of other tasks are
-   * kept.
+   * Retries a failed run: its failed tasks, the tasks that never ran, and their descendants run again. Results of other
+   * tasks are kept.
    *
-   * @throws {RunStateError} If it has not failed.
+   * @throws {RunStateError} If the run is not in state `failed`.
    */
   retry(): Promise<void>;
   /**
-   * Starts a new run that begins with results of this one: with those of the tasks that completed and follow none that
-   * runs again. It is a run of the workflow as it is registered here, which may be a newer version. This one stays as it
-   * is.
+   * Starts a new run that reuses results of this one: those of completed tasks that do not descend from a task that runs
+   * again. The new run executes the workflow as it is registered here, which may be a newer version. This run does not
+   * change.
    *
    * @throws {UnknownTaskError} If `from` or `outputs` name a task that the workflow does not have.
-   * @throws {UnknownWorkflowError} If its workflow is not registered here.
-   * @throws {ValidationError} If the schema refuses the input.
-   * @throws {PayloadError} If the input or an output cannot be stored.
+   * @throws {UnknownWorkflowError} If the workflow is not registered here.
+   * @throws {ValidationError} If the schema of the workflow rejects the input.
+   * @throws {PayloadError} If the input or an output cannot be stored as JSON or is too large.
+   * @throws {TypeError} If an option is invalid.
    *
    * @example
    * ```ts
@@ -107,7 +114,7 @@ export interface RunHandle<W extends AnyWorkflow> {
   fork(options?: ForkOptions<W>): Promise<RunHandle<W>>;
 }
 
-/** A handle on a run. */
+/** Creates a handle on a run. */
 export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: string): RunHandle<W> {
   return {
     id,
@@ -118,7 +125,7 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
     pause: async (reason) => await order(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => order(context, id, { kind: "resume" }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
-    events: () => runEvents(id, context.reader, context.watcher, context.clock),
+    events: () => runEvents(id, context),
     retry: () => retryRun(context, id),
     async fork(options = {}) {
       const checks = newChecks();
@@ -126,7 +133,7 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
       checks.text(from, "from");
       const given = outputs === undefined ? {} : checks.record(outputs, "outputs");
       if (typeof from === "string" && Object.hasOwn(given, from)) {
-        checks.report(`task "${from}" cannot both run again and be given an output`);
+        checks.report(`task "${from}" is named by both from and outputs; name it in one of them`);
       }
       refuse(`fork run "${id}"`, checks);
       return runHandle<W>(context, await forkRun(context, id, options));
@@ -134,33 +141,33 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
   };
 }
 
-/** Waits for the end of a run. */
+/** Waits until a run ends, then returns its end. */
 export async function endOf(context: ClientContext, id: string): Promise<RunEnd> {
-  // Listen first and look then: an end in between would be missed the other way round.
-  const news = context.watcher.waitForEnd(id);
-  // Nobody awaits it where the row answers, or cannot be read.
-  news.catch(() => {});
+  // Registered before the row is read: the other way round an end in between would be missed.
+  const watched = context.watcher.waitForEnd(id);
+  // Not awaited below if the row has an end already, or cannot be read.
+  watched.catch(() => {});
   const row = await context.store.run(id);
   if (row === undefined || isOver(row.state)) {
-    // Not only for us: others may wait for the same run.
+    // Other callers may wait for the same run.
     context.watcher.reportStoredEnd(id);
     if (row === undefined) throw new RunNotFoundError(id);
     return await context.reader.end(row);
   }
-  return await news ?? await context.reader.end(await context.reader.row(id));
+  return await watched ?? await context.reader.end(await context.reader.row(id));
 }
 
 async function order(context: ClientContext, id: string, order: Order): Promise<void> {
   const verdict = await context.store.order(id, order);
-  const obeyed = context.applyChanges();
+  const applied = context.applyChanges();
   if (verdict.kind === "unknown") throw new RunNotFoundError(id);
   if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
   if (isOver(verdict.state)) context.watcher.reportStoredEnd(id);
-  // Who has paused a run that is executed here must not see another of its tasks begin.
-  await obeyed;
+  // After pause() has returned, no further task of a run that is executed here may start.
+  await applied;
 }
 
 function reasonText(action: string, reason: unknown): string | undefined {
   if (reason === undefined || typeof reason === "string") return reason;
-  throw new TypeError(`Cannot ${action} a run: its reason must be a string`);
+  throw new TypeError(`Cannot ${action} a run: the reason must be a string, not ${shown(reason)}`);
 }

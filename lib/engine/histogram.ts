@@ -1,22 +1,22 @@
-/** How many of some values were how large, in the form that Prometheus reads. */
+/** The distribution of observed values, as cumulative buckets in the sense of Prometheus. */
 export interface Histogram {
-  /** For each bound, the last of which is infinite, how many values were not above it. */
+  /** For each upper bound `le`, the last of which is infinite, the number of values that do not exceed it. */
   readonly buckets: readonly { readonly le: number; readonly count: number }[];
-  /** How many values there were. */
+  /** Number of values. */
   readonly count: number;
-  /** What they come to. */
+  /** Sum of all values. */
   readonly sum: number;
 }
 
-/** Counts values between bounds. */
+/** Collects values for a histogram. */
 export interface Observations {
-  /** Takes in a value. */
+  /** Adds a value. */
   observe(value: number): void;
-  /** What there was so far. */
+  /** Returns a copy of the counts so far. */
   histogram(): Histogram;
 }
 
-/** Observations between `bounds`, which rise. */
+/** Creates a collector with upper bounds in ascending order. */
 export function createObservations(bounds: readonly number[]): Observations {
   const counts = new Float64Array(bounds.length + 1);
   let sum = 0;

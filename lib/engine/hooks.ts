@@ -5,7 +5,7 @@ import { nodeOf } from "./attempt.ts";
 import type { Attempt } from "./live_run.ts";
 import { NO_ITEM } from "./run_state.ts";
 
-/** Calls `onSuccess` or `onFailure` of a task whose end is durable. What a hook throws is logged and changes nothing. */
+/** Calls `onSuccess` or `onFailure` of a task whose end is durable. An error of a hook is logged and has no other effect. */
 export function callHooks(attempt: Attempt, logger: Logger): void {
   const { onSuccess, onFailure } = nodeOf(attempt).task;
   if (attempt.unit.item === NO_ITEM && (onSuccess !== undefined || onFailure !== undefined)) call(attempt, logger);
@@ -20,19 +20,19 @@ function call(attempt: Attempt, logger: Logger): void {
     if (state === "completed") watch(onSuccess?.({ output: decodeJson(unit.output), ctx }));
     if (state === "failed") watch(onFailure?.({ error: unit.thrown, ctx }));
   } catch (thrown) {
-    complain(thrown);
+    logError(thrown);
   }
 
-  function watch(answer: unknown): void {
-    if (answer instanceof Promise) (run.hooks ??= []).push(answer.catch(complain));
+  function watch(returned: unknown): void {
+    if (returned instanceof Promise) (run.hooks ??= []).push(returned.catch(logError));
   }
 
-  function complain(thrown: unknown): void {
+  function logError(thrown: unknown): void {
     logger.warn(`A hook of task "${id}" threw`, { runId: run.id, error: String(thrown) });
   }
 }
 
-/** Resolves when all hooks have returned; one that takes longer than `patienceMs` is not waited for. */
+/** Resolves when all hooks have returned, or after `patienceMs` milliseconds. */
 export function hooksReturned(hooks: readonly Promise<unknown>[], clock: Clock, patienceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.after(patienceMs, resolve);

@@ -5,40 +5,40 @@ import type { Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
 import { type RunInfo, runInfo } from "./run_reader.ts";
 
-/** Which runs to list. */
+/** Filter and page of a list of runs. A run must match all filters. */
 export interface ListOptions {
-  /** Of this workflow. */
+  /** Name of the workflow. */
   readonly workflow?: string;
-  /** In this state, or in one of these. */
+  /** A state, or several of which the run has one. */
   readonly state?: RunState | readonly RunState[];
-  /** With all of these tags. */
+  /** Tags, all of which the run has. */
   readonly tags?: readonly string[];
-  /** Inserted at this time or later. */
+  /** The run was inserted at this time or later (a number is milliseconds since the epoch). */
   readonly since?: Date | number;
-  /** Inserted before this time. */
+  /** The run was inserted before this time (a number is milliseconds since the epoch). */
   readonly until?: Date | number;
-  /** At most so many, up to 1,000. @default {50} */
+  /** Runs per page, from 1 to 1,000. @default {50} */
   readonly limit?: number;
-  /** What the page before answered. */
+  /** `cursor` of the previous page. @default {undefined} the first page */
   readonly cursor?: string;
 }
 
 /** A page of runs, newest first. */
 export interface RunPage {
-  /** The runs. */
+  /** Runs of the page. */
   readonly runs: readonly RunInfo[];
-  /** For the next page; `undefined` on the last. */
+  /** Cursor of the next page; `undefined` on the last page. */
   readonly cursor: string | undefined;
 }
 
 /**
- * Lists runs, newest first, by keyset: a page stays as fast as the first, and no run is listed twice.
+ * Lists runs, newest first. Pages follow a keyset: each costs the same as the first, and no run is listed twice.
  *
- * @throws {TypeError} If an option is wrong.
+ * @throws {TypeError} If an option is invalid.
  */
 export async function listRuns(store: Store, options: ListOptions = {}): Promise<RunPage> {
   const query = checkQuery(options);
-  // One more than asked for, to see whether there is a next page.
+  // One more than the limit, to know whether there is a next page.
   const rows = await store.list({ ...query, limit: query.limit + 1 });
   const page = rows.slice(0, query.limit);
   return {
@@ -99,6 +99,6 @@ function checkTime(value: unknown, name: string, checks: Checks): number | undef
 function checkCursor(value: unknown, checks: Checks): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" && /^\d{1,16}$/.test(value)) return Number(value);
-  checks.report(`cursor must be what list() answered, not ${shown(value)}`);
+  checks.report(`cursor must be the cursor of a page that list() returned, not ${shown(value)}`);
   return undefined;
 }

@@ -1,80 +1,80 @@
 import type { Histogram } from "./histogram.ts";
 
-/** What a runner has counted since it was opened. */
+/** Counters and histograms of a runner since it was opened. */
 export interface Metrics {
-  /** When that was, in milliseconds since the epoch. */
+  /** When the runner was opened, in milliseconds since the epoch. */
   readonly since: number;
-  /** By workflow, in the order in which the runner was given them. */
+  /** Metrics by workflow, in the order of the `workflows` option. */
   readonly workflows: readonly WorkflowMetrics[];
-  /** Commits that wrote results, ends or new runs. */
+  /** Metrics of commits that wrote results, ends or new runs. */
   readonly commits: CommitMetrics;
-  /** How often the runner was taken for dead, and went on as a new one. */
+  /** How often the lease expired and the runner registered again under a new id. */
   readonly leaseLosses: number;
 }
 
-/** What became of the runs of a workflow in this runner. */
+/** Metrics of the runs of a workflow in this runner. */
 export interface WorkflowMetrics {
-  /** Its name; `undefined` for all workflows beyond the limit, together. */
+  /** Name of the workflow; `undefined` for the sum of all workflows beyond the limit. */
   readonly workflow: string | undefined;
-  /** Its runs. */
+  /** Its runs, and their durations. */
   readonly runs: RunCounters & {
-    /** From when a runner first took a run to its end, for those that ended here. */
+    /** Time from first claim to end, in seconds, of runs that ended here. */
     readonly seconds: Histogram;
   };
-  /** Its tasks, in the order of their definition. */
+  /** Metrics by task, in the order of their definition. */
   readonly tasks: readonly TaskMetrics[];
 }
 
-/** Counts of runs. */
+/** Counters of runs. */
 export interface RunCounters {
-  /** Taken for the first time. */
+  /** Runs claimed for the first time. */
   readonly started: number;
-  /** Taken once more, after a wait, a pause, or another runner. */
+  /** Runs claimed again: after a wait or a pause, or from another runner. */
   readonly resumed: number;
-  /** Ended so. */
+  /** Runs that ended as `completed`. */
   readonly completed: number;
-  /** Ended so, those included that took too many runners with them. */
+  /** Runs that ended as `failed`, including those given up because too many runners died while they owned them. */
   readonly failed: number;
-  /** Ended so. */
+  /** Runs that ended as `cancelled`. */
   readonly cancelled: number;
-  /** Let go of until they are due. */
+  /** Runs released until they are due. */
   readonly waited: number;
-  /** Let go of because they are paused, or the runner stops. */
+  /** Runs released because they are paused, or the runner stops. */
   readonly handedBack: number;
-  /** Lost to another runner. */
+  /** Runs lost to another runner. */
   readonly leaseLost: number;
-  /** Taken from dead runners, for whoever has room. */
+  /** Runs taken from dead runners and made claimable. */
   readonly recovered: number;
-  /** Found not to fit the version that this runner has. */
+  /** Runs parked because the version of this runner cannot continue them. */
   readonly stranded: number;
 }
 
-/** What became of a task in this runner. */
+/** Metrics of a task in this runner. */
 export interface TaskMetrics {
-  /** Its id; `undefined` for all tasks beyond the limit, together. */
+  /** Id of the task; `undefined` for the sum of all tasks beyond the limit. */
   readonly task: string | undefined;
-  /** Attempts begun. */
+  /** Attempts started. */
   readonly attempts: number;
-  /** Ended so. */
+  /** Tasks that ended as `completed`. */
   readonly completed: number;
-  /** Ended so, for good. */
+  /** Tasks that ended as `failed`. */
   readonly failed: number;
-  /** Ended so, without a body. */
+  /** Tasks that ended as `skipped`, without calling a body. */
   readonly skipped: number;
-  /** Failed attempts that are followed by another. */
+  /** Failed attempts that are followed by another attempt. */
   readonly retries: number;
-  /** Attempts that asked to be called later. */
+  /** Attempts that threw a `DeferError`. */
   readonly deferred: number;
-  /** How long attempts took that completed or failed. */
+  /** Duration, in seconds, of attempts that completed or failed. */
   readonly seconds: Histogram;
 }
 
-/** What a runner has committed. */
+/** Metrics of the commits of a runner. */
 export interface CommitMetrics {
-  /** Rows of a commit: new runs, results, and moves of runs. */
+  /** Rows per commit: new runs, results, and changes of runs. */
   readonly rows: Histogram;
-  /** How long a commit took. */
+  /** Duration of a commit, in seconds. */
   readonly seconds: Histogram;
-  /** Commits that no retry mended. */
+  /** Commits that failed with an error that is not retried. */
   readonly failed: number;
 }

@@ -14,43 +14,46 @@ import type { RunEnd } from "./run_end.ts";
 /** How a run ended. */
 export type RunOutcome<W extends AnyWorkflow> =
   | {
-    /** It has its result. */
+    /** The run completed and has a result. */
     readonly status: "completed";
-    /** The run. */
+    /** Id of the run. */
     readonly runId: string;
-    /** The output of the task that `returns` names, or all outputs by id. */
+    /** Output of the task that `returns` names; without `returns` all outputs by task id. */
     readonly result: ResultOf<W>;
-    /** Outputs of the tasks that completed. */
+    /** Outputs of completed tasks, by task id. */
     readonly outputs: Partial<OutputsOf<W>>;
   }
   | {
-    /** A task failed and nobody handled it, or the result is missing, or the run itself was given up. */
+    /**
+     * A failure was not handled, the result is missing because of a failure, the run timed out, or too many runners died
+     * while they owned it.
+     */
     readonly status: "failed";
-    /** The run. */
+    /** Id of the run. */
     readonly runId: string;
-    /** What decided it: the last error of the first such task, a `RunTimeoutError` or a `RecoveryLimitError`. */
+    /** The decisive error: the last error of the first such task, a `RunTimeoutError` or a `RecoveryLimitError`. */
     readonly error: Error;
-    /** The failed attempts of every failed task; of more than ten of one task the first and the nine latest. */
+    /** Failed attempts of all failed tasks; of more than ten of one task the first and the nine latest. */
     readonly failures: readonly Failure[];
-    /** Outputs of the tasks that completed. */
+    /** Outputs of completed tasks, by task id. */
     readonly outputs: Partial<OutputsOf<W>>;
   }
   | {
-    /** It was cancelled. */
+    /** The run was cancelled. */
     readonly status: "cancelled";
-    /** The run. */
+    /** Id of the run. */
     readonly runId: string;
-    /** What the canceller said. */
+    /** The argument of `cancel`. */
     readonly reason: string | undefined;
-    /** Outputs of the tasks that completed. */
+    /** Outputs of completed tasks, by task id. */
     readonly outputs: Partial<OutputsOf<W>>;
   };
 
-/** An end in the words of the caller, its payloads read. */
+/** Converts the end of a run to an outcome, with decoded payloads. */
 export function outcomeOf<W extends AnyWorkflow>(end: RunEnd): RunOutcome<W> {
   const { runId } = end;
   const all = outputsOf(end);
-  // What the compiler was told of the outputs was checked when they were made.
+  // The types of the outputs were checked by the compiler where the bodies were defined.
   const outputs = all as Partial<OutputsOf<W>>;
   switch (end.state) {
     case "completed": {
@@ -65,10 +68,10 @@ export function outcomeOf<W extends AnyWorkflow>(end: RunEnd): RunOutcome<W> {
 }
 
 /**
- * The result of a run that completed.
+ * Returns the result of a completed run.
  *
- * @throws {RunFailedError} If it failed.
- * @throws {RunCancelledError} If it was cancelled.
+ * @throws {RunFailedError} If the run failed.
+ * @throws {RunCancelledError} If the run was cancelled.
  */
 export function resultOf<W extends AnyWorkflow>(end: RunEnd): ResultOf<W> {
   const outcome = outcomeOf<W>(end);
@@ -82,7 +85,7 @@ export function resultOf<W extends AnyWorkflow>(end: RunEnd): ResultOf<W> {
   }
 }
 
-/** The error of a failed run, with its class where it is one of ours. */
+/** Returns the error of a failed run: of its class if Sluice decided the failure, or else as it was recorded. */
 function errorOf(end: RunEnd): Error {
   const record: ErrorRecord = end.error ?? { name: "Error", message: "the run failed" };
   if (record.code === "run_timeout") return new RunTimeoutError(end.runId, end.timeoutMs ?? 0);

@@ -1,14 +1,14 @@
 import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 
-/** What follows a failed attempt. */
+/** What follows a failed attempt: the end of the task, another attempt, or the same attempt later. */
 export type RetryDecision =
   | { readonly kind: "fail" }
   | { readonly kind: "retry"; readonly delayMs: number }
   | { readonly kind: "defer"; readonly delayMs: number };
 
-// Told by their codes and not by their classes: a program may hold two copies of this library.
-const FINAL: ReadonlySet<string> = new Set([
+// Recognised by code and not by class: a program may contain two copies of this library.
+const NOT_RETRIED: ReadonlySet<string> = new Set([
   "non_retryable",
   "unstorable_payload",
   "payload_too_large",
@@ -16,7 +16,7 @@ const FINAL: ReadonlySet<string> = new Set([
   "transaction_ended",
 ]);
 
-/** Decides what follows an attempt (counted from 1) that threw. */
+/** Decides what follows an attempt (counted from 1) that threw. `random` returns a number in [0, 1), for jitter. */
 export function decideRetry(
   rule: RetryRule,
   attempt: number,
@@ -26,7 +26,7 @@ export function decideRetry(
 ): RetryDecision {
   const { code, delayMs } = marksOf(thrown);
   if (code === "deferred" && delayMs !== undefined) return { kind: "defer", delayMs };
-  if (attempt >= rule.attempts || (code !== undefined && FINAL.has(code))) return { kind: "fail" };
+  if (attempt >= rule.attempts || (code !== undefined && NOT_RETRIED.has(code))) return { kind: "fail" };
   if (code === "retry_after" && delayMs !== undefined) return { kind: "retry", delayMs };
   if (!isWorthRetrying(rule, thrown, logger)) return { kind: "fail" };
   return { kind: "retry", delayMs: retryDelayMs(rule, attempt, random()) };
@@ -36,7 +36,7 @@ function isWorthRetrying(rule: RetryRule, thrown: unknown, logger: Logger): bool
   try {
     return rule.retryIf === undefined || Boolean(rule.retryIf(thrown));
   } catch (error) {
-    logger.warn("A retryIf threw, so its task is not retried", { error: String(error) });
+    logger.warn("retryIf threw; its task is not retried", { error: String(error) });
     return false;
   }
 }
@@ -49,7 +49,7 @@ function marksOf(thrown: unknown): { readonly code: string | undefined; readonly
       delayMs: typeof delayMs === "number" ? delayMs : undefined,
     };
   } catch {
-    // `null`, `undefined`, or a getter that throws.
+    // The value is `null` or `undefined`, or one of its getters threw.
     return { code: undefined, delayMs: undefined };
   }
 }

@@ -3,9 +3,10 @@ import { descendantsOf } from "../definition/graph.ts";
 import type { ClientContext } from "./client_context.ts";
 
 /**
- * Sets a failed run going again.
+ * Makes a failed run pending again. Its failed tasks run again, and results of their descendants are deleted.
  *
- * @throws {RunStateError} If it has not failed.
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {RunStateError} If the run is not in state `failed`.
  */
 export async function retryRun(context: ClientContext, id: string): Promise<void> {
   const row = await context.reader.row(id);

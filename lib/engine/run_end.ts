@@ -4,35 +4,35 @@ import type { NewRecord } from "../definition/records.ts";
 import type { LiveRun } from "./live_run.ts";
 import { unhandledFailure } from "./run_result.ts";
 
-/** How a run ended, with payloads as they are stored. */
+/** The end of a run, with payloads as JSON text. */
 export interface RunEnd {
-  /** The run. */
+  /** Id of the run. */
   readonly runId: string;
-  /** Its workflow's name. */
+  /** Name of its workflow. */
   readonly workflow: string;
-  /** What it ended as. */
+  /** Terminal state of the run. */
   readonly state: "completed" | "failed" | "cancelled";
-  /** What decided that it failed. */
+  /** Decisive error of a failed run. */
   readonly error: ErrorRecord | undefined;
-  /** Why it was cancelled. */
+  /** Reason of a cancelled run. */
   readonly reason: string | undefined;
-  /** The limit of its duration. */
+  /** Timeout of the run, in milliseconds. */
   readonly timeoutMs: number | undefined;
-  /** From when a runner first took it to its end. */
+  /** Time from its first claim to its end, in milliseconds. */
   readonly tookMs: number | undefined;
-  /** How many runners died with it. */
+  /** How many runners died while they owned it. */
   readonly crashes: number;
-  /** The task whose output is the result; without it the result is all outputs. */
+  /** Id of the task whose output is the result; without one the result is all outputs. */
   readonly result: string | undefined;
-  /** Outputs of its completed tasks as JSON text, in the order of their definition. */
+  /** Outputs of completed tasks as JSON text, in the order of their definition. */
   readonly outputs: Readonly<Record<string, string | undefined>>;
-  /** Makes an empty record that can have the ids of its tasks as keys. */
+  /** Creates an empty record whose keys will be the ids of the tasks. */
   readonly newRecord: NewRecord;
-  /** The failed attempts of its failed tasks. */
+  /** Failed attempts of failed tasks. */
   readonly failures: readonly Failure[];
 }
 
-/** What a run's row becomes when the machine says that it is over. */
+/** Returns the change of the row of a run that the state machine ends. */
 export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", at: number): RunMove {
   switch (as) {
     case "completed":
@@ -44,7 +44,7 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
   }
 }
 
-/** How a run in memory ended. */
+/** Returns the end of a run in memory; `undefined` if the change does not end it. */
 export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
   const { plan, state } = run;
@@ -70,7 +70,7 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   };
 }
 
-/** The latest error of the first failed task that no handler made good, or of the one that cost the run its result. */
+/** Returns the latest error of the first failed task that was not handled, or else of the first failed task. */
 function decisiveError({ plan, state }: LiveRun): ErrorRecord {
   const unhandled = unhandledFailure(plan, state);
   const failed = unhandled >= 0 ? state.units[unhandled] : state.units.find((unit) => unit.state === "failed");

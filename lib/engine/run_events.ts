@@ -1,35 +1,35 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
+import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
-import type { RunWatcher } from "./run_watcher.ts";
-import { isOver, type RunReader, type TaskInfo } from "./run_reader.ts";
+import { isOver, type TaskInfo } from "./run_reader.ts";
 
-/** A look that costs more than this is not repeated at once: its cost grows with the run. */
-const CHEAP_LOOK_MS = 2;
-/** The share of its time that looking may take is one in so many. */
+/** A read that takes longer than this is not repeated at once, as the cost of a read grows with the run. */
+const CHEAP_READ_MS = 2;
+/** After a costly read the iterator pauses for this multiple of its duration. */
 const REST_FACTOR = 10;
 
 /**
- * The events of a run from its beginning to its end. They are read off its rows, so that every process sees the same
- * ones: what came and went between two looks, such as the start of a fast task, is told afterwards in its place.
+ * Yields the events of a run from its start to its end. They are derived from the rows of the run, so every process sees
+ * the same ones. An event between two reads, such as the start of a fast task, is yielded with the next read, in order.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
  */
 export async function* runEvents(
   runId: string,
-  reader: RunReader,
-  watcher: RunWatcher,
-  clock: Clock,
+  { reader, watcher, clock }: Pick<ClientContext, "reader" | "watcher" | "clock">,
 ): AsyncGenerator<RunEvent, void, void> {
-  let news = Promise.withResolvers<void>();
+  let changed = Promise.withResolvers<void>();
   let isClosed = false;
   const unsubscribe = watcher.subscribe(runId, (closed) => {
     isClosed ||= closed;
-    news.resolve();
+    changed.resolve();
   });
   try {
     let before: Seen = { state: "pending", isStarted: false, tasks: new Map() };
     while (!isClosed) {
-      news = Promise.withResolvers<void>();
+      changed = Promise.withResolvers<void>();
       const began = performance.now();
       const row = await reader.row(runId);
       const tasks = await reader.tasks(row);
@@ -41,15 +41,15 @@ export async function* runEvents(
         isStarted: row.startedAt !== undefined,
         tasks: new Map(tasks.map((t) => [t.id, t])),
       };
-      await news.promise;
-      if (costMs > CHEAP_LOOK_MS && !isClosed) await rest(costMs * REST_FACTOR, clock);
+      await changed.promise;
+      if (costMs > CHEAP_READ_MS && !isClosed) await rest(costMs * REST_FACTOR, clock);
     }
   } finally {
     unsubscribe();
   }
 }
 
-// By the machine's clock, whatever clock the store has: it is the machine that is spared.
+// Uses the clock of the machine, whatever clock the store has: the pause limits the load of the machine.
 function rest(ms: number, clock: Clock): Promise<void> {
   const rested = new Promise<void>((resolve) => void systemClock.after(ms, resolve));
   clock.outside?.(rested);
@@ -67,12 +67,12 @@ function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): R
   const events: RunEvent[] = tasks.flatMap((task) =>
     taskEvents(run, before.tasks.get(task.id), task, isOver(row.state))
   );
-  // Not spread into Math.max(): tens of thousands of arguments are more than a call can have.
+  // Not spread into Math.max(): a call cannot have tens of thousands of arguments.
   const latest = events.reduce((latest, { at }) => Math.max(latest, at), row.createdAt);
   if (row.startedAt !== undefined && !before.isStarted) {
     events.unshift({ type: "run.started", ...run, at: row.startedAt });
   }
-  // Stable, and with starts before ends of the same millisecond, because it was built in that order.
+  // The sort is stable and the array has starts before ends, so they stay in that order within a millisecond.
   events.sort((a, b) => a.at - b.at);
   if (row.state !== before.state) events.push(...stateEvents(run, before.state, row, latest));
   return events;

@@ -1,5 +1,6 @@
 /**
- * Runs as callers see them, read from the store: the same whether this process carries them or another does.
+ * Reads runs from the store, in the form in which callers see them. The result is the same in the process that executes
+ * a run and in any other.
  *
  * @module
  */
@@ -14,80 +15,80 @@ import type { Progress } from "./events.ts";
 import { isOfTask } from "./journal_rows.ts";
 import type { RunEnd } from "./run_end.ts";
 
-/** A run as `status()` and `list()` tell it. Times are milliseconds since the epoch. */
+/** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
 export interface RunInfo {
-  /** Its id. */
+  /** Id of the run. */
   readonly id: string;
-  /** Its workflow's name. */
+  /** Name of its workflow. */
   readonly workflow: string;
-  /** The version it started with. */
+  /** Version of the workflow that the run started with. */
   readonly version: string;
-  /** Where it is. */
+  /** State of the run. */
   readonly state: RunState;
-  /** Its key. */
+  /** Key that it was started with. */
   readonly key: string | undefined;
-  /** Lower is sooner. */
+  /** Lower values run first. */
   readonly priority: number;
-  /** Its tags. */
+  /** Tags of the run, those of its workflow included. */
   readonly tags: readonly string[];
-  /** When it was inserted. */
+  /** When the run was inserted. */
   readonly createdAt: number;
-  /** When a runner first took it. */
+  /** When a runner first claimed it. */
   readonly startedAt: number | undefined;
-  /** When it ended. */
+  /** When the run ended. */
   readonly endedAt: number | undefined;
-  /** When a pending or waiting one goes on. */
+  /** When a pending or waiting run continues; `undefined` in every other state. */
   readonly dueAt: number | undefined;
-  /** When it must have ended. */
+  /** When the timeout of the run ends it. */
   readonly deadlineAt: number | undefined;
-  /** Why it failed. */
+  /** Why the run failed. */
   readonly error: ErrorRecord | undefined;
-  /** Why it was cancelled (or is being), paused or stranded. */
+  /** Why the run is cancelled, being cancelled, paused or parked. */
   readonly reason: string | undefined;
-  /** How many runners have died with it since it last got further. */
+  /** How many runners died while they owned it, since it last made progress. */
   readonly crashes: number;
-  /** The run it was forked from. */
+  /** Id of the run that it was forked from. */
   readonly forkedFrom: string | undefined;
 }
 
-/** A task of a run as `tasks()` tells it. Times are milliseconds since the epoch. */
+/** A task of a run, as `tasks()` returns it. Times are milliseconds since the epoch. */
 export interface TaskInfo {
-  /** Its id. */
+  /** Id of the task. */
   readonly id: string;
-  /** What it does. */
+  /** Kind of the task, such as `"task"` or `"transaction"`. */
   readonly kind: string;
   /** Ids of the tasks it depends on. */
   readonly after: readonly string[];
-  /** Where it is. A body that has just begun may still be told as `pending`. */
+  /** State of the task. A task whose body has just started may still be `pending`. */
   readonly state: TaskState;
-  /** Attempts begun. */
+  /** Number of attempts that have started. */
   readonly attempts: number;
-  /** Why it was skipped, or what it waits for. */
+  /** Why the task was skipped, or what it waits for. */
   readonly reason: string | undefined;
-  /** Its output, if it completed. */
+  /** Output of the task; `undefined` unless it completed. */
   readonly output: unknown;
-  /** What its latest failed attempt threw. */
+  /** Error of the latest failed attempt. */
   readonly error: ErrorRecord | undefined;
-  /** Every failed attempt. */
+  /** Failed attempts; of more than ten the first and the nine latest. */
   readonly failures: readonly Failure[];
-  /** When the latest attempt began. */
+  /** When the latest attempt started. */
   readonly startedAt: number | undefined;
-  /** When it ended. */
+  /** When the task or its latest attempt ended. */
   readonly endedAt: number | undefined;
-  /** When a waiting one goes on. */
+  /** When a waiting task continues. */
   readonly dueAt: number | undefined;
-  /** What its body said last of how far it is. */
+  /** Latest progress that the body reported. */
   readonly progress: Progress | undefined;
-  /** Its completed steps. */
+  /** Completed steps of the task. */
   readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
 }
 
 /** Reads runs from a store. */
 export interface RunReader {
   /**
-   * A run's row.
+   * Reads the row of a run.
    *
-   * @throws {RunNotFoundError} If there is none.
+   * @throws {RunNotFoundError} If the run does not exist.
    */
   row(runId: string): Promise<RunRow>;
   /**
@@ -95,9 +96,9 @@ export interface RunReader {
    * definition never changes, so each is read from the store once; reads at the same time share one query.
    */
   definition(of: Served): Promise<StoredDefinition | undefined>;
-  /** The tasks of a run, in the order of its definition. */
+  /** Reads the tasks of a run, in the order of its definition. */
   tasks(row: RunRow): Promise<TaskInfo[]>;
-  /** How a run that has ended did so. */
+  /** Reads the end of a run that has ended. */
   end(row: RunRow): Promise<RunEnd>;
 }
 
@@ -152,7 +153,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
       if (others === undefined) steps.set(record.task, [record]);
       else others.push(record);
     }
-    // In the order of the definition; what the journal knows beyond it comes last.
+    // In the order of the definition; tasks that only the journal contains come last.
     const ids = new Set([...known.keys(), ...own.keys()]);
     return [...ids].map((id) =>
       taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, own.get(id), steps.get(id) ?? [])
@@ -185,7 +186,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
   }
 }
 
-/** A run's row as callers see it. */
+/** Converts the row of a run to the form that callers see. */
 export function runInfo(row: RunRow): RunInfo {
   const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
   const { deadlineAt, error, reason, crashes, forkedFrom } = row;
@@ -210,7 +211,7 @@ export function runInfo(row: RunRow): RunInfo {
   };
 }
 
-/** Whether a run of that state has ended. */
+/** Whether a run in this state has ended. */
 export function isOver(state: RunState): boolean {
   return state === "completed" || state === "failed" || state === "cancelled";
 }
@@ -243,7 +244,7 @@ function taskInfo(
   };
 }
 
-/** Only results are recorded; where a task without one is follows from where its run is. */
+/** Derives the state of a task: the journal holds results only, so without one the state of the run decides. */
 export function taskState(row: ListedRun, record: JournalRecord | undefined): TaskState {
   const state = record?.state ?? "pending";
   if (state === "completed" || state === "failed" || state === "skipped") return state;

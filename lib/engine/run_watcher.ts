@@ -5,25 +5,44 @@ import type { Store } from "../store/port.ts";
 import type { Observer } from "./engine_events.ts";
 import type { RunEnd } from "./run_end.ts";
 
-/** Who waits for which run. News come from this process at once, from others by a hint and, at the latest, by a slow poll. */
+/**
+ * Notifies waiters of the ends of runs, and subscribers of their changes. An event of this process is reported at once, one
+ * of another process after a hint of the store or, at the latest, with the next poll, after one second.
+ */
 export interface RunWatcher {
-  /** Resolves when the run has ended, with how, if this process has carried it; else it is read from the store. */
+  /**
+   * Resolves when the run has ended: with its end if this process executed the run, or else with `undefined`, in which case
+   * the end is to be read from the store.
+   *
+   * @throws {ShutdownError} If the watcher is closed before the run has ended.
+   */
   waitForEnd(runId: string): Promise<RunEnd | undefined>;
-  /** Calls `changed` whenever something of the run may have changed, and with `true` at the end; the answer ends it. */
+  /** Calls `changed` when the run may have changed, and with `true` when the watcher closes. Returns an unsubscribe function. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
-  /** A run has ended: how is to be read from the store. */
+  /** Reports a run that has ended according to the store. */
   reportStoredEnd(runId: string): void;
-  /** Notifies those that wait for the run of an event. */
+  /** Receives the events of the runner and notifies waiters and subscribers of the run. */
   readonly observe: Observer;
-  /** Rejects who still waits. */
+  /** Rejects all waiters with a `ShutdownError` and ends all subscriptions. */
   close(): void;
 }
 
-/** How long news from another process may take when every hint was lost. */
-export const SLOW_POLL_MS = 1_000;
-/** How often a hint may make us look, at most; less often where a look is costly, as with thousands of waiters. */
-const LOOK_AGAIN_MS = 20;
+/** Interval of the polls that find ends of which every hint was lost. */
+export const POLL_INTERVAL_MS = 1_000;
+/** Shortest time between two polls, however many hints arrive. */
+const MIN_INTERVAL_MS = 20;
+/** A poll is followed by a pause of this multiple of its duration, so that thousands of waiters do not load the store. */
 const REST_FACTOR = 10;
+
+/** Dependencies of a watcher. */
+export interface RunWatcherOptions {
+  /** Timers of the polls run on this clock. */
+  readonly clock: Clock;
+  /** Receives a warning when a poll fails. */
+  readonly logger: Logger;
+  /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
+  readonly ownRuns?: (() => ReadonlySet<string>) | undefined;
+}
 
 interface Waiter {
   readonly promise: Promise<RunEnd | undefined>;
@@ -32,29 +51,32 @@ interface Waiter {
 }
 
 /**
- * A watcher over a store. The runs that this process owns, whose ids `own` answers, it hears of itself: told by the store,
- * which may know of an end before its writer does, somebody could ask for a place that is not free yet.
+ * Creates a watcher. The ends of runs that this process owns are reported by its runner only: the store may report an end
+ * before the runner has released the slot of the run, and the caller would start its next run against a full runner.
  */
 export function createRunWatcher(
   store: Store,
-  clock: Clock,
-  logger: Logger,
-  own: () => ReadonlySet<string> = () => new Set(),
+  { clock, logger, ownRuns = () => new Set() }: RunWatcherOptions,
 ): RunWatcher {
   const waiters = new Map<string, Waiter>();
   const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
-  const held = new Set<string>();
+  /** Runs whose end is durable and is reported by this process when their hooks have returned. */
+  const ending = new Set<string>();
   let unwatch: (() => void) | undefined;
   let cancelPoll: (() => void) | undefined;
-  let isSoon = false;
-  let lookedAt = -Infinity;
-  let lookMs = 0;
-  let isLooking = false;
+  let isHinted = false;
+  let polledAt = -Infinity;
+  let pollMs = 0;
+  let isPolling = false;
   let isOutdated = false;
   let isClosed = false;
   return {
     waitForEnd(runId) {
-      if (isClosed) return Promise.reject(new ShutdownError("Cannot wait for a run: the runner or client is closed"));
+      if (isClosed) {
+        return Promise.reject(
+          new ShutdownError("Cannot wait for a run: the runner or client is closed; open another one"),
+        );
+      }
       const known = waiters.get(runId);
       if (known !== undefined) return known.promise;
       const waiter: Waiter = Promise.withResolvers<RunEnd | undefined>();
@@ -76,9 +98,9 @@ export function createRunWatcher(
     observe(event) {
       switch (event.type) {
         case "runChanged":
-          return touched(event.runId);
+          return notifySubscribers(event.runId);
         case "runEnding":
-          return void held.add(event.run.id);
+          return void ending.add(event.run.id);
         case "runEnded":
           return settle(event.end.runId, event.end);
         case "runGivenUp":
@@ -92,22 +114,22 @@ export function createRunWatcher(
       for (const { reject, promise } of waiters.values()) {
         promise.catch(() => {});
         reject(
-          new ShutdownError("The runner or client was closed before the run had ended; the run goes on elsewhere"),
+          new ShutdownError("The runner or client was closed before the run had ended; other runners continue the run"),
         );
       }
       waiters.clear();
       const listeners = [...subscribers.values()].flatMap((each) => [...each]);
       subscribers.clear();
-      rest();
+      stopPolling();
       for (const changed of listeners) changed(true);
     },
   };
 
   function settle(runId: string, end: RunEnd | undefined): void {
-    held.delete(runId);
+    ending.delete(runId);
     waiters.get(runId)?.resolve(end);
     waiters.delete(runId);
-    touched(runId);
+    notifySubscribers(runId);
   }
 
   function fail(runId: string, error: Error): void {
@@ -115,67 +137,67 @@ export function createRunWatcher(
     waiters.delete(runId);
   }
 
-  function touched(runId: string): void {
+  function notifySubscribers(runId: string): void {
     if (subscribers.size === 0) return;
     for (const changed of subscribers.get(runId) ?? []) changed(false);
   }
 
   function watch(): void {
     if (isClosed) return;
-    unwatch ??= store.watch(soon);
-    cancelPoll ??= clock.after(SLOW_POLL_MS, look);
+    unwatch ??= store.watch(onHint);
+    cancelPoll ??= clock.after(POLL_INTERVAL_MS, poll);
   }
 
-  /** Ends the polls. Done by the look that finds nobody waiting, and not by who leaves: the next is often there at once. */
-  function rest(): void {
+  /** Ends the polls. Called by a poll that finds no waiter, not by the last waiter: the next one often follows at once. */
+  function stopPolling(): void {
     unwatch?.();
     cancelPoll?.();
     unwatch = undefined;
     cancelPoll = undefined;
   }
 
-  function soon(): void {
-    // What is being looked at may be older than the hint.
-    if (isLooking) return void (isOutdated = true);
-    // Once only: hints that keep coming must not put the look off for ever.
-    if (isSoon || cancelPoll === undefined) return;
-    isSoon = true;
+  function onHint(): void {
+    // The result of the poll in flight may be older than the hint.
+    if (isPolling) return void (isOutdated = true);
+    // Once per poll: hints that keep arriving must not postpone the poll for ever.
+    if (isHinted || cancelPoll === undefined) return;
+    isHinted = true;
     cancelPoll();
-    // The first hint counts at once: who waits for another process has waited for the hint already. None makes it later
-    // than it would be without: a look may have been slow but once, as when the machine was busy.
-    const sinceMs = Math.max(0, clock.now() - lookedAt);
-    const restMs = Math.min(Math.max(LOOK_AGAIN_MS, lookMs * REST_FACTOR), SLOW_POLL_MS);
-    cancelPoll = clock.after(Math.max(0, restMs - sinceMs), look);
+    // The first hint after a pause polls at once. No hint makes the poll later than it would be without it: a poll may have
+    // been slow only once, such as on a busy machine.
+    const sinceMs = Math.max(0, clock.now() - polledAt);
+    const restMs = Math.min(Math.max(MIN_INTERVAL_MS, pollMs * REST_FACTOR), POLL_INTERVAL_MS);
+    cancelPoll = clock.after(Math.max(0, restMs - sinceMs), poll);
   }
 
-  /** Runs that somebody waits for, and of whose end only the store can tell. */
-  function others(): string[] {
-    const here = own();
-    return [...waiters.keys()].filter((id) => !held.has(id) && !here.has(id));
+  /** Ids of runs with waiters whose end only the store can report. */
+  function polledRuns(): string[] {
+    const own = ownRuns();
+    return [...waiters.keys()].filter((id) => !ending.has(id) && !own.has(id));
   }
 
-  async function look(): Promise<void> {
-    isLooking = true;
+  async function poll(): Promise<void> {
+    isPolling = true;
     isOutdated = false;
-    isSoon = false;
-    lookedAt = clock.now();
+    isHinted = false;
+    polledAt = clock.now();
     const began = performance.now();
     try {
       if (waiters.size > 0) {
-        const ended = await store.ended(others());
-        // Once more: it may have come here, or ended here, while the store was asked.
-        const still = new Set(others());
+        const ended = await store.ended(polledRuns());
+        // Checked again: this process may have claimed or ended the run during the query.
+        const still = new Set(polledRuns());
         for (const id of ended) if (still.has(id)) settle(id, undefined);
       }
     } catch (error) {
-      logger.warn("Cannot see which runs have ended; trying again", { error: String(error) });
+      logger.warn("Cannot read which runs have ended; the next poll retries", { error: String(error) });
     }
-    isLooking = false;
-    lookMs = performance.now() - began;
+    isPolling = false;
+    pollMs = performance.now() - began;
     for (const listeners of [...subscribers.values()]) for (const changed of [...listeners]) changed(false);
     cancelPoll = undefined;
-    if (waiters.size === 0 && subscribers.size === 0) return rest();
+    if (waiters.size === 0 && subscribers.size === 0) return stopPolling();
     watch();
-    if (isOutdated) soon();
+    if (isOutdated) onHint();
   }
 }

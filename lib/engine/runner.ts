@@ -32,7 +32,7 @@ import { watchRunners } from "./recovery.ts";
 import { createPublicEvents } from "./public_events.ts";
 import { logUnhandledRejections } from "./rejections.ts";
 import { checkTransactions } from "./transactions.ts";
-import { keepRetention } from "./retention.ts";
+import { startRetention } from "./retention.ts";
 import type { RunToInsert } from "./start_options.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
@@ -132,7 +132,9 @@ async function openRunner<W extends AnyWorkflow>(
     committed: (rows, ms) => events.emit({ type: "committed", rows, ms }),
   });
   checkTransactions(catalog, store);
-  const context = createClientContext(store, catalog, settings, {
+  const context = createClientContext(settings, {
+    store,
+    catalog,
     insert,
     applyChanges: () => inOwnContext(changed),
     ownRuns: () => executor.ids,
@@ -236,7 +238,7 @@ async function openRunner<W extends AnyWorkflow>(
   });
   const unwatch = store.watch(() => void changed());
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
-  const stopRetention = keepRetention(store, clock, logger, settings.retentionMs);
+  const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
   try {
     // After the runner has joined: definitions that no runner serves may be deleted.
     await store.define(catalog.plans.map((plan) => ({

@@ -1,5 +1,5 @@
 /**
- * What starting a run takes: options and input are checked before anything is written.
+ * Options and input of a start, checked before anything is written.
  *
  * @module
  */
@@ -15,40 +15,44 @@ import type { Plan } from "./plan.ts";
 
 /** Options of `start` and `execute`. */
 export interface StartOptions {
-  /** A second start of the same workflow with the same key answers the run of the first, as long as that is kept. */
+  /**
+   * A second start of the same workflow with the same key returns the first run, until that run is deleted. 1 to 500
+   * characters.
+   */
   readonly key?: string;
-  /** Not before so long from now. */
+  /** The run starts no earlier than this long from now. Excludes `startAt`. */
   readonly delay?: Duration;
-  /** Not before this time. */
+  /** The run starts no earlier than this time (a number is milliseconds since the epoch). Excludes `delay`. */
   readonly startAt?: Date | number;
-  /** Lower is sooner, from -32,768 to 32,767. @default {0} */
+  /** Lower values run first, from -32,768 to 32,767. @default {0} */
   readonly priority?: number;
-  /** Words to find it by, besides those of its workflow. */
+  /** Tags of the run, in addition to those of its workflow. @default {[]} */
   readonly tags?: readonly string[];
-  /** Longest the run may take from when a runner first takes it. @default {undefined} what its workflow says */
+  /** The longest that the run may take, counted from its first claim. @default {undefined} the timeout of the workflow */
   readonly timeout?: Duration;
-  /** Cancels the run when it aborts. One that has aborted already is thrown, and nothing is started. */
+  /** Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. */
   readonly signal?: AbortSignal;
   /**
-   * A transaction of the caller's own on the same database: the run exists exactly if it commits, and is not waited for
-   * until then. On Postgres what the driver's `sql.begin()` gives to its callback; on SQLite a handle of the runtime
-   * (`Database` of `bun:sqlite`, `DatabaseSync` of `node:sqlite`) on which a transaction was begun.
+   * A transaction of the caller on the same database: the run exists if and only if the transaction commits, and the
+   * call does not wait for the commit. On Postgres the argument of the callback of the driver's `sql.begin()`; on SQLite
+   * a database handle of the runtime (`Database` of `bun:sqlite`, `DatabaseSync` of `node:sqlite`) with an open
+   * transaction.
    */
   readonly tx?: Transactional;
 }
 
-/** A transaction of the caller's: a handle of SQLite, or a transaction of the Postgres driver. */
+/** A transaction of the caller: an SQLite database handle, or a transaction of the Postgres driver. */
 export type Transactional =
   | { readonly prepare: unknown; readonly exec: unknown }
   | { readonly unsafe: unknown; readonly begin?: never };
 
 /** Options of `startMany`. */
 export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
-  /** The key of each run. */
+  /** Returns the key of a run, from its input and the index of the input. */
   readonly key?: (input: unknown, index: number) => string;
 }
 
-/** Checked options of a start. */
+/** Options of a start after validation. */
 export interface StartSettings {
   readonly key: string | undefined;
   readonly dueAt: number | undefined;
@@ -74,16 +78,16 @@ const NO_OPTIONS: StartSettings = {
 };
 
 /**
- * Checks the options of a start.
+ * Validates the options of a start.
  *
- * @throws {TypeError} If one is wrong; the message names all that are.
+ * @throws {TypeError} If an option is invalid; the message names every one.
  */
 export function startSettings(options: unknown, action: string): StartSettings {
   if (options === undefined) return NO_OPTIONS;
   const checks = newChecks();
   const read = checks.options(options, "the options", START_OPTIONS);
   if (read["delay"] !== undefined && read["startAt"] !== undefined) {
-    checks.report("delay and startAt exclude each other");
+    checks.report("delay and startAt exclude each other; pass one of them");
   }
   const settings: StartSettings = {
     key: checkKey(read["key"], checks),
@@ -96,13 +100,13 @@ export function startSettings(options: unknown, action: string): StartSettings {
     tx: read["tx"],
   };
   if (settings.tx !== undefined && settings.signal !== undefined) {
-    checks.report("signal and tx exclude each other: what is not committed cannot be cancelled");
+    checks.report("signal and tx exclude each other, as a run that is not committed cannot be cancelled");
   }
   refuse(action, checks);
   return settings;
 }
 
-/** A key, or nothing; what is wrong with it is reported. */
+/** Returns a valid key or `undefined`; reports an invalid one to `checks`. */
 export function checkKey(value: unknown, checks: Checks): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" && value !== "" && value.length <= LONGEST_KEY && !value.includes("\0")) return value;
@@ -111,10 +115,10 @@ export function checkKey(value: unknown, checks: Checks): string | undefined {
 }
 
 /**
- * The validated input of a run as JSON text.
+ * Returns the validated input of a run as JSON text.
  *
- * @throws {ValidationError} If its schema refuses it.
- * @throws {PayloadError} If JSON cannot hold it, or it is too large.
+ * @throws {ValidationError} If the schema of the workflow rejects the input.
+ * @throws {PayloadError} If JSON cannot represent the input, or it is too large.
  */
 export function encodeInput(
   plan: Plan,
@@ -130,13 +134,13 @@ async function encodeLater(value: Promise<unknown>, maxPayloadBytes: number): Pr
   return encodeJson(await value, "input", maxPayloadBytes);
 }
 
-/** A run to insert, whose owner is still to be decided. */
+/** A run to insert. The runner that inserts it decides whether to own it. */
 export interface RunToInsert extends NewRun {
-  /** The runner that keeps it. */
+  /** The runner that owns it from the start; `undefined` leaves it to be claimed. */
   owner: number | undefined;
 }
 
-/** A run to insert. */
+/** Creates the row of a run to insert, due now unless its settings say otherwise. */
 export function newRun(
   plan: Plan,
   input: string | undefined,

@@ -8,14 +8,21 @@ import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 import { checkKey, encodeInput, newRun, type RunToInsert, type StartSettings, startSettings } from "./start_options.ts";
 
-/** Starts a run; resolves when it is durable. */
+/** Arguments of a start, not validated yet. */
+interface StartRequest {
+  /** A workflow or its name. */
+  readonly target: unknown;
+  /** Its input; for `startRuns` an array of inputs. */
+  readonly input: unknown;
+  readonly options: unknown;
+}
+
+/** Starts a run. Resolves when it is durable. */
 export async function startRun<W extends AnyWorkflow>(
   context: ClientContext,
-  target: unknown,
-  input: unknown,
-  options: unknown,
+  { target, input, options }: StartRequest,
 ): Promise<RunHandle<W>> {
-  const { plan, settings, action } = prepare(context, target, options, "start");
+  const { plan, settings, action } = prepare(context, { target, options, verb: "start" });
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
   const id = idOf(run, (await insert(context, [run], settings))[0]);
@@ -23,24 +30,22 @@ export async function startRun<W extends AnyWorkflow>(
   return runHandle<W>(context, id);
 }
 
-/** Starts a run and waits for its end. */
+/** Starts a run and waits until it ends. */
 export async function executeRun<W extends AnyWorkflow>(
   context: ClientContext,
-  target: unknown,
-  input: unknown,
-  options: unknown,
+  { target, input, options }: StartRequest,
 ): Promise<RunOutcome<W>> {
-  const { plan, settings, action } = prepare(context, target, options, "execute");
+  const { plan, settings, action } = prepare(context, { target, options, verb: "execute" });
   if (settings.tx !== undefined) {
-    throw new TypeError(`${action}: tx is for start(), as a run does not begin before its transaction is committed`);
+    throw new TypeError(`${action}: the run cannot begin before tx is committed; use start()`);
   }
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
   const id = idOf(run, (await context.insert([run]))[0]);
   if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
   if (id !== run.id) return outcomeOf<W>(await endOf(context, id));
-  // Its end takes another commit, so nobody has told it yet, and asking the store is not needed. Not before it is
-  // inserted, as the watcher takes a run that is not in the store for one that was removed.
+  // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
+  // before the insert: the watcher reports a run that is not in the store as ended.
   const end = await context.watcher.waitForEnd(id);
   return outcomeOf<W>(end ?? await context.reader.end(await context.reader.row(id)));
 }
@@ -48,9 +53,7 @@ export async function executeRun<W extends AnyWorkflow>(
 /** Starts a run for each input, in one commit. */
 export async function startRuns<W extends AnyWorkflow>(
   context: ClientContext,
-  target: unknown,
-  inputs: unknown,
-  options: unknown,
+  { target, input: inputs, options }: StartRequest,
 ): Promise<RunHandle<W>[]> {
   const plan = context.catalog.find(target, "start");
   const action = `Cannot start workflow "${plan.workflow.name}"`;
@@ -60,7 +63,7 @@ export async function startRuns<W extends AnyWorkflow>(
   }
   const { key, ...rest } = (options ?? {}) as { readonly key?: (input: unknown, index: number) => unknown };
   if ("signal" in rest) {
-    throw new TypeError(`${action}: startMany() has no option "signal"; cancel its handles instead`);
+    throw new TypeError(`${action}: startMany() has no option "signal"; call cancel() on its handles`);
   }
   if (key !== undefined && typeof key !== "function") {
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
@@ -79,7 +82,7 @@ export async function startRuns<W extends AnyWorkflow>(
   return runs.map((run, at) => runHandle<W>(context, idOf(run, verdicts[at])));
 }
 
-/** In the caller's transaction, which nobody waits for, or else in the next commit. */
+/** Inserts runs in the transaction of the caller, if there is one, or else with the next commit. */
 function insert(
   context: ClientContext,
   runs: readonly RunToInsert[],
@@ -90,9 +93,7 @@ function insert(
 
 function prepare(
   context: ClientContext,
-  target: unknown,
-  options: unknown,
-  verb: "start" | "execute",
+  { target, options, verb }: Omit<StartRequest, "input"> & { readonly verb: "start" | "execute" },
 ): { readonly plan: Plan; readonly settings: StartSettings; readonly action: string } {
   const plan = context.catalog.find(target, verb);
   const what = `${verb} workflow "${plan.workflow.name}"`;
@@ -110,20 +111,20 @@ function idOf(run: RunToInsert, verdict: StartVerdict | undefined): string {
     case "refused":
       throw verdict.error;
     case undefined:
-      throw new Error(`Cannot start a run of workflow "${run.workflow}": the store did not say what became of it`);
+      throw new Error(`Cannot start a run of workflow "${run.workflow}": the store returned no result for it`);
   }
 }
 
-/** Cancels the run when the caller's signal aborts; lets go of the signal when the run has ended. */
+/** Cancels the run when the signal of the caller aborts; removes the listener when the run has ended. */
 function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal): void {
   const cancel = (): void => {
     const { reason } = signal as { readonly reason: unknown };
     const text = reason instanceof Error ? reason.message : String(reason);
-    // A run that has ended in the meantime needs no cancelling.
+    // Rejects if the run has ended in the meantime.
     void runHandle(context, id).cancel(text).catch(() => {});
   };
-  const letGo = (): void => signal.removeEventListener("abort", cancel);
+  const removeListener = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
-  void endOf(context, id).then(letGo, letGo);
+  void endOf(context, id).then(removeListener, removeListener);
 }

@@ -1,40 +1,40 @@
 import type { RunCounts, Store, StoreCounters } from "../store/port.ts";
 
-/** Counts of runs and of what was done. */
+/** Counts of runs and operations. */
 export interface Stats {
-  /** How many runs are in each state. */
+  /** Number of runs in each state. */
   readonly runs: RunCounts;
-  /** What this runner or client has done to its store since it was opened. */
+  /** Operations of this runner or client on its store since it was opened. */
   readonly store: StoreCounters;
-  /** How busy this runner is; absent for a client. */
+  /** Load of this runner; absent for a client. */
   readonly runner?: RunnerStats;
 }
 
-/** How busy a runner is. */
+/** Load of a runner. */
 export interface RunnerStats {
-  /** Runs held in memory. */
+  /** Runs in memory. */
   readonly runs: number;
-  /** Bodies that run. */
+  /** Bodies that are running. */
   readonly active: number;
-  /** Bodies that wait for a place. */
+  /** Bodies that wait for a slot. */
   readonly queued: number;
-  /** What it has done since it was opened. */
+  /** Totals since the runner was opened. */
   readonly done: RunnerTotals;
 }
 
-/** What a runner has done. */
+/** Totals of a runner since it was opened. */
 export interface RunnerTotals {
-  /** Runs that ended in it, or that it gave up because they took too many runners with them. */
+  /** Runs that ended here, including those given up because too many runners died while they owned them. */
   readonly runs: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
-  /** Tasks that ended in it. */
+  /** Tasks that ended here. */
   readonly tasks: Readonly<Record<"completed" | "failed" | "skipped", number>>;
-  /** Failed attempts that are followed by another. */
+  /** Failed attempts that are followed by another attempt. */
   readonly retries: number;
-  /** How often it was taken for dead, and went on as a new one. */
+  /** How often the lease expired and the runner registered again under a new id. */
   readonly leaseLosses: number;
 }
 
-/** Counts of a store. */
+/** Reads the counts of a store. */
 export async function storeStats(store: Store): Promise<Stats> {
   return { runs: await store.counts(), store: store.counters() };
 }

@@ -1,38 +1,44 @@
 import type { Served } from "../store/batch.ts";
 import type { Group, RunnerRow, Store } from "../store/port.ts";
 
-/** A run that no runner can carry on as things are. */
+/** A parked run: no live runner can continue it. */
 export interface StrandedRun {
-  /** The run. */
+  /** Id of the run. */
   readonly id: string;
-  /** Its workflow. */
+  /** Name of its workflow. */
   readonly workflow: string;
-  /** The version it started with. */
+  /** Version of the workflow that the run started with. */
   readonly version: string;
-  /** Why nobody takes it, and what would help. */
+  /** Why no live runner claims it, and what is needed. */
   readonly reason: string;
 }
 
-const MOST_OF_A_GROUP = 100;
+const MOST_PER_VERSION = 100;
 
 /**
- * Live runs that nobody owns and that no living runner would claim: another version could not go on with them, they are
- * pinned to a version that is gone, or their workflow is. At most a hundred of each workflow and version, and `most`.
+ * Lists parked runs: unowned runs that have not ended and that no live runner would claim, because another version cannot
+ * continue them, the runners are pinned to another version, or no runner has their workflow. At most 100 of each workflow
+ * and version, and at most `most` in all.
  */
 export async function stranded(store: Store, most = Infinity): Promise<StrandedRun[]> {
   const now = store.now();
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
-  const lost: StrandedRun[] = [];
+  const parked: StrandedRun[] = [];
   for (const group of await store.groups()) {
     const why = whyStranded(group, runners);
     if (why === undefined) continue;
-    const room = Math.min(MOST_OF_A_GROUP, most - lost.length);
+    const room = Math.min(MOST_PER_VERSION, most - parked.length);
     if (room <= 0) break;
     for (const { id, workflow, version, reason } of await store.unowned(group, room)) {
-      lost.push({ id, workflow, version, reason: group.stranded && reason !== undefined ? `${reason}; ${why}` : why });
+      parked.push({
+        id,
+        workflow,
+        version,
+        reason: group.stranded && reason !== undefined ? `${reason}; ${why}` : why,
+      });
     }
   }
-  return lost;
+  return parked;
 }
 
 function whyStranded(group: Group, runners: readonly RunnerRow[]): string | undefined {
@@ -41,8 +47,8 @@ function whyStranded(group: Group, runners: readonly RunnerRow[]): string | unde
   if (runners.some(able)) return undefined;
   const isKnown = runners.some(({ served }) => served.some(({ workflow }) => workflow === group.workflow));
   return isKnown
-    ? `it needs a runner of version ${group.version}`
-    : `no runner that is alive has workflow "${group.workflow}"`;
+    ? `a runner with version ${group.version} is needed`
+    : `no live runner has workflow "${group.workflow}"`;
 }
 
 function canTake(group: Group, runner: RunnerRow, { version }: Served): boolean {

@@ -2,7 +2,7 @@ import { type Duration, toMs } from "../duration.ts";
 import { SluiceError } from "../errors.ts";
 
 /**
- * Thrown by a body: do not try again, whatever the retry policy says.
+ * Thrown by a body: fails the task at once, whatever its retry policy is.
  *
  * @example
  * ```ts
@@ -23,15 +23,15 @@ import { SluiceError } from "../errors.ts";
 export class NonRetryableError extends SluiceError {
   /** Names the class. */
   override name = "NonRetryableError";
-  /** An error that no further attempt would mend. */
+  /** Creates an error that another attempt would not resolve. */
   constructor(message: string, options?: ErrorOptions) {
     super("non_retryable", message, options);
   }
 }
 
 /**
- * Thrown by a body: try again after `delay`, instead of what the retry policy would wait. Counts as an attempt: after
- * the last one the task fails.
+ * Thrown by a body: the next attempt starts after `delay` instead of the delay of the retry policy. It counts as an
+ * attempt: after the last one the task fails.
  *
  * @example
  * ```ts
@@ -53,10 +53,10 @@ export class NonRetryableError extends SluiceError {
 export class RetryAfterError extends SluiceError {
   /** Names the class. */
   override name = "RetryAfterError";
-  /** How long to wait, in milliseconds. */
+  /** Delay in milliseconds. */
   readonly delayMs: number;
   /**
-   * An error that knows when the next attempt makes sense.
+   * Creates an error with the delay of the next attempt.
    *
    * @throws {RangeError} If `delay` is not a duration.
    */
@@ -68,8 +68,8 @@ export class RetryAfterError extends SluiceError {
 }
 
 /**
- * Thrown by a body: not ready, come back after `delay`. Not an attempt; the wait is durable and may be asked for any
- * number of times.
+ * Thrown by a body: postpones the attempt by `delay`. It does not count as an attempt, the wait is durable, and a body
+ * may postpone any number of times.
  *
  * @example
  * ```ts
@@ -93,16 +93,16 @@ export class RetryAfterError extends SluiceError {
 export class DeferError extends SluiceError {
   /** Names the class. */
   override name = "DeferError";
-  /** How long to wait, in milliseconds. */
+  /** Delay in milliseconds. */
   readonly delayMs: number;
   /**
-   * Says that there is nothing to do yet.
+   * Creates an error that postpones the attempt.
    *
    * @throws {RangeError} If `delay` is not a duration.
    */
   constructor(delay: Duration, message?: string) {
     const delayMs = toMs(delay, "The delay of DeferError");
-    super("deferred", message ?? `not ready, again in ${delayMs} ms`);
+    super("deferred", message ?? `not ready, runs again in ${delayMs} ms`);
     this.delayMs = delayMs;
   }
 }

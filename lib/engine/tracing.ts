@@ -4,92 +4,92 @@ import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
 
 /**
- * Follows runs and attempts on their way; `openTelemetry()` of `./otel` makes one. What it throws is logged and changes
- * nothing.
+ * Observes runs and attempts; `openTelemetry()` of `./otel` creates one that makes spans. An error that it throws is
+ * logged and has no other effect.
  */
 export interface Tracing {
   /**
-   * Where the caller of `start()` or `fork()` is, as text that travels with the run to whoever executes it, in whichever
-   * process: at most 1,000 characters. `undefined` for nowhere.
+   * Returns the trace context of the caller of `start()` or `fork()`, as text of at most 1,000 characters. It is stored
+   * with the run and passed to the process that executes it. `undefined` if there is no trace.
    */
   readonly here: () => string | undefined;
-  /** A run has come into a runner's memory. It comes anew after a long wait, a pause, or another runner. */
+  /** Called when a runner loads a run: at its first claim, and again after a long wait, a pause, or another runner. */
   readonly follow: (run: TracedRun) => RunTrace;
 }
 
-/** A run in a runner's memory. */
+/** A run in the memory of a runner. */
 export interface TracedRun {
-  /** Its id. */
+  /** Id of the run. */
   readonly runId: string;
-  /** Its workflow. */
+  /** Name of its workflow. */
   readonly workflow: string;
-  /** The version that executes it. */
+  /** Version of the workflow that executes it. */
   readonly version: string;
-  /** The number of times it has changed hands. */
+  /** Number of its claim, counted from 1. */
   readonly epoch: number;
-  /** What `here` answered when it was started. */
+  /** The trace context that `here` returned when the run was started. */
   readonly trace: string | undefined;
 }
 
-/** A run that is followed. */
+/** The observer of one run. */
 export interface RunTrace {
-  /** An attempt at one of its tasks begins. */
+  /** Called when an attempt at one of its tasks starts. */
   attempt(attempt: TracedAttempt): AttemptTrace;
-  /** It leaves the runner's memory. Called once, and after the ends of its attempts. */
+  /** Called once when the run leaves the memory of the runner, after the ends of its attempts. */
   left(leave: RunLeave): void;
 }
 
-/** How a run leaves a runner's memory. */
+/** How a run leaves the memory of a runner. */
 export type RunLeave =
-  /** It has ended. */
+  /** The run ended. */
   | { readonly state: "completed" }
   | { readonly state: "failed"; readonly error: ErrorRecord }
   | { readonly state: "cancelled"; readonly reason: string | undefined }
-  /** It is let go of: until it is due, or for whoever has room, as after a pause. */
+  /** The run was released: until it is due, or to be claimed by any runner, as after a pause. */
   | { readonly state: "waiting" | "pending" }
-  /** It is another runner's, or its store takes nothing of it. */
+  /** Another runner owns the run, or the store rejects its writes. */
   | { readonly state: "lost"; readonly error: Error };
 
-/** An attempt that begins. */
+/** An attempt that starts. */
 export interface TracedAttempt {
-  /** The task. */
+  /** Id of the task. */
   readonly taskId: string;
-  /** Its kind. */
+  /** Kind of the task. */
   readonly kind: TaskKind;
-  /** Which try, counted from 1. */
+  /** Number of the attempt, counted from 1. */
   readonly attempt: number;
 }
 
-/** An attempt that is followed. */
+/** The observer of one attempt. */
 export interface AttemptTrace {
-  /** Calls what the user wrote for the task, such as its body, and answers what that does. */
+  /** Calls a function of the user, such as the body of the task, and returns its result. */
   within<T>(call: () => T): T;
-  /** It has ended, whatever its body still does. Called once. */
+  /** Called once when the attempt has ended for the engine; its body may still run. */
   ended(end: TracedEnd): void;
 }
 
 /** How an attempt ended. */
 export type TracedEnd =
-  /** With a result. */
+  /** The attempt has a result. */
   | { readonly kind: "completed" }
-  /** `when` said no. */
+  /** `when` returned false. */
   | { readonly kind: "skipped" }
-  /** Its body threw, or took too long. Another may follow. */
+  /** The body threw or timed out. Another attempt may follow. */
   | { readonly kind: "failed"; readonly thrown: unknown }
-  /** The run was cancelled, lost or handed back meanwhile, and the attempt does not count. */
+  /** The run was cancelled, lost or released during the attempt, which does not count. */
   | { readonly kind: "aborted"; readonly reason: unknown };
 
-/** Longer ones would be stored with each run. */
+/** Limits the trace context, as it is stored with each run. */
 const LONGEST_TRACE = 1_000;
 
-/** The same, but what it throws is logged. */
+/** Wraps tracing so that an error of it is logged and has no other effect. */
 export function harmlessTracing(tracing: Tracing, logger: Logger): Tracing {
   return {
     here() {
       const text = attempt<unknown>(() => tracing.here());
       if (text === undefined) return undefined;
       if (typeof text === "string" && text.length <= LONGEST_TRACE && !text.includes("\0")) return text;
-      logger.warn("tracing.here() did not answer a text that can travel with a run");
+      logger.warn("tracing.here() must return at most 1,000 characters without NUL; the run starts without a trace");
       return undefined;
     },
     follow(run) {
@@ -116,9 +116,9 @@ export function harmlessTracing(tracing: Tracing, logger: Logger): Tracing {
         return call();
       });
     } catch (thrown) {
-      // What the user wrote may throw; the body of an attempt is called nevertheless, and once.
+      // An error of the user's function is passed on. An error of the tracing is not: the body still runs, once.
       if (isCalled) throw thrown;
-      complain(thrown);
+      logError(thrown);
       return call();
     }
   }
@@ -127,17 +127,17 @@ export function harmlessTracing(tracing: Tracing, logger: Logger): Tracing {
     try {
       return work();
     } catch (thrown) {
-      complain(thrown);
+      logError(thrown);
       return undefined;
     }
   }
 
-  function complain(thrown: unknown): void {
-    logger.warn("tracing threw", { error: String(thrown) });
+  function logError(thrown: unknown): void {
+    logger.warn("An error in tracing was ignored", { error: String(thrown) });
   }
 }
 
-/** How a run leaves memory that is moved so. */
+/** Returns how a run leaves memory with a change of its row. */
 export function leaveOf(move: RunMove): RunLeave {
   switch (move.to) {
     case "failed":

@@ -5,7 +5,7 @@ import { committedRecord } from "./journal_rows.ts";
 import type { Attempt } from "./live_run.ts";
 import type { Catalog } from "./catalog.ts";
 
-/** Runs the body of an attempt in a transaction that also records what it answers. */
+/** Runs the body of an attempt in a transaction that also records its output. */
 export function runTransaction(
   attempt: Attempt,
   body: (tx: unknown) => Promise<string | undefined>,
@@ -19,7 +19,7 @@ export function runTransaction(
     task: nodeOf(attempt).id,
     body: async (tx) => committedRecord(attempt, await body(tx), now()),
     signal: context!.signal,
-    // A time-out that comes now would give up what is about to be durable.
+    // From here on a timeout would abandon a result that is about to be durable.
     committing() {
       attempt.disarm?.();
       attempt.disarm = undefined;
@@ -28,9 +28,9 @@ export function runTransaction(
 }
 
 /**
- * Sees to it that the store can run the transactions of the workflows that a runner is to execute.
+ * Checks that the store supports the transactions of all workflows of a runner.
  *
- * @throws {DefinitionError} If it cannot.
+ * @throws {DefinitionError} If it does not support one of them.
  */
 export function checkTransactions({ plans }: Catalog, { name, transactions }: Store): void {
   for (const { workflow } of plans) {
@@ -42,7 +42,7 @@ export function checkTransactions({ plans }: Catalog, { name, transactions }: St
 
   function why(database: string): string {
     return transactions === undefined && database === "sqlite"
-      ? `which needs a file: the store ${name} is in memory, and no second connection reaches it`
-      : `and the store ${name} is none; \`transaction\` is to come from the store's own module`;
+      ? `which needs a second connection: the store ${name} is in memory; use a file`
+      : `but the store is ${name}; import \`transaction\` from the module of that store`;
   }
 }

@@ -1,8 +1,8 @@
 import { SLOW_POLL_MS as CLAIM_POLL_MS } from "../../lib/engine/claims.ts";
-import { SLOW_POLL_MS as NEWS_POLL_MS } from "../../lib/engine/run_watcher.ts";
+import { POLL_INTERVAL_MS as END_POLL_MS } from "../../lib/engine/run_watcher.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 
-const POLLS: readonly number[] = [CLAIM_POLL_MS, NEWS_POLL_MS];
+const POLLS: readonly number[] = [CLAIM_POLL_MS, END_POLL_MS];
 
 /**
  * The machine's clock, except that the engine's polls never come: what still happens between processes was caused by a

@@ -14,7 +14,7 @@ test("a hint that comes while the store is asked makes it be asked once more, an
     return answers.at(-1)!.promise;
   };
   const watch = (changed: () => void): () => void => (hint = changed, () => {});
-  const watcher = createRunWatcher({ ended, watch } as Partial<Store> as Store, clock, silent);
+  const watcher = createRunWatcher({ ended, watch } as Partial<Store> as Store, { clock, logger: silent });
   const end = watcher.waitForEnd("r");
   hint();
   await clock.advance(0);
@@ -40,7 +40,7 @@ test("whoever waits is told by the slow poll when no hint comes, and nobody is l
     ended: (ids) => Promise.resolve(ids.filter((id) => ended.includes(id))),
     watch: () => () => {},
   };
-  const watcher = createRunWatcher(store as Store, clock, silent);
+  const watcher = createRunWatcher(store as Store, { clock, logger: silent });
   const ends = Promise.all([
     watcher.waitForEnd("a"),
     watcher.waitForEnd("b"),
@@ -64,7 +64,7 @@ test("a hint never makes who waits hear later than without one, however long a l
     },
     watch: (changed) => (hint = changed, () => {}),
   };
-  const watcher = createRunWatcher(store as Store, clock, silent);
+  const watcher = createRunWatcher(store as Store, { clock, logger: silent });
   const end = watcher.waitForEnd("r").catch(() => "closed");
   await clock.advance("1s");
   assertEquals(looks, 1);

@@ -14,8 +14,8 @@ const thrown: readonly [what: string, value: unknown, name: string, message: str
   ["a plain object", { message: "of sorts", name: "Sort" }, "Sort", "of sorts"],
   ["an object without a message", { status: 503 }, "Error", '{"status":503}'],
   ["a symbol", Symbol("odd"), "Error", "Symbol(odd) was thrown"],
-  ["a revoked proxy", revoked(), "Error", "something that cannot be described was thrown"],
-  ["an error whose message throws", hostile(), "Error", "something that cannot be described was thrown"],
+  ["a revoked proxy", revoked(), "Error", "a value that cannot be converted to text was thrown"],
+  ["an error whose message throws", hostile(), "Error", "a value that cannot be converted to text was thrown"],
 ];
 for (const [what, value, name, message] of thrown) {
   test(`a body that throws ${what} fails its attempt, now or later`, async () => {

@@ -64,7 +64,7 @@ test("fork() refuses what contradicts itself", async () => {
   await using opened = await open([one]);
   const run = await opened.runner.start(one);
   await run.result();
-  await assertRejects(() => run.fork({ from: "a", outputs: { a: 2 } }), TypeError, "cannot both");
+  await assertRejects(() => run.fork({ from: "a", outputs: { a: 2 } }), TypeError, "is named by both from and outputs");
   await assertRejects(() => run.fork(JSON.parse(`{ "outputs": 5 }`)), TypeError, "outputs must be an object, not 5");
   await assertRejects(() => run.fork(JSON.parse(`{ "from": 5 }`)), TypeError, "from must be a string, not 5");
 });

@@ -146,7 +146,10 @@ test("explain() says that the runner of a run is not alive", async () => {
   const client = await createClient(store, { clock });
   assertEquals((await client.explain(run.id)).reasons, []);
   await clock.advance("11s");
-  assertEquals((await client.explain(run.id)).summary, "the runner that had it is not alive, and no other is alive");
+  assertEquals(
+    (await client.explain(run.id)).summary,
+    "the runner that owns the run is not alive, and no other runner is alive",
+  );
   await client.stop();
   await store.close();
 });

@@ -151,7 +151,7 @@ test("explain() tells a deferral from a retry", async () => {
   const run = await opened.runner.start(patient);
   await opened.clock.settle();
   const { summary } = await opened.runner.explain(run.id);
-  assert(summary.includes('task "look" asked to be called again in 10 min'), summary);
+  assert(summary.includes('task "look" was deferred and runs again in 10 min'), summary);
 });
 
 test("explain() says that a run is not due, paused, being cancelled, or over", async () => {
@@ -161,9 +161,9 @@ test("explain() says that a run is not due, paused, being cancelled, or over", a
   const summary = async (): Promise<string> => (await opened.runner.explain(run.id)).summary;
   assert((await summary()).includes("in 30 s"), await summary());
   await run.pause("lunch");
-  assert((await summary()).includes("it is paused (lunch)"), await summary());
+  assert((await summary()).includes("the run is paused (lunch)"), await summary());
   await run.cancel("no more");
-  assertEquals(await summary(), "it has ended: cancelled (no more)");
+  assertEquals(await summary(), "the run ended as cancelled (no more)");
   const hanging = await opened.runner.start(stubborn);
   await opened.clock.settle();
   await hanging.cancel();
@@ -182,7 +182,7 @@ test("explain() says that no runner has the workflow, or that there is none", as
   await using opened = await open([quick], { shared: true });
   const client = await opened.client([slow]);
   const run = await client.start(slow);
-  assertEquals((await client.explain(run.id)).summary.split(";")[0], 'no runner that is alive has workflow "slow"');
+  assertEquals((await client.explain(run.id)).summary.split(";")[0], 'no live runner has workflow "slow"');
   await opened.runner.stop();
   assertEquals((await client.explain(run.id)).reasons[0], { kind: "runner", message: "no runner is alive" });
 });
@@ -196,7 +196,7 @@ test("stranded() lists runs that no runner can take, and not those that merely w
     id: lost.id,
     workflow: "slow",
     version: slow.version,
-    reason: 'no runner that is alive has workflow "slow"',
+    reason: 'no live runner has workflow "slow"',
   }]);
   await opened.another([slow]);
   assertEquals(await opened.runner.stranded(), []);

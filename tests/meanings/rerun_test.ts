@@ -159,7 +159,7 @@ test("fork({ outputs }) takes them as given, and runs what depends on them again
   assertEquals(await opened.clock.until(fork.result()), 70);
   assertEquals(calls, ["c"]);
   const b = (await fork.tasks()).find(({ id }) => id === "b");
-  assertEquals([b?.state, b?.output, b?.reason], ["completed", 7, "given to the fork"]);
+  assertEquals([b?.state, b?.output, b?.reason], ["completed", 7, "output given to fork()"]);
 });
 
 test("fork({ input }) runs everything again with the other input", async () => {

@@ -127,7 +127,7 @@ test("a run whose recorded task is gone is stranded, told, and taken up by a run
   await opened.clock.advance("1s");
   const [lost, ...more] = await other.stranded();
   assertEquals([lost?.id, lost?.version, more], [id, before.version, []]);
-  assert(lost?.reason.includes('task "a", of which something is recorded, is gone'), lost?.reason);
+  assert(lost?.reason.includes('task "a" has a recorded result and was removed'), lost?.reason);
   assert((await other.explain(id)).summary.includes(before.version));
   await opened.clock.advance("1m");
   assertEquals((await other.get(id).status()).state, "pending");

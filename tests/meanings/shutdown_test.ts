@@ -108,7 +108,7 @@ test("who waits for a run is told that its runner was stopped", async () => {
   const slow = workflow("slow").task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow);
-  const waiting = assertRejects(() => run.result(), ShutdownError, "the run goes on elsewhere");
+  const waiting = assertRejects(() => run.result(), ShutdownError, "other runners continue the run");
   await opened.clock.settle();
   await opened.clock.until(opened.runner.stop({ timeout: 0 }));
   await waiting;

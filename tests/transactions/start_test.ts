@@ -129,7 +129,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       await assertRejects(() => runner.start(double, long, { tx }), Error, "the limit is 1,024");
       const signal = new AbortController().signal;
       await assertRejects(() => runner.start(double, 1, { tx, signal }), TypeError, "signal and tx exclude each other");
-      await assertRejects(() => runner.execute(double, 1, { tx }), TypeError, "tx is for start()");
+      await assertRejects(() => runner.execute(double, 1, { tx }), TypeError, "use start()");
       await pay(tx, "ada");
     });
     assertEquals(await database.payers(), ["ada"]);

@@ -250,7 +250,10 @@ for (const kind of ["sqlite", "postgres"] as const) {
       },
     }).returns("pay");
     await using runner = await createRunner(await database.open(), { workflows: [flow] });
-    assertStringIncludes(String(await (await runner.start(flow)).result()), 'task "pay" is a transaction, of which');
+    assertStringIncludes(
+      String(await (await runner.start(flow)).result()),
+      'task "pay" is a transaction, which commits all',
+    );
     await assertRejects(() => pay(left.tx!, "late"));
     if (left.query !== undefined) await assertRejects(async () => await left.query, Error, "it is over");
     assertEquals(await database.payers(), []);
@@ -265,7 +268,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       error.message,
       `task "pay" is a transaction on ${kind === "sqlite" ? "postgres" : "sqlite"}, `,
     );
-    assertStringIncludes(error.message, `and the store ${store.name} is none`);
+    assertStringIncludes(error.message, `but the store is ${store.name}`);
   });
 
   test(`${kind}: hooks and events come once a transaction is committed`, async () => {
@@ -354,7 +357,7 @@ test("sqlite: what is ordered while a transaction has the file counts when that 
 test("sqlite: a store in memory has no transactions, and says so", async () => {
   const flow = payment(transactionOn("sqlite"), () => "paid");
   const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [flow] }), DefinitionError);
-  assertStringIncludes(error.message, "the store sqlite::memory: is in memory, and no second connection reaches it");
+  assertStringIncludes(error.message, "the store sqlite::memory: is in memory; use a file");
 });
 
 test("sqlite: a body that leaves statements open, or closes its handle, does not keep the file locked", async () => {
