@@ -5,10 +5,12 @@ import type { RunCounters } from "../../lib/engine/metrics.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { createIds } from "../../lib/ids.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 
 const greet = workflow("greet").task("hello", { run: () => "hello" });
+const id = createIds()(Date.now());
 const served = [{ workflow: "greet", version: greet.version }];
 
 /** What a runner tells, and counts, that finds a run whose own runner gave no sign of life for longer than its lease. */
@@ -20,14 +22,14 @@ async function afterDeath(recoveryLimit: number): Promise<{
   const store = await sqliteStore("sqlite::memory:", { clock });
   const card = { host: "elsewhere", pid: 1, pidStartedAt: undefined, served, pinned: false };
   const dead = await store.join({ ...card, concurrency: 1, maxRuns: 1 }, 1_000);
-  const run = { id: "r1", workflow: "greet", version: greet.version, key: undefined, priority: 0, dueAt: clock.now() };
+  const run = { id, workflow: "greet", version: greet.version, key: undefined, priority: 0, dueAt: clock.now() };
   const rest = { tags: [], input: undefined, timeoutMs: undefined, owner: dead, fork: undefined };
   await store.commit({ starts: [{ ...run, ...rest }], writes: [], claim: undefined });
   await clock.advance("2s");
   const events: RunEvent[] = [];
   const onEvent = (event: RunEvent): void => void events.push(event);
   const runner = await createRunner(store, { workflows: [greet], clock, onEvent, recoveryLimit });
-  await runner.get("r1").outcome();
+  await runner.get(id).outcome();
   await runner.stop();
   await store.close();
   return { events, runs: metricsOf(runner)!.workflows[0]!.runs };
@@ -35,7 +37,7 @@ async function afterDeath(recoveryLimit: number): Promise<{
 
 test("onEvent tells of a run that was taken from a dead runner, and how many have died with it", async () => {
   const { events: [first, second], runs } = await afterDeath(5);
-  const run = { runId: "r1", workflow: "greet", at: first!.at };
+  const run = { runId: id, workflow: "greet", at: first!.at };
   assertEquals(first, { ...run, type: "run.recovered", crashes: 1 });
   assertEquals(second?.type, "run.resumed");
   assertEquals([runs.recovered, runs.resumed, runs.started], [1, 1, 0]);
