@@ -80,6 +80,7 @@ select workflow, version
   from @workflows
  where created_at < ${before}`);
   const unused = new Map(rows.map((row) => [keyOf(row), decodeServed(row)]));
+  if (unused.size === 0) return;
   for (const served of yield* readServed()) unused.delete(keyOf(served));
   let after = 0;
   while (unused.size > 0) {

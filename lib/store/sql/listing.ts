@@ -6,7 +6,7 @@ import type { RunRow } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS, RUN_COLUMNS } from "../rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
-import { rowsOf, type Source, unsuccessful } from "./sources.ts";
+import { firstRows, ORDERED, SOURCES, unsuccessful } from "./sources.ts";
 import { and, join, raw, type Sql, sql } from "./statement.ts";
 import { isStorable } from "./texts.ts";
 
@@ -34,14 +34,18 @@ const DAY_MS = 86_400_000;
 // How far the order of numbers is trusted to be the order of times, where rows are counted.
 const SLACK_MS = 2_000;
 
-// With more live runs a list is found sooner at the new end of the table.
+// The newest live runs are mostly near the new end of the table.
+const NEAR = 1_000;
+
+// Of more live runs, a list is found sooner by a walk through the table than by sorting them.
 const MOST_LIVE = 10_000;
 
-const LIVE_SOURCES: Readonly<Record<"pending" | "running" | "waiting" | "paused", readonly Source[]>> = {
-  pending: ["due", "stranded"],
-  running: ["held"],
-  waiting: ["held", "due", "stranded"],
-  paused: ["held", "paused"],
+/** The indexes that hold all runs of a live state. */
+const LIVE_ROWS: Readonly<Record<"pending" | "running" | "waiting" | "paused", readonly Sql[]>> = {
+  pending: [SOURCES.due, SOURCES.stranded],
+  running: [SOURCES.held],
+  waiting: [SOURCES.held, SOURCES.due, SOURCES.stranded],
+  paused: [raw(`@runs indexed by runs_ordered where ${ORDERED}`)],
 };
 
 const NOTHING: Found = { runs: [], stoppedAt: undefined };
@@ -73,14 +77,28 @@ function* find(
     from: since === undefined ? 0 : yield* firstSince(since - slackMs),
   };
   if (states?.every(isUnsuccessful)) return yield* walkStates(db, walk, [...new Set(states)]);
-  if (states?.every(isLive)) {
-    const most = Math.min(budget, MOST_LIVE);
-    const live = [...new Set(states.flatMap((state) => LIVE_SOURCES[state]))];
-    if ((yield* countUpTo(live, most + 1)) <= most) {
-      return { runs: yield* liveRuns(db, walk, live), stoppedAt: undefined };
-    }
-  }
+  if (states?.every(isLive)) return yield* findLive(db, walk, states);
   return yield* walkTable(db, walk, undefined);
+}
+
+/** Near the new end by a walk, the rest by indexes, or by the walk if too many are live. */
+function* findLive(db: Dialect, walk: Walk, states: readonly (keyof typeof LIVE_ROWS)[]): Op<Found> {
+  const near = yield* walkTable(db, { ...walk, budget: Math.min(walk.budget, NEAR) }, undefined);
+  if (near.stoppedAt === undefined) return near;
+  const rest: Walk = {
+    ...walk,
+    before: near.stoppedAt.seq,
+    budget: walk.budget - NEAR,
+    query: { ...walk.query, limit: walk.query.limit - near.runs.length },
+  };
+  const sources = [...new Set(states.flatMap((state) => LIVE_ROWS[state]))];
+  const most = Math.min(walk.budget, MOST_LIVE);
+  if ((yield* countUpTo(sources, most + 1)) <= most) {
+    return { runs: [...near.runs, ...yield* liveRuns(db, rest, sources)], stoppedAt: undefined };
+  }
+  if (rest.budget <= 0) return near;
+  const further = yield* walkTable(db, rest, undefined);
+  return { runs: [...near.runs, ...further.runs], stoppedAt: further.stoppedAt };
 }
 
 /** The number of the first run that was inserted at this time or later, by halving: each step reads two rows. */
@@ -103,18 +121,18 @@ select low
 
 /** Goes through the table, or through the runs of one state, from the new end. */
 function* walkTable(db: Dialect, walk: Walk, state: Unsuccessful | undefined): Op<Found> {
-  const { query, before, from, budget } = walk;
+  const { query, from } = walk;
   const runs: RunRow[] = [];
-  let end = before;
-  for (let left = budget;; left -= db.stride) {
-    const rows = Math.min(left, db.stride);
-    const stop = rows === Infinity ? undefined : yield* lastOfStretch(end, rows, state);
-    const floor = Math.max(from, stop?.seq ?? 0);
+  let before = walk.before;
+  for (let left = walk.budget;; left -= db.stride) {
+    const stretch: Stretch = { state, before, rows: Math.min(left, db.stride) };
     const limit = query.limit - runs.length;
-    runs.push(...yield* matching(db, { ...walk, before: end, from: floor, query: { ...query, limit } }, state));
-    if (stop === undefined || stop.seq <= from || runs.length >= query.limit) return { runs, stoppedAt: undefined };
-    if (left <= rows) return { runs, stoppedAt: stop };
-    end = stop.seq;
+    runs.push(...yield* matching(db, { ...walk, before, query: { ...query, limit } }, stretch));
+    if (stretch.rows === Infinity || runs.length >= query.limit) return { runs, stoppedAt: undefined };
+    const last = yield* lastOf(stretch);
+    if (last === undefined || last.isOldest || last.seq <= from) return { runs, stoppedAt: undefined };
+    if (left <= stretch.rows) return { runs, stoppedAt: { seq: last.seq, createdAt: last.createdAt } };
+    before = last.seq;
     yield* pause();
   }
 }
@@ -132,31 +150,52 @@ function* walkStates(db: Dialect, walk: Walk, states: readonly Unsuccessful[]): 
   return { runs, stoppedAt: runs.length < walk.query.limit ? stops[0] : undefined };
 }
 
-/** The last of the next `rows` runs below `before`; `undefined` if there are fewer. */
-function* lastOfStretch(before: number, rows: number, state: Unsuccessful | undefined): Op<Search["stoppedAt"]> {
-  const row = yield* first(sql`
-select seq, created_at
-  from @runs
- where seq = (select seq
-                from ${tableOf(state)} and seq < ${before}
-               order by seq desc
-               limit 1 offset ${rows - 1})`);
-  return row && { seq: Number(row["seq"]), createdAt: Number(row["created_at"]) };
+/** The next runs below a number: so many of one state or, of all, those with as many numbers. */
+interface Stretch {
+  readonly state: Unsuccessful | undefined;
+  readonly before: number;
+  readonly rows: number;
 }
 
-function* matching(db: Dialect, { query, columns, before, from }: Walk, state: Unsuccessful | undefined): Op<RunRow[]> {
+/** The lowest number of a stretch. */
+function floorOf({ state, before, rows }: Stretch): Sql {
+  return state === undefined ? sql`(select max(seq) from @runs where seq < ${before}) - ${rows - 1}` : sql`
+       coalesce((select seq
+                   from ${tableOf(state)} and seq < ${before}
+                  order by seq desc
+                  limit 1 offset ${rows - 1}), 0)`;
+}
+
+/** The last run of a stretch, if there is any. */
+function* lastOf(
+  stretch: Stretch,
+): Op<{ readonly seq: number; readonly createdAt: number; readonly isOldest: boolean } | undefined> {
+  const row = yield* first(sql`
+select seq, created_at, (select min(seq) from ${tableOf(stretch.state)}) as oldest
+  from ${tableOf(stretch.state)}
+   and seq >= ${floorOf(stretch)}
+   and seq < ${stretch.before}
+ order by seq
+ limit 1`);
+  if (row === undefined) return undefined;
+  const seq = Number(row["seq"]);
+  return { seq, createdAt: Number(row["created_at"]), isOldest: seq === row["oldest"] };
+}
+
+function* matching(db: Dialect, { query, columns, before, from }: Walk, stretch: Stretch): Op<RunRow[]> {
   const rows = yield* all(sql`
 select ${columns}
-  from ${tableOf(state)}
+  from ${tableOf(stretch.state)}
    and seq < ${before} and seq >= ${from}
+   and ${stretch.rows === Infinity ? sql`true` : sql`seq >= ${floorOf(stretch)}`}
    and ${filter(db, query)}
  order by seq desc
  limit ${query.limit}`);
   return rows.map(decodeListedRun);
 }
 
-function* liveRuns(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Source[]): Op<RunRow[]> {
-  const seqs = join(sources.map((source) => rowsOf(source, "seq", MOST_LIVE)), " union all ");
+function* liveRuns(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Sql[]): Op<RunRow[]> {
+  const seqs = join(sources.map((source) => firstRows(source, "seq", MOST_LIVE)), " union all ");
   const rows = yield* all(sql`
 select ${columns}
   from @runs
@@ -168,8 +207,8 @@ select ${columns}
   return rows.map(decodeListedRun);
 }
 
-function* countUpTo(sources: readonly Source[], most: number): Op<number> {
-  const seqs = join(sources.map((source) => rowsOf(source, "seq", most)), " union all ");
+function* countUpTo(sources: readonly Sql[], most: number): Op<number> {
+  const seqs = join(sources.map((source) => firstRows(source, "seq", most)), " union all ");
   const row = yield* first(sql`select count(*) as runs from (${seqs}) as live`);
   return Number(row?.["runs"]);
 }
@@ -192,6 +231,6 @@ function isUnsuccessful(state: RunState): state is Unsuccessful {
   return state === "failed" || state === "cancelled";
 }
 
-function isLive(state: RunState): state is keyof typeof LIVE_SOURCES {
-  return Object.hasOwn(LIVE_SOURCES, state);
+function isLive(state: RunState): state is keyof typeof LIVE_ROWS {
+  return Object.hasOwn(LIVE_ROWS, state);
 }

@@ -29,9 +29,7 @@ export function unsuccessful(state: "failed" | "cancelled"): Sql {
   );
 }
 
-/** The first rows of a source, at most `limit`; all of them without one. */
-export function rowsOf(source: Source, column: string, limit: number | undefined): Sql {
-  return limit === undefined
-    ? sql`select ${raw(column)} from ${SOURCES[source]}`
-    : sql`select ${raw(column)} from (select ${raw(column)} from ${SOURCES[source]} limit ${limit}) as ${raw(source)}`;
+/** The first rows of a source, at most `limit`. */
+export function firstRows(source: Sql, column: string, limit: number): Sql {
+  return sql`select ${raw(column)} from (select ${raw(column)} from ${source} limit ${limit}) as source`;
 }

@@ -4,8 +4,8 @@ import type { RunCounts } from "../port.ts";
 import type { Row } from "../rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
-import { DUE, rowsOf, type Source, SOURCES } from "./sources.ts";
-import { join, raw, sql } from "./statement.ts";
+import { DUE, type Source, SOURCES } from "./sources.ts";
+import { join, raw, type Sql, sql } from "./statement.ts";
 
 type Counted = Exclude<RunState, "completed">;
 
@@ -16,35 +16,48 @@ const WIDTH = 256;
 // A fleet may serve thousands of versions; the backlog is counted in the first groups of equal priority and version.
 const MOST_GROUPS = 200;
 
-// No index holds completed runs: they are what is left.
 const COUNTED: readonly Counted[] = ["pending", "running", "waiting", "paused", "failed", "cancelled"];
 
-/** How many runs are in each state, exactly. */
+/** Which states the runs of a source can have. */
+const STATES_OF: Readonly<Record<Source, readonly Counted[]>> = {
+  held: ["running", "waiting", "paused"],
+  paused: ["paused"],
+  due: ["pending", "waiting"],
+  stranded: ["pending", "waiting"],
+  failed: ["failed"],
+  cancelled: ["cancelled"],
+};
+
+/** How many runs are in each state, exactly and at one moment. No index holds completed runs: they are what is left. */
 export function* countRuns(): Op<RunCounts> {
   const counts = { pending: 0, running: 0, waiting: 0, paused: 0, failed: 0, cancelled: 0 };
-  for (const row of yield* countSources(undefined)) {
+  const rows = yield* all(sql`${countSources(undefined)}
+ union all
+select 'all', count(*), ${raw(COUNTED.map(() => "0").join(", "))}
+  from @runs`);
+  for (const row of rows) {
     for (const state of COUNTED) counts[state] += Number(row[state]);
   }
-  const all = yield* countTable(undefined);
-  return { ...counts, completed: all - Object.values(counts).reduce((sum, count) => sum + count, 0) };
+  const total = Number(rows.find((row) => row["source"] === "all")?.["runs"]);
+  return { ...counts, completed: total - Object.values(counts).reduce((sum, count) => sum + count, 0) };
 }
 
 /** How many runs there are, each source counted up to `most`; the whole table by a sample if it is large. */
 export function* tallyRuns(db: Dialect, most: number): Op<Tally> {
-  const sources = yield* countSources(most);
+  const sources = yield* all(countSources(most));
   return { states: addUp(sources, most), ...yield* backlog(db, most), ...yield* total(most) };
 }
 
 /** A row for each source with its number of runs, in all and by state. A group by state would sort them. */
-function* countSources(most: number | undefined): Op<readonly Row[]> {
+function countSources(most: number | undefined): Sql {
   const counts = Object.keys(SOURCES).filter(isSource).map((source) => {
     const count = (state: Counted): string =>
       STATES_OF[source].includes(state) ? `count(*) filter (where state = '${state}') as ${state}` : `0 as ${state}`;
     return sql`
 select '${raw(source)}' as source, count(*) as runs, ${raw(COUNTED.map(count).join(", "))}
-  from (${rowsOf(source, "state", most)}) as counted`;
+  from (select state from ${SOURCES[source]}${most === undefined ? sql`` : sql` limit ${most}`}) as counted`;
   });
-  return yield* all(join(counts, "\n union all "));
+  return join(counts, "\n union all ");
 }
 
 function addUp(sources: readonly Row[], most: number): Tally["states"] {
@@ -64,15 +77,6 @@ function addUp(sources: readonly Row[], most: number): Tally["states"] {
     cancelled: of("cancelled"),
   };
 }
-
-const STATES_OF: Readonly<Record<Source, readonly Counted[]>> = {
-  held: ["running", "waiting", "paused"],
-  paused: ["paused"],
-  due: ["pending", "waiting"],
-  stranded: ["pending", "waiting"],
-  failed: ["failed"],
-  cancelled: ["cancelled"],
-};
 
 /** Due runs. The oldest is looked for in every group, as one that is not counted may have waited longest. */
 function* backlog(db: Dialect, most: number): Op<Pick<Tally, "backlog" | "oldestDueAt">> {
@@ -100,11 +104,13 @@ select (select count(*) from ${groups}) as groups,
 function* total(most: number): Op<Pick<Tally, "total" | "sample">> {
   // A sample would hold most of the rows of a smaller table.
   const countable = Math.max(most, 2 * PLACES * WIDTH);
-  const counted = yield* countTable(countable);
+  const table = yield* first(sql`
+select count(*) as runs, (select min(seq) from @runs) as low, (select max(seq) from @runs) as high
+  from (select 1 from @runs limit ${countable}) as counted`);
+  const counted = Number(table?.["runs"]);
   if (counted < countable) return { total: counted, sample: {} };
-  const range = yield* first(sql`select (select min(seq) from @runs) as low, (select max(seq) from @runs) as high`);
-  const low = Number(range?.["low"]);
-  const high = Number(range?.["high"]);
+  const low = Number(table?.["low"]);
+  const high = Number(table?.["high"]);
   const sample: Partial<Record<RunState, number>> = {};
   const step = (high - low + 1 - WIDTH) / (PLACES - 1);
   for (const row of yield* all(places(Array.from({ length: PLACES }, (_, i) => low + Math.floor(i * step))))) {
@@ -116,20 +122,11 @@ function* total(most: number): Op<Pick<Tally, "total" | "sample">> {
 }
 
 /** Runs by state in the stretches that begin at these numbers. */
-function places(starts: readonly number[]): ReturnType<typeof sql> {
+function places(starts: readonly number[]): Sql {
   const stretches = starts.map((start) =>
     sql`select state from @runs where seq >= ${start} and seq < ${start + WIDTH}`
   );
   return sql`select state, count(*) as runs from (${join(stretches, "\n union all ")}) as sampled group by state`;
-}
-
-function* countTable(most: number | undefined): Op<number> {
-  const row = yield* first(
-    most === undefined
-      ? sql`select count(*) as runs from @runs`
-      : sql`select count(*) as runs from (select 1 from @runs limit ${most}) as counted`,
-  );
-  return Number(row?.["runs"]);
 }
 
 function sourceOf(row: Row): Source {
