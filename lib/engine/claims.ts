@@ -4,15 +4,18 @@ import type { Claim, ClaimRequest } from "../store/batch.ts";
 /** How often a runner looks for due runs when every hint was lost. */
 export const SLOW_POLL_MS = 2_000;
 
-/** When to claim, and how much. The claims themselves travel with the outbox's commits. */
+/** How long a runner waits before it claims again when other transactions hold all runs that are due; doubles each time. */
+const FIRST_PAUSE_MS = 10;
+
+/** When to claim, and how much. The outbox sends the claims. */
 export interface Claims {
   /** Whether runs that others left are known to wait: then own starts queue behind them. */
   readonly isBacklogged: boolean;
-  /** How many runs may come with the commit that is on its way. */
+  /** How many runs the claim may bring that is on its way. */
   readonly asked: number;
   /** Resolves when these have come, or are known not to. */
   settled(): Promise<void>;
-  /** What to ask for with the next commit, if anything. */
+  /** What to ask for with the next claim, if anything. */
   next(): ClaimRequest | undefined;
   /** Takes in the answer; `undefined` if there was none. */
   answered(claim: Claim | undefined): void;
@@ -38,7 +41,7 @@ export interface ClaimsOptions {
   readonly room: () => number;
   /** The rest of a request. */
   readonly request: () => Omit<ClaimRequest, "limit">;
-  /** Asks for a commit. */
+  /** Asks for a claim. */
   readonly poke: () => void;
 }
 
@@ -51,6 +54,8 @@ export function createClaims(options: ClaimsOptions): Claims {
   let asked = 0;
   let answer = Promise.withResolvers<void>();
   let dueAt: number | undefined;
+  let pauseMs = FIRST_PAUSE_MS;
+  let cancelPause = () => {};
   let cancelDue = () => {};
   let cancelPoll = () => {};
   schedulePoll();
@@ -74,8 +79,11 @@ export function createClaims(options: ClaimsOptions): Claims {
       answer.resolve();
       answer = Promise.withResolvers();
       if (claim === undefined) return;
-      isBacklogged = claim.more;
-      if (claim.more) hint();
+      // Runs of which none could be taken are no reason for others to wait behind them.
+      isBacklogged = claim.more && claim.runs.length > 0;
+      if (isBacklogged) hint();
+      if (claim.more && claim.runs.length === 0) hintAfterPause();
+      else pauseMs = FIRST_PAUSE_MS;
       if (claim.nextDueAt !== undefined) expect(claim.nextDueAt);
     },
     hint,
@@ -89,6 +97,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     },
     stop() {
       isStopped = true;
+      cancelPause();
       cancelDue();
       cancelPoll();
     },
@@ -97,6 +106,12 @@ export function createClaims(options: ClaimsOptions): Claims {
   function hint(): void {
     isHungry = true;
     if (!isStopped && room() > 0) poke();
+  }
+
+  function hintAfterPause(): void {
+    cancelPause();
+    cancelPause = clock.after(pauseMs * (0.5 + Math.random() / 2), hint);
+    pauseMs = Math.min(2 * pauseMs, SLOW_POLL_MS);
   }
 
   function expect(at: number): void {

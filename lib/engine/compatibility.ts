@@ -1,4 +1,4 @@
-import type { ClaimedRun } from "../store/batch.ts";
+import type { RecordHead } from "../store/batch.ts";
 import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 
@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
  * or other dependencies. Returns `undefined` if it can. `before` is the definition that the run started with.
  */
 export function whyIncompatible(
-  run: ClaimedRun,
+  run: { readonly version: string; readonly journal: readonly RecordHead[] },
   plan: Plan,
   before: StoredDefinition | undefined,
 ): string | undefined {

@@ -1,11 +1,10 @@
 /**
  * Group commit: everything to be written within one turn of the event loop goes out as one transaction, and while one
  * is on its way the next gathers. There is no timer: an idle engine commits at once, a busy one hundreds of results
- * together. Only what may have to wait for somebody else goes out by itself, so that nothing waits behind it.
+ * together. Claims go beside the commits, one at a time.
  *
  * A store that is a server works while its client waits. There more than one commit is on its way under load, each with
- * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so. A
- * claim is a commit of its own there: as part of another it would keep that one's results waiting.
+ * its share of the runs, so that both work at once; what one run writes goes out one commit after the other even so.
  *
  * @module
  */
@@ -48,7 +47,7 @@ export interface Outbox {
   ): Promise<readonly StartVerdict[]>;
   /** Queues a draft; drafts of one run are written in the order they came. */
   write(draft: Draft): void;
-  /** Asks for a commit soon although there may be nothing to write: for a claim. */
+  /** Asks for a claim soon. */
   poke(): void;
   /** Resolves when nothing is queued or on its way. */
   idle(): Promise<void>;
@@ -56,9 +55,9 @@ export interface Outbox {
 
 /** What an outbox tells and asks. */
 export interface OutboxOptions {
-  /** What to claim along with the next commit. @default {() => undefined} */
+  /** What to claim, asked right before the claim is sent. @default {() => undefined} */
   readonly claim?: () => ClaimRequest | undefined;
-  /** The answer to a claim; `undefined` if the commit failed. */
+  /** The answer to a claim; `undefined` if it failed. */
   readonly claimed?: (claim: Claim | undefined) => void;
   /** Told of an error that no retry mends; what was written with it is refused. */
   readonly failed?: (error: Error) => void;
@@ -84,15 +83,13 @@ interface Starting {
 export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox {
   const mostFlights = store.commitsAtOnce ?? 1;
   const starting: Starting[] = [];
-  const keyed: Starting[] = [];
   let drafts: Draft[] = [];
   let next = 0;
   let isPoked = false;
   let isScheduled = false;
   let flights = 0;
   let isClaiming = false;
-  let isClaimDue = false;
-  let isKeyedBusy = false;
+  let keyedStarts = 0;
   /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
   const away = new Map<number, Draft[] | undefined>();
   const idlers: (() => void)[] = [];
@@ -113,17 +110,14 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     });
   }
 
+  /** By itself, as a commit of several would wait for the key of each. */
   function startKeyed(one: Starting): void {
-    keyed.push(one);
-    if (isKeyedBusy) return;
-    isKeyedBusy = true;
-    soon(flushKeyed);
-  }
-
-  async function flushKeyed(): Promise<void> {
-    while (keyed.length > 0) await commit(takeStarts(keyed, MOST_ROWS), [], undefined);
-    isKeyedBusy = false;
-    rest();
+    keyedStarts++;
+    soon(async () => {
+      await commit([one], []);
+      keyedStarts--;
+      rest();
+    });
   }
 
   function write(draft: Draft): void {
@@ -134,26 +128,22 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   function poke(): void {
     isPoked = true;
     if (isClaiming) return;
-    if (mostFlights > 1) scheduleClaim();
-    else schedule();
+    isClaiming = true;
+    soon(claim);
   }
 
-  function scheduleClaim(): void {
-    if (isClaimDue) return;
-    isClaimDue = true;
-    soon(claimApart);
-  }
-
-  async function claimApart(): Promise<void> {
-    isClaimDue = false;
-    const claim = takeClaim();
-    try {
-      if (claim !== undefined) await commit([], [], claim);
-    } finally {
-      isClaiming = false;
-      if (isPoked) scheduleClaim();
-      else rest();
+  /** One claim at a time: what it brings is not known before it has landed. */
+  async function claim(): Promise<void> {
+    isPoked = false;
+    const request = options.claim?.();
+    if (request !== undefined) {
+      const answer = await store.claim(request).catch((thrown) => void options.failed?.(errorOf(thrown)));
+      guarded(() => options.claimed?.(answer ?? undefined));
     }
+    // In another turn, as a claim on SQLite is over in this one.
+    if (isPoked) soon(claim);
+    else isClaiming = false;
+    rest();
   }
 
   function idle(): Promise<void> {
@@ -169,15 +159,13 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   async function flush(): Promise<void> {
     isScheduled = false;
     flights++;
-    const started = takeStarts(starting, share(starting.length));
+    const started = takeStarts(share(starting.length));
     const writes = takeDrafts(share(drafts.length - next));
-    const claim = mostFlights > 1 ? undefined : takeClaim();
     goOn();
     try {
-      if (started.length > 0 || writes.length > 0 || claim !== undefined) await commit(started, writes, claim);
+      if (started.length > 0 || writes.length > 0) await commit(started, writes);
     } finally {
       flights--;
-      if (claim !== undefined) isClaiming = false;
       if (mostFlights > 1) bringBack(writes);
       goOn();
     }
@@ -187,15 +175,6 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   function share(waiting: number): number {
     const others = mostFlights - flights;
     return others === 0 ? MOST_ROWS : Math.max(LEAST_SHARE, Math.ceil(waiting / (others + 1)));
-  }
-
-  /** One claim at a time: what it brings is not known before it has landed. */
-  function takeClaim(): ClaimRequest | undefined {
-    if (isClaiming) return undefined;
-    isPoked = false;
-    const claim = options.claim?.();
-    isClaiming = claim !== undefined;
-    return claim;
   }
 
   /** Lets nothing out of a run that is on its way. */
@@ -225,57 +204,62 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   }
 
   function goOn(): void {
-    if (starting.length > 0 || next < drafts.length || (mostFlights === 1 && isPoked && !isClaiming)) schedule();
+    if (starting.length > 0 || next < drafts.length) schedule();
     else rest();
   }
 
   function isBusy(): boolean {
-    return flights > 0 || isScheduled || isKeyedBusy || isClaiming || isClaimDue;
+    return flights > 0 || isScheduled || keyedStarts > 0 || isClaiming;
   }
 
   function rest(): void {
     if (!isBusy()) idlers.splice(0).forEach((resolve) => resolve());
   }
 
-  async function commit(
-    started: readonly Starting[],
-    writes: readonly Draft[],
-    claim: ClaimRequest | undefined,
-  ): Promise<void> {
+  async function commit(started: readonly Starting[], writes: readonly Draft[]): Promise<void> {
     const starts: NewRun[] = [];
     for (const { runs } of started) for (const run of runs) starts.push(run);
     const began = performance.now();
     let receipt: Receipt;
     try {
-      receipt = await store.commit({ starts, writes, claim });
+      receipt = await store.commit({ starts, writes });
     } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const error = errorOf(thrown);
       for (const one of started) {
-        one.landed?.(undefined);
+        guarded(() => one.landed?.(undefined));
         one.failed(error);
       }
-      for (const draft of writes) draft.settled({ refused: error }, draft);
-      if (claim !== undefined) options.claimed?.(undefined);
+      for (const draft of writes) guarded(() => draft.settled({ refused: error }, draft));
       options.failed?.(error);
       return;
     }
-    // Not if it was but a look for something to claim.
-    if (starts.length + writes.length > 0) {
-      options.committed?.(starts.length + rowsOf(writes), performance.now() - began);
-    }
+    options.committed?.(starts.length + rowsOf(writes), performance.now() - began);
     let at = 0;
     for (const one of started) {
       land(one, receipt.starts.slice(at, at += one.runs.length));
     }
-    writes.forEach((draft, index) => draft.settled(receipt.writes[index]!, draft));
-    if (claim !== undefined) options.claimed?.(receipt.claim);
+    writes.forEach((draft, index) => guarded(() => draft.settled(receipt.writes[index]!, draft)));
+  }
+
+  /** An error that a callback throws must not keep the others of its commit from their results. */
+  function guarded(call: () => void): void {
+    try {
+      call();
+    } catch (thrown) {
+      options.failed?.(errorOf(thrown));
+    }
   }
 
   /** At least one caller's runs, never a part of them: `startMany` is one commit however large. */
-  function takeStarts(line: Starting[], share: number): Starting[] {
+  function takeStarts(share: number): Starting[] {
     let rows = 0;
-    const taken = line.findIndex((one) => (rows += one.runs.length) > Math.min(share, MOST_ROWS));
-    return line.splice(0, taken < 0 ? line.length : Math.max(1, taken));
+    let bytes = 0;
+    const taken = starting.findIndex(({ runs }) => {
+      rows += runs.length;
+      for (const { input } of runs) bytes += input?.length ?? 0;
+      return rows > Math.min(share, MOST_ROWS) || bytes > MOST_BYTES;
+    });
+    return starting.splice(0, taken < 0 ? starting.length : Math.max(1, taken));
   }
 
   function takeDrafts(share: number): Draft[] {
@@ -312,6 +296,10 @@ function land(one: Starting, verdicts: readonly StartVerdict[]): void {
     one.landed?.(verdicts);
     one.done(verdicts);
   } catch (thrown) {
-    one.failed(thrown instanceof Error ? thrown : new Error(String(thrown)));
+    one.failed(errorOf(thrown));
   }
+}
+
+function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -122,7 +122,8 @@ async function openRunner<W extends AnyWorkflow>(
     claimed(claim) {
       // First taken in, so that what the answer makes the runner ask for next leaves these their places. A claim whose
       // lease was lost meanwhile is ignored: what it took was handed back with the rest, or recovered.
-      if (lease.owns(claimingAs)) void intake.take(claim?.runs ?? []);
+      const claimedAs = claimingAs;
+      if (lease.owns(claimedAs)) void intake.take(claim?.runs ?? [], () => lease.owns(claimedAs));
       claims.answered(claim);
     },
     failed(error) {
@@ -168,6 +169,7 @@ async function openRunner<W extends AnyWorkflow>(
   });
 
   const intake = createIntake({
+    store,
     catalog,
     definition: context.reader.definition,
     outbox,
@@ -328,7 +330,7 @@ async function openRunner<W extends AnyWorkflow>(
     });
   }
 
-  function bringIn(plan: Plan, loaded: LoadedRun & Partial<ClaimedRun>): void {
+  function bringIn(plan: Plan, loaded: LoadedRun & Partial<Pick<ClaimedRun, "cancel">>): void {
     const run = new LiveRun(plan, loaded);
     executor.adopt(run);
     if (loaded.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: loaded.cancel, paused: false }]);

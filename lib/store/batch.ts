@@ -1,5 +1,5 @@
 /**
- * What goes out as one commit, and what comes back: runs to insert, results to record, due runs to take.
+ * What a commit writes and returns (runs to insert, results to record), and what a claim asks for and returns.
  *
  * @module
  */
@@ -75,6 +75,9 @@ export interface JournalRecord {
   /** What `ctx.progress` said last, as JSON text. */
   readonly progress: string | undefined;
 }
+
+/** A row of the journal without its output. */
+export type RecordHead = Omit<JournalRecord, "output">;
 
 /** A row of the journal to write. */
 export interface RecordWrite extends JournalRecord {
@@ -171,15 +174,15 @@ export interface ClaimedRun {
   readonly crashes: number;
   /** Where its starter was in a trace. */
   readonly trace: string | undefined;
-  /** What is recorded of it; empty for a run nobody owned before. */
-  readonly journal: readonly JournalRecord[];
+  /** Its journal without outputs, which `outputs()` reads; empty for a run that had no owner before. */
+  readonly journal: readonly RecordHead[];
 }
 
 /** The answer to a claim. */
 export interface Claim {
   /** The runs, by priority, then due time. */
   readonly runs: readonly ClaimedRun[];
-  /** Whether more may be due: the limit was reached. */
+  /** Whether more may be due: the limit was reached, or as many bytes as a claim may return, or other transactions hold due runs. */
   readonly more: boolean;
   /** When the next of the served runs becomes due, if none is now. */
   readonly nextDueAt: number | undefined;
@@ -191,8 +194,6 @@ export interface Batch {
   readonly starts: readonly NewRun[];
   /** Results and ends. */
   readonly writes: readonly RunWrite[];
-  /** Due runs to take in the same commit, after the writes. */
-  readonly claim: ClaimRequest | undefined;
 }
 
 /** What became of a batch; verdicts stand in the order of what they answer. */
@@ -201,6 +202,22 @@ export interface Receipt {
   readonly starts: readonly StartVerdict[];
   /** One for each write. */
   readonly writes: readonly WriteVerdict[];
-  /** The answer to the claim. */
-  readonly claim: Claim | undefined;
+}
+
+/** Which outputs in a journal to read. */
+export interface OutputsRequest {
+  /** The run. */
+  readonly seq: number;
+  /** The task. */
+  readonly task: string;
+  /** `results` are the outputs of the task and of its items, `steps` those of their steps. */
+  readonly of: "results" | "steps";
+}
+
+/** An output in a journal. */
+export interface JournalOutput extends Pick<JournalRecord, "task" | "item" | "step"> {
+  /** The run. */
+  readonly seq: number;
+  /** The output as JSON text. */
+  readonly output: string;
 }

@@ -10,7 +10,19 @@
  *
  * @module
  */
-import type { Batch, JournalRecord, NewRun, Receipt, RunState, Served, StartVerdict } from "./batch.ts";
+import type {
+  Batch,
+  Claim,
+  ClaimRequest,
+  JournalOutput,
+  JournalRecord,
+  NewRun,
+  OutputsRequest,
+  Receipt,
+  RunState,
+  Served,
+  StartVerdict,
+} from "./batch.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
 
@@ -175,8 +187,8 @@ export interface Store {
   readonly commitsAtOnce?: number;
 
   /**
-   * Whether a start with a key waits for a transaction that has started a run with the same key and is still open. Other
-   * commits may go on meanwhile.
+   * Whether a start with a key waits for a transaction that has started a run with the same key and is still open. A
+   * batch of such starts alone keeps no other commit waiting, and may be sent beside any number of others.
    */
   readonly keysWait?: boolean;
 
@@ -185,6 +197,13 @@ export interface Store {
 
   /** Writes a batch durably, as one transaction; a row the database refuses does not disturb the others. */
   commit(batch: Batch): Promise<Receipt>;
+  /**
+   * Takes due runs, in a commit of its own. It takes fewer than the limit where their inputs and journals come to more than
+   * about two megabytes, but at least one.
+   */
+  claim(request: ClaimRequest): Promise<Claim>;
+  /** Outputs in the journals of runs; a row without an output is left out. The rows of one request are in the order of their items. */
+  outputs(requests: readonly OutputsRequest[]): Promise<readonly JournalOutput[]>;
 
   /** Of which database a task can be a transaction here; `undefined` if of none. */
   readonly transactions: "sqlite" | "postgres" | undefined;

@@ -10,6 +10,7 @@ export function readOnly(store: Store): Store {
   return {
     ...store,
     commit: refuse,
+    claim: refuse,
     transactions: undefined,
     transact: refuse,
     insertWithin: refuse,

@@ -1,6 +1,6 @@
 /** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
 import { type ErrorRecord, type Failure, StoreError } from "../errors.ts";
-import type { ClaimedRun, JournalRecord, RunState, Served, TaskState } from "./batch.ts";
+import type { ClaimedRun, JournalOutput, JournalRecord, RecordHead, RunState, Served, TaskState } from "./batch.ts";
 import type { DefinitionRow, JournalHead, Outline, Timing } from "./inspection.ts";
 import type { Fact, RunnerRow, RunRow } from "./port.ts";
 
@@ -15,9 +15,12 @@ export const LISTED_COLUMNS =
 /** The columns that `decodeRun` reads. */
 export const RUN_COLUMNS: string = `${LISTED_COLUMNS}, input`;
 
+/** The columns that `decodeRecordHead` reads. */
+export const RECORD_HEAD_COLUMNS =
+  "run, task, item, step, state, attempts, started_at, ended_at, due_at, failures, reason, progress";
+
 /** The columns that `decodeRecord` reads. */
-export const RECORD_COLUMNS =
-  "run, task, item, step, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress";
+export const RECORD_COLUMNS: string = `${RECORD_HEAD_COLUMNS}, output`;
 
 /** The columns that `decodeRunners` reads. */
 export const RUNNER_COLUMNS =
@@ -76,7 +79,7 @@ export function decodeListedRun(row: Row): RunRow {
  *
  * @throws {StoreError} `corrupt_row`, if it cannot be read.
  */
-export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): ClaimedRun {
+export function decodeClaimed(row: Row, journal: readonly RecordHead[]): ClaimedRun {
   const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
   return {
     id: text("id"),
@@ -102,6 +105,16 @@ export function decodeClaimed(row: Row, journal: readonly JournalRecord[]): Clai
  * @throws {StoreError} `corrupt_row`, if it cannot be read.
  */
 export function decodeRecord(row: Row): JournalRecord {
+  const { optionalText } = reader("tasks", row, row["run"]);
+  return { ...decodeRecordHead(row), output: optionalText("output") };
+}
+
+/**
+ * A row of the journal without its output.
+ *
+ * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ */
+export function decodeRecordHead(row: Row): RecordHead {
   const { text, optionalText, integer, optionalInteger, json } = reader("tasks", row, row["run"]);
   const state = taskState(text("state"), row);
   return {
@@ -110,7 +123,6 @@ export function decodeRecord(row: Row): JournalRecord {
     step: text("step"),
     state,
     attempts: integer("attempts"),
-    output: optionalText("output"),
     failures: json("failures", isFailures) ?? [],
     reason: optionalText("reason"),
     startedAt: optionalInteger("started_at"),
@@ -118,6 +130,12 @@ export function decodeRecord(row: Row): JournalRecord {
     dueAt: optionalInteger("due_at"),
     progress: optionalText("progress"),
   };
+}
+
+/** An output in a journal. */
+export function decodeOutput(row: Row): JournalOutput {
+  const { text, integer } = reader("tasks", row, row["run"]);
+  return { seq: integer("run"), task: text("task"), item: integer("item"), step: text("step"), output: text("output") };
 }
 
 /** The rows of runners. One that cannot be read must not hide the others: its lease decides, by its number alone. */

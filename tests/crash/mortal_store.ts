@@ -1,12 +1,12 @@
-import type { Batch, Receipt } from "../../lib/store/batch.ts";
+import type { Batch, ClaimRequest, RunWrite } from "../../lib/store/batch.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { isPostgres, type Place, readPlace } from "../place.ts";
 
 /** A moment on the way of a commit at which a process is to die. */
 export interface Moment {
   /**
-   * Before the commit, inside of it, or right after it. Inside is on SQLite with everything but the claim written, and on
-   * Postgres when the server is at work on what it was sent, which it finishes.
+   * Before the commit, inside of it, or right after it. Inside is on SQLite with everything written that a batch holds, or
+   * the lock held for a claim, and on Postgres when the server is at work on what it was sent, which it finishes.
    */
   readonly at: "before" | "inside" | "after";
   /**
@@ -21,15 +21,22 @@ export function mortalStore(store: Store, place: Place, { at, of }: Moment, die:
   return {
     ...store,
     async commit(batch) {
-      const isIt = of !== "claim" && isMoment(batch, of);
-      if (at === "inside" && isPostgres(place) && (isIt || (of === "claim" && batch.claim !== undefined))) {
+      const isIt = isMoment(batch, of);
+      if (isIt && at === "inside" && isPostgres(place)) {
         return await dieUnanswered(place, () => store.commit(batch), die);
       }
       if (isIt && at === "before") die();
-      if (of === "claim" && batch.claim !== undefined && at === "before") die();
-      const receipt = await store.commit(at === "inside" && (isIt || of === "claim") ? deadly(batch, of, die) : batch);
-      if (at === "after" && (isIt || (of === "claim" && hasClaimed(receipt)))) die();
+      const receipt = await store.commit(isIt && at === "inside" ? deadlyBatch(batch, die) : batch);
+      if (isIt && at === "after") die();
       return receipt;
+    },
+    async claim(request) {
+      if (of !== "claim") return await store.claim(request);
+      if (at === "inside" && isPostgres(place)) return await dieUnanswered(place, () => store.claim(request), die);
+      if (at === "before") die();
+      const claim = await store.claim(at === "inside" ? deadlyRequest(request, die) : request);
+      if (at === "after" && claim.runs.length > 0) die();
+      return claim;
     },
     async leave(runner) {
       if (of === "leave" && at === "before") die();
@@ -58,28 +65,25 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
   );
 }
 
-function hasClaimed(receipt: Receipt): boolean {
-  return (receipt.claim?.runs.length ?? 0) > 0;
-}
-
-/**
- * A batch that kills who applies it. The store looks at `claim` once to see what there is to do, and a second time when
- * it has applied all the rest; at the claim's `runner` it looks only inside of the transaction.
- */
-function deadly(batch: Batch, of: Moment["of"], die: () => never): Batch {
-  const { starts, writes, claim } = batch;
-  if (of === "claim") {
-    const trap = claim && Object.defineProperty({ ...claim }, "runner", { get: die });
-    return { starts, writes, claim: trap };
-  }
+/** A batch whose last write kills who applies it. The store looks at the records once before it writes the others. */
+function deadlyBatch({ starts, writes }: Batch, die: () => never): Batch {
   let looks = 0;
-  return {
-    starts,
-    writes,
-    get claim() {
-      return ++looks > 1 ? die() : claim;
+  const trap: RunWrite = {
+    seq: 0,
+    epoch: 0,
+    move: undefined,
+    get records() {
+      return ++looks > 1 ? die() : [];
     },
   };
+  return { starts, writes: [...writes, trap] };
+}
+
+/** A request that kills the store that takes runs for its runner, inside of the transaction. */
+function deadlyRequest(request: ClaimRequest, die: () => never): ClaimRequest {
+  let looks = 0;
+  const get = (): number => ++looks > 1 ? die() : request.runner;
+  return Object.defineProperty({ ...request }, "runner", { get, enumerable: false });
 }
 
 /** Sends a commit that a lock holds up, and dies while it does. */

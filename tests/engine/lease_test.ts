@@ -73,7 +73,7 @@ async function ownedRun(store: Store, owner: number): Promise<string> {
   const id = newId(store.now());
   const run = { id, workflow: "w", version: "v", key: undefined, priority: 0, dueAt: store.now(), tags: [] };
   const rest = { input: undefined, timeoutMs: undefined, fork: undefined, owner };
-  await store.commit({ starts: [{ ...run, ...rest }], writes: [], claim: undefined });
+  await store.commit({ starts: [{ ...run, ...rest }], writes: [] });
   return id;
 }
 

@@ -1,7 +1,7 @@
 /** The outbox on a store whose commits take turns at being slow. */
 import { assert, assertEquals } from "@std/assert";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Batch, ClaimRequest, NewRun, Receipt } from "../../lib/store/batch.ts";
+import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../../lib/store/batch.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { createOutbox, type Draft, type Outbox } from "../../lib/engine/outbox.ts";
 import { test } from "../harness.ts";
@@ -57,6 +57,31 @@ test("one claim is on its way at a time, and what is asked for meanwhile is aske
   assert(!isHungry, "somebody asked and nobody claimed");
 });
 
+test("starts in one commit are bounded by the bytes of their inputs, and those of one caller are never parted", async () => {
+  const { store, flown } = slowStore(1);
+  const outbox = createOutbox(store);
+  const run = { id: "r", input: "x".repeat(1024 * 1024) } as NewRun;
+  await Promise.all(Array.from({ length: 5 }, () => outbox.startMany([run])));
+  await outbox.startMany([run, run, run, run]);
+  assertEquals(flown.starts, [2, 2, 1, 4]);
+});
+
+test("an error in what follows one result keeps no other result of its commit back, and is told", async () => {
+  const { store } = slowStore(1);
+  const failures: string[] = [];
+  const outbox = createOutbox(store, { failed: (error) => failures.push(error.message) });
+  const settled: string[] = [];
+  outbox.write({
+    ...draft(1, 0),
+    settled() {
+      throw new Error("out of tune");
+    },
+  });
+  outbox.write(draft(2, 0, (name) => settled.push(name)));
+  await outbox.idle();
+  assertEquals([settled, failures], [["2 0"], ["out of tune"]]);
+});
+
 test("runs that wait to be started are shared out, and those of one caller never", async () => {
   const { store, flown } = slowStore(2);
   const outbox = createOutbox(store);
@@ -102,26 +127,30 @@ interface Flown {
 function slowStore(commitsAtOnce: number): { readonly store: Store; readonly flown: Flown } {
   const flown: Flown = { commits: 0, claims: 0, most: 0, mostClaims: 0, mostOfOneRun: 0, starts: [] };
   const flying = new Set<Batch>();
+  let claiming = 0;
   const store = {
     commitsAtOnce,
+    async claim(): Promise<Claim> {
+      flown.claims++;
+      flown.mostClaims = Math.max(flown.mostClaims, ++claiming);
+      await pause(Math.random() * 4);
+      claiming--;
+      return { runs: [], more: false, nextDueAt: undefined };
+    },
     async commit(batch: Batch): Promise<Receipt> {
       flying.add(batch);
       flown.commits++;
-      if (batch.claim !== undefined) flown.claims++;
       flown.starts.push(batch.starts.length);
       flown.most = Math.max(flown.most, flying.size);
-      flown.mostClaims = Math.max(flown.mostClaims, [...flying].filter(({ claim }) => claim !== undefined).length);
       for (const { seq } of batch.writes) {
         const carriers = [...flying].filter((other) => other !== batch && other.writes.some((one) => one.seq === seq));
         flown.mostOfOneRun = Math.max(flown.mostOfOneRun, carriers.length + 1);
       }
       await pause(Math.random() * 4);
       flying.delete(batch);
-      const none = { runs: [], more: false, nextDueAt: undefined };
       return {
         starts: batch.starts.map((_, seq) => ({ kind: "started", seq, owned: true, at: 0 })),
         writes: batch.writes.map(() => "accepted"),
-        claim: batch.claim && none,
       };
     },
   };

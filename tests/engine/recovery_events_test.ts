@@ -24,7 +24,7 @@ async function afterDeath(recoveryLimit: number): Promise<{
   const dead = await store.join({ ...card, concurrency: 1, maxRuns: 1 }, 1_000);
   const run = { id, workflow: "greet", version: greet.version, key: undefined, priority: 0, dueAt: clock.now() };
   const rest = { tags: [], input: undefined, timeoutMs: undefined, owner: dead, fork: undefined };
-  await store.commit({ starts: [{ ...run, ...rest }], writes: [], claim: undefined });
+  await store.commit({ starts: [{ ...run, ...rest }], writes: [] });
   await clock.advance("2s");
   const events: RunEvent[] = [];
   const onEvent = (event: RunEvent): void => void events.push(event);

@@ -34,11 +34,11 @@ test("a run whose notification gets to nobody is found by the poll, and not befo
   const member = await crew.add({ clock }, (store) => ({
     ...store,
     watch: () => () => {},
-    async commit(batch) {
+    async claim(request) {
       claims++;
-      const receipt = await store.commit(batch);
+      const claim = await store.claim(request);
       answers++;
-      return receipt;
+      return claim;
     },
   }));
   // As it begins, and every two seconds.

@@ -17,10 +17,10 @@ function heldStore(inner: Store) {
       await held.renew.passed;
       return await inner.renew(...args);
     },
-    async commit(batch) {
-      const receipt = await inner.commit(batch);
-      if (held.isClaimHeld && receipt.claim !== undefined && receipt.claim.runs.length > 0) await held.claim.passed;
-      return receipt;
+    async claim(request) {
+      const claim = await inner.claim(request);
+      if (held.isClaimHeld && claim.runs.length > 0) await held.claim.passed;
+      return claim;
     },
   };
   return { store, held };

@@ -142,7 +142,7 @@ test("explain() says that the runner of a run is not alive", async () => {
     owner,
     fork: undefined,
   };
-  await store.commit({ starts: [run], writes: [], claim: undefined });
+  await store.commit({ starts: [run], writes: [] });
   const client = await createClient(store, { clock });
   assertEquals((await client.explain(run.id)).reasons, []);
   await clock.advance("11s");
@@ -170,7 +170,7 @@ test("under load that never ends, what was committed is let go of", async () => 
   const store = await openPlace(on);
   const outbox = createOutbox({
     ...store,
-    commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted"), claim: undefined }),
+    commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted") }),
   });
   const write = (): Draft => {
     const settled = (): void => void (isOver || write());

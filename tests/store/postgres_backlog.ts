@@ -1,9 +1,9 @@
 /** A Postgres schema full of runs, and what a claim or a flush costs there: for the test and the benchmark of full stores. */
 import type postgres from "postgres";
-import type { ClaimRequest } from "../../lib/store/batch.ts";
+import type { Batch, ClaimRequest } from "../../lib/store/batch.ts";
 import { claimValues } from "../../lib/store/postgres/claim.ts";
 import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
-import { flushOf, type Part } from "../../lib/store/postgres/flush_values.ts";
+import { flushOf } from "../../lib/store/postgres/flush_values.ts";
 import type { Bindable } from "../../lib/store/postgres/connection.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { statementIn } from "../../lib/store/postgres/session.ts";
@@ -70,7 +70,7 @@ export async function explainClaim(
 export async function explainFlush(
   url: string,
   schema: string,
-  part: Part,
+  part: Batch,
   prepare: boolean,
 ): Promise<StatementCost> {
   const { sql, values } = flushOf(part, { at: null, news: null, isWary: false });

@@ -1,7 +1,7 @@
 /** A claim reads what it takes and a flush what it writes, whatever else is there and whatever the server believes to be there. */
 import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { claimBy, commit, join, newRun, record, start } from "./contract/fixture.ts";
+import { claimBy, join, newRun, record, start } from "./contract/fixture.ts";
 import { explainClaim, explainFlush, fill } from "./postgres_backlog.ts";
 import { testSchema } from "./postgres_schema.ts";
 
@@ -43,8 +43,8 @@ for (const [state, look] of Object.entries(LOOKS)) {
       assert(rowsRead <= MOST_ROWS, `${rowsRead} rows`);
       assert(buffers <= MOST_BUFFERS, `${buffers} buffers`);
     }
-    const { claim } = await commit(store, { claim: request });
-    assertEquals([claim?.runs.length, claim?.more], [LIMIT, true]);
+    const claim = await store.claim(request);
+    assertEquals([claim.runs.length, claim.more], [LIMIT, true]);
   });
 }
 

@@ -115,7 +115,8 @@ test("postgres: a role that may not use another's schema is refused, however it 
   await on.sql.unsafe(remedy.replaceAll("<role>", `"${role.role}"`));
   const store = await on.open({ url: role.url });
   const runner = await join(store);
-  const { starts, claim } = await commit(store, { starts: [newRun({ dueAt: 0 })], claim: claimBy(runner) });
+  const { starts } = await commit(store, { starts: [newRun({ dueAt: 0 })] });
+  const claim = await store.claim(claimBy(runner));
   assertEquals([starts[0]?.kind, claim?.runs.length], ["started", 1]);
 });
 

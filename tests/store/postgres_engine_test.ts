@@ -1,6 +1,7 @@
 /** The engine on Postgres: a handful of what it means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, DeferError, RunFailedError, unchecked, workflow } from "../../mod.ts";
+import type { ClaimRequest } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 import { testSchema } from "./postgres_schema.ts";
@@ -167,4 +168,33 @@ test("postgres: a row that is replaced costs no statement that fails", async () 
     [after.commits - before.commits, after.statements - before.statements, after.retries],
     [50 * 5, 50 * 5, 0],
   );
+});
+
+test("postgres: a runner pauses between claims while another transaction holds the run that is due", async () => {
+  await using on = testSchema();
+  const clock = createFakeClock();
+  const store = await on.open({ clock });
+  await using client = await createClient(await on.open({ clock }), { workflows: [chain], clock });
+  const held = await client.start(chain, "a");
+  const locker = await on.sql.reserve();
+  await locker`begin`;
+  await locker`select seq from runs for update`;
+  let claims = 0;
+  const counted = {
+    ...store,
+    claim(request: ClaimRequest) {
+      claims++;
+      return store.claim(request);
+    },
+  };
+  await using runner = await createRunner(counted, { workflows: [chain], clock });
+  await clock.advance("4s");
+  // Pauses of 10 ms that double up to two seconds, and the poll: not one claim after the other.
+  assert(claims >= 5 && claims <= 25, `${claims} claims`);
+  // It is nobody's turn before: what the runner starts itself does not wait for the run that is held.
+  const own = await runner.start(chain, "abc");
+  assertEquals(await clock.until(own.result(), "1s"), 6);
+  await locker`commit`;
+  locker.release();
+  assertEquals(await clock.until((await runner.get(held.id)).result(), "5s"), 2);
 });

@@ -9,7 +9,7 @@ import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { startProxy } from "../proxy.ts";
 import { until } from "../within.ts";
-import { claimBy, commit, join, newRun as newRunOfTests, record, start, write } from "./contract/fixture.ts";
+import { claimBy, join, newRun as newRunOfTests, record, start, write } from "./contract/fixture.ts";
 import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
 const newRun = (owner?: number) => newRunOfTests({ dueAt: 0, owner });
@@ -157,8 +157,8 @@ test("postgres: a server that is killed and started again, several times under l
   const counts = await store.counts();
   assertEquals([counts.completed, counts.running], [done.length, 0]);
   await start(store, newRun());
-  const { claim } = await commit(store, { claim: claimBy(runner) });
-  assertEquals(claim?.runs.length, 1);
+  const claim = await store.claim(claimBy(runner));
+  assertEquals(claim.runs.length, 1);
   await store.close();
 });
 
@@ -185,9 +185,9 @@ test("postgres: a process whose wall clock is an hour off goes by the server's",
       more: false,
     });
     await write(store, { seq: seq!, epoch: 1 }, [], { to: "waiting", dueAt: store.now() + 60_000, release: true });
-    const { claim } = await commit(store, { claim: claimBy(runner) });
-    assertEquals(claim?.runs, []);
-    assert(Math.abs(claim!.nextDueAt! - now - 60_000) < MINUTE_MS);
+    const claim = await store.claim(claimBy(runner));
+    assertEquals(claim.runs, []);
+    assert(Math.abs(claim.nextDueAt! - now - 60_000) < MINUTE_MS);
   } finally {
     Date.now = real;
   }

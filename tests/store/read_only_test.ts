@@ -32,7 +32,7 @@ for (const kind of KINDS) {
     const reader = await on.open({ readOnly: true });
     const writes: (() => Promise<unknown>)[] = [
       () => commit(reader, { starts: [newRun()] }),
-      () => commit(reader, { claim: claimBy(runner) }),
+      () => reader.claim(claimBy(runner)),
       () => join(reader),
       () => reader.renew(runner, 1),
       () => reader.leave(runner),

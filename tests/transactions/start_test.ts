@@ -258,7 +258,7 @@ test("postgres: what a conflict is thrown with is the driver's own error, to try
   await sql.end();
 });
 
-test("postgres: a transaction that stays open with a key holds up who starts with that key, and no result", async () => {
+test("postgres: a transaction that stays open with a key holds up the starts with that key, and no other", async () => {
   await using database = await DATABASES.postgres();
   await using runner = await createRunner(await database.open(), { workflows: [double] });
   const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -269,14 +269,28 @@ test("postgres: a transaction that stays open with a key holds up who starts wit
     return run;
   });
   await begun.promise;
-  let isStarted = false;
-  const same = runner.start(double, 2, { key: "k" }).finally(() => isStarted = true);
+  const started: number[] = [];
+  const same = [2, 3, 4].map(async (input) => {
+    const run = await runner.start(double, input, { key: "k" });
+    started.push(input);
+    return run;
+  });
+  const many = runner.startMany(double, [5, 6], { key: (n) => n === 5 ? "k" : "m" }).then((runs) => {
+    started.push(5);
+    return runs;
+  });
+  // Started in the same turn, and so with the same statement.
+  const others = Array.from({ length: 20 }, (_, n) => runner.start(double, n, { key: `k${n}` }));
+  for (const [n, other] of others.entries()) assertEquals(await (await other).result(), n * 2);
   await until(database.isWaiting!);
   for (let n = 0; n < 3; n++) assertEquals(await (await runner.start(double, n)).result(), n * 2);
-  assertEquals(isStarted, false);
+  assertEquals(await (await runner.start(double, 7, { key: "later" })).result(), 14);
+  assertEquals(started, []);
   goOn.resolve();
-  const [first, second] = await Promise.all([open, same]);
-  assertEquals([second.id, await second.result()], [first.id, 2]);
+  const [first, ...runs] = await Promise.all([open, ...same]);
+  for (const run of runs) assertEquals([run.id, await run.result()], [first.id, 2]);
+  const [five, six] = await many;
+  assertEquals([five?.id, await six?.result()], [first.id, 12]);
 });
 
 interface Handle {

@@ -1,14 +1,25 @@
 import { StoreError } from "../../errors.ts";
-import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
-import { decodeClaimed, decodeRecord, RECORD_COLUMNS, recordOf, type Row } from "../rows.ts";
+import type { Claim, ClaimedRun, ClaimRequest, JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
+import { createSlices, type Slices } from "../breathe.ts";
+import { decodeClaimed, decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
+import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
 import type { Bindable } from "./connection.ts";
 import type { Session } from "./session.ts";
 
-const JOURNALS = `
-select ${RECORD_COLUMNS}
+const HEADS = `
+select ${RECORD_HEAD_COLUMNS}
   from @tasks
  where run = any($1::bigint[])
+ order by run, task, item, step`;
+
+const OUTPUTS = `
+select run, task, item, step, output
+  from @tasks
+ where run = any($1::bigint[])
+   and task = any($2::text[])
+   and ((run, task, step <> '') in (select * from unnest($1::bigint[], $2::text[], $3::boolean[]))) is true
+   and output is not null
  order by run, task, item, step`;
 
 const GIVE_UP = `
@@ -19,8 +30,36 @@ update @runs
 // Another runner that claims at the same moment holds the first so many runs: look at twice as many.
 const LOOK_AHEAD = 2;
 
-/** The answer where nothing is due, and nothing will be. */
-export const NOTHING_DUE: Claim = { runs: [], more: false, nextDueAt: undefined };
+/**
+ * Takes due runs, in one statement. A claim whose answer was lost may have been carried out: it is looked for by its
+ * token once the server has ended what was left of the lost connection.
+ */
+export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
+  if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
+  const token = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
+  const answer = await session.persistence.attempt("write to", async (isDoubtful) => {
+    if (isDoubtful) {
+      await session.endRemains("claim");
+      const taken = await session.single("claim", TAKEN_BEFORE, [String(request.runner), String(token)]);
+      if (taken.length > 0) {
+        session.wrote(taken.length);
+        return taken;
+      }
+    }
+    const rows = await session.single("claim", CLAIM, claimValues(request, token, session.at));
+    session.wrote(takenOf(rows).length);
+    return rows;
+  });
+  const [first] = answer;
+  const taken = takenOf(answer);
+  const nextDueAt = first?.["next_due_at"];
+  return {
+    runs: await withJournals(session, taken),
+    // Some that were due may have been held by others for the moment, or were too large.
+    more: first?.["joined"] !== 0 && (taken.length === request.limit || Number(first?.["seen"] ?? 0) > taken.length),
+    nextDueAt: typeof nextDueAt === "number" ? nextDueAt : undefined,
+  };
+}
 
 /** What the claim statement binds. `token` marks what this claim takes. */
 export function claimValues({ runner, limit, served, pinned }: ClaimRequest, token: number, at: Bindable): Bindable[] {
@@ -36,21 +75,8 @@ export function claimValues({ runner, limit, served, pinned }: ClaimRequest, tok
   ];
 }
 
-/** What the rows of a claim say, with the journals of runs that were owned before. */
-export async function claimOf(session: Session, answer: readonly Row[], { limit }: ClaimRequest): Promise<Claim> {
-  const [first] = answer;
-  const taken = takenOf(answer);
-  const nextDueAt = first?.["next_due_at"];
-  return {
-    runs: await withJournals(session, taken),
-    // Some that were due may have been held by others for the moment.
-    more: first?.["joined"] !== 0 && (taken.length === limit || Number(first?.["seen"] ?? 0) > taken.length),
-    nextDueAt: typeof nextDueAt === "number" ? nextDueAt : undefined,
-  };
-}
-
 /** The rows of runs in an answer, in the order of claiming. */
-export function takenOf(answer: readonly Row[]): readonly Row[] {
+function takenOf(answer: readonly Row[]): readonly Row[] {
   const number = (row: Row, column: string): number => Number(row[column]);
   return answer.filter((row) => row["seq"] !== null).sort((a, b) =>
     number(a, "priority") - number(b, "priority") || number(a, "due_at") - number(b, "due_at") ||
@@ -59,20 +85,21 @@ export function takenOf(answer: readonly Row[]): readonly Row[] {
 }
 
 async function withJournals(session: Session, taken: readonly Row[]): Promise<readonly ClaimedRun[]> {
-  // At epoch 1 it was never owned before, and so has none.
-  const known = taken.filter((row) => Number(row["epoch"]) > 1).map((row) => Number(row["seq"]));
+  // At epoch 1 a run had no owner before, and so has no journal.
+  const resumed = taken.filter((row) => Number(row["epoch"]) > 1).map((row) => Number(row["seq"]));
   const journals = new Map<number, Row[]>();
-  const rows = known.length === 0 ? [] : await session.read(JOURNALS, [numbers(known)]);
+  const rows = resumed.length === 0 ? [] : await session.read(HEADS, [numbers(resumed)]);
   for (const row of rows) {
     const seq = Number(row["run"]);
     const journal = journals.get(seq);
     if (journal === undefined) journals.set(seq, [row]);
     else journal.push(row);
   }
+  const slices = createSlices();
   const runs: ClaimedRun[] = [];
   for (const row of taken) {
     try {
-      runs.push(decodeClaimed(row, (journals.get(Number(row["seq"])) ?? []).map(decodeRecord)));
+      runs.push(decodeClaimed(row, await decodeHeads(journals.get(Number(row["seq"])) ?? [], slices)));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       await giveUp(session, row, error);
@@ -81,9 +108,32 @@ async function withJournals(session: Session, taken: readonly Row[]): Promise<re
   return runs;
 }
 
+async function decodeHeads(rows: readonly Row[], slices: Slices): Promise<readonly RecordHead[]> {
+  const heads: RecordHead[] = [];
+  for (const row of rows) {
+    heads.push(decodeRecordHead(row));
+    await slices.done(1);
+  }
+  return heads;
+}
+
 /** A run whose rows cannot be read fails, as it would stop every runner that claims it. */
 async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
   session.logger.error(error.message);
   const values = [session.at, String(row["seq"]), String(row["epoch"]), JSON.stringify(recordOf(error))];
   await session.write("care", GIVE_UP, values, () => 1);
+}
+
+/** Outputs in the journals of runs. */
+export async function readOutputs(
+  session: Session,
+  requests: readonly OutputsRequest[],
+): Promise<readonly JournalOutput[]> {
+  if (requests.length === 0) return [];
+  const rows = await session.read(OUTPUTS, [
+    numbers(requests.map(({ seq }) => seq)),
+    texts(requests.map(({ task }) => task)),
+    `{${requests.map(({ of }) => of === "steps").join(",")}}`,
+  ]);
+  return rows.map(decodeOutput);
 }

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
+
 /** What may be due, in SQL: exactly the condition of the index `runs_due`. */
 export const DUE = "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is null";
 
@@ -50,7 +52,8 @@ export const CLAIMED_COLUMNS =
  * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at most,
  * $7 how many to look at, $8 the claim's own number.
  *
- * What others hold at the moment is skipped, so more are looked at than may be taken.
+ * What others hold at the moment is skipped, so more are looked at than may be taken. Of these the claim takes as many
+ * as have inputs and journals of no more than `MOST_CLAIM_BYTES`.
  */
 export const CLAIM = `
 with recursive clock as materialized (
@@ -90,7 +93,8 @@ due as materialized (
             limit $7::bigint) as d
 ),
 picked as materialized (
-  select r.seq
+  select r.seq, r.epoch, r.priority, r.due_at,
+         ${RUN_BYTES} + coalesce(octet_length(r.input), 0) + coalesce(octet_length(r.tags), 0) as bytes
     from @runs as r
    where r.seq = any(array(select seq from due order by priority, due_at, seq limit $7::bigint))
      and r.owner is null
@@ -100,6 +104,16 @@ picked as materialized (
    order by r.priority, r.due_at, r.seq
    limit $6::bigint
      for update skip locked
+),
+measured as materialized (
+  select p.seq,
+         sum(m.bytes) over (order by p.priority, p.due_at, p.seq rows unbounded preceding) - m.bytes as bytes_before
+    from picked as p
+   cross join lateral (
+           select p.bytes + case p.epoch when 0 then 0
+                                 else (select ${HEAD_BYTES} * count(*) + coalesce(sum(octet_length(t.failures)), 0)
+                                         from @tasks as t
+                                        where t.run = p.seq) end as bytes) as m
 ),
 taken as (
   update @runs as r
@@ -112,7 +126,7 @@ taken as (
          claimed_by = $8::bigint,
          reason = case when r.cancel_at is null then null else r.reason end
     from clock
-   where r.seq = any(array(select seq from picked))
+   where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))
   returning ${CLAIMED_COLUMNS}
 )
 select clock.now as server_now,

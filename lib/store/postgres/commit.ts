@@ -1,22 +1,21 @@
 /**
- * The path of all results: a batch is one statement, or one transaction where it also claims.
+ * The path of all results: a batch is one statement, or one transaction of several where it is large.
  *
  * What is sent and not answered may have been carried out. It is sent again once the server has ended whatever was left
  * of the lost connection, and answers as the first time would have: a run of this very id counts as started, an end of
- * this very epoch, state and time as accepted, and what a claim of this very number took as claimed.
+ * this very epoch, state and time as accepted.
  *
  * @module
  */
-import type { Batch, Claim, ClaimRequest, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Row } from "../rows.ts";
 import { items, numbers, texts } from "./arrays.ts";
-import { claimOf, claimValues, NOTHING_DUE, takenOf } from "./claim.ts";
-import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
-import { faultOf, messageOf, refusal } from "./faults.ts";
-import { flushOf, type Part } from "./flush_values.ts";
+import { codeOf, faultOf, refusal } from "./faults.ts";
+import { flushOf } from "./flush_values.ts";
+import type { BoundStatement } from "./connection.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
-import type { Role, Run, Session } from "./session.ts";
+import type { Role, Session } from "./session.ts";
 
 const THESE = `
 select id, seq, owner, epoch, created_at, null as ask
@@ -27,62 +26,68 @@ select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
   from unnest($2::text[], $3::text[]) with ordinality as k (workflow, key, n)
   join @runs as r on r.workflow = k.workflow and r.key = k.key`;
 
+const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
+
 const ENDS = `select seq, epoch, owner, state, ended_at from @runs where seq = any($1::bigint[])`;
 
 /** Writes a batch. */
 export async function commitBatch(session: Session, news: News, batch: Batch): Promise<Receipt> {
-  const { starts, writes, claim } = batch;
-  const isEmpty = starts.length === 0 && writes.length === 0;
-  if (isEmpty && (claim === undefined || claim.limit <= 0)) {
-    return { starts: [], writes: [], claim: claim && NOTHING_DUE };
-  }
-  const order = claim !== undefined && claim.limit > 0 ? { request: claim, token: newToken() } : undefined;
-  const role = isEmpty
-    ? "claim"
-    : writes.length === 0 && claim === undefined && starts.every(hasKey)
-    ? "keys"
-    : "flush";
+  return await commitBy(session, news, batch, { role: "flush" });
+}
+
+/** Inserts runs with keys; `undefined`, and nothing is inserted, if it had to wait longer for a lock than that. */
+export async function insertKeyed(
+  session: Session,
+  news: News,
+  { starts, lockTimeoutMs }: { readonly starts: readonly NewRun[]; readonly lockTimeoutMs: number },
+): Promise<readonly StartVerdict[] | undefined> {
   try {
-    return await attempt(session, news, { starts, writes }, { role, order });
+    const receipt = await commitBy(session, news, { starts, writes: [] }, { role: "keys", lockTimeoutMs });
+    return receipt.starts;
   } catch (error) {
-    if (faultOf(error) !== "values" || isEmpty) throw error;
+    if (error instanceof LockTimeout) return undefined;
+    throw error;
+  }
+}
+
+/** Ends what had to wait for a lock for too long. */
+class LockTimeout extends Error {}
+
+async function commitBy(session: Session, news: News, batch: Batch, options: AttemptOptions): Promise<Receipt> {
+  if (batch.starts.length + batch.writes.length === 0) return { starts: [], writes: [] };
+  try {
+    return await attempt(session, news, batch, options);
+  } catch (error) {
+    if (faultOf(error) !== "values") throw error;
   }
   // One of them is refused, and this finds out which.
-  const verdicts = await isolate(session, news, { starts, writes }, role);
-  return { ...verdicts, claim: claim && await claimAfter(session, news, claim) };
-}
-
-interface ClaimOrder {
-  readonly request: ClaimRequest;
-  /** Marks what it takes. */
-  readonly token: number;
-}
-
-type Verdicts = Pick<Receipt, "starts" | "writes">;
-
-function hasKey({ key }: NewRun): boolean {
-  return key !== undefined;
-}
-
-function newToken(): number {
-  return Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
+  return await isolate(session, news, batch, { ...options, isWary: true });
 }
 
 interface AttemptOptions {
+  /** By which connection. */
   readonly role: Role;
-  readonly order?: ClaimOrder | undefined;
   /** Whether rows that are said to be new may be there nevertheless. @default {false} */
   readonly isWary?: boolean;
+  /** How long it may wait for each lock. @default {Infinity} */
+  readonly lockTimeoutMs?: number | undefined;
 }
 
-function attempt(session: Session, news: News, part: Part, options: AttemptOptions): Promise<Receipt> {
-  const { role, order, isWary = false } = options;
-  const parts = split(part);
-  const told = news.of(part);
+function attempt(
+  session: Session,
+  news: News,
+  batch: Batch,
+  { role, isWary = false, lockTimeoutMs }: AttemptOptions,
+): Promise<Receipt> {
+  const parts = split(batch);
+  const told = news.of(batch);
   return session.persistence.attempt("write to", async (isDoubtful) => {
     if (isDoubtful) await session.endRemains(role);
-    const manner = { role, isDoubtful, isWary: isDoubtful || isWary, news: told };
-    const { answers, claimed, adopted } = await sendOnce(session, parts, order, manner);
+    const statements = parts.map((part, index) =>
+      flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null })
+    );
+    const answers = (await send(session, { role, statements, lockTimeoutMs })).map(([row]) => row ?? {});
+    session.wrote(answers.reduce((sum, row) => sum + Number(row["changed"]) + Number(row["noted"]), 0));
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
     for (const [index, answer] of answers.entries()) {
@@ -90,80 +95,31 @@ function attempt(session: Session, news: News, part: Part, options: AttemptOptio
       starts.push(...await startVerdicts(session, one.starts, answer, role));
       writes.push(...await writeVerdicts(session, one.writes, answer, isDoubtful));
     }
-    return { starts, writes, claim: order && await claimOf(session, adopted ?? claimed ?? [], order.request) };
+    return { starts, writes };
   });
 }
 
-interface Answers {
-  readonly answers: readonly Row[];
-  readonly claimed: readonly Row[] | undefined;
-  /** What an earlier try took already. */
-  readonly adopted: readonly Row[] | undefined;
+interface Sending extends AttemptOptions {
+  /** In their order. */
+  readonly statements: readonly BoundStatement[];
 }
 
-interface Manner {
-  /** By which connection. */
-  readonly role: Role;
-  /** Whether an earlier try may have been carried out. */
-  readonly isDoubtful: boolean;
-  /** Whether rows that should be new may be there. */
-  readonly isWary: boolean;
-  /** What others are told. */
-  readonly news: string | null;
-}
-
-async function sendOnce(
+/** Several statements are one transaction. */
+async function send(
   session: Session,
-  parts: readonly Part[],
-  order: ClaimOrder | undefined,
-  manner: Manner,
-): Promise<Answers> {
-  const { role } = manner;
-  if (parts.length + (order === undefined ? 0 : 1) === 1 && !manner.isDoubtful) {
-    const run: Run = (sql, values = []) => session.single(role, sql, values);
-    const sent = await sendAll(session, run, parts, order, manner);
-    session.wrote(rowsOf(sent));
-    return sent;
+  { role, statements, lockTimeoutMs }: Sending,
+): Promise<readonly (readonly Row[])[]> {
+  const [first] = statements;
+  if (lockTimeoutMs !== undefined) {
+    try {
+      const limit = { sql: LOCK_TIMEOUT, values: [String(lockTimeoutMs)] };
+      return (await session.pipeline(role, [limit, ...statements])).slice(1);
+    } catch (error) {
+      throw codeOf(error) === "55P03" ? new LockTimeout() : error;
+    }
   }
-  if (!manner.isDoubtful) {
-    return await session.atOnce(role, async ({ run, wrote }) => {
-      const sent = await sendAll(session, run, parts, order, manner);
-      wrote(rowsOf(sent));
-      return sent;
-    });
-  }
-  return await session.once(role, async ({ run, wrote }) => {
-    const before = order ? await run(TAKEN_BEFORE, [String(order.request.runner), String(order.token)]) : [];
-    const adopted = before.length > 0 ? before : undefined;
-    const sent = await sendAll(session, run, parts, adopted ? undefined : order, manner);
-    wrote(rowsOf(sent));
-    return { ...sent, adopted };
-  });
-}
-
-/** Sends everything without waiting in between. */
-async function sendAll(
-  session: Session,
-  run: Run,
-  parts: readonly Part[],
-  order: ClaimOrder | undefined,
-  { isWary, news }: Manner,
-): Promise<Answers> {
-  const { at } = session;
-  const flushes = parts.map((part, index) => {
-    const { sql, values } = flushOf(part, { at, isWary, news: index === 0 ? news : null });
-    return run(sql, values);
-  });
-  const claim = order && run(CLAIM, claimValues(order.request, order.token, at));
-  // Of several that fail the first says why: what comes after it is refused for its sake.
-  claim?.catch(() => {});
-  const answers = await Promise.all(flushes);
-  return { answers: answers.map(([row]) => row ?? {}), claimed: await claim, adopted: undefined };
-}
-
-function rowsOf({ answers, claimed }: Answers): number {
-  const flushed = answers.reduce((sum, row) => sum + Number(row["changed"]) + Number(row["noted"]), 0);
-  return flushed + (claimed === undefined ? 0 : takenOf(claimed).length);
+  if (statements.length !== 1 || first === undefined) return await session.pipeline(role, statements);
+  return [await session.single(role, first.sql, first.values)];
 }
 
 async function startVerdicts(
@@ -260,10 +216,10 @@ function isOwnDoing({ epoch, move }: RunWrite, row: Row | undefined): boolean {
 }
 
 /** Halves a part until what is refused stands alone. */
-async function isolate(session: Session, news: News, part: Part, role: Role): Promise<Verdicts> {
+async function isolate(session: Session, news: News, part: Batch, options: AttemptOptions): Promise<Receipt> {
   const { starts, writes } = part;
   try {
-    return await attempt(session, news, part, { role, isWary: true });
+    return await attempt(session, news, part, options);
   } catch (error) {
     if (faultOf(error) !== "values") throw error;
     if (starts.length + writes.length === 1) {
@@ -275,31 +231,16 @@ async function isolate(session: Session, news: News, part: Part, role: Role): Pr
     }
   }
   const [first, second] = halves(part);
-  const one = await isolate(session, news, first, role);
-  const other = await isolate(session, news, second, role);
+  const one = await isolate(session, news, first, options);
+  const other = await isolate(session, news, second, options);
   return { starts: [...one.starts, ...other.starts], writes: [...one.writes, ...other.writes] };
 }
 
-function halves({ starts, writes }: Part): readonly [Part, Part] {
+function halves({ starts, writes }: Batch): readonly [Batch, Batch] {
   const at = Math.ceil((starts.length + writes.length) / 2);
   const inWrites = Math.max(0, at - starts.length);
   return [
     { starts: starts.slice(0, at), writes: writes.slice(0, inWrites) },
     { starts: starts.slice(at), writes: writes.slice(inWrites) },
   ];
-}
-
-// The results of a batch must not be lost because nothing can be claimed after them.
-async function claimAfter(session: Session, news: News, request: ClaimRequest): Promise<Claim> {
-  if (request.limit <= 0) return NOTHING_DUE;
-  try {
-    const { claim } = await attempt(session, news, { starts: [], writes: [] }, {
-      role: "claim",
-      order: { request, token: newToken() },
-    });
-    return claim ?? NOTHING_DUE;
-  } catch (error) {
-    session.logger.error(`Cannot claim runs from Postgres database ${session.name}: ${messageOf(error)}`);
-    return NOTHING_DUE;
-  }
 }

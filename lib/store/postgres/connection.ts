@@ -19,6 +19,14 @@ import type { Password, PostgresAddress } from "./url.ts";
 /** What may be bound; numbers and arrays are written as text by whoever binds them. */
 export type Bindable = string | null;
 
+/** A statement with its values. */
+export interface BoundStatement {
+  /** Its text. */
+  readonly sql: string;
+  /** `$1` and so on. */
+  readonly values: readonly Bindable[];
+}
+
 /** Runs one statement. The connection is given up if it takes longer than `deadlineMs`, or than its own limit. */
 export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<readonly Row[]>;
 

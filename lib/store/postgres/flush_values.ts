@@ -1,17 +1,9 @@
-import type { JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
+import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import { FLUSH, FLUSH_PLAIN } from "./flush_sql.ts";
-import type { Bindable } from "./connection.ts";
+import type { Bindable, BoundStatement } from "./connection.ts";
 
-/** What one statement writes. No run stands in it twice. */
-export interface Part {
-  /** Runs to insert. */
-  readonly starts: readonly NewRun[];
-  /** Results and moves. */
-  readonly writes: readonly RunWrite[];
-}
-
-/** How a part is written. */
+/** How a batch is written. */
 export interface FlushManner {
   /** Replaces the server's clock. */
   readonly at: Bindable;
@@ -21,16 +13,8 @@ export interface FlushManner {
   readonly isWary: boolean;
 }
 
-/** A statement and what it binds. */
-export interface Flush {
-  /** Its text. */
-  readonly sql: string;
-  /** `$1` and so on. */
-  readonly values: readonly Bindable[];
-}
-
-/** The statement that writes a part. */
-export function flushOf({ starts, writes }: Part, { at, news, isWary }: FlushManner): Flush {
+/** The statement that writes a batch, in which no run stands twice. */
+export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): BoundStatement {
   const owners = new Set<number>();
   for (const { owner } of starts) if (owner !== undefined) owners.add(owner);
   const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;

@@ -5,7 +5,14 @@
  * @module
  */
 import type { Row } from "../rows.ts";
-import { type Connection, type ConnectionOptions, lostError, openConnection, type Query } from "./connection.ts";
+import {
+  type BoundStatement,
+  type Connection,
+  type ConnectionOptions,
+  lostError,
+  openConnection,
+  type Query,
+} from "./connection.ts";
 import { READ_PATH, SAFE_PATH, SET_PATH } from "./search_path.ts";
 
 /** How a line connects. */
@@ -23,10 +30,10 @@ export interface Line {
    */
   transact<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /**
-   * The same where `work` sends all of its statements before it waits for any of them. The commit is sent right behind
-   * them, so that no transaction stays open, with its locks, while this process stands still.
+   * Runs statements in one transaction and sends all of them, with its begin and its commit, behind what is in flight: no
+   * transaction stays open, with its locks, while this process stands still. If a statement fails nothing is kept.
    */
-  transactAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  pipeline(statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]>;
   /** Ends the connection; what is in flight fails. */
   close(): Promise<void>;
 }
@@ -40,6 +47,9 @@ interface Member {
   readonly checked: Promise<void>;
 }
 
+// One statement of the simple protocol, which is sent without a look at its types.
+const BEGIN_WITH_PATH = `begin; ${SET_PATH}`;
+
 /** Opens nothing yet. */
 export function createLine(options: LineOptions): Line {
   const { applicationName } = options;
@@ -48,32 +58,23 @@ export function createLine(options: LineOptions): Line {
   let isClosed = false;
   // The end of the transaction that has the line, or of those that wait for it.
   let exclusive: Promise<unknown> | undefined;
-  return { applicationName, query, transact, transactAtOnce, close };
+  return { applicationName, query, transact, pipeline, close };
 
-  async function query(...statement: Parameters<Query>): Promise<readonly Row[]> {
-    for (;;) {
-      if (exclusive !== undefined) {
-        await exclusive;
-        continue;
-      }
-      const { connection, isSafe, checked } = member();
-      if (isSafe === true) return await connection.query(...statement);
-      if (isSafe === false) return await queryWithPath(connection, ...statement);
-      await checked;
-    }
+  async function query(...[sql, values, deadlineMs]: Parameters<Query>): Promise<readonly Row[]> {
+    const { connection, isSafe } = await shared();
+    if (isSafe) return await connection.query(sql, values, deadlineMs);
+    const [rows] = await sendWhole(connection, BEGIN_WITH_PATH, { statements: [{ sql, values }], deadlineMs });
+    return rows!;
   }
 
-  function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    return alone(() => run(work));
+  async function pipeline(statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]> {
+    const { connection, isSafe } = await shared();
+    return await sendWhole(connection, isSafe ? "begin" : BEGIN_WITH_PATH, { statements });
   }
 
-  function transactAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    return alone(() => runAtOnce(work));
-  }
-
-  async function alone<T>(transaction: () => Promise<T>): Promise<T> {
+  async function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
     while (exclusive !== undefined) await exclusive;
-    const turn = transaction();
+    const turn = run(work);
     exclusive = turn.then(() => {}, () => {}).then(() => void (exclusive = undefined));
     return await turn;
   }
@@ -95,16 +96,17 @@ export function createLine(options: LineOptions): Line {
     return result;
   }
 
-  async function runAtOnce<T>(work: (query: Query) => Promise<T>): Promise<T> {
-    const { connection, begin } = await free();
-    const begun = connection.query(begin, []);
-    const worked = work(connection.query);
-    // After a statement that failed it rolls back, and does not say so: the statement does.
-    const committed = connection.query("commit", []);
-    committed.catch(() => {});
-    const [, result] = await Promise.all([begun, worked]);
-    await committed;
-    return result;
+  /** The connection once no transaction has it to itself. */
+  async function shared(): Promise<Member> {
+    for (;;) {
+      if (exclusive !== undefined) {
+        await exclusive;
+        continue;
+      }
+      const one = member();
+      if (one.isSafe !== undefined) return one;
+      await one.checked;
+    }
   }
 
   /** The connection once nothing is in flight on it, and what begins a transaction there. */
@@ -112,7 +114,7 @@ export function createLine(options: LineOptions): Line {
     const one = member();
     await one.checked;
     await one.connection.idle();
-    return { connection: one.connection, begin: one.isSafe === true ? "begin" : `begin; ${SET_PATH}` };
+    return { connection: one.connection, begin: one.isSafe === true ? "begin" : BEGIN_WITH_PATH };
   }
 
   function member(): Member {
@@ -148,17 +150,22 @@ function openMember(options: LineOptions): Member {
   }
 }
 
-/** Runs a statement in a transaction that sets the search path. All of it is sent at once. */
-async function queryWithPath(
+/** Sends a transaction whole: nothing comes between its statements, as all are queued in this turn. */
+async function sendWhole(
   connection: Connection,
-  ...[sql, values, deadlineMs]: Parameters<Query>
-): Promise<readonly Row[]> {
-  const begun = connection.query(`begin; ${SET_PATH}`, [], deadlineMs);
-  const answer = connection.query(sql, values, deadlineMs);
-  // Ends the transaction also after a failure, of which the statement itself tells.
+  begin: string,
+  { statements, deadlineMs }: {
+    readonly statements: readonly BoundStatement[];
+    readonly deadlineMs?: number | undefined;
+  },
+): Promise<readonly (readonly Row[])[]> {
+  const begun = connection.query(begin, [], deadlineMs);
+  const answers = statements.map(({ sql, values }) => connection.query(sql, values, deadlineMs));
   const committed = connection.query("commit", [], deadlineMs);
-  committed.catch(() => {});
-  const [, rows] = await Promise.all([begun, answer]);
+  // The first statement that fails says why. The server refuses those behind it, and makes the commit a rollback.
+  for (const answer of [...answers, committed]) answer.catch(() => {});
+  await begun;
+  const rows = await Promise.all(answers);
   await committed;
   return rows;
 }

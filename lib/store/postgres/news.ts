@@ -1,4 +1,4 @@
-import type { Part } from "./flush_values.ts";
+import type { Batch } from "../batch.ts";
 
 /** What others may want to know of: a run that is due, an order, a run that has ended. */
 export type Topic = "due" | "order" | "end";
@@ -6,7 +6,7 @@ export type Topic = "due" | "order" | "end";
 /** Says what a commit has to tell the others. */
 export interface News {
   /** The payload of the notification that goes out with a part; `null` for none. */
-  of(part: Part): string | null;
+  of(part: Batch): string | null;
   /** The payload for something else. */
   tell(topic: Topic): string;
   /** Whether a payload is from here. */

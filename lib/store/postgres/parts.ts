@@ -1,5 +1,4 @@
-import type { NewRun, RunWrite } from "../batch.ts";
-import type { Part } from "./flush_values.ts";
+import type { Batch, NewRun, RunWrite } from "../batch.ts";
 
 // Larger statements gain nothing, and the server holds several copies of one while it reads it.
 const MOST_CHARACTERS = 16 * 1024 * 1024;
@@ -8,7 +7,7 @@ const MOST_CHARACTERS = 16 * 1024 * 1024;
  * Cuts what is to be written into as few statements as can be: none has more payload than is good for the server,
  * unless a single run does, and none has two writes of the same run, of which the second must see the first.
  */
-export function split({ starts, writes }: Part): readonly Part[] {
+export function split({ starts, writes }: Batch): readonly Batch[] {
   const parts: { starts: NewRun[]; writes: RunWrite[] }[] = [];
   const seqs = new Set<number>();
   let size = 0;

@@ -163,7 +163,7 @@ function createShare(
       applicationName: line.applicationName,
       query: (sql, values) => track(() => line.query(sql, values)),
       transact: (work) => track(() => line.transact(work)),
-      transactAtOnce: (work) => track(() => line.transactAtOnce(work)),
+      pipeline: (statements) => track(() => line.pipeline(statements)),
       close,
     };
   }

@@ -3,7 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import type { Bindable, Query } from "./connection.ts";
+import type { Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
@@ -60,8 +60,8 @@ export interface Session {
   transact<T>(role: Role, work: (transaction: Transaction, isDoubtful: boolean) => Promise<T>): Promise<T>;
   /** The same without trying again. */
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** The same where `work` sends all of its statements before it waits for any of them. */
-  atOnce<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** Statements in one transaction that is sent whole, without trying again. */
+  pipeline(role: Role, statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]>;
   /** One statement in a transaction of its own, without trying again; see `Query` for `deadlineMs`. */
   single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]>;
   /** Counts a transaction that wrote rows. */
@@ -95,6 +95,11 @@ export interface SessionOptions {
 // Of the server, once for each statement.
 const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
+const TERMINATE = `
+select pg_terminate_backend(pid, 5000)
+  from pg_stat_activity
+ where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`;
+
 /** Opens no connection yet. */
 export function createSession(options: SessionOptions): Session {
   const { name, schema, lines, clock, logger } = options;
@@ -127,7 +132,7 @@ export function createSession(options: SessionOptions): Session {
         return await transaction(lines[role].transact, (one) => work(one, isDoubtful));
       }),
     once: (role, work) => transaction(lines[role].transact, work),
-    atOnce: (role, work) => transaction(lines[role].transactAtOnce, work),
+    pipeline,
     single,
     wrote,
     textOf,
@@ -139,6 +144,14 @@ export function createSession(options: SessionOptions): Session {
 
   async function single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]> {
     return await execute(lines[role].query, ...statement);
+  }
+
+  async function pipeline(role: Role, sent: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]> {
+    statements += sent.length;
+    const at = performance.now();
+    const answers = await lines[role].pipeline(sent.map(({ sql, values }) => ({ sql: textOf(sql), values })));
+    for (const answer of answers) learn(answer, at);
+    return answers;
   }
 
   async function transaction<T>(begin: Line["transact"], work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -157,9 +170,13 @@ export function createSession(options: SessionOptions): Session {
     statements++;
     const sent = performance.now();
     const answer = await query(textOf(sql), ...rest);
+    learn(answer, sent);
+    return answer;
+  }
+
+  function learn(answer: readonly Row[], sent: number): void {
     const said = answer[0]?.["server_now"];
     if (clock === undefined && said !== undefined) serverClock.learn(Number(said), sent);
-    return answer;
   }
 
   function wrote(count: number): void {
@@ -172,17 +189,11 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function terminate(role: Role, applicationName: string): Promise<void> {
-    await lines[role].transactAtOnce(async (query) => {
+    await lines[role].pipeline([
       // A role that the login takes on when it connects may not end what belongs to the login.
-      const reset = query("set local role none", []);
-      const ended = query(
-        `select pg_terminate_backend(pid, 5000)
-           from pg_stat_activity
-          where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`,
-        [applicationName],
-      );
-      await Promise.all([reset, ended]);
-    });
+      { sql: "set local role none", values: [] },
+      { sql: TERMINATE, values: [applicationName] },
+    ]);
   }
 
   function textOf(sql: string): string {

@@ -4,10 +4,12 @@ import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
-import { commitBatch } from "./commit.ts";
+import { claim, readOutputs } from "./claim.ts";
+import { commitBatch, insertKeyed } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
 import { checkSchemaThere, migrate } from "./migrations.ts";
 import { createDatabase } from "./database.ts";
+import { createKeyedStarts } from "./keyed_starts.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { order } from "./orders.ts";
@@ -109,6 +111,9 @@ export async function openStoreOn(
   });
   const database = createDatabase(session);
   const news = createNews(session.now);
+  const keyedStarts = createKeyedStarts((starts, lockTimeoutMs) =>
+    insertKeyed(session, news, { starts, lockTimeoutMs })
+  );
   try {
     await openSession(
       session,
@@ -127,7 +132,14 @@ export async function openStoreOn(
     keysWait: true,
     now: session.now,
 
-    commit: (batch) => commitBatch(session, news, batch),
+    async commit(batch) {
+      const { starts, writes } = batch;
+      const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
+      if (!isKeyed) return await commitBatch(session, news, batch);
+      return { starts: await keyedStarts.start(starts), writes: [] };
+    },
+    claim: (request) => claim(session, request),
+    outputs: (requests) => readOutputs(session, requests),
 
     transactions: "postgres",
     transact: (request) => transact(session, connections.transactions, request),
@@ -154,6 +166,7 @@ export async function openStoreOn(
 
   function close(): Promise<void> {
     session.close();
+    keyedStarts.close();
     const closed = connections.close();
     options.clock?.outside?.(closed);
     return closed;

@@ -3,13 +3,19 @@
  * group to group of equal (priority, workflow, version) by seeking past each, and only the due end of a served group is
  * read. A million runs of others, or of tomorrow, cost one seek.
  *
+ * Runs are taken in one short transaction. Their journals are read after it, in slices between which the event loop turns:
+ * the fence keeps everything else from writing them.
+ *
  * @module
  */
 import { StoreError } from "../../errors.ts";
-import type { Claim, ClaimedRun, ClaimRequest, JournalRecord } from "../batch.ts";
+import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
+import { createSlices } from "../breathe.ts";
+import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
+import { decodeClaimed, recordOf, RUN_COLUMNS } from "../rows.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
-import { decodeRecord, decodeRun, RECORD_COLUMNS, recordOf, RUN_COLUMNS } from "../rows.ts";
+import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 
@@ -70,12 +76,28 @@ update runs
  where seq in (select value from json_each($1))
 returning ${RUN_COLUMNS}`;
 
-const JOURNAL = `select ${RECORD_COLUMNS} from tasks where run = $1`;
+// How many of some runs, in their order, have no more bytes than that before them, and how many bytes these have.
+const FITTING = `
+select count(*) as runs, total(bytes) as bytes
+  from (select bytes, sum(bytes) over (order by place) - bytes as bytes_before
+          from (select wanted.key as place,
+                       ${RUN_BYTES} + ifnull(octet_length(input), 0) + ifnull(octet_length(tags), 0) +
+                       case epoch when 0 then 0
+                                  else (select ${HEAD_BYTES} * count(*) + total(octet_length(failures))
+                                          from tasks
+                                         where run = runs.seq) end as bytes
+                  from json_each($1) as wanted
+                 cross join runs
+                 where runs.seq = wanted.value))
+ where bytes_before < $2`;
+
+// So many runs are measured at once: what is measured in vain stays small.
+const MEASURED_RUNS = 64;
 
 const GIVE_UP = `
 update runs
-   set state = 'failed', owner = null, ended_at = $2, error = $3
- where seq = $1`;
+   set state = 'failed', owner = null, ended_at = $3, error = $4
+ where seq = $1 and epoch = $2 and owner is not null`;
 
 /** The queries that look for due runs, for the test of their plans. */
 export const SURVEY_QUERIES: readonly string[] = [
@@ -87,25 +109,59 @@ export const SURVEY_QUERIES: readonly string[] = [
   DUE_STRANDED,
 ];
 
-/** The answer where nothing is due, and nothing will be. */
-export const NOTHING_DUE: Claim = { runs: [], more: false, nextDueAt: undefined };
+/** Takes due runs. */
+export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
+  if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
+  // A runner that finds nothing due must not take the write lock from those who write.
+  const idle = await session.read("read", () => survey(session, { ...request, limit: 1 }, session.now()));
+  if (idle.due.length === 0) return { runs: [], more: false, nextDueAt: idle.nextDueAt };
+  const { rows, more, nextDueAt } = await session.write("write to", () => take(session, request, session.now()));
+  const runs: ClaimedRun[] = [];
+  const slices = createSlices();
+  for (const row of rows) {
+    try {
+      runs.push(decodeClaimed(row, row["epoch"] === 1 ? [] : await readHeads(session, Number(row["seq"]), slices)));
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
+      await giveUp(session, row, error);
+    }
+  }
+  return { runs, more, nextDueAt };
+}
 
-/** Outside of a transaction: the answer if nothing is due, `undefined` if something may be. */
-export function peek(session: Session, request: ClaimRequest): Claim | undefined {
-  const { due, nextDueAt } = survey(session, { ...request, limit: 1 }, session.now());
-  return due.length === 0 ? { ...NOTHING_DUE, nextDueAt } : undefined;
+/** What a claim has taken. */
+interface Taken extends Omit<Claim, "runs"> {
+  /** The rows of runs, in order. */
+  readonly rows: readonly Row[];
 }
 
 /** Takes due runs, inside of a transaction. */
-export function claimRuns(session: Session, request: ClaimRequest, now: number): Claim {
-  // Who was taken for dead must not take what nobody would renew.
-  if (request.limit <= 0 || !isJoined(session, request.runner)) return NOTHING_DUE;
+function take(session: Session, request: ClaimRequest, now: number): Taken {
+  // A runner whose row is gone must not claim: its runs would have no lease.
+  if (!isJoined(session, request.runner)) return { rows: [], more: false, nextDueAt: undefined };
   const { due, nextDueAt } = survey(session, request, now);
-  if (due.length === 0) return { ...NOTHING_DUE, nextDueAt };
-  const taken = session.returning(TAKE, JSON.stringify(due.map((run) => run.seq)), request.runner, now);
+  const fitting = due.slice(0, fittingRuns(session, due));
+  if (fitting.length === 0) return { rows: [], more: false, nextDueAt };
+  const taken = session.returning(TAKE, JSON.stringify(fitting.map((run) => run.seq)), request.runner, now);
   const bySeq = new Map(taken.map((row) => [row["seq"], row]));
-  const runs = due.flatMap(({ seq }) => decodeClaimed(session, bySeq.get(seq), now));
-  return { runs, more: due.length === request.limit, nextDueAt };
+  const rows = fitting.map(({ seq }) => bySeq.get(seq)).filter((row) => row !== undefined);
+  return { rows, more: due.length === request.limit || fitting.length < due.length, nextDueAt };
+}
+
+/** How many of the due runs a claim may take by their bytes. */
+function fittingRuns(session: Session, due: readonly Due[]): number {
+  let bytes = 0;
+  for (let from = 0; from < due.length; from += MEASURED_RUNS) {
+    const measured = due.slice(from, from + MEASURED_RUNS);
+    const fitting = session.get(
+      FITTING,
+      JSON.stringify(measured.map(({ seq }) => seq)),
+      MOST_CLAIM_BYTES - bytes,
+    );
+    bytes += Number(fitting?.["bytes"]);
+    if (Number(fitting?.["runs"]) < measured.length) return from + Number(fitting?.["runs"]);
+  }
+  return due.length;
 }
 
 /** A due run, before it is taken. */
@@ -157,7 +213,7 @@ function* servedGroups(session: Session, { served, pinned }: ClaimRequest): Gene
 }
 
 /** The groups of runs that nobody owns, by priority; those of other workflows than `wanted` ones are passed over. */
-export function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Generator<DueGroup> {
+function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Generator<DueGroup> {
   let row = session.get(NEXT_PRIORITY, Number.MIN_SAFE_INTEGER);
   while (row) {
     const priority = Number(row["priority"]);
@@ -183,41 +239,9 @@ function dueStranded(session: Session, { served, limit }: ClaimRequest, now: num
   );
 }
 
-/** The run, or nothing if its rows cannot be read: then it fails, as it would stop every runner that claims it. */
-function decodeClaimed(session: Session, row: Row | undefined, now: number): readonly ClaimedRun[] {
-  if (!row) return [];
-  try {
-    return [claimedOf(session, row)];
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    session.run(GIVE_UP, row["seq"], now, JSON.stringify(recordOf(error)));
-    session.logger.error(error.message);
-    return [];
-  }
-}
-
-function claimedOf(session: Session, row: Row): ClaimedRun {
-  const run = decodeRun(row);
-  return {
-    id: run.id,
-    seq: run.seq,
-    epoch: run.epoch,
-    workflow: run.workflow,
-    version: run.version,
-    input: run.input,
-    tags: run.tags,
-    startedAt: run.startedAt,
-    deadlineAt: run.deadlineAt,
-    timeoutMs: run.timeoutMs,
-    cancel: run.cancelling ? { reason: run.reason } : undefined,
-    crashes: run.crashes,
-    trace: run.trace,
-    // At epoch 1 it was never owned before, and so has none.
-    journal: run.epoch === 1 ? [] : readJournal(session, run.seq),
-  };
-}
-
-/** A run's journal. */
-export function readJournal(session: Session, seq: number): readonly JournalRecord[] {
-  return session.all(JOURNAL, seq).map(decodeRecord);
+/** A run whose rows cannot be read fails, as it would stop every runner that claims it. */
+async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
+  session.logger.error(error.message);
+  const record = JSON.stringify(recordOf(error));
+  await session.write("write to", () => session.run(GIVE_UP, row["seq"], row["epoch"], session.now(), record));
 }

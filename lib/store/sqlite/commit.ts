@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../batch.ts";
-import { claimRuns, NOTHING_DUE, peek } from "./claim.ts";
+import type { Batch, NewRun, Receipt } from "../batch.ts";
 import { faultOf } from "./faults.ts";
 import { insertRuns, writeRuns } from "./groups.ts";
 import { insertRun } from "./inserts.ts";
@@ -15,12 +14,7 @@ import { writeRun } from "./writes.ts";
 
 /** Writes a batch. */
 export async function commitBatch(session: Session, batch: Batch): Promise<Receipt> {
-  const { starts, writes, claim } = batch;
-  if (starts.length === 0 && writes.length === 0) {
-    // A runner that only looks whether something is due must not take the write lock from those who write.
-    const idle = claim && await session.read("read", () => peek(session, claim));
-    if (idle || !claim) return { starts: [], writes: [], claim: idle };
-  }
+  if (batch.starts.length === 0 && batch.writes.length === 0) return { starts: [], writes: [] };
   try {
     return await session.write("write to", () => apply(session, batch, undefined));
   } catch (error) {
@@ -48,20 +42,18 @@ function isOfOneUnit(error: unknown): error is Error {
   return error instanceof Error && faultOf(error) === "statement";
 }
 
-function apply(session: Session, { starts, writes, claim }: Batch, guard: Guard | undefined): Receipt {
+function apply(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {
   const now = session.now();
   const at = { owners: liveOwners(session, starts), now };
   if (guard === undefined) {
     return {
       starts: insertRuns(session, starts, at),
       writes: writeRuns(session, writes, now),
-      claim: claim && claimRuns(session, claim, now),
     };
   }
   return {
     starts: starts.map((run) => guard(() => insertRun(session, run, at), (error) => ({ kind: "refused", error }))),
     writes: writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
-    claim: claim && claimAfter(session, claim, now, guard),
   };
 }
 
@@ -74,12 +66,4 @@ function liveOwners(session: Session, starts: readonly NewRun[]): ReadonlySet<nu
     (isJoined(session, owner) ? live : gone).add(owner);
   }
   return live;
-}
-
-// The results of a batch must not be lost because nothing can be claimed after them.
-function claimAfter(session: Session, request: ClaimRequest, now: number, guard: Guard): Claim {
-  return guard(() => claimRuns(session, request, now), (error) => {
-    session.logger.error(`Cannot claim runs from SQLite database ${session.name}: ${error.message}`);
-    return NOTHING_DUE;
-  });
 }

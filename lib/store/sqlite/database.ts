@@ -1,7 +1,7 @@
 import { and, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
+import { breathe } from "../breathe.ts";
 import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
-import { breathe } from "./breathe.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 

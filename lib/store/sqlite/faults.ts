@@ -9,8 +9,10 @@ export type Fault =
   | "corrupt"
   | "not_a_database"
   | "read_only"
-  /** The statement or its values: only whoever brought them is concerned. */
-  | "statement";
+  /** The statement or its values: only its own unit is concerned. */
+  | "statement"
+  /** No result code of SQLite: an error of this program. */
+  | "unknown";
 
 /** Tells what stands behind an error, whichever runtime threw it. */
 export function faultOf(error: unknown): Fault {
@@ -32,6 +34,8 @@ export function faultOf(error: unknown): Fault {
     case 3: // permission
     case 8:
       return "read_only";
+    case undefined:
+      return "unknown";
     default:
       return "statement";
   }
@@ -53,6 +57,7 @@ function codeOf(fault: Fault): string {
     case "storage":
       return "cannot_open";
     case "statement":
+    case "unknown":
       return "database_error";
     case "corrupt":
     case "not_a_database":
@@ -72,6 +77,7 @@ function reasonOf(fault: Fault, error: unknown): string {
     case "busy":
     case "storage":
     case "statement":
+    case "unknown":
       return error instanceof Error ? error.message : String(error);
   }
 }

@@ -6,11 +6,13 @@ import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
 import { createPersistence } from "./busy.ts";
 import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
+import { claim } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
 import { createDatabase } from "./database.ts";
 import type { Connection } from "./driver.ts";
 import { createGate } from "./gate.ts";
 import { type Durability, openReader, openWriter } from "./open.ts";
+import { readOutputs } from "./journal.ts";
 import { order, standingOrders } from "./orders.ts";
 import { recover } from "./recover.ts";
 import { createRenewals } from "./renewals.ts";
@@ -64,6 +66,8 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     now: session.now,
 
     commit: (batch) => commitBatch(session, batch),
+    claim: (request) => claim(session, request),
+    outputs: (requests) => readOutputs(session, requests),
 
     transactions: path === ":memory:" ? undefined : "sqlite",
     transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),

@@ -8,7 +8,7 @@ export function claimContract(test: Case): void {
     const runner = await join(store);
     const run = newRun({ tags: ["a"], input: "1", timeoutMs: 50, trace: "00-a-b-01" });
     const [seq] = await start(store, run);
-    const { claim } = await commit(store, { claim: claimBy(runner) });
+    const claim = await store.claim(claimBy(runner));
     const expected: ClaimedRun = {
       id: run.id,
       seq: seq!,
@@ -34,10 +34,11 @@ export function claimContract(test: Case): void {
     const { seq, runner } = await startOwned(store, { timeoutMs: 50 });
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "pending" });
     clock.advance(5);
-    const { claim } = await commit(store, { claim: claimBy(runner) });
-    const [run] = claim!.runs;
+    const claim = await store.claim(claimBy(runner));
+    const [run] = claim.runs;
     assertEquals([run?.epoch, run?.startedAt, run?.deadlineAt], [2, T0, T0 + 50]);
-    assertEquals(run?.journal, [record("a")]);
+    const { output: _, ...head } = record("a");
+    assertEquals(run?.journal, [head]);
   });
 
   test("runs are taken by priority, then due time, then age", async ({ store, clock }) => {
@@ -61,8 +62,8 @@ export function claimContract(test: Case): void {
   test("a claim takes no more than its limit and says whether more may be due", async ({ store }) => {
     const runner = await join(store);
     await start(store, newRun(), newRun(), newRun());
-    const first = (await commit(store, { claim: claimBy(runner, { limit: 2 }) })).claim;
-    const second = (await commit(store, { claim: claimBy(runner, { limit: 2 }) })).claim;
+    const first = await store.claim(claimBy(runner, { limit: 2 }));
+    const second = await store.claim(claimBy(runner, { limit: 2 }));
     assertEquals([first?.runs.length, first?.more], [2, true]);
     assertEquals([second?.runs.length, second?.more], [1, false]);
   });
@@ -87,10 +88,10 @@ export function claimContract(test: Case): void {
     const runner = await join(store);
     const [late, soon] = await start(store, newRun({ dueAt: T0 + 50 }), newRun({ dueAt: T0 + 20, priority: 9 }));
     await start(store, newRun({ dueAt: T0 + 1, workflow: "foreign" }));
-    const { claim } = await commit(store, { claim: claimBy(runner) });
+    const claim = await store.claim(claimBy(runner));
     assertEquals(claim, { runs: [], more: false, nextDueAt: T0 + 20 });
     clock.advance(20);
-    const next = (await commit(store, { claim: claimBy(runner) })).claim;
+    const next = await store.claim(claimBy(runner));
     assertEquals([next?.runs.map(({ seq }) => seq), next?.nextDueAt], [[soon], T0 + 50]);
     clock.advance(30);
     assertEquals(await claimed(store, claimBy(runner)), [late!]);
@@ -100,23 +101,75 @@ export function claimContract(test: Case): void {
     const { seq, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: undefined, release: true });
     clock.advance(1_000_000);
-    const { claim } = await commit(store, { claim: claimBy(await join(store)) });
+    const claim = await store.claim(claimBy(await join(store)));
     assertEquals(claim, { runs: [], more: false, nextDueAt: undefined });
     assertEquals(await store.orders(runner), []);
   });
 
-  test("what a batch hands back or starts can be claimed in the same commit", async ({ store }) => {
-    const { seq, runner } = await startOwned(store);
-    const fresh = newRun();
-    const { claim } = await commit(store, {
-      starts: [fresh],
-      writes: [{ seq, epoch: 1, records: [record("a")], move: { to: "pending" } }],
-      claim: claimBy(runner),
-    });
-    assertEquals(claim?.runs.map(({ id, epoch, journal }) => [id === fresh.id, epoch, journal.length]), [
-      [false, 2, 1],
-      [true, 1, 0],
-    ]);
+  test("a claim takes no more than about two megabytes, but at least one run", async ({ store }) => {
+    const runner = await join(store);
+    const input = JSON.stringify("x".repeat(1024 * 1024));
+    const seqs = await start(
+      store,
+      ...[1, 2, 3, 4, 5].map(() => newRun({ input })),
+      newRun({ input: input.repeat(3) }),
+    );
+    const sizes: [number, boolean][] = [];
+    for (let left = seqs.length; left > 0;) {
+      const { runs, more } = await store.claim(claimBy(runner));
+      assertEquals(runs.map(({ seq }) => seq), seqs.slice(-left).slice(0, runs.length));
+      sizes.push([runs.length, more]);
+      left -= runs.length;
+    }
+    assertEquals(sizes, [[2, true], [2, true], [2, false]]);
+  });
+
+  test("journals count as bytes of a claim", async ({ store }) => {
+    const runner = await join(store);
+    const seqs = await start(store, ...Array.from({ length: 20 }, () => newRun({ owner: runner })));
+    const records = Array.from({ length: 1_000 }, (_, item) => record("a", { item }));
+    await commit(store, { writes: seqs.map((seq) => ({ seq, epoch: 1, records, move: { to: "pending" } })) });
+    const { runs, more } = await store.claim(claimBy(runner, { limit: 100 }));
+    assertEquals([runs.length, more], [9, true]);
+    assertEquals(
+      runs.map(({ journal }) => journal.map(({ item }) => item)),
+      runs.map(() => records.map((_, at) => at)),
+    );
+    assertEquals((await store.claim(claimBy(runner, { limit: 100 }))).runs.length, 9);
+    assertEquals((await store.claim(claimBy(runner, { limit: 100 }))).runs.length, 2);
+  });
+
+  test("outputs() reads what is asked for, and nothing else", async ({ store }) => {
+    const [one, two] = [await startOwned(store), await startOwned(store)];
+    const records = [
+      record("a", { output: "1" }),
+      record("a", { step: "s", output: "2" }),
+      record("b", { output: undefined }),
+      ...Array.from({ length: 700 }, (_, item) => record("m", { item, output: `${item}` })),
+      record("m", { item: 3, step: "s", output: `"step"` }),
+    ];
+    await write(store, { seq: one.seq, epoch: 1 }, records);
+    await write(store, { seq: two.seq, epoch: 1 }, [record("a", { output: `"other"` })]);
+    const outputs = async (seq: number, task: string, of: "results" | "steps") =>
+      (await store.outputs([{ seq, task, of }])).map(({ item, step, output }) => [item, step, output]);
+    assertEquals(await outputs(one.seq, "a", "results"), [[-1, "", "1"]]);
+    assertEquals(await outputs(one.seq, "a", "steps"), [[-1, "s", "2"]]);
+    assertEquals(await outputs(one.seq, "b", "results"), []);
+    assertEquals(await outputs(one.seq, "m", "steps"), [[3, "s", `"step"`]]);
+    const items = Array.from({ length: 700 }, (_, item) => [item, "", `${item}`]);
+    assertEquals(await outputs(one.seq, "m", "results"), items);
+    assertEquals(await outputs(two.seq, "m", "results"), []);
+    assertEquals(
+      await store.outputs([
+        { seq: one.seq, task: "a", of: "steps" },
+        { seq: two.seq, task: "a", of: "results" },
+      ]),
+      [
+        { seq: one.seq, task: "a", item: -1, step: "s", output: "2" },
+        { seq: two.seq, task: "a", item: -1, step: "", output: `"other"` },
+      ],
+    );
+    assertEquals(await store.outputs([]), []);
   });
 
   test("two stores that claim at once never get the same run", async ({ store, another }) => {

@@ -118,7 +118,7 @@ export function openRecord(task: string, overrides: Partial<JournalRecord> = {})
 
 /** Commits a batch of which only the given part matters. */
 export function commit(store: Store, batch: Partial<Batch>): Promise<Receipt> {
-  return store.commit({ starts: [], writes: [], claim: undefined, ...batch });
+  return store.commit({ starts: [], writes: [], ...batch });
 }
 
 /** Inserts runs, all of which must be new; answers their numbers. */
@@ -164,8 +164,8 @@ export function claimBy(runner: number, overrides: Partial<ClaimRequest> = {}): 
 
 /** Claims, and answers the numbers of the runs. */
 export async function claimed(store: Store, request: ClaimRequest): Promise<number[]> {
-  const { claim } = await commit(store, { claim: request });
-  return claim!.runs.map(({ seq }) => seq);
+  const claim = await store.claim(request);
+  return claim.runs.map(({ seq }) => seq);
 }
 
 /** What became of one run's write. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
+import { type Case, claimBy, claimed, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
 
 /** Cancel, pause and resume, in every state. */
 export function ordersContract(test: Case): void {
@@ -190,7 +190,7 @@ export function ordersContract(test: Case): void {
     const other = await join(store);
     await store.order(id, { kind: "cancel", reason: undefined });
     assertEquals(await store.orders(other), []);
-    assertEquals((await commit(store, { claim: claimBy(other) })).claim?.runs, []);
+    assertEquals((await store.claim(claimBy(other)))?.runs, []);
   });
 
   test("an order from another store is seen", async ({ store, another }) => {

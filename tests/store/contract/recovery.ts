@@ -4,7 +4,6 @@ import {
   type Case,
   claimBy,
   claimed,
-  commit,
   join,
   newRun,
   openRecord,
@@ -202,8 +201,8 @@ export function recoveryContract(test: Case): void {
       [row?.state, row?.epoch, row?.dueAt, row?.error, row?.endedAt],
       ["pending", 2, T0 + 1_000, undefined, undefined],
     );
-    const { claim } = await commit(store, { claim: claimBy(runner) });
-    const [run] = claim!.runs;
+    const claim = await store.claim(claimBy(runner));
+    const [run] = claim.runs;
     assertEquals([run?.epoch, run?.deadlineAt], [3, T0 + 1_100]);
     const kept = run?.journal.map(({ task, item, step }) => `${task} ${item} ${step}`);
     assertEquals(kept, ["a -1 ", "b -1 one", "b 0 ", "b 1 one"]);
@@ -237,8 +236,9 @@ export function recoveryContract(test: Case): void {
     await start(store, run);
     const row = await store.run(run.id);
     assertEquals([row?.state, row?.epoch, row?.forkedFrom, row?.owner], ["pending", 1, "origin", undefined]);
-    const { claim } = await commit(store, { claim: claimBy(runner) });
-    assertEquals([claim?.runs[0]?.epoch, claim?.runs[0]?.journal], [2, fork.journal]);
+    const claim = await store.claim(claimBy(runner));
+    assertEquals(claim.runs[0]?.epoch, 2);
+    assertEquals(await store.journal(claim.runs[0]!.seq), fork.journal);
   });
 
   test("what a fork was given is no progress of its own", async ({ store }) => {
@@ -258,6 +258,6 @@ function recover(store: Store, request: Partial<Parameters<Store["recover"]>[0]>
 
 async function claimAnew(store: Store): Promise<{ readonly runner: number; readonly epoch: number }> {
   const runner = await join(store);
-  const { claim } = await commit(store, { claim: claimBy(runner) });
-  return { runner, epoch: claim!.runs[0]!.epoch };
+  const claim = await store.claim(claimBy(runner));
+  return { runner, epoch: claim.runs[0]!.epoch };
 }
