@@ -6,6 +6,7 @@ import type { Store, TransactionRequest } from "../../lib/store/port.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { test } from "../harness.ts";
 import { tempDir } from "../temp_dir.ts";
+import { until } from "../within.ts";
 import { join, type ManualClock, manualClock, record, startOwned, T0 } from "./contract/fixture.ts";
 
 interface File extends AsyncDisposable {
@@ -122,7 +123,7 @@ test("a write that waited for another process waits for a transaction of its own
   const write = join(store);
   const waiting = transaction(store, { seq });
   // Both are refused at least once.
-  while (store.counters().retries < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => store.counters().retries >= 4);
   locker.exec("rollback");
   const { ended, finish } = await waiting;
   const before = store.counters().retries;
