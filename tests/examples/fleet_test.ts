@@ -74,7 +74,7 @@ test("the fleet answers what it cannot use with a sentence and exit code 1", asy
   const wrong = [
     {
       args: ["mysql://localhost"],
-      message: /^Cannot use the store URL "mysql:\/\/localhost": it is not of the form .*\n$/,
+      message: /^Cannot use the Postgres URL: it is not a Postgres URL; expected "postgres:.*\n$/,
     },
     { args: ["sqlite::memory:", "--runs=many"], message: /^--runs takes a number from 1 on, not "many"\.\n$/ },
     { args: ["sqlite::memory:"], message: /^A database in memory is of one process only: name a file\.\n$/ },
