@@ -202,3 +202,18 @@ test("finished runs are deleted after `retention`, and others stay", async () =>
   const left = (await opened.runner.list()).runs.map(({ id }) => id);
   assertEquals([left.includes(old.runId), left.includes(young.runId), left.includes(waiting.id)], [false, true, true]);
 });
+
+test("a runner joins before it stores its definitions, so that none is deleted as unused", async () => {
+  await using place = emptyStore("shared");
+  const inner = await openPlace(place);
+  const calls: string[] = [];
+  const store: Store = {
+    ...inner,
+    join: (...args) => (calls.push("join"), inner.join(...args)),
+    define: (...args) => (calls.push("define"), inner.define(...args)),
+  };
+  const runner = await createRunner(store, { workflows: [workflow("any").task("go", { run: () => 1 })] });
+  await runner.stop();
+  await inner.close();
+  assertEquals(calls, ["join", "define"]);
+});

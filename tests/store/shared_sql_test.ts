@@ -1,6 +1,7 @@
 /** What the operations that both databases share promise beyond their results: how long they keep others waiting. */
 import { assertEquals } from "@std/assert";
 import { join as joinPath } from "node:path";
+import process from "node:process";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
 import { listRuns, searchRuns } from "../../lib/store/sql/listing.ts";
@@ -45,6 +46,21 @@ test("sqlite: list() and search() offer a pause after each stride of rows", asyn
     // Once to look for runs, and once to find where the stretch ended.
     assertEquals(rows.filter((n) => n > 2 * MOST_ROWS), []);
   }
+});
+
+test("sqlite: a list costs as much for each run that it passes over, however many there are", async () => {
+  await using few = await sqliteWith(10_000);
+  await using many = await sqliteWith(80_000);
+  const costOf = async ({ database }: Sqlite): Promise<number> => {
+    const before = process.cpuUsage();
+    for (let i = 0; i < 3; i++) await database.execute(listRuns(database.dialect, { ...ALL, workflow: "none" }));
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  await costOf(few);
+  const [ofFew, ofMany] = [await costOf(few), await costOf(many)];
+  // Eight times as much; a walk that reads the rest of the table in each stride costs sixty times as much.
+  assertEquals(ofMany < 24 * ofFew, true, `${ofMany} µs of ${ofFew} µs`);
 });
 
 test("sqlite: an operation that has kept the event loop waiting lets it turn at a pause", async () => {

@@ -1,6 +1,6 @@
 import type { Served } from "../batch.ts";
 import { decodeRunners, type Row, RUNNER_COLUMNS } from "../rows.ts";
-import type { Dialect, Items } from "./dialect.ts";
+import { type Dialect, type Items, texts } from "./dialect.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { ORDERED, STRANDED } from "./sources.ts";
 import { raw, sql } from "./statement.ts";
@@ -137,8 +137,4 @@ function decodeServed(row: Row): Served {
 
 function keyOf({ workflow, version }: { readonly workflow?: unknown; readonly version?: unknown }): string {
   return JSON.stringify([workflow, version]);
-}
-
-function texts(items: readonly string[]): Items {
-  return { type: "text", items };
 }

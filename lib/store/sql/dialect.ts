@@ -5,6 +5,16 @@ export type Items =
   | { readonly type: "text" | "uuid"; readonly items: readonly string[] }
   | { readonly type: "bigint" | "integer"; readonly items: readonly number[] };
 
+/** Texts as one parameter. */
+export function texts(items: readonly string[]): Items {
+  return { type: "text", items };
+}
+
+/** Numbers of runs as one parameter. */
+export function seqs(items: readonly number[]): Items {
+  return { type: "bigint", items };
+}
+
 /** Which rows of `runs` to join to each row of another relation. */
 export interface EachOptions {
   /** The alias of the joined rows. */

@@ -21,7 +21,7 @@ import {
   LISTED_COLUMNS,
   RECORD_COLUMNS,
 } from "../rows.ts";
-import type { Dialect, Items } from "./dialect.ts";
+import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
@@ -202,7 +202,7 @@ function* readTimings(db: Dialect, seqs: readonly number[], limit: number): Op<r
   const rows = yield* all(sql`
 select run, task, state, attempts, started_at, ended_at
   from @tasks
- where ${db.isIn("run", { type: "bigint", items: seqs })} and step = ''
+ where ${db.isIn("run", seqsOf(seqs))} and step = ''
  limit ${limit}`);
   return rows.map(decodeTiming);
 }
@@ -226,8 +226,4 @@ select state, count(*) as tasks
          limit ${most}) as recorded
  group by state`);
   return new Map(rows.map((row) => [decodeTaskState(row), Number(row["tasks"])]));
-}
-
-function texts(items: readonly string[]): Items {
-  return { type: "text", items };
 }

@@ -4,7 +4,7 @@ import type { Search, SearchQuery } from "../inspection.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunRow } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS, RUN_COLUMNS } from "../rows.ts";
-import type { Dialect } from "./dialect.ts";
+import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { firstRows, ORDERED, SOURCES, unsuccessful } from "./sources.ts";
 import { and, join, raw, type Sql, sql } from "./statement.ts";
@@ -182,12 +182,13 @@ select seq, created_at, (select min(seq) from ${tableOf(stretch.state)}) as olde
   return { seq, createdAt: Number(row["created_at"]), isOldest: seq === row["oldest"] };
 }
 
+// `+` keeps the second lower bound out of the index condition: SQLite uses one of two, and would walk to the end.
 function* matching(db: Dialect, { query, columns, before, from }: Walk, stretch: Stretch): Op<RunRow[]> {
   const rows = yield* all(sql`
 select ${columns}
   from ${tableOf(stretch.state)}
-   and seq < ${before} and seq >= ${from}
-   and ${stretch.rows === Infinity ? sql`true` : sql`seq >= ${floorOf(stretch)}`}
+   and seq < ${before}
+   and ${stretch.rows === Infinity ? sql`seq >= ${from}` : sql`seq >= ${floorOf(stretch)} and +seq >= ${from}`}
    and ${filter(db, query)}
  order by seq desc
  limit ${query.limit}`);
@@ -220,7 +221,7 @@ function tableOf(state: Unsuccessful | undefined): Sql {
 function filter(db: Dialect, { workflow, states, since, until, tags }: ListQuery): Sql {
   const conditions: Sql[] = [];
   if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
-  if (states !== undefined) conditions.push(db.isIn("state", { type: "text", items: states }));
+  if (states !== undefined) conditions.push(db.isIn("state", texts(states)));
   if (since !== undefined) conditions.push(sql`created_at >= ${since}`);
   if (until !== undefined) conditions.push(sql`created_at < ${until}`);
   if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));

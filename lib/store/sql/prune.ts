@@ -1,6 +1,6 @@
 import type { Row } from "../rows.ts";
 import { deleteUnusedDefinitions } from "./definitions.ts";
-import type { Dialect, Items } from "./dialect.ts";
+import { type Dialect, seqs } from "./dialect.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";
 import { sql } from "./statement.ts";
 
@@ -81,14 +81,14 @@ function* deleteRuns(db: Dialect, chosen: readonly number[], before: number): Op
     // the first run could write into the second.
     const rows = yield* write(sql`
 delete from @runs
- where ${db.isIn("seq", numbers(chosen))}
+ where ${db.isIn("seq", seqs(chosen))}
    and ended_at < ${before}
    and seq < (select max(seq) from @runs)
 returning seq`);
     const gone = rows.map(seqOf);
     yield* change(sql`
 delete from @events
- where ${db.isIn("run", numbers(gone))}`);
+ where ${db.isIn("run", seqs(gone))}`);
     return { gone, tasks: yield* deleteTasks(db, gone) };
   });
   if (tasks === TASKS_AT_ONCE) yield* deleteJournals(db, gone);
@@ -103,7 +103,7 @@ function* deleteJournals(db: Dialect, runs: readonly number[]): Op<void> {
 function deleteTasks(db: Dialect, runs: readonly number[]): Op<number> {
   return change(sql`
 delete from @tasks
- where ${db.firstTasks(db.isIn("run", numbers(runs)), TASKS_AT_ONCE)}`);
+ where ${db.firstTasks(db.isIn("run", seqs(runs)), TASKS_AT_ONCE)}`);
 }
 
 /** Runs without a row of their own that have rows in the journal. Each run with a journal is sought once. */
@@ -121,10 +121,6 @@ select run as seq
  where run <= ${end} and (select 1 from @runs where seq = run) is null
  limit ${RUNS_AT_ONCE}`);
   return rows.map(seqOf);
-}
-
-function numbers(items: readonly number[]): Items {
-  return { type: "bigint", items };
 }
 
 function seqOf(row: Row): number {
