@@ -14,7 +14,11 @@ import type { RunOutcome } from "./outcome.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
 import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
+import { withinLimit } from "./stop_limit.ts";
 import { stranded, type StrandedRun } from "./stranded.ts";
+
+/** How long `stop()` of a client waits for what is being written. */
+const STOP_MS = 10_000;
 
 /** Arguments of `start` and `execute` after the target. The input is optional if its type includes `undefined`. */
 export type StartArgs<Input> = undefined extends Input ? [input?: Input, options?: StartOptions]
@@ -117,7 +121,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   const settings = clientSettings(options);
   const catalog = catalogOf(settings.workflows);
   const { store, close } = await openStore(target, settings);
-  const outbox = createOutbox(store);
+  const outbox = createOutbox(store, { logger: settings.logger });
   const context = createClientContext(settings, { store, catalog, insert: (runs) => outbox.startMany(runs) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
@@ -128,7 +132,7 @@ export async function createClient<W extends AnyWorkflow = never>(
 
   async function shut(): Promise<void> {
     try {
-      await outbox.idle();
+      await withinLimit(outbox.idle(), STOP_MS, outbox.giveUp);
     } finally {
       context.watcher.close();
       await close();

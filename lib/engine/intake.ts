@@ -159,7 +159,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   function giveBack({ id, seq, epoch }: Pick<ClaimedRun, "id" | "seq" | "epoch">, move: RunMove): Promise<void> {
     return new Promise((resolve) => {
-      outbox.write({ seq, epoch, records: [], move, sent: false, settled });
+      outbox.write({ seq, epoch, records: [], move, sent: false, settled, dropped: settled });
 
       function settled(): void {
         options.emit({ type: "runChanged", runId: id });

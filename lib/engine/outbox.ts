@@ -21,7 +21,9 @@ import type {
   StartVerdict,
   WriteVerdict,
 } from "../store/batch.ts";
+import { type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
+import { retryCommits } from "./commit_retry.ts";
 
 /** What one run has to write. It may grow until it is sent. */
 export interface Draft extends RunWrite {
@@ -31,8 +33,10 @@ export interface Draft extends RunWrite {
   move: RunMove | undefined;
   /** Whether it is on its way: nothing may be added any more. */
   sent: boolean;
-  /** Told what became of it. */
+  /** Called with the result of its commit. */
   settled(verdict: WriteVerdict, draft: Draft): void;
+  /** Called instead if the store was closed, or the outbox given up, before it was committed. */
+  dropped(error: Error, draft: Draft): void;
 }
 
 /** Gathers what is to be written and writes it. */
@@ -51,6 +55,8 @@ export interface Outbox {
   poke(): void;
   /** Resolves when nothing is queued or on its way. */
   idle(): Promise<void>;
+  /** Drops what is queued or on its way, whatever becomes of it. Nothing is written any more. */
+  giveUp(): void;
 }
 
 /** What an outbox tells and asks. */
@@ -59,8 +65,10 @@ export interface OutboxOptions {
   readonly claim?: () => ClaimRequest | undefined;
   /** The answer to a claim; `undefined` if it failed. */
   readonly claimed?: (claim: Claim | undefined) => void;
-  /** Told of an error that no retry mends; what was written with it is refused. */
-  readonly failed?: (error: Error) => void;
+  /** Receives log lines. */
+  readonly logger?: Logger;
+  /** Called for each try of a commit that failed. */
+  readonly failed?: () => void;
   /** Told how many rows were committed, and how long that took. */
   readonly committed?: (rows: number, ms: number) => void;
 }
@@ -90,12 +98,15 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
   let flights = 0;
   let isClaiming = false;
   let keyedStarts = 0;
+  let claimFailure: string | undefined;
   /** Runs that are on their way and what they have to write after that; only where several commits fly at once. */
   const away = new Map<number, Draft[] | undefined>();
   const idlers: (() => void)[] = [];
   // What a commit sets going, such as a body, must not see the async context of the code that asked for the commit.
   const inOwnContext = AsyncLocalStorage.snapshot();
-  return { startMany, write, poke, idle };
+  const { logger = silent } = options;
+  const retry = retryCommits(store, logger, () => options.failed?.());
+  return { startMany, write, poke, idle, giveUp: retry.giveUp };
 
   function soon(work: () => void): void {
     inOwnContext(() => void setImmediate(work));
@@ -137,13 +148,21 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     isPoked = false;
     const request = options.claim?.();
     if (request !== undefined) {
-      const answer = await store.claim(request).catch((thrown) => void options.failed?.(errorOf(thrown)));
-      guarded(() => options.claimed?.(answer ?? undefined));
+      const answer = await store.claim(request).catch(claimFailed);
+      if (answer !== undefined) claimFailure = undefined;
+      guarded(() => options.claimed?.(answer));
     }
     // In another turn, as a claim on SQLite is over in this one.
     if (isPoked) soon(claim);
     else isClaiming = false;
     rest();
+  }
+
+  /** Logs once for each reason: claims are repeated with every poll. */
+  function claimFailed(thrown: unknown): undefined {
+    const { message } = errorOf(thrown);
+    if (message !== claimFailure) logger.error(`Cannot claim runs: ${message}; trying again with the next poll`);
+    claimFailure = message;
   }
 
   function idle(): Promise<void> {
@@ -222,15 +241,14 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     const began = performance.now();
     let receipt: Receipt;
     try {
-      receipt = await store.commit({ starts, writes });
+      receipt = await retry.commit({ starts, writes });
     } catch (thrown) {
       const error = errorOf(thrown);
       for (const one of started) {
         guarded(() => one.landed?.(undefined));
         one.failed(error);
       }
-      for (const draft of writes) guarded(() => draft.settled({ refused: error }, draft));
-      options.failed?.(error);
+      for (const draft of writes) guarded(() => draft.dropped(error, draft));
       return;
     }
     options.committed?.(starts.length + rowsOf(writes), performance.now() - began);
@@ -246,7 +264,7 @@ export function createOutbox(store: Store, options: OutboxOptions = {}): Outbox 
     try {
       call();
     } catch (thrown) {
-      options.failed?.(errorOf(thrown));
+      logger.error("An internal error was caught while results were passed on", { error: String(thrown) });
     }
   }
 

@@ -115,6 +115,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       run,
       waiting: undefined,
       settled,
+      dropped,
     };
     run.draft = draft;
     outbox.write(draft);
@@ -129,6 +130,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return options.lost(run);
     }
     refused(run, draft, verdict.refused);
+  }
+
+  function dropped(this: void, error: Error, { waiting }: LiveDraft): void {
+    for (const { failed } of waiting ?? []) failed(error);
   }
 
   function accepted(run: LiveRun, draft: LiveDraft): void {

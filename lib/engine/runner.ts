@@ -36,9 +36,12 @@ import { startRetention } from "./retention.ts";
 import type { RunToInsert } from "./start_options.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
+import { withinLimit } from "./stop_limit.ts";
 
 /** How long `stop()` lets bodies finish unless it is told otherwise. */
 const DRAIN_MS = 10_000;
+/** How long it then waits for bodies that were aborted, and for the store. */
+const STOP_MS = 2_000;
 
 const NO_JOURNAL: readonly JournalRecord[] = [];
 
@@ -52,7 +55,10 @@ export interface StopOptions {
 export interface Runner<W extends AnyWorkflow> extends Client<W> {
   /**
    * Claims nothing more, lets running bodies finish for at most `timeout`, aborts those that did not, and hands back
-   * what is left without counting an attempt. Nothing of the runner is left afterwards.
+   * the remaining runs without counting an attempt. Nothing of the runner remains afterwards.
+   *
+   * Resolves at most 2 s after `timeout`, also if the store does not answer: then a warning says how many runs were not
+   * handed back, and other runners take them over when the lease expires.
    */
   stop(options?: StopOptions): Promise<void>;
 }
@@ -126,10 +132,8 @@ async function openRunner<W extends AnyWorkflow>(
       if (lease.owns(claimedAs)) void intake.take(claim?.runs ?? [], () => lease.owns(claimedAs));
       claims.answered(claim);
     },
-    failed(error) {
-      events.emit({ type: "commitFailed" });
-      logger.error("The store failed for good", { error: error.message });
-    },
+    logger,
+    failed: () => events.emit({ type: "commitFailed" }),
     committed: (rows, ms) => events.emit({ type: "committed", rows, ms }),
   });
   checkTransactions(catalog, store);
@@ -361,10 +365,13 @@ async function openRunner<W extends AnyWorkflow>(
     recovery.stop();
     stopRetention();
     try {
-      await outbox.idle();
-      // Orders are obeyed until the last body has ended: nobody has to wait out the drain of what he has cancelled.
-      await executor.drain(drainMs);
-      await lease.leave();
+      await withinLimit(handBack(drainMs), drainMs + STOP_MS, () => {
+        outbox.giveUp();
+        logger.warn(
+          `Stopped before the store took everything: ${executor.size} runs were not handed back; ` +
+            "other runners take them over when the lease expires",
+        );
+      });
     } finally {
       unwatch();
       context.watcher.close();
@@ -372,6 +379,13 @@ async function openRunner<W extends AnyWorkflow>(
       ignoreRejections();
       await close();
     }
+  }
+
+  async function handBack(drainMs: number): Promise<void> {
+    await outbox.idle();
+    // Control requests are applied until the last body has ended: a caller that cancels a run need not wait for the drain.
+    await executor.drain(drainMs);
+    await lease.leave();
   }
 }
 

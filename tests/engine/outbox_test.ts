@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, Claim, ClaimRequest, NewRun, Receipt } from "../../lib/store/batch.ts";
+import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { createOutbox, type Draft, type Outbox } from "../../lib/engine/outbox.ts";
 import { test } from "../harness.ts";
@@ -69,7 +70,10 @@ test("starts in one commit are bounded by the bytes of their inputs, and those o
 test("an error in what follows one result keeps no other result of its commit back, and is told", async () => {
   const { store } = slowStore(1);
   const failures: string[] = [];
-  const outbox = createOutbox(store, { failed: (error) => failures.push(error.message) });
+  const error = (_message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+    failures.push(String(fields["error"]));
+  };
+  const outbox = createOutbox(store, { logger: { ...silent, error } });
   const settled: string[] = [];
   outbox.write({
     ...draft(1, 0),
@@ -79,7 +83,7 @@ test("an error in what follows one result keeps no other result of its commit ba
   });
   outbox.write(draft(2, 0, (name) => settled.push(name)));
   await outbox.idle();
-  assertEquals([settled, failures], [["2 0"], ["out of tune"]]);
+  assertEquals([settled, failures], [["2 0"], ["Error: out of tune"]]);
 });
 
 test("runs that wait to be started are shared out, and those of one caller never", async () => {
@@ -107,7 +111,7 @@ const request: ClaimRequest = { runner: 1, served: [], pinned: false, limit: 1 }
 
 function draft(seq: number, number: number, said: (name: string) => void = () => {}): Draft {
   const settled = (): void => said(`${seq} ${number}`);
-  return { seq, epoch: 1, records: [], move: undefined, sent: false, settled };
+  return { seq, epoch: 1, records: [], move: undefined, sent: false, settled, dropped() {} };
 }
 
 /** What flew. */

@@ -10,19 +10,37 @@ import { open, untilAborted } from "./open.ts";
 
 const one = workflow("one").task("a", { run: () => 1 }).returns("a");
 
-test("who waits for a run of which the store takes nothing any more is told so", async () => {
+test("a store that takes no result fails no run, is reported once, and does not keep stop() from resolving", async () => {
   await using on = emptyStore("memory");
   const store = await openPlace(on);
+  let tries = 0;
+  const tried = Promise.withResolvers<void>();
   const broken: Store = {
     ...store,
-    commit: (batch) => batch.writes.length > 0 ? Promise.reject(new Error("torn page")) : store.commit(batch),
+    commit(batch) {
+      if (batch.writes.length === 0) return store.commit(batch);
+      if (++tries === 3) tried.resolve();
+      return Promise.reject(new Error("torn page"));
+    },
   };
-  const errors: string[] = [];
-  const logger = { debug() {}, info() {}, warn() {}, error: (message: string) => void errors.push(message) };
-  const runner = await createRunner(broken, { workflows: [one], logger });
-  await assertRejects(() => runner.execute(one), Error, "torn page");
-  assert(errors.some((message) => message.includes("cannot go on in this runner")));
-  await runner.stop();
+  const lines: string[] = [];
+  const write = (message: string): void => void lines.push(message);
+  const runner = await createRunner(broken, {
+    workflows: [one],
+    logger: { debug() {}, info() {}, warn: write, error: write },
+  });
+  const run = await runner.start(one);
+  const outcome = run.outcome();
+  await tried.promise;
+  assertEquals((await run.status()).state, "running");
+  await Promise.all([
+    assertRejects(() => outcome, Error, "closed before the run had ended"),
+    runner.stop({ timeout: 0 }),
+  ]);
+  assertEquals(lines.map((line) => line.replace(/^.*?: /, "")), [
+    "torn page; retrying until it succeeds",
+    "1 runs were not handed back; other runners take them over when the lease expires",
+  ]);
   await store.close();
 });
 

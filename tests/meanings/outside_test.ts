@@ -174,7 +174,7 @@ test("under load that never ends, what was committed is let go of", async () => 
   });
   const write = (): Draft => {
     const settled = (): void => void (isOver || write());
-    const draft: Draft = { seq: 1, epoch: 1, records: [], move: undefined, sent: false, settled };
+    const draft: Draft = { seq: 1, epoch: 1, records: [], move: undefined, sent: false, settled, dropped() {} };
     outbox.write(draft);
     return draft;
   };

@@ -47,7 +47,7 @@ export function createPersistence(name: string, logger: Logger): Persistence {
       } catch (error) {
         if (error instanceof StoreError) throw error;
         const fault = faultOf(error);
-        if (fault === "statement" || fault === "unknown") throw error;
+        if (fault === "values" || fault === "statement" || fault === "unknown") throw error;
         if (fault !== "busy" && fault !== "storage") throw storeError(error, name, action);
         const waitedMs = performance.now() - since;
         if (waitedMs >= warnAt || (fault === "storage" && tries === 0)) {

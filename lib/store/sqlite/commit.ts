@@ -39,7 +39,7 @@ function isolated(session: Session): Guard {
 }
 
 function isOfOneUnit(error: unknown): error is Error {
-  return error instanceof Error && faultOf(error) === "statement";
+  return error instanceof Error && faultOf(error) === "values";
 }
 
 function apply(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {

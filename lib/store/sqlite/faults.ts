@@ -9,7 +9,9 @@ export type Fault =
   | "corrupt"
   | "not_a_database"
   | "read_only"
-  /** The statement or its values: only its own unit is concerned. */
+  /** The values of a row: only that row is concerned. */
+  | "values"
+  /** The statement, as when a table is gone: no row is to blame. */
   | "statement"
   /** No result code of SQLite: an error of this program. */
   | "unknown";
@@ -34,6 +36,10 @@ export function faultOf(error: unknown): Fault {
     case 3: // permission
     case 8:
       return "read_only";
+    case 18: // too big
+    case 19: // constraint
+    case 20: // mismatch
+      return "values";
     case undefined:
       return "unknown";
     default:
@@ -56,6 +62,7 @@ function codeOf(fault: Fault): string {
       return "database_busy";
     case "storage":
       return "cannot_open";
+    case "values":
     case "statement":
     case "unknown":
       return "database_error";
@@ -76,6 +83,7 @@ function reasonOf(fault: Fault, error: unknown): string {
       return "it cannot be written to; check the permissions of the file and of its directory";
     case "busy":
     case "storage":
+    case "values":
     case "statement":
     case "unknown":
       return error instanceof Error ? error.message : String(error);

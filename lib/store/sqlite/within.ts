@@ -51,7 +51,9 @@ export function insertWithin(
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    if (faultOf(error) === "statement") throw refused(error instanceof Error ? error.message : String(error));
+    if (["values", "statement"].includes(faultOf(error))) {
+      throw refused(error instanceof Error ? error.message : String(error));
+    }
     throw storeError(error, name, "write to");
   } finally {
     connection.release();

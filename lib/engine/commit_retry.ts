@@ -1,0 +1,72 @@
+import { StoreError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { createPauses, jittered } from "../store/pauses.ts";
+import type { Store } from "../store/port.ts";
+
+/** Commits that are repeated until the store takes them. */
+export interface CommitRetry {
+  /**
+   * Writes a batch. The store refuses a row whose data it cannot hold in its answer, and retries what passes by itself;
+   * any other error, known or not, is retried here: it is the fault of no run, so no run may fail because of it.
+   *
+   * @throws The error of the last try, after `giveUp()` or when the store is closed.
+   */
+  readonly commit: Store["commit"];
+  /** Ends all retries, and every commit that is on its way, whatever becomes of it. */
+  giveUp(): void;
+}
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Retries the commits of a store; `failed` is called for each try that failed. */
+export function retryCommits(store: Store, logger: Logger, failed: () => void): CommitRetry {
+  const pauses = createPauses();
+  const givenUp = Promise.withResolvers<never>();
+  givenUp.promise.catch(() => {});
+  let isGivenUp = false;
+  let failure: string | undefined;
+  return {
+    async commit(batch) {
+      for (let tries = 0;; tries++) {
+        if (isGivenUp) throw givenUpError();
+        try {
+          const receipt = await Promise.race([store.commit(batch), givenUp.promise]);
+          if (failure !== undefined) recovered();
+          return receipt;
+        } catch (error) {
+          if (isGivenUp || isClosed(error)) throw error;
+          report(error);
+          await pauses.pause(jittered(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS)));
+        }
+      }
+    },
+    giveUp() {
+      isGivenUp = true;
+      givenUp.reject(givenUpError());
+      pauses.end();
+    },
+  };
+
+  /** Logs once for each reason, not for each try. */
+  function report(thrown: unknown): void {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    failed();
+    if (reason === failure) return;
+    failure = reason;
+    logger.error(`Cannot commit to ${store.name}: ${failure}; retrying until it succeeds`);
+  }
+
+  function givenUpError(): StoreError {
+    return new StoreError("store_closed", `Cannot write to ${store.name}: the runner or client was stopped`);
+  }
+
+  function recovered(): void {
+    failure = undefined;
+    logger.warn(`Commits to ${store.name} succeed again`);
+  }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof StoreError && error.code === "store_closed";
+}
