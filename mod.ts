@@ -1,5 +1,5 @@
 /**
- * Sluice: typed, durable task pipelines inside your Deno or Bun process, with SQLite as their only memory.
+ * Sluice: typed, durable task pipelines inside a Deno or Bun process. All state is in SQLite or Postgres.
  *
  * @example
  * ```ts
@@ -79,6 +79,7 @@ export type {
 export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";
 export {
   DefinitionError,
+  type ErrorCode,
   type ErrorRecord,
   type Failure,
   LeaseLostError,

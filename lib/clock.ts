@@ -1,35 +1,35 @@
 import { clearTimeout, setTimeout } from "node:timers";
 
-/** Time as the engine sees it; tests replace it with one they move by hand. */
+/** Time and timers of the engine. Tests replace it with a clock that is moved by hand. */
 export interface Clock {
-  /** Milliseconds since the epoch, whole. The clock of a machine can be set forward or backward. */
+  /** Returns whole milliseconds since the epoch. The clock of a machine can be set forward or backward. */
   now(): number;
   /**
-   * Milliseconds since some moment of the past; never goes back. Durations are differences of it. It may stand still
-   * while the machine is suspended. @default {now}
+   * Returns milliseconds since a fixed moment, for durations; never goes back. It may stand still while the machine is
+   * suspended. @default {now}
    */
   monotonic?(): number;
   /**
-   * Calls `fire` once after `ms` milliseconds; the answer takes it back.
-   * A `background` timer does not keep the process alive.
+   * Calls `fire` once after `ms` milliseconds; the returned function cancels it. A `background` timer does not keep the
+   * process alive.
    */
   after(ms: number, fire: () => void, background?: boolean): () => void;
   /**
-   * Told of what is under way outside of the process, such as a statement on its way to a server: a clock that is moved
-   * by hand waits for it to settle.
+   * Receives work that is pending outside of the process, such as a statement that was sent to a server. A clock that is
+   * moved by hand waits until it has settled.
    */
   outside?(work: PromiseLike<unknown>): void;
 }
 
-// setTimeout() fires at once beyond 2^31-1 ms, so a longer wait is slept in pieces.
+// setTimeout() fires at once beyond 2^31-1 ms, so a longer wait consists of several timers.
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** The machine's own clock. */
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, fire, background = false) {
-    // What is overdue fires in the next turn; a runtime may complain of a time that is negative.
+    // An overdue timer fires in the next turn. A runtime may warn of a negative time.
     let timer = sleep(Math.max(0, ms));
     return () => clearTimeout(timer);
 
@@ -45,7 +45,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** The monotonic time of a clock. */
+/** Returns the monotonic time source of a clock. */
 export function monotonicOf(clock: Clock): () => number {
   return clock.monotonic ?? clock.now;
 }

@@ -4,11 +4,11 @@ export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
-// Ten thousand years: what is longer is a unit mixed up, and would leave the range of dates.
+// Ten thousand years. A longer duration is a mistaken unit, and its end would be outside the range of dates.
 const LONGEST_MS = 10_000 * 365 * UNITS.d;
 
 /**
- * Milliseconds of a duration, whole and not negative; `undefined` if it is none.
+ * Converts a duration to whole milliseconds; returns `undefined` for a value that is not a duration, or negative.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export function parseDuration(value: unknown): number | undefined {
 }
 
 /**
- * Milliseconds of a duration; what it is for stands in the message when it is none.
+ * Converts a duration to whole milliseconds; `what` begins the message of the error.
  *
  * @throws {RangeError} If `value` is neither milliseconds nor a number with a unit.
  */
@@ -34,7 +34,7 @@ export function toMs(value: unknown, what: string): number {
   return ms;
 }
 
-/** The message for something that is no duration. */
+/** Returns the error message for a value that is not a duration. */
 export function invalidDuration(value: unknown, what: string): string {
   const shown = typeof value === "string" ? `"${value}"` : String(value);
   return `${what} is not a duration: ${shown} (use milliseconds or "250ms", "30s", "5m", "2h", "7d")`;

@@ -1,131 +1,174 @@
-/** What one failed attempt, task or run left behind, as it is stored and read back. */
+/** An error as it is stored, of a failed attempt or run. */
 export interface ErrorRecord {
-  /** The error's class, such as `"TypeError"`; `"Error"` when something else than an error was thrown. */
+  /** Name of the error, such as `"TypeError"`; `"Error"` if the thrown value is not an error. */
   readonly name: string;
-  /** What it said. */
+  /** Message of the error; longer than 8,192 characters it is cut. */
   readonly message: string;
-  /** Its code, where it had one. */
+  /** Code of the error, if it has one. */
   readonly code?: string;
-  /** Where it was thrown. */
+  /** Stack of the error; longer than 16,384 characters it is cut. */
   readonly stack?: string;
-  /** What caused it; at most five levels deep. */
+  /** Cause of the error; causes are recorded to a depth of five errors. */
   readonly cause?: ErrorRecord;
 }
 
 /** One failed attempt of a task. */
 export interface Failure {
-  /** The task that failed. */
+  /** Id of the task. */
   readonly taskId: string;
-  /** Which attempt, counted from 1. */
+  /** Number of the attempt, counted from 1. */
   readonly attempt: number;
-  /** What it threw. */
+  /** Error of the attempt. */
   readonly error: ErrorRecord;
-  /** When the attempt began, in milliseconds since the epoch; absent where it was not recorded. */
+  /** When the attempt started, in milliseconds since the epoch; absent if it was not recorded. */
   readonly startedAt?: number;
-  /** When it ended. */
+  /** When the attempt ended, in milliseconds since the epoch. */
   readonly endedAt?: number;
 }
 
-/** The base of every error that Sluice throws for callers to catch. */
+/**
+ * Codes of the errors that Sluice throws for callers to catch, except those of a `StoreError`. Each is the code of one
+ * class, named alike, such as `"run_failed"` of `RunFailedError`. The exceptions: `"invalid_definition"` is
+ * `DefinitionError`, `"invalid_input"` is `ValidationError`, `"unstorable_payload"` and `"payload_too_large"` are
+ * `PayloadError`. Bodies throw `NonRetryableError`, `RetryAfterError` and `DeferError`, which is `"deferred"`.
+ */
+export type ErrorCode =
+  | "invalid_definition"
+  | "invalid_input"
+  | "unstorable_payload"
+  | "payload_too_large"
+  | "unknown_workflow"
+  | "unknown_task"
+  | "run_not_found"
+  | "run_state"
+  | "run_failed"
+  | "run_cancelled"
+  | "run_timeout"
+  | "task_timeout"
+  | "lease_lost"
+  | "shutdown"
+  | "recovery_limit"
+  | "non_retryable"
+  | "retry_after"
+  | "deferred";
+
+/** Base of every error that Sluice throws for callers to catch. */
 export class SluiceError extends Error {
   /** Names the class. */
   override name = "SluiceError";
-  /** A stable word for programs, such as `"run_failed"`. */
+  /**
+   * Stable code for programs: an `ErrorCode`, or one of the codes of a `StoreError`. An error that was read from a store
+   * has the code that was recorded.
+   */
   readonly code: string;
-  /** An error with a stable code. */
+  /** Creates an error with a stable code. */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }
 }
 
-/** A definition that cannot work; `problems` names every one of them. */
+/** A workflow definition is invalid. */
 export class DefinitionError extends SluiceError {
   /** Names the class. */
   override name = "DefinitionError";
-  /** Everything that is wrong, a sentence each. */
+  /** The code of the class. */
+  declare readonly code: "invalid_definition";
+  /** All problems of the definition, each as a clause. */
   readonly problems: readonly string[];
-  /** One error for all problems of a workflow. */
+  /** Creates one error for all problems of a workflow. */
   constructor(workflow: string, problems: readonly string[]) {
     super("invalid_definition", `Cannot define workflow "${workflow}": ${problems.join("; ")}`);
     this.problems = problems;
   }
 }
 
-/** An input or event payload that its schema refuses. Nothing was written. */
+/** A schema rejected an input or event payload. Nothing was written. */
 export class ValidationError extends SluiceError {
   /** Names the class. */
   override name = "ValidationError";
-  /** What the schema found, with the path where it said one. */
+  /** The code of the class. */
+  declare readonly code: "invalid_input";
+  /** Issues that the schema reported, with their paths. */
   readonly issues: readonly string[];
-  /** One error for all issues of a value. */
+  /** Creates one error for all issues of a value; `action` begins the message. */
   constructor(action: string, issues: readonly string[]) {
     super("invalid_input", `${action}: ${issues.join("; ")}`);
     this.issues = issues;
   }
 }
 
-/** A value that JSON cannot hold or that is too large to store. Never retried. */
+/** A value cannot be represented as JSON, or is too large to store. An attempt that fails with it is not retried. */
 export class PayloadError extends SluiceError {
   /** Names the class. */
   override name = "PayloadError";
-  /** Where in the value, such as `"output.rows[3].at"`. */
+  /** `"payload_too_large"` if the value exceeds `maxPayloadBytes`. */
+  declare readonly code: "unstorable_payload" | "payload_too_large";
+  /** Path in the value, such as `"output.rows[3].at"`. */
   readonly path: string;
-  /** A value that cannot be stored. */
+  /** Creates an error for a value that cannot be stored. */
   constructor(code: "unstorable_payload" | "payload_too_large", message: string, path: string) {
     super(code, message);
     this.path = path;
   }
 }
 
-/** No workflow of that name is registered with this runner or client. */
+/** The workflow is not registered with this runner or client, or another one of its name is. */
 export class UnknownWorkflowError extends SluiceError {
   /** Names the class. */
   override name = "UnknownWorkflowError";
-  /** The name that was asked for. */
+  /** The code of the class. */
+  declare readonly code: "unknown_workflow";
+  /** Name of the requested workflow. */
   readonly workflow: string;
-  /** Says what was tried and what there is. */
+  /** Creates an error whose message names the action and similar names. */
   constructor(workflow: string, message: string) {
     super("unknown_workflow", message);
     this.workflow = workflow;
   }
 }
 
-/** The workflow has no task of that id. */
+/** The workflow has no task with this id. */
 export class UnknownTaskError extends SluiceError {
   /** Names the class. */
   override name = "UnknownTaskError";
-  /** The id that was asked for. */
+  /** The code of the class. */
+  declare readonly code: "unknown_task";
+  /** Id of the requested task. */
   readonly taskId: string;
-  /** Says what was tried and what there is. */
+  /** Creates an error whose message names the action and similar names. */
   constructor(taskId: string, message: string) {
     super("unknown_task", message);
     this.taskId = taskId;
   }
 }
 
-/** The store has no run of that id. */
+/** The store has no run with this id. */
 export class RunNotFoundError extends SluiceError {
   /** Names the class. */
   override name = "RunNotFoundError";
-  /** The id that was asked for. */
+  /** The code of the class. */
+  declare readonly code: "run_not_found";
+  /** Id of the requested run. */
   readonly runId: string;
-  /** A run that is not there. */
+  /** Creates an error for a missing run. */
   constructor(runId: string) {
-    super("run_not_found", `Cannot find run "${runId}": the store has no run of that id`);
+    super("run_not_found", `Cannot find run "${runId}": the store has no run with this id`);
     this.runId = runId;
   }
 }
 
-/** The run is in a state that does not allow what was asked, such as cancelling a run that has ended. */
+/** The state of the run does not allow the action, such as cancelling a run that has ended. */
 export class RunStateError extends SluiceError {
   /** Names the class. */
   override name = "RunStateError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "run_state";
+  /** Id of the run. */
   readonly runId: string;
-  /** The state it is in. */
+  /** State of the run. */
   readonly state: string;
-  /** Says what was refused and why. */
+  /** Creates an error for a rejected action. */
   constructor(action: string, runId: string, state: string) {
     super("run_state", `Cannot ${action} run "${runId}": it is ${state}`);
     this.runId = runId;
@@ -133,17 +176,19 @@ export class RunStateError extends SluiceError {
   }
 }
 
-/** Thrown by `result()` when the run failed. */
+/** Thrown by `result()` if the run failed. */
 export class RunFailedError extends SluiceError {
   /** Names the class. */
   override name = "RunFailedError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "run_failed";
+  /** Id of the run. */
   readonly runId: string;
-  /** Its workflow. */
+  /** Name of its workflow. */
   readonly workflow: string;
-  /** The failed attempts of every failed task, in order; of more than ten of one task the first and the nine latest. */
+  /** Failed attempts of all failed tasks, in order; of more than ten of one task the first and the nine latest. */
   readonly failures: readonly Failure[];
-  /** A run that failed; `error`, which decided it, becomes the cause. */
+  /** Creates an error for a failed run; `error`, the decisive one, becomes its cause. */
   constructor(runId: string, workflow: string, error: Error, failures: readonly Failure[]) {
     super("run_failed", `Run "${runId}" of workflow "${workflow}" failed: ${error.message}`, { cause: error });
     this.runId = runId;
@@ -152,15 +197,17 @@ export class RunFailedError extends SluiceError {
   }
 }
 
-/** Thrown by `result()` when the run was cancelled, and the reason of `ctx.signal` while it is. */
+/** Thrown by `result()` if the run was cancelled, and the reason of `ctx.signal` while it is being cancelled. */
 export class RunCancelledError extends SluiceError {
   /** Names the class. */
   override name = "RunCancelledError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "run_cancelled";
+  /** Id of the run. */
   readonly runId: string;
-  /** What the canceller said. */
+  /** The argument of `cancel`. */
   readonly reason: string | undefined;
-  /** A cancelled run. */
+  /** Creates an error for a cancelled run. */
   constructor(runId: string, reason: string | undefined) {
     super("run_cancelled", `Run "${runId}" was cancelled${reason === undefined ? "" : `: ${reason}`}`);
     this.runId = runId;
@@ -168,15 +215,17 @@ export class RunCancelledError extends SluiceError {
   }
 }
 
-/** An attempt took longer than its task's `timeout`. */
+/** An attempt took longer than the `timeout` of its task. Also the reason of `ctx.signal`. */
 export class TaskTimeoutError extends SluiceError {
   /** Names the class. */
   override name = "TaskTimeoutError";
-  /** The task. */
+  /** The code of the class. */
+  declare readonly code: "task_timeout";
+  /** Id of the task. */
   readonly taskId: string;
-  /** The limit in milliseconds. */
+  /** The timeout in milliseconds. */
   readonly timeoutMs: number;
-  /** An attempt that took too long. */
+  /** Creates an error for an attempt that timed out. */
   constructor(taskId: string, timeoutMs: number) {
     super("task_timeout", `Task "${taskId}" took longer than its timeout of ${timeoutMs} ms`);
     this.taskId = taskId;
@@ -184,15 +233,17 @@ export class TaskTimeoutError extends SluiceError {
   }
 }
 
-/** A run took longer than its `timeout`. */
+/** A run took longer than its `timeout`. Also the reason of `ctx.signal`. */
 export class RunTimeoutError extends SluiceError {
   /** Names the class. */
   override name = "RunTimeoutError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "run_timeout";
+  /** Id of the run. */
   readonly runId: string;
-  /** The limit in milliseconds. */
+  /** The timeout in milliseconds. */
   readonly timeoutMs: number;
-  /** A run that took too long. */
+  /** Creates an error for a run that timed out. */
   constructor(runId: string, timeoutMs: number) {
     super("run_timeout", `Run "${runId}" took longer than its timeout of ${timeoutMs} ms`);
     this.runId = runId;
@@ -201,15 +252,17 @@ export class RunTimeoutError extends SluiceError {
 }
 
 /**
- * The runner's lease expired while it held the run: another runner owns the run, or may own it at any moment. Nothing
- * that the aborted body still does is recorded.
+ * The lease of the runner expired while it owned the run: another runner owns the run, or may claim it at any moment.
+ * Results of the aborted body are not recorded. Also the reason of `ctx.signal`.
  */
 export class LeaseLostError extends SluiceError {
   /** Names the class. */
   override name = "LeaseLostError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "lease_lost";
+  /** Id of the run. */
   readonly runId: string;
-  /** A run that is no longer owned. */
+  /** Creates an error for a run that this runner no longer owns. */
   constructor(runId: string) {
     super("lease_lost", `Run "${runId}" is no longer owned by this runner: its lease expired`);
     this.runId = runId;
@@ -217,35 +270,39 @@ export class LeaseLostError extends SluiceError {
 }
 
 /**
- * The runner stops: the reason of `ctx.signal` when the drain time is over, and what those get who still wait for a run.
- * The run goes on elsewhere.
+ * The runner or client stops: the reason of `ctx.signal` when the timeout of `stop()` has elapsed, and the error of calls
+ * that still wait for a run. Other runners continue the run.
  */
 export class ShutdownError extends SluiceError {
   /** Names the class. */
   override name = "ShutdownError";
-  /** A runner that stops. */
+  /** The code of the class. */
+  declare readonly code: "shutdown";
+  /** Creates an error for a runner or client that stops. */
   constructor(message = "The runner was stopped") {
     super("shutdown", message);
   }
 }
 
-/** The process died too often while it held this run. */
+/** The run failed because too many runners died while they owned it, without progress. */
 export class RecoveryLimitError extends SluiceError {
   /** Names the class. */
   override name = "RecoveryLimitError";
-  /** The run. */
+  /** The code of the class. */
+  declare readonly code: "recovery_limit";
+  /** Id of the run. */
   readonly runId: string;
-  /** How many times a runner died with it. */
+  /** Number of runners that died while they owned it. */
   readonly crashes: number;
-  /** A run that takes its runners down. */
+  /** Creates an error for a run that exceeded the recovery limit. */
   constructor(runId: string, crashes: number) {
-    super("recovery_limit", `Run "${runId}" was given up: ${crashes} runners died while they held it`);
+    super("recovery_limit", `Run "${runId}" was given up: ${crashes} runners died while they owned it`);
     this.runId = runId;
     this.crashes = crashes;
   }
 }
 
-/** The database cannot be opened or used as it is; the message says which and what to do. */
+/** The database cannot be opened or used. The message names the database and the remedy; `code` is a stable word. */
 export class StoreError extends SluiceError {
   /** Names the class. */
   override name = "StoreError";

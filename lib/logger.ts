@@ -1,19 +1,19 @@
-/** Where messages go; `console` is one. Payloads and passwords never appear in them. */
+/** Receives log lines; `console` is a logger. Log lines never contain payloads or passwords. */
 export interface Logger {
-  /** Details for somebody who looks for a fault. */
+  /** Details for debugging. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What is good to know. */
+  /** Normal events. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What went wrong and was mended. */
+  /** Problems from which the engine recovers by itself. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What went wrong and needs somebody. */
+  /** Problems that need an operator. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** Says nothing. */
+/** A logger that discards every line. */
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A logger whose throwing changes nothing: a run is worth more than a line about it. */
+/** Wraps a logger so that an error of it is ignored: a failed log line must not fail a run. */
 export function harmless(logger: Logger): Logger {
   if (logger === silent) return silent;
   return { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") };
@@ -23,7 +23,7 @@ export function harmless(logger: Logger): Logger {
       try {
         logger[level](message, fields);
       } catch {
-        // There is nobody left to tell.
+        // There is no other place to report it.
       }
     };
   }

@@ -47,6 +47,12 @@ const THIRD_PARTY: Record<string, readonly string[]> = {
   "lib/store/postgres/connection.ts": ["postgres"],
 };
 
+/** Words that say nothing of what they name (STYLE: no catch-alls, no invented metaphors), as parts of names. */
+const BANNED: ReadonlySet<string> = new Set([
+  ...["util", "utils", "helper", "helpers", "misc", "impl", "manager"],
+  ...["desk", "hub", "somebody", "nobody", "anybody", "whoever"],
+]);
+
 const LONGEST_FILE = 400;
 
 interface Edge extends Import {
@@ -155,6 +161,27 @@ test("files are in snake case, and an index is called mod.ts", () => {
   assertEquals(names.filter((name) => !/^[a-z0-9]+(_[a-z0-9]+)*\.ts$/.test(name) || name === "index.ts"), []);
 });
 
+test("names of files and identifiers are terms of the field, and no catch-alls", () => {
+  const files = library.filter((file) => wordsOf(posix.basename(file, ".ts")).some((word) => BANNED.has(word)));
+  assertEquals(files, []);
+  const found = library.flatMap((file) => identifiersOf(read(file)).map((name) => ({ file, name })))
+    .filter(({ name }) => wordsOf(name).some((word) => BANNED.has(word)));
+  assertEquals(found.map(({ file, name }) => `${file}: ${name}`), []);
+});
+
+test("banned words are found in identifiers, and not in texts", () => {
+  const source = [
+    "// the hub",
+    "/** Desk. */",
+    'const hubOf = "a desk";',
+    "const text = `the hub ${deskName} of`;",
+    "class URLManager {}",
+    "let dashboard = 1;",
+  ].join("\n");
+  const names = identifiersOf(source).filter((name) => wordsOf(name).some((word) => BANNED.has(word)));
+  assertEquals(names, ["hubOf", "deskName", "URLManager"]);
+});
+
 test("both runners find every test, and run it the same way", () => {
   const tests = filesBelow("tests/");
   // A name that only one of the runners takes for a test, such as "a.test.ts" or "test.ts".
@@ -192,6 +219,20 @@ test("a driver that users install themselves has the version that is tested", ()
   // Who uses SQLite needs none.
   assertEquals(Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional), []);
 });
+
+/** Names that occur in the code of a module, each once; texts and comments are left out, substitutions are not. */
+function identifiersOf(source: string): string[] {
+  const code = codeOf(source).replace(/"(?:[^"\\\n]|\\.)*"/g, "").replace(/\/\/.*$/gm, "");
+  const substitutions = [...code.matchAll(/\$\{([^}]*)\}/g)].map(([, inner]) => inner);
+  const plain = code.replace(/`(?:[^`\\]|\\.)*`/g, "");
+  return [...new Set([plain, ...substitutions].flatMap((text) => text!.match(/[A-Za-z_$][\w$]*/g) ?? []))]
+    .sort((a, b) => code.indexOf(a) - code.indexOf(b));
+}
+
+/** The words of a name in snake case or camel case, in lower case. */
+function wordsOf(name: string): string[] {
+  return (name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? []).map((word) => word.toLowerCase());
+}
 
 /** Names of the variables and mutable collections that a module declares at its top level. */
 function moduleStateOf(code: string): string[] {

@@ -8,60 +8,60 @@ import { harmlessTracing, type Tracing } from "./tracing.ts";
 
 /** Options of `createClient`. */
 export interface ClientOptions<W extends AnyWorkflow> {
-  /** What can be started. @default {[]} */
+  /** Workflows that can be started. @default {[]} */
   readonly workflows?: readonly W[];
-  /** The tenant's schema on Postgres; an error with SQLite, where a tenant is a file. */
+  /** Postgres: the schema of the tenant. An error with SQLite, where each tenant has a file. @default {"sluice"} */
   readonly schema?: string;
   /**
-   * SQLite: what a commit survives. `"power"` (synchronous FULL) the loss of power, `"process"` (NORMAL) the death of
-   * the process but perhaps not the last commits before a loss of power. @default {"power"}
+   * SQLite: what a commit survives. `"power"` (synchronous FULL): a loss of power. `"process"` (NORMAL): a crash of the
+   * process; a loss of power may undo the latest commits. @default {"power"}
    */
   readonly durability?: "power" | "process";
-  /** The largest input or output, in bytes of JSON. @default {1_048_576} */
+  /** Largest input or output, in bytes of JSON. @default {1_048_576} */
   readonly maxPayloadBytes?: number;
-  /** Where messages go; `console` is one. @default {undefined} nowhere */
+  /** Receives log lines; `console` is a logger. @default {undefined} no log lines */
   readonly logger?: Logger;
   /**
-   * Follows what is started here, and what a runner executes: `openTelemetry()` of `./otel` makes spans of it.
-   * @default {undefined} nothing does
+   * Observes runs that are started here and, in a runner, their execution: `openTelemetry()` of `./otel` makes spans.
+   * @default {undefined} no tracing
    */
   readonly tracing?: Tracing;
-  /** Time, for tests. @default {undefined} the machine's */
+  /** Clock of timers and leases, for tests. @default {undefined} the clock of the machine */
   readonly clock?: Clock;
 }
 
 /** Options of `createRunner`. */
 export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
-  /** What this runner executes; it never touches runs of other workflows. */
+  /** Workflows that this runner executes. It never claims runs of other workflows. */
   readonly workflows: readonly W[];
-  /** Task bodies at once. @default {64} */
+  /** Task bodies that run at once. @default {64} */
   readonly concurrency?: number;
-  /** Runs held in memory at once. @default {1000} */
+  /** Runs in memory at once. @default {1000} */
   readonly maxRuns?: number;
   /** How long this runner is believed alive without a sign of life; at least a second. @default {"30s"} */
   readonly lease?: Duration;
-  /** Finished runs are deleted this long after their end. @default {undefined} never */
+  /** Runs are deleted this long after their end. @default {undefined} never */
   readonly retention?: Duration;
   /**
-   * What to do with a run that began with another version of its workflow: `"resume"` it if each of its recorded tasks
-   * still exists with the same kind and dependencies, or leave it to a runner of its own version (`"pin"`). What cannot
-   * go on is listed by `stranded()`. @default {"resume"}
+   * What to do with a run that started with another version of its workflow. `"resume"`: continue it if each of its
+   * recorded tasks still exists with the same kind and dependencies, or else park it. `"pin"`: leave it to a runner with
+   * its version. Parked runs are listed by `stranded()`. @default {"resume"}
    */
   readonly onVersionChange?: "resume" | "pin";
-  /** A run is given up after so many runners died with it without getting further. @default {5} */
+  /** A run fails when this many runners died while they owned it, without progress. @default {5} */
   readonly recoveryLimit?: number;
-  /** Told what happens in this runner, as it happens. What it throws is logged. */
+  /** Receives the events of this runner as they happen. An error that it throws is logged. */
   readonly onEvent?: (event: RunEvent) => void;
   /**
-   * What becomes of promises that are rejected and that nobody awaits, such as one that a body left behind. They would
-   * end the process and every run in it, so that while the runner is open all of the process's are logged instead
-   * (`"log"`; without a logger they are warnings of the process), or else left to the process (`"ignore"`).
+   * How to treat unhandled promise rejections of the process, such as one of a promise that a body did not await. They
+   * would end the process and every run in it. `"log"`: while the runner is open they are logged instead; without a
+   * logger they are warnings of the process. `"ignore"`: the runtime handles them.
    * @default {"log"}
    */
   readonly unhandledRejections?: "log" | "ignore";
 }
 
-/** Options of a client with every default filled in. */
+/** Options of a client after validation, with defaults. */
 export interface ClientSettings {
   readonly workflows: readonly AnyWorkflow[];
   readonly schema: string | undefined;
@@ -72,7 +72,7 @@ export interface ClientSettings {
   readonly clock: Clock;
 }
 
-/** Options of a runner with every default filled in. */
+/** Options of a runner after validation, with defaults. */
 export interface RunnerSettings extends ClientSettings {
   readonly concurrency: number;
   readonly maxRuns: number;
@@ -97,7 +97,11 @@ const RUNNER_OPTIONS = [
   "unhandledRejections",
 ];
 
-/** Checks the options of a client. */
+/**
+ * Validates the options of a client.
+ *
+ * @throws {TypeError} If an option is invalid; the message names every one.
+ */
 export function clientSettings(options: unknown): ClientSettings {
   const checks = newChecks();
   const settings = readClient(checks.options(options ?? {}, "the options", CLIENT_OPTIONS), checks);
@@ -105,7 +109,11 @@ export function clientSettings(options: unknown): ClientSettings {
   return settings;
 }
 
-/** Checks the options of a runner. */
+/**
+ * Validates the options of a runner.
+ *
+ * @throws {TypeError} If an option is invalid; the message names every one.
+ */
 export function runnerSettings(options: unknown): RunnerSettings {
   const checks = newChecks();
   const read = checks.options(options ?? {}, "the options", RUNNER_OPTIONS);
@@ -121,14 +129,14 @@ export function runnerSettings(options: unknown): RunnerSettings {
     unhandledRejections: checks.word(read["unhandledRejections"], "unhandledRejections", { log: 1, ignore: 1 }) ??
       "log",
   };
-  if (settings.leaseMs < 1_000) checks.report(`lease must be at least a second, not ${settings.leaseMs} ms`);
+  if (settings.leaseMs < 1_000) checks.report(`lease must be at least 1 s, not ${settings.leaseMs} ms`);
   if (read["workflows"] === undefined) checks.report("workflows is missing");
   refuse("create a runner", checks);
   return settings;
 }
 
 /**
- * Throws everything that is wrong with a call, as one error.
+ * Throws all problems of a call as one error.
  *
  * @throws {TypeError} If there is a problem.
  */
@@ -136,7 +144,7 @@ export function refuse(action: string, { problems }: Checks): void {
   if (problems.length > 0) throw new TypeError(`Cannot ${action}: ${problems.join("; ")}`);
 }
 
-/** A whole number of at least one, or its default. */
+/** Returns a positive integer, or its default if it is `undefined`; reports any other value to `checks`. */
 export function count(value: unknown, name: string, otherwise: number, checks: Checks): number {
   if (value === undefined) return otherwise;
   if (Number.isSafeInteger(value) && Number(value) >= 1) return Number(value);
@@ -148,10 +156,10 @@ function readClient(read: Options, checks: Checks): ClientSettings {
   const { workflows = [], logger, tracing, clock } = read;
   if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
   if (logger !== undefined && !has(logger, ["debug", "info", "warn", "error"])) {
-    checks.report("logger must have debug, info, warn and error, as console has");
+    checks.report("logger must have the methods debug, info, warn and error, as console has");
   }
   if (tracing !== undefined && !has(tracing, ["here", "follow"])) {
-    checks.report("tracing must have here and follow, as openTelemetry() answers it");
+    checks.report("tracing must have here and follow, as openTelemetry() returns them");
   }
   if (clock !== undefined && !has(clock, ["now", "after"])) checks.report("clock must have now and after");
   const writer = logger === undefined ? silent : harmless(logger as Logger);

@@ -23,6 +23,8 @@ import { SluiceError } from "../errors.ts";
 export class NonRetryableError extends SluiceError {
   /** Names the class. */
   override name = "NonRetryableError";
+  /** The code of the class. */
+  declare readonly code: "non_retryable";
   /** Creates an error that another attempt would not resolve. */
   constructor(message: string, options?: ErrorOptions) {
     super("non_retryable", message, options);
@@ -53,6 +55,8 @@ export class NonRetryableError extends SluiceError {
 export class RetryAfterError extends SluiceError {
   /** Names the class. */
   override name = "RetryAfterError";
+  /** The code of the class. */
+  declare readonly code: "retry_after";
   /** Delay in milliseconds. */
   readonly delayMs: number;
   /**
@@ -93,6 +97,8 @@ export class RetryAfterError extends SluiceError {
 export class DeferError extends SluiceError {
   /** Names the class. */
   override name = "DeferError";
+  /** The code of the class. */
+  declare readonly code: "deferred";
   /** Delay in milliseconds. */
   readonly delayMs: number;
   /**

@@ -172,7 +172,7 @@ const misopened: readonly [what: string, options: unknown, type: typeof Error, m
   ["an unknown option", { workflows: [echo], concurency: 3 }, TypeError, '"concurrency"'],
   ["no workflows", {}, TypeError, "workflows is missing"],
   ["a concurrency of 0", { workflows: [echo], concurrency: 0 }, TypeError, "concurrency"],
-  ["a lease that is too short", { workflows: [echo], lease: 10 }, TypeError, "at least a second"],
+  ["a lease that is too short", { workflows: [echo], lease: 10 }, TypeError, "at least 1 s"],
   ["a wrong durability", { workflows: [echo], durability: "paper" }, TypeError, '"paper"'],
   ["a schema on SQLite", { workflows: [echo], schema: "tenant" }, TypeError, "Postgres"],
   ["a workflow without tasks", { workflows: [workflow("empty")] }, DefinitionError as never, "it has no tasks"],
