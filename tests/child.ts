@@ -1,6 +1,7 @@
 import { spawn as spawnProcess } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { within } from "./within.ts";
 
 // `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it. Longer
 // than whatever else a test waits for (`HANG_MS`), which knows better what did not happen. A soak takes longer.
@@ -30,6 +31,18 @@ export interface Child extends AsyncDisposable {
   until(text: string): Promise<string>;
   /** Sends a signal. @default {"SIGTERM"} */
   kill(signal?: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
+}
+
+/** Waits until a child ends by itself; kills one that hangs and throws with what it printed last. */
+export async function ended(child: Child): Promise<Exit> {
+  try {
+    return await within("the end of a process", child.exited);
+  } catch (error) {
+    child.kill("SIGKILL");
+    const { stdout, stderr } = await child.exited;
+    const last = (text: string): string => text.split("\n").slice(-20).join("\n");
+    throw new Error(`Process ${child.pid} hangs: ${last(stdout)}\n${last(stderr)}`, { cause: error });
+  }
 }
 
 /**

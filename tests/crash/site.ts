@@ -2,11 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type AnyWorkflow, type Client, type Clock, createClient } from "../../mod.ts";
-import { type Child, type Exit, spawn } from "../child.ts";
+import { type Child, ended, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";
 import { tempDir } from "../temp_dir.ts";
-import { within } from "../within.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
@@ -79,7 +78,7 @@ export async function openSite(clock?: Clock): Promise<Site> {
     async stop(worker) {
       writeEnd(log, "stop", worker.pid);
       worker.kill("SIGTERM");
-      const exit = await within("to stop", worker.exited);
+      const exit = await ended(worker);
       assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
       return exit;
     },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import type { Row } from "../../lib/store/rows.ts";
-import { type Child, type Exit, spawn } from "../child.ts";
+import { type Child, ended, type Exit, spawn } from "../child.ts";
 import { readEffects, writeEnd } from "../crash/effects.ts";
 import { crashWorkflows, nowhere } from "../crash/workflows.ts";
 import { tempDir } from "../temp_dir.ts";
@@ -126,7 +126,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
     writeEnd(log, "stop", worker.pid);
     of(worker).isOver = true;
     worker.kill("SIGTERM");
-    const exit = await within("to stop", worker.exited);
+    const exit = await ended(worker);
     assertEquals({ code: exit.code, signal: exit.signal }, { code: 0, signal: null }, exit.stderr);
     return exit;
   }

@@ -1,7 +1,7 @@
 /** Exactly once: processes are killed at each moment between what a user writes, its record and their commit. */
 import { assert, assertEquals } from "@std/assert";
 import { type Client, createClient } from "../../mod.ts";
-import { type Child, spawn } from "../child.ts";
+import { type Child, ended, spawn } from "../child.ts";
 import { test } from "../harness.ts";
 import { within } from "../within.ts";
 import { DATABASES, type TestDatabase } from "./database.ts";
@@ -135,7 +135,7 @@ async function openSite(kind: "sqlite" | "postgres"): Promise<Site> {
     },
     async stop(child) {
       child.kill("SIGTERM");
-      const { code, stderr } = await within("to stop", child.exited);
+      const { code, stderr } = await ended(child);
       assertEquals(code, 0, stderr);
     },
     async allEnded() {
