@@ -27,11 +27,13 @@ export function openWitness(url: string, schema: string): Witness {
     deadlineMs: 10_000,
     prepare: false,
   });
-  return { ask, committed, open, close: () => line.close() };
+  let isClosed = false;
+  return { ask, committed, open, close };
 
   async function ask(...[sql, values]: Parameters<Query>): ReturnType<Query> {
     const text = sql.replace(/@(\w+)/g, `"${schema}".$1`);
     for (const deadline = performance.now() + HANG_MS;;) {
+      if (isClosed) throw new Error("The witness is closed");
       try {
         return await line.query(text, values);
       } catch (error) {
@@ -41,6 +43,12 @@ export function openWitness(url: string, schema: string): Witness {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
+  }
+
+  // A body that its runner did not wait for may still ask: trying again would keep the process from ending.
+  function close(): Promise<void> {
+    isClosed = true;
+    return line.close();
   }
 
   async function open(): Promise<number> {

@@ -63,16 +63,26 @@ async function main(config: WorkerConfig): Promise<void> {
   } satisfies Logger;
   const witness = openWitness(config.direct, schema);
   const workflows = Object.values(crashWorkflows(worldOf(config, witness)));
-  const client = config.clientOnly === true
-    ? await createClient(url, { schema, workflows, logger })
-    : await createRunner(url, { schema, workflows, logger, lease: lease as "30s", recoveryLimit: NO_LIMIT });
+  const { client, stop } = config.clientOnly === true ? await openClient() : await openRunner();
   const stopped = Promise.withResolvers<void>();
   process.once("SIGTERM", () => stopped.resolve());
   say("ready");
   if (config.load === true) await load();
   await stopped.promise;
-  await client.stop();
+  await stop();
   await witness.close();
+
+  async function openClient() {
+    const client = await createClient(url, { schema, workflows, logger });
+    return { client, stop: () => client.stop() };
+  }
+
+  async function openRunner() {
+    const options = { schema, workflows, logger, lease: lease as "30s", recoveryLimit: NO_LIMIT };
+    const client = await createRunner(url, options);
+    // On a slow machine bodies may take longer than the ten seconds after which others would repeat them.
+    return { client, stop: () => client.stop({ timeout: "1h" }) };
+  }
 
   async function load(): Promise<void> {
     let isOver = false;
