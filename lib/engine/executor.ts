@@ -9,7 +9,7 @@
  */
 import { LeaseLostError, RunCancelledError, RunTimeoutError } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
-import type { StandingOrder } from "../store/port.ts";
+import type { InboxEntry, OwnedRun } from "../store/port.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
 import { type Attempt, type Closing, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
@@ -46,8 +46,13 @@ export interface Executor {
   readonly crashes: readonly number[];
   /** Takes in a run this process owns. */
   adopt(run: LiveRun): void;
-  /** Does what was ordered; what is paused here and not in the list is resumed. */
-  obey(orders: readonly StandingOrder[]): void;
+  /** Applies changes from outside, and acknowledges them. */
+  applyChanges(inbox: readonly InboxEntry[]): void;
+  /**
+   * Called before the store reads which runs this runner owns; the result drops runs from memory that it does not own
+   * any more, and returns those that it owns and does not hold.
+   */
+  checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[];
   /** Gives up all runs: they are another runner's. */
   loseAll(): void;
   /** Starts queued bodies: the lease holds again. */
@@ -61,8 +66,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, now, logger, outbox, emit } = options;
   const runs = new Map<number, LiveRun>();
   const finishing = new Set<Promise<void>>();
-  // Since when: the time of a run stands still while it is paused.
-  const paused = new Map<LiveRun, number>();
+  // Changes of runs that are not in memory: a claim or a start is on its way that will bring them.
+  let early = new Map<number, InboxEntry>();
   let isStopping = false;
   let quiet: (() => void) | undefined;
   const recorder = createRecorder({
@@ -112,7 +117,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
         [...unitsOf(run)].some((unit) => unit.attempt?.stage === "queued" && nodeOf({ unit }).id === taskId);
     },
     adopt,
-    obey,
+    applyChanges,
+    checkOwned,
     loseAll() {
       for (const run of [...runs.values()]) lose(run);
     },
@@ -128,6 +134,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     // Before anything of it starts once more.
     if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
     if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
+    const change = early.get(run.seq);
+    if (change !== undefined) applyChange(run, change);
     apply(run, { type: "started" });
   }
 
@@ -230,28 +238,49 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const { attempt } of [...unitsOf(run)]) if (attempt?.stage === "queued") abandon(attempt);
   }
 
-  function obey(orders: readonly StandingOrder[]): void {
-    const stillPaused = new Set<LiveRun>();
-    for (const { seq, cancel, paused: isPaused } of orders) {
-      const run = runs.get(seq);
-      if (run === undefined) continue;
-      if (isPaused) {
-        stillPaused.add(run);
-        if (!paused.has(run)) paused.set(run, now());
-        run.timers?.get("deadline")?.();
-        apply(run, { type: "paused" });
-        abandonQueued(run);
-      }
-      if (cancel === undefined) continue;
+  function applyChanges(inbox: readonly InboxEntry[]): void {
+    early = new Map();
+    for (const change of inbox) {
+      const run = runs.get(change.seq);
+      if (run === undefined) early.set(change.seq, change);
+      else applyChange(run, change);
+    }
+  }
+
+  function applyChange(run: LiveRun, { attention, cancel, paused }: InboxEntry): void {
+    // What takes the run out of memory is on its way to the store, which compares `attention` then.
+    if (run.isLeaving || attention <= run.seen) return;
+    run.seen = attention;
+    if (paused) pause(run);
+    else if (run.pausedAt !== undefined) resume(run, run.pausedAt);
+    if (cancel !== undefined) {
       const cause = new RunCancelledError(run.id, cancel.reason);
       close(run, "cancelled", { cause, reason: cancel.reason, error: undefined });
     }
-    for (const [run, since] of paused) {
-      if (stillPaused.has(run)) continue;
-      paused.delete(run);
-      if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - since);
-      apply(run, { type: "resumed" });
-    }
+    recorder.acknowledge(run);
+  }
+
+  function pause(run: LiveRun): void {
+    run.pausedAt ??= now();
+    run.timers?.get("deadline")?.();
+    apply(run, { type: "paused" });
+    abandonQueued(run);
+  }
+
+  // While it is paused its time stands still.
+  function resume(run: LiveRun, pausedAt: number): void {
+    run.pausedAt = undefined;
+    if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - pausedAt);
+    apply(run, { type: "resumed" });
+  }
+
+  function checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[] {
+    const held = [...runs.values()].filter(({ isLeaving }) => !isLeaving);
+    return (owned) => {
+      const numbers = new Set(owned.map(({ seq }) => seq));
+      for (const run of held) if (!run.isLeaving && !numbers.has(run.seq)) lose(run);
+      return owned.filter(({ seq }) => !runs.has(seq));
+    };
   }
 
   /** The end of a unit, or its expansion, is durable. */
@@ -317,7 +346,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     run.gone = true;
     // It may be back already: another commit has claimed it again before this one's answer came.
     if (runs.get(run.seq) === run) runs.delete(run.seq);
-    paused.delete(run);
     run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;
     for (const unit of unitsOf(run)) {

@@ -1,7 +1,7 @@
 import { newChecks, shown } from "../definition/checks.ts";
 import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
-import type { Order } from "../store/port.ts";
+import type { ControlRequest } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
@@ -11,6 +11,9 @@ import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { retryRun } from "./retry_run.ts";
 import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";
+
+/** How long a change of a run that another process owns waits to be applied there. */
+const ACKNOWLEDGE_MS = 1_000;
 
 /** Options of `fork`. */
 export interface ForkOptions<W extends AnyWorkflow> {
@@ -121,9 +124,9 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
     status: async () => runInfo(await context.reader.row(id)),
     result: async () => resultOf<W>(await endOf(context, id)),
     outcome: async () => outcomeOf<W>(await endOf(context, id)),
-    cancel: async (reason) => await order(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
-    pause: async (reason) => await order(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
-    resume: () => order(context, id, { kind: "resume" }),
+    cancel: async (reason) => await control(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
+    pause: async (reason) => await control(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
+    resume: () => control(context, id, { kind: "resume" }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
     events: () => runEvents(id, context),
     retry: () => retryRun(context, id),
@@ -157,14 +160,38 @@ export async function endOf(context: ClientContext, id: string): Promise<RunEnd>
   return await watched ?? await context.reader.end(await context.reader.row(id));
 }
 
-async function order(context: ClientContext, id: string, order: Order): Promise<void> {
-  const verdict = await context.store.order(id, order);
+async function control(context: ClientContext, id: string, request: ControlRequest): Promise<void> {
+  const result = await context.store.control(id, request);
   const applied = context.applyChanges();
-  if (verdict.kind === "unknown") throw new RunNotFoundError(id);
-  if (verdict.kind === "ended") throw new RunStateError(order.kind, id, verdict.state);
-  if (isOver(verdict.state)) context.watcher.reportStoredEnd(id);
-  // After pause() has returned, no further task of a run that is executed here may start.
+  if (result.kind === "unknown") throw new RunNotFoundError(id);
+  if (result.kind === "ended") throw new RunStateError(request.kind, id, result.state);
+  if (isOver(result.state)) context.watcher.reportStoredEnd(id);
+  // Once the caller is told that a run is paused or cancelled, none of its tasks may start.
   await applied;
+  const { owner, attention } = result;
+  if (owner !== undefined && owner !== context.runner?.id()) await acknowledged(context, id, attention);
+}
+
+/**
+ * Waits until the owner in another process has applied a change. A body that it starts in the meantime starts before the
+ * caller is told. An owner that does not answer is stopped, or dead: the change is durable, and whatever executes the run
+ * next sees it.
+ */
+async function acknowledged({ store, clock, logger }: ClientContext, id: string, attention: number): Promise<void> {
+  // A clock that is moved by hand stands still while this waits.
+  if (clock.outside !== undefined) return;
+  const endsAt = performance.now() + ACKNOWLEDGE_MS;
+  try {
+    for (
+      let ms = 1;
+      !await store.isAcknowledged(id, attention) && performance.now() < endsAt;
+      ms = Math.min(ms * 2, 50)
+    ) {
+      await new Promise<void>((resolve) => void clock.after(ms, resolve));
+    }
+  } catch (error) {
+    logger.warn(`Cannot read whether the owner of run "${id}" has applied a change`, { error: String(error) });
+  }
 }
 
 function reasonText(action: string, reason: unknown): string | undefined {

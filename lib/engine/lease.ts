@@ -16,7 +16,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { RunnerCard, StandingOrder, Store } from "../store/port.ts";
+import type { InboxEntry, OwnedRun, RunnerCard, Store } from "../store/port.ts";
 import type { Moment, Standstill } from "./standstill.ts";
 
 /** This runner's lease. */
@@ -29,8 +29,8 @@ export interface Lease {
   owns(runner: number): boolean;
   /** Renews the lease now. */
   renew(): Promise<void>;
-  /** Reads standing orders now. */
-  checkOrders(): Promise<void>;
+  /** Reads which of its runs were changed from outside. */
+  readInbox(): Promise<void>;
   /** Stops renewing, hands back what the runner owns and deletes its row. */
   leave(): Promise<void>;
 }
@@ -44,8 +44,10 @@ export interface LeaseOptions {
   readonly card: RunnerCard;
   readonly leaseMs: number;
   readonly standstill: Standstill;
-  /** Orders that stand for its runs. */
-  readonly ordered: (orders: readonly StandingOrder[]) => void;
+  /** Called with the runs that were changed from outside. */
+  readonly changed: (inbox: readonly InboxEntry[]) => void;
+  /** Called before a renewal; the result is called with the runs that the runner owned when it was written. */
+  readonly checkOwned: () => (owned: readonly OwnedRun[]) => void;
   /** Its runs must be dropped from memory. */
   readonly lost: () => void;
   /** Resolves when what its runs had to write is written, or soon after. */
@@ -79,7 +81,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     isHeld,
     owns: (id) => id === runner && !isLost && !isOver,
     renew,
-    checkOrders,
+    readInbox,
     async leave() {
       isOver = true;
       cancelRenewal();
@@ -155,13 +157,15 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   async function renewUntilConfirmed(): Promise<void> {
     while (!isOver) {
       const sentAt = moment();
-      const { alive, orders } = await store.renew(runner, leaseMs);
+      const check = options.checkOwned();
+      const { alive, inbox, owned } = await store.renew(runner, leaseMs);
       standstill.record(standstill.since(sentAt));
       if (isOver) return;
       if (!alive || isLost) return await registerAnew(alive);
       confirmedAt = sentAt;
       scheduleDeadline();
-      options.ordered(orders);
+      options.changed(inbox);
+      check(owned);
       // An answer that took longer than the lease confirms nothing.
       if (standstill.since(sentAt) < usableMs) return confirm();
     }
@@ -194,9 +198,10 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (standstill.since(sentAt) < usableMs) confirm();
   }
 
-  async function checkOrders(): Promise<void> {
-    if (isOver) return;
-    const orders = await store.orders(runner);
-    if (!isOver) options.ordered(orders);
+  async function readInbox(): Promise<void> {
+    if (isOver || isLost) return;
+    const id = runner;
+    const inbox = await store.inbox(id);
+    if (!isOver && id === runner) options.changed(inbox);
   }
 }

@@ -41,6 +41,10 @@ export class LiveRun {
   timers: Map<"deadline" | "grace", () => void> | undefined = undefined;
   /** What waits to be written and may still grow. */
   draft: LiveDraft | undefined = undefined;
+  /** How many changes from outside have been applied. */
+  seen: number;
+  /** Since when it is paused. */
+  pausedAt: number | undefined = undefined;
   /** Why it is being ended from outside. */
   closing: Closing | undefined = undefined;
   /** What its row says. */
@@ -66,6 +70,7 @@ export class LiveRun {
     this.deadlineAt = loaded.deadlineAt;
     this.timeoutMs = loaded.timeoutMs;
     this.crashes = loaded.crashes;
+    this.seen = loaded.attention;
     this.origin = loaded.trace;
     const { journal } = loaded;
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, journal));
@@ -177,6 +182,7 @@ export interface LoadedRun {
   readonly timeoutMs: number | undefined;
   readonly crashes: number;
   readonly trace: string | undefined;
+  readonly attention: number;
   readonly journal: readonly JournalRecord[];
 }
 

@@ -31,6 +31,8 @@ export interface Draft extends RunWrite {
   readonly records: RecordWrite[];
   /** What becomes of the run. */
   move: RunMove | undefined;
+  /** How many changes from outside it acknowledges. */
+  seen?: number;
   /** Whether it is on its way: nothing may be added any more. */
   sent: boolean;
   /** Called with the result of its commit. */

@@ -28,6 +28,8 @@ export interface Recorder {
   durable(run: LiveRun): Promise<void>;
   /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
   move(run: LiveRun, move: RunMove): void;
+  /** Acknowledges the changes from outside that were applied, at once. */
+  acknowledge(run: LiveRun): void;
   /** Writes `running` for bodies that take long, from now on. */
   watch(): void;
   /** Ends its timer. */
@@ -71,8 +73,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     durable,
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
-      if (leavesMemory(move)) run.isLeaving = true;
-      draftOf(run).move = move;
+      const draft = draftOf(run);
+      if (leavesMemory(move)) {
+        run.isLeaving = true;
+        if (run.seen > 0) draft.seen = run.seen;
+      }
+      draft.move = move;
+    },
+    acknowledge(run) {
+      draftOf(run).seen = run.seen;
     },
     watch() {
       stopSweep ??= clock.after(MARK_AFTER_MS, sweep);
@@ -125,6 +134,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   function settled(this: void, verdict: WriteVerdict, draft: LiveDraft): void {
     const { run } = draft;
     if (verdict === "accepted") return accepted(run, draft);
+    if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, draft, verdict.cancelled.reason);
     if (verdict === "fenced") {
       for (const { failed } of draft.waiting ?? []) failed(new LeaseLostError(run.id));
       return options.lost(run);
@@ -145,6 +155,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       options.durable(unit, startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt);
     }
     if (draft.move !== undefined && leavesMemory(draft.move)) options.left(run, draft.move);
+  }
+
+  /** The run was to complete, but a cancel is recorded that this process had not seen yet. */
+  function cancelled(run: LiveRun, draft: LiveDraft, reason: string | undefined): void {
+    if (draft.move?.to === "completed") draft.move = { to: "cancelled", at: draft.move.at, reason };
+    accepted(run, draft);
   }
 
   /**

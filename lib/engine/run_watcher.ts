@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { Store } from "../store/port.ts";
+import type { Change, Store } from "../store/port.ts";
 import type { Observer } from "./engine_events.ts";
 import type { RunEnd } from "./run_end.ts";
 
@@ -144,7 +144,7 @@ export function createRunWatcher(
 
   function watch(): void {
     if (isClosed) return;
-    unwatch ??= store.watch(onHint);
+    unwatch ??= store.watch(onChange);
     cancelPoll ??= clock.after(POLL_INTERVAL_MS, poll);
   }
 
@@ -154,6 +154,11 @@ export function createRunWatcher(
     cancelPoll?.();
     unwatch = undefined;
     cancelPoll = undefined;
+  }
+
+  function onChange(change: Change): void {
+    // Only a subscriber to the events of a run needs more than ends.
+    if (change.ended || subscribers.size > 0) onHint();
   }
 
   function onHint(): void {

@@ -7,12 +7,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Clock } from "../clock.ts";
+import { sleep } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
-import type { ClaimedRun, JournalRecord, StartVerdict } from "../store/batch.ts";
-import type { Store } from "../store/port.ts";
+import type { JournalRecord, StartVerdict } from "../store/batch.ts";
+import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
 import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
@@ -22,11 +22,10 @@ import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
 import { createIntake } from "./intake.ts";
 import { takeLease } from "./lease.ts";
-import { LiveRun, type LoadedRun } from "./live_run.ts";
+import { LiveRun } from "./live_run.ts";
 import { createMeter } from "./meter.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOutbox } from "./outbox.ts";
-import type { Plan } from "./plan.ts";
 import { thisIsolate } from "./process_liveness.ts";
 import { watchRunners } from "./recovery.ts";
 import { createPublicEvents } from "./public_events.ts";
@@ -35,6 +34,7 @@ import { checkTransactions } from "./transactions.ts";
 import { startRetention } from "./retention.ts";
 import type { RunToInsert } from "./start_options.ts";
 import { createStandstill } from "./standstill.ts";
+import { createStrayRuns } from "./stray_runs.ts";
 import type { RunnerStats } from "./stats.ts";
 import { withinLimit } from "./stop_limit.ts";
 
@@ -141,7 +141,7 @@ async function openRunner<W extends AnyWorkflow>(
     store,
     catalog,
     insert,
-    applyChanges: () => inOwnContext(changed),
+    applyChanges: () => inOwnContext(() => changed(ANY_CHANGE)),
     ownRuns: () => executor.ids,
     runner: {
       id: () => lease.runner,
@@ -182,7 +182,7 @@ async function openRunner<W extends AnyWorkflow>(
     recoveryLimit: settings.recoveryLimit,
     held: () => executor.crashes,
     isStopping: () => stopping !== undefined,
-    bringIn,
+    bringIn: (plan, run) => executor.adopt(new LiveRun(plan, run)),
     expect: (dueAt) => claims.expect(dueAt),
     emit: events.emit,
   });
@@ -203,12 +203,18 @@ async function openRunner<W extends AnyWorkflow>(
     leaseMs,
     card,
     standstill,
-    ordered: (orders) => executor.obey(orders),
+    changed: (inbox) => executor.applyChanges(inbox),
+    checkOwned: createStrayRuns({
+      outbox,
+      logger,
+      check: executor.checkOwned,
+      isAtRest: () => reserved === 0 && intake.size === 0 && claims.asked === 0 && stopping === undefined,
+    }),
     lost() {
       events.emit({ type: "leaseLost" });
       executor.loseAll();
     },
-    written: () => Promise.race([outbox.idle(), after(clock, leaseMs / 3)]),
+    written: () => Promise.race([outbox.idle(), sleep(clock, leaseMs / 3)]),
     confirmed() {
       executor.resume();
       claims.hint();
@@ -242,7 +248,7 @@ async function openRunner<W extends AnyWorkflow>(
     }),
     poke: () => outbox.poke(),
   });
-  const unwatch = store.watch(() => void changed());
+  const unwatch = store.watch((change) => void changed(change));
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
   try {
@@ -320,7 +326,7 @@ async function openRunner<W extends AnyWorkflow>(
     if (run.owner === undefined || !lease.owns(run.owner)) return;
     const { id, input, timeoutMs, workflow, trace } = run;
     const deadlineAt = timeoutMs === undefined ? undefined : verdict.at + timeoutMs;
-    bringIn(catalog.get(workflow)!, {
+    const loaded = {
       id,
       input,
       startedAt: verdict.at,
@@ -330,26 +336,25 @@ async function openRunner<W extends AnyWorkflow>(
       epoch: 1,
       crashes: 0,
       trace,
+      attention: 0,
       journal: NO_JOURNAL,
-    });
+    };
+    executor.adopt(new LiveRun(catalog.get(workflow)!, loaded));
   }
 
-  function bringIn(plan: Plan, loaded: LoadedRun & Partial<Pick<ClaimedRun, "cancel">>): void {
-    const run = new LiveRun(plan, loaded);
-    executor.adopt(run);
-    if (loaded.cancel !== undefined) executor.obey([{ seq: run.seq, cancel: loaded.cancel, paused: false }]);
-  }
-
-  /** Somebody changed something: a hint to look, never more. */
-  async function changed(): Promise<void> {
-    claims.hint();
-    if (executor.size > 0) await lease.checkOrders().catch(complain);
+  /** Something was changed past the outbox, by this process or another. */
+  async function changed({ due, attention }: Change): Promise<void> {
+    if (due) claims.hint();
+    // Also while nothing is in memory: a claim may be on its way.
+    if (attention === undefined || attention.includes(lease.runner)) await lease.readInbox().catch(complain);
   }
 
   function complain(error: unknown): void {
     // The store was closed while it was asked.
     if (stopping !== undefined) return;
-    logger.error("Cannot read standing orders; they are read again with the next renewal", { error: String(error) });
+    logger.error("Cannot read which runs were changed from outside; they are read again with the next renewal", {
+      error: String(error),
+    });
   }
 
   async function stop(options: StopOptions = {}): Promise<void> {
@@ -387,11 +392,6 @@ async function openRunner<W extends AnyWorkflow>(
     await executor.drain(drainMs);
     await lease.leave();
   }
-}
-
-/** Resolves after that time. */
-function after(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve, true));
 }
 
 /** Lets the event loop turn: Bun tells of rejections no sooner. */

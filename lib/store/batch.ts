@@ -89,8 +89,8 @@ export interface RecordWrite extends JournalRecord {
 }
 
 /**
- * What becomes of a run's own row. A move that gives up ownership of a run with a standing order to cancel it ends it as
- * cancelled, as nobody is left to do so. A paused run stays paused unless it ends.
+ * What becomes of a run's own row. A run of which a cancel is recorded ends as cancelled when its owner releases or
+ * completes it. A paused run stays paused unless it ends.
  */
 export type RunMove =
   /** It ended. The owner is cleared. */
@@ -116,11 +116,18 @@ export interface RunWrite {
   readonly records: readonly RecordWrite[];
   /** What becomes of it. */
   readonly move: RunMove | undefined;
+  /**
+   * How many changes from outside its owner has applied (`InboxEntry.attention`): they are acknowledged. A run that is
+   * released although it was changed more often is due at once. @default {0}
+   */
+  readonly seen?: number;
 }
 
 /** What became of a `RunWrite`. */
 export type WriteVerdict =
   | "accepted"
+  /** The same, but the run has ended as cancelled and not as completed: a cancel was recorded that its owner had not seen. */
+  | { readonly cancelled: { readonly reason: string | undefined } }
   /** Somebody else owns the run by now, or it ended: nothing of the write was stored. */
   | "fenced"
   /** The database refuses it, whatever else is in the batch; nothing of it was stored. */
@@ -168,8 +175,8 @@ export interface ClaimedRun {
   readonly deadlineAt: number | undefined;
   /** The limit behind `deadlineAt`. */
   readonly timeoutMs: number | undefined;
-  /** The order to cancel it, if there is one. */
-  readonly cancel: { readonly reason: string | undefined } | undefined;
+  /** How often it has been changed from outside; its claimer has seen all of that. */
+  readonly attention: number;
   /** How many runners have died with it. */
   readonly crashes: number;
   /** Where its starter was in a trace. */

@@ -60,22 +60,35 @@ export interface RunnerRow extends RunnerCard {
   readonly leaseMs: number;
 }
 
-/** A standing order for an owned run. */
-export interface StandingOrder {
+/**
+ * An owned run that was changed from outside since its owner last acknowledged. It says how the run's row is now, so that
+ * applying an entry twice, or only the last of several, is the same as applying each once.
+ */
+export interface InboxEntry {
   /** The run. */
   readonly seq: number;
-  /** It is to be cancelled. */
+  /** How often the run has been changed from outside. The owner acknowledges this number with its next write. */
+  readonly attention: number;
+  /** The run must be cancelled. */
   readonly cancel: { readonly reason: string | undefined } | undefined;
-  /** It is to start nothing new. */
+  /** The run must start nothing new. */
   readonly paused: boolean;
 }
 
-/** The answer to a renewal. */
+/** A run that a runner owns. */
+export interface OwnedRun {
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+/** The result of a renewal. */
 export interface Renewal {
-  /** False if the runner's row is gone: it was taken for dead, and its runs are no longer its own. */
+  /** False if the runner is dead: its row is gone, and its runs are no longer its own. */
   readonly alive: boolean;
-  /** All orders that stand for its runs. What is paused and no longer listed was resumed. */
-  readonly orders: readonly StandingOrder[];
+  /** Its runs that were changed from outside. */
+  readonly inbox: readonly InboxEntry[];
+  /** All runs that it owns. */
+  readonly owned: readonly OwnedRun[];
 }
 
 /** What to recover. A runner is dead if its row is gone, if `dead` names it, or if its lease expired, unless `alive` names it. */
@@ -100,16 +113,24 @@ export interface Recovery {
   readonly more: boolean;
 }
 
-/** What a caller may order for a run. */
-export type Order =
+/** A change of a run from outside. */
+export type ControlRequest =
   | { readonly kind: "cancel"; readonly reason: string | undefined }
   | { readonly kind: "pause"; readonly reason: string | undefined }
   | { readonly kind: "resume" };
 
-/** What became of an order: the state the run is in now, or, for one that has ended, the state that forbids it. */
-export type OrderVerdict =
-  | { readonly kind: "done"; readonly state: RunState }
+/** The result of a control request. */
+export type ControlResult =
+  /** It is recorded. `state` is the run's state now; `owner` applies it, and then acknowledges `attention`. */
+  | {
+    readonly kind: "done";
+    readonly state: RunState;
+    readonly owner: number | undefined;
+    readonly attention: number;
+  }
+  /** The run has ended, in this state. */
   | { readonly kind: "ended"; readonly state: RunState }
+  /** There is no such run. */
   | { readonly kind: "unknown" };
 
 /** A run's row. */
@@ -133,6 +154,19 @@ export interface Group extends Served {
   /** Whether it holds stranded runs. */
   readonly stranded: boolean;
 }
+
+/** What another process may have changed. */
+export interface Change {
+  /** Runs may be due. */
+  readonly due: boolean;
+  /** Runs may have ended. */
+  readonly ended: boolean;
+  /** Runners with runs that were changed from outside; `undefined` if any runner may have one. */
+  readonly attention: readonly number[] | undefined;
+}
+
+/** Anything may have changed. */
+export const ANY_CHANGE: Change = { due: true, ended: true, attention: undefined };
 
 /** How many runs are in each state. */
 export type RunCounts = Readonly<Record<RunState, number>>;
@@ -222,10 +256,10 @@ export interface Store {
 
   /** Inserts a runner, whose lease holds for `leaseMs`, and answers its number. */
   join(card: RunnerCard, leaseMs: number): Promise<number>;
-  /** Extends a lease; answers the orders that stand for its runs. */
+  /** Extends a lease. */
   renew(runner: number, leaseMs: number): Promise<Renewal>;
-  /** The orders that stand for a runner's runs, without extending its lease. */
-  orders(runner: number): Promise<readonly StandingOrder[]>;
+  /** The runs of a runner that were changed from outside since it last acknowledged. */
+  inbox(runner: number): Promise<readonly InboxEntry[]>;
   /** Hands back whatever the runner still owns and deletes it. */
   leave(runner: number): Promise<void>;
   /** All runners. */
@@ -243,8 +277,13 @@ export interface Store {
   /** Lets stranded runs of these workflows be tried again, where another version than these had given them up. */
   unstrand(served: readonly Served[]): Promise<number>;
 
-  /** Orders something for a run, at once where nobody owns it (or its owner is dead), else as a standing order. */
-  order(runId: string, order: Order): Promise<OrderVerdict>;
+  /**
+   * Changes a run from outside: at once if it is unowned, or its owner is dead; else its owner is notified and applies the
+   * change. Once a cancel is recorded the run cannot end as completed.
+   */
+  control(runId: string, request: ControlRequest): Promise<ControlResult>;
+  /** Whether the owner of a run has acknowledged `attention`, or the run has no owner any more. */
+  isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**
    * Sets a failed run going again: pending, under a new epoch. Deletes all journal rows of the tasks in `forget`. Of
    * the tasks in `retry` it deletes the task's own row and the rows of items that did not complete; rows of steps stay.
@@ -281,10 +320,10 @@ export interface Store {
   prune(before: number, limit: number): Promise<number>;
 
   /**
-   * Calls `changed` when somebody else may have changed the database: a hint, sometimes late or in vain. The answer
-   * ends it. While nobody watches, nothing is polled.
+   * Calls `changed` when another process may have changed the database: a hint, sometimes late or in vain. Returns a
+   * function that ends it. Without watchers nothing is polled.
    */
-  watch(changed: () => void): () => void;
+  watch(changed: (change: Change) => void): () => void;
   /** What this store has done so far. */
   counters(): StoreCounters;
   /** Ends all timers and connections. Nothing may be called after it. */

@@ -20,7 +20,7 @@ export function readOnly(store: Store): Store {
     recover: refuse,
     define: refuse,
     unstrand: refuse,
-    order: refuse,
+    control: refuse,
     restart: refuse,
     prune: refuse,
   };

@@ -92,7 +92,7 @@ export function decodeClaimed(row: Row, journal: readonly RecordHead[]): Claimed
     startedAt: optionalInteger("started_at"),
     deadlineAt: optionalInteger("deadline_at"),
     timeoutMs: optionalInteger("timeout_ms"),
-    cancel: row["cancel_at"] === null ? undefined : { reason: optionalText("reason") },
+    attention: optionalInteger("attention") ?? 0,
     crashes: optionalInteger("crashes") ?? 0,
     trace: optionalText("trace"),
     journal,

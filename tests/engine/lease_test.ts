@@ -44,7 +44,8 @@ async function take(
   const lease = await takeLease({
     ...common,
     written,
-    ordered() {},
+    changed() {},
+    checkOwned: () => () => {},
     lost: () => log.push("lost"),
     confirmed: () => log.push("confirmed"),
   });
@@ -219,7 +220,7 @@ test("a wall clock that is set does not count as a blocked event loop", async ()
   const lease = await takeLease({
     ...{ store, clock, card: CARD, leaseMs: LEASE_MS, standstill: createStandstill(clock) },
     logger: { ...silent, warn: (line) => void lines.push(line) },
-    ...{ ordered() {}, lost() {}, confirmed() {}, written: () => Promise.resolve() },
+    ...{ changed() {}, checkOwned: () => () => {}, lost() {}, confirmed() {}, written: () => Promise.resolve() },
   });
   [wall, elapsed] = [wall + 3_600_000, 10_000];
   timers[0]!();

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createRunWatcher } from "../../lib/engine/run_watcher.ts";
 import { silent } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 
@@ -13,7 +13,7 @@ test("a hint that comes while the store is asked makes it be asked once more, an
     answers.push(Promise.withResolvers());
     return answers.at(-1)!.promise;
   };
-  const watch = (changed: () => void): () => void => (hint = changed, () => {});
+  const watch: Store["watch"] = (changed) => (hint = () => changed(ANY_CHANGE), () => {});
   const watcher = createRunWatcher({ ended, watch } as Partial<Store> as Store, { clock, logger: silent });
   const end = watcher.waitForEnd("r");
   hint();
@@ -62,7 +62,7 @@ test("a hint never makes who waits hear later than without one, however long a l
       for (const until = performance.now() + 150; performance.now() < until;);
       return Promise.resolve([]);
     },
-    watch: (changed) => (hint = changed, () => {}),
+    watch: (changed) => (hint = () => changed(ANY_CHANGE), () => {}),
   };
   const watcher = createRunWatcher(store as Store, { clock, logger: silent });
   const end = watcher.waitForEnd("r").catch(() => "closed");

@@ -109,7 +109,7 @@ test("an idle runner writes nothing but its heartbeat, as the server counts it, 
   for (let second = 0; second < 120; second++) {
     await clock.advance("1s");
     // The clock does not know of the server's answers.
-    await Promise.all([store!.runners(), store!.counts(), store!.orders(0)]);
+    await Promise.all([store!.runners(), store!.counts(), store!.inbox(0)]);
   }
   assertEquals(await listener.all(), []);
   await member.runner.stop();

@@ -34,11 +34,11 @@ test("once pause() has answered, nothing new starts in this process, however slo
   await using on = emptyStore("memory");
   const clock = createFakeClock();
   const store = await openPlace(on, { clock });
-  const slow: Store["orders"] = async (runner) => {
+  const slow: Store["inbox"] = async (runner) => {
     await new Promise<void>((resolve) => setTimeout(resolve, 50));
-    return await store.orders(runner);
+    return await store.inbox(runner);
   };
-  const runner = await createRunner({ ...store, orders: slow }, { workflows: [chain], clock });
+  const runner = await createRunner({ ...store, inbox: slow }, { workflows: [chain], clock });
   const run = await runner.start(chain);
   await clock.settle();
   await run.pause();

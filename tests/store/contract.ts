@@ -4,7 +4,7 @@ import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
 import { inspectionContract } from "./contract/inspection.ts";
-import { ordersContract } from "./contract/orders.ts";
+import { controlContract } from "./contract/control.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
 import { transactionContract } from "./contract/transactions.ts";
@@ -29,7 +29,7 @@ export function storeContract(
   commitContract(register);
   batchContract(register);
   claimContract(register);
-  ordersContract(register);
+  controlContract(register);
   recoveryContract(register);
   readingContract(register);
   inspectionContract(register);

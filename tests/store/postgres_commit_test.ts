@@ -261,10 +261,10 @@ test("postgres: an order to cancel whose answer was lost is done", async () => {
     on,
     proxy,
     "select 1 from runs where state = 'cancelled'",
-    () => store.order(run.id, { kind: "cancel", reason: "enough" }),
+    () => store.control(run.id, { kind: "cancel", reason: "enough" }),
     "commit",
   );
-  assertEquals(verdict, { kind: "done", state: "cancelled" });
+  assertEquals(verdict.kind === "done" && verdict.state, "cancelled");
   assertEquals((await store.facts(seq!)).length, 1);
 });
 
@@ -296,13 +296,11 @@ test("postgres: a text with a NUL is refused clearly, and alone", async () => {
   ]);
   assertEquals(writes, ["accepted"]);
   assertEquals((await store.journal(seq))[0]?.reason, "a\ufffdb");
-  assertEquals(
-    await store.order((await on.sql`select id from runs limit 1`)[0]!["id"], { kind: "pause", reason: "\0" }),
-    {
-      kind: "done",
-      state: "paused",
-    },
-  );
+  const result = await store.control((await on.sql`select id from runs limit 1`)[0]!["id"], {
+    kind: "pause",
+    reason: "\0",
+  });
+  assertEquals(result.kind === "done" && result.state, "paused");
 });
 
 test("postgres: a flood of work leaves no connection in a transaction and loses no write", async () => {
@@ -326,7 +324,7 @@ test("postgres: a flood of work leaves no connection in a transaction and loses 
       store.renew(runner, 30_000),
       store.counts(),
     ]);
-    await store.order(run.id, { kind: "pause", reason: undefined });
+    await store.control(run.id, { kind: "pause", reason: undefined });
     return receipt.starts[0]!.kind;
   }));
   assertEquals(rounds.filter((kind) => kind === "started").length, 150);

@@ -4,7 +4,7 @@ import { silent } from "../../lib/logger.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
-import type { Store } from "../../lib/store/port.ts";
+import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { startProxy } from "../proxy.ts";
@@ -132,7 +132,7 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
     echoMs: 1_000,
   });
   let heard = 0;
-  listener.watch(`sluice_${on.schema}`, () => false, () => heard++);
+  listener.watch(`sluice_${on.schema}`, () => ANY_CHANGE, () => heard++);
   await until(() => heard > 0);
   // Half open: what it says arrives, what is said to it does not.
   proxy.muteOn("");

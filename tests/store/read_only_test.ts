@@ -36,7 +36,7 @@ for (const kind of KINDS) {
       () => join(reader),
       () => reader.renew(runner, 1),
       () => reader.leave(runner),
-      () => reader.order(id, { kind: "cancel", reason: undefined }),
+      () => reader.control(id, { kind: "cancel", reason: undefined }),
       () => reader.recover({ dead: [runner], recoveryLimit: 1, limit: 1 }),
       () => reader.define([{ workflow: "x", version: "1", structure: "s", graph: "{}" }]),
       () => reader.unstrand([]),

@@ -186,7 +186,7 @@ test("while another connection writes, reading and looking for due runs go on", 
   const other = await openConnection(path);
   other.exec("begin immediate");
   assertEquals(await claimed(store, claimBy(runner)), []);
-  assertEquals(await store.orders(runner), []);
+  assertEquals(await store.inbox(runner), []);
   assertEquals(await store.recover({ dead: [], recoveryLimit: 5, limit: 5 }), {
     released: [],
     failed: [],

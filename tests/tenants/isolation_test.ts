@@ -34,7 +34,7 @@ async function populate(store: Store): Promise<Rows> {
   });
   await write(store, { seq: stranded, epoch: 1 }, [record("a")], { to: "stranded", by: "v0", reason: "other" });
   await write(store, { seq: ended, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
-  await store.order(PAUSED, { kind: "pause", reason: "later" });
+  await store.control(PAUSED, { kind: "pause", reason: "later" });
   await store.define([DEFINITION]);
   return { runner, owned, failed };
 }
@@ -45,10 +45,10 @@ const DEEDS: Readonly<Record<string, (store: Store, rows: Rows) => Promise<unkno
   "recording a result": (store, { owned }) => write(store, { seq: owned, epoch: 1 }, [record("b")]),
   "ending a run": (store, { owned }) => write(store, { seq: owned, epoch: 1 }, [], { to: "completed", at: T0 }),
   "claiming": (store, { runner }) => claimed(store, claimBy(runner)),
-  "ordering to cancel": (store) => store.order(PENDING, { kind: "cancel", reason: "no" }),
-  "ordering an owner to cancel": (store) => store.order(OWNED, { kind: "cancel", reason: "no" }),
-  "pausing": (store) => store.order(PENDING, { kind: "pause", reason: "wait" }),
-  "resuming": (store) => store.order(PAUSED, { kind: "resume" }),
+  "ordering to cancel": (store) => store.control(PENDING, { kind: "cancel", reason: "no" }),
+  "ordering an owner to cancel": (store) => store.control(OWNED, { kind: "cancel", reason: "no" }),
+  "pausing": (store) => store.control(PENDING, { kind: "pause", reason: "wait" }),
+  "resuming": (store) => store.control(PAUSED, { kind: "resume" }),
   "setting a failed run going again": (store, { failed }) =>
     store.restart({ seq: failed, epoch: 1 }, { retry: ["b"], forget: [] }),
   "letting stranded runs be tried again": (store) => store.unstrand([SERVED]),
@@ -91,10 +91,10 @@ for (const [ground, open] of Object.entries(GROUNDS)) {
     assertEquals(await store.unowned({ ...SERVED, stranded: true }, 10), []);
     assertEquals(await store.definition(SERVED), undefined);
     assertEquals(await store.runners(), []);
-    assertEquals(await store.orders(rows.runner), []);
+    assertEquals(await store.inbox(rows.runner), []);
     assertEquals((await store.renew(rows.runner, 1_000)).alive, false);
     assertEquals(Object.values(await store.counts()).reduce((sum, count) => sum + count), 0);
-    assertEquals(await store.order(PENDING, { kind: "cancel", reason: undefined }), { kind: "unknown" });
+    assertEquals(await store.control(PENDING, { kind: "cancel", reason: undefined }), { kind: "unknown" });
     assertEquals(await claimed(store, claimBy(await join(store))), []);
   });
 

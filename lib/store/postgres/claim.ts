@@ -1,6 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest, JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
+import { endSql } from "../hand_over.ts";
 import { decodeClaimed, decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf, type Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
@@ -24,7 +25,7 @@ select run, task, item, step, output
 
 const GIVE_UP = `
 update @runs
-   set state = 'failed', owner = null, ended_at = @now, error = $4
+   set ${endSql({ state: "'failed'", at: "@now" })}, error = $4
  where seq = $2::bigint and epoch = $3::bigint and owner + 0 is not null`;
 
 // Another runner that claims at the same moment holds the first so many runs: look at twice as many.

@@ -45,7 +45,7 @@ const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow
 
 /** The columns of a claimed run. */
 export const CLAIMED_COLUMNS =
-  "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.started_at, r.deadline_at, r.timeout_ms, r.cancel_at, " +
+  "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.started_at, r.deadline_at, r.timeout_ms, r.attention, " +
   "r.reason, r.crashes, r.trace, r.priority, r.due_at";
 
 /**
@@ -124,6 +124,7 @@ taken as (
          deadline_at = coalesce(r.deadline_at, now + r.timeout_ms),
          stranded_by = null,
          claimed_by = $8::bigint,
+         acknowledged = r.attention,
          reason = case when r.cancel_at is null then null else r.reason end
     from clock
    where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))

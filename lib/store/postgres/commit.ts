@@ -28,7 +28,7 @@ select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
 
-const ENDS = `select seq, epoch, owner, state, ended_at from @runs where seq = any($1::bigint[])`;
+const ENDS = `select seq, epoch, owner, state, ended_at, reason from @runs where seq = any($1::bigint[])`;
 
 /** Writes a batch. */
 export async function commitBatch(session: Session, news: News, batch: Batch): Promise<Receipt> {
@@ -187,14 +187,32 @@ async function writeVerdicts(
   isDoubtful: boolean,
 ): Promise<readonly WriteVerdict[]> {
   const fenced = new Set([...items(answer["fenced"]), ...items(answer["unmoved"])].map(Number));
-  if (fenced.size === 0) return writes.map(() => "accepted");
+  const cancelled = cancelledOf(answer["cancelled"]);
+  if (fenced.size + cancelled.size === 0) return writes.map(() => "accepted");
   const ends = new Map<number, Row>();
-  if (isDoubtful) {
+  if (isDoubtful && fenced.size > 0) {
     for (const row of await session.single("flush", ENDS, [numbers([...fenced])])) ends.set(Number(row["seq"]), row);
   }
-  return writes.map((write) =>
-    !fenced.has(write.seq) || isOwnDoing(write, ends.get(write.seq)) ? "accepted" : "fenced"
-  );
+  return writes.map((write) => {
+    const reason = cancelled.get(write.seq);
+    if (reason !== undefined && write.move?.to === "completed") return { cancelled: { reason: reason ?? undefined } };
+    return fenced.has(write.seq) ? verdictOnEnd(write, ends.get(write.seq)) : "accepted";
+  });
+}
+
+/** The runs that ended as cancelled instead of completed, and why they were cancelled. */
+function cancelledOf(json: unknown): ReadonlyMap<number, string | null> {
+  return new Map(typeof json === "string" ? JSON.parse(json) : []);
+}
+
+/** What an earlier try of a write has done, whose answer was lost. */
+function verdictOnEnd(write: RunWrite, row: Row | undefined): WriteVerdict {
+  if (isOwnDoing(write, row)) return "accepted";
+  const { epoch, move } = write;
+  const wasCancelled = move?.to === "completed" && row?.["epoch"] === epoch && row["state"] === "cancelled" &&
+    row["ended_at"] === move.at;
+  if (!wasCancelled) return "fenced";
+  return { cancelled: { reason: row["reason"] === null ? undefined : String(row["reason"]) } };
 }
 
 /** Whether a run is as this very write has left it: nobody else writes under its epoch. */

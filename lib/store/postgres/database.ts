@@ -4,6 +4,7 @@ import { join, raw, render, type Sql, sql, type Value } from "../sql/statement.t
 import type { Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
+import type { News } from "./news.ts";
 import type { Session, Transaction } from "./session.ts";
 
 const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
@@ -12,15 +13,18 @@ const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigin
 type Perform = (step: Step) => Promise<readonly Row[]>;
 
 /** Executes operations on a Postgres schema. */
-export function createDatabase(session: Session): Database {
-  return { dialect: createDialect(session), execute: (operation) => drive(operation, perform) };
+export function createDatabase(session: Session, news: News): Database {
+  return { dialect: createDialect(session, news), execute: (operation) => drive(operation, perform) };
 
   async function perform(step: Step): Promise<readonly Row[]> {
     switch (step.kind) {
       case "pause":
         return [];
       case "transaction":
-        await session.transact("care", (open) => drive(step.work(), (inner) => performIn(open, inner)));
+        await session.transact(
+          "care",
+          (open, isDoubtful) => drive(step.work(isDoubtful), (inner) => performIn(open, inner)),
+        );
         return [];
       case "read":
       case "write":
@@ -71,7 +75,7 @@ function isTexts(items: readonly string[] | readonly number[]): items is readonl
   return typeof items[0] === "string";
 }
 
-function createDialect(session: Session): Dialect {
+function createDialect(session: Session, news: News): Dialect {
   return {
     stride: Infinity,
     now: () => session.at === null ? raw(SERVER_CLOCK) : sql`${session.at}::bigint`,
@@ -98,6 +102,8 @@ function createDialect(session: Session): Dialect {
           where ${where}
           limit ${limit}))`,
     forUpdate: raw("\n   for update"),
+    skipLocked: raw("\n   for update skip locked"),
+    notification: (change) => sql`select pg_notify(${`sluice_${session.schema}`}, ${news.tell(change)})::text as told`,
     // Elements are compared as they are written: to decode one that holds "\u0000" is an error.
     holdsAll: (column, texts) =>
       sql`case when ${raw(column)} is null then false

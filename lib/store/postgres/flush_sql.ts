@@ -8,8 +8,20 @@
  * nothing here says "owner is not null", as the server would take the index `runs_owned` for it where it believes that
  * few are owned, and so read all that everybody owns.
  *
+ * The fence. A write is accepted if its run still has the writer's epoch and an owner. Reading that without a lock would
+ * leave a gap: a recovery may commit between the moment a statement sees and the moment it writes. Locking each run would
+ * cost a log record for each write. So there is one lock for all: a statement that writes for a runner locks its row in
+ * `runners` for key share, which renewals do not touch; recovery locks that row for update and marks it as dead, or
+ * deletes it. A flush that had to wait for that finds its runner gone, however old its snapshot of the runs is. Locks are
+ * taken in one order: rows of `runners` by id, then rows of `runs` by seq, then the rest.
+ *
  * @module
  */
+import { endSql, MAY_COMPLETE } from "../hand_over.ts";
+
+// A run of which a cancel is recorded cannot complete: see hand_over.ts.
+const COMPLETED_STATE = `case when ${MAY_COMPLETE} then 'completed' else 'cancelled' end`;
+const COMPLETED_REASON = `case when ${MAY_COMPLETE} then null else reason end`;
 
 /** What is there already, in `@tasks as t`, gives way unless it is terminal: the first recorded result stands. */
 export const REPLACE = `on conflict (run, task, item, step) do update
@@ -62,7 +74,7 @@ ${startsCte("started_new", 6, "")},
 ${recordsCte("recorded_new", 12, "")},
 ${extent === "whole" ? movedCte(19) : completedCte(19)}${
     whole(`,
-${startsCte("started_perhaps", 25, "on conflict do nothing")},
+${startsCte("started_perhaps", 26, "on conflict do nothing")},
 started as (
   select seq, id, owner from started_new
    union all
@@ -75,11 +87,11 @@ forked as (
          (f.record ->> 'startedAt')::bigint, (f.record ->> 'endedAt')::bigint, (f.record ->> 'dueAt')::bigint,
          f.record ->> 'output', f.record ->> 'failures', f.record ->> 'reason', f.record ->> 'progress'
     from (select u.id, u.record::json as record
-            from unnest($31::uuid[], $32::text[]) as u (id, record)) as f
+            from unnest($32::uuid[], $33::text[]) as u (id, record)) as f
     join started as s on s.id = f.id
   returning 1
 ),
-${recordsCte("recorded_over", 33, REPLACE)},
+${recordsCte("recorded_over", 34, REPLACE)},
 noted as (
   insert into @events (run, kind, at, detail)
   select seq, 'stranded', now, detail
@@ -99,6 +111,7 @@ select (select now from clock) as server_now,
                from unnest($19::bigint[]) as w (seq)
               where (seq in (select seq from accepted)) is true
                 and (seq in (select seq from moved)) is not true)::text as unmoved,
+       (select json_agg(json_build_array(seq, reason)) from moved where way is null and state = 'cancelled')::text as cancelled,
        (select count(*) from STARTED) + (select count(*) from recorded_new) + (select count(*) from moved)${
     whole(" + (select count(*) from recorded_over) + (select count(*) from forked)")
   } as changed,
@@ -156,39 +169,44 @@ function recordsCte(name: string, first: number, conflict: string): string {
 }
 
 function movedCte(first: number): string {
-  const [seq, epoch, at, way, detail, by] = parameters(first, 6);
+  const [seq, epoch, at, way, detail, by, seen] = parameters(first, 7);
+  const isKept = "m.way in ('running', 'keep', 'ack')";
   return `moved as (
   update @runs as r
-     set owner = case when m.way in ('running', 'keep') then r.owner end,
-         state = case when m.way is null then 'completed'
+     set owner = case when ${isKept} then r.owner end,
+         state = case when m.way is null then ${COMPLETED_STATE}
                       when m.way in ('failed', 'cancelled') then m.way
-                      when r.cancel_at is not null and m.way not in ('running', 'keep') then 'cancelled'
+                      when m.way = 'ack' then r.state
+                      when r.cancel_at is not null and not ${isKept} then 'cancelled'
                       when r.state = 'paused' then 'paused'
                       when m.way = 'running' then 'running'
                       when m.way in ('keep', 'waiting') then 'waiting'
                       else 'pending' end,
          ended_at = case when m.way is null or m.way in ('failed', 'cancelled') then m.at
-                         when m.way in ('running', 'keep') then r.ended_at
+                         when ${isKept} then r.ended_at
                          when r.cancel_at is not null then now end,
-         due_at = case when m.way in ('keep', 'waiting') then m.at
+         due_at = case when m.way in ('waiting', 'pending', 'stranded') and r.attention > coalesce(m.seen, 0) then now
+                       when m.way in ('keep', 'waiting') then m.at
                        when m.way in ('pending', 'stranded') then now
                        else r.due_at end,
          stranded_by = case when m.way = 'stranded' then m.by
                             when m.way in ('pending', 'waiting') then null
                             else r.stranded_by end,
-         reason = case when m.way is null or m.way = 'failed' then null
+         reason = case when m.way is null then ${COMPLETED_REASON}
+                       when m.way = 'failed' then null
                        when m.way = 'cancelled' then m.detail
                        when m.way = 'stranded' and r.cancel_at is null then m.detail
                        else r.reason end,
-         error = case when m.way = 'failed' then m.detail else r.error end
-    from unnest(${seq}::bigint[], ${epoch}::bigint[], ${at}::bigint[], ${way}::text[], ${detail}::text[], ${by}::text[])
-         as m (seq, epoch, at, way, detail, by), clock
+         error = case when m.way = 'failed' then m.detail else r.error end,
+         acknowledged = case when ${isKept} then greatest(r.acknowledged, m.seen) else r.attention end
+    from unnest(${seq}::bigint[], ${epoch}::bigint[], ${at}::bigint[], ${way}::text[], ${detail}::text[], ${by}::text[],
+                ${seen}::integer[]) as m (seq, epoch, at, way, detail, by, seen), clock
    where r.seq = m.seq
      and r.seq = any(${seq}::bigint[])
      and r.epoch = m.epoch
      and r.owner + 0 is not null
      and (m.seq in (select seq from accepted)) is true
-  returning r.seq, m.way, m.detail
+  returning r.seq, m.way, m.detail, r.state, r.reason
 )`;
 }
 
@@ -196,14 +214,14 @@ function completedCte(first: number): string {
   const [seq, epoch, at] = parameters(first, 3);
   return `moved as (
   update @runs as r
-     set owner = null, state = 'completed', ended_at = m.at, reason = null
+     set ${endSql({ state: COMPLETED_STATE, at: "m.at", reason: COMPLETED_REASON })}
     from unnest(${seq}::bigint[], ${epoch}::bigint[], ${at}::bigint[]) as m (seq, epoch, at)
    where r.seq = m.seq
      and r.seq = any(${seq}::bigint[])
      and r.epoch = m.epoch
      and r.owner + 0 is not null
      and (m.seq in (select seq from accepted)) is true
-  returning r.seq
+  returning r.seq, null::text as way, r.state, r.reason
 )`;
 }
 

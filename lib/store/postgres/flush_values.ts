@@ -175,31 +175,35 @@ function failuresOf({ failures }: JournalRecord): string | undefined {
   return failures.length === 0 ? undefined : JSON.stringify(failures);
 }
 
-/** Writes that move their run, and which moves are none to `completed`: these are the first. */
-function movesOf(writes: readonly RunWrite[]): { readonly all: readonly RunWrite[]; readonly marked: RunMove[] } {
-  const moving = writes.filter(({ move }) => move !== undefined);
-  const special = moving.filter(({ move }) => move!.to !== "completed");
-  const all = special.length === 0 ? moving : [...special, ...moving.filter(({ move }) => move!.to === "completed")];
-  return { all, marked: special.map(({ move }) => move!) };
+/** Writes that change their run's row; those that do more than complete it come first, and are marked. */
+function movesOf(
+  writes: readonly RunWrite[],
+): { readonly all: readonly RunWrite[]; readonly marked: readonly RunWrite[] } {
+  const changing = writes.filter(({ move, seen }) => move !== undefined || seen !== undefined);
+  const marked = changing.filter(({ move }) => move?.to !== "completed");
+  const all = marked.length === 0 ? changing : [...marked, ...changing.filter(({ move }) => move?.to === "completed")];
+  return { all, marked };
 }
 
 function moveValues(moving: readonly RunWrite[]): Bindable[] {
   return [
     numbers(moving.map(({ seq }) => seq)),
     numbers(moving.map(({ epoch }) => epoch)),
-    numbers(moving.map(({ move }) => atOf(move!))),
+    numbers(moving.map(({ move }) => move && atOf(move))),
   ];
 }
 
-function markValues(moves: readonly RunMove[]): Bindable[] {
+function markValues(writes: readonly RunWrite[]): Bindable[] {
   return [
-    texts(moves.map(wayOf)),
-    sparse(moves.map(detailOf)),
-    sparse(moves.map((move) => move.to === "stranded" ? move.by : undefined)),
+    texts(writes.map(({ move }) => wayOf(move))),
+    sparse(writes.map(({ move }) => move && detailOf(move))),
+    sparse(writes.map(({ move }) => move?.to === "stranded" ? move.by : undefined)),
+    numbers(writes.map(({ seen }) => seen)),
   ];
 }
 
-function wayOf(move: RunMove): string {
+function wayOf(move: RunMove | undefined): string {
+  if (move === undefined) return "ack";
   return move.to === "waiting" && !move.release ? "keep" : move.to;
 }
 

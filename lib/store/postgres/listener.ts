@@ -7,6 +7,7 @@
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import { ANY_CHANGE, type Change } from "../port.ts";
 import { messageOf } from "./faults.ts";
 import { createLine, type Line } from "./line.ts";
 import type { PostgresAddress } from "./url.ts";
@@ -14,10 +15,14 @@ import type { PostgresAddress } from "./url.ts";
 /** Watches any number of schemas over one connection. */
 export interface Listener {
   /**
-   * Calls `changed` when something was told on a channel, unless `isOwn` knows the payload for the watcher's own; the
-   * answer ends it.
+   * Calls `changed` with what notifications on a channel say, as `read` understands them; it ignores a payload of which
+   * that returns `undefined`. Returns a function that ends it.
    */
-  watch(channel: string, isOwn: (payload: string) => boolean, changed: () => void): () => void;
+  watch(
+    channel: string,
+    read: (payload: string) => Change | undefined,
+    changed: (change: Change) => void,
+  ): () => void;
   /** Ends all watching and the connection. */
   close(): Promise<void>;
 }
@@ -42,10 +47,12 @@ export interface ListenerOptions {
 const QUIET_MS = 10;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Somebody who wants to hear of a channel. */
+/** A watcher of a channel. */
 interface Watcher {
-  readonly isOwn: (payload: string) => boolean;
-  readonly changed: () => void;
+  readonly read: (payload: string) => Change | undefined;
+  readonly changed: (change: Change) => void;
+  /** What it has not been called with yet. */
+  pending: Change | undefined;
   cancelTell: (() => void) | undefined;
 }
 
@@ -60,8 +67,8 @@ export function createListener(options: ListenerOptions): Listener {
   let cancelNext = () => {};
   return { watch, close };
 
-  function watch(channel: string, isOwn: Watcher["isOwn"], changed: () => void): () => void {
-    const watcher: Watcher = { isOwn, changed, cancelTell: undefined };
+  function watch(channel: string, read: Watcher["read"], changed: Watcher["changed"]): () => void {
+    const watcher: Watcher = { read, changed, pending: undefined, cancelTell: undefined };
     const others = channels.get(channel);
     if (others !== undefined) others.add(watcher);
     else {
@@ -148,14 +155,20 @@ export function createListener(options: ListenerOptions): Listener {
 
   function tell(channel: string, payload?: string): void {
     for (const watcher of channels.get(channel) ?? []) {
-      if (payload !== undefined && watcher.isOwn(payload)) continue;
-      watcher.cancelTell ??= tellSoon(watcher);
+      const change = payload === undefined ? ANY_CHANGE : watcher.read(payload);
+      if (change === undefined) continue;
+      watcher.pending = watcher.pending === undefined ? change : both(watcher.pending, change);
+      // What is addressed to a runner is rare, and urgent.
+      if (change.attention?.length !== 0) watcher.cancelTell?.();
+      watcher.cancelTell = change.attention?.length !== 0
+        ? tellAfter(watcher, 0)
+        : watcher.cancelTell ?? tellAfter(watcher, QUIET_MS);
     }
   }
 
-  function tellSoon(watcher: Watcher): () => void {
+  function tellAfter(watcher: Watcher, ms: number): () => void {
     const told = Promise.withResolvers<void>();
-    const cancel = systemClock.after(QUIET_MS, () => {
+    const cancel = systemClock.after(ms, () => {
       call(watcher);
       told.resolve();
     }, true);
@@ -167,9 +180,11 @@ export function createListener(options: ListenerOptions): Listener {
   }
 
   function call(watcher: Watcher): void {
+    const change = watcher.pending ?? ANY_CHANGE;
     watcher.cancelTell = undefined;
+    watcher.pending = undefined;
     try {
-      watcher.changed();
+      watcher.changed(change);
     } catch (error) {
       logger.error("Cannot tell a watcher that the database has changed", { error });
     }
@@ -194,4 +209,12 @@ export function createListener(options: ListenerOptions): Listener {
     hangUp();
     await Promise.all(leaving);
   }
+}
+
+function both(one: Change, other: Change): Change {
+  return {
+    due: one.due || other.due,
+    ended: one.ended || other.ended,
+    attention: one.attention && other.attention && [...new Set([...one.attention, ...other.attention])],
+  };
 }

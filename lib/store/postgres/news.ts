@@ -1,41 +1,74 @@
 import type { Batch } from "../batch.ts";
+import { ANY_CHANGE, type Change } from "../port.ts";
 
-/** What others may want to know of: a run that is due, an order, a run that has ended. */
-export type Topic = "due" | "order" | "end";
-
-/** Says what a commit has to tell the others. */
+/** Writes and reads the payloads of notifications. */
 export interface News {
   /** The payload of the notification that goes out with a part; `null` for none. */
   of(part: Batch): string | null;
-  /** The payload for something else. */
-  tell(topic: Topic): string;
-  /** Whether a payload is from here. */
-  isOwn(payload: string): boolean;
+  /** The payload for a change. */
+  tell(change: Change): string;
+  /** What a payload says; `undefined` if it says nothing to this store. */
+  read(payload: string): Change | undefined;
 }
 
-/** How long others may take to hear of what is not due yet: by then they have looked for themselves. */
+/** Other processes look for due runs by themselves within this time. */
 const SOON_MS = 2_000;
 
-/** Marks what is told with the sender's token, as a notification comes back to who sent it. */
+/** A payload has at most 8,000 bytes. */
+const MOST_RUNNERS = 100;
+
+/**
+ * A payload is a sender's token and topics, such as `1f0c22a9 due end @12 @15`: runs may be due, runs may have ended,
+ * runs of the runners 12 and 15 were changed from outside. The token marks the sender's own notifications, which come
+ * back to it.
+ */
 export function createNews(now: () => number): News {
   const token = crypto.randomUUID().slice(0, 8);
   return {
-    of({ starts, writes }) {
-      const topics = new Set<Topic>();
-      const soon = now() + SOON_MS;
-      if (starts.some(({ owner, fork, dueAt }) => (owner === undefined || fork !== undefined) && dueAt <= soon)) {
-        topics.add("due");
-      }
-      for (const { move } of writes) {
-        if (move === undefined || move.to === "running") continue;
-        if (move.to === "completed" || move.to === "failed" || move.to === "cancelled") topics.add("end");
-        else if (move.to !== "waiting" || (move.release && move.dueAt !== undefined && move.dueAt <= soon)) {
-          topics.add("due");
-        }
-      }
-      return topics.size === 0 ? null : `${token} ${[...topics].join(" ")}`;
+    of(part) {
+      const change = { due: isSoonDue(part), ended: hasEnds(part), attention: [] };
+      return change.due || change.ended ? tell(change) : null;
     },
-    tell: (topic) => `${token} ${topic}`,
-    isOwn: (payload) => payload.startsWith(`${token} `),
+    tell,
+    read(payload) {
+      const [sender, ...topics] = payload.split(" ");
+      const isOwn = sender === token;
+      const runners = topics.flatMap((topic) => topic.startsWith("@") ? [Number(topic.slice(1))] : []);
+      // Two runners may share a store, so what is addressed to a runner is for all.
+      if (isOwn && runners.length === 0) return undefined;
+      // An unknown payload was sent by another version.
+      if (!topics.every((topic) => topic === "due" || topic === "end" || topic.startsWith("@"))) return ANY_CHANGE;
+      return {
+        due: !isOwn && topics.includes("due"),
+        ended: !isOwn && topics.includes("end"),
+        attention: runners.includes(0) ? undefined : runners,
+      };
+    },
   };
+
+  function isSoonDue({ starts, writes }: Batch): boolean {
+    const soon = now() + SOON_MS;
+    return starts.some(({ owner, fork, dueAt }) => (owner === undefined || fork !== undefined) && dueAt <= soon) ||
+      writes.some(({ move }) => {
+        switch (move?.to) {
+          case "pending":
+          case "stranded":
+            return true;
+          case "waiting":
+            return move.release && move.dueAt !== undefined && move.dueAt <= soon;
+          default:
+            return false;
+        }
+      });
+  }
+
+  function tell({ due, ended, attention = [0] }: Change): string {
+    const runners = attention.length > MOST_RUNNERS ? [0] : attention;
+    const topics = [...(due ? ["due"] : []), ...(ended ? ["end"] : []), ...runners.map((runner) => `@${runner}`)];
+    return [token, ...topics].join(" ");
+  }
+}
+
+function hasEnds({ writes }: Batch): boolean {
+  return writes.some(({ move }) => move?.to === "completed" || move?.to === "failed" || move?.to === "cancelled");
 }

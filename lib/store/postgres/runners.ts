@@ -1,10 +1,7 @@
-import type { Renewal, RunnerCard, RunnerRow, StandingOrder } from "../port.ts";
-import { decodeRunners, type Row, RUNNER_COLUMNS } from "../rows.ts";
-import { notify } from "./notify.ts";
+import type { Renewal, RunnerCard } from "../port.ts";
+import { decodeInboxEntry, INBOX_COLUMNS } from "../sql/control.ts";
+import { items } from "./arrays.ts";
 import type { Session } from "./session.ts";
-
-/** Exactly the condition of the index `runs_ordered`, in SQL. */
-export const ORDERED = "r.ended_at is null and (r.state = 'paused' or r.cancel_at is not null)";
 
 const JOIN = `
 insert into @runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
@@ -24,33 +21,20 @@ renewed as (
     from clock
    where id = $2::bigint and not dead
   returning id
+),
+owned as materialized (
+  select seq, epoch
+    from @runs
+   where owner = $2::bigint
 )
-select clock.now as server_now, (select count(*) from renewed) as alive, r.seq, r.state, r.cancel_at, r.reason
+select clock.now as server_now, (select count(*) from renewed) as alive,
+       array(select seq from owned order by seq)::text as seqs,
+       array(select epoch from owned order by seq)::text as epochs,
+       r.*
   from clock
-  left join @runs as r on r.owner = $2::bigint and ${ORDERED}`;
-
-const STANDING = `
-select r.seq, r.state, r.cancel_at, r.reason
-  from @runs as r
- where r.owner = $1::bigint and ${ORDERED}`;
-
-const SEIZE = `select id from @runners where id = $1::bigint for update`;
-
-const HAND_BACK = `
-update @runs
-   set owner = null,
-       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else 'pending' end,
-       ended_at = case when cancel_at is not null then @now end,
-       due_at = @now
- where seq = any(array(select seq from @runs where owner = $2::bigint order by seq for update))
-returning seq`;
-
-const DELETE = `delete from @runners where id = $1::bigint`;
-
-const RUNNERS = `
-select ${RUNNER_COLUMNS}, @now as server_now
-  from @runners
- order by id`;
+  left join (select ${INBOX_COLUMNS}
+               from @runs
+              where attention > acknowledged and owner = $2::bigint) as r on true`;
 
 /** Inserts a runner. One that was inserted by a try whose answer was lost stays until its lease is over. */
 export async function join(session: Session, card: RunnerCard, leaseMs: number): Promise<number> {
@@ -71,7 +55,7 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
   return Number(row?.["id"]);
 }
 
-/** Extends a lease, be it over already: until somebody has taken it for dead, a runner may come back. */
+/** Extends a lease, even an expired one: a runner may come back until it is declared dead. */
 export async function renew(session: Session, runner: number, leaseMs: number): Promise<Renewal> {
   const values = [session.at, String(runner), String(leaseMs)];
   // A renewal that hangs must leave time for another one within the lease.
@@ -81,37 +65,11 @@ export async function renew(session: Session, runner: number, leaseMs: number): 
     () => session.single("heartbeat", RENEW, values, deadlineMs),
   );
   session.wrote(1);
-  const alive = rows[0]?.["alive"] === 1;
-  return { alive, orders: alive ? rows.filter((row) => row["seq"] !== null).map(standingOrder) : [] };
-}
-
-/** The orders that stand for a runner's runs. */
-export async function standingOrders(session: Session, runner: number): Promise<readonly StandingOrder[]> {
-  return (await session.read(STANDING, [String(runner)], "heartbeat")).map(standingOrder);
-}
-
-/** Hands back what a runner owns, and deletes it. */
-export async function leave(session: Session, runner: number, told: string): Promise<void> {
-  await session.transact("care", async ({ run, wrote }) => {
-    await run(SEIZE, [String(runner)]);
-    const handedBack = await run(HAND_BACK, [session.at, String(runner)]);
-    await run(DELETE, [String(runner)]);
-    if (handedBack.length > 0) await notify(run, told);
-    wrote(handedBack.length + 1);
-  });
-}
-
-/** All runners that can be read. */
-export async function readRunners(session: Session): Promise<readonly RunnerRow[]> {
-  return decodeRunners(await session.read(RUNNERS, [session.at], "heartbeat"));
-}
-
-function standingOrder(row: Row): StandingOrder {
+  if (rows[0]?.["alive"] !== 1) return { alive: false, inbox: [], owned: [] };
+  const epochs = items(rows[0]["epochs"]);
   return {
-    seq: Number(row["seq"]),
-    cancel: row["cancel_at"] === null
-      ? undefined
-      : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
-    paused: row["state"] === "paused",
+    alive: true,
+    inbox: rows.filter((row) => row["seq"] !== null).map(decodeInboxEntry),
+    owned: items(rows[0]["seqs"]).map((seq, at) => ({ seq: Number(seq), epoch: Number(epochs[at]) })),
   };
 }

@@ -4,7 +4,7 @@
 // owned and completes is written twice, so pages keep room for the second version: it is then logged as what differs,
 // which stands together for this (`owner` to `state`), and not whole. Statistics and dead rows are looked after often: a queue's tables are never what they were a minute ago.
 //
-// `runners.dead` is the other half of the fence (see fence.ts): once set, nothing that the runner has under way is
+// `runners.dead` is the other half of the fence (see flush_sql.ts): once set, nothing that the runner has under way is
 // accepted, be some of its runs still its own. `claimed_by` tells a claim whose answer was lost which runs it took.
 const SCHEMA: readonly string[] = [
   `create table @runs (
@@ -17,6 +17,8 @@ const SCHEMA: readonly string[] = [
      timeout_ms    bigint,
      paused_at     bigint,
      cancel_at     bigint,
+     attention     integer not null default 0,
+     acknowledged  integer not null default 0,
      claimed_by    bigint,
      id            uuid not null unique,
      epoch         integer not null,
@@ -45,6 +47,7 @@ const SCHEMA: readonly string[] = [
   `create index runs_owned on @runs (owner) where owner is not null`,
   `create index runs_ordered on @runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
+  `create index runs_attention on @runs (owner) where attention > acknowledged`,
   `create index runs_unsuccessful on @runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
   // For the inspector. Few runs are forks; the index holds no other runs.
   `create index runs_forked on @runs (forked_from) where forked_from is not null`,

@@ -12,11 +12,8 @@ import { createDatabase } from "./database.ts";
 import { createKeyedStarts } from "./keyed_starts.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
-import { order } from "./orders.ts";
 import { readPulse } from "./pulse.ts";
-import { recover } from "./recover.ts";
-import { restart } from "./restart.ts";
-import { join, leave, readRunners, renew, standingOrders } from "./runners.ts";
+import { join, renew } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
 import { createSession } from "./session.ts";
 import { transact } from "./transact.ts";
@@ -109,8 +106,8 @@ export async function openStoreOn(
     clock: options.clock,
     logger,
   });
-  const database = createDatabase(session);
   const news = createNews(session.now);
+  const database = createDatabase(session, news);
   const keyedStarts = createKeyedStarts((starts, lockTimeoutMs) =>
     insertKeyed(session, news, { starts, lockTimeoutMs })
   );
@@ -147,18 +144,11 @@ export async function openStoreOn(
 
     join: (card, leaseMs) => join(session, card, leaseMs),
     renew: (runner, leaseMs) => renew(session, runner, leaseMs),
-    orders: (runner) => standingOrders(session, runner),
-    leave: (runner) => leave(session, runner, news.tell("due")),
-    runners: () => readRunners(session),
-    recover: (request) => recover(session, request, news.tell("due")),
-
-    order: (runId, given) => order(session, runId, given, news.tell("order")),
-    restart: (run, tasks) => restart(session, run, tasks, news.tell("due")),
 
     ...createMethods(database),
     inspection: createInspection(database, () => database.execute(readPulse())),
 
-    watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.isOwn, changed),
+    watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.read, changed),
     counters: session.counters,
     close: () => closing ??= close(),
   };

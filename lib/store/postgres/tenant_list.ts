@@ -2,7 +2,7 @@ import { faultOf } from "./faults.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
 import { isTrusted, untrusted } from "./owners.ts";
-import { ORDERED } from "./runners.ts";
+import { ORDERED } from "../sql/sources.ts";
 import { TABLES } from "./schema.ts";
 import type { Session } from "./session.ts";
 

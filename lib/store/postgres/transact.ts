@@ -2,7 +2,7 @@
  * A body in a transaction to which the result is added before it is committed.
  *
  * While the body runs nothing of the engine's is locked: the run may be cancelled, or taken over from a runner that
- * was thought dead. Only with the result is the fence read under its lock (see fence.ts), which is then held for the one
+ * was thought dead. Only with the result is the fence read under its lock (see flush_sql.ts), which is then held for the one
  * answer until the commit, and for seconds at most should this process be stopped right there.
  *
  * A commit whose answer is lost is found out about from the journal: the row is there, under this epoch, or nothing is.

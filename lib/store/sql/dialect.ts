@@ -1,3 +1,4 @@
+import type { Change } from "../port.ts";
 import type { Sql } from "./statement.ts";
 
 /** An array that is bound as one parameter. */
@@ -59,6 +60,10 @@ export interface Dialect {
   firstTasks(where: Sql, limit: number): Sql;
   /** Appended to a query of a transaction: its rows are locked until the transaction ends. */
   readonly forUpdate: Sql;
+  /** The same; rows that are locked are left out. */
+  readonly skipLocked: Sql;
+  /** A query that notifies other processes when its transaction is committed; `undefined` where they notice by themselves. */
+  notification(change: Change): Sql | undefined;
   /** A condition: the JSON array of texts in a column holds all of these. */
   holdsAll(column: string, texts: readonly string[]): Sql;
   /** A JSON array of the last element of the JSON array in a column. */

@@ -1,9 +1,13 @@
 import type { Store } from "../port.ts";
+import { control, isAcknowledged, readInbox } from "./control.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listRuns } from "./listing.ts";
 import type { Database } from "./operation.ts";
 import { createPrune } from "./prune.ts";
+import { leave, recover } from "./recovery.ts";
+import { restart } from "./restart.ts";
+import { readRunners } from "./runners.ts";
 import { readEnded, readFacts, readJournal, readRun } from "./runs.ts";
 import { countRuns } from "./tally.ts";
 
@@ -22,6 +26,13 @@ export type SharedMethods = Pick<
   | "unowned"
   | "counts"
   | "prune"
+  | "control"
+  | "inbox"
+  | "isAcknowledged"
+  | "leave"
+  | "recover"
+  | "restart"
+  | "runners"
 >;
 
 /** Makes the methods of a store on a database. */
@@ -40,5 +51,12 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
     counts: () => execute(countRuns()),
     prune: (before, limit) => execute(prune(before, limit)),
+    control: (runId, request) => execute(control(db, runId, request)),
+    inbox: (runner) => execute(readInbox(runner)),
+    isAcknowledged: (runId, attention) => execute(isAcknowledged(runId, attention)),
+    leave: (runner) => execute(leave(db, runner)),
+    recover: (request) => execute(recover(db, request)),
+    restart: (run, tasks) => execute(restart(db, run, tasks)),
+    runners: () => execute(readRunners(db)),
   };
 }

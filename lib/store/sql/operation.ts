@@ -17,7 +17,7 @@ export type Step =
   /** The same without a `returning` clause. The result is one row with the number of rows `changed`. */
   | { readonly kind: "change"; readonly statement: Sql }
   /** Several steps in one transaction. After a transient error it is repeated from its beginning. */
-  | { readonly kind: "transaction"; readonly work: () => Op<void> }
+  | { readonly kind: "transaction"; readonly work: (isDoubtful: boolean) => Op<void> }
   /** A moment at which other work of the process may run. */
   | { readonly kind: "pause" };
 
@@ -53,13 +53,16 @@ export function* change(statement: Sql): Op<number> {
   return Number(row?.["changed"]);
 }
 
-/** Executes several steps in one transaction, without pauses. */
-export function* transaction<T>(work: () => Op<T>): Op<T> {
+/**
+ * Executes several steps in one transaction, without pauses. `isDoubtful` says that an earlier try may have been
+ * committed: its answer was lost.
+ */
+export function* transaction<T>(work: (isDoubtful: boolean) => Op<T>): Op<T> {
   const results: T[] = [];
   yield {
     kind: "transaction",
-    *work() {
-      results.push(yield* work());
+    *work(isDoubtful) {
+      results.push(yield* work(isDoubtful));
     },
   };
   // The last try is the one that was committed.

@@ -36,6 +36,15 @@ export function raw(text: string): Sql {
   return { texts: [text], parts: [] };
 }
 
+/** SQL from constant text in which each `:name` stands for a part. */
+export function fill(text: string, parts: Readonly<Record<string, Sql>>): Sql {
+  const pieces = text.split(/:(\w+)/);
+  return {
+    texts: pieces.filter((_, at) => at % 2 === 0),
+    parts: pieces.filter((_, at) => at % 2 === 1).map((name) => parts[name]),
+  };
+}
+
 /** Joins conditions by `and`; `true` if there are none. */
 export function and(conditions: readonly Sql[]): Sql {
   return conditions.length === 0 ? raw("true") : join(conditions, "\n   and ");

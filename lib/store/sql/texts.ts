@@ -15,6 +15,11 @@ export function padId(prefix: string, digit: string): string {
   return (prefix + "00000000-0000-0000-0000-000000000000".slice(prefix.length).replaceAll("0", digit)).toLowerCase();
 }
 
+/** A text that Postgres can hold: without NUL. */
+export function printable<T extends string | undefined>(text: T): T {
+  return (text?.includes("\0") ? text.replaceAll("\0", "\ufffd") : text) as T;
+}
+
 /** Whether Postgres can hold a text: no row has another name. */
 export function isStorable(text: string): boolean {
   return !text.includes("\0") && text.isWellFormed();

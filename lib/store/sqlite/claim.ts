@@ -15,6 +15,7 @@ import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
 import { decodeClaimed, recordOf, RUN_COLUMNS } from "../rows.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
+import { endSql } from "../hand_over.ts";
 import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
@@ -72,9 +73,10 @@ update runs
        started_at = coalesce(started_at, $3),
        deadline_at = coalesce(deadline_at, $3 + timeout_ms),
        stranded_by = null,
+       acknowledged = attention,
        reason = case when cancel_at is null then null else reason end
  where seq in (select value from json_each($1))
-returning ${RUN_COLUMNS}`;
+returning ${RUN_COLUMNS}, attention`;
 
 // How many of some runs, in their order, have no more bytes than that before them, and how many bytes these have.
 const FITTING = `
@@ -96,7 +98,7 @@ const MEASURED_RUNS = 64;
 
 const GIVE_UP = `
 update runs
-   set state = 'failed', owner = null, ended_at = $3, error = $4
+   set ${endSql({ state: "'failed'", at: "$3" })}, error = $4
  where seq = $1 and epoch = $2 and owner is not null`;
 
 /** The queries that look for due runs, for the test of their plans. */

@@ -26,7 +26,7 @@ export function createDatabase(session: Session): Database {
           state = operation.next(await session.write("write to", () => perform(session, step)));
           break;
         case "transaction":
-          await session.write("write to", () => runNow(session, step.work()));
+          await session.write("write to", () => runNow(session, step.work(false)));
           state = operation.next([]);
           break;
         case "pause":
@@ -95,6 +95,8 @@ function createDialect(now: () => number): Dialect {
           where ${where}
           limit ${limit})`,
     forUpdate: raw(""),
+    skipLocked: raw(""),
+    notification: () => undefined,
     // Malformed JSON in one row must not end a whole list, hence the case: its branches are not reordered.
     holdsAll: (column, texts) =>
       sql`case when not json_valid(${raw(column)}) then 0

@@ -13,7 +13,7 @@ import type { JournalRecord, NewRun, RunWrite, StartVerdict, WriteVerdict } from
 import type { Bindable } from "./driver.ts";
 import { insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
-import { completeRun, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
+import { completeRun, completeSql, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;
 const SIZE_ALIKE = 32;
@@ -27,8 +27,8 @@ const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
 // Bun's SQLite compile the statement anew at each call.
 const RECORD_ALIKE = recordSql(rowsOf("(?, $1, ?, $2, $3, ?)", 4, SIZE_ALIKE));
 
-const COMPLETE = completeSql(rowsOf("(?, ?, ?)"));
-const COMPLETE_ALIKE = completeSql(rowsOf("(?, $1, $2)", 3, SIZE_ALIKE));
+const COMPLETE = completeGroupSql(rowsOf("(?, ?, ?)"));
+const COMPLETE_ALIKE = completeGroupSql(rowsOf("(?, $1, $2)", 3, SIZE_ALIKE));
 
 /** Inserts the runs of a batch. */
 export function insertRuns(session: Session, starts: readonly NewRun[], site: StartSite): StartVerdict[] {
@@ -73,7 +73,10 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
     return completeAlike(session, writes, ends, from);
   });
   const oddEnds = inGroups(mixedEnds, SIZE, undefined, (from) => completeMixed(session, writes, mixedEnds, from));
-  for (const at of oddEnds) if (!completeRun(session, writes[at]!, endOf(writes[at]!))) verdicts[at] = "fenced";
+  for (const at of oddEnds) {
+    const verdict = completeRun(session, writes[at]!, endOf(writes[at]!));
+    if (verdict !== "accepted") verdicts[at] = verdict;
+  }
   return verdicts;
 }
 
@@ -185,8 +188,9 @@ function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite):
   return true;
 }
 
-function isPlainWrite({ records, move }: RunWrite): boolean {
-  return (move === undefined ? records.length > 0 : move.to === "completed") && records.every(isPlainRecord);
+function isPlainWrite({ records, move, seen }: RunWrite): boolean {
+  return seen === undefined && (move === undefined ? records.length > 0 : move.to === "completed") &&
+    records.every(isPlainRecord);
 }
 
 function isSmall(writes: readonly RunWrite[]): boolean {
@@ -209,12 +213,13 @@ select seq, column3, epoch, 'completed', 1, column4, column5, column6
 ${UNLESS_TERMINAL}`;
 }
 
-function completeSql(rows: string): string {
+function completeGroupSql(rows: string): string {
+  const complete = completeSql("column3");
   return `
 update runs
-   set state = 'completed', owner = null, ended_at = column3, reason = null
+   set ${complete.set}
   from (values ${rows})
- where seq = column1 and epoch = column2 and owner is not null`;
+ where seq = column1 and epoch = column2 and owner is not null and ${complete.where}`;
 }
 
 /** A row of values for each of a group, its `?` numbered from `$first` on. */

@@ -29,6 +29,8 @@ const SCHEMA: readonly string[] = [
      timeout_ms    integer,
      paused_at     integer,
      cancel_at     integer,
+     attention     integer not null default 0,
+     acknowledged  integer not null default 0,
      crashes       integer not null default 0,
      crashed_epoch integer not null default 0,
      stranded_by   text,
@@ -48,6 +50,8 @@ const SCHEMA: readonly string[] = [
   `create index runs_owned on runs (owner) where owner is not null`,
   `create index runs_ordered on runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
+  // Owned runs that were changed from outside, until their owner acknowledges.
+  `create index runs_attention on runs (owner) where attention > acknowledged`,
   `create index runs_unsuccessful on runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
   // For the inspector. Few runs are forks; the index holds no other runs.
   `create index runs_forked on runs (forked_from) where forked_from is not null`,
@@ -99,7 +103,8 @@ const SCHEMA: readonly string[] = [
      max_runs      integer not null,
      started_at    integer not null,
      lease_until   integer not null,
-     lease_ms      integer not null default 30000
+     lease_ms      integer not null default 30000,
+     dead          integer not null default 0
    ) strict`,
 ];
 

@@ -1,7 +1,6 @@
-import type { Renewal, RunnerCard, RunnerRow } from "../port.ts";
+import type { Renewal, RunnerCard } from "../port.ts";
+import { decodeInboxEntry, INBOX_COLUMNS } from "../sql/control.ts";
 import { isJoined } from "./leases.ts";
-import { standingOrders } from "./orders.ts";
-import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `
@@ -10,22 +9,14 @@ insert into runners (host, pid, pid_started_at, isolate, thread, served, pinned,
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
 
 /** Extends a lease. */
-export const RENEW = `update runners set lease_until = $2 where id = $1`;
+export const RENEW = `update runners set lease_until = $2 where id = $1 and not dead`;
 
-const HAND_BACK = `
-update runs
-   set owner = null,
-       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else 'pending' end,
-       ended_at = case when cancel_at is not null then $2 end,
-       due_at = $2
- where owner = $1`;
+const OWNED = `select seq, epoch from runs indexed by runs_owned where owner = $1`;
 
-const DELETE = `delete from runners where id = $1`;
-
-const RUNNERS = `
-select ${RUNNER_COLUMNS}
-  from runners
- order by id`;
+const INBOX = `
+select ${INBOX_COLUMNS}
+  from runs indexed by runs_attention
+ where attention > acknowledged and owner = $1`;
 
 /** Inserts a runner. */
 export function join(session: Session, card: RunnerCard, leaseMs: number): number {
@@ -47,25 +38,18 @@ export function join(session: Session, card: RunnerCard, leaseMs: number): numbe
   ).lastInsertRowid;
 }
 
-/** Extends a lease, be it over already: until somebody has taken it for dead, a runner may come back. */
+/** Extends a lease, even an expired one: a runner may come back until it is declared dead. */
 export function renew(session: Session, runner: number, leaseMs: number): Renewal {
-  const alive = session.run(RENEW, runner, session.now() + leaseMs).changes === 1;
-  return { alive, orders: alive ? standingOrders(session, runner) : [] };
+  session.run(RENEW, runner, session.now() + leaseMs);
+  return readRenewal(session, runner);
 }
 
 /** What a renewal would return now, without extending the lease. */
 export function readRenewal(session: Session, runner: number): Renewal {
-  const alive = isJoined(session, runner);
-  return { alive, orders: alive ? standingOrders(session, runner) : [] };
-}
-
-/** Hands back what a runner owns, and deletes it. */
-export function leave(session: Session, runner: number): void {
-  session.run(HAND_BACK, runner, session.now());
-  session.run(DELETE, runner);
-}
-
-/** All runners that can be read. */
-export function readRunners(session: Session): readonly RunnerRow[] {
-  return decodeRunners(session.all(RUNNERS));
+  if (!isJoined(session, runner)) return { alive: false, inbox: [], owned: [] };
+  return {
+    alive: true,
+    inbox: session.all(INBOX, runner).map(decodeInboxEntry),
+    owned: session.all(OWNED, runner).map(({ seq, epoch }) => ({ seq: Number(seq), epoch: Number(epoch) })),
+  };
 }

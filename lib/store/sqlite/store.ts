@@ -13,11 +13,8 @@ import type { Connection } from "./driver.ts";
 import { createGate } from "./gate.ts";
 import { type Durability, openReader, openWriter } from "./open.ts";
 import { readOutputs } from "./journal.ts";
-import { order, standingOrders } from "./orders.ts";
-import { recover } from "./recover.ts";
 import { createRenewals } from "./renewals.ts";
-import { restart } from "./restart.ts";
-import { join, leave, readRunners, renew } from "./runners.ts";
+import { join, renew } from "./runners.ts";
 import { createSession } from "./session.ts";
 import { transact } from "./transact.ts";
 import { createWake } from "./wake.ts";
@@ -77,13 +74,6 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
     renew: (runner, leaseMs) =>
       renewals.renew(runner, leaseMs, () => write("write to", () => renew(session, runner, leaseMs))),
-    orders: (runner) => read("read", () => standingOrders(session, runner)),
-    leave: (runner) => write("write to", () => leave(session, runner)),
-    runners: () => read("read", () => readRunners(session)),
-    recover: (request) => recover(session, request),
-
-    order: (runId, given) => write("write to", () => order(session, runId, given)),
-    restart: (run, tasks) => write("write to", () => restart(session, run, tasks)),
 
     ...createMethods(database),
     // Any commit to the file may have changed a list.

@@ -1,11 +1,12 @@
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import { ANY_CHANGE, type Change } from "../port.ts";
 import type { Connection } from "./driver.ts";
 
 /** Tells when another connection has changed the database. */
 export interface Wake {
   /** Calls `changed` after each change; the answer ends it. */
-  watch(changed: () => void): () => void;
+  watch(changed: (change: Change) => void): () => void;
   /** A number that differs after a commit of another connection. */
   version(): unknown;
   /** Ends all watching. */
@@ -29,9 +30,9 @@ export function createWake(connection: Connection, clock: Clock, logger: Logger)
   let cancel: (() => void) | undefined;
   return { watch, version, close };
 
-  function watch(changed: () => void): () => void {
+  function watch(changed: (change: Change) => void): () => void {
     // Of its own, as the same function may watch twice.
-    const watcher = (): void => changed();
+    const watcher = (): void => changed(ANY_CHANGE);
     watchers.add(watcher);
     if (!cancel) {
       seen = version();

@@ -1,4 +1,6 @@
 import type { JournalRecord, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
+import { endSql, MAY_COMPLETE, releaseSql } from "../hand_over.ts";
+import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
 import { recordValues } from "./inserts.ts";
 import type { Session } from "./session.ts";
@@ -57,21 +59,34 @@ select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14
        progress = excluded.progress
  where ${UPDATABLE}`;
 
+/** The assignments and the condition of every statement that completes runs. */
+export const completeSql = (at: string): { readonly set: string; readonly where: string } => ({
+  set: endSql({ state: "'completed'", at }),
+  where: MAY_COMPLETE,
+});
+
 const COMPLETE = `
 update runs
-   set state = 'completed', owner = null, ended_at = $3, reason = null
- where ${FENCED}`;
+   set ${completeSql("$3").set}
+ where ${FENCED} and ${completeSql("$3").where}`;
+
+// In place of that where a cancel is recorded that the owner has not seen.
+const COMPLETE_CANCELLED = `
+update runs
+   set ${endSql({ state: "'cancelled'", at: "$3", reason: "reason" })}
+ where ${FENCED} and not (${MAY_COMPLETE})
+returning reason`;
 
 const IS_COMPLETED = `select 1 from runs where seq = $1 and epoch = $2 and state = 'completed' and ended_at = $3`;
 
 const FAIL = `
 update runs
-   set state = 'failed', owner = null, ended_at = $3, reason = null, error = $4
+   set ${endSql({ state: "'failed'", at: "$3" })}, error = $4
  where ${FENCED}`;
 
 const CANCEL = `
 update runs
-   set state = 'cancelled', owner = null, ended_at = $3, reason = $4
+   set ${endSql({ state: "'cancelled'", at: "$3", reason: "$4" })}
  where ${FENCED}`;
 
 // A paused run stays so, whatever its owner does with it short of ending it.
@@ -85,16 +100,14 @@ update runs
    set state = case state when 'paused' then 'paused' else 'running' end
  where ${FENCED}`;
 
-// A standing order to cancel is carried out here, as nobody is left to do so.
 const RELEASE = `
 update runs
-   set owner = null,
-       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else $3 end,
-       ended_at = case when cancel_at is not null then $4 end,
-       due_at = $5,
+   set ${releaseSql({ now: "$4", state: "$3", dueAt: "$5", seen: "$8" })},
        stranded_by = $6,
        reason = case when cancel_at is null then coalesce($7, reason) else reason end
  where ${FENCED}`;
+
+const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and acknowledged < $3`;
 
 /** Writes what one run has to write: all of it or, if somebody else owns the run by now, nothing. */
 export function writeRun(session: Session, write: RunWrite, now: number): WriteVerdict {
@@ -102,14 +115,22 @@ export function writeRun(session: Session, write: RunWrite, now: number): WriteV
     // The fence cannot change inside of a transaction: if the first one passes it, all do.
     if (!writeRecord(session, write, record)) return "fenced";
   }
+  if (write.seen !== undefined) session.run(ACKNOWLEDGE, write.seq, write.epoch, write.seen);
+  if (write.move?.to === "completed") return completeRun(session, write, write.move.at);
   if (write.move) return move(session, write, write.move, now) ? "accepted" : "fenced";
   return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
 }
 
-/** Completes a run. To do so once more, as after a group that was not taken whole, is no different from doing it once. */
-export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): boolean {
-  return session.run(COMPLETE, seq, epoch, endedAt).changes === 1 ||
-    session.get(IS_COMPLETED, seq, epoch, endedAt) !== undefined;
+/** Completes a run. Doing it again, as after a group that was not taken whole, has the same result. */
+export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): WriteVerdict {
+  if (session.run(COMPLETE, seq, epoch, endedAt).changes === 1) return "accepted";
+  const [cancelled] = session.returning(COMPLETE_CANCELLED, seq, epoch, endedAt);
+  if (cancelled !== undefined) return { cancelled: { reason: reasonOf(cancelled) } };
+  return session.get(IS_COMPLETED, seq, epoch, endedAt) === undefined ? "fenced" : "accepted";
+}
+
+function reasonOf({ reason }: Row): string | undefined {
+  return typeof reason === "string" ? reason : undefined;
 }
 
 /** Writes a row of the journal; false if it was fenced. Doing it again changes nothing. */
@@ -135,16 +156,18 @@ export function isOwned(session: Session, { seq, epoch }: { readonly seq: number
   return session.get(IS_OWNED, seq, epoch) !== undefined;
 }
 
-function move(session: Session, { seq, epoch }: RunWrite, move: RunMove, now: number): boolean {
-  const changed = change(session, seq, epoch, move, now);
-  if (changed && move.to === "stranded") addFact(session, seq, { kind: "stranded", at: now, detail: move.reason });
+type Move = Exclude<RunMove, { readonly to: "completed" }>;
+
+function move(session: Session, write: RunWrite, move: Move, now: number): boolean {
+  const changed = change(session, write, move, now);
+  if (changed && move.to === "stranded") {
+    addFact(session, write.seq, { kind: "stranded", at: now, detail: move.reason });
+  }
   return changed;
 }
 
-function change(session: Session, seq: number, epoch: number, move: RunMove, now: number): boolean {
+function change(session: Session, { seq, epoch, seen = 0 }: RunWrite, move: Move, now: number): boolean {
   switch (move.to) {
-    case "completed":
-      return session.run(COMPLETE, seq, epoch, move.at).changes === 1;
     case "failed":
       return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
     case "cancelled":
@@ -153,11 +176,11 @@ function change(session: Session, seq: number, epoch: number, move: RunMove, now
       return session.run(GO_ON, seq, epoch).changes === 1;
     case "waiting":
       return move.release
-        ? session.run(RELEASE, seq, epoch, "waiting", now, move.dueAt, null, null).changes === 1
+        ? session.run(RELEASE, seq, epoch, "waiting", now, move.dueAt, null, null, seen).changes === 1
         : session.run(KEEP, seq, epoch, "waiting", move.dueAt).changes === 1;
     case "pending":
-      return session.run(RELEASE, seq, epoch, "pending", now, now, null, null).changes === 1;
+      return session.run(RELEASE, seq, epoch, "pending", now, now, null, null, seen).changes === 1;
     case "stranded":
-      return session.run(RELEASE, seq, epoch, "pending", now, now, move.by, move.reason).changes === 1;
+      return session.run(RELEASE, seq, epoch, "pending", now, now, move.by, move.reason, seen).changes === 1;
   }
 }

@@ -20,7 +20,7 @@ export function claimContract(test: Case): void {
       startedAt: T0,
       deadlineAt: T0 + 50,
       timeoutMs: 50,
-      cancel: undefined,
+      attention: 0,
       crashes: 0,
       trace: "00-a-b-01",
       journal: [],
@@ -103,7 +103,7 @@ export function claimContract(test: Case): void {
     clock.advance(1_000_000);
     const claim = await store.claim(claimBy(await join(store)));
     assertEquals(claim, { runs: [], more: false, nextDueAt: undefined });
-    assertEquals(await store.orders(runner), []);
+    assertEquals(await store.inbox(runner), []);
   });
 
   test("a claim takes no more than about two megabytes, but at least one run", async ({ store }) => {

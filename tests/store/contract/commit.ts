@@ -248,7 +248,7 @@ export function commitContract(test: Case): void {
     const claim = await store.claim(claimBy(good.runner));
     assertEquals(starts.map(({ kind }) => kind), ["refused", "started"]);
     assert(starts[0]?.kind === "refused" && starts[0].error instanceof Error);
-    assert(typeof writes[0] === "object" && writes[0].refused instanceof Error);
+    assert(typeof writes[0] === "object" && "refused" in writes[0] && writes[0].refused instanceof Error);
     assertEquals(writes.slice(1), ["accepted", "fenced"]);
     assertEquals(claim.runs.map(({ id }) => id), [born.id]);
     assertEquals(await store.run(unborn.id), undefined);

@@ -206,7 +206,7 @@ export async function oneOfEachState(
   }
   const paused = newRun();
   const [pending, stopped] = await start(store, newRun(), paused);
-  await store.order(paused.id, { kind: "pause", reason: undefined });
+  await store.control(paused.id, { kind: "pause", reason: undefined });
   const [running, waiting, completed, failed, cancelled] = owned as [number, number, number, number, number];
   return { pending: pending!, running, waiting, paused: stopped!, completed, failed, cancelled };
 }

@@ -82,7 +82,7 @@ export function inspectionContract(test: Case): void {
         at % 4 === 0 ? { to: "failed", at: T0, error: ERROR } : { to: "completed", at: T0 },
       );
     }
-    await store.order((await cancelled(store)).id, { kind: "cancel", reason: undefined });
+    await store.control((await cancelled(store)).id, { kind: "cancel", reason: undefined });
     const { runs, stoppedAt } = await search(store, { states: ["failed"], workflow: "other", budget: 1 });
     assertEquals([runs, stoppedAt?.seq], [[], seqs[4]]);
     const both = await search(store, { states: ["failed", "cancelled"] });

@@ -117,7 +117,7 @@ export function readingContract(test: Case): void {
 
   test("prune() deletes what ended before, with all that belongs to it", async ({ store, clock }) => {
     const old = await startOwned(store);
-    await store.order(old.id, { kind: "pause", reason: undefined });
+    await store.control(old.id, { kind: "pause", reason: undefined });
     await write(store, { seq: old.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 + 1 });
     const live = await startOwned(store);
     const late = await startOwned(store);

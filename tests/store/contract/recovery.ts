@@ -34,12 +34,12 @@ export function recoveryContract(test: Case): void {
       leaseMs: 100,
     }]);
     clock.advance(50);
-    assertEquals(await store.renew(first, 100), { alive: true, orders: [] });
+    assertEquals(await store.renew(first, 100), { alive: true, inbox: [], owned: [] });
     assertEquals((await store.runners())[0]?.leaseUntil, T0 + 150);
     await store.leave(first);
     assertEquals(await store.runners(), []);
     assert(await join(store) > first);
-    assertEquals(await store.renew(first, 100), { alive: false, orders: [] });
+    assertEquals(await store.renew(first, 100), { alive: false, inbox: [], owned: [] });
   });
 
   test("a runner that leaves hands back what it owns, and nothing is counted", async ({ store }) => {
@@ -47,8 +47,8 @@ export function recoveryContract(test: Case): void {
     const paused = newRun({ owner: runner });
     const cancelled = newRun({ owner: runner });
     await start(store, paused, cancelled);
-    await store.order(paused.id, { kind: "pause", reason: undefined });
-    await store.order(cancelled.id, { kind: "cancel", reason: "enough" });
+    await store.control(paused.id, { kind: "pause", reason: undefined });
+    await store.control(cancelled.id, { kind: "cancel", reason: "enough" });
     await store.leave(runner);
     const row = await store.run(id);
     assertEquals([row?.state, row?.owner, row?.crashes, row?.dueAt], ["pending", undefined, 0, T0]);
@@ -76,7 +76,7 @@ export function recoveryContract(test: Case): void {
     );
     assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["recovery"]);
     assertEquals(await store.runners(), []);
-    assertEquals(await store.renew(runner, 1_000), { alive: false, orders: [] });
+    assertEquals(await store.renew(runner, 1_000), { alive: false, inbox: [], owned: [] });
     assertEquals(await recover(store), { released: [], failed: [], more: false });
   });
 
@@ -160,19 +160,19 @@ export function recoveryContract(test: Case): void {
 
   test("a paused run stays paused when its owner dies, and can then be resumed", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
-    await store.order(id, { kind: "pause", reason: "wait" });
+    await store.control(id, { kind: "pause", reason: "wait" });
     await recover(store, { dead: [runner] });
     const row = await store.run(id);
     assertEquals([row?.state, row?.owner, row?.epoch, row?.reason], ["paused", undefined, 2, "wait"]);
     const next = await join(store);
     assertEquals(await claimed(store, claimBy(next)), []);
-    await store.order(id, { kind: "resume" });
+    await store.control(id, { kind: "resume" });
     assertEquals(await claimed(store, claimBy(next)), [seq]);
   });
 
   test("an order to cancel is carried out when the owner dies", async ({ store }) => {
     const { id, runner } = await startOwned(store);
-    await store.order(id, { kind: "cancel", reason: "enough" });
+    await store.control(id, { kind: "cancel", reason: "enough" });
     assertEquals(await recover(store, { dead: [runner] }), { released: [], failed: [], more: false });
     const row = await store.run(id);
     assertEquals([row?.state, row?.reason, row?.epoch, row?.endedAt], ["cancelled", "enough", 2, T0]);

@@ -1,0 +1,134 @@
+/**
+ * Changes of a run from outside. They are columns of its row, so that its owner reads what holds now: nothing can be lost
+ * on the way, and nothing happens twice.
+ *
+ * The row is locked first, and its owner read then. An unowned run is changed at once. For an owned run `attention` is
+ * raised and the owner notified; it applies the change and acknowledges with its next write. The runs of a dead owner
+ * are released first.
+ *
+ * @module
+ */
+import { endSql } from "../hand_over.ts";
+import type { ControlRequest, ControlResult, InboxEntry, RunRow } from "../port.ts";
+import { decodeRun, type Row, RUN_COLUMNS } from "../rows.ts";
+import type { Dialect } from "./dialect.ts";
+import { addFact, notify } from "./facts.ts";
+import { all, first, type Op, transaction, write } from "./operation.ts";
+import { declareDeadIfSilent, recoverRun } from "./recovery.ts";
+import { fill, raw, type Sql, sql } from "./statement.ts";
+import { isUuid, printable } from "./texts.ts";
+
+/** Changes a run from outside. */
+export function* control(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
+  if (!isUuid(runId)) return { kind: "unknown" };
+  return yield* transaction(function* (isDoubtful) {
+    const result = yield* change(db, runId, request);
+    // An earlier try of this transaction has done it, and its answer was lost.
+    return isDoubtful && request.kind === "cancel" && result.kind === "ended" && result.state === "cancelled"
+      ? { kind: "done", state: "cancelled", owner: undefined, attention: 0 }
+      : result;
+  });
+}
+
+/** The runs of a runner that were changed from outside since it last acknowledged. */
+export function* readInbox(runner: number): Op<readonly InboxEntry[]> {
+  const rows = yield* all(sql`select ${raw(INBOX_COLUMNS)} from ${INBOX} and owner = ${runner}`);
+  return rows.map(decodeInboxEntry);
+}
+
+/** Whether the owner of a run has acknowledged `attention`, or the run has no owner any more. */
+export function* isAcknowledged(runId: string, attention: number): Op<boolean> {
+  const open = yield* first(sql`
+select 1 as one from @runs where id = ${runId} and owner is not null and acknowledged < ${attention}`);
+  return open === undefined;
+}
+
+/** The columns that `decodeInboxEntry` reads. */
+export const INBOX_COLUMNS = "seq, attention, state, cancel_at, reason";
+
+const INBOX = raw("@runs indexed by runs_attention where attention > acknowledged");
+
+/** A run that was changed from outside. */
+export function decodeInboxEntry(row: Row): InboxEntry {
+  return {
+    seq: Number(row["seq"]),
+    attention: Number(row["attention"]),
+    cancel: row["cancel_at"] === null
+      ? undefined
+      : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
+    paused: row["state"] === "paused",
+  };
+}
+
+/** A run whose row is locked. */
+interface Locked {
+  readonly row: Row;
+  readonly run: RunRow;
+  readonly attention: number;
+}
+
+function* lock(db: Dialect, runId: string): Op<Locked | undefined> {
+  const row = yield* first(sql`
+select ${raw(RUN_COLUMNS)}, attention
+  from @runs
+ where id = ${runId}${db.forUpdate}`);
+  return row && { row, run: decodeRun(row), attention: Number(row["attention"]) };
+}
+
+function* change(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
+  let locked = yield* lock(db, runId);
+  const owner = locked?.run.owner;
+  if (locked !== undefined && owner !== undefined && (yield* declareDeadIfSilent(db, owner))) {
+    yield* recoverRun(db, locked.run.seq);
+    locked = yield* lock(db, runId);
+  }
+  if (locked === undefined) return { kind: "unknown" };
+  const { row, run, attention } = locked;
+  if (run.endedAt !== undefined) return { kind: "ended", state: run.state };
+  const assignments = assignmentsOf(db, run, request);
+  if (assignments === undefined) return { kind: "done", state: run.state, owner: run.owner, attention };
+  const [changed] = yield* write(sql`
+update @runs
+   set ${assignments}
+ where seq = ${run.seq}
+returning state, attention`);
+  yield* addFact(db, run.seq, { kind: request.kind, detail: request.kind === "resume" ? undefined : request.reason });
+  yield* notify(db, {
+    due: request.kind === "resume" && run.owner === undefined,
+    ended: request.kind === "cancel" && run.owner === undefined,
+    attention: run.owner === undefined ? [] : [run.owner],
+  });
+  const { state } = decodeRun({ ...row, ...changed });
+  return { kind: "done", state, owner: run.owner, attention: Number(changed?.["attention"]) };
+}
+
+/** The assignments of a change; `undefined` if there is nothing to change. */
+function assignmentsOf(db: Dialect, run: RunRow, request: ControlRequest): Sql | undefined {
+  const isOwned = run.owner !== undefined;
+  const attention = raw(isOwned ? "attention + 1" : "attention");
+  const reason = request.kind === "resume" ? undefined : printable(request.reason);
+  switch (request.kind) {
+    case "cancel":
+      if (run.cancelling) return undefined;
+      if (!isOwned) return sql`epoch = epoch + 1, ${fill(END_CANCELLED, { at: db.now(), reason: sql`${reason}` })}`;
+      return sql`cancel_at = ${db.now()}, reason = ${reason}, attention = ${attention}`;
+    case "pause":
+      if (run.state === "paused") return undefined;
+      return sql`state = 'paused',
+       paused_at = ${db.now()},
+       reason = case when cancel_at is null then ${reason} else reason end,
+       attention = ${attention}`;
+    case "resume":
+      if (run.state !== "paused") return undefined;
+      // While it is paused its time stands still, so its deadline moves by as much.
+      return sql`state = case when owner is not null then 'running'
+                    when epoch = 0 or due_at <= ${db.now()} then 'pending'
+                    else 'waiting' end,
+       deadline_at = deadline_at + (${db.now()} - paused_at),
+       paused_at = null,
+       reason = case when cancel_at is null and stranded_by is null then null else reason end,
+       attention = ${attention}`;
+  }
+}
+
+const END_CANCELLED = endSql({ state: "'cancelled'", at: ":at", reason: ":reason" });

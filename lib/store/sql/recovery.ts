@@ -1,0 +1,210 @@
+/**
+ * Dead runners, and what becomes of their runs. This is the only place that decides which runners are dead: those that
+ * were declared dead or are named as dead, those whose lease has expired unless they are named as alive, and owners that
+ * have no row.
+ *
+ * Locks are taken in the order: rows of `runners` by id, then rows of `runs` by number. A runner that is locked because
+ * it commits at the moment is alive, and skipped.
+ *
+ * @module
+ */
+import { RecoveryLimitError } from "../../errors.ts";
+import { endSql, releaseSql } from "../hand_over.ts";
+import type { RecoverRequest, Recovery } from "../port.ts";
+import { recordOf, type Row } from "../rows.ts";
+import type { Dialect, Items } from "./dialect.ts";
+import { notify } from "./facts.ts";
+import { all, change, first, type Op, transaction, write } from "./operation.ts";
+import { fill, raw, type Sql, sql } from "./statement.ts";
+
+const NOTHING: Recovery = { released: [], failed: [], more: false };
+
+/** Recovers runs of dead runners. */
+export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
+  // Nearly always none is dead, and to find that out takes no lock.
+  const dead = yield* readDead(db, request);
+  return dead.length === 0 ? NOTHING : yield* transaction(() => recoverAll(db, request));
+}
+
+/** Hands back what a runner owns, without counting anything, and deletes its row. */
+export function* leave(db: Dialect, runner: number): Op<void> {
+  yield* transaction(function* () {
+    yield* all(sql`select id from @runners where id = ${runner}${db.forUpdate}`);
+    const released = yield* write(sql`
+update @runs
+   set ${fill(RELEASE, { now: db.now() })}
+ where ${
+      db.isIn(
+        "seq",
+        sql`select seq from @runs indexed by runs_owned where owner = ${runner} order by seq${db.forUpdate}`,
+      )
+    }
+returning seq`);
+    yield* change(sql`delete from @runners where id = ${runner}`);
+    if (released.length > 0) yield* notify(db, RELEASED);
+  });
+}
+
+/**
+ * Declares a runner dead if it has been silent for a whole lease after its lease expired, and holds no lock: until then
+ * it may come back. Returns whether it is dead.
+ */
+export function* declareDeadIfSilent(db: Dialect, runner: number): Op<boolean> {
+  const row = yield* first(sql`select dead from @runners where id = ${runner}`);
+  if (row === undefined || row["dead"] === 1 || row["dead"] === true) return true;
+  const silent = yield* all(sql`
+select id
+  from @runners
+ where id = ${runner} and not dead and lease_until + lease_ms <= ${db.now()}${db.skipLocked}`);
+  if (silent.length === 0) return false;
+  yield* declareDead(db, [runner]);
+  return true;
+}
+
+/** Releases one run of a dead owner, whose row is locked. */
+export function* recoverRun(db: Dialect, seq: number): Op<void> {
+  const owned = yield* all(ownedRuns(db, sql`r.seq = ${seq}`, 1));
+  yield* takeOver(db, owned.map((row) => lostRun(row, Infinity)));
+}
+
+const RELEASE = releaseSql({ now: ":now", state: "'pending'", dueAt: ":now" });
+
+const RELEASED = { due: true, ended: true, attention: [] };
+
+function* readDead(db: Dialect, { dead, alive = [] }: RecoverRequest): Op<readonly Row[]> {
+  // Owners are few: the walk seeks from one to the next instead of reading all their runs.
+  return yield* all(sql`
+with recursive ${db.walk({ name: "owners", columns: ["owner"], index: "runs_owned", where: raw("owner is not null") })}
+select id, 1 as registered
+  from @runners
+ where dead or ${db.isIn("id", numbers(dead))}
+    or (lease_until <= ${db.now()} and not (${db.isIn("id", numbers(alive))}))
+ union all
+select of_owner as id, 0 as registered
+  from owners
+ where not exists (select 1 from @runners where id = of_owner)
+ order by id`);
+}
+
+function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovery> {
+  const { recoveryLimit, limit } = request;
+  const rows = yield* readDead(db, request);
+  const registered = idsOf(rows.filter((row) => row["registered"] === 1));
+  const gone = idsOf(rows.filter((row) => row["registered"] !== 1));
+  const dead = idsOf(
+    yield* all(sql`
+select id
+  from @runners
+ where ${db.isIn("id", numbers(registered))}
+   and (dead or lease_until <= ${db.now()} or ${db.isIn("id", numbers(request.dead))})
+ order by id${db.skipLocked}`),
+  );
+  if (dead.length + gone.length === 0) return NOTHING;
+  yield* declareDead(db, dead);
+  const owned = yield* all(ownedRuns(db, db.isIn("r.owner", numbers([...dead, ...gone])), limit));
+  const lost = owned.map((row) => lostRun(row, recoveryLimit));
+  yield* takeOver(db, lost);
+  const deleted = yield* write(sql`
+delete from @runners
+ where ${db.isIn("id", numbers(dead))}
+   and not exists (select 1 from @runs where owner = @runners.id)
+returning id`);
+  return {
+    released: summary(lost, "released"),
+    failed: summary(lost, "failed"),
+    more: deleted.length < dead.length || (gone.length > 0 && owned.length === limit),
+  };
+}
+
+function* declareDead(db: Dialect, runners: readonly number[]): Op<void> {
+  if (runners.length === 0) return;
+  yield* change(sql`
+update @runners
+   set dead = true,
+       lease_until = case when lease_until > ${db.now()} then ${db.now()} else lease_until end
+ where ${db.isIn("id", numbers(runners))}`);
+  // A runner that was declared dead by mistake learns it at once.
+  yield* notify(db, { due: false, ended: false, attention: runners });
+}
+
+// A row carries the epoch under which it was written, so that progress since the last crash needs no clock.
+function ownedRuns(db: Dialect, where: Sql, limit: number): Sql {
+  return sql`
+select r.seq, r.id, r.workflow, r.cancel_at, r.crashes, r.owner,
+       exists (select 1
+                 from @tasks as t
+                where t.run = r.seq and t.epoch > coalesce(r.crashed_epoch, 0)
+                  and not (t.state = 'running' or t.state = 'waiting' or t.state = 'pending')) as progressed
+  from @runs as r
+ where r.owner is not null and ${where}
+ order by r.seq
+ limit ${limit}${db.forUpdate}`;
+}
+
+interface LostRun {
+  readonly seq: number;
+  readonly id: string;
+  readonly workflow: string;
+  readonly crashes: number;
+  readonly end: "released" | "cancelled" | "failed";
+  readonly detail: string;
+}
+
+function lostRun(row: Row, recoveryLimit: number): LostRun {
+  const hasProgressed = row["progressed"] === true || row["progressed"] === 1;
+  const crashes = hasProgressed ? 1 : Number(row["crashes"]) + 1;
+  return {
+    seq: Number(row["seq"]),
+    id: String(row["id"]),
+    workflow: String(row["workflow"]),
+    crashes,
+    end: row["cancel_at"] !== null ? "cancelled" : crashes >= recoveryLimit ? "failed" : "released",
+    detail: `runner ${row["owner"]} died (${crashes} without progress)`,
+  };
+}
+
+function summary(lost: readonly LostRun[], as: LostRun["end"]): Recovery["released"] {
+  return lost.filter(({ end }) => end === as).map(({ id, workflow, crashes }) => ({ id, workflow, crashes }));
+}
+
+function* takeOver(db: Dialect, lost: readonly LostRun[]): Op<void> {
+  const failed = lost.filter(({ end }) => end === "failed");
+  yield* update(db, lost.filter(({ end }) => end !== "failed"), fill(RELEASE, { now: db.now() }));
+  yield* update(db, failed, fill(FAIL, { at: db.now() }));
+  if (lost.length === 0) return;
+  const notes = db.rows("note", {
+    run: numbers(lost.map(({ seq }) => seq)),
+    detail: { type: "text", items: lost.map(({ detail }) => detail) },
+  });
+  yield* change(sql`
+insert into @events (run, kind, at, detail)
+select run, 'recovery', ${db.now()}, detail from ${notes}`);
+  yield* notify(db, RELEASED);
+}
+
+const FAIL = `${endSql({ state: "'failed'", at: ":at" })}, error = lost.error`;
+
+function* update(db: Dialect, runs: readonly LostRun[], assignments: Sql): Op<void> {
+  if (runs.length === 0) return;
+  const lost = db.rows("lost", {
+    run: numbers(runs.map(({ seq }) => seq)),
+    lost_crashes: { type: "integer", items: runs.map(({ crashes }) => crashes) },
+    error: {
+      type: "text",
+      items: runs.map(({ id, crashes }) => JSON.stringify(recordOf(new RecoveryLimitError(id, crashes)))),
+    },
+  });
+  yield* change(sql`
+update @runs
+   set epoch = epoch + 1, crashed_epoch = epoch, crashes = lost_crashes, ${assignments}
+  from ${lost}
+ where seq = lost.run and ${db.isIn("seq", numbers(runs.map(({ seq }) => seq)))}`);
+}
+
+function numbers(items: readonly number[]): Items {
+  return { type: "bigint", items };
+}
+
+function idsOf(rows: readonly Row[]): number[] {
+  return rows.map((row) => Number(row["id"]));
+}

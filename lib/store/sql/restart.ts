@@ -1,0 +1,42 @@
+import type { Dialect } from "./dialect.ts";
+import { addFact, notify } from "./facts.ts";
+import { change, first, type Op, transaction } from "./operation.ts";
+import { sql } from "./statement.ts";
+
+/** A run that has failed, under this epoch. */
+export interface FailedRun {
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+/** Which rows of the journal a restart deletes: all rows of the tasks in `forget`, the own rows of those in `retry`. */
+export interface RestartedTasks {
+  readonly retry: readonly string[];
+  readonly forget: readonly string[];
+}
+
+/** Sets a failed run going again; false if it is no longer failed under that epoch. */
+export function* restart(db: Dialect, { seq, epoch }: FailedRun, { retry, forget }: RestartedTasks): Op<boolean> {
+  return yield* transaction(function* (isDoubtful) {
+    const changed = yield* change(sql`
+update @runs
+   set state = 'pending', epoch = epoch + 1, crashed_epoch = epoch + 1, crashes = 0, due_at = ${db.now()},
+       ended_at = null, deadline_at = null, paused_at = null, cancel_at = null, reason = null, error = null
+ where seq = ${seq} and epoch = ${epoch} and state = 'failed'`);
+    if (changed === 0) {
+      // Only a restart raises the epoch of a run that has failed.
+      const restarted = sql`select 1 as one from @runs where seq = ${seq} and crashed_epoch > ${epoch}`;
+      return isDoubtful && (yield* first(restarted)) !== undefined;
+    }
+    yield* change(sql`
+delete from @tasks
+ where run = ${seq} and ${db.isIn("task", { type: "text", items: forget })}`);
+    yield* change(sql`
+delete from @tasks
+ where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
+   and step = '' and (item = -1 or state <> 'completed')`);
+    yield* addFact(db, seq, { kind: "retry", detail: undefined });
+    yield* notify(db, { due: true, ended: false, attention: [] });
+    return true;
+  });
+}

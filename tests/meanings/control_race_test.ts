@@ -1,0 +1,92 @@
+/**
+ * A change of a run from outside that comes at any moment of a release is never lost: whatever the owner was about to do,
+ * the change takes effect without the time that the run waits for.
+ */
+import { assertEquals } from "@std/assert";
+import { createRunner, RetryAfterError, workflow } from "../../mod.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { emptyStore } from "../empty_store.ts";
+import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
+
+/** The moments of a release: before and after each call of the store that the owner makes on the way. */
+const MOMENTS = ["before the release", "after the release", "before its answer", "after its answer"] as const;
+
+type Moment = typeof MOMENTS[number];
+type Sender = (store: Store, id: string) => Promise<unknown>;
+
+const CHANGES: Readonly<Record<string, { readonly send: Sender; readonly state: string }>> = {
+  "cancel": { send: (store, id) => store.control(id, { kind: "cancel", reason: "now" }), state: "cancelled" },
+  "pause": { send: (store, id) => store.control(id, { kind: "pause", reason: undefined }), state: "paused" },
+  "pause and resume": {
+    async send(store, id) {
+      await store.control(id, { kind: "pause", reason: undefined });
+      await store.control(id, { kind: "resume" });
+    },
+    state: "waiting",
+  },
+};
+
+/** A store that calls `at` at the moments of the commit that releases a run. */
+function watched(inner: Store, at: (moment: Moment) => Promise<void>): Store {
+  return {
+    ...inner,
+    async commit(batch) {
+      const releases = batch.writes.some(({ move }) => move?.to === "waiting" && move.release);
+      if (releases) await at("before the release");
+      const receipt = inner.commit(batch);
+      if (releases) await at("after the release");
+      const known = await receipt;
+      if (releases) await at("before its answer");
+      if (releases) setTimeout(() => void at("after its answer"), 0);
+      return known;
+    },
+  };
+}
+
+for (const [name, { send, state }] of Object.entries(CHANGES)) {
+  for (const moment of MOMENTS) {
+    test(`${name} ${moment} of a waiting run takes effect`, async () => {
+      await using place = emptyStore();
+      const clock = createFakeClock();
+      const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
+      const sent = Promise.withResolvers<void>();
+      let id = "";
+      let isSent = false;
+      const store = watched(inner, async (now) => {
+        if (now !== moment || isSent) return;
+        isSent = true;
+        await send(sender, id);
+        sent.resolve();
+      });
+      let attempts = 0;
+      const wait = workflow("wait").task("a", {
+        version: "1",
+        run() {
+          attempts++;
+          if (attempts === 1) throw new RetryAfterError("1m");
+          return attempts;
+        },
+        retry: 3,
+      }).returns("a");
+      const runner = await createRunner(store, { workflows: [wait], clock });
+      // Claimed, so that its id is known before anything else happens.
+      const run = await runner.start(wait, undefined, { delay: "1s" });
+      id = run.id;
+      await clock.advance("1s");
+      await sent.promise;
+      // A slow poll and a renewal: well before the minute that it waits is over.
+      await clock.advance("15s");
+      assertEquals([(await run.status()).state, attempts], [state, 1]);
+      const row = await inner.run(id);
+      assertEquals([row?.owner, (await inner.inbox(row?.owner ?? 0)).length], [undefined, 0]);
+      if (state === "waiting") {
+        await clock.advance("1m");
+        assertEquals(await clock.until(run.result()), 2);
+      }
+      await clock.until(runner.stop());
+      await Promise.all([inner.close(), sender.close()]);
+    });
+  }
+}
