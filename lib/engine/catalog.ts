@@ -4,6 +4,7 @@ import { type AnyWorkflow, Workflow } from "../definition/workflow.ts";
 import { shown } from "../definition/checks.ts";
 import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 import { type Plan, planOf } from "./plan.ts";
 
 /** The workflows that are registered with a runner or client. */
@@ -88,6 +89,16 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
     }
     return plan;
   }
+}
+
+/** The definitions of a catalog, for `Store.define`. */
+export function definitionsOf({ plans }: Catalog): Parameters<Store["define"]>[0] {
+  return plans.map((plan) => ({
+    workflow: plan.workflow.name,
+    version: plan.workflow.version,
+    structure: plan.workflow.structure,
+    graph: JSON.stringify(storedDefinition(plan)),
+  }));
 }
 
 /** Converts a workflow to the form in which it is stored. */

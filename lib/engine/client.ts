@@ -3,7 +3,7 @@ import type { Readable, Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/port.ts";
-import { catalogOf } from "./catalog.ts";
+import { catalogOf, definitionsOf } from "./catalog.ts";
 import { type ClientContext, createClientContext, withContext } from "./client_context.ts";
 import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
@@ -121,6 +121,13 @@ export async function createClient<W extends AnyWorkflow = never>(
   const settings = clientSettings(options);
   const catalog = catalogOf(settings.workflows);
   const { store, close } = await openStore(target, settings);
+  try {
+    // A runner of another version can continue a run only if the definition that the run started with is known.
+    if (catalog.plans.length > 0) await store.define(definitionsOf(catalog));
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const outbox = createOutbox(store, { logger: settings.logger });
   const context = createClientContext(settings, { store, catalog, insert: (runs) => outbox.startMany(runs) });
   let stopping: Promise<void> | undefined;

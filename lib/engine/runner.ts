@@ -13,7 +13,7 @@ import { RecoveryLimitError } from "../errors.ts";
 import { openStore } from "../store/open.ts";
 import type { JournalRecord, StartVerdict } from "../store/batch.ts";
 import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
-import { type Catalog, catalogOf, storedDefinition } from "./catalog.ts";
+import { type Catalog, catalogOf, definitionsOf } from "./catalog.ts";
 import { createClaims } from "./claims.ts";
 import { type Client, clientMethods } from "./client.ts";
 import { createClientContext, withContext } from "./client_context.ts";
@@ -253,12 +253,7 @@ async function openRunner<W extends AnyWorkflow>(
   const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
   try {
     // After the runner has joined: definitions that no runner serves may be deleted.
-    await store.define(catalog.plans.map((plan) => ({
-      workflow: plan.workflow.name,
-      version: plan.workflow.version,
-      structure: plan.workflow.structure,
-      graph: JSON.stringify(storedDefinition(plan)),
-    })));
+    await store.define(definitionsOf(catalog));
     await store.unstrand(catalog.served);
     await recovery.recover();
   } catch (error) {
