@@ -9,7 +9,7 @@ import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
-import { createOutbox } from "./outbox.ts";
+import { createCommitter } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
 import { executeRun, startRun, startRuns } from "./start_run.ts";
@@ -128,8 +128,8 @@ export async function createClient<W extends AnyWorkflow = never>(
     await close();
     throw error;
   }
-  const outbox = createOutbox(store, { logger: settings.logger });
-  const context = createClientContext(settings, { store, catalog, insert: (runs) => outbox.startMany(runs) });
+  const committer = createCommitter(store, { logger: settings.logger });
+  const context = createClientContext(settings, { store, catalog, insert: (runs) => committer.start(runs) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 
@@ -139,7 +139,7 @@ export async function createClient<W extends AnyWorkflow = never>(
 
   async function shut(): Promise<void> {
     try {
-      await withinLimit(outbox.idle(), STOP_MS, outbox.giveUp);
+      await withinLimit(committer.idle(), STOP_MS, committer.giveUp);
     } finally {
       context.watcher.close();
       await close();

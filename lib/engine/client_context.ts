@@ -1,14 +1,13 @@
 import type { Clock } from "../clock.ts";
 import { createIds, type NewId } from "../ids.ts";
 import type { Logger } from "../logger.ts";
-import type { StartVerdict } from "../store/batch.ts";
+import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "./metrics.ts";
 import { type ClientSettings, clientSettings } from "./options.ts";
 import { createRunReader, type RunReader } from "./run_reader.ts";
-import type { RunToInsert } from "./start_options.ts";
 import type { RunnerStats } from "./stats.ts";
 
 /** The parts of a client or runner that its methods, its handles and the inspector share. */
@@ -32,9 +31,9 @@ export interface ClientContext {
   /** Returns the trace context of the caller, as text that is stored with a new run. */
   readonly currentTrace: () => string | undefined;
   /** Inserts runs in one commit. */
-  readonly insert: (runs: readonly RunToInsert[]) => Promise<readonly StartVerdict[]>;
+  readonly insert: (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]>;
   /**
-   * Called after a write that did not pass through the outbox: runs may have become due, or orders may stand. Resolves
+   * Called after a write that did not pass through the committer: runs may have become due, or orders may stand. Resolves
    * when the runner of this context has applied the orders; at once for a client.
    */
   readonly applyChanges: () => Promise<void>;
@@ -60,6 +59,8 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
   readonly applyChanges?: ClientContext["applyChanges"];
   /** @default {undefined} a client */
   readonly runner?: LocalRunner;
+  /** Reads runs; a runner shares it with its parts. @default {createRunReader(store, catalog)} */
+  readonly reader?: RunReader;
   /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
   readonly ownRuns?: () => ReadonlySet<string>;
 }
@@ -67,13 +68,13 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
 /** Creates the context of a client or runner. */
 export function createClientContext(
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { store, catalog, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
+  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
 ): ClientContext {
   return {
     store,
     catalog,
     watcher: createRunWatcher(store, { clock, logger, ownRuns }),
-    reader: createRunReader(store, catalog),
+    reader: reader ?? createRunReader(store, catalog),
     clock,
     logger,
     maxPayloadBytes,

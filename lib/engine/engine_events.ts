@@ -31,6 +31,8 @@ export type EngineEvent =
   | { readonly type: "runEnded"; readonly run: LiveRun; readonly end: RunEnd }
   /** Something of a run became durable. */
   | { readonly type: "runChanged"; readonly runId: string }
+  /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */
+  | { readonly type: "capacityReleased"; readonly dueAt: number | undefined }
   /** A body is about to be called. */
   | { readonly type: "attemptStarted"; readonly attempt: Attempt }
   /** A body reported its progress. */
@@ -52,7 +54,9 @@ export type EngineEvent =
   /** A commit failed, and no retry helps. */
   | { readonly type: "commitFailed" }
   /** The lease of the runner expired, or it was taken for dead. */
-  | { readonly type: "leaseLost" };
+  | { readonly type: "leaseLost" }
+  /** The lease holds again after it was in doubt or lost. */
+  | { readonly type: "leaseConfirmed" };
 
 /** Receives events. It must not throw. */
 export type Observer = (event: EngineEvent) => void;

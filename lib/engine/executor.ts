@@ -7,18 +7,19 @@
  *
  * @module
  */
-import { LeaseLostError, RunCancelledError, RunTimeoutError } from "../errors.ts";
+import { LeaseLostError } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { InboxEntry, OwnedRun } from "../store/port.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
-import { type Attempt, type Closing, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
-import { toErrorRecord } from "./error_record.ts";
+import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
+import type { EngineEvent } from "./engine_events.ts";
 import { callHooks, hooksReturned } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
+import { createRunControl, GRACE_MS } from "./run_control.ts";
 import { endMove, type RunEnd, runEnd } from "./run_end.ts";
 import type { WokenBy } from "./run_state.ts";
 import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
@@ -27,16 +28,26 @@ import { createTaskSlots } from "./task_slots.ts";
 import { leaveOf, type RunLeave } from "./tracing.ts";
 import { runTransaction } from "./transactions.ts";
 
-/** Bodies get so long to settle after they were aborted. */
-const GRACE_MS = 5_000;
 /** A run that waits longer than this is let go of, and claimed again when it is due. */
 const LONG_WAIT_MS = 5_000;
+
+/** One for all: it is emitted for each attempt. */
+const CAPACITY_RELEASED: EngineEvent = { type: "capacityReleased", dueAt: undefined };
 
 /** Executes runs. */
 export interface Executor {
   /** How many runs it holds. */
   readonly size: number;
-  /** The ids of these. */
+  /** How many more runs fit in memory. */
+  readonly room: number;
+  /** How many runs may be claimed: no more than there are free slots, so that runners share a burst. */
+  readonly capacity: number;
+  /** Places that are reserved for runs on their way into memory. */
+  readonly reserved: number;
+  /** Reserves places, or gives them up. */
+  reserve(count: number): void;
+  unreserve(count: number): void;
+  /** The ids of the runs that it holds. */
   readonly ids: ReadonlySet<string>;
   /** Attempts that run, and attempts that wait for a slot. */
   readonly load: { readonly active: number; readonly queued: number };
@@ -63,15 +74,14 @@ export interface Executor {
 
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
-  const { clock, now, logger, outbox, emit } = options;
+  const { clock, now, logger, committer, emit, concurrency, maxRuns } = options;
   const runs = new Map<number, LiveRun>();
   const finishing = new Set<Promise<void>>();
-  // Changes of runs that are not in memory: a claim or a start is on its way that will bring them.
-  let early = new Map<number, InboxEntry>();
+  let reserved = 0;
   let isStopping = false;
   let quiet: (() => void) | undefined;
   const recorder = createRecorder({
-    outbox,
+    committer,
     clock,
     now,
     active: () => slots.active,
@@ -97,11 +107,23 @@ export function createExecutor(options: ExecutorOptions): Executor {
       emit({ type: "attemptProgressed", attempt, progress });
     },
   });
+  const control = createRunControl({ runs, clock, now, apply, abandonQueued, acknowledge: recorder.acknowledge });
   const port: SettlePort = { apply, durable, lose, emit, logger, now, random: options.random };
   return {
     get size() {
       return runs.size;
     },
+    get room() {
+      return room();
+    },
+    get capacity() {
+      return Math.min(room(), concurrency - slots.active.length - slots.queued - reserved);
+    },
+    get reserved() {
+      return reserved;
+    },
+    reserve: (count) => void (reserved += count),
+    unreserve: (count) => void (reserved -= count),
     get ids() {
       return new Set([...runs.values()].map((run) => run.id));
     },
@@ -117,7 +139,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         [...unitsOf(run)].some((unit) => unit.attempt?.stage === "queued" && nodeOf({ unit }).id === taskId);
     },
     adopt,
-    applyChanges,
+    applyChanges: control.applyChanges,
     checkOwned,
     loseAll() {
       for (const run of [...runs.values()]) lose(run);
@@ -126,21 +148,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
     drain,
   };
 
+  function room(): number {
+    return maxRuns - runs.size - reserved;
+  }
+
+  /** A slot or a place in memory was released, of a run that is due at that time if it waits. */
+  function released(dueAt: number | undefined): void {
+    emit(dueAt === undefined ? CAPACITY_RELEASED : { type: "capacityReleased", dueAt });
+  }
+
   function adopt(run: LiveRun): void {
     if (isStopping) return;
     runs.set(run.seq, run);
     run.trace = options.tracing?.follow(tracedRun(run));
     emit({ type: "runLoaded", run });
-    // Before anything of it starts once more.
-    if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return overrun(run);
-    if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
-    const change = early.get(run.seq);
-    if (change !== undefined) applyChange(run, change);
-    apply(run, { type: "started" });
-  }
-
-  function setDeadline(run: LiveRun, at: number): void {
-    setTimer(run, "deadline", at - now(), () => overrun(run));
+    control.begin(run);
   }
 
   /** Passes an event of a run to the state machine and carries out its commands. */
@@ -192,7 +214,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function ended(attempt: Attempt, end: AttemptEnd): void {
     const { unit } = attempt;
     if (!unit.run.gone) settleAttempt(attempt, end, port);
-    options.released(undefined);
+    released(undefined);
     if (slots.active.length === 0) quiet?.();
   }
 
@@ -201,28 +223,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     apply(attempt.unit.run, { type: "abandoned", unit: attempt.unit });
   }
 
-  function setTimer(run: LiveRun, name: "deadline" | "grace", ms: number, fire: () => void): void {
-    run.timers ??= new Map();
-    run.timers.get(name)?.();
-    run.timers.set(name, clock.after(Math.max(0, ms), fire));
-  }
-
   function park(run: LiveRun, at: number | undefined): void {
     const wakeAt = Math.min(at ?? Infinity, run.deadlineAt ?? Infinity);
     const dueAt = wakeAt === Infinity ? undefined : wakeAt;
     recorder.move(run, { to: "waiting", dueAt, release: wakeAt - now() > LONG_WAIT_MS });
-  }
-
-  function overrun(run: LiveRun): void {
-    const cause = new RunTimeoutError(run.id, run.timeoutMs ?? 0);
-    close(run, "failed", { cause, reason: undefined, error: toErrorRecord(cause) });
-  }
-
-  function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
-    if (run.isLeaving || run.closing !== undefined || run.state.phase === "ended") return;
-    run.closing = closing;
-    setTimer(run, "grace", GRACE_MS, () => apply(run, { type: "graceElapsed" }));
-    apply(run, { type: "stopRequested", as });
   }
 
   function abortAll(run: LiveRun): void {
@@ -236,42 +240,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function abandonQueued(run: LiveRun): void {
     for (const { attempt } of [...unitsOf(run)]) if (attempt?.stage === "queued") abandon(attempt);
-  }
-
-  function applyChanges(inbox: readonly InboxEntry[]): void {
-    early = new Map();
-    for (const change of inbox) {
-      const run = runs.get(change.seq);
-      if (run === undefined) early.set(change.seq, change);
-      else applyChange(run, change);
-    }
-  }
-
-  function applyChange(run: LiveRun, { attention, cancel, paused }: InboxEntry): void {
-    // What takes the run out of memory is on its way to the store, which compares `attention` then.
-    if (run.isLeaving || attention <= run.seen) return;
-    run.seen = attention;
-    if (paused) pause(run);
-    else if (run.pausedAt !== undefined) resume(run, run.pausedAt);
-    if (cancel !== undefined) {
-      const cause = new RunCancelledError(run.id, cancel.reason);
-      close(run, "cancelled", { cause, reason: cancel.reason, error: undefined });
-    }
-    recorder.acknowledge(run);
-  }
-
-  function pause(run: LiveRun): void {
-    run.pausedAt ??= now();
-    run.timers?.get("deadline")?.();
-    apply(run, { type: "paused" });
-    abandonQueued(run);
-  }
-
-  // While it is paused its time stands still.
-  function resume(run: LiveRun, pausedAt: number): void {
-    run.pausedAt = undefined;
-    if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - pausedAt);
-    apply(run, { type: "resumed" });
   }
 
   function checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[] {
@@ -301,10 +269,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     if (end === undefined) {
       const isPaused = run.state.phase === "paused";
       emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
-      return options.released(move.to === "waiting" ? move.dueAt : undefined);
+      return released(move.to === "waiting" ? move.dueAt : undefined);
     }
-    options.released(undefined);
-    if (run.hooks === undefined) finished(run, end);
+    released(undefined);
+    if (run.hooks === undefined) emit({ type: "runEnded", run, end });
     else finishLater(run, end, run.hooks);
   }
 
@@ -312,13 +280,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     emit({ type: "runEnding", run });
     const told = hooksReturned(hooks, clock, GRACE_MS).then(() => {
       finishing.delete(told);
-      finished(run, end);
+      emit({ type: "runEnded", run, end });
     });
     finishing.add(told);
-  }
-
-  function finished(run: LiveRun, end: RunEnd): void {
-    emit({ type: "runEnded", run, end });
   }
 
   function lose(run: LiveRun): void {
@@ -333,7 +297,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function letGo(run: LiveRun, cause: Error): void {
     for (const { attempt } of unitsOf(run)) if (attempt !== undefined) slots.abort(attempt, cause);
     forget(run, { state: "lost", error: cause });
-    options.released(undefined);
+    released(undefined);
   }
 
   function gaveUp(run: LiveRun, error: Error): void {
@@ -360,9 +324,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     isStopping = true;
     for (const run of runs.values()) abandonQueued(run);
     await drainSlots({ slots, clock, timeoutMs, onIdle, abandon });
-    await outbox.idle();
+    await committer.idle();
     for (const run of runs.values()) handBack(run);
-    await outbox.idle();
+    await committer.idle();
     recorder.stop();
     for (const run of [...runs.values()]) forget(run, { state: "pending" });
     await Promise.all(finishing);

@@ -2,13 +2,12 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { Observer } from "./engine_events.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Committer } from "./committer.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** What an executor needs of the engine. */
 export interface ExecutorOptions {
-  /** Where writes go. */
-  readonly outbox: Outbox;
+  readonly committer: Committer;
   /** Timers run on it. */
   readonly clock: Clock;
   /** The store's time. */
@@ -29,6 +28,6 @@ export interface ExecutorOptions {
   readonly emit: Observer;
   /** Follows runs and attempts; absent if nothing does. */
   readonly tracing: Tracing | undefined;
-  /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */
-  readonly released: (dueAt: number | undefined) => void;
+  /** Runs in memory at once. */
+  readonly maxRuns: number;
 }

@@ -1,12 +1,12 @@
 import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
-import type { JournalRecord } from "../store/batch.ts";
+import type { JournalRecord, NewRun } from "../store/batch.ts";
 import type { ClientContext } from "./client_context.ts";
 import { descendantsOf } from "../definition/graph.ts";
 import { isOfTask } from "./journal_rows.ts";
 import type { Plan } from "./plan.ts";
-import { encodeInput, type RunToInsert } from "./start_options.ts";
+import { encodeInput } from "./start_options.ts";
 
 /** Differences between a fork and the run it was forked from. */
 interface Changes {
@@ -42,7 +42,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
   const isAllNew = "input" in changes && changes.from === undefined;
   if (!isAllNew) journal.push(...await keptOf(context, row.seq, plan, replaced, changes.from));
   const now = context.store.now();
-  const run: RunToInsert = {
+  const run: NewRun = {
     id: context.newId(now),
     workflow: plan.workflow.name,
     version: plan.workflow.version,

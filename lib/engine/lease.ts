@@ -14,10 +14,14 @@
  *
  * @module
  */
-import type { Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { InboxEntry, OwnedRun, RunnerCard, Store } from "../store/port.ts";
+import type { RunnerCard, Store } from "../store/port.ts";
+import type { Committer } from "./committer.ts";
+import type { Observer } from "./engine_events.ts";
+import type { Executor } from "./executor.ts";
 import type { Moment, Standstill } from "./standstill.ts";
+import type { OwnershipCheck } from "./stray_runs.ts";
 
 /** This runner's lease. */
 export interface Lease {
@@ -44,21 +48,18 @@ export interface LeaseOptions {
   readonly card: RunnerCard;
   readonly leaseMs: number;
   readonly standstill: Standstill;
-  /** Called with the runs that were changed from outside. */
-  readonly changed: (inbox: readonly InboxEntry[]) => void;
-  /** Called before a renewal; the result is called with the runs that the runner owned when it was written. */
-  readonly checkOwned: () => (owned: readonly OwnedRun[]) => void;
-  /** Its runs must be dropped from memory. */
-  readonly lost: () => void;
-  /** Resolves when what its runs had to write is written, or soon after. */
-  readonly written: () => Promise<void>;
-  /** The lease holds again after it was in doubt or lost. */
-  readonly confirmed: () => void;
+  readonly committer: Pick<Committer, "idle">;
+  /** Holds the runs of the runner. */
+  readonly executor: Pick<Executor, "applyChanges" | "loseAll" | "resume">;
+  /** Compares the runs that the runner owns in the store with those in memory. */
+  readonly checkOwned: OwnershipCheck<void>;
+  /** Receives `leaseLost` and `leaseConfirmed`. */
+  readonly emit: Observer;
 }
 
 /** Registers a runner. */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-  const { store, clock, logger, leaseMs, standstill } = options;
+  const { store, clock, logger, leaseMs, standstill, executor, emit } = options;
   const { moment } = standstill;
   const renewalMs = Math.floor(leaseMs / 3);
   const marginMs = Math.ceil(leaseMs / 6);
@@ -141,8 +142,18 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     cancelDeadline();
     const ms = Math.round(moment().monotonic - confirmedAt.monotonic);
     logger.warn(`The lease could not be renewed for ${ms} ms: running bodies are aborted, and their runs handed back`);
-    options.lost();
+    dropRuns();
     void renew();
+  }
+
+  function dropRuns(): void {
+    emit({ type: "leaseLost" });
+    executor.loseAll();
+  }
+
+  /** Waits until what the runs had to write is written, but not for long. */
+  async function writtenOrLate(): Promise<void> {
+    await Promise.race([options.committer.idle(), sleep(clock, leaseMs / 3)]);
   }
 
   // One at a time: two renewals that both find the lease expired would register twice.
@@ -164,7 +175,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       if (!alive || isLost) return await registerAnew(alive);
       confirmedAt = sentAt;
       scheduleDeadline();
-      options.changed(inbox);
+      executor.applyChanges(inbox);
       check(owned);
       // An answer that took longer than the lease confirms nothing.
       if (standstill.since(sentAt) < usableMs) return confirm();
@@ -174,17 +185,18 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   function confirm(): void {
     if (!isInDoubt) return;
     isInDoubt = false;
-    options.confirmed();
+    executor.resume();
+    emit({ type: "leaseConfirmed" });
   }
 
   async function registerAnew(isRegistered: boolean): Promise<void> {
     if (!isLost) {
       isLost = true;
       cancelDeadline();
-      options.lost();
+      dropRuns();
     }
     if (isRegistered) {
-      await options.written();
+      await writtenOrLate();
       await store.leave(runner);
     }
     const sentAt = moment();
@@ -202,6 +214,6 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (isOver || isLost) return;
     const id = runner;
     const inbox = await store.inbox(id);
-    if (!isOver && id === runner) options.changed(inbox);
+    if (!isOver && id === runner) executor.applyChanges(inbox);
   }
 }

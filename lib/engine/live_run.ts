@@ -1,7 +1,7 @@
 import type { TaskContext } from "../definition/context.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { JournalRecord, RecordWrite, RunMove } from "../store/batch.ts";
-import type { Draft } from "./outbox.ts";
+import type { PendingWrite } from "./committer.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
 import { newRunState, NO_ITEM, type RunState, Unit, type WokenBy } from "./run_state.ts";
@@ -40,7 +40,7 @@ export class LiveRun {
   /** Clears timers: that of its deadline, and that of the grace of a stopping run. */
   timers: Map<"deadline" | "grace", () => void> | undefined = undefined;
   /** What waits to be written and may still grow. */
-  draft: LiveDraft | undefined = undefined;
+  pending: LiveWrite | undefined = undefined;
   /** How many changes from outside have been applied. */
   seen: number;
   /** Since when it is paused. */
@@ -163,7 +163,7 @@ export interface Closing {
 }
 
 /** What a live run has to write. */
-export interface LiveDraft extends Draft {
+export interface LiveWrite extends PendingWrite {
   /** The run. */
   readonly run: LiveRun;
   readonly records: LiveRecord[];

@@ -111,6 +111,8 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
       case "runAbandoned":
       case "runEnding":
       case "runChanged":
+      case "capacityReleased":
+      case "leaseConfirmed":
       case "attemptProgressed":
         return;
     }

@@ -61,6 +61,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "runAbandoned":
     case "runEnding":
     case "runChanged":
+    case "capacityReleased":
+    case "leaseConfirmed":
     case "committed":
     case "commitFailed":
     case "leaseLost":

@@ -6,14 +6,14 @@ import { recordOf } from "./journal_rows.ts";
 import {
   type Attempt,
   leavesMemory,
-  type LiveDraft,
   type LiveRecord,
   type LiveRun,
   type LiveUnit,
+  type LiveWrite,
 } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Committer } from "./committer.ts";
 
 /** A body that runs longer than this is marked as running in the journal. */
 const MARK_AFTER_MS = 100;
@@ -38,8 +38,7 @@ export interface Recorder {
 
 /** What a recorder tells. */
 export interface RecorderOptions {
-  /** Where writes go. */
-  readonly outbox: Outbox;
+  readonly committer: Committer;
   /** When to mark. */
   readonly clock: Clock;
   /** The store's time. */
@@ -60,7 +59,7 @@ export interface RecorderOptions {
 
 /** A recorder for an executor. */
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { outbox, clock, now } = options;
+  const { committer, clock, now } = options;
   let stopSweep: (() => void) | undefined;
   return {
     record(unit) {
@@ -73,15 +72,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     durable,
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
-      const draft = draftOf(run);
+      const write = writeOf(run);
       if (leavesMemory(move)) {
         run.isLeaving = true;
-        if (run.seen > 0) draft.seen = run.seen;
+        if (run.seen > 0) write.seen = run.seen;
       }
-      draft.move = move;
+      write.move = move;
     },
     acknowledge(run) {
-      draftOf(run).seen = run.seen;
+      writeOf(run).seen = run.seen;
     },
     watch() {
       stopSweep ??= clock.after(MARK_AFTER_MS, sweep);
@@ -93,90 +92,90 @@ export function createRecorder(options: RecorderOptions): Recorder {
   };
 
   function durable(run: LiveRun): Promise<void> {
-    return new Promise((done, failed) => (draftOf(run).waiting ??= []).push({ done, failed }));
+    return new Promise((done, failed) => (writeOf(run).waiting ??= []).push({ done, failed }));
   }
 
-  function addUnit(unit: LiveUnit): LiveDraft {
+  function addUnit(unit: LiveUnit): LiveWrite {
     const record = recordOf(unit, now());
     unit.isWritten = true;
     return add(unit.run, record);
   }
 
-  function add(run: LiveRun, record: LiveRecord): LiveDraft {
-    const { draft } = run;
+  function add(run: LiveRun, record: LiveRecord): LiveWrite {
+    const { pending } = run;
     // An array that is made with its one record is much smaller than an empty one to which it is added.
-    if (draft === undefined || draft.sent) return newDraft(run, [record]);
-    draft.records.push(record);
-    return draft;
+    if (pending === undefined || pending.isSent) return newWrite(run, [record]);
+    pending.records.push(record);
+    return pending;
   }
 
-  function draftOf(run: LiveRun): LiveDraft {
-    return run.draft === undefined || run.draft.sent ? newDraft(run, []) : run.draft;
+  function writeOf(run: LiveRun): LiveWrite {
+    return run.pending === undefined || run.pending.isSent ? newWrite(run, []) : run.pending;
   }
 
-  function newDraft(run: LiveRun, records: LiveRecord[]): LiveDraft {
-    const draft: LiveDraft = {
+  function newWrite(run: LiveRun, records: LiveRecord[]): LiveWrite {
+    const write: LiveWrite = {
       seq: run.seq,
       epoch: run.epoch,
       records,
       move: undefined,
-      sent: false,
+      isSent: false,
       run,
       waiting: undefined,
-      settled,
-      dropped,
+      onResult: settled,
+      onDropped: dropped,
     };
-    run.draft = draft;
-    outbox.write(draft);
-    return draft;
+    run.pending = write;
+    committer.write(write);
+    return write;
   }
 
-  function settled(this: void, verdict: WriteVerdict, draft: LiveDraft): void {
-    const { run } = draft;
-    if (verdict === "accepted") return accepted(run, draft);
-    if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, draft, verdict.cancelled.reason);
+  function settled(this: void, verdict: WriteVerdict, write: LiveWrite): void {
+    const { run } = write;
+    if (verdict === "accepted") return accepted(run, write);
+    if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, write, verdict.cancelled.reason);
     if (verdict === "fenced") {
-      for (const { failed } of draft.waiting ?? []) failed(new LeaseLostError(run.id));
+      for (const { failed } of write.waiting ?? []) failed(new LeaseLostError(run.id));
       return options.lost(run);
     }
-    refused(run, draft, verdict.refused);
+    refused(run, write, verdict.refused);
   }
 
-  function dropped(this: void, error: Error, { waiting }: LiveDraft): void {
+  function dropped(this: void, error: Error, { waiting }: LiveWrite): void {
     for (const { failed } of waiting ?? []) failed(error);
   }
 
-  function accepted(run: LiveRun, draft: LiveDraft): void {
-    draft.waiting?.forEach(({ done }) => done());
+  function accepted(run: LiveRun, write: LiveWrite): void {
+    write.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    for (const { unit, step, startedAt, endedAt, isExpansion } of draft.records) {
+    for (const { unit, step, startedAt, endedAt, isExpansion } of write.records) {
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
       options.durable(unit, startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt);
     }
-    if (draft.move !== undefined && leavesMemory(draft.move)) options.left(run, draft.move);
+    if (write.move !== undefined && leavesMemory(write.move)) options.left(run, write.move);
   }
 
   /** The run was to complete, but a cancel is recorded that this process had not seen yet. */
-  function cancelled(run: LiveRun, draft: LiveDraft, reason: string | undefined): void {
-    if (draft.move?.to === "completed") draft.move = { to: "cancelled", at: draft.move.at, reason };
-    accepted(run, draft);
+  function cancelled(run: LiveRun, write: LiveWrite, reason: string | undefined): void {
+    if (write.move?.to === "completed") write.move = { to: "cancelled", at: write.move.at, reason };
+    accepted(run, write);
   }
 
   /**
    * The database will not take it, now or later: what it holds is recorded without its payloads, and the run fails with
    * what the database said. Payloads are checked before, so this is for what only the database knows.
    */
-  function refused(run: LiveRun, draft: LiveDraft, error: Error): void {
-    for (const { failed } of draft.waiting ?? []) {
+  function refused(run: LiveRun, write: LiveWrite, error: Error): void {
+    for (const { failed } of write.waiting ?? []) {
       failed(new PayloadError("unstorable_payload", error.message, "output"));
     }
     if (run.gone) return;
     if (run.isRefused) return options.gaveUp(run, error);
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
-    const again = draftOf(run);
-    for (const { unit, task, attempts, item, step, endedAt, startedAt } of draft.records) {
+    const again = writeOf(run);
+    for (const { unit, task, attempts, item, step, endedAt, startedAt } of write.records) {
       if (step !== "") continue;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
@@ -212,10 +211,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   /** A row that says `waiting` is put right along with the first thing written after the wait. */
-  function wakeRow(run: LiveRun, draft: LiveDraft): void {
-    if (run.stored !== "waiting" || draft.move !== undefined || run.state.running === 0) return;
+  function wakeRow(run: LiveRun, write: LiveWrite): void {
+    if (run.stored !== "waiting" || write.move !== undefined || run.state.running === 0) return;
     run.stored = "running";
-    draft.move = { to: "running" };
+    write.move = { to: "running" };
   }
 }
 

@@ -12,8 +12,11 @@
  * @module
  */
 import { type Clock, monotonicOf } from "../clock.ts";
+import { RecoveryLimitError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Recovery, RunnerCard, RunnerRow, Store } from "../store/port.ts";
+import type { Observer } from "./engine_events.ts";
+import { toErrorRecord } from "./error_record.ts";
 import type { Lease } from "./lease.ts";
 import { type Liveness, livenessOf } from "./process_liveness.ts";
 import type { Standstill } from "./standstill.ts";
@@ -43,8 +46,8 @@ export interface RecoveryOptions {
   readonly standstill: Standstill;
   /** A run is failed after so many runners died with it. */
   readonly recoveryLimit: number;
-  /** Runs were recovered: they can be claimed, or were failed. */
-  readonly recovered: (recovery: Recovery) => void;
+  /** Receives the runs that were recovered, and those that were given up. */
+  readonly emit: Observer;
 }
 
 /** A runner whose lease has expired and that is excused for a while. */
@@ -134,7 +137,15 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
       more = recovery.more;
       const count = recovery.released.length + recovery.failed.length;
       if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
-      options.recovered(recovery);
+      report(recovery);
+    }
+  }
+
+  function report({ released, failed }: Recovery): void {
+    for (const run of released) options.emit({ type: "runRecovered", run, crashes: run.crashes });
+    for (const run of failed) {
+      const error = toErrorRecord(new RecoveryLimitError(run.id, run.crashes));
+      options.emit({ type: "runGivenUp", run, error });
     }
   }
 

@@ -134,12 +134,6 @@ async function encodeLater(value: Promise<unknown>, maxPayloadBytes: number): Pr
   return encodeJson(await value, "input", maxPayloadBytes);
 }
 
-/** A run to insert. The runner that inserts it decides whether to own it. */
-export interface RunToInsert extends NewRun {
-  /** The runner that owns it from the start; `undefined` leaves it to be claimed. */
-  owner: number | undefined;
-}
-
 /** Creates the row of a run to insert, due now unless its settings say otherwise. */
 export function newRun(
   plan: Plan,
@@ -150,7 +144,7 @@ export function newRun(
     readonly newId: NewId;
     readonly currentTrace: () => string | undefined;
   },
-): RunToInsert {
+): NewRun {
   const now = store.now();
   const { name, version, tags, timeoutMs } = plan.workflow;
   return {

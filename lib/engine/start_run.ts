@@ -1,12 +1,12 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { StartVerdict } from "../store/batch.ts";
+import type { NewRun, StartVerdict } from "../store/batch.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import type { ClientContext } from "./client_context.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import { checkKey, encodeInput, newRun, type RunToInsert, type StartSettings, startSettings } from "./start_options.ts";
+import { checkKey, encodeInput, newRun, type StartSettings, startSettings } from "./start_options.ts";
 
 /** Arguments of a start, not validated yet. */
 interface StartRequest {
@@ -69,7 +69,7 @@ export async function startRuns<W extends AnyWorkflow>(
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
-  const runs: RunToInsert[] = [];
+  const runs: NewRun[] = [];
   for (const [index, input] of inputs.entries()) {
     const checks = newChecks();
     const own = key === undefined ? undefined : checkKey(key(input, index), checks);
@@ -85,7 +85,7 @@ export async function startRuns<W extends AnyWorkflow>(
 /** Inserts runs in the transaction of the caller, if there is one, or else with the next commit. */
 function insert(
   context: ClientContext,
-  runs: readonly RunToInsert[],
+  runs: readonly NewRun[],
   { tx }: StartSettings,
 ): Promise<readonly StartVerdict[]> {
   return tx === undefined ? context.insert(runs) : context.store.insertWithin(tx, runs);
@@ -102,7 +102,7 @@ function prepare(
   return { plan, settings, action: `Cannot ${what}` };
 }
 
-function idOf(run: RunToInsert, verdict: StartVerdict | undefined): string {
+function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
   switch (verdict?.kind) {
     case "started":
       return run.id;

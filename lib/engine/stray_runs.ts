@@ -1,13 +1,13 @@
 import type { Logger } from "../logger.ts";
 import type { OwnedRun } from "../store/port.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Committer } from "./committer.ts";
 
 /** Called before the store reads which runs this runner owns; the result is called with these. */
 export type OwnershipCheck<T> = () => (owned: readonly OwnedRun[]) => T;
 
 /** What the check needs of its runner. */
 export interface StrayRunsOptions {
-  readonly outbox: Outbox;
+  readonly committer: Committer;
   readonly logger: Logger;
   /** Drops runs that are not owned any more; returns those that are owned and not in memory. */
   readonly check: OwnershipCheck<readonly OwnedRun[]>;
@@ -20,7 +20,7 @@ export interface StrayRunsOptions {
  * run was dropped from memory while the store could not be reached. A run that is on its way into memory or out of it
  * looks the same for a moment, so it is handed back only when two renewals find it while nothing is on its way.
  */
-export function createStrayRuns({ outbox, logger, check, isAtRest }: StrayRunsOptions): OwnershipCheck<void> {
+export function createStrayRuns({ committer, logger, check, isAtRest }: StrayRunsOptions): OwnershipCheck<void> {
   let suspects = new Map<number, number>();
   return () => {
     const [finish, wasAtRest] = [check(), isAtRest()];
@@ -34,8 +34,8 @@ export function createStrayRuns({ outbox, logger, check, isAtRest }: StrayRunsOp
     for (const { seq, epoch } of strays) {
       if (suspects.get(seq) !== epoch) continue;
       logger.warn("A run that this runner owns is not in its memory: it is handed back", { seq });
-      const write = { seq, epoch, records: [], move: { to: "pending" }, sent: false } as const;
-      outbox.write({ ...write, records: [], settled() {}, dropped() {} });
+      const write = { seq, epoch, move: { to: "pending" }, isSent: false } as const;
+      committer.write({ ...write, records: [], onResult() {}, onDropped() {} });
     }
     suspects = new Map(strays.map(({ seq, epoch }) => [seq, epoch]));
   }

@@ -1,4 +1,4 @@
-import { SLOW_POLL_MS as CLAIM_POLL_MS } from "../../lib/engine/claims.ts";
+import { SLOW_POLL_MS as CLAIM_POLL_MS } from "../../lib/engine/claim_loop.ts";
 import { POLL_INTERVAL_MS as END_POLL_MS } from "../../lib/engine/run_watcher.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 

@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import type { Clock } from "../../lib/clock.ts";
-import { type Lease, type LeaseOptions, takeLease } from "../../lib/engine/lease.ts";
+import { type Lease, takeLease } from "../../lib/engine/lease.ts";
 import { type RecoveryLoop, watchRunners } from "../../lib/engine/recovery.ts";
 import { createStandstill } from "../../lib/engine/standstill.ts";
 import { thisIsolate } from "../../lib/engine/process_liveness.ts";
 import { createIds } from "../../lib/ids.ts";
 import { silent } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { RunnerCard, Store } from "../../lib/store/port.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
@@ -23,6 +23,8 @@ const CARD = {
   maxRuns: 1,
 };
 const LEASE_MS = 30_000;
+/** An executor that holds nothing. */
+const NO_RUNS = { applyChanges() {}, loseAll() {}, resume() {} };
 
 /** A runner's lease and recovery on a store, and what they reported. */
 interface Taken {
@@ -36,24 +38,23 @@ interface Taken {
 async function take(
   store: Store,
   clock: Clock,
-  { card = CARD, written = () => Promise.resolve() }: Partial<Pick<LeaseOptions, "card" | "written">> = {},
+  { card = CARD, written = () => Promise.resolve() }: { card?: RunnerCard; written?: () => Promise<void> } = {},
 ): Promise<Taken> {
   const log: string[] = [];
   const standstill = createStandstill(clock);
   const common = { store, clock, logger: silent, card, leaseMs: LEASE_MS, standstill };
   const lease = await takeLease({
     ...common,
-    written,
-    changed() {},
+    committer: { idle: written },
+    executor: { ...NO_RUNS, loseAll: () => void log.push("lost"), resume: () => void log.push("confirmed") },
     checkOwned: () => () => {},
-    lost: () => log.push("lost"),
-    confirmed: () => log.push("confirmed"),
+    emit() {},
   });
   const recovery = watchRunners({
     ...common,
     lease,
     recoveryLimit: 5,
-    recovered: ({ released }) => log.push(...released.map(({ id }) => id)),
+    emit: (event) => event.type === "runRecovered" && log.push(event.run.id),
   });
   return {
     lease,
@@ -220,7 +221,7 @@ test("a wall clock that is set does not count as a blocked event loop", async ()
   const lease = await takeLease({
     ...{ store, clock, card: CARD, leaseMs: LEASE_MS, standstill: createStandstill(clock) },
     logger: { ...silent, warn: (line) => void lines.push(line) },
-    ...{ changed() {}, checkOwned: () => () => {}, lost() {}, confirmed() {}, written: () => Promise.resolve() },
+    ...{ committer: { idle: () => Promise.resolve() }, executor: NO_RUNS, checkOwned: () => () => {}, emit() {} },
   });
   [wall, elapsed] = [wall + 3_600_000, 10_000];
   timers[0]!();

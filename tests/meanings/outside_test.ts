@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
-import { createOutbox, type Draft } from "../../lib/engine/outbox.ts";
+import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
 import { createIds } from "../../lib/ids.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
@@ -168,14 +168,22 @@ test("under load that never ends, what was committed is let go of", async () => 
   let isOver = false;
   await using on = emptyStore("memory");
   const store = await openPlace(on);
-  const outbox = createOutbox({
+  const committer = createCommitter({
     ...store,
     commit: ({ writes }) => Promise.resolve({ starts: [], writes: writes.map(() => "accepted") }),
   });
-  const write = (): Draft => {
+  const write = (): PendingWrite => {
     const settled = (): void => void (isOver || write());
-    const draft: Draft = { seq: 1, epoch: 1, records: [], move: undefined, sent: false, settled, dropped() {} };
-    outbox.write(draft);
+    const draft: PendingWrite = {
+      seq: 1,
+      epoch: 1,
+      records: [],
+      move: undefined,
+      isSent: false,
+      onResult: settled,
+      onDropped() {},
+    };
+    committer.write(draft);
     return draft;
   };
   const first = watched(write);
@@ -186,7 +194,7 @@ test("under load that never ends, what was committed is let go of", async () => 
     collect();
   }
   isOver = true;
-  await outbox.idle();
+  await committer.idle();
   await store.close();
   assertEquals(first.deref(), undefined);
 });

@@ -1,0 +1,180 @@
+/**
+ * Admits claimed runs: those that this runner can continue are loaded into memory, the others are handed back with the
+ * reason.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers/promises";
+import type { Logger } from "../logger.ts";
+import type { ClaimedRun, JournalRecord, OutputsRequest, RecordHead, RunMove } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Committer } from "./committer.ts";
+import { whyIncompatible } from "./compatibility.ts";
+import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
+import type { Observer } from "./engine_events.ts";
+import type { Executor } from "./executor.ts";
+import { LiveRun } from "./live_run.ts";
+import type { RunReader } from "./run_reader.ts";
+
+/** A claimed run with all that its journal holds. */
+export interface ResumedRun extends Omit<ClaimedRun, "journal"> {
+  /** Its journal, with outputs. */
+  readonly journal: readonly JournalRecord[];
+}
+
+/** The outputs of so many runs are one read; then the event loop turns. */
+const LOADED_AT_ONCE = 32;
+
+/** Admits claimed runs. */
+export interface Admission {
+  /**
+   * Admits runs, each by itself: a problem of one does not concern the others. Runs that are not owned any more once
+   * their outputs and definitions are read are left to their next owner.
+   */
+  admit(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void>;
+}
+
+/** What admission needs of its runner. */
+export interface AdmissionOptions {
+  readonly catalog: Catalog;
+  /** Reads outputs. */
+  readonly store: Pick<Store, "outputs">;
+  /** Reads the definition that a run was started with. */
+  readonly definition: RunReader["definition"];
+  readonly committer: Committer;
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly now: () => number;
+  /** A run is given up after so many runners died with it. */
+  readonly recoveryLimit: number;
+  readonly executor: Executor;
+  /** Whether the runner stops: then claimed runs are handed back with all others that it owns. */
+  readonly isStopping: () => boolean;
+  readonly emit: Observer;
+}
+
+/** An admission without runs. */
+export function createAdmission(options: AdmissionOptions): Admission {
+  const { store, catalog, committer, executor, logger, now } = options;
+  return {
+    async admit(runs, isOwned) {
+      // Until they are in memory, so that a claim in between leaves them their places.
+      executor.reserve(runs.length);
+      const admitted = await withoutQuarantined(runs);
+      for (let from = 0; from < admitted.length; from += LOADED_AT_ONCE) {
+        if (from > 0) await setImmediate();
+        await admitSome(admitted.slice(from, from + LOADED_AT_ONCE), isOwned);
+      }
+    },
+  };
+
+  async function admitSome(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void> {
+    let resumed: readonly ResumedRun[];
+    try {
+      resumed = await withOutputs(runs);
+    } catch (error) {
+      logger.error(`Cannot read the outputs of ${runs.length} claimed runs; they are handed back and claimed again`, {
+        error: String(error),
+      });
+      executor.unreserve(runs.length);
+      await Promise.all(runs.map(postpone));
+      return;
+    }
+    for (const run of resumed) {
+      executor.unreserve(1);
+      if (!options.isStopping() && isOwned()) await admitOne(run, isOwned);
+    }
+  }
+
+  async function withOutputs(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
+    const requests = runs.flatMap(outputsOf);
+    const outputs = new Map<string, string>();
+    for (const { seq, output, ...head } of requests.length === 0 ? [] : await store.outputs(requests)) {
+      outputs.set(keyOf(seq, head), output);
+    }
+    return runs.map((run) => ({
+      ...run,
+      journal: run.journal.map((head) => ({ ...head, output: outputs.get(keyOf(run.seq, head)) })),
+    }));
+  }
+
+  async function admitOne(run: ResumedRun, isOwned: () => boolean): Promise<void> {
+    const plan = catalog.get(run.workflow);
+    const version = plan?.workflow.version ?? run.version;
+    try {
+      if (plan === undefined) return park(run, version, "its workflow is not registered");
+      const isUnchanged = run.version === version || run.journal.length === 0;
+      const problem = isUnchanged ? undefined : whyIncompatible(run, plan, await options.definition(run));
+      if (!isOwned()) return;
+      if (problem === undefined) executor.adopt(new LiveRun(plan, run));
+      else park(run, version, problem);
+    } catch (error) {
+      // Parked and not handed back as it is: it would be claimed again at once, for ever.
+      logger.error(`Cannot load run "${run.id}"; it is parked`, { error: String(error) });
+      park(run, version, "its definition cannot be read");
+    }
+  }
+
+  /**
+   * Hands back runs that have to wait because runners died with them before. That is durable before one of the others may
+   * bring this process down.
+   */
+  async function withoutQuarantined(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
+    if (runs.every(({ crashes }) => crashes === 0)) return runs;
+    const held = [...executor.crashes];
+    const admitted: ClaimedRun[] = [];
+    const postponed: Promise<void>[] = [];
+    for (const run of runs) {
+      if (canRunBeside(run.crashes, held, options.recoveryLimit)) {
+        held.push(run.crashes);
+        admitted.push(run);
+        continue;
+      }
+      executor.unreserve(1);
+      postponed.push(postpone(run));
+    }
+    await Promise.all(postponed);
+    return admitted;
+  }
+
+  function postpone(run: ClaimedRun): Promise<void> {
+    const dueAt = now() + RECHECK_MS;
+    options.emit({ type: "capacityReleased", dueAt });
+    return handBack(run, { to: "waiting", dueAt, release: true });
+  }
+
+  function park(run: ResumedRun, by: string, reason: string): void {
+    logger.warn(
+      `Run "${run.id}" of workflow "${run.workflow}" is parked: version ${by} cannot continue it (${reason})`,
+    );
+    void handBack(run, { to: "stranded", by, reason });
+    options.emit({ type: "runParked", run, reason });
+  }
+
+  function handBack({ id, seq, epoch }: Pick<ClaimedRun, "id" | "seq" | "epoch">, move: RunMove): Promise<void> {
+    return new Promise((resolve) => {
+      committer.write({ seq, epoch, records: [], move, isSent: false, onResult: done, onDropped: done });
+
+      function done(): void {
+        options.emit({ type: "runChanged", runId: id });
+        resolve();
+      }
+    });
+  }
+}
+
+/** Requests for the outputs of all tasks and steps of a run that completed. */
+function outputsOf({ seq, journal }: ClaimedRun): readonly OutputsRequest[] {
+  const requests = new Map<string, OutputsRequest>();
+  for (const { task, step, state } of journal) {
+    if (state !== "completed") continue;
+    const of = step === "" ? "results" : "steps";
+    requests.set(`${of} ${task}`, { seq, task, of });
+  }
+  return [...requests.values()];
+}
+
+function keyOf(seq: number, { task, item, step }: Pick<RecordHead, "task" | "item" | "step">): string {
+  return JSON.stringify([seq, task, item, step]);
+}

@@ -1,0 +1,247 @@
+/**
+ * Group commit: everything to be written in one turn of the event loop is one transaction, and while one is in flight the
+ * next gathers. There is no timer: an idle engine commits at once, a busy one hundreds of results together.
+ *
+ * A store that is a server works while its client waits. There more than one commit is in flight under load, each with
+ * its share of the runs, so that both work at once; the writes of one run are committed one after the other even so.
+ *
+ * @module
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setImmediate } from "node:timers";
+import { type Logger, silent } from "../logger.ts";
+import type { NewRun, Receipt, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
+import { retryCommits } from "./commit_retry.ts";
+
+/** What one run has to write. It may grow until it is sent. */
+export interface PendingWrite extends RunWrite {
+  /** Its rows so far. */
+  readonly records: RecordWrite[];
+  /** The change of its state. */
+  move: RunMove | undefined;
+  /** How many changes from outside it acknowledges. */
+  seen?: number;
+  /** Whether it is in flight: nothing may be added any more. */
+  isSent: boolean;
+  /** Called with the result of its commit. */
+  onResult(verdict: WriteVerdict, write: PendingWrite): void;
+  /** Called instead if the store was closed, or the committer given up, before it was committed. */
+  onDropped(error: Error, write: PendingWrite): void;
+}
+
+/** Gathers what is to be written and commits it. */
+export interface Committer {
+  /** Inserts runs in one commit; resolves with one verdict for each of them. */
+  start(runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
+  /** Queues a write; those of one run are committed in the order in which they came. */
+  write(write: PendingWrite): void;
+  /** Resolves when nothing is queued or in flight. */
+  idle(): Promise<void>;
+  /** Drops what is queued or in flight, whatever becomes of it. Nothing is written any more. */
+  giveUp(): void;
+}
+
+/** What a committer reports. */
+export interface CommitterOptions {
+  /** Receives log lines. */
+  readonly logger?: Logger;
+  /** Called for each try of a commit that failed. */
+  readonly failed?: () => void;
+  /** Called with the number of rows of a commit, and how long it took. */
+  readonly committed?: (rows: number, ms: number) => void;
+}
+
+// About 5 ms of work for SQLite, whose commits hold the event loop.
+const MOST_ROWS = 2_000;
+const MOST_BYTES = 2 * 1024 * 1024;
+
+// A commit costs as much by itself as about this many rows.
+const LEAST_SHARE = 64;
+
+interface PendingStart {
+  readonly runs: readonly NewRun[];
+  readonly resolve: (verdicts: readonly StartVerdict[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A committer for a store. */
+export function createCommitter(store: Store, options: CommitterOptions = {}): Committer {
+  const { logger = silent } = options;
+  const mostInFlight = store.commitsAtOnce ?? 1;
+  const starts: PendingStart[] = [];
+  let writes: PendingWrite[] = [];
+  let next = 0;
+  let isScheduled = false;
+  let inFlight = 0;
+  let keyedStarts = 0;
+  /** Runs with a write in flight, and their next writes; only where several commits are in flight at once. */
+  const busy = new Map<number, PendingWrite[] | undefined>();
+  const idlers: (() => void)[] = [];
+  // What a commit sets going, such as a body, must not see the async context of the code that asked for the commit.
+  const inOwnContext = AsyncLocalStorage.snapshot();
+  const retry = retryCommits(store, logger, () => options.failed?.());
+  return {
+    start(runs) {
+      return new Promise((resolve, reject) => {
+        const start = { runs, resolve, reject };
+        if (store.keysWait === true && runs.some(({ key }) => key !== undefined)) return startKeyed(start);
+        starts.push(start);
+        schedule();
+      });
+    },
+    write(write) {
+      writes.push(write);
+      schedule();
+    },
+    idle: () => isBusy() ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve(),
+    giveUp: retry.giveUp,
+  };
+
+  function soon(work: () => void): void {
+    inOwnContext(() => void setImmediate(work));
+  }
+
+  /** In a commit of its own, as a commit of several starts would wait for the key of each. */
+  function startKeyed(start: PendingStart): void {
+    keyedStarts++;
+    soon(async () => {
+      await commit([start], []);
+      keyedStarts--;
+      notifyIdle();
+    });
+  }
+
+  function schedule(): void {
+    if (isScheduled || inFlight >= mostInFlight) return;
+    isScheduled = true;
+    soon(flush);
+  }
+
+  async function flush(): Promise<void> {
+    isScheduled = false;
+    inFlight++;
+    const started = takeStarts(share(starts.length));
+    const written = takeWrites(share(writes.length - next));
+    scheduleNext();
+    try {
+      if (started.length > 0 || written.length > 0) await commit(started, written);
+    } finally {
+      inFlight--;
+      if (mostInFlight > 1) requeue(written);
+      scheduleNext();
+    }
+  }
+
+  /** How much of what is queued is committed now; the rest is for the commits that may be in flight beside this one. */
+  function share(queued: number): number {
+    const others = mostInFlight - inFlight;
+    return others === 0 ? MOST_ROWS : Math.max(LEAST_SHARE, Math.ceil(queued / (others + 1)));
+  }
+
+  /** Whether a write of the same run is in flight: then this one is kept for the next commit. */
+  function isHeldBack(write: PendingWrite): boolean {
+    if (mostInFlight === 1) return false;
+    const behind = busy.get(write.seq);
+    if (behind !== undefined) behind.push(write);
+    else if (busy.has(write.seq)) busy.set(write.seq, [write]);
+    else {
+      busy.set(write.seq, undefined);
+      return false;
+    }
+    return true;
+  }
+
+  /** Queues the writes that were held back behind those of a commit, before all that came since. */
+  function requeue(written: readonly PendingWrite[]): void {
+    const behind: PendingWrite[] = [];
+    for (const { seq } of written) {
+      const own = busy.get(seq);
+      busy.delete(seq);
+      if (own !== undefined) behind.push(...own);
+    }
+    if (behind.length === 0) return;
+    writes = [...behind, ...writes.slice(next)];
+    next = 0;
+  }
+
+  function scheduleNext(): void {
+    if (starts.length > 0 || next < writes.length) schedule();
+    else notifyIdle();
+  }
+
+  function isBusy(): boolean {
+    return inFlight > 0 || isScheduled || keyedStarts > 0;
+  }
+
+  function notifyIdle(): void {
+    if (!isBusy()) idlers.splice(0).forEach((resolve) => resolve());
+  }
+
+  async function commit(started: readonly PendingStart[], written: readonly PendingWrite[]): Promise<void> {
+    const runs: NewRun[] = [];
+    for (const start of started) for (const run of start.runs) runs.push(run);
+    const began = performance.now();
+    let receipt: Receipt;
+    try {
+      receipt = await retry.commit({ starts: runs, writes: written });
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      for (const { reject } of started) reject(error);
+      for (const write of written) guarded(() => write.onDropped(error, write));
+      return;
+    }
+    options.committed?.(runs.length + rowsOf(written), performance.now() - began);
+    let at = 0;
+    for (const start of started) start.resolve(receipt.starts.slice(at, at += start.runs.length));
+    written.forEach((write, index) => guarded(() => write.onResult(receipt.writes[index]!, write)));
+  }
+
+  /** An error that a callback throws must not keep the other writes of its commit from their results. */
+  function guarded(call: () => void): void {
+    try {
+      call();
+    } catch (thrown) {
+      logger.error("An internal error was caught while results were passed on", { error: String(thrown) });
+    }
+  }
+
+  /** The starts of at least one caller, never a part of them: `startMany` is one commit however large. */
+  function takeStarts(share: number): PendingStart[] {
+    let rows = 0;
+    let bytes = 0;
+    const taken = starts.findIndex(({ runs }) => {
+      rows += runs.length;
+      for (const { input } of runs) bytes += input?.length ?? 0;
+      return rows > Math.min(share, MOST_ROWS) || bytes > MOST_BYTES;
+    });
+    return starts.splice(0, taken < 0 ? starts.length : Math.max(1, taken));
+  }
+
+  function takeWrites(share: number): PendingWrite[] {
+    const taken: PendingWrite[] = [];
+    let rows = 0;
+    let bytes = 0;
+    while (next < writes.length && taken.length < share && rows < MOST_ROWS && bytes < MOST_BYTES) {
+      const write = writes[next++]!;
+      if (isHeldBack(write)) continue;
+      write.isSent = true;
+      taken.push(write);
+      rows += write.records.length + 1;
+      for (const record of write.records) bytes += record.output?.length ?? 0;
+    }
+    // Under load the queue never empties, and what was sent must not be kept until it does. It is cut by halves, as
+    // copying the rest each time would be quadratic.
+    if (next * 2 >= writes.length) {
+      writes = writes.slice(next);
+      next = 0;
+    }
+    return taken;
+  }
+}
+
+function rowsOf(writes: readonly PendingWrite[]): number {
+  let rows = 0;
+  for (const { records, move } of writes) rows += records.length + (move === undefined ? 0 : 1);
+  return rows;
+}
