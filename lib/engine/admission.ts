@@ -10,7 +10,7 @@ import type { ClaimedRun, JournalRecord, OutputsRequest, RecordHead, RunMove } f
 import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Committer } from "./committer.ts";
-import { whyIncompatible } from "./compatibility.ts";
+import { whyIncompatible, whyRemoved } from "./compatibility.ts";
 import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Executor } from "./executor.ts";
@@ -104,8 +104,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const version = plan?.workflow.version ?? run.version;
     try {
       if (plan === undefined) return park(run, version, "its workflow is not registered");
-      const isUnchanged = run.version === version || run.journal.length === 0;
-      const problem = isUnchanged ? undefined : whyIncompatible(run, plan, await options.definition(run));
+      const problem = run.version === version
+        ? whyRemoved(run, plan)
+        : run.journal.length === 0
+        ? undefined
+        : whyIncompatible(run, plan, await options.definition(run));
       if (!isOwned()) return;
       if (problem === undefined) executor.adopt(new LiveRun(plan, run));
       else park(run, version, problem);

@@ -3,6 +3,18 @@ import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 
 /**
+ * Returns why `plan` cannot continue a run whichever version it started with: a task with a journal row is not in it, as
+ * when another version recorded the task in the meantime. Returns `undefined` if every such task is there.
+ */
+export function whyRemoved(
+  run: { readonly journal: readonly RecordHead[] },
+  plan: Plan,
+): string | undefined {
+  const removed = run.journal.find(({ task }) => !plan.numbers.has(task));
+  return removed && `task "${removed.task}" has a recorded result and was removed`;
+}
+
+/**
  * Returns why `plan` cannot continue a run of another version: a task with a journal row was removed, or has another kind
  * or other dependencies. Returns `undefined` if it can. `before` is the definition that the run started with.
  */
@@ -13,12 +25,12 @@ export function whyIncompatible(
 ): string | undefined {
   const recorded = new Set(run.journal.map(({ task }) => task));
   if (recorded.size === 0) return undefined;
+  const removed = whyRemoved(run, plan);
+  if (removed !== undefined) return removed;
   if (before === undefined) return `the definition of version ${run.version} is not stored`;
   for (const task of before.tasks) {
     if (!recorded.has(task.id)) continue;
-    const number = plan.numbers.get(task.id);
-    if (number === undefined) return `task "${task.id}" has a recorded result and was removed`;
-    const now = plan.nodes[number]!.task;
+    const now = plan.nodes[plan.numbers.get(task.id)!]!.task;
     if (now.kind !== task.kind) return `task "${task.id}" changed its kind from ${task.kind} to ${now.kind}`;
     if (!isSame(now.after, task.after)) return `task "${task.id}" has other dependencies than before`;
   }

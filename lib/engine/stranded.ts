@@ -26,15 +26,18 @@ export async function stranded(store: Store, most = Infinity): Promise<StrandedR
   const parked: StrandedRun[] = [];
   for (const group of await store.groups()) {
     const why = whyStranded(group, runners);
-    if (why === undefined) continue;
+    if (why === undefined && !group.stranded) continue;
     const room = Math.min(MOST_PER_VERSION, most - parked.length);
     if (room <= 0) break;
-    for (const { id, workflow, version, reason } of await store.unowned(group, room)) {
+    for (const { id, workflow, version, reason, strandedBy } of await store.unowned(group, room)) {
+      // Its own version cannot continue it either, once another one has recorded a task of its own.
+      const need = strandedBy === version ? "a runner with another version is needed" : why;
+      if (need === undefined) continue;
       parked.push({
         id,
         workflow,
         version,
-        reason: group.stranded && reason !== undefined ? `${reason}; ${why}` : why,
+        reason: group.stranded && reason !== undefined ? `${reason}; ${need}` : need,
       });
     }
   }

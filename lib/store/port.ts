@@ -77,7 +77,9 @@ export interface InboxEntry {
 
 /** A run that a runner owns. */
 export interface OwnedRun {
+  /** Number of the run. */
   readonly seq: number;
+  /** The epoch under which the runner owns it. */
   readonly epoch: number;
 }
 

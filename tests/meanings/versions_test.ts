@@ -1,8 +1,9 @@
-/** Which definitions are stored. */
+/** Which definitions are stored, and which version can continue a run. */
 import { assertEquals } from "@std/assert";
-import { createClient, workflow } from "../../mod.ts";
+import { createClient, type RunEvent, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { open, untilAborted } from "./open.ts";
 
 test("a client stores the definitions of what it starts", async () => {
   await using place = emptyStore();
@@ -12,4 +13,31 @@ test("a client stores the definitions of what it starts", async () => {
   assertEquals(await place.query("select workflow, version from workflows"), [
     { workflow: "greet", version: greet.version },
   ]);
+});
+
+test("a run is parked by its own version once another version has recorded a task that this one lacks", async () => {
+  const wait = (args: { ctx: { signal: AbortSignal } }): Promise<never> => untilAborted(args.ctx.signal);
+  const three = workflow("order", { version: "3" }).task("a", { run: () => 1 }).task("c", { after: ["a"], run: wait });
+  const two = workflow("order", { version: "2" })
+    .task("a", { run: () => 1 })
+    .task("b", { after: ["a"], run: () => 2 })
+    .task("c", { after: ["a"], run: wait });
+  await using opened = await open([three], { shared: true });
+  const { clock, runner } = opened;
+  const run = await runner.start(three);
+  await clock.advance(500);
+  await clock.until(runner.stop());
+  const other = await opened.another([two]);
+  await clock.advance("3s");
+  assertEquals((await other.get(run.id).tasks()).find(({ id }) => id === "b")?.state, "completed");
+  await clock.until(other.stop());
+  const events: RunEvent[] = [];
+  const again = await opened.another([three], { onEvent: (event) => events.push(event) });
+  await clock.advance("10s");
+  assertEquals(events.map(({ type }) => type), ["run.stranded"]);
+  assertEquals((await again.stranded()).map(({ id, reason }) => ({ id, reason })), [{
+    id: run.id,
+    reason: 'task "b" has a recorded result and was removed; a runner with another version is needed',
+  }]);
+  await again.get(run.id).cancel();
 });

@@ -87,7 +87,7 @@ due as materialized (
    cross join lateral (
            select r.seq, r.priority, r.due_at
              from @runs as r
-            where ${STRANDED} and r.workflow = g.workflow and r.version = g.version
+            where ${STRANDED} and r.workflow = g.workflow and r.version = g.version and r.stranded_by <> r.version
               and r.due_at <= (select now from clock)
             order by r.priority, r.due_at, r.seq
             limit $7::bigint) as d

@@ -61,7 +61,7 @@ const ANY_STRANDED = `select 1 from runs indexed by runs_stranded where ${STRAND
 const DUE_STRANDED = `
 select seq, priority, due_at
   from runs indexed by runs_stranded
- where ${STRANDED} and workflow = $1 and version = $2 and due_at <= $3
+ where ${STRANDED} and workflow = $1 and version = $2 and stranded_by <> version and due_at <= $3
  order by priority, due_at, seq
  limit $4`;
 
