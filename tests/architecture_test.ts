@@ -53,7 +53,7 @@ const BANNED: ReadonlySet<string> = new Set([
   ...["desk", "hub", "somebody", "nobody", "anybody", "whoever"],
 ]);
 
-const LONGEST_FILE = 400;
+const LONGEST_FILE = 370;
 
 interface Edge extends Import {
   readonly from: string;

@@ -5,16 +5,16 @@ import type { Attempt, AttemptContext } from "./live_run.ts";
 import type { Progress } from "./events.ts";
 import { NO_ITEM } from "./run_state.ts";
 
-/** What `ctx.progress` says is shown in a line: more of it is cut off. */
+/** The message of `ctx.progress` is shown in one line; a longer one is cut off. In characters. */
 const LONGEST_MESSAGE = 500;
 
 /** What a body's context needs of the engine. */
 export interface ContextPort {
   /** Where `ctx.log` goes. */
   readonly logger: Logger;
-  /** Runs a step of an attempt, or answers its remembered output. */
+  /** Runs a step of an attempt, or returns its recorded output. */
   readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
-  /** Takes in what `ctx.progress` says. */
+  /** Receives the progress that `ctx.progress` reports. */
   readonly progress: (attempt: Attempt, progress: Progress) => void;
 }
 
@@ -66,13 +66,13 @@ class LazyContext implements AttemptContext {
   get step(): TaskContext["step"] {
     const step: (name: string, body: () => unknown) => Promise<unknown> = (name, body) =>
       this.#port.step(this.#attempt, name, body);
-    // A decoder's cast: what a step answers is the JSON of what its body answered.
+    // A decoder's cast: a step returns the decoded JSON of what its body returned.
     return step as TaskContext["step"];
   }
 
   get progress(): TaskContext["progress"] {
     return (done, total, message) => {
-      // It is shown as it is, to people and as JSON: what is no number would come out as something else.
+      // It is shown to people and encoded as JSON, which has no NaN and no Infinity.
       if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
         throw new TypeError(`ctx.progress() needs numbers: ${String(done)}, ${String(total)}`);
       }

@@ -1,5 +1,5 @@
 /**
- * What happens to runs in this process, as one stream of typed events. Metrics, `onEvent` and whoever waits for a run
+ * What happens to runs in this process, as one stream of typed events. Metrics, `onEvent` and the watcher of runs
  * subscribe to it; the parts of the engine only emit.
  *
  * @module

@@ -7,28 +7,26 @@
  *
  * @module
  */
-import { LeaseLostError } from "../errors.ts";
-import type { RunMove } from "../store/batch.ts";
 import type { InboxEntry, OwnedRun } from "../store/port.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
 import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
-import { callHooks, hooksReturned } from "./hooks.ts";
+import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
-import { createRunControl, GRACE_MS } from "./run_control.ts";
-import { endMove, type RunEnd, runEnd } from "./run_end.ts";
+import { createRunControl } from "./run_control.ts";
+import { endMove } from "./run_end.ts";
+import { createRunExits } from "./run_exits.ts";
 import type { WokenBy } from "./run_state.ts";
 import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
 import { createTaskSlots } from "./task_slots.ts";
-import { leaveOf, type RunLeave } from "./tracing.ts";
 import { runTransaction } from "./transactions.ts";
 
-/** A run that waits longer than this is let go of, and claimed again when it is due. */
+/** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
 const LONG_WAIT_MS = 5_000;
 
 /** One for all: it is emitted for each attempt. */
@@ -68,7 +66,7 @@ export interface Executor {
   loseAll(): void;
   /** Starts queued bodies: the lease holds again. */
   resume(): void;
-  /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back what is left. */
+  /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back the remaining runs. */
   drain(timeoutMs: number): Promise<void>;
 }
 
@@ -76,7 +74,6 @@ export interface Executor {
 export function createExecutor(options: ExecutorOptions): Executor {
   const { clock, now, logger, committer, emit, concurrency, maxRuns } = options;
   const runs = new Map<number, LiveRun>();
-  const finishing = new Set<Promise<void>>();
   let reserved = 0;
   let isStopping = false;
   let quiet: (() => void) | undefined;
@@ -87,9 +84,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     active: () => slots.active,
     durable,
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
-    left,
-    gaveUp,
-    lost: lose,
+    left: (run, move) => exits.leave(run, move),
+    gaveUp: (run, error) => exits.giveUp(run, error),
+    lost: (run) => exits.lose(run),
   });
   const slots = createTaskSlots({
     ...options,
@@ -107,8 +104,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
       emit({ type: "attemptProgressed", attempt, progress });
     },
   });
+  const exits = createRunExits({ runs, slots, clock, logger, emit, released });
   const control = createRunControl({ runs, clock, now, apply, abandonQueued, acknowledge: recorder.acknowledge });
-  const port: SettlePort = { apply, durable, lose, emit, logger, now, random: options.random };
+  const port: SettlePort = { apply, durable, lose: exits.lose, emit, logger, now, random: options.random };
   return {
     get size() {
       return runs.size;
@@ -142,7 +140,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     applyChanges: control.applyChanges,
     checkOwned,
     loseAll() {
-      for (const run of [...runs.values()]) lose(run);
+      for (const run of [...runs.values()]) exits.lose(run);
     },
     resume: slots.resume,
     drain,
@@ -246,7 +244,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const held = [...runs.values()].filter(({ isLeaving }) => !isLeaving);
     return (owned) => {
       const numbers = new Set(owned.map(({ seq }) => seq));
-      for (const run of held) if (!run.isLeaving && !numbers.has(run.seq)) lose(run);
+      for (const run of held) if (!run.isLeaving && !numbers.has(run.seq)) exits.lose(run);
       return owned.filter(({ seq }) => !runs.has(seq));
     };
   }
@@ -263,63 +261,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     apply(run, { type: "durable", unit });
   }
 
-  function left(run: LiveRun, move: RunMove): void {
-    forget(run, leaveOf(move));
-    const end = runEnd(run, move);
-    if (end === undefined) {
-      const isPaused = run.state.phase === "paused";
-      emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
-      return released(move.to === "waiting" ? move.dueAt : undefined);
-    }
-    released(undefined);
-    if (run.hooks === undefined) emit({ type: "runEnded", run, end });
-    else finishLater(run, end, run.hooks);
-  }
-
-  function finishLater(run: LiveRun, end: RunEnd, hooks: readonly Promise<unknown>[]): void {
-    emit({ type: "runEnding", run });
-    const told = hooksReturned(hooks, clock, GRACE_MS).then(() => {
-      finishing.delete(told);
-      emit({ type: "runEnded", run, end });
-    });
-    finishing.add(told);
-  }
-
-  function lose(run: LiveRun): void {
-    if (run.gone) return;
-    const cause = new LeaseLostError(run.id);
-    logger.warn(cause.message);
-    emit({ type: "runLost", run });
-    letGo(run, cause);
-  }
-
-  /** Lets go of a run whose bodies may still be alive. */
-  function letGo(run: LiveRun, cause: Error): void {
-    for (const { attempt } of unitsOf(run)) if (attempt !== undefined) slots.abort(attempt, cause);
-    forget(run, { state: "lost", error: cause });
-    released(undefined);
-  }
-
-  function gaveUp(run: LiveRun, error: Error): void {
-    logger.error(`Run "${run.id}" cannot go on in this runner: its store refuses all of it`, { error: error.message });
-    letGo(run, error);
-    emit({ type: "runAbandoned", run, error });
-  }
-
-  function forget(run: LiveRun, leave: RunLeave): void {
-    run.gone = true;
-    // It may be back already: another commit has claimed it again before this one's answer came.
-    if (runs.get(run.seq) === run) runs.delete(run.seq);
-    run.timers?.forEach((cancel) => cancel());
-    run.timers = undefined;
-    for (const unit of unitsOf(run)) {
-      unit.disarm?.();
-      // A body that outlived its grace or its lease may never settle: its slot is released all the same.
-      if (unit.attempt !== undefined) slots.drop(unit.attempt);
-    }
-    run.trace?.left(leave);
-  }
-
   async function drain(timeoutMs: number): Promise<void> {
     isStopping = true;
     for (const run of runs.values()) abandonQueued(run);
@@ -328,8 +269,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const run of runs.values()) handBack(run);
     await committer.idle();
     recorder.stop();
-    for (const run of [...runs.values()]) forget(run, { state: "pending" });
-    await Promise.all(finishing);
+    await exits.forgetAll();
   }
 
   function onIdle(settled: () => void): () => void {

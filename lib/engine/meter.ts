@@ -1,6 +1,6 @@
 /**
- * Counts what a runner does. It counts always, as who asks wants to know what has been: so a task costs a few additions
- * here, and neither a look at the clock nor one by name.
+ * Counts what a runner does, from its start on: a caller wants to know the past. A task costs a few additions here, and
+ * no read of the clock and no look-up by name.
  *
  * The names are those of definitions, of which a runner is given so many and no more; those beyond a limit are counted
  * together all the same, as what collects metrics pays for each name.

@@ -23,7 +23,7 @@ export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): Re
   return units;
 }
 
-/** No row says `cancelled`; one that did would be of a task to run again. */
+/** No row has the state `cancelled`; a task with such a row would run again. */
 function restoredState(state: TaskState): UnitState {
   return state === "cancelled" ? "pending" : state;
 }

@@ -18,7 +18,7 @@ import type { Committer } from "./committer.ts";
 /** A body that runs longer than this is marked as running in the journal. */
 const MARK_AFTER_MS = 100;
 
-/** Writes what happens to runs in memory and tells what became durable. */
+/** Writes the rows of runs in memory, and reports what became durable. */
 export interface Recorder {
   /** Writes the row of a unit as it is now. */
   record(unit: LiveUnit): void;
@@ -36,7 +36,7 @@ export interface Recorder {
   stop(): void;
 }
 
-/** What a recorder tells. */
+/** What a recorder needs of an executor, and reports to it. */
 export interface RecorderOptions {
   readonly committer: Committer;
   /** When to mark. */
@@ -49,9 +49,9 @@ export interface RecorderOptions {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
-  /** The run is durably out of this process's hands. */
+  /** A write that takes the run out of memory is durable. */
   readonly left: (run: LiveRun, move: RunMove) => void;
-  /** The store takes nothing of it any more, not even that it failed. */
+  /** The store refuses everything of the run, even its failure. */
   readonly gaveUp: (run: LiveRun, error: Error) => void;
   /** Another runner owns it. */
   readonly lost: (run: LiveRun) => void;
@@ -163,8 +163,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   /**
-   * The database will not take it, now or later: what it holds is recorded without its payloads, and the run fails with
-   * what the database said. Payloads are checked before, so this is for what only the database knows.
+   * The database cannot hold the data of the write: its rows are recorded without their payloads, and the run fails with
+   * the error of the database. Payloads are checked before, so this covers limits that only the database knows.
    */
   function refused(run: LiveRun, write: LiveWrite, error: Error): void {
     for (const { failed } of write.waiting ?? []) {
@@ -210,7 +210,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (options.active().length > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }
 
-  /** A row that says `waiting` is put right along with the first thing written after the wait. */
+  /** The first write after a wait changes the state of the run from `waiting` to `running`. */
   function wakeRow(run: LiveRun, write: LiveWrite): void {
     if (run.stored !== "waiting" || write.move !== undefined || run.state.running === 0) return;
     run.stored = "running";

@@ -14,7 +14,7 @@ export async function withinLimit(work: Promise<void>, ms: number, overrun: () =
     await Promise.race([work, limit.promise]);
   } finally {
     cancel();
-    // What fails after the limit, as its store is closed, concerns nobody.
+    // After the limit its store is closed, and its failure is expected.
     work.catch(() => {});
   }
 }

@@ -30,7 +30,7 @@ export async function stranded(store: Store, most = Infinity): Promise<StrandedR
     const room = Math.min(MOST_PER_VERSION, most - parked.length);
     if (room <= 0) break;
     for (const { id, workflow, version, reason, strandedBy } of await store.unowned(group, room)) {
-      // Its own version cannot continue it either, once another one has recorded a task of its own.
+      // Its own version cannot continue it either: another version has recorded a task that this one lacks.
       const need = strandedBy === version ? "a runner with another version is needed" : why;
       if (need === undefined) continue;
       parked.push({

@@ -1,0 +1,101 @@
+import type { Clock } from "../clock.ts";
+import { LeaseLostError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { RunMove } from "../store/batch.ts";
+import type { Observer } from "./engine_events.ts";
+import { hooksReturned } from "./hooks.ts";
+import { type LiveRun, unitsOf } from "./live_run.ts";
+import { GRACE_MS } from "./run_control.ts";
+import { type RunEnd, runEnd } from "./run_end.ts";
+import type { TaskSlots } from "./task_slots.ts";
+import { leaveOf, type RunLeave } from "./tracing.ts";
+
+/** What the exits of runs need of an executor. */
+export interface RunExitsOptions {
+  /** The runs in memory, by number. */
+  readonly runs: Map<number, LiveRun>;
+  readonly slots: Pick<TaskSlots, "abort" | "drop">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly emit: Observer;
+  /** A place in memory was released, of a run that is due at that time if it waits. */
+  readonly released: (dueAt: number | undefined) => void;
+}
+
+/** Takes runs out of memory, in every way that there is. */
+export interface RunExits {
+  /** The write that ends or releases a run is durable. */
+  leave(run: LiveRun, move: RunMove): void;
+  /** Another runner owns a run: its bodies are aborted. */
+  lose(run: LiveRun): void;
+  /** The store refuses everything of a run. */
+  giveUp(run: LiveRun, error: Error): void;
+  /** Drops all runs, and waits for hooks of those that have ended. */
+  forgetAll(): Promise<void>;
+}
+
+/** The exits of an executor's runs. */
+export function createRunExits(options: RunExitsOptions): RunExits {
+  const { runs, slots, clock, logger, emit, released } = options;
+  const finishing = new Set<Promise<void>>();
+  return {
+    leave(run, move) {
+      forget(run, leaveOf(move));
+      const end = runEnd(run, move);
+      if (end === undefined) {
+        const isPaused = run.state.phase === "paused";
+        emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
+        return released(move.to === "waiting" ? move.dueAt : undefined);
+      }
+      released(undefined);
+      if (run.hooks === undefined) emit({ type: "runEnded", run, end });
+      else endAfterHooks(run, end, run.hooks);
+    },
+    lose(run) {
+      if (run.gone) return;
+      const cause = new LeaseLostError(run.id);
+      logger.warn(cause.message);
+      emit({ type: "runLost", run });
+      abort(run, cause);
+    },
+    giveUp(run, error) {
+      logger.error(`Cannot save results of run "${run.id}": ${error.message}; it is dropped from memory`);
+      abort(run, error);
+      emit({ type: "runAbandoned", run, error });
+    },
+    async forgetAll() {
+      for (const run of [...runs.values()]) forget(run, { state: "pending" });
+      await Promise.all(finishing);
+    },
+  };
+
+  function endAfterHooks(run: LiveRun, end: RunEnd, hooks: readonly Promise<unknown>[]): void {
+    emit({ type: "runEnding", run });
+    const ended = hooksReturned(hooks, clock, GRACE_MS).then(() => {
+      finishing.delete(ended);
+      emit({ type: "runEnded", run, end });
+    });
+    finishing.add(ended);
+  }
+
+  /** Drops a run whose bodies may still be running. */
+  function abort(run: LiveRun, cause: Error): void {
+    for (const { attempt } of unitsOf(run)) if (attempt !== undefined) slots.abort(attempt, cause);
+    forget(run, { state: "lost", error: cause });
+    released(undefined);
+  }
+
+  function forget(run: LiveRun, leave: RunLeave): void {
+    run.gone = true;
+    // It may be in memory again: another commit has claimed it before the answer of this one arrived.
+    if (runs.get(run.seq) === run) runs.delete(run.seq);
+    run.timers?.forEach((cancel) => cancel());
+    run.timers = undefined;
+    for (const unit of unitsOf(run)) {
+      unit.disarm?.();
+      // A body that outlived its grace or its lease may never settle: its slot is released all the same.
+      if (unit.attempt !== undefined) slots.drop(unit.attempt);
+    }
+    run.trace?.left(leave);
+  }
+}
