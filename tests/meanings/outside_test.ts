@@ -160,7 +160,7 @@ test("explain() says before it is due that no runner will take a run", async () 
   await using opened = await open([v2], { onVersionChange: "pin", shared: true });
   const client = await opened.client([v1]);
   const run = await client.start(v1, undefined, { delay: "1h" });
-  assertEquals((await opened.runner.explain(run.id)).reasons.map(({ kind }) => kind), ["timer", "version"]);
+  assertEquals((await opened.runner.explain(run.id)).reasons.map(({ kind }) => kind), ["timer", "version", "task"]);
 });
 
 test("under load that never ends, what was committed is let go of", async () => {
