@@ -90,8 +90,7 @@ function deadlyRequest(request: ClaimRequest, die: () => never): ClaimRequest {
 async function dieUnanswered(place: Place, commit: () => Promise<unknown>, die: () => never): Promise<never> {
   const locker = readPlace(place);
   await locker.query("begin");
-  // Whoever writes for a runner holds its row.
-  await locker.query("select id from runners for update");
+  await locker.query("lock table runs, tasks in exclusive mode");
   commit().catch(() => {});
   const held = "select pid from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))";
   while ((await locker.query(held)).length === 0) await new Promise((resolve) => setTimeout(resolve, 2));

@@ -66,15 +66,25 @@ export async function explainClaim(
   return await explain(url, statementIn(schema, CLAIM), claimValues(request, 1, null), prepare);
 }
 
-/** The same of a flush. */
+/** The same of all statements of a commit, each by itself. */
 export async function explainFlush(
   url: string,
   schema: string,
   part: Batch,
   prepare: boolean,
 ): Promise<StatementCost> {
-  const { sql, values } = flushOf(part, { at: null, news: null, isWary: false });
-  return await explain(url, statementIn(schema, sql), values, prepare);
+  const costs: StatementCost[] = [];
+  for (const { sql, values } of flushOf(part, { at: null, news: null, isWary: false })) {
+    costs.push(await explain(url, statementIn(schema, sql), values, prepare));
+  }
+  const sum = (of: (cost: StatementCost) => number): number => costs.reduce((all, cost) => all + of(cost), 0);
+  return {
+    ways: [...new Set(costs.flatMap(({ ways }) => ways))].sort(),
+    rowsRead: sum(({ rowsRead }) => rowsRead),
+    buffers: sum(({ buffers }) => buffers),
+    written: sum(({ written }) => written),
+    ms: sum(({ ms }) => ms),
+  };
 }
 
 async function explain(
@@ -87,19 +97,25 @@ async function explain(
   const how = "explain (analyze, buffers, format json)";
   // What is explained with bound values is planned for these; only what is prepared by name is planned for all.
   const literals = values.map((value) => value === null ? "null" : `'${value.replaceAll("'", "''")}'`).join(", ");
-  await line.query("begin", []);
+  const undone = new Error("taken back");
+  let cost: StatementCost | undefined;
   try {
-    if (prepare) await line.query(`prepare explained as ${text}`, []);
-    const [row] = prepare
-      ? await line.query(`${how} execute explained (${literals})`, [])
-      : await line.query(`${how} ${text}`, values);
-    const answer = row!["QUERY PLAN"];
-    const [explained] = typeof answer === "string" ? JSON.parse(answer) : answer as Explained[];
-    return costOf(explained);
+    await line.transact(async (query) => {
+      if (prepare) await query(`prepare explained as ${text}`, []);
+      const [row] = prepare
+        ? await query(`${how} execute explained (${literals})`, [])
+        : await query(`${how} ${text}`, values);
+      const answer = row!["QUERY PLAN"];
+      const [explained] = typeof answer === "string" ? JSON.parse(answer) : answer as Explained[];
+      cost = costOf(explained);
+      throw undone;
+    });
+  } catch (error) {
+    if (error !== undone) throw error;
   } finally {
-    await line.query("rollback", []).catch(() => {});
     await line.close();
   }
+  return cost!;
 }
 
 interface Explained {

@@ -1,5 +1,6 @@
 /** A claim reads what it takes and a flush what it writes, whatever else is there and whatever the server believes to be there. */
 import { assert, assertEquals } from "@std/assert";
+import type { RunWrite } from "../../lib/store/batch.ts";
 import { test } from "../harness.ts";
 import { claimBy, join, newRun, record, start } from "./contract/fixture.ts";
 import { explainClaim, explainFlush, fill } from "./postgres_backlog.ts";
@@ -71,15 +72,20 @@ test("postgres: a flush reads only the runs that it writes, though many are owne
   await on.sql`analyze runs`;
   await owned(await join(store), 3_000);
   const seqs = await owned(await join(store), LIMIT);
-  const writes = seqs.map((seq) => ({
-    seq,
-    epoch: 1,
-    records: [record("a")],
-    move: { to: "completed", at: 1 } as const,
-  }));
-  for (const prepare of [true, false]) {
-    const { rowsRead, ways } = await explainFlush(on.url, on.schema, { starts: [], writes }, prepare);
-    // Each run to see whose it is, again to end it, and its runner.
-    assert(rowsRead <= 2 * LIMIT + 5, `${rowsRead} rows by ${ways}`);
+  const completed = { to: "completed", at: 1 } as const;
+  const batches: Readonly<Record<string, Pick<RunWrite, "records" | "move">>> = {
+    "a result": { records: [{ ...record("a"), isNew: true }], move: undefined },
+    "a row that may be there": { records: [record("a")], move: undefined },
+    "an end with a result": { records: [{ ...record("a"), isNew: true }], move: completed },
+    "an end": { records: [], move: completed },
+    "a wait": { records: [], move: { to: "waiting", dueAt: 1, release: true } },
+  };
+  for (const [what, write] of Object.entries(batches)) {
+    const writes = seqs.map((seq) => ({ seq, epoch: 1, ...write }));
+    for (const prepare of [true, false]) {
+      const { rowsRead, ways } = await explainFlush(on.url, on.schema, { starts: [], writes }, prepare);
+      // Each run at most twice, for its lock and for its epoch; and the runners.
+      assert(rowsRead <= 2 * LIMIT + 10, `${what}: ${rowsRead} rows by ${ways}`);
+    }
   }
 });

@@ -1,6 +1,8 @@
 /** What the contract cannot say of Postgres: statements, locks, faults on the way, answers that were lost. */
 import { assertEquals, assertRejects } from "@std/assert";
-import type { NewRun, RunMove } from "../../lib/store/batch.ts";
+import type { NewRun, RecordWrite, RunMove } from "../../lib/store/batch.ts";
+import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/runner_lock.ts";
+import { statementIn } from "../../lib/store/postgres/session.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
 import { type Proxy, startProxy } from "../proxy.ts";
@@ -46,12 +48,17 @@ async function blocked({ sql, schema }: TestSchema): Promise<void> {
   }
 }
 
-/** Has the driver ask what types the statements of a commit have, which takes an answer before they are sent. */
+/** Has the driver ask what types the statements of commits and claims have, which takes an answer before they are sent. */
 async function prepared(store: Store, runner: number): Promise<void> {
-  const nothing = { seq: 0, epoch: 1, records: [] };
-  await commit(store, { writes: [{ ...nothing, move: undefined }] });
+  const nothing = { seq: 0, epoch: 1 };
+  const moves: readonly (RunMove | undefined)[] = [undefined, { to: "completed", at: 1 }, { to: "pending" }];
+  for (const move of moves) {
+    for (const isNew of [true, false]) {
+      await commit(store, { writes: [{ ...nothing, records: [{ ...record("a"), isNew }], move }] });
+    }
+    await commit(store, { writes: [{ ...nothing, records: [], move }] });
+  }
   await store.claim(claimBy(runner));
-  await commit(store, { writes: [{ ...nothing, move: { to: "pending" } }] });
 }
 
 /** Loses the answer of what `work` sends, once the server has carried it out, which is when a query finds something. */
@@ -70,36 +77,84 @@ async function loseAnswer<T>(
   return await answer;
 }
 
-test("postgres: a commit is one statement, and so is a claim", async () => {
+test("postgres: starts alone, ends alone and a claim are one statement; a result of a run that goes on is behind a lock", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { runner, seq } = await owned(store);
-  await store.claim(claimBy(runner));
-  const before = store.counters();
-  await write(store, { seq, epoch: 1 }, [record("a"), openRecord("b")]);
-  const between = store.counters();
-  await commit(store, { starts: [newRun()] });
-  await store.claim(claimBy(runner));
-  const after = store.counters();
-  assertEquals([between.statements - before.statements, between.commits - before.commits], [1, 1]);
-  assertEquals([after.statements - between.statements, after.commits - between.commits], [2, 2]);
+  const cost = async (work: () => Promise<unknown>): Promise<readonly number[]> => {
+    const before = store.counters();
+    await work();
+    const { statements, commits, rows } = store.counters();
+    return [statements - before.statements, commits - before.commits, rows - before.rows];
+  };
+  const fresh = (task: string) => ({ ...record(task), isNew: true });
+  const ended = { to: "completed", at: 1 } as const;
+  assertEquals(await cost(() => write(store, { seq, epoch: 1 }, [fresh("a"), fresh("b")])), [2, 1, 2]);
+  assertEquals(await cost(() => write(store, { seq, epoch: 1 }, [fresh("c"), openRecord("d")])), [3, 1, 2]);
+  assertEquals(await cost(() => commit(store, { starts: [newRun(), newRun({ owner: runner })] })), [1, 1, 2]);
+  assertEquals(await cost(() => store.claim(claimBy(runner))), [1, 1, 1]);
+  assertEquals(await cost(() => write(store, { seq, epoch: 1 }, [fresh("e")], ended)), [1, 1, 2]);
+  const [next] = await start(store, newRun({ owner: runner }));
+  assertEquals(await cost(() => write(store, { seq: next!, epoch: 1 }, [], ended)), [1, 1, 1]);
 });
 
-test("postgres: a flush that waits for a takeover is fenced, however old what it saw is", async () => {
+const takenOver: readonly (readonly [string, readonly RecordWrite[], RunMove | undefined])[] = [
+  ["a result", [{ ...record("a"), isNew: true }], undefined],
+  ["a row that may be there", [openRecord("a")], undefined],
+  ["a result and a wait", [record("a")], { to: "waiting", dueAt: undefined, release: false }],
+  ["an end with a result", [{ ...record("a"), isNew: true }], { to: "completed", at: 1 }],
+  ["an end", [], { to: "completed", at: 1 }],
+  ["a failure", [record("a", { state: "failed" })], { to: "failed", at: 1, error: { name: "E", message: "no" } }],
+];
+for (const [what, records, move] of takenOver) {
+  test(`postgres: ${what} that meets a takeover waits for it and is fenced, however old what it saw is`, async () => {
+    await using on = testSchema();
+    const store = await on.open();
+    const { runner, seq } = await owned(store);
+    const rival = await on.sql.reserve();
+    await rival`begin`;
+    await rival`select id from runners where id = ${runner} for update`;
+    await rival.unsafe(statementIn(on.schema, `select ${TRY_LOCK_ALONE} from @runners where id = ${runner}`));
+    await rival`update runners set dead = true where id = ${runner}`;
+    await rival`update runs set epoch = 2, owner = null, state = 'pending' where seq = ${seq}`;
+    const verdict = write(store, { seq, epoch: 1 }, records, move);
+    await blocked(on);
+    await rival`commit`;
+    rival.release();
+    assertEquals(await verdict, "fenced");
+    assertEquals(await store.journal(seq), []);
+    assertEquals((await on.sql`select epoch, owner, state from runs`)[0], { epoch: 2, owner: null, state: "pending" });
+  });
+}
+
+test("postgres: a takeover leaves a runner whose commit is under way for another time", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { runner, seq } = await owned(store);
   const rival = await on.sql.reserve();
   await rival`begin`;
-  await rival`select id from runners where id = ${runner} for update`;
-  const verdict = write(store, { seq, epoch: 1 }, [record("a")], { to: "waiting", dueAt: undefined, release: false });
-  await blocked(on);
-  await rival`update runners set dead = true where id = ${runner}`;
-  await rival`update runs set epoch = 2, owner = null, state = 'pending' where seq = ${seq}`;
+  await rival.unsafe(statementIn(on.schema, LOCK_OWNERS), [`{${seq}}`]);
+  const recover = () => store.recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
+  assertEquals((await recover()).released, []);
   await rival`commit`;
   rival.release();
-  assertEquals(await verdict, "fenced");
-  assertEquals(await store.journal(seq), []);
+  assertEquals((await recover()).released.length, 1);
+});
+
+test("postgres: a transaction goes out whole, so that a process that stands still then holds no lock", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const { seq, runner } = await owned(store);
+  await prepared(store, runner);
+  // No answer arrives, and what was sent is committed all the same.
+  const verdict = await loseAnswer(
+    on,
+    proxy,
+    "select 1 from tasks",
+    () => write(store, { seq, epoch: 1 }, [{ ...record("a"), isNew: true }]),
+  );
+  assertEquals(verdict, "accepted");
 });
 
 test("postgres: a claim that waits for its own runner's end takes nothing", async () => {
@@ -170,12 +225,13 @@ test("postgres: starts whose answer was lost are started once", async () => {
   const runner = await join(store);
   await prepared(store, runner);
   // Starts with keys have a connection of their own.
-  await start(store, newRun({ key: "0" }));
+  await start(store, newRun({ key: "0" }), newRun());
   const runs = [newRun({ owner: runner }), newRun(), newRun({ key: "k" })];
   const carriedOut = "select 1 from runs where key = 'k'";
   const { starts } = await loseAnswer(on, proxy, carriedOut, () => commit(store, { starts: runs }));
   assertEquals(starts.map((verdict) => verdict.kind === "started" && verdict.owned), [true, false, false]);
-  const rows = await on.sql`select id, seq from runs where key is distinct from '0' order by seq`;
+  const ids = runs.map(({ id }) => id);
+  const rows = await on.sql`select id, seq from runs where id = any(${ids}::uuid[]) order by seq`;
   assertEquals(
     rows.map(({ id, seq }) => [id, seq]),
     runs.map(({ id }, i) => {
@@ -262,7 +318,7 @@ test("postgres: an order to cancel whose answer was lost is done", async () => {
     proxy,
     "select 1 from runs where state = 'cancelled'",
     () => store.control(run.id, { kind: "cancel", reason: "enough" }),
-    "commit",
+    "commit\0",
   );
   assertEquals(verdict.kind === "done" && verdict.state, "cancelled");
   assertEquals((await store.facts(seq!)).length, 1);

@@ -1,5 +1,6 @@
 /**
- * The path of all results: a batch is one statement, or one transaction of several where it is large.
+ * The path of all results. A batch is as few short statements as it needs: starts alone and ends alone are one, in no
+ * transaction; several are one transaction, which is sent whole.
  *
  * What is sent and not answered may have been carried out. It is sent again once the server has ended whatever was left
  * of the lost connection, and answers as the first time would have: a run of this very id counts as started, an end of
@@ -9,10 +10,11 @@
  */
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Row } from "../rows.ts";
-import { items, numbers, texts } from "./arrays.ts";
+import { items, texts } from "./arrays.ts";
 import { codeOf, faultOf, refusal } from "./faults.ts";
+import type { Answer, BoundStatement } from "./connection.ts";
+import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts";
 import { flushOf } from "./flush_values.ts";
-import type { BoundStatement } from "./connection.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
 import type { Role, Session } from "./session.ts";
@@ -27,8 +29,6 @@ select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
   join @runs as r on r.workflow = k.workflow and r.key = k.key`;
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
-
-const ENDS = `select seq, epoch, owner, state, ended_at, reason from @runs where seq = any($1::bigint[])`;
 
 /** Writes a batch. */
 export async function commitBatch(session: Session, news: News, batch: Batch): Promise<Receipt> {
@@ -83,20 +83,48 @@ function attempt(
   const told = news.of(batch);
   return session.persistence.attempt("write to", async (isDoubtful) => {
     if (isDoubtful) await session.endRemains(role);
-    const statements = parts.map((part, index) =>
+    const flushes = parts.map((part, index) =>
       flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null })
     );
-    const answers = (await send(session, { role, statements, lockTimeoutMs })).map(([row]) => row ?? {});
-    session.wrote(answers.reduce((sum, row) => sum + Number(row["changed"]) + Number(row["noted"]), 0));
+    const answers = await send(session, { role, statements: flushes.flat(), lockTimeoutMs });
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
-    for (const [index, answer] of answers.entries()) {
-      const one = parts[index]!;
-      starts.push(...await startVerdicts(session, one.starts, answer, role));
-      writes.push(...await writeVerdicts(session, one.writes, answer, isDoubtful));
+    let rows = 0;
+    let at = 0;
+    for (const [index, statements] of flushes.entries()) {
+      const part = parts[index]!;
+      const result = resultOf(statements, answers.slice(at, at += statements.length));
+      rows += result.rows;
+      starts.push(...await startVerdicts(session, part.starts, result.started, role));
+      const verdicts = await writeVerdicts(session, part.writes, { ...result, isDoubtful });
+      writes.push(...await endCancelled(part.writes, verdicts));
     }
+    session.wrote(rows);
     return { starts, writes };
   });
+
+  /** Ends runs as cancelled that could not complete because a cancel is recorded; their rows may be written already. */
+  async function endCancelled(
+    written: readonly RunWrite[],
+    verdicts: readonly (WriteVerdict | CancelRecorded)[],
+  ): Promise<readonly WriteVerdict[]> {
+    const ended: WriteVerdict[] = [];
+    for (const [index, verdict] of verdicts.entries()) {
+      if (typeof verdict === "string" || !("reasonToCancel" in verdict)) {
+        ended.push(verdict);
+        continue;
+      }
+      const { move, ...write } = written[index]!;
+      const reason = verdict.reasonToCancel;
+      const cancel = {
+        ...write,
+        move: { to: "cancelled", at: move?.to === "completed" ? move.at : 0, reason },
+      } as const;
+      const again = await attempt(session, news, { starts: [], writes: [cancel] }, { role, isWary: true });
+      ended.push(again.writes[0] === "accepted" ? { cancelled: { reason } } : "fenced");
+    }
+    return ended;
+  }
 }
 
 interface Sending extends AttemptOptions {
@@ -108,8 +136,9 @@ interface Sending extends AttemptOptions {
 async function send(
   session: Session,
   { role, statements, lockTimeoutMs }: Sending,
-): Promise<readonly (readonly Row[])[]> {
+): Promise<readonly Answer[]> {
   const [first] = statements;
+  if (first === undefined) return [];
   if (lockTimeoutMs !== undefined) {
     try {
       const limit = { sql: LOCK_TIMEOUT, values: [String(lockTimeoutMs)] };
@@ -118,23 +147,25 @@ async function send(
       throw codeOf(error) === "55P03" ? new LockTimeout() : error;
     }
   }
-  if (statements.length !== 1 || first === undefined) return await session.pipeline(role, statements);
-  return [await session.single(role, first.sql, first.values)];
+  return statements.length > 1
+    ? await session.pipeline(role, statements)
+    : [await session.single(role, first.sql, first.values)];
 }
 
 async function startVerdicts(
   session: Session,
   starts: readonly NewRun[],
-  answer: Row,
+  answers: readonly Row[],
   role: Role,
 ): Promise<readonly StartVerdict[]> {
-  if (starts.length === 0) return [];
-  const at = Number(answer["server_now"]);
-  const seqs = items(answer["seqs"]);
-  const owned = items(answer["owned"]);
   const verdicts = new Map<string, StartVerdict>();
-  for (const [index, id] of items(answer["ids"]).entries()) {
-    verdicts.set(id, { kind: "started", seq: Number(seqs[index]), owned: owned[index] === "t", at });
+  for (const answer of answers) {
+    const at = Number(answer["server_now"]);
+    const seqs = items(answer["seqs"]);
+    const owned = items(answer["owned"]);
+    for (const [index, id] of items(answer["ids"]).entries()) {
+      verdicts.set(id, { kind: "started", seq: Number(seqs[index]), owned: owned[index] === "t", at });
+    }
   }
   const missing = starts.filter(({ id }) => !verdicts.has(id));
   if (missing.length > 0) await findStarted(session, missing, verdicts, role);
@@ -177,59 +208,6 @@ async function findStarted(
       owned: run.owner !== undefined && row["owner"] === run.owner && row["epoch"] === 1,
       at: Number(row["created_at"]),
     });
-  }
-}
-
-async function writeVerdicts(
-  session: Session,
-  writes: readonly RunWrite[],
-  answer: Row,
-  isDoubtful: boolean,
-): Promise<readonly WriteVerdict[]> {
-  const fenced = new Set([...items(answer["fenced"]), ...items(answer["unmoved"])].map(Number));
-  const cancelled = cancelledOf(answer["cancelled"]);
-  if (fenced.size + cancelled.size === 0) return writes.map(() => "accepted");
-  const ends = new Map<number, Row>();
-  if (isDoubtful && fenced.size > 0) {
-    for (const row of await session.single("flush", ENDS, [numbers([...fenced])])) ends.set(Number(row["seq"]), row);
-  }
-  return writes.map((write) => {
-    const reason = cancelled.get(write.seq);
-    if (reason !== undefined && write.move?.to === "completed") return { cancelled: { reason: reason ?? undefined } };
-    return fenced.has(write.seq) ? verdictOnEnd(write, ends.get(write.seq)) : "accepted";
-  });
-}
-
-/** The runs that ended as cancelled instead of completed, and why they were cancelled. */
-function cancelledOf(json: unknown): ReadonlyMap<number, string | null> {
-  return new Map(typeof json === "string" ? JSON.parse(json) : []);
-}
-
-/** What an earlier try of a write has done, whose answer was lost. */
-function verdictOnEnd(write: RunWrite, row: Row | undefined): WriteVerdict {
-  if (isOwnDoing(write, row)) return "accepted";
-  const { epoch, move } = write;
-  const wasCancelled = move?.to === "completed" && row?.["epoch"] === epoch && row["state"] === "cancelled" &&
-    row["ended_at"] === move.at;
-  if (!wasCancelled) return "fenced";
-  return { cancelled: { reason: row["reason"] === null ? undefined : String(row["reason"]) } };
-}
-
-/** Whether a run is as this very write has left it: nobody else writes under its epoch. */
-function isOwnDoing({ epoch, move }: RunWrite, row: Row | undefined): boolean {
-  if (row === undefined || move === undefined || row["epoch"] !== epoch || row["owner"] !== null) return false;
-  switch (move.to) {
-    case "completed":
-    case "failed":
-    case "cancelled":
-      return row["state"] === move.to && row["ended_at"] === move.at;
-    case "waiting":
-      return move.release;
-    case "pending":
-    case "stranded":
-      return true;
-    case "running":
-      return false;
   }
 }
 

@@ -27,8 +27,11 @@ export interface BoundStatement {
   readonly values: readonly Bindable[];
 }
 
+/** What a statement returns, and how many rows it wrote or returned. */
+export type Answer = readonly Row[] & { readonly count?: number | null };
+
 /** Runs one statement. The connection is given up if it takes longer than `deadlineMs`, or than its own limit. */
-export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<readonly Row[]>;
+export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<Answer>;
 
 /** How to connect. */
 export interface ConnectionOptions {
@@ -95,7 +98,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   end.promise.catch(() => {});
   const aborted = new AbortController();
   const gone = Promise.withResolvers<void>();
-  const flying = new Set<PromiseWithResolvers<readonly Row[]>>();
+  const flying = new Set<PromiseWithResolvers<Answer>>();
   const ssl = address.tls === undefined ? undefined : driverTls(address.tls);
   let password = "";
   let socket: Socket | undefined;
@@ -178,11 +181,11 @@ export function openConnection(options: ConnectionOptions): Connection {
       : `no server is as target_session_attrs=${targetSession} says`;
   }
 
-  async function query(text: string, values: readonly Bindable[], limitMs = deadlineMs): Promise<readonly Row[]> {
+  async function query(text: string, values: readonly Bindable[], limitMs = deadlineMs): Promise<Answer> {
     if (isLost) return await end.promise;
     const ms = Math.min(limitMs, deadlineMs);
     const timer = setTimeout(() => lose(lostError(`no answer within ${ms} ms`)), ms);
-    const answer = Promise.withResolvers<readonly Row[]>();
+    const answer = Promise.withResolvers<Answer>();
     sql.unsafe<Row[]>(text, [...values], { prepare }).then(answer.resolve, answer.reject);
     // The driver forgets some of what waits when its connection ends. (Not a race with `end`, which would hold on to
     // every answer for as long as the connection lasts.)

@@ -5,6 +5,7 @@ import type { Row } from "../rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
 import type { News } from "./news.ts";
+import { LOCK_ALONE, TRY_LOCK_ALONE } from "./runner_lock.ts";
 import type { Session, Transaction } from "./session.ts";
 
 const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
@@ -102,7 +103,29 @@ function createDialect(session: Session, news: News): Dialect {
           where ${where}
           limit ${limit}))`,
     forUpdate: raw("\n   for update"),
-    skipLocked: raw("\n   for update skip locked"),
+    lockRunners: (where, busy) =>
+      busy === "wait"
+        ? sql`
+with locked as materialized (
+  select id
+    from @runners
+   where ${where}
+   order by id
+     for update
+)
+select id, ${raw(LOCK_ALONE)}
+  from locked`
+        : sql`
+with locked as materialized (
+  select id
+    from @runners
+   where ${where}
+   order by id
+     for update skip locked
+)
+select id
+  from locked
+ where ${raw(TRY_LOCK_ALONE)}`,
     notification: (change) => sql`select pg_notify(${`sluice_${session.schema}`}, ${news.tell(change)})::text as told`,
     // Elements are compared as they are written: to decode one that holds "\u0000" is an error.
     holdsAll: (column, texts) =>

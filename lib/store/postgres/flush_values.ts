@@ -1,7 +1,17 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
-import { FLUSH, FLUSH_PLAIN } from "./flush_sql.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
+import {
+  COMPLETE,
+  COMPLETE_WITH_RECORDS,
+  FORK,
+  MOVE,
+  RECORD,
+  RECORD_ANY,
+  START,
+  START_UNLESS_THERE,
+} from "./flush_sql.ts";
+import { LOCK_OWNERS } from "./runner_lock.ts";
 
 /** How a batch is written. */
 export interface FlushManner {
@@ -9,44 +19,85 @@ export interface FlushManner {
   readonly at: Bindable;
   /** What others are told. */
   readonly news: Bindable;
-  /** Whether rows that are surely new may be there nevertheless. */
+  /** Whether rows that are said to be new may be there nevertheless. */
   readonly isWary: boolean;
 }
 
-/** The statement that writes a batch, in which no run stands twice. */
-export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): BoundStatement {
-  const owners = new Set<number>();
-  for (const { owner } of starts) if (owner !== undefined) owners.add(owner);
+/** A statement of a commit. */
+export interface FlushStatement extends BoundStatement {
+  /**
+   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, or moves runs. Of `starts` and
+   * `moves` the answer is a row, of the others the number of rows.
+   */
+  readonly kind: "lock" | "starts" | "rows" | "ends" | "moves";
+  /** How many rows it writes if all is accepted; `undefined` if that depends on what is there. */
+  readonly sent: number | undefined;
+  /** Runs that it moves, of which those are accepted that it moved. */
+  readonly moves: readonly RunWrite[];
+}
+
+/** The statements that write a batch, in which no run stands twice. Several are one transaction. */
+export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): readonly FlushStatement[] {
   const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
   const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
+  const fresh = perhaps.length === 0 ? starts : starts.filter(isNew);
   const forks = forksOf(starts);
-  const { fresh, over, special } = rowsOf(writes, isWary);
-  const { all, marked } = movesOf(writes);
-  const plain = [
-    at,
-    numbers(writes.map(({ seq }) => seq)),
-    numbers(writes.map(({ epoch }) => epoch)),
-    numbers([...owners]),
-    news,
-    ...runValues(perhaps.length === 0 ? starts : starts.filter(isNew)),
-    ...rowValues(fresh, []),
-    ...moveValues(all),
-  ];
-  if (perhaps.length + forks.length + over.records.length + marked.length === 0) {
-    return { sql: FLUSH_PLAIN, values: plain };
+  const parts = partsOf(writes, isWary);
+  const statements: FlushStatement[] = [];
+  // All of it once, with the first statement that may have something to tell.
+  let told = news;
+  const tell = (): Bindable => {
+    const now = told;
+    told = null;
+    return now;
+  };
+  if (parts.rows.run.length + parts.anyRows.run.length > 0) {
+    const runs = new Set([...parts.rows.run, ...parts.anyRows.run]);
+    add("lock", LOCK_OWNERS, [numbers([...runs])], { sent: undefined });
   }
-  const values = [
-    ...plain,
-    ...markValues(marked),
-    ...runValues(perhaps),
-    ...forkValues(forks),
-    ...rowValues(over, special),
-  ];
-  return { sql: FLUSH, values };
+  if (fresh.length > 0) add("starts", START, [at, tell(), ...runValues(fresh)], { sent: fresh.length });
+  if (perhaps.length > 0) {
+    add("starts", START_UNLESS_THERE, [at, tell(), ...runValues(perhaps)], { sent: perhaps.length });
+  }
+  if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
+  if (parts.rows.run.length > 0) add("rows", RECORD, rowValues(parts.rows), { sent: parts.rows.run.length });
+  if (parts.anyRows.run.length > 0) {
+    const special = texts(parts.special.map(restOf));
+    add("rows", RECORD_ANY, [...rowValues(parts.anyRows), special], { sent: parts.anyRows.run.length });
+  }
+  if (parts.ends.length > 0) {
+    const values = [...endValues(parts.ends), tell(), ...rowValues(parts.lastRows)];
+    add("ends", COMPLETE_WITH_RECORDS, values, { sent: parts.lastRows.run.length, moves: parts.ends });
+  }
+  if (parts.bareEnds.length > 0) {
+    add("rows", COMPLETE, [...endValues(parts.bareEnds), tell()], {
+      sent: parts.bareEnds.length,
+      moves: parts.bareEnds,
+    });
+  }
+  if (parts.moves.length > 0) {
+    add("moves", MOVE, [at, ...moveValues(parts.moves), tell()], {
+      sent: parts.moves.length,
+      moves: parts.moves,
+    });
+  }
+  return statements;
+
+  function add(
+    kind: FlushStatement["kind"],
+    sql: string,
+    values: readonly Bindable[],
+    { sent, moves = [] }: { readonly sent: number | undefined; readonly moves?: readonly RunWrite[] },
+  ): void {
+    statements.push({ kind, sql, values, sent, moves });
+  }
 }
 
 function runValues(runs: readonly NewRun[]): Bindable[] {
+  const owners = new Set<number>();
+  for (const { owner } of runs) if (owner !== undefined) owners.add(owner);
   return [
+    numbers([...owners]),
     texts(runs.map(({ id }) => id)),
     texts(runs.map(({ workflow }) => workflow)),
     texts(runs.map(({ version }) => version)),
@@ -97,32 +148,58 @@ interface Rows {
   readonly records: JournalRecord[];
 }
 
-/** Rows that are surely new, and others, of which those come first that are not plain. */
-function rowsOf(
-  writes: readonly RunWrite[],
-  isWary: boolean,
-): { readonly fresh: Rows; readonly over: Rows; readonly special: readonly JournalRecord[] } {
-  const fresh: Rows = { run: [], epoch: [], records: [] };
-  // What is not plain comes first, so that the array of what is special about it ends where that ends.
-  const special: Rows = { run: [], epoch: [], records: [] };
-  const replaced: Rows = { run: [], epoch: [], records: [] };
-  for (const { seq, epoch, records } of writes) {
-    for (const record of lastOfEach(records)) {
-      const rows = !isPlain(record) ? special : isWary || record.isNew !== true ? replaced : fresh;
-      rows.run.push(seq);
-      rows.epoch.push(epoch);
-      rows.records.push(record);
+/** The writes of a batch by the statement that writes them. */
+interface Parts {
+  /** New rows of runs that go on. */
+  readonly rows: Rows;
+  /** Other rows, of which those come first that are not plain. */
+  readonly anyRows: Rows;
+  /** These. */
+  readonly special: readonly JournalRecord[];
+  /** Runs that complete with nothing but new rows. */
+  readonly ends: RunWrite[];
+  /** Their rows. */
+  readonly lastRows: Rows;
+  /** Runs that complete without rows, or after others. */
+  readonly bareEnds: RunWrite[];
+  readonly moves: RunWrite[];
+}
+
+function partsOf(writes: readonly RunWrite[], isWary: boolean): Parts {
+  const isFresh = (record: RecordWrite): boolean => !isWary && record.isNew === true && isPlain(record);
+  const [rows, lastRows, special, replaced] = [newRows(), newRows(), newRows(), newRows()];
+  const ends: RunWrite[] = [];
+  const bareEnds: RunWrite[] = [];
+  const moves: RunWrite[] = [];
+  for (const write of writes) {
+    const records = lastOfEach(write.records);
+    const isEnd = write.move?.to === "completed";
+    const isWhole = isEnd && records.length > 0 && records.every(isFresh);
+    for (const record of records) {
+      addRow(isWhole ? lastRows : isFresh(record) ? rows : isPlain(record) ? replaced : special, write, record);
     }
+    if (isEnd) (isWhole ? ends : bareEnds).push(write);
+    else if (write.move !== undefined || write.seen !== undefined) moves.push(write);
   }
-  const over = {
+  const anyRows = {
     run: [...special.run, ...replaced.run],
     epoch: [...special.epoch, ...replaced.epoch],
     records: [...special.records, ...replaced.records],
   };
-  return { fresh, over, special: special.records };
+  return { rows, anyRows, special: special.records, ends, lastRows, bareEnds, moves };
 }
 
-function rowValues({ run, epoch, records }: Rows, special: readonly JournalRecord[]): Bindable[] {
+function newRows(): Rows {
+  return { run: [], epoch: [], records: [] };
+}
+
+function addRow(rows: Rows, { seq, epoch }: RunWrite, record: JournalRecord): void {
+  rows.run.push(seq);
+  rows.epoch.push(epoch);
+  rows.records.push(record);
+}
+
+function rowValues({ run, epoch, records }: Rows): Bindable[] {
   return [
     numbers(run),
     numbers(epoch),
@@ -130,7 +207,6 @@ function rowValues({ run, epoch, records }: Rows, special: readonly JournalRecor
     numbers(records.map(({ startedAt }) => startedAt)),
     numbers(records.map(({ endedAt }) => endedAt)),
     sparse(records.map(({ output }) => output)),
-    texts(special.map(restOf)),
   ];
 }
 
@@ -175,26 +251,17 @@ function failuresOf({ failures }: JournalRecord): string | undefined {
   return failures.length === 0 ? undefined : JSON.stringify(failures);
 }
 
-/** Writes that change their run's row; those that do more than complete it come first, and are marked. */
-function movesOf(
-  writes: readonly RunWrite[],
-): { readonly all: readonly RunWrite[]; readonly marked: readonly RunWrite[] } {
-  const changing = writes.filter(({ move, seen }) => move !== undefined || seen !== undefined);
-  const marked = changing.filter(({ move }) => move?.to !== "completed");
-  const all = marked.length === 0 ? changing : [...marked, ...changing.filter(({ move }) => move?.to === "completed")];
-  return { all, marked };
-}
-
-function moveValues(moving: readonly RunWrite[]): Bindable[] {
+function endValues(ends: readonly RunWrite[]): Bindable[] {
   return [
-    numbers(moving.map(({ seq }) => seq)),
-    numbers(moving.map(({ epoch }) => epoch)),
-    numbers(moving.map(({ move }) => move && atOf(move))),
+    numbers(ends.map(({ seq }) => seq)),
+    numbers(ends.map(({ epoch }) => epoch)),
+    numbers(ends.map(({ move }) => move && atOf(move))),
   ];
 }
 
-function markValues(writes: readonly RunWrite[]): Bindable[] {
+function moveValues(writes: readonly RunWrite[]): Bindable[] {
   return [
+    ...endValues(writes),
     texts(writes.map(({ move }) => wayOf(move))),
     sparse(writes.map(({ move }) => move && detailOf(move))),
     sparse(writes.map(({ move }) => move?.to === "stranded" ? move.by : undefined)),

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Row } from "../rows.ts";
 import {
+  type Answer,
   type BoundStatement,
   type Connection,
   type ConnectionOptions,
@@ -33,7 +33,7 @@ export interface Line {
    * Runs statements in one transaction and sends all of them, with its begin and its commit, behind what is in flight: no
    * transaction stays open, with its locks, while this process stands still. If a statement fails nothing is kept.
    */
-  pipeline(statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]>;
+  pipeline(statements: readonly BoundStatement[]): Promise<readonly Answer[]>;
   /** Ends the connection; what is in flight fails. */
   close(): Promise<void>;
 }
@@ -47,8 +47,9 @@ interface Member {
   readonly checked: Promise<void>;
 }
 
-// One statement of the simple protocol, which is sent without a look at its types.
-const BEGIN_WITH_PATH = `begin; ${SET_PATH}`;
+// Whatever the default of the database: the fence relies on each statement's seeing what was committed before it.
+const BEGIN = "begin isolation level read committed";
+const BEGIN_WITH_PATH = `${BEGIN}; ${SET_PATH}`;
 
 /** Opens nothing yet. */
 export function createLine(options: LineOptions): Line {
@@ -60,16 +61,16 @@ export function createLine(options: LineOptions): Line {
   let exclusive: Promise<unknown> | undefined;
   return { applicationName, query, transact, pipeline, close };
 
-  async function query(...[sql, values, deadlineMs]: Parameters<Query>): Promise<readonly Row[]> {
+  async function query(...[sql, values, deadlineMs]: Parameters<Query>): Promise<Answer> {
     const { connection, isSafe } = await shared();
     if (isSafe) return await connection.query(sql, values, deadlineMs);
     const [rows] = await sendWhole(connection, BEGIN_WITH_PATH, { statements: [{ sql, values }], deadlineMs });
     return rows!;
   }
 
-  async function pipeline(statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]> {
+  async function pipeline(statements: readonly BoundStatement[]): Promise<readonly Answer[]> {
     const { connection, isSafe } = await shared();
-    return await sendWhole(connection, isSafe ? "begin" : BEGIN_WITH_PATH, { statements });
+    return await sendWhole(connection, isSafe ? BEGIN : BEGIN_WITH_PATH, { statements });
   }
 
   async function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
@@ -114,7 +115,7 @@ export function createLine(options: LineOptions): Line {
     const one = member();
     await one.checked;
     await one.connection.idle();
-    return { connection: one.connection, begin: one.isSafe === true ? "begin" : BEGIN_WITH_PATH };
+    return { connection: one.connection, begin: one.isSafe === true ? BEGIN : BEGIN_WITH_PATH };
   }
 
   function member(): Member {
@@ -158,7 +159,7 @@ async function sendWhole(
     readonly statements: readonly BoundStatement[];
     readonly deadlineMs?: number | undefined;
   },
-): Promise<readonly (readonly Row[])[]> {
+): Promise<readonly Answer[]> {
   const begun = connection.query(begin, [], deadlineMs);
   const answers = statements.map(({ sql, values }) => connection.query(sql, values, deadlineMs));
   const committed = connection.query("commit", [], deadlineMs);

@@ -3,7 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../rows.ts";
 import { createServerClock } from "./clock.ts";
-import type { Bindable, BoundStatement, Query } from "./connection.ts";
+import type { Answer, Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
@@ -61,9 +61,9 @@ export interface Session {
   /** The same without trying again. */
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Statements in one transaction that is sent whole, without trying again. */
-  pipeline(role: Role, statements: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]>;
+  pipeline(role: Role, statements: readonly BoundStatement[]): Promise<readonly Answer[]>;
   /** One statement in a transaction of its own, without trying again; see `Query` for `deadlineMs`. */
-  single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]>;
+  single(role: Role, ...statement: Parameters<Query>): Promise<Answer>;
   /** Counts a transaction that wrote rows. */
   wrote(rows: number): void;
   /** A statement with its schema named. */
@@ -142,11 +142,11 @@ export function createSession(options: SessionOptions): Session {
     close: persistence.close,
   };
 
-  async function single(role: Role, ...statement: Parameters<Query>): Promise<readonly Row[]> {
+  async function single(role: Role, ...statement: Parameters<Query>): Promise<Answer> {
     return await execute(lines[role].query, ...statement);
   }
 
-  async function pipeline(role: Role, sent: readonly BoundStatement[]): Promise<readonly (readonly Row[])[]> {
+  async function pipeline(role: Role, sent: readonly BoundStatement[]): Promise<readonly Answer[]> {
     statements += sent.length;
     const at = performance.now();
     const answers = await lines[role].pipeline(sent.map(({ sql, values }) => ({ sql: textOf(sql), values })));
@@ -166,7 +166,7 @@ export function createSession(options: SessionOptions): Session {
     return result;
   }
 
-  async function execute(query: Query, ...[sql, ...rest]: Parameters<Query>): Promise<readonly Row[]> {
+  async function execute(query: Query, ...[sql, ...rest]: Parameters<Query>): Promise<Answer> {
     statements++;
     const sent = performance.now();
     const answer = await query(textOf(sql), ...rest);

@@ -60,8 +60,11 @@ export interface Dialect {
   firstTasks(where: Sql, limit: number): Sql;
   /** Appended to a query of a transaction: its rows are locked until the transaction ends. */
   readonly forUpdate: Sql;
-  /** The same; rows that are locked are left out. */
-  readonly skipLocked: Sql;
+  /**
+   * A query for the ids of runners that locks them until the transaction ends, against their own commits, too. Runners that
+   * are locked, as by a commit, are waited for or left out.
+   */
+  lockRunners(where: Sql, busy: "wait" | "leave out"): Sql;
   /** A query that notifies other processes when its transaction is committed; `undefined` where they notice by themselves. */
   notification(change: Change): Sql | undefined;
   /** A condition: the JSON array of texts in a column holds all of these. */

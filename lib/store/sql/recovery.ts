@@ -29,7 +29,7 @@ export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
 /** Hands back what a runner owns, without counting anything, and deletes its row. */
 export function* leave(db: Dialect, runner: number): Op<void> {
   yield* transaction(function* () {
-    yield* all(sql`select id from @runners where id = ${runner}${db.forUpdate}`);
+    yield* all(db.lockRunners(sql`id = ${runner}`, "wait"));
     const released = yield* write(sql`
 update @runs
    set ${fill(RELEASE, { now: db.now() })}
@@ -52,10 +52,8 @@ returning seq`);
 export function* declareDeadIfSilent(db: Dialect, runner: number): Op<boolean> {
   const row = yield* first(sql`select dead from @runners where id = ${runner}`);
   if (row === undefined || row["dead"] === 1 || row["dead"] === true) return true;
-  const silent = yield* all(sql`
-select id
-  from @runners
- where id = ${runner} and not dead and lease_until + lease_ms <= ${db.now()}${db.skipLocked}`);
+  const isSilent = sql`id = ${runner} and not dead and lease_until + lease_ms <= ${db.now()}`;
+  const silent = yield* all(db.lockRunners(isSilent, "leave out"));
   if (silent.length === 0) return false;
   yield* declareDead(db, [runner]);
   return true;
@@ -92,12 +90,11 @@ function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovery> {
   const registered = idsOf(rows.filter((row) => row["registered"] === 1));
   const gone = idsOf(rows.filter((row) => row["registered"] !== 1));
   const dead = idsOf(
-    yield* all(sql`
-select id
-  from @runners
- where ${db.isIn("id", numbers(registered))}
-   and (dead or lease_until <= ${db.now()} or ${db.isIn("id", numbers(request.dead))})
- order by id${db.skipLocked}`),
+    yield* all(db.lockRunners(
+      sql`${db.isIn("id", numbers(registered))}
+       and (dead or lease_until <= ${db.now()} or ${db.isIn("id", numbers(request.dead))})`,
+      "leave out",
+    )),
   );
   if (dead.length + gone.length === 0) return NOTHING;
   yield* declareDead(db, dead);

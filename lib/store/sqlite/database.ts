@@ -95,7 +95,8 @@ function createDialect(now: () => number): Dialect {
           where ${where}
           limit ${limit})`,
     forUpdate: raw(""),
-    skipLocked: raw(""),
+    // A transaction that writes is the only one.
+    lockRunners: (where) => sql`select id from @runners where ${where} order by id`,
     notification: () => undefined,
     // Malformed JSON in one row must not end a whole list, hence the case: its branches are not reordered.
     holdsAll: (column, texts) =>

@@ -6,6 +6,7 @@ import type {
   JournalRecord,
   NewRun,
   Receipt,
+  RecordWrite,
   RunMove,
   RunState,
 } from "../../../lib/store/batch.ts";
@@ -172,7 +173,7 @@ export async function claimed(store: Store, request: ClaimRequest): Promise<numb
 export async function write(
   store: Store,
   run: { readonly seq: number; readonly epoch: number },
-  records: readonly JournalRecord[],
+  records: readonly RecordWrite[],
   move?: RunMove,
 ): Promise<Receipt["writes"][number]> {
   const { writes } = await commit(store, { writes: [{ ...run, records, move }] });

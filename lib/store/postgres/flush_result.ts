@@ -1,0 +1,118 @@
+import type { RunWrite, WriteVerdict } from "../batch.ts";
+import type { Row } from "../rows.ts";
+import { items, numbers } from "./arrays.ts";
+import type { Answer } from "./connection.ts";
+import { LOOK } from "./flush_sql.ts";
+import type { FlushStatement } from "./flush_values.ts";
+import type { Session } from "./session.ts";
+
+/** A run that is to complete and is still owned, but of which a cancel is recorded. */
+export interface CancelRecorded {
+  readonly reasonToCancel: string | undefined;
+}
+
+/** What the statements of a commit have written. */
+export interface FlushResult {
+  /** What the statements that start runs answered. */
+  readonly started: readonly Row[];
+  /** Whether each statement wrote all rows that it was sent. */
+  readonly isWhole: boolean;
+  /** Runs of which the statement that moves them moved none. */
+  readonly unmoved: ReadonlySet<number>;
+  /** How many rows were written. */
+  readonly rows: number;
+}
+
+/** Reads the answers of the statements of a commit. */
+export function resultOf(statements: readonly FlushStatement[], answers: readonly Answer[]): FlushResult {
+  const started: Row[] = [];
+  const unmoved = new Set<number>();
+  let isWhole = true;
+  let rows = 0;
+  for (const [index, { kind, sent, moves }] of statements.entries()) {
+    const answer = answers[index]!;
+    const [row] = answer;
+    switch (kind) {
+      case "lock":
+        break;
+      case "starts":
+        started.push(row ?? {});
+        rows += items(row?.["ids"]).length;
+        break;
+      case "rows":
+        rows += answer.count ?? 0;
+        if (sent !== undefined && sent !== answer.count) isWhole = false;
+        if (answer.count === 0) { for (const { seq } of moves) unmoved.add(seq); }
+        break;
+      case "ends":
+        // Only runs that were ended have rows here.
+        rows += (answer.count ?? 0) + (sent === answer.count ? moves.length : 0);
+        if (sent !== answer.count) isWhole = false;
+        if (answer.count === 0) { for (const { seq } of moves) unmoved.add(seq); }
+        break;
+      case "moves":
+        rows += Number(row?.["moved"]) + Number(row?.["noted"]);
+        if (Number(row?.["moved"]) !== sent) isWhole = false;
+        if (Number(row?.["moved"]) === 0) { for (const { seq } of moves) unmoved.add(seq); }
+    }
+  }
+  return { started, isWhole, unmoved, rows };
+}
+
+/**
+ * What became of the writes. If not all of their rows were written the runs are looked at as they are now: their owner and
+ * epoch change only when they leave their writer for good, so that a run that still has both had them before.
+ */
+export async function writeVerdicts(
+  session: Session,
+  writes: readonly RunWrite[],
+  { isWhole, unmoved, isDoubtful }: FlushResult & { readonly isDoubtful: boolean },
+): Promise<readonly (WriteVerdict | CancelRecorded)[]> {
+  const isEmpty = ({ records, move, seen }: RunWrite): boolean =>
+    records.length === 0 && move === undefined && seen === undefined;
+  const isAccepted = (write: RunWrite): boolean => isWhole && !isEmpty(write);
+  // An earlier try may have moved what this one could not, and a run may wait to be cancelled.
+  const isFenced = ({ seq, move }: RunWrite): boolean => !isDoubtful && unmoved.has(seq) && move?.to !== "completed";
+  const suspects = writes.filter((write) => !isAccepted(write) && !isFenced(write));
+  if (suspects.length === 0) return writes.map((write) => isFenced(write) ? "fenced" : "accepted");
+  const runs = new Map<number, Row>();
+  for (const row of await session.single("flush", LOOK, [numbers(suspects.map(({ seq }) => seq))])) {
+    runs.set(Number(row["seq"]), row);
+  }
+  return writes.map((write) => {
+    if (isFenced(write)) return "fenced";
+    if (isAccepted(write)) return "accepted";
+    const row = runs.get(write.seq);
+    const isUnmoved = !isDoubtful && unmoved.has(write.seq);
+    return cancelIn(write, row) ?? (!isUnmoved && isAsWritten(write, row) ? "accepted" : "fenced");
+  });
+}
+
+/** What a recorded cancel means for a run that was to complete. */
+function cancelIn({ epoch, move }: RunWrite, row: Row | undefined): WriteVerdict | CancelRecorded | undefined {
+  if (move?.to !== "completed" || row?.["epoch"] !== epoch) return undefined;
+  const reason = row["reason"] === null ? undefined : String(row["reason"]);
+  if (row["is_owned"] === true && row["cancel_at"] !== null) return { reasonToCancel: reason };
+  // An earlier try has ended it, and its answer was lost.
+  const isEnded = row["owner"] === null && row["state"] === "cancelled" && row["ended_at"] === move.at;
+  return isEnded && row["cancel_at"] !== null ? { cancelled: { reason } } : undefined;
+}
+
+/** Whether a run is as a write has left it, under the epoch of its writer. */
+function isAsWritten({ epoch, move }: RunWrite, row: Row | undefined): boolean {
+  if (row === undefined || row["epoch"] !== epoch) return false;
+  switch (move?.to) {
+    case "completed":
+    case "failed":
+    case "cancelled":
+      return row["owner"] === null && row["state"] === move.to && row["ended_at"] === move.at;
+    case "pending":
+    case "stranded":
+      return row["owner"] === null;
+    case "waiting":
+      return move.release ? row["owner"] === null : row["is_owned"] === true;
+    case "running":
+    case undefined:
+      return row["is_owned"] === true;
+  }
+}
