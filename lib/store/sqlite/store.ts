@@ -36,6 +36,9 @@ export interface SqliteStoreOptions {
   readonly logger?: Logger;
 }
 
+/** Every second look at the neighbours reads their rows: processes that are known are looked up without a statement. */
+const RECOVERY_INTERVAL_MS = 1_500;
+
 /**
  * Opens the store in the file at `path`, or in memory if that is `":memory:"`. The file is created if it is missing,
  * its directory is not; its schema is brought up to date.
@@ -66,6 +69,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     claim: (request) => claim(session, request),
     outputs: (requests) => readOutputs(session, requests),
 
+    recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     transactions: path === ":memory:" ? undefined : "sqlite",
     transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),
     // deno-lint-ignore require-await -- the port's is asynchronous, SQLite's is not
