@@ -269,6 +269,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const run of runs.values()) handBack(run);
     await committer.idle();
     recorder.stop();
+    slots.stop();
     await exits.forgetAll();
   }
 

@@ -17,6 +17,7 @@ import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { KindPort } from "./kinds/kind.ts";
 import { createRing } from "./ring.ts";
 import { kinds } from "./kinds/kinds.ts";
+import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { TracedEnd } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
@@ -38,6 +39,8 @@ export interface TaskSlots {
   drop(attempt: Attempt): void;
   /** Starts queued attempts: bodies may start again. */
   resume(): void;
+  /** Ends timers. */
+  stop(): void;
 }
 
 /** What slots need of the engine. */
@@ -60,7 +63,9 @@ export interface TaskSlotsOptions extends ContextPort, Pick<KindPort, "maxPayloa
 
 /** Slots for `concurrency` attempts. */
 export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
+  const { concurrency } = options;
   const active: Attempt[] = [];
+  const stall = createStallWarning({ ...options, isSaturated });
   const runs = createRing<LiveRun>();
   let queued = 0;
   let isPumping = false;
@@ -99,7 +104,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
       pump();
     },
     resume: pump,
+    stop: stall.stop,
   };
+
+  function isSaturated(): boolean {
+    return queued > 0 && active.length >= concurrency;
+  }
 
   function enqueue(attempt: Attempt): void {
     const { run } = attempt.unit;
@@ -126,11 +136,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     isPumping = true;
     fill();
     isPumping = false;
+    if (isSaturated()) stall.saturated();
   }
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
-    while (queued > 0 && active.length < options.concurrency && !isTurnOver && options.canStart()) {
+    while (queued > 0 && active.length < concurrency && !isTurnOver && options.canStart()) {
       const attempt = dequeue();
       // A dropped attempt is skipped when it is its turn.
       if (attempt.stage === "queued") launch(attempt);
@@ -235,6 +246,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     const last = active.pop()!;
     if (last !== attempt) active[last.slot = attempt.slot] = last;
     attempt.slot = -1;
+    stall.released();
   }
 }
 

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { dynamicWorkflow, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { open } from "./open.ts";
+import { open, untilAborted } from "./open.ts";
 
 test("a run with many ready tasks delays another run by one body, not by all of its own", async () => {
   const order: string[] = [];
@@ -89,4 +89,23 @@ test("runners share a burst by their slots, and not by the runs that they could 
   const held = await Promise.all([opened.runner, other].map(async (runner) => (await runner.stats()).runner?.runs));
   assertEquals(held, [4, 4]);
   await opened.clock.until(Promise.all(runs.map((run) => run.result())));
+});
+
+test("a warning says when all slots are taken by bodies that wait for runs without a slot", async () => {
+  const inner = workflow("inner").task("work", { run: () => 1 });
+  const outer = workflow("outer", { input: unchecked<number>() }).task("wait", {
+    run: async ({ ctx }) => {
+      void opened.runner.execute(inner);
+      await untilAborted(ctx.signal);
+    },
+  });
+  await using opened = await open([inner, outer], { concurrency: 2 });
+  const runs = await opened.runner.startMany(outer, [1, 2]);
+  await opened.clock.advance("29s");
+  const warnings = () =>
+    opened.lines.filter(({ message }) => message.startsWith("All 2 slots have been taken for 30 s"));
+  assertEquals(warnings().length, 0);
+  await opened.clock.advance("2m");
+  assertEquals(warnings().length, 1);
+  await Promise.all(runs.map((run) => run.cancel()));
 });
