@@ -1,5 +1,5 @@
 /**
- * What a commit writes and returns (runs to insert, results to record), and what a claim asks for and returns.
+ * The types of commits (runs to insert, results to record, verdicts) and of claims (requests and claimed runs).
  *
  * @module
  */
@@ -15,64 +15,64 @@ export type TaskState = "pending" | "running" | "waiting" | "completed" | "faile
 export interface NewRun {
   /** A UUIDv7. */
   readonly id: string;
-  /** Its workflow's name. */
+  /** The name of the run's workflow. */
   readonly workflow: string;
-  /** The content version it starts with. */
+  /** The content version that the run starts with. */
   readonly version: string;
-  /** With a key, a second run of the same workflow and key is not inserted. */
+  /** The idempotency key: the store does not insert a second run of the same workflow and key. */
   readonly key: string | undefined;
-  /** Lower is sooner. */
+  /** The priority; runs with lower values are claimed first. */
   readonly priority: number;
-  /** When it may be claimed. */
+  /** When the run may be claimed. */
   readonly dueAt: number;
-  /** Its tags. */
+  /** The run's tags. */
   readonly tags: readonly string[];
-  /** Its validated input as JSON text; `undefined` for none. */
+  /** The validated input as JSON text; `undefined` for none. */
   readonly input: string | undefined;
-  /** Longest it may take once started. */
+  /** The maximum duration of the run after its start. */
   readonly timeoutMs: number | undefined;
-  /** The runner that keeps it: it is inserted as `running`, with epoch 1. `undefined` inserts it as `pending`, epoch 0. */
+  /** The runner that owns the run: the run is inserted as `running`, with epoch 1. If `undefined`, as `pending`, with epoch 0. */
   readonly owner: number | undefined;
-  /** Where its starter was in a trace, as text; `undefined` if nothing traces it. */
+  /** The trace context of the start, as text; `undefined` without tracing. */
   readonly trace?: string | undefined;
-  /** Results it begins with, and the run they are from. It is inserted as `pending`, with epoch 1, so that its journal is read. */
+  /** The initial results of a fork, and the run of their origin. The fork is inserted as `pending`, with epoch 1, so that its journal is read. */
   readonly fork: { readonly from: string; readonly journal: readonly JournalRecord[] } | undefined;
 }
 
-/** What became of a `NewRun`. */
+/** The result of inserting a `NewRun`. */
 export type StartVerdict =
-  /** Inserted; `owned` is false if it had to be left pending, as after the runner's row was taken away. */
+  /** The run is inserted. `owned` is false if it is pending, for example because the runner's row is gone. */
   | { readonly kind: "started"; readonly seq: number; readonly owned: boolean; readonly at: number }
-  /** There is a run of that workflow and key already. */
+  /** A run with this workflow and key exists already. */
   | { readonly kind: "existing"; readonly id: string }
-  /** The database refuses this row, whatever else is in the batch. */
+  /** The database refuses this row, independent of the rest of the batch. */
   | { readonly kind: "refused"; readonly error: Error };
 
-/** A row of the journal: the result of a unit (a task, or one item of it) or how far it is, or the result of a step of a unit. */
+/** A row of the journal: the result or the progress of a unit (a task, or an item of a task), or the result of a step of a unit. */
 export interface JournalRecord {
-  /** The task's id. */
+  /** The id of the task. */
   readonly task: string;
   /** The number of the item, from 0; -1 for the task itself. */
   readonly item: number;
-  /** The name of the step; `""` for the unit's own row. */
+  /** The name of the step; `""` for the row of the unit itself. */
   readonly step: string;
-  /** Where it is. */
+  /** The state of the unit or step. */
   readonly state: TaskState;
-  /** Attempts begun so far, of which this is the last. */
+  /** The number of attempts started so far, including the latest. */
   readonly attempts: number;
-  /** The output of a completed one as JSON text; `undefined` for none. */
+  /** The output, if completed, as JSON text; `undefined` for none. */
   readonly output: string | undefined;
-  /** The failed attempts so far; empty for none. */
+  /** The failed attempts so far. */
   readonly failures: readonly Failure[];
-  /** Why it was skipped, or what it waits for. */
+  /** The reason for the skip, or what the unit waits for. */
   readonly reason: string | undefined;
-  /** When the latest attempt began. */
+  /** When the latest attempt started. */
   readonly startedAt: number | undefined;
-  /** When it became terminal. */
+  /** When the state became terminal. */
   readonly endedAt: number | undefined;
-  /** When a waiting one goes on. */
+  /** When a waiting unit continues. */
   readonly dueAt: number | undefined;
-  /** What `ctx.progress` said last, as JSON text. */
+  /** The last value reported through `ctx.progress`, as JSON text. */
   readonly progress: string | undefined;
 }
 
@@ -82,142 +82,143 @@ export type RecordHead = Omit<JournalRecord, "output">;
 /** A row of the journal to write. */
 export interface RecordWrite extends JournalRecord {
   /**
-   * Whether the journal has no such row: the writer has read the journal and has sent no row of this unit and step since.
-   * A wrong `true` costs a failed statement, and an insert that expects a conflict logs each row twice. @default {false}
+   * Whether the journal has no such row: the writer has read the journal and has since sent no row of this unit and step.
+   * A wrong `true` costs a failed statement; a wrong `false` costs an insert that expects a conflict, which logs each row
+   * twice. @default {false}
    */
   readonly isNew?: boolean;
 }
 
 /**
- * What becomes of a run's own row. A run of which a cancel is recorded ends as cancelled when its owner releases or
- * completes it. A paused run stays paused unless it ends.
+ * The next state of a run's row. A run with a recorded cancel ends as cancelled when its owner releases or completes
+ * it. A paused run stays paused unless it ends.
  */
 export type RunMove =
-  /** It ended. The owner is cleared. */
+  /** The run has ended; the store clears its owner. */
   | { readonly to: "completed"; readonly at: number }
   | { readonly to: "failed"; readonly at: number; readonly error: ErrorRecord }
   | { readonly to: "cancelled"; readonly at: number; readonly reason: string | undefined }
-  /** Nothing to do until `dueAt` (`undefined`: until something from outside). Released runs have no owner and are claimed when due. */
+  /** The run waits until `dueAt` (`undefined`: until an external change). A released run has no owner and is claimed when due. */
   | { readonly to: "waiting"; readonly dueAt: number | undefined; readonly release: boolean }
-  /** It goes on after waiting, in memory. */
+  /** The run continues after a wait during which its owner kept it in memory. */
   | { readonly to: "running" }
-  /** Handed back: pending, due at once, no owner, nothing counted. A paused run stays paused. */
+  /** The run is released: pending, due immediately, without owner and without a counted crash. A paused run stays paused. */
   | { readonly to: "pending" }
-  /** Not compatible with workflow version `by`: no owner, and claimed only by a runner of the run's own version. */
+  /** The run is parked: workflow version `by` cannot continue it. It has no owner; only a runner of the run's own version claims it. */
   | { readonly to: "stranded"; readonly by: string; readonly reason: string };
 
-/** Everything one run has to write in one commit: all of it or nothing. */
+/** All writes of a run in one commit. The store applies all of them or none. */
 export interface RunWrite {
   /** The run. */
   readonly seq: number;
-  /** The epoch under which its writer claimed it. */
+  /** The epoch under which the writer claimed the run. */
   readonly epoch: number;
-  /** Its rows. A row that is terminal already stands: the first recorded result wins. */
+  /** The journal rows to write. A row that is already terminal does not change: the first recorded result wins. */
   readonly records: readonly RecordWrite[];
-  /** What becomes of it. */
+  /** The next state of the run; `undefined` if it does not change. */
   readonly move: RunMove | undefined;
   /**
-   * How many changes from outside its owner has applied (`InboxEntry.attention`): they are acknowledged. A run that is
-   * released although it was changed more often is due at once. @default {0}
+   * The number of external changes that the owner has applied (`InboxEntry.attention`); the write acknowledges them. A
+   * released run with more changes than this is due immediately. @default {0}
    */
   readonly seen?: number;
 }
 
-/** What became of a `RunWrite`. */
+/** The result of a `RunWrite`. */
 export type WriteVerdict =
   | "accepted"
-  /** The same, but the run has ended as cancelled and not as completed: a cancel was recorded that its owner had not seen. */
+  /** Accepted, but the run has ended as cancelled instead of completed: a cancel was recorded that its owner had not seen. */
   | { readonly cancelled: { readonly reason: string | undefined } }
-  /** Somebody else owns the run by now, or it ended: nothing of the write was stored. */
+  /** The run has another owner or has ended: nothing of the write was stored. */
   | "fenced"
-  /** The database refuses it, whatever else is in the batch; nothing of it was stored. */
+  /** The database refuses the write, independent of the rest of the batch; nothing of the write was stored. */
   | { readonly refused: Error };
 
-/** A workflow and version a runner can execute. */
+/** A workflow version that a runner can execute. */
 export interface Served {
-  /** The workflow's name. */
+  /** The name of the workflow. */
   readonly workflow: string;
-  /** Its content version in this runner. */
+  /** The content version of the workflow. */
   readonly version: string;
 }
 
-/** Asks for due runs. */
+/** A request for due runs. */
 export interface ClaimRequest {
-  /** Who asks. */
+  /** The id of the runner that claims. */
   readonly runner: number;
-  /** At most so many. */
+  /** The maximum number of runs. */
   readonly limit: number;
-  /** What the runner can execute; no run of another workflow is touched. */
+  /** The workflow versions that the runner can execute. Runs of other workflows are not claimed. */
   readonly served: readonly Served[];
-  /** Whether only runs of the very same version may be claimed. */
+  /** Whether only runs of exactly these versions are claimed. */
   readonly pinned: boolean;
 }
 
-/** A run that now belongs to the claimer. */
+/** A run that the claiming runner now owns. */
 export interface ClaimedRun {
-  /** The run's id. */
+  /** The id of the run. */
   readonly id: string;
-  /** Its row. */
+  /** The row number of the run. */
   readonly seq: number;
-  /** The fence for all its writes. */
+  /** The epoch that fences all writes of the run. */
   readonly epoch: number;
-  /** Its workflow. */
+  /** The name of the run's workflow. */
   readonly workflow: string;
-  /** The version it started with. */
+  /** The version that the run started with. */
   readonly version: string;
-  /** Its input as JSON text. */
+  /** The run's input as JSON text. */
   readonly input: string | undefined;
-  /** Its tags. */
+  /** The run's tags. */
   readonly tags: readonly string[];
-  /** When it was first owned. */
+  /** When the run was first owned. */
   readonly startedAt: number | undefined;
-  /** When it must have ended. */
+  /** When the run times out. */
   readonly deadlineAt: number | undefined;
-  /** The limit behind `deadlineAt`. */
+  /** The maximum duration from which `deadlineAt` was derived. */
   readonly timeoutMs: number | undefined;
-  /** How often it has been changed from outside; its claimer has seen all of that. */
+  /** The number of external changes of the run; the claim acknowledges all of them. */
   readonly attention: number;
-  /** How many runners have died with it. */
+  /** The number of runners that have died while they owned the run. */
   readonly crashes: number;
-  /** Where its starter was in a trace. */
+  /** The trace context of the start. */
   readonly trace: string | undefined;
-  /** Its journal without outputs, which `outputs()` reads; empty for a run that had no owner before. */
+  /** The run's journal without outputs, which `outputs()` reads; empty for a run that had no owner before. */
   readonly journal: readonly RecordHead[];
 }
 
-/** The answer to a claim. */
+/** The result of a claim. */
 export interface Claim {
-  /** The runs, by priority, then due time. */
+  /** The claimed runs, ordered by priority, then by due time. */
   readonly runs: readonly ClaimedRun[];
-  /** Whether more may be due: the limit was reached, or as many bytes as a claim may return, or other transactions hold due runs. */
+  /** Whether more runs may be due: the claim reached its limit of runs or bytes, or other transactions hold due runs. */
   readonly more: boolean;
-  /** When the next of the served runs becomes due, if none is now. */
+  /** When the next served run becomes due, if none is due now. */
   readonly nextDueAt: number | undefined;
 }
 
-/** What goes out as one commit. */
+/** The content of one commit. */
 export interface Batch {
   /** Runs to insert. */
   readonly starts: readonly NewRun[];
-  /** Results and ends. */
+  /** Results and state changes of runs. */
   readonly writes: readonly RunWrite[];
 }
 
-/** What became of a batch; verdicts stand in the order of what they answer. */
+/** The result of a batch. Verdicts are in the order of the starts and writes. */
 export interface Receipt {
-  /** One for each start. */
+  /** One verdict for each start. */
   readonly starts: readonly StartVerdict[];
-  /** One for each write. */
+  /** One verdict for each write. */
   readonly writes: readonly WriteVerdict[];
 }
 
-/** Which outputs in a journal to read. */
+/** A request for outputs of a journal. */
 export interface OutputsRequest {
   /** The run. */
   readonly seq: number;
   /** The task. */
   readonly task: string;
-  /** `results` are the outputs of the task and of its items, `steps` those of their steps. */
+  /** `results` selects the outputs of the task and of its items, `steps` the outputs of their steps. */
   readonly of: "results" | "steps";
 }
 

@@ -1,18 +1,18 @@
 import { systemClock } from "../clock.ts";
 import { SLICE_ROWS } from "./claim_bounds.ts";
 
-/** Lets the event loop turn once, between two slices of something long. */
+/** Yields to the event loop once, between two slices of long work. */
 export function breathe(): Promise<void> {
   return new Promise((resolve) => void systemClock.after(0, resolve));
 }
 
-/** Work in the caller's thread that is cut into slices. */
+/** Divides work in the caller's thread into slices. */
 export interface Slices {
-  /** Counts rows of work that was done; lets the event loop turn after each slice. */
+  /** Counts processed rows; yields to the event loop after each slice. */
   done(rows: number): Promise<void>;
 }
 
-/** Slices of about two milliseconds. */
+/** Creates slices of about two milliseconds of work. */
 export function createSlices(): Slices {
   let left = SLICE_ROWS;
   return {

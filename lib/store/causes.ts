@@ -1,7 +1,7 @@
-/** How far to look: errors may cause each other in a circle. */
+/** The maximum length of the chain: causes can form a cycle. */
 const DEEPEST = 5;
 
-/** What was thrown, what that says it was caused by, and so on: whoever catches an error may wrap it. */
+/** Returns a thrown value and the chain of its causes: user code can wrap an error that it catches. */
 export function causesOf(thrown: unknown): readonly unknown[] {
   const causes: unknown[] = [thrown];
   for (let error = thrown; error instanceof Error && error.cause !== undefined && causes.length < DEEPEST;) {

@@ -1,11 +1,11 @@
-/** How many bytes of inputs and journals a claim returns at most, unless its first run alone has more. */
+/** The maximum bytes of inputs and journals that a claim returns, unless its first run alone exceeds it. */
 export const MOST_CLAIM_BYTES: number = 2 * 1024 * 1024;
 
-/** About how many bytes of memory a claimed run takes besides its input and journal. */
+/** The approximate bytes of memory of a claimed run, in addition to its input and journal. */
 export const RUN_BYTES = 512;
 
-/** The same for a row of the journal besides its failures. */
+/** The approximate bytes of memory of a journal row, in addition to its failures. */
 export const HEAD_BYTES = 256;
 
-/** How many rows are read or decoded before the event loop turns: about two milliseconds of work. */
+/** The number of rows to read or decode between two yields to the event loop: about two milliseconds of work. */
 export const SLICE_ROWS = 500;

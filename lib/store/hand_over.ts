@@ -1,25 +1,25 @@
 /**
- * What must hold whenever a run changes hands or ends, for both databases. Each statement that clears `owner` takes its
- * assignments from here, so that whatever depends on ownership is added once.
+ * The SQL assignments that release or end a run, for both databases. Each statement that clears `owner` uses these
+ * assignments, so that every column that depends on ownership is handled in one file.
  *
  * @module
  */
 
-/** How a run is released. All members are SQL. */
+/** The parameters of a release. All members are SQL expressions. */
 export interface ReleaseSql {
-  /** The time. */
+  /** The current time. */
   readonly now: string;
-  /** The run's state, unless it is paused or ends. */
+  /** The next state of the run, unless it is paused or ends. */
   readonly state: string;
-  /** When it is due. */
+  /** When the run becomes due. */
   readonly dueAt: string;
-  /** How many changes from outside its owner has seen. @default {"acknowledged"} */
+  /** The number of external changes that the owner has seen. @default {"acknowledged"} */
   readonly seen?: string;
 }
 
 /**
- * The assignments of an update that releases runs. A run of which a cancel is recorded ends, as no owner is left to end
- * it; a run that was changed from outside without its owner's knowledge is due at once, so that no wake-up is lost.
+ * Returns the assignments of an update that releases runs. A run with a recorded cancel ends, because no owner remains
+ * to end it. A run with external changes that its owner has not seen is due immediately, so that no wake-up is lost.
  */
 export function releaseSql({ now, state, dueAt, seen = "acknowledged" }: ReleaseSql): string {
   return `owner = null,
@@ -29,17 +29,17 @@ export function releaseSql({ now, state, dueAt, seen = "acknowledged" }: Release
        acknowledged = attention`;
 }
 
-/** How a run ends. All members are SQL. */
+/** The parameters of an end. All members are SQL expressions. */
 export interface EndSql {
   /** The final state. */
   readonly state: string;
   /** The time of the end. */
   readonly at: string;
-  /** Why it was cancelled. @default {"null"} */
+  /** The reason for a cancel. @default {"null"} */
   readonly reason?: string;
 }
 
-/** The assignments of an update that ends runs. */
+/** Returns the assignments of an update that ends runs. */
 export function endSql({ state, at, reason = "null" }: EndSql): string {
   return `owner = null,
        state = ${state},
@@ -49,7 +49,7 @@ export function endSql({ state, at, reason = "null" }: EndSql): string {
 }
 
 /**
- * The condition under which a run may end as completed. A cancel that has resolved stands: its owner must
- * end it as cancelled instead.
+ * The condition under which a run may end as completed. A recorded cancel is final: the run must end as cancelled
+ * instead.
  */
 export const MAY_COMPLETE = "cancel_at is null";

@@ -1,145 +1,145 @@
 /**
- * What the inspector asks of a store. Every question does an amount of work that is bounded, however many runs there are:
- * where no index answers it, a number of rows is looked at, and the answer says how far that went.
+ * The queries of the inspector. The work of every query is bounded, independent of the number of runs: without a
+ * suitable index, a query reads a limited number of rows, and its result reports how far it got.
  *
  * @module
  */
 import type { JournalRecord, RunState, Served, TaskState } from "./batch.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
 
-/** A number of rows; `isCapped` if counting stopped there. */
+/** A number of rows; `isCapped` if counting stopped at that number. */
 export interface Capped {
-  /** How many were counted. */
+  /** The number of rows that were counted. */
   readonly count: number;
-  /** Whether there are more. */
+  /** Whether more rows exist. */
   readonly isCapped: boolean;
 }
 
-/** How many runs there are. */
+/** Counts of runs. */
 export interface Tally {
   /** Live and unsuccessful runs by state, each counted up to a limit. */
   readonly states: Readonly<Record<Exclude<RunState, "completed">, Capped>>;
-  /** Runs that nobody owns and that are due. */
+  /** Due runs without an owner. */
   readonly backlog: Capped;
-  /** Since when the one of them that has waited longest is due. */
+  /** The due time of the run that has been due longest in the backlog. */
   readonly oldestDueAt: number | undefined;
-  /** All runs: how many there are, if `sample` is empty, or about how many. */
+  /** The number of all runs: exact if `sample` is empty, otherwise approximate. */
   readonly total: number;
-  /** Runs by state in samples from all over the table; empty where it is small enough to be counted. */
+  /** Runs by state in samples from the whole table; empty if the table is small enough to be counted. */
   readonly sample: Readonly<Partial<Record<RunState, number>>>;
 }
 
-/** Which runs to look for. */
+/** The filters and the budget of a search. */
 export interface SearchQuery extends ListQuery {
-  /** How many rows may be looked at. */
+  /** The maximum number of rows to read. */
   readonly budget: number;
 }
 
-/** Runs that were found. */
+/** The result of a search. */
 export interface Search {
-  /** Newest first. */
+  /** The runs found, newest first. */
   readonly runs: readonly ListedRun[];
-  /** Where the search stopped because its budget was spent: the number of the last run looked at, and its `createdAt`. */
+  /** Where the search stopped when it had spent its budget: the row number and `createdAt` of the last run that it read. */
   readonly stoppedAt: { readonly seq: number; readonly createdAt: number } | undefined;
 }
 
-/** A row of the journal whose output is cut. */
+/** A row of the journal with a truncated output. */
 export interface JournalHead extends JournalRecord {
-  /** Bytes of the whole output; `undefined` for none. */
+  /** The size of the whole output in bytes; `undefined` for none. */
   readonly outputBytes: number | undefined;
 }
 
-/** A run's journal in short. */
+/** The journal of a run with truncated outputs. */
 export interface JournalHeads {
-  /** Its rows, with outputs cut. */
+  /** The rows of the journal, with truncated outputs. */
   readonly heads: readonly JournalHead[];
-  /** Whether there are more rows. */
+  /** Whether the journal has more rows. */
   readonly isTruncated: boolean;
 }
 
-/** How much of a journal to read. */
+/** The limits of a read of a journal. */
 export interface HeadsQuery {
-  /** How many rows at most. */
+  /** The maximum number of rows. */
   readonly rows: number;
-  /** Characters of each output. */
+  /** The maximum number of characters of each output. */
   readonly characters: number;
-  /** Bytes of outputs that may be read in all to cut them; of what is beyond only the size is told. */
+  /** The maximum bytes of all outputs that are read to truncate them; for outputs beyond it, only the size is returned. */
   readonly bytes: number;
 }
 
-/** One of a run's payloads. */
+/** The name of a payload of a run. */
 export type PayloadName =
   | { readonly kind: "input" }
   | { readonly kind: "output"; readonly task: string; readonly item: number; readonly step: string };
 
 /** A definition without its graph. */
 export interface DefinitionRow extends Served {
-  /** The same hash without code. */
+  /** The content hash of the workflow without its code. */
   readonly structure: string;
-  /** When it was stored. */
+  /** When the definition was stored. */
   readonly createdAt: number;
 }
 
-/** A run of which only the times are asked for. */
+/** The state and the times of a run. */
 export interface Outline extends Served {
-  /** Its row number. */
+  /** The row number of the run. */
   readonly seq: number;
-  /** Where it is. */
+  /** The state of the run. */
   readonly state: RunState;
-  /** When it was inserted. */
+  /** When the run was inserted. */
   readonly createdAt: number;
-  /** When it was first owned. */
+  /** When the run was first owned. */
   readonly startedAt: number | undefined;
-  /** When it ended. */
+  /** When the run ended. */
   readonly endedAt: number | undefined;
 }
 
-/** A task of which only the times are asked for. */
+/** The state and the times of a task. */
 export interface Timing {
-  /** Its id. */
+  /** The id of the task. */
   readonly task: string;
-  /** Where it is. */
+  /** The state of the task. */
   readonly state: TaskState;
-  /** Attempts begun. */
+  /** The number of attempts started so far. */
   readonly attempts: number;
-  /** When the latest one began. */
+  /** When the latest attempt started. */
   readonly startedAt: number | undefined;
-  /** When it ended. */
+  /** When the task ended. */
   readonly endedAt: number | undefined;
 }
 
-/** Questions of the inspector. */
+/** The queries of the inspector. */
 export interface Inspection {
-  /** How many runs there are, each state counted up to `most`. */
+  /** Returns the counts of runs, each state counted up to `most`. */
   tally(most: number): Promise<Tally>;
   /**
-   * Runs, newest first, as `list()` has them, but with a bounded amount of work. `since` and `until` are found by halving,
-   * which takes rows to stand in the order of their times: around a clock that was set back by more than two seconds runs may
-   * be missed.
+   * Returns runs, newest first, like `list()`, but with bounded work. `since` and `until` are located by binary search,
+   * which requires rows to be in the order of their times: around a clock that was set back by more than two seconds,
+   * the search may miss runs.
    */
   search(query: SearchQuery): Promise<Search>;
-  /** Runs whose id or key begins like this; those by id first. */
+  /** Returns runs whose id or key starts with `text`; matches by id come first. */
   find(text: string, limit: number): Promise<readonly ListedRun[]>;
-  /** Runs that were forked from one, newest first. */
+  /** Returns the forks of a run, newest first. */
   forks(id: string, limit: number): Promise<readonly ListedRun[]>;
-  /** A run's journal with outputs cut. */
+  /** Returns the journal of a run with truncated outputs. */
   heads(seq: number, query: HeadsQuery): Promise<JournalHeads>;
-  /** A whole payload as JSON text; `undefined` if there is none. */
+  /** Returns a whole payload as JSON text; `undefined` for none. */
   payload(seq: number, name: PayloadName): Promise<string | undefined>;
-  /** Stored definitions by workflow and version; at most `limit`. */
+  /** Returns at most `limit` stored definitions, ordered by workflow and version. */
   definitions(limit: number): Promise<readonly DefinitionRow[]>;
-  /** Stored definitions of a workflow, the latest first; at most `limit`. */
+  /** Returns at most `limit` stored definitions of a workflow, the latest first. */
   versions(workflow: string, limit: number): Promise<readonly DefinitionRow[]>;
-  /** The latest runs, of one workflow or (`undefined`) of all; at most `budget` are looked at and `limit` answered. */
+  /** Returns the latest runs of a workflow, or of all if `undefined`; reads at most `budget` runs and returns at most `limit`. */
   latest(workflow: string | undefined, limit: number, budget: number): Promise<readonly Outline[]>;
-  /** Times of the tasks of some runs, steps left out; at most `limit`. */
+  /** Returns the times of at most `limit` tasks of the runs, without steps. */
   timings(seqs: readonly number[], limit: number): Promise<readonly Timing[]>;
-  /** How many runs each runner owns; at most `most` are counted in all. */
+  /** Returns the number of runs that each runner owns; counts at most `most` runs in total. */
   owned(most: number): Promise<{ readonly counts: ReadonlyMap<number, number>; readonly isCapped: boolean }>;
-  /** Recorded tasks of the runs that runners own, by state; of at most `most` runs, and as many tasks. */
+  /** Returns the number of recorded tasks of owned runs by state; counts at most `most` runs and `most` tasks. */
   heldTasks(most: number): Promise<ReadonlyMap<TaskState, number>>;
-  /** A text that differs when something has changed of which lists of runs tell. */
+  /** Returns a change token for lists of runs: a text that differs after a change of any listed value. */
   pulse(): Promise<string>;
-  /** The same for some runs; a run that is not there is left out. */
+  /** Returns change tokens for runs by id, without runs that do not exist. */
   pulses(ids: readonly string[]): Promise<ReadonlyMap<string, { readonly text: string; readonly isOver: boolean }>>;
 }

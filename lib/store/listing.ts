@@ -1,75 +1,75 @@
 /**
- * Runs as lists tell them, and which to list.
+ * The runs that a list returns, and the query of a list.
  *
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { RunState } from "./batch.ts";
 
-/** A run's row, but for its input, which may be large. */
+/** The row of a run without its input, which can be large. */
 export interface ListedRun {
-  /** The run's id. */
+  /** The id of the run. */
   readonly id: string;
-  /** Its row number, in the order of insertion. */
+  /** The row number of the run; numbers increase in the order of insertion. */
   readonly seq: number;
-  /** Its workflow. */
+  /** The name of the run's workflow. */
   readonly workflow: string;
-  /** The version it started with. */
+  /** The version that the run started with. */
   readonly version: string;
-  /** Where it is. */
+  /** The state of the run. */
   readonly state: RunState;
-  /** Its fence. */
+  /** The epoch of the current claim, which fences writes. */
   readonly epoch: number;
-  /** Its owner, while it has one. */
+  /** The runner that owns the run; `undefined` if unowned. */
   readonly owner: number | undefined;
-  /** Its key. */
+  /** The idempotency key of the run. */
   readonly key: string | undefined;
-  /** Lower is sooner. */
+  /** The priority; runs with lower values are claimed first. */
   readonly priority: number;
-  /** Its tags. */
+  /** The run's tags. */
   readonly tags: readonly string[];
-  /** The limit for its duration. */
+  /** The maximum duration of the run. */
   readonly timeoutMs: number | undefined;
-  /** When it must have ended. */
+  /** When the run times out. */
   readonly deadlineAt: number | undefined;
-  /** When it was inserted. */
+  /** When the run was inserted. */
   readonly createdAt: number;
-  /** When it was first owned. */
+  /** When the run was first owned. */
   readonly startedAt: number | undefined;
-  /** When it ended. */
+  /** When the run ended. */
   readonly endedAt: number | undefined;
-  /** When it is due; `undefined` if it waits for something from outside. */
+  /** When the run is due; `undefined` if it waits for an external change. */
   readonly dueAt: number | undefined;
-  /** Why it failed. */
+  /** The error of a failed run. */
   readonly error: ErrorRecord | undefined;
-  /** Why it was cancelled (or is being), paused or stranded. */
+  /** The reason of a cancel (requested or completed), of a pause, or for parking the run. */
   readonly reason: string | undefined;
-  /** Whether an order to cancel it stands. */
+  /** Whether a cancel is recorded and the run has not ended. */
   readonly cancelling: boolean;
-  /** The version that could not go on with it. */
+  /** The version that could not continue the run and parked it. */
   readonly strandedBy: string | undefined;
-  /** How many runners have died with it since it last got further. */
+  /** The number of runners that have died while they owned the run, since its last progress. */
   readonly crashes: number;
-  /** The run it was forked from. */
+  /** The id of the run that this run was forked from. */
   readonly forkedFrom: string | undefined;
-  /** Where its starter was in a trace. */
+  /** The trace context of the start. */
   readonly trace: string | undefined;
 }
 
-/** Which runs to list, newest first. */
+/** The filters of a list of runs, newest first. */
 export interface ListQuery {
-  /** Of this workflow. */
+  /** Only runs of this workflow. */
   readonly workflow: string | undefined;
-  /** In one of these states. */
+  /** Only runs in one of these states. */
   readonly states: readonly RunState[] | undefined;
-  /** With all of these tags. */
+  /** Only runs with all of these tags. */
   readonly tags: readonly string[] | undefined;
-  /** Inserted at or after. */
+  /** Only runs that were inserted at or after this time. */
   readonly since: number | undefined;
-  /** Inserted before. */
+  /** Only runs that were inserted before this time. */
   readonly until: number | undefined;
-  /** At most so many. */
+  /** The maximum number of runs. */
   readonly limit: number;
-  /** Only rows with a smaller `seq`. */
+  /** Only runs with a smaller `seq`. */
   readonly before: number | undefined;
 }

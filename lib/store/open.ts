@@ -4,38 +4,39 @@ import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
 import { parseStoreUrl } from "./url.ts";
 
-/** What opening a store may need. */
+/** Options for opening a store. */
 export interface OpenOptions {
-  /** The tenant's schema; Postgres only. */
+  /** The schema of the tenant; Postgres only. */
   readonly schema: string | undefined;
-  /** What a commit survives; SQLite only. */
+  /** Whether a commit survives a loss of power or only the end of the process; SQLite only. */
   readonly durability: "power" | "process";
-  /** Whether it is only read. @default {false} */
+  /** Whether the store refuses all writes. @default {false} */
   readonly readOnly?: boolean;
-  /** The store's clock on SQLite. On Postgres that is the server's, unless this is one of tests. */
+  /** The store's clock on SQLite. Postgres uses the server's clock, unless this is a test clock. */
   readonly clock: Clock;
-  /** Where messages go. */
+  /** Receives log messages. */
   readonly logger: Logger;
 }
 
-/** An open store, and how to close it if it was opened here. */
+/** An open store, and the function that closes it if `openStore()` opened it. */
 export interface OpenedStore {
   /** The store. */
   readonly store: Store;
-  /** Closes it, unless it is the caller's. */
+  /** Closes the store, unless the caller opened it. */
   readonly close: () => Promise<void>;
 }
 
 /**
- * The store of a URL; a store that is open already stays the caller's to close. A backend is loaded when it is used.
+ * Opens the store of a URL, or returns the open store that is given, which the caller must close. The backend is loaded
+ * on first use.
  *
- * @throws {StoreError} If it cannot be opened.
+ * @throws {StoreError} If the store cannot be opened.
  */
 export async function openStore(target: string | Store, options: OpenOptions): Promise<OpenedStore> {
   if (typeof target !== "string") {
     const store = checkStore(target);
     if (options.schema === undefined) return { store, close: () => Promise.resolve() };
-    // Ignored, it would let somebody work on another tenant than he thinks.
+    // If the schema were ignored, the caller would work on the wrong tenant.
     throw new TypeError(`Cannot use schema "${options.schema}" with an open store: it was opened with its own`);
   }
   const address = parseStoreUrl(target);
@@ -58,14 +59,14 @@ export async function openStore(target: string | Store, options: OpenOptions): P
     throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);
   }
   if (options.readOnly === true && address.path === ":memory:") {
-    throw new TypeError(`Cannot open "${target}" to be read only: there is nothing in it yet`);
+    throw new TypeError(`Cannot open "${target}" read-only: there is nothing in it yet`);
   }
   const { openSqliteStore } = await import("./sqlite/store.ts");
   const store = await openSqliteStore(address.path, options);
   return { store, close: () => store.close() };
 }
 
-/** Every runtime says it in its own words, and all of them name the package. */
+/** Returns whether the error reports a missing driver. The text differs between runtimes, but always names the package. */
 function isDriverMissing(error: unknown): boolean {
   return error instanceof Error && /["'`]postgres["'`]/.test(error.message);
 }
@@ -83,5 +84,5 @@ function checkStore(target: unknown): Store {
   if (typeof target === "object" && target !== null && "commit" in target && "counters" in target) {
     return target as Store;
   }
-  throw new TypeError(`Cannot open a store: a URL such as "sqlite://./app.db" is needed, or an open store`);
+  throw new TypeError(`Cannot open a store: expected a URL such as "sqlite://./app.db", or an open store`);
 }

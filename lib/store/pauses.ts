@@ -1,14 +1,14 @@
 import { systemClock } from "../clock.ts";
 
-/** Waiting that can be ended. */
+/** Delays that can be ended early. */
 export interface Pauses {
-  /** Resolves after that long, or when all pauses end. */
+  /** Resolves after `ms` milliseconds, or when `end()` is called. */
   pause(ms: number): Promise<void>;
-  /** Ends those there are. */
+  /** Ends all current pauses. */
   end(): void;
 }
 
-/** By the machine's clock, whatever clock the store has: what is waited for happens outside of it. */
+/** Creates pauses that use the machine's clock, independent of the store's clock: they wait for external conditions. */
 export function createPauses(): Pauses {
   const pauses = new Set<() => void>();
   return {
@@ -29,7 +29,7 @@ export function createPauses(): Pauses {
   };
 }
 
-/** Full jitter above half: many processes that wait for the same must not come back as one. */
+/** Returns a random delay between half of `ms` and `ms`, so that processes which wait for the same resource do not retry in step. */
 export function jittered(ms: number): number {
   return ms * (0.5 + Math.random() / 2);
 }

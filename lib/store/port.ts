@@ -1,12 +1,12 @@
 /**
- * What the engine needs of a database, in the words of the engine.
+ * The persistence port: the operations that the engine requires of a database.
  *
- * The life of a run here: `commit()` inserts it, already owned when the starter has room for it, else pending. Whoever
- * owns it writes results under its `(seq, epoch)`; each change of hands raises `epoch`, so that a late owner writes
- * nothing. `commit()` is the only path of results; everything else is rare.
+ * The life of a run in the store: `commit()` inserts it, owned if the starting runner has room for it, otherwise
+ * pending. The owner writes results under the run's `(seq, epoch)`. Each change of ownership raises `epoch`, so that
+ * the store refuses the writes of a previous owner. All results are written by `commit()`; all other methods are rare.
  *
- * Every method retries what passes by itself (a busy or locked database, a lost connection) until it succeeds: what
- * it throws is final. Times are milliseconds since the epoch by the store's clock, payloads are JSON text.
+ * Every method retries transient errors (a busy or locked database, a lost connection) until it succeeds; an error that
+ * a method throws is final. Times are milliseconds since the Unix epoch by the store's clock. Payloads are JSON text.
  *
  * @module
  */
@@ -26,52 +26,52 @@ import type {
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
 
-/** What a runner tells of itself. */
+/** The registration of a runner. */
 export interface RunnerCard {
-  /** The machine (and boot, and process namespace) it runs on: processes of one host can see whether another lives. */
+  /** The machine, boot and process namespace of the runner. Processes of one host can check each other's liveness. */
   readonly host: string;
-  /** Its process. */
+  /** The id of the runner's process. */
   readonly pid: number;
-  /** When that process began, by whatever the host counts: tells a reused pid apart. */
+  /** When that process started, in the host's own unit; it distinguishes processes that had the same pid. */
   readonly pidStartedAt: string | undefined;
-  /** A random token of the isolate within the process: a restart by `--watch` keeps the process and its id. @default {""} */
+  /** A random token of the isolate: a restart by `--watch` keeps the process and its pid. @default {""} */
   readonly isolate?: string;
-  /** The thread that executes the isolate. @default {undefined} it cannot be identified */
+  /** The thread that executes the isolate. @default {undefined} the thread cannot be identified */
   readonly thread?: string | undefined;
-  /** What it can execute. */
+  /** The workflow versions that the runner can execute. */
   readonly served: readonly Served[];
-  /** Whether it claims only its very versions. */
+  /** Whether the runner claims only runs of exactly these versions. */
   readonly pinned: boolean;
-  /** How many bodies at once. */
+  /** The maximum number of task bodies that execute at once. */
   readonly concurrency: number;
-  /** How many runs at once. */
+  /** The maximum number of runs that the runner owns at once. */
   readonly maxRuns: number;
 }
 
-/** A runner as the store knows it. */
+/** The row of a runner. */
 export interface RunnerRow extends RunnerCard {
-  /** Its number. Never used twice. */
+  /** The id of the runner. The store never reuses an id. */
   readonly id: number;
-  /** When it joined. */
+  /** When the runner joined. */
   readonly startedAt: number;
-  /** Until when it is believed alive. */
+  /** When the lease expires. */
   readonly leaseUntil: number;
-  /** How long a renewal holds. */
+  /** The duration of the lease after each renewal. */
   readonly leaseMs: number;
 }
 
 /**
- * An owned run that was changed from outside since its owner last acknowledged. It says how the run's row is now, so that
- * applying an entry twice, or only the last of several, is the same as applying each once.
+ * An owned run with external changes that its owner has not acknowledged. An entry holds the current state of the run's
+ * row, so that applying an entry twice, or only the last of several entries, has the same effect as applying each once.
  */
 export interface InboxEntry {
   /** The run. */
   readonly seq: number;
-  /** How often the run has been changed from outside. The owner acknowledges this number with its next write. */
+  /** The number of external changes of the run. The owner acknowledges this number with its next write. */
   readonly attention: number;
   /** The run must be cancelled. */
   readonly cancel: { readonly reason: string | undefined } | undefined;
-  /** The run must start nothing new. */
+  /** Whether the run is paused: the owner must start no new task. */
   readonly paused: boolean;
 }
 
@@ -85,37 +85,37 @@ export interface OwnedRun {
 
 /** The result of a renewal. */
 export interface Renewal {
-  /** False if the runner is dead: its row is gone, and its runs are no longer its own. */
+  /** False if the runner is dead: its row is deleted, and it no longer owns its runs. */
   readonly alive: boolean;
-  /** Its runs that were changed from outside. */
+  /** The runner's runs with external changes that it has not acknowledged. */
   readonly inbox: readonly InboxEntry[];
-  /** All runs that it owns. */
+  /** All runs that the runner owns. */
   readonly owned: readonly OwnedRun[];
 }
 
-/** What to recover. A runner is dead if its row is gone, if `dead` names it, or if its lease expired, unless `alive` names it. */
+/** Options of `recover()`. A runner is dead if its row is gone, if `dead` names it, or if its lease expired, unless `alive` names it. */
 export interface RecoverRequest {
-  /** Runners whose isolate is known to have ended, whatever their lease says. */
+  /** Runners whose isolate is known to have ended, independent of their lease. */
   readonly dead: readonly number[];
-  /** Runners that are excused although their lease has expired. @default {[]} */
+  /** Runners that count as alive although their lease has expired. @default {[]} */
   readonly alive?: readonly number[];
-  /** A run is failed once so many runners died with it without progress. */
+  /** A run fails after this number of runners died while they owned it without progress. */
   readonly recoveryLimit: number;
-  /** At most so many runs. */
+  /** The maximum number of runs to recover. */
   readonly limit: number;
 }
 
-/** What taking over from dead runners did. */
+/** The result of a recovery. */
 export interface Recovery {
-  /** Runs that are pending again, or still paused. */
+  /** Runs that were released: they are pending again, or remain paused. */
   readonly released: readonly { readonly id: string; readonly workflow: string; readonly crashes: number }[];
-  /** Runs that were given up because too many runners died with them. */
+  /** Runs that failed because too many runners died while they owned them. */
   readonly failed: readonly { readonly id: string; readonly workflow: string; readonly crashes: number }[];
-  /** Whether more runs of dead runners are left for another call. */
+  /** Whether runs of dead runners remain for another call. */
   readonly more: boolean;
 }
 
-/** A change of a run from outside. */
+/** A change of a run that does not come from its owner. */
 export type ControlRequest =
   | { readonly kind: "cancel"; readonly reason: string | undefined }
   | { readonly kind: "pause"; readonly reason: string | undefined }
@@ -123,7 +123,7 @@ export type ControlRequest =
 
 /** The result of a control request. */
 export type ControlResult =
-  /** It is recorded. `state` is the run's state now; `owner` applies it, and then acknowledges `attention`. */
+  /** The request is recorded. `state` is the run's current state; `owner` applies the request and then acknowledges `attention`. */
   | {
     readonly kind: "done";
     readonly state: RunState;
@@ -132,60 +132,60 @@ export type ControlResult =
   }
   /** The run has ended, in this state. */
   | { readonly kind: "ended"; readonly state: RunState }
-  /** There is no such run. */
+  /** The run does not exist. */
   | { readonly kind: "unknown" };
 
 /** A run's row. */
 export interface RunRow extends ListedRun {
-  /** Its input as JSON text. */
+  /** The run's input as JSON text. */
   readonly input: string | undefined;
 }
 
-/** A rare fact of a run's history. */
+/** An entry in the history of a run: an event that is rare. */
 export interface Fact {
-  /** What happened. */
+  /** The kind of event. */
   readonly kind: "cancel" | "pause" | "resume" | "recovery" | "retry" | "stranded";
-  /** When. */
+  /** When the event occurred. */
   readonly at: number;
-  /** In words. */
+  /** A description of the event. */
   readonly detail: string | undefined;
 }
 
-/** Live runs of one kind. */
+/** The live runs of one workflow version. */
 export interface Group extends Served {
-  /** Whether it holds stranded runs. */
+  /** Whether the group consists of parked runs. */
   readonly stranded: boolean;
 }
 
-/** What another process may have changed. */
+/** A hint of what another process may have changed. */
 export interface Change {
   /** Runs may be due. */
   readonly due: boolean;
   /** Runs may have ended. */
   readonly ended: boolean;
-  /** Runners with runs that were changed from outside; `undefined` if any runner may have one. */
+  /** Runners that own runs with external changes; `undefined` if any runner may own such a run. */
   readonly attention: readonly number[] | undefined;
 }
 
-/** Anything may have changed. */
+/** The hint that anything may have changed. */
 export const ANY_CHANGE: Change = { due: true, ended: true, attention: undefined };
 
-/** How many runs are in each state. */
+/** The number of runs in each state. */
 export type RunCounts = Readonly<Record<RunState, number>>;
 
 /** Exact counts since the store was opened, for tests and metrics. */
 export interface StoreCounters {
-  /** Write transactions that were committed. */
+  /** Committed write transactions. */
   readonly commits: number;
-  /** Statements executed, `begin` and `commit` left out. */
+  /** Executed statements, without `begin` and `commit`. */
   readonly statements: number;
-  /** Rows inserted, updated or deleted. */
+  /** Inserted, updated and deleted rows. */
   readonly rows: number;
-  /** Times a write had to be tried again. */
+  /** Retries of writes. */
   readonly retries: number;
 }
 
-/** A body that is to run inside of a transaction which also records what it returns. */
+/** A task body to run inside a transaction that also records its result. */
 export interface TransactionRequest {
   /** The run. */
   readonly seq: number;
@@ -194,140 +194,141 @@ export interface TransactionRequest {
   /** The task. */
   readonly task: string;
   /**
-   * Runs in the transaction, which it is given as the driver's own handle; answers the row to record. Called again,
-   * with another transaction, when the database could not carry out the first.
+   * Runs in the transaction `tx`, which is the driver's own handle, and returns the row to record. The store calls it
+   * again, with another transaction, if the database could not execute the first.
    */
   readonly body: (tx: unknown) => Promise<JournalRecord>;
-  /** Takes everything back when it aborts, unless the commit is under way. */
+  /** Rolls the transaction back when it aborts, unless the commit has been sent. */
   readonly signal: AbortSignal;
-  /** Told that the commit is about to be sent: from now on nothing can be taken back. */
+  /** Called immediately before the commit is sent: from then on the transaction cannot be rolled back. */
   readonly committing: () => void;
 }
 
-/** What became of a transaction. */
+/** The result of `transact()`. */
 export type TransactionVerdict =
-  /** It is committed, with this output. */
+  /** The transaction is committed, with this output. */
   | { readonly kind: "committed"; readonly output: string | undefined }
-  /** Somebody else owns the run by now, or it ended: nothing of it was kept. */
+  /** The run has another owner or has ended: the transaction was rolled back. */
   | { readonly kind: "fenced" };
 
 /** The persistence port. SQLite and Postgres implement it. */
 export interface Store {
-  /** Says which database, without any password, for messages. */
+  /** The database in messages; never contains a password. */
   readonly name: string;
 
-  /** How often a runner reads the rows of the others, in milliseconds. @default {1_000} */
+  /** The interval at which a runner reads the rows of the other runners, in milliseconds. @default {1_000} */
   readonly recoveryIntervalMs?: number;
 
-  /** How many commits may be on their way at once. What two of them write is never of the same run. @default {1} */
+  /** The maximum number of concurrent commits. Two concurrent commits never write the same run. @default {1} */
   readonly commitsAtOnce?: number;
 
   /**
-   * Whether a start with a key waits for a transaction that has started a run with the same key and is still open. A
-   * batch of such starts alone keeps no other commit waiting, and may be sent beside any number of others.
+   * Whether a start with a key blocks on an open transaction that has started a run with the same key. A batch of only
+   * such starts delays no other commit and does not count towards `commitsAtOnce`.
    */
   readonly keysWait?: boolean;
 
-  /** The store's clock, in milliseconds since the epoch. */
+  /** The time of the store's clock, in milliseconds since the Unix epoch. */
   now(): number;
 
-  /** Writes a batch durably, as one transaction; a row the database refuses does not disturb the others. */
+  /** Writes a batch durably in one transaction. A row that the database refuses does not affect the other rows. */
   commit(batch: Batch): Promise<Receipt>;
   /**
-   * Takes due runs, in a commit of its own. It takes fewer than the limit where their inputs and journals come to more than
-   * about two megabytes, but at least one.
+   * Claims due runs in a separate commit. If their inputs and journals exceed about two megabytes, it claims fewer runs
+   * than the limit, but at least one.
    */
   claim(request: ClaimRequest): Promise<Claim>;
-  /** Outputs in the journals of runs; a row without an output is left out. The rows of one request are in the order of their items. */
+  /** Returns outputs from the journals of runs, without rows that have no output. The rows of a request are ordered by item. */
   outputs(requests: readonly OutputsRequest[]): Promise<readonly JournalOutput[]>;
 
-  /** Of which database a task can be a transaction here; `undefined` if of none. */
+  /** The kind of transaction that a task can run in this store; `undefined` if the store supports none. */
   readonly transactions: "sqlite" | "postgres" | undefined;
   /**
    * Runs a body in a transaction that records its result under the run's epoch: both are durable, or neither.
    *
-   * @throws What the body threw, the signal's reason, or what the database says of the row; nothing was kept then.
+   * @throws The error of the body, the reason of the signal, or the database's error for the row. The transaction is
+   * rolled back then.
    */
   transact(request: TransactionRequest): Promise<TransactionVerdict>;
   /**
-   * Inserts runs as part of a transaction of the caller's: they are there once that is committed.
+   * Inserts runs in a transaction of the caller. The runs exist once the caller commits it.
    *
-   * @throws {StoreError} If `tx` is no open transaction on this very database; nothing was written then.
+   * @throws {StoreError} If `tx` is not an open transaction on the store's database; nothing was written then.
    */
   insertWithin(tx: unknown, runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
 
-  /** Inserts a runner, whose lease holds for `leaseMs`, and answers its number. */
+  /** Inserts a runner with a lease of `leaseMs` milliseconds and returns its id. */
   join(card: RunnerCard, leaseMs: number): Promise<number>;
-  /** Extends a lease. */
+  /** Extends the lease of a runner to `leaseMs` milliseconds from now. */
   renew(runner: number, leaseMs: number): Promise<Renewal>;
-  /** The runs of a runner that were changed from outside since it last acknowledged. */
+  /** Returns the runs of a runner that have external changes which the runner has not acknowledged. */
   inbox(runner: number): Promise<readonly InboxEntry[]>;
-  /** Hands back whatever the runner still owns and deletes it. */
+  /** Releases all runs that the runner owns and deletes the runner's row. */
   leave(runner: number): Promise<void>;
-  /** All runners. */
+  /** Returns all runners. */
   runners(): Promise<readonly RunnerRow[]>;
   /**
-   * Recovers runs (at most `limit`) of dead runners: pending again under a new epoch, or failed once `recoveryLimit`
-   * runners died with them without getting further. The store alone decides which runners are dead.
+   * Recovers at most `limit` runs of dead runners: a run becomes pending under a new epoch, or fails if `recoveryLimit`
+   * runners died while they owned it without progress. Only the store decides which runners are dead.
    */
   recover(request: RecoverRequest): Promise<Recovery>;
 
-  /** Stores the definitions a runner brings, once per version. `graph` is JSON text. */
+  /** Stores the definitions that a runner serves, once per version. `graph` is JSON text. */
   define(definitions: readonly (Served & { readonly structure: string; readonly graph: string })[]): Promise<void>;
-  /** The stored definition of a version, as JSON text. */
+  /** Returns the stored definition of a version as JSON text; `undefined` if it is not stored. */
   definition(served: Served): Promise<string | undefined>;
-  /** Lets stranded runs of these workflows be tried again, where another version than these had given them up. */
+  /** Unparks the runs of these workflows that were parked by a version which is not among these; returns their number. */
   unstrand(served: readonly Served[]): Promise<number>;
 
   /**
-   * Changes a run from outside: at once if it is unowned, or its owner is dead; else its owner is notified and applies the
-   * change. Once a cancel is recorded the run cannot end as completed.
+   * Applies a control request. If the run is unowned or its owner is dead, the store applies the request immediately;
+   * otherwise the owner is notified and applies it. Once a cancel is recorded, the run cannot end as completed.
    */
   control(runId: string, request: ControlRequest): Promise<ControlResult>;
-  /** Whether the owner of a run has acknowledged `attention`, or the run has no owner any more. */
+  /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**
-   * Sets a failed run going again: pending, under a new epoch. Deletes all journal rows of the tasks in `forget`. Of
-   * the tasks in `retry` it deletes the task's own row and the rows of items that did not complete; rows of steps stay.
-   * False if the run is no longer failed under `epoch`.
+   * Restarts a failed run: the run becomes pending under a new epoch. Deletes all journal rows of the tasks in `forget`.
+   * For each task in `retry` it deletes the task's own row and the rows of items that did not complete, and keeps the
+   * rows of steps. Returns false if the run is no longer failed under `epoch`.
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },
     tasks: { readonly retry: readonly string[]; readonly forget: readonly string[] },
   ): Promise<boolean>;
 
-  /** A run by its id. */
+  /** Returns a run by id; `undefined` if it does not exist. */
   run(id: string): Promise<RunRow | undefined>;
-  /** Those of some runs that have ended, or that are not there any more. */
+  /** Returns the ids of those runs that have ended or no longer exist. */
   ended(ids: readonly string[]): Promise<readonly string[]>;
-  /** A run's journal. */
+  /** Returns the journal of a run. */
   journal(seq: number): Promise<readonly JournalRecord[]>;
-  /** A run's rare facts, oldest first. */
+  /** Returns the history of a run, oldest entry first. */
   facts(seq: number): Promise<readonly Fact[]>;
-  /** Runs, newest first. */
+  /** Returns runs, newest first. */
   list(query: ListQuery): Promise<readonly RunRow[]>;
-  /** Which workflows and versions have live runs that nobody owns, paused ones left out. */
+  /** Returns the workflow versions that have live unowned runs; paused runs are not considered. */
   groups(): Promise<readonly Group[]>;
-  /** Live runs of a group that nobody owns, paused ones left out, in the order in which they would be claimed. */
+  /** Returns the live unowned runs of a group, without paused runs, in claim order. */
   unowned(group: Group, limit: number): Promise<readonly ListedRun[]>;
-  /** How many runs are in each state. */
+  /** Returns the number of runs in each state. */
   counts(): Promise<RunCounts>;
-  /** What the inspector asks. */
+  /** The queries of the inspector. */
   readonly inspection: Inspection;
   /**
-   * Deletes at most `limit` runs that ended before `before`, with all that belongs to them, in transactions of a bounded
-   * number of rows; returns how many. Once in a while it also deletes the definitions that were stored before `before`,
-   * that no runner serves and with which no run started.
+   * Deletes at most `limit` runs that ended before `before`, with all their rows, in transactions of a bounded number of
+   * rows, and returns the number of deleted runs. Occasionally it also deletes definitions that were stored before
+   * `before`, that no runner serves and with which no run started.
    */
   prune(before: number, limit: number): Promise<number>;
 
   /**
-   * Calls `changed` when another process may have changed the database: a hint, sometimes late or in vain. Returns a
-   * function that ends it. Without watchers nothing is polled.
+   * Calls `changed` when another process may have changed the database. The call is a hint: it can be late or spurious.
+   * Returns a function that stops the calls. Without watchers the store does not poll.
    */
   watch(changed: (change: Change) => void): () => void;
-  /** What this store has done so far. */
+  /** Returns the counts since the store was opened. */
   counters(): StoreCounters;
-  /** Ends all timers and connections. Nothing may be called after it. */
+  /** Ends all timers and connections. No method may be called afterwards. */
   close(): Promise<void>;
 }

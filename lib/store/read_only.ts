@@ -1,11 +1,11 @@
 import { StoreError } from "../errors.ts";
 import type { Store } from "./port.ts";
 
-/** The same store, which refuses whatever would write before the database has to. */
+/** Wraps a store so that it refuses every write without a call to the database. */
 export function readOnly(store: Store): Store {
-  // deno-lint-ignore require-await -- a promise that is rejected, as the port's methods throw
+  // deno-lint-ignore require-await -- returns a rejected promise, like the methods of the port
   const refuse = async (): Promise<never> => {
-    throw new StoreError("read_only", `Cannot write to ${store.name}: the store was opened to be read only`);
+    throw new StoreError("read_only", `Cannot write to ${store.name}: the store was opened read-only`);
   };
   return {
     ...store,
@@ -27,9 +27,9 @@ export function readOnly(store: Store): Store {
 }
 
 /**
- * Checks that a schema has the version that this code reads, as one that is only read is not brought up to date.
+ * Checks that a schema has the version that this code reads: a read-only store does not migrate the schema.
  *
- * @throws {StoreError} `no_schema` or `older_schema`, if it has not.
+ * @throws {StoreError} `no_schema` if the schema is missing, `older_schema` if its version is older.
  */
 export function checkVersion(found: number, wanted: number, database: string): void {
   if (found === 0) {
@@ -39,7 +39,7 @@ export function checkVersion(found: number, wanted: number, database: string): v
     throw new StoreError(
       "older_schema",
       `Cannot read ${database}: its schema has version ${found}, and this version of Sluice reads version ${wanted}; ` +
-        "start a runner of this version, which brings it up to date",
+        "start a runner of this version, which migrates the schema",
     );
   }
 }

@@ -1,10 +1,10 @@
-/** Rows as the port knows them. What cannot be read, as after an edit by hand, is named by table, run and column. */
+/** Decoders from database rows to the types of the port. An error for an invalid value, for example after a manual edit, names its table, run and column. */
 import { type ErrorRecord, type Failure, StoreError } from "../errors.ts";
 import type { ClaimedRun, JournalOutput, JournalRecord, RecordHead, RunState, Served, TaskState } from "./batch.ts";
 import type { DefinitionRow, JournalHead, Outline, Timing } from "./inspection.ts";
 import type { Fact, RunnerRow, RunRow } from "./port.ts";
 
-/** A row as a driver gives it: null, text and numbers, by column. */
+/** A row as the driver returns it: null, text and numbers by column. */
 export type Row = Readonly<Record<string, unknown>>;
 
 /** The columns that `decodeListedRun` needs. */
@@ -28,9 +28,9 @@ export const RUNNER_COLUMNS =
   "lease_ms";
 
 /**
- * A run's row.
+ * Decodes the row of a run.
  *
- * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeRun(row: Row): RunRow {
   const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
@@ -63,7 +63,7 @@ export function decodeRun(row: Row): RunRow {
   };
 }
 
-/** The same for a list, where one row that cannot be read must not hide the others: its `error` says what is wrong. */
+/** Decodes a row for a list. An invalid row must not hide the other rows, so its `error` describes what is invalid. */
 export function decodeListedRun(row: Row): RunRow {
   try {
     return decodeRun(row);
@@ -75,9 +75,9 @@ export function decodeListedRun(row: Row): RunRow {
 }
 
 /**
- * A run as its claimer gets it.
+ * Decodes a claimed run.
  *
- * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeClaimed(row: Row, journal: readonly RecordHead[]): ClaimedRun {
   const { text, optionalText, integer, optionalInteger, json } = reader("runs", row, row["seq"]);
@@ -100,9 +100,9 @@ export function decodeClaimed(row: Row, journal: readonly RecordHead[]): Claimed
 }
 
 /**
- * A row of the journal.
+ * Decodes a row of the journal.
  *
- * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeRecord(row: Row): JournalRecord {
   const { optionalText } = reader("tasks", row, row["run"]);
@@ -110,9 +110,9 @@ export function decodeRecord(row: Row): JournalRecord {
 }
 
 /**
- * A row of the journal without its output.
+ * Decodes a row of the journal without its output.
  *
- * @throws {StoreError} `corrupt_row`, if it cannot be read.
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeRecordHead(row: Row): RecordHead {
   const { text, optionalText, integer, optionalInteger, json } = reader("tasks", row, row["run"]);
@@ -132,13 +132,13 @@ export function decodeRecordHead(row: Row): RecordHead {
   };
 }
 
-/** An output in a journal. */
+/** Decodes an output of a journal. */
 export function decodeOutput(row: Row): JournalOutput {
   const { text, integer } = reader("tasks", row, row["run"]);
   return { seq: integer("run"), task: text("task"), item: integer("item"), step: text("step"), output: text("output") };
 }
 
-/** The rows of runners. One that cannot be read must not hide the others: its lease decides, by its number alone. */
+/** Decodes the rows of runners. An invalid row is left out and does not hide the others; only its lease decides whether that runner is dead. */
 export function decodeRunners(rows: readonly Row[]): RunnerRow[] {
   return rows.flatMap((row) => {
     try {
@@ -169,21 +169,21 @@ function decodeRunner(row: Row): RunnerRow {
   };
 }
 
-/** A rare fact. */
+/** Decodes an entry of a run's history. */
 export function decodeFact(row: Row): Fact {
   const { text, optionalText, integer } = reader("events", row, row["run"]);
   const kind = text("kind");
-  if (!isFactKind(kind)) throw corrupt("events", row["run"], "kind", `"${kind}" is no kind of fact`);
+  if (!isFactKind(kind)) throw corrupt("events", row["run"], "kind", `unknown kind "${kind}"`);
   return { kind, at: integer("at"), detail: optionalText("detail") };
 }
 
-/** A row of the journal with its output cut: `output_bytes` is the size of the whole. */
+/** Decodes a row of the journal with a truncated output; `output_bytes` is the size of the whole output. */
 export function decodeHead(row: Row): JournalHead {
   const { optionalInteger } = reader("tasks", row, row["run"]);
   return { ...decodeRecord(row), outputBytes: optionalInteger("output_bytes") };
 }
 
-/** A definition without its graph. */
+/** Decodes a definition without its graph. */
 export function decodeDefinition(row: Row): DefinitionRow {
   const { text, integer } = reader("workflows", row, undefined);
   return {
@@ -194,7 +194,7 @@ export function decodeDefinition(row: Row): DefinitionRow {
   };
 }
 
-/** A run of which only the times are asked for. */
+/** Decodes the state and the times of a run. */
 export function decodeOutline(row: Row): Outline {
   const { text, integer, optionalInteger } = reader("runs", row, row["seq"]);
   const state = runState(text("state"), row);
@@ -209,7 +209,7 @@ export function decodeOutline(row: Row): Outline {
   };
 }
 
-/** A task of which only the times are asked for. */
+/** Decodes the state and the times of a task. */
 export function decodeTiming(row: Row): Timing {
   const { text, integer, optionalInteger } = reader("tasks", row, row["run"]);
   const state = taskState(text("state"), row);
@@ -222,12 +222,12 @@ export function decodeTiming(row: Row): Timing {
   };
 }
 
-/** The state of a row of the journal, or of a group of such rows. */
+/** Decodes the state of a row of the journal, or of a group of such rows. */
 export function decodeTaskState(row: Row): TaskState {
   return taskState(reader("tasks", row, row["run"]).text("state"), row);
 }
 
-/** What the store itself finds wrong with a run, as it is stored. */
+/** Converts an error that the store found in a run to the record that it stores. */
 export function recordOf(
   error: { readonly name: string; readonly message: string; readonly code: string },
 ): ErrorRecord {
@@ -252,7 +252,7 @@ function reader(table: string, row: Row, run: unknown): Reader {
   function optionalText(column: string): string | undefined {
     const value = row[column];
     if (value === null || value === undefined) return undefined;
-    return typeof value === "string" ? value : refuse(column, "it is no text");
+    return typeof value === "string" ? value : refuse(column, "it is not text");
   }
 
   function integer(column: string): number {
@@ -262,7 +262,7 @@ function reader(table: string, row: Row, run: unknown): Reader {
   function optionalInteger(column: string): number | undefined {
     const value = row[column];
     if (value === null || value === undefined) return undefined;
-    return Number.isSafeInteger(value) ? Number(value) : refuse(column, "it is no whole number");
+    return Number.isSafeInteger(value) ? Number(value) : refuse(column, "it is not an integer");
   }
 
   function json<T>(column: string, is: (value: unknown) => value is T): T | undefined {
@@ -282,7 +282,7 @@ function corrupt(table: string, run: unknown, column: string, why: string): Stor
   return new StoreError("corrupt_row", `Cannot read column "${column}" of table "${table}"${of}: ${why}`);
 }
 
-/** `undefined`, which no JSON text is, if it is none. */
+/** Parses JSON text; returns `undefined`, which is no JSON value, if the text is invalid. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -322,7 +322,7 @@ const FACT_KINDS: readonly unknown[] = [
 
 function runState(state: string, row: Row): RunState {
   if (isRunState(state)) return state;
-  throw corrupt("runs", row["seq"], "state", `"${state}" is no state of a run`);
+  throw corrupt("runs", row["seq"], "state", `"${state}" is not a state of a run`);
 }
 
 function isRunState(value: unknown): value is RunState {
@@ -331,7 +331,7 @@ function isRunState(value: unknown): value is RunState {
 
 function taskState(state: string, row: Row): TaskState {
   if (isTaskState(state)) return state;
-  throw corrupt("tasks", row["run"], "state", `"${state}" is no state of a task`);
+  throw corrupt("tasks", row["run"], "state", `"${state}" is not a state of a task`);
 }
 
 function isTaskState(value: unknown): value is TaskState {

@@ -1,16 +1,16 @@
 import { StoreError } from "../errors.ts";
 
-/** Where a store is. */
+/** The address of a store. */
 export type StoreAddress =
   | { readonly kind: "sqlite"; /** A path, or `":memory:"`. */ readonly path: string }
   | { readonly kind: "postgres"; readonly url: string };
 
 /**
- * Reads a store's URL: `sqlite://./app.db`, `sqlite://app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`,
- * `postgres://…` or `postgresql://…`. Percent escapes in a SQLite path are decoded; a Postgres URL is read by its
- * backend. No message quotes the text: it may hold a password, in whatever form.
+ * Parses the URL of a store: `sqlite://./app.db`, `sqlite://app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`,
+ * `postgres://…` or `postgresql://…`. Percent escapes in a SQLite path are decoded; the Postgres backend parses its own
+ * URLs. No message quotes the URL: it may contain a password in any form.
  *
- * @throws {StoreError} `invalid_url`, if it is none of these or carries options that SQLite URLs do not have.
+ * @throws {StoreError} `invalid_url`, if the URL has none of these forms or is a SQLite URL with options.
  *
  * @example
  * ```ts
@@ -20,7 +20,7 @@ export type StoreAddress =
  * ```
  */
 export function parseStoreUrl(url: unknown): StoreAddress {
-  if (typeof url !== "string") throw invalidUrl(`a text is needed, such as "sqlite://./app.db"`);
+  if (typeof url !== "string") throw invalidUrl(`expected a string such as "sqlite://./app.db"`);
   if (/^postgres(ql)?:\/\//i.test(url)) return { kind: "postgres", url };
   if (url === "sqlite::memory:") return { kind: "sqlite", path: ":memory:" };
   if (!url.startsWith("sqlite://")) {
@@ -32,7 +32,7 @@ export function parseStoreUrl(url: unknown): StoreAddress {
   if (escaped.includes("?")) {
     throw invalidUrl(`a SQLite URL has no options; write "%3F" for a question mark in the path`);
   }
-  // The path stands in messages, and a login in it would as well.
+  // Messages contain the path, so a path that contains a login would expose it.
   if (/:[^/]*@|:\/\//.test(escaped)) {
     throw invalidUrl('it names a file like a server with a login; write "%40" for "@" or "%3A" for ":" in the path');
   }
@@ -41,12 +41,12 @@ export function parseStoreUrl(url: unknown): StoreAddress {
     throw invalidUrl(`it has a "%" that does not begin an escape; write "%25" for the sign itself`);
   }
   if (path === "" || path.endsWith("/")) throw invalidUrl("it names no file");
-  if (path.includes("\0")) throw invalidUrl("a path cannot hold a NUL");
+  if (path.includes("\0")) throw invalidUrl("the path contains a NUL character");
   if (path === ":memory:") throw invalidUrl(`write "sqlite::memory:" for a database in memory`);
   return { kind: "sqlite", path };
 }
 
-/** The error for a store's URL that cannot be used. */
+/** Returns the error for a store URL that cannot be used. */
 export function invalidUrl(reason: string): StoreError {
   return new StoreError("invalid_url", `Cannot use the store URL: ${reason}`);
 }

@@ -3,16 +3,16 @@ import type { Logger } from "../../logger.ts";
 import { createPauses, jittered } from "../pauses.ts";
 import { faultOf, storeError } from "./faults.ts";
 
-/** Does something again until it succeeds or fails for good. */
+/** Retries work until it succeeds or fails permanently. */
 export interface Persistence {
   /**
-   * Runs `work`, at once the first time; `action` says what it does, for messages. Before each retry it awaits `held()`
-   * until that is undefined.
+   * Runs `work`, the first time immediately; `action` describes the work in messages. Before each retry it awaits
+   * `held()` until that returns `undefined`.
    */
   attempt<T>(action: string, work: () => T, held?: () => Promise<void> | undefined): Promise<T>;
-  /** How often something was tried again. */
+  /** Returns the number of retries. */
   retries(): number;
-  /** Ends all waiting: what waits is refused. */
+  /** Ends all waits: waiting attempts fail with `store_closed`. */
   close(): void;
 }
 
@@ -21,9 +21,9 @@ const LONGEST_BUSY_PAUSE_MS = 100;
 const LONGEST_STORAGE_PAUSE_MS = 5_000;
 
 /**
- * Waits without blocking the event loop while the database is locked or the disk is full, for ever, with a warning to
- * the logger now and then. SQLite's own busy handler sleeps the whole process, so it is given only a moment: a process
- * that was stopped while it holds the lock must not stop every other one, their heartbeats included.
+ * Retries without a limit and without blocking the event loop while the database is locked or the disk is full, and logs
+ * a warning at growing intervals. SQLite's own busy handler blocks the whole process, so its timeout is short: a process
+ * that was stopped while it holds the lock must not stop all other processes and their heartbeats.
  */
 export function createPersistence(name: string, logger: Logger): Persistence {
   const pauses = createPauses();
@@ -53,7 +53,7 @@ export function createPersistence(name: string, logger: Logger): Persistence {
         if (waitedMs >= warnAt || (fault === "storage" && tries === 0)) {
           warnAt = Math.max(warnAt, waitedMs) * 2;
           const why = fault === "busy" ? "another process holds its lock" : String(error);
-          logger.warn(`Cannot ${action} SQLite database ${name} for ${Math.round(waitedMs)} ms: ${why}; trying on`);
+          logger.warn(`Cannot ${action} SQLite database ${name} for ${Math.round(waitedMs)} ms: ${why}; retrying`);
         }
         retries++;
         await pauses.pause(jittered(

@@ -1,26 +1,26 @@
 import type { Clock } from "../../clock.ts";
 import type { Connection } from "./driver.ts";
 
-/** Keeps the WAL small. */
+/** Checkpoints and truncates the WAL. */
 export interface Checkpoints {
-  /** To be called after each commit, with the number of rows it wrote. */
+  /** Must be called after each commit with the number of rows that it has written. */
   committed(rows: number): void;
-  /** Checkpoints for the last time. */
+  /** Runs the last checkpoint. */
   close(): void;
 }
 
-/** For a connection that only reads. */
+/** The checkpoints of a read-only connection, which never run. */
 export const NO_CHECKPOINTS: Checkpoints = { committed() {}, close() {} };
 
 const IDLE_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
-// What a heartbeat writes is not worth a checkpoint, and an idle runner writes nothing else.
+// The writes of heartbeats do not justify a checkpoint, and an idle runner writes nothing else.
 const WORTH_ROWS = 64;
 
 /**
- * Under load SQLite checkpoints by itself each thousand pages, and starts the WAL over, but never makes it smaller; so
- * that is done when there was nothing to commit for a second, and at the end.
+ * Creates the checkpoints of a connection. Under load SQLite itself checkpoints every thousand pages and restarts the
+ * WAL, but never truncates it. A truncating checkpoint therefore runs after a second without a commit, and at the end.
  */
 export function createCheckpoints(connection: Connection, clock: Clock): Checkpoints {
   const checkpoint = connection.prepare("pragma wal_checkpoint(truncate)");
@@ -46,7 +46,7 @@ export function createCheckpoints(connection: Connection, clock: Clock): Checkpo
     else arm(Math.min(ms * 2, LONGEST_WAIT_MS));
   }
 
-  /** False if somebody else reads or writes at this moment. */
+  /** Returns false if another connection is reading or writing. */
   function truncate(): boolean {
     try {
       return checkpoint.get()?.["busy"] === 0;

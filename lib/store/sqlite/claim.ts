@@ -1,10 +1,10 @@
 /**
- * Taking due runs. The work is bounded by what is served and asked for, not by what is there: `runs_due` is walked from
- * group to group of equal (priority, workflow, version) by seeking past each, and only the due end of a served group is
- * read. A million runs of others, or of tomorrow, cost one seek.
+ * Claims due runs. The work depends on the served workflows and on the limit, not on the number of runs: the survey seeks
+ * in `runs_due` from group to group of equal (priority, workflow, version), and reads only the due rows of served groups.
+ * A million runs of an unserved group, or that are due tomorrow, cost one seek.
  *
- * Runs are taken in one short transaction. Their journals are read after it, in slices between which the event loop turns:
- * the fence keeps everything else from writing them.
+ * One short transaction claims the runs. Their journals are read afterwards, in slices between which the event loop
+ * runs: the fence prevents all other writes to these journals.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 
-// One seek each. A comparison of the three as one row value would read every entry of the group that is left behind.
+// One seek per query. A comparison of the three columns as a row value would read every entry of the previous group.
 const NEXT_PRIORITY = `
 select priority, workflow, version
   from runs indexed by runs_due
@@ -78,7 +78,8 @@ update runs
  where seq in (select value from json_each($1))
 returning ${RUN_COLUMNS}, attention`;
 
-// How many of some runs, in their order, have no more bytes than that before them, and how many bytes these have.
+// Counts the runs of a list that are preceded by fewer than $2 bytes, in the order of the list, and sums the bytes of
+// these runs.
 const FITTING = `
 select count(*) as runs, total(bytes) as bytes
   from (select bytes, sum(bytes) over (order by place) - bytes as bytes_before
@@ -93,7 +94,7 @@ select count(*) as runs, total(bytes) as bytes
                  where runs.seq = wanted.value))
  where bytes_before < $2`;
 
-// So many runs are measured at once: what is measured in vain stays small.
+// The number of runs per measurement, which bounds the runs that are measured but not claimed.
 const MEASURED_RUNS = 64;
 
 const GIVE_UP = `
@@ -101,7 +102,7 @@ update runs
    set ${endSql({ state: "'failed'", at: "$3" })}, error = $4
  where seq = $1 and epoch = $2 and owner is not null`;
 
-/** The queries that look for due runs, for the test of their plans. */
+/** The queries that find due runs, for the test of their query plans. */
 export const SURVEY_QUERIES: readonly string[] = [
   NEXT_PRIORITY,
   NEXT_WORKFLOW,
@@ -111,10 +112,10 @@ export const SURVEY_QUERIES: readonly string[] = [
   DUE_STRANDED,
 ];
 
-/** Takes due runs. */
+/** Claims due runs and reads their journals. */
 export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
-  // A runner that finds nothing due must not take the write lock from those who write.
+  // A claim without due runs must not take the write lock.
   const idle = await session.read("read", () => survey(session, { ...request, limit: 1 }, session.now()));
   if (idle.due.length === 0) return { runs: [], more: false, nextDueAt: idle.nextDueAt };
   const { rows, more, nextDueAt } = await session.write("write to", () => take(session, request, session.now()));
@@ -131,13 +132,13 @@ export async function claim(session: Session, request: ClaimRequest): Promise<Cl
   return { runs, more, nextDueAt };
 }
 
-/** What a claim has taken. */
+/** The result of the claim transaction. */
 interface Taken extends Omit<Claim, "runs"> {
-  /** The rows of runs, in order. */
+  /** The rows of the claimed runs, in claim order. */
   readonly rows: readonly Row[];
 }
 
-/** Takes due runs, inside of a transaction. */
+/** Claims due runs inside a transaction. */
 function take(session: Session, request: ClaimRequest, now: number): Taken {
   // A runner whose row is gone must not claim: its runs would have no lease.
   if (!isJoined(session, request.runner)) return { rows: [], more: false, nextDueAt: undefined };
@@ -150,7 +151,7 @@ function take(session: Session, request: ClaimRequest, now: number): Taken {
   return { rows, more: due.length === request.limit || fitting.length < due.length, nextDueAt };
 }
 
-/** How many of the due runs a claim may take by their bytes. */
+/** Returns the number of due runs that a claim may take without exceeding its bytes. */
 function fittingRuns(session: Session, due: readonly Due[]): number {
   let bytes = 0;
   for (let from = 0; from < due.length; from += MEASURED_RUNS) {
@@ -166,7 +167,7 @@ function fittingRuns(session: Session, due: readonly Due[]): number {
   return due.length;
 }
 
-/** A due run, before it is taken. */
+/** A due run that is not claimed yet. */
 interface Due {
   readonly seq: number;
   readonly priority: number;
@@ -178,13 +179,13 @@ interface Survey {
   readonly nextDueAt: number | undefined;
 }
 
-/** The runs to take, in order; if they are fewer than asked for, also when the next one is due. */
+/** Returns the runs to claim, in order; if they are fewer than the limit, also when the next run is due. */
 function survey(session: Session, request: ClaimRequest, now: number): Survey {
   const { limit } = request;
   const due = dueStranded(session, request, now);
   let nextDueAt = Infinity;
   for (const group of servedGroups(session, request)) {
-    // All groups of a priority share its places; a later priority gets what they leave.
+    // All groups of a priority compete for the limit; a later priority gets the remainder.
     if (due.filter((run) => run.priority < group.priority).length >= limit) break;
     const { priority, workflow, version } = group;
     const rows = session.all(DUE_IN_GROUP, priority, workflow, version, now, limit);
@@ -214,7 +215,7 @@ function* servedGroups(session: Session, { served, pinned }: ClaimRequest): Gene
   }
 }
 
-/** The groups of runs that nobody owns, by priority; those of other workflows than `wanted` ones are passed over. */
+/** Yields the groups of unowned runs in order of priority; skips workflows that are not `wanted`. */
 function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Generator<DueGroup> {
   let row = session.get(NEXT_PRIORITY, Number.MIN_SAFE_INTEGER);
   while (row) {
@@ -229,7 +230,7 @@ function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Ge
   }
 }
 
-/** Runs that another version gave up are for their own version only, even where others may resume. */
+/** Returns due parked runs. Only their own version can claim them, even if the request is not pinned. */
 function dueStranded(session: Session, { served, limit }: ClaimRequest, now: number): Due[] {
   if (!session.get(ANY_STRANDED)) return [];
   return served.flatMap(({ workflow, version }) =>
@@ -241,7 +242,7 @@ function dueStranded(session: Session, { served, limit }: ClaimRequest, now: num
   );
 }
 
-/** A run whose rows cannot be read fails, as it would stop every runner that claims it. */
+/** Fails a run with invalid rows: otherwise it would stop every runner that claims it. */
 async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
   session.logger.error(error.message);
   const record = JSON.stringify(recordOf(error));

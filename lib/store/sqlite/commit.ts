@@ -1,6 +1,7 @@
 /**
- * The path of all results. A batch is one transaction: one row for a run that is kept by its starter, one for each task
- * that ended, one for the run's end; so a run of n tasks costs n + 2 rows. How few statements those take is for groups.ts.
+ * Writes all results. A batch is one transaction. It writes one row for a run that its starting runner owns, one for
+ * each task that ended, and one for the end of the run, so that a run of n tasks costs n + 2 rows. The statements for
+ * these rows are in groups.ts.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 import { writeRun } from "./writes.ts";
 
-/** Writes a batch. */
+/** Writes a batch in one transaction. */
 export async function commitBatch(session: Session, batch: Batch): Promise<Receipt> {
   if (batch.starts.length === 0 && batch.writes.length === 0) return { starts: [], writes: [] };
   try {
@@ -20,11 +21,11 @@ export async function commitBatch(session: Session, batch: Batch): Promise<Recei
   } catch (error) {
     if (!isOfOneUnit(error)) throw error;
   }
-  // One of them is refused, and this finds out which: a savepoint for each would cost all others too much.
+  // At least one unit is refused. Savepoints identify it; they are too expensive for the batches without a refusal.
   return await session.write("write to", () => apply(session, batch, isolated(session)));
 }
 
-/** Does the work of one unit of the batch. */
+/** Runs the work of one unit of the batch; calls `refused` if the database refuses its values. */
 type Guard = <T>(work: () => T, refused: (error: Error) => T) => T;
 
 function isolated(session: Session): Guard {
@@ -57,7 +58,7 @@ function apply(session: Session, { starts, writes }: Batch, guard: Guard | undef
   };
 }
 
-/** The owners among the starts that the store still knows: one question for each, not for each run. */
+/** Returns the owners of the starts that are joined, with one query for each owner instead of each run. */
 function liveOwners(session: Session, starts: readonly NewRun[]): ReadonlySet<number> {
   const live = new Set<number>();
   const gone = new Set<number>();

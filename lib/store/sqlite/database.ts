@@ -5,10 +5,10 @@ import type { Database, Op, Step } from "../sql/operation.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 
-// Of 5 ms that an operation may keep the event loop waiting: a stride takes a few milliseconds itself.
+// An operation may block the event loop for 5 ms, and a stride itself takes a few milliseconds.
 const LONGEST_STRETCH_MS = 2;
 
-/** Executes operations on a SQLite connection, in the caller's thread. */
+/** Creates a database that executes operations on a SQLite connection, in the caller's thread. */
 export function createDatabase(session: Session): Database {
   return { dialect: createDialect(session.now), execute };
 
@@ -39,15 +39,15 @@ export function createDatabase(session: Session): Database {
     }
     return state.value;
 
-    // All reads up to the next pause see one state of the database as far as this process changes it. After an error
-    // the operation still stands at the statement that failed.
+    // This process changes nothing between the reads up to the next pause. After an error the operation is still at the
+    // statement that failed, so that a retry continues there.
     function readOn(): void {
       while (state.done !== true && state.value.kind === "read") state = operation.next(perform(session, state.value));
     }
   }
 }
 
-/** Executes an operation inside of a transaction. */
+/** Executes an operation inside a transaction. */
 function runNow<T>(session: Session, operation: Op<T>): T {
   let state = operation.next([]);
   while (state.done !== true) state = operation.next(perform(session, state.value));
@@ -77,7 +77,7 @@ function encode(value: Value): Bindable {
 
 function createDialect(now: () => number): Dialect {
   return {
-    // A few milliseconds.
+    // A few milliseconds of work.
     stride: 2_500,
     now: () => sql`${now()}`,
     isIn(column, among) {
@@ -95,10 +95,10 @@ function createDialect(now: () => number): Dialect {
           where ${where}
           limit ${limit})`,
     forUpdate: raw(""),
-    // A transaction that writes is the only one.
+    // No row lock is needed: SQLite has at most one write transaction at a time.
     lockRunners: (where) => sql`select id from @runners where ${where} order by id`,
     notification: () => undefined,
-    // Malformed JSON in one row must not end a whole list, hence the case: its branches are not reordered.
+    // Malformed JSON in one row must not fail a whole list. A "case" guards it, as SQLite does not reorder its branches.
     holdsAll: (column, texts) =>
       sql`case when not json_valid(${raw(column)}) then 0
             else not exists (select 1
@@ -129,7 +129,7 @@ function rows(as: string, columns: Readonly<Record<string, Items>>): Sql {
   return sql`(select ${raw(names)} from json_each(${tuples})) as ${raw(as)}`;
 }
 
-// One seek for each column: a comparison of all columns as one row value would read every entry with an equal first one.
+// One seek for each column: a comparison of all columns as a row value would read every entry with an equal first column.
 function walk({ name, columns, index, where }: WalkOptions): Sql {
   const names = columns.join(", ");
   const seeks = columns.map((column, at) => {

@@ -1,36 +1,37 @@
 /**
- * The one place that knows which SQLite the runtime has: `bun:sqlite` under Bun, `node:sqlite` under Deno and Node.
- * Both are loaded when the first database is opened, so that importing the library costs neither.
+ * The SQLite driver of the runtime: `bun:sqlite` under Bun, `node:sqlite` under Deno and Node. No other file depends on
+ * the runtime's driver. The driver is loaded when the first database is opened, so that an import of the library does
+ * not load it.
  *
  * @module
  */
 
 import { pathToFileURL } from "node:url";
 
-/** What may be bound: `undefined` is stored as null, booleans as 0 and 1. */
+/** A value that can be bound: `undefined` is stored as null, booleans as 0 and 1. */
 export type Bindable = string | number | bigint | boolean | null | undefined | Uint8Array;
 
-/** What comes back. */
+/** A value of a row. */
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
 /** A row by column name. */
 export type Row = Readonly<Record<string, SqlValue>>;
 
-/** What a statement did. */
+/** The result of a statement. */
 export interface Changes {
-  /** Rows inserted, updated or deleted. */
+  /** The number of rows inserted, updated or deleted. */
   readonly changes: number;
-  /** The number of the row inserted last; of an older statement if this one inserted none. */
+  /** The rowid of the last inserted row; of an earlier statement if this statement inserted none. */
   readonly lastInsertRowid: number;
 }
 
-/** A compiled statement. Each call runs it to its end, so that none stays open and holds a snapshot. */
+/** A compiled statement. Each call executes it to completion, so that no statement stays open and holds a snapshot. */
 export interface Statement {
-  /** Runs it for its effect. The array is the statement's from then on: it is encoded in place. */
+  /** Executes the statement. The statement owns the array from then on and encodes it in place. */
   run(values?: Bindable[]): Changes;
-  /** The first row. */
+  /** Returns the first row. */
   get(values?: Bindable[]): Row | undefined;
-  /** All rows. */
+  /** Returns all rows. */
   all(values?: Bindable[]): Row[];
 }
 
@@ -38,44 +39,44 @@ export interface Statement {
 export interface Connection {
   /** Compiles one statement; parameters are `$1`, `$2`, … in any order and as often as needed. */
   prepare(sql: string): Statement;
-  /** Runs one statement that is not needed again. */
+  /** Compiles and executes one statement. */
   exec(sql: string): void;
   /** Finalizes all statements. */
   release(): void;
-  /** Finalizes all statements and closes. */
+  /** Finalizes all statements and closes the database. */
   close(): void;
 }
 
-/** How to open a database file. */
+/** Options for opening a database file. */
 export interface ConnectionOptions {
-  /** Whether it is only read, and must be there. @default {false} */
+  /** Whether to open an existing file read-only. @default {false} */
   readonly readOnly?: boolean;
-  /** Whether nobody writes to it meanwhile, so that no lock is taken and no other file made; only with `readOnly`. */
+  /** Whether no process writes to the file meanwhile, so that no lock is taken and no other file created; only with `readOnly`. */
   readonly isStill?: boolean;
 }
 
 /**
- * Opens a database file, which is created unless `readOnly`; the path `":memory:"` gives one in memory.
- * Throws what the runtime throws: `faultOf()` in faults.ts reads it.
+ * Opens a database file and creates it unless `readOnly`; the path `":memory:"` opens a database in memory.
+ * Throws the error of the runtime, which `faultOf()` in faults.ts classifies.
  */
 export async function openConnection(path: string, options: ConnectionOptions = {}): Promise<Connection> {
   return connectionOf(await openNative(path, options));
 }
 
-/** Opens a database file as the runtime does. */
+/** Opens a database file and returns the runtime's own handle. */
 export async function openNative(path: string, options: ConnectionOptions = {}): Promise<NativeDatabase> {
   const { readOnly = false, isStill = false } = options;
-  // Both runtimes take a URI where they take a path.
+  // Both runtimes accept a URI as the path.
   const place = isStill ? `${pathToFileURL(path)}?immutable=1` : path;
   return "Bun" in globalThis ? await openBun(place, readOnly) : await openNode(place, readOnly);
 }
 
-/** A connection by way of a database that is open. */
+/** Creates a connection on an open database. */
 export function connectionOf(native: NativeDatabase): Connection {
   const compiled: NativeStatement[] = [];
   return { prepare, exec, release, close };
 
-  // Not the runtimes' own exec(): Deno's leaves the result code off its errors.
+  // The runtimes' own exec() is not used: Deno's omits the result code from its errors.
   function exec(sql: string): void {
     const statement = native.prepare(sql);
     try {
@@ -108,26 +109,26 @@ export function connectionOf(native: NativeDatabase): Connection {
   }
 }
 
-/** What the runtimes bind. */
+/** A value that the runtimes can bind. */
 export type Native = string | number | bigint | null | Uint8Array;
 
-/** A compiled statement as the runtimes have it. */
+/** A compiled statement of the runtimes. */
 export interface NativeStatement {
-  /** Runs it for its effect. */
+  /** Executes the statement. */
   run(...values: Native[]): Changes;
-  /** The first row. */
+  /** Returns the first row. */
   get(...values: Native[]): Row | null | undefined;
-  /** All rows. */
+  /** Returns all rows. */
   all(...values: Native[]): Row[];
-  /** Frees it; only Bun's have it. */
+  /** Frees the statement; exists only under Bun. */
   finalize?(): void;
 }
 
-/** What the runtimes' databases have in common. */
+/** The common part of the runtimes' database handles. */
 export interface NativeDatabase {
   /** Compiles one statement. */
   prepare(sql: string): NativeStatement;
-  /** Closes it. */
+  /** Closes the database. */
   close(): void;
 }
 
@@ -142,7 +143,7 @@ async function openNode(path: string, readOnly: boolean): Promise<NativeDatabase
   return new DatabaseSync(path, { readOnly }) as NativeDatabase;
 }
 
-// In place: a copy for each statement would show on the commit path.
+// Encodes in place: a copy for each statement would be measurable on the commit path.
 function encode(values: Bindable[]): Native[] {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];

@@ -1,28 +1,28 @@
 import { StoreError } from "../../errors.ts";
 
-/** What stands behind an error of the driver. */
+/** The class of a driver error. */
 export type Fault =
-  /** Somebody else holds a lock: passes by itself. */
+  /** Another connection holds a lock. The error is transient. */
   | "busy"
-  /** The disk is full or fails: may pass, and takes its time. */
+  /** The disk is full or fails. The error can be transient, but can last long. */
   | "storage"
   | "corrupt"
   | "not_a_database"
   | "read_only"
-  /** The values of a row: only that row is concerned. */
+  /** The values of a row are invalid; other rows are not affected. */
   | "values"
-  /** The statement, as when a table is gone: no row is to blame. */
+  /** The statement failed independent of its values, for example because a table is missing. */
   | "statement"
-  /** No result code of SQLite: an error of this program. */
+  /** The error has no result code of SQLite: it is an error of this program. */
   | "unknown";
 
-/** Tells what stands behind an error, whichever runtime threw it. */
+/** Classifies an error of either runtime. */
 export function faultOf(error: unknown): Fault {
   switch (resultCode(error)) {
     case 5: // busy
     case 6: // locked
     case 9: // interrupted
-    case 15: // protocol: many processes met while one of them recovered the WAL
+    case 15: // protocol: lock contention while a process recovered the WAL
       return "busy";
     case 7: // out of memory
     case 10: // I/O error
@@ -47,7 +47,7 @@ export function faultOf(error: unknown): Fault {
   }
 }
 
-/** One clear sentence for an error that is not the fault of a single statement. */
+/** Converts an error that does not concern a single statement to a `StoreError`. */
 export function storeError(error: unknown, name: string, action: string): StoreError {
   if (error instanceof StoreError) return error;
   const fault = faultOf(error);
@@ -90,13 +90,13 @@ function reasonOf(fault: Fault, error: unknown): string {
   }
 }
 
-// node:sqlite has the extended code in `errcode`, bun:sqlite in `errno`; its low byte is the plain one.
+// node:sqlite has the extended code in `errcode`, bun:sqlite in `errno`; the low byte is the primary code.
 function resultCode(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff;
   if ("code" in error && typeof error.code === "string" && error.code.startsWith("SQLITE_") && "errno" in error) {
     return typeof error.errno === "number" ? error.errno & 0xff : undefined;
   }
-  // Deno leaves the code off what opening a file throws.
+  // Deno omits the code from errors of opening a file.
   return error instanceof Error && error.message.startsWith("unable to open database file") ? 14 : undefined;
 }

@@ -1,16 +1,16 @@
 import { setImmediate } from "node:timers";
 
-/** Which connection of this process writes: a user's transaction holds the write lock for as long as it takes. */
+/** Serializes the writing connections of this process: a user transaction holds the write lock until it ends. */
 export interface Gate {
-  /** Resolves when the transaction that is under way has ended; `undefined` while there is none. */
+  /** Resolves when the current transaction has ended; `undefined` if there is none. */
   readonly held: Promise<void> | undefined;
-  /** Begins a transaction as soon as those before it have ended; the answer says that it has ended. */
+  /** Resolves when all earlier transactions have ended. The caller must call the returned function when its own has ended. */
   enter(): Promise<() => void>;
 }
 
 /**
- * A gate with nobody in it. Trying to write all the same would be refused by SQLite, which blocks the process for a
- * while each time, and with it the very body that is waited for.
+ * Creates an open gate. Without a gate, SQLite would refuse writes during a user transaction, and would each time block
+ * the process, including the body that holds the lock, for the busy timeout.
  */
 export function createGate(): Gate {
   const line: (() => void)[] = [];
@@ -30,7 +30,7 @@ export function createGate(): Gate {
     return () => {
       held = undefined;
       own.resolve();
-      // Later: first come the results that have gathered meanwhile, and the runner's sign of life.
+      // Deferred, so that the results and heartbeats that have queued meanwhile are written first.
       setImmediate(() => held === undefined && line.shift()?.());
     };
   }

@@ -1,11 +1,13 @@
 /**
- * The plain part of a batch, in statements for many rows each: in either runtime the call of a statement costs about as
- * much as what SQLite does for a row, and each value that it binds a tenth of that. So rows that have their times and
- * epoch in common, as most of a commit under load do, go out thirty-two to a statement that binds those once; other
- * rows sixteen to a statement. Larger ones gain no more, as calls with so many values get slow.
+ * Writes the plain rows of a batch in multi-row statements. In both runtimes a statement call costs about as much as
+ * the work of SQLite for a row, and each bound value costs a tenth of that. Rows with the same times and epoch, which
+ * are most rows of a commit under load, are written thirty-two per statement, and the statement binds the shared values
+ * once. Other plain rows are written sixteen per statement. Larger statements gain nothing, because calls with that many
+ * values get slow.
  *
- * What is not plain, or left over, is written one by one. So is a group of which not every row was taken, as one is
- * when another runner owns a run: then each row finds out for itself.
+ * Rows that are not plain or do not fill a group are written one per statement. If a group statement does not write all
+ * of its rows, for example because another runner owns a run, each row of the group is written again by itself, which
+ * determines its verdict.
  *
  * @module
  */
@@ -23,8 +25,8 @@ insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, 
 values ${rowsOf("(1, $1, 'running', ?, ?, ?, 0, $2, $2, $2, ?)", 3)}`;
 
 const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
-// What the rows have in common stands in each of them as a value: compared with a parameter in the "where", it makes
-// Bun's SQLite compile the statement anew at each call.
+// Every row of values repeats the shared values. A comparison with a parameter in the "where" instead makes Bun's SQLite
+// recompile the statement on each call.
 const RECORD_ALIKE = recordSql(rowsOf("(?, $1, ?, $2, $3, ?)", 4, SIZE_ALIKE));
 
 const COMPLETE = completeGroupSql(rowsOf("(?, ?, ?)"));
@@ -43,7 +45,7 @@ export function insertRuns(session: Session, starts: readonly NewRun[], site: St
 
 /** Writes the writes of a batch. */
 export function writeRuns(session: Session, writes: readonly RunWrite[], now: number): WriteVerdict[] {
-  // Groups take rows out of their order, which the rows of one run have to keep.
+  // Groups reorder rows, and the rows of a run must keep their order.
   if (isSmall(writes) || hasTwins(writes)) return writes.map((write) => writeRun(session, write, now));
   const verdicts = new Array<WriteVerdict>(writes.length).fill("accepted");
   const plain: Plain = { writes, at: [], records: [] };
@@ -80,12 +82,12 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
   return verdicts;
 }
 
-/** The plain rows of a batch, each by a number: as columns, as an object for each would keep the garbage collector busy. */
+/** The plain rows of a batch, stored as columns: an object for each row would cost garbage collection. */
 interface Plain {
   readonly writes: readonly RunWrite[];
-  /** Of each row, the place of its write. */
+  /** For each row, the index of its write. */
   readonly at: number[];
-  /** Of each row, what it says. */
+  /** For each row, its journal record. */
   readonly records: JournalRecord[];
 }
 
@@ -101,7 +103,7 @@ function insertGroup(session: Session, starts: readonly NewRun[], from: number, 
     values[to++] = version;
     values[to++] = input;
   }
-  // A statement numbers its rows one after the other, in the order in which it names them.
+  // A statement assigns consecutive row numbers in the order of its rows.
   const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;
   return Array.from({ length: SIZE }, (_, at) => ({ kind: "started", seq: first + at, owned: true, at: site.now }));
 }
@@ -160,8 +162,9 @@ function completeMixed(session: Session, writes: readonly RunWrite[], ends: read
 }
 
 /**
- * Hands each full group of rows that follow each other, and are alike if that is asked for, to `write` by the place of
- * its first; that says whether every row was taken. Answers the rows of which that cannot be said.
+ * Calls `write` with the index of the first row of each full group of consecutive rows, which are alike if `areAlike` is
+ * given; `write` returns whether it wrote every row. Returns the rows of incomplete groups and of groups that were not
+ * fully written.
  */
 function inGroups(
   rows: readonly number[],
@@ -222,7 +225,7 @@ update runs
  where seq = column1 and epoch = column2 and owner is not null and ${complete.where}`;
 }
 
-/** A row of values for each of a group, its `?` numbered from `$first` on. */
+/** Returns a row of values for each row of a group; its `?` parameters are numbered from `$first`. */
 function rowsOf(row: string, first = 1, size = SIZE): string {
   let next = first;
   return Array.from({ length: size }, () => row.replaceAll("?", () => `$${next++}`)).join(", ");

@@ -1,23 +1,23 @@
 /**
- * A transaction on SQLite: the runtime's own handle, `Database` of `bun:sqlite` under Bun and `DatabaseSync` of
- * `node:sqlite` under Deno and Node, of which this is what they have in common.
+ * A transaction on SQLite. It is the runtime's own handle: `Database` of `bun:sqlite` under Bun, `DatabaseSync` of
+ * `node:sqlite` under Deno and Node. This interface is their common part.
  */
 export interface SqliteTransaction {
-  /** Compiles a statement; values are bound where it says `?`. */
+  /** Compiles a statement; its parameters are written as `?`. */
   prepare(sql: string): SqliteStatement;
-  /** Runs one statement or several, without values. */
+  /** Executes one or more statements without parameters. */
   exec(sql: string): unknown;
 }
 
 /** A compiled statement. */
 export interface SqliteStatement {
-  /** Runs it for its effect. */
+  /** Executes the statement and returns the changes. */
   run(...values: SqliteValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint };
-  /** The first row; `undefined` under Deno and Node, and `null` under Bun, if there is none. */
+  /** Returns the first row; if there is none, `undefined` under Deno and Node, and `null` under Bun. */
   get(...values: SqliteValue[]): Readonly<Record<string, unknown>> | null | undefined;
-  /** All rows. */
+  /** Returns all rows. */
   all(...values: SqliteValue[]): readonly Readonly<Record<string, unknown>>[];
 }
 
-/** What can be bound. */
+/** A value that can be bound to a parameter. */
 export type SqliteValue = string | number | bigint | null | Uint8Array;

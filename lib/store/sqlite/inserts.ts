@@ -2,8 +2,8 @@ import type { JournalRecord, NewRun, StartVerdict } from "../batch.ts";
 import type { Bindable } from "./driver.ts";
 import type { Session } from "./session.ts";
 
-// What nearly every run is: kept by whoever starts it, and with no options. What a statement costs is mostly what its
-// values cost to bind, so this one has as few as can be.
+// Nearly every run is owned by the runner that starts it and has no options. Most of the cost of a statement is the
+// binding of its values, so this statement binds as few as possible.
 const INSERT_PLAIN = `
 insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, input)
 values (1, $1, 'running', $2, $3, $4, 0, $5, $5, $5, $6)`;
@@ -14,7 +14,7 @@ insert into runs (epoch, owner, state, id, workflow, version, key, priority, due
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 on conflict (workflow, key) where key is not null do nothing`;
 
-// Epoch 0 is that of no owner: what a fork begins with is no progress of its own.
+// No owner has epoch 0: the initial results of a fork do not count as its own progress.
 const INSERT_RECORD = `
 insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
                    progress)
@@ -22,15 +22,15 @@ values ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
-/** Where and when runs are inserted. */
+/** The owners and the time of inserted runs. */
 export interface StartSite {
-  /** The runners that may own runs; one of another runner is left pending. */
+  /** The runners that may own runs; the run of any other runner is inserted as pending. */
   readonly owners: ReadonlySet<number>;
-  /** The store's time. */
+  /** The current time of the store's clock. */
   readonly now: number;
 }
 
-/** Inserts a run. */
+/** Inserts a run and the initial results of a fork. */
 export function insertRun(session: Session, run: NewRun, site: StartSite): StartVerdict {
   const { owner, timeoutMs, fork } = run;
   const { now } = site;
@@ -70,7 +70,7 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
 }
 
-/** Whether a run is kept by its starter and has no options. */
+/** Returns whether the starting runner owns the run and the run has no options. */
 export function isPlainStart(run: NewRun, site: StartSite): boolean {
   return isOwned(run, site) && run.key === undefined && run.priority === 0 && run.timeoutMs === undefined &&
     run.tags.length === 0 && run.trace === undefined;
@@ -80,7 +80,7 @@ function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {
   return owner !== undefined && !fork && owners.has(owner);
 }
 
-/** What a journal row holds besides its run and epoch, in the order in which the inserts name it. */
+/** Returns the values of a journal row except its run and epoch, in the column order of the inserts. */
 export function recordValues(record: JournalRecord): Bindable[] {
   return [
     record.task,

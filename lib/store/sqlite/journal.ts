@@ -1,4 +1,4 @@
-/** Reads of the journal, in slices between which the event loop turns, as SQLite works in the caller's thread. */
+/** Reads of the journal, in slices with a yield to the event loop after each: SQLite runs in the caller's thread. */
 import type { JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { SLICE_ROWS } from "../claim_bounds.ts";
@@ -19,13 +19,13 @@ select run, task, item, step, output
  order by item, step
  limit $6`;
 
-// Outputs may be large, so that the first rows of a request show how many to read at once.
+// Outputs can be large, so the size of the first rows of a request determines how many to read at once.
 const FIRST_OUTPUTS = 8;
 
-// To read so many bytes of an output takes about as long as a row.
+// A read of this many bytes of output takes about as long as a read of a row.
 const BYTES_LIKE_A_ROW = 8_192;
 
-/** A run's journal without outputs. */
+/** Reads the journal of a run without outputs. */
 export async function readHeads(session: Session, seq: number, slices: Slices): Promise<readonly RecordHead[]> {
   const heads: RecordHead[] = [];
   let after: readonly [string, number, string] = ["", -1, ""];
@@ -39,7 +39,7 @@ export async function readHeads(session: Session, seq: number, slices: Slices): 
   }
 }
 
-/** Outputs in the journals of runs. */
+/** Reads outputs from the journals of runs. */
 export async function readOutputs(
   session: Session,
   requests: readonly OutputsRequest[],

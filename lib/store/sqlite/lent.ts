@@ -1,18 +1,19 @@
 import { type NativeDatabase, type NativeStatement, openNative } from "./driver.ts";
 
-/** A handle of the runtime's that is lent to somebody who may do with it what he likes, until it is taken back. */
+/** A database handle of the runtime that user code can use without restrictions until it is closed. */
 export interface LentDatabase {
-  /** The handle. */
+  /** The handle of the runtime. */
   readonly database: NativeDatabase;
-  /** Takes back what was not committed, and closes the handle whatever is still open on it. */
+  /** Rolls back an open transaction and closes the handle, even if statements are still open on it. */
   close(): void;
 }
 
 /**
- * Opens a file for one borrower.
+ * Opens a file for user code.
  *
- * Bun only forgets a handle that is closed while statements of it live: SQLite keeps it, its transaction and the lock of
- * the whole file until the garbage collector comes by. So statements are remembered, and freed.
+ * If a handle is closed while statements on it exist, Bun only drops its reference: SQLite keeps the handle, its
+ * transaction and the lock of the whole file until garbage collection. The handle therefore tracks its statements, and
+ * `close()` finalizes them.
  */
 export async function openLent(path: string): Promise<LentDatabase> {
   const database = await openNative(path);
@@ -34,11 +35,11 @@ export async function openLent(path: string): Promise<LentDatabase> {
   }
 }
 
-/** It may be that there is nothing to roll back, or that the borrower has closed it. */
+/** Runs `work` and ignores errors: there may be no transaction to roll back, or user code may have closed the handle. */
 function quietly(work: () => unknown): void {
   try {
     work();
   } catch {
-    // Nothing is left to do then.
+    // The handle is already in the required state.
   }
 }

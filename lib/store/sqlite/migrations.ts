@@ -1,13 +1,14 @@
 import { StoreError } from "../../errors.ts";
 import type { Connection } from "./driver.ts";
 
-// A row of `runs` is read and fenced far more often than written whole, so what the fence looks at comes first.
+// A row of `runs` is read and fenced far more often than written as a whole, so the columns of the fence come first.
 //
-// The checks are chains of "or", not lists: SQLite builds a temporary index for a list of three or more at each
-// execution, which made a commit half as slow again. `tasks` has no foreign key, as its only insert reads the run's row.
+// The checks are chains of "or" instead of lists: SQLite builds a temporary index for a list of three or more values on
+// each execution, which made a commit take 1.5 times as long. `tasks` has no foreign key, because its only insert reads
+// the run's row.
 //
-// All secondary indexes are partial, over live or rare states: a run that is started owned and completes touches
-// `runs_owned` and the index of ids, and an index stays as small as what is going on, however many runs ended.
+// All secondary indexes are partial and cover live or rare states: a run that is inserted as owned and completes updates
+// only `runs_owned` and the index of ids, and the size of an index does not grow with the number of ended runs.
 const SCHEMA: readonly string[] = [
   `create table runs (
      seq           integer primary key,
@@ -42,7 +43,7 @@ const SCHEMA: readonly string[] = [
      trace         text
    ) strict`,
   `create unique index runs_key on runs (workflow, key) where key is not null`,
-  // With the state, so that the waiting ones can be counted and listed without their rows.
+  // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
   `create index runs_due on runs (priority, workflow, version, due_at, seq, state)
     where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null`,
   `create index runs_stranded on runs (workflow, version, priority, due_at)
@@ -50,10 +51,10 @@ const SCHEMA: readonly string[] = [
   `create index runs_owned on runs (owner) where owner is not null`,
   `create index runs_ordered on runs (owner)
     where ended_at is null and (state = 'paused' or cancel_at is not null)`,
-  // Owned runs that were changed from outside, until their owner acknowledges.
+  // Owned runs with external changes that their owner has not acknowledged.
   `create index runs_attention on runs (owner) where attention > acknowledged`,
   `create index runs_unsuccessful on runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
-  // For the inspector. Few runs are forks; the index holds no other runs.
+  // Used by the inspector. The index contains only forks, which are few.
   `create index runs_forked on runs (forked_from) where forked_from is not null`,
   `create table tasks (
      run           integer not null,
@@ -108,7 +109,7 @@ const SCHEMA: readonly string[] = [
    ) strict`,
 ];
 
-// Each entry leads from one version to the next. A version that was released is never changed, only appended to.
+// Each entry migrates from one version to the next. An entry that was released never changes; new entries are appended.
 const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 
 /** The version of the schema that this code reads and writes. */
@@ -117,11 +118,12 @@ export const SCHEMA_VERSION: number = MIGRATIONS.length;
 const TABLES = ["runs", "tasks", "workflows", "events", "runners", "meta"];
 
 /**
- * Brings the schema up to date, each step in a transaction of its own. Any number of processes may do so at once: who
- * comes second finds the step done. Throws the driver's own error while the database is locked; nothing is half done.
+ * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate
+ * at once: a process that comes later finds the step done. Throws the driver's own error while the database is locked;
+ * no step is partially applied.
  *
  * @throws {StoreError} `newer_schema`, if a newer version of the library has migrated the database; `foreign_tables`,
- * if tables of the same names are there that are not ours.
+ * if another application has tables with the same names.
  */
 export function migrate(connection: Connection, name: string): void {
   while (versionOf(connection, name) < SCHEMA_VERSION) {
@@ -137,7 +139,7 @@ export function migrate(connection: Connection, name: string): void {
 }
 
 function step(connection: Connection, name: string): void {
-  // Again, now that nobody else can write.
+  // Read again inside the transaction, during which no other connection can write.
   const version = versionOf(connection, name);
   const statements = MIGRATIONS[version];
   if (!statements) return;
@@ -150,7 +152,7 @@ function step(connection: Connection, name: string): void {
   ]);
 }
 
-/** The version of the schema, 0 if it is not there. */
+/** Returns the version of the schema; 0 if there is no schema. */
 export function versionOf(connection: Connection, name: string): number {
   const tables = connection
     .prepare("select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))")
@@ -186,6 +188,6 @@ function rollBack(connection: Connection): void {
   try {
     connection.exec("rollback");
   } catch {
-    // SQLite has done so itself, as it does when the disk is full.
+    // SQLite has rolled back by itself, for example because the disk is full.
   }
 }

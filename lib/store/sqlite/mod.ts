@@ -1,6 +1,6 @@
 /**
- * The SQLite store, for those who open it themselves instead of giving its URL to `createRunner()`: to share one between
- * a runner and a client, say. Here are also the types of the port, for who writes a store of his own.
+ * The SQLite store, for applications that open it themselves instead of passing its URL to `createRunner()`, for example
+ * to share a store between a runner and a client. Also exports the types of the port, for custom stores.
  *
  * @module
  */
@@ -22,10 +22,10 @@ export type { SqliteStoreOptions } from "./store.ts";
 export type { SqliteStatement, SqliteTransaction, SqliteValue } from "./handle.ts";
 
 /**
- * Opens the SQLite store that a URL names: `sqlite://./app.db`, `sqlite:///abs/app.db` or `sqlite::memory:`. The file
- * is created if it is missing, and its schema is brought up to date, safely from many processes at once.
+ * Opens the SQLite store of a URL: `sqlite://./app.db`, `sqlite:///abs/app.db` or `sqlite::memory:`. It creates a
+ * missing file and migrates the schema; many processes can do this at once.
  *
- * @throws {StoreError} If the URL is none of SQLite, or the file cannot be used; the message says why.
+ * @throws {StoreError} If the URL is not a SQLite URL, or the file cannot be used; the message contains the reason.
  *
  * @example
  * ```ts
@@ -43,16 +43,17 @@ export async function sqliteStore(url: string, options: SqliteStoreOptions = {})
 }
 
 /**
- * Makes a task a transaction on the store's own file: what its body writes by way of `tx`, the runtime's own handle, is
- * committed together with the task's result, and happens exactly once.
+ * Makes a task a transaction on the store's own file: the writes of its body through `tx`, the runtime's own handle, are
+ * committed together with the task's result, and take effect exactly once.
  *
- * - From its beginning to its end the body has the file's write lock: nobody else can write meanwhile, the runner
- *   itself included, and an order to cancel the run comes after it. So it should be short, have a `timeout`, and not wait
- *   for anything that writes to the same file in another way, such as `start()` without `tx`, which would wait for it.
- * - Its transaction begins and ends without its doing. If it throws, times out or the runner stops, nothing is kept.
- * - It may be called more than once: only the last time counts. What it does elsewhere, such as a request that it sends,
- *   is not undone; so that belongs into a task of its own. `ctx.step()` is refused.
- * - The file cannot be in memory.
+ * - The body holds the write lock of the file from start to end. No other connection can write meanwhile, including the
+ *   runner, and a request to cancel the run takes effect afterwards. The body should therefore be short, have a
+ *   `timeout`, and not wait for anything that writes to the same file through another connection, such as `start()`
+ *   without `tx`, which would wait for the body.
+ * - Sluice begins and ends the transaction. If the body throws or times out, or the runner stops, it is rolled back.
+ * - The body can be called more than once; only the last call takes effect. External effects, such as a request that the
+ *   body sends, are not rolled back and belong in a separate task. `ctx.step()` is refused.
+ * - A store in memory does not support transactions.
  *
  * @example
  * ```ts

@@ -8,19 +8,19 @@ import { type Connection, type ConnectionOptions, openConnection } from "./drive
 import { faultOf, storeError } from "./faults.ts";
 import { migrate, SCHEMA_VERSION, versionOf } from "./migrations.ts";
 
-/** What a commit survives. */
+/** The failures that a commit survives. */
 export type Durability =
-  /** The end of the process, and a loss of power: each commit reaches the disk. */
+  /** The end of the process and a loss of power: each commit is synced to the disk. */
   | "power"
-  /** The end of the process; a loss of power may take the last commits, but never damages the file. */
+  /** The end of the process. A loss of power can lose the last commits, but never damages the file. */
   | "process";
 
-// How long SQLite itself may block this process for a lock; see busy.ts.
+// The longest time for which SQLite itself blocks this process to wait for a lock; see busy.ts.
 const BUSY_TIMEOUT_MS = 25;
 
 const WAL_LIMIT_BYTES = 64 * 1024 * 1024;
 
-/** Opens a store's writer connection: every setting made and read back, the schema up to date. */
+/** Opens the writer connection of a store: applies and verifies every setting, and migrates the schema. */
 export async function openWriter(
   path: string,
   name: string,
@@ -29,7 +29,7 @@ export async function openWriter(
 ): Promise<Connection> {
   const connection = await connect(path, name);
   try {
-    // First, as setting the journal mode takes a lock already.
+    // Set first, because the change of the journal mode takes a lock.
     connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
     await attemptOn(persistence, name, () => useWal(connection, path, name));
     await attemptOn(persistence, name, () => configure(connection, name, durability));
@@ -41,7 +41,7 @@ export async function openWriter(
   }
 }
 
-/** Opens a connection that only reads, on a file that has our schema already. */
+/** Opens a read-only connection to a file that has the current schema. */
 export async function openReader(
   path: string,
   name: string,
@@ -51,12 +51,14 @@ export async function openReader(
   try {
     return await openReadOnly(path, name, persistence, {});
   } catch (error) {
-    // Beside a file in WAL mode SQLite needs another one, which it may not be able to make. While there is no WAL, all
-    // there is stands in the file.
+    // For a file in WAL mode SQLite needs another file in the same directory, which it may be unable to create. While no
+    // WAL exists, the file contains all data.
     const isStill = !existsSync(`${path}-wal`) && existsSync(path);
     if (!isStill || !(error instanceof StoreError) || !["read_only", "cannot_open"].includes(error.code)) throw error;
     const reader = await openReadOnly(path, name, persistence, { isStill });
-    logger.warn(`SQLite database ${name} is read as it is now: its folder cannot be written to; changes are not seen`);
+    logger.warn(
+      `Reading a snapshot of SQLite database ${name}: its directory is not writable; changes are not visible`,
+    );
     return reader;
   }
 }
@@ -81,7 +83,7 @@ async function openReadOnly(
   }
 }
 
-// While it opens only a lock is worth waiting for: a full disk is told to whoever opens.
+// While the store opens, only a lock is retried; a full disk is reported to the caller.
 function attemptOn(persistence: Persistence, name: string, work: () => void): Promise<void> {
   return persistence.attempt("open", () => {
     try {
@@ -96,14 +98,14 @@ async function connect(path: string, name: string, options: ConnectionOptions = 
   try {
     return await openConnection(path, options);
   } catch (error) {
-    // Not for a permission that Deno was not given: its own message says what is missing.
+    // Does not apply to a permission that Deno denies: Deno's own message names the missing permission.
     const reason = faultOf(error) === "storage" ? reasonFor(path, options.readOnly ?? false) : undefined;
     if (reason === undefined) throw storeError(error, name, "open");
     throw new StoreError("cannot_open", `Cannot open SQLite database ${name}: ${reason}`, { cause: error });
   }
 }
 
-// SQLite says no more than "unable to open database file".
+// SQLite itself reports only "unable to open database file".
 function reasonFor(path: string, readOnly: boolean): string | undefined {
   if (isDirectory(path)) return "it is a directory";
   const directory = dirname(path);
@@ -114,7 +116,7 @@ function reasonFor(path: string, readOnly: boolean): string | undefined {
   return undefined;
 }
 
-/** `undefined` if there is nothing of that name. */
+/** Returns `undefined` if the path does not exist. */
 function isDirectory(path: string): boolean | undefined {
   try {
     return statSync(path).isDirectory();
@@ -133,7 +135,7 @@ function useWal(connection: Connection, path: string, name: string): void {
   );
 }
 
-// No mmap_size: it bought nothing here, and a file that is truncated under a mapping kills the process.
+// mmap_size is not set: it gained nothing here, and the truncation of a mapped file kills the process.
 function configure(connection: Connection, name: string, durability: Durability): void {
   const settings: readonly (readonly [name: string, value: number])[] = [
     ["synchronous", durability === "power" ? 2 : 1],

@@ -1,8 +1,8 @@
 /**
- * Renewals of leases beside users' transactions. A transaction of a user holds the write lock of the file, so the lease
- * cannot be written until it ends; nor can another process write that the lease has expired. A renewal is therefore
- * granted at once while a transaction of this process holds the lock, and the transaction writes it as its last
- * statement, committed or rolled back: no other process finds the lock free and the lease expired.
+ * Renews leases during user transactions. A user transaction holds the write lock of the file, so a lease cannot be
+ * written until it ends, and no other process can declare the runner dead either. While a transaction of this process
+ * holds the lock, a renewal is therefore granted immediately, and the transaction writes it as its last statement,
+ * whether the body's work is committed or rolled back: no other process finds the lock free and the lease expired.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import type { Session } from "./session.ts";
 
 /** Grants renewals while a transaction of this process holds the write lock. */
 export interface Renewals {
-  /** Renews a lease by `write`, or grants the renewal as soon as a transaction of this process holds the lock. */
+  /** Renews a lease through `write`, or grants the renewal as soon as a transaction of this process holds the lock. */
   renew(runner: number, leaseMs: number, write: () => Promise<Renewal>): Promise<Renewal>;
-  /** A transaction of this process has taken the write lock. */
+  /** Must be called when a transaction of this process has taken the write lock. */
   locked(): void;
-  /** Writes what was granted, as the last statement of that transaction; returns whether there was anything. */
+  /** Writes the granted renewals as the last statements of that transaction; returns whether there were any. */
   write(transaction: Session): boolean;
-  /** The transaction has ended. */
+  /** Must be called when that transaction has ended. */
   unlocked(): void;
 }
 
-/** Renewals of a store; `session` reads what is committed. */
+/** Creates the renewals of a store; `session` reads committed rows. */
 export function createRenewals(session: Session): Renewals {
   const waiting = new Set<() => void>();
   const granted = new Map<number, number>();
@@ -34,7 +34,7 @@ export function createRenewals(session: Session): Renewals {
       const take = (): void => turn.resolve(grant(runner, leaseMs));
       waiting.add(take);
       const written = write();
-      // It is written all the same once the transaction has ended; then its failure concerns nothing.
+      // The write still happens after the transaction has ended; a failure is irrelevant by then.
       written.catch(() => {});
       try {
         return await Promise.race([written, turn.promise]);

@@ -8,7 +8,7 @@ insert into runners (host, pid, pid_started_at, isolate, thread, served, pinned,
                      lease_until, lease_ms)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
 
-/** Extends a lease. */
+/** Extends the lease of a runner that is not declared dead. */
 export const RENEW = `update runners set lease_until = $2 where id = $1 and not dead`;
 
 const OWNED = `select seq, epoch from runs indexed by runs_owned where owner = $1`;
@@ -18,7 +18,7 @@ select ${INBOX_COLUMNS}
   from runs indexed by runs_attention
  where attention > acknowledged and owner = $1`;
 
-/** Inserts a runner. */
+/** Inserts a runner and returns its id. */
 export function join(session: Session, card: RunnerCard, leaseMs: number): number {
   const now = session.now();
   return session.run(
@@ -38,13 +38,13 @@ export function join(session: Session, card: RunnerCard, leaseMs: number): numbe
   ).lastInsertRowid;
 }
 
-/** Extends a lease, even an expired one: a runner may come back until it is declared dead. */
+/** Extends a lease, even an expired lease: a runner can renew until it is declared dead. */
 export function renew(session: Session, runner: number, leaseMs: number): Renewal {
   session.run(RENEW, runner, session.now() + leaseMs);
   return readRenewal(session, runner);
 }
 
-/** What a renewal would return now, without extending the lease. */
+/** Returns the result of a renewal without extending the lease. */
 export function readRenewal(session: Session, runner: number): Renewal {
   if (!isJoined(session, runner)) return { alive: false, inbox: [], owned: [] };
   return {

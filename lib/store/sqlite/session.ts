@@ -5,37 +5,37 @@ import type { Persistence } from "./busy.ts";
 import type { Bindable, Changes, Connection, Row, Statement } from "./driver.ts";
 import { createGate, type Gate } from "./gate.ts";
 
-/** A store's writer connection, with its statements compiled once and everything counted. */
+/** The writer connection of a store, with a cache of compiled statements and counters. */
 export interface Session {
-  /** Says which database, for messages. */
+  /** The database in messages. */
   readonly name: string;
-  /** For what is mended without anybody's doing. */
+  /** Receives errors from which the store recovers by itself. */
   readonly logger: Logger;
-  /** The store's clock. */
+  /** The time of the store's clock, in milliseconds since the Unix epoch. */
   now(): number;
-  /** Reads; `work` is run again while the database is locked. */
+  /** Runs `work`, which reads; retries it while the database is locked. */
   read<T>(action: string, work: () => T): Promise<T>;
-  /** One transaction; all of `work` is run again while the database is locked or the disk is full. */
+  /** Runs `work` in a transaction; retries all of it while the database is locked or the disk is full. */
   write<T>(action: string, work: () => T): Promise<T>;
-  /** A transaction inside of one: on a throw, only what `work` did is undone. */
+  /** Runs `work` in a nested transaction: if `work` throws, only its own changes are rolled back. */
   nested<T>(work: () => T): T;
-  /** Runs a statement for its effect. */
+  /** Executes a statement and returns the changes. */
   run(sql: string, ...values: Bindable[]): Changes;
-  /** The same with many values, in an array that is the statement's from then on. */
+  /** Executes a statement with an array of values, which the statement owns from then on. */
   execute(sql: string, values: Bindable[]): Changes;
-  /** The first row. */
+  /** Returns the first row. */
   get(sql: string, ...values: Bindable[]): Row | undefined;
-  /** All rows. */
+  /** Returns all rows. */
   all(sql: string, ...values: Bindable[]): Row[];
-  /** The rows a writing statement returns, one for each that it changed. */
+  /** Executes a writing statement with a `returning` clause; returns a row for each row that it changed. */
   returning(sql: string, ...values: Bindable[]): Row[];
-  /** Counts a transaction of another connection. */
+  /** Adds a transaction of another connection to the counters. */
   wrote(rows: number, statements: number): void;
-  /** What was done so far. */
+  /** Returns the counts since the session was created. */
   counters(): StoreCounters;
 }
 
-/** Wraps a connection; `persistence` says how to wait for it. */
+/** Creates a session on a connection; `persistence` retries its work. */
 export function createSession(
   connection: Connection,
   persistence: Persistence,
@@ -43,9 +43,9 @@ export function createSession(
     readonly name: string;
     readonly clock: Clock;
     readonly logger: Logger;
-    /** Called after each commit with the number of rows that it wrote. */
+    /** Called after each commit with the number of rows that it has written. */
     readonly committed: (rows: number) => void;
-    /** Keeps writes waiting while another connection of this process writes. @default {createGate()} */
+    /** Delays writes while another connection of this process writes. @default {createGate()} */
     readonly gate?: Gate;
   },
 ): Session {
@@ -78,7 +78,7 @@ export function createSession(
     counters: () => ({ commits, statements: executed, rows, retries: persistence.retries() }),
   };
 
-  // A retry waits at the gate again: a body may hold the lock by then, and `begin immediate` would block the event loop
+  // A retry waits for the gate again: a body may hold the lock by then, and `begin immediate` would block the event loop
   // that the body needs.
   function writeNow<T>(action: string, work: () => T): Promise<T> {
     return persistence.attempt(action, () => transaction(work), () => gate.held);
@@ -89,8 +89,8 @@ export function createSession(
     return await writeNow(action, work);
   }
 
-  // Immediate always: a transaction that reads first and then writes is refused, not kept waiting, if somebody else
-  // has written in between.
+  // Always immediate: SQLite refuses the write of a transaction that started with a read if another connection has
+  // written in between; it does not wait.
   function transaction<T>(work: () => T): T {
     const rowsBefore = rows;
     begin.run();
@@ -113,7 +113,7 @@ export function createSession(
     try {
       rollback.run();
     } catch {
-      // SQLite has done so itself, as it does when the disk is full.
+      // SQLite has rolled back by itself, for example because the disk is full.
     }
   }
 

@@ -20,30 +20,30 @@ import { transact } from "./transact.ts";
 import { createWake } from "./wake.ts";
 import { insertWithin } from "./within.ts";
 
-/** How to open a SQLite store. */
+/** Options for opening a SQLite store. */
 export interface SqliteStoreOptions {
   /**
-   * What a commit survives.
+   * The failures that a commit survives.
    *
    * @default {"power"}
    */
   readonly durability?: Durability;
-  /** Whether it is only read: the file must be there and up to date, and nothing that writes may be called. @default {false} */
+  /** Whether the store is read-only: the file must exist with a current schema, and every write is refused. @default {false} */
   readonly readOnly?: boolean;
-  /** Where times come from. */
+  /** The store's clock. */
   readonly clock?: Clock;
-  /** Hears of what is waited for and mended. */
+  /** Receives warnings about retries and errors from which the store recovers by itself. */
   readonly logger?: Logger;
 }
 
-/** Every second look at the neighbours reads their rows: processes that are known are looked up without a statement. */
+/** A runner reads the rows of other runners in every second liveness check; a check of known processes needs no statement. */
 const RECOVERY_INTERVAL_MS = 1_500;
 
 /**
- * Opens the store in the file at `path`, or in memory if that is `":memory:"`. The file is created if it is missing,
- * its directory is not; its schema is brought up to date.
+ * Opens the store in the file at `path`, or in memory if `path` is `":memory:"`. Creates a missing file, but not its
+ * directory, and migrates the schema.
  *
- * @throws {StoreError} If the file cannot be used; the message says why.
+ * @throws {StoreError} If the file cannot be used; the message contains the reason.
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const { durability = "power", readOnly: isReadOnly = false, clock = systemClock, logger = silent } = options;
@@ -72,7 +72,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     transactions: path === ":memory:" ? undefined : "sqlite",
     transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),
-    // deno-lint-ignore require-await -- the port's is asynchronous, SQLite's is not
+    // deno-lint-ignore require-await -- the port's method is asynchronous, that of SQLite is not
     insertWithin: async (tx, runs) => insertWithin(session, path, tx, runs),
 
     join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
@@ -80,20 +80,20 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
       renewals.renew(runner, leaseMs, () => write("write to", () => renew(session, runner, leaseMs))),
 
     ...createMethods(database),
-    // Any commit to the file may have changed a list.
+    // Any commit to the file can change a list.
     inspection: createInspection(
       database,
       () => read("read", () => `${wake.version()},${session.counters().commits}`),
     ),
 
-    // Nobody else can change what is in this process's memory.
+    // No other process can change a database in memory.
     watch: (changed) => path === ":memory:" ? () => {} : wake.watch(changed),
     counters: session.counters,
     close,
   };
   return isReadOnly ? readOnly(store) : store;
 
-  // deno-lint-ignore require-await -- the port's close() is asynchronous, SQLite's is not
+  // deno-lint-ignore require-await -- the port's close() is asynchronous, that of SQLite is not
   async function close(): Promise<void> {
     if (closed) return;
     closed = true;

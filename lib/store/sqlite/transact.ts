@@ -1,7 +1,7 @@
 /**
- * A body in a transaction of its own connection, to which the result is added before it is committed. From its first
- * moment on it holds the write lock of the file: nobody can take the run away meanwhile, so that the fence needs to be
- * read only once, and nobody else can write either.
+ * Runs a task body in a transaction on a separate connection and adds the result before the commit. The transaction
+ * holds the write lock of the file from its start: no other runner can take the run meanwhile, so the fence is read
+ * only once, and no other connection can write.
  *
  * @module
  */
@@ -19,23 +19,23 @@ import type { Renewals } from "./renewals.ts";
 import { createSession, type Session } from "./session.ts";
 import { isOwned, writeRecord } from "./writes.ts";
 
-/** Where transactions take place. */
+/** The parts of the store that a transaction needs. */
 export interface TransactionSite {
-  /** The file. */
+  /** The path of the file. */
   readonly path: string;
   /** What a commit survives. */
   readonly durability: Durability;
-  /** How to wait for other processes. */
+  /** Retries while another process holds the lock. */
   readonly persistence: Persistence;
-  /** How to wait for the others of this process, and to keep those waiting. */
+  /** Serializes the transactions and the writes of this process. */
   readonly gate: Gate;
-  /** Leases that are renewed meanwhile. */
+  /** Lease renewals that are granted during the transaction. */
   readonly renewals: Renewals;
   /** The store's clock. */
   readonly clock: Clock;
 }
 
-// For the moments in which a reader or a checkpoint is in the way; see busy.ts.
+// Covers short locks of a reader or a checkpoint; see busy.ts.
 const BUSY_TIMEOUT_MS = 25;
 const LONGEST_PAUSE_MS = 100;
 const WARN_AFTER_MS = 5_000;
@@ -57,7 +57,7 @@ export async function transact(
     } catch (error) {
       if (!isPassing(error, now)) throw error;
       if (tries === 0 && !now.isBody) {
-        session.logger.warn(`${storeError(error, session.name, "write to").message}; trying on`);
+        session.logger.warn(`${storeError(error, session.name, "write to").message}; retrying`);
       }
     } finally {
       leave();
@@ -67,21 +67,21 @@ export async function transact(
   }
 }
 
-/** Whose statements are carried out: the engine's own or those of the body. */
+/** Whether the current statements are those of the body or of the engine. */
 interface Moment {
   isBody: boolean;
 }
 
 /**
- * Whether it is worth another try. In our file nobody can be in the way of a body, but in one that it attaches; it may
- * have wrapped what it was told then.
+ * Returns whether an error is transient. A body has no competitor for the store's file, but can meet a lock in a file
+ * that it attaches, and can wrap the error of that lock.
  */
 function isPassing(thrown: unknown, { isBody }: Moment): boolean {
   if (isBody) return causesOf(thrown).some((error) => faultOf(error) === "busy");
   return faultOf(thrown) === "busy" || faultOf(thrown) === "storage";
 }
 
-/** Resolves after that time, or as soon as the signal aborts. */
+/** Resolves after `ms` milliseconds, or as soon as the signal aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
@@ -103,7 +103,7 @@ async function attempt(
 ): Promise<TransactionVerdict> {
   const { signal, seq, epoch, task } = request;
   signal.throwIfAborted();
-  // One for each: what a body leaves behind, such as a call that nobody awaits, finds it closed and nothing else.
+  // A connection for each attempt: a call that the body left unawaited finds it closed and reaches no other transaction.
   const native = await openLent(path);
   const connection = connectionOf(native.database);
   const { name, logger } = session;
@@ -143,17 +143,17 @@ async function attempt(
   }
 }
 
-/** Takes the body's work back and commits the leases that were renewed meanwhile, if the transaction is still open. */
+/** Rolls back the writes of the body and commits the granted lease renewals, if the transaction is still open. */
 function commitRenewals(connection: Connection, own: Session, renewals: Renewals): void {
   try {
     connection.exec("rollback to sluice_body");
     if (renewals.write(own)) connection.exec("commit");
   } catch {
-    // The body has ended the transaction, or the file cannot be written: the next renewal is tried on its own.
+    // The body has ended the transaction, or the file cannot be written: the next renewal writes the lease separately.
   }
 }
 
-/** Runs the body until it settles or is aborted, and then waits no longer: what it still does finds the door closed. */
+/** Runs the body until it settles or the signal aborts. A body that continues after the abort finds its connection closed. */
 async function bodyOf(
   session: Session,
   { body, signal, task }: TransactionRequest,
@@ -165,7 +165,7 @@ async function bodyOf(
   const warning = setTimeout(() => {
     session.logger.warn(
       `The transaction of task "${task}" has held the write lock of SQLite database ${session.name} for ` +
-        `${WARN_AFTER_MS} ms: until it ends, nobody else can write`,
+        `${WARN_AFTER_MS} ms: no other connection can write until it ends`,
     );
   }, WARN_AFTER_MS);
   try {
@@ -178,7 +178,7 @@ async function bodyOf(
   }
 }
 
-/** Whether it is the same transaction still: one that the body has ended cannot be made to include the result. */
+/** Checks that the body has not ended the transaction: the result cannot be added to a transaction that has ended. */
 function stillOpen(connection: Connection, name: string): void {
   try {
     connection.exec("release sluice_body");

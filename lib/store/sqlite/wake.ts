@@ -3,26 +3,26 @@ import type { Logger } from "../../logger.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
 import type { Connection } from "./driver.ts";
 
-/** Tells when another connection has changed the database. */
+/** Notifies watchers when another connection has changed the database. */
 export interface Wake {
-  /** Calls `changed` after each change; the answer ends it. */
+  /** Calls `changed` after each change until the returned function is called. */
   watch(changed: (change: Change) => void): () => void;
-  /** A number that differs after a commit of another connection. */
+  /** Returns a number that differs after a commit of another connection. */
   version(): unknown;
   /** Ends all watching. */
   close(): void;
 }
 
-// Asking takes a few microseconds: the number is in memory that the processes share. What costs is to wake up: twice as
-// often took an idle runner 0.4 % (Bun) to 0.7 % (Deno) of a core more.
+// A poll takes a few microseconds, because the number is in memory that the processes share. The cost is the timer: an
+// idle runner with half the interval used 0.4 % (Bun) to 0.7 % (Deno) of a core more.
 const POLL_MS = 20;
 
-// Of a process with a file for each of many tenants, which would else spend its core on asking: from forty files on each
-// is asked less often, so that all of them together are asked as often as forty.
+// Bounds the polling of a process that has a file for each of many tenants: with more than forty files, the interval of
+// each file grows, so that all files together are polled as often as forty.
 const POLL_MS_PER_FILE = 0.5;
 let polledFiles = 0;
 
-/** Polls `pragma data_version`, which changes with the commits of other connections, while somebody watches. */
+/** Creates a wake that polls `pragma data_version`, which changes with commits of other connections, while it has watchers. */
 export function createWake(connection: Connection, clock: Clock, logger: Logger): Wake {
   const watchers = new Set<() => void>();
   const pragma = connection.prepare("pragma data_version");
@@ -31,7 +31,7 @@ export function createWake(connection: Connection, clock: Clock, logger: Logger)
   return { watch, version, close };
 
   function watch(changed: (change: Change) => void): () => void {
-    // Of its own, as the same function may watch twice.
+    // A new function for each watch, because the same `changed` can be registered twice.
     const watcher = (): void => changed(ANY_CHANGE);
     watchers.add(watcher);
     if (!cancel) {
@@ -61,11 +61,11 @@ export function createWake(connection: Connection, clock: Clock, logger: Logger)
     try {
       watcher();
     } catch (error) {
-      logger.error("Cannot tell a watcher that the database has changed", { error });
+      logger.error("Cannot notify a watcher of a database change", { error });
     }
   }
 
-  // A moment in which it cannot be asked is as good as no change: the next poll sees it.
+  // A failed poll counts as no change: the next poll sees the change.
   function version(): unknown {
     try {
       return pragma.get()?.["data_version"];

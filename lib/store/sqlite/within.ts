@@ -7,16 +7,16 @@ import { faultOf, storeError } from "./faults.ts";
 import { insertRun } from "./inserts.ts";
 import type { Session } from "./session.ts";
 
-/** What the runtimes' databases say of themselves. */
+/** A database handle of a runtime, with its transaction state. */
 interface Handle extends NativeDatabase {
   exec(sql: string): unknown;
-  /** Node's, and Deno's. */
+  /** The transaction state under Node and Deno. */
   readonly isTransaction?: boolean;
-  /** Bun's. */
+  /** The transaction state under Bun. */
   readonly inTransaction?: boolean;
 }
 
-/** Inserts runs by way of the caller's handle, in the transaction that is open on it. */
+/** Inserts runs through the caller's handle, in the transaction that is open on it. */
 export function insertWithin(
   session: Session,
   path: string,
@@ -24,10 +24,10 @@ export function insertWithin(
   runs: readonly NewRun[],
 ): readonly StartVerdict[] {
   const { name } = session;
-  if (path === ":memory:") throw refused("the store is in memory, where no other handle can reach it");
+  if (path === ":memory:") throw refused("the store is in memory, which no other handle can access");
   if (!isHandle(tx)) {
     throw refused(
-      "tx is no handle of a SQLite database; pass the Database of bun:sqlite, or the DatabaseSync of " +
+      "tx is not a handle of a SQLite database; pass the Database of bun:sqlite, or the DatabaseSync of " +
         "node:sqlite, on which the transaction was begun",
     );
   }
@@ -74,7 +74,7 @@ function isHandle(tx: unknown): tx is Handle {
     ("isTransaction" in tx || "inTransaction" in tx);
 }
 
-/** By what the system says: paths of the same file may differ. */
+/** Compares device and inode, because paths of the same file can differ. */
 function isSameFile(ours: string, theirs: string): boolean {
   try {
     const [a, b] = [statSync(ours), statSync(theirs)];
@@ -84,7 +84,7 @@ function isSameFile(ours: string, theirs: string): boolean {
   }
 }
 
-/** The part of a session that inserting needs, by way of another connection. */
+/** Returns a session whose `run` and `get`, which inserts use, execute on another connection. */
 function borrowed(session: Session, connection: Connection): Session {
   const statements = new Map<string, ReturnType<Connection["prepare"]>>();
   const statement = (sql: string): ReturnType<Connection["prepare"]> => {
@@ -96,7 +96,7 @@ function borrowed(session: Session, connection: Connection): Session {
     ...session,
     run(sql: string, ...values: Bindable[]) {
       const { changes, lastInsertRowid } = statement(sql).run(values);
-      // A handle may be set to answer with bigints.
+      // A handle can be configured to return bigints.
       return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
     },
     get: (sql, ...values) => statement(sql).get(values),

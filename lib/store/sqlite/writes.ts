@@ -5,15 +5,15 @@ import { addFact } from "./facts.ts";
 import { recordValues } from "./inserts.ts";
 import type { Session } from "./session.ts";
 
-// The fence. Every change of hands raises the epoch, and whoever ends or releases a run clears its owner, so that
-// this alone tells a live owner from a late one.
+// The fence. Every change of ownership raises the epoch, and every end or release of a run clears its owner, so that this
+// condition alone distinguishes the current owner from a previous one.
 const FENCED = "seq = $1 and epoch = $2 and owner is not null";
 
 const IS_OWNED = `select 1 from runs where ${FENCED}`;
 
 const UPDATABLE = "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'pending'";
 
-/** What becomes of a plain record whose row is there already, for groups of them too. */
+/** The conflict clause of plain records, single or in groups: updates an existing row unless it is terminal. */
 export const UNLESS_TERMINAL = `
     on conflict (run, task, item, step) do update
    set epoch = excluded.epoch,
@@ -28,8 +28,8 @@ export const UNLESS_TERMINAL = `
        progress = null
  where ${UPDATABLE}`;
 
-// What nearly every record is: a task that completed at its first attempt. Reading the fence and writing the row are
-// one statement; that a row may be there already costs nothing until one is.
+// Nearly every record is a task that completed on its first attempt. One statement reads the fence and writes the row; the
+// conflict clause costs nothing unless a row exists.
 const COMPLETE_TASK = `
 insert into tasks (run, task, epoch, state, attempts, started_at, ended_at, output)
 select seq, $3, epoch, 'completed', 1, $4, $5, $6
@@ -37,7 +37,7 @@ select seq, $3, epoch, 'completed', 1, $4, $5, $6
  where ${FENCED}
 ${UNLESS_TERMINAL}`;
 
-// The same for one that took less than a millisecond, as most do under load: a value less to bind.
+// For a task that took less than a millisecond, as most do under load: the statement binds one value less.
 const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
 
 const WRITE_RECORD = `
@@ -70,7 +70,7 @@ update runs
    set ${completeSql("$3").set}
  where ${FENCED} and ${completeSql("$3").where}`;
 
-// In place of that where a cancel is recorded that the owner has not seen.
+// Used instead of COMPLETE if a cancel is recorded that the owner has not seen.
 const COMPLETE_CANCELLED = `
 update runs
    set ${endSql({ state: "'cancelled'", at: "$3", reason: "reason" })}
@@ -89,7 +89,7 @@ update runs
    set ${endSql({ state: "'cancelled'", at: "$3", reason: "$4" })}
  where ${FENCED}`;
 
-// A paused run stays so, whatever its owner does with it short of ending it.
+// A paused run stays paused until its owner ends it.
 const KEEP = `
 update runs
    set state = case state when 'paused' then 'paused' else $3 end, due_at = $4
@@ -109,10 +109,10 @@ update runs
 
 const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and acknowledged < $3`;
 
-/** Writes what one run has to write: all of it or, if somebody else owns the run by now, nothing. */
+/** Applies all writes of a run or, if the run has another owner or has ended, none. */
 export function writeRun(session: Session, write: RunWrite, now: number): WriteVerdict {
   for (const record of write.records) {
-    // The fence cannot change inside of a transaction: if the first one passes it, all do.
+    // The fence cannot change inside a transaction: if the first record passes it, all records do.
     if (!writeRecord(session, write, record)) return "fenced";
   }
   if (write.seen !== undefined) session.run(ACKNOWLEDGE, write.seq, write.epoch, write.seen);
@@ -121,7 +121,7 @@ export function writeRun(session: Session, write: RunWrite, now: number): WriteV
   return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
 }
 
-/** Completes a run. Doing it again, as after a group that was not taken whole, has the same result. */
+/** Completes a run. A repeated call, for example after a group that was not fully written, returns the same result. */
 export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): WriteVerdict {
   if (session.run(COMPLETE, seq, epoch, endedAt).changes === 1) return "accepted";
   const [cancelled] = session.returning(COMPLETE_CANCELLED, seq, epoch, endedAt);
@@ -133,25 +133,25 @@ function reasonOf({ reason }: Row): string | undefined {
   return typeof reason === "string" ? reason : undefined;
 }
 
-/** Writes a row of the journal; false if it was fenced. Doing it again changes nothing. */
+/** Writes a row of the journal; returns false if it was fenced. A repeated call changes nothing. */
 export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: JournalRecord): boolean {
   const { changes } = !isPlainRecord(record)
     ? session.run(WRITE_RECORD, seq, epoch, ...recordValues(record))
     : record.startedAt === record.endedAt
     ? session.run(COMPLETE_TASK_AT_ONCE, seq, epoch, record.task, record.startedAt, record.output)
     : session.run(COMPLETE_TASK, seq, epoch, record.task, record.startedAt, record.endedAt, record.output);
-  // No change: fenced, or the row is terminal already and stands.
+  // No change: the write was fenced, or the row is already terminal and is kept.
   return changes === 1 || isOwned(session, { seq, epoch });
 }
 
-/** Whether a record says no more than that a task completed at its first attempt. */
+/** Returns whether a record contains only that a task completed on its first attempt, and its output. */
 export function isPlainRecord(record: JournalRecord): boolean {
   return record.state === "completed" && record.attempts === 1 && record.item === -1 && record.step === "" &&
     record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
     record.progress === undefined;
 }
 
-/** Whether the run is still owned under its epoch. */
+/** Returns whether the run is still owned under its epoch. */
 export function isOwned(session: Session, { seq, epoch }: { readonly seq: number; readonly epoch: number }): boolean {
   return session.get(IS_OWNED, seq, epoch) !== undefined;
 }
