@@ -83,6 +83,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     now,
     active: () => slots.active,
     durable,
+    waitDurable(unit) {
+      unit.isWaitInFlight = false;
+      if (unit.state === "waiting") setWake(unit);
+    },
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left: (run, move) => exits.leave(run, move),
     gaveUp: (run, error) => exits.giveUp(run, error),
@@ -179,8 +183,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
         if (command.unit.attempt?.isRecorded === true) return;
         return recorder.record(command.unit);
       case "wait":
-        if (command.wake.at !== undefined) setWake(command.unit, command.wake.at);
-        return;
+        return setWake(command.unit);
       case "park":
         return park(run, command.at);
       case "release":
@@ -192,7 +195,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
   }
 
-  function setWake(unit: LiveUnit, at: number): void {
+  /** The time of a wait counts once its row is durable: a failed attempt that is lost in a crash would be made again. */
+  function setWake(unit: LiveUnit): void {
+    const at = unit.wake?.at;
+    if (at === undefined || unit.isWaitInFlight) return;
     unit.disarm?.();
     unit.disarm = clock.after(Math.max(0, at - now()), () => apply(unit.run, { type: "woken", unit, by: "time" }));
   }

@@ -90,6 +90,8 @@ export class LiveUnit extends Unit {
   startedAt: number | undefined = undefined;
   /** Whether the journal has a row of it, or one is on its way. */
   isWritten: boolean = false;
+  /** Whether a row is in flight that says that it waits. */
+  isWaitInFlight: boolean = false;
   /** The attempt whose end is not durable. */
   attempt: Attempt | undefined = undefined;
   /** Clears the timer of its wait. */

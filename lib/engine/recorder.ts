@@ -47,6 +47,8 @@ export interface RecorderOptions {
   readonly active: () => readonly Attempt[];
   /** The end or the expansion of a unit is durable; its last attempt took that long. */
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
+  /** A row is durable that says that a unit waits. */
+  readonly waitDurable: (unit: LiveUnit) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
   /** A write that takes the run out of memory is durable. */
@@ -98,6 +100,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   function addUnit(unit: LiveUnit): LiveWrite {
     const record = recordOf(unit, now());
     unit.isWritten = true;
+    unit.isWaitInFlight = unit.state === "waiting";
     return add(unit.run, record);
   }
 
@@ -149,7 +152,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    for (const { unit, step, startedAt, endedAt, isExpansion } of write.records) {
+    for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
+      if (step === "" && state === "waiting") options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
       options.durable(unit, startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt);
     }

@@ -1,7 +1,18 @@
 /** Retries: how often, after how long, and who may say otherwise. */
 import { assert, assertEquals } from "@std/assert";
-import { DeferError, NonRetryableError, RetryAfterError, type RetryPolicy, workflow } from "../../mod.ts";
+import {
+  createRunner,
+  DeferError,
+  NonRetryableError,
+  RetryAfterError,
+  type RetryPolicy,
+  type Store,
+  workflow,
+} from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open } from "./open.ts";
 
 test("a task without a policy is tried three times", async () => {
@@ -203,3 +214,34 @@ async function delaysOf(retry: RetryPolicy, run: () => never = () => fail("as al
 function fail(message: string): never {
   throw new Error(message);
 }
+
+test("another attempt starts only once the failure of the last one is durable", async () => {
+  await using on = emptyStore("memory");
+  const clock = createFakeClock();
+  const store = await openPlace(on, { clock });
+  const held = Promise.withResolvers<void>();
+  const slow: Store = {
+    ...store,
+    async commit(batch) {
+      if (batch.writes.some(({ records }) => records.some(({ state }) => state === "waiting"))) await held.promise;
+      return await store.commit(batch);
+    },
+  };
+  const attempts: number[] = [];
+  const twice = workflow("twice").task("a", {
+    retry: { attempts: 2, delay: 10 },
+    run({ ctx }) {
+      attempts.push(ctx.attempt);
+      if (ctx.attempt === 1) throw new Error("once more");
+    },
+  });
+  const runner = await createRunner(slow, { workflows: [twice], clock });
+  const outcome = runner.execute(twice);
+  await clock.advance("1s");
+  assertEquals(attempts, [1]);
+  held.resolve();
+  assertEquals((await clock.until(outcome)).status, "completed");
+  assertEquals(attempts, [1, 2]);
+  await clock.until(runner.stop());
+  await store.close();
+});
