@@ -1,4 +1,4 @@
-/** The database's clock, as it is known between two answers of the server. */
+/** The database's clock, extrapolated between two responses of the server. */
 export interface ServerClock {
   /** Milliseconds since the epoch; never goes back. */
   now(): number;
@@ -10,8 +10,8 @@ export interface ServerClock {
 const KEEP_MS = 10_000;
 
 /**
- * Counts on from the server's answers by this process's monotonic clock. Its wall clock is never looked at, be it an
- * hour off or set while the process runs.
+ * Extrapolates from the server's responses with this process's monotonic clock. Its wall clock is never read: it may be
+ * an hour off, or set while the process runs.
  */
 export function createServerClock(monotonic: () => number = () => performance.now()): ServerClock {
   let offset = 0;
@@ -20,7 +20,7 @@ export function createServerClock(monotonic: () => number = () => performance.no
   let last = 0;
   return {
     now() {
-      // A server that is another one by now, as after a failover, may be behind: then time stands until it is not.
+      // After a failover the clock of the new server may be behind: then time stands still until it has caught up.
       last = Math.max(last, Math.floor(monotonic() + offset));
       return last;
     },

@@ -1,10 +1,10 @@
 /**
- * The path of all results. A batch is as few short statements as it needs: starts alone and ends alone are one, in no
- * transaction; several are one transaction, which is sent whole.
+ * Commits batches of results. A batch becomes as few short statements as possible: starts alone or ends alone are a
+ * single statement without a transaction; several statements are a single transaction, which is sent whole.
  *
- * What is sent and not answered may have been carried out. It is sent again once the server has ended whatever was left
- * of the lost connection, and answers as the first time would have: a run of this very id counts as started, an end of
- * this very epoch, state and time as accepted.
+ * A batch without a response may have been committed. It is sent again once the server has ended what remained of the
+ * lost connection, and returns the verdicts of the first attempt: a run with the same id counts as started, an end with
+ * the same epoch, state and time as accepted.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export async function commitBatch(session: Session, news: News, batch: Batch): P
   return await commitBy(session, news, batch, { role: "flush" });
 }
 
-/** Inserts runs with keys; `undefined`, and nothing is inserted, if it had to wait longer for a lock than that. */
+/** Inserts runs with keys; returns `undefined` and inserts nothing if a lock wait exceeds `lockTimeoutMs`. */
 export async function insertKeyed(
   session: Session,
   news: News,
@@ -50,7 +50,7 @@ export async function insertKeyed(
   }
 }
 
-/** Ends what had to wait for a lock for too long. */
+/** Thrown when a lock wait exceeds its limit. */
 class LockTimeout extends Error {}
 
 async function commitBy(session: Session, news: News, batch: Batch, options: AttemptOptions): Promise<Receipt> {
@@ -60,16 +60,16 @@ async function commitBy(session: Session, news: News, batch: Batch, options: Att
   } catch (error) {
     if (faultOf(error) !== "values") throw error;
   }
-  // One of them is refused, and this finds out which.
+  // The server refused a row; this isolates it.
   return await isolate(session, news, batch, { ...options, isWary: true });
 }
 
 interface AttemptOptions {
-  /** By which connection. */
+  /** The connection to use. */
   readonly role: Role;
-  /** Whether rows that are said to be new may be there nevertheless. @default {false} */
+  /** Whether rows that are marked as new may exist already. @default {false} */
   readonly isWary?: boolean;
-  /** How long it may wait for each lock. @default {Infinity} */
+  /** Longest wait for each lock, in milliseconds. @default {Infinity} */
   readonly lockTimeoutMs?: number | undefined;
 }
 
@@ -103,7 +103,7 @@ function attempt(
     return { starts, writes };
   });
 
-  /** Ends runs as cancelled that could not complete because a cancel is recorded; their rows may be written already. */
+  /** Ends as cancelled the runs whose completion a recorded cancel prevented; their rows may be written already. */
   async function endCancelled(
     written: readonly RunWrite[],
     verdicts: readonly (WriteVerdict | CancelRecorded)[],
@@ -128,11 +128,11 @@ function attempt(
 }
 
 interface Sending extends AttemptOptions {
-  /** In their order. */
+  /** The statements, in order. */
   readonly statements: readonly BoundStatement[];
 }
 
-/** Several statements are one transaction. */
+/** Sends statements; several are a single transaction. */
 async function send(
   session: Session,
   { role, statements, lockTimeoutMs }: Sending,
@@ -180,7 +180,7 @@ async function startVerdicts(
   );
 }
 
-/** Those that were there already: by an earlier try of the same commit, or under the same key. */
+/** Finds runs that exist already: inserted by an earlier attempt of the same commit, or under the same key. */
 async function findStarted(
   session: Session,
   missing: readonly NewRun[],
@@ -188,7 +188,7 @@ async function findStarted(
   role: Role,
 ): Promise<void> {
   const keyed = missing.filter(({ key }) => key !== undefined);
-  // A statement of its own: what another process has inserted since the first one began is not in sight of that.
+  // A separate statement: the snapshot of the first does not contain rows that another process has inserted since.
   const rows = await session.single(role, THESE, [
     texts(missing.map(({ id }) => id)),
     texts(keyed.map(({ workflow }) => workflow)),
@@ -211,7 +211,7 @@ async function findStarted(
   }
 }
 
-/** Halves a part until what is refused stands alone. */
+/** Halves a part until the refused item is alone. */
 async function isolate(session: Session, news: News, part: Batch, options: AttemptOptions): Promise<Receipt> {
   const { starts, writes } = part;
   try {

@@ -1,8 +1,9 @@
 /**
- * A single connection. This is the only file that knows the driver, and what of it must not be trusted: a transaction
- * begun while other queries are in flight may take them in and lose them, queries that wait for a connection that ends
- * are sent on the next one, outside of their transaction, and a server that is gone without a word is waited for. So
- * the driver gets one connection at a time, every query has a deadline, and a connection that ends is never used again.
+ * A single connection. This is the only file that knows the driver and its hazards: a
+ * transaction begun while other queries are in flight may absorb and lose them, queries that wait for a connection that
+ * ends are sent on the next connection, outside of their transaction, and the driver waits without limit for a server
+ * that vanished silently. So the driver gets a single connection at a time, every query has a deadline, and a
+ * connection that ended is never reused.
  *
  * @module
  */
@@ -16,74 +17,74 @@ import { SAFE_PATH } from "./search_path.ts";
 import { completeTls, driverTls } from "./tls.ts";
 import type { Password, PostgresAddress } from "./url.ts";
 
-/** What may be bound; numbers and arrays are written as text by whoever binds them. */
+/** A value that may be bound; the caller formats numbers and arrays as text. */
 export type Bindable = string | null;
 
-/** A statement with its values. */
+/** A statement with its bound values. */
 export interface BoundStatement {
-  /** Its text. */
+  /** The SQL text. */
   readonly sql: string;
-  /** `$1` and so on. */
+  /** The values of `$1`, `$2` and so on. */
   readonly values: readonly Bindable[];
 }
 
-/** What a statement returns, and how many rows it wrote or returned. */
+/** The rows that a statement returned, and the number of rows that it wrote or returned. */
 export type Answer = readonly Row[] & { readonly count?: number | null };
 
-/** Runs one statement. The connection is given up if it takes longer than `deadlineMs`, or than its own limit. */
+/** Runs a statement. Beyond `deadlineMs`, or the limit of the connection, the connection is abandoned. */
 export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<Answer>;
 
 /** How to connect. */
 export interface ConnectionOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
-  /** What it calls itself in the server's lists of connections. Unique, so that it can find and end its own remains. */
+  /** The `application_name` on the server. Unique, so that remains of a lost connection can be found and ended. */
   readonly applicationName: string;
-  /** Longest a query may take before its connection is given up. */
+  /** Longest time that a query may take before its connection is abandoned, in milliseconds. */
   readonly deadlineMs: number;
-  /** Whether statements are prepared by name; no, behind a pooler that gives each transaction another connection. */
+  /** Whether statements are prepared by name; `false` behind a pooler that switches connections per transaction. */
   readonly prepare: boolean;
-  /** Whether the server is to refuse whatever writes. @default {false} */
+  /** Whether the server refuses statements that write. @default {false} */
   readonly readOnly?: boolean;
-  /** Whether it is for transactions of users, who get the driver as they know it. @default {false} */
+  /** Whether it is for transactions of users, which get the driver with its usual types. @default {false} */
   readonly isForUsers?: boolean;
-  /** Told of each notification. */
+  /** Called with each notification. */
   readonly notified?: (channel: string, payload: string) => void;
-  /** Told when a connection is lost. */
+  /** Called when the connection is lost. */
   readonly lost?: () => void;
 }
 
-/** A transaction as the driver has it, in which another cannot begin. */
+/** A transaction of the driver, in which no other can begin. */
 export type PostgresTransaction = postgres.TransactionSql;
 
 /** The driver. */
 export type DriverSql = postgres.Sql;
 
-/** One connection from its beginning to its end. */
+/** A single connection from its beginning to its end. */
 export interface Connection {
   /** Whether it has ended. */
   readonly isLost: boolean;
-  /** Why nothing can be sent any more. */
+  /** The error of a connection that has ended. */
   readonly whyLost: Error | undefined;
   /** Rejects when it ends. */
   readonly lost: Promise<never>;
   /** Runs a statement. */
   readonly query: Query;
-  /** The driver with this connection, for whoever has it to himself and sends nothing once it is lost. */
+  /** The driver with this connection, for a caller that has exclusive use and sends nothing once it is lost. */
   readonly sql: DriverSql;
   /** Resolves when nothing is in flight. */
   idle(): Promise<void>;
-  /** Ends it at once, whatever is in flight. */
+  /** Ends the connection at once, even with queries in flight. */
   abandon(): void;
-  /** Ends it. */
+  /** Ends the connection. */
   close(): Promise<void>;
 }
 
 const CONNECT_MS = 10_000;
 const LONGEST_IDLE_MS = 5_000;
 
-// Settings of the connection, so that statements that are planned once, when tables may be small, are not planned as
-// if they stayed so. Every statement that matters finds its rows by an index and joins what it was given with little.
+// Settings of the connection. Statements are planned once, when tables may be small; these keep the plans fit for large
+// tables. Every statement that matters finds its rows by an index and joins its parameters with few rows.
 const PLANNING = {
   plan_cache_mode: "force_generic_plan",
   enable_seqscan: "off",
@@ -91,7 +92,7 @@ const PLANNING = {
   jit: "off",
 };
 
-/** A connection that is made with the first statement. */
+/** Creates a connection that opens with the first statement. */
 export function openConnection(options: ConnectionOptions): Connection {
   const { address, prepare, deadlineMs, isForUsers = false } = options;
   const end = Promise.withResolvers<never>();
@@ -102,13 +103,13 @@ export function openConnection(options: ConnectionOptions): Connection {
   const ssl = address.tls === undefined ? undefined : driverTls(address.tls);
   let password = "";
   let socket: Socket | undefined;
-  // The next server to try.
+  // The index of the next server to try.
   let next = 0;
-  // Whether the server has answered a statement.
+  // Whether the server has responded to a statement.
   let isReady = false;
   let isLost = false;
   let ended: Promise<unknown> = Promise.resolve();
-  // Never the URL: the driver reads it in its own way, and lets it win over what is set here.
+  // Never pass the URL: the driver parses it differently, and prefers it to the options that are set here.
   const sql = postgres({
     ...serverOf(address),
     ...(ssl === undefined ? {} : { ssl }),
@@ -148,19 +149,19 @@ export function openConnection(options: ConnectionOptions): Connection {
     close,
   };
 
-  /** Called by the driver, which calls again if a server closes the connection or is not of the kind that is wanted. */
+  /** Called by the driver, and again if a server closes the connection or does not match `target_session_attrs`. */
   async function connect(servers: Servers): Promise<Socket> {
     try {
-      // What the driver still has to send must not go out on another connection, once anything was sent.
+      // Once anything was sent, the queries that the driver still holds must not be sent on another connection.
       if (isLost || isReady || (socket !== undefined && next >= servers.host.length)) throw lostError(whyNoMore());
       if (address.password !== undefined) password = await passwordOf(address.password);
       const dialled = await dial(servers, { from: next, timeoutMs: CONNECT_MS, signal: aborted.signal });
       const made = dialled.socket;
       socket = made;
       next = dialled.at + 1;
-      // As the driver does not forget a connection that ends before it is ready.
+      // Needed because the driver does not forget a connection that ends before it is ready.
       made.once("close", () => {
-        // The driver calls again, and gets the next server.
+        // The driver calls again and gets the next server.
         if (!isLost && !isReady && next < servers.host.length) return;
         gone.resolve();
         lose(lostError(isReady ? "the server closed it" : whyNoMore()));
@@ -184,11 +185,11 @@ export function openConnection(options: ConnectionOptions): Connection {
   async function query(text: string, values: readonly Bindable[], limitMs = deadlineMs): Promise<Answer> {
     if (isLost) return await end.promise;
     const ms = Math.min(limitMs, deadlineMs);
-    const timer = setTimeout(() => lose(lostError(`no answer within ${ms} ms`)), ms);
+    const timer = setTimeout(() => lose(lostError(`no response within ${ms} ms`)), ms);
     const answer = Promise.withResolvers<Answer>();
     sql.unsafe<Row[]>(text, [...values], { prepare }).then(answer.resolve, answer.reject);
-    // The driver forgets some of what waits when its connection ends. (Not a race with `end`, which would hold on to
-    // every answer for as long as the connection lasts.)
+    // The driver forgets some pending queries when its connection ends. (Not a race with `end`, which would retain
+    // every result for as long as the connection lasts.)
     flying.add(answer);
     try {
       const rows = await answer.promise;
@@ -213,7 +214,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     for (const { reject } of flying) reject(error);
     aborted.abort();
     options.lost?.();
-    // Anew, as the driver takes listeners away when it begins to encrypt.
+    // Registered again, because the driver removes listeners when it begins to encrypt.
     if (socket === undefined || socket.closed) gone.resolve();
     else socket.once("close", () => gone.resolve());
     socket?.destroy();
@@ -227,7 +228,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 }
 
-/** The servers of an address for the driver, which knows those that the environment names. */
+/** The servers of an address for the driver, which reads missing values from the environment. */
 function serverOf({ hosts, database, user, keepAliveSeconds, targetSession }: PostgresAddress): object {
   return {
     ...(hosts === undefined ? {} : {
@@ -241,7 +242,7 @@ function serverOf({ hosts, database, user, keepAliveSeconds, targetSession }: Po
   };
 }
 
-/** What the server is told of a connection when it begins. */
+/** The settings that the server receives when a connection begins. */
 function settingsOf({ address, prepare, deadlineMs, readOnly, isForUsers = false }: ConnectionOptions): object {
   return {
     ...(address.options === undefined ? {} : { options: address.options }),
@@ -254,14 +255,14 @@ function ownSettings(deadlineMs: number): Record<string, string> {
   return {
     ...PLANNING,
     search_path: SAFE_PATH,
-    // The server's own limit comes first, so that what was not done is known not to be.
+    // The server's limit expires first, so that a statement that timed out is known not to have been executed.
     statement_timeout: String(Math.ceil(deadlineMs * 0.8)),
-    // A process that stands still in the middle of a transaction must not keep others from taking over.
+    // A process that stalls in the middle of a transaction must not prevent others from taking over.
     idle_in_transaction_session_timeout: String(Math.min(deadlineMs, LONGEST_IDLE_MS)),
   };
 }
 
-/** Rejects as a connection that cannot be had: what gives passwords away may be down for a while. */
+/** Rejects with a connection error if the function fails: the source of passwords may be down for a while. */
 async function passwordOf(password: Password): Promise<string> {
   if (typeof password === "string") return password;
   try {
@@ -273,14 +274,14 @@ async function passwordOf(password: Password): Promise<string> {
   }
 }
 
-/** Whether an answer says that the connection is no good any more, which the driver learns only when it ends. */
+/** Whether an error makes the connection unusable, which the driver detects only when the connection ends. */
 function isFatal(error: unknown): boolean {
   if (typeof error !== "object" || error === null) return false;
   if (!("severity" in error)) return "code" in error;
   return error.severity !== "ERROR" || ("code" in error && error.code === "26000");
 }
 
-/** The error of a connection that can carry nothing any more. */
+/** Creates the error of a connection that is no longer usable. */
 export function lostError(why: string): Error {
   return Object.assign(new Error(`the connection is lost: ${why}`), { code: "CONNECTION_LOST" });
 }

@@ -6,37 +6,37 @@ import type { Role } from "./session.ts";
 import { createTransactions, type Transactions } from "./transactions.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** What a store talks and listens through. */
+/** The connections of a store. */
 export interface Connections {
-  /** One for each purpose. */
+  /** A line for each purpose. */
   readonly lines: Readonly<Record<Role, Line>>;
   /** For users' transactions. */
   readonly transactions: Transactions;
-  /** Hears of what others have changed. */
+  /** Receives notifications of changes by other processes. */
   readonly listener: Listener;
-  /** Ends what is the store's own of it. */
+  /** Ends the connections that only this store uses. */
   close(): Promise<void>;
 }
 
-/** How to connect. */
+/** Options of the connections. */
 export interface ConnectionsOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
   /** Whether statements are prepared by name. */
   readonly prepare: boolean;
-  /** What stands last in the names that connections have in the server's lists. */
+  /** The last part of each connection's `application_name`. */
   readonly label: string;
-  /** Where messages go. */
+  /** Receives warnings and errors. */
   readonly logger: Logger;
-  /** Whether the server is to refuse whatever writes. @default {false} */
+  /** Whether the server refuses statements that write. @default {false} */
   readonly readOnly?: boolean;
   /** How many connections users' transactions have. @default {8} */
   readonly transactionConnections?: number | undefined;
-  /** A clock of tests, which is told of what is under way. */
+  /** A test clock, which is notified of pending work. */
   readonly clock?: Clock | undefined;
 }
 
-// For a renewal of a lease the heartbeat's is shorter where the lease is: see runners.ts.
+// The deadline of a lease renewal is shorter if the lease is shorter: see runners.ts.
 const DEADLINES_MS: Record<Role, number> = {
   flush: 20_000,
   claim: 20_000,
@@ -47,9 +47,9 @@ const DEADLINES_MS: Record<Role, number> = {
 };
 
 /**
- * Connections of one store alone. None is opened yet.
+ * Creates the connections of a single store. None is opened yet.
  *
- * @throws {RangeError} If there are to be none for transactions.
+ * @throws {RangeError} If `transactionConnections` allows no connection.
  */
 export function createConnections(options: ConnectionsOptions): Connections {
   const lines = {
@@ -72,7 +72,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
   };
 }
 
-/** One connection for a store that only reads, whatever for. */
+/** Creates a single connection for all purposes of a store that only reads. */
 export function createReadOnlyConnections(options: ConnectionsOptions): Connections {
   const read = lineFor("read", { ...options, readOnly: true });
   const transactions = transactionsFor(options);

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 
-/** Where servers are. */
+/** The addresses of servers. */
 export interface Servers {
   /** Hosts to try in turn; one that begins with "/" is the directory of a socket in the file system. */
   readonly host: readonly string[];
@@ -10,31 +10,31 @@ export interface Servers {
   readonly path?: string | undefined;
 }
 
-/** How to try them. */
+/** Options of `dial()`. */
 export interface DialOptions {
-  /** Which of them is the first to be tried. */
+  /** The index of the first host to try. */
   readonly from: number;
-  /** How long to wait for each. */
+  /** How long to wait for each host, in milliseconds. */
   readonly timeoutMs: number;
-  /** Ends all trying. */
+  /** Ends all attempts. */
   readonly signal: AbortSignal;
 }
 
-/** A connection to one of them. */
+/** A connection to a host. */
 export interface Dialled {
   /** The connection. */
   readonly socket: Socket;
-  /** Which of them it is. */
+  /** The index of the host. */
   readonly at: number;
-  /** Its host. */
+  /** The host. */
   readonly host: string;
 }
 
 /**
- * Connects to the first host that answers.
+ * Connects to the first host that accepts a connection.
  *
- * The driver's own sockets cannot be destroyed from outside, and it never gives up one whose other end has gone
- * without a word: its query would wait for ever, and the process with it.
+ * The driver's own sockets cannot be destroyed from outside, and the driver never abandons a socket whose peer vanished
+ * silently: its query, and the process with it, would wait forever.
  */
 export async function dial(servers: Servers, { from, timeoutMs, signal }: DialOptions): Promise<Dialled> {
   const { path } = servers;
@@ -46,7 +46,7 @@ export async function dial(servers: Servers, { from, timeoutMs, signal }: DialOp
       const port = servers.port[at] ?? servers.port[0] ?? 5432;
       const target = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
       const socket = await open(target, timeoutMs, signal);
-      // The driver reads the name that a certificate must have from here.
+      // The driver reads the host name that a certificate must match from here.
       return { socket: Object.assign(socket, { host, port }), at, host };
     } catch (error) {
       failure = error;
@@ -66,14 +66,14 @@ function open(
       () => socket.destroy(failure("CONNECT_TIMEOUT", `no connection within ${timeoutMs} ms`)),
       timeoutMs,
     );
-    const abort = (): void => void socket.destroy(failure("CONNECTION_ENDED", "it is not needed any more"));
+    const abort = (): void => void socket.destroy(failure("CONNECTION_ENDED", "it is no longer needed"));
     socket.once("error", failed);
     signal.addEventListener("abort", abort, { once: true });
     const connected = (): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
       socket.off("error", failed);
-      // One that errs while nobody listens would end the process.
+      // An "error" event without a listener would end the process.
       socket.on("error", () => {});
       socket.setNoDelay(true);
       resolve(socket);

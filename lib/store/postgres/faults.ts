@@ -1,26 +1,26 @@
 import { StoreError } from "../../errors.ts";
 
-/** What stands behind an error of the driver or the server. */
+/** The kind of an error of the driver or the server. */
 export type Fault =
-  /** Not carried out, and passes by itself: deadlock, serialization, a lock that was waited for too long. */
+  /** Not executed, and transient: deadlock, serialization failure, lock timeout. */
   | "conflict"
-  /** The connection is lost or could not be had; what was sent may have been carried out. */
+  /** The connection is lost or could not be opened; statements that were sent may have been executed. */
   | "connection"
-  /** The server has no room: connections, memory, disk. */
+  /** The server is out of resources: connections, memory, disk. */
   | "exhausted"
-  /** The server is a replica, or was made read-only, as for a moment in a failover. */
+  /** The server is a replica, or is read-only, as briefly during a failover. */
   | "read_only"
   | "login"
   | "no_database"
   | "not_permitted"
-  /** Tables are not there, or not as we know them. */
+  /** Tables are missing, or differ from the expected schema. */
   | "schema_gone"
-  /** The values: only whoever brought them is concerned. */
+  /** The values: only the caller that passed them is affected. */
   | "values"
-  /** None of these: a mistake in here. */
+  /** None of these: a bug in this library. */
   | "unknown";
 
-/** Tells what stands behind an error. */
+/** Classifies an error. */
 export function faultOf(error: unknown): Fault {
   const code = codeOf(error);
   if (code === undefined) return "unknown";
@@ -33,9 +33,9 @@ export function faultOf(error: unknown): Fault {
     case "40001":
     case "40P01":
       return "conflict";
-    case "26000": // a prepared statement that another server process has, behind a pooler
+    case "26000": // behind a pooler: the prepared statement exists in another server process
     case "0A000": // a cached plan whose result type a migration has changed
-    case "25P02": // what follows a failure in the same transaction
+    case "25P02": // a statement after a failure in the same transaction
     case "25P03": // the transaction was idle for too long
       return "connection";
     case "3D000":
@@ -49,7 +49,7 @@ export function faultOf(error: unknown): Fault {
   }
   switch (code.slice(0, 2)) {
     case "08":
-    case "57": // the server or an administrator ends the connection, or does not take one yet
+    case "57": // the server or an administrator ends the connection, or the server does not accept connections yet
       return "connection";
     case "40":
       return "conflict";
@@ -68,36 +68,36 @@ export function faultOf(error: unknown): Fault {
   }
 }
 
-/** Whether the server has said it, and not the driver or the system. */
+/** Whether the error comes from the server, and not from the driver or the system. */
 export function isFromServer(error: unknown): boolean {
   return typeof error === "object" && error !== null && "severity" in error;
 }
 
-/** Whether a row was there already that should have been new. */
+/** Whether a new row, role or schema exists already. */
 export function isDuplicate(error: unknown): boolean {
-  // The other code is that of roles and schemas.
+  // 42710 is the code for roles and schemas.
   return isFromServer(error) && ["23505", "42710"].includes(codeOf(error) ?? "");
 }
 
-/** Whether something could not be dropped because something else depends on it. */
+/** Whether an object could not be dropped because another object depends on it. */
 export function isDependency(error: unknown): boolean {
   return isFromServer(error) && codeOf(error) === "2BP01";
 }
 
-/** Whether it is worth waiting for. */
+/** Whether a retry may succeed. */
 export function isTransient(fault: Fault): boolean {
   return fault === "conflict" || fault === "connection" || fault === "exhausted" || fault === "read_only";
 }
 
-/** One clear sentence for an error that nobody can mend here. */
+/** Converts an error that cannot be handled here into a single clear sentence. */
 export function storeError(error: unknown, name: string, action: string): StoreError {
   if (error instanceof StoreError) return error;
   const fault = faultOf(error);
-  // Without a cause: what the server says in detail holds rows, and the driver's stack the statement.
+  // Without a cause: the server's detail contains rows, and the driver's stack contains the statement.
   return new StoreError(storeCode(fault), `Cannot ${action} Postgres database ${name}: ${reasonOf(fault, error)}`);
 }
 
-/** What an error says, without what it quotes of rows. */
+/** The message of an error, without the rows that its details quote. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = codeOf(error);
@@ -105,7 +105,7 @@ export function messageOf(error: unknown): string {
   return error.message === "" ? code ?? error.name : error.message;
 }
 
-/** The error that a row met, for whoever brought it. */
+/** Creates the error of a refused row for the caller that passed it. */
 export function refusal(error: unknown, name: string): StoreError {
   const detail = ["22021", "22P05"].includes(codeOf(error) ?? "")
     ? "a text holds a NUL character, which Postgres cannot store"
@@ -154,14 +154,14 @@ function reasonOf(fault: Fault, error: unknown): string {
   }
 }
 
-/** The code that the server, the driver or the system has given an error. */
+/** The code that the server, the driver or the system set on an error. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   if (typeof error.code === "string") return error.code;
   return undefined;
 }
 
-// The driver's own codes, and those that the system gives to sockets and names.
+// The driver's own codes, and the system's codes for sockets and name resolution.
 function isConnectionCode(code: string): boolean {
   return code.startsWith("CONNECT") || /^E[A-Z_]+$/.test(code) || code.startsWith("ERR_TLS") ||
     code.startsWith("ERR_SSL") || code.startsWith("ERR_SOCKET") || code === "FailedToOpenSocket";

@@ -13,7 +13,7 @@ export interface CancelRecorded {
 
 /** What the statements of a commit have written. */
 export interface FlushResult {
-  /** What the statements that start runs answered. */
+  /** The results of the statements that start runs. */
   readonly started: readonly Row[];
   /** Whether each statement wrote all rows that it was sent. */
   readonly isWhole: boolean;
@@ -23,7 +23,7 @@ export interface FlushResult {
   readonly rows: number;
 }
 
-/** Reads the answers of the statements of a commit. */
+/** Reads the results of the statements of a commit. */
 export function resultOf(statements: readonly FlushStatement[], answers: readonly Answer[]): FlushResult {
   const started: Row[] = [];
   const unmoved = new Set<number>();
@@ -60,8 +60,8 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
 }
 
 /**
- * What became of the writes. If not all of their rows were written the runs are looked at as they are now: their owner and
- * epoch change only when they leave their writer for good, so that a run that still has both had them before.
+ * Returns the verdicts of the writes. If not all of their rows were written, the current state of the runs is read:
+ * owner and epoch change only when a run leaves its writer for good, so that a run that still has both had them before.
  */
 export async function writeVerdicts(
   session: Session,
@@ -71,7 +71,7 @@ export async function writeVerdicts(
   const isEmpty = ({ records, move, seen }: RunWrite): boolean =>
     records.length === 0 && move === undefined && seen === undefined;
   const isAccepted = (write: RunWrite): boolean => isWhole && !isEmpty(write);
-  // An earlier try may have moved what this one could not, and a run may wait to be cancelled.
+  // An earlier attempt may have moved a run that this one could not move, and a run may have a recorded cancel.
   const isFenced = ({ seq, move }: RunWrite): boolean => !isDoubtful && unmoved.has(seq) && move?.to !== "completed";
   const suspects = writes.filter((write) => !isAccepted(write) && !isFenced(write));
   if (suspects.length === 0) return writes.map((write) => isFenced(write) ? "fenced" : "accepted");
@@ -93,7 +93,7 @@ function cancelIn({ epoch, move }: RunWrite, row: Row | undefined): WriteVerdict
   if (move?.to !== "completed" || row?.["epoch"] !== epoch) return undefined;
   const reason = row["reason"] === null ? undefined : String(row["reason"]);
   if (row["is_owned"] === true && row["cancel_at"] !== null) return { reasonToCancel: reason };
-  // An earlier try has ended it, and its answer was lost.
+  // An earlier attempt has ended the run, and its response was lost.
   const isEnded = row["owner"] === null && row["state"] === "cancelled" && row["ended_at"] === move.at;
   return isEnded && row["cancel_at"] !== null ? { cancelled: { reason } } : undefined;
 }

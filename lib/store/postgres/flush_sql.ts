@@ -1,23 +1,23 @@
 /**
- * The statements of a commit. Each has one constant text, which the server plans once, and a commit sends only those that
+ * The statements of a commit. Each has a constant text, which the server plans once, and a commit sends only those that
  * it needs. Runs to insert, rows of journals and moves are bound as columns of arrays.
  *
- * A run is accepted under the epoch of its writer while its owner is a runner that is not dead. A statement that updates
- * the run's row needs no lock for that: Postgres looks at the newest version of the row, and a second writer waits for
- * the first. A statement that only inserts rows of the journal is behind the lock of its runner, in the same transaction
- * (see runner_lock.ts).
+ * A run is accepted under the epoch of its writer while its owner is a runner that is not dead. A statement that
+ * updates the run's row needs no lock for that: Postgres checks the newest version of the row, and a second writer
+ * waits for the first. A statement that only inserts rows of the journal runs under the lock of its runner, in the same
+ * transaction (see runner_lock.ts).
  *
- * Where a join would do, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not
- * know how long the arrays of the next commit will be, and a nested loop over two of them is the square of it. That a
- * run's row is sought by "any" of the numbers, beside what it is joined to, keeps every plan from reading the table; and
- * nothing here says "owner is not null", as the server would take the index `runs_owned` for it where it believes that
- * few are owned, and so read all that everybody owns.
+ * In place of joins, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not know
+ * the length of the arrays of the next commit, and a nested loop over two of them takes quadratic time. A run's row is
+ * also selected by "any" of the numbers, in addition to its join condition, so that no plan reads the whole table. No
+ * statement here contains "owner is not null": the server would use the index `runs_owned` for it if it estimates that
+ * few runs are owned, and so read the owned runs of all runners.
  *
  * @module
  */
 import { endSql, MAY_COMPLETE } from "../hand_over.ts";
 
-/** What is there already, in `@tasks as t`, gives way unless it is terminal: the first recorded result stands. */
+/** Replaces an existing row, in `@tasks as t`, unless it is terminal: the first recorded result stands. */
 export const REPLACE = `on conflict (run, task, item, step) do update
      set epoch = excluded.epoch,
          state = excluded.state,
@@ -34,7 +34,7 @@ export const REPLACE = `on conflict (run, task, item, step) do update
 /** Runs without keys. $2 news, $3 owners, then ids, workflows, versions, owners, inputs and options. */
 export const START: string = startSql("");
 
-/** Runs with keys, or runs that may be there already. An insert that expects a conflict logs each row twice. */
+/** Runs with keys, or runs that may exist already. An insert that expects a conflict logs each row twice. */
 export const START_UNLESS_THERE: string = startSql("on conflict do nothing");
 
 function startSql(conflict: string): string {
@@ -79,7 +79,7 @@ select (select now from clock) as server_now,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 }
 
-/** Rows that forks begin with, behind their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are no progress. */
+/** Initial rows of forks, sent after their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are not progress. */
 export const FORK = `
 insert into @tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
                     progress)
@@ -93,10 +93,10 @@ select s.seq, f.record ->> 'task', (f.record ->> 'item')::integer, f.record ->> 
  where s.id = any($1::uuid[])
     on conflict do nothing`;
 
-/** The owners of runs that are not dead. */
+/** Whether the owner of a run is a runner that is not dead. */
 const OWNED_BY_LIVE = "(r.owner + 0 in (select id from @runners where not dead)) is true";
 
-/** Whether a run's number, in a row `u`, is one of $1 whose epoch is the one in $2 beside it, and which is owned. */
+/** Whether a run's number, in a row `u`, is in $1, has the epoch at the same index of $2, and is owned. */
 const ACCEPTED = `
    (u.run in (select r.seq
                 from @runs as r
@@ -112,7 +112,7 @@ select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.outpu
        as u (run, epoch, task, started_at, ended_at, output)
  where ${ACCEPTED}`;
 
-/** All other rows, with what is special about them as JSON in $7. */
+/** All other rows, with their remaining columns as JSON in $7. */
 export const RECORD_ANY = `
 insert into @tasks as t (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
                          reason, progress)
@@ -125,7 +125,7 @@ select u.run, u.task, coalesce((u.rest ->> 'item')::integer, -1), coalesce(u.res
  where ${ACCEPTED}
  ${REPLACE}`;
 
-/** Runs that completed: $1 numbers, $2 epochs, $3 ends, $4 news. A run of which a cancel is recorded is left out. */
+/** Runs that completed: $1 numbers, $2 epochs, $3 ends, $4 news. A run with a recorded cancel is left out. */
 export const COMPLETE: string = `
 update @runs as r
    set ${endSql({ state: "'completed'", at: "m.at" })}
@@ -137,7 +137,7 @@ update @runs as r
    and ${MAY_COMPLETE}
    and ($4::text is null or exists (select from pg_notify('sluice_@schema', $4)))`;
 
-/** The same with new rows of their last tasks, as `RECORD` has them, from $5 on. */
+/** The same with new rows of their last tasks, in the columns of `RECORD`, from $5 on. */
 export const COMPLETE_WITH_RECORDS: string = `
 with ended as (${COMPLETE}
   returning r.seq
@@ -202,7 +202,7 @@ select (select now from clock) as server_now,
        (select count(*) from noted) as noted,
        (select pg_notify('sluice_@schema', $9) where $9::text is not null)::text as notified`;
 
-/** How runs are now, where a statement wrote less than it was sent. */
+/** The current state of runs, for a statement that wrote fewer rows than were sent. */
 export const LOOK = `
 select r.seq, r.epoch, r.owner, r.state, r.ended_at, r.cancel_at, r.reason, ${OWNED_BY_LIVE} as is_owned
   from @runs as r

@@ -13,30 +13,30 @@ import {
 } from "./flush_sql.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
 
-/** How a batch is written. */
+/** Options of `flushOf()`. */
 export interface FlushManner {
   /** Replaces the server's clock. */
   readonly at: Bindable;
-  /** What others are told. */
+  /** The notification to send to other processes. */
   readonly news: Bindable;
-  /** Whether rows that are said to be new may be there nevertheless. */
+  /** Whether rows that are marked as new may exist already. */
   readonly isWary: boolean;
 }
 
 /** A statement of a commit. */
 export interface FlushStatement extends BoundStatement {
   /**
-   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, or moves runs. Of `starts` and
-   * `moves` the answer is a row, of the others the number of rows.
+   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, or moves runs. `starts` and
+   * `moves` return a row, the others the number of rows.
    */
   readonly kind: "lock" | "starts" | "rows" | "ends" | "moves";
-  /** How many rows it writes if all is accepted; `undefined` if that depends on what is there. */
+  /** The number of rows that it writes if all are accepted; `undefined` if that depends on existing rows. */
   readonly sent: number | undefined;
-  /** Runs that it moves, of which those are accepted that it moved. */
+  /** Runs that it moves; the moved runs are accepted. */
   readonly moves: readonly RunWrite[];
 }
 
-/** The statements that write a batch, in which no run stands twice. Several are one transaction. */
+/** Builds the statements that write a batch, in which no run occurs twice. Several are a single transaction. */
 export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): readonly FlushStatement[] {
   const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
   const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
@@ -44,7 +44,7 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
   const forks = forksOf(starts);
   const parts = partsOf(writes, isWary);
   const statements: FlushStatement[] = [];
-  // All of it once, with the first statement that may have something to tell.
+  // The whole notification is sent once, with the first statement that may need it.
   let told = news;
   const tell = (): Bindable => {
     const now = told;
@@ -107,7 +107,7 @@ function runValues(runs: readonly NewRun[]): Bindable[] {
   ];
 }
 
-/** Two flushes with the same keys in another order would wait for each other; those without keep theirs. */
+/** Orders by key, as two flushes with the same keys in different orders would deadlock; others keep their order. */
 export function byKey(a: NewRun, b: NewRun): number {
   if (a.key === undefined || b.key === undefined) return Number(a.key !== undefined) - Number(b.key !== undefined);
   return compare(a.workflow, b.workflow) || compare(a.key, b.key);
@@ -117,7 +117,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** What a run has beside what nearly every run has only. */
+/** The options of a run as JSON; `undefined` for a plain run, as nearly all are. */
 export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork, trace }: NewRun): string | undefined {
   const isPlain = owner !== undefined && key === undefined && priority === 0 && timeoutMs === undefined &&
     tags.length === 0 && fork === undefined && trace === undefined;
@@ -150,17 +150,17 @@ interface Rows {
 
 /** The writes of a batch by the statement that writes them. */
 interface Parts {
-  /** New rows of runs that go on. */
+  /** New rows of runs that continue. */
   readonly rows: Rows;
-  /** Other rows, of which those come first that are not plain. */
+  /** Other rows; those that are not plain come first. */
   readonly anyRows: Rows;
-  /** These. */
+  /** The rows of `anyRows` that are not plain. */
   readonly special: readonly JournalRecord[];
-  /** Runs that complete with nothing but new rows. */
+  /** Runs that complete with new rows only. */
   readonly ends: RunWrite[];
   /** Their rows. */
   readonly lastRows: Rows;
-  /** Runs that complete without rows, or after others. */
+  /** Runs that complete without rows, or with rows that another statement writes. */
   readonly bareEnds: RunWrite[];
   readonly moves: RunWrite[];
 }
@@ -210,7 +210,7 @@ function rowValues({ run, epoch, records }: Rows): Bindable[] {
   ];
 }
 
-/** One row of each unit and step, as one statement cannot write a row twice: the first terminal one, or the last. */
+/** Keeps one row per unit and step, as a statement cannot write a row twice: the first terminal row, or the last. */
 function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
   if (records.length < 2) return records;
   const last = new Map<string, RecordWrite>();
@@ -304,7 +304,7 @@ function detailOf(move: RunMove): string | undefined {
   }
 }
 
-/** A text for people, without the one character that Postgres cannot hold. */
+/** Replaces NUL, the only character that Postgres cannot store, in a text for display. */
 export function printable<T extends string | undefined>(text: T): T {
   return (text?.includes("\0") ? text.replaceAll("\0", "\ufffd") : text) as T;
 }

@@ -1,17 +1,17 @@
 /**
  * Starts with keys. An insert waits for a transaction that has started a run with the same key and is still open, which
- * may be a user's and take long. So these starts have a connection of their own, and none waits for the key of another:
+ * may be a user's and take long. So these starts have a separate connection, and none waits for the key of another:
  *
- * All starts that are queued go out as one statement with a short limit to that wait. If it is exceeded they are halved
- * until the one that waits stands alone. That one is parked: it is tried again with pauses, and later starts with one of
- * its keys queue behind it, while all others go on.
+ * All queued starts are sent as a single statement with a short lock timeout. If it expires, they are halved until the
+ * blocked start is alone. The blocked start is parked: it is retried with pauses, and later starts that share a key
+ * with it queue behind it, while all others continue.
  *
  * @module
  */
 import type { NewRun, StartVerdict } from "../batch.ts";
 import { createPauses, jittered } from "../pauses.ts";
 
-/** Inserts starts as one commit; `undefined`, and nothing is inserted, if it had to wait longer for a lock than that. */
+/** Inserts starts in one commit; returns `undefined` and inserts nothing if a lock wait exceeds `lockTimeoutMs`. */
 export type InsertStarts = (
   starts: readonly NewRun[],
   lockTimeoutMs: number,
@@ -19,7 +19,7 @@ export type InsertStarts = (
 
 /** The queue of starts with keys. */
 export interface KeyedStarts {
-  /** Inserts runs as one commit. */
+  /** Inserts runs in a single commit. */
   start(runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
   /** Ends all pauses. */
   close(): void;
@@ -28,7 +28,7 @@ export interface KeyedStarts {
 // Other processes commit starts with the same key within milliseconds.
 const LOCK_TIMEOUT_MS = 100;
 
-// Once starts are known to wait, to find out which must not take long.
+// The limit while blocked starts are isolated, which must not take long.
 const SHORT_LOCK_TIMEOUT_MS = 10;
 
 const FIRST_PAUSE_MS = 25;
@@ -37,18 +37,18 @@ const LONGEST_PAUSE_MS = 500;
 const MOST_ROWS = 2_000;
 const MOST_CHARACTERS = 2 * 1024 * 1024;
 
-/** What one caller inserts. */
+/** The starts of a single call. */
 interface Unit {
   readonly runs: readonly NewRun[];
   readonly keys: readonly string[];
-  /** Units with one of its keys that came while it was parked. */
+  /** Units that share a key and were queued while it was parked. */
   readonly behind: Unit[];
   pauseMs: number;
   readonly done: (verdicts: readonly StartVerdict[]) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** A queue in which nothing waits. */
+/** Creates an empty queue. */
 export function createKeyedStarts(insert: InsertStarts): KeyedStarts {
   const pauses = createPauses();
   const parked = new Map<string, Unit>();
@@ -82,7 +82,7 @@ export function createKeyedStarts(insert: InsertStarts): KeyedStarts {
     isBusy = false;
   }
 
-  /** At least one unit. */
+  /** Removes units from the queue up to the limits, but at least a single unit. */
   function take(): readonly Unit[] {
     let rows = 0;
     let characters = 0;
@@ -121,7 +121,7 @@ export function createKeyedStarts(insert: InsertStarts): KeyedStarts {
 
   function park(unit: Unit): void {
     for (const key of unit.keys) if (!parked.has(key)) parked.set(key, unit);
-    // What was queued meanwhile need not find out once more.
+    // Units queued meanwhile with a parked key wait behind it without another lock timeout.
     const others = queue.filter(({ keys }) => !keys.some((key) => parked.has(key)));
     unit.behind.push(...queue.filter((one) => !others.includes(one)));
     queue = others;

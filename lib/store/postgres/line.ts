@@ -1,5 +1,5 @@
 /**
- * A connection of the engine's own, made anew whenever it was lost. A transaction has it to itself, and every statement
+ * A connection of the engine, reopened whenever it was lost. A transaction has exclusive use of it, and every statement
  * is executed with the search path of the engine (see search_path.ts).
  *
  * @module
@@ -15,49 +15,49 @@ import {
 } from "./connection.ts";
 import { READ_PATH, SAFE_PATH, SET_PATH } from "./search_path.ts";
 
-/** How a line connects. */
+/** Options of `createLine()`. */
 export type LineOptions = Omit<ConnectionOptions, "isForUsers">;
 
-/** One connection, made when it is needed and made anew when it was lost. */
+/** A connection, opened when it is needed and reopened when it was lost. */
 export interface Line {
-  /** What it calls itself. */
+  /** The `application_name` of the connection. */
   readonly applicationName: string;
-  /** Runs a statement in a transaction of its own. Statements are sent at once, each behind the last. */
+  /** Runs a statement in a separate transaction. Statements are sent at once, in order. */
   readonly query: Query;
   /**
-   * Runs statements in one transaction, while nothing else uses the line. All of them may be sent without waiting. If
-   * `work` throws, nothing of it is kept.
+   * Runs statements in a transaction with exclusive use of the line. All of them may be sent without waiting. If `work`
+   * throws, the transaction is rolled back.
    */
   transact<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /**
-   * Runs statements in one transaction and sends all of them, with its begin and its commit, behind what is in flight: no
-   * transaction stays open, with its locks, while this process stands still. If a statement fails nothing is kept.
+   * Runs statements in a transaction and sends all of them, with begin and commit, behind the queries in flight: no
+   * transaction stays open, with its locks, while this process stalls. If a statement fails, all are rolled back.
    */
   pipeline(statements: readonly BoundStatement[]): Promise<readonly Answer[]>;
-  /** Ends the connection; what is in flight fails. */
+  /** Ends the connection; queries in flight fail. */
   close(): Promise<void>;
 }
 
 /** A connection whose search path is known. */
 interface Member {
   readonly connection: Connection;
-  /** Whether the connection has the engine's path by itself; `undefined` until the server has said so. */
+  /** Whether the connection itself has the engine's path; `undefined` until the server has returned the path. */
   isSafe: boolean | undefined;
   /** Resolves when that is known. */
   readonly checked: Promise<void>;
 }
 
-// Whatever the default of the database: the fence relies on each statement's seeing what was committed before it.
+// Overrides the default of the database: the fence requires that each statement sees all earlier commits.
 const BEGIN = "begin isolation level read committed";
 const BEGIN_WITH_PATH = `${BEGIN}; ${SET_PATH}`;
 
-/** Opens nothing yet. */
+/** Creates a line without opening a connection. */
 export function createLine(options: LineOptions): Line {
   const { applicationName } = options;
   let current: Member | undefined;
   const leaving = new Set<Promise<void>>();
   let isClosed = false;
-  // The end of the transaction that has the line, or of those that wait for it.
+  // Resolves at the end of the transaction that holds the line, or of those that wait for it.
   let exclusive: Promise<unknown> | undefined;
   return { applicationName, query, transact, pipeline, close };
 
@@ -89,7 +89,7 @@ export function createLine(options: LineOptions): Line {
       result = await work(connection.query);
       await begun;
     } catch (error) {
-      // A connection that is lost has rolled back by itself.
+      // A lost connection rolls back by itself.
       await connection.query("rollback", []).catch(() => {});
       throw error;
     }
@@ -97,7 +97,7 @@ export function createLine(options: LineOptions): Line {
     return result;
   }
 
-  /** The connection once no transaction has it to itself. */
+  /** Returns the connection once no transaction has exclusive use of it. */
   async function shared(): Promise<Member> {
     for (;;) {
       if (exclusive !== undefined) {
@@ -110,7 +110,7 @@ export function createLine(options: LineOptions): Line {
     }
   }
 
-  /** The connection once nothing is in flight on it, and what begins a transaction there. */
+  /** Returns the connection once no query is in flight, and the statement that begins a transaction on it. */
   async function free(): Promise<{ readonly connection: Connection; readonly begin: string }> {
     const one = member();
     await one.checked;
@@ -137,7 +137,7 @@ export function createLine(options: LineOptions): Line {
   }
 }
 
-/** A pooler may drop what a connection sets when it begins, and gives each transaction another one without settings. */
+/** A pooler may drop the startup settings of a connection, and gives each transaction another one without settings. */
 function openMember(options: LineOptions): Member {
   const connection = openConnection(options);
   if (!options.prepare) return { connection, isSafe: false, checked: Promise.resolve() };
@@ -151,7 +151,7 @@ function openMember(options: LineOptions): Member {
   }
 }
 
-/** Sends a transaction whole: nothing comes between its statements, as all are queued in this turn. */
+/** Sends a transaction whole: no other query gets between its statements, as all are queued in the same turn. */
 async function sendWhole(
   connection: Connection,
   begin: string,
@@ -163,7 +163,8 @@ async function sendWhole(
   const begun = connection.query(begin, [], deadlineMs);
   const answers = statements.map(({ sql, values }) => connection.query(sql, values, deadlineMs));
   const committed = connection.query("commit", [], deadlineMs);
-  // The first statement that fails says why. The server refuses those behind it, and makes the commit a rollback.
+  // The first statement that fails has the cause. The server refuses those behind it, and turns the commit into a
+  // rollback.
   for (const answer of [...answers, committed]) answer.catch(() => {});
   await begun;
   const rows = await Promise.all(answers);

@@ -1,7 +1,8 @@
 /**
- * Hears of what others have changed. A notification is a hint that may get lost, as while the connection is away, or
- * never come, as behind a pooler: so the listener speaks to itself now and then, begins anew when it does not hear
- * itself, and says "changed" whenever it may have missed something. The engine's slow polls are what counts.
+ * Receives notifications of changes by other processes. A notification is a hint: it may get lost while the connection
+ * is down, and behind a pooler it may never arrive. So the listener periodically notifies itself, reconnects if that
+ * notification does not arrive, and reports any change whenever it may have missed a notification. Correctness depends
+ * only on the engine's slow polls.
  *
  * @module
  */
@@ -15,15 +16,15 @@ import type { PostgresAddress } from "./url.ts";
 /** Watches any number of schemas over one connection. */
 export interface Listener {
   /**
-   * Calls `changed` with what notifications on a channel say, as `read` understands them; it ignores a payload of which
-   * that returns `undefined`. Returns a function that ends it.
+   * Calls `changed` with the change that `read` parses from each notification on a channel; a payload for which `read`
+   * returns `undefined` is ignored. Returns a function that stops the watch.
    */
   watch(
     channel: string,
     read: (payload: string) => Change | undefined,
     changed: (change: Change) => void,
   ): () => void;
-  /** Ends all watching and the connection. */
+  /** Stops all watches and closes the connection. */
   close(): Promise<void>;
 }
 
@@ -31,19 +32,19 @@ export interface Listener {
 export interface ListenerOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
-  /** What the connection calls itself, and the channel on which it speaks to itself. */
+  /** The `application_name` of the connection, and the channel of its self-test. */
   readonly applicationName: string;
-  /** Where messages go. */
+  /** Receives warnings and errors. */
   readonly logger: Logger;
-  /** A clock of tests, which is told of what is under way. */
+  /** A test clock, which is notified of pending work. */
   readonly clock?: Clock | undefined;
-  /** How often it speaks to itself. @default {20_000} */
+  /** The interval between self-tests, in milliseconds. @default {20_000} */
   readonly selfTestMs?: number;
-  /** How long it waits to hear itself. @default {5_000} */
+  /** How long the self-test waits for its own notification, in milliseconds. @default {5_000} */
   readonly echoMs?: number;
 }
 
-/** Many hints within so long are one. */
+/** Notifications within this time are merged. */
 const QUIET_MS = 10;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -51,12 +52,12 @@ const LONGEST_PAUSE_MS = 5_000;
 interface Watcher {
   readonly read: (payload: string) => Change | undefined;
   readonly changed: (change: Change) => void;
-  /** What it has not been called with yet. */
+  /** The change that is not delivered yet. */
   pending: Change | undefined;
   cancelTell: (() => void) | undefined;
 }
 
-/** A listener that connects once somebody watches. */
+/** Creates a listener that connects at the first watch. */
 export function createListener(options: ListenerOptions): Listener {
   const { applicationName, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
   const channels = new Map<string, Set<Watcher>>();
@@ -116,7 +117,7 @@ export function createListener(options: ListenerOptions): Listener {
       again(made, error);
       throw error;
     }
-    // Whatever was told before this is there to be seen.
+    // Changes that were notified before this are visible to a read now.
     if (line === made) tell(channel);
   }
 
@@ -126,7 +127,7 @@ export function createListener(options: ListenerOptions): Listener {
     if (line !== made) return;
     cancelNext = systemClock.after(echoMs, () => {
       if (line !== made) return;
-      if (!wasHeard) return again(made, new Error("it does not hear its own notifications, as behind a pooler"));
+      if (!wasHeard) return again(made, new Error("its own notifications do not arrive, as behind a pooler"));
       failures = 0;
       cancelNext = systemClock.after(selfTestMs, () => void test(made).catch((error) => again(made, error)), true);
     }, true);
@@ -139,7 +140,7 @@ export function createListener(options: ListenerOptions): Listener {
     leave(made);
     if (channels.size === 0) return;
     if (failures++ === 1) {
-      logger.warn("Cannot listen to the Postgres database: news from other processes come late", {
+      logger.warn("Cannot listen to the Postgres database: notifications from other processes arrive late", {
         error: error === undefined ? "the connection is lost" : messageOf(error),
       });
     }
@@ -158,7 +159,7 @@ export function createListener(options: ListenerOptions): Listener {
       const change = payload === undefined ? ANY_CHANGE : watcher.read(payload);
       if (change === undefined) continue;
       watcher.pending = watcher.pending === undefined ? change : both(watcher.pending, change);
-      // What is addressed to a runner is rare, and urgent.
+      // A change that is addressed to a runner is rare and urgent.
       if (change.attention?.length !== 0) watcher.cancelTell?.();
       watcher.cancelTell = change.attention?.length !== 0
         ? tellAfter(watcher, 0)
@@ -186,7 +187,7 @@ export function createListener(options: ListenerOptions): Listener {
     try {
       watcher.changed(change);
     } catch (error) {
-      logger.error("Cannot tell a watcher that the database has changed", { error });
+      logger.error("Cannot notify a watcher of a database change", { error });
     }
   }
 

@@ -4,17 +4,17 @@ import type { Logger } from "../../logger.ts";
 import { createPauses, jittered } from "../pauses.ts";
 import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
 
-/** Does something again until it succeeds or fails for good. */
+/** Retries work until it succeeds or fails permanently. */
 export interface Persistence {
   /**
-   * Runs `work`; `action` says what it does, for messages. `isDoubtful` is true if an earlier try may have been
-   * carried out, its answer lost. `isOutside` is false if not only the server is waited for, but what a clock of tests
-   * may have to move on as well. @default {true} for `isOutside`
+   * Runs `work`; `action` names it in messages. `isDoubtful` is true if an earlier attempt may have taken effect with
+   * its response lost. `isOutside` is false if the work waits not only for the server but also for something that may
+   * need a test clock to advance. @default {true} for `isOutside`
    */
   attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>, isOutside?: boolean): Promise<T>;
-  /** How often something was tried again. */
+  /** The number of retries. */
   retries(): number;
-  /** Ends all waiting: what waits is refused. */
+  /** Ends all waits: waiting work is rejected. */
   close(): void;
 }
 
@@ -22,7 +22,7 @@ const WARN_AFTER_MS = 5_000;
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_CONFLICT_PAUSE_MS = 200;
 
-/** Waits for what passes by itself, for ever, with a warning to the logger now and then; a clock of tests is told. */
+/** Retries transient errors forever, with occasional warnings to the logger; notifies a test clock of the work. */
 export function createPersistence(name: string, logger: Logger, clock?: Clock): Persistence {
   const pauses = createPauses();
   let retries = 0;
@@ -48,7 +48,7 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
       } catch (error) {
         if (error instanceof StoreError) throw error;
         const fault = faultOf(error);
-        // What the values brought about is for who knows them; a login may fail because a password is just changed.
+        // The caller handles an error that the values caused; a login may fail while a password is being changed.
         if (fault === "values") throw error;
         if (fault === "unknown" && !isFromServer(error)) throw error;
         if (!isTransient(fault) && fault !== "login") throw storeError(error, name, action);
@@ -58,7 +58,7 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
         if (waitedMs >= warnAt || (fault === "exhausted" && tries === 0)) {
           warnAt = Math.max(warnAt, waitedMs) * 2;
           logger.warn(
-            `Cannot ${action} Postgres database ${name} for ${Math.round(waitedMs)} ms: ${messageOf(error)}; trying on`,
+            `Cannot ${action} Postgres database ${name} for ${Math.round(waitedMs)} ms: ${messageOf(error)}; retrying`,
           );
         }
         retries++;

@@ -1,7 +1,7 @@
 /**
- * Connections that the stores of many tenants share. A line is made for this: what several say over it goes out at
- * once, each behind the last, and a transaction has it to itself. So a store has no need of a line of its own, only of
- * one for each purpose, that a long read of one tenant keeps no heartbeat of another waiting.
+ * Connections that the stores of many tenants share. A line supports this: statements of several stores are sent at
+ * once, in order, and a transaction has exclusive use of the line. So a store needs no separate lines. It needs only a
+ * line for each purpose, so that a long read of a tenant does not delay the heartbeat of another.
  *
  * @module
  */
@@ -16,16 +16,17 @@ import { addressOf, openStoreOn, type PostgresStoreOptions } from "./store.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Password } from "./url.ts";
 
-/** How to open a pool. */
+/** Options of `createPostgresPool()`. */
 export interface PostgresPoolOptions {
   /**
-   * How many connections for writes, as many for reads, and as many for starts with a key once there are any. Stores are
-   * dealt over them evenly; three more are for heartbeats, for what is rare, and to listen.
+   * The number of connections for writes, the same number for reads, and the same number for starts with a key once
+   * there are any. Stores are distributed over them evenly. Three more connections are for heartbeats, for rare work,
+   * and to listen.
    *
    * @default {2}
    */
   readonly width?: number;
-  /** How many connections more the bodies of transactions have among them, while there are any. @default {8} */
+  /** How many additional connections the bodies of transactions share, while there are any. @default {8} */
   readonly transactionConnections?: number;
   /**
    * The password, or a function that returns the current one, for credentials that rotate; it is called before each
@@ -38,38 +39,38 @@ export interface PostgresPoolOptions {
    * @default {true}
    */
   readonly prepare?: boolean;
-  /** Hears of what is waited for and mended. */
+  /** Receives warnings about waits and handled errors. */
   readonly logger?: Logger;
 }
 
-/** How to open a store on a pool. */
+/** Options of a store on a pool. */
 export type PooledStoreOptions = Omit<
   PostgresStoreOptions,
   "password" | "prepare" | "readOnly" | "transactionConnections"
 >;
 
-/** A few connections to one database, for the stores of any number of tenants. */
+/** A few connections to a database, for the stores of any number of tenants. */
 export interface PostgresPool {
-  /** Says which database, without any password. */
+  /** The name of the database, without any password. */
   readonly name: string;
   /**
-   * Opens the store of a tenant on these connections. It is closed with the pool, or before by its own `close()`.
+   * Opens the store of a tenant on these connections. It is closed with the pool, or earlier by its own `close()`.
    *
-   * @throws {StoreError} What `postgresStore()` throws.
+   * @throws {StoreError} As `postgresStore()` does.
    */
   store(options?: PooledStoreOptions): Promise<Store>;
-  /** Ends the connections, and with them every store on them: stop their runners first. */
+  /** Ends the connections, and with them all stores of the pool: stop their runners first. */
   close(): Promise<void>;
   /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What is on its way for a store must not keep its `close()` waiting for longer. */
+/** Longest time that the `close()` of a store waits for its statements in flight. */
 const LONGEST_CLOSE_MS = 1_000;
 
 /**
- * Makes a pool, so that the runners of many tenants in one process need seven connections (nine with keys) and not
- * six each. Nothing is opened until a store is.
+ * Creates a pool, so that the runners of many tenants in the same process need seven connections (nine with keys) and
+ * not six each. No connection is opened before the first store.
  *
  * @throws {StoreError} If the URL is not a Postgres URL.
  * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
@@ -134,7 +135,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   }
 }
 
-/** One store's share of the lines: once it is closed they are closed for this store, and for no other. */
+/** Creates a store's share of the lines: closing it closes them for this store only. */
 function createShare(
   lines: Readonly<Record<Role, Line>>,
   transactions: Transactions,

@@ -7,25 +7,25 @@ import type { Answer, Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 
-/** What a connection is for: none of these may have to wait for another. */
+/** The purpose of a connection: no purpose may wait for another. */
 export type Role =
   /** Results and starts. */
   | "flush"
-  /** Claims that come alone: their work goes on beside that of results. */
+  /** Claims without results: they run concurrently with results. */
   | "claim"
-  /** Starts with a key: they may have to wait for a transaction of somebody else's that has started a run with it. */
+  /** Starts with a key: they may wait for another transaction that has started a run with the same key. */
   | "keys"
-  /** Signs of life, and who gives none. */
+  /** Heartbeats, and the detection of runners without heartbeats. */
   | "heartbeat"
-  /** Whatever only looks. */
+  /** Statements that only read. */
   | "read"
-  /** What takes several statements, and is rare: orders, recovery, migration. */
+  /** Rare work of several statements: orders, recovery, migration. */
   | "care";
 
-/** Runs one statement in which tables are written as `@runs`, and the time as `@now`, which needs `null` for `$1`. */
+/** Runs a statement in which tables are written as `@runs`, and the time as `@now`, which needs `null` for `$1`. */
 export type Run = (sql: string, values?: readonly Bindable[]) => Promise<readonly Row[]>;
 
-/** A transaction that is under way. */
+/** An open transaction. */
 export interface Transaction {
   /** Runs a statement in it. */
   readonly run: Run;
@@ -33,66 +33,66 @@ export interface Transaction {
   wrote(rows: number): void;
 }
 
-/** What a store says to the server, with everything counted. */
+/** Sends the statements of a store to the server, and counts them. */
 export interface Session {
-  /** Says which database and schema, for messages. */
+  /** The name of the database and schema, for messages. */
   readonly name: string;
   /** The tenant's schema. */
   readonly schema: string;
-  /** For what is mended without anybody's doing. */
+  /** Receives warnings about errors that are handled automatically. */
   readonly logger: Logger;
-  /** Tries again what failed by itself. */
+  /** Retries transient errors. */
   readonly persistence: Persistence;
-  /** What to bind for `$1` where a statement says `@now`. */
+  /** The value to bind for `$1` in a statement that contains `@now`. */
   readonly at: Bindable;
-  /** The store's clock. */
+  /** The time of the store's clock. */
   now(): number;
-  /** One statement that reads. */
+  /** Runs a statement that reads. */
   read(sql: string, values?: readonly Bindable[], role?: Role): Promise<readonly Row[]>;
-  /** One statement that writes; `rows` says how many from what it answers. */
+  /** Runs a statement that writes; `rows` returns the number of written rows from its result. */
   write(
     role: Role,
     sql: string,
     values: readonly Bindable[],
     rows: (answer: readonly Row[]) => number,
   ): Promise<readonly Row[]>;
-  /** One transaction of several statements; all of `work` is run again after what passes by itself. */
+  /** Runs a transaction of several statements; all of `work` is repeated after a transient error. */
   transact<T>(role: Role, work: (transaction: Transaction, isDoubtful: boolean) => Promise<T>): Promise<T>;
-  /** The same without trying again. */
+  /** The same without retries. */
   once<T>(role: Role, work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** Statements in one transaction that is sent whole, without trying again. */
+  /** Runs statements in a single transaction that is sent whole, without retries. */
   pipeline(role: Role, statements: readonly BoundStatement[]): Promise<readonly Answer[]>;
-  /** One statement in a transaction of its own, without trying again; see `Query` for `deadlineMs`. */
+  /** Runs a statement in a separate transaction, without retries; see `Query` for `deadlineMs`. */
   single(role: Role, ...statement: Parameters<Query>): Promise<Answer>;
   /** Counts a transaction that wrote rows. */
   wrote(rows: number): void;
-  /** A statement with its schema named. */
+  /** Returns a statement with its names schema-qualified. */
   textOf(sql: string): string;
-  /** Ends a connection on the server, whatever it does there. */
+  /** Ends a connection on the server, even while it executes a statement. */
   endConnection(applicationName: string): Promise<void>;
-  /** Ends what a lost connection of this role may still be doing on the server. */
+  /** Ends the work that a lost connection of this role may still do on the server. */
   endRemains(role: Role): Promise<void>;
-  /** What was done so far. */
+  /** The counts so far. */
   counters(): StoreCounters;
-  /** Ends all waiting. */
+  /** Ends all waits. */
   close(): void;
 }
 
-/** How to make a session. */
+/** Options of `createSession()`. */
 export interface SessionOptions {
-  /** Says which database and schema, without any password, for messages. */
+  /** The name of the database and schema, without any password, for messages. */
   readonly name: string;
   /** The tenant's schema, checked. */
   readonly schema: string;
-  /** The connections, which stay their owner's to close. */
+  /** The connections, which their owner closes. */
   readonly lines: Readonly<Record<Role, Line>>;
-  /** Instead of the server's clock, for tests. */
+  /** Replaces the server's clock, for tests. */
   readonly clock: Clock | undefined;
-  /** Where messages go. */
+  /** Receives warnings and errors. */
   readonly logger: Logger;
 }
 
-// Of the server, once for each statement.
+// The server's time, evaluated once per statement.
 const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
 const TERMINATE = `
@@ -100,7 +100,7 @@ select pg_terminate_backend(pid, 5000)
   from pg_stat_activity
  where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`;
 
-/** Opens no connection yet. */
+/** Creates a session without opening a connection. */
 export function createSession(options: SessionOptions): Session {
   const { name, schema, lines, clock, logger } = options;
   const persistence = createPersistence(name, logger, clock);
@@ -190,7 +190,7 @@ export function createSession(options: SessionOptions): Session {
 
   async function terminate(role: Role, applicationName: string): Promise<void> {
     await lines[role].pipeline([
-      // A role that the login takes on when it connects may not end what belongs to the login.
+      // A role that the login assumes when it connects may not end connections of the login.
       { sql: "set local role none", values: [] },
       { sql: TERMINATE, values: [applicationName] },
     ]);
@@ -203,7 +203,7 @@ export function createSession(options: SessionOptions): Session {
   }
 }
 
-/** Names the schema in every statement: nothing is ever found by a search path. */
+/** Schema-qualifies the names of a statement: no table is ever found through a search path. */
 export function statementIn(schema: string, sql: string): string {
   return sql
     .replaceAll("@now", NOW)

@@ -20,19 +20,19 @@ import { transact } from "./transact.ts";
 import { parsePostgresUrl, type Password, type PostgresAddress } from "./url.ts";
 import { insertWithin } from "./within.ts";
 
-// With the slow poll for due runs, the heartbeat and the listener's self-test less than a statement a second.
+// Together with the slow poll for due runs, the heartbeat and the listener's self-test: under a statement per second.
 const RECOVERY_INTERVAL_MS = 3_000;
 
-/** How long a server that is down is waited for, unless something else is said. */
+/** The default of `connectTimeoutMs`. */
 export const CONNECT_TIMEOUT_MS = 30_000;
 
-// One that the server executes, one that waits there for its turn, and one whose answer the engine works on. They go out
-// one behind the other over the same connection.
+// The server executes the first commit, the second is queued on the server, and the engine processes the response of
+// the third. They are sent in order over the same connection.
 const COMMITS_AT_ONCE = 3;
 
-/** How to open a Postgres store. */
+/** Options of a Postgres store. */
 export interface PostgresStoreOptions {
-  /** The tenant's schema; made if it is not there. @default {"sluice"} */
+  /** The tenant's schema; created if it is missing. @default {"sluice"} */
   readonly schema?: string;
   /**
    * The password, or a function that returns the current one, for credentials that rotate; it is called before each
@@ -45,32 +45,32 @@ export interface PostgresStoreOptions {
    */
   readonly prepare?: boolean;
   /**
-   * How long to wait for a server that is down, or has no connection left, in milliseconds.
+   * How long to wait for a server that is down, or out of connections, in milliseconds.
    *
    * @default {30_000}, or the seconds that the URL gives as `connect_timeout`
    */
   readonly connectTimeoutMs?: number;
   /**
-   * Whether it is only read: the schema must be there and up to date, nothing that writes may be called, and the server
-   * may be a replica, or the role one that may only select.
+   * Whether the store is read-only: the schema must exist and be up to date, no method that writes may be called, and
+   * the server may be a replica, or the role may have only the right to select.
    *
    * @default {false}
    */
   readonly readOnly?: boolean;
-  /** How many connections the bodies of transactions have among them; the others wait. @default {8} */
+  /** How many connections the bodies of transactions share; further bodies wait. @default {8} */
   readonly transactionConnections?: number;
-  /** Hears of what is waited for and mended. */
+  /** Receives warnings about waits and handled errors. */
   readonly logger?: Logger;
-  /** Time instead of the server's own, for tests. */
+  /** Replaces the server's clock, for tests. */
   readonly clock?: Clock;
 }
 
 /**
- * Opens the store in a schema of the database that a URL names. The schema is made if it is missing, and brought up to
- * date, safely from many processes at once.
+ * Opens the store in a schema of the database that a URL names. The schema is created if it is missing, and migrated,
+ * safely from many processes at once.
  *
- * @throws {StoreError} If it cannot be used; the message says why.
- * @throws {RangeError} If there are to be no connections for transactions.
+ * @throws {StoreError} If the store cannot be used; the message states the reason.
+ * @throws {RangeError} If `transactionConnections` allows no connection.
  */
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   const { logger = silent, clock, prepare = true, transactionConnections } = options;
@@ -84,7 +84,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
 }
 
 /**
- * The same on connections that are made, or had from a pool, once the options are known to be good. They are closed with
+ * The same on connections that are created, or taken from a pool, once the options are validated. They are closed with
  * the store.
  */
 export async function openStoreOn(
@@ -163,7 +163,7 @@ export async function openStoreOn(
   }
 }
 
-/** What a URL says, with the password that is given beside it. */
+/** Parses a URL; the password option replaces its password. */
 export function addressOf(url: string, password: Password | undefined): PostgresAddress {
   const address = parsePostgresUrl(url);
   if (password !== undefined && typeof password !== "string" && typeof password !== "function") {

@@ -1,7 +1,7 @@
 /**
- * Makes and removes tenants. What belongs to one is known exactly: our tables in its schema and nothing else, and roles
- * that say in their comment whose they are. So nothing is granted on, and nothing dropped with a tenant, that another
- * has put there, and each of these is one transaction: done or not done.
+ * Creates and removes tenants. A tenant consists exactly of Sluice's tables in its schema, and of roles whose comment
+ * names the tenant. So no foreign object is granted on or dropped with a tenant. Each operation is a single
+ * transaction: it takes effect completely or not at all.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { readTenants, type Tenant } from "./tenant_list.ts";
 import { dropRole, grantTo } from "./tenant_role.ts";
 import { parsePostgresUrl } from "./url.ts";
 
-/** How to reach the database in which there are tenants. */
+/** Options for the connection to the database of the tenants. */
 export interface TenantAdminOptions {
   /**
    * How long to wait for a server that is down, in milliseconds.
@@ -29,25 +29,25 @@ export interface TenantAdminOptions {
    * @default {30_000}, or the seconds that the URL gives as `connect_timeout`
    */
   readonly connectTimeoutMs?: number;
-  /** Hears of what is waited for. */
+  /** Receives warnings about waits. */
   readonly logger?: Logger;
 }
 
-/** What to create. */
+/** The tenant to create. */
 export interface CreateTenantOptions extends TenantAdminOptions {
-  /** The schema: `[a-z_][a-z0-9_]*`, at most 48 characters, and not `public`, which is everybody's. */
+  /** The schema: `[a-z_][a-z0-9_]*`, at most 48 characters, and not `public`, which all roles share. */
   readonly schema: string;
   /** A role that can log in and reach the tenant's schema and no other. @default {undefined} none */
   readonly role?: string;
-  /** The role's password. Without one it has none, or keeps what it has. */
+  /** The role's password. If omitted, a new role has no password, and an existing role keeps its password. */
   readonly password?: string;
 }
 
-/** What to remove. */
+/** The tenant to remove. */
 export interface RemoveTenantOptions extends TenantAdminOptions {
   /** The tenant's schema. */
   readonly schema: string;
-  /** The tenant's role; without it roles stay, and can do nothing. */
+  /** The tenant's role; if omitted, roles remain, without any rights. */
   readonly role?: string;
 }
 
@@ -74,17 +74,17 @@ select pg_describe_object(d.classid, d.objid, d.objsubid) as thing
 const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname = $1`;
 
 /**
- * Makes a tenant: a schema with Sluice's tables, brought up to date if it is there already, and a role if one is named,
- * which may log in, read and write these tables, and nothing else. Answers whether the schema was not Sluice's before.
- * May be repeated, also by many at once; a failure leaves nothing behind.
+ * Creates a tenant: a schema with Sluice's tables, migrated if it exists already, and optionally a role that may log
+ * in, read and write these tables, and nothing else. Returns whether the schema was not Sluice's before. Can be
+ * repeated, also concurrently; a failure leaves nothing behind.
  *
- * What Postgres lets everybody do, it lets the role do as well: connect, make temporary tables, see the names of schemas,
- * tables and roles, listen and notify. Of what others are notified a tenant can tell when they work, and nothing else; a
- * notification that it makes up lets them look at their tables once, and no more.
+ * The role also has the rights that Postgres grants to all roles: connect, create temporary tables, see the names of
+ * schemas, tables and roles, listen and notify. From the notifications of other tenants a tenant can infer only when
+ * they work; a forged notification makes them read their tables once, and has no other effect.
  *
- * @throws {StoreError} If a name is refused, the schema holds something else or belongs to a role that the login does
- * not trust, the role is somebody else's, or the login lacks the right; the message says which.
- * @throws {TypeError} If there is a password without a role, or it is none.
+ * @throws {StoreError} If a name is refused, the schema holds other objects or belongs to a role that the login does
+ * not trust, the role is not this tenant's, or the login lacks the right; the message states the reason.
+ * @throws {TypeError} If there is a password without a role, or the password is invalid.
  *
  * @example
  * ```ts ignore
@@ -108,12 +108,12 @@ export async function createTenant(url: string, options: CreateTenantOptions): P
 }
 
 /**
- * Removes a tenant with all its runs, and its role if it is named. Answers whether anything was there. Stop its runners
- * first: those that go on fail.
+ * Removes a tenant with all its runs, and its role if it is named. Returns whether the schema or the role existed. Stop
+ * its runners first: a runner that continues fails.
  *
- * @throws {StoreError} If the schema is not Sluice's, belongs to a role that the login does not trust, or holds something
- * else as well, the role was not made by
- * `createTenant()` for it, or the login lacks the right; then nothing is removed.
+ * @throws {StoreError} If the schema is not Sluice's, belongs to a role that the login does not trust, or also holds
+ * other objects, the role was not created by `createTenant()` for it, or the login lacks the right; then nothing is
+ * removed.
  */
 export async function removeTenant(url: string, options: RemoveTenantOptions): Promise<boolean> {
   const schema = checkTenant(options.schema);
@@ -132,7 +132,7 @@ export async function removeTenant(url: string, options: RemoveTenantOptions): P
 /**
  * The tenants of a database, by name: each schema with Sluice's tables that the login may read, and that belong to the
  * login, to a superuser, or to a role whose rights the login has. Others are left out, with a warning to the logger:
- * to read from a table executes what its owner has attached to it.
+ * reading from a table executes code that its owner has attached to it.
  *
  * @throws {StoreError} If the database cannot be used.
  */
@@ -143,7 +143,7 @@ export async function listTenants(url: string, options: TenantAdminOptions = {})
 function checkTenant(schema: unknown): string {
   const name = checkSchema(schema);
   if (name !== "public") return name;
-  throw new StoreError("invalid_schema", `Cannot use "public" for the name of a tenant's schema: it is everybody's`);
+  throw new StoreError("invalid_schema", `Cannot use "public" for the name of a tenant's schema: all roles share it`);
 }
 
 async function verifierOf(role: string | undefined, password: unknown): Promise<string | undefined> {
@@ -163,7 +163,7 @@ async function administer<T>(
 ): Promise<T> {
   const address = parsePostgresUrl(url);
   const { logger = silent, connectTimeoutMs = address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS } = options;
-  // Statements that are used once are not worth preparing, and then any pooler will do.
+  // Each statement runs once and is not prepared, which also works behind any pooler.
   const line = lineFor("care", { address, prepare: false, label: "tenants", logger });
   const lines = { flush: line, claim: line, keys: line, heartbeat: line, read: line, care: line };
   const session = createSession({ name: address.name, schema, lines, clock: undefined, logger });
@@ -178,14 +178,14 @@ async function administer<T>(
     try {
       return await work(session);
     } catch (error) {
-      // Somebody made the same role, in another database, at the same moment: now it is there to be seen.
+      // Another session created the same role at the same moment, in another database: now the role is visible.
       if (isDuplicate(error)) return await work(session);
       throw error;
     }
   }
 }
 
-/** Says what right the login lacks. */
+/** Adds the missing right or the dependency to the errors of `work`. */
 async function told<T>(session: Session, deed: string, remedy: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -216,7 +216,7 @@ async function lay(session: Session, run: Run): Promise<number> {
   return before;
 }
 
-/** Drops our tables and then the schema, never with what depends on them. */
+/** Drops Sluice's tables and then the schema, never objects that depend on them. */
 async function drop(session: Session, run: Run): Promise<boolean> {
   const { name, schema } = session;
   if ((await run(IS_THERE, [schema])).length === 0) return false;
@@ -253,7 +253,7 @@ async function refuseStrangers({ name, schema }: Session, run: Run): Promise<voi
   );
 }
 
-/** The lock under which a schema is made and changed. */
+/** Takes the lock under which a schema is created and changed. */
 async function lock(run: Run, schema: string): Promise<void> {
   await run("select pg_advisory_xact_lock(hashtext('sluice'), hashtext($1))", [schema]);
 }

@@ -1,11 +1,11 @@
 /**
- * A body in a transaction to which the result is added before it is committed.
+ * Runs a body in a transaction to which the result is added before the commit.
  *
- * While the body runs nothing of the engine's is locked: the run may be cancelled, or taken over from a runner that
- * was thought dead. Only with the result is the fence read under its lock (see flush_sql.ts), which is then held for the one
- * answer until the commit, and for seconds at most should this process be stopped right there.
+ * While the body runs, no row of the engine is locked: the run may be cancelled, or taken over from a runner that was
+ * declared dead. The fence is read under its lock only with the result (see flush_sql.ts). The lock is then held for
+ * the single round trip until the commit, and for a few seconds at most if this process is stopped at that point.
  *
- * A commit whose answer is lost is found out about from the journal: the row is there, under this epoch, or nothing is.
+ * The journal decides a commit whose response is lost: either the row is recorded under this epoch, or nothing is.
  *
  * @module
  */
@@ -23,8 +23,8 @@ import { ENTER, LEAVE, SET_PATH, USERS_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
 import type { Lent, Transactions } from "./transactions.ts";
 
-// Whatever its epoch: the first recorded result stands. One of an earlier epoch may come late, if its commit was on its
-// way when its runner stopped.
+// Of any epoch: the first recorded result stands. A result of an earlier epoch may arrive late, if its commit was in
+// flight when its runner stopped.
 const RECORDED = `
 select output, 1 as recorded
   from @tasks
@@ -36,7 +36,7 @@ select count(*) as owned
   join @runners as w on w.id = r.owner and not w.dead
  where r.seq = $1::text::bigint and r.epoch = $3::text::integer`;
 
-// The setting is the transaction's own: one that the body has ended has lost it.
+// The setting is local to the transaction: it is lost if the body has ended the transaction.
 const CHECK = `
 select set_config('sluice.body', $4::text, true) as token,
        o.owned::text as owned, t.output, t.recorded::text as recorded
@@ -77,12 +77,12 @@ select (select count(*) from recorded)::text as recorded,
 // A transaction that cannot write fails with the third of them, and with it what is sent behind.
 const BEGIN = `begin; ${SET_PATH}; set transaction isolation level read committed, read write`;
 
-// Names the schema of all it uses: a body that has ended its transaction has lost the engine's search path with it.
+// Every name is schema-qualified: if the body has ended its transaction, the engine's search path is lost with it.
 const IS_OPEN = `
 select (pg_catalog.current_setting('sluice.body', true) operator(pg_catalog.=) $1::pg_catalog.text)::pg_catalog.text
          as "open"`;
 
-// Serialization failure, deadlock. Not a lock that the body itself did not want to wait for.
+// Serialization failure, deadlock. Not a lock timeout that the body itself has set.
 const CONFLICTS = new Set(["40001", "40P01"]);
 
 /** Runs a body in a transaction that also records its result. */
@@ -116,18 +116,18 @@ export async function transact(
   return foundIn(row) ?? { kind: "fenced" };
 }
 
-/** `unrecorded` if the row was refused, by the fence or because it is there already: what the body did is rolled back. */
+/** `unrecorded` if the fence refused the row or the row exists already: the body's changes are rolled back. */
 type TryVerdict = TransactionVerdict | { readonly kind: "unrecorded" };
 
-/** How one try ended. */
+/** The result of a single attempt. */
 interface TryEnd {
-  /** What became of it. */
+  /** The verdict, if there is one. */
   readonly verdict?: TryVerdict;
-  /** What was thrown. */
+  /** The error that was thrown. */
   readonly thrown?: unknown;
-  /** Whether it passes by itself. */
+  /** Whether the attempt is to be repeated. */
   readonly isAgain?: boolean;
-  /** Whether it may be committed all the same. */
+  /** Whether it may be committed despite the error. */
   readonly isInDoubt?: boolean;
 }
 
@@ -137,7 +137,7 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   const token = crypto.randomUUID();
   const now: { at: "check" | "body" | "commit" } = { at: "check" };
   let guard: GuardedTransaction | undefined;
-  // A statement may take for ever, and what comes after it would wait: so the connection goes.
+  // A statement may take forever and would block the statements behind it, so the connection is abandoned.
   const abort = (): void => {
     if (now.at === "commit") return;
     connection.abandon();
@@ -151,11 +151,11 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
     return { verdict };
   } catch (thrown) {
     guard?.close();
-    // One that is lost has rolled back by itself, and so has a commit that failed.
+    // A lost connection rolls back by itself, and so does a commit that failed.
     if (!connection.isLost && now.at !== "commit") await connection.query("rollback", []).catch(() => {});
     if (signal.aborted && now.at !== "commit") return { thrown: signal.reason };
     if (connection.isLost) return { thrown: lost(thrown), isAgain: true, isInDoubt: now.at === "commit" };
-    // Before the body: whatever it is, it is none of the body's doing.
+    // Before the body: the body did not cause the error.
     if (now.at === "check" && isFromServer(thrown)) return { thrown, isAgain: true };
     return conflictIn(thrown) ?? { thrown };
   } finally {
@@ -180,7 +180,7 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
     const [, [answer]] = await Promise.all([
       ask(ENTER, []),
       ask(RECORD, [...keyOf(request), token, ...valuesOf(record)]),
-      // Before the commit, at which triggers of the user's tables may be executed.
+      // Before the commit, which may execute triggers of the user's tables.
       ask(LEAVE, []),
     ]);
     if (answer?.["open"] !== "true") throw endedError(session.name);
@@ -202,7 +202,7 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   }
 }
 
-/** What there is to know before the body runs; `undefined` if it is to run. */
+/** The verdict that is known before the body runs; `undefined` if the body must run. */
 function foundIn(row: Row | undefined): TransactionVerdict | undefined {
   if (row?.["owned"] !== "1") return { kind: "fenced" };
   return row["recorded"] === "1" ? committed(row["output"]) : undefined;
@@ -227,13 +227,13 @@ function committed(output: unknown): TransactionVerdict {
   return { kind: "committed", output: typeof output === "string" ? output : undefined };
 }
 
-/** What the server says when it gave up a transaction that would succeed another time, however the body has wrapped it. */
+/** Finds the server's error for a transaction that may succeed when repeated, even if the body wrapped the error. */
 function conflictIn(thrown: unknown): TryEnd | undefined {
   const conflict = causesOf(thrown).find((error) => isFromServer(error) && CONFLICTS.has(codeOf(error) ?? ""));
   return conflict === undefined ? undefined : { thrown: conflict, isAgain: true };
 }
 
-/** What is tried again for the connection's sake, whatever the body made of it. */
+/** The error for a lost connection, which is retried regardless of what the body threw. */
 function lost(thrown: unknown): Error {
   const told = `the connection of a transaction is lost: ${messageOf(thrown)}`;
   return Object.assign(new Error(told), { code: "CONNECTION_LOST" });

@@ -2,37 +2,37 @@ import { systemClock } from "../../clock.ts";
 import { type Connection, openConnection } from "./connection.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** A connection that a single transaction has to itself. */
+/** A connection lent to a single transaction for exclusive use. */
 export interface Lent {
   /** The connection. */
   readonly connection: Connection;
-  /** What it calls itself. */
+  /** Its `application_name`. */
   readonly applicationName: string;
-  /** Gives it back. */
+  /** Returns the connection to the pool. */
   done(): void;
 }
 
-/** Connections for users' transactions, which may take long: none of the engine's own has to wait for one of them. */
+/** Connections for users' transactions, which may take long: the engine's own transactions never wait for them. */
 export interface Transactions {
-  /** A connection, once there is one; rejects with the signal's reason when it aborts. */
+  /** Waits for a free connection; rejects with the signal's reason when it aborts. */
   take(signal: AbortSignal): Promise<Lent>;
-  /** Ends all of them. */
+  /** Ends all connections. */
   close(): Promise<void>;
 }
 
-/** How to connect. */
+/** Options of the pool. */
 export interface TransactionsOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
-  /** What the next connection calls itself. */
+  /** Returns the `application_name` of the next connection. */
   readonly newName: () => string;
   /** Whether statements are prepared by name. */
   readonly prepare: boolean;
-  /** How many at once. */
+  /** The most connections at once. */
   readonly most: number;
 }
 
-/** How long a connection is kept that nobody uses. */
+/** How long an unused connection is kept, in milliseconds. */
 const IDLE_MS = 10_000;
 const DEADLINE_MS = 20_000;
 
@@ -44,7 +44,7 @@ interface Member {
   cancelEnd: () => void;
 }
 
-/** A pool without connections. */
+/** Creates a pool without connections. */
 export function createTransactions({ address, newName, prepare, most }: TransactionsOptions): Transactions {
   const idle: Member[] = [];
   const all = new Set<Member>();
@@ -109,7 +109,8 @@ export function createTransactions({ address, newName, prepare, most }: Transact
   function giveBack(member: Member): void {
     if (member.connection.isLost) leave(member);
     else {
-      // Before the next statement on it. What a body has set must not reach the next one, which may be another tenant's.
+      // Before the next statement on it. What a body has set must not reach the next one, which may be another
+      // tenant's.
       for (const sql of FORGET) member.connection.query(sql, []).catch(() => end(member));
       idle.push(member);
       member.cancelEnd = systemClock.after(IDLE_MS, () => end(member), true);

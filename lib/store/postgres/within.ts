@@ -8,18 +8,18 @@ import type { Bindable } from "./connection.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
 
-/** What the driver's transactions have in common. */
+/** The part of the driver's transactions that is used here. */
 type Handle = { unsafe(sql: string, values: Bindable[]): PromiseLike<readonly Row[]> };
 
-// Everything is bound as text and answered as text: the caller's driver may have types of its own for all others.
+// All values are bound and returned as text: the caller's driver may have custom types for all others.
 
-// Names the schema of all it uses: where no transaction is open, the search path is the caller's.
+// Every name is schema-qualified: if no transaction is open, the search path is the caller's.
 const IDENTITY = `
 select (select system_identifier from pg_catalog.pg_control_system())::pg_catalog.text as system,
        pg_catalog.current_database()::pg_catalog.text as base,
        pg_catalog.to_regclass('"@schema".runs')::pg_catalog.oid::pg_catalog.text as runs`;
 
-// The settings are the transaction's own: where none is open they are gone with the statement.
+// The settings are local to the transaction: if none is open, they end with the statement.
 const PROBE = `${IDENTITY},
        pg_catalog.set_config('sluice.start', $1::pg_catalog.text, true) as token,
        pg_catalog.current_setting('search_path') as path`;
@@ -50,7 +50,7 @@ select k.n::text as ask, r.id::text as id
   from unnest($1::text::text[], $2::text::text[]) with ordinality as k (workflow, key, n)
   join @runs as r on r.workflow = k.workflow and r.key = k.key`;
 
-/** Inserts runs by way of the caller's handle, in the transaction that is open on it. */
+/** Inserts runs through the caller's handle, in the transaction that is open on it. */
 export async function insertWithin(
   session: Session,
   tx: unknown,
@@ -60,8 +60,8 @@ export async function insertWithin(
   const handle = handleOf(tx, name);
   const token = crypto.randomUUID();
   const ask = async (sql: string, values: Bindable[]): Promise<readonly Row[]> => {
-    // Sent at once, so that no statement of the caller's comes between them. The driver executes them in this order;
-    // the last one may wait for ever on a handle whose transaction is over.
+    // All three are sent together, so that no statement of the caller runs between them. The driver executes them in
+    // this order; the last may wait forever on a handle whose transaction is over.
     const send = (text: string, bound: Bindable[]) => handle.unsafe(text, bound).then((rows) => rows);
     const [entered, answer, left] = [send(ENTER, []), send(session.textOf(sql), values), send(LEAVE, [])];
     for (const aside of [entered, left]) aside.then(undefined, () => {});
@@ -83,7 +83,7 @@ export async function insertWithin(
     texts(ordered.map(({ input }) => input)),
     texts(ordered.map(optionsOf)),
     token,
-    // Not in the words of this store's own news, which it does not listen to.
+    // Differs from the payloads of this store's own notifications, which the store ignores.
     "transaction due",
   ]);
   if (answer?.["open"] !== "true") throw refused(name, "no transaction is open on tx; begin one first");
@@ -92,7 +92,7 @@ export async function insertWithin(
 
 const identities = new WeakMap<Session, Row>();
 
-/** Whether a statement was carried out where the store is. Asked once, and again where it seems not to be so. */
+/** Whether a statement ran in the store's database. The store's identity is read once, and again after a mismatch. */
 async function isHere(session: Session, probe: Row | undefined): Promise<boolean> {
   const isSame = (own: Row | undefined): boolean =>
     own !== undefined && ["system", "base", "runs"].every((what) => probe?.[what] === own[what]);
@@ -111,7 +111,7 @@ async function verdictsOf(
   const seqs = items(answer["seqs"]);
   const seqOf = new Map(items(answer["ids"]).map((id, at) => [id, Number(seqs[at])]));
   const missing = runs.filter(({ id }) => !seqOf.has(id));
-  // A statement of its own: what another process has inserted since the first one began is not in sight of that.
+  // A separate statement: the snapshot of the first does not contain rows that another process has inserted since.
   const rows = missing.length === 0 ? [] : await ask(BY_KEY, [
     texts(missing.map(({ workflow }) => workflow)),
     texts(missing.map(({ key }) => key)),
@@ -132,7 +132,7 @@ function handleOf(tx: unknown, name: string): Handle {
   if (typeof unsafe !== "function") {
     throw refused(name, "tx is no transaction of the driver; pass what sql.begin() gives to its callback");
   }
-  // Only a pool can begin one.
+  // Only a pool can begin a transaction.
   if (typeof begin === "function") {
     throw refused(
       name,
@@ -142,7 +142,7 @@ function handleOf(tx: unknown, name: string): Handle {
   return tx as unknown as Handle;
 }
 
-/** A conflict is the caller's to try again, with the whole transaction: so it is left as whoever does so knows it. */
+/** Maps an error. The caller retries a conflict with the whole transaction, so a conflict stays the driver's error. */
 function told(error: unknown, name: string): unknown {
   const fault = faultOf(error);
   if (fault === "conflict") return error;
