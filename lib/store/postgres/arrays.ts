@@ -1,18 +1,18 @@
 /**
- * Arrays as Postgres reads and writes them in text. They are made here and not by the driver, which would have to ask
- * the server for its types at each connection, and takes each array apart several times.
+ * Arrays in the text format of Postgres. They are formatted here and not by the driver, which would have to fetch the
+ * server's types for each connection, and walks each array several times.
  *
  * @module
  */
 
-/** A `bigint[]` or `integer[]` of numbers. What is no whole number the server refuses. */
+/** Formats a `bigint[]` or `integer[]`. The server refuses a number that is not an integer. */
 export function numbers(values: readonly (number | undefined)[]): string {
   let text = "{";
   for (let i = 0; i < values.length; i++) text += i === 0 ? values[i] ?? "null" : `,${values[i] ?? "null"}`;
   return text + "}";
 }
 
-/** A `text[]`. */
+/** Formats a `text[]`. */
 export function texts(values: readonly (string | undefined)[]): string {
   let text = "{";
   for (let i = 0; i < values.length; i++) {
@@ -23,14 +23,14 @@ export function texts(values: readonly (string | undefined)[]): string {
   return text + "}";
 }
 
-/** The same as `texts()` without what nobody gave at the end: `unnest` fills a shorter array up with nulls. */
+/** The same as `texts()` without trailing missing values: `unnest` pads a shorter array with nulls. */
 export function sparse(values: readonly (string | undefined)[]): string {
   let length = values.length;
   while (length > 0 && values[length - 1] === undefined) length--;
   return texts(length === values.length ? values : values.slice(0, length));
 }
 
-/** Reads an array whose items need no quotes: numbers, UUIDs, booleans. */
+/** Parses an array whose items need no quotes: numbers, UUIDs, booleans. */
 export function items(text: unknown): string[] {
   const inner = String(text).slice(1, -1);
   return inner === "" ? [] : inner.split(",");

@@ -28,12 +28,12 @@ update @runs
    set ${endSql({ state: "'failed'", at: "@now" })}, error = $4
  where seq = $2::bigint and epoch = $3::bigint and owner + 0 is not null`;
 
-// Another runner that claims at the same moment holds the first so many runs: look at twice as many.
+// Another runner that claims at the same moment holds the first runs: the claim reads twice as many.
 const LOOK_AHEAD = 2;
 
 /**
- * Takes due runs, in one statement. A claim whose answer was lost may have been carried out: it is looked for by its
- * token once the server has ended what was left of the lost connection.
+ * Claims due runs in a single statement. A claim whose response was lost may have taken effect: its runs are looked up
+ * by its token once the server has ended the remains of the lost connection.
  */
 export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
@@ -56,13 +56,13 @@ export async function claim(session: Session, request: ClaimRequest): Promise<Cl
   const nextDueAt = first?.["next_due_at"];
   return {
     runs: await withJournals(session, taken),
-    // Some that were due may have been held by others for the moment, or were too large.
+    // Some due runs may have been locked by other claims, or were too large.
     more: first?.["joined"] !== 0 && (taken.length === request.limit || Number(first?.["seen"] ?? 0) > taken.length),
     nextDueAt: typeof nextDueAt === "number" ? nextDueAt : undefined,
   };
 }
 
-/** What the claim statement binds. `token` marks what this claim takes. */
+/** The parameters of the claim statement. `token` marks the runs that this claim takes. */
 export function claimValues({ runner, limit, served, pinned }: ClaimRequest, token: number, at: Bindable): Bindable[] {
   return [
     at,
@@ -76,7 +76,7 @@ export function claimValues({ runner, limit, served, pinned }: ClaimRequest, tok
   ];
 }
 
-/** The rows of runs in an answer, in the order of claiming. */
+/** The rows of runs in a result, in the order of claiming. */
 function takenOf(answer: readonly Row[]): readonly Row[] {
   const number = (row: Row, column: string): number => Number(row[column]);
   return answer.filter((row) => row["seq"] !== null).sort((a, b) =>
@@ -118,14 +118,14 @@ async function decodeHeads(rows: readonly Row[], slices: Slices): Promise<readon
   return heads;
 }
 
-/** A run whose rows cannot be read fails, as it would stop every runner that claims it. */
+/** Fails a run whose rows cannot be read, as it would stop every runner that claims it. */
 async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
   session.logger.error(error.message);
   const values = [session.at, String(row["seq"]), String(row["epoch"]), JSON.stringify(recordOf(error))];
   await session.write("care", GIVE_UP, values, () => 1);
 }
 
-/** Outputs in the journals of runs. */
+/** Reads outputs from the journals of runs. */
 export async function readOutputs(
   session: Session,
   requests: readonly OutputsRequest[],

@@ -1,14 +1,15 @@
 /**
- * Taking due runs, in one statement. The work is bounded by what is served and asked for, not by what is there:
- * `groups` walks the index `runs_due` from one (priority, workflow, version) to the next by seeking past all that is
- * between, as a million runs of others, or of tomorrow, cost one seek; of each served group only the due end is read.
+ * Claims due runs in a single statement. The work is bounded by the served groups and the requested runs, not by the
+ * size of the table: `groups` walks the index `runs_due` from a (priority, workflow, version) to the next with a seek
+ * past all entries in between, so that a million runs of other workflows, or of tomorrow, cost a single seek. Of each
+ * served group only the due end is read.
  *
  * @module
  */
 
 import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
 
-/** What may be due, in SQL: exactly the condition of the index `runs_due`. */
+/** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
 export const DUE = "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is null";
 
 /** The same for `runs_stranded`. */
@@ -16,8 +17,8 @@ export const STRANDED =
   "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is not null";
 
 /**
- * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are passed
- * over. The greatest character there is stands for "after all versions".
+ * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are skipped.
+ * The greatest character represents "after all versions".
  */
 export function groupWalk(wanted: string): string {
   return `
@@ -49,11 +50,11 @@ export const CLAIMED_COLUMNS =
   "r.reason, r.crashes, r.trace, r.priority, r.due_at";
 
 /**
- * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at most,
- * $7 how many to look at, $8 the claim's own number.
+ * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at
+ * most, $7 how many to read, $8 the claim's own number.
  *
- * What others hold at the moment is skipped, so more are looked at than may be taken. Of these the claim takes as many
- * as have inputs and journals of no more than `MOST_CLAIM_BYTES`.
+ * Runs that other transactions have locked are skipped, so more runs are read than may be taken. Of these the claim
+ * takes as many as fit, with inputs and journals, in `MOST_CLAIM_BYTES`.
  */
 export const CLAIM = `
 with recursive clock as materialized (
@@ -147,7 +148,7 @@ select clock.now as server_now,
   from clock
   left join taken as r on true`;
 
-/** What a claim took whose answer was lost. */
+/** The runs that a claim with a lost response has taken. */
 export const TAKEN_BEFORE = `
 select ${CLAIMED_COLUMNS}
   from @runs as r

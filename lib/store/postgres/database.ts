@@ -10,7 +10,7 @@ import type { Session, Transaction } from "./session.ts";
 
 const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
-/** How to carry out a step. */
+/** Executes a step. */
 type Perform = (step: Step) => Promise<readonly Row[]>;
 
 /** Executes operations on a Postgres schema. */
@@ -88,7 +88,7 @@ function createDialect(session: Session, news: News): Dialect {
       return sql`unnest(${join(Object.values(columns).map(array), ", ")}) as ${raw(as)} (${names})`;
     },
     walk,
-    // The limit keeps it a search by the index for each row: as a plain join it would be planned to read the index once.
+    // The limit forces an index search per row: a plain join would be planned as a single read of the whole index.
     each: ({ as, where, order, limit }: EachOptions) =>
       sql`
  cross join lateral (
@@ -127,12 +127,12 @@ select id
   from locked
  where ${raw(TRY_LOCK_ALONE)}`,
     notification: (change) => sql`select pg_notify(${`sluice_${session.schema}`}, ${news.tell(change)})::text as told`,
-    // Elements are compared as they are written: to decode one that holds "\u0000" is an error.
+    // Elements are compared in encoded form: decoding an element that contains "\u0000" is an error.
     holdsAll: (column, texts) =>
       sql`case when ${raw(column)} is null then false
             else (select array_agg(held.value::text) from json_array_elements(${raw(column)}::json) as held)
                  @> ${texts.map((text) => JSON.stringify(text))}::text[] end`,
-    // An index into an array decodes what it passes over; this does not.
+    // An index into an array decodes the elements before it; this does not.
     lastOf: (column) =>
       sql`(select '[' || held.value || ']'
                from json_array_elements(${raw(column)}::json) with ordinality as held

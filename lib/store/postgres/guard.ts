@@ -1,10 +1,10 @@
 /**
- * A transaction as the body of a task has it: the driver's own connection, made to look like the driver's own
- * transaction, and only as long as the body runs.
+ * The transaction that the body of a task receives: the driver's connection with the interface of the driver's
+ * transaction, usable only while the body runs.
  *
- * The driver's own `begin()` will not do. A query of one whose connection has ended, be it the driver's own rollback,
- * is an exception that nobody can catch and takes the process down; and a query that a body leaves behind is sent on
- * the same connection, when the next transaction is on it.
+ * The driver's own `begin()` is unsuitable. In such a transaction a query on a connection that has ended, even the
+ * driver's own rollback, throws an exception that cannot be caught and ends the process; and a query that a body leaves
+ * behind is sent on the same connection during the next transaction.
  *
  * @module
  */
@@ -12,25 +12,25 @@ import type { DriverSql, PostgresTransaction } from "./connection.ts";
 
 /** A transaction that is lent to a body. */
 export interface GuardedTransaction {
-  /** What the body gets. */
+  /** The handle for the body. */
   readonly tx: PostgresTransaction;
-  /** What a query met first, whether or not the body has caught it: the server takes nothing after that. */
+  /** The first error of a query, whether or not the body has caught it: the server refuses all later statements. */
   readonly failure: { readonly error: unknown } | undefined;
-  /** From now on nothing is sent any more, and whoever asks for it hears why. */
+  /** Closes the handle: later queries are not sent and reject with the reason. */
   close(): void;
 }
 
 /** A connection whose transaction is lent. */
 export interface GuardOptions {
-  /** The driver, with that one connection. */
+  /** The driver, with this connection only. */
   readonly sql: DriverSql;
-  /** Why nothing can be sent on it any more; `undefined` while something can. */
+  /** Returns the error of a connection that has ended; `undefined` while it is usable. */
   readonly whyLost: () => Error | undefined;
   /** Rejects when the connection ends. */
   readonly lost: Promise<never>;
 }
 
-/** What the driver's queries have that is in no type of its: who sends one, once somebody waits for it. */
+/** The untyped part of the driver's queries: `handler` sends a query once it is awaited. */
 interface LazyQuery {
   handler: (query: LazyQuery) => unknown;
   canceller: unknown;
@@ -42,7 +42,7 @@ interface Scope {
   failure: { readonly error: unknown } | undefined;
 }
 
-/** What a transaction does not have, though the driver's pool does. */
+/** Members of the driver's pool that a transaction does not have. */
 const HIDDEN = new Set<PropertyKey>(
   ["begin", "reserve", "end", "close", "listen", "subscribe", "largeObject", "CLOSE", "END"],
 );
@@ -53,7 +53,7 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
   const outermost: Scope = { failure: undefined };
   let isOver = false;
   let points = 0;
-  // The driver forgets some of what waits when its connection ends.
+  // The driver forgets some pending queries when its connection ends.
   lost.catch((error) => flying.forEach((query) => query.reject(error)));
   return {
     tx: lend(outermost),
@@ -82,14 +82,14 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
     return tx;
   }
 
-  /** Not when it is made but when it is sent it must be in time, and that is when somebody waits for it. */
+  /** Checks a query when it is sent, which is when it is awaited, and not when it is created. */
   function guarded<T>(scope: Scope, made: T): T {
     if (!isLazyQuery(made)) return made;
     const send = made.handler;
     const handler = (query: LazyQuery): unknown => {
       const problem = isOver ? new Error("Cannot use the transaction: it is over") : whyLost();
       flying.add(query);
-      // Heard of here, so that one that nobody waits for does not end the process.
+      // Handled here, so that the rejection of a query that is not awaited does not end the process.
       query.then(() => flying.delete(query), (error) => {
         flying.delete(query);
         scope.failure ??= { error };
@@ -120,7 +120,7 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
   }
 }
 
-/** What came first, if an error only says that something came before it. */
+/** Returns the first failure if the error only reports that an earlier statement failed. */
 export function firstOf(error: unknown, failure: { readonly error: unknown } | undefined): unknown {
   const isAfterwards = error instanceof Error && "code" in error && error.code === "25P02";
   return isAfterwards && failure !== undefined ? failure.error : error;

@@ -20,7 +20,7 @@ select 1 as one
   from pg_catalog.pg_namespace
  where nspname = $1`;
 
-/** Brings a schema up to date, each step in a transaction of its own, whoever else does the same at the same time. */
+/** Migrates a schema, each step in a separate transaction; safe if other processes do the same concurrently. */
 export async function migrate(session: Session): Promise<void> {
   while (await versionOf(session, (sql, values) => session.single("care", sql, values ?? [])) < SCHEMA_VERSION) {
     try {
@@ -33,15 +33,15 @@ export async function migrate(session: Session): Promise<void> {
   }
 }
 
-/** Checks that a schema is up to date, where it is only read. */
+/** Checks that a schema is up to date, for a read-only store. */
 export async function checkSchemaThere(session: Session): Promise<void> {
   const version = await versionOf(session, (sql, values) => session.single("care", sql, values ?? []));
   checkVersion(version, SCHEMA_VERSION, `Postgres database ${session.name}`);
 }
 
 /**
- * The same within one transaction, so that nothing stays if it fails; nobody else changes the schema until it ends.
- * Answers the version that was there, 0 for none.
+ * Migrates within a single transaction, so that a failure leaves nothing behind; no other session changes the schema
+ * until the transaction ends. Returns the version before the migration, 0 for none.
  */
 export async function migrateWithin(session: Session, run: Run): Promise<number> {
   const first = await step(session, run);
@@ -49,18 +49,18 @@ export async function migrateWithin(session: Session, run: Run): Promise<number>
   return first;
 }
 
-/** Takes one step, unless there is none to take. Answers the version before it. */
+/** Executes the next step, if there is one. Returns the version before it. */
 async function step(session: Session, run: Run): Promise<number> {
   const { schema } = session;
-  // Of the transaction: one of the session would outlive it behind a pooler.
+  // A lock of the transaction: a lock of the session would outlive the transaction behind a pooler.
   await run("select pg_advisory_xact_lock(hashtext('sluice'), hashtext($1))", [schema]);
-  // Again, now that nobody else can migrate.
+  // Read again, now that no other session can migrate.
   const version = await versionOf(session, run);
   const statements = MIGRATIONS[version];
   if (!statements) return version;
   if (version === 0) {
     const [there] = await run(SCHEMA_THERE, [schema]);
-    // Not "if not exists" alone: it asks for the right to create schemas even where there is nothing to create.
+    // Not "if not exists" alone: it requires the right to create schemas even if the schema exists.
     if (there === undefined) await run(`create schema "${schema}"`);
     await run("create table @meta (key text primary key, value text not null)");
   }
@@ -74,7 +74,7 @@ async function step(session: Session, run: Run): Promise<number> {
   return version;
 }
 
-/** The version of the schema, 0 if it is not there. */
+/** The version of the schema, 0 if it is missing. */
 export async function versionOf(session: Session, run: Run): Promise<number> {
   const { name, schema } = session;
   const tables = (await run(TABLES_THERE, [schema, `{${TABLES.join(",")}}`])).map((row) => String(row["name"]));
@@ -108,7 +108,7 @@ select count(*) as columns
    and attname in ('key', 'value')`;
 
 async function storedVersion(session: Session, run: Run): Promise<unknown> {
-  // Asked first, as within a transaction a statement that fails ends all of it.
+  // Checked first, as a failed statement aborts the whole transaction.
   if ((await run(META_COLUMNS, [session.schema]))[0]?.["columns"] !== 2) return undefined;
   try {
     return (await run(VERSION))[0]?.["value"];

@@ -1,6 +1,6 @@
 /**
- * The Postgres store, for those who open it themselves instead of giving its URL to `createRunner()`: to share its
- * connections between tenants, or to make and remove tenants.
+ * The Postgres store, for applications that open it directly instead of passing its URL to `createRunner()`: to share
+ * its connections between tenants, or to create and remove tenants.
  *
  * @module
  */
@@ -24,14 +24,13 @@ export {
 export type { Tenant } from "./tenant_list.ts";
 
 /**
- * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a schema of its own. The schema
- * is made if it is missing and brought up to date, safely from many processes at once and while older runners go on.
+ * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a separate schema. The schema
+ * is created if it is missing and migrated, safely from many processes at once and while older runners continue.
  *
- * The URL is read as libpq reads it, with its parameters; see the README for what is refused. Its text stands in no
- * message.
+ * The URL is parsed as in libpq, with its parameters; the README lists the exceptions. Its text appears in no message.
  *
- * @throws {StoreError} If the URL is not a Postgres URL, the schema's name is refused, or the database cannot be used; the
- * message says why, and what to do.
+ * @throws {StoreError} If the URL is not a Postgres URL, the schema's name is refused, or the database cannot be used;
+ * the message contains the reason and the remedy.
  *
  * @example
  * ```ts ignore
@@ -45,18 +44,18 @@ export async function postgresStore(url: string, options: PostgresStoreOptions =
 }
 
 /**
- * Makes a task a transaction on the store's own database: what its body writes by way of `tx`, a transaction of the
- * driver, is committed together with the task's result, and happens exactly once.
+ * Makes a task a transaction on the store's own database: the writes of its body through `tx`, a transaction of the
+ * driver, are committed together with the task's result, exactly once.
  *
  * - The isolation is `read committed`; rows that are read to be changed are locked by `select … for update`. Tables and
- *   functions are found by the search path of the role and database, or the one that the URL sets (`?search_path=app`,
+ *   functions are found by the search path of the role and database, or by the path in the URL (`?search_path=app`,
  *   `?options=-c%20search_path%3Dapp`). Sluice's own statements in the transaction do not depend on it: they switch it
  *   and switch it back, also for triggers that are executed at the commit.
- * - The transaction begins and ends without the body's doing, on a connection of its own; `savepoint()` nests. If the
- *   body throws, times out or is cancelled, nothing is kept.
- * - It may be called more than once, as after a deadlock or a lost connection, which cost no attempt: only the last time
- *   counts. What it does elsewhere, such as a request that it sends, is not undone; so that belongs into a task of its
- *   own. `ctx.step()` is refused.
+ * - Sluice begins and ends the transaction, on a separate connection; `savepoint()` nests. If the body throws, times
+ *   out or is cancelled, the transaction is rolled back.
+ * - The body may be called more than once, as after a deadlock or a lost connection, which cost no attempt: only the
+ *   last call counts. Its effects elsewhere, such as a request that it sends, are not undone; they belong in a separate
+ *   task. `ctx.step()` is refused.
  *
  * @example
  * ```ts ignore

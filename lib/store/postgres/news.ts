@@ -3,15 +3,15 @@ import { ANY_CHANGE, type Change } from "../port.ts";
 
 /** Writes and reads the payloads of notifications. */
 export interface News {
-  /** The payload of the notification that goes out with a part; `null` for none. */
+  /** The payload of the notification that is sent with a part; `null` for none. */
   of(part: Batch): string | null;
   /** The payload for a change. */
   tell(change: Change): string;
-  /** What a payload says; `undefined` if it says nothing to this store. */
+  /** Parses a payload; returns `undefined` if it does not concern this store. */
   read(payload: string): Change | undefined;
 }
 
-/** Other processes look for due runs by themselves within this time. */
+/** Other processes poll for due runs within this time. */
 const SOON_MS = 2_000;
 
 /** A payload has at most 8,000 bytes. */
@@ -19,8 +19,8 @@ const MOST_RUNNERS = 100;
 
 /**
  * A payload is a sender's token and topics, such as `1f0c22a9 due end @12 @15`: runs may be due, runs may have ended,
- * runs of the runners 12 and 15 were changed from outside. The token marks the sender's own notifications, which come
- * back to it.
+ * runs of the runners 12 and 15 were changed from outside. The token marks the sender's own notifications, which the
+ * sender also receives.
  */
 export function createNews(now: () => number): News {
   const token = crypto.randomUUID().slice(0, 8);
@@ -34,7 +34,7 @@ export function createNews(now: () => number): News {
       const [sender, ...topics] = payload.split(" ");
       const isOwn = sender === token;
       const runners = topics.flatMap((topic) => topic.startsWith("@") ? [Number(topic.slice(1))] : []);
-      // Two runners may share a store, so what is addressed to a runner is for all.
+      // Two runners may share a store, so a change that is addressed to a runner is delivered to all.
       if (isOwn && runners.length === 0) return undefined;
       // An unknown payload was sent by another version.
       if (!topics.every((topic) => topic === "due" || topic === "end" || topic.startsWith("@"))) return ANY_CHANGE;

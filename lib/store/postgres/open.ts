@@ -11,10 +11,10 @@ select current_setting('server_version_num')::integer as version,
        @now as server_now`;
 
 /**
- * Connects, checks the server and does what `prepare` says, which is to bring the schema up to date. A server that is down, or has no connection left, is
- * waited for, at most `timeoutMs`; what no waiting mends is told at once.
+ * Connects, checks the server and calls `prepare`, which migrates the schema. While the server is down or out of
+ * connections, it retries for at most `timeoutMs`; it throws permanent errors at once.
  *
- * @throws {StoreError} If it cannot be used; the message says what to do.
+ * @throws {StoreError} If the database cannot be used; the message contains the remedy.
  */
 export async function openSession<T>(
   session: Session,
@@ -50,7 +50,7 @@ export async function openSession<T>(
   }
 }
 
-/** Whether a pooler such as PgBouncer refuses a setting of the connection that only a server knows. */
+/** Whether a pooler such as PgBouncer refuses a setting of the connection that only a server supports. */
 function isPoolers(error: unknown): boolean {
   return isFromServer(error) && /unsupported (startup|connection) parameter/i.test(messageOf(error));
 }
@@ -66,7 +66,7 @@ function poolerError(error: unknown, name: string): StoreError {
   );
 }
 
-/** All connections at once: one that is refused later on would be waited for in silence. */
+/** Opens all connections at once: a connection that is refused later would be retried silently. */
 async function look(session: Session, readOnly: boolean): Promise<void> {
   const roles: readonly Role[] = ["care", "flush", "heartbeat", "read"];
   const answers = await Promise.allSettled(roles.map((role) => session.single(role, LOOK, [session.at])));

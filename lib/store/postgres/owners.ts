@@ -1,7 +1,7 @@
 /**
- * Whose tables an administrator may touch. What is read from a view, or from a table with policies, triggers or indexes
- * of functions, executes its owner's code with the rights of the reader. So the login of an administrator reads and
- * changes only what belongs to itself, to a superuser, or to a role whose rights it has been given anyway.
+ * The owners whose tables an administrator may use. Access to a view, or to a table with policies, triggers or indexes
+ * on functions, executes its owner's code with the rights of the reader. So the login of an administrator reads and
+ * changes only tables that belong to itself, to a superuser, or to a role whose rights it has been granted anyway.
  *
  * @module
  */
@@ -34,7 +34,7 @@ select distinct pg_get_userbyid(t.owner)::text as owner
  order by 1
  limit 1`;
 
-/** Throws if a schema, or a table with the name of ours in it, belongs to a role that the login does not trust. */
+/** Throws if a schema, or a table with a name of Sluice's in it, belongs to a role that the login does not trust. */
 export async function refuseUntrusted({ name, schema }: Session, run: Run): Promise<void> {
   const [stranger] = await run(STRANGERS, [schema, `{${TABLES.join(",")}}`]);
   if (stranger === undefined) return;
@@ -44,7 +44,7 @@ export async function refuseUntrusted({ name, schema }: Session, run: Run): Prom
   );
 }
 
-/** Says why nothing of a role is touched, and what helps. */
+/** Returns the reason why objects of an owner are refused, with the remedy. */
 export function untrusted(owner: string): string {
   return `its schema or tables belong to role "${owner}", whose views and triggers would be executed with the rights ` +
     "of this login; use that role, or make the login their owner";

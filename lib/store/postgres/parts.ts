@@ -1,11 +1,11 @@
 import type { Batch, NewRun, RunWrite } from "../batch.ts";
 
-// Larger statements gain nothing, and the server holds several copies of one while it reads it.
+// Larger statements are no faster, and the server holds several copies of a statement while it parses it.
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * Cuts what is to be written into as few statements as can be: none has more payload than is good for the server,
- * unless a single run does, and none has two writes of the same run, of which the second must see the first.
+ * Splits a batch into as few parts as possible: no part exceeds the payload limit, unless a single run does, and no
+ * part contains two writes of the same run, of which the second must see the first.
  */
 export function split({ starts, writes }: Batch): readonly Batch[] {
   const parts: { starts: NewRun[]; writes: RunWrite[] }[] = [];

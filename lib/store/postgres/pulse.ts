@@ -4,7 +4,7 @@ import { raw, type Sql, sql } from "../sql/statement.ts";
 
 const MOST_RUNS = 10_000;
 
-/** A text that differs after a change to a list of runs: every change takes a run into one of these or out of it. */
+/** Reads a text that differs after any change to a list of runs: each change moves a run into or out of these sets. */
 export function* readPulse(): Op<string> {
   const row = yield* first(sql`
 select (select max(seq) from @runs) as newest,

@@ -10,7 +10,7 @@ select $2, $3::bigint, $4, $5, $6, $7, $8::smallint, $9::bigint, $10::bigint, no
   from (select @now as now) as clock
 returning id, started_at as server_now`;
 
-// One row at least, for what it says of the runner itself.
+// Returns at least a single row, which contains the state of the runner itself.
 const RENEW = `
 with clock as materialized (
   select @now as now
@@ -36,7 +36,7 @@ select clock.now as server_now, (select count(*) from renewed) as alive,
                from @runs
               where attention > acknowledged and owner = $2::bigint) as r on true`;
 
-/** Inserts a runner. One that was inserted by a try whose answer was lost stays until its lease is over. */
+/** Inserts a runner. A row that an attempt with a lost response has inserted stays until its lease expires. */
 export async function join(session: Session, card: RunnerCard, leaseMs: number): Promise<number> {
   const values = [
     session.at,
@@ -58,7 +58,7 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
 /** Extends a lease, even an expired one: a runner may come back until it is declared dead. */
 export async function renew(session: Session, runner: number, leaseMs: number): Promise<Renewal> {
   const values = [session.at, String(runner), String(leaseMs)];
-  // A renewal that hangs must leave time for another one within the lease.
+  // A renewal that hangs must leave time for another renewal within the lease.
   const deadlineMs = leaseMs / 3;
   const rows = await session.persistence.attempt(
     "write to",

@@ -1,6 +1,6 @@
 import { StoreError } from "../../errors.ts";
 
-// Longer names would be cut off by Postgres, which knows 63 bytes, once a suffix such as a channel's is added.
+// Postgres truncates names to 63 bytes; this limit leaves room for a suffix such as a channel's.
 const LONGEST = 48;
 
 /**

@@ -1,11 +1,11 @@
 const ITERATIONS = 4_096;
 
 /**
- * What Postgres stores of a password (RFC 5803), made here: so the password is in no statement, and thus in no log of
- * the server, and nothing of it needs quoting.
+ * Computes the verifier that Postgres stores for a password (RFC 5803). So the password is in no statement, and thus in
+ * no log of the server, and needs no quoting.
  */
 export async function scramVerifier(password: string, salt: Uint8Array<ArrayBuffer>): Promise<string> {
-  // The part of SASLprep (RFC 4013) that changes what people type.
+  // The part of SASLprep (RFC 4013) that changes typed text.
   const key = await importKey("PBKDF2", new TextEncoder().encode(password.normalize("NFKC")));
   const derivation = { name: "PBKDF2", hash: "SHA-256", salt, iterations: ITERATIONS };
   const salted = await importKey("HMAC", new Uint8Array(await crypto.subtle.deriveBits(derivation, key, 256)));

@@ -6,7 +6,7 @@ import { ORDERED } from "../sql/sources.ts";
 import { TABLES } from "./schema.ts";
 import type { Session } from "./session.ts";
 
-/** A tenant as its database knows it. */
+/** A tenant of a database. */
 export interface Tenant {
   /** The schema. */
   readonly schema: string;
@@ -20,7 +20,7 @@ export interface Tenant {
   readonly roles: readonly string[];
 }
 
-// A role to which the schema or a table of ours belongs, and that is not trusted.
+// An untrusted role that owns the schema or a table of Sluice's.
 const STRANGER = `
        (select pg_get_userbyid(t.owner)
           from (select n.nspowner as owner
@@ -31,7 +31,7 @@ const STRANGER = `
          where not ${isTrusted("t.owner")}
          limit 1)`;
 
-// What the login may not read is not there for it; nor is a "meta" that cannot be ours, such as a view.
+// Schemas that the login may not read are left out, and so is a "meta" that cannot be Sluice's, such as a view.
 const CANDIDATES = `
 select n.nspname as schema, ${STRANGER} as stranger, sum(pg_total_relation_size(c.oid))::bigint as bytes,
        (select json_agg(r.rolname order by r.rolname)
@@ -60,7 +60,7 @@ export async function readTenants(session: Session): Promise<readonly Tenant[]> 
     try {
       return await readOnce(session);
     } catch (error) {
-      // One was removed since the list was read.
+      // A schema was removed since the list was read.
       if (faultOf(error) !== "schema_gone" || tries === 3) throw error;
     }
   }
@@ -96,7 +96,7 @@ async function readOnce(session: Session): Promise<readonly Tenant[]> {
   });
 }
 
-/** A text for each schema, asked for many of them in one statement. */
+/** Reads a text for each schema, many schemas per statement. */
 async function each(
   session: Session,
   schemas: readonly string[],
@@ -114,7 +114,7 @@ async function each(
   return answers;
 }
 
-/** Every live run stands in one of the small indexes: it is owned, or ordered, or may be claimed, or is stranded. */
+/** Every live run is in one of the small indexes: it is owned, or ordered, or may be claimed, or is stranded. */
 function liveIn(runs: string): string {
   const count = (where: string): string => `(select count(*) from ${runs} as r where ${where})`;
   const all = ["r.owner is not null", `${ORDERED} and r.owner is null`, DUE, STRANDED].map(count);

@@ -1,7 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Run, Session } from "./session.ts";
 
-// Roles belong to all databases of a server, so two of them may be after the same name.
+// All databases of a server share its roles, so two databases may compete for the same name.
 const LOCK = "select pg_advisory_xact_lock(hashtext('sluice role'), hashtext($1))";
 
 const FIND = `
@@ -14,7 +14,7 @@ const MARK = `
 select format('comment on role %I is %L', $1::text,
               format('Sluice tenant %I in database %I', $2::text, current_database())) as statement`;
 
-/** Makes a role, or takes the one that was made for this tenant before, and gives it its rights. */
+/** Creates a role, or reuses the role that was created for this tenant before, and grants its rights. */
 export async function grantTo(
   session: Session,
   run: Run,
@@ -33,14 +33,14 @@ export async function grantTo(
   for (const sql of grants(schema, role)) await run(sql);
 }
 
-/** Drops the role of a tenant; answers whether there was one. */
+/** Drops the role of a tenant; returns whether it existed. */
 export async function dropRole(session: Session, run: Run, role: string): Promise<boolean> {
   if (!await isThere(session, run, role)) return false;
   await run(`drop role "${role}"`);
   return true;
 }
 
-/** Whether there is the role. One that was made for something else is not ours to change, let alone to drop. */
+/** Whether the role exists. A role that was created for another purpose must not be changed or dropped. */
 async function isThere({ name, schema }: Session, run: Run, role: string): Promise<boolean> {
   await run(LOCK, [role]);
   const [found] = await run(FIND, [role, schema]);
@@ -56,10 +56,10 @@ function grants(schema: string, role: string): readonly string[] {
   return [
     `grant usage on schema "${schema}" to "${role}"`,
     `grant select, insert, update, delete on all tables in schema "${schema}" to "${role}"`,
-    // Says what the schema is: for whoever migrates it, and for who asks whether it may be dropped.
+    // The table identifies the schema to migrations, and to the check before a drop.
     `revoke insert, update, delete on "${schema}"."meta" from "${role}"`,
     `grant usage, select on all sequences in schema "${schema}" to "${role}"`,
-    // For what a later version adds.
+    // For tables and sequences that a later version adds.
     `alter default privileges in schema "${schema}" grant select, insert, update, delete on tables to "${role}"`,
     `alter default privileges in schema "${schema}" grant usage, select on sequences to "${role}"`,
   ];

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 
 /** How a connection is encrypted, by the names and meanings of libpq's parameters. */
 export interface Tls {
-  /** Whether the connection is encrypted, and what the server has to prove. `allow` means the same as `prefer`. */
+  /** Whether the connection is encrypted, and how the server is verified. `allow` means the same as `prefer`. */
   readonly mode: "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full";
   /** A file of trusted certificates, or `system` for those of the runtime. */
   readonly rootCert: string | undefined;
@@ -11,13 +11,13 @@ export interface Tls {
   readonly cert: string | undefined;
   /** A file with the client's key. */
   readonly key: string | undefined;
-  /** What the client's key is encrypted with. */
+  /** The passphrase of the client's key. */
   readonly keyPassword: string | undefined;
-  /** Whether TLS begins at once, without asking for it. */
+  /** Whether TLS begins at once, without a request for it. */
   readonly isDirect: boolean;
 }
 
-/** What the driver takes, the options of `tls.connect()`, completed before each connection. */
+/** The driver's TLS options, which are those of `tls.connect()`, completed before each connection. */
 export interface TlsOptions {
   rejectUnauthorized?: boolean;
   checkServerIdentity?: () => undefined;
@@ -28,7 +28,7 @@ export interface TlsOptions {
   host?: string;
 }
 
-/** What the driver takes as `ssl`. */
+/** The driver's option `ssl`. */
 export function driverTls({ mode, rootCert, keyPassword }: Tls): false | "prefer" | TlsOptions {
   const secret = keyPassword === undefined ? {} : { passphrase: keyPassword };
   switch (mode) {
@@ -38,7 +38,7 @@ export function driverTls({ mode, rootCert, keyPassword }: Tls): false | "prefer
     case "prefer":
       return "prefer";
     case "require":
-      // As libpq does: with certificates to trust, the server has to have one that they vouch for.
+      // As in libpq: with trusted certificates, the certificate of the server must be signed by them.
       return rootCert === undefined ? { rejectUnauthorized: false, ...secret } : withoutName(secret);
     case "verify-ca":
       return withoutName(secret);
@@ -47,12 +47,12 @@ export function driverTls({ mode, rootCert, keyPassword }: Tls): false | "prefer
   }
 }
 
-/** Reads the files and names the server; anew for each connection, as certificates are renewed. */
+/** Reads the files and sets the server's name; again for each connection, as certificates are renewed. */
 export async function completeTls(options: TlsOptions, { rootCert, cert, key }: Tls, host: string): Promise<void> {
   if (rootCert !== undefined && rootCert !== "system") options.ca = await readFile(rootCert);
   if (cert !== undefined) options.cert = await readFile(cert);
   if (key !== undefined) options.key = await readFile(key);
-  // The driver passes names on, and lets an address be compared with "localhost".
+  // The driver passes host names on, and causes an address to be compared with "localhost".
   if (isIP(host) > 0) options.host = host;
 }
 

@@ -109,8 +109,7 @@ export function createTransactions({ address, newName, prepare, most }: Transact
   function giveBack(member: Member): void {
     if (member.connection.isLost) leave(member);
     else {
-      // Before the next statement on it. What a body has set must not reach the next one, which may be another
-      // tenant's.
+      // Sent before the next statement. Settings of a body must not reach the next body, which may be another tenant's.
       for (const sql of FORGET) member.connection.query(sql, []).catch(() => end(member));
       idle.push(member);
       member.cancelEnd = systemClock.after(IDLE_MS, () => end(member), true);

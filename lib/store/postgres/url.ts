@@ -1,7 +1,7 @@
 /**
- * Reads Postgres URLs. Neither the driver nor the runtime's `URL` reads them: each of them takes a password that was not
- * percent-encoded for something else, which then appears in a message. So a text that cannot be read is never quoted,
- * not even in part, and the name under which a database appears in messages holds scheme, hosts, ports and database.
+ * Parses Postgres URLs. Neither the driver nor the runtime's `URL` is used: both mistake a password that is not
+ * percent-encoded for another part, which then appears in a message. So a text that cannot be parsed is never quoted,
+ * not even in part, and the name of a database in messages contains scheme, hosts, ports and database.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface Host {
   readonly port: number | undefined;
 }
 
-/** What a Postgres URL says. What is `undefined` is left to the driver, which reads `PGHOST`, `PGUSER` and others. */
+/** A parsed Postgres URL. The driver sets values that are `undefined`, from `PGHOST`, `PGUSER` and others. */
 export interface PostgresAddress {
   /** Scheme, hosts, ports and database, for messages. Never user, password or parameters. */
   readonly name: string;
@@ -36,9 +36,9 @@ export interface PostgresAddress {
   readonly connectTimeoutMs: number | undefined;
   /** Seconds between two keep-alive probes of an idle connection; 0 for none. */
   readonly keepAliveSeconds: number | undefined;
-  /** The kind of server that is wanted. */
+  /** The required kind of server. */
   readonly targetSession: TargetSession | undefined;
-  /** What the user calls the application; stands last in the names of connections. */
+  /** The user's name for the application; the last part of the names of connections. */
   readonly applicationName: string | undefined;
   /** Command-line options for the server, such as `-c geqo=off`. */
   readonly options: string | undefined;
@@ -53,8 +53,8 @@ export type Password = string | (() => string | Promise<string>);
  * Reads a URL of libpq's form: `postgres://[user[:password]@][host[:port],…][/database][?parameter=value&…]`. Hosts are
  * names, IPv4 addresses, IPv6 addresses in brackets, or the percent-encoded directory of a Unix socket.
  *
- * @throws {StoreError} `invalid_url`, if it cannot be read; the message quotes nothing of it but names of parameters that
- * libpq has.
+ * @throws {StoreError} `invalid_url`, if it cannot be read; the message quotes nothing of it but names of parameters
+ * that libpq has.
  */
 export function parsePostgresUrl(text: unknown): PostgresAddress {
   const { scheme, login, servers, path, query } = split(text);
@@ -69,7 +69,7 @@ export function parsePostgresUrl(text: unknown): PostgresAddress {
     database,
     user: given.user ?? user,
     password: given.password ?? password,
-    // As libpq does: a socket in the file system is never encrypted.
+    // As in libpq: a socket in the file system is never encrypted.
     tls: hosts?.every(isSocket) ? undefined : given.tls,
   };
 }
@@ -88,7 +88,7 @@ interface Parts {
   readonly query: string;
 }
 
-/** Throws unless each part is told from the others without doubt. */
+/** Splits a URL; throws unless the parts are unambiguous. */
 function split(text: unknown): Parts {
   if (typeof text !== "string") throw refused(`it is of type ${typeof text}`);
   // deno-lint-ignore no-control-regex
@@ -100,7 +100,7 @@ function split(text: unknown): Parts {
   const [, scheme = "", authority = "", path = "", query = ""] = parts;
   const at = authority.lastIndexOf("@");
   if (at !== authority.indexOf("@")) throw refused('it has more than one "@"');
-  // The rest of a login whose password holds a "/" or a "?".
+  // The rest of a login whose password contains a "/" or a "?".
   if (/[/@:]/.test(path)) throw refused('there is a "@", ":" or "/" in the place of the database');
   if (query.includes("@")) throw refused('there is a "@" among the parameters');
   return {
@@ -122,7 +122,7 @@ function readLogin(login: string | undefined): { user: string | undefined; passw
   };
 }
 
-/** The parameters `host` and `port` win, as with libpq. */
+/** The parameters `host` and `port` take precedence, as in libpq. */
 function hostsOf(
   servers: string,
   hosts: readonly string[] | undefined,

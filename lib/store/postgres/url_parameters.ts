@@ -4,7 +4,7 @@ import { decode, invalidUrl } from "./url_text.ts";
 /** The kind of server that a connection is for, as libpq names it. */
 export type TargetSession = "read-write" | "read-only" | "primary" | "standby";
 
-/** What the parameters of a URL say. */
+/** The parsed parameters of a URL. */
 export interface Parameters {
   readonly hosts: readonly string[] | undefined;
   readonly ports: readonly string[] | undefined;
@@ -20,7 +20,7 @@ export interface Parameters {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** Settings of the server that a URL may have; for any other there is `options=-c name=value`. */
+/** Settings of the server that a URL may contain; any other setting needs `options=-c name=value`. */
 const SETTINGS = new Set([
   "search_path",
   "statement_timeout",
@@ -31,7 +31,7 @@ const SETTINGS = new Set([
   "intervalstyle",
 ]);
 
-/** Parameters of libpq that are refused unless they have one of these values, each with a reason. */
+/** Parameters of libpq that are refused unless they have any of these values, each with a reason. */
 const REFUSED: Readonly<Record<string, { readonly but: readonly string[]; readonly why: string }>> = {
   hostaddr: { but: [], why: 'write the address as "host"' },
   passfile: { but: [], why: "give the password in the URL or by the option `password`" },
@@ -89,7 +89,7 @@ type Name = keyof typeof READ;
 /** In these a "+" is a "+"; in others it is a blank, as `URLSearchParams` writes it. */
 const LITERAL = new Set<string>(["host", "port", "dbname", "user", "password", "sslpassword"]);
 
-/** Reads what follows the "?" of a URL. */
+/** Parses the text after the "?" of a URL. */
 export function readParameters(query: string): Parameters {
   const given = new Map<string, string>();
   for (const [at, pair] of (query === "" ? [] : query.split("&")).entries()) {
@@ -116,7 +116,7 @@ export function readParameters(query: string): Parameters {
 
 function readPair(pair: string, number: number): readonly [name: string, value: string] {
   const at = pair.indexOf("=");
-  // Not quoted: what stands here may be the rest of a password that holds a "?".
+  // Not quoted: the text may be the rest of a password that contains a "?".
   if (at < 0) throw invalidUrl(`its parameter ${number} has no "="`);
   const name = pair.slice(0, at);
   const known = SETTINGS.has(name.toLowerCase()) ? name.toLowerCase() : name;
@@ -175,6 +175,6 @@ function targetOf(value: string | undefined): TargetSession | undefined {
 function seconds(name: string, value: string | undefined, unit: number): number | undefined {
   if (value === undefined) return undefined;
   if (!/^-?\d{1,9}(\.\d{1,9})?$/.test(value)) throw invalidUrl(`its parameter ${name} is not a number of seconds`);
-  // To libpq, 0 and less are none at all.
+  // libpq treats 0 and negative values as unset.
   return Number(value) > 0 ? Number(value) * unit : undefined;
 }
