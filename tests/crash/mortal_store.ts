@@ -23,7 +23,7 @@ export function mortalStore(store: Store, place: Place, { at, of }: Moment, die:
     async commit(batch) {
       const isIt = isMoment(batch, of);
       if (isIt && at === "inside" && isPostgres(place)) {
-        return await dieUnanswered(place, () => store.commit(batch), die);
+        return await dieUnanswered({ place, of }, () => store.commit(batch), die);
       }
       if (isIt && at === "before") die();
       const receipt = await store.commit(isIt && at === "inside" ? deadlyBatch(batch, die) : batch);
@@ -32,7 +32,9 @@ export function mortalStore(store: Store, place: Place, { at, of }: Moment, die:
     },
     async claim(request) {
       if (of !== "claim") return await store.claim(request);
-      if (at === "inside" && isPostgres(place)) return await dieUnanswered(place, () => store.claim(request), die);
+      if (at === "inside" && isPostgres(place)) {
+        return await dieUnanswered({ place, of }, () => store.claim(request), die);
+      }
       if (at === "before") die();
       const claim = await store.claim(at === "inside" ? deadlyRequest(request, die) : request);
       if (at === "after" && claim.runs.length > 0) die();
@@ -86,11 +88,24 @@ function deadlyRequest(request: ClaimRequest, die: () => never): ClaimRequest {
   return Object.defineProperty({ ...request }, "runner", { get, enumerable: false });
 }
 
+/**
+ * Locks of rows for what the driver sends in two parts when it sends it for the first time: a lock of the table would hold
+ * up the first part, and the server would never see the second.
+ */
+const LOCKS: ReadonlyMap<Moment["of"], string> = new Map([
+  ["claim", "select id from runners for update"],
+  ["end", "select seq from runs for update"],
+]);
+
 /** Sends a commit that a lock holds up, and dies while it does. */
-async function dieUnanswered(place: Place, commit: () => Promise<unknown>, die: () => never): Promise<never> {
+async function dieUnanswered(
+  { place, of }: { readonly place: Place; readonly of: Moment["of"] },
+  commit: () => Promise<unknown>,
+  die: () => never,
+): Promise<never> {
   const locker = readPlace(place);
   await locker.query("begin");
-  await locker.query("lock table runs, tasks in exclusive mode");
+  await locker.query(LOCKS.get(of) ?? "lock table runs, tasks in exclusive mode");
   commit().catch(() => {});
   const held = "select pid from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))";
   while ((await locker.query(held)).length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
