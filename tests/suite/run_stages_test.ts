@@ -6,6 +6,7 @@ import process from "node:process";
 import { test } from "../harness.ts";
 import { tempDir } from "../temp_dir.ts";
 import { runStages, type Stage, type StageOptions } from "./run_stages.ts";
+import { stageOutput } from "./stage_output.ts";
 
 const runtime = "Deno" in globalThis ? "deno" : "bun";
 const harness = new URL("../harness.ts", import.meta.url);
@@ -166,3 +167,12 @@ function openProject(sources: Readonly<Record<string, string>>): Project {
     return { isOk, lines: written.split("\n") };
   }
 }
+
+test("failures that Bun repeats at the end of a long output count once, in their own files", () => {
+  const output = stageOutput("bun");
+  const lines = ["tests/a_test.ts:", "error: broken", "(fail) a [1.00ms]", "tests/b_test.ts:", "(pass) b [1.00ms]"];
+  const end = ["1 tests failed:", "(fail) a [1.00ms]", " 1 pass", " 1 fail"];
+  for (const line of [...lines, ...end]) output.read(line);
+  assertEquals(output.failures(), [{ file: "tests/a_test.ts", name: "a", details: "error: broken" }]);
+  assertEquals(output.counts(), { passed: 1, failed: 1, skipped: 0 });
+});

@@ -111,6 +111,8 @@ const BUN_HEADING = /^(\S+\.ts):$/;
 const BUN_RESULT = /^\((pass|fail|skip|todo)\) (.+?)(?: \[[\d.]+ ?m?s\])?$/;
 const BUN_SUMMARY = /^ *(\d+) (pass|fail|skip)$/;
 const BUN_RULE = /^-{20,}$/;
+// After a long output Bun repeats the failures, without their files.
+const BUN_REPETITION = /^\d+ tests? failed:$/;
 
 function bunOutput(): StageOutput {
   const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -119,6 +121,7 @@ function bunOutput(): StageOutput {
   // What was printed since the last result: if the next test fails, its error.
   let printed: string[] = [];
   let isUnhandled = false;
+  let isRepetition = false;
   const failures: { file: string; name: string; details: string }[] = [];
   const files = new Set<string>();
 
@@ -135,6 +138,8 @@ function bunOutput(): StageOutput {
     const heading = BUN_HEADING.exec(line);
     const result = BUN_RESULT.exec(line);
     const total = BUN_SUMMARY.exec(line);
+    isRepetition ||= BUN_REPETITION.test(line);
+    if (isRepetition && !total) return undefined;
     if (heading) {
       file = withoutDot(heading[1]!);
       files.add(file);
