@@ -53,7 +53,7 @@ export type EngineEvent =
   | { readonly type: "committed"; readonly rows: number; readonly ms: number }
   /** A commit failed, and no retry helps. */
   | { readonly type: "commitFailed" }
-  /** The lease of the runner expired, or it was taken for dead. */
+  /** The lease of the runner expired, or the store declared the runner dead. */
   | { readonly type: "leaseLost" }
   /** The lease holds again after it was in doubt or lost. */
   | { readonly type: "leaseConfirmed" };
