@@ -140,7 +140,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     test(`${kind}: ${what} is refused as a transaction`, async () => {
       await using database = await DATABASES[kind]();
       await using client = await createClient(await database.open(), { workflows: [double] });
-      await assertRefused(client.start(double, 1, { tx: tx as unknown as Tx }), "tx is no ");
+      await assertRefused(client.start(double, 1, { tx: tx as unknown as Tx }), "tx is not a ");
     });
   }
 
@@ -148,7 +148,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await using database = await DATABASES[kind]();
     await using other = await DATABASES[kind === "sqlite" ? "postgres" : "sqlite"]();
     await using client = await createClient(await database.open(), { workflows: [double] });
-    await other.begin((tx) => assertRefused(client.start(double, 1, { tx }), "tx is no "));
+    await other.begin((tx) => assertRefused(client.start(double, 1, { tx }), "tx is not a "));
   });
 
   test(`${kind}: a transaction on another database is refused, and nothing is written there`, async () => {

@@ -130,7 +130,7 @@ async function verdictsOf(
 function handleOf(tx: unknown, name: string): Handle {
   const { unsafe, begin } = (typeof tx === "function" ? tx : {}) as Partial<Record<string, unknown>>;
   if (typeof unsafe !== "function") {
-    throw refused(name, "tx is no transaction of the driver; pass what sql.begin() gives to its callback");
+    throw refused(name, "tx is not a transaction of the driver; pass what sql.begin() gives to its callback");
   }
   // Only a pool can begin a transaction.
   if (typeof begin === "function") {
