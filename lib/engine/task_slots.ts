@@ -141,20 +141,21 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
-    while (queued > 0 && active.length < concurrency && !isTurnOver && options.canStart()) {
+    while (queued > 0 && active.length < concurrency) {
+      const now = options.now();
+      if (!mayLaunch(now)) return;
       const attempt = dequeue();
       // A dropped attempt is skipped when it is its turn.
-      if (attempt.stage === "queued") launch(attempt);
+      if (attempt.stage === "queued") launch(attempt, now);
     }
   }
 
-  function launch(attempt: Attempt): void {
+  function launch(attempt: Attempt, now: number): void {
     const { id, task } = nodeOf(attempt);
     const { run } = attempt.unit;
     queued--;
     attempt.stage = "running";
-    attempt.startedAt = options.now();
-    watchTurn(attempt.startedAt);
+    attempt.startedAt = now;
     attempt.slot = active.push(attempt) - 1;
     attempt.trace = run.trace?.attempt({ taskId: id, kind: task.kind, attempt: attempt.number });
     options.began(attempt);
@@ -164,17 +165,25 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     void evaluateCondition(attempt, task.when);
   }
 
-  /** Ends the turn of the event loop if bodies have had it for long enough. */
-  function watchTurn(now: number): void {
-    if (turnEndsAt === undefined) {
-      turnEndsAt = now + LONGEST_TURN_MS;
-      setImmediate(() => {
-        turnEndsAt = undefined;
-        if (!isTurnOver) return;
-        isTurnOver = false;
-        pump();
-      });
-    } else if (now >= turnEndsAt) isTurnOver = true;
+  /**
+   * Whether an attempt may start in this turn of the event loop: not if bodies have had it for long enough, as after a
+   * process was stopped in it. The lease is looked at once a turn, as that reads two clocks.
+   */
+  function mayLaunch(now: number): boolean {
+    if (turnEndsAt === undefined) return options.canStart() && beginTurn(now);
+    isTurnOver = now >= turnEndsAt;
+    return !isTurnOver;
+  }
+
+  function beginTurn(now: number): true {
+    turnEndsAt = now + LONGEST_TURN_MS;
+    setImmediate(() => {
+      turnEndsAt = undefined;
+      if (!isTurnOver) return;
+      isTurnOver = false;
+      pump();
+    });
+    return true;
   }
 
   function call(attempt: Attempt): void {
