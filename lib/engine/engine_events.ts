@@ -63,19 +63,32 @@ export type Observer = (event: EngineEvent) => void;
 
 /** A stream of events. */
 export interface EngineEvents {
-  /** Passes an event to all observers, in the order of their subscription, before it returns. */
+  /** Passes an event to its observers, in the order of their subscription, before it returns. */
   readonly emit: Observer;
-  /** Adds an observer. */
-  subscribe(observer: Observer): void;
+  /** Adds an observer of events of some types. @default {undefined} for `types`: of all */
+  subscribe(observer: Observer, types?: readonly EngineEvent["type"][]): void;
 }
 
 /** A stream without observers. */
 export function createEngineEvents(): EngineEvents {
-  const observers: Observer[] = [];
+  const subscriptions: { readonly observer: Observer; readonly types: readonly string[] | undefined }[] = [];
+  // By type: under load events come with each body, and most observers want few of them.
+  const observers = new Map<string, readonly Observer[]>();
   return {
     emit(event) {
-      for (const observe of observers) observe(event);
+      for (const observe of observers.get(event.type) ?? observersOf(event.type)) observe(event);
     },
-    subscribe: (observer) => void observers.push(observer),
+    subscribe(observer, types) {
+      subscriptions.push({ observer, types });
+      observers.clear();
+    },
   };
+
+  function observersOf(type: string): readonly Observer[] {
+    const found = subscriptions.flatMap(({ observer, types }) =>
+      types === undefined || types.includes(type) ? [observer] : []
+    );
+    observers.set(type, found);
+    return found;
+  }
 }

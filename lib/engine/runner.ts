@@ -181,7 +181,7 @@ async function openRunner<W extends AnyWorkflow>(
       if (lease.owns(runner)) void admission.admit(runs, () => lease.owns(runner));
     },
   });
-  events.subscribe(claims.observe);
+  events.subscribe(claims.observe, ["capacityReleased", "runRecovered", "leaseConfirmed"]);
   const insert = createOwnStarts({ catalog, committer, claims, executor, lease, now, isStopping });
   const context = createClientContext(settings, {
     store,
@@ -192,7 +192,7 @@ async function openRunner<W extends AnyWorkflow>(
     ownRuns: () => executor.ids,
     runner: { id: () => lease.runner, load, metrics: meter.metrics, isQueued: executor.isQueued },
   });
-  events.subscribe(context.watcher.observe);
+  events.subscribe(context.watcher.observe, ["runChanged", "runEnding", "runEnded", "runGivenUp", "runAbandoned"]);
   const recovery = watchRunners({ store, clock, logger, lease, leaseMs, card, standstill, recoveryLimit, emit });
   const unwatch = store.watch((change) => void changed(change));
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
