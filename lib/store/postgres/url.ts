@@ -6,8 +6,7 @@
  * @module
  */
 import { isIPv4, isIPv6 } from "node:net";
-import type { Tls } from "./tls.ts";
-import { readParameters, type TargetSession } from "./url_parameters.ts";
+import { type ConnectionParameters, readParameters } from "./url_parameters.ts";
 import { decode, invalidUrl as refused } from "./url_text.ts";
 
 /** A server to connect to. */
@@ -19,7 +18,7 @@ export interface Host {
 }
 
 /** A parsed Postgres URL. The driver sets values that are `undefined`, from `PGHOST`, `PGUSER` and others. */
-export interface PostgresAddress {
+export interface PostgresAddress extends ConnectionParameters {
   /** Scheme, hosts, ports and database, for messages. Never user, password or parameters. */
   readonly name: string;
   /** The servers to try in turn. */
@@ -30,20 +29,6 @@ export interface PostgresAddress {
   readonly user: string | undefined;
   /** Its password, or a function that returns the current one before each connection. */
   readonly password: Password | undefined;
-  /** Encryption; `undefined` leaves it to the driver, which does not encrypt unless `PGSSL` is set. */
-  readonly tls: Tls | undefined;
-  /** How long to wait for a server that is down, in milliseconds. */
-  readonly connectTimeoutMs: number | undefined;
-  /** Seconds between two keep-alive probes of an idle connection; 0 for none. */
-  readonly keepAliveSeconds: number | undefined;
-  /** The required kind of server. */
-  readonly targetSession: TargetSession | undefined;
-  /** The user's name for the application; the last part of the names of connections. */
-  readonly applicationName: string | undefined;
-  /** Command-line options for the server, such as `-c geqo=off`. */
-  readonly options: string | undefined;
-  /** Settings for the connections of users' transactions; those of the engine have their own. */
-  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** A password, or a function that returns the current one, for credentials that rotate. */
@@ -91,7 +76,7 @@ interface Parts {
 /** Splits a URL; throws unless the parts are unambiguous. */
 function split(text: unknown): Parts {
   if (typeof text !== "string") throw refused(`it is of type ${typeof text}`);
-  // deno-lint-ignore no-control-regex
+  // deno-lint-ignore no-control-regex -- control characters are what it looks for
   if (/[\u0000-\u0020\u007f\u0085\u00a0\u2028\u2029\ufeff]/.test(text)) {
     throw refused("it has blanks, line breaks or control characters");
   }

@@ -4,20 +4,31 @@ import { decode, invalidUrl } from "./url_text.ts";
 /** The kind of server that a connection is for, as libpq names it. */
 export type TargetSession = "read-write" | "read-only" | "primary" | "standby";
 
+/** The parameters of a URL that say how to connect, whichever server and role it names. */
+export interface ConnectionParameters {
+  /** Encryption; `undefined` leaves it to the driver, which does not encrypt unless `PGSSL` is set. */
+  readonly tls: Tls | undefined;
+  /** How long to wait for a server that is down, in milliseconds. */
+  readonly connectTimeoutMs: number | undefined;
+  /** Seconds between two keep-alive probes of an idle connection; 0 for none. */
+  readonly keepAliveSeconds: number | undefined;
+  /** The required kind of server. */
+  readonly targetSession: TargetSession | undefined;
+  /** The user's name for the application; the last part of the names of connections. */
+  readonly applicationName: string | undefined;
+  /** Command-line options for the server, such as `-c geqo=off`. */
+  readonly options: string | undefined;
+  /** Settings for the connections of users' transactions; those of the engine have their own. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 /** The parsed parameters of a URL. */
-export interface Parameters {
+export interface Parameters extends ConnectionParameters {
   readonly hosts: readonly string[] | undefined;
   readonly ports: readonly string[] | undefined;
   readonly database: string | undefined;
   readonly user: string | undefined;
   readonly password: string | undefined;
-  readonly tls: Tls | undefined;
-  readonly connectTimeoutMs: number | undefined;
-  readonly keepAliveSeconds: number | undefined;
-  readonly targetSession: TargetSession | undefined;
-  readonly applicationName: string | undefined;
-  readonly options: string | undefined;
-  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** Settings of the server that a URL may contain; any other setting needs `options=-c name=value`. */
