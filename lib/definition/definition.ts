@@ -3,64 +3,105 @@ import type { WorkflowGraph } from "./graph.ts";
 import type { RetryRule } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 
-/** What a node of the graph does. */
-export type TaskKind = "task" | "transaction";
+/** A kind of task. */
+export type TaskKind = TaskDefinition["kind"];
 
-/** The database that a transaction is one of. */
+/** How often a body runs: again after a crash, or never again without a decision from outside. */
+export type Guarantee = "atLeastOnce" | "atMostOnce";
+
+/** The database of a transaction. */
 export type Database = "sqlite" | "postgres";
 
-/** When a task may start, looking only at how its dependencies ended. */
-export type Trigger = "success" | "settled" | "anySucceeded" | "anyFailed" | "allFailed";
+/** How the dependencies of a task must have ended for the task to start. */
+export type Trigger = "success" | "allSucceeded" | "settled" | "anySucceeded" | "anyFailed" | "allFailed";
 
-/** A task as the engine reads it: every default filled in, every duration in milliseconds. */
-export interface TaskDefinition {
-  /** Unique in its workflow. */
+/** A function of the user that receives what a body receives. */
+export type TaskFunction = (args: TaskArguments) => unknown;
+
+/** A task as the engine reads it: with all defaults, and with durations in milliseconds. */
+export type TaskDefinition = BodyDefinition | TransactionDefinition;
+
+/** What tasks of all kinds have. */
+export interface CommonDefinition {
+  /** Unique in the workflow. */
   readonly id: string;
-  /** What it does. */
-  readonly kind: TaskKind;
-  /** For a transaction, of which database; the store must be of that kind. */
-  readonly database: Database | undefined;
   /** Ids of the tasks that must end first. */
   readonly after: readonly string[];
-  /** How they must have ended. */
+  /** Ids of further ancestors whose outputs the functions of the task receive. */
+  readonly reads: readonly string[];
+  /** How the tasks in `after` must have ended. */
   readonly on: Trigger;
-  /** Asked once after `on`; false skips the task. */
-  readonly when: ((args: TaskArguments) => unknown) | undefined;
-  /** The body. */
-  readonly run: (args: TaskArguments) => unknown;
-  /** What to do when the body throws. */
+  /** Evaluated once after `on`; the task is skipped if it returns a falsy value. */
+  readonly when: TaskFunction | undefined;
+  /** Applied when a function of the task throws: the body, or what computes items, an input or a time. */
   readonly retry: RetryRule;
-  /** Longest an attempt may take, in milliseconds. */
+  /** The maximum duration of an attempt. */
   readonly timeoutMs: number | undefined;
   /** Called at most once, after the output was stored. */
-  readonly onSuccess:
-    | ((event: { readonly output: unknown; readonly ctx: TaskArguments["ctx"] }) => unknown)
-    | undefined;
+  readonly onSuccess: ((event: SuccessArguments) => unknown) | undefined;
   /** Called at most once, after the last attempt failed. */
-  readonly onFailure: ((event: { readonly error: unknown; readonly ctx: TaskArguments["ctx"] }) => unknown) | undefined;
-  /** Stands for the code in the content version, if stated. */
+  readonly onFailure: ((event: FailureArguments) => unknown) | undefined;
+  /** Replaces the code in the content version, if stated. */
   readonly version: string | undefined;
 }
 
-/** A workflow as the engine reads it. `Workflow` is one. */
+/** What `onSuccess` receives. */
+export interface SuccessArguments {
+  /** The output of the task. */
+  readonly output: unknown;
+  /** The context of the attempt. */
+  readonly ctx: TaskArguments["ctx"];
+}
+
+/** What `onFailure` receives. */
+export interface FailureArguments {
+  /** What the last attempt threw. */
+  readonly error: unknown;
+  /** The context of the attempt. */
+  readonly ctx: TaskArguments["ctx"];
+}
+
+/** A task with a body. */
+export interface BodyDefinition extends CommonDefinition {
+  readonly kind: "task";
+  /** The body. */
+  readonly run: TaskFunction;
+  /** Reverts what the body did. */
+  readonly undo: TaskFunction | undefined;
+  /** How often the body runs. */
+  readonly guarantee: Guarantee;
+}
+
+/** A task whose body runs in a transaction of the store's database. */
+export interface TransactionDefinition extends CommonDefinition {
+  readonly kind: "transaction";
+  /** The kind of database that the store must have. */
+  readonly database: Database;
+  /** The body. */
+  readonly run: TaskFunction;
+  /** Reverts what the body did, in a transaction as well. */
+  readonly undo: TaskFunction | undefined;
+}
+
+/** A workflow as the engine reads it. `Workflow` implements it. */
 export interface WorkflowDefinition {
-  /** Its name. */
+  /** The name of the workflow. */
   readonly name: string;
-  /** What it is for. */
+  /** The purpose of the workflow. */
   readonly description: string | undefined;
-  /** Tags that each of its runs carries. */
+  /** Tags of each run. */
   readonly tags: readonly string[];
-  /** Checks the input. */
+  /** Validates the input. */
   readonly input: Schema | undefined;
-  /** Longest a run may take, in milliseconds. */
+  /** The maximum duration of a run. */
   readonly timeoutMs: number | undefined;
-  /** Its tasks, dependencies first. */
+  /** The tasks, dependencies first. */
   readonly tasks: readonly TaskDefinition[];
-  /** The task whose output is the result; without it the result is every output by id. */
+  /** The task whose output is the result; `undefined` if the result is all outputs by id. */
   readonly result: string | undefined;
-  /** Questions about the graph. */
+  /** Queries of the graph. */
   readonly graph: WorkflowGraph;
-  /** 16 hex digits over everything that makes a run behave as it does. */
+  /** 16 hex digits over everything that determines the behaviour of a run. */
   readonly version: string;
   /** The same without the code of its functions. */
   readonly structure: string;

@@ -5,8 +5,7 @@
  * @module
  */
 import { type Checks, type Options, shown } from "./checks.ts";
-import type { TaskArguments } from "./context.ts";
-import type { Database, TaskDefinition, Trigger } from "./definition.ts";
+import type { BodyDefinition, Database, TaskDefinition, TaskFunction, Trigger } from "./definition.ts";
 import { didYouMean } from "./nearest.ts";
 import type { RetryRule } from "./retry.ts";
 import { isSchema, type Schema } from "./schema.ts";
@@ -64,16 +63,21 @@ export function readTask(id: string, options: Options, checks: Checks): TaskDefi
   const what = `task "${id}"`;
   const { after, on, when, version } = options;
   const database = readDatabase(options, what, checks);
-  return Object.freeze({
+  const common = {
     id,
-    kind: database === undefined ? "task" : "transaction",
-    database,
     after: checks.list(after, `${what}: after`, "task ids"),
+    reads: [],
     on: checks.word(on, `${what}: on`, TRIGGERS) ?? "success",
-    when: checks.fn<NonNullable<TaskDefinition["when"]>>(when, `${what}: when`),
+    when: checks.fn<TaskFunction>(when, `${what}: when`),
     version: checks.version(version, `${what}: version`),
+    undo: undefined,
     ...readBody(what, options, checks),
-  });
+  };
+  return Object.freeze(
+    database === undefined
+      ? { ...common, kind: "task", guarantee: "atLeastOnce" }
+      : { ...common, kind: "transaction", database },
+  );
 }
 
 /** The database of a task that is marked as a transaction. */
@@ -90,11 +94,11 @@ export function readBody(
   what: string,
   options: Options,
   checks: Checks,
-): Pick<TaskDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
+): Pick<BodyDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
   const { run, retry, timeout, onSuccess, onFailure } = options;
   if (run === undefined) checks.report(`${what} has no \`run\``);
   return {
-    run: checks.fn<(args: TaskArguments) => unknown>(run, `${what}: run`) ?? (() => undefined),
+    run: checks.fn<TaskFunction>(run, `${what}: run`) ?? (() => undefined),
     retry: readRetry(retry, `${what}: retry`, checks),
     timeoutMs: checks.timeout(timeout, `${what}: timeout`),
     onSuccess: checks.fn<NonNullable<TaskDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),
@@ -146,6 +150,7 @@ const RESERVED = ["input", "ctx", "status", "item", "index"];
 // Records instead of lists: a trigger added to the type and forgotten here does not compile.
 const TRIGGERS: Record<Trigger, true> = {
   success: true,
+  allSucceeded: true,
   settled: true,
   anySucceeded: true,
   anyFailed: true,

@@ -20,6 +20,8 @@ export interface Node {
   readonly task: TaskDefinition;
   /** Numbers of the nodes that must end first. */
   readonly before: readonly number[];
+  /** Numbers of further nodes whose outputs it reads. */
+  readonly reads: readonly number[];
   /** Numbers of the nodes that depend on it. */
   readonly next: readonly number[];
   /** How those before it must have ended. */
@@ -52,7 +54,8 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
   const nodes = tasks.map((task, number): Node => {
     const before = task.after.map((id) => numbers.get(id)!);
     for (const dependency of before) next[dependency]!.push(number);
-    return { id: task.id, task, before, next: next[number]!, on: task.on, items: undefined };
+    const reads = task.reads.map((id) => numbers.get(id)!);
+    return { id: task.id, task, before, reads, next: next[number]!, on: task.on, items: undefined };
   });
   return {
     workflow,

@@ -159,6 +159,12 @@ export function statusOf(unit: Unit): TaskStatus {
   return unit.isFailed ? "failed" : unit.state === "completed" ? "completed" : "skipped";
 }
 
+/** Whether a node that is skipped counts as failed: it needed the success of a dependency that failed. */
+export function failsIfSkipped(plan: Plan, { units }: RunState, node: number): boolean {
+  const { on, before } = plan.nodes[node]!;
+  return (on === "success" || on === "allSucceeded") && before.some((number) => units[number]!.isFailed);
+}
+
 /** Whether nothing more happens to a unit. */
 export function hasEnded({ state }: Pick<Unit, "state">): boolean {
   return state === "completed" || state === "failed" || state === "skipped";
@@ -235,9 +241,8 @@ function restoreUnit(unit: Unit, record: RecordedUnit): void {
 
 function settleRestored<U extends Unit>(plan: Plan, run: RunState<U>, number: number): void {
   const unit = run.units[number]!;
-  const { before, next, on } = plan.nodes[number]!;
-  const isFailedBefore = before.some((dependency) => run.units[dependency]!.isFailed);
-  unit.isFailed = unit.state === "failed" || (unit.state === "skipped" && on === "success" && isFailedBefore);
+  const { next } = plan.nodes[number]!;
+  unit.isFailed = unit.state === "failed" || (unit.state === "skipped" && failsIfSkipped(plan, run, number));
   run.remaining--;
   for (const dependent of next) {
     run.units[dependent]!.openDependencies--;

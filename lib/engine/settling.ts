@@ -4,22 +4,20 @@
  *
  * @module
  */
-import type { Trigger } from "../definition/definition.ts";
 import type { Command } from "./machine_protocol.ts";
 import type { Plan } from "./plan.ts";
-import type { RunState, Unit } from "./run_state.ts";
+import { failsIfSkipped, type RunState, type Unit } from "./run_state.ts";
 
 /** All dependencies of a pending node have ended: it is skipped here and now, or it will start. */
 export function isSkipped<U extends Unit>(plan: Plan, run: RunState<U>, unit: U): boolean {
-  const { on, before } = plan.nodes[unit.node]!;
-  const reason = on === "success" ? whyNoSuccess(plan, run, before) : whyNot(on, run, before);
+  const reason = whyNot(plan, run, unit.node);
   if (reason === undefined) {
     run.ready++;
     return false;
   }
   unit.state = "skipped";
   unit.reason = reason;
-  unit.isFailed = on === "success";
+  unit.isFailed = failsIfSkipped(plan, run, unit.node);
   return true;
 }
 
@@ -51,12 +49,14 @@ function settleOne<U extends Unit>(
 }
 
 /** Why a node must be skipped, given how its dependencies ended; `undefined` if it may start. */
-function whyNot(
-  on: Exclude<Trigger, "success">,
-  { units }: RunState,
-  before: readonly number[],
-): string | undefined {
+function whyNot(plan: Plan, { units }: RunState, node: number): string | undefined {
+  const { on, before } = plan.nodes[node]!;
   switch (on) {
+    case "success":
+      return reasonOf(plan, before.find((number) => units[number]!.isFailed), "failed");
+    case "allSucceeded":
+      return reasonOf(plan, before.find((number) => units[number]!.isFailed), "failed") ??
+        reasonOf(plan, before.find((number) => units[number]!.state !== "completed"), "was skipped");
     case "settled":
       return undefined;
     case "anySucceeded":
@@ -70,7 +70,6 @@ function whyNot(
   }
 }
 
-function whyNoSuccess(plan: Plan, { units }: RunState, before: readonly number[]): string | undefined {
-  const failed = before.find((number) => units[number]!.isFailed);
-  return failed === undefined ? undefined : `dependency "${plan.nodes[failed]!.id}" failed`;
+function reasonOf(plan: Plan, dependency: number | undefined, ended: "failed" | "was skipped"): string | undefined {
+  return dependency === undefined ? undefined : `dependency "${plan.nodes[dependency]!.id}" ${ended}`;
 }

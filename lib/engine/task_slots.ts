@@ -16,7 +16,7 @@ import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { KindPort } from "./kinds/kind.ts";
 import { createRing } from "./ring.ts";
-import { kinds } from "./kinds/kinds.ts";
+import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { TracedEnd } from "./tracing.ts";
@@ -187,11 +187,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   }
 
   function call(attempt: Attempt): void {
-    const kind = kinds[nodeOf(attempt).task.kind];
+    const { task } = nodeOf(attempt);
+    const kind = kindOf(task);
     let value: unknown;
     try {
-      value = kind.call(attempt, port);
-      if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port));
+      value = kind.call(attempt, task, port);
+      if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port, task));
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
@@ -203,7 +204,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   function endOf(attempt: Attempt, value: unknown): AttemptEnd {
     try {
-      return kinds[nodeOf(attempt).task.kind].end(attempt, value, port);
+      const { task } = nodeOf(attempt);
+      return kindOf(task).end(attempt, value, port, task);
     } catch (thrown) {
       return { kind: "threw", thrown };
     }

@@ -34,9 +34,10 @@ export function runTransaction(
  */
 export function checkTransactions({ plans }: Catalog, { name, transactions }: Store): void {
   for (const { workflow } of plans) {
-    const problems = workflow.tasks
-      .filter(({ database }) => database !== undefined && database !== transactions)
-      .map(({ id, database }) => `task "${id}" is a transaction on ${database}, ${why(database!)}`);
+    const problems = workflow.tasks.flatMap((task) => {
+      if (task.kind !== "transaction" || task.database === transactions) return [];
+      return [`task "${task.id}" is a transaction on ${task.database}, ${why(task.database)}`];
+    });
     if (problems.length > 0) throw new DefinitionError(workflow.name, problems);
   }
 

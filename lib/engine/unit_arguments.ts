@@ -1,7 +1,7 @@
 import type { TaskArguments, TaskStatus } from "../definition/context.ts";
 import { decodeJson } from "../definition/json.ts";
 import { nodeOf } from "./attempt.ts";
-import type { Attempt } from "./live_run.ts";
+import type { Attempt, LiveRun } from "./live_run.ts";
 import { statusOf } from "./run_state.ts";
 
 /**
@@ -12,15 +12,19 @@ export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   const { run } = attempt.unit;
   const args = run.plan.newRecord();
   const status = run.plan.newRecord<TaskStatus>();
-  for (const dependency of nodeOf(attempt).before) {
-    const { id } = run.plan.nodes[dependency]!;
-    const unit = run.state.units[dependency]!;
-    args[id] = decodeJson(unit.output, "the output", id);
-    status[id] = statusOf(unit);
+  const { before, reads } = nodeOf(attempt);
+  for (const dependency of before) {
+    status[run.plan.nodes[dependency]!.id] = statusOf(run.state.units[dependency]!);
   }
+  for (const number of before) args[run.plan.nodes[number]!.id] = outputOf(run, number);
+  for (const number of reads) args[run.plan.nodes[number]!.id] = outputOf(run, number);
   args["input"] = decodeJson(run.input, "the input of the run");
   args["ctx"] = attempt.context;
   args["status"] = status;
   if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
+}
+
+function outputOf({ plan, state }: LiveRun, node: number): unknown {
+  return decodeJson(state.units[node]!.output, "the output", plan.nodes[node]!.id);
 }

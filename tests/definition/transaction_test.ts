@@ -13,8 +13,8 @@ test("a task is a transaction if it is marked as one, in every way to define it"
   const away = workflow("w").task("pay", { ...transaction({ run }) });
   const dynamic = dynamicWorkflow({ name: "w", tasks: [{ id: "pay", ...transaction, run }] });
   const named = dynamicWorkflow({ name: "w", tasks: [{ id: "pay", kind: "transaction", ...transaction, run }] });
-  for (const { tasks } of [beside, away, dynamic, named]) {
-    assertEquals(tasks.map(({ kind, database }) => [kind, database]), [["transaction", "postgres"]]);
+  for (const { tasks: [task] } of [beside, away, dynamic, named]) {
+    assertEquals(task?.kind === "transaction" && task.database, "postgres");
   }
   assertEquals(new Set([beside, away, dynamic, named].map(({ version }) => version)).size, 1);
 });
@@ -23,7 +23,7 @@ test("whether a task is a transaction is part of its workflow's structure", () =
   const plain = workflow("w").task("pay", { run });
   const marked = workflow("w").task("pay", { ...transaction, run });
   assertNotEquals(plain.structure, marked.structure);
-  assertEquals(plain.tasks.map(({ kind, database }) => [kind, database]), [["task", undefined]]);
+  assertEquals(plain.tasks.map(({ kind }) => kind), ["task"]);
 });
 
 test("a body away from any workflow keeps its options, is frozen, and can be called", () => {

@@ -29,7 +29,7 @@ test("every problem of a task is named at once, and the workflow with them", () 
   assertEquals(error.problems, [
     'there is already a task "extract"',
     'task "extract": unknown option "retries" (did you mean "retry"?)',
-    'task "extract": on must be one of "success", "settled", "anySucceeded", "anyFailed", "allFailed", not "anyFaild" ' +
+    'task "extract": on must be one of "success", "allSucceeded", "settled", "anySucceeded", "anyFailed", "allFailed", not "anyFaild" ' +
     '(did you mean "anyFailed"?)',
     'task "extract" has no `run`',
     'task "extract": timeout is not a duration: "5 minutes" (use milliseconds or "250ms", "30s", "5m", "2h", "7d")',

@@ -80,7 +80,8 @@ export function textOf([node, item]: Id): string {
 export function countsAsFailed(graph: Graph, ends: readonly (End | undefined)[], task: number): boolean {
   if (ends[task] === "failed") return true;
   const { on, after } = graph.tasks[task]!;
-  return ends[task] === "skipped" && on === "success" && after.some((before) => countsAsFailed(graph, ends, before));
+  const needsSuccess = on === "success" || on === "allSucceeded";
+  return ends[task] === "skipped" && needsSuccess && after.some((before) => countsAsFailed(graph, ends, before));
 }
 
 /** Whether a task whose dependencies have all ended may start. */
@@ -89,6 +90,7 @@ export function mayStart(graph: Graph, ends: readonly (End | undefined)[], task:
   const isFailed = (before: number): boolean => countsAsFailed(graph, ends, before);
   if (on === "settled") return true;
   if (on === "success") return !after.some(isFailed);
+  if (on === "allSucceeded") return after.every((before) => ends[before] === "completed");
   if (on === "anySucceeded") return after.some((before) => ends[before] === "completed");
   if (on === "anyFailed") return after.some(isFailed);
   return after.length > 0 && after.every(isFailed);

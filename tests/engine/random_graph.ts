@@ -46,7 +46,10 @@ export interface Random {
   pick<T>(list: readonly T[]): T;
 }
 
-const TRIGGERS: readonly Trigger[] = ["success", "success", "settled", "anySucceeded", "anyFailed", "allFailed"];
+const TRIGGERS: readonly Trigger[] = [
+  ...["success", "success", "success", "settled", "allSucceeded"] as const,
+  ...["anySucceeded", "anyFailed", "allFailed"] as const,
+];
 const ITEM_FAILURES: readonly ItemPolicy["onFailure"][] = ["stop", "finish", "collect"];
 
 /** Mulberry32: the same numbers for the same seed on every machine. */

@@ -19,17 +19,17 @@ export interface KindPort {
  * What the units of one kind of task do. An attempt has two parts, so that a body that returns at once costs no promise:
  * `call` calls the user's code, and `end` turns its value into the end of the attempt.
  */
-export interface Kind<Value = unknown> {
+export interface Kind<Task, Value = unknown> {
   /**
    * Calls the user's code; returns its value or a promise of it.
    *
    * @throws Whatever that throws: then the attempt has failed.
    */
-  call(attempt: Attempt, port: KindPort): Value | PromiseLike<Value>;
+  call(attempt: Attempt, task: Task, port: KindPort): Value | PromiseLike<Value>;
   /**
    * How the attempt ends, given the value: with an output, as a unit that waits, or as one that expands into items.
    *
    * @throws What makes the attempt fail.
    */
-  end(attempt: Attempt, value: Value, port: KindPort): AttemptEnd;
+  end(attempt: Attempt, value: Value, port: KindPort, task: Task): AttemptEnd;
 }

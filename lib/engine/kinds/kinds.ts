@@ -1,10 +1,17 @@
-import type { TaskKind } from "../../definition/definition.ts";
+import type { TaskDefinition, TaskKind } from "../../definition/definition.ts";
 import type { Kind } from "./kind.ts";
 import { taskKind } from "./task.ts";
 import { transactionKind } from "./transaction.ts";
 
-/** What units do, by the kind of their task. */
-export const kinds: Readonly<Record<TaskKind, Kind>> = {
+type Kinds = { readonly [K in TaskKind]: Kind<Extract<TaskDefinition, { readonly kind: K }>> };
+
+const kinds: Kinds = {
   task: taskKind,
   transaction: transactionKind,
 };
+
+/** Returns what the units of a task do. */
+export function kindOf(task: TaskDefinition): Kind<TaskDefinition> {
+  // The compiler does not relate the key to the type of the task.
+  return kinds[task.kind] as Kind<TaskDefinition>;
+}

@@ -1,12 +1,11 @@
+import type { BodyDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
-import { nodeOf } from "../attempt.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 
 /** A body whose output is the result of its unit. */
-export const taskKind: Kind = {
-  call(attempt, port) {
-    const { run } = nodeOf(attempt).task;
+export const taskKind: Kind<Pick<BodyDefinition, "run">> = {
+  call(attempt, { run }, port) {
     const args = argumentsOf(attempt);
     return port.call(attempt, () => run(args));
   },

@@ -1,13 +1,12 @@
+import type { TransactionDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
 import type { TransactionVerdict } from "../../store/port.ts";
-import { nodeOf } from "../attempt.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 
 /** A body that runs in a transaction of the store's database, which also records its output. */
-export const transactionKind: Kind<TransactionVerdict> = {
-  call(attempt, port) {
-    const { run } = nodeOf(attempt).task;
+export const transactionKind: Kind<Pick<TransactionDefinition, "run">, TransactionVerdict> = {
+  call(attempt, { run }, port) {
     // New arguments for each call: the body runs again when the database could not carry out its transaction.
     return port.transact(attempt, async (tx) => {
       const args = argumentsOf(attempt, tx);
