@@ -178,6 +178,8 @@ export interface ClaimedRun {
   readonly timeoutMs: number | undefined;
   /** The number of external changes of the run; the claim acknowledges all of them. */
   readonly attention: number;
+  /** Whether messages were sent to tasks of the run. */
+  readonly hasMessages: boolean;
   /** The number of runners that have died while they owned the run. */
   readonly crashes: number;
   /** The trace context of the start. */

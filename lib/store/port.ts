@@ -25,6 +25,7 @@ import type {
 } from "./batch.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
+import type { Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 
 /** The registration of a runner. */
 export interface RunnerCard {
@@ -73,6 +74,8 @@ export interface InboxEntry {
   readonly cancel: { readonly reason: string | undefined } | undefined;
   /** Whether the run is paused: the owner must start no new task. */
   readonly paused: boolean;
+  /** Whether messages were sent to tasks of the run; `messages()` reads them. */
+  readonly hasMessages: boolean;
 }
 
 /** A run that a runner owns. */
@@ -285,6 +288,12 @@ export interface Store {
    * otherwise the owner is notified and applies it. Once a cancel is recorded, the run cannot end as completed.
    */
   control(runId: string, request: ControlRequest): Promise<ControlResult>;
+  /** Sends a message to a task of a run and wakes the run. The first message to a task is accepted, later ones are not. */
+  send(runId: string, message: SendRequest): Promise<SendResult>;
+  /** Returns the accepted messages of runs, whether or not their tasks have received them. */
+  messages(runs: readonly number[]): Promise<readonly Message[]>;
+  /** Refuses further messages to a task, unless one was accepted before; returns that message. */
+  closeMailbox(run: number, task: string): Promise<Mailbox>;
   /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**

@@ -21,6 +21,8 @@ export function readOnly(store: Store): Store {
     define: refuse,
     unstrand: refuse,
     control: refuse,
+    send: refuse,
+    closeMailbox: refuse,
     restart: refuse,
     prune: refuse,
   };

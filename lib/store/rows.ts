@@ -2,6 +2,7 @@
 import { type ErrorRecord, type Failure, StoreError } from "../errors.ts";
 import type { ClaimedRun, JournalOutput, JournalRecord, RecordHead, RunState, Served, TaskState } from "./batch.ts";
 import type { DefinitionRow, JournalHead, Outline, Timing } from "./inspection.ts";
+import { hasMessages } from "./messages.ts";
 import type { Fact, RunnerRow, RunRow } from "./port.ts";
 
 /** A row as the driver returns it: null, text and numbers by column. */
@@ -93,6 +94,7 @@ export function decodeClaimed(row: Row, journal: readonly RecordHead[]): Claimed
     deadlineAt: optionalInteger("deadline_at"),
     timeoutMs: optionalInteger("timeout_ms"),
     attention: optionalInteger("attention") ?? 0,
+    hasMessages: hasMessages(row),
     crashes: optionalInteger("crashes") ?? 0,
     trace: optionalText("trace"),
     journal,

@@ -5,6 +5,7 @@ import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { controlContract } from "./contract/control.ts";
+import { messageContract } from "./contract/messages.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
 import { transactionContract } from "./contract/transactions.ts";
@@ -30,6 +31,7 @@ export function storeContract(
   batchContract(register);
   claimContract(register);
   controlContract(register);
+  messageContract(register);
   recoveryContract(register);
   readingContract(register);
   inspectionContract(register);

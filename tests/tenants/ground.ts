@@ -25,7 +25,7 @@ export interface Ground extends AsyncDisposable {
   readonly second: Neighbour;
 }
 
-const TABLES = ["runs", "tasks", "workflows", "events", "runners"];
+const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners"];
 
 /** The ways to be two tenants, by name. */
 export const GROUNDS: Readonly<Record<string, () => Promise<Ground>>> = {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
@@ -47,7 +48,7 @@ const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow
 /** The columns of a claimed run. */
 export const CLAIMED_COLUMNS =
   "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.started_at, r.deadline_at, r.timeout_ms, r.attention, " +
-  "r.reason, r.crashes, r.trace, r.priority, r.due_at";
+  `r.reason, r.crashes, r.trace, r.priority, r.due_at, ${hasMessagesSql("@messages")}`;
 
 /**
  * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at

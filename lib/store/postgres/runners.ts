@@ -1,5 +1,5 @@
 import type { Renewal, RunnerCard } from "../port.ts";
-import { decodeInboxEntry, INBOX_COLUMNS } from "../sql/control.ts";
+import { decodeInboxEntry, inboxColumns } from "../sql/control.ts";
 import { items } from "./arrays.ts";
 import type { Session } from "./session.ts";
 
@@ -32,7 +32,7 @@ select clock.now as server_now, (select count(*) from renewed) as alive,
        array(select epoch from owned order by seq)::text as epochs,
        r.*
   from clock
-  left join (select ${INBOX_COLUMNS}
+  left join (select ${inboxColumns("@messages")}
                from @runs
               where attention > acknowledged and owner = $2::bigint) as r on true`;
 

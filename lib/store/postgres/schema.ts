@@ -70,6 +70,14 @@ const SCHEMA: readonly string[] = [
      progress      text,
      primary key (run, task, item, step)
    ) with (fillfactor = 90)`,
+  `create table @messages (
+     run           bigint not null,
+     at            bigint not null,
+     task          text collate "C" not null,
+     id            uuid,
+     payload       text,
+     primary key (run, task)
+   )`,
   `create table @workflows (
      workflow      text collate "C" not null,
      version       text collate "C" not null,
@@ -113,4 +121,4 @@ const SCHEMA: readonly string[] = [
 export const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 
 /** The tables of a schema. */
-export const TABLES: readonly string[] = ["runs", "tasks", "workflows", "events", "runners", "meta"];
+export const TABLES: readonly string[] = ["runs", "tasks", "messages", "workflows", "events", "runners", "meta"];

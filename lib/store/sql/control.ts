@@ -10,6 +10,7 @@
  */
 import { endSql } from "../hand_over.ts";
 import type { ControlRequest, ControlResult, InboxEntry, RunRow } from "../port.ts";
+import { hasMessages, hasMessagesSql } from "../messages.ts";
 import { decodeRun, type Row, RUN_COLUMNS } from "../rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
@@ -32,7 +33,7 @@ export function* control(db: Dialect, runId: string, request: ControlRequest): O
 
 /** The runs of a runner that were changed from outside since it last acknowledged. */
 export function* readInbox(runner: number): Op<readonly InboxEntry[]> {
-  const rows = yield* all(sql`select ${raw(INBOX_COLUMNS)} from ${INBOX} and owner = ${runner}`);
+  const rows = yield* all(sql`select ${raw(inboxColumns("@messages"))} from ${INBOX} and owner = ${runner}`);
   return rows.map(decodeInboxEntry);
 }
 
@@ -43,8 +44,10 @@ select 1 as one from @runs where id = ${runId} and owner is not null and acknowl
   return open === undefined;
 }
 
-/** The columns that `decodeInboxEntry` reads. */
-export const INBOX_COLUMNS = "seq, attention, state, cancel_at, reason";
+/** The columns that `decodeInboxEntry` reads; `messages` is the name of the table. */
+export function inboxColumns(messages: string): string {
+  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(messages)}`;
+}
 
 const INBOX = raw("@runs indexed by runs_attention where attention > acknowledged");
 
@@ -57,6 +60,7 @@ export function decodeInboxEntry(row: Row): InboxEntry {
       ? undefined
       : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
     paused: row["state"] === "paused",
+    hasMessages: hasMessages(row),
   };
 }
 
@@ -75,13 +79,22 @@ select ${raw(RUN_COLUMNS)}, attention
   return row && { row, run: decodeRun(row), attention: Number(row["attention"]) };
 }
 
-function* change(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
-  let locked = yield* lock(db, runId);
+/** Locks the row of a run; a run of a dead owner is released first. */
+function* lockLive(db: Dialect, runId: string): Op<Locked | undefined> {
+  const locked = yield* lock(db, runId);
   const owner = locked?.run.owner;
-  if (locked !== undefined && owner !== undefined && (yield* declareDeadIfSilent(db, owner))) {
-    yield* recoverRun(db, locked.run.seq);
-    locked = yield* lock(db, runId);
-  }
+  if (locked === undefined || owner === undefined || !(yield* declareDeadIfSilent(db, owner))) return locked;
+  yield* recoverRun(db, locked.run.seq);
+  return yield* lock(db, runId);
+}
+
+/** Locks the row of a run in the open transaction; a run of a dead owner is released first. */
+export function* lockRun(db: Dialect, runId: string): Op<RunRow | undefined> {
+  return (yield* lockLive(db, runId))?.run;
+}
+
+function* change(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
+  const locked = yield* lockLive(db, runId);
   if (locked === undefined) return { kind: "unknown" };
   const { row, run, attention } = locked;
   if (run.endedAt !== undefined) return { kind: "ended", state: run.state };

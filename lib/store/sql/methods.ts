@@ -3,6 +3,7 @@ import { control, isAcknowledged, readInbox } from "./control.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listRuns } from "./listing.ts";
+import { closeMailbox, readMessages, send } from "./messages.ts";
 import type { Database } from "./operation.ts";
 import { createPrune } from "./prune.ts";
 import { leave, recover } from "./recovery.ts";
@@ -29,6 +30,9 @@ export type SharedMethods = Pick<
   | "control"
   | "inbox"
   | "isAcknowledged"
+  | "send"
+  | "messages"
+  | "closeMailbox"
   | "leave"
   | "recover"
   | "restart"
@@ -54,6 +58,9 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     control: (runId, request) => execute(control(db, runId, request)),
     inbox: (runner) => execute(readInbox(runner)),
     isAcknowledged: (runId, attention) => execute(isAcknowledged(runId, attention)),
+    send: (runId, message) => execute(send(db, runId, message)),
+    messages: (runs) => execute(readMessages(db, runs)),
+    closeMailbox: (run, task) => execute(closeMailbox(db, run, task)),
     leave: (runner) => execute(leave(db, runner)),
     recover: (request) => execute(recover(db, request)),
     restart: (run, tasks) => execute(restart(db, run, tasks)),

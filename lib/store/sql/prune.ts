@@ -2,7 +2,7 @@ import type { Row } from "../rows.ts";
 import { deleteUnusedDefinitions } from "./definitions.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";
-import { sql } from "./statement.ts";
+import { raw, sql } from "./statement.ts";
 
 /** Deletes at most `limit` runs that ended before `before`, with all rows that belong to them; returns how many. */
 export type Prune = (before: number, limit: number) => Op<number>;
@@ -86,9 +86,9 @@ delete from @runs
    and seq < (select max(seq) from @runs)
 returning seq`);
     const gone = rows.map(seqOf);
-    yield* change(sql`
-delete from @events
- where ${db.isIn("run", seqs(gone))}`);
+    for (const table of ["@events", "@messages"]) {
+      yield* change(sql`delete from ${raw(table)} where ${db.isIn("run", seqs(gone))}`);
+    }
     return { gone, tasks: yield* deleteTasks(db, gone) };
   });
   if (tasks === TASKS_AT_ONCE) yield* deleteJournals(db, gone);

@@ -35,6 +35,10 @@ delete from @tasks
 delete from @tasks
  where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
    and step = '' and (item = -1 or state <> 'completed')`);
+    // A task that stopped waiting for a message waits again.
+    yield* change(sql`
+delete from @messages
+ where run = ${seq} and id is null and ${db.isIn("task", { type: "text", items: [...retry, ...forget] })}`);
     yield* addFact(db, seq, { kind: "retry", detail: undefined });
     yield* notify(db, { due: true, ended: false, attention: [] });
     return true;

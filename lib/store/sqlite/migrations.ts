@@ -75,6 +75,14 @@ const SCHEMA: readonly string[] = [
      progress      text,
      primary key (run, task, item, step)
    ) strict, without rowid`,
+  `create table messages (
+     run           integer not null,
+     task          text not null,
+     id            text,
+     at            integer not null,
+     payload       text,
+     primary key (run, task)
+   ) strict, without rowid`,
   `create table workflows (
      workflow      text not null,
      version       text not null,
@@ -115,7 +123,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-const TABLES = ["runs", "tasks", "workflows", "events", "runners", "meta"];
+const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "meta"];
 
 /**
  * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate

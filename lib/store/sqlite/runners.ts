@@ -1,5 +1,5 @@
 import type { Renewal, RunnerCard } from "../port.ts";
-import { decodeInboxEntry, INBOX_COLUMNS } from "../sql/control.ts";
+import { decodeInboxEntry, inboxColumns } from "../sql/control.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 
@@ -14,7 +14,7 @@ export const RENEW = `update runners set lease_until = $2 where id = $1 and not 
 const OWNED = `select seq, epoch from runs indexed by runs_owned where owner = $1`;
 
 const INBOX = `
-select ${INBOX_COLUMNS}
+select ${inboxColumns("messages")}
   from runs indexed by runs_attention
  where attention > acknowledged and owner = $1`;
 

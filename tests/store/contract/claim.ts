@@ -21,6 +21,7 @@ export function claimContract(test: Case): void {
       deadlineAt: T0 + 50,
       timeoutMs: 50,
       attention: 0,
+      hasMessages: false,
       crashes: 0,
       trace: "00-a-b-01",
       journal: [],

@@ -25,7 +25,7 @@ export function controlContract(test: Case): void {
     assertEquals(result, { kind: "done", state: "running", owner: runner, attention: 1 });
     const row = await store.run(id);
     assertEquals([row?.state, row?.cancelling, row?.reason, row?.epoch], ["running", true, "enough", 1]);
-    const inbox = [{ seq, attention: 1, cancel: { reason: "enough" }, paused: false }];
+    const inbox = [{ seq, attention: 1, cancel: { reason: "enough" }, paused: false, hasMessages: false }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals(await store.renew(runner, 1_000), { alive: true, inbox, owned: [{ seq, epoch: 1 }] });
     assertEquals(await store.isAcknowledged(id, 1), false);
@@ -47,14 +47,26 @@ export function controlContract(test: Case): void {
     await store.control(id, { kind: "cancel", reason: "first" });
     const second = await store.control(id, { kind: "cancel", reason: "second" });
     assertEquals(second, { kind: "done", state: "running", owner: runner, attention: 1 });
-    assertEquals(await store.inbox(runner), [{ seq, attention: 1, cancel: { reason: "first" }, paused: false }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 1,
+      cancel: { reason: "first" },
+      paused: false,
+      hasMessages: false,
+    }]);
     assertEquals((await store.facts(seq)).length, 1);
   });
 
   test("cancel needs no reason", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: undefined });
-    assertEquals(await store.inbox(runner), [{ seq, attention: 1, cancel: { reason: undefined }, paused: false }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 1,
+      cancel: { reason: undefined },
+      paused: false,
+      hasMessages: false,
+    }]);
   });
 
   test("cancel does not end the run of a runner whose lease has expired, as it may come back", async ({ store, clock }) => {
@@ -191,13 +203,25 @@ export function controlContract(test: Case): void {
   test("the owner of a paused run finds it in its inbox and may still write", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await store.control(id, { kind: "pause", reason: undefined });
-    assertEquals(await store.inbox(runner), [{ seq, attention: 1, cancel: undefined, paused: true }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 1,
+      cancel: undefined,
+      paused: true,
+      hasMessages: false,
+    }]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "accepted");
     assertEquals(await write(store, { seq, epoch: 1 }, [], { to: "running" }), "accepted");
     await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: T0, release: false });
     assertEquals((await store.run(id))?.state, "paused");
     assertEquals(await store.control(id, { kind: "resume" }), done("running", runner, 2));
-    assertEquals(await store.inbox(runner), [{ seq, attention: 2, cancel: undefined, paused: false }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 2,
+      cancel: undefined,
+      paused: false,
+      hasMessages: false,
+    }]);
     assertEquals((await store.run(id))?.owner, runner);
   });
 
@@ -260,7 +284,13 @@ export function controlContract(test: Case): void {
     const { seq, id, runner } = await startOwned(store);
     await store.control(id, { kind: "pause", reason: "wait" });
     assertEquals(await store.control(id, { kind: "cancel", reason: "enough" }), done("paused", runner, 2));
-    assertEquals(await store.inbox(runner), [{ seq, attention: 2, cancel: { reason: "enough" }, paused: true }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 2,
+      cancel: { reason: "enough" },
+      paused: true,
+      hasMessages: false,
+    }]);
     const failed = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
     assertEquals(await write(store, { seq, epoch: 1 }, [], failed), "accepted");
     assertEquals((await store.run(id))?.state, "failed");
@@ -278,7 +308,13 @@ export function controlContract(test: Case): void {
   test("a change by another store is seen", async ({ store, another }) => {
     const { seq, id, runner } = await startOwned(store);
     await (await another()).control(id, { kind: "pause", reason: undefined });
-    assertEquals(await store.inbox(runner), [{ seq, attention: 1, cancel: undefined, paused: true }]);
+    assertEquals(await store.inbox(runner), [{
+      seq,
+      attention: 1,
+      cancel: undefined,
+      paused: true,
+      hasMessages: false,
+    }]);
   });
 }
 

@@ -1,0 +1,53 @@
+/** The types of messages to tasks of a run. */
+import type { RunState } from "./batch.ts";
+
+/** A message to send. */
+export interface SendRequest {
+  /** A new UUID, by which a repeated attempt recognises its own message. */
+  readonly id: string;
+  /** The id of the task. */
+  readonly task: string;
+  /** The payload as JSON text; `undefined` for none. */
+  readonly payload: string | undefined;
+}
+
+/** The result of `send()`. */
+export type SendResult =
+  /** `accepted` is false if the task has a message already, or does not wait for one any more. */
+  | { readonly kind: "done"; readonly accepted: boolean }
+  /** The run has ended, in this state. */
+  | { readonly kind: "ended"; readonly state: RunState }
+  /** The run does not exist. */
+  | { readonly kind: "unknown" };
+
+/** A message that was accepted. */
+export interface Message {
+  /** The run. */
+  readonly seq: number;
+  /** The id of the task. */
+  readonly task: string;
+  /** The payload as JSON text. */
+  readonly payload: string | undefined;
+}
+
+/** The result of `closeMailbox()`. */
+export type Mailbox =
+  /** The task has no message, and none is accepted any more. */
+  | { readonly kind: "closed" }
+  /** A message was accepted before. */
+  | { readonly kind: "message"; readonly payload: string | undefined };
+
+/**
+ * Returns the column that says whether a run has messages, for a query of `runs`; `messages` is the name of the table.
+ * `attention` is 0 for most runs, which saves the search.
+ */
+export function hasMessagesSql(messages: string): string {
+  return `case when attention > 0
+            then (select 1 from ${messages} as m where m.run = seq and m.id is not null limit 1)
+       end as has_messages`;
+}
+
+/** Decodes the column of `hasMessagesSql`. */
+export function hasMessages(row: Readonly<Record<string, unknown>>): boolean {
+  return row["has_messages"] === 1;
+}

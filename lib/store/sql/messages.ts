@@ -1,0 +1,86 @@
+/**
+ * Messages to tasks of a run. A task has one mailbox with room for one row: the message that was sent first, or the mark
+ * of an owner that stopped waiting. Whichever is inserted first wins, so that a message is either accepted and received,
+ * or refused.
+ *
+ * @module
+ */
+import type { Mailbox, Message, SendRequest, SendResult } from "../messages.ts";
+import type { Row } from "../rows.ts";
+import { lockRun } from "./control.ts";
+import { type Dialect, seqs } from "./dialect.ts";
+import { notify } from "./facts.ts";
+import { all, change, first, type Op, transaction } from "./operation.ts";
+import { sql } from "./statement.ts";
+import { isUuid } from "./texts.ts";
+
+/** Sends a message: inserts it and wakes the run. */
+export function* send(db: Dialect, runId: string, request: SendRequest): Op<SendResult> {
+  if (!isUuid(runId)) return { kind: "unknown" };
+  return yield* transaction(() => insert(db, runId, request));
+}
+
+/** Reads the messages of runs. */
+export function* readMessages(db: Dialect, runs: readonly number[]): Op<readonly Message[]> {
+  if (runs.length === 0) return [];
+  const rows = yield* all(sql`
+select run, task, payload
+  from @messages
+ where ${db.isIn("run", seqs(runs))} and id is not null
+ order by run, task`);
+  return rows.map((row) => ({ seq: Number(row["run"]), task: String(row["task"]), payload: payloadOf(row) }));
+}
+
+/** Closes a mailbox unless it contains a message; returns what it contains. */
+export function* closeMailbox(db: Dialect, seq: number, task: string): Op<Mailbox> {
+  return yield* transaction(function* () {
+    yield* change(sql`
+insert into @messages (run, task, at)
+values (${seq}, ${task}, ${db.now()})
+on conflict do nothing`);
+    const row = yield* readMailbox(seq, task);
+    return row === undefined || row["id"] === null ? { kind: "closed" } : { kind: "message", payload: payloadOf(row) };
+  });
+}
+
+function* insert(db: Dialect, runId: string, { id, task, payload }: SendRequest): Op<SendResult> {
+  const run = yield* lockRun(db, runId);
+  if (run === undefined) return { kind: "unknown" };
+  const { seq, owner, state, endedAt } = run;
+  if (endedAt !== undefined) return { kind: "ended", state };
+  const ended = yield* first(sql`
+select 1 as one
+  from @tasks
+ where run = ${seq} and task = ${task} and item = -1 and step = '' and ended_at is not null`);
+  if (ended !== undefined) return { kind: "done", accepted: false };
+  const inserted = yield* change(sql`
+insert into @messages (run, task, id, at, payload)
+values (${seq}, ${task}, ${id}, ${db.now()}, ${payload})
+on conflict do nothing`);
+  if (inserted === 0) {
+    // An earlier try of this transaction may have inserted the message, if its answer was lost.
+    const row = yield* readMailbox(seq, task);
+    return { kind: "done", accepted: row?.["id"] === id };
+  }
+  // A run that has not begun keeps its delay: its first claim finds the message.
+  yield* change(sql`
+update @runs
+   set attention = attention + 1,
+       due_at = case when owner is null and epoch > 0 and (state = 'waiting' or state = 'paused') then ${db.now()}
+                     else due_at end
+ where seq = ${seq}`);
+  const isDue = owner === undefined && state === "waiting";
+  yield* notify(db, { due: isDue, ended: false, attention: owner === undefined ? [] : [owner] });
+  return { kind: "done", accepted: true };
+}
+
+function readMailbox(seq: number, task: string): Op<Row | undefined> {
+  return first(sql`
+select id, payload
+  from @messages
+ where run = ${seq} and task = ${task}`);
+}
+
+function payloadOf(row: Row): string | undefined {
+  return row["payload"] === null ? undefined : String(row["payload"]);
+}
