@@ -9,7 +9,7 @@ import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
-import { createCommitter } from "./committer.ts";
+import { createCommitter, insertRuns } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
 import { executeRun, startRun, startRuns } from "./start_run.ts";
@@ -129,7 +129,7 @@ export async function createClient<W extends AnyWorkflow = never>(
     throw error;
   }
   const committer = createCommitter(store, { logger: settings.logger });
-  const context = createClientContext(settings, { store, catalog, insert: (runs) => committer.start(runs) });
+  const context = createClientContext(settings, { store, catalog, insert: (runs) => insertRuns(committer, runs) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 

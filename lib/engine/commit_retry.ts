@@ -22,8 +22,8 @@ const LONGEST_PAUSE_MS = 5_000;
 /** Retries the commits of a store; `failed` is called for each try that failed. */
 export function retryCommits(store: Store, logger: Logger, failed: () => void): CommitRetry {
   const pauses = createPauses();
-  const givenUp = Promise.withResolvers<never>();
-  givenUp.promise.catch(() => {});
+  /** Rejects the calls of the store that have not returned. */
+  const unanswered = new Set<(error: Error) => void>();
   let isGivenUp = false;
   let failure: string | undefined;
   return {
@@ -31,7 +31,7 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
       for (let tries = 0;; tries++) {
         if (isGivenUp) throw givenUpError();
         try {
-          const receipt = await Promise.race([store.commit(batch), givenUp.promise]);
+          const receipt = await orGivenUp(store.commit(batch));
           if (failure !== undefined) recovered();
           return receipt;
         } catch (error) {
@@ -43,10 +43,18 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
     },
     giveUp() {
       isGivenUp = true;
-      givenUp.reject(givenUpError());
+      for (const reject of unanswered) reject(givenUpError());
       pauses.end();
     },
   };
+
+  // Not a race with one promise that lasts: such a promise keeps the result of every race.
+  function orGivenUp<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      unanswered.add(reject);
+      void answer.then(resolve, reject).finally(() => unanswered.delete(reject));
+    });
+  }
 
   /** Logs once for each reason, not for each try. */
   function report(thrown: unknown): void {

@@ -30,10 +30,19 @@ export interface PendingWrite extends RunWrite {
   onDropped(error: Error, write: PendingWrite): void;
 }
 
+/** Runs that one caller inserts, in one commit. */
+export interface PendingStart {
+  readonly runs: readonly NewRun[];
+  /** Called with one verdict for each of them. */
+  onResult(verdicts: readonly StartVerdict[], start: PendingStart): void;
+  /** Called instead if the store was closed, or the committer given up, before they were committed. */
+  onDropped(error: Error, start: PendingStart): void;
+}
+
 /** Gathers what is to be written and commits it. */
 export interface Committer {
-  /** Inserts runs in one commit; resolves with one verdict for each of them. */
-  start(runs: readonly NewRun[]): Promise<readonly StartVerdict[]>;
+  /** Queues runs to insert. */
+  start(start: PendingStart): void;
   /** Queues a write; those of one run are committed in the order in which they came. */
   write(write: PendingWrite): void;
   /** Resolves when nothing is queued or in flight. */
@@ -59,12 +68,6 @@ const MOST_BYTES = 2 * 1024 * 1024;
 // A commit costs as much by itself as about this many rows.
 const LEAST_SHARE = 64;
 
-interface PendingStart {
-  readonly runs: readonly NewRun[];
-  readonly resolve: (verdicts: readonly StartVerdict[]) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** A committer for a store. */
 export function createCommitter(store: Store, options: CommitterOptions = {}): Committer {
   const { logger = silent } = options;
@@ -82,13 +85,10 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   const inOwnContext = AsyncLocalStorage.snapshot();
   const retry = retryCommits(store, logger, () => options.failed?.());
   return {
-    start(runs) {
-      return new Promise((resolve, reject) => {
-        const start = { runs, resolve, reject };
-        if (store.keysWait === true && runs.some(({ key }) => key !== undefined)) return startKeyed(start);
-        starts.push(start);
-        schedule();
-      });
+    start(start) {
+      if (store.keysWait === true && start.runs.some(({ key }) => key !== undefined)) return startKeyed(start);
+      starts.push(start);
+      schedule();
     },
     write(write) {
       writes.push(write);
@@ -187,23 +187,46 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
       receipt = await retry.commit({ starts: runs, writes: written });
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      for (const { reject } of started) reject(error);
-      for (const write of written) guarded(() => write.onDropped(error, write));
+      for (const start of started) drop(start, error);
+      for (const write of written) drop(write, error);
       return;
     }
     options.committed?.(runs.length + rowsOf(written), performance.now() - began);
     let at = 0;
-    for (const start of started) start.resolve(receipt.starts.slice(at, at += start.runs.length));
-    written.forEach((write, index) => guarded(() => write.onResult(receipt.writes[index]!, write)));
+    for (const start of started) passVerdicts(start, receipt.starts.slice(at, at += start.runs.length));
+    for (let index = 0; index < written.length; index++) passVerdict(written[index]!, receipt.writes[index]!);
   }
 
-  /** An error that a callback throws must not keep the other writes of its commit from their results. */
-  function guarded(call: () => void): void {
+  // An error that one of these callbacks throws must not keep the rest of its commit from their results.
+  function passVerdicts(start: PendingStart, verdicts: readonly StartVerdict[]): void {
     try {
-      call();
+      start.onResult(verdicts, start);
     } catch (thrown) {
-      logger.error("An internal error was caught while results were passed on", { error: String(thrown) });
+      logInternal(thrown);
     }
+  }
+
+  function passVerdict(write: PendingWrite, verdict: WriteVerdict): void {
+    try {
+      write.onResult(verdict, write);
+    } catch (thrown) {
+      logInternal(thrown);
+    }
+  }
+
+  function drop<Pending extends { onDropped(error: Error, pending: Pending): void }>(
+    pending: Pending,
+    error: Error,
+  ): void {
+    try {
+      pending.onDropped(error, pending);
+    } catch (thrown) {
+      logInternal(thrown);
+    }
+  }
+
+  function logInternal(thrown: unknown): void {
+    logger.error("An internal error was caught while results were passed on", { error: String(thrown) });
   }
 
   /** The starts of at least one caller, never a part of them: `startMany` is one commit however large. */
@@ -244,4 +267,9 @@ function rowsOf(writes: readonly PendingWrite[]): number {
   let rows = 0;
   for (const { records, move } of writes) rows += records.length + (move === undefined ? 0 : 1);
   return rows;
+}
+
+/** Inserts runs in one commit; resolves with one verdict for each of them. */
+export function insertRuns(committer: Committer, runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+  return new Promise((resolve, reject) => committer.start({ runs, onResult: resolve, onDropped: reject }));
 }

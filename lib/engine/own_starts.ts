@@ -1,8 +1,7 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ClaimLoop } from "./claim_loop.ts";
-import type { Committer } from "./committer.ts";
+import type { Committer, PendingStart } from "./committer.ts";
 import type { Executor } from "./executor.ts";
 import type { Lease } from "./lease.ts";
 import { LiveRun } from "./live_run.ts";
@@ -19,43 +18,70 @@ export interface OwnStartsOptions {
   readonly isStopping: () => boolean;
 }
 
+/** Runs of one caller on their way into the store. */
+interface OwnStart extends PendingStart {
+  /** How many of them have a place reserved. */
+  readonly kept: number;
+  readonly resolve: (verdicts: readonly StartVerdict[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** Returns a function that inserts runs in one commit. Those that this runner has room for are its own from the start. */
 export function createOwnStarts(
   options: OwnStartsOptions,
 ): (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]> {
   const { catalog, committer, claims, executor, lease, now } = options;
-  // The first body of a run must not see the async context of the code that started the run.
-  const inOwnContext = AsyncLocalStorage.snapshot();
   return insert;
 
-  async function insert(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
-    // Places that the claim in flight may fill are most often free again when it returns. To leave the runs in the store,
-    // and others behind them, would cost more than to wait for it.
-    while (!claims.isBacklogged && claims.requested > 0 && executor.room < runs.length) {
-      await claims.returned();
+  function insert(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+    if (mustWait(runs)) return insertLater(runs);
+    return new Promise((resolve, reject) => {
+      const kept = takePlaces(runs);
+      const start: OwnStart = { runs, kept, resolve, reject, onResult: settled, onDropped: dropped };
+      committer.start(start);
+    });
+  }
+
+  /**
+   * Places that the claim in flight may fill are most often free again when it returns. To leave the runs in the store, and
+   * others behind them, would cost more than to wait for it.
+   */
+  function mustWait(runs: readonly NewRun[]): boolean {
+    return !claims.isBacklogged && claims.requested > 0 && executor.room < runs.length;
+  }
+
+  async function insertLater(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
+    while (mustWait(runs)) await claims.returned();
+    return await insert(runs);
+  }
+
+  /** Reserves places for as many of the runs as there is room for, and makes this runner their owner; returns how many. */
+  function takePlaces(runs: readonly NewRun[]): number {
+    // None while others wait in the store, as these come first.
+    const places = options.isStopping() || claims.isBacklogged || !lease.isHeld() ? 0 : executor.room;
+    let kept = 0;
+    for (const run of runs) {
+      if (kept >= places || run.fork !== undefined || run.dueAt > now()) continue;
+      run.owner = lease.runner;
+      kept++;
     }
-    const owned = withOwner(runs, placesFor());
-    const kept = owned.filter(({ owner }) => owner !== undefined).length;
     executor.reserve(kept);
+    return kept;
+  }
+
+  // The committer calls this in its own async context: the first body of a run must not see that of the caller.
+  function settled(this: void, verdicts: readonly StartVerdict[], { runs, kept, resolve }: OwnStart): void {
+    resolve(verdicts);
     try {
-      const verdicts = await committer.start(owned);
-      inOwnContext(() => owned.forEach((run, at) => settle(run, verdicts[at]!)));
-      return verdicts;
+      for (let at = 0; at < runs.length; at++) settle(runs[at]!, verdicts[at]!);
     } finally {
       executor.unreserve(kept);
     }
   }
 
-  /** How many runs may be kept: none while others wait in the store, as these come first. */
-  function placesFor(): number {
-    return options.isStopping() || claims.isBacklogged || !lease.isHeld() ? 0 : executor.room;
-  }
-
-  function withOwner(runs: readonly NewRun[], places: number): readonly NewRun[] {
-    let left = places;
-    return runs.map((run) =>
-      left > 0 && run.fork === undefined && run.dueAt <= now() ? (left--, { ...run, owner: lease.runner }) : run
-    );
+  function dropped(this: void, error: Error, { kept, reject }: OwnStart): void {
+    executor.unreserve(kept);
+    reject(error);
   }
 
   function settle(run: NewRun, verdict: StartVerdict): void {

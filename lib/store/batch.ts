@@ -31,8 +31,11 @@ export interface NewRun {
   readonly input: string | undefined;
   /** The maximum duration of the run after its start. */
   readonly timeoutMs: number | undefined;
-  /** The runner that owns the run: the run is inserted as `running`, with epoch 1. If `undefined`, as `pending`, with epoch 0. */
-  readonly owner: number | undefined;
+  /**
+   * The runner that owns the run: the run is inserted as `running`, with epoch 1. If `undefined`, as `pending`, with epoch 0.
+   * Not read-only: the runner decides by its room, at the latest moment before the commit.
+   */
+  owner: number | undefined;
   /** The trace context of the start, as text; `undefined` without tracing. */
   readonly trace?: string | undefined;
   /** The initial results of a fork, and the run of their origin. The fork is inserted as `pending`, with epoch 1, so that its journal is read. */

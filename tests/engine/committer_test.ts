@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, NewRun, Receipt } from "../../lib/store/batch.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
-import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
+import { createCommitter, insertRuns, type PendingWrite } from "../../lib/engine/committer.ts";
 import { test } from "../harness.ts";
 
 const RUNS = 400;
@@ -38,8 +38,8 @@ test("starts in one commit are bounded by the bytes of their inputs, and those o
   const { store, flown } = slowStore(1);
   const committer = createCommitter(store);
   const run = { id: "r", input: "x".repeat(1024 * 1024) } as NewRun;
-  await Promise.all(Array.from({ length: 5 }, () => committer.start([run])));
-  await committer.start([run, run, run, run]);
+  await Promise.all(Array.from({ length: 5 }, () => insertRuns(committer, [run])));
+  await insertRuns(committer, [run, run, run, run]);
   assertEquals(flown.starts, [2, 2, 1, 4]);
 });
 
@@ -66,10 +66,10 @@ test("runs that wait to be started are shared out, and those of one caller never
   const { store, flown } = slowStore(2);
   const committer = createCommitter(store);
   const run = { id: "r" } as NewRun;
-  const single = Array.from({ length: 400 }, () => committer.start([run]));
+  const single = Array.from({ length: 400 }, () => insertRuns(committer, [run]));
   await Promise.all(single);
   assertEquals(flown.starts.slice(0, 2), [200, 200]);
-  const verdicts = await committer.start(Array.from({ length: 3_000 }, () => run));
+  const verdicts = await insertRuns(committer, Array.from({ length: 3_000 }, () => run));
   assertEquals([verdicts.length, flown.starts.at(-1)], [3_000, 3_000]);
 });
 
