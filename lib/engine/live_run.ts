@@ -4,7 +4,7 @@ import type { JournalRecord, RecordWrite, RunMove } from "../store/batch.ts";
 import type { PendingWrite } from "./committer.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
-import { newRunState, NO_ITEM, type RunState, Unit, type WokenBy } from "./run_state.ts";
+import { type Items, newRunState, NO_ITEM, type RunState, Unit, type WokenBy } from "./run_state.ts";
 import type { AttemptTrace, RunTrace, TracedRun } from "./tracing.ts";
 
 /** No failed attempts. */
@@ -207,9 +207,13 @@ function loadRows({ plan, state }: LiveRun, journal: readonly JournalRecord[]): 
 }
 
 /** Every unit of a run that may have an attempt: its nodes, and its items that have begun and not ended. */
-export function* unitsOf({ state }: LiveRun): Iterable<LiveUnit> {
-  yield* state.units;
-  if (state.items !== undefined) { for (const { open } of state.items.values()) yield* open; }
+export function unitsOf({ state: { units, items } }: LiveRun): Iterable<LiveUnit> {
+  return items === undefined ? units : withItems(units, items);
+}
+
+function* withItems(units: readonly LiveUnit[], items: ReadonlyMap<number, Items<LiveUnit>>): Iterable<LiveUnit> {
+  yield* units;
+  for (const { open } of items.values()) yield* open;
 }
 
 /** What tracing is given of a run. */

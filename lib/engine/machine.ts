@@ -109,9 +109,12 @@ function end<U extends Unit>(run: RunState<U>, as: "completed" | "failed" | "can
 }
 
 function begin<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
-  // Collected before any of them is decided: a skip decides its dependents, which must not be decided twice.
-  const open = run.units.filter(({ state, openDependencies }) => state === "pending" && openDependencies === 0);
-  for (const unit of open) if (isSkipped(plan, run, unit)) settleNode(plan, run, unit, commands);
+  // From the last: a skip decides the dependents, which come after their dependencies and must not be decided twice.
+  for (let at = run.units.length - 1; at >= 0; at--) {
+    const unit = run.units[at]!;
+    if (unit.state !== "pending" || unit.openDependencies > 0) continue;
+    if (isSkipped(plan, run, unit)) settleNode(plan, run, unit, commands);
+  }
   stopFailedNodes(plan, run, commands);
   startReady(plan, run, commands);
   armWaits(run, commands);

@@ -53,21 +53,36 @@ function whyNot(plan: Plan, { units }: RunState, node: number): string | undefin
   const { on, before } = plan.nodes[node]!;
   switch (on) {
     case "success":
-      return reasonOf(plan, before.find((number) => units[number]!.isFailed), "failed");
+      return reasonOf(plan, firstOf(units, before, isFailed), "failed");
     case "allSucceeded":
-      return reasonOf(plan, before.find((number) => units[number]!.isFailed), "failed") ??
-        reasonOf(plan, before.find((number) => units[number]!.state !== "completed"), "was skipped");
+      return reasonOf(plan, firstOf(units, before, isFailed), "failed") ??
+        reasonOf(plan, firstOf(units, before, isNotCompleted), "was skipped");
     case "settled":
       return undefined;
     case "anySucceeded":
-      return before.some((number) => units[number]!.state === "completed") ? undefined : "no dependency succeeded";
+      return firstOf(units, before, isCompleted) === undefined ? "no dependency succeeded" : undefined;
     case "anyFailed":
-      return before.some((number) => units[number]!.isFailed) ? undefined : "no dependency failed";
+      return firstOf(units, before, isFailed) === undefined ? "no dependency failed" : undefined;
     case "allFailed":
-      return before.length > 0 && before.every((number) => units[number]!.isFailed)
+      return before.length > 0 && firstOf(units, before, isNotFailed) === undefined
         ? undefined
         : "not every dependency failed";
   }
+}
+
+// Functions of this module and no closures: this is decided for every node of every run.
+const isFailed = (unit: Unit): boolean => unit.isFailed;
+const isNotFailed = (unit: Unit): boolean => !unit.isFailed;
+const isCompleted = (unit: Unit): boolean => unit.state === "completed";
+const isNotCompleted = (unit: Unit): boolean => unit.state !== "completed";
+
+function firstOf(
+  units: readonly Unit[],
+  numbers: readonly number[],
+  is: (unit: Unit) => boolean,
+): number | undefined {
+  for (const number of numbers) if (is(units[number]!)) return number;
+  return undefined;
 }
 
 function reasonOf(plan: Plan, dependency: number | undefined, ended: "failed" | "was skipped"): string | undefined {

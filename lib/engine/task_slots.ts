@@ -19,7 +19,7 @@ import { createRing } from "./ring.ts";
 import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
-import type { TracedEnd } from "./tracing.ts";
+import type { AttemptTrace, TracedEnd } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
 
 /** Bodies that return at once may run so long before the event loop turns. */
@@ -73,7 +73,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   let isTurnOver = false;
   const port: KindPort = {
     maxPayloadBytes: options.maxPayloadBytes,
-    call: ({ trace }, code) => trace === undefined ? code() : trace.within(code),
+    call: ({ trace }, code, args) => trace === undefined ? code(args) : callTraced(trace, code, args),
     transact: (attempt, body) =>
       options.transact(attempt, (tx) => {
         // The time-out was cleared by a commit that was under way and failed.
@@ -214,7 +214,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   async function evaluateCondition(attempt: Attempt, when: (args: TaskArguments) => unknown): Promise<void> {
     try {
       const args = argumentsOf(attempt);
-      if (!await port.call(attempt, () => when(args))) return finish(attempt, { kind: "declined" });
+      if (!await port.call(attempt, when, args)) return finish(attempt, { kind: "declined" });
       if (attempt.stage !== "running") return;
       await options.conditionPassed(attempt.unit);
     } catch (thrown) {
@@ -278,6 +278,11 @@ function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
         ? { kind: "failed", thrown: end.thrown }
         : { kind: "aborted", reason: aborted.reason };
   }
+}
+
+// Apart from the call that is not traced, which costs no closure.
+function callTraced<Args, T>(trace: AttemptTrace, code: (args: Args) => T, args: Args): T {
+  return trace.within(() => code(args));
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -7,7 +7,7 @@ export interface KindPort {
   /** The largest output, in bytes of JSON. */
   readonly maxPayloadBytes: number;
   /** Calls code of the user on behalf of an attempt: inside its trace. */
-  readonly call: <T>(attempt: Attempt, code: () => T) => T;
+  readonly call: <Args, T>(attempt: Attempt, code: (args: Args) => T, args: Args) => T;
   /** Runs `body` in a transaction that also records the output it returns, as JSON text. */
   readonly transact: (
     attempt: Attempt,

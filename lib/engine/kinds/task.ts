@@ -6,8 +6,7 @@ import type { Kind } from "./kind.ts";
 /** A body whose output is the result of its unit. */
 export const taskKind: Kind<Pick<BodyDefinition, "run">> = {
   call(attempt, { run }, port) {
-    const args = argumentsOf(attempt);
-    return port.call(attempt, () => run(args));
+    return port.call(attempt, run, argumentsOf(attempt));
   },
   end: (_attempt, value, port) => ({ kind: "returned", output: encodeJson(value, "output", port.maxPayloadBytes) }),
 };

@@ -9,8 +9,8 @@ export const transactionKind: Kind<Pick<TransactionDefinition, "run">, Transacti
   call(attempt, { run }, port) {
     // New arguments for each call: the body runs again when the database could not carry out its transaction.
     return port.transact(attempt, async (tx) => {
-      const args = argumentsOf(attempt, tx);
-      return encodeJson(await port.call(attempt, () => run(args)), "output", port.maxPayloadBytes);
+      const output = await port.call(attempt, run, argumentsOf(attempt, tx));
+      return encodeJson(output, "output", port.maxPayloadBytes);
     });
   },
   end: (_attempt, verdict) => verdict,
