@@ -35,7 +35,7 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
 };
 
 /** What a store is, and what its questions and answers look like. */
-const PORT = ["port", "batch", "messages", "listing", "inspection"].map((name) => `lib/store/${name}.ts`);
+const PORT = ["port", "batch", "messages", "listing", "inspection", "runners"].map((name) => `lib/store/${name}.ts`);
 
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */
 const OPENER = "lib/store/open.ts";
@@ -53,7 +53,10 @@ const BANNED: ReadonlySet<string> = new Set([
   ...["desk", "hub", "somebody", "nobody", "anybody", "whoever"],
 ]);
 
-const LONGEST_FILE = 370;
+const LONGEST_FILE = 320;
+
+/** Files that are longer, until they are split. */
+const LONGER_FILES: ReadonlySet<string> = new Set(["lib/inspector/shapes.ts", "lib/inspector/pages/graph_layout.ts"]);
 
 interface Edge extends Import {
   readonly from: string;
@@ -131,7 +134,8 @@ test("the library neither prints nor ends the process", () => {
 
 test(`no file of the library has more than ${LONGEST_FILE} lines`, () => {
   const lengths = library.map((file) => [file, read(file).split("\n").length - 1] as const);
-  assertEquals(lengths.filter(([, lines]) => lines > LONGEST_FILE), []);
+  const long = lengths.filter(([, lines]) => lines > LONGEST_FILE).map(([file]) => file);
+  assertEquals(new Set(long), LONGER_FILES);
 });
 
 test("the engine and the files beside it keep no state in modules", () => {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { InboxEntry, OwnedRun } from "../store/port.ts";
+import type { InboxEntry, OwnedRun } from "../store/runners.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
 import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import type { EngineEvent } from "./engine_events.ts";

@@ -2,7 +2,8 @@ import type { ClientContext } from "./client_context.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
-import type { RunnerRow, Store } from "../store/port.ts";
+import type { Store } from "../store/port.ts";
+import type { RunnerRow } from "../store/runners.ts";
 
 /** One reason why a run does not progress, or how it ended. */
 export interface Reason {

@@ -16,7 +16,8 @@
  */
 import { type Clock, sleep } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { RunnerCard, Store } from "../store/port.ts";
+import type { Store } from "../store/port.ts";
+import type { RunnerCard } from "../store/runners.ts";
 import type { Committer } from "./committer.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Executor } from "./executor.ts";

@@ -17,7 +17,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import type { RunnerCard } from "../store/port.ts";
+import type { RunnerCard } from "../store/runners.ts";
 
 /** Identifies the isolate that a runner lives in. */
 export type IsolateIdentity = Pick<RunnerCard, "host" | "pid" | "pidStartedAt" | "isolate" | "thread">;

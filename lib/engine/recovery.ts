@@ -14,7 +14,8 @@
 import { type Clock, monotonicOf } from "../clock.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { Recovery, RunnerCard, RunnerRow, Store } from "../store/port.ts";
+import type { Store } from "../store/port.ts";
+import type { Recovery, RunnerCard, RunnerRow } from "../store/runners.ts";
 import type { Observer } from "./engine_events.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { Lease } from "./lease.ts";

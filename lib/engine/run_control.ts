@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { RunCancelledError, RunTimeoutError } from "../errors.ts";
-import type { InboxEntry } from "../store/port.ts";
+import type { InboxEntry } from "../store/runners.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { Closing, LiveRun, LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";

@@ -1,5 +1,6 @@
 import type { Served } from "../store/batch.ts";
-import type { Group, RunnerRow, Store } from "../store/port.ts";
+import type { Group, Store } from "../store/port.ts";
+import type { RunnerRow } from "../store/runners.ts";
 
 /** A parked run: no live runner can continue it. */
 export interface StrandedRun {

@@ -1,4 +1,4 @@
-import type { RunnerRow } from "../store/port.ts";
+import type { RunnerRow } from "../store/runners.ts";
 import type { Served } from "../store/batch.ts";
 import { answer, type Reading } from "./reading.ts";
 import { groupBy, sampleOf } from "./sample.ts";

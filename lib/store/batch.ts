@@ -40,13 +40,25 @@ export interface NewRun {
   readonly trace?: string | undefined;
   /** The initial results of a fork, and the run of their origin. The fork is inserted as `pending`, with epoch 1, so that its journal is read. */
   readonly fork: { readonly from: string; readonly journal: readonly JournalRecord[] } | undefined;
+  /** The task that starts the run as a child: the store does not insert a second child of the same task and item. */
+  readonly parent?: ParentTask | undefined;
+}
+
+/** The task, or the item of a task, of a run that started a child run. */
+export interface ParentTask {
+  /** The row number of the parent run. */
+  readonly run: number;
+  /** The id of the task. */
+  readonly task: string;
+  /** The number of the item, from 0; -1 for the task itself. */
+  readonly item: number;
 }
 
 /** The result of inserting a `NewRun`. */
 export type StartVerdict =
   /** The run is inserted. `owned` is false if it is pending, for example because the runner's row is gone. */
   | { readonly kind: "started"; readonly seq: number; readonly owned: boolean; readonly at: number }
-  /** A run with this workflow and key exists already. */
+  /** A run with this workflow and key, or with this parent task and item, exists already. */
   | { readonly kind: "existing"; readonly id: string }
   /** The database refuses this row, independent of the rest of the batch. */
   | { readonly kind: "refused"; readonly error: Error };

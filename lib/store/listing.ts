@@ -4,7 +4,7 @@
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
-import type { RunState } from "./batch.ts";
+import type { ParentTask, RunState } from "./batch.ts";
 
 /** The row of a run without its input, which can be large. */
 export interface ListedRun {
@@ -54,6 +54,8 @@ export interface ListedRun {
   readonly forkedFrom: string | undefined;
   /** The trace context of the start. */
   readonly trace: string | undefined;
+  /** The task that started the run as a child; `undefined` for a run without a parent. */
+  readonly parent: ParentTask | undefined;
 }
 
 /** The filters of a list of runs, newest first. */

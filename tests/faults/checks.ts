@@ -1,5 +1,5 @@
 import type { AnyWorkflow, Client } from "../../mod.ts";
-import type { Row } from "../../lib/store/rows.ts";
+import type { Row } from "../../lib/store/decode.ts";
 import type { Exit } from "../child.ts";
 import { HANG_MS } from "../within.ts";
 import { type Effect, wrongIn } from "../crash/effects.ts";

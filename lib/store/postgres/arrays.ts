@@ -23,11 +23,12 @@ export function texts(values: readonly (string | undefined)[]): string {
   return text + "}";
 }
 
-/** The same as `texts()` without trailing missing values: `unnest` pads a shorter array with nulls. */
-export function sparse(values: readonly (string | undefined)[]): string {
+/** Formats an array without its trailing missing values: `unnest` pads a shorter array with nulls. */
+export function sparse(values: readonly (string | number | undefined)[]): string {
   let length = values.length;
   while (length > 0 && values[length - 1] === undefined) length--;
-  return texts(length === values.length ? values : values.slice(0, length));
+  const present = length === values.length ? values : values.slice(0, length);
+  return texts(present.map((value) => typeof value === "number" ? String(value) : value));
 }
 
 /** Parses an array whose items need no quotes: numbers, UUIDs, booleans. */

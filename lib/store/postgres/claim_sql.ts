@@ -9,6 +9,7 @@
 
 import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
+import { CLAIMED_COLUMNS } from "../run_columns.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
 export const DUE = "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is null";
@@ -45,10 +46,11 @@ groups (priority, workflow, version) as (
 
 const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow and r.version = g.version`;
 
-/** The columns of a claimed run. */
-export const CLAIMED_COLUMNS =
-  "r.id, r.seq, r.epoch, r.workflow, r.version, r.input, r.tags, r.started_at, r.deadline_at, r.timeout_ms, r.attention, " +
-  `r.reason, r.crashes, r.trace, r.priority, r.due_at, ${hasMessagesSql("@messages")}`;
+/** The columns of a claimed run, with those that order a claim. */
+const TAKEN_COLUMNS = [
+  ...[...CLAIMED_COLUMNS, "priority", "due_at"].map((column) => `r.${column}`),
+  hasMessagesSql("@messages"),
+].join(", ");
 
 /**
  * $2 runner, $3 and $4 workflows and versions it serves, $5 "false" unless only those versions, $6 how many runs at
@@ -130,7 +132,7 @@ taken as (
          reason = case when r.cancel_at is null then null else r.reason end
     from clock
    where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))
-  returning ${CLAIMED_COLUMNS}
+  returning ${TAKEN_COLUMNS}
 )
 select clock.now as server_now,
        (select count(*) from due) as seen,
@@ -151,6 +153,6 @@ select clock.now as server_now,
 
 /** The runs that a claim with a lost response has taken. */
 export const TAKEN_BEFORE = `
-select ${CLAIMED_COLUMNS}
+select ${TAKEN_COLUMNS}
   from @runs as r
  where r.owner = $1::bigint and r.claimed_by = $2::bigint`;

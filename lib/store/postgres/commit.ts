@@ -9,8 +9,8 @@
  * @module
  */
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
-import type { Row } from "../rows.ts";
-import { items, texts } from "./arrays.ts";
+import type { Row } from "../decode.ts";
+import { items, numbers, texts } from "./arrays.ts";
 import { codeOf, faultOf, refusal } from "./faults.ts";
 import type { Answer, BoundStatement } from "./connection.ts";
 import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts";
@@ -26,7 +26,11 @@ select id, seq, owner, epoch, created_at, null as ask
  union all
 select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
   from unnest($2::text[], $3::text[]) with ordinality as k (workflow, key, n)
-  join @runs as r on r.workflow = k.workflow and r.key = k.key`;
+  join @runs as r on r.workflow = k.workflow and r.key = k.key
+ union all
+select r.id, r.seq, r.owner, r.epoch, r.created_at, cardinality($2::text[]) + p.n
+  from unnest($4::bigint[], $5::text[], $6::integer[]) with ordinality as p (parent, task, item, n)
+  join @runs as r on r.parent = p.parent and r.parent_task = p.task and r.parent_item = p.item`;
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
 
@@ -180,7 +184,7 @@ async function startVerdicts(
   );
 }
 
-/** Finds runs that exist already: inserted by an earlier attempt of the same commit, or under the same key. */
+/** Finds runs that exist already: inserted by an earlier attempt of the same commit, or under the same key or parent. */
 async function findStarted(
   session: Session,
   missing: readonly NewRun[],
@@ -188,15 +192,20 @@ async function findStarted(
   role: Role,
 ): Promise<void> {
   const keyed = missing.filter(({ key }) => key !== undefined);
+  const children = missing.filter(({ parent }) => parent !== undefined);
   // A separate statement: the snapshot of the first does not contain rows that another process has inserted since.
   const rows = await session.single(role, THESE, [
     texts(missing.map(({ id }) => id)),
     texts(keyed.map(({ workflow }) => workflow)),
     texts(keyed.map(({ key }) => key)),
+    numbers(children.map(({ parent }) => parent?.run)),
+    texts(children.map(({ parent }) => parent?.task)),
+    numbers(children.map(({ parent }) => parent?.item)),
   ]);
+  const sought = [...keyed, ...children];
   for (const row of rows) {
     if (row["ask"] !== null) {
-      verdicts.set(keyed[Number(row["ask"]) - 1]!.id, { kind: "existing", id: String(row["id"]) });
+      verdicts.set(sought[Number(row["ask"]) - 1]!.id, { kind: "existing", id: String(row["id"]) });
     }
   }
   for (const row of rows) {

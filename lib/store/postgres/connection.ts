@@ -10,7 +10,7 @@
 import type { Socket } from "node:net";
 import process from "node:process";
 import postgres from "postgres";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { dial, type Servers } from "./dial.ts";
 import { isFromServer, messageOf } from "./faults.ts";
 import { SAFE_PATH } from "./search_path.ts";

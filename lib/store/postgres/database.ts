@@ -1,7 +1,7 @@
 import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
 import { join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
 import type { News } from "./news.ts";

@@ -1,5 +1,5 @@
 import type { RunWrite, WriteVerdict } from "../batch.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { items, numbers } from "./arrays.ts";
 import type { Answer } from "./connection.ts";
 import { LOOK } from "./flush_sql.ts";

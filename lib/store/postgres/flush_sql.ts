@@ -31,54 +31,6 @@ export const REPLACE = `on conflict (run, task, item, step) do update
          progress = excluded.progress
    where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'`;
 
-/** Runs without keys. $2 news, $3 owners, then ids, workflows, versions, owners, inputs and options. */
-export const START: string = startSql("");
-
-/** Runs with keys, or runs that may exist already. An insert that expects a conflict logs each row twice. */
-export const START_UNLESS_THERE: string = startSql("on conflict do nothing");
-
-function startSql(conflict: string): string {
-  return `
-with clock as materialized (
-  select @now as now
-),
-live as materialized (
-  select id
-    from @runners
-   where id = any($3::bigint[]) and not dead
-),
-started as (
-  insert into @runs (epoch, owner, state, id, workflow, version, input, due_at, created_at, started_at, key, priority,
-                     timeout_ms, deadline_at, tags, forked_from, trace)
-  select case when s.owned or s.rest ->> 'from' is not null then 1 else 0 end,
-         case when s.owned then s.owner end,
-         case when s.owned then 'running' else 'pending' end,
-         s.id, s.workflow, s.version, s.input,
-         coalesce((s.rest ->> 'dueAt')::bigint, now),
-         now,
-         case when s.owned then now end,
-         s.rest ->> 'key',
-         coalesce((s.rest ->> 'priority')::bigint, 0),
-         (s.rest ->> 'timeoutMs')::bigint,
-         case when s.owned then now + (s.rest ->> 'timeoutMs')::bigint end,
-         s.rest ->> 'tags',
-         s.rest ->> 'from',
-         s.rest ->> 'trace'
-    from (select u.id, u.workflow, u.version, u.owner, u.input, u.rest::json as rest, u.n,
-                 (u.owner in (select id from live)) is true and u.rest::json ->> 'from' is null as owned
-            from unnest($4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
-                 with ordinality as u (id, workflow, version, owner, input, rest, n)) as s, clock
-   order by s.n
-   ${conflict}
-  returning seq, id, owner
-)
-select (select now from clock) as server_now,
-       array(select seq from started)::text as seqs,
-       array(select id from started)::text as ids,
-       array(select owner is not null from started)::text as owned,
-       (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
-}
-
 /** Initial rows of forks, sent after their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are not progress. */
 export const FORK = `
 insert into @tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,

@@ -1,17 +1,9 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
-import {
-  COMPLETE,
-  COMPLETE_WITH_RECORDS,
-  FORK,
-  MOVE,
-  RECORD,
-  RECORD_ANY,
-  START,
-  START_UNLESS_THERE,
-} from "./flush_sql.ts";
+import { COMPLETE, COMPLETE_WITH_RECORDS, FORK, MOVE, RECORD, RECORD_ANY } from "./flush_sql.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
+import { START, START_UNLESS_THERE, startValuesOf } from "./start_sql.ts";
 
 /** Options of `flushOf()`. */
 export interface FlushManner {
@@ -38,7 +30,7 @@ export interface FlushStatement extends BoundStatement {
 
 /** Builds the statements that write a batch, in which no run occurs twice. Several are a single transaction. */
 export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): readonly FlushStatement[] {
-  const isNew = ({ key }: NewRun): boolean => !isWary && key === undefined;
+  const isNew = ({ key, parent }: NewRun): boolean => !isWary && key === undefined && parent === undefined;
   const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
   const fresh = perhaps.length === 0 ? starts : starts.filter(isNew);
   const forks = forksOf(starts);
@@ -55,9 +47,9 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
     const runs = new Set([...parts.rows.run, ...parts.anyRows.run]);
     add("lock", LOCK_OWNERS, [numbers([...runs])], { sent: undefined });
   }
-  if (fresh.length > 0) add("starts", START, [at, tell(), ...runValues(fresh)], { sent: fresh.length });
+  if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
   if (perhaps.length > 0) {
-    add("starts", START_UNLESS_THERE, [at, tell(), ...runValues(perhaps)], { sent: perhaps.length });
+    add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
   }
   if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
   if (parts.rows.run.length > 0) add("rows", RECORD, rowValues(parts.rows), { sent: parts.rows.run.length });
@@ -93,37 +85,24 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
   }
 }
 
-function runValues(runs: readonly NewRun[]): Bindable[] {
-  const owners = new Set<number>();
-  for (const { owner } of runs) if (owner !== undefined) owners.add(owner);
-  return [
-    numbers([...owners]),
-    texts(runs.map(({ id }) => id)),
-    texts(runs.map(({ workflow }) => workflow)),
-    texts(runs.map(({ version }) => version)),
-    numbers(runs.map(({ owner }) => owner)),
-    sparse(runs.map(({ input }) => input)),
-    sparse(runs.map(optionsOf)),
-  ];
+/**
+ * Orders by key, then by parent, as two flushes with the same keys in different orders would deadlock; others keep their
+ * order.
+ */
+export function byKey(a: NewRun, b: NewRun): number {
+  if (a.key === undefined || b.key === undefined) {
+    return Number(a.key !== undefined) - Number(b.key !== undefined) || byParent(a, b);
+  }
+  return compare(a.workflow, b.workflow) || compare(a.key, b.key);
 }
 
-/** Orders by key, as two flushes with the same keys in different orders would deadlock; others keep their order. */
-export function byKey(a: NewRun, b: NewRun): number {
-  if (a.key === undefined || b.key === undefined) return Number(a.key !== undefined) - Number(b.key !== undefined);
-  return compare(a.workflow, b.workflow) || compare(a.key, b.key);
+function byParent({ parent: a }: NewRun, { parent: b }: NewRun): number {
+  if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined);
+  return a.run - b.run || compare(a.task, b.task) || a.item - b.item;
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** The options of a run as JSON; `undefined` for a plain run, as nearly all are. */
-export function optionsOf({ owner, key, priority, timeoutMs, tags, dueAt, fork, trace }: NewRun): string | undefined {
-  const isPlain = owner !== undefined && key === undefined && priority === 0 && timeoutMs === undefined &&
-    tags.length === 0 && fork === undefined && trace === undefined;
-  if (isPlain) return undefined;
-  const held = tags.length === 0 ? undefined : JSON.stringify(tags);
-  return JSON.stringify({ key, priority, timeoutMs, dueAt, tags: held, from: fork?.from, trace });
 }
 
 interface ForkedRow {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { createServerClock } from "./clock.ts";
 import type { Answer, Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Line } from "./line.ts";

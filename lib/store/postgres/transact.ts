@@ -13,7 +13,7 @@ import { StoreError } from "../../errors.ts";
 import type { JournalRecord } from "../batch.ts";
 import { causesOf } from "../causes.ts";
 import type { TransactionRequest, TransactionVerdict } from "../port.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { codeOf, isFromServer, messageOf } from "./faults.ts";
 import { REPLACE } from "./flush_sql.ts";
 import { printable } from "./flush_values.ts";

@@ -1,12 +1,13 @@
 import { StoreError } from "../../errors.ts";
 import type { NewRun, StartVerdict } from "../batch.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { items, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
-import { byKey, optionsOf } from "./flush_values.ts";
+import { byKey } from "./flush_values.ts";
 import type { Bindable } from "./connection.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
+import { pendingSql, START_ARRAYS, startArrays, startRows } from "./start_sql.ts";
 
 /** The part of the driver's transactions that is used here. */
 type Handle = { unsafe(sql: string, values: Bindable[]): PromiseLike<readonly Row[]> };
@@ -24,26 +25,24 @@ const PROBE = `${IDENTITY},
        pg_catalog.set_config('sluice.start', $1::pg_catalog.text, true) as token,
        pg_catalog.current_setting('search_path') as path`;
 
+const RUNS = pendingSql();
+const TOKEN = `$${START_ARRAYS + 2}::text`;
+
 const INSERT = `
 with started as (
-  insert into @runs (epoch, state, id, workflow, version, input, due_at, created_at, key, priority, timeout_ms, tags,
-                     trace)
-  select 0, 'pending', s.id::uuid, s.workflow, s.version, s.input, (s.rest ->> 'dueAt')::bigint, c.now,
-         s.rest ->> 'key', coalesce((s.rest ->> 'priority')::bigint, 0), (s.rest ->> 'timeoutMs')::bigint,
-         s.rest ->> 'tags', s.rest ->> 'trace'
-    from (select u.id, u.workflow, u.version, u.input, u.rest::json as rest
-            from unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[])
-                 as u (id, workflow, version, input, rest)) as s,
+  insert into @runs (${RUNS.columns})
+  select ${RUNS.values}
+    from ${startRows(2, (type) => `text::${type}[]`)} as s,
          (select coalesce($1::text::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now) as c
-   where current_setting('sluice.start', true) = $7::text
+   where current_setting('sluice.start', true) = ${TOKEN}
    on conflict do nothing
   returning seq, id, created_at
 )
-select (current_setting('sluice.start', true) is not distinct from $7::text)::text as "open",
+select (current_setting('sluice.start', true) is not distinct from ${TOKEN})::text as "open",
        array(select seq from started order by seq)::text as seqs,
        array(select id from started order by seq)::text as ids,
        (select max(created_at) from started)::text as at,
-       pg_notify('sluice_@schema', $8::text)::text as told`;
+       pg_notify('sluice_@schema', $${START_ARRAYS + 3}::text)::text as told`;
 
 const BY_KEY = `
 select k.n::text as ask, r.id::text as id
@@ -77,11 +76,7 @@ export async function insertWithin(
   const ordered = runs.toSorted(byKey);
   const [answer] = await ask(INSERT, [
     session.at,
-    texts(ordered.map(({ id }) => id)),
-    texts(ordered.map(({ workflow }) => workflow)),
-    texts(ordered.map(({ version }) => version)),
-    texts(ordered.map(({ input }) => input)),
-    texts(ordered.map(optionsOf)),
+    ...startArrays(ordered),
     token,
     // Differs from the payloads of this store's own notifications, which the store ignores.
     "transaction due",

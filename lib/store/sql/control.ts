@@ -9,9 +9,11 @@
  * @module
  */
 import { endSql } from "../hand_over.ts";
-import type { ControlRequest, ControlResult, InboxEntry, RunRow } from "../port.ts";
+import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
+import type { InboxEntry } from "../runners.ts";
+import type { Row } from "../decode.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
-import { decodeRun, type Row, RUN_COLUMNS } from "../rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { all, first, type Op, transaction, write } from "./operation.ts";
@@ -73,7 +75,7 @@ interface Locked {
 
 function* lock(db: Dialect, runId: string): Op<Locked | undefined> {
   const row = yield* first(sql`
-select ${raw(RUN_COLUMNS)}, attention
+select ${raw(SINGLE_COLUMNS)}, attention
   from @runs
  where id = ${runId}${db.forUpdate}`);
   return row && { row, run: decodeRun(row), attention: Number(row["attention"]) };

@@ -1,5 +1,6 @@
 import type { Served } from "../batch.ts";
-import { decodeRunners, type Row, RUNNER_COLUMNS } from "../rows.ts";
+import type { Row } from "../decode.ts";
+import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
 import { type Dialect, type Items, texts } from "./dialect.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { ORDERED, STRANDED } from "./sources.ts";

@@ -11,16 +11,8 @@ import type {
   Timing,
 } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
-import {
-  decodeDefinition,
-  decodeHead,
-  decodeListedRun,
-  decodeOutline,
-  decodeTaskState,
-  decodeTiming,
-  LISTED_COLUMNS,
-  RECORD_COLUMNS,
-} from "../rows.ts";
+import { decodeDefinition, decodeHead, decodeTaskState, decodeTiming, RECORD_COLUMNS } from "../rows.ts";
+import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
@@ -39,8 +31,6 @@ const MOST_WORKFLOWS = 200;
 const LONGEST_FAILURES = 32_768;
 
 const DEFINITION_COLUMNS = raw("workflow, version, structure, created_at");
-
-const OUTLINE_COLUMNS = raw("seq, workflow, version, state, created_at, started_at, ended_at");
 
 /** The queries of the inspector on a database. `pulse` returns a text that differs after a change to a list of runs. */
 export function createInspection({ dialect: db, execute }: Database, pulse: () => Promise<string>): Inspection {
@@ -187,8 +177,8 @@ select ${DEFINITION_COLUMNS}
 function* readLatest(workflow: string | undefined, limit: number, budget: number): Op<readonly Outline[]> {
   if (!isStorable(workflow ?? "")) return [];
   const rows = yield* all(sql`
-select ${OUTLINE_COLUMNS}
-  from (select ${OUTLINE_COLUMNS}
+select ${raw(OUTLINE_COLUMNS)}
+  from (select ${raw(OUTLINE_COLUMNS)}
           from @runs
          order by seq desc
          limit ${budget}) as latest

@@ -3,7 +3,7 @@ import type { RunState } from "../batch.ts";
 import type { Search, SearchQuery } from "../inspection.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunRow } from "../port.ts";
-import { decodeListedRun, LISTED_COLUMNS, RUN_COLUMNS } from "../rows.ts";
+import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { firstRows, ORDERED, SOURCES, unsuccessful } from "./sources.ts";
@@ -52,7 +52,7 @@ const NOTHING: Found = { runs: [], stoppedAt: undefined };
 
 /** All runs that match, newest first. */
 export function* listRuns(db: Dialect, query: ListQuery): Op<readonly RunRow[]> {
-  return (yield* find(db, query, { columns: RUN_COLUMNS, budget: Infinity, slackMs: DAY_MS })).runs;
+  return (yield* find(db, query, { columns: SINGLE_COLUMNS, budget: Infinity, slackMs: DAY_MS })).runs;
 }
 
 /** Runs that match among those that the budget allows to look at. */

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Mailbox, Message, SendRequest, SendResult } from "../messages.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { lockRun } from "./control.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";

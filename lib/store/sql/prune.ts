@@ -1,4 +1,4 @@
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { deleteUnusedDefinitions } from "./definitions.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";

@@ -10,8 +10,9 @@
  */
 import { RecoveryLimitError } from "../../errors.ts";
 import { endSql, releaseSql } from "../hand_over.ts";
-import type { RecoverRequest, Recovery } from "../port.ts";
-import { recordOf, type Row } from "../rows.ts";
+import type { RecoverRequest, Recovery } from "../runners.ts";
+import type { Row } from "../decode.ts";
+import { recordOf } from "../rows.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, transaction, write } from "./operation.ts";

@@ -1,4 +1,4 @@
-import type { RunnerRow } from "../port.ts";
+import type { RunnerRow } from "../runners.ts";
 import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";

@@ -1,6 +1,7 @@
 import type { JournalRecord } from "../batch.ts";
 import type { Fact, RunRow } from "../port.ts";
-import { decodeFact, decodeRecord, decodeRun, RECORD_COLUMNS, RUN_COLUMNS } from "../rows.ts";
+import { decodeFact, decodeRecord, RECORD_COLUMNS } from "../rows.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
 import { raw, sql } from "./statement.ts";
@@ -9,7 +10,7 @@ import { isUuid } from "./texts.ts";
 /** A run by its id. */
 export function* readRun(id: string): Op<RunRow | undefined> {
   if (!isUuid(id)) return undefined;
-  const row = yield* first(sql`select ${raw(RUN_COLUMNS)} from @runs where id = ${id}`);
+  const row = yield* first(sql`select ${raw(SINGLE_COLUMNS)} from @runs where id = ${id}`);
   return row && decodeRun(row);
 }
 

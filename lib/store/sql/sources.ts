@@ -9,6 +9,29 @@ export const STRANDED = "owner is null and (state = 'pending' or state = 'waitin
 /** The condition of the index `runs_ordered`: live runs that are paused or to be cancelled. */
 export const ORDERED = "ended_at is null and (state = 'paused' or cancel_at is not null)";
 
+/**
+ * The secondary indexes of `runs`. All are partial and cover live or rare states, so that the size of an index does not
+ * grow with the number of ended runs, and a run that is inserted as owned and completes updates only `runs_owned`.
+ */
+export const RUN_INDEXES: readonly string[] = [
+  `create unique index runs_key on @runs (workflow, key) where key is not null`,
+  // A task, or an item of a task, starts one child.
+  `create unique index runs_parent on @runs (parent, parent_task, parent_item) where parent is not null`,
+  // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
+  `create index runs_due on @runs (priority, workflow, version, due_at, seq, state)
+    where ${DUE}`,
+  `create index runs_stranded on @runs (workflow, version, priority, due_at, seq)
+    where ${STRANDED}`,
+  `create index runs_owned on @runs (owner) where owner is not null`,
+  `create index runs_ordered on @runs (owner)
+    where ${ORDERED}`,
+  // Owned runs with external changes that their owner has not acknowledged.
+  `create index runs_attention on @runs (owner) where attention > acknowledged`,
+  `create index runs_unsuccessful on @runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
+  // Used by the inspector. The index contains only forks, which are few.
+  `create index runs_forked on @runs (forked_from) where forked_from is not null`,
+];
+
 /** A part of the runs that a small index holds. All live runs are in the first four, each in one of them. */
 export type Source = "held" | "paused" | "due" | "stranded" | "failed" | "cancelled";
 

@@ -1,7 +1,7 @@
 import type { RunState } from "../batch.ts";
 import type { Capped, Tally } from "../inspection.ts";
 import type { RunCounts } from "../port.ts";
-import type { Row } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
 import { DUE, type Source, SOURCES } from "./sources.ts";

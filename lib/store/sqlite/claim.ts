@@ -13,7 +13,8 @@ import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
 import { hasMessagesSql } from "../messages.ts";
-import { decodeClaimed, recordOf, RUN_COLUMNS } from "../rows.ts";
+import { recordOf } from "../rows.ts";
+import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
 import { endSql } from "../hand_over.ts";
@@ -77,7 +78,7 @@ update runs
        acknowledged = attention,
        reason = case when cancel_at is null then null else reason end
  where seq in (select value from json_each($1))
-returning ${RUN_COLUMNS}, attention, ${hasMessagesSql("messages")}`;
+returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}`;
 
 // Counts the runs of a list that are preceded by fewer than $2 bytes, in the order of the list, and sums the bytes of
 // these runs.

@@ -13,16 +13,15 @@
  */
 import type { JournalRecord, NewRun, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Bindable } from "./driver.ts";
-import { insertRun, isPlainStart, type StartSite } from "./inserts.ts";
+import { insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 import { completeRun, completeSql, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;
 const SIZE_ALIKE = 32;
 
-const INSERT = `
-insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, input)
-values ${rowsOf("(1, $1, 'running', ?, ?, ?, 0, $2, $2, $2, ?)", 3)}`;
+const PLAIN = insertOf({ life: "owned", isPlain: true }, () => "?");
+const INSERT = `insert into runs (${PLAIN.columns}) values ${rowsOf(PLAIN.row, 3)}`;
 
 const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
 // Every row of values repeats the shared values. A comparison with a parameter in the "where" instead makes Bun's SQLite
@@ -92,16 +91,12 @@ interface Plain {
 }
 
 function insertGroup(session: Session, starts: readonly NewRun[], from: number, site: StartSite): StartVerdict[] {
-  const values = new Array<Bindable>(2 + 4 * SIZE);
+  const values = new Array<Bindable>(2 + PLAIN.given.length * SIZE);
   values[0] = starts[from]!.owner;
   values[1] = site.now;
   let to = 2;
   for (let at = from; at < from + SIZE; at++) {
-    const { id, workflow, version, input } = starts[at]!;
-    values[to++] = id;
-    values[to++] = workflow;
-    values[to++] = version;
-    values[to++] = input;
+    for (const { given } of PLAIN.given) values[to++] = given(starts[at]!);
   }
   // A statement assigns consecutive row numbers in the order of its rows.
   const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;

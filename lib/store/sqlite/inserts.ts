@@ -1,18 +1,21 @@
 import type { JournalRecord, NewRun, StartVerdict } from "../batch.ts";
-import type { Bindable } from "./driver.ts";
+import { createIsPlain, type GivenColumn, startValues } from "../columns.ts";
+import { RUN_COLUMNS } from "../run_columns.ts";
+import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
+
+const hasNoOptions = createIsPlain(RUN_COLUMNS);
 
 // Nearly every run is owned by the runner that starts it and has no options. Most of the cost of a statement is the
 // binding of its values, so this statement binds as few as possible.
-const INSERT_PLAIN = `
-insert into runs (epoch, owner, state, id, workflow, version, priority, due_at, created_at, started_at, input)
-values (1, $1, 'running', $2, $3, $4, 0, $5, $5, $5, $6)`;
+const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
 
-const INSERT = `
-insert into runs (epoch, owner, state, id, workflow, version, key, priority, due_at, created_at, started_at,
-                  deadline_at, timeout_ms, tags, input, forked_from, trace)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-on conflict (workflow, key) where key is not null do nothing`;
+// A key and a parent are the only reasons for which a run may exist already.
+const UNLESS_THERE = `
+on conflict (workflow, key) where key is not null do nothing
+on conflict (parent, parent_task, parent_item) where parent is not null do nothing`;
+const INSERT_OWNED = insertSql({ life: "owned", isPlain: false }, UNLESS_THERE);
+const INSERT_PENDING = insertSql({ life: "pending", isPlain: false }, UNLESS_THERE);
 
 // No owner has epoch 0: the initial results of a fork do not count as its own progress.
 const INSERT_RECORD = `
@@ -22,6 +25,8 @@ values ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
+const BY_PARENT = `select id from runs where parent = $1 and parent_task = $2 and parent_item = $3`;
+
 /** The owners and the time of inserted runs. */
 export interface StartSite {
   /** The runners that may own runs; the run of any other runner is inserted as pending. */
@@ -30,50 +35,67 @@ export interface StartSite {
   readonly now: number;
 }
 
+/** An insert of a run: $1 is the owner, $2 the time, and the values of the columns in `given` follow. */
+export interface RunInsert {
+  /** The columns of the insert. */
+  readonly columns: string;
+  /** A row of SQL values. */
+  readonly row: string;
+  /** The columns whose given values are bound, in order. */
+  readonly given: readonly GivenColumn[];
+}
+
+/** Returns the insert of owned or of pending runs; that of plain runs binds no options. `parameter` writes a parameter. */
+export function insertOf(
+  { life, isPlain }: { readonly life: "owned" | "pending"; readonly isPlain: boolean },
+  parameter: (index: number) => string,
+): RunInsert {
+  const bound: GivenColumn[] = [];
+  const values = startValues(RUN_COLUMNS, life, {
+    owner: "$1",
+    now: "$2",
+    given(column) {
+      if (isPlain && column.plain !== undefined) return String(column.plain.value ?? null);
+      if (!bound.includes(column)) bound.push(column);
+      return parameter(3 + bound.indexOf(column));
+    },
+  });
+  return { columns: [...values.keys()].join(", "), row: `(${[...values.values()].join(", ")})`, given: bound };
+}
+
+function insertSql(
+  kind: { readonly life: "owned" | "pending"; readonly isPlain: boolean },
+  conflict = "",
+): { readonly sql: string; readonly given: readonly GivenColumn[] } {
+  const { columns, row, given } = insertOf(kind, (index) => `$${index}`);
+  return { sql: `insert into runs (${columns}) values ${row}${conflict}`, given };
+}
+
 /** Inserts a run and the initial results of a fork. */
 export function insertRun(session: Session, run: NewRun, site: StartSite): StartVerdict {
-  const { owner, timeoutMs, fork } = run;
   const { now } = site;
-  if (isPlainStart(run, site)) {
-    const { id, workflow, version, input } = run;
-    const { lastInsertRowid } = session.run(INSERT_PLAIN, owner, id, workflow, version, now, input);
-    return { kind: "started", seq: lastInsertRowid, owned: true, at: now };
-  }
   const owned = isOwned(run, site);
-  const deadlineAt = owned && timeoutMs !== undefined ? now + timeoutMs : undefined;
-  const tags = run.tags.length === 0 ? undefined : JSON.stringify(run.tags);
-  const { changes, lastInsertRowid } = session.run(
-    INSERT,
-    owned || fork ? 1 : 0,
-    owned ? owner : undefined,
-    owned ? "running" : "pending",
-    run.id,
-    run.workflow,
-    run.version,
-    run.key,
-    run.priority,
-    run.dueAt,
-    now,
-    owned ? now : undefined,
-    deadlineAt,
-    timeoutMs,
-    tags,
-    run.input,
-    fork?.from,
-    run.trace,
-  );
+  const { sql, given } = !owned ? INSERT_PENDING : hasNoOptions(run) ? INSERT_PLAIN : INSERT_OWNED;
+  const values: Bindable[] = [owned ? run.owner : undefined, now];
+  for (const column of given) values.push(column.given(run));
+  const { changes, lastInsertRowid } = session.run(sql, ...values);
   if (changes === 0) {
-    const existing = session.get(BY_KEY, run.workflow, run.key);
-    if (existing) return { kind: "existing", id: String(existing["id"]) };
+    const existing = readExisting(session, run);
+    if (existing !== undefined) return { kind: "existing", id: String(existing["id"]) };
   }
-  for (const record of fork?.journal ?? []) session.run(INSERT_RECORD, lastInsertRowid, ...recordValues(record));
+  for (const record of run.fork?.journal ?? []) session.run(INSERT_RECORD, lastInsertRowid, ...recordValues(record));
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
+}
+
+function readExisting(session: Session, { workflow, key, parent }: NewRun): Row | undefined {
+  const sameKey = key === undefined ? undefined : session.get(BY_KEY, workflow, key);
+  if (sameKey !== undefined || parent === undefined) return sameKey;
+  return session.get(BY_PARENT, parent.run, parent.task, parent.item);
 }
 
 /** Returns whether the starting runner owns the run and the run has no options. */
 export function isPlainStart(run: NewRun, site: StartSite): boolean {
-  return isOwned(run, site) && run.key === undefined && run.priority === 0 && run.timeoutMs === undefined &&
-    run.tags.length === 0 && run.trace === undefined;
+  return isOwned(run, site) && hasNoOptions(run);
 }
 
 function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {

@@ -1,61 +1,24 @@
 import { StoreError } from "../../errors.ts";
+import { columnDefinitions, type SchemaTypes } from "../columns.ts";
+import { RUN_COLUMNS } from "../run_columns.ts";
+import { RUN_INDEXES } from "../sql/sources.ts";
 import type { Connection } from "./driver.ts";
 
-// A row of `runs` is read and fenced far more often than written as a whole, so the columns of the fence come first.
-//
-// The checks are chains of "or" instead of lists: SQLite builds a temporary index for a list of three or more values on
-// each execution, which made a commit take 1.5 times as long. `tasks` has no foreign key, because its only insert reads
-// the run's row.
-//
-// All secondary indexes are partial and cover live or rare states: a run that is inserted as owned and completes updates
-// only `runs_owned` and the index of ids, and the size of an index does not grow with the number of ended runs.
+const TYPES: SchemaTypes = {
+  key: "integer primary key",
+  bigint: "integer",
+  integer: "integer",
+  uuid: "text",
+  name: "text",
+  text: "text",
+};
+
+// `tasks` has no foreign key, because its only insert reads the run's row. Its check is a chain of "or" (see columns.ts).
 const SCHEMA: readonly string[] = [
   `create table runs (
-     seq           integer primary key,
-     epoch         integer not null,
-     owner         integer,
-     state         text not null
-                   check (state = 'completed' or state = 'running' or state = 'pending' or state = 'waiting' or
-                          state = 'paused' or state = 'failed' or state = 'cancelled'),
-     ended_at      integer,
-     id            text not null unique,
-     workflow      text not null,
-     version       text not null,
-     key           text,
-     priority      integer not null,
-     due_at        integer,
-     created_at    integer not null,
-     started_at    integer,
-     deadline_at   integer,
-     timeout_ms    integer,
-     paused_at     integer,
-     cancel_at     integer,
-     attention     integer not null default 0,
-     acknowledged  integer not null default 0,
-     crashes       integer not null default 0,
-     crashed_epoch integer not null default 0,
-     stranded_by   text,
-     forked_from   text,
-     reason        text,
-     tags          text,
-     error         text,
-     input         text,
-     trace         text
+     ${columnDefinitions(RUN_COLUMNS, TYPES)}
    ) strict`,
-  `create unique index runs_key on runs (workflow, key) where key is not null`,
-  // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
-  `create index runs_due on runs (priority, workflow, version, due_at, seq, state)
-    where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null`,
-  `create index runs_stranded on runs (workflow, version, priority, due_at)
-    where owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null`,
-  `create index runs_owned on runs (owner) where owner is not null`,
-  `create index runs_ordered on runs (owner)
-    where ended_at is null and (state = 'paused' or cancel_at is not null)`,
-  // Owned runs with external changes that their owner has not acknowledged.
-  `create index runs_attention on runs (owner) where attention > acknowledged`,
-  `create index runs_unsuccessful on runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
-  // Used by the inspector. The index contains only forks, which are few.
-  `create index runs_forked on runs (forked_from) where forked_from is not null`,
+  ...RUN_INDEXES.map((sql) => sql.replaceAll("@", "")),
   `create table tasks (
      run           integer not null,
      task          text not null,

@@ -1,4 +1,4 @@
-import type { Renewal, RunnerCard } from "../port.ts";
+import type { Renewal, RunnerCard } from "../runners.ts";
 import { decodeInboxEntry, inboxColumns } from "../sql/control.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";

@@ -21,7 +21,8 @@ import {
 export function commitContract(test: Case): void {
   test("a started run is pending and keeps everything it was given", async ({ store }) => {
     const options = { key: "k", priority: 3, dueAt: T0 + 5, tags: ["a", "ü"], timeoutMs: 70, trace: "00-a-b-01" };
-    const run = newRun({ ...options, input: `{"n":1}` });
+    const parent = { run: 7, task: "spawn", item: -1 };
+    const run = newRun({ ...options, parent, input: `{"n":1}` });
     const { starts } = await commit(store, { starts: [run] });
     const row = await store.run(run.id);
     assertEquals(starts, [{ kind: "started", seq: row!.seq, owned: false, at: T0 }]);
@@ -50,6 +51,7 @@ export function commitContract(test: Case): void {
       crashes: 0,
       forkedFrom: undefined,
       trace: "00-a-b-01",
+      parent,
     });
   });
 
@@ -120,6 +122,31 @@ export function commitContract(test: Case): void {
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     const { starts } = await commit(store, { starts: [newRun({ key: "k" })] });
     assertEquals(starts, [{ kind: "existing", id }]);
+  });
+
+  test("a task starts one child for itself and one for each item, however often it starts them", async ({ store }) => {
+    const owner = await join(store);
+    const parent = { run: 7, task: "spawn", item: -1 };
+    const child = newRun({ parent, owner });
+    const items = [newRun({ parent: { ...parent, item: 0 } }), newRun({ parent: { ...parent, item: 1 } })];
+    const others = [newRun({ parent: { ...parent, run: 8 } }), newRun({ parent: { ...parent, task: "other" } })];
+    await start(store, child, items[1]!);
+    const repeated = [newRun({ parent }), newRun({ parent: { ...parent, item: 1 } })];
+    const { starts } = await commit(store, { starts: [...repeated, items[0]!, ...others] });
+    assertEquals(starts.slice(0, 2), [{ kind: "existing", id: child.id }, { kind: "existing", id: items[1]!.id }]);
+    assertEquals(starts.slice(2).map(({ kind }) => kind), ["started", "started", "started"]);
+    const all = [child, ...items, ...others];
+    const rows = await Promise.all(all.map(({ id }) => store.run(id)));
+    assertEquals(rows.map((row) => row?.parent), all.map((run) => run.parent));
+    assertEquals((await store.list(ALL)).length, all.length);
+  });
+
+  test("of two children of one task in the same batch the first wins", async ({ store }) => {
+    const parent = { run: 7, task: "spawn", item: 2 };
+    const first = newRun({ parent });
+    const { starts } = await commit(store, { starts: [first, newRun({ parent })] });
+    assertEquals(starts.map(({ kind }) => kind), ["started", "existing"]);
+    assertEquals(starts[1], { kind: "existing", id: first.id });
   });
 
   test("what is recorded is read back as it was", async ({ store }) => {

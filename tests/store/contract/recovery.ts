@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Recovery, Store } from "../../../lib/store/port.ts";
+import type { Store } from "../../../lib/store/port.ts";
+import type { Recovery } from "../../../lib/store/runners.ts";
 import {
   type Case,
   claimBy,

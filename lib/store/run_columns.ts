@@ -1,0 +1,282 @@
+/**
+ * The columns of the table `runs`: for each its type, its value in a new run, and the field that it is decoded to. The
+ * schema, the inserts, the projections and the decoders of both databases follow from this table, so that a new column
+ * is an entry here, a field of `NewRun` if starts set it, and a field of `ListedRun` or `ClaimedRun` if it is read.
+ *
+ * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
+ * the columns that the end of a run changes are adjacent (`owner` to `state`): the log then contains only these.
+ *
+ * @module
+ */
+import { StoreError } from "../errors.ts";
+import type { ClaimedRun, ParentTask, RecordHead } from "./batch.ts";
+import { given, option, type Projection, type RunColumn } from "./columns.ts";
+import { createReader, type Decode, isErrorRecord, isTexts, type Row, RUN_STATES } from "./decode.ts";
+import type { Outline } from "./inspection.ts";
+import { hasMessages } from "./messages.ts";
+import type { RunRow } from "./port.ts";
+import { recordOf } from "./rows.ts";
+
+const { text, optionalText, integer, optionalInteger, oneOf, json } = createReader("runs", "seq");
+
+const EVERYWHERE = ["listed", "single", "claimed"] as const;
+const REPORTED = ["listed", "single"] as const;
+const OUTLINED = ["listed", "single", "outline"] as const;
+const ALWAYS = ["listed", "single", "claimed", "outline"] as const;
+
+const decodeCount: Decode<number> = (row, column) => optionalInteger(row, column) ?? 0;
+const decodeOptionalTags = json(isTexts);
+const decodeTags: Decode<readonly string[]> = (row, column) => decodeOptionalTags(row, column) ?? [];
+const decodeCancelling: Decode<boolean> = (row) => row["cancel_at"] !== null && row["ended_at"] === null;
+const decodeParent: Decode<ParentTask | undefined> = (row, column) => {
+  const run = optionalInteger(row, column);
+  return run === undefined ? undefined : { run, task: text(row, "parent_task"), item: integer(row, "parent_item") };
+};
+
+const COLUMNS = {
+  seq: { type: "key", field: "seq", decode: integer, read: ALWAYS },
+  priority: {
+    type: "bigint",
+    constraint: "not null default 0",
+    start: option(({ priority }) => priority, 0),
+    field: "priority",
+    decode: integer,
+    read: REPORTED,
+  },
+  due_at: {
+    type: "bigint",
+    // A run that its runner cannot own is due immediately.
+    start: {
+      ...given(({ owner, fork, dueAt }) => owner === undefined || fork ? dueAt : undefined),
+      owned: ":now",
+      pending: "coalesce(:this, :now)",
+    },
+    field: "dueAt",
+    decode: optionalInteger,
+    read: REPORTED,
+  },
+  created_at: {
+    type: "bigint",
+    constraint: "not null",
+    start: { owned: ":now", pending: ":now" },
+    field: "createdAt",
+    decode: integer,
+    read: OUTLINED,
+  },
+  started_at: {
+    type: "bigint",
+    start: { owned: ":now", pending: undefined },
+    field: "startedAt",
+    decode: optionalInteger,
+    read: ALWAYS,
+  },
+  deadline_at: {
+    type: "bigint",
+    start: { owned: ":now + :timeout_ms", pending: undefined },
+    field: "deadlineAt",
+    decode: optionalInteger,
+    read: EVERYWHERE,
+  },
+  timeout_ms: {
+    type: "bigint",
+    start: option(({ timeoutMs }) => timeoutMs),
+    field: "timeoutMs",
+    decode: optionalInteger,
+    read: EVERYWHERE,
+  },
+  paused_at: { type: "bigint" },
+  cancel_at: {
+    type: "bigint",
+    field: "cancelling",
+    decode: decodeCancelling,
+    read: REPORTED,
+  },
+  // The number of the parent run, with the task and the item of the parent that started this run.
+  parent: {
+    type: "bigint",
+    start: option(({ parent }) => parent?.run),
+    field: "parent",
+    decode: decodeParent,
+    read: REPORTED,
+  },
+  attention: {
+    type: "integer",
+    constraint: "not null default 0",
+    field: "attention",
+    decode: integer,
+    read: ["claimed"],
+  },
+  acknowledged: { type: "integer", constraint: "not null default 0" },
+  // On Postgres identifies the runs of a claim whose response was lost; null on SQLite, where it costs a byte.
+  claimed_by: { type: "bigint" },
+  id: {
+    type: "uuid",
+    constraint: "not null unique",
+    start: given(({ id }) => id),
+    field: "id",
+    decode: text,
+    read: EVERYWHERE,
+  },
+  epoch: {
+    type: "integer",
+    constraint: "not null",
+    // The initial results of a fork are read by its first claim, so they count as those of a first epoch.
+    start: { owned: "1", pending: "case when :forked_from is null then 0 else 1 end" },
+    field: "epoch",
+    decode: integer,
+    read: EVERYWHERE,
+  },
+  crashes: { type: "integer", field: "crashes", decode: decodeCount, read: EVERYWHERE },
+  crashed_epoch: { type: "integer" },
+  parent_item: { type: "integer", start: option(({ parent }) => parent?.item), read: REPORTED },
+  owner: {
+    type: "bigint",
+    start: { owned: ":owner", pending: undefined },
+    field: "owner",
+    decode: optionalInteger,
+    read: REPORTED,
+  },
+  ended_at: { type: "bigint", field: "endedAt", decode: optionalInteger, read: OUTLINED },
+  state: {
+    type: { oneOf: RUN_STATES },
+    constraint: "not null",
+    start: { owned: "'running'", pending: "'pending'" },
+    field: "state",
+    decode: oneOf(RUN_STATES, "a state of a run"),
+    read: OUTLINED,
+  },
+  workflow: {
+    type: "name",
+    constraint: "not null",
+    start: given(({ workflow }) => workflow),
+    field: "workflow",
+    decode: text,
+    read: ALWAYS,
+  },
+  version: {
+    type: "name",
+    constraint: "not null",
+    start: given(({ version }) => version),
+    field: "version",
+    decode: text,
+    read: ALWAYS,
+  },
+  key: {
+    type: "name",
+    start: option(({ key }) => key),
+    field: "key",
+    decode: optionalText,
+    read: REPORTED,
+  },
+  parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: REPORTED },
+  stranded_by: { type: "name", field: "strandedBy", decode: optionalText, read: REPORTED },
+  forked_from: {
+    type: "name",
+    start: option(({ fork }) => fork?.from),
+    field: "forkedFrom",
+    decode: optionalText,
+    read: REPORTED,
+  },
+  reason: { type: "text", field: "reason", decode: optionalText, read: REPORTED },
+  tags: {
+    type: "text",
+    start: option(({ tags }) => tags.length === 0 ? undefined : JSON.stringify(tags)),
+    field: "tags",
+    decode: decodeTags,
+    read: EVERYWHERE,
+  },
+  error: { type: "text", field: "error", decode: json(isErrorRecord), read: REPORTED },
+  input: {
+    type: "text",
+    start: given(({ input }) => input),
+    field: "input",
+    decode: optionalText,
+    read: ["single", "claimed"],
+  },
+  trace: {
+    type: "text",
+    start: option(({ trace }) => trace),
+    field: "trace",
+    decode: optionalText,
+    read: EVERYWHERE,
+  },
+} as const satisfies Readonly<Record<string, RunColumn>>;
+
+type Columns = typeof COLUMNS;
+
+/** The decoded fields of a projection. */
+type Fields<P extends Projection> = {
+  readonly [
+    C in keyof Columns as Columns[C] extends
+      { readonly field: infer F extends string; readonly read: readonly (infer R)[] } ? P extends R ? F : never
+      : never
+  ]: Columns[C] extends { readonly decode: Decode<infer T> } ? T : never;
+};
+
+/** The columns of the table, by name. */
+export const RUN_COLUMNS: ReadonlyMap<string, RunColumn> = new Map(Object.entries(COLUMNS));
+
+/** The columns that `decodeListedRun` reads. */
+export const LISTED_COLUMNS: string = columnsOf("listed").join(", ");
+
+/** The columns that `decodeRun` reads. */
+export const SINGLE_COLUMNS: string = columnsOf("single").join(", ");
+
+/** The columns that `decodeOutline` reads. */
+export const OUTLINE_COLUMNS: string = columnsOf("outline").join(", ");
+
+/** The columns that `decodeClaimed` reads. */
+export const CLAIMED_COLUMNS: readonly string[] = columnsOf("claimed");
+
+const decodeSingle = decoderOf("single");
+const decodeClaim = decoderOf("claimed");
+const decodeShort = decoderOf("outline");
+
+/**
+ * Decodes the row of a run.
+ *
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
+ */
+export function decodeRun(row: Row): RunRow {
+  return decodeSingle(row);
+}
+
+/** Decodes the state and the times of a run. */
+export function decodeOutline(row: Row): Outline {
+  return decodeShort(row);
+}
+
+/** Decodes a row for a list. An invalid row must not hide the other rows, so its `error` describes what is invalid. */
+export function decodeListedRun(row: Row): RunRow {
+  try {
+    return decodeRun(row);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const state = RUN_STATES.find((state) => state === row["state"]) ?? "failed";
+    return decodeRun({ ...row, state, tags: null, error: JSON.stringify(recordOf(error)) });
+  }
+}
+
+/**
+ * Decodes a claimed run.
+ *
+ * @throws {StoreError} `corrupt_row`, if the row is invalid.
+ */
+export function decodeClaimed(row: Row, journal: readonly RecordHead[]): ClaimedRun {
+  return { ...decodeClaim(row), hasMessages: hasMessages(row), journal };
+}
+
+function columnsOf(projection: Projection): string[] {
+  return [...RUN_COLUMNS].filter(([, { read }]) => read?.includes(projection)).map(([name]) => name);
+}
+
+function decoderOf<P extends Projection>(projection: P): (row: Row) => Fields<P> {
+  const fields = [...RUN_COLUMNS].flatMap(([column, { field, decode, read }]) =>
+    field !== undefined && decode !== undefined && read?.includes(projection) ? [{ column, field, decode }] : []
+  );
+  return (row) => {
+    const run: Record<string, unknown> = {};
+    for (const { column, field, decode } of fields) run[field] = decode(row, column);
+    return run as Fields<P>;
+  };
+}
