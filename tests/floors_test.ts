@@ -80,8 +80,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const { rows, commits, statements } = since(before, site.store);
     // Every ten seconds, a third of the lease.
     assertEquals({ rows, commits }, { rows: 30, commits: 30 });
-    // A question to a server costs a round trip, one to a file a few microseconds.
-    assertAtMost(statements / 300, kind === "postgres" ? 1 : 2, "statements each second");
+    assertAtMost(statements / 300, 1, "statements each second");
   });
 }
 

@@ -90,9 +90,9 @@ export type RunCounts = Readonly<Record<RunState, number>>;
 export interface StoreCounters {
   /** Committed write transactions. */
   readonly commits: number;
-  /** Executed statements, without `begin` and `commit`. */
+  /** Executed statements, without `begin`, `commit` and what `watch()` does to notice changes. */
   readonly statements: number;
-  /** Inserted, updated and deleted rows. */
+  /** Inserted, updated and deleted rows, without those that notify other processes. */
   readonly rows: number;
   /** Retries of writes. */
   readonly retries: number;

@@ -5,6 +5,8 @@ export type Work = ReturnType<typeof work>;
 
 /** Makes it of a body. */
 // deno-lint-ignore explicit-module-boundary-types -- the type is long and inferred
-export function work(run: (input: number) => Promise<void>) {
-  return workflow("work", { version: "1", input: unchecked<number>() }).task("one", { run: ({ input }) => run(input) });
+export function work(run: (input: number, signal: AbortSignal) => Promise<void>) {
+  return workflow("work", { version: "1", input: unchecked<number>() }).task("one", {
+    run: ({ input, ctx }) => run(input, ctx.signal),
+  });
 }

@@ -286,7 +286,22 @@ test("looking for due runs seeks to what it needs, and reads nothing else", asyn
     )
   );
   const group = "priority=? AND workflow=? AND version=?";
-  assertEquals(plans, [
+  const [firstDue, ...others] = plans;
+  const reads = firstDue!.map(String).filter((step) => /^(SCAN|SEARCH) (runs|next|n) /.test(step));
+  assertEquals(reads, [
+    // The first entry of each index.
+    "SCAN runs USING INDEX runs_due",
+    "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)",
+    "SEARCH runs USING INDEX runs_due (priority=? AND workflow=? AND version>?)",
+    "SEARCH runs USING INDEX runs_due (priority=? AND workflow>?)",
+    "SEARCH runs USING INDEX runs_due (priority>?)",
+    `SEARCH runs USING INDEX runs_due (${group} AND due_at>?)`,
+    "SCAN runs USING INDEX runs_stranded",
+    "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)",
+    "SEARCH runs USING INDEX runs_stranded (workflow=? AND version>?)",
+    "SEARCH runs USING INDEX runs_stranded (workflow>?)",
+  ]);
+  assertEquals(others, [
     ["SEARCH runs USING INDEX runs_due (priority>?)"],
     ["SEARCH runs USING INDEX runs_due (priority=? AND workflow>?)"],
     ["SEARCH runs USING INDEX runs_due (priority=? AND workflow=? AND version>?)"],
@@ -311,8 +326,7 @@ test("a claim asks as many questions of a hundred thousand runs as of none", asy
     await start(store, ...Array.from({ length: 500 }, () => newRun({ dueAt: T0 + 1 + i })));
   }
   await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
-  // One group of others to pass over, one of ours in which nothing is due and something will be.
-  assertEquals(await questions(), ofNone + 6);
+  assertEquals(await questions(), ofNone);
   const claim = await store.claim(claimBy(runner));
   assertEquals(claim, { runs: [], more: false, nextDueAt: T0 + 1 });
   await store.close();

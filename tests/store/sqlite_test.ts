@@ -11,6 +11,7 @@ storeContract("sqlite file", openFile);
 
 storeContract("sqlite in memory", openMemory, {
   "watch() tells of what other stores write, until it is ended": "nobody else can write to this process's memory",
+  "watch() reports of which kind a change by another store is": "nobody else can write to this process's memory",
   "watch() goes on after a watcher has thrown": "nobody else can write to this process's memory",
   "a store may be closed twice": "the other store is the same one",
   "runs may be numbered beyond 2147483647": "no other connection can reach it to set the number",

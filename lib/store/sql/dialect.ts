@@ -65,7 +65,7 @@ export interface Dialect {
    * are locked, as by a commit, are waited for or left out.
    */
   lockRunners(where: Sql, busy: "wait" | "leave out"): Sql;
-  /** A query that notifies other processes when its transaction is committed; `undefined` where they notice by themselves. */
+  /** A statement that notifies other processes once its transaction is committed; `undefined` if the change concerns none. */
   notification(change: Change): Sql | undefined;
   /** A condition: the JSON array of texts in a column holds all of these. */
   holdsAll(column: string, texts: readonly string[]): Sql;

@@ -18,6 +18,7 @@ import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
 import { endSql } from "../hand_over.ts";
+import { FIRST_DUE, firstDueAt } from "./first_due.ts";
 import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
@@ -106,6 +107,7 @@ update runs
 
 /** The queries that find due runs, for the test of their query plans. */
 export const SURVEY_QUERIES: readonly string[] = [
+  FIRST_DUE,
   NEXT_PRIORITY,
   NEXT_WORKFLOW,
   NEXT_VERSION,
@@ -118,8 +120,20 @@ export const SURVEY_QUERIES: readonly string[] = [
 export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
   // A claim without due runs must not take the write lock.
-  const idle = await session.read("read", () => survey(session, { ...request, limit: 1 }, session.now()));
-  if (idle.due.length === 0) return { runs: [], more: false, nextDueAt: idle.nextDueAt };
+  const { isDue, nextDueAt } = await session.read("read", () => look(session, request, session.now()));
+  if (!isDue) return { runs: [], more: false, nextDueAt };
+  return await claimDue(session, request);
+}
+
+/** Returns whether a run is due, without the write lock. */
+function look(session: Session, request: ClaimRequest, now: number): Pick<Claim, "nextDueAt"> & { isDue: boolean } {
+  const first = firstDueAt(session, request);
+  if (first !== "parked") return { isDue: first !== undefined && first <= now, nextDueAt: first };
+  const { due, nextDueAt } = survey(session, { ...request, limit: 1 }, now);
+  return { isDue: due.length > 0, nextDueAt };
+}
+
+async function claimDue(session: Session, request: ClaimRequest): Promise<Claim> {
   const { rows, more, nextDueAt } = await session.write("write to", () => take(session, request, session.now()));
   const runs: ClaimedRun[] = [];
   const slices = createSlices();

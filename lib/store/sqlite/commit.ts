@@ -11,6 +11,7 @@ import { insertRuns, writeRuns } from "./groups.ts";
 import { insertRun } from "./inserts.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
+import { wakeForBatch } from "./wakeups.ts";
 import { writeRun } from "./writes.ts";
 
 /** Writes a batch in one transaction. */
@@ -43,7 +44,13 @@ function isOfOneUnit(error: unknown): error is Error {
   return error instanceof Error && faultOf(error) === "values";
 }
 
-function apply(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {
+function apply(session: Session, batch: Batch, guard: Guard | undefined): Receipt {
+  const receipt = write(session, batch, guard);
+  wakeForBatch(session, batch, receipt);
+  return receipt;
+}
+
+function write(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {
   const now = session.now();
   const at = { owners: liveOwners(session, starts), now };
   if (guard === undefined) {

@@ -4,6 +4,7 @@ import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts
 import type { Database, Op, Step } from "../sql/operation.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
+import { raiseSql } from "./wakeups.ts";
 
 // An operation may block the event loop for 5 ms, and a stride itself takes a few milliseconds.
 const LONGEST_STRETCH_MS = 2;
@@ -97,7 +98,7 @@ function createDialect(now: () => number): Dialect {
     forUpdate: raw(""),
     // No row lock is needed: SQLite has at most one write transaction at a time.
     lockRunners: (where) => sql`select id from @runners where ${where} order by id`,
-    notification: () => undefined,
+    notification: raiseSql,
     // Malformed JSON in one row must not fail a whole list. A "case" guards it, as SQLite does not reorder its branches.
     holdsAll: (column, texts) =>
       sql`case when not json_valid(${raw(column)}) then 0
@@ -129,8 +130,9 @@ function rows(as: string, columns: Readonly<Record<string, Items>>): Sql {
   return sql`(select ${raw(names)} from json_each(${tuples})) as ${raw(as)}`;
 }
 
+/** The walk of the dialect: see `Dialect.walk`. */
 // One seek for each column: a comparison of all columns as a row value would read every entry with an equal first column.
-function walk({ name, columns, index, where }: WalkOptions): Sql {
+export function walk({ name, columns, index, where }: WalkOptions): Sql {
   const names = columns.join(", ");
   const seeks = columns.map((column, at) => {
     const equal = columns.slice(0, at).map((prior) => raw(`${prior} = g.of_${prior}`));

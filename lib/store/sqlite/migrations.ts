@@ -78,6 +78,11 @@ const SCHEMA: readonly string[] = [
      lease_ms      integer not null default 30000,
      dead          integer not null default 0
    ) strict`,
+  // See wakeups.ts.
+  `create table wakeups (
+     runner        integer primary key,
+     raised        integer not null
+   ) strict`,
 ];
 
 // Each entry migrates from one version to the next. An entry that was released never changes; new entries are appended.
@@ -86,7 +91,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "meta"];
+const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "wakeups", "meta"];
 
 /**
  * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate

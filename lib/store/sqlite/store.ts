@@ -36,8 +36,9 @@ export interface SqliteStoreOptions {
   readonly logger?: Logger;
 }
 
-/** A runner reads the rows of other runners in every second liveness check; a check of known processes needs no statement. */
-const RECOVERY_INTERVAL_MS = 1_500;
+// Together with the slow poll for due runs and the renewal: under a statement per second. The liveness of processes whose
+// rows are known is checked more often, without a statement.
+const RECOVERY_INTERVAL_MS = 3_000;
 
 /**
  * Opens the store in the file at `path`, or in memory if `path` is `":memory:"`. Creates a missing file, but not its

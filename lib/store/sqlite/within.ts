@@ -6,6 +6,7 @@ import { connectionOf } from "./driver.ts";
 import { faultOf, storeError } from "./faults.ts";
 import { insertRun } from "./inserts.ts";
 import type { Session } from "./session.ts";
+import { wakeForStarts } from "./wakeups.ts";
 
 /** A database handle of a runtime, with its transaction state. */
 interface Handle extends NativeDatabase {
@@ -42,7 +43,9 @@ export function insertWithin(
     try {
       const by = borrowed(session, connection);
       const site = { owners: new Set<number>(), now: session.now() };
-      return runs.map((run) => insertRun(by, run, site));
+      const verdicts = runs.map((run) => insertRun(by, run, site));
+      wakeForStarts(by, runs, verdicts);
+      return verdicts;
     } catch (error) {
       connection.exec("rollback to sluice_start");
       throw error;

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { until } from "../../within.ts";
 import type { ListQuery } from "../../../lib/store/listing.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RunMove } from "../../../lib/store/batch.ts";
+import type { Change, Store } from "../../../lib/store/port.ts";
 import {
   ALL,
   type Case,
@@ -237,6 +238,52 @@ export function readingContract(test: Case): void {
     end();
   });
 
+  test("watch() reports of which kind a change by another store is", async ({ store, another, clock }) => {
+    const other = await another();
+    const calls: Change[] = [];
+    const end = store.watch((change) => calls.push(change));
+    /** Returns what `store` is notified of when `other` has done something. */
+    const reported = async (work: () => Promise<unknown>) => {
+      calls.length = 0;
+      await work();
+      await until(() => (clock.advance(50), calls.length > 0), "a call");
+      return { due: calls.some(({ due }) => due), attention: calls.map(({ attention }) => attention).flat() };
+    };
+    // The first calls may be those of a watch that has just begun.
+    await reported(() => start(other, newRun()));
+    await moment(clock);
+    const mine = await join(store);
+    const theirs = await join(other);
+    const [cancelled, paused] = await start(store, ...[mine, mine].map((owner) => newRun({ owner })));
+    const idOf = async (seq: number) => (await listedRows(store)).find((run) => run.seq === seq)!.id;
+    const [completed, released, failed] = await start(
+      other,
+      ...Array(3).fill(theirs).map((owner) => newRun({ owner })),
+    );
+    await moment(clock);
+    const move = (seq: number, move: RunMove) => () => write(other, { seq, epoch: 1 }, [], move);
+    const none = { due: false, attention: [] };
+    const runsDue = { due: true, attention: [] };
+    assertEquals(await reported(() => start(other, newRun())), runsDue);
+    assertEquals(await reported(move(completed!, { to: "completed", at: T0 })), none);
+    assertEquals(await reported(move(failed!, { to: "failed", at: T0, error: ERROR })), none);
+    assertEquals(await reported(move(released!, { to: "pending" })), runsDue);
+    assertEquals(await reported(() => other.restart({ seq: failed!, epoch: 1 }, { retry: [], forget: [] })), runsDue);
+    for (const [seq, kind] of [[cancelled!, "cancel"], [paused!, "pause"]] as const) {
+      const id = await idOf(seq);
+      const change = { kind, reason: undefined };
+      assertEquals(await reported(() => other.control(id, change)), { due: false, attention: [mine] });
+    }
+    const [ours] = await start(other, newRun({ owner: theirs }));
+    const id = await idOf(ours!);
+    assertEquals(await reported(() => other.control(id, { kind: "cancel", reason: undefined })), {
+      due: false,
+      attention: [theirs],
+    });
+    assertEquals(await reported(() => other.leave(theirs)), runsDue);
+    end();
+  });
+
   test("what one store commits another one reads and claims", async ({ store, another }) => {
     const other = await another();
     const { seq, id } = await startOwned(store);
@@ -251,6 +298,10 @@ export function readingContract(test: Case): void {
     await other.close();
     await other.close();
   });
+}
+
+function listedRows(store: Store): ReturnType<Store["list"]> {
+  return store.list({ ...ALL, limit: 100 });
 }
 
 async function listed(store: Store, query: Partial<ListQuery>): Promise<number[]> {

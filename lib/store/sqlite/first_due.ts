@@ -1,0 +1,55 @@
+/** When the first run is due: an idle claim is one statement, whatever runs other workflows and later times have. */
+import type { ClaimRequest } from "../batch.ts";
+import { DUE, STRANDED } from "../sql/sources.ts";
+import { raw, render, sql } from "../sql/statement.ts";
+import { walk } from "./database.ts";
+import type { Session } from "./session.ts";
+
+const DUE_GROUPS = walk({
+  name: "due",
+  columns: ["priority", "workflow", "version"],
+  index: "runs_due",
+  where: raw(DUE),
+});
+
+const PARKED_GROUPS = walk({
+  name: "parked",
+  columns: ["workflow", "version"],
+  index: "runs_stranded",
+  where: raw(STRANDED),
+});
+
+/** All groups with the time at which their first run is due; parked runs are listed without a time. */
+export const FIRST_DUE: string = render(sql`
+with recursive ${DUE_GROUPS},
+${PARKED_GROUPS}
+select of_workflow as workflow, of_version as version, 0 as is_parked,
+       (select due_at
+          from runs indexed by runs_due
+         where ${raw(DUE)} and priority = of_priority and workflow = of_workflow and version = of_version
+           and due_at > ${raw(String(Number.MIN_SAFE_INTEGER))}
+         order by due_at
+         limit 1) as due_at
+  from due
+ union all
+select of_workflow, of_version, 1, null
+  from parked`).text;
+
+/**
+ * Returns when the first run is due that the request may claim; `undefined` if there is none, and
+ * `"parked"` if only a survey can find out, because there are parked runs of a served version.
+ */
+export function firstDueAt(session: Session, { served, pinned }: ClaimRequest): number | "parked" | undefined {
+  const workflows = new Set(served.map(({ workflow }) => workflow));
+  const versions = new Set(served.map(({ workflow, version }) => JSON.stringify([workflow, version])));
+  let first = Infinity;
+  for (const { workflow, version, is_parked: isParked, due_at: dueAt } of session.all(FIRST_DUE)) {
+    const isServed = pinned || isParked === 1
+      ? versions.has(JSON.stringify([workflow, version]))
+      : workflows.has(String(workflow));
+    if (!isServed) continue;
+    if (isParked === 1) return "parked";
+    if (typeof dueAt === "number") first = Math.min(first, dueAt);
+  }
+  return first === Infinity ? undefined : first;
+}
