@@ -1,7 +1,12 @@
 /**
- * Who may read. With `authorize` that decides, for each request; without it only who sits at this machine: the connection
- * comes from a loopback address, and the browser was told to go to one (by its `Host`), so that no other site can have
- * its own name point here (DNS rebinding). A request that came by way of a proxy is none of this machine.
+ * Decides whether a request may read. With `authorize`, that function decides about each request. Without it, only
+ * requests from this machine may read: the connection comes from a loopback address, the `Host` is a loopback name (so
+ * that no other site can point a name of its own here: DNS rebinding), and the request did not come through a proxy.
+ *
+ * A proxy on this machine also connects from a loopback address. Most proxies announce themselves in a header. nginx's
+ * default `proxy_pass` does not, and sets `Host` to the upstream: the one trace is `Connection: close`, which browsers
+ * never send. A program behind such a proxy cannot be told from a program on this machine, so an inspector behind a
+ * proxy needs `authorize`.
  *
  * @module
  */
@@ -9,15 +14,35 @@
 /** Decides about a request: true lets it read, a response (such as one with status 401) is what it gets instead. */
 export type Authorize = (request: Request) => boolean | Response | Promise<boolean | Response>;
 
-/** Why somebody may not read, or what `authorize` answered instead. */
+/** The decision about a request: it may read, is refused for a reason, or gets the response of `authorize`. */
 export type Verdict = { readonly kind: "granted" } | { readonly kind: "refused"; readonly message: string } | {
   readonly kind: "answered";
   readonly response: Response;
 };
 
 /**
- * Whether a request may read. `connection` is what the server tells along with it: of `Deno.serve` the second argument,
- * of `Bun.serve` the server, in an app of Hono its `c.env`, which is one of these.
+ * Returns why a request cannot be read at all; `undefined` if it can. A server passes on a request without a valid
+ * `Host`: Bun with a URL that is only a path, Deno with the address of the server in the URL.
+ */
+export function whyMalformed(request: Request, connection: unknown): string | undefined {
+  const host = request.headers.get("host");
+  const isValid = host === null
+    ? URL.canParse(request.url) && !isHttp1OfDeno(request.url, connection)
+    : HOST.test(host) && URL.canParse(`http://${host}`) && URL.canParse(request.url);
+  return isValid ? undefined : "The request has no valid Host";
+}
+
+// Without user, path and the like, which a URL may have and a Host may not.
+const HOST = /^(?:[\w.~-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
+/** Whether a request without a Host came over plain HTTP/1 to `Deno.serve`. Over TLS it may be HTTP/2, which has none. */
+function isHttp1OfDeno(url: string, connection: unknown): boolean {
+  return typeof connection === "object" && connection !== null && "completed" in connection && url.startsWith("http:");
+}
+
+/**
+ * Decides whether a request may read. `connection` is what the server passes along with it: `Deno.serve` its second
+ * argument, `Bun.serve` the server, an app of Hono its `c.env`, which is one of these.
  *
  * @throws What `authorize` throws.
  */
@@ -32,18 +57,34 @@ export async function mayRead(
   }
   const answer: unknown = await authorize(request);
   if (answer instanceof Response) return { kind: "answered", response: answer };
-  // Nothing else counts as yes, such as a promise or an object that somebody forgot to look into.
+  // Nothing else grants access, such as an object whose fields were not checked.
   return answer === true ? { kind: "granted" } : { kind: "refused", message: "You may not read this" };
 }
 
-/** Whether a page of another site asks, in the name of somebody who only visits it; to follow a link is his own doing. */
+/** Whether a page of another site sent the request from a visitor's browser, other than by a link that was followed. */
 export function isForeign({ headers }: Request): boolean {
   return headers.get("sec-fetch-site") === "cross-site" && headers.get("sec-fetch-mode") !== "navigate";
 }
 
-const ONLY_LOCAL = "Only this machine may read this: the inspector was made without authorize";
+const ONLY_LOCAL = "Only this machine may read this: the inspector was created without authorize";
 
-const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const PROXY_HEADERS: ReadonlySet<string> = new Set([
+  ...["forwarded", "via", "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip", "cdn-loop"],
+  ...["proxy-connection", "x-original-host", "x-original-url", "x-rewrite-url", "x-amzn-trace-id", "x-scheme"],
+]);
+
+const PROXY_PREFIXES = [
+  ...["x-forwarded-", "x-envoy-", "x-arr-", "x-azure-", "x-appengine-", "x-vercel-", "x-nf-", "x-akamai-", "x-amz-cf-"],
+  ...["cf-", "fly-", "fastly-", "akamai-", "ngrok-", "tailscale-", "x-ingress-", "x-appgw-", "x-proxy-", "x-traefik-"],
+];
+
+function isProxied({ headers }: Request): boolean {
+  for (const [name] of headers) {
+    if (PROXY_HEADERS.has(name) || PROXY_PREFIXES.some((prefix) => name.startsWith(prefix))) return true;
+  }
+  const isBrowser = headers.has("sec-fetch-mode") || /^Mozilla\//.test(headers.get("user-agent") ?? "");
+  return isBrowser && /\bclose\b/i.test(headers.get("connection") ?? "");
+}
 
 function whyNotLocal(request: Request, connection: unknown): string | undefined {
   const peer = peerOf(request, connection);
@@ -52,11 +93,11 @@ function whyNotLocal(request: Request, connection: unknown): string | undefined 
       "{ replaceRequest: false }, or give it authorize";
   }
   if (!isLoopback(peer)) return ONLY_LOCAL;
-  if (PROXY_HEADERS.some((name) => request.headers.has(name))) return `${ONLY_LOCAL}, and this came by way of a proxy`;
-  // Where there is no Host, as with HTTP/2, its part is in the URL; where there is, the URL might say something else.
+  if (isProxied(request)) return `${ONLY_LOCAL}, and this request came through a proxy; give it authorize`;
+  // HTTP/2 has no Host: the name is in the URL. With a Host, the URL may hold another name.
   const hosts = [request.headers.get("host"), new URL(request.url).host].filter((host) => host !== null);
   if (hosts.every(isLocalName)) return undefined;
-  return `${ONLY_LOCAL}; go to it by way of localhost`;
+  return `${ONLY_LOCAL}; open it at localhost`;
 }
 
 /** The address of the other end of a connection. */

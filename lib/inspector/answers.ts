@@ -23,6 +23,13 @@ export function guarded(response: Response, policy: string = POLICY): Response {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
+/** A copy of a response that the caller may return again; `Response.error()`, which cannot be sent, becomes a 403. */
+export function copyOf(response: Response): Response {
+  const { status, statusText, headers } = response;
+  if (status < 200 || status > 599) return new Response(null, { status: 403 });
+  return response.bodyUsed ? new Response(null, { status, statusText, headers }) : response.clone();
+}
+
 /** Data as JSON. */
 export function jsonAnswer(text: string, status = 200): Response {
   return new Response(text, { status, headers: { "content-type": "application/json; charset=utf-8" } });

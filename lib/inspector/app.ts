@@ -1,8 +1,9 @@
 import { Hono } from "hono";
 import { systemClock } from "../clock.ts";
-import type { Logger } from "../logger.ts";
-import { type Authorize, isForeign, mayRead } from "./access.ts";
-import { guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
+import { thrownMessage } from "../definition/thrown_message.ts";
+import { harmless, type Logger } from "../logger.ts";
+import { type Authorize, isForeign, mayRead, type Verdict, whyMalformed } from "./access.ts";
+import { copyOf, guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadOutput, loadStep } from "./load_payload.ts";
 import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
@@ -46,7 +47,8 @@ export interface App {
 
 /** The routes of the inspector, behind what decides who may read. */
 export function createApp(reading: Reading, options: AppOptions): App {
-  const { authorize, logger, basePath, title, patienceMs } = options;
+  const { authorize, basePath, title, patienceMs } = options;
+  const logger = harmless(options.logger);
   const view: View = { title, basePath, liveHref: undefined };
   const { store } = reading.context;
   const live = createLive(store, logger);
@@ -84,13 +86,23 @@ export function createApp(reading: Reading, options: AppOptions): App {
   app.notFound(({ req }) => refused(req.raw, 404, "There is nothing here"));
   app.onError((error, { req }) => {
     if (error instanceof Refusal) return refused(req.raw, error.status, error.message);
-    logger.error("The inspector could not answer", { error: String(error) });
-    return refused(req.raw, 500, "The store could not be read; the logger was told why");
+    return failed(req.raw, error);
   });
   return {
-    fetch: async (request, connection) => guarded(await answer(request, connection)),
+    fetch,
     paths: app.routes.map(({ path }) => path),
   };
+
+  /** Never rejects: the page with which a server answers then, as that of Bun, shows source and paths. */
+  async function fetch(request: Request, connection?: unknown): Promise<Response> {
+    const malformed = whyMalformed(request, connection);
+    if (malformed !== undefined) return guarded(problemAnswer({ status: 400, message: malformed }));
+    try {
+      return guarded(await answer(request, connection));
+    } catch (error) {
+      return guarded(failed(request, error));
+    }
+  }
 
   async function answer(request: Request, connection: unknown): Promise<Response> {
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -99,27 +111,40 @@ export function createApp(reading: Reading, options: AppOptions): App {
       return answered;
     }
     if (isForeign(request)) return refused(request, 403, "Another site may not read this");
+    let verdict: Verdict | undefined;
     try {
-      const verdict = await mayRead(request, connection, authorize);
-      if (verdict.kind === "answered") return verdict.response;
-      if (verdict.kind === "refused") return refused(request, 403, verdict.message);
+      verdict = await inTime(mayRead(request, connection, authorize), () => undefined);
     } catch (error) {
-      logger.error("authorize threw", { error: String(error) });
-      return refused(request, 500, "It could not be decided whether you may read this");
+      report("Cannot decide whether a request may read: authorize threw", error);
+      return refused(request, 500, "Cannot decide whether you may read this: authorize threw");
     }
+    if (verdict === undefined) {
+      report(`Cannot decide whether a request may read: authorize did not settle within ${patienceMs} ms`);
+      return refused(request, 503, "Cannot decide whether you may read this: authorize did not settle");
+    }
+    if (verdict.kind === "answered") return copyOf(verdict.response);
+    if (verdict.kind === "refused") return refused(request, 403, verdict.message);
     return await inTime(app.fetch(request), () => refused(request, 503, "The store does not answer"));
   }
 
-  async function inTime(answer: Response | Promise<Response>, late: () => Response): Promise<Response> {
-    let cancel = () => {};
-    const lateAnswer = new Promise<Response>((resolve) => {
-      cancel = systemClock.after(patienceMs, () => resolve(late()));
-    });
+  /** Returns the result of `work`, or of `late` once `patienceMs` have passed. */
+  async function inTime<T>(work: T | Promise<T>, late: () => T): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const cancel = systemClock.after(patienceMs, () => resolve(late()));
     try {
-      return await Promise.race([answer, lateAnswer]);
+      return await Promise.race([work, promise]);
     } finally {
       cancel();
     }
+  }
+
+  function failed(request: Request, error: unknown): Response {
+    report("The inspector cannot answer a request", error);
+    return refused(request, 500, "The store cannot be read; the log says why");
+  }
+
+  function report(message: string, error?: unknown): void {
+    logger.error(message, error === undefined ? {} : { error: thrownMessage(error) });
   }
 
   async function drawn(route: Route, asked: Asked): Promise<string> {
