@@ -8,8 +8,12 @@ export interface ErrorRecord {
   readonly code?: string;
   /** Stack of the error; longer than 16,384 characters it is cut. */
   readonly stack?: string;
-  /** Cause of the error; causes are recorded to a depth of five errors. */
+  /** Own fields of the error that JSON can represent, such as `status`; up to 4,096 characters. */
+  readonly fields?: Readonly<Record<string, unknown>>;
+  /** Cause of the error; causes and inner errors are recorded to a depth of five errors. */
   readonly cause?: ErrorRecord;
+  /** Inner errors: up to ten of an `AggregateError`; of a `SuppressedError` its `error` and then its `suppressed`. */
+  readonly errors?: readonly ErrorRecord[];
 }
 
 /** One failed attempt of a task. */

@@ -1,7 +1,7 @@
 import { newChecks } from "../definition/checks.ts";
 import type { Client } from "../engine/client.ts";
 import { refuse } from "../engine/options.ts";
-import { type Logger, silent } from "../logger.ts";
+import { harmless, type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { Authorize } from "./access.ts";
 import { createApp, type Fetch } from "./app.ts";
@@ -20,9 +20,12 @@ export interface InspectorOptions {
    */
   readonly authorize?: Authorize;
   /**
-   * What nobody is to see, as paths through a run, `{ input, key, tags, reason, error, tasks: { [id]: { output, error,
-   * reason, progress, steps } } }`: `"input.password"`, `"tasks.pay.output"`, `"tasks.*.output.rows.*.name"`,
-   * `"**.token"`. `*` stands for one name, `**` for any number of them.
+   * Fields of runs to hide, as paths through a run of the form `{ input, key, tags, reason, error, tasks: { [id]: { output,
+   * error, reason, progress, steps } } }`: `"input.password"`, `"tasks.pay.output"`, `"tasks.*.output.rows.*.name"`,
+   * `"**.token"`. `*` is any name, `**` any number of names; a name in double quotes is taken as it stands
+   * (`'tasks."pay.card".output'`). A hidden value is also hidden where it appears again: the error of a task in that of
+   * its run, a message in its stack and in errors that quote it; hidden keys and tags cannot be searched for. A path that
+   * can hide nothing is reported to the logger.
    */
   readonly redact?: readonly string[];
   /** The path below which it is mounted, such as `"/ops"`. @default {""} */
@@ -82,8 +85,10 @@ export function inspector(target: Inspectable, options: InspectorOptions = {}): 
   }
   refuse("make an inspector", checks);
   const context = contextFor(target, options.logger ?? silent);
-  const reading = { context, redactor: createRedactor(redact), path: pathsBelow(basePath) };
-  const logger = options.logger ?? context.logger;
+  const redactor = createRedactor(redact);
+  const logger = harmless(options.logger ?? context.logger);
+  for (const warning of redactor.warnings) logger.warn(warning);
+  const reading = { context, redactor, path: pathsBelow(basePath) };
   const { fetch } = createApp(reading, { authorize, basePath, title, logger, patienceMs: PATIENCE_MS });
   return { fetch };
 }

@@ -196,8 +196,10 @@ function progressOf(text: string): ProgressDetail | undefined {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) return undefined;
   const { done, total, message } = value as Readonly<Record<string, unknown>>;
+  // Hidden, it is no number.
+  if (typeof done !== "number") return undefined;
   return {
-    done: Number(done),
+    done,
     total: typeof total === "number" ? total : undefined,
     message: typeof message === "string" ? message : undefined,
   };

@@ -7,7 +7,7 @@ const MOST_STRANDED = 100;
 
 /** The runners, what waits for them, and what none of them can carry on. */
 export async function loadRunners(reading: Reading): Promise<RunnersPage> {
-  const { context, path } = reading;
+  const { context, redactor, path } = reading;
   const { store } = context;
   const [rows, owned, tally, lost] = await Promise.all([
     store.runners(),
@@ -47,7 +47,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       href: path("runs", id),
       state: undefined,
       workflow,
-      reason,
+      reason: redactor.text(["reason"], reason),
     })),
   };
 }

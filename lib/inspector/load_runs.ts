@@ -24,6 +24,9 @@ const STATES: readonly RunState[] = ["pending", "running", "waiting", "paused", 
 export async function loadRuns(reading: Reading, { query }: Asked): Promise<RunsPage> {
   const { inspection } = reading.context.store;
   const filter = filterOf(query);
+  if (reading.redactor.hidesTags && filter.tags.length > 0) {
+    throw new Refusal(400, "Cannot search runs by tag: the inspector hides their tags");
+  }
   const limit = numberOf(query, "limit", 1, LONGEST_PAGE) ?? PAGE;
   const before = numberOf(query, "cursor", 0, Number.MAX_SAFE_INTEGER);
   const [tally, definitions, found] = await Promise.all([
@@ -77,14 +80,18 @@ interface Found {
 }
 
 async function findRuns(
-  { context: { store } }: Reading,
+  { context: { store }, redactor }: Reading,
   filter: RunsFilter,
   limit: number,
   before: number | undefined,
 ): Promise<Found> {
   const { workflow, states, since, until, q } = filter;
-  // What begins like it has been told on the first page.
-  const named = q === undefined || before !== undefined ? [] : await store.inspection.find(q, limit);
+  // Matches of an id or a key are on the first page. A hidden key must not be found letter by letter.
+  const named = q === undefined || before !== undefined ? [] : (await store.inspection.find(q, limit))
+    .filter(({ id }) => !redactor.isHidden(["key"]) || id.startsWith(q.toLowerCase()));
+  if (redactor.hidesTags && q !== undefined) {
+    return { runs: named.filter((run) => isWanted(run, filter)), next: undefined, searchedBackTo: undefined };
+  }
   const { runs, stoppedAt } = await store.inspection.search({
     workflow,
     states: states.length === 0 ? undefined : states,

@@ -55,7 +55,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     firstHref: href,
   }, { nextHref: href, cursor: text, searchedBackTo: time }),
   Payload: object({ text, bytes: count, isTruncated: yesNo, href }),
-  ErrorRecord: object({ name: text, message: text }, { code: text, stack: text, cause: ref("ErrorRecord") }),
+  ErrorRecord: object({ name: text, message: text }, {
+    code: text,
+    stack: text,
+    fields: { type: "object" },
+    cause: ref("ErrorRecord"),
+    errors: list(ref("ErrorRecord")),
+  }),
   AttemptDetail: object(
     { number: whole, state: oneOf(["running", "completed", "failed", "cancelled", "interrupted"]) },
     { startedAt: time, endedAt: time, error: ref("ErrorRecord") },

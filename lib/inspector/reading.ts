@@ -66,7 +66,7 @@ export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSumma
     state,
     key: redactor.text(["key"], key),
     priority,
-    tags: tags.map((tag) => redactor.text(["tags"], tag)),
+    tags: tags.map((tag, at) => redactor.text(["tags", String(at)], tag)),
     createdAt,
     startedAt,
     endedAt,

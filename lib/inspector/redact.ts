@@ -1,35 +1,49 @@
 import type { ErrorRecord } from "../errors.ts";
-import { redactJson } from "./redact_json.ts";
+import { redactJson, remainders } from "./redact_json.ts";
+import { parsePath, type Pattern, whyHidesNothing } from "./redact_path.ts";
 
-/** What stands in the place of something hidden. */
+/** Replaces hidden values. */
 export const REDACTED = "[redacted]";
 
-/** Hides what nobody is to see of runs, wherever the inspector would tell it. */
+/** Hides fields of runs wherever the inspector shows them, and wherever they could be inferred. */
 export interface Redactor {
-  /** JSON text, which may be cut anywhere, with what is hidden below `path` replaced. */
+  /** Returns JSON text, which may be cut anywhere, with everything hidden below `path` replaced. */
   json(path: readonly string[], text: string): string;
-  /** A plain text; replaced if it is hidden. */
+  /** Returns a plain text, replaced if it is hidden. */
   text<T extends string | undefined>(path: readonly string[], text: T): T | typeof REDACTED;
-  /** An error as it is stored. */
+  /** Returns the error of a task or of a run as it may be shown. */
   error<T extends ErrorRecord | undefined>(path: readonly string[], error: T): T | ErrorRecord;
-  /** Whether there is anything to hide. */
-  readonly isNeeded: boolean;
+  /** Whether a text is hidden. */
+  isHidden(path: readonly string[]): boolean;
+  /** Whether some tag of a run can be hidden. */
+  readonly hidesTags: boolean;
+  /** Why paths hide nothing, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * A redactor by paths through a run, which is taken for `{ input, key, tags, reason, error, tasks: { [id]: { output,
- * error, reason, progress, steps: { [name]: output } } } }`.
+ * Creates a redactor from paths through a run, which has the form `{ input, key, tags, reason, error, tasks: { [id]: {
+ * output, error, reason, progress, steps: { [name]: output } } } }`. The error of a run is that of one of its tasks: what
+ * a path hides of the error of any task is hidden of it, too.
  *
- * @throws {TypeError} If one of them is no path.
+ * @throws {TypeError} If a path is malformed.
  */
 export function createRedactor(paths: readonly string[]): Redactor {
-  const patterns = paths.map(patternOf);
+  const given = paths.map(parsePath);
+  const ofErrors = remainders(given, ["tasks", undefined, "error"]);
+  const patterns: readonly Pattern[] = [...given, ...ofErrors.map((rest): Pattern => [{ name: "error" }, ...rest])];
   const isNeeded = patterns.length > 0;
+  const names = new Set(["0", ...given.flat().flatMap((segment) => typeof segment === "string" ? [] : segment.name)]);
   return {
-    isNeeded,
     json: (path, text) => isNeeded ? redactJson(text, patterns, path, JSON.stringify(REDACTED)) : text,
     text: (path, text) => text !== undefined && isHidden(path) ? REDACTED : text,
     error,
+    isHidden,
+    hidesTags: [...names].some((name) => isHidden(["tags", name])),
+    warnings: given.flatMap((pattern, at) => {
+      const why = whyHidesNothing(pattern);
+      return why === undefined ? [] : [`The redact path ${JSON.stringify(paths[at])} hides nothing: ${why}`];
+    }),
   };
 
   function isHidden(path: readonly string[]): boolean {
@@ -39,21 +53,59 @@ export function createRedactor(paths: readonly string[]): Redactor {
   function error<T extends ErrorRecord | undefined>(path: readonly string[], error: T): T | ErrorRecord {
     if (error === undefined || !isNeeded) return error;
     const shown: unknown = JSON.parse(redactJson(JSON.stringify(error), patterns, path, JSON.stringify(REDACTED)));
-    return isErrorRecord(shown) ? shown : { name: "Error", message: REDACTED };
+    const hidden = new Set<string>();
+    const record = recordOf(shown, error, hidden);
+    return hidden.size === 0 ? record : withoutTexts(record, [...hidden].sort((a, b) => b.length - a.length));
   }
 }
 
-function patternOf(path: unknown): readonly string[] {
-  const segments = typeof path === "string" ? path.split(".") : [];
-  if (segments.length > 0 && segments.every((segment) => segment !== "")) return segments;
-  throw new TypeError(
-    `Cannot redact ${JSON.stringify(path)}: a path such as "input.password", "tasks.*.output" or "**.token" is needed`,
-  );
+// Shorter texts, such as a digit, occur by chance.
+const SHORTEST_QUOTE = 4;
+
+/** What is left of an error; adds the texts that were hidden to `hidden`. A stack contains name, message and code. */
+function recordOf(shown: unknown, error: ErrorRecord, hidden: Set<string>): ErrorRecord {
+  if (typeof shown !== "object" || shown === null) {
+    for (const text of textsOf(error)) hidden.add(text);
+    return { name: "Error", message: REDACTED };
+  }
+  const fields: Readonly<Record<string, unknown>> = { ...shown };
+  const isShown = (name: "name" | "message" | "code" | "stack"): boolean => fields[name] === error[name];
+  if (!isShown("message")) hidden.add(error.message);
+  if (error.code !== undefined && !isShown("code")) hidden.add(error.code);
+  const { code, stack, cause, errors } = error;
+  const hasStack = isShown("name") && isShown("message") && isShown("code") && isShown("stack");
+  const inner: readonly unknown[] = Array.isArray(fields["errors"]) ? fields["errors"] : [];
+  return {
+    name: isShown("name") ? error.name : REDACTED,
+    message: isShown("message") ? error.message : REDACTED,
+    ...(code !== undefined && { code: isShown("code") ? code : REDACTED }),
+    ...(stack !== undefined && { stack: hasStack ? stack : REDACTED }),
+    ...(error.fields !== undefined && { fields: fieldsOf(fields["fields"]) }),
+    ...(cause !== undefined && { cause: recordOf(fields["cause"], cause, hidden) }),
+    ...(errors !== undefined && { errors: errors.map((one, at) => recordOf(inner[at], one, hidden)) }),
+  };
 }
 
-/** A cause of which only the message was hidden is still one; one that was hidden as a whole is a text. */
-function isErrorRecord(value: unknown): value is ErrorRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { name, message, cause } = value as { name?: unknown; message?: unknown; cause?: unknown };
-  return typeof name === "string" && typeof message === "string" && (cause === undefined || isErrorRecord(cause));
+function fieldsOf(shown: unknown): Readonly<Record<string, unknown>> {
+  return typeof shown === "object" && shown !== null ? { ...shown } : {};
+}
+
+function textsOf({ message, code, cause, errors = [] }: ErrorRecord): readonly string[] {
+  const inner = [...(cause === undefined ? [] : [cause]), ...errors];
+  return [message, ...(code === undefined ? [] : [code]), ...inner.flatMap(textsOf)];
+}
+
+/** An error that quotes another one, as in `new Error("cannot pay: " + cause.message, { cause })`, shows none of it. */
+function withoutTexts(record: ErrorRecord, hidden: readonly string[]): ErrorRecord {
+  const clean = (text: string): string =>
+    hidden.reduce((text, quote) => quote.length < SHORTEST_QUOTE ? text : text.replaceAll(quote, REDACTED), text);
+  const { stack, fields, cause, errors } = record;
+  return {
+    ...record,
+    message: clean(record.message),
+    ...(stack !== undefined && { stack: clean(stack) }),
+    ...(fields !== undefined && { fields: fieldsOf(JSON.parse(clean(JSON.stringify(fields)))) }),
+    ...(cause !== undefined && { cause: withoutTexts(cause, hidden) }),
+    ...(errors !== undefined && { errors: errors.map((one) => withoutTexts(one, hidden)) }),
+  };
 }

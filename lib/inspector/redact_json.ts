@@ -1,5 +1,4 @@
-/** A name, or `*` for any one, or `**` for any number of them. */
-type Pattern = readonly string[];
+import type { Pattern } from "./redact_path.ts";
 
 /** How far patterns have been followed: for each pattern the places in it that may come next. */
 type Places = readonly (readonly number[])[];
@@ -72,7 +71,7 @@ function step(patterns: readonly Pattern[], places: Places, name: string): Place
       here.flatMap((place) => {
         const wanted = pattern[place];
         if (wanted === "**") return [place];
-        return wanted === "*" || wanted === name ? [place + 1] : [];
+        return wanted === "*" || (wanted !== undefined && wanted.name === name) ? [place + 1] : [];
       }),
     );
   });
@@ -83,6 +82,22 @@ function reach(pattern: Pattern, places: readonly number[]): readonly number[] {
   const all = new Set(places);
   for (const place of all) if (pattern[place] === "**") all.add(place + 1);
   return [...all];
+}
+
+/** What remains of patterns below `path`, in which `undefined` stands for any name. */
+export function remainders(patterns: readonly Pattern[], path: readonly (string | undefined)[]): readonly Pattern[] {
+  return patterns.flatMap((pattern) => {
+    let rests: readonly Pattern[] = [pattern];
+    for (const name of path) rests = rests.flatMap((rest) => afterName(rest, name));
+    return rests;
+  });
+}
+
+function afterName(pattern: Pattern, name: string | undefined): readonly Pattern[] {
+  const [first, ...rest] = pattern;
+  if (first === undefined) return [];
+  if (first === "**") return [pattern, ...afterName(rest, name)];
+  return first === "*" || name === undefined || first.name === name ? [rest] : [];
 }
 
 function isHidden(patterns: readonly Pattern[], places: Places): boolean {

@@ -1,6 +1,9 @@
 /** What is hidden, wherever it is told. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRedactor } from "../../lib/inspector/redact.ts";
+import { type Logger, silent } from "../../lib/logger.ts";
+import { createRunner, workflow } from "../../mod.ts";
+import { inspector } from "../../lib/inspector/mod.ts";
 import { test } from "../harness.ts";
 import { ask, etl, greet, ground, runnerOn } from "./ground.ts";
 
@@ -84,4 +87,96 @@ test("nothing that is hidden is on any page or in any answer", async () => {
   }
   // Without it they were there.
   assertEquals(shown > 20, true, `${shown}`);
+});
+
+test("a quoted segment names an id with dots, quotes or stars as it stands", () => {
+  const shown = (path: string, id: string): string => createRedactor([path]).json(["tasks", id, "output"], "1");
+  for (const id of ["pay.card", "*", "**", 'say "hi"', "back\\slash", "", "a"]) {
+    const path = `tasks.${JSON.stringify(id)}.output`;
+    assertEquals([shown(path, id), shown(path, "other")], ['"[redacted]"', "1"], path);
+  }
+  for (const path of ['"', '"a', 'a."b"c', 'a"b"', '"\\x".a', 'a."b".', 'a.""b']) {
+    assertThrows(() => createRedactor([path]), TypeError, "Cannot redact");
+  }
+});
+
+test("a path that can hide nothing is reported, with what it was probably meant to be", async () => {
+  const warningsOf = (path: string): readonly string[] => createRedactor([path]).warnings;
+  for (
+    const path of [
+      "input.a.b",
+      "key",
+      "tags.0",
+      "error.message",
+      "error.cause.cause.message",
+      "tasks.pay.output.a",
+      "tasks.*.steps.a.b",
+      "**.token",
+      "*.token",
+      "tasks.**",
+      "tasks.pay.progress.message",
+    ]
+  ) assertEquals(warningsOf(path), [], path);
+  assertEquals(warningsOf("inputs.password"), [
+    'The redact path "inputs.password" hides nothing: "inputs" is none of input, key, tags, reason, error, tasks ' +
+    '(did you mean "input"?)',
+  ]);
+  for (const path of ["output", "tasks.pay.outputs", "key.a", "tasks.pay.error.msg", "tasks.pay.error.message.a"]) {
+    assertEquals(warningsOf(path).length, 1, path);
+  }
+  const warned: string[] = [];
+  const logger: Logger = { ...silent, warn: (message) => void warned.push(message) };
+  await using on = ground("sqlite");
+  inspector(await on.open(), { redact: ["tasks.pay.outputs", "input"], logger });
+  assertEquals(warned.length, 1);
+});
+
+test("the error of a run hides what is hidden of the error of a task", async () => {
+  await using on = ground("sqlite");
+  const pay = workflow("pay").task("charge", {
+    retry: 1,
+    run() {
+      const cause = Object.assign(new Error("card 4111-1111"), { code: "E4111" });
+      throw new Error(`cannot charge: ${cause.message}`, { cause });
+    },
+  });
+  await using runner = await createRunner(await on.open(), { workflows: [pay], logger: silent });
+  const { runId } = await runner.execute(pay);
+  const secrets = /4111/;
+  const pathsOf = ["/runs", `/runs/${runId}`, "/api/runs", `/api/runs/${runId}`];
+  for (
+    const redact of [
+      ["tasks.charge.error"],
+      ["tasks.*.error.message", "tasks.*.error.cause"],
+      ["tasks.charge.error.cause"],
+      ["**.message", "**.code"],
+      ["tasks.**.message", "**.cause.code"],
+      ["tasks.charge.error.cause.message", "tasks.charge.error.cause.code"],
+    ]
+  ) {
+    for (const path of pathsOf) {
+      const text = await (await ask(runner, { redact })(path)).text();
+      assertEquals([redact, path, secrets.test(text)], [redact, path, false]);
+    }
+  }
+  assertEquals(secrets.test(await (await ask(runner)(pathsOf[3]!)).text()), true);
+  // What is not hidden stays.
+  const text = await (await ask(runner, { redact: ["tasks.charge.error.cause"] })(pathsOf[3]!)).text();
+  assertStringIncludes(text, "cannot charge: [redacted]");
+});
+
+test("a key or a tag that is hidden cannot be found by search, and an id still can", async () => {
+  await using on = ground("sqlite");
+  await using runner = await runnerOn(await on.open());
+  const { runId } = await runner.execute(etl, { token: "t" }, { key: "order-4711", tags: ["vip"] });
+  const asked = ask(runner, { redact: ["key", "tags"] });
+  const found = async (query: string): Promise<number> =>
+    (await (await asked(`/api/runs?${query}`)).json()).runs.length;
+  for (const q of ["o", "order-4", "order-4711", "vip"]) assertEquals(await found(`q=${q}`), 0, q);
+  assertEquals(await found(`q=${runId.slice(0, 20)}`), 1);
+  assertEquals((await asked("/api/runs?tag=vip")).status, 400);
+  const open = ask(runner, { redact: ["input"] });
+  for (const query of ["q=order-4", "q=vip", "tag=vip"]) {
+    assertEquals((await (await open(`/api/runs?${query}`)).json()).runs.length, 1, query);
+  }
 });
