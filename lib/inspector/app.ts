@@ -10,6 +10,7 @@ import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
 import { openapi } from "./openapi.ts";
 import { contentSecurityPolicy } from "./pages/page.ts";
 import { problemPage } from "./pages/problem_page.ts";
+import { queryOf } from "./query.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
 import { type Route, ROUTES } from "./routes.ts";
 import type { View } from "./shapes.ts";
@@ -186,7 +187,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
 }
 
 function askedBy(url: string, params: Readonly<Record<string, string>>): Asked {
-  return { params, query: new URL(url).searchParams };
+  return { params, query: queryOf(url) };
 }
 
 /** A path without what stands before every path. */

@@ -1,6 +1,7 @@
 import type { RunState } from "../store/batch.ts";
 import type { Tally } from "../store/inspection.ts";
 import type { ListedRun } from "../store/listing.ts";
+import { filterOf, numberOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.ts";
 import type { BoundedCount, RunsFilter, RunsPage, StateCounts } from "./shapes.ts";
 
@@ -13,8 +14,6 @@ export const COUNTED = 10_000;
 const PAGE = 50;
 const LONGEST_PAGE = 500;
 const MOST_DEFINITIONS = 1_000;
-
-const STATES: readonly RunState[] = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"];
 
 /**
  * Runs, newest first.
@@ -118,49 +117,6 @@ function isWanted(run: ListedRun, { workflow, states, tags, since, until }: Runs
     tags.every((tag) => run.tags.includes(tag)) &&
     (since === undefined || run.createdAt >= since) &&
     (until === undefined || run.createdAt < until);
-}
-
-function filterOf(query: URLSearchParams): RunsFilter {
-  const states = textsOf(query, "state").map((state) => {
-    const known = STATES.find((one) => one === state);
-    if (known === undefined) throw new Refusal(400, `state must be one of ${STATES.join(", ")}`);
-    return known;
-  });
-  return {
-    workflow: textOf(query, "workflow"),
-    states,
-    tags: textsOf(query, "tag"),
-    since: timeOf(query, "since"),
-    until: timeOf(query, "until"),
-    q: textOf(query, "q"),
-  };
-}
-
-/** What stands in a form and was left empty counts as not said. */
-function textsOf(query: URLSearchParams, name: string): readonly string[] {
-  return query.getAll(name).map((text) => text.trim()).filter((text) => text !== "");
-}
-
-function textOf(query: URLSearchParams, name: string): string | undefined {
-  return textsOf(query, name)[0];
-}
-
-function numberOf(query: URLSearchParams, name: string, least: number, most: number): number | undefined {
-  const text = textOf(query, name);
-  if (text === undefined) return undefined;
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (number >= least && number <= most) return number;
-  throw new Refusal(400, `${name} must be a whole number from ${least} to ${most}`);
-}
-
-/** Milliseconds since the epoch, or a date and time as forms give it, which is taken for UTC. */
-function timeOf(query: URLSearchParams, name: string): number | undefined {
-  const text = textOf(query, name);
-  if (text === undefined) return undefined;
-  const isZoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text);
-  const time = /^\d{1,16}$/.test(text) ? Number(text) : Date.parse(isZoned || !text.includes("T") ? text : `${text}Z`);
-  if (Number.isSafeInteger(time)) return time;
-  throw new Refusal(400, `${name} must be milliseconds since the epoch, or a time such as 2026-11-23T09:00`);
 }
 
 function hrefOf({ path }: Reading, query: URLSearchParams, cursor: string | undefined): string {

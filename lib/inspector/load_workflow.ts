@@ -2,6 +2,7 @@ import type { StoredDefinition } from "../engine/catalog.ts";
 import type { DefinitionRow, Outline, Timing } from "../store/inspection.ts";
 import { graphOf } from "./graph.ts";
 import { aliveRunners, runnersOf, runsHref } from "./load_workflows.ts";
+import { textOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal } from "./reading.ts";
 import { durationsOf, groupBy, sampleOf } from "./sample.ts";
 import type { Graph, TaskSample, WorkflowPage } from "./shapes.ts";
@@ -21,7 +22,7 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
   const { context: { store }, path } = reading;
   const name = params["name"] ?? "";
   const versions = await store.inspection.versions(name, COUNTED_VERSIONS);
-  const wanted = query.get("version") ?? versions[0]?.version;
+  const wanted = textOf(query, "version") ?? versions[0]?.version;
   const row = versions.find(({ version }) => version === wanted);
   if (row === undefined) throw new Refusal(404, "No runner has brought a workflow of this name and version");
   const [latest, runners, definition] = await Promise.all([

@@ -40,6 +40,9 @@ const NEAR = 1_000;
 // Of more live runs, a list is found sooner by a walk through the table than by sorting them.
 const MOST_LIVE = 10_000;
 
+// A row costs more to read by this factor where its tags are parsed: a hundred long ones.
+const TAGS_COST = 10;
+
 /** The indexes that hold all runs of a live state. */
 const LIVE_ROWS: Readonly<Record<"pending" | "running" | "waiting" | "paused", readonly Sql[]>> = {
   pending: [SOURCES.due, SOURCES.stranded],
@@ -92,7 +95,7 @@ function* findLive(db: Dialect, walk: Walk, states: readonly (keyof typeof LIVE_
     query: { ...walk.query, limit: walk.query.limit - near.runs.length },
   };
   const sources = [...new Set(states.flatMap((state) => LIVE_ROWS[state]))];
-  const most = Math.min(walk.budget, MOST_LIVE);
+  const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
   if ((yield* countUpTo(sources, most + 1)) <= most) {
     return { runs: [...near.runs, ...yield* liveRuns(db, rest, sources)], stoppedAt: undefined };
   }
@@ -122,10 +125,11 @@ select low
 /** Goes through the table, or through the runs of one state, from the new end. */
 function* walkTable(db: Dialect, walk: Walk, state: Unsuccessful | undefined): Op<Found> {
   const { query, from } = walk;
+  const stride = db.stride / costOf(query);
   const runs: RunRow[] = [];
   let before = walk.before;
-  for (let left = walk.budget;; left -= db.stride) {
-    const stretch: Stretch = { state, before, rows: Math.min(left, db.stride) };
+  for (let left = walk.budget;; left -= stride) {
+    const stretch: Stretch = { state, before, rows: Math.min(left, stride) };
     const limit = query.limit - runs.length;
     runs.push(...yield* matching(db, { ...walk, before, query: { ...query, limit } }, stretch));
     if (stretch.rows === Infinity || runs.length >= query.limit) return { runs, stoppedAt: undefined };
@@ -226,6 +230,10 @@ function filter(db: Dialect, { workflow, states, since, until, tags }: ListQuery
   if (until !== undefined) conditions.push(sql`created_at < ${until}`);
   if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));
   return and(conditions);
+}
+
+function costOf({ tags = [] }: ListQuery): number {
+  return tags.length === 0 ? 1 : TAGS_COST;
 }
 
 function isUnsuccessful(state: RunState): state is Unsuccessful {
