@@ -6,13 +6,17 @@ import { test } from "../harness.ts";
 
 const OPTIONS = { boxHeight: 42, rowWidth: 1_000 };
 
-/** A random graph; `reach` is how far back a box looks for what it depends on. */
-function randomBoxes(seed: number, count: number, reach: number): readonly LayoutBox[] {
+function randomNumbers(seed: number): (limit: number) => number {
   let state = seed;
-  const below = (limit: number): number => {
+  return (limit) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * limit);
   };
+}
+
+/** A random graph; `reach` is how far back a box looks for what it depends on. */
+function randomBoxes(seed: number, count: number, reach: number): readonly LayoutBox[] {
+  const below = randomNumbers(seed);
   return Array.from({ length: count }, (_, at) => {
     const wanted = at === 0 ? 0 : below(4);
     const after = Array.from({ length: wanted }, () => Math.max(0, at - 1 - below(Math.min(at, reach))));
@@ -129,4 +133,24 @@ test("a graph of 300 tasks holds up the process for at most 50 ms of CPU time", 
     () => cpuMs(() => layOut(foldTasks(tasks, 12).map(({ after }) => ({ width: 150, after })), OPTIONS)),
   );
   assert(Math.min(...rounds) <= 50, `${rounds}`);
+});
+
+test("of a graph whose lines pass very many rows the longest are left out, and counted", () => {
+  const below = randomNumbers(1);
+  const shapes: Readonly<Record<string, (at: number) => readonly number[]>> = {
+    "two layers": (at) => at < 250 ? [] : Array.from({ length: 250 }, (_, i) => i),
+    "two chains with links between them": (at) => at < 2 ? [] : [at - 2, at % 2 === 0 ? at - 2 : below(at)],
+    "chain with links far back": (at) => at === 0 ? [] : [at - 1, at >> 1, Math.floor(at / 3), Math.floor(at / 5)],
+    "many that look back anywhere": (at) => at < 100 ? [] : Array.from({ length: 4 }, () => below(at - 50)),
+  };
+  for (const [name, afterOf] of Object.entries(shapes)) {
+    const boxes = Array.from({ length: 500 }, (_, at) => ({ width: 150, after: [...new Set(afterOf(at))] }));
+    const links = boxes.reduce((sum, { after }) => sum + after.length, 0);
+    const rounds = Array.from({ length: 3 }, () => cpuMs(() => layOut(boxes, OPTIONS)));
+    const { lines, implied, leftOut } = layOut(boxes, OPTIONS);
+    assert(leftOut > 0 && leftOut + implied < links, `${name}: ${leftOut}`);
+    assert(lines.length < 8_000, `${name}: ${lines.length} lines`);
+    // It took up to 3 s.
+    assert(Math.min(...rounds) <= 250, `${name}: ${rounds}`);
+  }
 });

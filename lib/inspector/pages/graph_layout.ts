@@ -14,6 +14,10 @@
  *
  * @module
  */
+import { alignRows } from "./graph_align.ts";
+import { newNode, type Node } from "./graph_nodes.ts";
+import { orderRows } from "./graph_order.ts";
+import { levelsOf, type Links, withoutImplied, withoutLongest, wrapRows } from "./graph_rows.ts";
 
 /** A box to place. */
 export interface LayoutBox {
@@ -47,6 +51,8 @@ export interface Layout {
   readonly lines: readonly Line[];
   /** How many lines were left out, as the others imply them: only where there are thousands. */
   readonly implied: number;
+  /** How many further lines were left out, the longest: only where they would pass very many rows. */
+  readonly leftOut: number;
 }
 
 /** How a graph is laid out. */
@@ -59,94 +65,24 @@ export interface LayoutOptions {
 
 /** Places boxes and lines; the same boxes are always placed the same. */
 export function layOut(boxes: readonly LayoutBox[], { boxHeight, rowWidth }: LayoutOptions): Layout {
-  if (boxes.length === 0) return { width: 0, height: 0, boxes: [], lines: [], implied: 0 };
-  const { after, implied } = withoutImplied(boxes.map(({ after }) => after));
-  const rowOf = wrapRows(boxes, levelsOf(after), rowWidth);
+  if (boxes.length === 0) return { width: 0, height: 0, boxes: [], lines: [], implied: 0, leftOut: 0 };
+  const { after: needed, implied } = withoutImplied(boxes.map(({ after }) => after));
+  const rowOf = wrapRows(boxes, levelsOf(needed), rowWidth);
+  const { after, leftOut } = withoutLongest(needed, rowOf);
   const nodes = boxes.map(({ width }, at) => newNode(width, rowOf[at]!));
   addLinks(nodes, after);
   const rows: Node[][] = [];
   for (const node of nodes) (rows[node.row] ??= []).push(node);
   orderRows(rows);
   alignRows(rows, rowWidth);
-  return { ...draw(nodes, rows, boxes.length, boxHeight), implied };
-}
-
-/** A box, or a lane: the place in a row through which lines pass. */
-interface Node {
-  readonly width: number;
-  readonly row: number;
-  readonly isLane: boolean;
-  readonly above: Node[];
-  readonly below: Node[];
-  /** Its place in its row. */
-  place: number;
-  /** Where it would be best, by its neighbours. */
-  wish: number;
-  /** Its middle. */
-  x: number;
+  return { ...draw(nodes, rows, boxes.length, boxHeight), implied, leftOut };
 }
 
 const LANE_WIDTH = 2;
 const MARGIN = 8;
-const GAP = 18;
-const SWEEPS = 12;
-const VAIN_SWEEPS = 4;
-const STRAIGHTENINGS = 8;
-// Below this every line is drawn, be it implied or not: a task reads just the outputs of those it names.
-const MOST_LINES = 2_000;
-
-function newNode(width: number, row: number, isLane = false): Node {
-  return { width, row, isLane, above: [], below: [], place: 0, wish: 0, x: 0 };
-}
-
-/** Leaves out dependencies that follow from others, if there are too many to be seen. */
-function withoutImplied(
-  after: readonly (readonly number[])[],
-): { after: readonly (readonly number[])[]; implied: number } {
-  const lines = after.reduce((sum, others) => sum + others.length, 0);
-  if (lines <= MOST_LINES) return { after, implied: 0 };
-  const words = Math.ceil(after.length / 32);
-  const ancestors: Uint32Array[] = [];
-  const least = after.map((others) => {
-    // What dependencies depend on, and then the dependencies themselves.
-    const reached = new Uint32Array(words);
-    for (const other of others) for (let i = 0; i < words; i++) reached[i]! |= ancestors[other]![i]!;
-    const kept = others.filter((other) => (reached[other >> 5]! & (1 << (other & 31))) === 0);
-    for (const other of kept) reached[other >> 5]! |= 1 << (other & 31);
-    ancestors.push(reached);
-    return kept;
-  });
-  return { after: least, implied: lines - least.reduce((sum, others) => sum + others.length, 0) };
-}
-
-function levelsOf(after: readonly (readonly number[])[]): readonly number[] {
-  const levels: number[] = [];
-  const lowest: number[] = [];
-  for (const [at, others] of after.entries()) {
-    levels[at] = others.reduce((level, other) => Math.max(level, levels[other]! + 1), 0);
-    for (const other of others) lowest[other] = Math.min(lowest[other] ?? Infinity, levels[at]!);
-  }
-  // What waits for nothing stands right above the first that waits for it, not at the top.
-  return levels.map((level, at) => after[at]!.length > 0 || lowest[at] === undefined ? level : lowest[at]! - 1);
-}
-
-function wrapRows(boxes: readonly LayoutBox[], levels: readonly number[], rowWidth: number): readonly number[] {
-  const groups: number[][] = [];
-  for (const [at, level] of levels.entries()) (groups[level] ??= []).push(at);
-  const rowOf: number[] = [];
-  let row = 0;
-  for (const group of groups) {
-    const width = group.reduce((sum, at) => sum + boxes[at]!.width + GAP, -GAP);
-    const wraps = Math.ceil(width / rowWidth);
-    const perRow = Math.ceil(group.length / wraps);
-    for (const [i, at] of group.entries()) rowOf[at] = row + Math.floor(i / perRow);
-    row += Math.ceil(group.length / perRow);
-  }
-  return rowOf;
-}
 
 /** Links each box to those above it, by lanes through the rows between. */
-function addLinks(nodes: Node[], after: readonly (readonly number[])[]): void {
+function addLinks(nodes: Node[], after: Links): void {
   const boxes = [...nodes];
   const isLong = (from: number, to: number): boolean => boxes[to]!.row - boxes[from]!.row > 1;
   const incoming = after.map((others, to) => others.filter((from) => isLong(from, to)).length);
@@ -181,133 +117,12 @@ function addLinks(nodes: Node[], after: readonly (readonly number[])[]): void {
   }
 }
 
-/** Puts each row in an order with few crossings. */
-function orderRows(rows: Node[][]): void {
-  rows.forEach(renumber);
-  let best = rows.map((row) => [...row]);
-  let fewest = crossingsOf(rows);
-  let vain = 0;
-  for (let sweep = 0; sweep < SWEEPS && vain < VAIN_SWEEPS && fewest > 0; sweep++) {
-    const side = sweep % 2 === 0 ? "above" : "below";
-    for (const row of side === "above" ? rows : rows.toReversed()) {
-      for (const node of row) node.wish = medianPlace(node[side]) ?? node.place;
-      row.sort((a, b) => a.wish - b.wish || a.place - b.place);
-      renumber(row);
-    }
-    const crossings = crossingsOf(rows);
-    vain = crossings < fewest ? 0 : vain + 1;
-    if (vain > 0) continue;
-    fewest = crossings;
-    best = rows.map((row) => [...row]);
-  }
-  for (const [at, row] of best.entries()) {
-    rows[at] = row;
-    renumber(row);
-  }
-}
-
-function renumber(row: readonly Node[]): void {
-  for (const [place, node] of row.entries()) node.place = place;
-}
-
-function medianPlace(nodes: readonly Node[]): number | undefined {
-  if (nodes.length === 0) return undefined;
-  const places = nodes.map(({ place }) => place).sort((a, b) => a - b);
-  const middle = (places.length - 1) / 2;
-  return (places[Math.floor(middle)]! + places[Math.ceil(middle)]!) / 2;
-}
-
-/** Counts pairs of lines that cross, by a tree of sums over the places of the lower ends. */
-function crossingsOf(rows: readonly (readonly Node[])[]): number {
-  let crossings = 0;
-  for (const [at, row] of rows.entries()) {
-    const sums = new Uint32Array((rows[at + 1]?.length ?? 0) + 1);
-    let seen = 0;
-    for (const { below } of row) {
-      for (const { place } of below) {
-        let notBeyond = 0;
-        for (let i = place + 1; i > 0; i -= i & -i) notBeyond += sums[i]!;
-        crossings += seen - notBeyond;
-      }
-      for (const { place } of below) for (let i = place + 1; i < sums.length; i += i & -i) sums[i]!++;
-      seen += below.length;
-    }
-  }
-  return crossings;
-}
-
-/** Gives each node its middle. */
-function alignRows(rows: readonly (readonly Node[])[], rowWidth: number): void {
-  const packed = rows.map((nodes) => ({ nodes, offsets: offsetsOf(nodes) }));
-  const half = Math.max(rowWidth, ...packed.map(({ offsets }) => offsets.at(-1)!)) / 2;
-  const downwards = packed.map((row): Row => ({ ...row, most: half - row.offsets.at(-1)!, least: -half }));
-  const upwards = downwards.toReversed();
-  for (const { nodes, offsets } of downwards) {
-    for (const [i, node] of nodes.entries()) node.x = offsets[i]! - offsets.at(-1)! / 2;
-  }
-  for (let round = 0; round < STRAIGHTENINGS; round++) {
-    for (const row of downwards) place(row, true, false);
-    for (const row of upwards) place(row, false, true);
-  }
-  for (const row of downwards) place(row, true, true);
-}
-
-interface Row {
-  readonly nodes: readonly Node[];
-  /** How far each is at least from the first, middle to middle. */
-  readonly offsets: readonly number[];
-  /** Where the first may stand, at the right. */
-  readonly most: number;
-  /** Where it may stand, at the left. */
-  readonly least: number;
-}
-
-/** Moves the nodes of a row as near to their neighbours as they can all get without changing their order. */
-function place({ nodes, offsets, most, least }: Row, isAbove: boolean, isBelow: boolean): void {
-  // Runs of nodes that stand as close as they may, each at the mean of what its nodes wish for.
-  const runs: { readonly sum: number; readonly weight: number; readonly count: number }[] = [];
-  for (const [i, node] of nodes.entries()) {
-    let weight = 0;
-    let sum = 0;
-    for (const others of [isAbove ? node.above : NONE, isBelow ? node.below : NONE]) {
-      for (const other of others) {
-        // A lane that is not straight is a line that is hard to follow; a box that leans costs less.
-        const pull = node.isLane && other.isLane ? 8 : node.isLane || other.isLane ? 2 : 1;
-        weight += pull;
-        sum += other.x * pull;
-      }
-    }
-    if (weight === 0) [weight, sum] = [0.1, node.x * 0.1];
-    let run = { sum: sum - offsets[i]! * weight, weight, count: 1 };
-    for (let last = runs.at(-1); last && last.sum / last.weight > run.sum / run.weight; last = runs.at(-1)) {
-      run = { sum: last.sum + run.sum, weight: last.weight + run.weight, count: last.count + run.count };
-      runs.pop();
-    }
-    runs.push(run);
-  }
-  let i = 0;
-  for (const { sum, weight, count } of runs) {
-    for (const end = i + count; i < end; i++) nodes[i]!.x = Math.min(most, Math.max(least, sum / weight)) + offsets[i]!;
-  }
-}
-
-const NONE: readonly Node[] = [];
-
-function offsetsOf(nodes: readonly Node[]): readonly number[] {
-  let offset = 0;
-  return nodes.map((node, i) => {
-    const last = nodes[i - 1];
-    if (last) offset += (last.width + node.width) / 2 + (last.isLane || node.isLane ? GAP * 0.6 : GAP);
-    return offset;
-  });
-}
-
 function draw(
   nodes: readonly Node[],
   rows: readonly (readonly Node[])[],
   boxes: number,
   boxHeight: number,
-): Omit<Layout, "implied"> {
+): Omit<Layout, "implied" | "leftOut"> {
   const left = Math.min(...nodes.map(({ x, width }) => x - width / 2)) - MARGIN;
   const right = Math.max(...nodes.map(({ x, width }) => x + width / 2)) + MARGIN;
   const tops: number[] = [];

@@ -2,7 +2,7 @@ import type { TaskState } from "../../store/batch.ts";
 import { type Box, type Foldable, foldTasks } from "./graph_fold.ts";
 import { type Layout, layOut, type Line } from "./graph_layout.ts";
 import { type Html, markup } from "./html.ts";
-import { columnsOf, commonName, counted, shorten, taskAnchor } from "./labels.ts";
+import { columnsOf, commonName, counted, grouped, shorten, taskAnchor } from "./labels.ts";
 import { TASK_STATES } from "./states.ts";
 
 /** A task to draw. */
@@ -24,11 +24,13 @@ export interface DrawnTask extends Foldable {
 export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
   const boxes = foldTasks(tasks, MOST_ALIKE);
   if (boxes.length > MOST_BOXES) {
-    return markup`<p class="note">A graph of ${counted(tasks.length, "task")} is not drawn. The list has them all.</p>`;
+    return markup`<p class="note">A graph of ${
+      counted(tasks.length, "task")
+    } is too large to draw; the list below shows them.</p>`;
   }
   const labels = boxes.map(labelOf);
   const layout = layoutOf(boxes.map(({ after }, at) => ({ after, width: widthOf(labels[at]!) })));
-  const { width, height, lines, implied } = layout;
+  const { width, height, lines, implied, leftOut } = layout;
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
 <div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Drawing">
@@ -40,6 +42,13 @@ ${labels.map((label, at) => boxOf(label, layout.boxes[at]!))}
 </svg>
 </div>
 ${implied > 0 && markup`<p class="note">${counted(implied, "line")} that the others imply are not drawn.</p>`}
+${
+    leftOut > 0 &&
+    markup`<p class="note">The graph has too many lines to draw: the longest are left out, ${
+      grouped(leftOut)
+    } in all. The list
+below names every dependency.</p>`
+  }
 `;
 }
 
