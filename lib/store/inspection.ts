@@ -122,12 +122,17 @@ export interface Inspection {
   find(text: string, limit: number): Promise<readonly ListedRun[]>;
   /** Returns the forks of a run, newest first. */
   forks(id: string, limit: number): Promise<readonly ListedRun[]>;
-  /** Returns the journal of a run with truncated outputs. */
+  /**
+   * Returns the journal of a run with truncated outputs. Of a task with more than 32 kB of failures the latest is
+   * returned; after 4 MB of failures in all, tasks whose failures have more than 1 kB are returned without them.
+   */
   heads(seq: number, query: HeadsQuery): Promise<JournalHeads>;
   /** Returns a whole payload as JSON text; `undefined` for none. */
   payload(seq: number, name: PayloadName): Promise<string | undefined>;
   /** Returns at most `limit` stored definitions, ordered by workflow and version. */
   definitions(limit: number): Promise<readonly DefinitionRow[]>;
+  /** Returns the size of a stored definition in bytes; `undefined` if it is not stored. */
+  definitionBytes(of: Served): Promise<number | undefined>;
   /** Returns at most `limit` stored definitions of a workflow, the latest first. */
   versions(workflow: string, limit: number): Promise<readonly DefinitionRow[]>;
   /** Returns the latest runs of a workflow, or of all if `undefined`; reads at most `budget` runs and returns at most `limit`. */

@@ -1,10 +1,9 @@
 /** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
-import type { TaskState } from "../batch.ts";
+import type { Served, TaskState } from "../batch.ts";
 import type {
   DefinitionRow,
   HeadsQuery,
   Inspection,
-  JournalHead,
   JournalHeads,
   Outline,
   PayloadName,
@@ -12,13 +11,14 @@ import type {
 } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
 import { decodeDefinition, decodeHead, decodeTaskState, decodeTiming, RECORD_COLUMNS } from "../rows.ts";
+import type { Row } from "../decode.ts";
 import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
 import { SOURCES } from "./sources.ts";
-import { raw, sql } from "./statement.ts";
+import { raw, type Sql, sql } from "./statement.ts";
 import { tallyRuns } from "./tally.ts";
 import { isIdPrefix, isStorable, padId } from "./texts.ts";
 
@@ -27,8 +27,12 @@ const LAST = "\u{10ffff}";
 
 const MOST_WORKFLOWS = 200;
 
-// In bytes. Of more failures the latest is read.
+// In bytes. Of more failures of a task the latest is read.
 const LONGEST_FAILURES = 32_768;
+
+// In bytes. Longer failures of tasks are read in the order of their ids, up to a number of bytes in all.
+const SHORT_FAILURES = 1_024;
+const MOST_FAILURE_BYTES = 4 * 1_024 * 1_024;
 
 const DEFINITION_COLUMNS = raw("workflow, version, structure, created_at");
 
@@ -42,6 +46,7 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     heads: (seq, query) => execute(readHeads(db, seq, query)),
     payload: (seq, name) => execute(readPayload(seq, name)),
     definitions: (limit) => execute(readDefinitions(limit)),
+    definitionBytes: (of) => execute(readDefinitionBytes(of)),
     versions: (workflow, limit) => execute(readVersions(workflow, limit)),
     latest: (workflow, limit, budget) => execute(readLatest(workflow, limit, budget)),
     timings: (seqs, limit) => execute(readTimings(db, seqs, limit)),
@@ -89,51 +94,73 @@ select ${raw(LISTED_COLUMNS)}
   return rows.map(decodeListedRun);
 }
 
-/** Of a long output only the size is read first; then, as far as the bytes last, its beginning. */
+/**
+ * Of long outputs and failures only the sizes are read first; then, as far as the bytes last, the beginnings of the outputs,
+ * and the failures. A task without an output and with failures that were not read seems to have none.
+ */
 function* readHeads(db: Dialect, seq: number, { rows, characters, bytes }: HeadsQuery): Op<JournalHeads> {
   const columns = RECORD_COLUMNS.split(", ").filter((name) => name !== "output" && name !== "failures").join(", ");
   const found = yield* all(sql`
 select ${raw(columns)},
        case when octet_length(output) <= ${characters} then output end as output,
        octet_length(output) as output_bytes,
-       case when octet_length(failures) > ${LONGEST_FAILURES} then ${
-    db.lastOf("failures")
-  } else failures end as failures
+       case when octet_length(failures) <= ${SHORT_FAILURES} then failures end as failures,
+       octet_length(failures) as failure_bytes
   from @tasks
  where run = ${seq}
  order by task, item, step
  limit ${rows + 1}`);
-  const heads = found.slice(0, rows).map(decodeHead);
-  let left = bytes;
-  const long = heads.filter(({ outputBytes = 0 }) => {
-    if (outputBytes <= characters || outputBytes > left) return false;
-    left -= outputBytes;
-    return true;
+  const shown = found.slice(0, rows);
+  const outputs = yield* readLong(db, seq, {
+    rows: longRows(shown, "output_bytes", { above: characters, most: bytes }),
+    value: sql`substr(output, 1, ${characters})`,
   });
-  const cuts = yield* cutOutputs(db, seq, { heads: long, characters });
-  return {
-    heads: heads.map((head) => ({ ...head, output: cuts.get(keyOf(head)) ?? head.output })),
-    isTruncated: found.length > rows,
-  };
+  const failures = yield* readLong(db, seq, {
+    rows: longRows(shown, "failure_bytes", { above: SHORT_FAILURES, most: MOST_FAILURE_BYTES }),
+    value: sql`case when octet_length(failures) > ${LONGEST_FAILURES} then ${db.lastOf("failures")} else failures end`,
+  });
+  const heads = shown.map((row) =>
+    decodeHead({
+      ...row,
+      output: outputs.get(keyOf(row)) ?? row["output"],
+      failures: failures.get(keyOf(row)) ?? row["failures"],
+    })
+  );
+  return { heads, isTruncated: found.length > rows };
 }
 
-/** The beginnings of the outputs of some rows, by `keyOf`. */
-function* cutOutputs(
+/** The first rows with more bytes than `above` in a column that have at most `most` bytes in all. */
+function longRows(
+  rows: readonly Row[],
+  column: string,
+  { above, most }: { readonly above: number; readonly most: number },
+): readonly Row[] {
+  let left = most;
+  return rows.filter((row) => {
+    const size = Math.min(Number(row[column] ?? 0), column === "failure_bytes" ? LONGEST_FAILURES : Infinity);
+    if (size <= above || size > left) return false;
+    left -= size;
+    return true;
+  });
+}
+
+/** A value of some rows of a run, by `keyOf`. */
+function* readLong(
   db: Dialect,
   seq: number,
-  { heads, characters }: { readonly heads: readonly JournalHead[]; readonly characters: number },
+  { rows, value }: { readonly rows: readonly Row[]; readonly value: Sql },
 ): Op<ReadonlyMap<string, string>> {
-  if (heads.length === 0) return new Map();
+  if (rows.length === 0) return new Map();
   const keys = db.rows("long", {
-    task: texts(heads.map(({ task }) => task)),
-    item: { type: "integer", items: heads.map(({ item }) => item) },
-    step: texts(heads.map(({ step }) => step)),
+    task: texts(rows.map((row) => String(row["task"]))),
+    item: { type: "integer", items: rows.map((row) => Number(row["item"])) },
+    step: texts(rows.map((row) => String(row["step"]))),
   });
-  const rows = yield* all(sql`
-select task, item, step, substr(output, 1, ${characters}) as output
+  const read = yield* all(sql`
+select task, item, step, ${value} as value
   from @tasks
  where run = ${seq} and (task, item, step) in (select task, item, step from ${keys})`);
-  return new Map(rows.map((row) => [keyOf(row), String(row["output"])]));
+  return new Map(read.map((row) => [keyOf(row), String(row["value"])]));
 }
 
 function keyOf(
@@ -161,6 +188,14 @@ select ${DEFINITION_COLUMNS}
  order by workflow, version
  limit ${limit}`);
   return rows.map(decodeDefinition);
+}
+
+function* readDefinitionBytes({ workflow, version }: Served): Op<number | undefined> {
+  const row = yield* first(sql`
+select octet_length(graph) as bytes
+  from @workflows
+ where workflow = ${workflow} and version = ${version}`);
+  return row === undefined ? undefined : Number(row["bytes"]);
 }
 
 function* readVersions(workflow: string, limit: number): Op<readonly DefinitionRow[]> {
