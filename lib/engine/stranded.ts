@@ -1,6 +1,7 @@
 import type { Served } from "../store/batch.ts";
 import type { Group, Store } from "../store/port.ts";
 import type { RunnerRow } from "../store/runners.ts";
+import type { ListedRun } from "../store/listing.ts";
 
 /** A parked run: no live runner can continue it. */
 export interface StrandedRun {
@@ -22,24 +23,32 @@ const MOST_PER_VERSION = 100;
  * and version, and at most `most` in all.
  */
 export async function stranded(store: Store, most = Infinity): Promise<StrandedRun[]> {
+  return (await strandedRows(store, most)).map(({ row: { id, workflow, version }, reason }) => ({
+    id,
+    workflow,
+    version,
+    reason,
+  }));
+}
+
+/** The rows of parked runs, each with the reason why no live runner claims it. */
+export async function strandedRows(
+  store: Store,
+  most: number,
+): Promise<readonly { readonly row: ListedRun; readonly reason: string }[]> {
   const now = store.now();
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
-  const parked: StrandedRun[] = [];
+  const parked: { readonly row: ListedRun; readonly reason: string }[] = [];
   for (const group of await store.groups()) {
     const why = whyStranded(group, runners);
     if (why === undefined && !group.stranded) continue;
     const room = Math.min(MOST_PER_VERSION, most - parked.length);
     if (room <= 0) break;
-    for (const { id, workflow, version, reason, strandedBy } of await store.unowned(group, room)) {
+    for (const row of await store.unowned(group, room)) {
       // Its own version cannot continue it either: another version has recorded a task that this one lacks.
-      const need = strandedBy === version ? "a runner with another version is needed" : why;
+      const need = row.strandedBy === row.version ? "a runner with another version is needed" : why;
       if (need === undefined) continue;
-      parked.push({
-        id,
-        workflow,
-        version,
-        reason: group.stranded && reason !== undefined ? `${reason}; ${need}` : need,
-      });
+      parked.push({ row, reason: group.stranded && row.reason !== undefined ? `${row.reason}; ${need}` : need });
     }
   }
   return parked;

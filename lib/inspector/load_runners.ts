@@ -1,4 +1,4 @@
-import { stranded } from "../engine/stranded.ts";
+import { strandedRows } from "../engine/stranded.ts";
 import { COUNTED } from "./load_runs.ts";
 import { answer, type Reading } from "./reading.ts";
 import type { RunnersPage, SchedulesPage } from "./shapes.ts";
@@ -13,7 +13,7 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
     store.runners(),
     store.inspection.owned(COUNTED),
     store.inspection.tally(COUNTED),
-    stranded(store, MOST_STRANDED),
+    strandedRows(store, MOST_STRANDED),
   ]);
   const now = store.now();
   const own = context.runner?.id();
@@ -42,10 +42,10 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
     })),
     backlog: { count, precision: isCapped ? "atLeast" : "exact" },
     oldestDueAt: tally.oldestDueAt,
-    stranded: lost.map(({ id, workflow, reason }) => ({
+    stranded: lost.map(({ row: { id, workflow, state }, reason }) => ({
       id,
       href: path("runs", id),
-      state: undefined,
+      state,
       workflow,
       reason: redactor.text(["reason"], reason),
     })),

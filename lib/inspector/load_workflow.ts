@@ -1,11 +1,12 @@
-import type { StoredDefinition } from "../engine/catalog.ts";
 import type { DefinitionRow, Outline, Timing } from "../store/inspection.ts";
-import { graphOf } from "./graph.ts";
+import { boundedGraph, graphOf } from "./graph.ts";
+import { definitionOf } from "./load_definition.ts";
 import { aliveRunners, runnersOf, runsHref } from "./load_workflows.ts";
 import { textOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal } from "./reading.ts";
 import { durationsOf, groupBy, sampleOf } from "./sample.ts";
-import type { Graph, TaskSample, WorkflowPage } from "./shapes.ts";
+import type { TaskSample } from "./sample_shape.ts";
+import type { Graph, WorkflowPage } from "./shapes.ts";
 
 const MOST_VERSIONS = 50;
 const COUNTED_VERSIONS = 1_000;
@@ -28,9 +29,9 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
   const [latest, runners, definition] = await Promise.all([
     store.inspection.latest(name, SAMPLED_RUNS, BUDGET),
     aliveRunners(reading),
-    store.definition(row),
+    definitionOf(reading, row),
   ]);
-  const graph = graphOf(definition === undefined ? undefined : JSON.parse(definition) as StoredDefinition, []);
+  const graph = boundedGraph(graphOf(definition, []));
   const runs = groupBy(latest, ({ version }) => version);
   const summaryOf = ({ version, structure, createdAt }: DefinitionRow) => ({
     version,

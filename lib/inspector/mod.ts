@@ -8,6 +8,7 @@ export type { Authorize } from "./access.ts";
 export type { Fetch } from "./app.ts";
 export { type Inspectable, type Inspector, inspector, type InspectorOptions } from "./inspector.ts";
 export type * from "./run_shape.ts";
+export type * from "./sample_shape.ts";
 export type * from "./shapes.ts";
 
 if (import.meta.main) {

@@ -72,7 +72,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     { id: text, kind: text, after: list(text), on: text, isConditional: yesNo, attempts: whole },
     { timeoutMs: number },
   ),
-  Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, { description: text, result: text }),
+  Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, { description: text, result: text, leftOut: text }),
   TaskDetail: object({
     id: text,
     kind: text,
@@ -116,7 +116,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
       parent: ref("RunLink"),
     }),
     workflowHref: href,
-  }),
+  }, { leftOut: text }),
   Durations: object({ count, p50Ms: number, p95Ms: number, p99Ms: number, maxMs: number }),
   RunSample: object({ runs: object(each(RUN_STATES, count)) }, {
     failureRate: { type: "number", minimum: 0, maximum: 1 },

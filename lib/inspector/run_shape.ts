@@ -77,7 +77,7 @@ export interface TaskDetail {
   readonly error: ErrorRecord | undefined;
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
-  /** Its completed steps, by when they ended. */
+  /** Its completed steps, by when they ended; at most a hundred. */
   readonly steps: readonly StepDetail[];
   /** What its body said last of how far it is. */
   readonly progress: ProgressDetail | undefined;
@@ -133,12 +133,14 @@ export interface RunPage extends Answer {
   };
   /** Its graph, as its version was defined. */
   readonly graph: Graph;
-  /** Its tasks in the order of the graph; every task of the graph is there, also one of which nothing is recorded. */
+  /** The tasks of `graph`, in its order, also those of which nothing is recorded. */
   readonly tasks: readonly TaskDetail[];
-  /** How many tasks are in each state. */
+  /** How many tasks are in each state, those that `graph` leaves out included. */
   readonly taskCounts: Readonly<Record<TaskState, number>>;
-  /** Whether so much is recorded of the run that not all of it is told here. */
+  /** Whether so much is recorded of the run that not all of it is here. */
   readonly isTruncated: boolean;
+  /** What is left out of a very large run, in a sentence. */
+  readonly leftOut?: string;
   /** What has happened, oldest first. */
   readonly events: readonly RunHappening[];
   /** Why it is not further, or what it is at. */

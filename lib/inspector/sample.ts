@@ -1,5 +1,5 @@
 import type { Outline } from "../store/inspection.ts";
-import type { Durations, RunSample } from "./shapes.ts";
+import type { Durations, RunSample } from "./sample_shape.ts";
 
 /** What some runs, newest first, were like. */
 export function sampleOf(outlines: readonly Outline[]): RunSample {

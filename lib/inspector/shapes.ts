@@ -8,6 +8,7 @@
  * @module
  */
 import type { RunState } from "../store/batch.ts";
+import type { RunSample, TaskSample } from "./sample_shape.ts";
 
 /** What every answer begins with. */
 export interface Answer {
@@ -135,8 +136,10 @@ export interface Graph {
   readonly description: string | undefined;
   /** The task whose output is the result; without it the result is every output by id. */
   readonly result: string | undefined;
-  /** Its tasks, dependencies first. */
+  /** Its tasks, dependencies first; at most 1,000, with 10,000 dependencies. */
   readonly tasks: readonly GraphTask[];
+  /** What is left out of a larger graph, such as `left out: 9,000 tasks`. */
+  readonly leftOut?: string;
 }
 
 /** A run that another one is about. */
@@ -147,34 +150,6 @@ export interface RunLink {
   readonly href: string;
   /** Where it is; `undefined` if it is not there any more. */
   readonly state: RunState | undefined;
-}
-
-/** How long something took, from a sample. */
-export interface Durations {
-  /** Of how many this was computed. */
-  readonly count: number;
-  /** Half of them took at most so long; milliseconds. */
-  readonly p50Ms: number;
-  /** 95 of 100. */
-  readonly p95Ms: number;
-  /** 99 of 100. */
-  readonly p99Ms: number;
-  /** The longest. */
-  readonly maxMs: number;
-}
-
-/** What the latest runs of a workflow, or of one version of it, were like. */
-export interface RunSample {
-  /** Runs in the sample, by state. */
-  readonly runs: Readonly<Record<RunState, number>>;
-  /** How many of those that completed or failed have failed, from 0 to 1; `undefined` if none has ended. */
-  readonly failureRate: number | undefined;
-  /** From the start to the end of those that completed; `undefined` if none has. */
-  readonly durations: Durations | undefined;
-  /** When the oldest of them was inserted. */
-  readonly since: number | undefined;
-  /** When the latest of them was inserted. */
-  readonly lastAt: number | undefined;
 }
 
 /** A workflow in a list. */
@@ -221,22 +196,6 @@ export interface VersionSummary {
   readonly runners: readonly number[];
   /** Its runs among the latest of the workflow. */
   readonly sample: RunSample;
-}
-
-/** How a task did in the latest runs of its workflow. */
-export interface TaskSample {
-  /** Its id. */
-  readonly id: string;
-  /** How often it ended so. */
-  readonly completed: number;
-  /** How often it failed for good. */
-  readonly failed: number;
-  /** How often it was skipped. */
-  readonly skipped: number;
-  /** Attempts beyond the first, in all. */
-  readonly retries: number;
-  /** How long the last attempt of those that completed took; `undefined` if none has. */
-  readonly durations: Durations | undefined;
 }
 
 /** `/workflows/:name` and `/api/workflows/:name`, with `?version=` for the graph of another than the latest. */

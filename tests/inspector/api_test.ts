@@ -1,6 +1,6 @@
 /** What the API of the inspector answers, on either store. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { RunPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/mod.ts";
+import type { RunnersPage, RunPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/mod.ts";
 import { inspector } from "../../lib/inspector/mod.ts";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -144,6 +144,15 @@ for (const kind of KINDS) {
     }
   });
 }
+
+test("a stranded run is listed with its state", async () => {
+  await using on = ground("sqlite");
+  const store = await on.open();
+  await using client = await createClient(store, { workflows: [greet] });
+  const { id } = await client.start(greet);
+  const { stranded } = await json<RunnersPage>(ask(client), "/api/runners");
+  assertEquals(stranded.map(({ id, state }) => [id, state]), [[id, "pending"]]);
+});
 
 test("megabytes of text make no large page", async () => {
   await using on = ground("sqlite");

@@ -1,7 +1,7 @@
 /** What a request may cost the process that answers it, whatever is asked and whatever is stored. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import process from "node:process";
-import type { RunsPage } from "../../lib/inspector/mod.ts";
+import type { RunPage, RunsPage } from "../../lib/inspector/mod.ts";
 import { test } from "../harness.ts";
 import { ask, ground, KINDS } from "./ground.ts";
 
@@ -57,4 +57,62 @@ async function fillTagged(on: ReturnType<typeof ground>, kind: typeof KINDS[numb
   await on.run(`
     insert into runs (epoch, state, id, workflow, version, tags, priority, due_at, created_at, input, started_at, ended_at)
     select 1, 'completed', ${id}, 'w', 'v', '${tags}', 0, 1, ${Date.now()}, 'null', 1, 2 from ${numbers}`);
+}
+
+for (const kind of KINDS) {
+  test(`${kind}: a run of very many tasks has a page of bounded size, which says what it leaves out`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    const id = "0190a000-0000-7000-8000-000000000001";
+    const names = Array.from({ length: 12_000 }, (_, i) => `t${i}`);
+    const tasks = names.map((task, i) => ({ ...TASK, id: task, after: names.slice(Math.max(0, i - 3), i) }));
+    const graph = JSON.stringify({ name: "huge", tasks });
+    await on.run(`insert into workflows (workflow, version, structure, graph, created_at)
+                  values ('huge', 'v', 's', '${graph}', 1)`);
+    await fillRun(on, kind, id);
+    const asked = ask(store);
+    for (const path of [`/runs/${id}`, `/api/runs/${id}`, "/workflows/huge", "/api/workflows/huge"]) {
+      const answer = await asked(path);
+      const text = await answer.text();
+      assertEquals([path, answer.status], [path, 200]);
+      assert(text.length < 6_000_000, `${path}: ${text.length} characters`);
+      assert(text.includes("left out: 11,000 tasks"), path);
+    }
+    const page: RunPage = await (await asked(`/api/runs/${id}`)).json();
+    assertMatch(
+      page.leftOut ?? "",
+      /^So much is recorded .* left out: 11,000 tasks, 18 dependencies; left out: \d+ errors in full; only 5,000 rows /,
+    );
+    // Those that failed are all there.
+    assertEquals([page.tasks.length, page.taskCounts.failed], [1_000, 5_000]);
+    assertEquals(new Set(page.tasks.map(({ state }) => state)), new Set(["failed"]));
+  });
+}
+
+test("a definition that is too large is not read", async () => {
+  await using on = ground("sqlite");
+  const store = await on.open();
+  const tasks = Array.from({ length: 30_000 }, (_, i) => ({ ...TASK, id: `t${i}`, after: [] }));
+  await on.run(`insert into workflows (workflow, version, structure, graph, created_at)
+                values ('huge', 'v', 's', '${JSON.stringify({ name: "huge", tasks })}', 1)`);
+  const definition: typeof store.definition = () => Promise.reject(new Error("it was read"));
+  const answer = await ask({ ...store, definition })("/api/workflows/huge");
+  assertEquals([answer.status, (await answer.json()).graph.isKnown], [200, false]);
+});
+
+const TASK = { kind: "task", on: "success", conditional: false, attempts: 1 };
+
+/** A failed run whose 12,000 tasks have failed, each with a stack. */
+async function fillRun(on: ReturnType<typeof ground>, kind: typeof KINDS[number], id: string): Promise<void> {
+  await on.run(`
+    insert into runs (epoch, state, id, workflow, version, tags, priority, due_at, created_at, input, started_at, ended_at)
+    values (1, 'failed', '${id}', 'huge', 'v', '[]', 0, 1, 1, 'null', 1, 2)`);
+  const numbers = kind === "sqlite"
+    ? "(with recursive n (n) as (select 0 union all select n + 1 from n where n < 11999) select n from n) as numbers"
+    : "generate_series(0, 11999) as n";
+  const error = { name: "Error", message: "no", stack: "at ".repeat(800) };
+  const failures = JSON.stringify([{ taskId: "t", attempt: 1, error }]);
+  await on.run(`
+    insert into tasks (run, task, item, step, epoch, state, attempts, failures)
+    select (select seq from runs), 't' || n, -1, '', 1, 'failed', 1, '${failures}' from ${numbers}`);
 }

@@ -1,7 +1,10 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
-import { HANG_MS } from "../within.ts";
+import { HANG_MS, until } from "../within.ts";
 
 /** Where Chromium is; `undefined` if it is not installed. `CHROMIUM` names one that is elsewhere. */
 export const CHROMIUM: string | undefined = [
@@ -14,13 +17,37 @@ export const CHROMIUM: string | undefined = [
 
 const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"];
 
-/** Starts a browser without a window, with a profile of its own that is gone with it. */
+/** Where the browser of this process listens; `undefined` if none is installed. */
+const RUNNING = CHROMIUM === undefined ? undefined : await startBrowser(CHROMIUM);
+
+/** Connects to the one browser of this process, which has no window and a profile of its own. */
 export async function openBrowser(): Promise<Browser & AsyncDisposable> {
-  return await chromium.launch({
-    executablePath: CHROMIUM!,
-    // Without a sandbox of its own, which it cannot make where tests run as root.
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", ...QUIET],
+  const { endpoint, artifactsDir } = RUNNING!;
+  const browser = await chromium.connectOverCDP(endpoint, { artifactsDir });
+  const [own] = browser.contexts();
+  return Object.assign(browser, {
+    // In this order: what a context clears up after its connection was closed would count as a leak of the test.
+    async [Symbol.asyncDispose]() {
+      for (const context of browser.contexts()) if (context !== own) await context.close();
+      await browser.close();
+    },
   });
+}
+
+/** Starts a browser, which ends with this process: the shell that holds it waits for the end of its input. */
+async function startBrowser(path: string): Promise<{ readonly endpoint: string; readonly artifactsDir: string }> {
+  const profile = mkdtempSync(join(tmpdir(), "sluice-browser-"));
+  const args = [
+    // Without a sandbox of its own, which it cannot create where tests run as root.
+    ...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", ...QUIET],
+    ...[`--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"],
+  ];
+  const script = '"$@" & cat; kill $!; wait; rm -rf "$0"';
+  const shell = spawn("sh", ["-c", script, profile, path, ...args], { stdio: ["pipe", "ignore", "ignore"] });
+  shell.unref();
+  const port = join(profile, "DevToolsActivePort");
+  await until(() => existsSync(port) && readFileSync(port, "utf8").includes("\n"), "the browser listens");
+  return { endpoint: `http://127.0.0.1:${readFileSync(port, "utf8").split("\n")[0]}`, artifactsDir: profile };
 }
 
 /** A page that writes down whatever goes wrong in it. */

@@ -75,6 +75,28 @@ browserTest("every page opens, narrow and wide, light and dark, and needs nothin
   }
 });
 
+browserTest("what is wider or longer than its place has an edge that shows where more is", async ({ page, go }) => {
+  await page.setViewportSize({ width: 400, height: 900 });
+  for (const path of ["/workflows", "/runners"]) {
+    await go(path);
+    const [tables, cues] = await page.evaluate<readonly [number, number]>(`(() => {
+      const wide = [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth);
+      const isCue = ({ backgroundAttachment, backgroundImage }) =>
+        backgroundAttachment.includes("local") && backgroundImage.includes("linear-gradient");
+      return [wide.length, wide.filter((one) => isCue(getComputedStyle(one))).length];
+    })()`);
+    assert(tables > 0, path);
+    assertEquals(cues, tables, path);
+  }
+});
+
+browserTest("a link to a task that is folded away unfolds it", async ({ scene, page, go }) => {
+  await go(`/runs/${scene.runs.fan}`);
+  assertEquals(await page.isVisible("#row-task-contact-sheet"), false);
+  await page.click(".graph a:has-text('contact-sheet')");
+  assert(await page.isVisible("#task-contact-sheet"));
+});
+
 browserTest("no page has anything that axe objects to", async ({ scene, origin, also }) => {
   const { page } = await also({ bypassCSP: true, viewport: { width: 1_400, height: 900 } });
   const found: string[] = [];

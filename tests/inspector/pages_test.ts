@@ -197,3 +197,71 @@ function luminance(colour: string): number {
   const [red, green, blue] = parts.map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
   return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
 }
+
+test("payloads that are nested deeply are not indented to a multiple of their size", () => {
+  const nested = `${"[".repeat(1_000)}${"]".repeat(1_000)}`;
+  const tasks = Array.from(
+    { length: 150 },
+    (_, i) =>
+      taskOf(`t${i}`, { output: { text: nested, bytes: nested.length, isTruncated: false, href: "/ops/api/x" } }),
+  );
+  const page = runPage(runOf(tasks.map(({ id }) => nodeOf(id)), tasks), viewOf()).text;
+  assert(page.length < 1_500_000, `${page.length} characters`);
+  assert(page.includes(`">${nested}</pre>`));
+  // What is nested as payloads usually are is indented.
+  const output = { text: `{"a":[1,{"b":[]}]}`, bytes: 18, isTruncated: false, href: "/ops/api/x" };
+  const { text } = runPage(runOf([nodeOf("a")], [taskOf("a", { output })]), viewOf());
+  assert(text.includes(">{\n  &quot;a&quot;: [\n    1,\n    {\n      &quot;b&quot;: []\n    }\n  ]\n}</pre>"), text);
+});
+
+test("the page of a completed run shows its result, and that of another run none", () => {
+  const outputOf = (text: string) => ({ text, bytes: text.length, isTruncated: false, href: "/ops/api/x" });
+  const tasks = [taskOf("load", { output: outputOf(`"rows"`) }), taskOf("report", { output: outputOf(`"sent"`) })];
+  const nodes = [nodeOf("load"), nodeOf("report", ["load"])];
+  const resultOf = (data: ReturnType<typeof runOf>): string | undefined =>
+    /<section id="result-part".*?<\/section>/s.exec(runPage(data, viewOf()).text)?.[0].replaceAll(/<[^>]*>|\s+/g, " ")
+      .replaceAll(/ +/g, " ").trim();
+  const data = runOf(nodes, tasks, { state: "completed", endedAt: NOW });
+  const returned = { ...data, graph: { ...data.graph, result: "report" } };
+  assertEquals(resultOf(returned), "Result report &quot;sent&quot; Result of report as JSON");
+  assertEquals(
+    resultOf(data),
+    "Result load &quot;rows&quot; Result of load as JSON report &quot;sent&quot; Result of report as JSON",
+  );
+  assertEquals(resultOf({ ...returned, tasks: [taskOf("report")] }), "Result The run completed without an output.");
+  assertEquals(resultOf(runOf(nodes, tasks, { state: "failed", endedAt: NOW })), undefined);
+});
+
+test("many tasks and many steps are folded", () => {
+  const ids = Array.from({ length: 300 }, (_, i) => `t${i}`);
+  const output = { text: "1", bytes: 1, isTruncated: false, href: "/ops/api/x" };
+  const steps = Array.from({ length: 50 }, (_, i) => ({ name: `step ${i}`, endedAt: NOW, output }));
+  const tasks = ids.map((id) => taskOf(id, id === "t0" ? { steps } : {}));
+  const { text } = runPage(runOf(ids.map((id) => nodeOf(id)), tasks), viewOf());
+  for (const words of ["200 more tasks", "40 more steps"]) assert(text.includes(`<summary>${words}</summary>`), words);
+  // The output of each step is folded, too.
+  assertEquals(text.match(/<details><summary><code>step \d+</g)?.length, 50);
+});
+
+test("a list without runs says whether there are none, or none that match", () => {
+  const wordsOf = (more: Parameters<typeof runsOf>[0]): string | undefined =>
+    /<p class="empty">([^<]*)/.exec(runsPage(runsOf({ runs: [], ...more }), viewOf()).text)?.[1];
+  const filter = { workflow: undefined, states: [], tags: [], since: undefined, until: undefined, q: undefined };
+  assertEquals(wordsOf({}), "There are no runs yet: they appear here as soon as they are started.");
+  assertEquals(wordsOf({ filter: { ...filter, states: ["failed"] } }), "No runs match.");
+  assertEquals(wordsOf({ filter: { ...filter, q: "x" }, searchedBackTo: NOW }), "No matching runs so far.");
+  assertEquals(wordsOf({ isContinued: true }), "No older runs.");
+});
+
+test("an error is shown with its code apart from its name, its fields and its inner errors", () => {
+  const error = {
+    name: "NonRetryableError",
+    code: "non_retryable",
+    message: "402",
+    fields: { status: 402 },
+    errors: [{ name: "TypeError", message: "inner" }],
+  };
+  const words = runPage(runOf([], [], { error }), viewOf()).text.replaceAll(/<[^>]*>/g, "").replaceAll(/\s+/g, " ");
+  assert(words.includes("NonRetryableError non_retryable: 402 {&quot;status&quot;:402}"), words);
+  assert(words.includes("with 1 inner error TypeError: inner"), words);
+});

@@ -1,7 +1,7 @@
 import type { ErrorRecord } from "../../errors.ts";
 import type { Payload } from "../run_shape.ts";
 import { type Html, markup } from "./html.ts";
-import { grouped } from "./labels.ts";
+import { counted, grouped } from "./labels.ts";
 
 /** A payload, laid out for reading where all of it is there; else its beginning, with a link to the whole. */
 export function payloadView({ text, bytes, isTruncated, href }: Payload, label: string): Html {
@@ -15,14 +15,15 @@ export function payloadView({ text, bytes, isTruncated, href }: Payload, label: 
 <p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${isTruncated && "; this is the beginning"}</p>`;
 }
 
-/** An error with its causes and where they were thrown. */
+/** An error with its fields, causes and inner errors, and the stack. */
 export function errorView(error: ErrorRecord): Html {
-  const { name, message, code, stack, cause } = error;
+  const { name, message, code, stack, fields, cause, errors = [] } = error;
   return markup`
 <div class="error">
-<p><strong>${clip(name, 200)}</strong>${code !== undefined && markup`<code>${clip(code, 200)}</code>`}: ${
+<p><strong>${clip(name, 200)}</strong>${code !== undefined && markup` <code>${clip(code, 200)}</code>`}: ${
     clip(message)
   }</p>
+${fields !== undefined && markup`<p class="small"><code>${clip(JSON.stringify(fields), 1_000)}</code></p>`}
 ${
     stack !== undefined && markup`
 <details>
@@ -32,6 +33,11 @@ ${
 `
   }
 ${cause !== undefined && markup`<div class="cause"><p class="note">caused by</p>${errorView(cause)}</div>`}
+${
+    errors.length > 0 && markup`
+<div class="cause"><p class="note">with ${counted(errors.length, "inner error")}</p>${errors.map(errorView)}</div>
+`
+  }
 </div>
 `;
 }
@@ -51,10 +57,35 @@ function size(bytes: number): string {
   return bytes < 1_000_000 ? `${Math.round(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
+/**
+ * JSON text with line breaks and indentation; as it stands where it cannot be parsed, or where the indentation of deep
+ * nesting would make it several times as long.
+ */
 function readable(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text), undefined, 2);
+    return indented(JSON.parse(text), "", MOST_GROWTH * text.length + MOST_INLINE) ?? text;
   } catch {
     return text;
   }
 }
+
+/** `undefined` if it would have more characters than `most`. */
+function indented(value: unknown, indent: string, most: number): string | undefined {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const deeper = `${indent}  `;
+  const isList = Array.isArray(value);
+  const lines: string[] = [];
+  let left = most;
+  for (const [name, member] of Object.entries(value)) {
+    const text = indented(member, deeper, left);
+    if (text === undefined) return undefined;
+    const line = isList ? `${deeper}${text}` : `${deeper}${JSON.stringify(name)}: ${text}`;
+    left -= line.length;
+    if (left < 0) return undefined;
+    lines.push(line);
+  }
+  const [open, close] = isList ? ["[", "]"] : ["{", "}"];
+  return lines.length === 0 ? `${open}${close}` : `${open}\n${lines.join(",\n")}\n${indent}${close}`;
+}
+
+const MOST_GROWTH = 4;

@@ -28,6 +28,7 @@ export function runPage(data: RunPage, view: View): Html {
 ${run.error && markup`<section id="failure" aria-label="Why it failed">${errorView(run.error)}</section>`}
 ${explanation(data)}
 ${facts(data)}
+${resultPart(data)}
 ${graph(data)}
 ${taskList(data)}
 ${
@@ -122,11 +123,35 @@ function graph(data: RunPage): Html {
 <h2 id="graph">Graph</h2>
 ${
     !graph.isKnown &&
-    markup`<p class="note">The definition of this version is not stored: these are the tasks that have left a trace.</p>`
+    markup`
+<p class="note">The definition of this version is not stored, or too large: these are the tasks that were recorded.</p>`
   }
 ${graphSvg(drawn, `The graph of this run of ${run.workflow}`)}
 </section>`;
 }
+
+/** What `result()` returns for a completed run: the output of the task that the workflow returns, or every output. */
+function resultPart({ run, graph, tasks }: RunPage): Html | undefined {
+  if (run.state !== "completed") return undefined;
+  const returned = graph.result === undefined ? tasks : tasks.filter(({ id }) => id === graph.result);
+  const outputs = returned.flatMap(({ id, output }) => output === undefined ? [] : [{ id, output }]);
+  const shown = outputs.slice(0, MOST_OUTPUTS);
+  const rest = outputs.length - shown.length;
+  return markup`
+<section id="result-part" aria-labelledby="result">
+<h2 id="result">Result</h2>
+${outputs.length === 0 && markup`<p class="note">The run completed without an output.</p>`}
+${
+    shown.map(({ id, output }) =>
+      markup`<h3><a href="#${taskAnchor(id)}"><code>${id}</code></a></h3>${payloadView(output, `Result of ${id}`)}`
+    )
+  }
+${rest > 0 && markup`<p class="note">and the outputs of ${counted(rest, "more task")}, with the tasks below</p>`}
+</section>
+`;
+}
+
+const MOST_OUTPUTS = 5;
 
 function shareOf({ progress }: TaskDetail): number | undefined {
   if (progress?.total === undefined || !(progress.total > 0)) return undefined;

@@ -21,18 +21,24 @@ export function runsPage(data: RunsPage, view: View): Html {
 ${stateMenu(data, view)}
 ${filterForm(data, view)}
 ${
-      runs.length === 0
-        ? markup`<p class="empty">${data.searchedBackTo === undefined ? "No run is like that." : "None so far."}</p>`
-        : table({
-          id: "runs",
-          caption: "Runs, newest first",
-          heads: ["State", "Run", "Inserted", { number: "Took" }],
-          rows: runs.map((run) => runRow(run, at)),
-        })
+      runs.length === 0 ? markup`<p class="empty">${emptyWords(data)}</p>` : table({
+        id: "runs",
+        caption: "Runs, newest first",
+        heads: ["State", "Run", "Inserted", { number: "Took" }],
+        rows: runs.map((run) => runRow(run, at)),
+      })
     }
 ${pager(data)}
 `,
   }, view);
+}
+
+function emptyWords({ filter, searchedBackTo, isContinued }: RunsPage): string {
+  if (searchedBackTo !== undefined) return "No matching runs so far.";
+  if (isContinued) return "No older runs.";
+  return queryOf(filter) === ""
+    ? "There are no runs yet: they appear here as soon as they are started."
+    : "No runs match.";
 }
 
 /** A number of runs, which may have been too many to count. */

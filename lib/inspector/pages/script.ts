@@ -21,10 +21,10 @@ export const SCRIPT = String.raw`
 
   function unfoldTarget() {
     const target = location.hash && byId(location.hash.slice(1));
-    const fold = target && target.closest("details");
-    if (!fold) return;
-    fold.open = true;
-    fold.scrollIntoView({ block: "nearest" });
+    const inner = target && target.closest("details");
+    if (!inner) return;
+    for (let fold = inner; fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    inner.scrollIntoView({ block: "nearest" });
   }
   addEventListener("hashchange", unfoldTarget);
   // A second click on the same link changes no hash.

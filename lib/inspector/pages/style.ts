@@ -17,6 +17,7 @@ export const STYLE = `
   --rule: light-dark(#e2e3e1, #2b2f34);
   --strong-rule: light-dark(#c9ccd1, #434a52);
   --link: light-dark(#1450b4, #8cb6ff);
+  --edge: light-dark(#00000038, #000000c0);
   --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace;
 }
 .s-completed { --ink: light-dark(#17652c, #7fd695); --ground: light-dark(#e3f4e7, #17301e); --bar: light-dark(#2f9350, #3fa663); }
@@ -86,7 +87,12 @@ input, select, button { font: inherit; font-size: 0.88rem; color: var(--text); b
 button { padding-inline: 0.9rem; font-weight: 560; cursor: pointer; }
 .clear { font-size: 0.84rem; padding: 0.4rem 0; }
 
-.scroll { position: relative; overflow: auto; max-width: 100%; border-radius: 8px; }
+.scroll { --behind: var(--page); position: relative; overflow: auto; max-width: 100%; border-radius: 8px; background:
+  linear-gradient(to right, var(--behind), transparent) left / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--behind), transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--edge), transparent) left / 0.9rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--edge), transparent) right / 0.9rem 100% no-repeat scroll,
+  var(--behind); }
 table { border-collapse: collapse; width: 100%; }
 .rows th, .rows td { text-align: left; vertical-align: top; padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--rule); font-weight: inherit; }
 .rows tbody tr:last-child > * { border-bottom: none; }
@@ -108,7 +114,7 @@ table { border-collapse: collapse; width: 100%; }
 .sample-fact { display: inline-block; min-width: 14rem; }
 .sample { display: block; margin: 0.45rem 0 0.2rem; border-radius: 4px; background: var(--sunken); }
 .rows .spread { min-width: 8rem; width: 40%; vertical-align: middle; }
-#happenings { max-height: 26rem; border: 1px solid var(--rule); background: var(--panel); }
+#happenings { --behind: var(--panel); max-height: 26rem; border: 1px solid var(--rule); }
 #happenings td, #happenings th { padding-block: 0.25rem; font-size: 0.86rem; }
 #happenings td:nth-child(3) { white-space: nowrap; }
 #happenings td:last-child { width: 99%; min-width: 12rem; overflow-wrap: anywhere; }
@@ -132,7 +138,7 @@ progress::-moz-progress-bar { background: light-dark(#2f78dc, #5291ee); }
 .cause { margin-top: 0.5rem; }
 pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: auto; background: var(--sunken); border-radius: 6px; line-height: 1.45; white-space: pre-wrap; overflow-wrap: anywhere; }
 
-#graph-view { background: var(--panel); border: 1px solid var(--rule); max-height: min(80vh, 46rem); }
+#graph-view { --behind: var(--panel); border: 1px solid var(--rule); max-height: min(80vh, 46rem); }
 .graph { display: block; margin: 0 auto; }
 .graph .edges { fill: none; stroke: var(--strong-rule); stroke-width: 1.3; }
 .graph .heads { fill: light-dark(#9aa1ab, #6b737d); }
@@ -173,6 +179,8 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
 .task-end { text-align: right; font-size: 0.82rem; color: var(--muted); font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .task-end strong { color: light-dark(#ab2117, #ff9f96); font-weight: 600; }
 .task-body { position: relative; background: var(--panel); border-top: 1px solid var(--rule); padding: 0.6rem 0.9rem 1rem; scroll-margin-top: 3.5rem; overflow-wrap: anywhere; }
+.more > summary { padding: 0.5rem 0.9rem; cursor: pointer; color: var(--link); font-size: 0.88rem; }
+.steps summary { cursor: pointer; width: fit-content; }
 .attempts, .steps { display: grid; gap: 0.5rem; padding-left: 1.4rem; list-style: decimal; }
 .bars rect { fill: var(--bar); stroke: var(--bar); stroke-width: 1; }
 .bars .wait { stroke-width: 2; stroke: light-dark(#7d8590, #7d8590); stroke-dasharray: 1 3; }

@@ -9,7 +9,7 @@ import { type Timeline, timeline } from "./timeline.ts";
 import { date, duration, moment, relative } from "./times.ts";
 
 /** The tasks of a run, each with its bar on one time line, and with all that is known of it to unfold. */
-export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: RunPage): Html {
+export function taskList({ run, graph, tasks, taskCounts, at, isTruncated, leftOut }: RunPage): Html {
   const after = new Map(graph.tasks.map((task) => [task.id, task.after]));
   const byId = new Map(tasks.map((task) => [task.id, task]));
   const from = run.startedAt ?? run.createdAt;
@@ -19,6 +19,7 @@ export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: Run
     whole: { from, to: Math.max(from, run.endedAt ?? at) },
     isOpen: run.endedAt === undefined,
   });
+  const rows = graph.tasks.map((node) => taskRow(node, graph, { byId, lines, at, start: from }));
   return markup`
 <section id="tasks-part" aria-labelledby="tasks">
 <h2 id="tasks">Tasks</h2>
@@ -31,16 +32,28 @@ export function taskList({ run, graph, tasks, taskCounts, at, isTruncated }: Run
       }</li>`;
     })
   }</ul>
-${isTruncated && markup`<p class="note">So much is recorded of this run that not all of it was read.</p>`}
+${isTruncated && markup`<p class="note">${leftOut ?? "So much is recorded of this run that not all is shown."}</p>`}
 <div class="tasks ${tasks.length > MANY && "dense"}" id="tasks-view">
 <div class="axis-row"><span></span>${lines.axis}<span></span></div>
-${graph.tasks.map((node) => taskRow(node, graph, { byId, lines, at, start: from }))}
+${rows.slice(0, MOST_UNFOLDED)}
+${
+    rows.length > MOST_UNFOLDED && markup`
+<details class="more" id="more-tasks">
+<summary>${counted(rows.length - MOST_UNFOLDED, "more task")}</summary>
+${rows.slice(MOST_UNFOLDED)}
+</details>
+`
+  }
 </div>
 </section>
 `;
 }
 
 const MANY = 40;
+
+// Of more tasks or steps the rest is folded, so that what follows on the page is not pages away.
+const MOST_UNFOLDED = 100;
+const MOST_STEPS_UNFOLDED = 10;
 
 interface Surroundings {
   readonly byId: ReadonlyMap<string, TaskDetail>;
@@ -80,7 +93,7 @@ ${attemptsView(task, start)}
 ${
     task.steps.length > 0 && markup`
 <h3>Steps</h3>
-<ol class="steps">${task.steps.map((step) => stepView(step, start))}</ol>
+${stepList(task, start)}
 `
   }
 </div>
@@ -189,8 +202,28 @@ function attemptBadge(state: AttemptDetail["state"]): Html {
   return state === "interrupted" ? stateBadge("cancelled", "interrupted") : stateBadge(state);
 }
 
+function stepList({ id, steps }: TaskDetail, start: number): Html {
+  const items = steps.map((step) => stepView(step, start));
+  const rest = items.slice(MOST_STEPS_UNFOLDED);
+  return markup`
+<ol class="steps">${items.slice(0, MOST_STEPS_UNFOLDED)}</ol>
+${
+    rest.length > 0 && markup`
+<details class="more" id="more-steps-of-${taskAnchor(id)}">
+<summary>${counted(rest.length, "more step")}</summary>
+<ol class="steps" start="${MOST_STEPS_UNFOLDED + 1}">${rest}</ol>
+</details>
+`
+  }
+`;
+}
+
 function stepView({ name, endedAt, output }: StepDetail, start: number): Html {
-  return markup`<li><p><code>${name}</code>${
-    endedAt !== undefined && markup` <span class="note">done ${duration(endedAt - start)} after the run began</span>`
-  }</p>${output && payloadView(output, `Output of step ${name}`)}</li>`;
+  const when = endedAt !== undefined &&
+    markup` <span class="note">done ${duration(endedAt - start)} after the run began</span>`;
+  if (output === undefined) return markup`<li><p><code>${name}</code>${when}</p></li>`;
+  return markup`
+<li><details><summary><code>${name}</code>${when}</summary>${
+    payloadView(output, `Output of step ${name}`)
+  }</details></li>`;
 }

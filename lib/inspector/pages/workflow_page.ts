@@ -1,4 +1,5 @@
-import type { GraphTask, TaskSample, VersionSummary, View, WorkflowPage } from "../shapes.ts";
+import type { TaskSample } from "../sample_shape.ts";
+import type { GraphTask, VersionSummary, View, WorkflowPage } from "../shapes.ts";
 import { type DrawnTask, graphSvg } from "./graph_svg.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, taskAnchor } from "./labels.ts";
@@ -38,8 +39,12 @@ ${durations && fact("The longest", duration(durations.maxMs))}
 </dl>
 <section aria-labelledby="graph">
 <h2 id="graph">Graph</h2>
-<p class="note">Version <code>${version}</code>${!graph.isKnown && ", whose definition is not stored"}</p>
+<p class="note">Version <code>${version}</code>${!graph.isKnown && ", whose definition is not stored, or too large"}</p>
 ${graphSvg(drawnTasks(data), `The graph of ${name}`)}
+${
+      graph.leftOut !== undefined &&
+      markup`<p class="note">The workflow is too large to show in full; ${graph.leftOut}.</p>`
+    }
 </section>
 ${taskTable(data)}
 ${versionTable(data)}

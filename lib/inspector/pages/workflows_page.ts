@@ -1,4 +1,5 @@
-import type { Durations, RunSample, View, WorkflowsPage, WorkflowSummary } from "../shapes.ts";
+import type { Durations, RunSample } from "../sample_shape.ts";
+import type { View, WorkflowsPage, WorkflowSummary } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, grouped } from "./labels.ts";
 import { page } from "./page.ts";

@@ -1,0 +1,12 @@
+import type { StoredDefinition } from "../engine/catalog.ts";
+import type { Served } from "../store/batch.ts";
+import type { Reading } from "./reading.ts";
+
+/** Larger definitions, of more than about 15,000 tasks, are not read: to parse one holds up the process. */
+const MOST_BYTES = 2 * 1024 * 1024;
+
+/** Returns the definition of a version; `undefined` if it is not stored or too large. */
+export async function definitionOf({ context }: Reading, of: Served): Promise<StoredDefinition | undefined> {
+  const bytes = await context.store.inspection.definitionBytes(of);
+  return bytes !== undefined && bytes > MOST_BYTES ? undefined : await context.reader.definition(of);
+}

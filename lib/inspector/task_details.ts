@@ -1,0 +1,201 @@
+/**
+ * The tasks of a run as its page shows them, within bounds: a run may have hundreds of thousands of tasks, each with
+ * attempts, errors, steps and outputs.
+ *
+ * @module
+ */
+import type { StoredDefinition } from "../engine/catalog.ts";
+import { isOfTask } from "../engine/journal_rows.ts";
+import { isOver, taskState } from "../engine/run_reader.ts";
+import type { ErrorRecord } from "../errors.ts";
+import type { TaskState } from "../store/batch.ts";
+import type { JournalHead, JournalHeads } from "../store/inspection.ts";
+import type { RunRow } from "../store/port.ts";
+import { attemptsOf } from "./attempts.ts";
+import { boundedGraph, graphOf } from "./graph.ts";
+import { leftOutSentence, type TextBudget, textBudget } from "./left_out.ts";
+import { cut, type Reading } from "./reading.ts";
+import type { Payload, ProgressDetail, RunPage, StepDetail, TaskDetail } from "./run_shape.ts";
+import type { GraphTask } from "./shapes.ts";
+
+/** Characters of a payload that a run's page contains. */
+export const HEAD = 2_000;
+
+const MOST_PAYLOAD_TEXT = 256 * 1024;
+const MOST_ERROR_TEXT = 512 * 1024;
+const MOST_STEPS = 1_000;
+const MOST_STEPS_OF_TASK = 100;
+
+/** What the tasks of a run add to its page. */
+export type RunDetails = Pick<RunPage, "graph" | "tasks" | "taskCounts" | "leftOut"> & {
+  readonly input: Payload | undefined;
+};
+
+interface Budgets {
+  readonly payloads: TextBudget;
+  readonly errors: TextBudget;
+  /** How many steps may still be told. */
+  steps: number;
+  readonly leftOut: { step: number; payload: number; error: number };
+}
+
+/** Tasks in the order of the definition; those that only the journal contains come last. */
+export function runDetails(
+  row: RunRow,
+  { heads, isTruncated }: JournalHeads,
+  definition: StoredDefinition | undefined,
+  reading: Reading,
+): RunDetails {
+  const own = new Map<string, JournalHead>();
+  const steps = new Map<string, JournalHead[]>();
+  for (const head of heads) {
+    if (isOfTask(head)) own.set(head.task, head);
+    if (head.step === "") continue;
+    const others = steps.get(head.task);
+    if (others === undefined) steps.set(head.task, [head]);
+    else others.push(head);
+  }
+  const whole = graphOf(definition, [...own.keys()].map(unknownTask));
+  const taskCounts = { pending: 0, running: 0, waiting: 0, completed: 0, failed: 0, skipped: 0, cancelled: 0 };
+  for (const { id } of whole.tasks) taskCounts[taskState(row, own.get(id))]++;
+  const graph = boundedGraph(whole, (id) => RANKS[taskState(row, own.get(id))]);
+  const budgets: Budgets = {
+    payloads: textBudget(MOST_PAYLOAD_TEXT),
+    errors: textBudget(MOST_ERROR_TEXT),
+    steps: MOST_STEPS,
+    leftOut: { step: 0, payload: 0, error: 0 },
+  };
+  const part: Part = { row, reading, budgets };
+  const href = reading.path("api", "runs", row.id, "input");
+  const input = payloadOf(part, ["input"], { text: row.input, bytes: sizeOf(row.input), href });
+  const tasks = graph.tasks.map(({ id, kind }) => ({
+    id,
+    kind,
+    ...taskOf(part, id, own.get(id), steps.get(id) ?? []),
+  }));
+  const { step, payload, error } = budgets.leftOut;
+  const parts = [
+    graph.leftOut,
+    leftOutSentence([
+      [step, "step", "steps"],
+      [payload, "preview of a payload", "previews of payloads"],
+      [error, "error in full", "errors in full"],
+    ]),
+    isTruncated ? `only ${heads.length.toLocaleString("en")} rows of its journal were read` : undefined,
+  ].filter((part) => part !== undefined);
+  return {
+    graph,
+    tasks,
+    taskCounts,
+    input,
+    ...(parts.length > 0 && { leftOut: `So much is recorded of this run that not all is shown: ${parts.join("; ")}.` }),
+  };
+}
+
+// What needs attention comes first.
+const RANKS: Readonly<Record<TaskState, number>> = {
+  failed: 0,
+  running: 1,
+  waiting: 2,
+  completed: 3,
+  skipped: 3,
+  cancelled: 3,
+  pending: 3,
+};
+
+/** What the details of every task of a run are made with. */
+interface Part {
+  readonly row: RunRow;
+  readonly reading: Reading;
+  readonly budgets: Budgets;
+}
+
+function unknownTask(id: string): GraphTask {
+  return { id, kind: "task", after: [], on: "success", isConditional: false, attempts: 1, timeoutMs: undefined };
+}
+
+function taskOf(
+  part: Part,
+  id: string,
+  head: JournalHead | undefined,
+  steps: readonly JournalHead[],
+): Omit<TaskDetail, "id" | "kind"> {
+  const { row, budgets, reading: { redactor, path } } = part;
+  const state = taskState(row, head);
+  const hide = (error: ErrorRecord): ErrorRecord =>
+    withinBudget(redactor.error(["tasks", id, "error"], error), budgets);
+  const history = attemptsOf(state, head, isOver(row.state), hide);
+  // Its failures were too large to be read along with those of others.
+  if (state === "failed" && head?.failures.length === 0) budgets.leftOut.error++;
+  const href = path("api", "runs", row.id, "tasks", id, "output");
+  const shown = steps.slice(0, Math.min(MOST_STEPS_OF_TASK, budgets.steps));
+  budgets.steps -= shown.length;
+  budgets.leftOut.step += steps.length - shown.length;
+  return {
+    state,
+    attempts: head?.attempts ?? 0,
+    reason: redactor.text(["tasks", id, "reason"], head?.reason),
+    startedAt: head?.startedAt,
+    endedAt: head?.endedAt,
+    dueAt: head?.dueAt,
+    output: payloadOf(part, ["tasks", id, "output"], { text: head?.output, bytes: head?.outputBytes, href }),
+    error: history.findLast(({ error }) => error !== undefined)?.error,
+    history,
+    steps: shown
+      .map((step) => stepOf(part, step))
+      .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0)),
+    progress: progressOf(redactor.json(["tasks", id, "progress"], head?.progress ?? "null")),
+  };
+}
+
+/** An error, or in short form if errors take too much of the page. */
+function withinBudget(error: ErrorRecord, { errors, leftOut }: Budgets): ErrorRecord {
+  if (errors.take(JSON.stringify(error).length)) return error;
+  leftOut.error++;
+  return { name: cut(error.name, 100), message: cut(error.message, 200) };
+}
+
+function stepOf(part: Part, { task, step: name, endedAt, output, outputBytes }: JournalHead): StepDetail {
+  const href = part.reading.path("api", "runs", part.row.id, "tasks", task, "steps", name);
+  return {
+    name,
+    endedAt,
+    output: payloadOf(part, ["tasks", task, "steps", name], { text: output, bytes: outputBytes, href }),
+  };
+}
+
+function payloadOf(
+  { reading: { redactor }, budgets }: Part,
+  path: readonly string[],
+  { text, bytes, href }: {
+    readonly text: string | undefined;
+    readonly bytes: number | undefined;
+    readonly href: string;
+  },
+): Payload | undefined {
+  if (bytes === undefined) return undefined;
+  const beginning = (text ?? "").slice(0, HEAD);
+  const isTruncated = text === undefined || sizeOf(beginning) !== bytes;
+  const shown = text === undefined ? "" : redactor.json(path, beginning);
+  if (budgets.payloads.take(shown.length)) return { text: shown, bytes, isTruncated, href };
+  budgets.leftOut.payload++;
+  return { text: "", bytes, isTruncated: true, href };
+}
+
+function progressOf(text: string): ProgressDetail | undefined {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null) return undefined;
+  const { done, total, message } = value as Readonly<Record<string, unknown>>;
+  // Hidden, it is no number.
+  if (typeof done !== "number") return undefined;
+  return {
+    done,
+    total: typeof total === "number" ? total : undefined,
+    message: typeof message === "string" ? message : undefined,
+  };
+}
+
+function sizeOf<T extends string | undefined>(text: T): T extends string ? number : number | undefined;
+function sizeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : new TextEncoder().encode(text).length;
+}
