@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { LayoutBox } from "./graph_layout.ts";
 import { GAP } from "./graph_nodes.ts";
 
 /** For each box, the positions in the list of those it depends on. */
@@ -48,7 +47,11 @@ export function levelsOf(after: Links): readonly number[] {
 }
 
 /** The row of each box after rows that are too wide have been divided. */
-export function wrapRows(boxes: readonly LayoutBox[], levels: readonly number[], rowWidth: number): readonly number[] {
+export function wrapRows(
+  boxes: readonly { readonly width: number }[],
+  levels: readonly number[],
+  rowWidth: number,
+): readonly number[] {
   const groups: number[][] = [];
   for (const [at, level] of levels.entries()) (groups[level] ??= []).push(at);
   const rowOf: number[] = [];
