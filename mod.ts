@@ -18,6 +18,7 @@
  *
  * @module
  */
+export { Workflow } from "./lib/definition/builder.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
 export type { Database, TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
@@ -29,20 +30,39 @@ export {
 } from "./lib/definition/dynamic.ts";
 export type { WorkflowGraph } from "./lib/definition/graph.ts";
 export type {
+  GenericReturn,
+  HttpMessage,
   IsAny,
+  IsUnion,
   Json,
   JsonElement,
   JsonPrimitive,
   JsonReturn,
   JsonValue,
+  NotYet,
   Remedy,
   Unstorable,
   Why,
 } from "./lib/definition/json_types.ts";
+export type { Known, Stray, UnknownOption } from "./lib/definition/options_check.ts";
 export type { RetryPolicy, RetryRule } from "./lib/definition/retry.ts";
-export { type Schema, unchecked, type ValidationIssue, type ValidationResult } from "./lib/definition/schema.ts";
+export {
+  type Schema,
+  type StorableSchema,
+  unchecked,
+  type ValidationIssue,
+  type ValidationResult,
+} from "./lib/definition/schema.ts";
+export type * from "./lib/definition/specs.ts";
 export type * from "./lib/definition/steps.ts";
-export type { ExecuteArgs, Readable, Registered, Resolve, Unnamed } from "./lib/definition/targets.ts";
+export type {
+  ExecuteArgs,
+  Readable,
+  Registered,
+  RegisteredTarget,
+  Resolve,
+  Unnamed,
+} from "./lib/definition/targets.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
 export type { Transaction, TransactionBody, Undeclared } from "./lib/definition/transaction.ts";
 export {
@@ -50,8 +70,8 @@ export {
   type InputOf,
   type OutputsOf,
   type ResultOf,
-  Workflow,
   workflow,
+  type WorkflowOption,
   type WorkflowOptions,
 } from "./lib/definition/workflow.ts";
 export type { Duration } from "./lib/duration.ts";

@@ -1,6 +1,5 @@
 /**
- * Checks of single values, for callers whom no compiler checked. Each notes what is wrong and goes on, so that all of it
- * is reported at once.
+ * Checks of single values. A problem is collected and the check goes on, so that all problems are reported at once.
  *
  * @module
  */
@@ -8,40 +7,47 @@ import { DefinitionError } from "../errors.ts";
 import { invalidDuration, parseDuration } from "../duration.ts";
 import { didYouMean } from "./nearest.ts";
 
-/** Options with a name each, of types still unknown. */
+/** Options by name, of unknown types. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** Takes values apart; `what` begins each message. */
+/**
+ * Checks of values; `what` begins each message. `undefined` is valid where a check can return it, and also the result for
+ * an invalid value.
+ */
 export interface Checks {
-  /** What was wrong so far. */
+  /** Problems found so far. */
   readonly problems: readonly string[];
-  /** Notes a problem. */
+  /** Adds a problem. */
   report(problem: string): void;
-  /** Throws all problems at once, if there are any. */
+  /** Throws a `DefinitionError` if there are problems. */
   refuse(workflow: unknown): void;
-  /** The options themselves; none if they are no object. */
+  /** Returns an object of options, empty if it is not an object; options that are not allowed are problems. */
   options(value: unknown, what: string, allowed: readonly string[]): Options;
-  /** An object with any names; an empty one if it is none. */
+  /** Reports options that are not allowed. */
+  allow(options: Options, what: string, allowed: readonly string[]): void;
+  /** Returns an object, empty if it is not an object. */
   record(value: unknown, what: string): Options;
-  /** A name that people read and stores keep: text of 1 to 200 characters, none of them a control character. */
+  /** Returns a name: text of 1 to 200 characters without control characters; `""` if it is not text. */
   name(value: unknown, what: string): string;
-  /** A function, or nothing. */
+  /** Returns a function. */
   fn<Fn>(value: unknown, what: string): Fn | undefined;
-  /** Text, or nothing. */
+  /** Returns text. */
   text(value: unknown, what: string): string | undefined;
-  /** A stated version: text, or nothing. */
+  /** Returns a stated version, which is text that is not empty. */
   version(value: unknown, what: string): string | undefined;
-  /** One of some words, or nothing. */
+  /** Returns a key of `words`. */
   word<Word extends string>(value: unknown, what: string, words: Readonly<Record<Word, unknown>>): Word | undefined;
-  /** Milliseconds of a duration, or nothing. */
+  /** Returns a duration in milliseconds. */
   duration(value: unknown, what: string): number | undefined;
-  /** Milliseconds of a time limit, which cannot be zero, or nothing. */
+  /** Returns a duration over zero in milliseconds. */
   timeout(value: unknown, what: string): number | undefined;
-  /** A list of distinct texts; what is none is left out. */
+  /** Returns a list of distinct texts, without other elements. */
   list(value: unknown, what: string, of: string): readonly string[];
+  /** Returns a list of distinct tags, which are names. */
+  tags(value: unknown, what: string): readonly string[];
 }
 
-/** Checks that note their problems in one place. */
+/** Creates checks without problems. */
 export function newChecks(): Checks {
   const problems: string[] = [];
   return {
@@ -52,17 +58,12 @@ export function newChecks(): Checks {
     },
     options(value, what, allowed) {
       const options = record(value, what);
-      for (const name of Object.keys(options)) {
-        if (!allowed.includes(name)) report(`${what}: unknown option "${name}"${didYouMean(name, allowed)}`);
-      }
+      allow(options, what, allowed);
       return options;
     },
+    allow,
     record,
-    name(value, what) {
-      const problem = nameProblem(value);
-      if (problem !== undefined) report(`${what} ${problem}`);
-      return typeof value === "string" ? value : "";
-    },
+    name,
     fn<Fn>(value: unknown, what: string) {
       if (value === undefined) return undefined;
       if (typeof value === "function") return value as Fn;
@@ -88,23 +89,42 @@ export function newChecks(): Checks {
       if (ms === 0) report(`${what} must be longer than zero`);
       return ms;
     },
-    list(value, what, of) {
-      if (value === undefined) return Object.freeze([]);
-      if (!Array.isArray(value)) {
-        report(`${what} must be an array of ${of}, not ${shown(value)}`);
-        return Object.freeze([]);
-      }
-      // Array.from() fills holes with undefined, which the filter then finds.
-      const texts = Array.from(value).filter((entry, i): entry is string => {
-        if (typeof entry !== "string") report(`${what}[${i}] must be a string, not ${shown(entry)}`);
-        return typeof entry === "string";
-      });
-      const distinct = new Set<string>();
-      const repeated = new Set(texts.filter((text) => distinct.size === distinct.add(text).size));
-      for (const text of repeated) report(`${what} names "${text}" more than once`);
-      return Object.freeze([...distinct]);
+    list,
+    tags(value, what) {
+      const tags = list(value, what, "strings");
+      for (const tag of tags) name(tag, "a tag");
+      return tags;
     },
   };
+
+  function allow(options: Options, what: string, allowed: readonly string[]): void {
+    for (const name of Object.keys(options)) {
+      if (!allowed.includes(name)) report(`${what}: unknown option "${name}"${didYouMean(name, allowed)}`);
+    }
+  }
+
+  function name(value: unknown, what: string): string {
+    const problem = nameProblem(value);
+    if (problem !== undefined) report(`${what} ${problem}`);
+    return typeof value === "string" ? value : "";
+  }
+
+  function list(value: unknown, what: string, of: string): readonly string[] {
+    if (value === undefined) return Object.freeze([]);
+    if (!Array.isArray(value)) {
+      report(`${what} must be an array of ${of}, not ${shown(value)}`);
+      return Object.freeze([]);
+    }
+    // Array.from() fills holes with undefined, which the filter then finds.
+    const texts = Array.from(value).filter((entry, i): entry is string => {
+      if (typeof entry !== "string") report(`${what}[${i}] must be a string, not ${shown(entry)}`);
+      return typeof entry === "string";
+    });
+    const distinct = new Set<string>();
+    const repeated = new Set(texts.filter((text) => distinct.size === distinct.add(text).size));
+    for (const text of repeated) report(`${what} names "${text}" more than once`);
+    return Object.freeze([...distinct]);
+  }
 
   function record(value: unknown, what: string): Options {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Options;
@@ -130,7 +150,7 @@ export function newChecks(): Checks {
   }
 }
 
-/** A value as a message shows it: short, and whatever it is. */
+/** Formats any value for a message, in a few characters. */
 export function shown(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -156,7 +176,7 @@ function nameProblem(value: unknown): string | undefined {
   if (typeof value !== "string") return `must be a string, not ${shown(value)}`;
   if (value.trim() === "") return "must not be empty";
   if (value.length > LONGEST_NAME) return `must not be longer than ${LONGEST_NAME} characters: ${shown(value)}`;
-  // Half a surrogate pair would come back from a database as something else.
+  // A lone surrogate would not survive a round trip through a database.
   if (/[\p{Cc}\p{Cs}]/u.test(value)) return `must not contain control characters: ${shown(value)}`;
   return undefined;
 }

@@ -1,82 +1,77 @@
 import type { Duration } from "../duration.ts";
+import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
+import { taskReader } from "./kinds/task.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 import { sortTasks } from "./sort.ts";
-import type { FailureEvent, InTransaction, Step, SuccessEvent } from "./steps.ts";
+import type { FailureEvent, InTransaction, SuccessEvent } from "./specs.ts";
+import type { Step } from "./steps.ts";
 import { taskList } from "./task_list.ts";
-import {
-  checkDependencies,
-  checkResult,
-  checkTaskId,
-  readSettings,
-  readTask,
-  TASK_OPTIONS,
-  WORKFLOW_OPTIONS,
-} from "./validate.ts";
-import { Workflow } from "./workflow.ts";
+import { checkDependencies, checkResult, checkTaskId, readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** A task of a workflow that is generated from data. */
 export interface DynamicTask {
-  /** Unique in its workflow. */
+  /** Unique in the workflow. */
   readonly id: string;
-  /** What it does. @default {undefined} what its other options say */
+  /** The kind of the task. @default {undefined} the kind that the other options imply */
   readonly kind?: TaskKind;
-  /** Runs the body inside of a transaction, which it receives as `tx`: write `...transaction`. */
+  /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
   readonly transaction?: InTransaction<unknown>;
-  /** Tasks that must end first, wherever in the list they stand; their outputs become arguments of `run`. */
+  /** Tasks that must end first, anywhere in the list; their outputs are arguments of the functions of this task. */
   readonly after?: readonly string[];
-  /** When to start, by how `after` ended. @default {"success"} none of them failed */
+  /** Further ancestors whose outputs are arguments too; how they ended does not affect whether this task starts. */
+  readonly reads?: readonly string[];
+  /** How the tasks in `after` must have ended. @default {"success"} none of them failed */
   readonly on?: Trigger;
-  /** Skips the task when it answers false; its output is then `undefined` downstream. Asked once, after `on`. */
+  /** Evaluated once after `on`; if it returns false, the task is skipped and its output is `undefined`. */
   readonly when?: (args: TaskArguments) => boolean | Promise<boolean>;
   /** The body. */
   readonly run: (args: TaskArguments) => unknown;
-  /** What to do when `run` throws: a number of attempts in all, or a policy. @default {3} attempts, exponential */
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
   readonly retry?: number | RetryPolicy;
-  /** Longest a single attempt may take. */
+  /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
   /**
-   * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process dies
-   * before. What it throws is logged and changes nothing.
+   * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
+   * error that it throws is logged and has no other effect.
    */
   readonly onSuccess?: (event: SuccessEvent<unknown>) => unknown;
-  /** Called after the last attempt failed, as `onSuccess` is after a success. */
+  /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent) => unknown;
-  /** Stands for the code in the content version: change it when the task behaves differently. */
+  /** Replaces the code in the content version: change it when the task behaves differently. */
   readonly version?: string;
 }
 
 /** A workflow that is generated from data. */
 export interface DynamicDefinition<Name extends string> {
-  /** Its name. */
+  /** The name of the workflow. */
   readonly name: Name;
-  /** What it is for. */
+  /** The purpose of the workflow. */
   readonly description?: string;
-  /** Checks the input: any Standard Schema. */
+  /** Validates the input: any Standard Schema. */
   readonly input?: Schema;
-  /** Tags that each of its runs carries. */
+  /** Tags of each run. @default {[]} */
   readonly tags?: readonly string[];
-  /** Longest a run may take. */
+  /** The maximum duration of a run, counted from its first claim. @default {undefined} no maximum */
   readonly timeout?: Duration;
-  /** Stands for the code of its tasks in the content version: change it when one behaves differently. */
+  /** Replaces the code of all tasks in the content version: change it when a task behaves differently. */
   readonly version?: string;
-  /** Its tasks, in any order. */
+  /** The tasks, in any order. */
   readonly tasks: readonly DynamicTask[];
-  /** The task whose output is the result; without it the result is every output by id. */
+  /** The task whose output is the result; without it the result is all outputs by id. */
   readonly returns?: string;
 }
 
-/** A workflow of which the compiler knows only the name. */
+/** A workflow whose tasks and input the compiler does not know. */
 export type DynamicWorkflow<Name extends string> = Workflow<Name, unknown, Step<string, unknown>, string, unknown>;
 
 /**
- * Defines a workflow from data: the door for graphs that are not known when the program is written. All is checked at
- * run time.
+ * Creates a workflow from data, for graphs that are not known when the program is written. It is validated at run time.
  *
- * @throws {DefinitionError} If anything is wrong; every problem is named, cycles with their path.
+ * @throws {DefinitionError} If the definition is invalid; `problems` lists every problem, a cycle with its path.
  *
  * @example
  * ```ts
@@ -97,12 +92,17 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
   const settings = readSettings(options, checks);
   const tasks = readTasks(options.tasks, checks);
   const byId = new Map(tasks.map((task) => [task.id, task]));
-  const candidates = { what: "task of this workflow", has: (id: string) => byId.has(id), ids: () => byId.keys() };
+  const candidates = {
+    what: "a task of this workflow",
+    has: (id: string) => byId.has(id),
+    after: (id: string) => byId.get(id)?.after ?? [],
+    ids: () => byId.keys(),
+  };
   for (const task of tasks) checkDependencies(task, candidates, checks);
   if (options.returns !== undefined) checkResult(options.returns, candidates, checks);
   const { order, cycles } = sortTasks([...byId.values()]);
   for (const cycle of cycles) {
-    // Two ids: a task that depends on itself, which is reported already.
+    // Two ids are a task that depends on itself, which is reported above.
     if (cycle.length > 2) checks.report(`its tasks form a cycle: ${cycle.map((id) => `"${id}"`).join(" → ")}`);
   }
   checks.refuse(options.name);
@@ -110,7 +110,6 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
 }
 
 const DEFINITION_OPTIONS = [...WORKFLOW_OPTIONS, "name", "tasks", "returns"];
-const DYNAMIC_TASK_OPTIONS = [...TASK_OPTIONS, "id", "kind"];
 
 function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   if (!Array.isArray(value)) {
@@ -119,13 +118,14 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   }
   const taken = new Set<string>();
   return Array.from(value).flatMap((entry: unknown, i) => {
-    const options = checks.options(entry, `tasks[${i}]`, DYNAMIC_TASK_OPTIONS);
-    if (options !== entry) return []; // no object, which is reported
+    const options = checks.record(entry, `tasks[${i}]`);
+    if (options !== entry) return []; // not an object, which is reported
+    checks.allow(options, `tasks[${i}]`, [...taskReader.allowed(options), "id", "kind"]);
     const id = checkTaskId(options.id, `tasks[${i}].id`, checks);
     if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);
     taken.add(id);
     const kind = checks.word(options.kind, `task "${id}": kind`, KINDS);
-    const task = readTask(id, options, checks);
+    const task = taskReader.read({ id, what: `task "${id}"`, options, checks });
     if (kind !== undefined && kind !== task.kind) {
       checks.report(`task "${id}": kind is "${kind}", and by its other options it is a ${task.kind}`);
     }

@@ -1,43 +1,44 @@
 import type { Duration } from "../duration.ts";
+import { type Checks, shown } from "./checks.ts";
 
-/** When and how often to try again. */
+/** How often and when a failed attempt is repeated. */
 export interface RetryPolicy {
-  /** Tries in all, the first included. @default {3} */
+  /** The total number of attempts. @default {3} */
   readonly attempts?: number;
   /** How the delay grows. @default {"exponential"} */
   readonly backoff?: "exponential" | "linear" | "fixed";
-  /** Before the second attempt. @default {"1s"} */
+  /** The delay before the second attempt. @default {"1s"} */
   readonly delay?: Duration;
-  /** The longest delay, jitter included. @default {"30s"}, or `delay` if that is longer */
+  /** The maximum delay, with jitter. @default {"30s"}, or `delay` if that is longer */
   readonly maxDelay?: Duration;
-  /** Draws each delay between half of it and all of it, so that failures do not come back together. @default {true} */
+  /** Draws each delay from its second half, so that tasks that failed together are not retried together. @default {true} */
   readonly jitter?: boolean;
-  /** Whether an error is worth another attempt. @default {() => true} */
+  /** Whether an error is retried. @default {() => true} */
   readonly retryIf?: (error: unknown) => boolean;
 }
 
-/** A retry policy with every default filled in. */
+/** A retry policy with all defaults, and with durations in milliseconds. */
 export interface RetryRule {
-  /** Tries in all. */
+  /** The total number of attempts. */
   readonly attempts: number;
   /** How the delay grows. */
   readonly backoff: "exponential" | "linear" | "fixed";
-  /** Before the second attempt. */
+  /** The delay before the second attempt. */
   readonly delayMs: number;
-  /** The longest delay. */
+  /** The maximum delay. */
   readonly maxDelayMs: number;
-  /** Whether delays are drawn. */
+  /** Whether each delay is drawn from its second half. */
   readonly jitter: boolean;
-  /** Whether an error is worth another attempt. */
+  /** Whether an error is retried. */
   readonly retryIf: ((error: unknown) => boolean) | undefined;
 }
 
 /**
- * How long to wait after a failed attempt, in whole milliseconds; never beyond `maxDelayMs`.
- * `random` is in [0, 1) and used only with jitter.
+ * Returns the delay after a failed attempt in whole milliseconds, at most `maxDelayMs`. `random` is in [0, 1) and used
+ * only with jitter.
  */
 export function retryDelayMs(rule: RetryRule, failedAttempt: number, random: number): number {
-  // Beyond 2^1023 a factor is Infinity, and nothing times that is not a number.
+  // A factor over 2^1023 is Infinity, and 0 * Infinity is NaN.
   const factor = rule.backoff === "exponential"
     ? 2 ** Math.min(failedAttempt - 1, 1_000)
     : rule.backoff === "linear"
@@ -45,4 +46,39 @@ export function retryDelayMs(rule: RetryRule, failedAttempt: number, random: num
     : 1;
   const delay = Math.min(rule.delayMs * factor, rule.maxDelayMs);
   return Math.round(rule.jitter ? delay * (0.5 + random / 2) : delay);
+}
+
+const BACKOFFS: Record<RetryRule["backoff"], true> = { exponential: true, linear: true, fixed: true };
+const RETRY_OPTIONS = ["attempts", "backoff", "delay", "maxDelay", "jitter", "retryIf"];
+
+const DEFAULT_ATTEMPTS = 3;
+const DEFAULT_DELAY_MS = 1_000;
+const DEFAULT_MAX_DELAY_MS = 30_000;
+
+/** Reads the option `retry`: a total number of attempts, or a policy. */
+export function readRetry(value: unknown, what: string, checks: Checks): RetryRule {
+  const options = value === undefined ? {} : typeof value === "number" ? { attempts: value } : value;
+  const { attempts = DEFAULT_ATTEMPTS, backoff, delay, maxDelay, jitter = true, retryIf } = checks.options(
+    options,
+    what,
+    RETRY_OPTIONS,
+  );
+  if (!Number.isSafeInteger(attempts) || Number(attempts) < 1) {
+    checks.report(`${what}: attempts must be a positive integer, not ${shown(attempts)}`);
+  }
+  if (typeof jitter !== "boolean") checks.report(`${what}: jitter must be true or false, not ${shown(jitter)}`);
+  const delayMs = checks.duration(delay, `${what}: delay`);
+  const maxDelayMs = checks.duration(maxDelay, `${what}: maxDelay`);
+  if (delayMs !== undefined && maxDelayMs !== undefined && maxDelayMs < delayMs) {
+    checks.report(`${what}: maxDelay (${maxDelayMs} ms) must not be shorter than delay (${delayMs} ms)`);
+  }
+  const cap = maxDelayMs ?? Math.max(DEFAULT_MAX_DELAY_MS, delayMs ?? 0);
+  return Object.freeze({
+    attempts: Number(attempts),
+    backoff: checks.word(backoff, `${what}: backoff`, BACKOFFS) ?? "exponential",
+    delayMs: delayMs ?? Math.min(DEFAULT_DELAY_MS, cap),
+    maxDelayMs: cap,
+    jitter: jitter === true,
+    retryIf: checks.fn<(error: unknown) => boolean>(retryIf, `${what}: retryIf`),
+  });
 }

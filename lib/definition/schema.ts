@@ -1,4 +1,5 @@
 import { ValidationError } from "../errors.ts";
+import type { JsonReturn } from "./json_types.ts";
 import { memberPath } from "./member_path.ts";
 import { thrownMessage } from "./thrown_message.ts";
 
@@ -13,7 +14,11 @@ export interface Schema<In = unknown, Out = In> {
   };
 }
 
-/** What a validation answers. */
+/** A schema whose output can be stored, otherwise a message. */
+export type StorableSchema<In, Out, Label extends string> = [JsonReturn<Out, Label>] extends [Out] ? Schema<In, Out>
+  : JsonReturn<Out, Label>;
+
+/** The result of a validation. */
 export type ValidationResult<Out> =
   | { readonly value: Out; readonly issues?: undefined }
   | { readonly issues: readonly ValidationIssue[] };

@@ -1,146 +1,153 @@
 /**
- * How the compiler remembers a workflow: a union of one `Step` per task. What a task may name, reads and must answer is
- * computed from it. Other encodings were measured and are slower by far: a flattened record of outputs, intersections,
- * tuples.
+ * How the compiler represents a workflow: a union with a `Step` for each task. What a task may name, what its functions
+ * receive and what they must return is computed from it. Other encodings were measured and are slower by far: a flattened
+ * record of outputs, intersections, tuples.
  *
  * @module
  */
-import type { Duration } from "../duration.ts";
 import type { TaskContext, TaskStatus } from "./context.ts";
-import type { Database, Trigger } from "./definition.ts";
-import type { JsonReturn } from "./json_types.ts";
-import type { RetryPolicy } from "./retry.ts";
+import type { IsAny, IsUnion, JsonReturn, NotYet } from "./json_types.ts";
 
-/** A task as the compiler remembers it: its id and what it produces. */
-export interface Step<Id extends string, Output> {
-  /** Its id. */
+/** A task, as the compiler represents it. */
+export interface Step<Id extends string, Output, Skip = never, Sure = string, Above = string> {
+  /** Id of the task. */
   readonly id: Id;
-  /** What it produces. */
+  /** Output of the task. */
   readonly output: Output;
+  /** `undefined` if the task may be skipped by its own condition, otherwise `never`. */
+  readonly skip: Skip;
+  /** Ids of the ancestors that have certainly completed when the task starts. */
+  readonly sure: Sure;
+  /** Ids of all ancestors. */
+  readonly above: Above;
 }
 
 /** Any step. */
-export type AnyStep = Step<string, unknown>;
+export type AnyStep = Step<string, unknown, unknown, unknown, unknown>;
 
-/** What a task body receives: the outputs of the tasks it named, the workflow's input, and what the engine tells it. */
+/** What a body receives: the outputs of the tasks that it names, the input of the run, and its context. */
 export type TaskArgs<Input = undefined, Deps = Record<never, never>> = Deps & {
-  /** The run's validated input. */
+  /** The validated input of the run. */
   readonly input: Input;
-  /** What the engine tells it. */
+  /** The context of the attempt. */
   readonly ctx: TaskContext;
-  /** How each dependency ended. */
+  /** How each of the named tasks ended. */
   readonly status: { readonly [K in keyof Deps]: TaskStatus };
 };
 
-/** The outputs of some steps, by id. */
-export type Outputs<Steps extends AnyStep> = { readonly [S in Steps as S["id"]]: S["output"] };
+/** Outputs of steps, by id. */
+export type Outputs<Steps extends AnyStep> =
+  // `infer` makes hovers show the object instead of this alias.
+  { readonly [S in Steps as S["id"]]: S["output"] | S["skip"] } extends infer R ? R : never;
 
 /**
- * What stands in `after` besides the ids of `Steps`: nothing, but for a workflow without tasks, where a sentence says
- * better than `never` that there is nothing to name.
+ * The steps among `Steps` that `Ids` names. `Ids` is tested first: otherwise the compiler distributes over all steps, and
+ * creates a type for each, in every signature that it resolves before it has inferred any id.
  */
-export type NoneYet<Steps extends AnyStep> = [Steps] extends [never] ? "there is no earlier task in this workflow"
-  : never;
+export type Named<Steps extends AnyStep, Ids> = [Ids] extends [never] ? never : Filter<Steps, Ids>;
 
-/** What a task reads: the outputs of the steps it named; `undefined` is possible once it tolerates failure. */
-export type Reads<Steps extends AnyStep, After extends readonly unknown[], On> =
-  // `infer` keeps hovers and errors short (they show the object, not this alias) and blocks inference through it.
+type Filter<Steps extends AnyStep, Ids> = Steps extends AnyStep ? Steps["id"] extends Ids ? Steps : never : never;
+
+/** `List` if each of its ids is allowed; otherwise the allowed ids, which the compiler then prints. */
+export type IdList<List extends readonly string[], Allowed, None extends string> = [List[number]] extends [Allowed]
+  ? List
+  : [Allowed] extends [never] ? readonly None[]
+  : readonly Allowed[];
+
+/** Invalid ids: in `after` those of no earlier task, in `reads` those of no ancestor. */
+export type BadIds<Steps extends AnyStep, After extends readonly string[], More extends readonly string[]> =
+  | Exclude<After[number], Steps["id"]>
+  | ([More[number]] extends [never] ? never : Exclude<More[number], Ancestors<Steps, After>>);
+
+/** Ids of all ancestors of a task that depends on `After`; `infer` makes messages print the ids. */
+export type Ancestors<Steps extends AnyStep, After extends readonly unknown[]> =
+  | After[number]
+  | Named<Steps, After[number]>["above"] extends infer Ids ? Ids : never;
+
+/** Ids of the ancestors that have certainly completed, or were skipped by their own condition, when the task starts. */
+export type SureAncestors<Steps extends AnyStep, After extends readonly unknown[], On> = [
+  Unsure<After, On>,
+] extends [never] ? (After[number] | Named<Steps, After[number]>["sure"]) extends infer Ids ? Ids : never : never;
+
+/** The outputs that a task receives. An output may be `undefined` unless its task has certainly completed. */
+export type Reads<
+  Steps extends AnyStep,
+  After extends readonly unknown[],
+  On,
+  More extends readonly unknown[] = [],
+  Ids = After[number] | More[number],
+> =
+  // `infer` makes hovers and messages show the object instead of this alias, and blocks inference through it.
   {
-    readonly [S in Steps as S["id"] extends After[number] ? S["id"] : never]: S["output"] | Unsure<After, On>;
+    readonly [S in Steps as S["id"] extends Ids ? S["id"] : never]:
+      | S["output"]
+      | (S["id"] extends After[number] ? Unsure<After, On> | (On extends "allSucceeded" ? never : S["skip"])
+        : S["skip"] | (S["id"] extends SureAncestors<Steps, After, On> ? never : undefined));
   } extends infer R ? R : never;
 
-/** `undefined` unless the named tasks certainly ended well: a computed list may leave some out. */
-export type Unsure<After extends readonly unknown[], On> = On extends "success"
-  ? number extends After["length"] ? undefined : IsUnion<After> extends true ? undefined : never
-  : undefined;
-
-/** `undefined` if the task may be skipped. */
-export type Skipped<On, When> = On extends "success" | "settled" ? [When] extends [never] ? never : undefined
-  : undefined;
-
 /**
- * `Id` if it is a literal, not reserved and not taken; otherwise a message. The messages say `Name` because `Id`
- * would be intersected with every taken id there, which makes n tasks cost n².
+ * What the functions of a task receive. `any` if the name of a task or of an option (`Stray`) is wrong: that name has a
+ * message already, and a second message about its consequences would mislead.
  */
-export type NewId<Id extends string, Taken, Name extends string = Id> = string extends Id
-  ? "a task id must be a string literal"
-  : IsUnion<Id> extends true ? "a task id must be one string literal"
-  : Id extends Taken ? `there is already a task '${Name}' in this workflow`
-  : Id extends "input" | "ctx" | "status" | "item" | "index" ? `'${Name}' is reserved: it names a task argument`
-  : Id extends "__proto__" ? "'__proto__' is reserved: JavaScript gives it a meaning of its own"
-  : Id extends "" ? "a task id must not be empty"
-  : Id;
-
-/** Whether `T` is a union. */
-export type IsUnion<T, U = T> = T extends U ? [U] extends [T] ? false : true : never;
-
-/** Options that every kind of task has. */
-export interface TaskOptions<After extends readonly string[], On extends Trigger, When extends boolean, Args> {
-  /** Tasks that must end first; their outputs become arguments of `run`. */
-  readonly after?: After;
-  /** When to start, by how `after` ended. @default {"success"} none of them failed */
-  readonly on?: On;
-  /** Skips the task when it answers false; its output is then `undefined` downstream. Asked once, after `on`. */
-  readonly when?: (args: Args) => When | Promise<When>;
-  /** What to do when `run` throws: a number of attempts in all, or a policy. @default {3} attempts, exponential */
-  readonly retry?: number | RetryPolicy;
-  /** Longest a single attempt may take. */
-  readonly timeout?: Duration;
-  /** Called after the last attempt failed, as `onSuccess` is after a success. */
-  readonly onFailure?: (event: FailureEvent) => unknown;
-  /** Stands for the code in the content version: change it when the task behaves differently. */
-  readonly version?: string;
-}
-
-/** Marks a task as a transaction: what `...transaction` of `./sqlite` and `./postgres` adds to its options. */
-export interface InTransaction<Tx> {
-  /** Of which database. */
-  readonly database: Database;
-  /** For the compiler only; there is no such member at run time. */
-  readonly "~tx"?: Tx;
-}
-
-/** What the body of a transaction receives besides what every body does. */
-export type TxArgs<Tx> = [Tx] extends [never] ? unknown : {
-  /** The transaction, which is committed together with what the body returns. */
-  readonly tx: Tx;
-};
-
-/** Options of `.task()`. */
-export type TaskSpec<
+export type ArgsOf<
   Input,
   Steps extends AnyStep,
   After extends readonly string[],
-  On extends Trigger,
-  When extends boolean,
-  Ret,
-  Tx = never,
-> =
-  & TaskOptions<After, On, When, TaskArgs<Input, Reads<Steps, After, On>>>
-  & {
-    /** The body. */
-    readonly run: (args: TaskArgs<Input, Reads<Steps, After, On>> & TxArgs<Tx>) => JsonReturn<Ret>;
-    /** Runs the body inside of a transaction: write `...transaction`, of `./sqlite` or `./postgres`. */
-    readonly transaction?: InTransaction<Tx>;
-    /**
-     * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process
-     * dies before. What it throws is logged and changes nothing. Stands after `run`, where its type is known.
-     */
-    readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>>) => unknown;
-  };
+  On,
+  More extends readonly string[],
+  Stray = never,
+> = [BadIds<Steps, After, More> | Stray] extends [never] ? TaskArgs<Input, Reads<Steps, After, On, More>>
+  // deno-lint-ignore no-explicit-any -- see above
+  : any;
 
-/** What `onSuccess` receives. */
-export interface SuccessEvent<Output> {
-  /** What the task produced. */
-  readonly output: Output;
-  /** The context of the attempt. */
-  readonly ctx: TaskContext;
-}
+/** `Ret` if it can be stored, otherwise a message; `Ret` also if the arguments are `any`, see `ArgsOf`. */
+export type Return<Ret, Args> = [Ret] extends [NotYet] ? [Ret] extends [never] ? Ret : unknown
+  : IsAny<Args> extends true ? Ret
+  : JsonReturn<Ret>;
 
-/** What `onFailure` receives. */
-export interface FailureEvent {
-  /** What the last attempt threw. */
-  readonly error: unknown;
-  /** The context of the attempt. */
-  readonly ctx: TaskContext;
-}
+/** A message in the place of the id of a task whose body returns `any`, which is assignable to any required type. */
+export type AnyOutput<Id extends string, Ret, Args> = [Ret] extends [NotYet]
+  ? IsAny<Ret> extends true
+    ? IsAny<Args> extends true ? never : `the output of '${Id}' is \`any\` - annotate or validate it`
+  : never
+  : never;
+
+/** The output of a body, as hooks receive it; `any` until it is inferred. */
+// deno-lint-ignore no-explicit-any -- see `NotYet`
+export type Returned<Ret> = [Ret] extends [NotYet] ? [Ret] extends [never] ? never : any : Awaited<Ret>;
+
+/** `W`, or a message if an option that needs the type of `Ret` is written before the function that returns it. */
+export type Added<W, Ret, Message> = [Ret] extends [NotYet]
+  ? IsAny<Ret> extends true ? W : [Ret] extends [never] ? W : Message
+  : W;
+
+/** `undefined` unless the tasks in `After` have certainly completed: a list that is computed may omit some. */
+export type Unsure<After extends readonly unknown[], On> = On extends "success" | "allSucceeded"
+  ? number extends After["length"] ? undefined : IsUnion<After> extends true ? undefined : never
+  : undefined;
+
+/** `undefined` if the task may be skipped without a failure: by its own condition or trigger, or as its dependency was. */
+export type Skipped<Steps extends AnyStep, After extends readonly unknown[], On, When> =
+  | (On extends "success" | "allSucceeded" | "settled" ? [When] extends [never] ? never : undefined : undefined)
+  | (On extends "allSucceeded" ? Named<Steps, After[number]> extends infer S extends AnyStep ? S["skip"] : never
+    : never);
+
+/** The result of a workflow: the output of the step that `returns` chose, or all outputs. */
+export type ResultIn<Steps extends AnyStep, Returns> = [Returns] extends [never] ? Outputs<Steps>
+  : Named<Steps, Returns> extends infer S extends AnyStep ? S["output"] | S["skip"]
+  : never;
+
+/**
+ * `Id` if it is a new literal that is not reserved, otherwise a message; `Missing` is a message about the options.
+ * Messages say `Name`, because `Id` would be intersected with each taken id there, which makes n tasks cost n².
+ */
+export type NewId<Id extends string, Taken, Missing = never, Name extends string = Id> = string extends Id
+  ? "a task id must be a string literal"
+  : IsUnion<Id> extends true ? "a task id must be one string literal"
+  : Id extends Taken ? `there is already a task '${Name}' in this workflow`
+  : Id extends "input" | "ctx" | "status" | "item" | "index" | "output" | "tx"
+    ? `'${Name}' is reserved: it names a task argument`
+  : Id extends "__proto__" ? "'__proto__' is reserved: JavaScript gives it a meaning of its own"
+  : Id extends "" ? "a task id must not be empty"
+  : [Missing] extends [never] ? Id
+  : Missing;

@@ -1,5 +1,5 @@
 /**
- * How a runner's methods name one of its workflows: by value or by name, both checked by the compiler.
+ * Types of the argument that selects a workflow of a runner or client, by value or by name.
  *
  * @module
  */
@@ -7,20 +7,28 @@ import type { DynamicWorkflow } from "./dynamic.ts";
 import type { IsAny } from "./json_types.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 
-/** The workflow of `W` that a target is or names; one whose name is known only at run time stands in for the rest. */
+/** The workflow of `W` that a target selects; for an unknown name, those whose name is known only at run time. */
 export type Resolve<W extends AnyWorkflow, T> = T extends string
   ? [Extract<W, { readonly name: T }>] extends [never] ? Unnamed<W> : Extract<W, { readonly name: T }>
   : T extends AnyWorkflow ? T
   : never;
 
-/** Those of `W` whose name is no literal. */
+/** The workflows of `W` whose name is not a literal. */
 export type Unnamed<W extends AnyWorkflow> = W extends AnyWorkflow ? string extends W["name"] ? W : never : never;
 
 /**
- * `T` if the runner knows it, otherwise a message. A workflow of which nothing is known is left out unless that is true
- * of the runner's as well: whether it would fit is an accident, and it would stand in the message for a misspelt name.
+ * `T` if it is registered, otherwise a message. An `AnyWorkflow` is rejected unless the workflows of the runner are
+ * `AnyWorkflow` too: whether it fits is not known, and it would be part of the message for a misspelt name.
+ *
+ * The first comparison is whether adding `T` to `W` changes nothing. The compiler can resolve it in a function that is
+ * generic over a workflow, where both are the same type parameter.
  */
-export type Registered<W extends AnyWorkflow, T> = T extends { readonly name: infer Name }
+export type Registered<W extends AnyWorkflow, T> = (<G>() => G extends T | W ? 1 : 2) extends
+  (<G>() => G extends W ? 1 : 2) ? T
+  : RegisteredTarget<W, T>;
+
+/** `T` if it is one of `W`, otherwise a message. */
+export type RegisteredTarget<W extends AnyWorkflow, T> = T extends { readonly name: infer Name }
   ? IsAny<Name> extends true
     ? IsAny<W["name"]> extends true ? T : [W] extends [never] ? "no workflow is registered here" : never
   : [T] extends [W] ? T
@@ -28,8 +36,8 @@ export type Registered<W extends AnyWorkflow, T> = T extends { readonly name: in
   : `workflow '${Name & string}' is not registered with this runner`
   : T;
 
-/** What a run that is looked up may be a run of: one of `W`, or whatever there is, for a client that was given none. */
+/** Workflows of a run that is read by its id: those of `W`, or any workflow for a client without workflows. */
 export type Readable<W extends AnyWorkflow> = [W] extends [never] ? DynamicWorkflow<string> : W;
 
-/** Arguments for an input: none are needed if it may be `undefined`. */
+/** Arguments for an input, which is optional if its type includes `undefined`. */
 export type ExecuteArgs<Input> = undefined extends Input ? [input?: Input] : [input: Input];

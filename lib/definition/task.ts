@@ -1,34 +1,35 @@
 import type { Duration } from "../duration.ts";
 import { newChecks } from "./checks.ts";
-import type { JsonReturn } from "./json_types.ts";
+import type { GenericReturn, JsonValue } from "./json_types.ts";
+import type { Known } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
-import type { FailureEvent, SuccessEvent } from "./steps.ts";
-import { BODY_OPTIONS, readBody } from "./validate.ts";
+import type { BodyOption, FailureEvent, SuccessEvent } from "./specs.ts";
+import { BODY_OPTIONS, readBody } from "./kinds/task.ts";
 
-/** A body with its options, away from any workflow: `.task("load", { after: ["transform"], ...load })`. */
+/** A body with its options, defined outside of a workflow: `.task("load", { after: ["transform"], ...load })`. */
 export interface TaskBody<Args, Ret> {
-  /** The body, callable from a unit test. */
+  /** The body; unit tests can call it. */
   readonly run: (args: Args) => Ret;
-  /** What to do when `run` throws: a number of attempts in all, or a policy. @default {3} attempts, exponential */
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
   readonly retry?: number | RetryPolicy;
-  /** Longest a single attempt may take. */
+  /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
   /**
-   * Called after `run` succeeded and its output was stored: at most once, as nobody calls it again if the process dies
-   * before. What it throws is logged and changes nothing.
+   * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
+   * error that it throws is logged and has no other effect.
    */
   readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>>) => unknown;
-  /** Called after the last attempt failed, as `onSuccess` is after a success. */
+  /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent) => unknown;
-  /** Stands for the code in the content version: change it when the task behaves differently. */
+  /** Replaces the code in the content version: change it when the task behaves differently. */
   readonly version?: string;
 }
 
 /**
- * Defines a body with its options, for other files, reuse and unit tests. What it reads is written in its parameter
- * and checked where it is wired.
+ * Defines a body with its options outside of a workflow, for reuse and unit tests. Its parameter states what it reads,
+ * which is checked where the body is added to a workflow.
  *
- * @throws {TypeError} If an option is wrong; every problem is named.
+ * @throws {TypeError} If an option is invalid; the message names every problem.
  *
  * @example
  * ```ts
@@ -41,13 +42,17 @@ export interface TaskBody<Args, Ret> {
  * workflow("sum").task("prices", { run: () => [1, 2] }).task("total", { after: ["prices"], ...total });
  * ```
  */
-export function task<Args, Ret>(
-  body: TaskBody<Args, Ret> & { readonly run: (args: Args) => JsonReturn<Ret> },
+export function task<Args, Ret, Safe extends JsonValue | undefined | void = never, Keys extends string = never>(
+  body:
+    & Omit<TaskBody<Args, Ret>, "run">
+    & { readonly run: (args: Args) => GenericReturn<Ret, Safe> }
+    & Known<Keys, Exclude<BodyOption, "transaction">>,
 ): TaskBody<Args, Ret> {
   const checks = newChecks();
   const options = checks.options(body, "it", BODY_OPTIONS);
-  readBody("it", options, checks);
+  readBody({ what: "it", options, checks });
   checks.version(options.version, "it: version");
   if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
-  return Object.freeze({ ...body });
+  // The compiler has checked that the body returns a `Ret`.
+  return Object.freeze({ ...body }) as unknown as TaskBody<Args, Ret>;
 }

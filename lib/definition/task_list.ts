@@ -1,24 +1,24 @@
 import type { TaskDefinition } from "./definition.ts";
 import { lazy } from "./lazy.ts";
 
-/** The tasks of a workflow value: adding one gives another list and leaves this one as it is. */
+/** The tasks of a workflow: an immutable list. */
 export interface TaskList {
-  /** Whether a task of that id is in it. */
-  has(id: string): boolean;
-  /** This list and one more task. */
+  /** Returns the task with this id. */
+  get(id: string): TaskDefinition | undefined;
+  /** Returns a list with one more task. */
   append(task: TaskDefinition): TaskList;
-  /** Its tasks, as they were added; frozen. */
+  /** Returns the tasks in the order in which they were added, as a frozen array. */
   toArray(): readonly TaskDefinition[];
 }
 
 /**
- * A list of tasks to begin with.
+ * Creates a list of tasks.
  *
- * Lists that grow from each other share one log, of which each sees its beginning: a chain of n tasks costs n steps,
- * where copies would cost n². Only a second branch from the same list copies.
+ * Lists that grow from each other share one log, of which each sees a prefix: a chain of n tasks costs n steps, where
+ * copies would cost n². Only a second append to the same list copies.
  */
 export function taskList(tasks: readonly TaskDefinition[]): TaskList {
-  return beginning({ tasks: [...tasks], places: new Map(tasks.map((task, i) => [task.id, i])) }, tasks.length);
+  return prefixOf({ tasks: [...tasks], places: new Map(tasks.map((task, i) => [task.id, i])) }, tasks.length);
 }
 
 interface Log {
@@ -26,16 +26,19 @@ interface Log {
   readonly places: Map<string, number>;
 }
 
-function beginning(log: Log, size: number): TaskList {
+function prefixOf(log: Log, size: number): TaskList {
   const toArray = lazy(() => Object.freeze(log.tasks.slice(0, size)));
   return {
     toArray,
-    has: (id) => (log.places.get(id) ?? size) < size,
+    get(id) {
+      const place = log.places.get(id) ?? size;
+      return place < size ? log.tasks[place] : undefined;
+    },
     append(task) {
       if (log.tasks.length > size) return taskList(toArray()).append(task);
       log.places.set(task.id, size);
       log.tasks.push(task);
-      return beginning(log, size + 1);
+      return prefixOf(log, size + 1);
     },
   };
 }

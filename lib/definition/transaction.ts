@@ -1,44 +1,43 @@
 import type { Database } from "./definition.ts";
 import type { JsonReturn } from "./json_types.ts";
-import type { InTransaction } from "./steps.ts";
+import type { InTransaction } from "./specs.ts";
 import { task, type TaskBody } from "./task.ts";
 
-/** A body that runs inside of a transaction, with its options, away from any workflow. */
+/** A body that runs in a transaction, with its options, defined outside of a workflow. */
 export interface TransactionBody<Tx, Args, Ret> extends TaskBody<Args, Ret> {
-  /** Makes the task that it is given to a transaction. */
+  /** Marks a task as a transaction. */
   readonly transaction: InTransaction<Tx>;
 }
 
-/** What a body reads that says nothing of it. */
-// deno-lint-ignore no-explicit-any -- nothing is known of outputs that nobody declares
+/** What a body reads that does not state it. */
+// deno-lint-ignore no-explicit-any -- nothing is known of outputs that are not declared
 export type Undeclared = Readonly<Record<string, any>>;
 
 /**
- * Makes a task a transaction: its body runs inside of a database transaction, its argument `tx`, that also records the
- * result. So its effects on that database happen exactly once, whatever becomes of the process.
+ * Makes a task a transaction: its body runs in a database transaction, its argument `tx`, which also records its output.
+ * So its effects on that database happen exactly once, even if the process dies.
  *
- * - `...transaction` beside `run`, where the task is wired, types all that `run` receives.
- * - `...transaction({ run, retry, … })` is a body with its options away from any workflow, as `task()` is; what it reads
- *   is written in its parameter.
+ * - `...transaction` beside `run`, in the options of a task: the compiler infers everything that `run` receives.
+ * - `...transaction({ run, retry, … })` is a body with its options, defined outside of a workflow as with `task()`; its
+ *   parameter states what it reads.
  */
 export interface Transaction<Tx> {
   /**
-   * Defines a body away from any workflow. Where its parameter says nothing of what it reads besides `tx`, that is not
-   * checked either.
+   * Defines a body outside of a workflow. If its parameter does not state what it reads besides `tx`, that is not checked.
    *
-   * @throws {TypeError} If an option is wrong; every problem is named.
+   * @throws {TypeError} If an option is invalid; the message names every problem.
    */
   <Args = Undeclared, Ret = unknown>(
     body:
       & Omit<TaskBody<Args, Ret>, "run">
       & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
-    // What the call is spread into does not yet know its `after` when it would say what `Args` is.
+    // `NoInfer`: the options that the call is spread into must not determine `Args` before their `after` is known.
   ): TransactionBody<Tx, NoInfer<Args> & { readonly tx: Tx }, Ret>;
-  /** Makes the task that it is given to a transaction. */
+  /** Marks a task as a transaction. */
   readonly transaction: InTransaction<Tx>;
 }
 
-/** The transactions of a database. */
+/** Creates the `transaction` of a database. */
 export function transactionOf<Tx>(database: Database): Transaction<Tx> {
   const mark: { readonly transaction: InTransaction<Tx> } = { transaction: Object.freeze({ database }) };
   return Object.assign(define, mark);
@@ -48,8 +47,8 @@ export function transactionOf<Tx>(database: Database): Transaction<Tx> {
       & Omit<TaskBody<Args, Ret>, "run">
       & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
   ): TransactionBody<Tx, Args & { readonly tx: Tx }, Ret> {
-    // What `Ret` may be was checked above.
-    const plain = task<Args & { readonly tx: Tx }, Ret>(body as TaskBody<typeof body, Ret> & { readonly run: never });
+    // The compiler has checked the body above.
+    const plain = task(body as { readonly run: never }) as TaskBody<Args & { readonly tx: Tx }, Ret>;
     return Object.freeze({ ...plain, ...mark });
   }
 }

@@ -1,36 +1,37 @@
 /**
- * The content version: equal for equal definitions in any order and any process, different when one would behave
- * differently. Schemas are left out: a run's input was checked before it began, and libraries give no canonical form.
+ * The content version: equal for equal definitions in any order and any process, different for definitions that behave
+ * differently. Schemas are not part of it: the input of a run was validated before the run was created, and schemas have
+ * no canonical form.
  *
  * @module
  */
 import { createHash } from "node:crypto";
-import type { TaskDefinition } from "./definition.ts";
+import type { TaskDefinition, TaskFunction } from "./definition.ts";
 
-/** What a version is made from. */
+/** What a version is computed from. */
 export interface VersionSource {
-  /** The workflow's name. */
+  /** The name of the workflow. */
   readonly name: string;
-  /** What it is for. */
+  /** The purpose of the workflow. */
   readonly description: string | undefined;
-  /** Its tags. */
+  /** Tags of each run. */
   readonly tags: readonly string[];
-  /** Longest a run may take. */
+  /** The maximum duration of a run. */
   readonly timeoutMs: number | undefined;
-  /** Its tasks, in any order. */
+  /** The tasks, in any order. */
   readonly tasks: readonly TaskDefinition[];
-  /** The task it returns. */
+  /** The task whose output is the result. */
   readonly result: string | undefined;
-  /** Stands for the code of every task that states no version of its own. */
+  /** Replaces the code of each task that states no version. */
   readonly statedVersion: string | undefined;
 }
 
-/** 16 hex digits over everything that makes a run behave as it does. */
+/** Returns 16 hex digits over everything that determines the behaviour of a run. */
 export function versionOf(source: VersionSource): string {
   return hash([structure(source), source.statedVersion ?? null, byId(source.tasks).map((task) => code(task, source))]);
 }
 
-/** The same without the code of its functions. */
+/** Returns the same without the code of its functions. */
 export function structureOf(source: VersionSource): string {
   return hash(structure(source));
 }
@@ -46,9 +47,11 @@ function structure(source: VersionSource): unknown {
       task.id,
       task.kind,
       [...task.after].sort(),
+      [...task.reads].sort(),
       task.on,
       task.timeoutMs ?? null,
       [task.retry.attempts, task.retry.backoff, task.retry.delayMs, task.retry.maxDelayMs, task.retry.jitter],
+      policiesOf(task),
     ]),
   ];
 }
@@ -56,15 +59,34 @@ function structure(source: VersionSource): unknown {
 function code(task: TaskDefinition, { statedVersion }: VersionSource): unknown {
   if (task.version !== undefined) return { version: task.version };
   if (statedVersion !== undefined) return null;
-  return [task.run, task.when, task.retry.retryIf, task.onSuccess, task.onFailure].map(sourceText);
+  return [...functionsOf(task), task.when, task.retry.retryIf, task.onSuccess, task.onFailure].map(sourceText);
 }
 
-// Not fn.toString(), which a function may have of its own.
+/** Options without code that only this kind of task has. */
+function policiesOf(task: TaskDefinition): unknown {
+  switch (task.kind) {
+    case "task":
+      return [task.guarantee];
+    case "transaction":
+      return [task.database];
+  }
+}
+
+/** Functions that only this kind of task has, in a fixed order. */
+function functionsOf(task: TaskDefinition): readonly (TaskFunction | undefined)[] {
+  switch (task.kind) {
+    case "task":
+    case "transaction":
+      return [task.run, task.undo];
+  }
+}
+
+// Not fn.toString(), which a function may override.
 function sourceText(fn: ((...args: never[]) => unknown) | undefined): string | null {
   return fn === undefined ? null : Function.prototype.toString.call(fn);
 }
 
-// By code units: what a locale thinks of ids differs between machines.
+// By code units: the order of a locale differs between machines.
 function byId(tasks: readonly TaskDefinition[]): readonly TaskDefinition[] {
   return tasks.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

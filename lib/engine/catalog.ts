@@ -1,6 +1,7 @@
 import type { TaskDefinition } from "../definition/definition.ts";
 import { didYouMean } from "../definition/nearest.ts";
-import { type AnyWorkflow, Workflow } from "../definition/workflow.ts";
+import { Workflow } from "../definition/builder.ts";
+import type { AnyWorkflow } from "../definition/workflow.ts";
 import { shown } from "../definition/checks.ts";
 import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";

@@ -91,8 +91,8 @@ test("every problem of every task is named at once", () => {
     "tasks[4].id must be a string, not undefined",
     "tasks[5] must be an object, not null",
     'tasks[6].id must not be "input": it names a task argument',
-    'task "load" depends on "extarct", which is no task of this workflow (did you mean "extract"?)',
-    'returns names "laod", which is no task of this workflow (did you mean "load"?)',
+    'task "load" depends on "extarct", which is not a task of this workflow (did you mean "extract"?)',
+    'returns names "laod", which is not a task of this workflow (did you mean "load"?)',
   ]);
 });
 
@@ -107,4 +107,20 @@ test("10,000 tasks are defined within a second of CPU time", () => {
   const tasks = Array.from({ length: 10_000 }, (_, i) => ({ id: `t${i}`, after: i ? [`t${i - 1}`] : [], run }));
   const ms = cpuMs(() => assertEquals(dynamicWorkflow({ name: "w", tasks: tasks.toReversed() }).version.length, 16));
   assertEquals(ms < 1_000, true, `${ms} ms`);
+});
+
+test("a task that is generated reads its ancestors only", () => {
+  const tasks = [
+    { id: "d", after: ["c"], reads: ["a", "b", "d"], run },
+    { id: "c", after: ["a"], run },
+    { id: "b", run },
+    { id: "a", run },
+  ];
+  assertEquals(problemsOf(tasks), [
+    'task "d" reads "b", which is not one of its ancestors; name it in after',
+    'task "d" reads its own output',
+  ]);
+  const reader = { id: "d", after: ["c"], reads: ["a"], run };
+  const { tasks: sorted } = dynamicWorkflow({ name: "w", tasks: [reader, ...tasks.slice(1)] });
+  assertEquals(sorted.map(({ id, reads }) => [id, reads]), [["a", []], ["c", []], ["d", ["a"]], ["b", []]]);
 });

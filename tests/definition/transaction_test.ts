@@ -40,7 +40,8 @@ test("a body away from any workflow keeps its options, is frozen, and can be cal
 
 test("what is no mark of a transaction is refused, and so is a kind that a task is not of", () => {
   for (const mark of [true, null, "postgres", {}, { database: "mysql" }]) {
-    const error = assertThrows(() => workflow("w").task("pay", { transaction: mark, run } as never), DefinitionError);
+    const options = { transaction: mark as typeof transaction.transaction, run };
+    const error = assertThrows(() => workflow("w").task("pay", options), DefinitionError);
     assertEquals(error.message.includes('task "pay": transaction is '), true, error.message);
   }
   const tasks: DynamicTask[] = [{ id: "a", kind: "transaction", run }, { id: "b", kind: "task", ...transaction, run }];
@@ -48,14 +49,5 @@ test("what is no mark of a transaction is refused, and so is a kind that a task 
   assertEquals(error.problems, [
     'task "a": kind is "transaction", and by its other options it is a task',
     'task "b": kind is "task", and by its other options it is a transaction',
-  ]);
-});
-
-test("a transaction cannot depend on a task whose output would take the place of tx", () => {
-  const base = workflow("w").task("tx", { run });
-  assertEquals(base.task("note", { after: ["tx"], run: ({ tx }) => tx }).tasks.length, 2);
-  const error = assertThrows(() => base.task("pay", { after: ["tx"], ...transaction, run } as never), DefinitionError);
-  assertEquals(error.problems, [
-    'task "pay" is a transaction and cannot depend on "tx": it names an argument of its body',
   ]);
 });

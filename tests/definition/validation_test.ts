@@ -33,7 +33,7 @@ test("every problem of a task is named at once, and the workflow with them", () 
     '(did you mean "anyFailed"?)',
     'task "extract" has no `run`',
     'task "extract": timeout is not a duration: "5 minutes" (use milliseconds or "250ms", "30s", "5m", "2h", "7d")',
-    'task "extract" depends on "transfrom", which is no earlier task (did you mean "transform"?)',
+    'task "extract" depends on "transfrom", which is not an earlier task (did you mean "transform"?)',
     'task "extract" depends on itself',
   ]);
   assertEquals(error.message, `Cannot define workflow "etl": ${error.problems.join("; ")}`);
@@ -53,7 +53,7 @@ test("a task id is text of 1 to 200 characters that is not taken by an argument"
   ]);
   assertEquals(etl().task("x".repeat(200), { run }).tasks.length, 3);
   assertEquals(etl().task("größe 🙂 \"'", { run }).tasks.length, 3);
-  for (const id of ["input", "ctx", "status", "item", "index"]) {
+  for (const id of ["input", "ctx", "status", "item", "index", "output", "tx"]) {
     assertEquals(taskProblems(id, { run }), [`a task id must not be "${id}": it names a task argument`]);
   }
 });
@@ -88,7 +88,7 @@ test("after is a list of distinct ids of earlier tasks", () => {
   assertEquals(optionProblems({ after: ["extract", "extract"] }), [
     'task "load": after names "extract" more than once',
   ]);
-  assertEquals(optionProblems({ after: ["zzz"] }), ['task "load" depends on "zzz", which is no earlier task']);
+  assertEquals(optionProblems({ after: ["zzz"] }), ['task "load" depends on "zzz", which is not an earlier task']);
 });
 
 test("functions are functions", () => {
@@ -169,10 +169,10 @@ test("a workflow's name and options are checked, all at once", () => {
 
 test("the result is a task of the workflow", () => {
   assertEquals(problemsOf(() => etl().returns("transfrom")), [
-    'returns names "transfrom", which is no task of this workflow (did you mean "transform"?)',
+    'returns names "transfrom", which is not a task of this workflow (did you mean "transform"?)',
   ]);
   assertEquals(problemsOf(() => etl().returns(undefined)), [
-    "returns names undefined, which is no task of this workflow",
+    "returns names undefined, which is not a task of this workflow",
   ]);
 });
 
@@ -217,4 +217,26 @@ test("a definition cannot be changed, not even through the arrays it was made fr
 
 test("a result once chosen stays chosen when tasks are added", () => {
   assertEquals(workflow("w").task("a", { run }).returns("a").task("b", { run }).result, "a");
+});
+
+test("reads is a list of distinct ids of ancestors that after does not name", () => {
+  assertEquals(optionProblems({ reads: "extract" }), [
+    'task "load": reads must be an array of task ids, not "extract"',
+  ]);
+  assertEquals(optionProblems({ after: ["transform"], reads: ["extract", "extract"] }), [
+    'task "load": reads names "extract" more than once',
+  ]);
+  assertEquals(optionProblems({ after: ["transform"], reads: ["extrct", "load"] }), [
+    'task "load" reads "extrct", which is not an earlier task (did you mean "extract"?)',
+    'task "load" reads its own output',
+  ]);
+  assertEquals(optionProblems({ after: ["extract"], reads: ["transform"] }), [
+    'task "load" reads "transform", which is not one of its ancestors; name it in after',
+  ]);
+  assertEquals(optionProblems({ reads: ["transform"] }), [
+    'task "load" reads "transform", which is not one of its ancestors; name it in after',
+  ]);
+  const { tasks } = workflow("w").task("a", { run }).task("b", { after: ["a"], run }).task("c", { after: ["b"], run })
+    .task("d", { after: ["c"], reads: ["a", "c"], run });
+  assertEquals(tasks.at(-1)?.reads, ["a"]);
 });

@@ -22,8 +22,8 @@ test("a version is 16 hex digits, and so is a structure", () => {
 });
 
 test("a structure is the same in every process and on every runtime", () => {
-  assertEquals(base().structure, "79ca97924cbf399f");
-  assertEquals(workflow("w", { version: "1" }).task("a", { run: one }).version, "a0b2e659d209de5c");
+  assertEquals(base().structure, "3f5116ee8a4ebb99");
+  assertEquals(workflow("w", { version: "1" }).task("a", { run: one }).version, "28e462cff7624340");
 });
 
 test("equal definitions have equal versions in any order of tasks, dependencies and tags", () => {
@@ -69,6 +69,8 @@ test("every change of behaviour changes the version, and the structure unless it
     workflow("w", { description: "d", tags: ["x", "y"], timeout: "2h" }).task("a", { run: one }),
     task({ after: ["a"], run: one }),
     task({ after: ["a"], on: "settled", run: one }),
+    task({ after: ["c"], run: one }),
+    task({ after: ["c"], reads: ["a"], run: one }),
     task({ timeout: "1s", run: one }),
     task({ retry: 4, run: one }),
     task({ retry: { backoff: "linear" }, run: one }),

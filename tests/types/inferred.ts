@@ -2,16 +2,17 @@
 import { type } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
+import type { Workflow } from "../../lib/definition/builder.ts";
 import type { TaskContext, TaskStatus } from "../../lib/definition/context.ts";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
+import type { Step } from "../../lib/definition/steps.ts";
 import type { ExecuteArgs, Registered, Resolve } from "../../lib/definition/targets.ts";
 import {
   type AnyWorkflow,
   type InputOf,
   type OutputsOf,
   type ResultOf,
-  type Workflow,
   workflow,
 } from "../../lib/definition/workflow.ts";
 import type { WorkflowDefinition } from "../../lib/definition/definition.ts";
@@ -143,7 +144,7 @@ pair.task("c", { after: some, run: ({ a, b }) => (a ?? 0) + (b ?? 0) });
 
 // A function that extends whatever workflow it is given.
 function withAudit<Name extends string, Input, Returns, Sends>(
-  base: Workflow<Name, Input, { readonly id: "load"; readonly output: number }, Returns, Sends>,
+  base: Workflow<Name, Input, Step<"load", number>, Returns, Sends>,
 ) {
   return base.task("audit", { after: ["load"], run: ({ load }) => load > 0 });
 }

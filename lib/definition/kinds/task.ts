@@ -1,0 +1,57 @@
+import { shown } from "../checks.ts";
+import type { BodyDefinition, Database, TaskFunction } from "../definition.ts";
+import { readRetry } from "../retry.ts";
+import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import type { KindReader, TaskSource } from "./kind.ts";
+
+/** Names of the options of a body. */
+export const BODY_OPTIONS: readonly string[] = [
+  "run",
+  "retry",
+  "timeout",
+  "onSuccess",
+  "onFailure",
+  "version",
+  "transaction",
+];
+
+/** Reads tasks with a body, including transactions. */
+export const taskReader: KindReader = {
+  label: "task",
+  allowed: () => ALLOWED,
+  read(source) {
+    const common = { ...readGraphOptions(source), ...readBody(source), undo: undefined };
+    const database = readDatabase(source);
+    return database === undefined
+      ? Object.freeze({ ...common, kind: "task", guarantee: "atLeastOnce" })
+      : Object.freeze({ ...common, kind: "transaction", database });
+  },
+};
+
+const ALLOWED: readonly string[] = [...new Set([...GRAPH_OPTIONS, ...BODY_OPTIONS])];
+
+/** Reads the options of a body but for `version` and `transaction`. */
+export function readBody(
+  { what, options, checks }: Omit<TaskSource, "id">,
+): Pick<BodyDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
+  const { run, retry, timeout, onSuccess, onFailure } = options;
+  if (run === undefined) checks.report(`${what} has no \`run\``);
+  return {
+    run: checks.fn<TaskFunction>(run, `${what}: run`) ?? (() => undefined),
+    retry: readRetry(retry, `${what}: retry`, checks),
+    timeoutMs: checks.timeout(timeout, `${what}: timeout`),
+    onSuccess: checks.fn<NonNullable<BodyDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),
+    onFailure: checks.fn<NonNullable<BodyDefinition["onFailure"]>>(onFailure, `${what}: onFailure`),
+  };
+}
+
+/** The database of a task that is marked as a transaction. */
+function readDatabase({ what, options: { transaction }, checks }: TaskSource): Database | undefined {
+  if (transaction === undefined) return undefined;
+  const database = typeof transaction === "object" && transaction !== null && "database" in transaction
+    ? transaction.database
+    : undefined;
+  if (database === "sqlite" || database === "postgres") return database;
+  checks.report(`${what}: transaction is ${shown(transaction)}, not what \`...transaction\` adds`);
+  return undefined;
+}

@@ -1,0 +1,125 @@
+/**
+ * The options of tasks, as the compiler checks them.
+ *
+ * If a required option is missing, a message takes the place of the id of the task (`MissingIn…`): one line, where the
+ * compiler would print the whole type of the options. It comes first, as the id is the first argument.
+ *
+ * @module
+ */
+import type { Duration } from "../duration.ts";
+import type { TaskContext } from "./context.ts";
+import type { Database, Trigger } from "./definition.ts";
+import type { Stray } from "./options_check.ts";
+import type { RetryPolicy } from "./retry.ts";
+import type { Ancestors, AnyStep, IdList, Return, Returned } from "./steps.ts";
+
+/** Names of the options that tasks of all kinds have. */
+export type CommonOption = "after" | "reads" | "on" | "when" | "version";
+/** Names of the options of a body. */
+export type BodyOption = "run" | "retry" | "timeout" | "onSuccess" | "onFailure" | "transaction" | "version";
+/** Names of the options of `.task()`. */
+export type TaskOption = CommonOption | BodyOption;
+
+/** A message about a missing option of a task, otherwise `never`. */
+export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
+  : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
+
+/** `Message`, unless an option name is wrong, which explains more. */
+type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
+
+/** `after` of a task: `List`, or the ids that it may contain. */
+type After<Steps extends AnyStep, List extends readonly string[]> = IdList<
+  List,
+  Steps["id"],
+  "there is no earlier task in this workflow"
+>;
+
+/** `reads` of a task: `Ids`, or the ids that it may contain. */
+type More<Steps extends AnyStep, List extends readonly string[], Ids extends readonly string[]> = IdList<
+  Ids,
+  Ancestors<Steps, List>,
+  "a task without `after` has no ancestors to read"
+>;
+
+/** Options that tasks of all kinds have; `Args` is what their functions receive. */
+export interface CommonOptions<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  Args,
+> {
+  /** Tasks that must end first; their outputs are arguments of the functions of this task. */
+  readonly after?: After<Steps, List>;
+  /** Further ancestors whose outputs are arguments too; how they ended does not affect whether this task starts. */
+  readonly reads?: More<Steps, List, Ids>;
+  /** How the tasks in `after` must have ended. @default {"success"} none of them failed */
+  readonly on?: On | NoInfer<Trigger>;
+  /** Evaluated once after `on`; if it returns false, the task is skipped and its output is `undefined`. */
+  readonly when?: (args: Args) => When | Promise<When>;
+  /** Replaces the code in the content version: change it when the task behaves differently. */
+  readonly version?: string;
+}
+
+/** Options of a body. */
+export interface BodyOptions<Tx> {
+  /** Runs the body in a transaction: write `...transaction` of `./sqlite` or `./postgres`. */
+  readonly transaction?: InTransaction<Tx>;
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  readonly retry?: number | RetryPolicy;
+  /** The maximum duration of an attempt. */
+  readonly timeout?: Duration;
+  /** Called at most once, after the last attempt failed. */
+  readonly onFailure?: (event: FailureEvent) => unknown;
+}
+
+/** Marks a task as a transaction: what `...transaction` of `./sqlite` and `./postgres` adds to its options. */
+export interface InTransaction<Tx> {
+  /** The kind of database. */
+  readonly database: Database;
+  /** For the compiler only; this member does not exist at run time. */
+  readonly "~tx"?: Tx;
+}
+
+/** What the body of a transaction receives in addition. */
+export type TxArgs<Tx> = [Tx] extends [never] ? unknown : {
+  /** The transaction, which is committed together with the output of the body. */
+  readonly tx: Tx;
+};
+
+/** Options of `.task()`. */
+export interface TaskSpec<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  Ret,
+  Tx,
+  Args,
+> extends CommonOptions<Steps, List, Ids, On, When, Args>, BodyOptions<Tx> {
+  /** The body. */
+  readonly run: (args: Args & TxArgs<Tx>) => Return<Ret, Args>;
+  /**
+   * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
+   * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
+   */
+  readonly onSuccess?: (event: SuccessEvent<Returned<Ret>>) => unknown;
+}
+
+/** What `onSuccess` receives. */
+export interface SuccessEvent<Output> {
+  /** The output of the task. */
+  readonly output: Output;
+  /** The context of the attempt. */
+  readonly ctx: TaskContext;
+}
+
+/** What `onFailure` receives. */
+export interface FailureEvent {
+  /** What the last attempt threw. */
+  readonly error: unknown;
+  /** The context of the attempt. */
+  readonly ctx: TaskContext;
+}
