@@ -23,7 +23,10 @@ export type { Clock } from "./lib/clock.ts";
 export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
 export type { Database, TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
 export {
+  type DynamicBody,
   type DynamicDefinition,
+  type DynamicOptions,
+  type DynamicSleep,
   type DynamicTask,
   type DynamicWorkflow,
   dynamicWorkflow,
@@ -64,6 +67,7 @@ export type {
   Unnamed,
 } from "./lib/definition/targets.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
+export type { Time } from "./lib/definition/time.ts";
 export type { Transaction, TransactionBody, Undeclared } from "./lib/definition/transaction.ts";
 export {
   type AnyWorkflow,

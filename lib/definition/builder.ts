@@ -3,12 +3,24 @@ import type { TaskDefinition, Trigger, WorkflowDefinition } from "./definition.t
 import { graphOf, type WorkflowGraph } from "./graph.ts";
 import type { NotYet } from "./json_types.ts";
 import type { KindReader } from "./kinds/kind.ts";
+import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
 import { lazy } from "./lazy.ts";
 import type { Known, Stray } from "./options_check.ts";
 import type { Schema } from "./schema.ts";
-import type { MissingInTask, TaskOption, TaskSpec } from "./specs.ts";
-import type { Added, Ancestors, AnyOutput, AnyStep, ArgsOf, NewId, Skipped, Step, SureAncestors } from "./steps.ts";
+import type { MissingInSleep, MissingInTask, SleepOption, SleepSpec, TaskOption, TaskSpec } from "./specs.ts";
+import type {
+  Added,
+  Ancestors,
+  AnyOutput,
+  AnyStep,
+  ArgsOf,
+  NewId,
+  Skipped,
+  SleepStep,
+  Step,
+  SureAncestors,
+} from "./steps.ts";
 import type { TaskList } from "./task_list.ts";
 import { type Candidates, checkDependencies, checkResult, checkTaskId, type WorkflowSettings } from "./validate.ts";
 import { structureOf, versionOf, type VersionSource } from "./version.ts";
@@ -135,6 +147,33 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   > {
     // The compiler cannot resolve a conditional type here.
     return new Workflow(this.#append(taskReader, id, options)) as never;
+  }
+
+  /**
+   * Adds a task that waits for a time, which outlives restarts and costs no slot. It has no output.
+   *
+   * @throws {DefinitionError} If the id or an option is invalid; `problems` lists every problem.
+   */
+  sleep<
+    const Id extends string,
+    const After extends readonly string[] = [],
+    const More extends readonly string[] = [],
+    On extends Trigger = "success",
+    When extends boolean = never,
+    Keys extends string = never,
+  >(
+    id: NewId<Id, Steps["id"], MissingInSleep<Id, Keys>>,
+    options:
+      & SleepSpec<Steps, After, More, On, When, ArgsOf<Input, Steps, After, On, More, Stray<Keys, SleepOption>>>
+      & Known<Keys, SleepOption>,
+  ): Workflow<
+    Name,
+    Input,
+    Steps | SleepStep<Id, SureAncestors<Steps, After, On>, Ancestors<Steps, After>>,
+    Returns,
+    Sends
+  > {
+    return new Workflow(this.#append(sleepReader, id, options));
   }
 
   /**

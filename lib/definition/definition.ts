@@ -19,7 +19,7 @@ export type Trigger = "success" | "allSucceeded" | "settled" | "anySucceeded" | 
 export type TaskFunction = (args: TaskArguments) => unknown;
 
 /** A task as the engine reads it: with all defaults, and with durations in milliseconds. */
-export type TaskDefinition = BodyDefinition | TransactionDefinition;
+export type TaskDefinition = BodyDefinition | TransactionDefinition | SleepDefinition;
 
 /** What tasks of all kinds have. */
 export interface CommonDefinition {
@@ -81,6 +81,15 @@ export interface TransactionDefinition extends CommonDefinition {
   readonly run: TaskFunction;
   /** Reverts what the body did, in a transaction as well. */
   readonly undo: TaskFunction | undefined;
+}
+
+/** A task that waits for a time. Exactly one of `for` and `until` is stated. */
+export interface SleepDefinition extends CommonDefinition {
+  readonly kind: "sleep";
+  /** The duration of the wait in milliseconds, or a function that returns a duration. */
+  readonly for: number | TaskFunction | undefined;
+  /** The end of the wait in milliseconds since the epoch, or a function that returns a time. */
+  readonly until: number | TaskFunction | undefined;
 }
 
 /** A workflow as the engine reads it. `Workflow` implements it. */

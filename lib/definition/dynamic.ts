@@ -3,6 +3,8 @@ import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
+import type { KindReader } from "./kinds/kind.ts";
+import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
@@ -10,16 +12,16 @@ import { sortTasks } from "./sort.ts";
 import type { FailureEvent, InTransaction, SuccessEvent } from "./specs.ts";
 import type { Step } from "./steps.ts";
 import { taskList } from "./task_list.ts";
+import type { Time } from "./time.ts";
 import { checkDependencies, checkResult, checkTaskId, readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** A task of a workflow that is generated from data. */
-export interface DynamicTask {
+export type DynamicTask = DynamicBody | DynamicSleep;
+
+/** Options that tasks of all kinds have. */
+export interface DynamicOptions {
   /** Unique in the workflow. */
   readonly id: string;
-  /** The kind of the task. @default {undefined} the kind that the other options imply */
-  readonly kind?: TaskKind;
-  /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
-  readonly transaction?: InTransaction<unknown>;
   /** Tasks that must end first, anywhere in the list; their outputs are arguments of the functions of this task. */
   readonly after?: readonly string[];
   /** Further ancestors whose outputs are arguments too; how they ended does not affect whether this task starts. */
@@ -28,6 +30,16 @@ export interface DynamicTask {
   readonly on?: Trigger;
   /** Evaluated once after `on`; if it returns false, the task is skipped and its output is `undefined`. */
   readonly when?: (args: TaskArguments) => boolean | Promise<boolean>;
+  /** Replaces the code in the content version: change it when the task behaves differently. */
+  readonly version?: string;
+}
+
+/** A task with a body. */
+export interface DynamicBody extends DynamicOptions {
+  /** The kind of the task. @default {undefined} `"transaction"` with the option `transaction`, otherwise `"task"` */
+  readonly kind?: "task" | "transaction";
+  /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
+  readonly transaction?: InTransaction<unknown>;
   /** The body. */
   readonly run: (args: TaskArguments) => unknown;
   /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
@@ -41,8 +53,16 @@ export interface DynamicTask {
   readonly onSuccess?: (event: SuccessEvent<unknown>) => unknown;
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent) => unknown;
-  /** Replaces the code in the content version: change it when the task behaves differently. */
-  readonly version?: string;
+}
+
+/** A task that waits for a time. Exactly one of `for` and `until` is stated. */
+export interface DynamicSleep extends DynamicOptions {
+  /** The kind of the task. */
+  readonly kind: "sleep";
+  /** The duration of the wait, or a function that returns it. */
+  readonly for?: Duration | ((args: TaskArguments) => Duration);
+  /** The end of the wait, or a function that returns it. Text is ISO 8601 with a zone. */
+  readonly until?: Time | ((args: TaskArguments) => Time);
 }
 
 /** A workflow that is generated from data. */
@@ -120,12 +140,13 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   return Array.from(value).flatMap((entry: unknown, i) => {
     const options = checks.record(entry, `tasks[${i}]`);
     if (options !== entry) return []; // not an object, which is reported
-    checks.allow(options, `tasks[${i}]`, [...taskReader.allowed(options), "id", "kind"]);
     const id = checkTaskId(options.id, `tasks[${i}].id`, checks);
+    const kind = checks.word(options.kind, `task "${id}": kind`, READERS);
+    const { label, allowed, read } = READERS[kind ?? "task"];
+    checks.allow(options, `tasks[${i}]`, [...allowed(options), "id", "kind"]);
     if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);
     taken.add(id);
-    const kind = checks.word(options.kind, `task "${id}": kind`, KINDS);
-    const task = taskReader.read({ id, what: `task "${id}"`, options, checks });
+    const task = read({ id, what: `${label} "${id}"`, options, checks });
     if (kind !== undefined && kind !== task.kind) {
       checks.report(`task "${id}": kind is "${kind}", and by its other options it is a ${task.kind}`);
     }
@@ -133,4 +154,8 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   });
 }
 
-const KINDS: Record<TaskKind, true> = { task: true, transaction: true };
+const READERS: Record<TaskKind, KindReader> = {
+  task: taskReader,
+  transaction: taskReader,
+  sleep: sleepReader,
+};

@@ -39,7 +39,7 @@ export interface WorkflowGraph {
    * @throws {UnknownTaskError} If there is no such task.
    */
   subgraph(ids: readonly string[]): WorkflowGraph;
-  /** A Mermaid flowchart: a task with `when` is a diamond, an `on` other than `"success"` stands at its edges. */
+  /** Returns a Mermaid flowchart: shapes show kinds, a diamond `when`; edges show `on`, dotted edges `reads`. */
   toMermaid(): string;
 }
 

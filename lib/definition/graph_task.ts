@@ -1,10 +1,14 @@
-/** What the graph needs to know of a task. */
+/** The part of a task that queries of the graph need. */
 export interface GraphTask {
   /** Unique in its workflow. */
   readonly id: string;
   /** Ids of the tasks that must end first. */
   readonly after: readonly string[];
-  /** How they must have ended. */
+  /** The kind of the task. @default {"task"} */
+  readonly kind?: string;
+  /** Ids of further ancestors whose outputs the task receives. */
+  readonly reads?: readonly string[];
+  /** How the tasks in `after` must have ended. */
   readonly on?: string;
   /** Present if the task may be skipped. */
   readonly when?: unknown;

@@ -1,8 +1,8 @@
 import type { GraphTask } from "./graph_task.ts";
 
 /**
- * A Mermaid flowchart of some tasks: a task with `when` is a diamond, an `on` other than `"success"` stands at its
- * edges. The same tasks in the same order give the same text.
+ * Returns a Mermaid flowchart of tasks. The shape of a node shows its kind, and a task with `when` is a diamond; edges show
+ * an `on` other than `"success"`, and dotted edges `reads`. The same tasks in the same order give the same text.
  *
  * @example
  * ```ts
@@ -16,22 +16,42 @@ import type { GraphTask } from "./graph_task.ts";
  * ```
  */
 export function toMermaid(tasks: readonly GraphTask[]): string {
-  // Ids of users may be words of Mermaid's own, such as "end", so its nodes are numbered.
+  // Ids of users may be keywords of Mermaid, such as "end", so nodes are numbered.
   const names = new Map(tasks.map((task, i) => [task.id, `t${i}`]));
-  const nodes = tasks.map((task, i) =>
-    `t${i}${task.when === undefined ? "[" : "{"}"${escape(task.id)}"${task.when === undefined ? "]" : "}"}`
-  );
-  const edges = tasks.flatMap((task) =>
-    task.after.map((id) => `${names.get(id)} ${arrow(task)} ${names.get(task.id)}`)
-  );
+  const nodes = tasks.map((task, i) => {
+    const [open, close] = shapeOf(task);
+    return `t${i}${open}"${escape(task.id)}"${close}`;
+  });
+  const edges = tasks.flatMap((task) => [
+    ...task.after.map((id) => `${names.get(id)} ${arrow(task)} ${names.get(task.id)}`),
+    // A subgraph may lack an ancestor only if it lacks the task that reads it.
+    ...(task.reads ?? []).map((id) => `${names.get(id)} -.-> ${names.get(task.id)}`),
+  ]);
   return `${["flowchart TD", ...[...nodes, ...edges].map((line) => `  ${line}`)].join("\n")}\n`;
+}
+
+/** The brackets of a node. */
+function shapeOf(task: GraphTask): readonly [open: string, close: string] {
+  if (task.when !== undefined) return ["{", "}"];
+  switch (task.kind) {
+    case "map":
+      return ["[/", "/]"];
+    case "subworkflow":
+      return ["[[", "]]"];
+    case "event":
+      return [">", "]"];
+    case "sleep":
+      return ["([", "])"];
+    default:
+      return ["[", "]"];
+  }
 }
 
 function arrow(task: GraphTask): string {
   return task.on === undefined || task.on === "success" ? "-->" : `-->|${task.on}|`;
 }
 
-// Mermaid reads HTML, Markdown and entities of its own in a quoted label; `#34;` is its way to write a quote.
+// In a quoted label, Mermaid interprets HTML, Markdown and entities; `#34;` is its notation of a quote.
 function escape(label: string): string {
   return label.replace(/[^\p{L}\p{N} _.:/-]/gu, (char) => `#${char.codePointAt(0)};`);
 }

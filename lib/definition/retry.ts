@@ -51,6 +51,16 @@ export function retryDelayMs(rule: RetryRule, failedAttempt: number, random: num
 const BACKOFFS: Record<RetryRule["backoff"], true> = { exponential: true, linear: true, fixed: true };
 const RETRY_OPTIONS = ["attempts", "backoff", "delay", "maxDelay", "jitter", "retryIf"];
 
+/** The rule of a task that is not retried. */
+export const ONE_ATTEMPT: RetryRule = Object.freeze({
+  attempts: 1,
+  backoff: "fixed",
+  delayMs: 0,
+  maxDelayMs: 0,
+  jitter: false,
+  retryIf: undefined,
+});
+
 const DEFAULT_ATTEMPTS = 3;
 const DEFAULT_DELAY_MS = 1_000;
 const DEFAULT_MAX_DELAY_MS = 30_000;

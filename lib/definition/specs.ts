@@ -12,6 +12,7 @@ import type { Database, Trigger } from "./definition.ts";
 import type { Stray } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Ancestors, AnyStep, IdList, Return, Returned } from "./steps.ts";
+import type { Time } from "./time.ts";
 
 /** Names of the options that tasks of all kinds have. */
 export type CommonOption = "after" | "reads" | "on" | "when" | "version";
@@ -20,9 +21,18 @@ export type BodyOption = "run" | "retry" | "timeout" | "onSuccess" | "onFailure"
 /** Names of the options of `.task()`. */
 export type TaskOption = CommonOption | BodyOption;
 
+/** Names of the options of `.sleep()`. */
+export type SleepOption = CommonOption | "for" | "until";
+
 /** A message about a missing option of a task, otherwise `never`. */
 export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
   : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
+
+/** A message about missing or contradictory options of a sleep, otherwise `never`. */
+export type MissingInSleep<Id extends string, Keys> = "for" extends Keys
+  ? "until" extends Keys ? `sleep '${Id}' has both \`for\` and \`until\` - leave one out` : never
+  : "until" extends Keys ? never
+  : Unless<Stray<Keys, SleepOption>, `sleep '${Id}' has no \`for\` and no \`until\` - state one`>;
 
 /** `Message`, unless an option name is wrong, which explains more. */
 type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
@@ -106,6 +116,21 @@ export interface TaskSpec<
    * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
    */
   readonly onSuccess?: (event: SuccessEvent<Returned<Ret>>) => unknown;
+}
+
+/** Options of `.sleep()`. */
+export interface SleepSpec<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  Args,
+> extends CommonOptions<Steps, List, Ids, On, When, Args> {
+  /** The duration of the wait, or a function that returns it. Excludes `until`. */
+  readonly for?: Duration | ((args: Args) => Duration);
+  /** The end of the wait, or a function that returns it. Text is ISO 8601 with a zone. Excludes `for`. */
+  readonly until?: Time | ((args: Args) => Time);
 }
 
 /** What `onSuccess` receives. */

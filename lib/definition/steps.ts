@@ -9,9 +9,18 @@ import type { TaskContext, TaskStatus } from "./context.ts";
 import type { IsAny, IsUnion, JsonReturn, NotYet } from "./json_types.ts";
 
 /** A task, as the compiler represents it. */
-export interface Step<Id extends string, Output, Skip = never, Sure = string, Above = string> {
+export interface Step<
+  Id extends string,
+  Output,
+  Skip = never,
+  Sure = string,
+  Above = string,
+  Key extends string = Id,
+> {
   /** Id of the task. */
   readonly id: Id;
+  /** The key of its output among the outputs: its id, or `never` for a task without output. */
+  readonly key: Key;
   /** Output of the task. */
   readonly output: Output;
   /** `undefined` if the task may be skipped by its own condition, otherwise `never`. */
@@ -21,6 +30,16 @@ export interface Step<Id extends string, Output, Skip = never, Sure = string, Ab
   /** Ids of all ancestors. */
   readonly above: Above;
 }
+
+/** A task without output. */
+export type SleepStep<Id extends string, Sure = string, Above = string> = Step<
+  Id,
+  undefined,
+  never,
+  Sure,
+  Above,
+  never
+>;
 
 /** Any step. */
 export type AnyStep = Step<string, unknown, unknown, unknown, unknown>;
@@ -38,7 +57,7 @@ export type TaskArgs<Input = undefined, Deps = Record<never, never>> = Deps & {
 /** Outputs of steps, by id. */
 export type Outputs<Steps extends AnyStep> =
   // `infer` makes hovers show the object instead of this alias.
-  { readonly [S in Steps as S["id"]]: S["output"] | S["skip"] } extends infer R ? R : never;
+  { readonly [S in Steps as S["key"]]: S["output"] | S["skip"] } extends infer R ? R : never;
 
 /**
  * The steps among `Steps` that `Ids` names. `Ids` is tested first: otherwise the compiler distributes over all steps, and

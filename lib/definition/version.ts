@@ -69,6 +69,8 @@ function policiesOf(task: TaskDefinition): unknown {
       return [task.guarantee];
     case "transaction":
       return [task.database];
+    case "sleep":
+      return [valueOf(task.for), valueOf(task.until)];
   }
 }
 
@@ -78,7 +80,19 @@ function functionsOf(task: TaskDefinition): readonly (TaskFunction | undefined)[
     case "task":
     case "transaction":
       return [task.run, task.undo];
+    case "sleep":
+      return [functionOf(task.for), functionOf(task.until)];
   }
+}
+
+/** An option that is a value or a function: the value, or whether there is a function. */
+function valueOf(option: number | string | TaskFunction | undefined): unknown {
+  return typeof option === "function" ? "function" : option ?? null;
+}
+
+/** The function of such an option. */
+function functionOf(option: number | string | TaskFunction | undefined): TaskFunction | undefined {
+  return typeof option === "function" ? option : undefined;
 }
 
 // Not fn.toString(), which a function may override.

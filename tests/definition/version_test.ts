@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { type DynamicTask, dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import { type DynamicBody, dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { cpuMs } from "../cpu.ts";
 import { test } from "../harness.ts";
@@ -54,7 +54,7 @@ test("whether a default is written out makes no difference", () => {
 });
 
 test("every change of behaviour changes the version, and the structure unless it is code", () => {
-  const task = (options: Omit<DynamicTask, "id">) => {
+  const task = (options: Omit<DynamicBody, "id">) => {
     const others = base().tasks.map(({ id, after }) => ({ id, after, run: one }));
     const settings = { name: "w", description: "d", tags: ["x", "y"], timeout: "1h" } as const;
     return dynamicWorkflow({ ...settings, tasks: [...others, { id: "d", ...options }] });
