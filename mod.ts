@@ -25,6 +25,7 @@ export type { Database, TaskDefinition, TaskKind, Trigger, WorkflowDefinition } 
 export {
   type DynamicBody,
   type DynamicDefinition,
+  type DynamicEvent,
   type DynamicOptions,
   type DynamicSleep,
   type DynamicTask,
@@ -71,6 +72,7 @@ export type { Time } from "./lib/definition/time.ts";
 export type { Transaction, TransactionBody, Undeclared } from "./lib/definition/transaction.ts";
 export {
   type AnyWorkflow,
+  type EventsOf,
   type InputOf,
   type OutputsOf,
   type ResultOf,

@@ -1,20 +1,33 @@
+import type { Duration } from "../duration.ts";
 import { newChecks, shown } from "./checks.ts";
 import type { TaskDefinition, Trigger, WorkflowDefinition } from "./definition.ts";
 import { graphOf, type WorkflowGraph } from "./graph.ts";
 import type { NotYet } from "./json_types.ts";
 import type { KindReader } from "./kinds/kind.ts";
+import { eventReader } from "./kinds/event.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
 import { lazy } from "./lazy.ts";
 import type { Known, Stray } from "./options_check.ts";
 import type { Schema } from "./schema.ts";
-import type { MissingInSleep, MissingInTask, SleepOption, SleepSpec, TaskOption, TaskSpec } from "./specs.ts";
+import type {
+  EventOption,
+  EventSpec,
+  MissingInEvent,
+  MissingInSleep,
+  MissingInTask,
+  SleepOption,
+  SleepSpec,
+  TaskOption,
+  TaskSpec,
+} from "./specs.ts";
 import type {
   Added,
   Ancestors,
   AnyOutput,
   AnyStep,
   ArgsOf,
+  EventStep,
   NewId,
   Skipped,
   SleepStep,
@@ -147,6 +160,54 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   > {
     // The compiler cannot resolve a conditional type here.
     return new Workflow(this.#append(taskReader, id, options)) as never;
+  }
+
+  /**
+   * Adds a task that waits for a message from outside, which is its output; `undefined` if its `timeout` elapsed before.
+   *
+   * @throws {DefinitionError} If the id or an option is invalid; `problems` lists every problem.
+   */
+  event<
+    const Id extends string,
+    Sent,
+    Payload,
+    const After extends readonly string[] = [],
+    const More extends readonly string[] = [],
+    On extends Trigger = "success",
+    When extends boolean = never,
+    Timeout extends Duration = never,
+    Keys extends string = never,
+  >(
+    id: NewId<Id, Steps["id"], MissingInEvent<Id, Keys>>,
+    options:
+      & EventSpec<
+        Steps,
+        After,
+        More,
+        On,
+        When,
+        Sent,
+        Payload,
+        Timeout,
+        ArgsOf<Input, Steps, After, On, More, Stray<Keys, EventOption>>
+      >
+      & Known<Keys, EventOption>,
+  ): Workflow<
+    Name,
+    Input,
+    | Steps
+    | EventStep<
+      Id,
+      Payload | ([Timeout] extends [never] ? never : undefined),
+      Sent,
+      Skipped<Steps, After, On, When>,
+      SureAncestors<Steps, After, On>,
+      Ancestors<Steps, After>
+    >,
+    Returns,
+    Sends
+  > {
+    return new Workflow(this.#append(eventReader, id, options));
   }
 
   /**

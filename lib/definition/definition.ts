@@ -19,7 +19,7 @@ export type Trigger = "success" | "allSucceeded" | "settled" | "anySucceeded" | 
 export type TaskFunction = (args: TaskArguments) => unknown;
 
 /** A task as the engine reads it: with all defaults, and with durations in milliseconds. */
-export type TaskDefinition = BodyDefinition | TransactionDefinition | SleepDefinition;
+export type TaskDefinition = BodyDefinition | TransactionDefinition | EventDefinition | SleepDefinition;
 
 /** What tasks of all kinds have. */
 export interface CommonDefinition {
@@ -81,6 +81,15 @@ export interface TransactionDefinition extends CommonDefinition {
   readonly run: TaskFunction;
   /** Reverts what the body did, in a transaction as well. */
   readonly undo: TaskFunction | undefined;
+}
+
+/** A task that waits for a message from outside, which is its output. */
+export interface EventDefinition extends CommonDefinition {
+  readonly kind: "event";
+  /** Validates the payload of a message. */
+  readonly schema: Schema;
+  /** The maximum duration of the wait, after which the task completes without output; `undefined` for no bound. */
+  readonly waitMs: number | undefined;
 }
 
 /** A task that waits for a time. Exactly one of `for` and `until` is stated. */

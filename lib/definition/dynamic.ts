@@ -3,6 +3,7 @@ import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
+import { eventReader } from "./kinds/event.ts";
 import type { KindReader } from "./kinds/kind.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
@@ -10,13 +11,13 @@ import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 import { sortTasks } from "./sort.ts";
 import type { FailureEvent, InTransaction, SuccessEvent } from "./specs.ts";
-import type { Step } from "./steps.ts";
+import type { EventStep } from "./steps.ts";
 import { taskList } from "./task_list.ts";
 import type { Time } from "./time.ts";
 import { checkDependencies, checkResult, checkTaskId, readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** A task of a workflow that is generated from data. */
-export type DynamicTask = DynamicBody | DynamicSleep;
+export type DynamicTask = DynamicBody | DynamicEvent | DynamicSleep;
 
 /** Options that tasks of all kinds have. */
 export interface DynamicOptions {
@@ -55,6 +56,16 @@ export interface DynamicBody extends DynamicOptions {
   readonly onFailure?: (event: FailureEvent) => unknown;
 }
 
+/** A task that waits for a message from outside, which is its output. */
+export interface DynamicEvent extends DynamicOptions {
+  /** The kind of the task. */
+  readonly kind: "event";
+  /** Validates the payload: any Standard Schema, or `unchecked()`. */
+  readonly schema: Schema;
+  /** The maximum duration of the wait, after which the output is `undefined`. @default {undefined} no maximum */
+  readonly timeout?: Duration;
+}
+
 /** A task that waits for a time. Exactly one of `for` and `until` is stated. */
 export interface DynamicSleep extends DynamicOptions {
   /** The kind of the task. */
@@ -86,7 +97,13 @@ export interface DynamicDefinition<Name extends string> {
 }
 
 /** A workflow whose tasks and input the compiler does not know. */
-export type DynamicWorkflow<Name extends string> = Workflow<Name, unknown, Step<string, unknown>, string, unknown>;
+export type DynamicWorkflow<Name extends string> = Workflow<
+  Name,
+  unknown,
+  EventStep<string, unknown, unknown>,
+  string,
+  unknown
+>;
 
 /**
  * Creates a workflow from data, for graphs that are not known when the program is written. It is validated at run time.
@@ -157,5 +174,6 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
 const READERS: Record<TaskKind, KindReader> = {
   task: taskReader,
   transaction: taskReader,
+  event: eventReader,
   sleep: sleepReader,
 };

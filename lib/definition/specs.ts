@@ -11,6 +11,7 @@ import type { TaskContext } from "./context.ts";
 import type { Database, Trigger } from "./definition.ts";
 import type { Stray } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
+import type { StorableSchema } from "./schema.ts";
 import type { Ancestors, AnyStep, IdList, Return, Returned } from "./steps.ts";
 import type { Time } from "./time.ts";
 
@@ -21,12 +22,18 @@ export type BodyOption = "run" | "retry" | "timeout" | "onSuccess" | "onFailure"
 /** Names of the options of `.task()`. */
 export type TaskOption = CommonOption | BodyOption;
 
+/** Names of the options of `.event()`. */
+export type EventOption = CommonOption | "schema" | "timeout";
 /** Names of the options of `.sleep()`. */
 export type SleepOption = CommonOption | "for" | "until";
 
 /** A message about a missing option of a task, otherwise `never`. */
 export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
   : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
+
+/** A message about a missing option of an event, otherwise `never`. */
+export type MissingInEvent<Id extends string, Keys> = "schema" extends Keys ? never
+  : Unless<Stray<Keys, EventOption>, `event '${Id}' has no \`schema\` - state one, or unchecked<T>()`>;
 
 /** A message about missing or contradictory options of a sleep, otherwise `never`. */
 export type MissingInSleep<Id extends string, Keys> = "for" extends Keys
@@ -116,6 +123,24 @@ export interface TaskSpec<
    * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
    */
   readonly onSuccess?: (event: SuccessEvent<Returned<Ret>>) => unknown;
+}
+
+/** Options of `.event()`. */
+export interface EventSpec<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  Sent,
+  Payload,
+  Timeout extends Duration,
+  Args,
+> extends CommonOptions<Steps, List, Ids, On, When, Args> {
+  /** Validates the payload and determines its type: any Standard Schema, or `unchecked<T>()`. */
+  readonly schema: StorableSchema<Sent, Payload, "payload">;
+  /** The maximum duration of the wait, after which the output is `undefined`. @default {undefined} no maximum */
+  readonly timeout?: Timeout;
 }
 
 /** Options of `.sleep()`. */

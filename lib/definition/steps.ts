@@ -31,6 +31,13 @@ export interface Step<
   readonly above: Above;
 }
 
+/** A task whose output is sent from outside. */
+export interface EventStep<Id extends string, Output, Payload, Skip = never, Sure = string, Above = string>
+  extends Step<Id, Output, Skip, Sure, Above> {
+  /** What can be sent: the input of its schema. */
+  readonly payload: Payload;
+}
+
 /** A task without output. */
 export type SleepStep<Id extends string, Sure = string, Above = string> = Step<
   Id,
@@ -58,6 +65,11 @@ export type TaskArgs<Input = undefined, Deps = Record<never, never>> = Deps & {
 export type Outputs<Steps extends AnyStep> =
   // `infer` makes hovers show the object instead of this alias.
   { readonly [S in Steps as S["key"]]: S["output"] | S["skip"] } extends infer R ? R : never;
+
+/** Payloads that can be sent to the events among `Steps`, by id. */
+export type Payloads<Steps extends AnyStep> = {
+  readonly [S in Extract<Steps, { readonly payload: unknown }> as S["id"]]: S["payload"];
+} extends infer R ? R : never;
 
 /**
  * The steps among `Steps` that `Ids` names. `Ids` is tested first: otherwise the compiler distributes over all steps, and

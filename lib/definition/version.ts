@@ -69,6 +69,8 @@ function policiesOf(task: TaskDefinition): unknown {
       return [task.guarantee];
     case "transaction":
       return [task.database];
+    case "event":
+      return [task.waitMs ?? null];
     case "sleep":
       return [valueOf(task.for), valueOf(task.until)];
   }
@@ -80,6 +82,8 @@ function functionsOf(task: TaskDefinition): readonly (TaskFunction | undefined)[
     case "task":
     case "transaction":
       return [task.run, task.undo];
+    case "event":
+      return [];
     case "sleep":
       return [functionOf(task.for), functionOf(task.until)];
   }

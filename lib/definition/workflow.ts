@@ -3,7 +3,7 @@ import { Workflow } from "./builder.ts";
 import { newChecks } from "./checks.ts";
 import type { Known } from "./options_check.ts";
 import type { StorableSchema } from "./schema.ts";
-import type { Outputs, ResultIn } from "./steps.ts";
+import type { Outputs, Payloads, ResultIn } from "./steps.ts";
 import { taskList } from "./task_list.ts";
 import { readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
@@ -60,6 +60,9 @@ export type InputOf<W extends AnyWorkflow> = W["~types"]["sends"];
 
 /** Outputs of all tasks by id; for a union of workflows, those of one of them. */
 export type OutputsOf<W extends AnyWorkflow> = W extends AnyWorkflow ? Outputs<W["~types"]["steps"]> : never;
+
+/** Payloads that can be sent to the events of a workflow, by id; for a union of workflows, to those of one of them. */
+export type EventsOf<W extends AnyWorkflow> = W extends AnyWorkflow ? Payloads<W["~types"]["steps"]> : never;
 
 /**
  * The result of a run: the output of the task that `.returns()` chose, or all outputs; for a union of workflows, the

@@ -14,6 +14,7 @@ const missing: Kind<TaskDefinition> = {
 };
 
 const kinds: Kinds = {
+  event: missing,
   sleep: missing,
   task: taskKind,
   transaction: transactionKind,
