@@ -7,6 +7,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, JournalRecord, OutputsRequest, RecordHead, RunMove } from "../store/batch.ts";
+import type { Message } from "../store/messages.ts";
 import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Committer } from "./committer.ts";
@@ -21,6 +22,8 @@ import type { RunReader } from "./run_reader.ts";
 export interface ResumedRun extends Omit<ClaimedRun, "journal"> {
   /** Its journal, with outputs. */
   readonly journal: readonly JournalRecord[];
+  /** Messages to its tasks. */
+  readonly messages: readonly Message[];
 }
 
 /** The outputs of so many runs are one read; then the event loop turns. */
@@ -38,8 +41,8 @@ export interface Admission {
 /** What admission needs of its runner. */
 export interface AdmissionOptions {
   readonly catalog: Catalog;
-  /** Reads outputs. */
-  readonly store: Pick<Store, "outputs">;
+  /** Reads outputs and messages. */
+  readonly store: Pick<Store, "outputs" | "messages">;
   /** Reads the definition that a run was started with. */
   readonly definition: RunReader["definition"];
   readonly committer: Committer;
@@ -72,11 +75,14 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function admitSome(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void> {
     let resumed: readonly ResumedRun[];
     try {
-      resumed = await withOutputs(runs);
+      resumed = await read(runs);
     } catch (error) {
-      logger.error(`Cannot read the outputs of ${runs.length} claimed runs; they are handed back and claimed again`, {
-        error: String(error),
-      });
+      logger.error(
+        `Cannot read the outputs and messages of ${runs.length} claimed runs; they are handed back and claimed again`,
+        {
+          error: String(error),
+        },
+      );
       executor.unreserve(runs.length);
       await Promise.all(runs.map(postpone));
       return;
@@ -87,14 +93,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
   }
 
-  async function withOutputs(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
+  async function read(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
     const requests = runs.flatMap(outputsOf);
+    const addressees = runs.flatMap(({ seq, hasMessages }) => hasMessages ? [seq] : []);
+    const messages = addressees.length === 0 ? [] : await store.messages(addressees);
     const outputs = new Map<string, string>();
     for (const { seq, output, ...head } of requests.length === 0 ? [] : await store.outputs(requests)) {
       outputs.set(keyOf(seq, head), output);
     }
     return runs.map((run) => ({
       ...run,
+      messages: messages.filter(({ seq }) => seq === run.seq),
       journal: run.journal.map((head) => ({ ...head, output: outputs.get(keyOf(run.seq, head)) })),
     }));
   }

@@ -11,6 +11,7 @@ import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createCommitter, insertRuns } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
+import { sendMessage } from "./send.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
 import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
@@ -68,6 +69,12 @@ export interface Client<W extends AnyWorkflow> {
    * @throws {TypeError} If the id is not a string.
    */
   get(runId: string): RunHandle<Readable<W>>;
+  /**
+   * Sends a message to an event task of a run; the same as `get(runId).send(taskId, payload)`.
+   *
+   * @throws What `RunHandle.send` throws.
+   */
+  send(runId: string, taskId: string, payload?: unknown): Promise<{ readonly accepted: boolean }>;
   /**
    * Lists runs, newest first.
    *
@@ -156,6 +163,8 @@ export function clientMethods<W extends AnyWorkflow>(
     startMany: (target, inputs, options) => startRuns(context, { target, input: inputs, options }),
     execute: (target, ...args) => executeRun(context, { target, input: args[0], options: args[1] }),
     get: (runId) => runHandle<Readable<W>>(context, checkedId("get", runId)),
+    send: async (runId, taskId, payload) =>
+      await sendMessage(context, checkedId("send a message to", runId), { taskId, payload }),
     list: (options) => listRuns(context.store, options),
     explain: async (runId) => await explain(context, checkedId("explain", runId)),
     stranded: () => stranded(context.store),

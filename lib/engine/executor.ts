@@ -9,7 +9,7 @@
  */
 import type { InboxEntry, OwnedRun } from "../store/runners.ts";
 import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
-import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
+import { type Attempt, hasMessage, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
 import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
@@ -55,8 +55,8 @@ export interface Executor {
   readonly crashes: readonly number[];
   /** Takes in a run this process owns. */
   adopt(run: LiveRun): void;
-  /** Applies changes from outside, and acknowledges them. */
-  applyChanges(inbox: readonly InboxEntry[]): void;
+  /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
+  applyChanges(inbox: readonly InboxEntry[]): Promise<void>;
   /**
    * Called before the store reads which runs this runner owns; the result drops runs from memory that it does not own
    * any more, and returns those that it owns and does not hold.
@@ -72,7 +72,7 @@ export interface Executor {
 
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
-  const { clock, now, logger, committer, emit, concurrency, maxRuns } = options;
+  const { store, clock, now, logger, committer, emit, concurrency, maxRuns } = options;
   const runs = new Map<number, LiveRun>();
   let reserved = 0;
   let isStopping = false;
@@ -85,7 +85,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     durable,
     waitDurable(unit) {
       unit.isWaitInFlight = false;
-      if (unit.state === "waiting") setWake(unit);
+      if (hasMessage(unit)) apply(unit.run, { type: "woken", unit, by: "message" });
+      else if (unit.state === "waiting") setWake(unit);
     },
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left: (run, move) => exits.leave(run, move),
@@ -99,7 +100,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
       apply(unit.run, { type: "conditionPassed", unit });
       return recorder.durable(unit.run);
     },
-    transact: (attempt, body) => runTransaction(attempt, body, options.transact, now),
+    transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
+    closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
     step: (attempt, name, body) => runStep(attempt, name, body, { recorder, ...options }),
     progress(attempt, progress) {
@@ -109,7 +111,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
   });
   const exits = createRunExits({ runs, slots, clock, logger, emit, released });
-  const control = createRunControl({ runs, clock, now, apply, abandonQueued, acknowledge: recorder.acknowledge });
+  const control = createRunControl({
+    runs,
+    clock,
+    now,
+    logger,
+    messages: store.messages,
+    apply,
+    abandonQueued,
+    acknowledge: recorder.acknowledge,
+  });
   const port: SettlePort = { apply, durable, lose: exits.lose, emit, logger, now, random: options.random };
   return {
     get size() {
@@ -195,7 +206,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
   }
 
-  /** The time of a wait counts once its row is durable: a failed attempt that is lost in a crash would be made again. */
+  /** A wait can end once its row is durable: a failed attempt that is lost in a crash would be made again. */
   function setWake(unit: LiveUnit): void {
     const at = unit.wake?.at;
     if (at === undefined || unit.isWaitInFlight) return;

@@ -1,5 +1,6 @@
 import type { ClientContext } from "./client_context.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
+import { isBetweenAttempts } from "./run_state.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
@@ -8,10 +9,10 @@ import type { RunnerRow } from "../store/runners.ts";
 /** One reason why a run does not progress, or how it ended. */
 export interface Reason {
   /**
-   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, a `limit` of a runner or a live `runner`, is
-   * `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
+   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a `limit` of a runner or a live
+   * `runner`, is `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
    */
-  readonly kind: "ended" | "task" | "timer" | "limit" | "paused" | "cancelling" | "version" | "runner";
+  readonly kind: "ended" | "task" | "timer" | "event" | "limit" | "paused" | "cancelling" | "version" | "runner";
   /** The reason as a clause in English. */
   readonly message: string;
   /** The task that the reason is about. */
@@ -55,7 +56,10 @@ export async function explainRow(
 }
 
 /** The fields of a task that an explanation needs. */
-export type OpenTask = Pick<TaskInfo, "id" | "after" | "state" | "attempts" | "dueAt" | "reason" | "error">;
+export type OpenTask = Pick<
+  TaskInfo,
+  "id" | "kind" | "after" | "state" | "attempts" | "startedAt" | "dueAt" | "reason" | "error"
+>;
 
 function endReason(row: ListedRun): Reason {
   const why = row.error?.message ?? row.reason;
@@ -105,7 +109,8 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
   if (row.strandedBy !== undefined) return timers;
   // Reported before the run is due, too: no runner will claim it then unless an operator acts.
   if (able.length === 0) return [...timers, whyNotClaimed(row, runners)];
-  if (timers.length > 0) return timers;
+  // A waiting run without a time is not due before something arrives.
+  if (timers.length > 0 || (row.state === "waiting" && row.dueAt === undefined)) return timers;
   return [{ kind: "limit", message: "the run is due, and the runners that can execute it have no free capacity" }];
 }
 
@@ -128,13 +133,8 @@ function taskReasons(
   switch (task.state) {
     case "running":
       return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${task.attempts})` }];
-    case "waiting": {
-      const dueAt = task.dueAt ?? now;
-      const why = task.reason?.startsWith("deferred")
-        ? "was deferred and runs again"
-        : `failed (${task.error?.message ?? "unknown"}) and is retried`;
-      return [{ kind: "timer", taskId, dueAt, message: `task "${taskId}" ${why} ${inWords(dueAt - now)}` }];
-    }
+    case "waiting":
+      return [waitReason(task, now)];
     case "pending": {
       const missing = task.after.filter((id) => open.has(id));
       if (missing.length === 0 && isQueued(taskId)) {
@@ -153,14 +153,39 @@ function taskReasons(
   }
 }
 
+function waitReason(task: OpenTask, now: number): Reason {
+  const { id: taskId, kind, startedAt = now, dueAt, reason, error } = task;
+  if (kind === "event" && !isBetweenAttempts(reason)) {
+    const since = `task "${taskId}" has waited for a message for ${duration(now - startedAt)}`;
+    return dueAt === undefined
+      ? { kind: "event", taskId, message: since }
+      : { kind: "event", taskId, dueAt, message: `${since} and stops waiting ${inWords(dueAt - now)}` };
+  }
+  const why = kind === "sleep" && !isBetweenAttempts(reason)
+    ? "sleeps and continues"
+    : reason?.startsWith("deferred")
+    ? "was deferred and runs again"
+    : `failed (${error?.message ?? "unknown"}) and is retried`;
+  return {
+    kind: "timer",
+    taskId,
+    dueAt: dueAt ?? now,
+    message: `task "${taskId}" ${why} ${inWords((dueAt ?? now) - now)}`,
+  };
+}
+
 function isOpen(task: OpenTask): boolean {
   return task.state === "pending" || task.state === "running" || task.state === "waiting";
 }
 
 function inWords(ms: number): string {
-  if (ms <= 0) return "now";
-  if (ms < 1_000) return `in ${ms} ms`;
-  if (ms < 120_000) return `in ${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `in ${Math.round(ms / 60_000)} min`;
-  return `in ${Math.round(ms / 3_600_000)} h`;
+  return ms <= 0 ? "now" : `in ${duration(ms)}`;
+}
+
+function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, ms)} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} d`;
 }

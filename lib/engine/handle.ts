@@ -11,6 +11,7 @@ import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { retryRun } from "./retry_run.ts";
 import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";
+import { sendMessage } from "./send.ts";
 
 /** How long a change of a run that another process owns waits to be applied there. */
 const ACKNOWLEDGE_MS = 1_000;
@@ -69,6 +70,18 @@ export interface RunHandle<W extends AnyWorkflow> {
    * @throws {RunStateError} If the run has ended.
    */
   resume(): Promise<void>;
+  /**
+   * Sends a message to an event task of the run, from any process. Resolves when the message is durable. A message may
+   * arrive before the task waits. The first message to a task is accepted; `accepted` is false for every later one, and
+   * after the task has stopped waiting.
+   *
+   * @throws {RunStateError} If the run has ended.
+   * @throws {UnknownTaskError} If the workflow has no event task with this id.
+   * @throws {UnknownWorkflowError} If the workflow is not registered here: its schema validates the payload.
+   * @throws {ValidationError} If the schema of the task rejects the payload; nothing was written.
+   * @throws {PayloadError} If the payload cannot be stored as JSON or is too large.
+   */
+  send(taskId: string, payload?: unknown): Promise<{ readonly accepted: boolean }>;
   /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
   /**
@@ -127,6 +140,7 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
     cancel: async (reason) => await control(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
     pause: async (reason) => await control(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => control(context, id, { kind: "resume" }),
+    send: (taskId, payload) => sendMessage(context, id, { taskId, payload }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
     events: () => runEvents(id, context),
     retry: () => retryRun(context, id),

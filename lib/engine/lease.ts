@@ -176,7 +176,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       if (!alive || isLost) return await registerAnew(alive);
       confirmedAt = sentAt;
       scheduleDeadline();
-      executor.applyChanges(inbox);
+      void executor.applyChanges(inbox);
       check(owned);
       // An answer that took longer than the lease confirms nothing.
       if (standstill.since(sentAt) < usableMs) return confirm();
@@ -215,6 +215,6 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (isOver || isLost) return;
     const id = runner;
     const inbox = await store.inbox(id);
-    if (!isOver && id === runner) executor.applyChanges(inbox);
+    if (!isOver && id === runner) await executor.applyChanges(inbox);
   }
 }

@@ -1,6 +1,7 @@
 import type { TaskContext } from "../definition/context.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { JournalRecord, RecordWrite, RunMove } from "../store/batch.ts";
+import type { Message } from "../store/messages.ts";
 import type { PendingWrite } from "./committer.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
@@ -45,6 +46,8 @@ export class LiveRun {
   seen: number;
   /** Since when it is paused. */
   pausedAt: number | undefined = undefined;
+  /** Payloads of messages to its tasks as JSON text, by task id. */
+  messages: Map<string, string | undefined> | undefined = undefined;
   /** Why it is being ended from outside. */
   closing: Closing | undefined = undefined;
   /** What its row says. */
@@ -72,9 +75,13 @@ export class LiveRun {
     this.crashes = loaded.crashes;
     this.seen = loaded.attention;
     this.origin = loaded.trace;
+    if (loaded.messages !== undefined && loaded.messages.length > 0) receive(this, loaded.messages);
     const { journal } = loaded;
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, journal));
     if (journal.length > 0) loadRows(this, journal);
+    if (this.messages !== undefined) {
+      for (const unit of this.state.units) if (hasMessage(unit)) unit.wokenBy = "message";
+    }
   }
 }
 
@@ -185,6 +192,8 @@ export interface LoadedRun {
   readonly crashes: number;
   readonly trace: string | undefined;
   readonly attention: number;
+  /** Messages to its tasks. @default {[]} */
+  readonly messages?: readonly Message[];
   readonly journal: readonly JournalRecord[];
 }
 
@@ -204,6 +213,17 @@ function loadRows({ plan, state }: LiveRun, journal: readonly JournalRecord[]): 
     unit.startedAt = startedAt;
     unit.failures = failures;
   }
+}
+
+/** Adds messages to a run. The first message to a task is the only one. */
+export function receive(run: LiveRun, messages: readonly Message[]): void {
+  run.messages ??= new Map();
+  for (const { task, payload } of messages) run.messages.set(task, payload);
+}
+
+/** Whether a unit waits for a message that has arrived. */
+export function hasMessage({ run, node, wake }: LiveUnit): boolean {
+  return wake?.message === true && run.messages?.has(run.plan.nodes[node]!.id) === true;
 }
 
 /** Every unit of a run that may have an attempt: its nodes, and its items that have begun and not ended. */

@@ -95,7 +95,7 @@ function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEv
   }
   if (run.ready > 0 || event.type === "abandoned" || hasStartableItem(plan, run)) return;
   const waiting = waitingUnits(run);
-  if (waiting.length === 0) return;
+  if (waiting.length === 0 || waiting.some(({ wokenBy }) => wokenBy !== undefined)) return;
   const at = firstTime(waiting);
   if (run.isParked && run.parkedUntil === at) return;
   run.isParked = true;
@@ -116,6 +116,7 @@ function begin<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U
     if (isSkipped(plan, run, unit)) settleNode(plan, run, unit, commands);
   }
   stopFailedNodes(plan, run, commands);
+  continueWoken(plan, run, commands);
   startReady(plan, run, commands);
   armWaits(run, commands);
 }
@@ -187,18 +188,22 @@ function wait<U extends Unit>(
   if (isOfStoppedNode(run, unit)) return dropItem(plan, run, unit, commands);
   if (!leaveRunning(run, unit, "waiting")) return;
   unit.wake = wake;
+  unit.wokenBy = undefined;
   commands.push({ do: "record", unit }, { do: "wait", unit, wake });
   if (unit.item !== NO_ITEM) startItems(plan, run, unit.node, commands);
 }
 
 function wake<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, by: WokenBy, commands: Command<U>[]): void {
-  if (unit.state !== "waiting" || run.phase !== "active") return;
+  if (unit.state !== "waiting") return;
+  unit.wokenBy = by;
+  if (run.phase !== "active") return;
   if (unit.isSuspended) {
     enterRunning(run, unit);
     commands.push({ do: "continue", unit, by });
     return;
   }
   unit.wake = undefined;
+  unit.wokenBy = undefined;
   unit.state = "pending";
   unit.reason = undefined;
   if (unit.item === NO_ITEM) return start(run, unit, commands);
@@ -220,8 +225,15 @@ function resume<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<
   if (run.phase !== "paused") return;
   run.phase = "active";
   run.isParked = false;
+  continueWoken(plan, run, commands);
   startReady(plan, run, commands);
   armWaits(run, commands);
+}
+
+/** Continues units whose waits have ended in the meantime. They are older than what has not begun, so they come first. */
+function continueWoken<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+  if (run.phase !== "active") return;
+  for (const unit of waitingUnits(run)) if (unit.wokenBy !== undefined) wake(plan, run, unit, unit.wokenBy, commands);
 }
 
 function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): void {

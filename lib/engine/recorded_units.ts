@@ -1,6 +1,6 @@
 import type { JournalRecord, TaskState } from "../store/batch.ts";
-import type { Plan } from "./plan.ts";
-import type { RecordedUnit, UnitState } from "./run_state.ts";
+import type { Node, Plan } from "./plan.ts";
+import { isBetweenAttempts, type RecordedUnit, type UnitState, type Wake } from "./run_state.ts";
 
 /** What the rows of a journal say of units, in the terms of the state machine. */
 export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): RecordedUnit[] {
@@ -15,7 +15,7 @@ export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): Re
       state,
       // The attempt that was under way when the runner died does not count.
       attempts: state === "running" ? record.attempts - 1 : record.attempts,
-      wake: record.dueAt === undefined ? undefined : { at: record.dueAt },
+      wake: wakeOf(plan.nodes[node]!, record),
       reason: record.reason,
       items: undefined,
     });
@@ -26,4 +26,10 @@ export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): Re
 /** No row has the state `cancelled`; a task with such a row would run again. */
 function restoredState(state: TaskState): UnitState {
   return state === "cancelled" ? "pending" : state;
+}
+
+/** What a unit with this row waits for; which other things than a time end its wait follows from its kind. */
+function wakeOf({ task }: Node, { state, dueAt, reason }: JournalRecord): Wake | undefined {
+  if (state !== "waiting") return undefined;
+  return { at: dueAt, message: task.kind === "event" && !isBetweenAttempts(reason) };
 }

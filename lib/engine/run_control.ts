@@ -1,8 +1,11 @@
 import type { Clock } from "../clock.ts";
 import { RunCancelledError, RunTimeoutError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { Message } from "../store/messages.ts";
+import type { Store } from "../store/port.ts";
 import type { InboxEntry } from "../store/runners.ts";
 import { toErrorRecord } from "./error_record.ts";
-import type { Closing, LiveRun, LiveUnit } from "./live_run.ts";
+import { type Closing, hasMessage, type LiveRun, type LiveUnit, receive } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 
 /** Bodies get so long to settle after they were aborted. */
@@ -15,6 +18,9 @@ export interface RunControlOptions {
   readonly clock: Clock;
   /** The store's time. */
   readonly now: () => number;
+  readonly logger: Logger;
+  /** Reads the messages of runs. */
+  readonly messages: Store["messages"];
   /** Passes an event to the state machine and carries out its commands. */
   readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
   /** Gives up the attempts of a run that wait for a slot. */
@@ -23,12 +29,12 @@ export interface RunControlOptions {
   readonly acknowledge: (run: LiveRun) => void;
 }
 
-/** Applies to runs in memory what reaches them from outside: cancel, pause, resume and their deadline. */
+/** Applies to runs in memory what reaches them from outside: cancel, pause, resume, messages and their deadline. */
 export interface RunControl {
   /** Starts a run that was loaded, unless its deadline has passed. */
   begin(run: LiveRun): void;
-  /** Applies changes from outside, and acknowledges them. */
-  applyChanges(inbox: readonly InboxEntry[]): void;
+  /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
+  applyChanges(inbox: readonly InboxEntry[]): Promise<void>;
 }
 
 /** A control for the runs of an executor. */
@@ -42,18 +48,61 @@ export function createRunControl(options: RunControlOptions): RunControl {
       if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return timeOut(run);
       if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
       const change = early.get(run.seq);
-      if (change !== undefined) applyChange(run, change);
+      if (change !== undefined) void applyAll([change]);
       apply(run, { type: "started" });
     },
     applyChanges(inbox) {
-      early = new Map();
-      for (const change of inbox) {
-        const run = runs.get(change.seq);
-        if (run === undefined) early.set(change.seq, change);
-        else applyChange(run, change);
-      }
+      early = new Map(inbox.filter(({ seq }) => !runs.has(seq)).map((change) => [change.seq, change]));
+      return applyAll(inbox);
     },
   };
+
+  async function applyAll(changes: readonly InboxEntry[]): Promise<void> {
+    const withMessages: InboxEntry[] = [];
+    for (const change of changes) {
+      const run = runs.get(change.seq);
+      if (run === undefined || change.attention <= run.seen) continue;
+      if (change.hasMessages) withMessages.push(change);
+      else applyChange(run, change);
+    }
+    if (withMessages.length > 0) await receiveAll(withMessages);
+  }
+
+  /**
+   * Changes are applied after messages have been read: a run that is released in the meantime has not seen them, so the
+   * store makes it due at once.
+   */
+  async function receiveAll(changes: readonly InboxEntry[]): Promise<void> {
+    const loaded = new Map(changes.map(({ seq }) => [seq, runs.get(seq)]));
+    let messages: readonly Message[];
+    try {
+      messages = await options.messages([...loaded.keys()]);
+    } catch (error) {
+      options.logger.error("Cannot read messages of runs; they are read again with the next renewal of the lease", {
+        error: String(error),
+      });
+      return;
+    }
+    for (const change of changes) {
+      const run = loaded.get(change.seq);
+      // It may have left memory, and may be in memory again.
+      if (run === undefined || run.gone) continue;
+      deliver(run, messages.filter(({ seq }) => seq === run.seq));
+      applyChange(run, change);
+    }
+  }
+
+  function deliver(run: LiveRun, messages: readonly Message[]): void {
+    receive(run, messages);
+    for (const { task } of messages) {
+      const number = run.plan.numbers.get(task);
+      const unit = number === undefined ? undefined : run.state.units[number]!;
+      // A wait whose row is in flight ends once the row is durable.
+      if (unit !== undefined && !unit.isWaitInFlight && hasMessage(unit)) {
+        apply(run, { type: "woken", unit, by: "message" });
+      }
+    }
+  }
 
   function applyChange(run: LiveRun, { attention, cancel, paused }: InboxEntry): void {
     // The write that takes the run out of memory is in flight; the store compares `attention` then.

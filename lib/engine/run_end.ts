@@ -51,7 +51,8 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
   const outputs = plan.newRecord<string | undefined>();
   const failures: Failure[] = [];
   for (const unit of state.units) {
-    if (unit.state === "completed") outputs[plan.nodes[unit.node]!.id] = unit.output;
+    const { id, task } = plan.nodes[unit.node]!;
+    if (unit.state === "completed" && hasOutput(task.kind)) outputs[id] = unit.output;
     if (unit.state === "failed") failures.push(...unit.failures);
   }
   return {
@@ -68,6 +69,11 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
     newRecord: plan.newRecord,
     failures,
   };
+}
+
+/** Whether tasks of a kind have an output: a `sleep` has none, and so no key in the outputs of its run. */
+export function hasOutput(kind: string): boolean {
+  return kind !== "sleep";
 }
 
 /** Returns the latest error of the first failed task that was not handled, or else of the first failed task. */

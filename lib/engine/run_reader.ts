@@ -13,7 +13,7 @@ import type { RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
 import { isOfTask } from "./journal_rows.ts";
-import type { RunEnd } from "./run_end.ts";
+import { hasOutput, type RunEnd } from "./run_end.ts";
 
 /** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
 export interface RunInfo {
@@ -163,12 +163,16 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
   async function end(row: RunRow): Promise<RunEnd> {
     const journal = await store.journal(row.seq);
     const defined = await definition(row);
-    const rank = new Map((defined?.tasks ?? []).map(({ id }, at) => [id, at]));
+    const tasks = defined?.tasks ?? [];
+    const rank = new Map(tasks.map(({ id }, at) => [id, at]));
+    const withoutOutput = new Set(tasks.flatMap(({ id, kind }) => hasOutput(kind) ? [] : [id]));
     const own = journal.filter(isOfTask)
       .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
     const newRecord = recordsOf(own.map(({ task }) => task));
     const outputs = newRecord<string | undefined>();
-    for (const { task, state, output } of own) if (state === "completed") outputs[task] = output;
+    for (const { task, state, output } of own) {
+      if (state === "completed" && !withoutOutput.has(task)) outputs[task] = output;
+    }
     return {
       runId: row.id,
       workflow: row.workflow,

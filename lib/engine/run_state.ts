@@ -51,6 +51,8 @@ export class Unit {
   conditionPassed: boolean;
   /** What a waiting unit waits for. */
   wake: Wake | undefined = undefined;
+  /** What ended its wait, if it has not continued since: its run was paused or not in memory, or the attempt was given up. */
+  wokenBy: WokenBy | undefined = undefined;
   /** Whether it continues after its wait; otherwise another attempt starts. */
   isSuspended: boolean = false;
   /** Why it was skipped or waits. */

@@ -135,7 +135,7 @@ async function openRunner<W extends AnyWorkflow>(
     random: Math.random,
     // The only part that is used before it is constructed: nothing starts before the lease is taken.
     canStart: () => lease.isHeld(),
-    transact: (request) => store.transact(request),
+    store,
     emit,
     tracing: settings.tracing,
   });

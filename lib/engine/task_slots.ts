@@ -44,15 +44,14 @@ export interface TaskSlots {
 }
 
 /** What slots need of the engine. */
-export interface TaskSlotsOptions extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "transact"> {
+export interface TaskSlotsOptions
+  extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "now" | "transact" | "closeMailbox"> {
   /** How many attempts run at once. */
   readonly concurrency: number;
   /** Whether a body may start: the runner's lease holds. */
   readonly canStart: () => boolean;
   /** Runs time-outs. */
   readonly clock: Clock;
-  /** The store's time. */
-  readonly now: () => number;
   /** Called before the body of an attempt. */
   readonly began: (attempt: Attempt) => void;
   /** Called when the condition of a unit is true; resolves once that is durable. */
@@ -73,6 +72,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   let isTurnOver = false;
   const port: KindPort = {
     maxPayloadBytes: options.maxPayloadBytes,
+    now: options.now,
+    closeMailbox: options.closeMailbox,
     call: ({ trace }, code, args) => trace === undefined ? code(args) : callTraced(trace, code, args),
     transact: (attempt, body) =>
       options.transact(attempt, (tx) => {

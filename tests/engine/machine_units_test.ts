@@ -30,21 +30,21 @@ test("a run is parked until the only time there is, whatever else it waits for",
   assertEquals(run.failed("b", 20), ["record b", "wait b until 20", "park until 20"]);
 });
 
-test("what wakes a unit while the run is paused is waited for again when it is resumed", () => {
+test("a unit that is woken while the run is paused continues when the run is resumed", () => {
   const run = started([{ id: "a" }, { id: "b" }]);
   run.tell({ type: "suspended", unit: run.unit("a"), wake: { message: true }, reason: "event" });
   run.tell({ type: "paused" });
   assertEquals(run.woken("a", "message"), []);
-  assertEquals(run.tell({ type: "resumed" }), ["wait a for ever"]);
+  assertEquals(run.tell({ type: "resumed" }), ["continue a by message"]);
 });
 
-test("a continuation that is given up leaves its unit waiting", () => {
+test("a continuation that is given up is made again when the run is resumed", () => {
   const run = started([{ id: "a" }, { id: "b" }]);
   run.tell({ type: "suspended", unit: run.unit("a"), wake: { at: 9, message: true }, reason: "event" });
   run.woken("a");
   run.tell({ type: "paused" });
   assertEquals(run.abandoned("a"), []);
-  assertEquals(run.tell({ type: "resumed" }), ["wait a until 9"]);
+  assertEquals(run.tell({ type: "resumed" }), ["continue a by time"]);
 });
 
 test("an attempt that waits for a permit starts with it, and the wait does not count", () => {

@@ -48,6 +48,8 @@ export interface ModelUnit {
   attempts: number;
   wake: Wake | undefined;
   isSuspended: boolean;
+  /** Whether its wait has ended and it has not continued since. */
+  isWoken: boolean;
   isDurable: boolean;
   /** Given back without an end: not to be started here again. */
   isHeld: boolean;
@@ -164,6 +166,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       attempts: 0,
       wake: undefined,
       isSuspended: false,
+      isWoken: false,
       isDurable: false,
       isHeld: false,
       isQuiet: false,
@@ -206,6 +209,9 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     const continues: string[] = [];
     if ("id" in event) applyTo(find(event.id), event);
     else applyToRun(event);
+    if (event.type === "resumed" && phase === "active") {
+      for (const unit of allUnits()) if (unit.body === "waiting" && unit.isWoken) wake(unit);
+    }
     const newlyStopped = nodes.filter((node) => isStopped(node) && !stoppedBefore.includes(node));
     const aborted = newlyStopped.flatMap(({ items }) => items!.filter(isBusy)).map(({ id }) => textOf(id));
     if (event.type !== "graceElapsed") { for (const node of nodes) endItems(node); }
@@ -261,7 +267,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
           return;
         case "abandoned":
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
-          if (unit.isSuspended) return void (unit.body = "waiting");
+          if (unit.isSuspended) return void Object.assign(unit, { body: "waiting", isWoken: true });
           return void Object.assign(unit, {
             body: "none",
             isHeld: unit.id[1] === undefined,
@@ -273,17 +279,24 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
           else unit.isDurable = true;
           return;
         case "woken":
-          if (phase !== "active" || unit.body !== "waiting") return;
-          if (unit.isSuspended) {
-            unit.body = "running";
-            return void continues.push(textOf(unit.id));
-          }
-          return void Object.assign(unit, { body: "none", readySince: clock++ });
+          if (unit.body !== "waiting") return;
+          if (phase === "active") wake(unit);
+          else unit.isWoken = true;
+          return;
       }
     }
 
+    function wake(unit: ModelUnit): void {
+      unit.isWoken = false;
+      if (unit.isSuspended) {
+        unit.body = "running";
+        return void continues.push(textOf(unit.id));
+      }
+      Object.assign(unit, { body: "none", readySince: clock++ });
+    }
+
     function putOff(unit: ModelUnit, wake: Wake, isSuspended: boolean): void {
-      Object.assign(unit, { body: "waiting", wake, isSuspended });
+      Object.assign(unit, { body: "waiting", wake, isSuspended, isWoken: false });
       extraRecords.push(textOf(unit.id));
     }
   }

@@ -326,7 +326,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     const units = life.model.units();
     if (
       life.state.phase !== "active" || event.type === "abandoned" ||
-      units.some(({ isHeld, isQuiet }) => isHeld || isQuiet)
+      units.some(({ isHeld, isQuiet, isWoken, body }) => isHeld || isQuiet || (isWoken && body === "waiting"))
     ) return;
     const waiting = units.filter(({ body }) => body === "waiting");
     const isBusy = units.some(({ body }) => body === "running") || life.model.nodes.some(isAboutToStart);

@@ -3,7 +3,7 @@
  * the change takes effect without the time that the run waits for.
  */
 import { assertEquals } from "@std/assert";
-import { createRunner, RetryAfterError, workflow } from "../../mod.ts";
+import { createRunner, RetryAfterError, unchecked, workflow } from "../../mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
@@ -89,4 +89,33 @@ for (const [name, { send, state }] of Object.entries(CHANGES)) {
       await Promise.all([inner.close(), sender.close()]);
     });
   }
+}
+
+for (const moment of MOMENTS) {
+  test(`a message ${moment} of a waiting run wakes it`, async () => {
+    await using place = emptyStore();
+    const clock = createFakeClock();
+    const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
+    const sent = Promise.withResolvers<void>();
+    let id = "";
+    let isSent = false;
+    const store = watched(inner, async (now) => {
+      if (now !== moment || isSent) return;
+      isSent = true;
+      const message = { id: crypto.randomUUID(), task: "go", payload: "7" };
+      assertEquals(await sender.send(id, message), { kind: "done", accepted: true });
+      sent.resolve();
+    });
+    const wait = workflow("wait").event("go", { schema: unchecked<number>() })
+      .task("next", { after: ["go"], version: "1", run: ({ go }) => go + 1 }).returns("next");
+    const runner = await createRunner(store, { workflows: [wait], clock });
+    const run = await runner.start(wait, undefined, { delay: "1s" });
+    id = run.id;
+    await clock.advance("1s");
+    await sent.promise;
+    await clock.advance("15s");
+    assertEquals(await clock.until(run.result()), 8);
+    await clock.until(runner.stop());
+    await Promise.all([inner.close(), sender.close()]);
+  });
 }

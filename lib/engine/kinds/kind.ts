@@ -1,3 +1,4 @@
+import type { Mailbox } from "../../store/messages.ts";
 import type { TransactionVerdict } from "../../store/port.ts";
 import type { AttemptEnd } from "../attempt.ts";
 import type { Attempt } from "../live_run.ts";
@@ -8,6 +9,10 @@ export interface KindPort {
   readonly maxPayloadBytes: number;
   /** Calls code of the user on behalf of an attempt: inside its trace. */
   readonly call: <Args, T>(attempt: Attempt, code: (args: Args) => T, args: Args) => T;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Refuses further messages to the task of an attempt, unless one was accepted before; returns that message. */
+  readonly closeMailbox: (attempt: Attempt) => Promise<Mailbox>;
   /** Runs `body` in a transaction that also records the output it returns, as JSON text. */
   readonly transact: (
     attempt: Attempt,

@@ -1,0 +1,64 @@
+import type { EventDefinition } from "../definition/definition.ts";
+import { encodeJson } from "../definition/json.ts";
+import { didYouMean } from "../definition/nearest.ts";
+import { validate } from "../definition/schema.ts";
+import { RunNotFoundError, RunStateError, UnknownTaskError } from "../errors.ts";
+import type { ClientContext } from "./client_context.ts";
+import type { Plan } from "./plan.ts";
+import { isOver } from "./run_reader.ts";
+
+/** A message to an event task. */
+export interface EventMessage {
+  /** The id of the task. */
+  readonly taskId: string;
+  /** The payload, before validation. */
+  readonly payload: unknown;
+}
+
+/**
+ * Sends a message to an event task of a run; resolves when the message is durable. The first message to a task is
+ * accepted.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {RunStateError} If the run has ended.
+ * @throws {UnknownWorkflowError} If its workflow is not registered here: its schema validates the payload.
+ * @throws {UnknownTaskError} If the workflow has no event task with this id.
+ * @throws {ValidationError} If the schema of the task rejects the payload.
+ * @throws {PayloadError} If the payload cannot be stored as JSON or is too large.
+ */
+export async function sendMessage(
+  context: ClientContext,
+  runId: string,
+  { taskId, payload }: EventMessage,
+): Promise<{ readonly accepted: boolean }> {
+  const action = `send a message to run "${runId}"`;
+  const row = await context.reader.row(runId);
+  if (isOver(row.state)) throw new RunStateError("send a message to", runId, row.state);
+  const { schema } = eventOf(context.catalog.find(row.workflow, `${action} of`), taskId, action);
+  const value = await validate(schema, payload, `Cannot ${action}: the payload for task "${taskId}"`);
+  const result = await context.store.send(runId, {
+    id: crypto.randomUUID(),
+    task: taskId,
+    payload: encodeJson(value, "payload", context.maxPayloadBytes),
+  });
+  switch (result.kind) {
+    case "unknown":
+      throw new RunNotFoundError(runId);
+    case "ended":
+      throw new RunStateError("send a message to", runId, result.state);
+    case "done":
+      void context.applyChanges();
+      return { accepted: result.accepted };
+  }
+}
+
+function eventOf({ workflow, nodes, numbers }: Plan, taskId: string, action: string): EventDefinition {
+  const number = numbers.get(taskId);
+  const task = number === undefined ? undefined : nodes[number]!.task;
+  if (task?.kind === "event") return task;
+  const events = nodes.filter((node) => node.task.kind === "event").map(({ id }) => id);
+  const why = task === undefined
+    ? `has no task "${taskId}"${didYouMean(taskId, events)}`
+    : `has no event "${taskId}": this task is a ${task.kind}`;
+  throw new UnknownTaskError(taskId, `Cannot ${action}: workflow "${workflow.name}" ${why}`);
+}
