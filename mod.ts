@@ -21,7 +21,7 @@
 export { Workflow } from "./lib/definition/builder.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
-export type { Database, TaskDefinition, TaskKind, Trigger, WorkflowDefinition } from "./lib/definition/definition.ts";
+export type * from "./lib/definition/definition.ts";
 export {
   type DynamicBody,
   type DynamicDefinition,
@@ -43,12 +43,13 @@ export type {
   JsonPrimitive,
   JsonReturn,
   JsonValue,
+  Methods,
   NotYet,
   Remedy,
   Unstorable,
   Why,
 } from "./lib/definition/json_types.ts";
-export type { Known, Stray, UnknownOption } from "./lib/definition/options_check.ts";
+export type * from "./lib/definition/options_check.ts";
 export type { RetryPolicy, RetryRule } from "./lib/definition/retry.ts";
 export {
   type Schema,

@@ -63,6 +63,7 @@ export interface FailureArguments {
 
 /** A task with a body. */
 export interface BodyDefinition extends CommonDefinition {
+  /** The kind of the task. */
   readonly kind: "task";
   /** The body. */
   readonly run: TaskFunction;
@@ -74,6 +75,7 @@ export interface BodyDefinition extends CommonDefinition {
 
 /** A task whose body runs in a transaction of the store's database. */
 export interface TransactionDefinition extends CommonDefinition {
+  /** The kind of the task. */
   readonly kind: "transaction";
   /** The kind of database that the store must have. */
   readonly database: Database;
@@ -85,6 +87,7 @@ export interface TransactionDefinition extends CommonDefinition {
 
 /** A task that waits for a message from outside, which is its output. */
 export interface EventDefinition extends CommonDefinition {
+  /** The kind of the task. */
   readonly kind: "event";
   /** Validates the payload of a message. */
   readonly schema: Schema;
@@ -94,6 +97,7 @@ export interface EventDefinition extends CommonDefinition {
 
 /** A task that waits for a time. Exactly one of `for` and `until` is stated. */
 export interface SleepDefinition extends CommonDefinition {
+  /** The kind of the task. */
   readonly kind: "sleep";
   /** The duration of the wait in milliseconds, or a function that returns a duration. */
   readonly for: number | TaskFunction | undefined;

@@ -92,7 +92,7 @@ export type Why<T, Path extends string, Depth extends 0[] = []> = Depth["length"
   : { [K in keyof T & string]-?: Why<Exclude<T[K], undefined>, `${Path}.${K}`, [...Depth, 0]> }[keyof T & string];
 
 /** Names of the members of `T` that are functions. */
-type Methods<T> = {
+export type Methods<T> = {
   [K in keyof T & string]-?: T[K] extends (...args: never[]) => unknown ? K : never;
 }[keyof T & string];
 

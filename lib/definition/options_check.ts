@@ -27,17 +27,18 @@ export type UnknownOption<K, Options> = string extends K ? unknown
   : K extends string ? Suggest<K, Near<K, Options>>
   : unknown;
 
-type Suggest<K extends string, Option extends string> = [Option] extends [never] ? `unknown option '${K}'`
+/** The message for `K`, with a suggestion if there is one. */
+export type Suggest<K extends string, Option extends string> = [Option] extends [never] ? `unknown option '${K}'`
   : `unknown option '${K}' - did you mean '${Option}'?`;
 
 /** The options that are one edit away from `K` or differ only in case. */
-type Near<K extends string, Options> = Options extends string ? Lowercase<K> extends Lowercase<Options> ? Options
+export type Near<K extends string, Options> = Options extends string ? Lowercase<K> extends Lowercase<Options> ? Options
   : IsOneEdit<K, Options> extends true ? Options
   : never
   : never;
 
 /** Whether `B` is `A` with one letter removed, added, changed or swapped with its neighbour. */
-type IsOneEdit<A extends string, B extends string> = A extends `${infer X}${infer RestA}`
+export type IsOneEdit<A extends string, B extends string> = A extends `${infer X}${infer RestA}`
   ? B extends `${infer Y}${infer RestB}` ? X extends Y ? IsOneEdit<RestA, RestB>
     : A extends RestB ? true
     : RestA extends B ? true
@@ -51,7 +52,8 @@ type IsOneEdit<A extends string, B extends string> = A extends `${infer X}${infe
   : false;
 
 /** Names that other engines use for an option, and the option. */
-interface Foreign {
+// A type alias, as each member of an exported interface needs documentation.
+export type Foreign = {
   readonly attempts: "retry";
   readonly retries: "retry";
   readonly maxAttempts: "retry";
@@ -105,4 +107,4 @@ interface Foreign {
   readonly desc: "description";
   readonly title: "description";
   readonly labels: "tags";
-}
+};

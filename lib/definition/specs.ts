@@ -42,17 +42,17 @@ export type MissingInSleep<Id extends string, Keys> = "for" extends Keys
   : Unless<Stray<Keys, SleepOption>, `sleep '${Id}' has no \`for\` and no \`until\` - state one`>;
 
 /** `Message`, unless an option name is wrong, which explains more. */
-type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
+export type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
 
 /** `after` of a task: `List`, or the ids that it may contain. */
-type After<Steps extends AnyStep, List extends readonly string[]> = IdList<
+export type AfterList<Steps extends AnyStep, List extends readonly string[]> = IdList<
   List,
   Steps["id"],
   "there is no earlier task in this workflow"
 >;
 
 /** `reads` of a task: `Ids`, or the ids that it may contain. */
-type More<Steps extends AnyStep, List extends readonly string[], Ids extends readonly string[]> = IdList<
+export type ReadsList<Steps extends AnyStep, List extends readonly string[], Ids extends readonly string[]> = IdList<
   Ids,
   Ancestors<Steps, List>,
   "a task without `after` has no ancestors to read"
@@ -68,9 +68,9 @@ export interface CommonOptions<
   Args,
 > {
   /** Tasks that must end first; their outputs are arguments of the functions of this task. */
-  readonly after?: After<Steps, List>;
+  readonly after?: AfterList<Steps, List>;
   /** Further ancestors whose outputs are arguments too; how they ended does not affect whether this task starts. */
-  readonly reads?: More<Steps, List, Ids>;
+  readonly reads?: ReadsList<Steps, List, Ids>;
   /** How the tasks in `after` must have ended. @default {"success"} none of them failed */
   readonly on?: On | NoInfer<Trigger>;
   /** Evaluated once after `on`; if it returns false, the task is skipped and its output is `undefined`. */

@@ -77,7 +77,9 @@ export type Payloads<Steps extends AnyStep> = {
  */
 export type Named<Steps extends AnyStep, Ids> = [Ids] extends [never] ? never : Filter<Steps, Ids>;
 
-type Filter<Steps extends AnyStep, Ids> = Steps extends AnyStep ? Steps["id"] extends Ids ? Steps : never : never;
+/** The same without the test of `Ids`. */
+export type Filter<Steps extends AnyStep, Ids> = Steps extends AnyStep ? Steps["id"] extends Ids ? Steps : never
+  : never;
 
 /** `List` if each of its ids is allowed; otherwise the allowed ids, which the compiler then prints. */
 export type IdList<List extends readonly string[], Allowed, None extends string> = [List[number]] extends [Allowed]
