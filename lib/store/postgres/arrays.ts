@@ -5,30 +5,39 @@
  * @module
  */
 
+/** Control characters and surrogates, which JSON escapes and Postgres does not. */
+const ESCAPED_BY_JSON = /[^ -\ud7ff\ue000-\uffff]/;
+
+/** The runtime's JSON is slower than a search for quotes in texts that are longer than this. */
+const LONGEST_FOR_JSON = 1_000;
+
 /** Formats a `bigint[]` or `integer[]`. The server refuses a number that is not an integer. */
 export function numbers(values: readonly (number | undefined)[]): string {
-  let text = "{";
-  for (let i = 0; i < values.length; i++) text += i === 0 ? values[i] ?? "null" : `,${values[i] ?? "null"}`;
-  return text + "}";
+  return `{${(values.includes(undefined) ? values.map((value) => value ?? "null") : values).join()}}`;
 }
 
-/** Formats a `text[]`. */
-export function texts(values: readonly (string | undefined)[]): string {
-  let text = "{";
-  for (let i = 0; i < values.length; i++) {
-    if (i > 0) text += ",";
-    const value = values[i];
-    text += value === undefined ? "null" : `"${value.replace(/["\\]/g, "\\$&")}"`;
-  }
-  return text + "}";
+/** Formats a `text[]`, or an array of any type whose items need no quotes if they are numbers. */
+export function texts(values: readonly (string | number | undefined)[]): string {
+  // Several times faster than code of our own.
+  if (values.every(isAsInJson)) return `{${JSON.stringify(values).slice(1, -1)}}`;
+  return `{${values.map(quoted).join()}}`;
 }
 
 /** Formats an array without its trailing missing values: `unnest` pads a shorter array with nulls. */
 export function sparse(values: readonly (string | number | undefined)[]): string {
   let length = values.length;
   while (length > 0 && values[length - 1] === undefined) length--;
-  const present = length === values.length ? values : values.slice(0, length);
-  return texts(present.map((value) => typeof value === "number" ? String(value) : value));
+  return texts(length === values.length ? values : values.slice(0, length));
+}
+
+function isAsInJson(value: string | number | undefined): boolean {
+  return typeof value === "string"
+    ? value.length <= LONGEST_FOR_JSON && !ESCAPED_BY_JSON.test(value)
+    : value === undefined || Number.isFinite(value);
+}
+
+function quoted(value: string | number | undefined): string | number {
+  return typeof value === "string" ? `"${value.replace(/["\\]/g, "\\$&")}"` : value ?? "null";
 }
 
 /** Parses an array whose items need no quotes: numbers, UUIDs, booleans. */

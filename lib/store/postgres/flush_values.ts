@@ -44,8 +44,7 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
     return now;
   };
   if (parts.rows.run.length + parts.anyRows.run.length > 0) {
-    const runs = new Set([...parts.rows.run, ...parts.anyRows.run]);
-    add("lock", LOCK_OWNERS, [numbers([...runs])], { sent: undefined });
+    add("lock", LOCK_OWNERS, [numbers([...parts.rows.run, ...parts.anyRows.run])], { sent: undefined });
   }
   if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
   if (perhaps.length > 0) {
