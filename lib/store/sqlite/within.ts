@@ -87,7 +87,7 @@ function isSameFile(ours: string, theirs: string): boolean {
   }
 }
 
-/** Returns a session whose `run` and `get`, which inserts use, execute on another connection. */
+/** Returns a session whose `run`, `get` and `all`, which inserts and wake-ups use, execute on another connection. */
 function borrowed(session: Session, connection: Connection): Session {
   const statements = new Map<string, ReturnType<Connection["prepare"]>>();
   const statement = (sql: string): ReturnType<Connection["prepare"]> => {
@@ -103,5 +103,6 @@ function borrowed(session: Session, connection: Connection): Session {
       return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
     },
     get: (sql, ...values) => statement(sql).get(values),
+    all: (sql, ...values) => statement(sql).all(values),
   };
 }
