@@ -20,6 +20,8 @@ export interface ErrorRecord {
 export interface Failure {
   /** Id of the task. */
   readonly taskId: string;
+  /** Index of the item, counted from 0; absent if the attempt was not at an item of a map. */
+  readonly item?: number;
   /** Number of the attempt, counted from 1. */
   readonly attempt: number;
   /** Error of the attempt. */

@@ -23,6 +23,8 @@ export interface TaskContext {
   readonly taskId: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** The index of the item of a map, from 0; `undefined` in the body of another task. */
+  readonly item: number | undefined;
   /** Aborted on cancel, timeout, shutdown and a lost lease; its reason is the error that says which. */
   readonly signal: AbortSignal;
   /** The same for every attempt at this task of this run, and different for all others. */

@@ -6,7 +6,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Logger } from "../logger.ts";
-import type { ClaimedRun, JournalRecord, OutputsRequest, RecordHead, RunMove } from "../store/batch.ts";
+import type { ClaimedRun, RunMove } from "../store/batch.ts";
 import type { Message } from "../store/messages.ts";
 import type { Store } from "../store/port.ts";
 import type { Catalog } from "./catalog.ts";
@@ -18,22 +18,19 @@ import type { Executor } from "./executor.ts";
 import { LiveRun } from "./live_run.ts";
 import type { RunReader } from "./run_reader.ts";
 
-/** A claimed run with all that its journal holds. */
-export interface ResumedRun extends Omit<ClaimedRun, "journal"> {
-  /** Its journal, with outputs. */
-  readonly journal: readonly JournalRecord[];
-  /** Messages to its tasks. */
+/** A claimed run with the messages to its tasks. */
+export interface ResumedRun extends ClaimedRun {
   readonly messages: readonly Message[];
 }
 
-/** The outputs of so many runs are one read; then the event loop turns. */
+/** After so many runs were loaded the event loop turns. */
 const LOADED_AT_ONCE = 32;
 
 /** Admits claimed runs. */
 export interface Admission {
   /**
    * Admits runs, each by itself: a problem of one does not concern the others. Runs that are not owned any more once
-   * their outputs and definitions are read are left to their next owner.
+   * their definitions are read are left to their next owner.
    */
   admit(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void>;
 }
@@ -41,8 +38,8 @@ export interface Admission {
 /** What admission needs of its runner. */
 export interface AdmissionOptions {
   readonly catalog: Catalog;
-  /** Reads outputs and messages. */
-  readonly store: Pick<Store, "outputs" | "messages">;
+  /** Reads messages. */
+  readonly store: Pick<Store, "messages">;
   /** Reads the definition that a run was started with. */
   readonly definition: RunReader["definition"];
   readonly committer: Committer;
@@ -75,14 +72,11 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function admitSome(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void> {
     let resumed: readonly ResumedRun[];
     try {
-      resumed = await read(runs);
+      resumed = await withMessages(runs);
     } catch (error) {
-      logger.error(
-        `Cannot read the outputs and messages of ${runs.length} claimed runs; they are handed back and claimed again`,
-        {
-          error: String(error),
-        },
-      );
+      logger.error(`Cannot read the messages of ${runs.length} claimed runs; they are handed back and claimed again`, {
+        error: String(error),
+      });
       executor.unreserve(runs.length);
       await Promise.all(runs.map(postpone));
       return;
@@ -93,19 +87,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
   }
 
-  async function read(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
-    const requests = runs.flatMap(outputsOf);
+  async function withMessages(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
     const addressees = runs.flatMap(({ seq, hasMessages }) => hasMessages ? [seq] : []);
     const messages = addressees.length === 0 ? [] : await store.messages(addressees);
-    const outputs = new Map<string, string>();
-    for (const { seq, output, ...head } of requests.length === 0 ? [] : await store.outputs(requests)) {
-      outputs.set(keyOf(seq, head), output);
-    }
-    return runs.map((run) => ({
-      ...run,
-      messages: messages.filter(({ seq }) => seq === run.seq),
-      journal: run.journal.map((head) => ({ ...head, output: outputs.get(keyOf(run.seq, head)) })),
-    }));
+    return runs.map((run) => ({ ...run, messages: messages.filter(({ seq }) => seq === run.seq) }));
   }
 
   async function admitOne(run: ResumedRun, isOwned: () => boolean): Promise<void> {
@@ -156,7 +141,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return handBack(run, { to: "waiting", dueAt, release: true });
   }
 
-  function park(run: ResumedRun, by: string, reason: string): void {
+  function park(run: ClaimedRun, by: string, reason: string): void {
     logger.warn(
       `Run "${run.id}" of workflow "${run.workflow}" is parked: version ${by} cannot continue it (${reason})`,
     );
@@ -174,19 +159,4 @@ export function createAdmission(options: AdmissionOptions): Admission {
       }
     });
   }
-}
-
-/** Requests for the outputs of all tasks and steps of a run that completed. */
-function outputsOf({ seq, journal }: ClaimedRun): readonly OutputsRequest[] {
-  const requests = new Map<string, OutputsRequest>();
-  for (const { task, step, state } of journal) {
-    if (state !== "completed") continue;
-    const of = step === "" ? "results" : "steps";
-    requests.set(`${of} ${task}`, { seq, task, of });
-  }
-  return [...requests.values()];
-}
-
-function keyOf(seq: number, { task, item, step }: Pick<RecordHead, "task" | "item" | "step">): string {
-  return JSON.stringify([seq, task, item, step]);
 }

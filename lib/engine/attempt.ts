@@ -15,8 +15,8 @@ export type AttemptEnd =
   | { readonly kind: "declined" }
   /** Its unit continues when it is woken. */
   | { readonly kind: "suspended"; readonly wake: Wake; readonly reason: string }
-  /** Its unit consists of that many items. */
-  | { readonly kind: "expanded"; readonly items: number };
+  /** Its unit consists of the items of an array, given as JSON text. */
+  | { readonly kind: "expanded"; readonly items: number; readonly text: string };
 
 /** The next try at a unit, or its continuation. */
 export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefined): Attempt {
@@ -25,6 +25,7 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     number: unit.attempts,
     wokenBy,
     stage: "new",
+    unreadable: undefined,
     slot: -1,
     next: undefined,
     startedAt: 0,
@@ -42,4 +43,9 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
 /** The node of the plan that an attempt belongs to. */
 export function nodeOf({ unit }: Pick<Attempt, "unit">): Node {
   return unit.run.plan.nodes[unit.node]!;
+}
+
+/** Whether the body of an attempt has not been called and nothing has ended it. */
+export function hasNotBegun({ stage }: Attempt): boolean {
+  return stage === "queued" || stage === "loading";
 }

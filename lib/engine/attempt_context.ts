@@ -49,6 +49,11 @@ class LazyContext implements AttemptContext {
     return this.#attempt.number;
   }
 
+  get item(): number | undefined {
+    const { item } = this.#attempt.unit;
+    return item === NO_ITEM ? undefined : item;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -59,8 +64,8 @@ class LazyContext implements AttemptContext {
   }
 
   get idempotencyKey(): string {
-    const { item } = this.#attempt.unit;
-    return item === NO_ITEM ? `${this.runId}/${this.taskId}` : `${this.runId}/${this.taskId}/${item}`;
+    const { item } = this;
+    return item === undefined ? `${this.runId}/${this.taskId}` : `${this.runId}/${this.taskId}/${item}`;
   }
 
   get step(): TaskContext["step"] {
@@ -85,8 +90,8 @@ class LazyContext implements AttemptContext {
   }
 
   get log(): TaskLog {
-    const { runId, taskId, attempt } = this;
-    return taskLog(this.#port.logger, { runId, taskId, attempt });
+    const { runId, taskId, attempt, item } = this;
+    return taskLog(this.#port.logger, { runId, taskId, ...(item === undefined ? {} : { item }), attempt });
   }
 
   abort(reason: unknown): void {

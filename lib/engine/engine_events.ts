@@ -7,7 +7,7 @@
 import type { ErrorRecord } from "../errors.ts";
 import type { Progress } from "./events.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
-import type { RunEnd } from "./run_end.ts";
+import type { LiveRunEnd } from "./run_end.ts";
 
 /** A run that is not in memory. */
 export interface StoredRun {
@@ -28,7 +28,7 @@ export type EngineEvent =
   /** The end of a run is durable, but hooks of it have not returned. */
   | { readonly type: "runEnding"; readonly run: LiveRun }
   /** The end of a run is durable, and its hooks have returned. */
-  | { readonly type: "runEnded"; readonly run: LiveRun; readonly end: RunEnd }
+  | { readonly type: "runEnded"; readonly run: LiveRun; readonly end: LiveRunEnd }
   /** Something of a run became durable. */
   | { readonly type: "runChanged"; readonly runId: string }
   /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */

@@ -31,7 +31,8 @@ export function withFailure(failures: readonly Failure[], failure: Failure): Fai
   return kept.map((one, at) => at < kept.length - 1 ? { ...one, error: withoutStacks(one.error) } : one);
 }
 
-function withoutStacks({ stack: _, cause, ...rest }: ErrorRecord): ErrorRecord {
+/** Returns a record without its stack and those of its causes. */
+export function withoutStacks({ stack: _, cause, ...rest }: ErrorRecord): ErrorRecord {
   return cause === undefined ? rest : { ...rest, cause: withoutStacks(cause) };
 }
 

@@ -33,6 +33,8 @@ export type TaskLevelEvent =
     readonly workflow: string;
     /** Id of the task. */
     readonly taskId: string;
+    /** Index of the item, counted from 0; absent for an event of the task itself. */
+    readonly item?: number;
     /** Number of its latest attempt, counted from 1; 0 if none has started. */
     readonly attempt: number;
     /** Time of the event, in milliseconds since the epoch. */
@@ -41,6 +43,7 @@ export type TaskLevelEvent =
   & (
     | { readonly type: "task.started" }
     | { readonly type: "task.progress"; readonly done: number; readonly total?: number; readonly message?: string }
+    /** The output of a map, which may be large, is not part of its event. */
     | { readonly type: "task.completed"; readonly output: unknown }
     | { readonly type: "task.failed"; readonly error: ErrorRecord }
     | { readonly type: "task.retrying"; readonly error: ErrorRecord; readonly dueAt: number }

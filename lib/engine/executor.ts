@@ -8,22 +8,25 @@
  * @module
  */
 import type { InboxEntry, OwnedRun } from "../store/runners.ts";
-import { type AttemptEnd, newAttempt, nodeOf } from "./attempt.ts";
+import { type AttemptEnd, hasNotBegun, newAttempt, nodeOf } from "./attempt.ts";
 import { type Attempt, hasMessage, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
 import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
+import { concludeExpansion, itemFailed } from "./expanded_unit.ts";
+import { createInputLoader } from "./input_loader.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
 import { createRunExits } from "./run_exits.ts";
-import type { WokenBy } from "./run_state.ts";
+import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
 import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
 import { createTaskSlots } from "./task_slots.ts";
+import { releaseOutputs } from "./unit_arguments.ts";
 import { runTransaction } from "./transactions.ts";
 
 /** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
@@ -110,6 +113,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       emit({ type: "attemptProgressed", attempt, progress });
     },
   });
+  const loader = createInputLoader(options);
   const exits = createRunExits({ runs, slots, clock, logger, emit, released });
   const control = createRunControl({
     runs,
@@ -191,8 +195,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "continue":
         return begin(command.unit, command.by);
       case "record":
-        if (command.unit.attempt?.isRecorded === true) return;
-        return recorder.record(command.unit);
+        return record(command.unit);
       case "wait":
         return setWake(command.unit);
       case "park":
@@ -206,6 +209,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
   }
 
+  function record(unit: LiveUnit): void {
+    if (unit.attempt?.isRecorded === true) return;
+    if (unit.expansion !== undefined && hasEnded(unit)) concludeExpansion(unit, nodeOf({ unit }).id, now());
+    recorder.record(unit);
+  }
+
   /** A wait can end once its row is durable: a failed attempt that is lost in a crash would be made again. */
   function setWake(unit: LiveUnit): void {
     const at = unit.wake?.at;
@@ -217,7 +226,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function begin(unit: LiveUnit, wokenBy: WokenBy | undefined): void {
     const attempt = unit.attempt = newAttempt(unit, wokenBy);
     if (isStopping || unit.run.gone) return abandon(attempt);
-    slots.queue(attempt);
+    loader.load(attempt, slots.queue);
   }
 
   function began(attempt: Attempt): void {
@@ -250,11 +259,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function abort(attempt: Attempt | undefined, cause: unknown): void {
     if (attempt?.stage === "running") slots.abort(attempt, cause);
-    if (attempt?.stage === "queued") abandon(attempt);
+    if (attempt !== undefined && hasNotBegun(attempt)) abandon(attempt);
   }
 
   function abandonQueued(run: LiveRun): void {
-    for (const { attempt } of [...unitsOf(run)]) if (attempt?.stage === "queued") abandon(attempt);
+    for (const { attempt } of [...unitsOf(run)]) if (attempt !== undefined && hasNotBegun(attempt)) abandon(attempt);
   }
 
   function checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[] {
@@ -274,6 +283,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       if (attempt?.isRecorded === true) emit({ type: "runChanged", runId: run.id });
       emit({ type: "unitEnded", unit, tookMs });
       if (attempt !== undefined) callHooks(attempt, logger);
+      if (unit.item === NO_ITEM) releaseOutputs(unit);
     }
     apply(run, { type: "durable", unit });
   }
@@ -286,6 +296,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const run of runs.values()) handBack(run);
     await committer.idle();
     recorder.stop();
+    loader.stop();
     slots.stop();
     await exits.forgetAll();
   }
@@ -299,9 +310,4 @@ export function createExecutor(options: ExecutorOptions): Executor {
     const { isParked, parkedUntil: dueAt } = run.state;
     recorder.move(run, isParked ? { to: "waiting", dueAt, release: true } : { to: "pending" });
   }
-}
-
-/** What the other items of a task are aborted with when one of them has failed. */
-function itemFailed(unit: LiveUnit): Error {
-  return new Error(`Another item of task "${nodeOf({ unit }).id}" failed`);
 }

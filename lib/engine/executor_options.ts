@@ -22,8 +22,8 @@ export interface ExecutorOptions {
   readonly maxPayloadBytes: number;
   /** In [0, 1), for jitter. */
   readonly random: () => number;
-  /** Runs bodies in transactions, and receives messages. */
-  readonly store: Pick<Store, "transact" | "messages" | "closeMailbox">;
+  /** Runs bodies in transactions, receives messages, and reads what bodies of resumed runs receive. */
+  readonly store: Pick<Store, "transact" | "messages" | "closeMailbox" | "outputs">;
   /** Receives what happens to runs in memory. */
   readonly emit: Observer;
   /** Follows runs and attempts; absent if nothing does. */

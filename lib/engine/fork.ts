@@ -40,7 +40,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     givenResult(task, encodeJson(output, `outputs.${task}`, context.maxPayloadBytes), context.store.now())
   );
   const isAllNew = "input" in changes && changes.from === undefined;
-  if (!isAllNew) journal.push(...await keptOf(context, row.seq, plan, replaced, changes.from));
+  const kept = isAllNew ? [] : await keptOf(context, row.seq, plan, replaced, changes.from);
   const now = context.store.now();
   const run: NewRun = {
     id: context.newId(now),
@@ -54,7 +54,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     timeoutMs: row.timeoutMs,
     owner: undefined,
     trace: context.currentTrace(),
-    fork: { from: id, journal },
+    fork: { from: id, journal, copy: { seq: row.seq, tasks: kept } },
   };
   const [verdict] = await context.insert([run]);
   if (verdict?.kind === "refused") throw verdict.error;
@@ -62,7 +62,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
 }
 
 /**
- * Returns the journal rows to reuse: those of tasks that completed, or were skipped by their own condition, and do not
+ * Returns the tasks whose results are reused: those that completed, or were skipped by their own condition, and do not
  * descend from a task that runs again.
  */
 async function keptOf(
@@ -71,15 +71,13 @@ async function keptOf(
   plan: Plan,
   replaced: ReadonlyMap<string, unknown>,
   from: string | undefined,
-): Promise<JournalRecord[]> {
+): Promise<string[]> {
   const journal = await context.store.journal(seq);
   const done = new Set(journal.flatMap((record) => isKept(record) ? [record.task] : []));
   const { tasks } = plan.workflow;
   const again = tasks.filter((task) => !done.has(task.id) || task.id === from).map((task) => task.id);
   const stale = descendantsOf(tasks, [...again, ...replaced.keys()]);
-  return journal.filter(({ task }) =>
-    done.has(task) && task !== from && !stale.has(task) && !replaced.has(task) && plan.numbers.has(task)
-  );
+  return [...done].filter((task) => task !== from && !stale.has(task) && !replaced.has(task) && plan.numbers.has(task));
 }
 
 function isKept(record: JournalRecord): boolean {
@@ -102,6 +100,7 @@ function givenResult(task: string, output: string | undefined, now: number): Jou
     endedAt: now,
     dueAt: undefined,
     progress: undefined,
+    items: undefined,
   };
 }
 

@@ -10,6 +10,15 @@ import { addItems, type Items, NO_ITEM, type RunState, type Unit } from "./run_s
 import { settleNode } from "./settling.ts";
 import { leaveRunning, start } from "./unit_transitions.ts";
 
+/** The reason in the row of a map that collects: its output contains the failures of its items. */
+export const COLLECTED = "collected";
+
+/**
+ * The maximum number of items of a node that have ended and are not durable. Bodies that return at once would otherwise
+ * end much faster than their results can be written.
+ */
+const MOST_UNDURABLE = 1_000;
+
 /** A node consists of `total` items: records that. */
 export function expand<U extends Unit>(
   plan: Plan,
@@ -19,6 +28,7 @@ export function expand<U extends Unit>(
 ): void {
   if (total === 0) {
     unit.state = "completed";
+    unit.reason = policyOf(plan, unit.node).onFailure === "collect" ? COLLECTED : undefined;
     return settleNode(plan, run, unit, commands);
   }
   addItems(run, unit, total);
@@ -32,6 +42,7 @@ export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: n
   const items = run.items!.get(node)!;
   const { concurrency } = policyOf(plan, node);
   while (run.phase === "active" && items.isDurable && items.busy < concurrency && !items.isStopped) {
+    if (items.undurable >= MOST_UNDURABLE) break;
     const unit = items.ready.shift() ?? nextItem(run, items, node);
     if (unit === undefined) break;
     start(run, unit, commands);
@@ -39,11 +50,20 @@ export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: n
   concludeItems(plan, run, node, commands);
 }
 
+/** The end of an item is durable: starts items that waited for that. */
+export function itemDurable<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+  const items = run.items?.get(node);
+  if (items === undefined || items.undurable === 0) return;
+  items.undurable--;
+  if (items.undurable === MOST_UNDURABLE - 1) startItems(plan, run, node, commands);
+}
+
 /** An item has ended: records it, and ends its node or starts what may run in its place. */
 export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
   const items = run.items!.get(unit.node)!;
   items.open.delete(unit);
   items.ended++;
+  items.undurable++;
   commands.push({ do: "record", unit });
   if (unit.state === "failed") {
     items.failed++;
@@ -104,8 +124,10 @@ function concludeItems<U extends Unit>(plan: Plan, run: RunState<U>, node: numbe
   const unit = run.units[node]!;
   if (unit.state !== "expanded" || items.busy > 0) return;
   if (!items.isStopped && items.ended < items.total) return;
-  unit.isFailed = items.failed > 0 && policyOf(plan, node).onFailure !== "collect";
+  const isCollected = policyOf(plan, node).onFailure === "collect";
+  unit.isFailed = items.failed > 0 && !isCollected;
   unit.state = unit.isFailed ? "failed" : "completed";
+  unit.reason = isCollected ? COLLECTED : undefined;
   run.items!.delete(node);
   settleNode(plan, run, unit, commands);
 }

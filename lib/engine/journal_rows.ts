@@ -19,6 +19,9 @@ export function recordOf(unit: LiveUnit, now: number): LiveRecord {
     endedAt: hasEnded(unit) ? now : undefined,
     dueAt: unit.state === "waiting" ? unit.wake?.at : undefined,
     progress: unit.attempt?.progress,
+    // Written once: later rows leave both as they are.
+    items: unit.expansion?.unwritten === undefined ? undefined : unit.expansion.total,
+    input: unit.expansion?.unwritten,
     isNew: !unit.isWritten,
     isExpansion: unit.state === "expanded",
   };
@@ -46,6 +49,7 @@ export function stepRecord(attempt: Attempt, name: string, output: string | unde
     endedAt: now,
     dueAt: undefined,
     progress: undefined,
+    items: undefined,
     // Steps in the journal were loaded with the run, and no step is recorded twice.
     isNew: true,
     isExpansion: false,

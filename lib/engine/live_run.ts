@@ -1,11 +1,12 @@
 import type { TaskContext } from "../definition/context.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
-import type { JournalRecord, RecordWrite, RunMove } from "../store/batch.ts";
+import type { ItemRange, RecordHead, RecordWrite, RunMove } from "../store/batch.ts";
 import type { Message } from "../store/messages.ts";
 import type { PendingWrite } from "./committer.ts";
+import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
-import { type Items, newRunState, NO_ITEM, type RunState, Unit, type WokenBy } from "./run_state.ts";
+import { type Items, newRunState, NO_ITEM, type RunState, Unit, unitKey, type WokenBy } from "./run_state.ts";
 import type { AttemptTrace, RunTrace, TracedRun } from "./tracing.ts";
 
 /** No failed attempts. */
@@ -62,6 +63,8 @@ export class LiveRun {
   hooks: Promise<unknown>[] | undefined = undefined;
   /** Follows it, if tracing is on. */
   trace: RunTrace | undefined = undefined;
+  /** Names of steps whose outputs only the store has, by `unitKey()`. */
+  storedSteps: Map<string, string[]> | undefined = undefined;
 
   constructor(plan: Plan, loaded: LoadedRun) {
     this.id = loaded.id;
@@ -77,7 +80,7 @@ export class LiveRun {
     this.origin = loaded.trace;
     if (loaded.messages !== undefined && loaded.messages.length > 0) receive(this, loaded.messages);
     const { journal } = loaded;
-    this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, journal));
+    this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
     if (this.messages !== undefined) {
       for (const unit of this.state.units) if (hasMessage(unit)) unit.wokenBy = "message";
@@ -89,8 +92,12 @@ export class LiveRun {
 export class LiveUnit extends Unit {
   /** Its run. */
   readonly run: LiveRun;
-  /** Its output as JSON text, once completed. */
+  /** Its output as JSON text, once completed. Those of an expanded node are in `expansion`. */
   output: string | undefined = undefined;
+  /** Whether it has completed and only the store has its output. */
+  isStored: boolean = false;
+  /** Its items, if it has expanded. */
+  expansion: Expansion | undefined = undefined;
   /** Its failed attempts. */
   failures: readonly Failure[] = NO_FAILURES;
   /** When its latest attempt began. */
@@ -122,8 +129,13 @@ export interface Attempt {
   readonly number: number;
   /** What woke the unit, if this continues it. */
   readonly wokenBy: WokenBy | undefined;
-  /** `queued` waits for a slot, `over` has ended for the engine, whatever its body still does. */
-  stage: "new" | "queued" | "running" | "over";
+  /**
+   * `loading` waits for what it reads from the store, `queued` for a slot; `over` has ended for the engine, whatever its
+   * body still does.
+   */
+  stage: "new" | "loading" | "queued" | "running" | "over";
+  /** Why what it reads cannot be read; thrown instead of a call of its body. */
+  unreadable: Error | undefined;
   /** Index among the running attempts; -1 for none. */
   slot: number;
   /** The next attempt of the same run in the queue for slots. */
@@ -194,25 +206,43 @@ export interface LoadedRun {
   readonly attention: number;
   /** Messages to its tasks. @default {[]} */
   readonly messages?: readonly Message[];
-  readonly journal: readonly JournalRecord[];
+  readonly journal: readonly RecordHead[];
+  readonly completedItems: readonly ItemRange[];
 }
 
-/** Fills in what the journal holds of the nodes besides their progress. */
-function loadRows({ plan, state }: LiveRun, journal: readonly JournalRecord[]): void {
-  for (const { task, item, step, output, startedAt, failures } of journal) {
-    const number = plan.numbers.get(task);
-    // Rows of items wait for a kind of task that has items.
-    if (number === undefined || item !== NO_ITEM) continue;
-    const unit = state.units[number]!;
+/** Restores what the journal holds of units besides their progress. */
+function loadRows(run: LiveRun, journal: readonly RecordHead[]): void {
+  for (const record of journal) if (record.item === NO_ITEM && record.step === "") loadNode(run, record);
+  const open = new Map<string, LiveUnit>();
+  run.state.items?.forEach((items) => items.open.forEach((unit) => open.set(unitKey(unit), unit)));
+  for (const { task, item, step, startedAt, failures, state } of journal) {
+    const node = run.plan.numbers.get(task);
+    if (node === undefined) continue;
+    const key = unitKey({ node, item });
     if (step !== "") {
-      (unit.steps ??= new Map()).set(step, Promise.resolve(output));
+      const steps = (run.storedSteps ??= new Map()).get(key);
+      if (steps === undefined) run.storedSteps.set(key, [step]);
+      else steps.push(step);
       continue;
     }
-    unit.isWritten = true;
-    unit.output = output;
-    unit.startedAt = startedAt;
-    unit.failures = failures;
+    if (item === NO_ITEM) continue;
+    const unit = open.get(key);
+    if (unit !== undefined) Object.assign(unit, { isWritten: true, startedAt, failures });
+    const { expansion } = run.state.units[node]!;
+    const failure = failures.at(-1);
+    if (state === "failed" && expansion !== undefined && failure !== undefined) addItemFailure(expansion, failure);
   }
+}
+
+function loadNode({ plan, state }: LiveRun, { task, startedAt, failures, items }: RecordHead): void {
+  const number = plan.numbers.get(task);
+  if (number === undefined) return;
+  const unit = state.units[number]!;
+  unit.isWritten = true;
+  unit.isStored = unit.state === "completed";
+  unit.startedAt = startedAt;
+  unit.failures = failures;
+  if (items !== undefined) unit.expansion = newExpansion(items, undefined);
 }
 
 /** Adds messages to a run. The first message to a task is the only one. */

@@ -12,7 +12,16 @@
  *
  * @module
  */
-import { dropItem, endItem, expand, hasStartableItem, isOfStoppedNode, startItems, stopFailedNodes } from "./items.ts";
+import {
+  dropItem,
+  endItem,
+  expand,
+  hasStartableItem,
+  isOfStoppedNode,
+  itemDurable,
+  startItems,
+  stopFailedNodes,
+} from "./items.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import type { Plan } from "./plan.ts";
 import { isSuccess } from "./run_result.ts";
@@ -129,7 +138,7 @@ function settle<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands:
 
 /** An end or an expansion is durable: starts what waited only for that. */
 function release<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
-  if (unit.item !== NO_ITEM) return;
+  if (unit.item !== NO_ITEM) return itemDurable(plan, run, unit.node, commands);
   if (unit.state === "expanded") {
     const items = run.items!.get(unit.node)!;
     if (items.isDurable) return;

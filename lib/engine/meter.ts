@@ -12,7 +12,7 @@ import { createObservations, type Observations } from "./histogram.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
-import type { RunEnd } from "./run_end.ts";
+import type { RunEndHead } from "./run_end.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { RunnerTotals } from "./stats.ts";
 
@@ -118,7 +118,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     }
   }
 
-  function countEnd({ runs, times }: WorkflowCounts, { state, tookMs }: RunEnd): void {
+  function countEnd({ runs, times }: WorkflowCounts, { state, tookMs }: RunEndHead): void {
     runs[state]++;
     if (tookMs !== undefined) times.observe(tookMs / 1_000);
   }
@@ -129,14 +129,14 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     times.observe((now() - startedAt) / 1_000);
   }
 
-  /** Counts tasks, not the items of a map. */
+  /** Counts ends of tasks; items of a map count only as attempts. */
   function countUnit(unit: LiveUnit, tookMs: number | undefined): void {
-    if (unit.item !== NO_ITEM) return;
     const { counts, times } = ofTask(unit);
+    if (unit.item !== NO_ITEM) return tookMs === undefined ? undefined : times.observe(tookMs / 1_000);
     if (unit.state === "skipped") return void counts.skipped++;
     if (unit.state === "completed") counts.completed++;
     else counts.failed++;
-    if (tookMs !== undefined) times.observe(tookMs / 1_000);
+    if (tookMs !== undefined && unit.expansion === undefined) times.observe(tookMs / 1_000);
   }
 
   function countStored({ workflow }: StoredRun, what: "recovered" | "stranded" | "failed"): void {

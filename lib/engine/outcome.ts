@@ -1,5 +1,4 @@
 import type { AnyWorkflow, OutputsOf, ResultOf } from "../definition/workflow.ts";
-import { decodeJson } from "../definition/json.ts";
 import {
   type ErrorRecord,
   type Failure,
@@ -9,6 +8,7 @@ import {
   RunTimeoutError,
 } from "../errors.ts";
 import { fromErrorRecord } from "./error_record.ts";
+import { decodeOutput } from "./expansion.ts";
 import type { RunEnd } from "./run_end.ts";
 
 /** How a run ended. */
@@ -95,6 +95,6 @@ function errorOf(end: RunEnd): Error {
 
 function outputsOf(end: RunEnd): Record<string, unknown> {
   const outputs = end.newRecord();
-  for (const task in end.outputs) outputs[task] = decodeJson(end.outputs[task], "the output", task);
+  for (const task in end.outputs) outputs[task] = decodeOutput(end.outputs[task], task);
   return outputs;
 }

@@ -104,6 +104,7 @@ export function createOwnStarts(
         trace,
         attention: 0,
         journal: [],
+        completedItems: [],
       }),
     );
   }

@@ -57,7 +57,7 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "attemptDeferred":
       return { type: "task.deferred", ...unitFields(event.attempt.unit, at), dueAt: event.dueAt };
     case "unitEnded":
-      return event.unit.item === NO_ITEM ? taskEndEvent(event.unit, at) : undefined;
+      return taskEndEvent(event.unit, at);
     case "runAbandoned":
     case "runEnding":
     case "runChanged":
@@ -101,6 +101,11 @@ function storedFields({ id, workflow }: StoredRun, at: number): Pick<RunLevelEve
 function unitFields(
   unit: LiveUnit,
   at: number,
-): Pick<TaskLevelEvent, "runId" | "workflow" | "taskId" | "attempt" | "at"> {
-  return { ...runFields(unit.run, at), taskId: nodeOf({ unit }).id, attempt: unit.attempts };
+): Pick<TaskLevelEvent, "runId" | "workflow" | "taskId" | "item" | "attempt" | "at"> {
+  return {
+    ...runFields(unit.run, at),
+    taskId: nodeOf({ unit }).id,
+    ...(unit.item === NO_ITEM ? {} : { item: unit.item }),
+    attempt: unit.attempts,
+  };
 }

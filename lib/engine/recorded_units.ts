@@ -1,14 +1,18 @@
-import type { JournalRecord, TaskState } from "../store/batch.ts";
+import type { ClaimedRun, RecordHead, TaskState } from "../store/batch.ts";
 import type { Node, Plan } from "./plan.ts";
 import { isBetweenAttempts, type RecordedUnit, type UnitState, type Wake } from "./run_state.ts";
 
 /** What the rows of a journal say of units, in the terms of the state machine. */
-export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): RecordedUnit[] {
+export function recordedUnits(
+  plan: Plan,
+  { journal, completedItems }: Pick<ClaimedRun, "journal" | "completedItems">,
+): RecordedUnit[] {
   const units: RecordedUnit[] = [];
   for (const record of journal) {
     const node = plan.numbers.get(record.task);
     if (node === undefined || record.step !== "") continue;
-    const state = restoredState(record.state);
+    const isExpanded = record.state === "running" && record.items !== undefined;
+    const state = isExpanded ? "expanded" : restoredState(record.state);
     units.push({
       node,
       item: record.item,
@@ -17,7 +21,8 @@ export function recordedUnits(plan: Plan, journal: readonly JournalRecord[]): Re
       attempts: state === "running" ? record.attempts - 1 : record.attempts,
       wake: wakeOf(plan.nodes[node]!, record),
       reason: record.reason,
-      items: undefined,
+      items: record.items,
+      completed: isExpanded ? completedItems.filter(({ task }) => task === record.task) : [],
     });
   }
   return units;
@@ -29,7 +34,7 @@ function restoredState(state: TaskState): UnitState {
 }
 
 /** What a unit with this row waits for; which other things than a time end its wait follows from its kind. */
-function wakeOf({ task }: Node, { state, dueAt, reason }: JournalRecord): Wake | undefined {
+function wakeOf({ task }: Node, { state, dueAt, reason }: RecordHead): Wake | undefined {
   if (state !== "waiting") return undefined;
   return { at: dueAt, message: task.kind === "event" && !isBetweenAttempts(reason) };
 }

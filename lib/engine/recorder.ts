@@ -100,6 +100,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   function addUnit(unit: LiveUnit): LiveWrite {
     const record = recordOf(unit, now());
     unit.isWritten = true;
+    if (unit.expansion !== undefined) unit.expansion.unwritten = undefined;
     unit.isWaitInFlight = unit.state === "waiting";
     return add(unit.run, record);
   }
@@ -182,7 +183,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (const { unit, task, attempts, item, step, endedAt, startedAt } of write.records) {
       if (step !== "") continue;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
-      const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined };
+      const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined, items: undefined };
       again.records.push({
         unit,
         task,

@@ -1,11 +1,13 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { NewRecord } from "../definition/records.ts";
+import { outputTextOf } from "./expanded_unit.ts";
+import type { OutputText } from "./expansion.ts";
 import type { LiveRun } from "./live_run.ts";
 import { unhandledFailure } from "./run_result.ts";
 
-/** The end of a run, with payloads as JSON text. */
-export interface RunEnd {
+/** How a run ended. */
+export interface RunEndHead {
   /** Id of the run. */
   readonly runId: string;
   /** Name of its workflow. */
@@ -24,12 +26,22 @@ export interface RunEnd {
   readonly crashes: number;
   /** Id of the task whose output is the result; without one the result is all outputs. */
   readonly result: string | undefined;
-  /** Outputs of completed tasks as JSON text, in the order of their definition. */
-  readonly outputs: Readonly<Record<string, string | undefined>>;
   /** Creates an empty record whose keys will be the ids of the tasks. */
   readonly newRecord: NewRecord;
   /** Failed attempts of failed tasks. */
   readonly failures: readonly Failure[];
+}
+
+/** The end of a run, with payloads as JSON text. */
+export interface RunEnd extends RunEndHead {
+  /** Outputs of completed tasks, in the order of their definition. */
+  readonly outputs: Readonly<Record<string, OutputText>>;
+}
+
+/** The end of a run in memory. */
+export interface LiveRunEnd extends RunEndHead {
+  /** The same with outputs; `undefined` if only the store has some of them. */
+  readonly whole: RunEnd | undefined;
 }
 
 /** Returns the change of the row of a run that the state machine ends. */
@@ -45,17 +57,17 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
 }
 
 /** Returns the end of a run in memory; `undefined` if the change does not end it. */
-export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
+export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
   const { plan, state } = run;
-  const outputs = plan.newRecord<string | undefined>();
+  const outputs = plan.newRecord<OutputText>();
   const failures: Failure[] = [];
   for (const unit of state.units) {
     const { id, task } = plan.nodes[unit.node]!;
-    if (unit.state === "completed" && hasOutput(task.kind)) outputs[id] = unit.output;
+    if (unit.state === "completed" && hasOutput(task.kind)) outputs[id] = outputTextOf(unit);
     if (unit.state === "failed") failures.push(...unit.failures);
   }
-  return {
+  const head: RunEndHead = {
     runId: run.id,
     workflow: plan.workflow.name,
     state: move.to,
@@ -65,10 +77,10 @@ export function runEnd(run: LiveRun, move: RunMove): RunEnd | undefined {
     tookMs: run.begunAt === undefined ? undefined : move.at - run.begunAt,
     crashes: run.crashes,
     result: plan.workflow.result,
-    outputs,
     newRecord: plan.newRecord,
     failures,
   };
+  return { ...head, whole: state.units.some(({ isStored }) => isStored) ? undefined : { ...head, outputs } };
 }
 
 /** Whether tasks of a kind have an output: a `sleep` has none, and so no key in the outputs of its run. */

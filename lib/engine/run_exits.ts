@@ -6,7 +6,7 @@ import type { Observer } from "./engine_events.ts";
 import { hooksReturned } from "./hooks.ts";
 import { type LiveRun, unitsOf } from "./live_run.ts";
 import { GRACE_MS } from "./run_control.ts";
-import { type RunEnd, runEnd } from "./run_end.ts";
+import { type LiveRunEnd, runEnd } from "./run_end.ts";
 import type { TaskSlots } from "./task_slots.ts";
 import { leaveOf, type RunLeave } from "./tracing.ts";
 
@@ -69,7 +69,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     },
   };
 
-  function endAfterHooks(run: LiveRun, end: RunEnd, hooks: readonly Promise<unknown>[]): void {
+  function endAfterHooks(run: LiveRun, end: LiveRunEnd, hooks: readonly Promise<unknown>[]): void {
     emit({ type: "runEnding", run });
     const ended = hooksReturned(hooks, clock, GRACE_MS).then(() => {
       finishing.delete(ended);

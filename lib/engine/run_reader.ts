@@ -9,9 +9,11 @@ import { recordsOf } from "../definition/records.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
 import type { JournalRecord, RunState, Served, TaskState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
-import type { RunRow, Store } from "../store/port.ts";
+import type { ItemCount, RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
 import type { Progress } from "./events.ts";
+import { itemOutputs, type OutputText } from "./expansion.ts";
+import { COLLECTED } from "./items.ts";
 import { isOfTask } from "./journal_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
 
@@ -65,7 +67,7 @@ export interface TaskInfo {
   readonly attempts: number;
   /** Why the task was skipped, or what it waits for. */
   readonly reason: string | undefined;
-  /** Output of the task; `undefined` unless it completed. */
+  /** Output of the task; `undefined` unless it completed, and for a map, whose output is in the outcome of the run. */
   readonly output: unknown;
   /** Error of the latest failed attempt. */
   readonly error: ErrorRecord | undefined;
@@ -77,10 +79,26 @@ export interface TaskInfo {
   readonly endedAt: number | undefined;
   /** When a waiting task continues. */
   readonly dueAt: number | undefined;
-  /** Latest progress that the body reported. */
+  /** Latest progress that the body reported; of a map how many items have ended. */
   readonly progress: Progress | undefined;
+  /** The items of a map; `undefined` for another task, and until the array of the map is computed. */
+  readonly items: ItemsInfo | undefined;
   /** Completed steps of the task. */
   readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
+}
+
+/** How many items of a map are in which state. Items without a state have not started. */
+export interface ItemsInfo {
+  /** All items. */
+  readonly total: number;
+  /** Items that completed. */
+  readonly completed: number;
+  /** Items that failed. */
+  readonly failed: number;
+  /** Items that run; an item whose body has just started may not be counted. */
+  readonly running: number;
+  /** Items that wait, such as for another attempt. */
+  readonly waiting: number;
 }
 
 /** Reads runs from a store. */
@@ -143,6 +161,8 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
 
   async function tasks(row: RunRow): Promise<TaskInfo[]> {
     const journal = await store.journal(row.seq);
+    const hasItems = journal.some(({ items }) => items !== undefined);
+    const items = Map.groupBy(hasItems ? await store.itemCounts(row.seq) : [], ({ task }) => task);
     const defined = (await definition(row))?.tasks ?? [];
     const own = new Map(journal.flatMap((record) => isOfTask(record) ? [[record.task, record]] : []));
     const known = new Map(defined.map((task) => [task.id, task]));
@@ -156,7 +176,11 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     // In the order of the definition; tasks that only the journal contains come last.
     const ids = new Set([...known.keys(), ...own.keys()]);
     return [...ids].map((id) =>
-      taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, own.get(id), steps.get(id) ?? [])
+      taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, {
+        record: own.get(id),
+        steps: steps.get(id) ?? [],
+        counts: items.get(id) ?? [],
+      })
     );
   }
 
@@ -169,9 +193,10 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const own = journal.filter(isOfTask)
       .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
     const newRecord = recordsOf(own.map(({ task }) => task));
-    const outputs = newRecord<string | undefined>();
-    for (const { task, state, output } of own) {
-      if (state === "completed" && !withoutOutput.has(task)) outputs[task] = output;
+    const outputs = newRecord<OutputText>();
+    for (const record of own) {
+      if (record.state !== "completed" || withoutOutput.has(record.task)) continue;
+      outputs[record.task] = await outputTextOf(row.seq, record);
     }
     return {
       runId: row.id,
@@ -187,6 +212,11 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
       newRecord,
       failures: own.flatMap(({ state, failures }) => state === "failed" ? failures : []),
     };
+  }
+
+  async function outputTextOf(seq: number, { task, output, items, reason }: JournalRecord): Promise<OutputText> {
+    if (items === undefined) return output;
+    return itemOutputs(items, reason === COLLECTED, await store.outputs([{ seq, task, of: "results" }]));
   }
 }
 
@@ -223,28 +253,53 @@ export function isOver(state: RunState): boolean {
 function taskInfo(
   row: RunRow,
   { id, kind, after }: Pick<TaskInfo, "id" | "kind" | "after">,
-  record: JournalRecord | undefined,
-  steps: readonly JournalRecord[],
+  { record, steps, counts }: {
+    readonly record: JournalRecord | undefined;
+    readonly steps: readonly JournalRecord[];
+    readonly counts: readonly ItemCount[];
+  },
 ): TaskInfo {
+  const items = itemsInfo(row, record, counts);
   return {
     id,
     kind,
     after,
     state: taskState(row, record),
     attempts: record?.attempts ?? 0,
-    reason: record?.reason,
+    reason: items === undefined ? record?.reason : undefined,
     output: decodeJson(record?.output, "the output", id),
     error: record?.failures.at(-1)?.error,
     failures: record?.failures ?? [],
     startedAt: record?.startedAt,
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
-    progress: decodeJson(record?.progress, "the progress", id) as Progress | undefined,
+    progress: items === undefined
+      ? decodeJson(record?.progress, "the progress", id) as Progress | undefined
+      : { done: items.completed + items.failed, total: items.total },
+    items,
     steps: steps.map(({ step, output, endedAt }) => ({
       name: step,
       output: decodeJson(output),
       endedAt,
     })),
+  };
+}
+
+/** Returns the items of a task that has expanded. */
+export function itemsInfo(
+  row: ListedRun,
+  record: JournalRecord | undefined,
+  counts: readonly ItemCount[],
+): ItemsInfo | undefined {
+  if (record?.items === undefined) return undefined;
+  const count = (state: TaskState): number => counts.find((each) => each.state === state)?.count ?? 0;
+  const isOwned = row.owner !== undefined;
+  return {
+    total: record.items,
+    completed: count("completed"),
+    failed: count("failed"),
+    running: isOwned ? count("running") : 0,
+    waiting: isOver(row.state) ? 0 : count("waiting"),
   };
 }
 

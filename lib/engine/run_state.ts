@@ -80,6 +80,8 @@ export interface Items<U extends Unit = Unit> {
   failed: number;
   /** Items that run, and those that are suspended: what counts against the limit of the node. */
   busy: number;
+  /** Items that have ended in this process and whose ends are not durable. */
+  undurable: number;
   /** Items that have begun and not ended. */
   readonly open: Set<U>;
   /** Those of them that may start, oldest first. */
@@ -132,6 +134,8 @@ export interface RecordedUnit {
   readonly reason: string | undefined;
   /** How many items an expanded unit has. */
   readonly items: number | undefined;
+  /** The items of an expanded unit that have completed; they have no records of their own. @default {[]} */
+  readonly completed?: readonly { readonly first: number; readonly last: number }[];
 }
 
 /** The state of a run of which nothing, or what a journal says, has happened. */
@@ -167,6 +171,11 @@ export function failsIfSkipped(plan: Plan, { units }: RunState, node: number): b
   return (on === "success" || on === "allSucceeded") && before.some((number) => units[number]!.isFailed);
 }
 
+/** A text that differs between the units of a run. */
+export function unitKey({ node, item }: Pick<Unit, "node" | "item">): string {
+  return `${node}/${item}`;
+}
+
 /** Whether nothing more happens to a unit. */
 export function hasEnded({ state }: Pick<Unit, "state">): boolean {
   return state === "completed" || state === "failed" || state === "skipped";
@@ -190,6 +199,7 @@ export function addItems<U extends Unit>(
     ended: 0,
     failed: 0,
     busy: 0,
+    undurable: 0,
     open: new Set(),
     ready: [],
     restored,
@@ -210,7 +220,13 @@ function restore<U extends Unit>(plan: Plan, run: RunState<U>, journal: readonly
 function restoreNode<U extends Unit>(run: RunState<U>, record: RecordedUnit): void {
   const unit = run.units[record.node]!;
   restoreUnit(unit, record);
-  if (unit.state === "expanded") addItems(run, unit, record.items ?? 0, new Uint8Array(record.items ?? 0));
+  if (unit.state !== "expanded") return;
+  const restored = new Uint8Array(record.items ?? 0);
+  const items = addItems(run, unit, restored.length, restored);
+  for (const { first, last } of record.completed ?? []) {
+    restored.fill(1, first, last + 1);
+    items.ended += last + 1 - first;
+  }
 }
 
 function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): void {

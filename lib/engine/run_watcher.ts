@@ -102,7 +102,7 @@ export function createRunWatcher(
         case "runEnding":
           return void ending.add(event.run.id);
         case "runEnded":
-          return settle(event.end.runId, event.end);
+          return settle(event.end.runId, event.end.whole);
         case "runGivenUp":
           return settle(event.run.id, undefined);
         case "runAbandoned":

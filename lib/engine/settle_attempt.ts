@@ -4,8 +4,11 @@ import { decideRetry } from "./retry_decision.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Observer } from "./engine_events.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
+import { addItemFailure, newExpansion } from "./expansion.ts";
+import { isOfStoppedNode } from "./items.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
+import { NO_ITEM } from "./run_state.ts";
 
 /** What settling an attempt needs of the engine. */
 export interface SettlePort {
@@ -39,6 +42,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
     case "suspended":
       return port.apply(run, { type: "suspended", unit, wake: end.wake, reason: end.reason });
     case "expanded":
+      unit.expansion = newExpansion(end.items, end.text);
       return port.apply(run, { type: "expanded", unit, items: end.items });
     case "fenced":
       return port.lose(run);
@@ -63,6 +67,7 @@ function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, ra
   }
   const failure = {
     taskId: id,
+    ...(unit.item === NO_ITEM ? {} : { item: unit.item }),
     attempt: attempt.number,
     error: toErrorRecord(thrown),
     // The row has the times of the latest attempt only.
@@ -72,6 +77,8 @@ function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, ra
   unit.failures = withFailure(unit.failures, failure);
   if (next.kind === "fail") {
     unit.thrown = thrown;
+    const { expansion } = run.state.units[unit.node]!;
+    if (unit.item !== NO_ITEM && !isOfStoppedNode(run.state, unit)) addItemFailure(expansion!, failure);
     return apply(run, { type: "failed", unit, retryAt: undefined });
   }
   const retryAt = now() + next.delayMs;

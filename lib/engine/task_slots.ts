@@ -158,7 +158,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     attempt.stage = "running";
     attempt.startedAt = now;
     attempt.slot = active.push(attempt) - 1;
-    attempt.trace = run.trace?.attempt({ taskId: id, kind: task.kind, attempt: attempt.number });
+    attempt.trace = run.trace?.attempt({
+      taskId: id,
+      kind: task.kind,
+      ...(attempt.unit.item === NO_ITEM ? {} : { item: attempt.unit.item }),
+      attempt: attempt.number,
+    });
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt);

@@ -56,6 +56,8 @@ export interface TracedAttempt {
   readonly taskId: string;
   /** Kind of the task. */
   readonly kind: TaskKind;
+  /** Index of the item, counted from 0; absent for an attempt at the task itself. */
+  readonly item?: number;
   /** Number of the attempt, counted from 1. */
   readonly attempt: number;
 }

@@ -17,6 +17,7 @@ export function runTransaction(
     seq: run.seq,
     epoch: run.epoch,
     task: nodeOf(attempt).id,
+    item: attempt.unit.item,
     body: async (tx) => committedRecord(attempt, await body(tx), now()),
     signal: context!.signal,
     // From here on a timeout would abandon a result that is about to be durable.

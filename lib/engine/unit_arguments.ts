@@ -1,33 +1,100 @@
 import type { TaskArguments, TaskStatus } from "../definition/context.ts";
 import { decodeJson } from "../definition/json.ts";
+import { StoreError } from "../errors.ts";
 import { nodeOf } from "./attempt.ts";
-import type { Attempt, LiveRun } from "./live_run.ts";
-import { statusOf } from "./run_state.ts";
+import { outputTextOf } from "./expanded_unit.ts";
+import { decodeOutput } from "./expansion.ts";
+import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
+import { hasEnded, NO_ITEM, statusOf } from "./run_state.ts";
+
+/** Longer outputs are decoded for an item only if its body reads them: its map has many items. In characters. */
+const LONGEST_DECODED = 1_000;
 
 /**
  * Returns what a body receives. Each body gets its own copy of each output, decoded from the stored text: no body can
  * change what another body receives, and a resumed run receives the same as an uninterrupted one.
+ *
+ * @throws {StoreError} `corrupt_row`, if the store has no valid text of it.
  */
 export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
-  const { run } = attempt.unit;
+  if (attempt.unreadable !== undefined) throw attempt.unreadable;
+  const { unit } = attempt;
+  const { run } = unit;
   const args = run.plan.newRecord();
   const status = run.plan.newRecord<TaskStatus>();
   const { before, reads } = nodeOf(attempt);
-  for (const number of before) add(number);
-  for (const number of reads) add(number);
-  args["input"] = decodeJson(run.input, "the input of the run");
+  const add = unit.item === NO_ITEM ? addOutput : addLazily;
+  for (const number of before) read(number);
+  for (const number of reads) read(number);
+  if (unit.item === NO_ITEM) args["input"] = decodeJson(run.input, "the input of the run");
+  else addItem(args, unit);
   args["ctx"] = attempt.context;
   args["status"] = status;
   if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
 
-  function add(number: number): void {
-    const { id } = run.plan.nodes[number]!;
-    status[id] = statusOf(run.state.units[number]!);
-    args[id] = outputOf(run, number);
+  function read(number: number): void {
+    status[run.plan.nodes[number]!.id] = statusOf(run.state.units[number]!);
+    add(args, run, number);
   }
 }
 
-function outputOf({ plan, state }: LiveRun, node: number): unknown {
-  return decodeJson(state.units[node]!.output, "the output", plan.nodes[node]!.id);
+type Args = Record<string, unknown>;
+
+function addOutput(args: Args, { plan, state }: LiveRun, number: number): void {
+  const { id } = plan.nodes[number]!;
+  args[id] = decodeOutput(outputTextOf(state.units[number]!), id);
+}
+
+function addLazily(args: Args, run: LiveRun, number: number): void {
+  const { id } = run.plan.nodes[number]!;
+  const text = outputTextOf(run.state.units[number]!);
+  if (text === undefined || (typeof text === "string" && text.length <= LONGEST_DECODED)) {
+    return addOutput(args, run, number);
+  }
+  defineLazily(args, id, () => decodeOutput(text, id));
+}
+
+function addItem(args: Args, { run, node, item }: LiveUnit): void {
+  const { elements } = run.state.units[node]!.expansion!;
+  const { id } = run.plan.nodes[node]!;
+  if (elements === undefined) {
+    throw new StoreError("corrupt_row", `Cannot read the items of task "${id}": none are stored`);
+  }
+  args["item"] = decodeJson(elements.at(item), `item ${item}`, id);
+  args["index"] = item;
+  const { input } = run;
+  if (input === undefined || input.length <= LONGEST_DECODED) args["input"] = decodeJson(input, "the input of the run");
+  else defineLazily(args, "input", () => decodeJson(input, "the input of the run"));
+}
+
+/** Adds a property that is decoded when it is first read. */
+function defineLazily(args: Args, name: string, decode: () => unknown): void {
+  const define = (property: PropertyDescriptor): unknown =>
+    Object.defineProperty(args, name, { enumerable: true, configurable: true, ...property });
+  define({
+    get() {
+      const value = decode();
+      define({ value, writable: true });
+      return value;
+    },
+  });
+}
+
+/** Releases the outputs of maps that no unit of the run reads any more, given a node that has ended. */
+export function releaseOutputs({ run, node }: LiveUnit): void {
+  const { before, reads } = run.plan.nodes[node]!;
+  for (const number of before) releaseOutput(run, number);
+  for (const number of reads) releaseOutput(run, number);
+}
+
+function releaseOutput({ plan, state }: LiveRun, number: number): void {
+  const unit = state.units[number]!;
+  if (unit.expansion?.outputs === undefined) return;
+  const isRead = plan.nodes.some(({ before, reads }, reader) =>
+    !hasEnded(state.units[reader]!) && (before.includes(number) || reads.includes(number))
+  );
+  if (isRead) return;
+  unit.expansion.outputs = undefined;
+  unit.isStored = true;
 }

@@ -38,8 +38,8 @@ export interface NewRun {
   owner: number | undefined;
   /** The trace context of the start, as text; `undefined` without tracing. */
   readonly trace?: string | undefined;
-  /** The initial results of a fork, and the run of their origin. The fork is inserted as `pending`, with epoch 1, so that its journal is read. */
-  readonly fork: { readonly from: string; readonly journal: readonly JournalRecord[] } | undefined;
+  /** What the run is forked from. The fork is inserted as `pending`, with epoch 1, so that its journal is read. */
+  readonly fork: Fork | undefined;
   /** The task that starts the run as a child: the store does not insert a second child of the same task and item. */
   readonly parent?: ParentTask | undefined;
 }
@@ -52,6 +52,16 @@ export interface ParentTask {
   readonly task: string;
   /** The number of the item, from 0; -1 for the task itself. */
   readonly item: number;
+}
+
+/** The origin of a fork, and the results that it begins with. */
+export interface Fork {
+  /** The id of the original run. */
+  readonly from: string;
+  /** Results that the caller provides. */
+  readonly journal: readonly JournalRecord[];
+  /** Tasks of the original run of which all rows are copied: those of the tasks, their items and steps. */
+  readonly copy?: { readonly seq: number; readonly tasks: readonly string[] };
 }
 
 /** The result of inserting a `NewRun`. */
@@ -89,6 +99,8 @@ export interface JournalRecord {
   readonly dueAt: number | undefined;
   /** The last value reported through `ctx.progress`, as JSON text. */
   readonly progress: string | undefined;
+  /** For a task that has expanded, its number of items. A write of `undefined` does not change a stored number. */
+  readonly items: number | undefined;
 }
 
 /** A row of the journal without its output. */
@@ -102,6 +114,8 @@ export interface RecordWrite extends JournalRecord {
    * twice. @default {false}
    */
   readonly isNew?: boolean;
+  /** The array of items as JSON text; stored with the write that expands a task. */
+  readonly input?: string | undefined;
 }
 
 /**
@@ -199,8 +213,26 @@ export interface ClaimedRun {
   readonly crashes: number;
   /** The trace context of the start. */
   readonly trace: string | undefined;
-  /** The run's journal without outputs, which `outputs()` reads; empty for a run that had no owner before. */
+  /**
+   * The run's journal without outputs, which `outputs()` reads, and without completed items and their steps; empty for a
+   * run that had no owner before.
+   */
   readonly journal: readonly RecordHead[];
+  /** The completed items of tasks, in ascending order within each task. */
+  readonly completedItems: readonly ItemRange[];
+}
+
+/** The part of a run's journal that a claim returns. */
+export type Heads = Pick<ClaimedRun, "journal" | "completedItems">;
+
+/** Consecutive items of a task. */
+export interface ItemRange {
+  /** The task. */
+  readonly task: string;
+  /** The first item. */
+  readonly first: number;
+  /** The last item. */
+  readonly last: number;
 }
 
 /** The result of a claim. */
@@ -235,14 +267,21 @@ export interface OutputsRequest {
   readonly seq: number;
   /** The task. */
   readonly task: string;
-  /** `results` selects the outputs of the task and of its items, `steps` the outputs of their steps. */
-  readonly of: "results" | "steps";
+  /**
+   * `results` selects the outputs of the task and of its items, and the errors of its failed items; `steps` the outputs
+   * of their steps; `input` the array of items of the task.
+   */
+  readonly of: "results" | "steps" | "input";
+  /** Only the task itself (-1) or this item of it. @default {undefined} the task and all of its items */
+  readonly item?: number;
 }
 
 /** An output in a journal. */
 export interface JournalOutput extends Pick<JournalRecord, "task" | "item" | "step"> {
   /** The run. */
   readonly seq: number;
-  /** The output as JSON text. */
-  readonly output: string;
+  /** The output as JSON text; `undefined` for a failed item. */
+  readonly output: string | undefined;
+  /** The error of the last attempt of a failed item. */
+  readonly error?: ErrorRecord;
 }

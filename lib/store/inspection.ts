@@ -123,7 +123,7 @@ export interface Inspection {
   /** Returns the forks of a run, newest first. */
   forks(id: string, limit: number): Promise<readonly ListedRun[]>;
   /**
-   * Returns the journal of a run with truncated outputs. Of a task with more than 32 kB of failures the latest is
+   * Returns the journal of a run, without items and their steps, with truncated outputs. Of a task with more than 32 kB of failures the latest is
    * returned; after 4 MB of failures in all, tasks whose failures have more than 1 kB are returned without them.
    */
   heads(seq: number, query: HeadsQuery): Promise<JournalHeads>;

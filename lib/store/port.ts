@@ -22,6 +22,7 @@ import type {
   RunState,
   Served,
   StartVerdict,
+  TaskState,
 } from "./batch.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
@@ -70,6 +71,30 @@ export interface Group extends Served {
   readonly stranded: boolean;
 }
 
+/** The number of recorded items of a task in one state. */
+export interface ItemCount {
+  /** The task. */
+  readonly task: string;
+  /** The state. An item without a row has not started, or not run for long. */
+  readonly state: TaskState;
+  /** The number of items. */
+  readonly count: number;
+}
+
+/** The items to read. */
+export interface ItemsQuery {
+  /** The run. */
+  readonly seq: number;
+  /** The task. */
+  readonly task: string;
+  /** Only items in this state. @default {undefined} in any state */
+  readonly state?: TaskState | undefined;
+  /** Only items with a higher number. @default {-1} */
+  readonly after?: number;
+  /** The maximum number of items. */
+  readonly limit: number;
+}
+
 /** A hint of what another process may have changed. */
 export interface Change {
   /** Runs may be due. */
@@ -106,6 +131,8 @@ export interface TransactionRequest {
   readonly epoch: number;
   /** The task. */
   readonly task: string;
+  /** The number of the item; -1 for the task itself. */
+  readonly item: number;
   /**
    * Runs in the transaction `tx`, which is the driver's own handle, and returns the row to record. The store calls it
    * again, with another transaction, if the database could not execute the first.
@@ -208,8 +235,8 @@ export interface Store {
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**
    * Restarts a failed run: the run becomes pending under a new epoch. Deletes all journal rows of the tasks in `forget`.
-   * For each task in `retry` it deletes the task's own row and the rows of items that did not complete, and keeps the
-   * rows of steps. Returns false if the run is no longer failed under `epoch`.
+   * For each task in `retry` it deletes the rows of items that did not complete and, unless the task has expanded, the
+   * task's own row; an expanded task is running again. The rows of steps are kept. Returns false if the run is no longer failed under `epoch`.
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },
@@ -220,8 +247,12 @@ export interface Store {
   run(id: string): Promise<RunRow | undefined>;
   /** Returns the ids of those runs that have ended or no longer exist. */
   ended(ids: readonly string[]): Promise<readonly string[]>;
-  /** Returns the journal of a run. */
+  /** Returns the journal of a run, without items and their steps. */
   journal(seq: number): Promise<readonly JournalRecord[]>;
+  /** Returns the number of recorded items of each task of a run by state. Reads all items. */
+  itemCounts(seq: number): Promise<readonly ItemCount[]>;
+  /** Returns recorded items of a task without their steps, in ascending order. */
+  items(query: ItemsQuery): Promise<readonly JournalRecord[]>;
   /** Returns the history of a run, oldest entry first. */
   facts(seq: number): Promise<readonly Fact[]>;
   /** Returns runs, newest first. */

@@ -17,7 +17,7 @@ const workflows = createReader("workflows");
 
 /** The columns that `decodeRecordHead` reads. */
 export const RECORD_HEAD_COLUMNS =
-  "run, task, item, step, state, attempts, started_at, ended_at, due_at, failures, reason, progress";
+  "run, task, item, step, state, attempts, started_at, ended_at, due_at, failures, reason, progress, items";
 
 /** The columns that `decodeRecord` reads. */
 export const RECORD_COLUMNS: string = `${RECORD_HEAD_COLUMNS}, output`;
@@ -54,17 +54,20 @@ export function decodeRecordHead(row: Row): RecordHead {
     endedAt: tasks.optionalInteger(row, "ended_at"),
     dueAt: tasks.optionalInteger(row, "due_at"),
     progress: tasks.optionalText(row, "progress"),
+    items: tasks.optionalInteger(row, "items"),
   };
 }
 
 /** Decodes an output of a journal. */
 export function decodeOutput(row: Row): JournalOutput {
+  const error = readFailures(row, "failures")?.at(-1)?.error;
   return {
     seq: tasks.integer(row, "run"),
     task: tasks.text(row, "task"),
     item: tasks.integer(row, "item"),
     step: tasks.text(row, "step"),
-    output: tasks.text(row, "output"),
+    output: tasks.optionalText(row, "output"),
+    ...(error === undefined ? {} : { error }),
   };
 }
 
@@ -135,8 +138,6 @@ export function decodeTaskState(row: Row): TaskState {
 }
 
 /** Converts an error that the store found in a run to the record that it stores. */
-export function recordOf(
-  error: { readonly name: string; readonly message: string; readonly code: string },
-): ErrorRecord {
+export function recordOf(error: Pick<StoreError, "name" | "message" | "code">): ErrorRecord {
   return { name: error.name, message: error.message, code: error.code };
 }

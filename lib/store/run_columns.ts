@@ -9,7 +9,7 @@
  * @module
  */
 import { StoreError } from "../errors.ts";
-import type { ClaimedRun, ParentTask, RecordHead } from "./batch.ts";
+import type { ClaimedRun, Heads, ParentTask } from "./batch.ts";
 import { given, option, type Projection, type RunColumn } from "./columns.ts";
 import { createReader, type Decode, isErrorRecord, isTexts, type Row, RUN_STATES } from "./decode.ts";
 import type { Outline } from "./inspection.ts";
@@ -262,8 +262,8 @@ export function decodeListedRun(row: Row): RunRow {
  *
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
-export function decodeClaimed(row: Row, journal: readonly RecordHead[]): ClaimedRun {
-  return { ...decodeClaim(row), hasMessages: hasMessages(row), journal };
+export function decodeClaimed(row: Row, heads: Heads): ClaimedRun {
+  return { ...decodeClaim(row), hasMessages: hasMessages(row), ...heads };
 }
 
 function columnsOf(projection: Projection): string[] {

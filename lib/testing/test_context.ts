@@ -13,6 +13,8 @@ export interface TestContextOptions {
   readonly taskId?: string;
   /** Which attempt, counted from 1. @default {1} */
   readonly attempt?: number;
+  /** The index of the item of a map, from 0. @default {undefined} */
+  readonly item?: number;
   /** Outputs of steps that an earlier attempt has completed, by name. @default {{}} */
   readonly steps?: Readonly<Record<string, unknown>>;
   /** The largest output of a step, in bytes of JSON. @default {1_048_576} */
@@ -66,7 +68,7 @@ export interface TestContext extends TaskContext {
  * ```
  */
 export function testContext(options: TestContextOptions = {}): TestContext {
-  const { runId = "test-run", taskId = "test-task", attempt = 1, maxPayloadBytes = 1_048_576 } = options;
+  const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
   const controller = new AbortController();
   const progressed: Progress[] = [];
   const logged: LoggedLine[] = [];
@@ -76,8 +78,9 @@ export function testContext(options: TestContextOptions = {}): TestContext {
     runId,
     taskId,
     attempt,
+    item,
     signal: controller.signal,
-    idempotencyKey: `${runId}/${taskId}`,
+    idempotencyKey: item === undefined ? `${runId}/${taskId}` : `${runId}/${taskId}/${item}`,
     // A decoder's cast, as in a run: what a step answers is the JSON of what its body answered.
     step: step as TaskContext["step"],
     progress(done, total, message) {

@@ -166,10 +166,25 @@ test("a million items are units only while they run", () => {
   while (running.length > 0) {
     most = Math.max(most, run.items?.get(0)?.open.size ?? 0);
     const units = running.flatMap((command) => command.do === "start" ? [command.unit] : []);
-    running = units.flatMap((unit) => advance(large, run, { type: "completed", unit }));
+    running = units.flatMap((unit) => [
+      ...advance(large, run, { type: "completed", unit }),
+      ...advance(large, run, { type: "durable", unit }),
+    ]);
     ended += units.length;
   }
   assertEquals({ most, ended, phase: run.phase }, { most: 100, ended: 1_000_000, phase: "ended" });
+});
+
+test("bodies that end faster than their results are written begin no more items than a bound", () => {
+  const run = started(mapThen("finish", 1));
+  run.expanded("m", 5_000);
+  let begun = run.durable("m").length;
+  for (let item = 0; item < begun; item++) {
+    begun += run.completed(`m/${item}`).filter((command) => command.startsWith("start")).length;
+  }
+  assertEquals(begun, 1_000);
+  assertEquals(run.durable("m/0"), ["start m/1000"]);
+  assertEquals(run.durable("m/1"), []);
 });
 
 function mapThen(onFailure: ItemPolicy["onFailure"], concurrency: number): ExampleTask[] {

@@ -4,6 +4,7 @@ import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
 import { inspectionContract } from "./contract/inspection.ts";
+import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
 import { messageContract } from "./contract/messages.ts";
 import { readingContract } from "./contract/reading.ts";
@@ -35,6 +36,7 @@ export function storeContract(
   recoveryContract(register);
   readingContract(register);
   inspectionContract(register);
+  itemContract(register);
   transactionContract(register);
   if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
 }

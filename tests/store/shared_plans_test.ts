@@ -41,7 +41,8 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   "a search": { most: 1_100, read: (on) => on.inspection.search({ ...ALL, workflow: "none", budget: 1_000 }) },
   "a run": { most: 2, read: (on, { id }) => on.run(id) },
   "ended runs": { most: 2, read: (on, { id }) => on.ended([id]) },
-  "a journal": { most: 6, read: (on, { seq }) => on.journal(seq) },
+  // Each task of a run is sought.
+  "a journal": { most: 8, read: (on, { seq }) => on.journal(seq) },
   "facts": { most: 1, read: (on, { seq }) => on.facts(seq) },
   "groups": { most: 20, read: (on) => on.groups() },
   "unowned runs": { most: 30, read: (on) => on.unowned({ workflow: "etl", version: "v1", stranded: false }, 10) },

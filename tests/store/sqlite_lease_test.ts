@@ -42,6 +42,7 @@ async function transaction(store: Store, { seq, signal }: { seq: number; signal?
   const request: TransactionRequest = {
     seq,
     epoch: 1,
+    item: -1,
     task: "a",
     async body() {
       begun.resolve();

@@ -190,6 +190,6 @@ test("postgres: a store that is closed refuses transactions", async () => {
   await store.close();
   const signal = new AbortController().signal;
   const body = () => Promise.reject(new Error("it was called"));
-  const closed = store.transact({ seq: 1, epoch: 1, task: "pay", body, signal, committing() {} });
+  const closed = store.transact({ seq: 1, epoch: 1, task: "pay", item: -1, body, signal, committing() {} });
   await assertRejects(() => closed, StoreError, "the store was closed");
 });

@@ -1,5 +1,13 @@
 import { StoreError } from "../../errors.ts";
-import type { Claim, ClaimedRun, ClaimRequest, JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
+import type {
+  Claim,
+  ClaimedRun,
+  ClaimRequest,
+  ItemRange,
+  JournalOutput,
+  OutputsRequest,
+  RecordHead,
+} from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { endSql } from "../hand_over.ts";
 import type { Row } from "../decode.ts";
@@ -10,20 +18,45 @@ import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
 import type { Bindable } from "./connection.ts";
 import type { Session } from "./session.ts";
 
+// Without completed items and their steps.
 const HEADS = `
 select ${RECORD_HEAD_COLUMNS}
-  from @tasks
+  from @tasks as t
  where run = any($1::bigint[])
+   and (item = -1
+        or case step when '' then state <> 'completed'
+                     else (select i.state is distinct from 'completed'
+                             from (select 1) as one
+                             left join @tasks as i
+                               on i.run = t.run and i.task = t.task and i.item = t.item and i.step = '') end)
  order by run, task, item, step`;
 
+const COMPLETED_ITEMS = `
+select run, task, min(item) as first, max(item) as last
+  from (select run, task, item, item - row_number() over (partition by run, task order by item) as series
+          from @tasks
+         where run = any($1::bigint[]) and item >= 0 and step = '' and state = 'completed') as completed
+ group by run, task, series
+ order by run, task, min(item)`;
+
+// A lookup in the primary key for each request: the range of items is part of the index condition.
 const OUTPUTS = `
-select run, task, item, step, output
-  from @tasks
- where run = any($1::bigint[])
-   and task = any($2::text[])
-   and ((run, task, step <> '') in (select * from unnest($1::bigint[], $2::text[], $3::boolean[]))) is true
-   and output is not null
- order by run, task, item, step`;
+select o.*
+  from unnest($1::bigint[], $2::text[], $3::text[], $4::integer[])
+       with ordinality as u (run, task, part, item, n)
+ cross join lateral (
+         select t.run, t.task, t.item, t.step,
+                case u.part when 'input' then t.input else t.output end as output,
+                case when u.part = 'results' and t.output is null then t.failures end as failures
+           from @tasks as t
+          where t.run = u.run
+            and t.task = u.task
+            and t.item between coalesce(u.item, -1) and coalesce(u.item, 2147483647)
+            and case u.part
+                  when 'results' then t.step = '' and (t.output is not null or (t.item >= 0 and t.state = 'failed'))
+                  when 'steps' then t.step <> '' and t.output is not null
+                  else t.item = -1 and t.step = '' and t.input is not null end) as o
+ order by u.n, o.item, o.step`;
 
 const GIVE_UP = `
 update @runs
@@ -90,19 +123,18 @@ function takenOf(answer: readonly Row[]): readonly Row[] {
 async function withJournals(session: Session, taken: readonly Row[]): Promise<readonly ClaimedRun[]> {
   // At epoch 1 a run had no owner before, and so has no journal.
   const resumed = taken.filter((row) => Number(row["epoch"]) > 1).map((row) => Number(row["seq"]));
-  const journals = new Map<number, Row[]>();
   const rows = resumed.length === 0 ? [] : await session.read(HEADS, [numbers(resumed)]);
-  for (const row of rows) {
-    const seq = Number(row["run"]);
-    const journal = journals.get(seq);
-    if (journal === undefined) journals.set(seq, [row]);
-    else journal.push(row);
-  }
+  const expanded = new Set(rows.flatMap((row) => row["items"] === null ? [] : [Number(row["run"])]));
+  const ranges = expanded.size === 0 ? [] : await session.read(COMPLETED_ITEMS, [numbers([...expanded])]);
+  const journals = Map.groupBy(rows, (row) => Number(row["run"]));
+  const items = Map.groupBy(ranges, (row) => Number(row["run"]));
   const slices = createSlices();
   const runs: ClaimedRun[] = [];
   for (const row of taken) {
     try {
-      runs.push(decodeClaimed(row, await decodeHeads(journals.get(Number(row["seq"])) ?? [], slices)));
+      const seq = Number(row["seq"]);
+      const journal = await decodeHeads(journals.get(seq) ?? [], slices);
+      runs.push(decodeClaimed(row, { journal, completedItems: (items.get(seq) ?? []).map(rangeOf) }));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       await giveUp(session, row, error);
@@ -118,6 +150,10 @@ async function decodeHeads(rows: readonly Row[], slices: Slices): Promise<readon
     await slices.done(1);
   }
   return heads;
+}
+
+function rangeOf(row: Row): ItemRange {
+  return { task: String(row["task"]), first: Number(row["first"]), last: Number(row["last"]) };
 }
 
 /** Fails a run whose rows cannot be read, as it would stop every runner that claims it. */
@@ -136,7 +172,8 @@ export async function readOutputs(
   const rows = await session.read(OUTPUTS, [
     numbers(requests.map(({ seq }) => seq)),
     texts(requests.map(({ task }) => task)),
-    `{${requests.map(({ of }) => of === "steps").join(",")}}`,
+    texts(requests.map(({ of }) => of)),
+    numbers(requests.map(({ item }) => item)),
   ]);
   return rows.map(decodeOutput);
 }

@@ -8,7 +8,7 @@
  */
 
 import { hasMessagesSql } from "../messages.ts";
-import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
+import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_columns.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
@@ -116,8 +116,10 @@ measured as materialized (
    cross join lateral (
            select p.bytes + case p.epoch when 0 then 0
                                  else (select ${HEAD_BYTES} * count(*) + coalesce(sum(octet_length(t.failures)), 0)
-                                         from @tasks as t
-                                        where t.run = p.seq) end as bytes) as m
+                                         from (select x.failures
+                                                 from @tasks as x
+                                                where x.run = p.seq
+                                                limit ${MOST_HEADS}) as t) end as bytes) as m
 ),
 taken as (
   update @runs as r

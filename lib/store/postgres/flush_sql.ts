@@ -15,6 +15,7 @@
  *
  * @module
  */
+import { IS_COPIED } from "../copied.ts";
 import { endSql, MAY_COMPLETE } from "../hand_over.ts";
 
 /** Replaces an existing row, in `@tasks as t`, unless it is terminal: the first recorded result stands. */
@@ -28,7 +29,9 @@ export const REPLACE = `on conflict (run, task, item, step) do update
          output = excluded.output,
          failures = excluded.failures,
          reason = excluded.reason,
-         progress = excluded.progress
+         progress = excluded.progress,
+         items = coalesce(excluded.items, t.items),
+         input = coalesce(excluded.input, t.input)
    where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'`;
 
 /** Initial rows of forks, sent after their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are not progress. */
@@ -43,6 +46,25 @@ select s.seq, f.record ->> 'task', (f.record ->> 'item')::integer, f.record ->> 
           from unnest($1::uuid[], $2::text[]) as u (id, record)) as f
   join @runs as s on s.id = f.id
  where s.id = any($1::uuid[])
+    on conflict do nothing`;
+
+/** Copied rows of forks: $1 ids of forks, $2 original runs, $3 tasks. */
+export const FORK_COPY = `
+with copied as materialized (
+  select s.seq, f.origin, f.task
+    from unnest($1::uuid[], $2::bigint[], $3::text[]) as f (id, origin, task)
+    join @runs as s on s.id = f.id
+   where s.id = any($1::uuid[])
+)
+insert into @tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+                    progress, items, input)
+select c.seq, t.task, t.item, t.step, 0, t.state, t.attempts, t.started_at, t.ended_at, t.due_at, t.output, t.failures,
+       t.reason, t.progress, t.items, t.input
+  from copied as c
+ cross join lateral (
+         select *
+           from @tasks as o
+          where o.run = c.origin and o.task = c.task and ${IS_COPIED}) as t
     on conflict do nothing`;
 
 /** Whether the owner of a run is a runner that is not dead. */
@@ -64,13 +86,22 @@ select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.outpu
        as u (run, epoch, task, started_at, ended_at, output)
  where ${ACCEPTED}`;
 
+/** New rows of items that completed at their first attempt: the same columns, then items. */
+export const RECORD_ITEMS = `
+insert into @tasks (run, epoch, task, item, state, attempts, started_at, ended_at, output)
+select u.run, u.epoch, u.task, u.item, 'completed', 1, u.started_at, u.ended_at, u.output
+  from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::integer[])
+       as u (run, epoch, task, started_at, ended_at, output, item)
+ where ${ACCEPTED}`;
+
 /** All other rows, with their remaining columns as JSON in $7. */
 export const RECORD_ANY = `
 insert into @tasks as t (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
-                         reason, progress)
+                         reason, progress, items, input)
 select u.run, u.task, coalesce((u.rest ->> 'item')::integer, -1), coalesce(u.rest ->> 'step', ''), u.epoch,
        coalesce(u.rest ->> 'state', 'completed'), coalesce((u.rest ->> 'attempts')::integer, 1), u.started_at, u.ended_at,
-       (u.rest ->> 'dueAt')::bigint, u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress'
+       (u.rest ->> 'dueAt')::bigint, u.output, u.rest ->> 'failures', u.rest ->> 'reason', u.rest ->> 'progress',
+       (u.rest ->> 'items')::integer, u.rest ->> 'input'
   from (select run, epoch, task, started_at, ended_at, output, rest::json as rest
           from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
                as r (run, epoch, task, started_at, ended_at, output, rest)) as u

@@ -1,7 +1,18 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
-import { COMPLETE, COMPLETE_WITH_RECORDS, FORK, MOVE, RECORD, RECORD_ANY } from "./flush_sql.ts";
+import {
+  COMPLETE,
+  COMPLETE_WITH_RECORDS,
+  FORK,
+  FORK_COPY,
+  MOVE,
+  RECORD,
+  RECORD_ANY,
+  RECORD_ITEMS,
+} from "./flush_sql.ts";
+import { copiesOf, copyValues, forksOf, forkValues } from "./fork_values.ts";
+import { failuresOf, printable } from "./printable.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
 import { START, START_UNLESS_THERE, startValuesOf } from "./start_sql.ts";
 
@@ -43,15 +54,22 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
     told = null;
     return now;
   };
-  if (parts.rows.run.length + parts.anyRows.run.length > 0) {
-    add("lock", LOCK_OWNERS, [numbers([...parts.rows.run, ...parts.anyRows.run])], { sent: undefined });
+  if (parts.rows.run.length + parts.itemRows.run.length + parts.anyRows.run.length > 0) {
+    const runs = [...parts.rows.run, ...parts.itemRows.run, ...parts.anyRows.run];
+    add("lock", LOCK_OWNERS, [numbers(runs)], { sent: undefined });
   }
   if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
   if (perhaps.length > 0) {
     add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
   }
   if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
+  const copies = copiesOf(starts);
+  if (copies.length > 0) add("rows", FORK_COPY, copyValues(copies), { sent: undefined });
   if (parts.rows.run.length > 0) add("rows", RECORD, rowValues(parts.rows), { sent: parts.rows.run.length });
+  if (parts.itemRows.run.length > 0) {
+    const items = numbers(parts.itemRows.records.map(({ item }) => item));
+    add("rows", RECORD_ITEMS, [...rowValues(parts.itemRows), items], { sent: parts.itemRows.run.length });
+  }
   if (parts.anyRows.run.length > 0) {
     const special = texts(parts.special.map(restOf));
     add("rows", RECORD_ANY, [...rowValues(parts.anyRows), special], { sent: parts.anyRows.run.length });
@@ -104,36 +122,22 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-interface ForkedRow {
-  readonly id: string;
-  readonly record: JournalRecord;
-}
-
-function forksOf(starts: readonly NewRun[]): readonly ForkedRow[] {
-  return starts.flatMap(({ id, fork }) => (fork?.journal ?? []).map((record) => ({ id, record })));
-}
-
-function forkValues(forks: readonly ForkedRow[]): Bindable[] {
-  return [
-    texts(forks.map(({ id }) => id)),
-    texts(forks.map(({ record }) => JSON.stringify({ ...record, failures: failuresOf(record) }))),
-  ];
-}
-
 interface Rows {
   readonly run: number[];
   readonly epoch: number[];
-  readonly records: JournalRecord[];
+  readonly records: RecordWrite[];
 }
 
 /** The writes of a batch by the statement that writes them. */
 interface Parts {
-  /** New rows of runs that continue. */
+  /** New rows of tasks of runs that continue. */
   readonly rows: Rows;
+  /** New rows of items. */
+  readonly itemRows: Rows;
   /** Other rows; those that are not plain come first. */
   readonly anyRows: Rows;
   /** The rows of `anyRows` that are not plain. */
-  readonly special: readonly JournalRecord[];
+  readonly special: readonly RecordWrite[];
   /** Runs that complete with new rows only. */
   readonly ends: RunWrite[];
   /** Their rows. */
@@ -145,17 +149,15 @@ interface Parts {
 
 function partsOf(writes: readonly RunWrite[], isWary: boolean): Parts {
   const isFresh = (record: RecordWrite): boolean => !isWary && record.isNew === true && isPlain(record);
-  const [rows, lastRows, special, replaced] = [newRows(), newRows(), newRows(), newRows()];
+  const [rows, itemRows, lastRows, special, replaced] = [newRows(), newRows(), newRows(), newRows(), newRows()];
   const ends: RunWrite[] = [];
   const bareEnds: RunWrite[] = [];
   const moves: RunWrite[] = [];
   for (const write of writes) {
     const records = lastOfEach(write.records);
     const isEnd = write.move?.to === "completed";
-    const isWhole = isEnd && records.length > 0 && records.every(isFresh);
-    for (const record of records) {
-      addRow(isWhole ? lastRows : isFresh(record) ? rows : isPlain(record) ? replaced : special, write, record);
-    }
+    const isWhole = isEnd && records.length > 0 && records.every((record) => isFresh(record) && record.item < 0);
+    for (const record of records) addRow(isWhole ? lastRows : kindOf(record), write, record);
     if (isEnd) (isWhole ? ends : bareEnds).push(write);
     else if (write.move !== undefined || write.seen !== undefined) moves.push(write);
   }
@@ -164,14 +166,19 @@ function partsOf(writes: readonly RunWrite[], isWary: boolean): Parts {
     epoch: [...special.epoch, ...replaced.epoch],
     records: [...special.records, ...replaced.records],
   };
-  return { rows, anyRows, special: special.records, ends, lastRows, bareEnds, moves };
+  return { rows, itemRows, anyRows, special: special.records, ends, lastRows, bareEnds, moves };
+
+  function kindOf(record: RecordWrite): Rows {
+    if (isFresh(record)) return record.item < 0 ? rows : itemRows;
+    return isPlain(record) && record.item < 0 ? replaced : special;
+  }
 }
 
 function newRows(): Rows {
   return { run: [], epoch: [], records: [] };
 }
 
-function addRow(rows: Rows, { seq, epoch }: RunWrite, record: JournalRecord): void {
+function addRow(rows: Rows, { seq, epoch }: RunWrite, record: RecordWrite): void {
   rows.run.push(seq);
   rows.epoch.push(epoch);
   rows.records.push(record);
@@ -190,7 +197,8 @@ function rowValues({ run, epoch, records }: Rows): Bindable[] {
 
 /** Keeps one row per unit and step, as a statement cannot write a row twice: the first terminal row, or the last. */
 function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
-  if (records.length < 2) return records;
+  // Two rows of the same unit and step are not both new.
+  if (records.length < 2 || records.every(({ isNew }) => isNew === true)) return records;
   const last = new Map<string, RecordWrite>();
   for (const record of records) {
     const name = JSON.stringify([record.task, record.item, record.step]);
@@ -206,13 +214,13 @@ function isOpen({ state }: JournalRecord): boolean {
 }
 
 function isPlain(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.item === -1 && record.step === "" &&
+  return record.state === "completed" && record.attempts === 1 && record.step === "" &&
     record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
-    record.progress === undefined;
+    record.progress === undefined && record.items === undefined;
 }
 
-function restOf(record: JournalRecord): string {
-  const { item, step, state, attempts, dueAt, reason, progress } = record;
+function restOf(record: RecordWrite): string {
+  const { item, step, state, attempts, dueAt, reason, progress, items, input } = record;
   return JSON.stringify({
     item,
     step,
@@ -222,11 +230,9 @@ function restOf(record: JournalRecord): string {
     reason: printable(reason),
     progress,
     failures: failuresOf(record),
+    items,
+    input,
   });
-}
-
-function failuresOf({ failures }: JournalRecord): string | undefined {
-  return failures.length === 0 ? undefined : JSON.stringify(failures);
 }
 
 function endValues(ends: readonly RunWrite[]): Bindable[] {
@@ -280,9 +286,4 @@ function detailOf(move: RunMove): string | undefined {
     case "pending":
       return undefined;
   }
-}
-
-/** Replaces NUL, the only character that Postgres cannot store, in a text for display. */
-export function printable<T extends string | undefined>(text: T): T {
-  return (text?.includes("\0") ? text.replaceAll("\0", "\ufffd") : text) as T;
 }

@@ -43,6 +43,6 @@ function sizeOfStart({ input, fork }: NewRun): number {
 
 function sizeOfWrite({ records, move }: RunWrite): number {
   let size = move?.to === "failed" ? move.error.stack?.length ?? 0 : 0;
-  for (const { output } of records) size += output?.length ?? 0;
+  for (const { output, input } of records) size += (output?.length ?? 0) + (input?.length ?? 0);
   return size;
 }

@@ -40,6 +40,8 @@ const SCHEMA: readonly string[] = [
      failures      text,
      reason        text,
      progress      text,
+     items         integer,
+     input         text,
      primary key (run, task, item, step)
    ) with (fillfactor = 90)`,
   `create table @messages (

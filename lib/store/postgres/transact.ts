@@ -16,7 +16,7 @@ import type { TransactionRequest, TransactionVerdict } from "../port.ts";
 import type { Row } from "../decode.ts";
 import { codeOf, isFromServer, messageOf } from "./faults.ts";
 import { REPLACE } from "./flush_sql.ts";
-import { printable } from "./flush_values.ts";
+import { printable } from "./printable.ts";
 import { firstOf, type GuardedTransaction, guardTransaction } from "./guard.ts";
 import type { Bindable } from "./connection.ts";
 import { ENTER, LEAVE, SET_PATH, USERS_PATH } from "./search_path.ts";
@@ -28,7 +28,7 @@ import type { Lent, Transactions } from "./transactions.ts";
 const RECORDED = `
 select output, 1 as recorded
   from @tasks
- where run = $1::text::bigint and task = $2 and item = -1 and step = '' and state = 'completed'`;
+ where run = $1::text::bigint and task = $2 and item = $4::text::integer and step = '' and state = 'completed'`;
 
 const OWNED = `
 select count(*) as owned
@@ -38,7 +38,7 @@ select count(*) as owned
 
 // The setting is local to the transaction: it is lost if the body has ended the transaction.
 const CHECK = `
-select set_config('sluice.body', $4::text, true) as token,
+select set_config('sluice.body', $5::text, true) as token,
        o.owned::text as owned, t.output, t.recorded::text as recorded
   from (${OWNED}) as o
   left join (${RECORDED}) as t on true`;
@@ -61,17 +61,17 @@ live as materialized (
      for key share
 ),
 recorded as (
-  insert into @tasks as t (run, task, epoch, state, attempts, started_at, ended_at, output, failures, progress)
-  select h.seq, $2, h.epoch, 'completed', $5::text::integer, $6::text::bigint, $7::text::bigint, $8::text,
-         $9::text, $10::text
+  insert into @tasks as t (run, task, item, epoch, state, attempts, started_at, ended_at, output, failures, progress)
+  select h.seq, $2, $4::text::integer, h.epoch, 'completed', $6::text::integer, $7::text::bigint, $8::text::bigint,
+         $9::text, $10::text, $11::text
     from held as h
    where h.owner in (select id from live)
-     and current_setting('sluice.body', true) = $4::text
+     and current_setting('sluice.body', true) = $5::text
    ${REPLACE}
   returning 1
 )
 select (select count(*) from recorded)::text as recorded,
-       (current_setting('sluice.body', true) is not distinct from $4::text)::text as "open",
+       (current_setting('sluice.body', true) is not distinct from $5::text)::text as "open",
        set_config('idle_in_transaction_session_timeout', '5000', true) as idle`;
 
 // A transaction that cannot write fails with the third of them, and with it what is sent behind.
@@ -208,8 +208,8 @@ function foundIn(row: Row | undefined): TransactionVerdict | undefined {
   return row["recorded"] === "1" ? committed(row["output"]) : undefined;
 }
 
-function keyOf({ seq, task, epoch }: TransactionRequest): readonly string[] {
-  return [String(seq), task, String(epoch)];
+function keyOf({ seq, task, epoch, item }: TransactionRequest): readonly string[] {
+  return [String(seq), task, String(epoch), String(item)];
 }
 
 function valuesOf({ attempts, startedAt, endedAt, output, failures, progress }: JournalRecord): Bindable[] {

@@ -4,6 +4,7 @@ import type {
   DefinitionRow,
   HeadsQuery,
   Inspection,
+  JournalHead,
   JournalHeads,
   Outline,
   PayloadName,
@@ -17,6 +18,7 @@ import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
+import { taskIds } from "./runs.ts";
 import { SOURCES } from "./sources.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 import { tallyRuns } from "./tally.ts";
@@ -101,14 +103,15 @@ select ${raw(LISTED_COLUMNS)}
 function* readHeads(db: Dialect, seq: number, { rows, characters, bytes }: HeadsQuery): Op<JournalHeads> {
   const columns = RECORD_COLUMNS.split(", ").filter((name) => name !== "output" && name !== "failures").join(", ");
   const found = yield* all(sql`
+with recursive ${taskIds(seq)}
 select ${raw(columns)},
        case when octet_length(output) <= ${characters} then output end as output,
        octet_length(output) as output_bytes,
        case when octet_length(failures) <= ${SHORT_FAILURES} then failures end as failures,
        octet_length(failures) as failure_bytes
-  from @tasks
- where run = ${seq}
- order by task, item, step
+  from ids
+ cross join @tasks
+ where run = ${seq} and task = id and item = -1
  limit ${rows + 1}`);
   const shown = found.slice(0, rows);
   const outputs = yield* readLong(db, seq, {
@@ -126,7 +129,16 @@ select ${raw(columns)},
       failures: failures.get(keyOf(row)) ?? row["failures"],
     })
   );
-  return { heads, isTruncated: found.length > rows };
+  return { heads: heads.sort(byTask), isTruncated: found.length > rows };
+}
+
+/** Compares by task, then by step: a query would have to sort for it. */
+function byTask(a: JournalHead, b: JournalHead): number {
+  return compare(a.task, b.task) || compare(a.step, b.step);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The first rows with more bytes than `above` in a column that have at most `most` bytes in all. */
@@ -227,7 +239,7 @@ function* readTimings(db: Dialect, seqs: readonly number[], limit: number): Op<r
   const rows = yield* all(sql`
 select run, task, state, attempts, started_at, ended_at
   from @tasks
- where ${db.isIn("run", seqsOf(seqs))} and step = ''
+ where ${db.isIn("run", seqsOf(seqs))} and item = -1 and step = ''
  limit ${limit}`);
   return rows.map(decodeTiming);
 }
@@ -247,7 +259,7 @@ function* countHeldTasks(db: Dialect, most: number): Op<ReadonlyMap<TaskState, n
 select state, count(*) as tasks
   from (select state
           from @tasks
-         where ${db.isIn("run", held)} and step = ''
+         where ${db.isIn("run", held)} and item = -1 and step = ''
          limit ${most}) as recorded
  group by state`);
   return new Map(rows.map((row) => [decodeTaskState(row), Number(row["tasks"])]));

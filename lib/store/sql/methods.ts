@@ -9,7 +9,7 @@ import { createPrune } from "./prune.ts";
 import { leave, recover } from "./recovery.ts";
 import { restart } from "./restart.ts";
 import { readRunners } from "./runners.ts";
-import { readEnded, readFacts, readJournal, readRun } from "./runs.ts";
+import { readEnded, readFacts, readItemCounts, readItems, readJournal, readRun } from "./runs.ts";
 import { countRuns } from "./tally.ts";
 
 /** The methods of a store that are the same on both databases. */
@@ -21,6 +21,8 @@ export type SharedMethods = Pick<
   | "run"
   | "ended"
   | "journal"
+  | "itemCounts"
+  | "items"
   | "facts"
   | "list"
   | "groups"
@@ -49,6 +51,8 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     run: (id) => execute(readRun(id)),
     ended: (ids) => execute(readEnded(db, ids)),
     journal: (seq) => execute(readJournal(seq)),
+    itemCounts: (seq) => execute(readItemCounts(seq)),
+    items: (query) => execute(readItems(query)),
     facts: (seq) => execute(readFacts(seq)),
     list: (query) => execute(listRuns(db, query)),
     groups: () => execute(readGroups(db)),

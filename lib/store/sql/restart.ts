@@ -9,7 +9,7 @@ export interface FailedRun {
   readonly epoch: number;
 }
 
-/** Which rows of the journal a restart deletes: all rows of the tasks in `forget`, the own rows of those in `retry`. */
+/** The tasks to restart: all rows of those in `forget` are deleted; those in `retry` keep their steps and completed items. */
 export interface RestartedTasks {
   readonly retry: readonly string[];
   readonly forget: readonly string[];
@@ -34,7 +34,13 @@ delete from @tasks
     yield* change(sql`
 delete from @tasks
  where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
-   and step = '' and (item = -1 or state <> 'completed')`);
+   and step = '' and ((item = -1 and items is null) or (item >= 0 and state <> 'completed'))`);
+    // The items of a task are computed once: it continues as it was after its expansion.
+    yield* change(sql`
+update @tasks
+   set state = 'running', ended_at = null, failures = null, reason = null
+ where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
+   and step = '' and item = -1`);
     // A task that stopped waiting for a message waits again.
     yield* change(sql`
 delete from @messages

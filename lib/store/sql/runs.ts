@@ -1,10 +1,10 @@
 import type { JournalRecord } from "../batch.ts";
-import type { Fact, RunRow } from "../port.ts";
-import { decodeFact, decodeRecord, RECORD_COLUMNS } from "../rows.ts";
+import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
+import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
-import { raw, sql } from "./statement.ts";
+import { raw, type Sql, sql } from "./statement.ts";
 import { isUuid } from "./texts.ts";
 
 /** A run by its id. */
@@ -26,13 +26,49 @@ select id
   return ids.filter((id) => !live.has(id));
 }
 
-/** A run's journal. */
+/** The journal of a run, without items and their steps. Each task is one seek, past all of its items. */
 export function* readJournal(seq: number): Op<readonly JournalRecord[]> {
+  const rows = yield* all(sql`
+with recursive ${taskIds(seq)}
+select ${raw(RECORD_COLUMNS)}
+  from ids
+ cross join @tasks
+ where run = ${seq} and task = id and item = -1
+ order by task, step`);
+  return rows.map(decodeRecord);
+}
+
+/** A recursive common table expression `ids (id)`: the ids of the tasks of a run that have rows. Each is one seek. */
+export function taskIds(seq: number): Sql {
+  return sql`
+ids (id) as (
+  select (select min(task) from @tasks where run = ${seq})
+   union all
+  select (select min(task) from @tasks where run = ${seq} and task > id)
+    from ids
+   where id is not null
+)`;
+}
+
+/** The number of recorded items of each task of a run by state. */
+export function* readItemCounts(seq: number): Op<readonly ItemCount[]> {
+  const rows = yield* all(sql`
+select task, state, count(*) as items
+  from @tasks
+ where run = ${seq} and item >= 0 and step = ''
+ group by task, state`);
+  return rows.map((row) => ({ task: String(row["task"]), state: decodeTaskState(row), count: Number(row["items"]) }));
+}
+
+/** Recorded items of a task. */
+export function* readItems({ seq, task, state, after = -1, limit }: ItemsQuery): Op<readonly JournalRecord[]> {
   const rows = yield* all(sql`
 select ${raw(RECORD_COLUMNS)}
   from @tasks
- where run = ${seq}
- order by task, item, step`);
+ where run = ${seq} and task = ${task} and item > ${Math.max(-1, after)} and step = ''
+   and ${state === undefined ? sql`true` : sql`state = ${state}`}
+ order by item
+ limit ${limit}`);
   return rows.map(decodeRecord);
 }
 

@@ -11,7 +11,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
-import { HEAD_BYTES, MOST_CLAIM_BYTES, RUN_BYTES } from "../claim_bounds.ts";
+import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
 import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
@@ -90,8 +90,8 @@ select count(*) as runs, total(bytes) as bytes
                        ${RUN_BYTES} + ifnull(octet_length(input), 0) + ifnull(octet_length(tags), 0) +
                        case epoch when 0 then 0
                                   else (select ${HEAD_BYTES} * count(*) + total(octet_length(failures))
-                                          from tasks
-                                         where run = runs.seq) end as bytes
+                                          from (select failures from tasks where run = runs.seq limit ${MOST_HEADS}))
+                       end as bytes
                   from json_each($1) as wanted
                  cross join runs
                  where runs.seq = wanted.value))
@@ -139,7 +139,14 @@ async function claimDue(session: Session, request: ClaimRequest): Promise<Claim>
   const slices = createSlices();
   for (const row of rows) {
     try {
-      runs.push(decodeClaimed(row, row["epoch"] === 1 ? [] : await readHeads(session, Number(row["seq"]), slices)));
+      runs.push(
+        decodeClaimed(
+          row,
+          row["epoch"] === 1
+            ? { journal: [], completedItems: [] }
+            : await readHeads(session, Number(row["seq"]), slices),
+        ),
+      );
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
       await giveUp(session, row, error);

@@ -2,8 +2,8 @@
  * Writes the plain rows of a batch in multi-row statements. In both runtimes a statement call costs about as much as
  * the work of SQLite for a row, and each bound value costs a tenth of that. Rows with the same times and epoch, which
  * are most rows of a commit under load, are written thirty-two per statement, and the statement binds the shared values
- * once. Other plain rows are written sixteen per statement. Larger statements gain nothing, because calls with that many
- * values get slow.
+ * once. Items of a task also share their run and task. Other plain rows are written sixteen per statement. Larger
+ * statements gain nothing, because calls with that many values get slow.
  *
  * Rows that are not plain or do not fill a group are written one per statement. If a group statement does not write all
  * of its rows, for example because another runner owns a run, each row of the group is written again by itself, which
@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { JournalRecord, NewRun, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { NewRun, RecordWrite, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Bindable } from "./driver.ts";
 import { insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
@@ -27,6 +27,9 @@ const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
 // Every row of values repeats the shared values. A comparison with a parameter in the "where" instead makes Bun's SQLite
 // recompile the statement on each call.
 const RECORD_ALIKE = recordSql(rowsOf("(?, $1, ?, $2, $3, ?)", 4, SIZE_ALIKE));
+
+const ITEMS = recordSql(rowsOf("($1, $2, $3, ?, ?, ?, ?)", 4), "column7");
+const ITEMS_ALIKE = recordSql(rowsOf("($1, $2, $3, $4, $5, ?, ?)", 6, SIZE_ALIKE), "column7");
 
 const COMPLETE = completeGroupSql(rowsOf("(?, ?, ?)"));
 const COMPLETE_ALIKE = completeGroupSql(rowsOf("(?, $1, $2)", 3, SIZE_ALIKE));
@@ -56,17 +59,19 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
       continue;
     }
     for (const record of write.records) {
+      if (!isPlainRecord(record)) {
+        if (!writeRecord(session, write, record)) verdicts[at] = "fenced";
+        continue;
+      }
       plain.at.push(at);
       plain.records.push(record);
     }
     if (write.move !== undefined) ends.push(at);
   }
   const rows = plain.at.map((_, row) => row);
-  const mixedRows = inGroups(rows, SIZE_ALIKE, (one, other) => areRowsAlike(plain, one, other), (from) => {
-    return recordAlike(session, plain, from);
-  });
-  const oddRows = inGroups(mixedRows, SIZE, undefined, (from) => recordMixed(session, plain, mixedRows, from));
-  for (const row of oddRows) {
+  const items = rows.filter((row) => plain.records[row]!.item >= 0);
+  const tasks = items.length === 0 ? rows : rows.filter((row) => plain.records[row]!.item < 0);
+  for (const row of [...writeItems(session, plain, items), ...writeTasks(session, plain, tasks)]) {
     const at = plain.at[row]!;
     if (!writeRecord(session, writes[at]!, plain.records[row]!)) verdicts[at] = "fenced";
   }
@@ -81,13 +86,31 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], now: nu
   return verdicts;
 }
 
+/** Writes groups of plain rows of tasks; returns the rows that are left. */
+function writeTasks(session: Session, plain: Plain, rows: readonly number[]): readonly number[] {
+  const mixed = inGroups(rows, SIZE_ALIKE, (one, other) => areRowsAlike(plain, one, other), (from) => {
+    return recordAlike(session, plain, rows, from);
+  });
+  return inGroups(mixed, SIZE, undefined, (from) => recordMixed(session, plain, mixed, from));
+}
+
+/** Writes groups of plain rows of items; returns the rows that are left. */
+function writeItems(session: Session, plain: Plain, rows: readonly number[]): readonly number[] {
+  const { at, records } = plain;
+  const isSameTask = (one: number, other: number): boolean =>
+    at[one] === at[other] && records[one]!.task === records[other]!.task;
+  const areAlike = (one: number, other: number): boolean => isSameTask(one, other) && areRowsAlike(plain, one, other);
+  const mixed = inGroups(rows, SIZE_ALIKE, areAlike, (from) => recordItemsAlike(session, plain, rows, from));
+  return inGroups(mixed, SIZE, isSameTask, (from) => recordItems(session, plain, mixed, from));
+}
+
 /** The plain rows of a batch, stored as columns: an object for each row would cost garbage collection. */
 interface Plain {
   readonly writes: readonly RunWrite[];
   /** For each row, the index of its write. */
   readonly at: number[];
   /** For each row, its journal record. */
-  readonly records: JournalRecord[];
+  readonly records: RecordWrite[];
 }
 
 function insertGroup(session: Session, starts: readonly NewRun[], from: number, site: StartSite): StartVerdict[] {
@@ -108,13 +131,34 @@ function areRowsAlike({ writes, at, records }: Plain, one: number, other: number
     writes[at[one]!]!.epoch === writes[at[other]!]!.epoch;
 }
 
-function recordAlike(session: Session, { writes, at, records }: Plain, from: number): boolean {
+function recordItemsAlike(session: Session, plain: Plain, rows: readonly number[], from: number): boolean {
+  const { writes, at, records } = plain;
+  const { task, startedAt, endedAt } = records[rows[from]!]!;
+  const { seq, epoch } = writes[at[rows[from]!]!]!;
+  const values: Bindable[] = [seq, epoch, task, startedAt, endedAt];
+  for (const row of rows.slice(from, from + SIZE_ALIKE)) values.push(records[row]!.output, records[row]!.item);
+  return session.execute(ITEMS_ALIKE, values).changes === SIZE_ALIKE;
+}
+
+function recordItems(session: Session, plain: Plain, rows: readonly number[], from: number): boolean {
+  const { writes, at, records } = plain;
+  const { seq, epoch } = writes[at[rows[from]!]!]!;
+  const values: Bindable[] = [seq, epoch, records[rows[from]!]!.task];
+  for (const row of rows.slice(from, from + SIZE)) {
+    const { startedAt, endedAt, output, item } = records[row]!;
+    values.push(startedAt, endedAt, output, item);
+  }
+  return session.execute(ITEMS, values).changes === SIZE;
+}
+
+function recordAlike(session: Session, plain: Plain, rows: readonly number[], from: number): boolean {
+  const { writes, at, records } = plain;
   const values = new Array<Bindable>(3 + 3 * SIZE_ALIKE);
-  values[0] = writes[at[from]!]!.epoch;
-  values[1] = records[from]!.startedAt;
-  values[2] = records[from]!.endedAt;
+  values[0] = writes[at[rows[from]!]!]!.epoch;
+  values[1] = records[rows[from]!]!.startedAt;
+  values[2] = records[rows[from]!]!.endedAt;
   let to = 3;
-  for (let row = from; row < from + SIZE_ALIKE; row++) {
+  for (const row of rows.slice(from, from + SIZE_ALIKE)) {
     const { task, output } = records[row]!;
     values[to++] = writes[at[row]!]!.seq;
     values[to++] = task;
@@ -188,7 +232,14 @@ function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite):
 
 function isPlainWrite({ records, move, seen }: RunWrite): boolean {
   return seen === undefined && (move === undefined ? records.length > 0 : move.to === "completed") &&
-    records.every(isPlainRecord);
+    (records.every(isPlainRecord) || hasDistinctRows(records));
+}
+
+/** Returns whether the records are of distinct rows, so that they can be written in any order. */
+function hasDistinctRows(records: readonly RecordWrite[]): boolean {
+  // Two records of the same row are not both new.
+  if (records.every(({ isNew }) => isNew === true)) return true;
+  return new Set(records.map(({ task, item, step }) => JSON.stringify([task, item, step]))).size === records.length;
 }
 
 function isSmall(writes: readonly RunWrite[]): boolean {
@@ -201,10 +252,10 @@ function hasTwins(writes: readonly RunWrite[]): boolean {
   return seen.size < writes.length;
 }
 
-function recordSql(rows: string): string {
+function recordSql(rows: string, item = "-1"): string {
   return `
-insert into tasks (run, task, epoch, state, attempts, started_at, ended_at, output)
-select seq, column3, epoch, 'completed', 1, column4, column5, column6
+insert into tasks (run, task, item, epoch, state, attempts, started_at, ended_at, output)
+select seq, column3, ${item}, epoch, 'completed', 1, column4, column5, column6
   from (values ${rows})
  cross join runs
  where seq = column1 and epoch = column2 and owner is not null

@@ -1,5 +1,6 @@
-import type { JournalRecord, NewRun, StartVerdict } from "../batch.ts";
+import type { NewRun, RecordWrite, StartVerdict } from "../batch.ts";
 import { createIsPlain, type GivenColumn, startValues } from "../columns.ts";
+import { IS_COPIED } from "../copied.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
@@ -20,8 +21,16 @@ const INSERT_PENDING = insertSql({ life: "pending", isPlain: false }, UNLESS_THE
 // No owner has epoch 0: the initial results of a fork do not count as its own progress.
 const INSERT_RECORD = `
 insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
-                   progress)
-values ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
+                   progress, items, input)
+values ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`;
+
+const COPY_RECORDS = `
+insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+                   progress, items, input)
+select $1, task, item, step, 0, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress, items,
+       input
+  from tasks
+ where run = $2 and task in (select value from json_each($3)) and ${IS_COPIED}`;
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
@@ -84,6 +93,9 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
     if (existing !== undefined) return { kind: "existing", id: String(existing["id"]) };
   }
   for (const record of run.fork?.journal ?? []) session.run(INSERT_RECORD, lastInsertRowid, ...recordValues(record));
+  if (run.fork?.copy !== undefined) {
+    session.run(COPY_RECORDS, lastInsertRowid, run.fork.copy.seq, JSON.stringify(run.fork.copy.tasks));
+  }
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
 }
 
@@ -103,7 +115,7 @@ function isOwned({ owner, fork }: NewRun, { owners }: StartSite): boolean {
 }
 
 /** Returns the values of a journal row except its run and epoch, in the column order of the inserts. */
-export function recordValues(record: JournalRecord): Bindable[] {
+export function recordValues(record: RecordWrite): Bindable[] {
   return [
     record.task,
     record.item,
@@ -117,5 +129,7 @@ export function recordValues(record: JournalRecord): Bindable[] {
     record.failures.length === 0 ? undefined : JSON.stringify(record.failures),
     record.reason,
     record.progress,
+    record.items,
+    record.input,
   ];
 }

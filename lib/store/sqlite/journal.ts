@@ -1,8 +1,9 @@
 /** Reads of the journal, in slices with a yield to the event loop after each: SQLite runs in the caller's thread. */
-import type { JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
+import type { Heads, ItemRange, JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { SLICE_ROWS } from "../claim_bounds.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS } from "../rows.ts";
+import type { Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 
 const HEADS = `
@@ -12,12 +13,28 @@ select ${RECORD_HEAD_COLUMNS}
  order by task, item, step
  limit $5`;
 
-const OUTPUTS = `
-select run, task, item, step, output
+/** The first parameters of the queries for outputs: run, task, the item and step after which to read, a range of items. */
+const AFTER = "run = $1 and task = $2 and (item, step) > ($3, $4) and item between $5 and $6";
+
+const OUTPUTS: Readonly<Record<OutputsRequest["of"], string>> = {
+  results: `
+select run, task, item, step, output, case when output is null then failures end as failures
   from tasks
- where run = $1 and task = $2 and (item, step) > ($3, $4) and (step <> '') = $5 and output is not null
+ where ${AFTER} and step = '' and (output is not null or (item >= 0 and state = 'failed'))
  order by item, step
- limit $6`;
+ limit $7`,
+  steps: `
+select run, task, item, step, output, null as failures
+  from tasks
+ where ${AFTER} and step <> '' and output is not null
+ order by item, step
+ limit $7`,
+  input: `
+select run, task, item, step, input as output, null as failures
+  from tasks
+ where ${AFTER} and item = -1 and step = '' and input is not null
+ limit $7`,
+};
 
 // Outputs can be large, so the size of the first rows of a request determines how many to read at once.
 const FIRST_OUTPUTS = 8;
@@ -25,18 +42,32 @@ const FIRST_OUTPUTS = 8;
 // A read of this many bytes of output takes about as long as a read of a row.
 const BYTES_LIKE_A_ROW = 8_192;
 
-/** Reads the journal of a run without outputs. */
-export async function readHeads(session: Session, seq: number, slices: Slices): Promise<readonly RecordHead[]> {
-  const heads: RecordHead[] = [];
+/** Reads the journal of a run as a claim returns it. */
+export async function readHeads(session: Session, seq: number, slices: Slices): Promise<Heads> {
+  const journal: RecordHead[] = [];
+  const completedItems: ItemRange[] = [];
   let after: readonly [string, number, string] = ["", -1, ""];
   for (;;) {
     const rows = await session.read("read", () => session.all(HEADS, seq, ...after, SLICE_ROWS));
-    for (const row of rows) heads.push(decodeRecordHead(row));
+    for (const row of rows) if (!addCompleted(completedItems, row)) journal.push(decodeRecordHead(row));
     await slices.done(rows.length + 1);
-    if (rows.length < SLICE_ROWS) return heads;
-    const last = heads.at(-1)!;
-    after = [last.task, last.item, last.step];
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < SLICE_ROWS) return { journal, completedItems };
+    after = [String(last["task"]), Number(last["item"]), String(last["step"])];
   }
+}
+
+/** Adds a completed item to its range; returns true for its row and for those of its steps, which follow it. */
+function addCompleted(ranges: ItemRange[], row: Row): boolean {
+  const task = String(row["task"]);
+  const item = Number(row["item"]);
+  const last = ranges.at(-1);
+  if (row["step"] !== "") return last !== undefined && last.task === task && last.last === item;
+  if (item < 0 || row["state"] !== "completed") return false;
+  if (last !== undefined && last.task === task && last.last === item - 1) {
+    ranges[ranges.length - 1] = { ...last, last: item };
+  } else ranges.push({ task, first: item, last: item });
+  return true;
 }
 
 /** Reads outputs from the journals of runs. */
@@ -46,17 +77,17 @@ export async function readOutputs(
 ): Promise<readonly JournalOutput[]> {
   const outputs: JournalOutput[] = [];
   const slices = createSlices();
-  for (const { seq, task, of } of requests) {
-    let after: readonly [number, string] = [-2, ""];
+  for (const { seq, task, of, item } of requests) {
+    let after: readonly [number, string] = item === undefined ? [-2, ""] : [item - 1, AFTER_ALL_STEPS];
     let limit = FIRST_OUTPUTS;
     for (;;) {
       const rows = await session.read(
         "read",
-        () => session.all(OUTPUTS, seq, task, ...after, Number(of === "steps"), limit),
+        () => session.all(OUTPUTS[of], seq, task, ...after, item ?? -1, item ?? Number.MAX_SAFE_INTEGER, limit),
       );
       const read = rows.map(decodeOutput);
       outputs.push(...read);
-      const bytes = read.reduce((sum, { output }) => sum + output.length, 0);
+      const bytes = read.reduce((sum, { output = "" }) => sum + output.length, 0);
       await slices.done(rows.length + 1 + Math.ceil(bytes / BYTES_LIKE_A_ROW));
       if (rows.length < limit) break;
       after = [read.at(-1)!.item, read.at(-1)!.step];
@@ -65,3 +96,6 @@ export async function readOutputs(
   }
   return outputs;
 }
+
+/** Sorts after the names of steps, so that the query begins near the item. */
+const AFTER_ALL_STEPS = "\u{10ffff}";

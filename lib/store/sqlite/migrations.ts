@@ -36,6 +36,8 @@ const SCHEMA: readonly string[] = [
      failures      text,
      reason        text,
      progress      text,
+     items         integer,
+     input         text,
      primary key (run, task, item, step)
    ) strict, without rowid`,
   `create table messages (

@@ -41,7 +41,7 @@ const LONGEST_PAUSE_MS = 100;
 const WARN_AFTER_MS = 5_000;
 
 const RECORDED = `
-select output from tasks where run = $1 and task = $2 and item = -1 and step = '' and state = 'completed'`;
+select output from tasks where run = $1 and task = $2 and item = $3 and step = '' and state = 'completed'`;
 
 /** Runs a body in a transaction that also records its result. */
 export async function transact(
@@ -101,7 +101,7 @@ async function attempt(
   request: TransactionRequest,
   now: Moment,
 ): Promise<TransactionVerdict> {
-  const { signal, seq, epoch, task } = request;
+  const { signal, seq, epoch, task, item } = request;
   signal.throwIfAborted();
   // A connection for each attempt: a call that the body left unawaited finds it closed and reaches no other transaction.
   const native = await openLent(path);
@@ -120,7 +120,7 @@ async function attempt(
     connection.exec("savepoint sluice_body");
     renewals.locked();
     if (!isOwned(own, { seq, epoch })) return { kind: "fenced" };
-    const before = own.get(RECORDED, seq, task);
+    const before = own.get(RECORDED, seq, task, item);
     if (before !== undefined) return { kind: "committed", output: textOf(before["output"]) };
     now.isBody = true;
     const record = await bodyOf(session, request, native.database);

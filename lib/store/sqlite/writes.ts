@@ -1,4 +1,4 @@
-import type { JournalRecord, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
+import type { JournalRecord, RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
 import { endSql, MAY_COMPLETE, releaseSql } from "../hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
@@ -40,10 +40,12 @@ ${UNLESS_TERMINAL}`;
 // For a task that took less than a millisecond, as most do under load: the statement binds one value less.
 const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
 
+const COMPLETE_ITEM = COMPLETE_TASK.replace("output)", "output, item)").replace("$6", "$6, $7");
+
 const WRITE_RECORD = `
 insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
-                   progress)
-select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14
+                   progress, items, input)
+select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
   from runs
  where ${FENCED}
     on conflict (run, task, item, step) do update
@@ -56,7 +58,9 @@ select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14
        output = excluded.output,
        failures = excluded.failures,
        reason = excluded.reason,
-       progress = excluded.progress
+       progress = excluded.progress,
+       items = coalesce(excluded.items, tasks.items),
+       input = coalesce(excluded.input, tasks.input)
  where ${UPDATABLE}`;
 
 /** The assignments and the condition of every statement that completes runs. */
@@ -134,9 +138,11 @@ function reasonOf({ reason }: Row): string | undefined {
 }
 
 /** Writes a row of the journal; returns false if it was fenced. A repeated call changes nothing. */
-export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: JournalRecord): boolean {
+export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: RecordWrite): boolean {
   const { changes } = !isPlainRecord(record)
     ? session.run(WRITE_RECORD, seq, epoch, ...recordValues(record))
+    : record.item >= 0
+    ? session.run(COMPLETE_ITEM, seq, epoch, record.task, record.startedAt, record.endedAt, record.output, record.item)
     : record.startedAt === record.endedAt
     ? session.run(COMPLETE_TASK_AT_ONCE, seq, epoch, record.task, record.startedAt, record.output)
     : session.run(COMPLETE_TASK, seq, epoch, record.task, record.startedAt, record.endedAt, record.output);
@@ -144,11 +150,11 @@ export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: 
   return changes === 1 || isOwned(session, { seq, epoch });
 }
 
-/** Returns whether a record contains only that a task completed on its first attempt, and its output. */
+/** Returns whether a record contains only that a task or item completed on its first attempt, and its output. */
 export function isPlainRecord(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.item === -1 && record.step === "" &&
+  return record.state === "completed" && record.attempts === 1 && record.step === "" &&
     record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
-    record.progress === undefined;
+    record.progress === undefined && record.items === undefined;
 }
 
 /** Returns whether the run is still owned under its epoch. */

@@ -25,6 +25,7 @@ export function claimContract(test: Case): void {
       crashes: 0,
       trace: "00-a-b-01",
       journal: [],
+      completedItems: [],
     };
     assertEquals(claim, { runs: [expected], more: false, nextDueAt: undefined });
     const row = await store.run(run.id);
@@ -128,12 +129,12 @@ export function claimContract(test: Case): void {
   test("journals count as bytes of a claim", async ({ store }) => {
     const runner = await join(store);
     const seqs = await start(store, ...Array.from({ length: 20 }, () => newRun({ owner: runner })));
-    const records = Array.from({ length: 1_000 }, (_, item) => record("a", { item }));
+    const records = Array.from({ length: 1_000 }, (_, at) => record("a", { step: `${at}`.padStart(3, "0") }));
     await commit(store, { writes: seqs.map((seq) => ({ seq, epoch: 1, records, move: { to: "pending" } })) });
     const { runs, more } = await store.claim(claimBy(runner, { limit: 100 }));
     assertEquals([runs.length, more], [9, true]);
     assertEquals(
-      runs.map(({ journal }) => journal.map(({ item }) => item)),
+      runs.map(({ journal }) => journal.map(({ step }) => Number(step))),
       runs.map(() => records.map((_, at) => at)),
     );
     assertEquals((await store.claim(claimBy(runner, { limit: 100 }))).runs.length, 9);

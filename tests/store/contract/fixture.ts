@@ -108,6 +108,7 @@ export function record(task: string, overrides: Partial<JournalRecord> = {}): Jo
     endedAt: T0 + 1,
     dueAt: undefined,
     progress: undefined,
+    items: undefined,
     ...overrides,
   };
 }

@@ -100,6 +100,19 @@ export function transactionContract(test: Case): void {
     assertEquals(await store.journal(seq), []);
   });
 
+  test("transact() records an item in its own row, once", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const verdicts: string[] = [];
+    for (const item of [0, 1, 1]) {
+      const body = (): Promise<JournalRecord> => Promise.resolve(record("pay", { item, output: `${item}` }));
+      const { kind } = await store.transact(request(seq, 1, { item, body }));
+      verdicts.push(kind);
+    }
+    assertEquals(verdicts, ["committed", "committed", "committed"]);
+    const items = [record("pay", { item: 0, output: "0" }), record("pay", { item: 1, output: "1" })];
+    assertEquals([await store.items({ seq, task: "pay", limit: 9 }), await store.journal(seq)], [items, []]);
+  });
+
   test("transact() of many runs at once records each of them", async ({ store }) => {
     const runner = await join(store);
     const seqs = await start(store, ...Array.from({ length: 30 }, () => newRun({ owner: runner })));
@@ -123,6 +136,7 @@ function request(seq: number, epoch: number, overrides: Partial<TransactionReque
     seq,
     epoch,
     task: "pay",
+    item: -1,
     body: () => Promise.resolve(record("pay")),
     signal: new AbortController().signal,
     committing() {},

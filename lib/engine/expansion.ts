@@ -1,0 +1,68 @@
+import type { Failure } from "../errors.ts";
+import type { JournalOutput } from "../store/batch.ts";
+import { decodeJson } from "../definition/json.ts";
+import { type Elements, elementsOf } from "./elements.ts";
+
+/** The number of failed items of which a map records the last failure. */
+const MOST_FAILURES = 10;
+
+/** What is known of the items of a node in memory. */
+export interface Expansion {
+  /** The number of items. */
+  readonly total: number;
+  /** The array of items as JSON text, until it is written. */
+  unwritten: string | undefined;
+  /** The items; `undefined` if only the store has them. */
+  elements: Elements | undefined;
+  /** The number of failed items. */
+  failed: number;
+  /** The last failures of the items that failed first. */
+  failures: readonly Failure[];
+  /** The outputs of the items; `undefined` if only the store has them. */
+  outputs: ItemOutputs | undefined;
+}
+
+/** The outputs of the items of a map as JSON texts, in the order of the items. */
+export type ItemOutputs = readonly (string | undefined)[];
+
+/** An expansion into the elements of an array, given as JSON text. */
+export function newExpansion(total: number, text: string | undefined): Expansion {
+  return {
+    total,
+    unwritten: text,
+    elements: text === undefined ? undefined : elementsOf(text, total),
+    failed: 0,
+    failures: [],
+    outputs: undefined,
+  };
+}
+
+/** Adds the last failure of an item that failed. */
+export function addItemFailure(expansion: Expansion, failure: Failure): void {
+  expansion.failed++;
+  if (expansion.failures.length === MOST_FAILURES) return;
+  expansion.failures = [...expansion.failures, failure];
+}
+
+/** Assembles the outputs of a map from the rows of its items. A map that collects contains failures, too. */
+export function itemOutputs(total: number, isCollected: boolean, rows: readonly JournalOutput[]): ItemOutputs {
+  const outputs = new Array<string | undefined>(total).fill(isCollected ? '{"ok":true}' : undefined);
+  for (const { item, output, error } of rows) {
+    if (item < 0) continue;
+    if (!isCollected) outputs[item] = output;
+    else if (output !== undefined) outputs[item] = `{"ok":true,"value":${output}}`;
+    else if (error !== undefined) outputs[item] = `{"ok":false,"error":${JSON.stringify(error)}}`;
+  }
+  return outputs;
+}
+
+/** An output as it is stored: JSON text, or the outputs of the items of a map. */
+export type OutputText = string | ItemOutputs | undefined;
+
+/** Decodes an output. */
+export function decodeOutput(stored: OutputText, taskId?: string): unknown {
+  if (stored === undefined || typeof stored === "string") return decodeJson(stored, "the output", taskId);
+  // One text is decoded in a third of the time of its elements; JSON has no array with elements that are undefined.
+  if (!stored.includes(undefined)) return decodeJson(`[${stored.join(",")}]`, "the outputs of items", taskId);
+  return stored.map((text) => decodeJson(text, "the output of an item", taskId));
+}
