@@ -49,8 +49,3 @@ export const systemClock: Clock = {
 export function monotonicOf(clock: Clock): () => number {
   return clock.monotonic ?? clock.now;
 }
-
-/** Resolves after that time; does not keep the process alive. */
-export function sleep(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.after(ms, resolve, true));
-}

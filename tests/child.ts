@@ -65,12 +65,22 @@ export function spawnWatched(path: string, args: readonly string[] = []): Child 
   return spawnRuntime([path, ...args], { watch });
 }
 
-function spawnRuntime(
-  [path, ...args]: readonly string[],
-  { watch = [], env = {} }: { readonly watch?: readonly string[]; readonly env?: Record<string, string> },
-): Child {
+/** The same as `spawn()` in another working directory. */
+export function spawnIn(cwd: string, script: string, args: readonly string[] = []): Child {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  return spawnRuntime([path, ...args], { cwd });
+}
+
+interface Surroundings {
+  readonly watch?: readonly string[];
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+}
+
+function spawnRuntime([path, ...args]: readonly string[], { watch = [], env = {}, cwd }: Surroundings): Child {
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
   const child = spawnProcess(process.execPath, [...runtime, ...watch, path!, ...args], {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -103,8 +103,8 @@ export interface Client<W extends AnyWorkflow> {
 /**
  * Opens a store to start, read and control runs without executing any.
  *
- * @param target The URL of the store (`sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`), or
- * an open store.
+ * @param target The URL of the store (`sqlite://./app.db`, `sqlite:///abs/app.db`, `postgres://…`), or an open store.
+ * `sqlite::memory:` is refused: no runner could see what is in this memory.
  * @throws {StoreError} If the store cannot be opened; the message names the remedy.
  * @throws {DefinitionError} If a workflow is invalid.
  * @throws {TypeError} If an option is invalid.
@@ -113,18 +113,28 @@ export interface Client<W extends AnyWorkflow> {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { createClient, workflow } from "@sluice/sluice";
+ * import { sqliteStore } from "@sluice/sluice/sqlite";
  *
  * const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
- * await using client = await createClient("sqlite::memory:", { workflows: [greet] });
- * const run = await client.start("greet"); // a runner on the same file would execute it
+ * const store = await sqliteStore("sqlite::memory:");
+ * const client = await createClient(store, { workflows: [greet] });
+ * const run = await client.start("greet"); // a runner on the same store would execute it
  * assertEquals((await run.status()).state, "pending");
  * assertEquals((await client.explain(run.id)).summary, 'no runner is alive; task "hello" is about to start');
+ * await client.stop();
+ * await store.close();
  * ```
  */
 export async function createClient<W extends AnyWorkflow = never>(
   target: string | Store,
   options: ClientOptions<W> = {},
 ): Promise<Client<W>> {
+  if (target === "sqlite::memory:") {
+    throw new TypeError(
+      'Cannot open a client on "sqlite::memory:": no runner can execute its runs, because no other process or store ' +
+        "sees this memory; give runner and client one open store, which sqliteStore() returns",
+    );
+  }
   const settings = clientSettings(options);
   const catalog = catalogOf(settings.workflows);
   const { store, close } = await openStore(target, settings);

@@ -1,5 +1,6 @@
 import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { isDatabaseLost } from "../store/lost.ts";
 import { createPauses, jittered } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
 
@@ -9,7 +10,7 @@ export interface CommitRetry {
    * Writes a batch. The store refuses a row whose data it cannot hold in its answer, and retries what passes by itself;
    * any other error, known or not, is retried here: it is the fault of no run, so no run may fail because of it.
    *
-   * @throws The error of the last try, after `giveUp()` or when the store is closed.
+   * @throws The error of the last try, after `giveUp()` or when the store is closed or its database gone.
    */
   readonly commit: Store["commit"];
   /** Ends all retries, and every commit that is on its way, whatever becomes of it. */
@@ -35,7 +36,7 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
           if (failure !== undefined) recovered();
           return receipt;
         } catch (error) {
-          if (isGivenUp || isClosed(error)) throw error;
+          if (isGivenUp || isClosed(error) || isDatabaseLost(error)) throw error;
           report(error);
           await pauses.pause(jittered(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS)));
         }

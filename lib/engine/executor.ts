@@ -67,6 +67,8 @@ export interface Executor {
   checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[];
   /** Gives up all runs: they are another runner's. */
   loseAll(): void;
+  /** The database is gone: drops all runs, and aborts their bodies with this error. */
+  abandonAll(error: Error): void;
   /** Starts queued bodies: the lease holds again. */
   resume(): void;
   /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back the remaining runs. */
@@ -158,6 +160,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     adopt,
     applyChanges: control.applyChanges,
     checkOwned,
+    abandonAll: exits.abandonAll,
     loseAll() {
       for (const run of [...runs.values()]) exits.lose(run);
     },

@@ -14,9 +14,10 @@
  *
  * @module
  */
-import { type Clock, sleep } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
+import { isDatabaseLost } from "../store/lost.ts";
 import type { RunnerCard } from "../store/runners.ts";
 import type { Committer } from "./committer.ts";
 import type { Observer } from "./engine_events.ts";
@@ -51,7 +52,7 @@ export interface LeaseOptions {
   readonly standstill: Standstill;
   readonly committer: Pick<Committer, "idle">;
   /** Holds the runs of the runner. */
-  readonly executor: Pick<Executor, "applyChanges" | "loseAll" | "resume">;
+  readonly executor: Pick<Executor, "abandonAll" | "applyChanges" | "loseAll" | "resume">;
   /** Compares the runs that the runner owns in the store with those in memory. */
   readonly checkOwned: OwnershipCheck<void>;
   /** Receives `leaseLost` and `leaseConfirmed`. */
@@ -147,6 +148,15 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     void renew();
   }
 
+  /** The renewals go on: they succeed if the database comes back. The store has logged why it is gone. */
+  function abandon(error: Error): void {
+    if (isLost || isOver) return;
+    isLost = true;
+    cancelDeadline();
+    emit({ type: "leaseLost" });
+    executor.abandonAll(error);
+  }
+
   function dropRuns(): void {
     emit({ type: "leaseLost" });
     executor.loseAll();
@@ -154,7 +164,10 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 
   /** Waits until what the runs had to write is written, but not for long. */
   async function writtenOrLate(): Promise<void> {
-    await Promise.race([options.committer.idle(), sleep(clock, leaseMs / 3)]);
+    const late = Promise.withResolvers<void>();
+    const cancel = clock.after(leaseMs / 3, late.resolve, true);
+    await Promise.race([options.committer.idle(), late.promise]);
+    cancel();
   }
 
   // One at a time: two renewals that both find the lease expired would register twice.
@@ -163,6 +176,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   }
 
   function report(error: unknown): void {
+    if (isDatabaseLost(error)) return abandon(error);
     if (!isOver) logger.error("Cannot renew the lease; trying again", { error: String(error) });
   }
 

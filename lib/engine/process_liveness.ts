@@ -17,6 +17,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
+import { isAllowed, type Permission } from "../permissions.ts";
 import type { RunnerCard } from "../store/runners.ts";
 
 /** Identifies the isolate that a runner lives in. */
@@ -156,19 +157,4 @@ function attempt<T>(permission: Permission, read: () => T): T | undefined {
     // Another operating system, or no permission.
     return undefined;
   }
-}
-
-/** A permission as Deno describes it. */
-interface Permission {
-  readonly name: string;
-  readonly path?: string;
-  readonly kind?: string;
-}
-
-/** Whether Deno grants a permission without a prompt: none of these is worth a question to the user. */
-function isAllowed(permission: Permission): boolean {
-  const { Deno: deno } = globalThis as {
-    Deno?: { permissions?: { querySync(permission: Permission): { readonly state: string } } };
-  };
-  return deno?.permissions === undefined || deno.permissions.querySync(permission).state === "granted";
 }

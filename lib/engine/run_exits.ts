@@ -30,6 +30,8 @@ export interface RunExits {
   lose(run: LiveRun): void;
   /** The store refuses everything of a run. */
   giveUp(run: LiveRun, error: Error): void;
+  /** The database is gone, and with it all runs: their bodies are aborted. */
+  abandonAll(error: Error): void;
   /** Drops all runs, and waits for hooks of those that have ended. */
   forgetAll(): Promise<void>;
 }
@@ -59,9 +61,12 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       abort(run, cause);
     },
     giveUp(run, error) {
+      if (run.gone) return;
       logger.error(`Cannot save results of run "${run.id}": ${error.message}; it is dropped from memory`);
-      abort(run, error);
-      emit({ type: "runAbandoned", run, error });
+      abandon(run, error);
+    },
+    abandonAll(error) {
+      for (const run of [...runs.values()]) abandon(run, error);
     },
     async forgetAll() {
       for (const run of [...runs.values()]) forget(run, { state: "pending" });
@@ -76,6 +81,11 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       emit({ type: "runEnded", run, end });
     });
     finishing.add(ended);
+  }
+
+  function abandon(run: LiveRun, error: Error): void {
+    abort(run, error);
+    emit({ type: "runAbandoned", run, error });
   }
 
   /** Drops a run whose bodies may still be running. */

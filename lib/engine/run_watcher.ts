@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { isDatabaseLost } from "../store/lost.ts";
 import type { Change, Store } from "../store/port.ts";
 import type { Observer } from "./engine_events.ts";
 import type { RunEnd } from "./run_end.ts";
@@ -15,6 +16,7 @@ export interface RunWatcher {
    * the end is to be read from the store.
    *
    * @throws {ShutdownError} If the watcher is closed before the run has ended.
+   * @throws {StoreError} If the database is gone.
    */
   waitForEnd(runId: string): Promise<RunEnd | undefined>;
   /** Calls `changed` when the run may have changed, and with `true` when the watcher closes. Returns an unsubscribe function. */
@@ -137,6 +139,10 @@ export function createRunWatcher(
     waiters.delete(runId);
   }
 
+  function failAll(error: Error): void {
+    for (const runId of [...waiters.keys()]) fail(runId, error);
+  }
+
   function notifySubscribers(runId: string): void {
     if (subscribers.size === 0) return;
     for (const changed of subscribers.get(runId) ?? []) changed(false);
@@ -195,7 +201,8 @@ export function createRunWatcher(
         for (const id of ended) if (still.has(id)) settle(id, undefined);
       }
     } catch (error) {
-      logger.warn("Cannot read which runs have ended; the next poll retries", { error: String(error) });
+      if (isDatabaseLost(error)) failAll(error);
+      else logger.warn("Cannot read which runs have ended; the next poll retries", { error: String(error) });
     }
     isPolling = false;
     pollMs = performance.now() - began;

@@ -41,6 +41,13 @@ export function parseStoreUrl(url: unknown): StoreAddress {
     throw invalidUrl(`it has a "%" that does not begin an escape; write "%25" for the sign itself`);
   }
   if (path === "" || path.endsWith("/")) throw invalidUrl("it names no file");
+  if (path !== path.trim()) {
+    // Bun takes the name without the blanks, so that the same URL would mean two files.
+    throw invalidUrl("the path begins or ends with white space");
+  }
+  if (path.startsWith("file:")) {
+    throw invalidUrl('it names a file by a URI; write the path itself, or "./" before a name that begins with "file:"');
+  }
   if (path.includes("\0")) throw invalidUrl("the path contains a NUL character");
   if (path === ":memory:") throw invalidUrl(`write "sqlite::memory:" for a database in memory`);
   return { kind: "sqlite", path };

@@ -10,7 +10,8 @@ const one = workflow("one").task("a", { run: () => 1 }).returns("a");
 
 test("a runner and a client carry their context under a property that no copy of the object has", async () => {
   await using runner = await createRunner("sqlite::memory:", { workflows: [one] });
-  await using client = await createClient("sqlite::memory:");
+  await using store = emptyStore();
+  await using client = await createClient(store.url, store.options);
   for (const object of [runner, client]) {
     assert(contextOf(object) !== undefined);
     assertEquals(contextOf({ ...object }), undefined);

@@ -25,7 +25,7 @@ const CARD = {
 };
 const LEASE_MS = 30_000;
 /** An executor that holds nothing. */
-const NO_RUNS = { applyChanges: () => Promise.resolve(), loseAll() {}, resume() {} };
+const NO_RUNS = { abandonAll() {}, applyChanges: () => Promise.resolve(), loseAll() {}, resume() {} };
 
 /** A runner's lease and recovery on a store, and what they reported. */
 interface Taken {

@@ -14,6 +14,7 @@ test("each form of a store's URL is understood", () => {
     "sqlite::memory:": ":memory:",
     "sqlite://./my%20app%3F%25.db": "./my app?%.db",
     "sqlite://./a#b.db": "./a#b.db",
+    "sqlite://./file:abs.db": "./file:abs.db",
   };
   for (const [url, path] of Object.entries(paths)) assertEquals(parseStoreUrl(url), { kind: "sqlite", path });
   for (
@@ -35,6 +36,10 @@ test("every other URL is refused with the reason", () => {
     "sqlite://": "names no file",
     "sqlite:///abs/": "names no file",
     "sqlite://app.db?mode=ro": "has no options",
+    "sqlite://file:abs.db": "by a URI",
+    "sqlite://./app.db ": "white space",
+    "sqlite://./app.db%20": "white space",
+    "sqlite://%09app.db": "white space",
     "sqlite://100%.db": `does not begin an escape`,
     "sqlite://a%00b": "NUL",
     "sqlite://:memory:": "sqlite::memory:",

@@ -180,7 +180,7 @@ test("sqlite: a handle without an open transaction, or on a database in memory, 
   memory.exec("begin");
   await assertRefused(client.start(double, 1, { tx: idle }), "no transaction is open on tx; begin one first");
   await assertRefused(client.start(double, 1, { tx: memory }), "tx is a database in memory");
-  await using inMemory = await createClient("sqlite::memory:", { workflows: [double] });
+  await using inMemory = await createRunner("sqlite::memory:", { workflows: [double] });
   await assertRefused(inMemory.start(double, 1, { tx: memory }), "the store is in memory");
   idle.close();
   memory.close();

@@ -15,7 +15,7 @@ const maybe = base.task("maybe", { after: ["extract"], when: ({ extract }) => ex
 const child = workflow("child", { input: unchecked<{ sku: string }>() }).task("q", { run: () => 1 }).returns("q");
 const noInput = workflow("noInput").task("x", { run: () => 1 }).returns("x");
 const runner = await createRunner("sqlite::memory:", { workflows: [base, noInput] });
-const client = await createClient("sqlite::memory:");
+const client = await createClient("sqlite://./app.db");
 const outcome = await runner.execute("etl", { url: "" });
 const handle = await runner.start("etl", { url: "" });
 `;

@@ -146,10 +146,10 @@ found.fork({ from: "load" });
 found.fork({ from: "quote" });
 
 // ---- clients
-const client = await createClient("sqlite::memory:", { workflows: [etl, flaky] });
+const client = await createClient("sqlite://./app.db", { workflows: [etl, flaky] });
 isTrue<IsEqual<typeof client, Client<Etl | Flaky>>>();
 isTrue<IsEqual<Awaited<ReturnType<typeof client.start<"etl">>>, RunHandle<Etl>>>();
-const stranger = await createClient("sqlite::memory:");
+const stranger = await createClient("sqlite://./app.db");
 const run = stranger.get("0193e5b0-0000-7000-8000-000000000000");
 isTrue<IsEqual<Awaited<ReturnType<typeof run.result>>, unknown>>();
 run.fork({ from: "load", outputs: { extract: [] } });
@@ -160,7 +160,7 @@ stranger.start(etl, { url: "" });
 // @ts-expect-error a runner cannot do without workflows
 createRunner("sqlite::memory:", {});
 // @ts-expect-error a client executes nothing
-createClient("sqlite::memory:", { workflows: [etl], concurrency: 4 });
+createClient("sqlite://./app.db", { workflows: [etl], concurrency: 4 });
 
 // ---- workflows from data
 const generated = dynamicWorkflow({ name: "generated", tasks: [{ id: "a", run: () => 1 }] });

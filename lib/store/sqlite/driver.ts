@@ -6,6 +6,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 /** A value that can be bound: `undefined` is stored as null, booleans as 0 and 1. */
@@ -51,6 +52,8 @@ export interface Connection {
 export interface ConnectionOptions {
   /** Whether to open an existing file read-only. @default {false} */
   readonly readOnly?: boolean;
+  /** Whether to refuse a missing file instead of creating it. @default {false} */
+  readonly mustExist?: boolean;
   /** Whether no process writes to the file meanwhile, so that no lock is taken and no other file created; only with `readOnly`. */
   readonly isStill?: boolean;
 }
@@ -65,10 +68,14 @@ export async function openConnection(path: string, options: ConnectionOptions = 
 
 /** Opens a database file and returns the runtime's own handle. */
 export async function openNative(path: string, options: ConnectionOptions = {}): Promise<NativeDatabase> {
-  const { readOnly = false, isStill = false } = options;
-  // Both runtimes accept a URI as the path.
-  const place = isStill ? `${pathToFileURL(path)}?immutable=1` : path;
-  return "Bun" in globalThis ? await openBun(place, readOnly) : await openNode(place, readOnly);
+  const { readOnly = false, mustExist = false, isStill = false } = options;
+  // node:sqlite has no option for it, and a URI that has one needs other permissions under Deno.
+  if (mustExist && path !== ":memory:" && !existsSync(path)) {
+    throw new Error("unable to open database file: it does not exist");
+  }
+  // Both runtimes accept a URI as the path. A name that begins like a URI is one to node:sqlite only.
+  const place = isStill ? `${pathToFileURL(path)}?immutable=1` : path.startsWith("file:") ? `./${path}` : path;
+  return "Bun" in globalThis ? await openBun(place, readOnly, !mustExist) : await openNode(place, readOnly);
 }
 
 /** Creates a connection on an open database. */
@@ -132,9 +139,9 @@ export interface NativeDatabase {
   close(): void;
 }
 
-async function openBun(path: string, readOnly: boolean): Promise<NativeDatabase> {
+async function openBun(path: string, readOnly: boolean, create: boolean): Promise<NativeDatabase> {
   const { constants, Database } = await import("bun:sqlite");
-  const how = readOnly ? constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI : { readwrite: true, create: true };
+  const how = readOnly ? constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI : { readwrite: true, create };
   return new Database(path, how) as NativeDatabase;
 }
 

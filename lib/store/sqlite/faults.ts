@@ -51,7 +51,7 @@ export function faultOf(error: unknown): Fault {
 export function storeError(error: unknown, name: string, action: string): StoreError {
   if (error instanceof StoreError) return error;
   const fault = faultOf(error);
-  return new StoreError(codeOf(fault), `Cannot ${action} SQLite database ${name}: ${reasonOf(fault, error)}`, {
+  return new StoreError(codeOf(fault), `Cannot ${action} SQLite database ${name}: ${reasonOf(fault, error, name)}`, {
     cause: error,
   });
 }
@@ -73,10 +73,14 @@ function codeOf(fault: Fault): string {
   }
 }
 
-function reasonOf(fault: Fault, error: unknown): string {
+function reasonOf(fault: Fault, error: unknown, name: string): string {
   switch (fault) {
     case "corrupt":
-      return "the file is damaged; restore it from a backup, or save what can be read with the .recover command of the sqlite3 shell";
+      return `the file is damaged, or the write-ahead log ${
+        name.replace(/"$/, '-wal"')
+      } belongs to another file. If the file was ` +
+        "restored from a backup, delete that log; otherwise restore the file from a backup, or save what can be read " +
+        "with the .recover command of the sqlite3 shell";
     case "not_a_database":
       return "the file exists and is something else than a SQLite database";
     case "read_only":

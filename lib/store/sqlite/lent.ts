@@ -16,7 +16,7 @@ export interface LentDatabase {
  * `close()` finalizes them.
  */
 export async function openLent(path: string): Promise<LentDatabase> {
-  const database = await openNative(path);
+  const database = await openNative(path, { mustExist: true });
   const made = new Set<NativeStatement>();
   const prepare = database.prepare.bind(database);
   Object.defineProperty(database, "prepare", {

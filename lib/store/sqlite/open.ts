@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
@@ -27,7 +27,8 @@ export async function openWriter(
   durability: Durability,
   persistence: Persistence,
 ): Promise<Connection> {
-  const connection = await connect(path, name);
+  if (path !== ":memory:") createFile(path, name);
+  const connection = await connect(path, name, { mustExist: true });
   try {
     // Set first, because the change of the journal mode takes a lock.
     connection.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -39,6 +40,39 @@ export async function openWriter(
     connection.close();
     throw error;
   }
+}
+
+// What a run is given and returns may be confidential, so that only the user may read a new file. SQLite gives the log the
+// mode of the file. An exclusive creation follows no symbolic link: the target of a link to nothing is not the user's
+// choice alone.
+function createFile(path: string, name: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch {
+    // Another process may have created it; why it cannot be created is reported when it is opened.
+    if (isLink(path) && !existsSync(path)) {
+      throw new StoreError(
+        "cannot_open",
+        `Cannot open SQLite database ${name}: it is a symbolic link to a file that does not exist, and no file is ` +
+          "created through a link; create the file, or remove the link",
+      );
+    }
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the absolute path of an open file: a relative one means another file once the process changes its directory. */
+export function pathOf(connection: Connection, path: string): string {
+  if (path === ":memory:") return path;
+  const [row] = connection.prepare("select file from pragma_database_list where name = 'main'").all();
+  return typeof row?.["file"] === "string" && row["file"] !== "" ? row["file"] : path;
 }
 
 /** Opens a read-only connection to a file that has the current schema. */

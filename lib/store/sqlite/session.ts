@@ -3,6 +3,7 @@ import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Persistence } from "./busy.ts";
 import type { Bindable, Changes, Connection, Row, Statement } from "./driver.ts";
+import { type FileIdentity, NO_FILE } from "./file_identity.ts";
 import { createGate, type Gate } from "./gate.ts";
 
 /** The writer connection of a store, with a cache of compiled statements and counters. */
@@ -47,9 +48,11 @@ export function createSession(
     readonly committed: (rows: number) => void;
     /** Delays writes while another connection of this process writes. @default {createGate()} */
     readonly gate?: Gate;
+    /** Checks the file of the database. @default {NO_FILE} */
+    readonly identity?: FileIdentity;
   },
 ): Session {
-  const { name, clock, logger, committed, gate = createGate() } = options;
+  const { name, clock, logger, committed, gate = createGate(), identity = NO_FILE } = options;
   const statements = new Map<string, Statement>();
   const begin = connection.prepare("begin immediate");
   const commit = connection.prepare("commit");
@@ -61,7 +64,7 @@ export function createSession(
     name,
     logger,
     now: clock.now,
-    read: (action, work) => persistence.attempt(action, work),
+    read: (action, work) => persistence.attempt(action, () => onFile(work)),
     write: (action, work) => gate.held === undefined ? writeNow(action, work) : writeLater(action, work),
     nested,
     run: (sql, ...values) => execute(sql, values),
@@ -81,7 +84,18 @@ export function createSession(
   // A retry waits for the gate again: a body may hold the lock by then, and `begin immediate` would block the event loop
   // that the body needs.
   function writeNow<T>(action: string, work: () => T): Promise<T> {
-    return persistence.attempt(action, () => transaction(work), () => gate.held);
+    return persistence.attempt(action, () => onFile(() => transaction(work)), () => gate.held);
+  }
+
+  function onFile<T>(work: () => T): T {
+    identity.verify();
+    try {
+      return work();
+    } catch (error) {
+      // The loss of the file explains the error better.
+      identity.verify(true);
+      throw error;
+    }
   }
 
   async function writeLater<T>(action: string, work: () => T): Promise<T> {

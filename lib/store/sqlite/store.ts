@@ -10,8 +10,9 @@ import { claim } from "./claim.ts";
 import { commitBatch } from "./commit.ts";
 import { createDatabase } from "./database.ts";
 import type { Connection } from "./driver.ts";
+import { identifyFile, NO_FILE } from "./file_identity.ts";
 import { createGate } from "./gate.ts";
-import { type Durability, openReader, openWriter } from "./open.ts";
+import { type Durability, openReader, openWriter, pathOf } from "./open.ts";
 import { readOutputs } from "./journal.ts";
 import { createRenewals } from "./renewals.ts";
 import { join, renew } from "./runners.ts";
@@ -41,29 +42,31 @@ export interface SqliteStoreOptions {
 const RECOVERY_INTERVAL_MS = 3_000;
 
 /**
- * Opens the store in the file at `path`, or in memory if `path` is `":memory:"`. Creates a missing file, but not its
+ * Opens the store in the file at `given`, or in memory if `given` is `":memory:"`. Creates a missing file, but not its
  * directory, and migrates the schema.
  *
  * @throws {StoreError} If the file cannot be used; the message contains the reason.
  */
-export async function openSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
+export async function openSqliteStore(given: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const { durability = "power", readOnly: isReadOnly = false, clock = systemClock, logger = silent } = options;
-  const name = `"${path}"`;
+  const name = `"${given}"`;
   const persistence = createPersistence(name, logger);
   const connection: Connection = isReadOnly
-    ? await openReader(path, name, persistence, logger)
-    : await openWriter(path, name, durability, persistence);
+    ? await openReader(given, name, persistence, logger)
+    : await openWriter(given, name, durability, persistence);
+  const path = pathOf(connection, given);
+  const identity = path === ":memory:" ? NO_FILE : identifyFile(path, name, logger);
   const checkpoints = isReadOnly ? NO_CHECKPOINTS : createCheckpoints(connection, clock);
   const { committed } = checkpoints;
   const gate = createGate();
-  const session = createSession(connection, persistence, { name, clock, logger, committed, gate });
+  const session = createSession(connection, persistence, { name, clock, logger, committed, gate, identity });
   const wake = createWake(connection, clock, logger);
   const renewals = createRenewals(session);
   const database = createDatabase(session);
   const { read, write } = session;
   let closed = false;
   const store: Store = {
-    name: path === ":memory:" ? "sqlite::memory:" : `sqlite://${path}`,
+    name: path === ":memory:" ? "sqlite::memory:" : `sqlite://${given}`,
     now: session.now,
 
     commit: (batch) => commitBatch(session, batch),
@@ -72,13 +75,18 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
 
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     transactions: path === ":memory:" ? undefined : "sqlite",
-    transact: (request) => transact(session, { path, durability, persistence, gate, renewals, clock }, request),
+    transact: (request) =>
+      transact(session, { path, identity, durability, persistence, gate, renewals, clock }, request),
     // deno-lint-ignore require-await -- the port's method is asynchronous, that of SQLite is not
     insertWithin: async (tx, runs) => insertWithin(session, path, tx, runs),
 
     join: (card, leaseMs) => write("write to", () => join(session, card, leaseMs)),
     renew: (runner, leaseMs) =>
-      renewals.renew(runner, leaseMs, () => write("write to", () => renew(session, runner, leaseMs))),
+      renewals.renew(runner, leaseMs, () =>
+        write("write to", () => {
+          identity.verify(true);
+          return renew(session, runner, leaseMs);
+        })),
 
     ...createMethods(database),
     // Any commit to the file can change a list.

@@ -12,8 +12,9 @@ import type { TransactionRequest, TransactionVerdict } from "../port.ts";
 import type { Persistence } from "./busy.ts";
 import { type Connection, connectionOf } from "./driver.ts";
 import { faultOf, storeError } from "./faults.ts";
+import type { FileIdentity } from "./file_identity.ts";
 import type { Gate } from "./gate.ts";
-import { openLent } from "./lent.ts";
+import { type LentDatabase, openLent } from "./lent.ts";
 import type { Durability } from "./open.ts";
 import type { Renewals } from "./renewals.ts";
 import { createSession, type Session } from "./session.ts";
@@ -21,8 +22,10 @@ import { isOwned, writeRecord } from "./writes.ts";
 
 /** The parts of the store that a transaction needs. */
 export interface TransactionSite {
-  /** The path of the file. */
+  /** The absolute path of the file. */
   readonly path: string;
+  /** Checks that the path leads to the file. */
+  readonly identity: FileIdentity;
   /** What a commit survives. */
   readonly durability: Durability;
   /** Retries while another process holds the lock. */
@@ -97,14 +100,14 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 async function attempt(
   session: Session,
-  { path, durability, persistence, renewals, clock }: TransactionSite,
+  { path, identity, durability, persistence, renewals, clock }: TransactionSite,
   request: TransactionRequest,
   now: Moment,
 ): Promise<TransactionVerdict> {
   const { signal, seq, epoch, task, item } = request;
   signal.throwIfAborted();
   // A connection for each attempt: a call that the body left unawaited finds it closed and reaches no other transaction.
-  const native = await openLent(path);
+  const native = await openSame(path, identity);
   const connection = connectionOf(native.database);
   const { name, logger } = session;
   const own = createSession(connection, persistence, { name, clock, logger, committed() {} });
@@ -140,6 +143,19 @@ async function attempt(
     renewals.unlocked();
     connection.release();
     native.close();
+  }
+}
+
+/** Opens the store's own file: it is neither created nor another one. */
+async function openSame(path: string, identity: FileIdentity): Promise<LentDatabase> {
+  identity.verify(true);
+  const native = await openLent(path);
+  try {
+    identity.verify(true);
+    return native;
+  } catch (error) {
+    native.close();
+    throw error;
   }
 }
 
