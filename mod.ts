@@ -118,13 +118,13 @@ export {
   RunStateError,
   RunTimeoutError,
   ShutdownError,
-  SluiceError,
   StoreError,
   TaskTimeoutError,
   UnknownTaskError,
   UnknownWorkflowError,
   ValidationError,
 } from "./lib/errors.ts";
+export { SluiceError } from "./lib/sluice_error.ts";
 export type { Logger } from "./lib/logger.ts";
 export type { RunState, TaskState } from "./lib/store/batch.ts";
 export type { RunCounts, Store, StoreCounters } from "./lib/store/port.ts";

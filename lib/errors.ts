@@ -1,3 +1,5 @@
+import { SluiceError } from "./sluice_error.ts";
+
 /** An error as it is stored, of a failed attempt or run. */
 export interface ErrorRecord {
   /** Name of the error, such as `"TypeError"`; `"Error"` if the thrown value is not an error. */
@@ -6,6 +8,8 @@ export interface ErrorRecord {
   readonly message: string;
   /** Code of the error, if it has one. */
   readonly code?: string;
+  /** Present if the error is a `SluiceError`: another error may have a code that reads the same. */
+  readonly isSluice?: true;
   /** Stack of the error; longer than 16,384 characters it is cut. */
   readonly stack?: string;
   /** Own fields of the error that JSON can represent, such as `status`; up to 4,096 characters. */
@@ -57,22 +61,6 @@ export type ErrorCode =
   | "non_retryable"
   | "retry_after"
   | "deferred";
-
-/** Base of every error that Sluice throws for callers to catch. */
-export class SluiceError extends Error {
-  /** Names the class. */
-  override name = "SluiceError";
-  /**
-   * Stable code for programs: an `ErrorCode`, or one of the codes of a `StoreError`. An error that was read from a store
-   * has the code that was recorded.
-   */
-  readonly code: string;
-  /** Creates an error with a stable code. */
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
 
 /** A workflow definition is invalid. */
 export class DefinitionError extends SluiceError {

@@ -5,6 +5,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import { invalidDuration, parseDuration } from "../duration.ts";
+import { MOST_TAGS, textProblem } from "../text_limits.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Options by name, of unknown types. */
@@ -43,7 +44,7 @@ export interface Checks {
   timeout(value: unknown, what: string): number | undefined;
   /** Returns a list of distinct texts, without other elements. */
   list(value: unknown, what: string, of: string): readonly string[];
-  /** Returns a list of distinct tags, which are names. */
+  /** Returns a list of at most 100 distinct tags, which are names. */
   tags(value: unknown, what: string): readonly string[];
 }
 
@@ -92,7 +93,8 @@ export function newChecks(): Checks {
     list,
     tags(value, what) {
       const tags = list(value, what, "strings");
-      for (const tag of tags) name(tag, "a tag");
+      if (tags.length > MOST_TAGS) report(`${what} must not have more than ${MOST_TAGS} entries, not ${tags.length}`);
+      for (const tag of tags.slice(0, MOST_TAGS)) name(tag, "a tag");
       return tags;
     },
   };
@@ -170,13 +172,13 @@ export function shown(value: unknown): string {
 }
 
 const LONGEST_SHOWN = 60;
-const LONGEST_NAME = 200;
 
 function nameProblem(value: unknown): string | undefined {
   if (typeof value !== "string") return `must be a string, not ${shown(value)}`;
   if (value.trim() === "") return "must not be empty";
-  if (value.length > LONGEST_NAME) return `must not be longer than ${LONGEST_NAME} characters: ${shown(value)}`;
   // A lone surrogate would not survive a round trip through a database.
   if (/[\p{Cc}\p{Cs}]/u.test(value)) return `must not contain control characters: ${shown(value)}`;
+  const problem = textProblem(value, "name");
+  if (problem !== undefined) return `${problem}: ${shown(value)}`;
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { ValidationError } from "../errors.ts";
 import type { JsonReturn } from "./json_types.ts";
+import { isThenable } from "./thenable.ts";
 import { memberPath } from "./member_path.ts";
 import { thrownMessage } from "./thrown_message.ts";
 
@@ -53,8 +54,7 @@ export function unchecked<T>(): Schema<T, T> {
 export function validate(schema: Schema | undefined, value: unknown, action: string): unknown {
   if (schema === undefined) return value;
   const answer = ask(schema, value, action);
-  if (!(answer instanceof Promise)) return valueOf(answer, action);
-  return answer.then((answer) => valueOf(answer, action), (thrown) => refuse(thrown, action));
+  return isThenable(answer) ? valueLater(answer, action) : valueOf(answer, action);
 }
 
 /** Whether a value is a Standard Schema. */
@@ -74,9 +74,22 @@ function ask(schema: Schema, value: unknown, action: string): unknown {
   }
 }
 
+async function valueLater(answer: PromiseLike<unknown>, action: string): Promise<unknown> {
+  let settled: unknown;
+  try {
+    settled = await answer;
+  } catch (thrown) {
+    refuse(thrown, action);
+  }
+  return valueOf(settled, action);
+}
+
 function valueOf(answer: unknown, action: string): unknown {
   if (typeof answer !== "object" || answer === null) {
     throw new ValidationError(action, ["its schema answered no result"]);
+  }
+  if (!("value" in answer) && !("issues" in answer)) {
+    throw new ValidationError(action, ["its schema answered neither a value nor issues"]);
   }
   const result = answer as ValidationResult<unknown>;
   if (result.issues === undefined) return result.value;

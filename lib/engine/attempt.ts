@@ -30,7 +30,7 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     next: undefined,
     startedAt: 0,
     context: undefined,
-    runningSteps: undefined,
+    steps: undefined,
     aborted: undefined,
     disarm: undefined,
     isMarked: false,

@@ -1,4 +1,5 @@
 import type { TaskContext, TaskLog } from "../definition/context.ts";
+import { shown } from "../definition/checks.ts";
 import type { Logger } from "../logger.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Attempt, AttemptContext } from "./live_run.ts";
@@ -79,12 +80,12 @@ class LazyContext implements AttemptContext {
     return (done, total, message) => {
       // It is shown to people and encoded as JSON, which has no NaN and no Infinity.
       if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
-        throw new TypeError(`ctx.progress() needs numbers: ${String(done)}, ${String(total)}`);
+        throw new TypeError(`ctx.progress() needs numbers: ${shown(done)}, ${shown(total)}`);
       }
       this.#port.progress(this.#attempt, {
         done,
         ...(total === undefined ? {} : { total }),
-        ...(message === undefined ? {} : { message: String(message).slice(0, LONGEST_MESSAGE) }),
+        ...(message === undefined ? {} : { message: textOf(message).slice(0, LONGEST_MESSAGE) }),
       });
     };
   }
@@ -97,6 +98,10 @@ class LazyContext implements AttemptContext {
   abort(reason: unknown): void {
     this.#controller?.abort(reason);
   }
+}
+
+function textOf(message: unknown): string {
+  return typeof message === "string" ? message : shown(message);
 }
 
 /** A logger for a task: each line carries `fields`. */

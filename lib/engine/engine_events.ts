@@ -40,7 +40,12 @@ export type EngineEvent =
   /** An attempt failed, and another one follows. */
   | { readonly type: "attemptFailed"; readonly attempt: Attempt; readonly error: ErrorRecord; readonly dueAt: number }
   /** An attempt is postponed. */
-  | { readonly type: "attemptDeferred"; readonly attempt: Attempt; readonly dueAt: number }
+  | {
+    readonly type: "attemptDeferred";
+    readonly attempt: Attempt;
+    readonly dueAt: number;
+    readonly message: string | undefined;
+  }
   /** The end of a unit is durable; its last attempt took that long. */
   | { readonly type: "unitEnded"; readonly unit: LiveUnit; readonly tookMs: number | undefined }
   /** A run was taken from a dead runner. */

@@ -1,23 +1,51 @@
-import { type ErrorRecord, type Failure, SluiceError } from "../errors.ts";
+/**
+ * Errors as they are stored. Whatever is thrown is recorded: class name, message, stack, own fields, causes and inner
+ * errors, each within bounds. Nothing that is thrown makes the functions here throw.
+ *
+ * @module
+ */
+import type { ErrorRecord, Failure } from "../errors.ts";
+import { isSluiceError, SluiceError } from "../sluice_error.ts";
+import { jsonFields } from "./error_fields.ts";
 
 const MOST_FAILURES = 10;
 const DEEPEST_CAUSE = 5;
+const MOST_INNER_ERRORS = 10;
 const LONGEST_MESSAGE = 8_192;
 const LONGEST_STACK = 16_384;
 
+/** Characters of all messages, stacks and fields of one record; beyond, messages are cut and the rest is left out. */
+const LONGEST_RECORD = 131_072;
+const SHORT_MESSAGE = 200;
+
+const HANDLED_APART: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "code", "errors"]);
+
 /** Converts a thrown value of any type to the record that is stored. Never throws. */
 export function toErrorRecord(thrown: unknown): ErrorRecord {
-  return describe(thrown, 1);
+  return describe(thrown, { depth: 1, budget: { left: LONGEST_RECORD } });
 }
 
-/** Converts a stored record to an error to throw. Its name and code are kept; its class is not. */
+/** Returns name and message of a thrown value of any type, for a log line. Never throws. */
+export function thrownText(thrown: unknown): string {
+  const { name, message } = toErrorRecord(thrown);
+  return `${name}: ${message}`;
+}
+
+/** Converts a stored record to an error to throw. Its name, code, fields and inner errors are kept; its class is not. */
 export function fromErrorRecord(record: ErrorRecord): Error {
-  const cause = record.cause && fromErrorRecord(record.cause);
-  const error = record.code === undefined
-    ? new Error(record.message, cause && { cause })
-    : new SluiceError(record.code, record.message, cause && { cause });
-  error.name = record.name;
-  if (record.stack !== undefined) error.stack = record.stack;
+  const { name, message, code, stack, fields = {}, errors } = record;
+  const options = record.cause && { cause: fromErrorRecord(record.cause) };
+  const error = record.isSluice === true && code !== undefined
+    ? new SluiceError(code, message, options)
+    : errors === undefined
+    ? new Error(message, options)
+    : new AggregateError(errors.map(fromErrorRecord), message, options);
+  const own: Readonly<Record<string, unknown>> = { ...fields, name, ...(code !== undefined && { code }) };
+  // Defined, as an assignment to "__proto__" would change the prototype.
+  for (const [key, value] of Object.entries(own)) {
+    Object.defineProperty(error, key, { value, enumerable: key !== "name", writable: true, configurable: true });
+  }
+  if (stack !== undefined) error.stack = stack;
   return error;
 }
 
@@ -31,44 +59,141 @@ export function withFailure(failures: readonly Failure[], failure: Failure): Fai
   return kept.map((one, at) => at < kept.length - 1 ? { ...one, error: withoutStacks(one.error) } : one);
 }
 
-/** Returns a record without its stack and those of its causes. */
-export function withoutStacks({ stack: _, cause, ...rest }: ErrorRecord): ErrorRecord {
-  return cause === undefined ? rest : { ...rest, cause: withoutStacks(cause) };
+/** Returns a record without its stack and those of its causes and inner errors. */
+export function withoutStacks({ stack: _, cause, errors, ...rest }: ErrorRecord): ErrorRecord {
+  return {
+    ...rest,
+    ...(cause !== undefined && { cause: withoutStacks(cause) }),
+    ...(errors !== undefined && { errors: errors.map(withoutStacks) }),
+  };
 }
 
-function describe(thrown: unknown, depth: number): ErrorRecord {
+/** Where in a record something is described, and how many characters the record may still take. */
+interface Place {
+  readonly depth: number;
+  readonly budget: { left: number };
+}
+
+function describe(thrown: unknown, place: Place): ErrorRecord {
   try {
-    if (thrown instanceof Error) return describeError(thrown, depth);
-    if (typeof thrown === "string") return { name: "Error", message: cut(thrown, LONGEST_MESSAGE) };
-    if (typeof thrown === "object" && thrown !== null) return describeObject(thrown);
-    return { name: "Error", message: `${String(thrown)} was thrown` };
+    if (isError(thrown)) return describeError(thrown, place);
+    if (typeof thrown === "object" && thrown !== null) return describeObject(thrown, place);
+    if (typeof thrown === "string") return { name: "Error", message: within(place, thrown, LONGEST_MESSAGE) };
+    return { name: "Error", message: `${typeof thrown === "function" ? "a function" : String(thrown)} was thrown` };
   } catch {
     // A getter or proxy threw.
     return { name: "Error", message: "a value that cannot be converted to text was thrown" };
   }
 }
 
-function describeError(error: Error, depth: number): ErrorRecord {
-  const { code, cause } = error as { code?: unknown; cause?: unknown };
+/** Also one of another realm, such as of a `vm` context or a `Worker`. */
+function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
+}
+
+function describeError(error: Error, place: Place): ErrorRecord {
+  const { code } = error as { readonly code?: unknown };
+  const isCode = typeof code === "string" || typeof code === "number";
+  const { message, stack } = error;
+  const inner = innerErrors(error);
+  const names = new Set(inner?.fields);
+  const isOwnField = (key: string): boolean =>
+    !(HANDLED_APART.has(key) && !(key === "errors" && inner === undefined) &&
+      !(key === "code" && !isCode)) && !names.has(key);
+  const fields = jsonFields(error, isOwnField);
   return {
-    name: text(error.name, "Error"),
-    message: cut(text(error.message, ""), LONGEST_MESSAGE),
-    ...(typeof code === "string" || typeof code === "number" ? { code: String(code) } : {}),
-    ...(typeof error.stack === "string" ? { stack: cut(error.stack, LONGEST_STACK) } : {}),
-    ...(cause !== undefined && depth < DEEPEST_CAUSE ? { cause: describe(cause, depth + 1) } : {}),
+    name: nameOf(error),
+    message: within(place, typeof message === "string" ? message : "", LONGEST_MESSAGE),
+    ...(isCode && { code: String(code) }),
+    ...(isSluiceError(error) && { isSluice: true }),
+    ...(typeof stack === "string" && place.budget.left > 0 && { stack: within(place, stack, LONGEST_STACK) }),
+    ...withFields(fields, place),
+    ...related(error, inner?.errors ?? [], place),
   };
 }
 
-function describeObject(thrown: object): ErrorRecord {
-  const { name, message } = thrown as { name?: unknown; message?: unknown };
-  if (typeof message === "string") return { name: text(name, "Error"), message: cut(message, LONGEST_MESSAGE) };
-  return { name: "Error", message: cut(JSON.stringify(thrown) ?? String(thrown), LONGEST_MESSAGE) };
+/** What is no error: with a message it is recorded like one, otherwise its fields become the message. */
+function describeObject(thrown: object, place: Place): ErrorRecord {
+  const { name, message } = thrown as { readonly name?: unknown; readonly message?: unknown };
+  const className = classOf(thrown);
+  if (typeof message === "string") {
+    return {
+      name: typeof name === "string" ? name : className ?? "Error",
+      message: within(place, message, LONGEST_MESSAGE),
+      ...withFields(jsonFields(thrown, (key) => !HANDLED_APART.has(key)), place),
+      ...related(thrown, [], place),
+    };
+  }
+  const fields = jsonFields(thrown, () => true);
+  const isEmpty = fields === undefined;
+  return {
+    name: className ?? "Error",
+    message: isEmpty && className !== undefined ? `a ${className} was thrown` : within(
+      place,
+      JSON.stringify(Array.isArray(thrown) ? Object.values(fields ?? {}) : fields ?? {}),
+      LONGEST_MESSAGE,
+    ),
+    ...withFields(fields, place),
+  };
 }
 
-function text(value: unknown, otherwise: string): string {
-  return typeof value === "string" ? value : otherwise;
+function withFields(
+  fields: Readonly<Record<string, unknown>> | undefined,
+  { budget }: Place,
+): Pick<ErrorRecord, "fields"> {
+  if (fields === undefined || budget.left <= 0) return {};
+  budget.left -= JSON.stringify(fields).length;
+  return { fields };
 }
 
-function cut(value: string, longest: number): string {
-  return value.length <= longest ? value : `${value.slice(0, longest)}… (${value.length - longest} characters more)`;
+function related(
+  thrown: object,
+  inner: readonly unknown[],
+  { depth, budget }: Place,
+): Pick<ErrorRecord, "cause" | "errors"> {
+  const { cause } = thrown as { readonly cause?: unknown };
+  if (depth >= DEEPEST_CAUSE) return {};
+  const deeper: Place = { depth: depth + 1, budget };
+  return {
+    ...(cause !== undefined && cause !== null && { cause: describe(cause, deeper) }),
+    ...(inner.length > 0 && { errors: inner.slice(0, MOST_INNER_ERRORS).map((one) => describe(one, deeper)) }),
+  };
+}
+
+/** The inner errors of an `AggregateError` or a `SuppressedError`, or of an error like it, and the fields they stand in. */
+function innerErrors(
+  error: object,
+): { readonly errors: readonly unknown[]; readonly fields: readonly string[] } | undefined {
+  const { errors, error: last, suppressed, name } = error as Readonly<Record<string, unknown>>;
+  if (Array.isArray(errors) && (name === "AggregateError" || errors.some(isError))) {
+    return { errors, fields: ["errors"] };
+  }
+  return name === "SuppressedError" ? { errors: [last, suppressed], fields: ["error", "suppressed"] } : undefined;
+}
+
+/** The name of an error; of a class that does not set one, the name of the class. */
+function nameOf(error: Error): string {
+  const name: unknown = error.name;
+  const className = classOf(error);
+  if (typeof name !== "string" || name === "") return className ?? "Error";
+  return BUILT_IN.has(name) && !Object.hasOwn(error, "name") && className !== undefined ? className : name;
+}
+
+const BUILT_IN: ReadonlySet<string> = new Set([
+  ...["Error", "TypeError", "RangeError", "SyntaxError", "ReferenceError", "EvalError", "URIError", "AggregateError"],
+]);
+
+/** The name of the class of an object; `undefined` for plain objects and classes without a name. */
+function classOf(object: object): string | undefined {
+  const { constructor } = object as { readonly constructor?: unknown };
+  const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
+  return typeof name === "string" && name !== "" && name !== "Object" && name !== "Array"
+    ? name.slice(0, SHORT_MESSAGE)
+    : undefined;
+}
+
+function within({ budget }: Place, text: string, longest: number): string {
+  const most = Math.max(SHORT_MESSAGE, Math.min(longest, budget.left));
+  budget.left -= Math.min(text.length, most);
+  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length - most} characters more)`;
 }

@@ -1,6 +1,7 @@
 import type { ClientContext } from "./client_context.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import { isBetweenAttempts } from "./run_state.ts";
+import { deferMessageOf } from "./journal_rows.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
@@ -161,6 +162,7 @@ function waitReason(task: OpenTask, now: number): Reason {
       ? { kind: "event", taskId, message: since }
       : { kind: "event", taskId, dueAt, message: `${since} and stops waiting ${inWords(dueAt - now)}` };
   }
+  const said = deferMessageOf(reason);
   const why = kind === "sleep" && !isBetweenAttempts(reason)
     ? "sleeps and continues"
     : reason?.startsWith("deferred")
@@ -170,7 +172,7 @@ function waitReason(task: OpenTask, now: number): Reason {
     kind: "timer",
     taskId,
     dueAt: dueAt ?? now,
-    message: `task "${taskId}" ${why} ${inWords((dueAt ?? now) - now)}`,
+    message: `task "${taskId}" ${why} ${inWords((dueAt ?? now) - now)}${said === undefined ? "" : `: ${said}`}`,
   };
 }
 

@@ -1,4 +1,5 @@
 import { newChecks, shown } from "../definition/checks.ts";
+import { textProblem } from "../text_limits.ts";
 import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
 import type { ControlRequest } from "../store/port.ts";
@@ -209,6 +210,8 @@ async function acknowledged({ store, clock, logger }: ClientContext, id: string,
 }
 
 function reasonText(action: string, reason: unknown): string | undefined {
-  if (reason === undefined || typeof reason === "string") return reason;
-  throw new TypeError(`Cannot ${action} a run: the reason must be a string, not ${shown(reason)}`);
+  if (reason === undefined) return undefined;
+  const problem = typeof reason === "string" ? textProblem(reason, "reason") : `must be a string, not ${shown(reason)}`;
+  if (problem !== undefined) throw new TypeError(`Cannot ${action} a run: the reason ${problem}`);
+  return String(reason);
 }

@@ -1,7 +1,9 @@
 import { decodeJson } from "../definition/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
+import { isThenable } from "../definition/thenable.ts";
 import { nodeOf } from "./attempt.ts";
+import { thrownText } from "./error_record.ts";
 import type { Attempt } from "./live_run.ts";
 import { NO_ITEM } from "./run_state.ts";
 
@@ -24,12 +26,17 @@ function call(attempt: Attempt, logger: Logger): void {
   }
 
   function watch(returned: unknown): void {
-    if (returned instanceof Promise) (run.hooks ??= []).push(returned.catch(logError));
+    if (isThenable(returned)) (run.hooks ??= []).push(settled(returned).catch(logError));
   }
 
   function logError(thrown: unknown): void {
-    logger.warn(`A hook of task "${id}" threw`, { runId: run.id, error: String(thrown) });
+    logger.warn(`A hook of task "${id}" threw`, { runId: run.id, error: thrownText(thrown) });
   }
+}
+
+/** Awaited, a lazy query of a query builder is executed. */
+async function settled(thenable: PromiseLike<unknown>): Promise<void> {
+  await thenable;
 }
 
 /** Resolves when all hooks have returned, or after `patienceMs` milliseconds. */

@@ -65,3 +65,9 @@ export function isOfTask({ item, step }: JournalRecord): boolean {
 function storedState(state: UnitState): TaskState {
   return state === "expanded" ? "running" : state;
 }
+
+/** The message of the `DeferError` that made a task wait for that recorded reason; `undefined` if it had none. */
+export function deferMessageOf(reason: string | undefined): string | undefined {
+  const at = reason?.startsWith("deferred") ? reason.indexOf(": ") : -1;
+  return at < 0 ? undefined : reason?.slice(at + 2);
+}

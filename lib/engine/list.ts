@@ -1,3 +1,4 @@
+import { textProblem } from "../text_limits.ts";
 import { type Checks, newChecks, shown } from "../definition/checks.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListQuery } from "../store/listing.ts";
@@ -65,9 +66,9 @@ function checkQuery(options: unknown): ListQuery {
   const limit = count(read["limit"], "limit", 50, checks);
   if (limit > MOST) checks.report(`limit must be at most ${MOST}, not ${limit}`);
   const query: ListQuery = {
-    workflow: checks.text(read["workflow"], "workflow"),
+    workflow: checkName(read["workflow"], checks),
     states: checkStates(read["state"], checks),
-    tags: read["tags"] === undefined ? undefined : checks.list(read["tags"], "tags", "strings"),
+    tags: read["tags"] === undefined ? undefined : checks.tags(read["tags"], "tags"),
     since: checkTime(read["since"], "since", checks),
     until: checkTime(read["until"], "until", checks),
     limit,
@@ -75,6 +76,13 @@ function checkQuery(options: unknown): ListQuery {
   };
   refuse("list runs", checks);
   return query;
+}
+
+function checkName(value: unknown, checks: Checks): string | undefined {
+  const name = checks.text(value, "workflow");
+  const problem = name === undefined ? undefined : textProblem(name, "name");
+  if (problem !== undefined) checks.report(`workflow ${problem}: ${shown(name)}`);
+  return name;
 }
 
 function checkStates(value: unknown, checks: Checks): readonly RunState[] | undefined {

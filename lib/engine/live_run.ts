@@ -1,3 +1,4 @@
+import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { ItemRange, RecordHead, RecordWrite, RunMove } from "../store/batch.ts";
@@ -144,8 +145,8 @@ export interface Attempt {
   startedAt: number;
   /** What its body and hooks receive. */
   context: AttemptContext | undefined;
-  /** Outputs of its steps that run, as JSON text, by the name of the step. */
-  runningSteps: Map<string, Promise<string | undefined>> | undefined;
+  /** The steps that its body has called; `undefined` for none. */
+  steps: AttemptSteps | undefined;
   /** Why it was aborted. */
   aborted: { readonly reason: unknown } | undefined;
   /** Clears its time-out. */

@@ -58,7 +58,8 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
     case "deferred":
       event.unit.attempts--;
       event.unit.isSuspended = false;
-      event.unit.reason = waitReason(plan, event.unit, "deferred");
+      event.unit.reason = waitReason(plan, event.unit, "deferred") +
+        (event.message === undefined ? "" : `: ${event.message}`);
       return wait(plan, run, event, commands);
     case "suspended":
       event.unit.isSuspended = true;

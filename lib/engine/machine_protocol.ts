@@ -11,7 +11,7 @@ export type MachineEvent<U extends Unit = Unit> =
   /** An attempt failed; with `retryAt` another one follows. */
   | { readonly type: "failed"; readonly unit: U; readonly retryAt: number | undefined }
   /** An attempt is postponed and does not count. */
-  | { readonly type: "deferred"; readonly unit: U; readonly wake: Wake }
+  | { readonly type: "deferred"; readonly unit: U; readonly wake: Wake; readonly message?: string | undefined }
   /** A unit waits, and continues where it is when it is woken. */
   | { readonly type: "suspended"; readonly unit: U; readonly wake: Wake; readonly reason: string }
   /** A unit consists of that many items. */

@@ -1,3 +1,4 @@
+import { thrownText } from "./error_record.ts";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { decodeJson } from "../definition/json.ts";
 import type { Logger } from "../logger.ts";
@@ -26,7 +27,7 @@ export function createPublicEvents({ onEvent, logger, now }: PublicEventsOptions
     try {
       inOwnContext(onEvent, told);
     } catch (error) {
-      logger.warn("onEvent threw", { event: told.type, error: String(error) });
+      logger.warn("onEvent threw", { event: told.type, error: thrownText(error) });
     }
   };
 }
@@ -55,7 +56,12 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "attemptFailed":
       return { type: "task.retrying", ...unitFields(event.attempt.unit, at), error: event.error, dueAt: event.dueAt };
     case "attemptDeferred":
-      return { type: "task.deferred", ...unitFields(event.attempt.unit, at), dueAt: event.dueAt };
+      return {
+        type: "task.deferred",
+        ...unitFields(event.attempt.unit, at),
+        dueAt: event.dueAt,
+        ...(event.message !== undefined && { message: event.message }),
+      };
     case "unitEnded":
       return taskEndEvent(event.unit, at);
     case "runAbandoned":

@@ -1,13 +1,18 @@
 import { retryDelayMs, type RetryRule } from "../definition/retry.ts";
+import { isThenable } from "../definition/thenable.ts";
+import { isSluiceError } from "../sluice_error.ts";
 import type { Logger } from "../logger.ts";
+import { thrownText, toErrorRecord } from "./error_record.ts";
+import { storableText } from "../text_limits.ts";
+import { defaultDeferMessage } from "./task_errors.ts";
 
 /** What follows a failed attempt: the end of the task, another attempt, or the same attempt later. */
 export type RetryDecision =
   | { readonly kind: "fail" }
   | { readonly kind: "retry"; readonly delayMs: number }
-  | { readonly kind: "defer"; readonly delayMs: number };
+  | { readonly kind: "defer"; readonly delayMs: number; readonly message: string | undefined };
 
-// Recognised by code and not by class: a program may contain two copies of this library.
+// Codes of errors of Sluice, of any copy of this library. Errors of others may have the same codes.
 const NOT_RETRIED: ReadonlySet<string> = new Set([
   "non_retryable",
   "unstorable_payload",
@@ -25,7 +30,9 @@ export function decideRetry(
   logger: Logger,
 ): RetryDecision {
   const { code, delayMs } = marksOf(thrown);
-  if (code === "deferred" && delayMs !== undefined) return { kind: "defer", delayMs };
+  if (code === "deferred" && delayMs !== undefined) {
+    return { kind: "defer", delayMs, message: deferMessage(toErrorRecord(thrown).message, delayMs) };
+  }
   if (attempt >= rule.attempts || (code !== undefined && NOT_RETRIED.has(code))) return { kind: "fail" };
   if (code === "retry_after" && delayMs !== undefined) return { kind: "retry", delayMs };
   if (!isWorthRetrying(rule, thrown, logger)) return { kind: "fail" };
@@ -33,23 +40,26 @@ export function decideRetry(
 }
 
 function isWorthRetrying(rule: RetryRule, thrown: unknown, logger: Logger): boolean {
+  if (rule.retryIf === undefined) return true;
   try {
-    return rule.retryIf === undefined || Boolean(rule.retryIf(thrown));
+    const isWorth: unknown = rule.retryIf(thrown);
+    if (!isThenable(isWorth)) return Boolean(isWorth);
+    // Settled in any case, so that its rejection is handled.
+    Promise.resolve(isWorth).catch(() => {});
+    logger.error("retryIf returned a promise, and must return a boolean; its task is not retried");
   } catch (error) {
-    logger.warn("retryIf threw; its task is not retried", { error: String(error) });
-    return false;
+    logger.warn("retryIf threw; its task is not retried", { error: thrownText(error) });
   }
+  return false;
 }
 
 function marksOf(thrown: unknown): { readonly code: string | undefined; readonly delayMs: number | undefined } {
-  try {
-    const { code, delayMs } = thrown as { code?: unknown; delayMs?: unknown };
-    return {
-      code: typeof code === "string" ? code : undefined,
-      delayMs: typeof delayMs === "number" ? delayMs : undefined,
-    };
-  } catch {
-    // The value is `null` or `undefined`, or one of its getters threw.
-    return { code: undefined, delayMs: undefined };
-  }
+  if (!isSluiceError(thrown)) return { code: undefined, delayMs: undefined };
+  const { code, delayMs } = thrown as { readonly code: string; readonly delayMs?: unknown };
+  return { code, delayMs: typeof delayMs === "number" ? delayMs : undefined };
+}
+
+/** The message that a body gave, as it fits into a reason; `undefined` if it gave none. */
+function deferMessage(message: string, delayMs: number): string | undefined {
+  return message === "" || message === defaultDeferMessage(delayMs) ? undefined : storableText(message, "reason");
 }

@@ -3,6 +3,7 @@ import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
+import { deferMessageOf } from "./journal_rows.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 
 /** A read that takes longer than this is not repeated at once, as the cost of a read grows with the run. */
@@ -142,12 +143,19 @@ function endEvents(
     case "skipped":
       return [{ type: "task.skipped", ...base, at, reason: task.reason ?? "" }];
     case "waiting":
-      return task.reason?.startsWith("deferred") === true && !isRunOver
-        ? [{ type: "task.deferred", ...base, at, dueAt: task.dueAt ?? at }]
-        : [];
+      return task.reason?.startsWith("deferred") === true && !isRunOver ? [deferredEvent(base, task, at)] : [];
     case "pending":
     case "running":
     case "cancelled":
       return [];
   }
+}
+
+function deferredEvent(
+  base: Run & { readonly taskId: string; readonly attempt: number },
+  { reason, dueAt }: TaskInfo,
+  at: number,
+): RunEvent {
+  const message = deferMessageOf(reason);
+  return { type: "task.deferred", ...base, at, dueAt: dueAt ?? at, ...(message !== undefined && { message }) };
 }

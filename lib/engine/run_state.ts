@@ -186,6 +186,11 @@ export function isBetweenAttempts(reason: string | undefined): boolean {
   return reason === undefined || reason.startsWith("retry") || reason.startsWith("deferred");
 }
 
+/** Whether that recorded reason is one of the condition, in front of the message of a deferral. */
+function isOfCondition(reason: string | undefined): boolean {
+  return reason?.split(": ", 1)[0]?.endsWith(OF_CONDITION) === true;
+}
+
 /** Gives an expanded node `total` items, of which those marked in `restored` have begun before. */
 export function addItems<U extends Unit>(
   run: RunState<U>,
@@ -249,7 +254,7 @@ function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): vo
 function restoreUnit(unit: Unit, record: RecordedUnit): void {
   // A unit that ran when its runner died is pending again; that it was recorded at all says that its condition passed.
   unit.state = record.state === "running" ? "pending" : record.state;
-  const isBeforeCondition = record.state === "waiting" && record.reason?.endsWith(OF_CONDITION) === true;
+  const isBeforeCondition = record.state === "waiting" && isOfCondition(record.reason);
   unit.conditionPassed ||= !hasEnded(record) && record.state !== "pending" && !isBeforeCondition;
   unit.isSuspended = record.state === "waiting" && !isBetweenAttempts(record.reason);
   unit.attempts = record.attempts;

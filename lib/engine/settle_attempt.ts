@@ -62,8 +62,9 @@ function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, ra
   const next = decideRetry(task.retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;
-    emit({ type: "attemptDeferred", attempt, dueAt: at });
-    return apply(run, { type: "deferred", unit, wake: { at } });
+    const { message } = next;
+    emit({ type: "attemptDeferred", attempt, dueAt: at, message });
+    return apply(run, { type: "deferred", unit, wake: { at }, message });
   }
   const failure = {
     taskId: id,

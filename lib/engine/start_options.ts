@@ -10,6 +10,7 @@ import type { Duration } from "../duration.ts";
 import type { NewId } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
+import { TEXT_LIMITS, textProblem } from "../text_limits.ts";
 import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
 
@@ -65,7 +66,6 @@ export interface StartSettings {
 }
 
 const START_OPTIONS = ["key", "delay", "startAt", "priority", "tags", "timeout", "signal", "tx"];
-const LONGEST_KEY = 500;
 const NO_OPTIONS: StartSettings = {
   key: undefined,
   dueAt: undefined,
@@ -94,7 +94,7 @@ export function startSettings(options: unknown, action: string): StartSettings {
     delayMs: checks.duration(read["delay"], "delay"),
     dueAt: checkTime(read["startAt"], checks),
     priority: checkPriority(read["priority"], checks),
-    tags: checks.list(read["tags"], "tags", "strings"),
+    tags: checks.tags(read["tags"], "tags"),
     timeoutMs: checks.timeout(read["timeout"], "timeout"),
     signal: checkSignal(read, checks),
     tx: read["tx"],
@@ -109,9 +109,13 @@ export function startSettings(options: unknown, action: string): StartSettings {
 /** Returns a valid key or `undefined`; reports an invalid one to `checks`. */
 export function checkKey(value: unknown, checks: Checks): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === "string" && value !== "" && value.length <= LONGEST_KEY && !value.includes("\0")) return value;
-  checks.report(`key must be text of 1 to ${LONGEST_KEY} characters, not ${shown(value)}`);
-  return undefined;
+  if (typeof value !== "string" || value === "" || value.length > TEXT_LIMITS.key) {
+    checks.report(`key must be text of 1 to ${TEXT_LIMITS.key} characters, not ${shown(value)}`);
+    return undefined;
+  }
+  const problem = textProblem(value, "key");
+  if (problem !== undefined) checks.report(`key ${problem}: ${shown(value)}`);
+  return problem === undefined ? value : undefined;
 }
 
 /**

@@ -1,6 +1,8 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { NewRun, StartVerdict } from "../store/batch.ts";
+import { storableText } from "../text_limits.ts";
 import { newChecks, shown } from "../definition/checks.ts";
+import { toErrorRecord } from "./error_record.ts";
 import type { ClientContext } from "./client_context.ts";
 import { endOf, type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
@@ -119,7 +121,7 @@ function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
 function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal): void {
   const cancel = (): void => {
     const { reason } = signal as { readonly reason: unknown };
-    const text = reason instanceof Error ? reason.message : String(reason);
+    const text = storableText(toErrorRecord(reason).message, "reason");
     // Rejects if the run has ended in the meantime.
     void runHandle(context, id).cancel(text).catch(() => {});
   };

@@ -1,10 +1,11 @@
+import { shown } from "../definition/checks.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
+import { textProblem } from "../text_limits.ts";
 import { nodeOf } from "./attempt.ts";
+import { AttemptSteps } from "./attempt_steps.ts";
 import { stepRecord } from "./journal_rows.ts";
 import type { Attempt } from "./live_run.ts";
 import type { Recorder } from "./recorder.ts";
-
-const LONGEST_NAME = 200;
 
 /** Dependencies of `runStep`. */
 export interface StepOptions {
@@ -18,9 +19,11 @@ export interface StepOptions {
 
 /**
  * Runs a step of an attempt; returns its recorded output if a step of that name has completed before. Two calls with the
- * same name at the same time share one execution. A step that throws is not recorded, so a later call runs it again.
+ * same name at the same time share one execution; a second call after the first has returned throws. A step that throws
+ * is not recorded, so a later call runs it again.
  *
- * @throws {TypeError} If the name or the body is invalid, or the task is a transaction.
+ * @throws {TypeError} If the name or the body is invalid, the name was used, the step would wait for itself, or the task
+ *   is a transaction.
  */
 export async function runStep(
   attempt: Attempt,
@@ -28,11 +31,11 @@ export async function runStep(
   body: () => unknown,
   options: StepOptions,
 ): Promise<unknown> {
-  if (typeof name !== "string" || name === "" || name.length > LONGEST_NAME) {
-    throw new TypeError(
-      `Cannot run a step: its name must be text of 1 to ${LONGEST_NAME} characters, not ${JSON.stringify(name)}`,
-    );
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(`Cannot run a step: its name must be a string that is not empty, not ${shown(name)}`);
   }
+  const problem = textProblem(name, "step");
+  if (problem !== undefined) throw new TypeError(`Cannot run a step: its name ${problem}: ${shown(name)}`);
   if (typeof body !== "function") {
     throw new TypeError(`Cannot run step "${name}": its second argument must be a function`);
   }
@@ -43,15 +46,9 @@ export async function runStep(
         "the step in a task before it",
     );
   }
-  const known = attempt.unit.steps?.get(name) ?? attempt.runningSteps?.get(name);
-  if (known !== undefined) return decodeJson(await known);
-  if (attempt.stage !== "running") throw whyOver(attempt, name);
   // Held by the attempt and not by the unit: the next attempt must not wait for a step that hangs.
-  const running = attempt.runningSteps ??= new Map();
-  const output = perform(attempt, name, body, options);
-  running.set(name, output);
-  const done = (): void => void running.delete(name);
-  output.then(done, done);
+  const steps = attempt.steps ??= new AttemptSteps();
+  const output = steps.call(name, () => attempt.unit.steps?.get(name) ?? perform(attempt, name, body, options));
   return decodeJson(await output);
 }
 
@@ -61,6 +58,7 @@ async function perform(
   body: () => unknown,
   { recorder, now, maxPayloadBytes }: StepOptions,
 ): Promise<string | undefined> {
+  if (attempt.stage !== "running") throw whyOver(attempt, name);
   const { unit } = attempt;
   const text = encodeJson(await body(), `the output of step "${name}"`, maxPayloadBytes);
   if (attempt.stage !== "running") throw whyOver(attempt, name);

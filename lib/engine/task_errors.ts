@@ -1,5 +1,5 @@
 import { type Duration, toMs } from "../duration.ts";
-import { SluiceError } from "../errors.ts";
+import { SluiceError } from "../sluice_error.ts";
 
 /**
  * Thrown by a body: fails the task at once, whatever its retry policy is.
@@ -60,12 +60,12 @@ export class RetryAfterError extends SluiceError {
   /** Delay in milliseconds. */
   readonly delayMs: number;
   /**
-   * Creates an error with the delay of the next attempt.
+   * Creates an error with the delay of the next attempt; a negative one, such as of a time that has passed, means now.
    *
    * @throws {RangeError} If `delay` is not a duration.
    */
   constructor(delay: Duration, message?: string, options?: ErrorOptions) {
-    const delayMs = toMs(delay, "The delay of RetryAfterError");
+    const delayMs = delayOf(delay, "The delay of RetryAfterError");
     super("retry_after", message ?? `try again in ${delayMs} ms`, options);
     this.delayMs = delayMs;
   }
@@ -102,13 +102,22 @@ export class DeferError extends SluiceError {
   /** Delay in milliseconds. */
   readonly delayMs: number;
   /**
-   * Creates an error that postpones the attempt.
+   * Creates an error that postpones the attempt; a negative delay means now.
    *
    * @throws {RangeError} If `delay` is not a duration.
    */
   constructor(delay: Duration, message?: string) {
-    const delayMs = toMs(delay, "The delay of DeferError");
-    super("deferred", message ?? `not ready, runs again in ${delayMs} ms`);
+    const delayMs = delayOf(delay, "The delay of DeferError");
+    super("deferred", message ?? defaultDeferMessage(delayMs));
     this.delayMs = delayMs;
   }
+}
+
+/** The message of a `DeferError` to which none was given. */
+export function defaultDeferMessage(delayMs: number): string {
+  return `not ready, runs again in ${delayMs} ms`;
+}
+
+function delayOf(delay: Duration, what: string): number {
+  return toMs(typeof delay === "number" && delay < 0 ? 0 : delay, what);
 }

@@ -1,3 +1,4 @@
+import { thrownText } from "./error_record.ts";
 import type { TaskKind } from "../definition/definition.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -135,7 +136,7 @@ export function harmlessTracing(tracing: Tracing, logger: Logger): Tracing {
   }
 
   function logError(thrown: unknown): void {
-    logger.warn("An error in tracing was ignored", { error: String(thrown) });
+    logger.warn("An error in tracing was ignored", { error: thrownText(thrown) });
   }
 }
 

@@ -7,7 +7,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
-import { SluiceError } from "../errors.ts";
+import { SluiceError } from "../sluice_error.ts";
 import type { Logger } from "../logger.ts";
 import { openStore } from "../store/open.ts";
 import { inspector, type InspectorOptions } from "./inspector.ts";

@@ -70,7 +70,7 @@ function* find(
 ): Op<Found> {
   const { states, since, until } = query;
   const { budget, slackMs } = options;
-  if (query.limit <= 0 || states?.length === 0 || !isStorable(query.workflow ?? "")) return NOTHING;
+  if (query.limit <= 0 || states?.length === 0 || !isStorable(textsIn(query))) return NOTHING;
   const newest = query.before ?? Number.MAX_SAFE_INTEGER;
   const walk: Walk = {
     query,
@@ -230,6 +230,10 @@ function filter(db: Dialect, { workflow, states, since, until, tags }: ListQuery
   if (until !== undefined) conditions.push(sql`created_at < ${until}`);
   if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));
   return and(conditions);
+}
+
+function textsIn({ workflow = "", tags = [] }: ListQuery): string {
+  return [workflow, ...tags].join(" ");
 }
 
 function costOf({ tags = [] }: ListQuery): number {

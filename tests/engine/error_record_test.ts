@@ -1,0 +1,179 @@
+/** What is recorded of whatever is thrown. */
+import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
+import { fromErrorRecord, thrownText, toErrorRecord } from "../../lib/engine/error_record.ts";
+import { decideRetry } from "../../lib/engine/retry_decision.ts";
+import type { ErrorRecord } from "../../lib/errors.ts";
+import { silent } from "../../lib/logger.ts";
+import { isSluiceError, SluiceError } from "../../lib/sluice_error.ts";
+import { DeferError, NonRetryableError, RetryAfterError } from "../../mod.ts";
+import { test } from "../harness.ts";
+
+function recorded(thrown: unknown): ErrorRecord {
+  const record = toErrorRecord(thrown);
+  return JSON.parse(JSON.stringify(withoutStack(record)));
+}
+
+function withoutStack({ stack: _, cause, errors, ...rest }: ErrorRecord): ErrorRecord {
+  return {
+    ...rest,
+    ...cause && { cause: withoutStack(cause) },
+    ...errors && { errors: errors.map(withoutStack) },
+  };
+}
+
+class CardError extends Error {
+  readonly status = 402;
+  readonly declined = { reason: "expired", at: new Date(0) };
+}
+
+test("own fields, the name of the class, and inner errors are recorded", () => {
+  const cyclic: Record<string, unknown> = { name: 7 };
+  cyclic["self"] = cyclic;
+  const aggregate = new AggregateError([new TypeError("a"), "b"], "all failed", { cause: new Error("c") });
+  const suppressed = Object.assign(new Error("disposal failed"), {
+    name: "SuppressedError",
+    error: new Error("in dispose"),
+    suppressed: new RangeError("in body"),
+  });
+  const cases: readonly [unknown, ErrorRecord][] = [
+    [new CardError("no"), {
+      name: "CardError",
+      message: "no",
+      fields: { status: 402, declined: { reason: "expired", at: "1970-01-01T00:00:00.000Z" } },
+    }],
+    [aggregate, {
+      name: "AggregateError",
+      message: "all failed",
+      cause: { name: "Error", message: "c" },
+      errors: [{ name: "TypeError", message: "a" }, { name: "Error", message: "b" }],
+    }],
+    [suppressed, {
+      name: "SuppressedError",
+      message: "disposal failed",
+      errors: [{ name: "Error", message: "in dispose" }, { name: "RangeError", message: "in body" }],
+    }],
+    [{ status: 500n }, { name: "Error", message: '{"status":"500"}', fields: { status: "500" } }],
+    [cyclic, { name: "Error", message: '{"name":7,"self":"[circular]"}', fields: { name: 7, self: "[circular]" } }],
+    [Object.create(null), { name: "Error", message: "{}" }],
+    [new Map(), { name: "Map", message: "a Map was thrown" }],
+    [[1, 2], { name: "Error", message: "[1,2]", fields: { 0: 1, 1: 2 } }],
+    [() => 1, { name: "Error", message: "a function was thrown" }],
+    [Object.assign(new Error("gone"), { code: "ENOENT", errno: -2 }), {
+      name: "Error",
+      message: "gone",
+      code: "ENOENT",
+      fields: { errno: -2 },
+    }],
+    [new NonRetryableError("no"), {
+      name: "NonRetryableError",
+      message: "no",
+      code: "non_retryable",
+      isSluice: true,
+    }],
+  ];
+  for (const [thrown, record] of cases) assertEquals(recorded(thrown), record);
+  const response = recorded(new Response("no", { status: 503, statusText: "Busy" }));
+  assertEquals([response.name, response.fields?.["status"], response.fields?.["statusText"]], [
+    "Response",
+    503,
+    "Busy",
+  ]);
+});
+
+test("fields that throw, and what JSON cannot hold, are left out, and the rest is recorded", () => {
+  const thrown = Object.assign(new Error("no"), {
+    fn: () => 1,
+    sym: Symbol("s"),
+    big: 1n,
+    nan: NaN,
+    nested: new Map(),
+  });
+  Object.defineProperty(thrown, "bad", { enumerable: true, get: () => fail() });
+  assertEquals(recorded(thrown).fields, { big: "1", nan: "NaN", nested: {} });
+});
+
+test("however large what is thrown is, its record is bounded", () => {
+  const wide = new AggregateError(
+    Array.from(
+      { length: 1_000 },
+      () => new AggregateError(Array.from({ length: 1_000 }, () => new Error("x".repeat(9_000)))),
+    ),
+    "y".repeat(1_000_000),
+  );
+  const deep = Object.assign(new Error("z"), {
+    data: "q".repeat(1_000_000),
+    list: Array(100_000).fill({ a: [[[[[1]]]]] }),
+  });
+  for (const thrown of [wide, deep, new Error("a", { cause: wide })]) {
+    assert(JSON.stringify(toErrorRecord(thrown)).length < 300_000);
+  }
+});
+
+test("nothing that is thrown breaks the record", () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const hostile = [
+    proxy,
+    new Proxy(new Error("x"), { get: () => fail() }),
+    new Proxy({}, { ownKeys: () => fail(), has: () => fail() }),
+    Object.defineProperty(new Error("x"), "name", { get: () => fail() }),
+    Object.defineProperty(new Error("x"), "cause", { get: () => fail() }),
+    Object.assign(new Error("x"), { toJSON: () => fail() }),
+    { message: "x", toString: () => fail() },
+    { then: () => fail() },
+    { constructor: { name: 5 } },
+    { constructor: null, message: 7 },
+    Object.assign(new Error("x"), { ["__proto__"]: { polluted: true }, code: {} }),
+  ];
+  for (const thrown of hostile) {
+    const record = toErrorRecord(thrown);
+    assertEquals([typeof record.name, typeof record.message], ["string", "string"]);
+    JSON.stringify(record);
+    assertEquals(typeof thrownText(thrown), "string");
+    assertInstanceOf(fromErrorRecord(record), Error);
+    assertEquals(isSluiceError(thrown), false);
+  }
+});
+
+test("an error read back has its fields, inner errors and code, and is of Sluice only if it was", () => {
+  const foreign = Object.assign(new AggregateError([new TypeError("a")], "b"), { code: "ENOENT", status: 404 });
+  const back = fromErrorRecord(JSON.parse(JSON.stringify(toErrorRecord(foreign))));
+  assertInstanceOf(back, AggregateError);
+  assertEquals([back.errors[0].name, back.errors[0].message], ["TypeError", "a"]);
+  const { code, status } = back as unknown as { code: string; status: number };
+  assertEquals([code, status, back instanceof SluiceError, isSluiceError(back)], ["ENOENT", 404, false, false]);
+  const own = fromErrorRecord(JSON.parse(JSON.stringify(toErrorRecord(new NonRetryableError("no")))));
+  assertEquals([own instanceof SluiceError, isSluiceError(own), own.name], [true, true, "NonRetryableError"]);
+});
+
+test("only errors of Sluice, of any copy of it, decide about retries", () => {
+  const rule = { attempts: 5, backoff: "fixed", delayMs: 1, maxDelayMs: 1, jitter: false, retryIf: undefined } as const;
+  const decided = (thrown: unknown): string => decideRetry(rule, 1, thrown, () => 0, silent).kind;
+  for (const code of ["payload_too_large", "non_retryable", "corrupt_row", "deferred", "retry_after"]) {
+    assertEquals(decided(Object.assign(new Error("of somebody else"), { code, delayMs: 5 })), "retry", code);
+    assertEquals(decided({ code, delayMs: 5 }), "retry", code);
+  }
+  assertEquals([decided(new NonRetryableError("no")), decided(new DeferError(1))], ["fail", "defer"]);
+  class Copy extends Error {
+    readonly code = "non_retryable";
+  }
+  Object.defineProperty(Copy.prototype, Symbol.for("@sluice/sluice/error"), { value: true });
+  assertEquals(decided(new Copy()), "fail");
+});
+
+test("a negative delay means now", () => {
+  assertEquals([
+    new RetryAfterError(-1_500).delayMs,
+    new DeferError(-1).delayMs,
+    new RetryAfterError(-Infinity).delayMs,
+  ], [
+    0,
+    0,
+    0,
+  ]);
+  assertMatch(new RetryAfterError(-5, "429").message, /429/);
+});
+
+function fail(): never {
+  throw new Error("it threw");
+}
