@@ -1,3 +1,4 @@
+import { StoreError } from "../errors.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
 import type { RunRow } from "../store/port.ts";
 import { definitionOf } from "./load_definition.ts";
@@ -72,7 +73,12 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
  * @throws {Refusal} If there is no such run.
  */
 export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
-  const row = await context.store.run(id);
+  const row = await context.store.run(id).catch(async (error) => {
+    // The row is invalid: what can be read of it is shown, with what is wrong as its error.
+    if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
+    const [listed] = await context.store.inspection.find(id, 1);
+    return listed === undefined ? undefined : { ...listed, input: undefined };
+  });
   if (row === undefined) throw new Refusal(404, "There is no run of this id");
   return row;
 }

@@ -136,3 +136,28 @@ export function isServed(value: unknown): value is readonly Served[] {
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+const REQUIRED: ReadonlySet<string> = new Set([
+  "seq",
+  "epoch",
+  "priority",
+  "created_at",
+  "attempts",
+  "item",
+  "attention",
+]);
+
+/**
+ * Returns a row without integers that are no integers of JavaScript: null instead, and 0 in a column that cannot be null.
+ * The rest of an invalid row can be shown then.
+ */
+export function withoutUnsafeIntegers(row: Row): Row {
+  const isUnsafe = (value: unknown): boolean =>
+    typeof value === "bigint" || (typeof value === "number" && !Number.isSafeInteger(value));
+  return Object.fromEntries(
+    Object.entries(row).map(([column, value]) => [
+      column,
+      !isUnsafe(value) ? value : REQUIRED.has(column) ? 0 : null,
+    ]),
+  );
+}

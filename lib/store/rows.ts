@@ -1,7 +1,15 @@
 /** Decoders from database rows to the types of the port; run_columns.ts has those of runs. */
 import { type ErrorRecord, StoreError } from "../errors.ts";
 import type { JournalOutput, JournalRecord, RecordHead, TaskState } from "./batch.ts";
-import { createReader, FACT_KINDS, isFailures, isServed, type Row, TASK_STATES } from "./decode.ts";
+import {
+  createReader,
+  FACT_KINDS,
+  isFailures,
+  isServed,
+  type Row,
+  TASK_STATES,
+  withoutUnsafeIntegers,
+} from "./decode.ts";
 import type { DefinitionRow, JournalHead, Timing } from "./inspection.ts";
 import type { Fact } from "./port.ts";
 import type { RunnerRow } from "./runners.ts";
@@ -73,14 +81,7 @@ export function decodeOutput(row: Row): JournalOutput {
 
 /** Decodes the rows of runners. An invalid row is left out and does not hide the others; only its lease decides whether that runner is dead. */
 export function decodeRunners(rows: readonly Row[]): RunnerRow[] {
-  return rows.flatMap((row) => {
-    try {
-      return [decodeRunner(row)];
-    } catch (error) {
-      if (error instanceof StoreError) return [];
-      throw error;
-    }
-  });
+  return decodeValid(rows, decodeRunner);
 }
 
 function decodeRunner(row: Row): RunnerRow {
@@ -109,6 +110,30 @@ export function decodeFact(row: Row): Fact {
 /** Decodes a row of the journal with a truncated output; `output_bytes` is the size of the whole output. */
 export function decodeHead(row: Row): JournalHead {
   return { ...decodeRecord(row), outputBytes: tasks.optionalInteger(row, "output_bytes") };
+}
+
+/** Decodes a row of the journal to show it. The failures of an invalid row describe what is invalid. */
+export function decodeShownHead(row: Row): JournalHead {
+  try {
+    return decodeHead(row);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const state = TASK_STATES.find((state) => state === row["state"]) ?? "failed";
+    const failures = JSON.stringify([{ taskId: String(row["task"]), attempt: 1, error: recordOf(error) }]);
+    return decodeHead({ ...withoutUnsafeIntegers(row), state, failures });
+  }
+}
+
+/** Decodes the rows of a sample; leaves out those that are invalid. */
+export function decodeValid<T>(rows: readonly Row[], decode: (row: Row) => T): T[] {
+  return rows.flatMap((row) => {
+    try {
+      return [decode(row)];
+    } catch (error) {
+      if (error instanceof StoreError) return [];
+      throw error;
+    }
+  });
 }
 
 /** Decodes a definition without its graph. */

@@ -11,7 +11,15 @@
 import { StoreError } from "../errors.ts";
 import type { ClaimedRun, Heads, ParentTask } from "./batch.ts";
 import { given, option, type Projection, type RunColumn } from "./columns.ts";
-import { createReader, type Decode, isErrorRecord, isTexts, type Row, RUN_STATES } from "./decode.ts";
+import {
+  createReader,
+  type Decode,
+  isErrorRecord,
+  isTexts,
+  type Row,
+  RUN_STATES,
+  withoutUnsafeIntegers,
+} from "./decode.ts";
 import type { Outline } from "./inspection.ts";
 import { hasMessages } from "./messages.ts";
 import type { RunRow } from "./port.ts";
@@ -253,7 +261,7 @@ export function decodeListedRun(row: Row): RunRow {
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const state = RUN_STATES.find((state) => state === row["state"]) ?? "failed";
-    return decodeRun({ ...row, state, tags: null, error: JSON.stringify(recordOf(error)) });
+    return decodeRun({ ...withoutUnsafeIntegers(row), state, tags: null, error: JSON.stringify(recordOf(error)) });
   }
 }
 

@@ -11,7 +11,14 @@ import type {
   Timing,
 } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
-import { decodeDefinition, decodeHead, decodeTaskState, decodeTiming, RECORD_COLUMNS } from "../rows.ts";
+import {
+  decodeDefinition,
+  decodeShownHead,
+  decodeTaskState,
+  decodeTiming,
+  decodeValid,
+  RECORD_COLUMNS,
+} from "../rows.ts";
 import type { Row } from "../decode.ts";
 import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
@@ -123,7 +130,7 @@ select ${raw(columns)},
     value: sql`case when octet_length(failures) > ${LONGEST_FAILURES} then ${db.lastOf("failures")} else failures end`,
   });
   const heads = shown.map((row) =>
-    decodeHead({
+    decodeShownHead({
       ...row,
       output: outputs.get(keyOf(row)) ?? row["output"],
       failures: failures.get(keyOf(row)) ?? row["failures"],
@@ -232,7 +239,7 @@ select ${raw(OUTLINE_COLUMNS)}
  where ${workflow === undefined ? sql`true` : sql`workflow = ${workflow}`}
  order by seq desc
  limit ${limit}`);
-  return rows.map(decodeOutline);
+  return decodeValid(rows, decodeOutline);
 }
 
 function* readTimings(db: Dialect, seqs: readonly number[], limit: number): Op<readonly Timing[]> {
@@ -241,7 +248,7 @@ select run, task, state, attempts, started_at, ended_at
   from @tasks
  where ${db.isIn("run", seqsOf(seqs))} and item = -1 and step = ''
  limit ${limit}`);
-  return rows.map(decodeTiming);
+  return decodeValid(rows, decodeTiming);
 }
 
 function* countOwned(most: number): Op<Awaited<ReturnType<Inspection["owned"]>>> {

@@ -47,6 +47,8 @@ export function createPersistence(name: string, logger: Logger): Persistence {
       } catch (error) {
         if (error instanceof StoreError) throw error;
         const fault = faultOf(error);
+        // Once for each statement that meets such a value.
+        if (fault === "integer") continue;
         if (fault === "values" || fault === "statement" || fault === "unknown") throw error;
         if (fault !== "busy" && fault !== "storage") throw storeError(error, name, action);
         const waitedMs = performance.now() - since;

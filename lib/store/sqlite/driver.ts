@@ -8,6 +8,7 @@
 
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { isUnsafeInteger } from "./faults.ts";
 
 /** A value that can be bound: `undefined` is stored as null, booleans as 0 and 1. */
 export type Bindable = string | number | bigint | boolean | null | undefined | Uint8Array;
@@ -97,11 +98,31 @@ export function connectionOf(native: NativeDatabase): Connection {
     // "?1" is the only numbered form that both runtimes bind by position.
     const statement = native.prepare(sql.replaceAll(/\$(\d+)/g, "?$1"));
     compiled.push(statement);
+    let readsBigInts = false;
     return {
       run: (values = []) => statement.run(...encode(values)),
-      get: (values = []) => statement.get(...encode(values)) ?? undefined,
-      all: (values = []) => statement.all(...encode(values)),
+      get(values = []) {
+        const row = reading(() => statement.get(...encode(values)) ?? undefined);
+        return readsBigInts && row !== undefined ? decode(row) : row;
+      },
+      all(values = []) {
+        const rows = reading(() => statement.all(...encode(values)));
+        return readsBigInts ? rows.map(decode) : rows;
+      },
     };
+
+    // The statement is not executed again here: it may have written. The caller repeats its transaction.
+    function reading<T>(work: () => T): T {
+      try {
+        return work();
+      } catch (error) {
+        if (!readsBigInts && isUnsafeInteger(error)) {
+          readsBigInts = true;
+          statement.setReadBigInts?.(true);
+        }
+        throw error;
+      }
+    }
   }
 
   function release(): void {
@@ -127,6 +148,8 @@ export interface NativeStatement {
   get(...values: Native[]): Row | null | undefined;
   /** Returns all rows. */
   all(...values: Native[]): Row[];
+  /** Reads integers as bigints; exists only in node:sqlite. */
+  setReadBigInts?(isEnabled: boolean): void;
   /** Frees the statement; exists only under Bun. */
   finalize?(): void;
 }
@@ -148,6 +171,16 @@ async function openBun(path: string, readOnly: boolean, create: boolean): Promis
 async function openNode(path: string, readOnly: boolean): Promise<NativeDatabase> {
   const { DatabaseSync } = await import("node:sqlite");
   return new DatabaseSync(path, { readOnly }) as NativeDatabase;
+}
+
+/** Returns a row with numbers for all integers that are integers of JavaScript. The decoders refuse the others. */
+function decode(row: Row): Row {
+  const decoded: Record<string, SqlValue> = {};
+  for (const [column, value] of Object.entries(row)) {
+    const number = Number(value);
+    decoded[column] = typeof value === "bigint" && Number.isSafeInteger(number) ? number : value;
+  }
+  return decoded;
 }
 
 // Encodes in place: a copy for each statement would be measurable on the commit path.

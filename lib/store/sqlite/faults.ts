@@ -9,6 +9,8 @@ export type Fault =
   | "corrupt"
   | "not_a_database"
   | "read_only"
+  /** A column has an integer that is no integer of JavaScript. The statement reads it in another form from now on. */
+  | "integer"
   /** The values of a row are invalid; other rows are not affected. */
   | "values"
   /** The statement failed independent of its values, for example because a table is missing. */
@@ -18,6 +20,7 @@ export type Fault =
 
 /** Classifies an error of either runtime. */
 export function faultOf(error: unknown): Fault {
+  if (isUnsafeInteger(error)) return "integer";
   switch (resultCode(error)) {
     case 5: // busy
     case 6: // locked
@@ -62,6 +65,7 @@ function codeOf(fault: Fault): string {
       return "database_busy";
     case "storage":
       return "cannot_open";
+    case "integer":
     case "values":
     case "statement":
     case "unknown":
@@ -87,11 +91,23 @@ function reasonOf(fault: Fault, error: unknown, name: string): string {
       return "it cannot be written to; check the permissions of the file and of its directory";
     case "busy":
     case "storage":
+    case "integer":
     case "values":
     case "statement":
     case "unknown":
       return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Returns whether the disk is full or fails: the error is transient, as far as any statement can know. */
+export function isDiskFault(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === 10 || code === 13;
+}
+
+/** Returns whether node:sqlite refuses to read an integer beyond 2^53. Bun rounds it. */
+export function isUnsafeInteger(error: unknown): boolean {
+  return error instanceof RangeError && "code" in error && error.code === "ERR_OUT_OF_RANGE";
 }
 
 // node:sqlite has the extended code in `errcode`, bun:sqlite in `errno`; the low byte is the primary code.

@@ -1,7 +1,9 @@
 import { closeSync, existsSync, lstatSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import process from "node:process";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
+import { isAllowed } from "../../permissions.ts";
 import { checkVersion } from "../read_only.ts";
 import type { Persistence } from "./busy.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./driver.ts";
@@ -75,13 +77,45 @@ export function pathOf(connection: Connection, path: string): string {
   return typeof row?.["file"] === "string" && row["file"] !== "" ? row["file"] : path;
 }
 
+/** Options of a read-only connection. */
+export interface ReaderOptions {
+  /** Retries while another process holds a lock. */
+  readonly persistence: Persistence;
+  /** Receives a warning if only a snapshot can be read. */
+  readonly logger: Logger;
+  /** The user that opens the file. @default {process.geteuid()} */
+  readonly uid?: number | undefined;
+}
+
+const ROOT = 0;
+
+/**
+ * Returns whether a reader would create the log and its index for a user other than the owner of the file, who could not
+ * open the file then. While another process has the file open, both exist. SQLite gives to the owner what root creates.
+ */
+function wouldLeaveFiles(path: string, uid: number | undefined): boolean {
+  if (uid === undefined || uid === ROOT || !isAllowed({ name: "read", path })) return false;
+  try {
+    return statSync(path).uid !== uid && !existsSync(`${path}-wal`);
+  } catch {
+    return false;
+  }
+}
+
 /** Opens a read-only connection to a file that has the current schema. */
 export async function openReader(
   path: string,
   name: string,
-  persistence: Persistence,
-  logger: Logger,
+  { persistence, logger, uid = process.geteuid?.() }: ReaderOptions,
 ): Promise<Connection> {
+  if (wouldLeaveFiles(path, uid)) {
+    const reader = await openReadOnly(path, name, persistence, { isStill: true });
+    logger.warn(
+      `Reading a snapshot of SQLite database ${name}: it belongs to another user and no process has it open, so that ` +
+        "files of this user would be left beside it; changes are not visible",
+    );
+    return reader;
+  }
   try {
     return await openReadOnly(path, name, persistence, {});
   } catch (error) {

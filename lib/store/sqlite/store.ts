@@ -52,11 +52,11 @@ export async function openSqliteStore(given: string, options: SqliteStoreOptions
   const name = `"${given}"`;
   const persistence = createPersistence(name, logger);
   const connection: Connection = isReadOnly
-    ? await openReader(given, name, persistence, logger)
+    ? await openReader(given, name, { persistence, logger })
     : await openWriter(given, name, durability, persistence);
   const path = pathOf(connection, given);
   const identity = path === ":memory:" ? NO_FILE : identifyFile(path, name, logger);
-  const checkpoints = isReadOnly ? NO_CHECKPOINTS : createCheckpoints(connection, clock);
+  const checkpoints = isReadOnly ? NO_CHECKPOINTS : createCheckpoints(connection, clock, { path, name, logger });
   const { committed } = checkpoints;
   const gate = createGate();
   const session = createSession(connection, persistence, { name, clock, logger, committed, gate, identity });

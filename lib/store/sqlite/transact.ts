@@ -8,10 +8,11 @@
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import { causesOf } from "../causes.ts";
+import { jittered } from "../pauses.ts";
 import type { TransactionRequest, TransactionVerdict } from "../port.ts";
 import type { Persistence } from "./busy.ts";
 import { type Connection, connectionOf } from "./driver.ts";
-import { faultOf, storeError } from "./faults.ts";
+import { faultOf, isDiskFault, storeError } from "./faults.ts";
 import type { FileIdentity } from "./file_identity.ts";
 import type { Gate } from "./gate.ts";
 import { type LentDatabase, openLent } from "./lent.ts";
@@ -41,6 +42,7 @@ export interface TransactionSite {
 // Covers short locks of a reader or a checkpoint; see busy.ts.
 const BUSY_TIMEOUT_MS = 25;
 const LONGEST_PAUSE_MS = 100;
+const LONGEST_DISK_PAUSE_MS = 5_000;
 const WARN_AFTER_MS = 5_000;
 
 const RECORDED = `
@@ -55,18 +57,20 @@ export async function transact(
   for (let tries = 0;; tries++) {
     const leave = await site.gate.enter();
     const now: Moment = { isBody: false };
+    let isDisk = false;
     try {
       return await attempt(session, site, request, now);
     } catch (error) {
       if (!isPassing(error, now)) throw error;
-      if (tries === 0 && !now.isBody) {
+      isDisk = causesOf(error).some(isDiskFault);
+      if (tries === 0 && (isDisk || !now.isBody)) {
         session.logger.warn(`${storeError(error, session.name, "write to").message}; retrying`);
       }
     } finally {
       leave();
     }
-    const ms = Math.min(2 ** tries, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
-    await pause(ms, request.signal);
+    const ms = isDisk ? Math.min(100 * 2 ** tries, LONGEST_DISK_PAUSE_MS) : Math.min(2 ** tries, LONGEST_PAUSE_MS);
+    await pause(jittered(ms), request.signal);
   }
 }
 
@@ -76,11 +80,11 @@ interface Moment {
 }
 
 /**
- * Returns whether an error is transient. A body has no competitor for the store's file, but can meet a lock in a file
- * that it attaches, and can wrap the error of that lock.
+ * Returns whether an error is transient. A body has no competitor for the store's file, but can meet a full disk or a lock
+ * in a file that it attaches, and can wrap the error.
  */
 function isPassing(thrown: unknown, { isBody }: Moment): boolean {
-  if (isBody) return causesOf(thrown).some((error) => faultOf(error) === "busy");
+  if (isBody) return causesOf(thrown).some((error) => faultOf(error) === "busy" || isDiskFault(error));
   return faultOf(thrown) === "busy" || faultOf(thrown) === "storage";
 }
 
