@@ -111,6 +111,7 @@ export {
   type Failure,
   LeaseLostError,
   PayloadError,
+  QueueFullError,
   RecoveryLimitError,
   RunCancelledError,
   RunFailedError,

@@ -7,6 +7,7 @@ import { type Catalog, catalogOf } from "./catalog.ts";
 import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "./metrics.ts";
 import { type ClientSettings, clientSettings } from "./options.ts";
+import { boundStarts } from "./bounded_starts.ts";
 import { createRunReader, type RunReader } from "./run_reader.ts";
 import type { RunnerStats } from "./stats.ts";
 
@@ -80,7 +81,7 @@ export function createClientContext(
     maxPayloadBytes,
     newId: createIds(),
     currentTrace: tracing?.here ?? (() => undefined),
-    insert,
+    insert: boundStarts(insert),
     applyChanges,
     runner,
   };

@@ -19,8 +19,13 @@ export interface ClientOptions<W extends AnyWorkflow> {
   readonly durability?: "power" | "process";
   /** Largest input or output, in bytes of JSON. @default {1_048_576} */
   readonly maxPayloadBytes?: number;
-  /** Receives log lines; `console` is a logger. @default {undefined} no log lines */
-  readonly logger?: Logger;
+  /**
+   * Receives log lines; `console` is a logger. Without one a runner reports failed runs on `console.error`, and parked
+   * runs and lost leases on `console.warn`, in one line each. `false`: no line at all.
+   *
+   * @default {undefined} the reports
+   */
+  readonly logger?: Logger | false;
   /**
    * Observes runs that are started here and, in a runner, their execution: `openTelemetry()` of `./otel` makes spans.
    * @default {undefined} no tracing
@@ -68,6 +73,8 @@ export interface ClientSettings {
   readonly durability: "power" | "process";
   readonly maxPayloadBytes: number;
   readonly logger: Logger;
+  /** Whether failed runs, parked runs and lost leases are reported on the console: there is no logger. */
+  readonly reportsToConsole: boolean;
   readonly tracing: Tracing | undefined;
   readonly clock: Clock;
 }
@@ -155,20 +162,21 @@ export function count(value: unknown, name: string, otherwise: number, checks: C
 function readClient(read: Options, checks: Checks): ClientSettings {
   const { workflows = [], logger, tracing, clock } = read;
   if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
-  if (logger !== undefined && !has(logger, ["debug", "info", "warn", "error"])) {
+  if (logger !== undefined && logger !== false && !has(logger, ["debug", "info", "warn", "error"])) {
     checks.report("logger must have the methods debug, info, warn and error, as console has");
   }
   if (tracing !== undefined && !has(tracing, ["here", "follow"])) {
     checks.report("tracing must have here and follow, as openTelemetry() returns them");
   }
   if (clock !== undefined && !has(clock, ["now", "after"])) checks.report("clock must have now and after");
-  const writer = logger === undefined ? silent : harmless(logger as Logger);
+  const writer = logger === undefined || logger === false ? silent : harmless(logger as Logger);
   return {
     workflows: Array.isArray(workflows) ? workflows : [],
     schema: checks.text(read["schema"], "schema"),
     durability: checks.word(read["durability"], "durability", { power: 1, process: 1 }) ?? "power",
     maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, checks),
     logger: writer,
+    reportsToConsole: logger === undefined,
     tracing: tracing === undefined ? undefined : harmlessTracing(tracing as Tracing, writer),
     clock: clock === undefined ? systemClock : clock as Clock,
   };

@@ -24,6 +24,7 @@ import { createMeter } from "./meter.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
 import { createOwnStarts } from "./own_starts.ts";
 import { thisIsolate } from "./process_liveness.ts";
+import { createConsoleReports, REPORTED } from "./console_reports.ts";
 import { createPublicEvents } from "./public_events.ts";
 import { watchRunners } from "./recovery.ts";
 import { logUnhandledRejections } from "./rejections.ts";
@@ -118,6 +119,7 @@ async function openRunner<W extends AnyWorkflow>(
   const { emit } = events;
   const meter = createMeter(catalog.plans, now);
   events.subscribe(meter.observe);
+  if (settings.reportsToConsole) events.subscribe(createConsoleReports(), REPORTED);
   if (onEvent !== undefined) events.subscribe(createPublicEvents({ onEvent, logger, now }));
   const committer = createCommitter(store, {
     logger,

@@ -27,8 +27,9 @@ export async function startRun<W extends AnyWorkflow>(
   const { plan, settings, action } = prepare(context, { target, options, verb: "start" });
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
-  const id = idOf(run, (await insert(context, [run], settings))[0]);
-  if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
+  const { signal } = settings;
+  const id = idOf(run, (await abortable(context, insert(context, [run], settings), run, signal))[0]);
+  if (signal !== undefined) cancelOnAbort(context, id, signal);
   return runHandle<W>(context, id);
 }
 
@@ -43,7 +44,7 @@ export async function executeRun<W extends AnyWorkflow>(
   }
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
-  const id = idOf(run, (await context.insert([run]))[0]);
+  const id = idOf(run, (await abortable(context, context.insert([run]), run, settings.signal))[0]);
   if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
   if (id !== run.id) return outcomeOf<W>(await endOf(context, id));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
@@ -117,13 +118,43 @@ function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
   }
 }
 
+/**
+ * Rejects with the reason of the signal once it aborts, as while the database is away. The start may have been sent: if it
+ * is committed in spite of that, its run is cancelled. A run that another start has inserted with the same key is not.
+ */
+async function abortable<T extends readonly StartVerdict[]>(
+  context: ClientContext,
+  inserting: Promise<T>,
+  run: NewRun,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await inserting;
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([inserting, aborted.promise]);
+  } catch (error) {
+    void inserting.then(([verdict]) => {
+      if (verdict?.kind === "started") void runHandle(context, run.id).cancel(reasonOf(signal)).catch(() => {});
+    }, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function reasonOf(signal: AbortSignal): string {
+  const reason: unknown = signal.reason;
+  return storableText(toErrorRecord(reason).message, "reason");
+}
+
 /** Cancels the run when the signal of the caller aborts; removes the listener when the run has ended. */
 function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal): void {
   const cancel = (): void => {
-    const { reason } = signal as { readonly reason: unknown };
-    const text = storableText(toErrorRecord(reason).message, "reason");
     // Rejects if the run has ended in the meantime.
-    void runHandle(context, id).cancel(text).catch(() => {});
+    void runHandle(context, id).cancel(reasonOf(signal)).catch(() => {});
   };
   const removeListener = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });

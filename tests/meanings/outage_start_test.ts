@@ -1,0 +1,65 @@
+/** Starts while the database is away: they can be given up, and they do not pile up without bound. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { boundStarts } from "../../lib/engine/bounded_starts.ts";
+import type { NewRun, StartVerdict } from "../../lib/store/batch.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import { createRunner, QueueFullError, type Store, unchecked, workflow } from "../../mod.ts";
+import { test } from "../harness.ts";
+import { until, within } from "../within.ts";
+
+const flow = workflow("flow", { input: unchecked<string>() }).task("work", { run: () => 1 });
+
+/** A store whose commits wait for `release`, like those of a database that is away. */
+async function storeAway(): Promise<{ readonly store: Store; away(): void; back(): void }> {
+  const store = await openSqliteStore(":memory:", { durability: "process" });
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  return {
+    store: { ...store, commit: async (batch) => (await gate.promise, await store.commit(batch)) },
+    away: () => void (gate = Promise.withResolvers()),
+    back: () => gate.resolve(),
+  };
+}
+
+test("a start is given up when its signal aborts, and its run is cancelled if it comes to exist", async () => {
+  const database = await storeAway();
+  await using runner = await createRunner(database.store, { workflows: [flow], logger: false });
+  database.away();
+  const abort = new AbortController();
+  const started = runner.start(flow, "a", { delay: "1h", signal: abort.signal });
+  const executed = runner.execute(flow, "b", { delay: "1h", signal: abort.signal });
+  abort.abort(new RangeError("the caller has left"));
+  for (const call of [started, executed]) {
+    await within("the abort", assertRejects(() => call, RangeError, "the caller has left"));
+  }
+  database.back();
+  const states = async (): Promise<string> => (await runner.list()).runs.map(({ state }) => state).join();
+  await until(async () => await states() === "cancelled,cancelled");
+  await runner.stop();
+  await database.store.close();
+});
+
+test("the queue of starts is bounded by runs and by inputs, and has room again when they are sent", async () => {
+  const sent: (() => void)[] = [];
+  const insert = boundStarts(
+    (runs) =>
+      new Promise<readonly StartVerdict[]>((resolve) =>
+        sent.push(() => resolve(runs.map(({ id }) => ({ kind: "existing", id }))))
+      ),
+    { runs: 3, inputs: 10 },
+  );
+  const run = (input: string): NewRun => ({ id: "x", input }) as NewRun;
+  // A single call may be larger than the bounds.
+  const first = insert([run("a"), run("b"), run("c"), run("d")]);
+  await assertRejects(() => insert([run("e")]), QueueFullError, "4 runs already wait");
+  sent.shift()!();
+  await first;
+  const second = insert([run("0123456789")]);
+  const error = await assertRejects(() => insert([run("e")]), QueueFullError);
+  assert(error.code === "queue_full");
+  sent.shift()!();
+  await second;
+  const third = insert([run("e")]);
+  sent.shift()!();
+  assertEquals((await third).length, 1);
+});
