@@ -29,6 +29,8 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     slot: -1,
     next: undefined,
     startedAt: 0,
+    beganAt: 0,
+    tookMs: undefined,
     context: undefined,
     steps: undefined,
     aborted: undefined,

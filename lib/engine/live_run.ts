@@ -143,6 +143,10 @@ export interface Attempt {
   next: Attempt | undefined;
   /** When it began. */
   startedAt: number;
+  /** When it began by the monotonic clock. */
+  beganAt: number;
+  /** How long its body took, in milliseconds by the monotonic clock; `undefined` before its end. */
+  tookMs: number | undefined;
   /** What its body and hooks receive. */
   context: AttemptContext | undefined;
   /** The steps that its body has called; `undefined` for none. */

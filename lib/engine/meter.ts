@@ -123,10 +123,10 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     if (tookMs !== undefined) times.observe(tookMs / 1_000);
   }
 
-  function countRetry({ unit, startedAt }: Attempt): void {
+  function countRetry({ unit, tookMs = 0 }: Attempt): void {
     const { counts, times } = ofTask(unit);
     counts.retries++;
-    times.observe((now() - startedAt) / 1_000);
+    times.observe(tookMs / 1_000);
   }
 
   /** Counts ends of tasks; items of a map count only as attempts. */

@@ -156,7 +156,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
       if (step === "" && state === "waiting") options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
-      options.durable(unit, startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt);
+      const recordedMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
+      // The recorded times are those of the wall clock, which may have been set.
+      options.durable(unit, recordedMs === undefined ? undefined : unit.attempt?.tookMs ?? Math.max(0, recordedMs));
     }
     if (write.move !== undefined && leavesMemory(write.move)) options.left(run, write.move);
   }

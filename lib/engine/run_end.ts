@@ -74,7 +74,7 @@ export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
     error: move.to === "failed" ? move.error : undefined,
     reason: move.to === "cancelled" ? move.reason : undefined,
     timeoutMs: run.timeoutMs,
-    tookMs: run.begunAt === undefined ? undefined : move.at - run.begunAt,
+    tookMs: run.begunAt === undefined ? undefined : Math.max(0, move.at - run.begunAt),
     crashes: run.crashes,
     result: plan.workflow.result,
     newRecord: plan.newRecord,

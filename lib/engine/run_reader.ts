@@ -205,7 +205,9 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
       error: row.error,
       reason: row.reason,
       timeoutMs: row.timeoutMs,
-      tookMs: row.startedAt === undefined || row.endedAt === undefined ? undefined : row.endedAt - row.startedAt,
+      tookMs: row.startedAt === undefined || row.endedAt === undefined
+        ? undefined
+        : Math.max(0, row.endedAt - row.startedAt),
       crashes: row.crashes,
       result: defined?.result,
       outputs,

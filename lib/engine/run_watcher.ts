@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, monotonicOf } from "../clock.ts";
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { isDatabaseLost } from "../store/lost.ts";
@@ -60,6 +60,7 @@ export function createRunWatcher(
   store: Store,
   { clock, logger, ownRuns = () => new Set() }: RunWatcherOptions,
 ): RunWatcher {
+  const monotonic = monotonicOf(clock);
   const waiters = new Map<string, Waiter>();
   const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
   /** Runs whose end is durable and is reported by this process when their hooks have returned. */
@@ -176,7 +177,7 @@ export function createRunWatcher(
     cancelPoll();
     // The first hint after a pause polls at once. No hint makes the poll later than it would be without it: a poll may have
     // been slow only once, such as on a busy machine.
-    const sinceMs = Math.max(0, clock.now() - polledAt);
+    const sinceMs = Math.max(0, monotonic() - polledAt);
     const restMs = Math.min(Math.max(MIN_INTERVAL_MS, pollMs * REST_FACTOR), POLL_INTERVAL_MS);
     cancelPoll = clock.after(Math.max(0, restMs - sinceMs), poll);
   }
@@ -191,7 +192,7 @@ export function createRunWatcher(
     isPolling = true;
     isOutdated = false;
     isHinted = false;
-    polledAt = clock.now();
+    polledAt = monotonic();
     const began = performance.now();
     try {
       if (waiters.size > 0) {

@@ -37,7 +37,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
       unit.output = end.output;
       port.apply(run, { type: "completed", unit });
       // Not if the run was over by then.
-      if (attempt.isRecorded && unit.state === "completed") port.durable(unit, port.now() - attempt.startedAt);
+      if (attempt.isRecorded && unit.state === "completed") port.durable(unit, attempt.tookMs);
       return;
     case "suspended":
       return port.apply(run, { type: "suspended", unit, wake: end.wake, reason: end.reason });

@@ -10,7 +10,7 @@
 import { setImmediate } from "node:timers";
 import type { TaskArguments } from "../definition/context.ts";
 import { TaskTimeoutError } from "../errors.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, monotonicOf } from "../clock.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
@@ -82,6 +82,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
         return body(tx);
       }),
   };
+  const monotonic = monotonicOf(options.clock);
   return {
     active,
     get queued() {
@@ -157,6 +158,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     queued--;
     attempt.stage = "running";
     attempt.startedAt = now;
+    attempt.beganAt = monotonic();
     attempt.slot = active.push(attempt) - 1;
     attempt.trace = run.trace?.attempt({
       taskId: id,
@@ -236,7 +238,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   function arm(attempt: Attempt): void {
     const { timeoutMs } = nodeOf(attempt).task;
     if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
-    const leftMs = Math.max(0, attempt.startedAt + timeoutMs - options.now());
+    const leftMs = Math.max(0, attempt.beganAt + timeoutMs - monotonic());
     attempt.disarm = options.clock.after(leftMs, () => expire(attempt, timeoutMs));
   }
 
@@ -250,6 +252,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   function finish(attempt: Attempt, end: AttemptEnd): void {
     if (attempt.stage !== "running") return;
+    attempt.tookMs = monotonic() - attempt.beganAt;
     leave(attempt);
     attempt.trace?.ended(tracedEnd(attempt, end));
     options.ended(attempt, end);
