@@ -54,6 +54,7 @@ export type ErrorCode =
   | "run_failed"
   | "run_cancelled"
   | "run_timeout"
+  | "wait_timeout"
   | "task_timeout"
   | "lease_lost"
   | "shutdown"

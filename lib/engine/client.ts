@@ -1,6 +1,6 @@
 import { shown } from "../definition/checks.ts";
 import type { Readable, Registered, Resolve } from "../definition/targets.ts";
-import type { AnyWorkflow, InputOf } from "../definition/workflow.ts";
+import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/port.ts";
 import { catalogOf, definitionsOf } from "./catalog.ts";
@@ -40,7 +40,14 @@ export interface Client<W extends AnyWorkflow> {
   start<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
-  ): Promise<RunHandle<Resolve<W, T>>>;
+  ): Promise<
+    RunHandle<
+      ResultOf<Resolve<W, T>>,
+      OutputsOf<Resolve<W, T>>,
+      InputOf<Resolve<W, T>>,
+      EventsOf<Resolve<W, T>>
+    >
+  >;
   /**
    * Starts a run for each input, all in one commit. Returns their handles in the order of the inputs.
    *
@@ -50,7 +57,12 @@ export interface Client<W extends AnyWorkflow> {
     target: Registered<W, T>,
     inputs: readonly InputOf<Resolve<W, T>>[],
     options?: StartManyOptions,
-  ): Promise<RunHandle<Resolve<W, T>>[]>;
+  ): Promise<RunHandle<
+    ResultOf<Resolve<W, T>>,
+    OutputsOf<Resolve<W, T>>,
+    InputOf<Resolve<W, T>>,
+    EventsOf<Resolve<W, T>>
+  >[]>;
   /**
    * Starts a run and waits until it ends. A run that fails is an outcome, not an error.
    *
@@ -60,7 +72,7 @@ export interface Client<W extends AnyWorkflow> {
   execute<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     ...args: StartArgs<InputOf<Resolve<W, T>>>
-  ): Promise<RunOutcome<Resolve<W, T>>>;
+  ): Promise<RunOutcome<ResultOf<Resolve<W, T>>, OutputsOf<Resolve<W, T>>>>;
   /**
    * Returns a handle on a run without reading anything. The methods of the handle throw a `RunNotFoundError` if the run
    * does not exist. The types of the handle are those of all workflows registered here; `status()` returns the name of
@@ -68,7 +80,9 @@ export interface Client<W extends AnyWorkflow> {
    *
    * @throws {TypeError} If the id is not a string.
    */
-  get(runId: string): RunHandle<Readable<W>>;
+  get(
+    runId: string,
+  ): RunHandle<ResultOf<Readable<W>>, OutputsOf<Readable<W>>, InputOf<Readable<W>>, EventsOf<Readable<W>>>;
   /**
    * Sends a message to an event task of a run; the same as `get(runId).send(taskId, payload)`.
    *
@@ -172,7 +186,7 @@ export function clientMethods<W extends AnyWorkflow>(
     start: (target, ...args) => startRun(context, { target, input: args[0], options: args[1] }),
     startMany: (target, inputs, options) => startRuns(context, { target, input: inputs, options }),
     execute: (target, ...args) => executeRun(context, { target, input: args[0], options: args[1] }),
-    get: (runId) => runHandle<Readable<W>>(context, checkedId("get", runId)),
+    get: (runId) => runHandle(context, checkedId("get", runId)),
     send: async (runId, taskId, payload) =>
       await sendMessage(context, checkedId("send a message to", runId), { taskId, payload }),
     list: (options) => listRuns(context.store, options),

@@ -1,6 +1,6 @@
 import { newChecks, shown } from "../definition/checks.ts";
 import { textProblem } from "../text_limits.ts";
-import type { AnyWorkflow, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
+import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
 import type { ControlRequest } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
@@ -10,28 +10,51 @@ import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { retryRun } from "./retry_run.ts";
-import type { RunEnd } from "./run_end.ts";
 import { runEvents } from "./run_events.ts";
 import { sendMessage } from "./send.ts";
+import { waitForEnd, type WaitOptions } from "./wait.ts";
 
 /** How long a change of a run that another process owns waits to be applied there. */
 const ACKNOWLEDGE_MS = 1_000;
 
-/** Options of `fork`. */
-export interface ForkOptions<W extends AnyWorkflow> {
+/** The keys of a record that are strings; for a union of records, those of all of them. */
+export type IdsOf<Outputs> = Outputs extends unknown ? keyof Outputs & string : never;
+
+/** Ids of the event tasks of a workflow, or a message if there are none. */
+export type EventIds<Events> = [IdsOf<Events>] extends [never] ? "this workflow has no event tasks" : IdsOf<Events>;
+
+/** The member of a record with a key; for a union of records, of those that have it. */
+export type PayloadOf<Events, Id> = Events extends unknown ? Id extends keyof Events ? Events[Id] : never : never;
+
+/** Arguments for a payload, which is optional if its type includes `undefined`. */
+export type PayloadArgs<Payload> = undefined extends Payload ? [payload?: Payload] : [payload: Payload];
+
+/** A handle on a run of a workflow; for a union of workflows, on a run of one of them. */
+export type HandleOf<W extends AnyWorkflow> = RunHandle<ResultOf<W>, OutputsOf<W>, InputOf<W>, EventsOf<W>>;
+
+/** Options of `fork`, by the types of the outputs by task id and of the input. */
+export interface ForkOptions<Outputs, Input> {
   /**
    * The first task to run again, together with its descendants.
    * @default {undefined} run the tasks that have not completed, and their descendants
    */
-  readonly from?: W["~types"]["steps"]["id"];
+  readonly from?: IdsOf<Outputs>;
   /** A new input; without `from`, every task runs again. @default {undefined} the input of this run */
-  readonly input?: InputOf<W>;
+  readonly input?: Input;
   /** Outputs by task id, used instead of running these tasks; their descendants run again. @default {{}} */
-  readonly outputs?: Partial<OutputsOf<W>>;
+  readonly outputs?: Partial<Outputs>;
 }
 
-/** A run, seen from any process. Every method throws a `RunNotFoundError` if the run does not exist. */
-export interface RunHandle<W extends AnyWorkflow> {
+/**
+ * A run, seen from any process, by the types of its result, of its outputs and payloads by task id, and of its input.
+ * Every method throws a `RunNotFoundError` if the run does not exist.
+ */
+export interface RunHandle<
+  Result = unknown,
+  Outputs = Readonly<Record<string, unknown>>,
+  Input = unknown,
+  Events = Readonly<Record<string, unknown>>,
+> {
   /** Id of the run. */
   readonly id: string;
   /** Reads the state of the run. */
@@ -42,14 +65,29 @@ export interface RunHandle<W extends AnyWorkflow> {
    * @throws {RunFailedError} If the run failed.
    * @throws {RunCancelledError} If the run was cancelled.
    * @throws {ShutdownError} If the runner or client is stopped before the run has ended.
+   * @throws {WaitTimeoutError} If the timeout of this call elapses before; the run continues.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals, assertRejects } from "@std/assert";
+   * import { createRunner, unchecked, WaitTimeoutError, workflow } from "@sluice/sluice";
+   *
+   * const review = workflow("review").event("approval", { schema: unchecked<boolean>() }).returns("approval");
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [review] });
+   * const run = await runner.start(review);
+   * await assertRejects(() => run.result({ timeout: "10ms" }), WaitTimeoutError);
+   * await run.send("approval", true);
+   * assertEquals(await run.result(), true);
+   * ```
    */
-  result(): Promise<ResultOf<W>>;
+  result(options?: WaitOptions): Promise<Result>;
   /**
    * Waits until the run ends and returns how it ended.
    *
    * @throws {ShutdownError} If the runner or client is stopped before the run has ended.
+   * @throws {WaitTimeoutError} If the timeout of this call elapses before; the run continues.
    */
-  outcome(): Promise<RunOutcome<W>>;
+  outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>>;
   /**
    * Cancels the run: pending tasks never start, running bodies are aborted. Resolves when the request is durable; the
    * run becomes `cancelled` when its bodies have settled, or after 5 s.
@@ -82,7 +120,10 @@ export interface RunHandle<W extends AnyWorkflow> {
    * @throws {ValidationError} If the schema of the task rejects the payload; nothing was written.
    * @throws {PayloadError} If the payload cannot be stored as JSON or is too large.
    */
-  send(taskId: string, payload?: unknown): Promise<{ readonly accepted: boolean }>;
+  send<const Id extends EventIds<Events>>(
+    taskId: Id,
+    ...payload: PayloadArgs<PayloadOf<Events, Id>>
+  ): Promise<{ readonly accepted: boolean }>;
   /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
   /**
@@ -128,20 +169,23 @@ export interface RunHandle<W extends AnyWorkflow> {
    * assertEquals(fetched, 1);
    * ```
    */
-  fork(options?: ForkOptions<W>): Promise<RunHandle<W>>;
+  fork(options?: ForkOptions<Outputs, Input>): Promise<RunHandle<Result, Outputs, Input, Events>>;
 }
 
 /** Creates a handle on a run. */
-export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: string): RunHandle<W> {
+export function runHandle<Result, Outputs, Input, Events>(
+  context: ClientContext,
+  id: string,
+): RunHandle<Result, Outputs, Input, Events> {
   return {
     id,
     status: async () => runInfo(await context.reader.row(id)),
-    result: async () => resultOf<W>(await endOf(context, id)),
-    outcome: async () => outcomeOf<W>(await endOf(context, id)),
+    result: async (options) => resultOf(await waitForEnd(context, id, options)),
+    outcome: async (options) => outcomeOf(await waitForEnd(context, id, options)),
     cancel: async (reason) => await control(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
     pause: async (reason) => await control(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => control(context, id, { kind: "resume" }),
-    send: (taskId, payload) => sendMessage(context, id, { taskId, payload }),
+    send: (taskId, ...[payload]) => sendMessage(context, id, { taskId, payload }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
     events: () => runEvents(id, context),
     retry: () => retryRun(context, id),
@@ -154,25 +198,9 @@ export function runHandle<W extends AnyWorkflow>(context: ClientContext, id: str
         checks.report(`task "${from}" is named by both from and outputs; name it in one of them`);
       }
       refuse(`fork run "${id}"`, checks);
-      return runHandle<W>(context, await forkRun(context, id, options));
+      return runHandle(context, await forkRun(context, id, options));
     },
   };
-}
-
-/** Waits until a run ends, then returns its end. */
-export async function endOf(context: ClientContext, id: string): Promise<RunEnd> {
-  // Registered before the row is read: the other way round an end in between would be missed.
-  const watched = context.watcher.waitForEnd(id);
-  // Not awaited below if the row has an end already, or cannot be read.
-  watched.catch(() => {});
-  const row = await context.store.run(id);
-  if (row === undefined || isOver(row.state)) {
-    // Other callers may wait for the same run.
-    context.watcher.reportStoredEnd(id);
-    if (row === undefined) throw new RunNotFoundError(id);
-    return await context.reader.end(row);
-  }
-  return await watched ?? await context.reader.end(await context.reader.row(id));
 }
 
 async function control(context: ClientContext, id: string, request: ControlRequest): Promise<void> {

@@ -11,17 +11,17 @@ import { fromErrorRecord } from "./error_record.ts";
 import { decodeOutput } from "./expansion.ts";
 import type { RunEnd } from "./run_end.ts";
 
-/** How a run ended. */
-export type RunOutcome<W extends AnyWorkflow> =
+/** How a run ended, by the types of its result and of its outputs by task id. */
+export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unknown>>> =
   | {
     /** The run completed and has a result. */
     readonly status: "completed";
     /** Id of the run. */
     readonly runId: string;
     /** Output of the task that `returns` names; without `returns` all outputs by task id. */
-    readonly result: ResultOf<W>;
+    readonly result: Result;
     /** Outputs of completed tasks, by task id. */
-    readonly outputs: Partial<OutputsOf<W>>;
+    readonly outputs: Partial<Outputs>;
   }
   | {
     /**
@@ -36,7 +36,7 @@ export type RunOutcome<W extends AnyWorkflow> =
     /** Failed attempts of all failed tasks; of more than ten of one task the first and the nine latest. */
     readonly failures: readonly Failure[];
     /** Outputs of completed tasks, by task id. */
-    readonly outputs: Partial<OutputsOf<W>>;
+    readonly outputs: Partial<Outputs>;
   }
   | {
     /** The run was cancelled. */
@@ -46,18 +46,21 @@ export type RunOutcome<W extends AnyWorkflow> =
     /** The argument of `cancel`. */
     readonly reason: string | undefined;
     /** Outputs of completed tasks, by task id. */
-    readonly outputs: Partial<OutputsOf<W>>;
+    readonly outputs: Partial<Outputs>;
   };
 
+/** The outcome of a run of a workflow. */
+export type OutcomeOf<W extends AnyWorkflow> = RunOutcome<ResultOf<W>, OutputsOf<W>>;
+
 /** Converts the end of a run to an outcome, with decoded payloads. */
-export function outcomeOf<W extends AnyWorkflow>(end: RunEnd): RunOutcome<W> {
+export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outputs> {
   const { runId } = end;
   const all = outputsOf(end);
   // The types of the outputs were checked by the compiler where the bodies were defined.
-  const outputs = all as Partial<OutputsOf<W>>;
+  const outputs = all as Partial<Outputs>;
   switch (end.state) {
     case "completed": {
-      const result = (end.result === undefined ? all : all[end.result]) as ResultOf<W>;
+      const result = (end.result === undefined ? all : all[end.result]) as Result;
       return { status: "completed", runId, result, outputs };
     }
     case "failed":
@@ -73,8 +76,8 @@ export function outcomeOf<W extends AnyWorkflow>(end: RunEnd): RunOutcome<W> {
  * @throws {RunFailedError} If the run failed.
  * @throws {RunCancelledError} If the run was cancelled.
  */
-export function resultOf<W extends AnyWorkflow>(end: RunEnd): ResultOf<W> {
-  const outcome = outcomeOf<W>(end);
+export function resultOf<Result>(end: RunEnd): Result {
+  const outcome = outcomeOf<Result, unknown>(end);
   switch (outcome.status) {
     case "completed":
       return outcome.result;

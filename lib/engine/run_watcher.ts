@@ -19,6 +19,8 @@ export interface RunWatcher {
    * @throws {StoreError} If the database is gone.
    */
   waitForEnd(runId: string): Promise<RunEnd | undefined>;
+  /** Withdraws a call of `waitForEnd` that returned `end`: the polls no longer include the run for it. */
+  stopWaiting(runId: string, end: Promise<RunEnd | undefined>): void;
   /** Calls `changed` when the run may have changed, and with `true` when the watcher closes. Returns an unsubscribe function. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
   /** Reports a run that has ended according to the store. */
@@ -50,6 +52,8 @@ interface Waiter {
   readonly promise: Promise<RunEnd | undefined>;
   readonly resolve: (end: RunEnd | undefined) => void;
   readonly reject: (error: Error) => void;
+  /** Calls of `waitForEnd` that were not withdrawn. */
+  calls: number;
 }
 
 /**
@@ -81,11 +85,18 @@ export function createRunWatcher(
         );
       }
       const known = waiters.get(runId);
-      if (known !== undefined) return known.promise;
-      const waiter: Waiter = Promise.withResolvers<RunEnd | undefined>();
+      if (known !== undefined) {
+        known.calls++;
+        return known.promise;
+      }
+      const waiter: Waiter = { ...Promise.withResolvers<RunEnd | undefined>(), calls: 1 };
       waiters.set(runId, waiter);
       watch();
       return waiter.promise;
+    },
+    stopWaiting(runId, end) {
+      const waiter = waiters.get(runId);
+      if (waiter?.promise === end && --waiter.calls === 0) waiters.delete(runId);
     },
     subscribe(runId, changed) {
       if (isClosed) changed(true);

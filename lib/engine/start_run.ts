@@ -1,14 +1,14 @@
-import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import { storableText } from "../text_limits.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ClientContext } from "./client_context.ts";
-import { endOf, type RunHandle, runHandle } from "./handle.ts";
+import { type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 import { checkKey, encodeInput, newRun, type StartSettings, startSettings } from "./start_options.ts";
+import { waitForEnd } from "./wait.ts";
 
 /** Arguments of a start, not validated yet. */
 interface StartRequest {
@@ -20,24 +20,24 @@ interface StartRequest {
 }
 
 /** Starts a run. Resolves when it is durable. */
-export async function startRun<W extends AnyWorkflow>(
+export async function startRun<Result, Outputs, Input, Events>(
   context: ClientContext,
   { target, input, options }: StartRequest,
-): Promise<RunHandle<W>> {
+): Promise<RunHandle<Result, Outputs, Input, Events>> {
   const { plan, settings, action } = prepare(context, { target, options, verb: "start" });
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
   const { signal } = settings;
   const id = idOf(run, (await abortable(context, insert(context, [run], settings), run, signal))[0]);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
-  return runHandle<W>(context, id);
+  return runHandle(context, id);
 }
 
 /** Starts a run and waits until it ends. */
-export async function executeRun<W extends AnyWorkflow>(
+export async function executeRun<Result, Outputs>(
   context: ClientContext,
   { target, input, options }: StartRequest,
-): Promise<RunOutcome<W>> {
+): Promise<RunOutcome<Result, Outputs>> {
   const { plan, settings, action } = prepare(context, { target, options, verb: "execute" });
   if (settings.tx !== undefined) {
     throw new TypeError(`${action}: the run cannot begin before tx is committed; use start()`);
@@ -46,18 +46,18 @@ export async function executeRun<W extends AnyWorkflow>(
   const run = newRun(plan, text, settings, context);
   const id = idOf(run, (await abortable(context, context.insert([run]), run, settings.signal))[0]);
   if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
-  if (id !== run.id) return outcomeOf<W>(await endOf(context, id));
+  if (id !== run.id) return outcomeOf(await waitForEnd(context, id));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
   // before the insert: the watcher reports a run that is not in the store as ended.
   const end = await context.watcher.waitForEnd(id);
-  return outcomeOf<W>(end ?? await context.reader.end(await context.reader.row(id)));
+  return outcomeOf(end ?? await context.reader.end(await context.reader.row(id)));
 }
 
 /** Starts a run for each input, in one commit. */
-export async function startRuns<W extends AnyWorkflow>(
+export async function startRuns<Result, Outputs, Input, Events>(
   context: ClientContext,
   { target, input: inputs, options }: StartRequest,
-): Promise<RunHandle<W>[]> {
+): Promise<RunHandle<Result, Outputs, Input, Events>[]> {
   const plan = context.catalog.find(target, "start");
   const action = `Cannot start workflow "${plan.workflow.name}"`;
   if (!Array.isArray(inputs)) throw new TypeError(`${action}: the inputs must be an array, not ${shown(inputs)}`);
@@ -82,7 +82,7 @@ export async function startRuns<W extends AnyWorkflow>(
   }
   if (runs.length === 0) return [];
   const verdicts = await insert(context, runs, settings);
-  return runs.map((run, at) => runHandle<W>(context, idOf(run, verdicts[at])));
+  return runs.map((run, at) => runHandle(context, idOf(run, verdicts[at])));
 }
 
 /** Inserts runs in the transaction of the caller, if there is one, or else with the next commit. */
@@ -159,5 +159,5 @@ function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal):
   const removeListener = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
-  void endOf(context, id).then(removeListener, removeListener);
+  void waitForEnd(context, id).then(removeListener, removeListener);
 }

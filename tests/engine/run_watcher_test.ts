@@ -74,3 +74,28 @@ test("a hint never makes who waits hear later than without one, however long a l
   watcher.close();
   assertEquals(await end, "closed");
 });
+
+test("a run is polled until the last call that waits for it is withdrawn", async () => {
+  const clock = createFakeClock(0);
+  const polled: string[][] = [];
+  const store: Partial<Store> = {
+    ended(ids) {
+      polled.push([...ids]);
+      return Promise.resolve([]);
+    },
+    watch: () => () => {},
+  };
+  const watcher = createRunWatcher(store as Store, { clock, logger: silent });
+  const first = watcher.waitForEnd("r");
+  const second = watcher.waitForEnd("r");
+  watcher.stopWaiting("r", first);
+  await clock.advance("1s");
+  watcher.stopWaiting("r", second);
+  // A wait for another end of the same run is not affected.
+  const third = watcher.waitForEnd("r");
+  watcher.stopWaiting("r", second);
+  await clock.advance("1s");
+  watcher.stopWaiting("r", third);
+  await clock.advance("5s");
+  assertEquals([polled, clock.timers], [[["r"], ["r"]], 0]);
+});

@@ -1,6 +1,6 @@
 /** Whatever a body throws or answers, it fails its own attempt and nothing else. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type RunOutcome, unchecked, workflow } from "../../mod.ts";
+import { type OutcomeOf, unchecked, workflow } from "../../mod.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
@@ -103,7 +103,7 @@ for (const [what, value, path] of unstorable) {
 test("text with a NUL character is stored as it is", async () => {
   const odd = workflow("odd").task("nul", { retry: 1, run: () => "a\0b" }).task("good", { run: () => "fine" });
   await using opened = await open([odd]);
-  const outcome: RunOutcome<typeof odd> = await opened.runner.execute(odd);
+  const outcome: OutcomeOf<typeof odd> = await opened.runner.execute(odd);
   assertEquals([outcome.status, outcome.outputs], ["completed", { nul: "a\0b", good: "fine" }]);
 });
 

@@ -2,7 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { checkFile, checkSource } from "./compiler.ts";
 
-for (const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts", "running.ts", "transactions.ts"]) {
+for (
+  const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts", "running.ts", "transactions.ts", "kinds.ts"]
+) {
   test(`${name} compiles, and each line that must not does not`, () => assertEquals(checkFile(name).complaints, []));
 }
 

@@ -3,10 +3,10 @@
 import { z } from "zod";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
-import { type AnyWorkflow, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
+import { type AnyWorkflow, type InputOf, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
 import { type Client, createClient } from "../../lib/engine/client.ts";
-import type { RunHandle } from "../../lib/engine/handle.ts";
-import type { RunOutcome } from "../../lib/engine/outcome.ts";
+import type { HandleOf, RunHandle } from "../../lib/engine/handle.ts";
+import type { OutcomeOf } from "../../lib/engine/outcome.ts";
 import { createRunner, type Runner } from "../../lib/engine/runner.ts";
 import type { Failure } from "../../lib/errors.ts";
 import { etl, flaky } from "./examples.ts";
@@ -25,10 +25,26 @@ isTrue<IsEqual<typeof runner, Runner<Etl | Flaky>>>();
 // ---- targets: by value or by name, and both know the input and the result
 const byValue = await runner.start(etl, { url: "https://x" });
 const byName = await runner.start("etl", { url: "https://x", limit: 10 });
-isTrue<IsEqual<typeof byValue, RunHandle<Etl>>>();
-isTrue<IsEqual<typeof byName, RunHandle<Etl>>>();
+isTrue<IsEqual<typeof byValue, HandleOf<Etl>>>();
+isTrue<IsEqual<typeof byName, HandleOf<Etl>>>();
 isTrue<IsEqual<Awaited<ReturnType<typeof byName.result>>, Loaded>>();
-isTrue<IsEqual<Awaited<ReturnType<typeof byName.outcome>>, RunOutcome<Etl>>>();
+// A handle and an outcome show their types, not the workflow.
+isTrue<
+  IsEqual<
+    typeof byName,
+    RunHandle<
+      Loaded,
+      {
+        readonly extract: Extracted;
+        readonly transform: { cents: number; id: number; price: number }[];
+        readonly load: Loaded;
+      },
+      { url: string; limit?: number | undefined },
+      Readonly<Record<never, never>>
+    >
+  >
+>();
+isTrue<IsEqual<Awaited<ReturnType<typeof byName.outcome>>, OutcomeOf<Etl>>>();
 // @ts-expect-error misspelt
 runner.start("elt", { url: "" });
 // @ts-expect-error a name that is known only at run time
@@ -73,7 +89,7 @@ runner.start("flaky", { key: "k" });
 
 // ---- many at once
 const handles = await runner.startMany("etl", [{ url: "a" }, { url: "b", limit: 1 }], { key: (_, i) => `k${i}` });
-isTrue<IsEqual<typeof handles, RunHandle<Etl>[]>>();
+isTrue<IsEqual<typeof handles, HandleOf<Etl>[]>>();
 runner.startMany(flaky, [undefined, undefined]);
 // @ts-expect-error wrong type
 runner.startMany("etl", [{ url: "a" }, { url: 1 }]);
@@ -84,7 +100,7 @@ runner.startMany(child, [{ sku: "" }]);
 
 // ---- outcomes
 const outcome = await runner.execute("etl", { url: "" });
-isTrue<IsEqual<typeof outcome, RunOutcome<Etl>>>();
+isTrue<IsEqual<typeof outcome, OutcomeOf<Etl>>>();
 isTrue<IsEqual<typeof outcome.status, "completed" | "failed" | "cancelled">>();
 isTrue<IsEqual<typeof outcome.runId, string>>();
 isTrue<IsEqual<typeof outcome.outputs.extract, Extracted | undefined>>();
@@ -119,9 +135,43 @@ if (called.status === "completed") isTrue<IsEqual<typeof called.result, Called>>
 // @ts-expect-error no such task
 if (called.status === "completed") called.result.cal;
 
+// ---- waits and messages
+runner.get("x").result({ timeout: "5s", signal: new AbortController().signal });
+runner.get("x").outcome({ timeout: 5_000 });
+// @ts-expect-error misspelt
+runner.get("x").result({ timeuot: "5s" });
+const approvals = workflow("approvals")
+  .event("approval", { schema: unchecked<{ ok: boolean }>() })
+  .event("remark", { schema: unchecked<string | undefined>(), timeout: "1d" })
+  .sleep("pause", { for: "1d" });
+const waiting = await (await createRunner("sqlite::memory:", { workflows: [approvals] })).start(approvals);
+isTrue<
+  IsEqual<
+    typeof waiting,
+    RunHandle<
+      { readonly approval: { ok: boolean }; readonly remark: string | undefined },
+      { readonly approval: { ok: boolean }; readonly remark: string | undefined },
+      undefined,
+      { readonly approval: { ok: boolean }; readonly remark: string | undefined }
+    >
+  >
+>();
+waiting.send("approval", { ok: true });
+waiting.send("remark");
+// @ts-expect-error misspelt
+waiting.send("aproval", { ok: true });
+// @ts-expect-error wrong type
+waiting.send("approval", { ok: 1 });
+// @ts-expect-error missing
+waiting.send("approval");
+// @ts-expect-error this workflow has no event tasks
+byName.send("load", 1);
+// @ts-expect-error a sleep has no output
+waiting.fork({ outputs: { pause: undefined } });
+
 // ---- forks
 const forked = await byName.fork({ from: "load", input: { url: "y" }, outputs: { extract: [{ id: 1, price: 2 }] } });
-isTrue<IsEqual<typeof forked, RunHandle<Etl>>>();
+isTrue<IsEqual<typeof forked, HandleOf<Etl>>>();
 byName.fork();
 // @ts-expect-error no such task
 byName.fork({ from: "laod" });
@@ -136,7 +186,7 @@ byName.fork({ input: { url: 1 } });
 
 // ---- a run that is looked up may be one of any of the workflows
 const found = runner.get("0193e5b0-0000-7000-8000-000000000000");
-isTrue<IsEqual<typeof found, RunHandle<Etl | Flaky>>>();
+isTrue<IsEqual<typeof found, HandleOf<Etl | Flaky>>>();
 isTrue<IsEqual<Awaited<ReturnType<typeof found.result>>, Loaded | ResultOf<Flaky>>>();
 const end = await found.outcome();
 if (end.status === "completed" && "call" in end.result) isTrue<IsEqual<typeof end.result.call.attempt, number>>();
@@ -148,7 +198,7 @@ found.fork({ from: "quote" });
 // ---- clients
 const client = await createClient("sqlite://./app.db", { workflows: [etl, flaky] });
 isTrue<IsEqual<typeof client, Client<Etl | Flaky>>>();
-isTrue<IsEqual<Awaited<ReturnType<typeof client.start<"etl">>>, RunHandle<Etl>>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof client.start<"etl">>>, HandleOf<Etl>>>();
 const stranger = await createClient("sqlite://./app.db");
 const run = stranger.get("0193e5b0-0000-7000-8000-000000000000");
 isTrue<IsEqual<Awaited<ReturnType<typeof run.result>>, unknown>>();
@@ -167,7 +217,7 @@ const generated = dynamicWorkflow({ name: "generated", tasks: [{ id: "a", run: (
 const mixed = await createRunner("sqlite::memory:", { workflows: [etl, generated] });
 const loose = await mixed.execute("generated", { whatever: true });
 if (loose.status === "completed") isTrue<IsEqual<typeof loose.result, unknown>>();
-isTrue<IsEqual<Awaited<ReturnType<typeof mixed.start<"etl">>>, RunHandle<Etl>>>();
+isTrue<IsEqual<Awaited<ReturnType<typeof mixed.start<"etl">>>, HandleOf<Etl>>>();
 // @ts-expect-error a workflow beside it is as strict as ever
 mixed.execute("etl", { uri: "" });
 // One whose name comes from data stands in for every name that is not known.
@@ -177,6 +227,15 @@ const named = await createRunner("sqlite::memory:", {
 named.execute("tuesday", { whatever: true });
 // @ts-expect-error but not for one that is
 named.execute("etl", { uri: "" });
+
+// ---- code that is generic over a workflow
+async function startTwice<W extends AnyWorkflow>(runner: Runner<W>, target: W, input: InputOf<W>) {
+  const first = await runner.start(target, input);
+  await runner.start(target, input, { priority: 1 });
+  return first;
+}
+const twice = await startTwice(await createRunner("sqlite::memory:", { workflows: [etl] }), etl, { url: "" });
+isTrue<IsEqual<Awaited<ReturnType<typeof twice.result>>, Loaded>>();
 
 // ---- code that works with any runner
 const anyRunner: Runner<AnyWorkflow> = runner;

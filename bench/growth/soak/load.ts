@@ -1,5 +1,5 @@
 /** Starts runs at an even pace, and keeps account of every one of them. */
-import type { Client, RunHandle } from "../../../mod.ts";
+import type { Client, HandleOf } from "../../../mod.ts";
 import { type Fate, soakWork, type Work } from "./work.ts";
 
 const TICK_MS = 100;
@@ -93,7 +93,7 @@ export function startLoad(client: SoakClient, runsPerSecond: number): Load {
   }
 }
 
-type SoakRun = RunHandle<ReturnType<typeof soakWork>>;
+type SoakRun = HandleOf<ReturnType<typeof soakWork>>;
 
 function fateOf(n: number): Fate {
   const rare: readonly Fate[] = ["retried", "failing", "delayed", "keyed", "cancelled"];

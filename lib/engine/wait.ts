@@ -1,0 +1,92 @@
+import { newChecks, shown } from "../definition/checks.ts";
+import type { Duration } from "../duration.ts";
+import { RunNotFoundError } from "../errors.ts";
+import { SluiceError } from "../sluice_error.ts";
+import type { ClientContext } from "./client_context.ts";
+import { refuse } from "./options.ts";
+import type { RunEnd } from "./run_end.ts";
+import { isOver } from "./run_reader.ts";
+
+/** Options of a wait for the end of a run. Neither of them affects the run. */
+export interface WaitOptions {
+  /** Rejects with a `WaitTimeoutError` after this time. @default {undefined} no maximum */
+  readonly timeout?: Duration;
+  /** Rejects with the reason of the signal when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** A run did not end within the `timeout` of `result()` or `outcome()`. The run continues. */
+export class WaitTimeoutError extends SluiceError {
+  /** Names the class. */
+  override name = "WaitTimeoutError";
+  /** The code of the class. */
+  declare readonly code: "wait_timeout";
+  /** Id of the run. */
+  readonly runId: string;
+  /** The timeout in milliseconds. */
+  readonly timeoutMs: number;
+  /** Creates an error for a wait that timed out. */
+  constructor(runId: string, timeoutMs: number) {
+    super("wait_timeout", `Run "${runId}" did not end within ${timeoutMs} ms; the run continues`);
+    this.runId = runId;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/**
+ * Waits until a run ends, then returns its end.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {ShutdownError} If the runner or client is stopped before the run has ended.
+ * @throws {WaitTimeoutError} If the timeout elapses before.
+ * @throws {TypeError} If an option is invalid.
+ */
+export async function waitForEnd(context: ClientContext, id: string, options?: unknown): Promise<RunEnd> {
+  const { timeoutMs, signal } = waitSettings(id, options);
+  signal?.throwIfAborted();
+  // Registered before the row is read: the other way round an end in between would be missed.
+  const watched = context.watcher.waitForEnd(id);
+  // Not awaited if the row has an end already, or cannot be read.
+  watched.catch(() => {});
+  if (timeoutMs === undefined && signal === undefined) return await endOf(context, id, watched);
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  const stopTimer = timeoutMs === undefined
+    ? undefined
+    : context.clock.after(timeoutMs, () => reject(new WaitTimeoutError(id, timeoutMs)));
+  try {
+    return await Promise.race([endOf(context, id, watched), stopped]);
+  } catch (error) {
+    context.watcher.stopWaiting(id, watched);
+    throw error;
+  } finally {
+    stopTimer?.();
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function endOf(context: ClientContext, id: string, watched: Promise<RunEnd | undefined>): Promise<RunEnd> {
+  const row = await context.store.run(id);
+  if (row === undefined || isOver(row.state)) {
+    // Other callers may wait for the same run.
+    context.watcher.reportStoredEnd(id);
+    if (row === undefined) throw new RunNotFoundError(id);
+    return await context.reader.end(row);
+  }
+  return await watched ?? await context.reader.end(await context.reader.row(id));
+}
+
+function waitSettings(
+  id: string,
+  options: unknown,
+): { readonly timeoutMs: number | undefined; readonly signal: AbortSignal | undefined } {
+  if (options === undefined) return { timeoutMs: undefined, signal: undefined };
+  const checks = newChecks();
+  const { timeout, signal } = checks.options(options, "the options", ["timeout", "signal"]);
+  const timeoutMs = checks.timeout(timeout, "timeout");
+  const isSignal = signal instanceof AbortSignal;
+  if (signal !== undefined && !isSignal) checks.report(`signal must be an AbortSignal, not ${shown(signal)}`);
+  refuse(`wait for run "${id}"`, checks);
+  return { timeoutMs, signal: isSignal ? signal : undefined };
+}

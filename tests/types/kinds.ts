@@ -1,0 +1,102 @@
+// Every kind of task, triggers and reads, with the exact types that the compiler infers. Nothing here runs.
+import { z } from "zod";
+import type { TaskStatus } from "../../lib/definition/context.ts";
+import { unchecked } from "../../lib/definition/schema.ts";
+import { type EventsOf, type OutputsOf, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
+import { type IsEqual, isTrue } from "./is_equal.ts";
+
+// ---- event: `undefined` exactly if a timeout is stated
+const Approval = z.object({ by: z.string(), ok: z.boolean().default(true) });
+const events = workflow("events")
+  .event("forever", { schema: unchecked<{ ok: boolean }>() })
+  .event("bounded", { schema: unchecked<{ ok: boolean }>(), timeout: 5_000 })
+  .event("validated", { after: ["bounded"], schema: Approval, timeout: "3d" })
+  .event("conditional", { after: ["forever"], when: ({ forever }) => forever.ok, schema: unchecked<"yes" | "no">() });
+isTrue<
+  IsEqual<
+    OutputsOf<typeof events>,
+    {
+      readonly forever: { ok: boolean };
+      readonly bounded: { ok: boolean } | undefined;
+      readonly validated: { by: string; ok: boolean } | undefined;
+      readonly conditional: "yes" | "no" | undefined;
+    }
+  >
+>();
+isTrue<
+  IsEqual<
+    EventsOf<typeof events>,
+    {
+      readonly forever: { ok: boolean };
+      readonly bounded: { ok: boolean };
+      readonly validated: { by: string; ok?: boolean | undefined };
+      readonly conditional: "yes" | "no";
+    }
+  >
+>();
+
+// ---- sleep: no key among the outputs; a dependent receives its status
+const sleeps = workflow("sleeps", { input: unchecked<{ at: string; ms: number }>() })
+  .sleep("a", { for: "5m" })
+  .sleep("b", { after: ["a"], for: ({ input }) => input.ms })
+  .sleep("c", { until: new Date() })
+  .sleep("d", { until: "2026-11-30T00:00:00Z" })
+  .sleep("e", { until: ({ input }) => input.at })
+  .sleep("f", { when: ({ input }) => input.ms > 0, until: ({ input }) => Date.now() + input.ms })
+  .task("g", {
+    after: ["a", "f"],
+    run: ({ a, f, status }) => {
+      isTrue<IsEqual<typeof a, undefined>>();
+      isTrue<IsEqual<typeof f, undefined>>();
+      isTrue<IsEqual<typeof status, { readonly a: TaskStatus; readonly f: TaskStatus }>>();
+      return "g";
+    },
+  });
+isTrue<IsEqual<OutputsOf<typeof sleeps>, { readonly g: string }>>();
+const afterSleep = sleeps.returns("a");
+isTrue<IsEqual<ResultOf<typeof afterSleep>, undefined>>();
+
+// ---- triggers and `reads`
+const graph = workflow("graph")
+  .task("a", { run: () => 1 })
+  .task("b", { after: ["a"], when: ({ a }) => a > 0, run: () => "b" })
+  .task("c", { after: ["b"], run: ({ b }) => b ?? "" })
+  .task("d", { after: ["c"], on: "settled", run: ({ c }) => c ?? "" })
+  .task("all", {
+    after: ["a", "b"],
+    on: "allSucceeded",
+    // Every dependency completed: the task that may be skipped was not.
+    run: ({ a, b }) => {
+      isTrue<IsEqual<typeof b, string>>();
+      return a + b.length;
+    },
+  })
+  .task("afterAll", {
+    after: ["all"],
+    run: (args) => {
+      // Skipped with `b`, without a failure.
+      isTrue<IsEqual<typeof args.all, number | undefined>>();
+    },
+  })
+  .task("near", {
+    after: ["c"],
+    reads: ["a", "b"],
+    run: (args) => {
+      // Certain: each task in between starts only if none of its dependencies failed.
+      isTrue<IsEqual<typeof args.a, number>>();
+      isTrue<IsEqual<typeof args.b, string | undefined>>();
+      isTrue<IsEqual<typeof args.status, { readonly c: TaskStatus; readonly a: TaskStatus; readonly b: TaskStatus }>>();
+    },
+  })
+  .task("far", {
+    after: ["d"],
+    reads: ["a", "c"],
+    when: ({ a }) => a !== undefined,
+    run: (args) => {
+      // Not certain: `d` starts however `c` ended.
+      isTrue<IsEqual<typeof args.a, number | undefined>>();
+      isTrue<IsEqual<typeof args.c, string | undefined>>();
+    },
+  })
+  .task("both", { after: ["a", "c"], reads: ["a"], run: ({ a }) => a.toFixed() });
+isTrue<IsEqual<ResultOf<typeof graph>["all"], number | undefined>>();

@@ -1,0 +1,119 @@
+// deno-lint-ignore-file require-await
+// deno-fmt-ignore-file one line an example
+// What must not compile, and what the compiler says: its first line, or after "…" its last one. See negative_test.ts.
+import { unchecked } from "../../lib/definition/schema.ts";
+import { task } from "../../lib/definition/task.ts";
+import { workflow } from "../../lib/definition/workflow.ts";
+interface Row { id: number }
+const base = workflow("etl", { input: unchecked<{ url: string }>() })
+  .task("extract", { run: (): Promise<Row[]> => Promise.resolve([]) })
+  .task("transform", { after: ["extract"], run: ({ extract }) => extract.map((row) => ({ ...row, ok: true })) })
+  .task("maybe", { after: ["transform"], when: () => true, run: () => 1 });
+
+// ---- option names
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'retries' - did you mean 'retry'?"'.
+base.task("x", { retries: 3, run: () => 1 });
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'retries' - did you mean 'retry'?"'.
+base.task("x", { after: ["extract"], retries: 3, run: ({ extract }) => extract.length });
+// @ts-expect-error Type 'string[]' is not assignable to type '"unknown option 'dependsOn' - did you mean 'after'?"'.
+base.task("x", { dependsOn: ["extract"], run: () => 1 });
+// @ts-expect-error Type 'string[]' is not assignable to type '"unknown option 'dependsOn' - did you mean 'after'?"'.
+base.task("x", { dependsOn: ["extract"], run: ({ extract }) => extract });
+// @ts-expect-error Type 'true' is not assignable to type '"unknown option 'settle' - did you mean 'on'?"'.
+base.task("x", { settle: true, run: () => 1 });
+// @ts-expect-error Type '"1s"' is not assignable to type '"unknown option 'timout' - did you mean 'timeout'?"'.
+base.task("x", { timout: "1s", run: ({ input }) => input.url });
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'concurrency'"'.
+base.task("x", { concurrency: 4, run: () => 1 });
+
+// ---- names in `after` and `reads`
+// @ts-expect-error Type '"transfrom"' is not assignable to type '"extract" | "transform" | "maybe"'. Did you mean '"transform"'?
+base.task("x", { after: ["transfrom"], run: ({ transfrom }) => transfrom.length });
+// @ts-expect-error Type '"transfrom"' is not assignable to type '"extract" | "transform" | "maybe"'. Did you mean '"transform"'?
+base.task("x", { after: ["transfrom"], run: ({ transfrom }) => transfrom });
+// @ts-expect-error Type '"transfrom"' is not assignable to type '"extract" | "transform" | "maybe"'. Did you mean '"transform"'?
+base.task("x", { after: ["extract", "transfrom"], run: ({ extract, transfrom }) => extract.length + transfrom.length });
+// @ts-expect-error Type '"extrct"' is not assignable to type '"extract" | "transform"'. Did you mean '"extract"'?
+base.task("x", { after: ["transform"], reads: ["extrct"], run: ({ extrct }) => extrct });
+// @ts-expect-error Type '"transform"' is not assignable to type '"extract"'.
+base.task("x", { after: ["extract"], reads: ["transform"], run: ({ transform }) => transform });
+// @ts-expect-error Type '"transform"' is not assignable to type '"a task without `after` has no ancestors to read"'.
+base.task("x", { reads: ["transform"], run: ({ transform }) => transform });
+// @ts-expect-error Type '"zzz"' is not assignable to type '"there is no earlier task in this workflow"'.
+workflow("w").task("x", { after: ["zzz"], run: () => 1 });
+
+// ---- ids and missing options
+// @ts-expect-error Argument of type '"output"' is not assignable to parameter of type '"'output' is reserved: it names a task argument"'.
+base.task("output", { run: () => 1 });
+// @ts-expect-error Argument of type '"tx"' is not assignable to parameter of type '"'tx' is reserved: it names a task argument"'.
+base.task("tx", { run: () => 1 });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"task 'x' has no `run`"'.
+base.task("x", {});
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"task 'x' has no `run`"'.
+base.task("x", { after: ["extract"] });
+
+// ---- events and sleeps
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"event 'x' has no `schema` - state one, or unchecked<T>()"'.
+base.event("x", { timeout: "3d" });
+// @ts-expect-error Type 'Schema<{ at: Date; }, { at: Date; }>' is not assignable to type '"payload.at is a Date - use date.toISOString()"'.
+base.event("x", { schema: unchecked<{ at: Date }>() });
+// @ts-expect-error Type '"3 days"' is not assignable to type 'Duration'.
+base.event("x", { schema: unchecked<{ ok: boolean }>(), timeout: "3 days" });
+// @ts-expect-error 'x' is possibly 'undefined'.
+base.event("x", { schema: unchecked<{ ok: boolean }>(), timeout: "3d" }).task("y", { after: ["x"], run: ({ x }) => x.ok });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"sleep 'x' has no `for` and no `until` - state one"'.
+base.sleep("x", {});
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"sleep 'x' has both `for` and `until` - leave one out"'.
+base.sleep("x", { for: "1d", until: new Date() });
+// @ts-expect-error Type '"1 day"' is not assignable to type 'Duration | ((args: TaskArgs<{ url: string; }, {}>) => Duration)'.
+base.sleep("x", { for: "1 day" });
+// @ts-expect-error Type '"1d"' is not assignable to type '"unknown option 'delay' - did you mean 'for'?"'.
+base.sleep("x", { delay: "1d" });
+// @ts-expect-error … Type 'string' is not assignable to type 'Duration'.
+base.sleep("x", { for: ({ input }) => input.url });
+
+// @ts-expect-error Type '"allSucceded"' is not assignable to type 'Trigger'. Did you mean '"allSucceeded"'?
+base.task("x", { on: "allSucceded", run: () => 1 });
+
+// ---- outputs that cannot be stored
+// @ts-expect-error Type 'Promise<Response>' is not assignable to type '"output is a Response or Request - read its body, validate and return that"'.
+base.task("x", { run: () => fetch("x") });
+// @ts-expect-error Type 'Promise<{ response: Response; }>' is not assignable to type '"output.response is a Response or Request - read its body, validate and return that"'.
+base.task("x", { run: async () => ({ response: await fetch("x") }) });
+class Money { #cents = 1; get euros() { return this.#cents / 100; } }
+class Account { private id = 1; name = "x"; withdraw() { return this.id; } deposit() {} }
+// @ts-expect-error Type 'Money' is not assignable to type '"output is an instance of a class with private fields - return its data"'.
+base.task("x", { run: () => new Money() });
+// @ts-expect-error Type '{ account: Account; }' is not assignable to type '"output.account is an instance of a class with private fields - return its data"'.
+base.task("x", { run: () => ({ account: new Account() }) });
+// @ts-expect-error Type 'Money[]' is not assignable to type '"output[] is an instance of a class with private fields - return its data"'.
+base.task("x", { run: () => [new Money()] });
+
+// ---- bodies away from a workflow (the first must compile)
+function loader<T extends string | number>(load: () => Promise<T>) { return task({ run: load }); }
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'retries' - did you mean 'retry'?"'.
+task({ retries: 3, run: () => 1 });
+
+// ---- options of a workflow
+// @ts-expect-error Type '"x"' is not assignable to type '"unknown option 'desc' - did you mean 'description'?"'.
+workflow("w", { desc: "x" });
+
+// ---- one mistake, one message
+// @ts-expect-error Type '"5 minutes"' is not assignable to type 'Duration'.
+base.task("x", { after: ["extract"], timeout: "5 minutes", run: ({ extract }) => extract.length });
+// @ts-expect-error Type 'unknown' is not assignable to type '"output is `unknown` - annotate or validate it"'.
+base.task("x", { run: (): unknown => 1 });
+// @ts-expect-error Type 'Promise<unknown>' is not assignable to type '"output is `unknown` - annotate or validate it"'.
+base.task("x", { run: async ({ input }) => JSON.parse(input.url) as unknown });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"the output of 'x' is `any` - annotate or validate it"'.
+base.task("x", { run: () => JSON.parse("1") });
+// @ts-expect-error Type 'Error' is not assignable to type '"output is an Error - throw it, or return its message"'.
+base.task("x", { run: () => new Error("x") });
+const any = task({ run: async () => (await fetch("x")).json() });
+// @ts-expect-error … Type 'Promise<any>' is not assignable to type '"output is `any` - annotate or validate it"'.
+base.task("x", { ...any });
+const ok = loader(() => Promise.resolve(1));
+// @ts-expect-error Property 'length' does not exist on type 'number'.
+base.task("x", { ...ok }).task("y", { after: ["x"], run: ({ x }) => x.length });
+// @ts-expect-error Type '{ at: Date; }' is not assignable to type '"output.at is a Date - use date.toISOString()"'.
+task({ run: () => ({ at: new Date() }) });

@@ -1,0 +1,44 @@
+// deno-lint-ignore-file no-unused-vars
+// deno-fmt-ignore-file one line an example
+// What must not compile when running, and what the compiler says: see negative_test.ts.
+import { unchecked } from "../../lib/definition/schema.ts";
+import { type AnyWorkflow, type InputOf, workflow } from "../../lib/definition/workflow.ts";
+import { createRunner, type Runner } from "../../lib/engine/runner.ts";
+const small = workflow("small", { input: unchecked<{ id: string }>() }).task("load", { run: ({ input }) => ({ n: input.id.length }) }).event("approval", { schema: unchecked<{ ok: boolean }>() }).returns("load");
+const free = workflow("free").task("a", { run: () => 1 });
+const other = workflow("other").task("a", { run: () => "x" });
+const runner = await createRunner("sqlite::memory:", { workflows: [small, free] });
+const run = await runner.start(small, { id: "x" });
+const noEvents = await runner.start(free);
+const outcome = await run.outcome();
+// ---- targets, inputs and options of a start
+// @ts-expect-error Argument of type 'Workflow<"other", undefined, Step<"a", string, never, never, never, "a">, never, undefined>' is not assignable to parameter of type '"workflow 'other' is not registered with this runner"'.
+runner.start(other);
+// @ts-expect-error Argument of type '"smal"' is not assignable to parameter of type '"small" | "free"'.
+runner.start("smal", { id: "x" });
+// @ts-expect-error Object literal may only specify known properties, and 'uid' does not exist in type '{ id: string; }'.
+runner.start(small, { uid: "x" });
+// @ts-expect-error Expected 2-3 arguments, but got 1.
+runner.start(small);
+// @ts-expect-error Object literal may only specify known properties, but 'priorty' does not exist in type 'StartOptions'. Did you mean to write 'priority'?
+runner.start(small, { id: "x" }, { priorty: 1 });
+
+// ---- handles and outcomes
+// @ts-expect-error Argument of type '"aproval"' is not assignable to parameter of type '"approval"'.
+run.send("aproval", { ok: true });
+// @ts-expect-error Type 'number' is not assignable to type 'boolean'.
+run.send("approval", { ok: 1 });
+// @ts-expect-error Argument of type '"load"' is not assignable to parameter of type '"approval"'.
+run.send("load", { ok: true });
+// @ts-expect-error Argument of type '"approval"' is not assignable to parameter of type '"this workflow has no event tasks"'.
+noEvents.send("approval", { ok: true });
+// @ts-expect-error Type '"laod"' is not assignable to type '"load" | "approval" | undefined'.
+run.fork({ from: "laod" });
+// @ts-expect-error Property 'result' does not exist on type 'RunOutcome<{ n: number; }, { readonly load: { n: number; }; readonly approval: { ok: boolean; }; }>'.
+outcome.result;
+// @ts-expect-error 'outcome.outputs.load' is possibly 'undefined'.
+outcome.outputs.load.n;
+
+// ---- code that is generic over a workflow
+// @ts-expect-error Argument of type 'Workflow<"small", { id: string; }, Step<"load", { n: number; }, never, never, never, "load"> | EventStep<"approval", { ok: boolean; }, { ok: boolean; }, never, never, never>, "load", { ...; }>' is not assignable to parameter of type 'Registered<W, Workflow<"small", { id: string; }, Step<"load", { n: number; }, never, never, never, "load"> | EventStep<"approval", { ok: boolean; }, { ok: boolean; }, never, never, never>, "load", { ...; }>>'.
+async function helper<W extends AnyWorkflow>(runner: Runner<W>, input: InputOf<W>) { return await runner.start(small, input); }
