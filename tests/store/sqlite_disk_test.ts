@@ -13,6 +13,7 @@ import { createRunner, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { ask } from "../inspector/ground.ts";
 import { tempDir } from "../temp_dir.ts";
+import { until, within } from "../within.ts";
 import {
   ALL,
   claimBy,
@@ -93,6 +94,23 @@ test("sqlite: a log that cannot be truncated because of a reader is reported onc
   reader.close();
   checkpoints.close();
   connection.close();
+});
+
+test("sqlite: stop() resolves while another connection holds the write lock, and reports what was not handed back", async () => {
+  using dir = tempDir();
+  const path = joinPath(dir.path, "app.db");
+  const { logger, warnings } = recording();
+  const flow = workflow("flow").task("a", { run: () => new Promise<string>(() => {}) }).returns("a");
+  const runner = await createRunner(`sqlite://${path}`, { workflows: [flow], logger });
+  const run = await runner.start(flow);
+  await until(async () => (await run.status()).state === "running");
+  const other = await openConnection(path);
+  other.exec("begin immediate");
+  // The lock is released only afterwards.
+  await within("stop()", runner.stop({ timeout: 100 }));
+  assertEquals(warnings.filter((line) => line.includes("1 runs were not handed back")).length, 1, `${warnings}`);
+  other.exec("rollback");
+  other.close();
 });
 
 // What was written by hand, past Sluice. 2^60 is no integer of JavaScript.
