@@ -82,6 +82,7 @@ export {
   type WorkflowOptions,
 } from "./lib/definition/workflow.ts";
 export type { Duration } from "./lib/duration.ts";
+export type { BlockedTask } from "./lib/engine/blocked_tasks.ts";
 export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";
 export type { Progress, RunEvent, RunLevelEvent, TaskLevelEvent } from "./lib/engine/events.ts";
 export type { Explanation, Reason } from "./lib/engine/explain.ts";
@@ -89,6 +90,7 @@ export type { EventIds, ForkOptions, HandleOf, IdsOf, PayloadArgs, PayloadOf, Ru
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
+export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
 export type { ItemsInfo, RunInfo, TaskInfo } from "./lib/engine/run_reader.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";

@@ -64,6 +64,8 @@ function symbol(event: TaskEvent): string {
     case "task.retrying":
     case "task.deferred":
       return "↻";
+    case "task.blocked":
+      return "!";
     case "task.skipped":
       return "–";
   }

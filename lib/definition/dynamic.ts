@@ -2,7 +2,7 @@ import type { Duration } from "../duration.ts";
 import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
-import type { TaskDefinition, TaskKind, Trigger } from "./definition.ts";
+import type { Guarantee, TaskDefinition, TaskKind, Trigger } from "./definition.ts";
 import { eventReader } from "./kinds/event.ts";
 import type { KindReader } from "./kinds/kind.ts";
 import { sleepReader } from "./kinds/sleep.ts";
@@ -47,6 +47,11 @@ export interface DynamicBody extends DynamicOptions {
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
+  /**
+   * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision
+   * (`resolve()`). With `"atMostOnce"` the default of `retry` is one attempt. @default {"atLeastOnce"}
+   */
+  readonly guarantee?: Guarantee;
   /**
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect.

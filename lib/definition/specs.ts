@@ -8,7 +8,7 @@
  */
 import type { Duration } from "../duration.ts";
 import type { TaskContext } from "./context.ts";
-import type { Database, Trigger } from "./definition.ts";
+import type { Database, Guarantee, Trigger } from "./definition.ts";
 import type { Stray } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { StorableSchema } from "./schema.ts";
@@ -18,7 +18,15 @@ import type { Time } from "./time.ts";
 /** Names of the options that tasks of all kinds have. */
 export type CommonOption = "after" | "reads" | "on" | "when" | "version";
 /** Names of the options of a body. */
-export type BodyOption = "run" | "retry" | "timeout" | "onSuccess" | "onFailure" | "transaction" | "version";
+export type BodyOption =
+  | "run"
+  | "retry"
+  | "timeout"
+  | "guarantee"
+  | "onSuccess"
+  | "onFailure"
+  | "transaction"
+  | "version";
 /** Names of the options of `.task()`. */
 export type TaskOption = CommonOption | BodyOption;
 
@@ -87,6 +95,11 @@ export interface BodyOptions<Tx> {
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
+  /**
+   * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision
+   * (`resolve()`). With `"atMostOnce"` the default of `retry` is one attempt. @default {"atLeastOnce"}
+   */
+  readonly guarantee?: [Tx] extends [never] ? Guarantee : "a transaction runs exactly once - leave `guarantee` out";
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent) => unknown;
 }

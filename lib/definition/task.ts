@@ -1,10 +1,11 @@
 import type { Duration } from "../duration.ts";
 import { newChecks } from "./checks.ts";
+import type { Guarantee } from "./definition.ts";
 import type { GenericReturn, JsonValue } from "./json_types.ts";
 import type { Known } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { BodyOption, FailureEvent, SuccessEvent } from "./specs.ts";
-import { BODY_OPTIONS, readBody } from "./kinds/task.ts";
+import { BODY_OPTIONS, readBody, readGuarantee } from "./kinds/task.ts";
 
 /** A body with its options, defined outside of a workflow: `.task("load", { after: ["transform"], ...load })`. */
 export interface TaskBody<Args, Ret> {
@@ -14,6 +15,11 @@ export interface TaskBody<Args, Ret> {
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
+  /**
+   * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision
+   * (`resolve()`). With `"atMostOnce"` the default of `retry` is one attempt. @default {"atLeastOnce"}
+   */
+  readonly guarantee?: Guarantee;
   /**
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect.
@@ -50,7 +56,9 @@ export function task<Args, Ret, Safe extends JsonValue | undefined | void = neve
 ): TaskBody<Args, Ret> {
   const checks = newChecks();
   const options = checks.options(body, "it", BODY_OPTIONS);
-  readBody({ what: "it", options, checks });
+  const source = { what: "it", options, checks };
+  readBody(source);
+  readGuarantee(source);
   checks.version(options.version, "it: version");
   if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
   // The compiler has checked that the body returns a `Ret`.

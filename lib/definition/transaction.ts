@@ -4,7 +4,7 @@ import type { InTransaction } from "./specs.ts";
 import { task, type TaskBody } from "./task.ts";
 
 /** A body that runs in a transaction, with its options, defined outside of a workflow. */
-export interface TransactionBody<Tx, Args, Ret> extends TaskBody<Args, Ret> {
+export interface TransactionBody<Tx, Args, Ret> extends Omit<TaskBody<Args, Ret>, "guarantee"> {
   /** Marks a task as a transaction. */
   readonly transaction: InTransaction<Tx>;
 }
@@ -29,7 +29,7 @@ export interface Transaction<Tx> {
    */
   <Args = Undeclared, Ret = unknown>(
     body:
-      & Omit<TaskBody<Args, Ret>, "run">
+      & Omit<TaskBody<Args, Ret>, "run" | "guarantee">
       & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
     // `NoInfer`: the options that the call is spread into must not determine `Args` before their `after` is known.
   ): TransactionBody<Tx, NoInfer<Args> & { readonly tx: Tx }, Ret>;
@@ -44,7 +44,7 @@ export function transactionOf<Tx>(database: Database): Transaction<Tx> {
 
   function define<Args, Ret>(
     body:
-      & Omit<TaskBody<Args, Ret>, "run">
+      & Omit<TaskBody<Args, Ret>, "run" | "guarantee">
       & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
   ): TransactionBody<Tx, Args & { readonly tx: Tx }, Ret> {
     // The compiler has checked the body above.

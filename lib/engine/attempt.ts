@@ -11,6 +11,10 @@ export type AttemptEnd =
   /** Another runner owns its run. */
   | { readonly kind: "fenced" }
   | { readonly kind: "threw"; readonly thrown: unknown }
+  /** It failed, and no other attempt follows. */
+  | { readonly kind: "failed"; readonly thrown: unknown }
+  /** Another attempt follows at once. */
+  | { readonly kind: "repeated" }
   /** The condition of its unit was false. */
   | { readonly kind: "declined" }
   /** Its unit continues when it is woken. */
@@ -35,6 +39,7 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     steps: undefined,
     aborted: undefined,
     disarm: undefined,
+    isBegun: false,
     isMarked: false,
     isRecorded: false,
     progress: undefined,

@@ -8,6 +8,7 @@ import { type ClientContext, createClientContext, withContext } from "./client_c
 import { explain, type Explanation } from "./explain.ts";
 import { type RunHandle, runHandle } from "./handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
+import { type BlockedTask, blockedTasks } from "./blocked_tasks.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createCommitter, insertRuns } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
@@ -103,6 +104,8 @@ export interface Client<W extends AnyWorkflow> {
   explain(runId: string): Promise<Explanation>;
   /** Lists parked runs, which no live runner can continue: at most 100 of each workflow and version. */
   stranded(): Promise<StrandedRun[]>;
+  /** Lists blocked tasks, which wait for `RunHandle.resolve()`: at most 1,000, those of the oldest runs first. */
+  blocked(): Promise<BlockedTask[]>;
   /** Returns counts of runs and operations. */
   stats(): Promise<Stats>;
   /**
@@ -192,6 +195,7 @@ export function clientMethods<W extends AnyWorkflow>(
     list: (options) => listRuns(context.store, options),
     explain: async (runId) => await explain(context, checkedId("explain", runId)),
     stranded: () => stranded(context.store),
+    blocked: () => blockedTasks(context.store),
     stats: () => storeStats(context.store),
   };
 }

@@ -46,6 +46,8 @@ export type EngineEvent =
     readonly dueAt: number;
     readonly message: string | undefined;
   }
+  /** The attempt of a unit that runs at most once has ended without a result. */
+  | { readonly type: "unitBlocked"; readonly unit: LiveUnit }
   /** The end of a unit is durable; its last attempt took that long. */
   | { readonly type: "unitEnded"; readonly unit: LiveUnit; readonly tookMs: number | undefined }
   /** A run was taken from a dead runner. */

@@ -48,6 +48,7 @@ export type TaskLevelEvent =
     | { readonly type: "task.failed"; readonly error: ErrorRecord }
     | { readonly type: "task.retrying"; readonly error: ErrorRecord; readonly dueAt: number }
     | { readonly type: "task.deferred"; readonly dueAt: number; readonly message?: string }
+    | { readonly type: "task.blocked" }
     | { readonly type: "task.skipped"; readonly reason: string }
   );
 

@@ -9,7 +9,7 @@
  */
 import type { InboxEntry, OwnedRun } from "../store/runners.ts";
 import { type AttemptEnd, hasNotBegun, newAttempt, nodeOf } from "./attempt.ts";
-import { type Attempt, hasMessage, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
+import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
 import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
@@ -23,11 +23,12 @@ import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
 import { createRunExits } from "./run_exits.ts";
 import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
-import { settleAttempt, type SettlePort } from "./settle_attempt.ts";
+import { giveUp, settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
 import { createTaskSlots } from "./task_slots.ts";
 import { releaseOutputs } from "./unit_arguments.ts";
 import { runTransaction } from "./transactions.ts";
+import { createUnitWaits } from "./unit_waits.ts";
 
 /** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
 const LONG_WAIT_MS = 5_000;
@@ -88,11 +89,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     now,
     active: () => slots.active,
     durable,
-    waitDurable(unit) {
-      unit.isWaitInFlight = false;
-      if (hasMessage(unit)) apply(unit.run, { type: "woken", unit, by: "message" });
-      else if (unit.state === "waiting") setWake(unit);
-    },
+    waitDurable: (unit) => waits.durable(unit),
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left: (run, move) => exits.leave(run, move),
     gaveUp: (run, error) => exits.giveUp(run, error),
@@ -105,6 +102,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
       apply(unit.run, { type: "conditionPassed", unit });
       return recorder.durable(unit.run);
     },
+    markStarted(attempt) {
+      attempt.isMarked = true;
+      recorder.record(attempt.unit);
+      return recorder.durable(attempt.unit.run);
+    },
     transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
@@ -116,6 +118,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
   });
   const loader = createInputLoader(options);
+  const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
   const exits = createRunExits({ runs, slots, clock, logger, emit, released });
   const control = createRunControl({
     runs,
@@ -127,7 +130,16 @@ export function createExecutor(options: ExecutorOptions): Executor {
     abandonQueued,
     acknowledge: recorder.acknowledge,
   });
-  const port: SettlePort = { apply, durable, lose: exits.lose, emit, logger, now, random: options.random };
+  const port: SettlePort = {
+    apply,
+    durable,
+    record: recorder.record,
+    lose: exits.lose,
+    emit,
+    logger,
+    now,
+    random: options.random,
+  };
   return {
     get size() {
       return runs.size;
@@ -159,7 +171,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     adopt,
     applyChanges: control.applyChanges,
-    checkOwned,
+    checkOwned: exits.checkOwned,
     abandonAll: exits.abandonAll,
     loseAll() {
       for (const run of [...runs.values()]) exits.lose(run);
@@ -200,7 +212,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "record":
         return record(command.unit);
       case "wait":
-        return setWake(command.unit);
+        return waits.arm(command.unit);
       case "park":
         return park(run, command.at);
       case "release":
@@ -218,14 +230,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     recorder.record(unit);
   }
 
-  /** A wait can end once its row is durable: a failed attempt that is lost in a crash would be made again. */
-  function setWake(unit: LiveUnit): void {
-    const at = unit.wake?.at;
-    if (at === undefined || unit.isWaitInFlight) return;
-    unit.disarm?.();
-    unit.disarm = clock.after(Math.max(0, at - now()), () => apply(unit.run, { type: "woken", unit, by: "time" }));
-  }
-
   function begin(unit: LiveUnit, wokenBy: WokenBy | undefined): void {
     const attempt = unit.attempt = newAttempt(unit, wokenBy);
     if (isStopping || unit.run.gone) return abandon(attempt);
@@ -233,6 +237,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function began(attempt: Attempt): void {
+    // The continuation of a unit that has waited is no attempt of its own.
+    if (attempt.wokenBy !== undefined) return;
     attempt.unit.startedAt = attempt.startedAt;
     emit({ type: "attemptStarted", attempt });
     recorder.watch();
@@ -246,8 +252,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function abandon(attempt: Attempt): void {
+    const { unit, stage } = attempt;
     slots.drop(attempt);
-    apply(attempt.unit.run, { type: "abandoned", unit: attempt.unit });
+    if (stage === "running") giveUp(attempt, port);
+    else apply(unit.run, { type: "abandoned", unit });
   }
 
   function park(run: LiveRun, at: number | undefined): void {
@@ -267,15 +275,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function abandonQueued(run: LiveRun): void {
     for (const { attempt } of [...unitsOf(run)]) if (attempt !== undefined && hasNotBegun(attempt)) abandon(attempt);
-  }
-
-  function checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[] {
-    const held = [...runs.values()].filter(({ isLeaving }) => !isLeaving);
-    return (owned) => {
-      const numbers = new Set(owned.map(({ seq }) => seq));
-      for (const run of held) if (!run.isLeaving && !numbers.has(run.seq)) exits.lose(run);
-      return owned.filter(({ seq }) => !runs.has(seq));
-    };
   }
 
   /** The end of a unit, or its expansion, is durable. */

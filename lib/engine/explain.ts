@@ -10,10 +10,20 @@ import type { RunnerRow } from "../store/runners.ts";
 /** One reason why a run does not progress, or how it ended. */
 export interface Reason {
   /**
-   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a `limit` of a runner or a live
-   * `runner`, is `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
+   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a decision about a `blocked`
+   * task, a `limit` of a runner or a live `runner`, is `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
    */
-  readonly kind: "ended" | "task" | "timer" | "event" | "limit" | "paused" | "cancelling" | "version" | "runner";
+  readonly kind:
+    | "ended"
+    | "task"
+    | "timer"
+    | "event"
+    | "blocked"
+    | "limit"
+    | "paused"
+    | "cancelling"
+    | "version"
+    | "runner";
   /** The reason as a clause in English. */
   readonly message: string;
   /** The task that the reason is about. */
@@ -136,6 +146,12 @@ function taskReasons(
       return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${task.attempts})` }];
     case "waiting":
       return [waitReason(task, now)];
+    case "blocked": {
+      const message =
+        `task "${taskId}" is blocked: attempt ${task.attempts} ended without a result, and the task runs ` +
+        "at most once; call resolve() to decide";
+      return [{ kind: "blocked", taskId, message }];
+    }
     case "pending": {
       const missing = task.after.filter((id) => open.has(id));
       if (missing.length === 0 && isQueued(taskId)) {
@@ -177,7 +193,7 @@ function waitReason(task: OpenTask, now: number): Reason {
 }
 
 function isOpen(task: OpenTask): boolean {
-  return task.state === "pending" || task.state === "running" || task.state === "waiting";
+  return task.state === "pending" || task.state === "running" || task.state === "waiting" || task.state === "blocked";
 }
 
 function inWords(ms: number): string {

@@ -9,6 +9,7 @@ import { forkRun } from "./fork.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
+import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
 import { retryRun } from "./retry_run.ts";
 import { runEvents } from "./run_events.ts";
 import { sendMessage } from "./send.ts";
@@ -124,6 +125,20 @@ export interface RunHandle<
     taskId: Id,
     ...payload: PayloadArgs<PayloadOf<Events, Id>>
   ): Promise<{ readonly accepted: boolean }>;
+  /**
+   * Decides about a blocked task, whose attempt has ended without a result and which runs at most once: with its output,
+   * its error, or another attempt. Resolves when the decision is durable.
+   *
+   * @throws {RunStateError} If the run has ended, or the task is not blocked.
+   * @throws {UnknownTaskError} If the workflow of the run has no task with this id.
+   * @throws {PayloadError} If the output cannot be stored as JSON or is too large.
+   * @throws {TypeError} If the decision or an option is invalid.
+   */
+  resolve<const Id extends IdsOf<Outputs>>(
+    taskId: Id,
+    resolution: Resolution<PayloadOf<Outputs, Id>>,
+    options?: ResolveOptions,
+  ): Promise<void>;
   /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
   /**
@@ -186,6 +201,7 @@ export function runHandle<Result, Outputs, Input, Events>(
     pause: async (reason) => await control(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
     resume: () => control(context, id, { kind: "resume" }),
     send: (taskId, ...[payload]) => sendMessage(context, id, { taskId, payload }),
+    resolve: (taskId, resolution, options) => resolveTask(context, id, { taskId, resolution, options }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
     events: () => runEvents(id, context),
     retry: () => retryRun(context, id),

@@ -1,7 +1,8 @@
 import type { JournalRecord, TaskState } from "../store/batch.ts";
 import { nodeOf } from "./attempt.ts";
+import { isBlocked } from "./blocked.ts";
 import type { Attempt, LiveRecord, LiveUnit } from "./live_run.ts";
-import { hasEnded, NO_ITEM, type UnitState } from "./run_state.ts";
+import { hasEnded, NO_ITEM } from "./run_state.ts";
 
 /** The row of a unit as it is now. */
 export function recordOf(unit: LiveUnit, now: number): LiveRecord {
@@ -10,7 +11,7 @@ export function recordOf(unit: LiveUnit, now: number): LiveRecord {
     task: nodeOf({ unit }).id,
     item: unit.item,
     step: "",
-    state: storedState(unit.state),
+    state: storedState(unit),
     attempts: unit.attempts,
     output: unit.output,
     failures: unit.failures,
@@ -61,9 +62,10 @@ export function isOfTask({ item, step }: JournalRecord): boolean {
   return item === NO_ITEM && step === "";
 }
 
-/** A node that waits for its items runs, as far as the journal is concerned. */
-function storedState(state: UnitState): TaskState {
-  return state === "expanded" ? "running" : state;
+/** The state of a unit in terms of the journal: a node that waits for its items runs. */
+function storedState(unit: LiveUnit): TaskState {
+  if (isBlocked(unit)) return "blocked";
+  return unit.state === "expanded" ? "running" : unit.state;
 }
 
 /** The message of the `DeferError` that made a task wait for that recorded reason; `undefined` if it had none. */

@@ -2,7 +2,8 @@ import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { ItemRange, RecordHead, RecordWrite, RunMove } from "../store/batch.ts";
-import type { Message } from "../store/messages.ts";
+import type { Message, MessageAddress } from "../store/messages.ts";
+import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
 import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
 import type { Plan } from "./plan.ts";
@@ -48,7 +49,7 @@ export class LiveRun {
   seen: number;
   /** Since when it is paused. */
   pausedAt: number | undefined = undefined;
-  /** Payloads of messages to its tasks as JSON text, by task id. */
+  /** Payloads of messages to its units as JSON text, by address. */
   messages: Map<string, string | undefined> | undefined = undefined;
   /** Why it is being ended from outside. */
   closing: Closing | undefined = undefined;
@@ -84,7 +85,7 @@ export class LiveRun {
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
     if (this.messages !== undefined) {
-      for (const unit of this.state.units) if (hasMessage(unit)) unit.wokenBy = "message";
+      for (const unit of unitsOf(this)) if (unit.wake?.message === true && hasMessage(unit)) unit.wokenBy = "message";
     }
   }
 }
@@ -107,6 +108,8 @@ export class LiveUnit extends Unit {
   isWritten: boolean = false;
   /** Whether a row is in flight that says that it waits. */
   isWaitInFlight: boolean = false;
+  /** Whether it is blocked since its run was loaded, and the journal does not say so. */
+  isNewlyBlocked: boolean = false;
   /** The attempt whose end is not durable. */
   attempt: Attempt | undefined = undefined;
   /** Clears the timer of its wait. */
@@ -155,6 +158,8 @@ export interface Attempt {
   aborted: { readonly reason: unknown } | undefined;
   /** Clears its time-out. */
   disarm: (() => void) | undefined;
+  /** Whether its body has been called. */
+  isBegun: boolean;
   /** Whether the journal says that it runs. */
   isMarked: boolean;
   /** Whether its end is durable already: a transaction has recorded it. */
@@ -232,33 +237,61 @@ function loadRows(run: LiveRun, journal: readonly RecordHead[]): void {
     }
     if (item === NO_ITEM) continue;
     const unit = open.get(key);
-    if (unit !== undefined) Object.assign(unit, { isWritten: true, startedAt, failures });
+    if (unit !== undefined) loadUnit(unit, { state, startedAt, failures });
     const { expansion } = run.state.units[node]!;
     const failure = failures.at(-1);
     if (state === "failed" && expansion !== undefined && failure !== undefined) addItemFailure(expansion, failure);
   }
 }
 
-function loadNode({ plan, state }: LiveRun, { task, startedAt, failures, items }: RecordHead): void {
-  const number = plan.numbers.get(task);
+function loadNode({ plan, state }: LiveRun, record: RecordHead): void {
+  const number = plan.numbers.get(record.task);
   if (number === undefined) return;
   const unit = state.units[number]!;
-  unit.isWritten = true;
+  loadUnit(unit, record);
   unit.isStored = unit.state === "completed";
-  unit.startedAt = startedAt;
-  unit.failures = failures;
-  if (items !== undefined) unit.expansion = newExpansion(items, undefined);
+  if (record.items !== undefined) unit.expansion = newExpansion(record.items, undefined);
+}
+
+function loadUnit(unit: LiveUnit, record: Pick<RecordHead, "state" | "startedAt" | "failures">): void {
+  unit.isWritten = true;
+  unit.isNewlyBlocked = record.state === "running" && isBlocked(unit);
+  unit.startedAt = record.startedAt;
+  unit.failures = record.failures;
 }
 
 /** Adds messages to a run. The first message to a task is the only one. */
 export function receive(run: LiveRun, messages: readonly Message[]): void {
   run.messages ??= new Map();
-  for (const { task, payload } of messages) run.messages.set(task, payload);
+  for (const { payload, ...address } of messages) run.messages.set(keyOf(address), payload);
 }
 
-/** Whether a unit waits for a message that has arrived. */
-export function hasMessage({ run, node, wake }: LiveUnit): boolean {
-  return wake?.message === true && run.messages?.has(run.plan.nodes[node]!.id) === true;
+/** Whether a message to a unit has arrived. */
+export function hasMessage(unit: LiveUnit): boolean {
+  return unit.run.messages !== undefined && unit.run.messages.has(keyOf(addressOf(unit)));
+}
+
+/** The payload of the message to a unit, as JSON text. */
+export function messageOf(unit: LiveUnit): string | undefined {
+  return unit.run.messages?.get(keyOf(addressOf(unit)));
+}
+
+/** Returns the unit of a node, or of one of its items; `undefined` if it is not in memory. */
+export function unitAt({ plan, state }: LiveRun, task: string, item: number): LiveUnit | undefined {
+  const node = plan.numbers.get(task);
+  if (node === undefined || item === NO_ITEM) return node === undefined ? undefined : state.units[node];
+  for (const unit of state.items?.get(node)?.open ?? []) if (unit.item === item) return unit;
+  return undefined;
+}
+
+/** A message to an event has no attempt; the others decide about a blocked attempt. */
+function addressOf({ run, node, item, attempts }: LiveUnit): Required<MessageAddress> {
+  const { id, task } = run.plan.nodes[node]!;
+  return { task: id, item, attempt: task.kind === "event" ? 0 : attempts };
+}
+
+function keyOf({ task, item, attempt }: Required<MessageAddress>): string {
+  return `${attempt}/${item}/${task}`;
 }
 
 /** Every unit of a run that may have an attempt: its nodes, and its items that have begun and not ended. */

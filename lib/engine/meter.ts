@@ -93,6 +93,8 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
         return countRetry(event.attempt);
       case "attemptDeferred":
         return void ofTask(event.attempt.unit).counts.deferred++;
+      case "unitBlocked":
+        return void ofTask(event.unit).counts.blocked++;
       case "unitEnded":
         return countUnit(event.unit, event.tookMs);
       case "runRecovered":
@@ -206,7 +208,7 @@ function newCounts(workflow: string | undefined, tasks: readonly string[], hasMo
 
 function newTaskCounts(task: string | undefined): TaskCounts {
   return {
-    counts: { task, attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0 },
+    counts: { task, attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, blocked: 0 },
     times: createObservations(TIMES),
   };
 }

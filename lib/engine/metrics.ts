@@ -65,6 +65,8 @@ export interface TaskMetrics {
   readonly retries: number;
   /** Attempts that threw a `DeferError`. */
   readonly deferred: number;
+  /** Attempts that ended without a result, of tasks that run at most once. */
+  readonly blocked: number;
   /** Duration, in seconds, of attempts that completed or failed. */
   readonly seconds: Histogram;
 }

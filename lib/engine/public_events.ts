@@ -62,6 +62,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
         dueAt: event.dueAt,
         ...(event.message !== undefined && { message: event.message }),
       };
+    case "unitBlocked":
+      return { type: "task.blocked", ...unitFields(event.unit, at) };
     case "unitEnded":
       return taskEndEvent(event.unit, at);
     case "runAbandoned":

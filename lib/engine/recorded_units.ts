@@ -1,6 +1,7 @@
-import type { ClaimedRun, RecordHead, TaskState } from "../store/batch.ts";
+import type { ClaimedRun, RecordHead } from "../store/batch.ts";
+import { BLOCKED, RESOLUTION } from "./blocked.ts";
 import type { Node, Plan } from "./plan.ts";
-import { isBetweenAttempts, type RecordedUnit, type UnitState, type Wake } from "./run_state.ts";
+import { isBetweenAttempts, type RecordedUnit } from "./run_state.ts";
 
 /** What the rows of a journal say of units, in the terms of the state machine. */
 export function recordedUnits(
@@ -12,29 +13,45 @@ export function recordedUnits(
     const node = plan.numbers.get(record.task);
     if (node === undefined || record.step !== "") continue;
     const isExpanded = record.state === "running" && record.items !== undefined;
-    const state = isExpanded ? "expanded" : restoredState(record.state);
     units.push({
       node,
       item: record.item,
-      state,
-      // The attempt that was under way when the runner died does not count.
-      attempts: state === "running" ? record.attempts - 1 : record.attempts,
-      wake: wakeOf(plan.nodes[node]!, record),
+      attempts: record.attempts,
+      wake: undefined,
       reason: record.reason,
       items: record.items,
       completed: isExpanded ? completedItems.filter(({ task }) => task === record.task) : [],
+      ...stateOf(plan.nodes[node]!, record),
     });
   }
   return units;
 }
 
-/** No row has the state `cancelled`; a task with such a row would run again. */
-function restoredState(state: TaskState): UnitState {
-  return state === "cancelled" ? "pending" : state;
+type RecordedState = Pick<RecordedUnit, "state"> & Partial<RecordedUnit>;
+
+function stateOf({ task }: Node, { state, attempts, dueAt, reason, items }: RecordHead): RecordedState {
+  switch (state) {
+    case "running":
+      if (items !== undefined) return { state: "expanded" };
+      if (task.kind === "task" && task.guarantee === "atMostOnce") return blocked();
+      // The attempt that was under way when the runner died does not count.
+      return { state, attempts: attempts - 1 };
+    case "blocked":
+      return blocked();
+    case "waiting":
+      // Which other things than a time end a wait follows from the kind of the task.
+      return { state, wake: { at: dueAt, message: task.kind === "event" && !isBetweenAttempts(reason) } };
+    case "cancelled":
+      // No row has this state; a task with such a row would run again.
+      return { state: "pending" };
+    case "pending":
+    case "completed":
+    case "failed":
+    case "skipped":
+      return { state };
+  }
 }
 
-/** What a unit with this row waits for; which other things than a time end its wait follows from its kind. */
-function wakeOf({ task }: Node, { state, dueAt, reason }: RecordHead): Wake | undefined {
-  if (state !== "waiting") return undefined;
-  return { at: dueAt, message: task.kind === "event" && !isBetweenAttempts(reason) };
+function blocked(): RecordedState {
+  return { state: "waiting", wake: RESOLUTION, reason: BLOCKED };
 }

@@ -154,7 +154,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (run.gone) return;
     options.touched(run);
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
-      if (step === "" && state === "waiting") options.waitDurable(unit);
+      if (step === "" && (state === "waiting" || state === "blocked")) options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
       const recordedMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
       // The recorded times are those of the wall clock, which may have been set.

@@ -5,7 +5,7 @@ import type { Message } from "../store/messages.ts";
 import type { Store } from "../store/port.ts";
 import type { InboxEntry } from "../store/runners.ts";
 import { toErrorRecord } from "./error_record.ts";
-import { type Closing, hasMessage, type LiveRun, type LiveUnit, receive } from "./live_run.ts";
+import { type Closing, hasMessage, type LiveRun, type LiveUnit, receive, unitAt } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 
 /** Bodies get so long to settle after they were aborted. */
@@ -94,13 +94,11 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   function deliver(run: LiveRun, messages: readonly Message[]): void {
     receive(run, messages);
-    for (const { task } of messages) {
-      const number = run.plan.numbers.get(task);
-      const unit = number === undefined ? undefined : run.state.units[number]!;
+    for (const { task, item } of messages) {
+      const unit = unitAt(run, task, item);
+      if (unit === undefined || unit.wake?.message !== true || !hasMessage(unit)) continue;
       // A wait whose row is in flight ends once the row is durable.
-      if (unit !== undefined && !unit.isWaitInFlight && hasMessage(unit)) {
-        apply(run, { type: "woken", unit, by: "message" });
-      }
+      if (!unit.isWaitInFlight) apply(run, { type: "woken", unit, by: "message" });
     }
   }
 

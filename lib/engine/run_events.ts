@@ -142,6 +142,8 @@ function endEvents(
       return [{ type: "task.failed", ...base, at, error: task.error ?? { name: "Error", message: "the task failed" } }];
     case "skipped":
       return [{ type: "task.skipped", ...base, at, reason: task.reason ?? "" }];
+    case "blocked":
+      return [{ type: "task.blocked", ...base, at }];
     case "waiting":
       return task.reason?.startsWith("deferred") === true && !isRunOver ? [deferredEvent(base, task, at)] : [];
     case "pending":

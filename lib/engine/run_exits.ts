@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { LeaseLostError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
+import type { OwnedRun } from "../store/runners.ts";
 import type { Observer } from "./engine_events.ts";
 import { hooksReturned } from "./hooks.ts";
 import { type LiveRun, unitsOf } from "./live_run.ts";
@@ -28,6 +29,11 @@ export interface RunExits {
   leave(run: LiveRun, move: RunMove): void;
   /** Another runner owns a run: its bodies are aborted. */
   lose(run: LiveRun): void;
+  /**
+   * Called before the store reads which runs this runner owns; the result loses runs that are in memory and not owned any
+   * more, and returns those that are owned and not in memory.
+   */
+  checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[];
   /** The store refuses everything of a run. */
   giveUp(run: LiveRun, error: Error): void;
   /** The database is gone, and with it all runs: their bodies are aborted. */
@@ -53,12 +59,14 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       if (run.hooks === undefined) emit({ type: "runEnded", run, end });
       else endAfterHooks(run, end, run.hooks);
     },
-    lose(run) {
-      if (run.gone) return;
-      const cause = new LeaseLostError(run.id);
-      logger.warn(cause.message);
-      emit({ type: "runLost", run });
-      abort(run, cause);
+    lose,
+    checkOwned() {
+      const held = [...runs.values()].filter(({ isLeaving }) => !isLeaving);
+      return (owned) => {
+        const numbers = new Set(owned.map(({ seq }) => seq));
+        for (const run of held) if (!run.isLeaving && !numbers.has(run.seq)) lose(run);
+        return owned.filter(({ seq }) => !runs.has(seq));
+      };
     },
     giveUp(run, error) {
       if (run.gone) return;
@@ -73,6 +81,14 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       await Promise.all(finishing);
     },
   };
+
+  function lose(run: LiveRun): void {
+    if (run.gone) return;
+    const cause = new LeaseLostError(run.id);
+    logger.warn(cause.message);
+    emit({ type: "runLost", run });
+    abort(run, cause);
+  }
 
   function endAfterHooks(run: LiveRun, end: LiveRunEnd, hooks: readonly Promise<unknown>[]): void {
     emit({ type: "runEnding", run });

@@ -1,5 +1,7 @@
-import { ShutdownError } from "../errors.ts";
+import { type Failure, ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { runsAtMostOnce } from "./at_most_once.ts";
+import { BLOCKED, RESOLUTION } from "./blocked.ts";
 import { decideRetry } from "./retry_decision.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Observer } from "./engine_events.ts";
@@ -14,6 +16,8 @@ import { NO_ITEM } from "./run_state.ts";
 export interface SettlePort {
   /** Passes an event to the state machine and carries out its commands. */
   readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
+  /** Writes the row of a unit as it is now. */
+  readonly record: (unit: LiveUnit) => void;
   /** The end of a unit is durable; its last attempt took that long. */
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Another runner owns the run. */
@@ -50,15 +54,20 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
       return port.apply(run, { type: "conditionFailed", unit });
     case "threw":
       return threw(attempt, end.thrown, port);
+    case "failed":
+      return fail(attempt, end.thrown, port);
+    case "repeated":
+      return port.apply(run, { type: "failed", unit, retryAt: port.now() });
   }
 }
 
-function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, random }: SettlePort): void {
+function threw(attempt: Attempt, thrown: unknown, port: SettlePort): void {
+  const { apply, emit, logger, now, random } = port;
   const { unit } = attempt;
   const { run } = unit;
-  if (attempt.aborted?.reason instanceof ShutdownError) return apply(run, { type: "abandoned", unit });
+  if (attempt.aborted?.reason instanceof ShutdownError) return giveUp(attempt, port);
   if (run.closing !== undefined) return apply(run, { type: "failed", unit, retryAt: undefined });
-  const { id, task } = nodeOf(attempt);
+  const { task } = nodeOf(attempt);
   const next = decideRetry(task.retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;
@@ -66,23 +75,47 @@ function threw(attempt: Attempt, thrown: unknown, { apply, emit, logger, now, ra
     emit({ type: "attemptDeferred", attempt, dueAt: at, message });
     return apply(run, { type: "deferred", unit, wake: { at }, message });
   }
+  if (next.kind === "fail") return fail(attempt, thrown, port);
+  const { error } = addFailure(attempt, thrown, now());
+  const retryAt = now() + next.delayMs;
+  emit({ type: "attemptFailed", attempt, error, dueAt: retryAt });
+  apply(run, { type: "failed", unit, retryAt });
+}
+
+/** A running attempt ends without a result, because its runner stops. It does not count, unless it runs at most once. */
+export function giveUp(attempt: Attempt, { apply, record, emit }: SettlePort): void {
+  const { unit } = attempt;
+  if (!runsAtMostOnce(attempt)) return apply(unit.run, { type: "abandoned", unit });
+  if (attempt.isBegun) {
+    apply(unit.run, { type: "suspended", unit, wake: RESOLUTION, reason: BLOCKED });
+    return emit({ type: "unitBlocked", unit });
+  }
+  apply(unit.run, { type: "abandoned", unit });
+  // The journal may say that it has started.
+  if (unit.isWritten && !unit.run.isLeaving) record(unit);
+}
+
+function fail(attempt: Attempt, thrown: unknown, { apply, now }: SettlePort): void {
+  const { unit } = attempt;
+  const { run } = unit;
+  const failure = addFailure(attempt, thrown, now());
+  unit.thrown = thrown;
+  const { expansion } = run.state.units[unit.node]!;
+  if (unit.item !== NO_ITEM && !isOfStoppedNode(run.state, unit)) addItemFailure(expansion!, failure);
+  apply(run, { type: "failed", unit, retryAt: undefined });
+}
+
+function addFailure(attempt: Attempt, thrown: unknown, now: number): Failure {
+  const { unit } = attempt;
   const failure = {
-    taskId: id,
+    taskId: nodeOf(attempt).id,
     ...(unit.item === NO_ITEM ? {} : { item: unit.item }),
     attempt: attempt.number,
     error: toErrorRecord(thrown),
     // The row has the times of the latest attempt only.
     startedAt: attempt.startedAt,
-    endedAt: now(),
+    endedAt: now,
   };
   unit.failures = withFailure(unit.failures, failure);
-  if (next.kind === "fail") {
-    unit.thrown = thrown;
-    const { expansion } = run.state.units[unit.node]!;
-    if (unit.item !== NO_ITEM && !isOfStoppedNode(run.state, unit)) addItemFailure(expansion!, failure);
-    return apply(run, { type: "failed", unit, retryAt: undefined });
-  }
-  const retryAt = now() + next.delayMs;
-  emit({ type: "attemptFailed", attempt, error: failure.error, dueAt: retryAt });
-  apply(run, { type: "failed", unit, retryAt });
+  return failure;
 }

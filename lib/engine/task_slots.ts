@@ -11,6 +11,7 @@ import { setImmediate } from "node:timers";
 import type { TaskArguments } from "../definition/context.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import { type Clock, monotonicOf } from "../clock.ts";
+import { runsAtMostOnce } from "./at_most_once.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
@@ -19,7 +20,8 @@ import { createRing } from "./ring.ts";
 import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
-import type { AttemptTrace, TracedEnd } from "./tracing.ts";
+import { tracedEnd } from "./traced_end.ts";
+import type { AttemptTrace } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
 
 /** Bodies that return at once may run so long before the event loop turns. */
@@ -56,6 +58,8 @@ export interface TaskSlotsOptions
   readonly began: (attempt: Attempt) => void;
   /** Called when the condition of a unit is true; resolves once that is durable. */
   readonly conditionPassed: (unit: LiveUnit) => Promise<void>;
+  /** Records that an attempt has started; resolves once that is durable. */
+  readonly markStarted: (attempt: Attempt) => Promise<void>;
   /** Called once for each attempt that was not dropped. */
   readonly ended: (attempt: Attempt, end: AttemptEnd) => void;
 }
@@ -169,8 +173,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt);
-    if (task.when === undefined || attempt.unit.conditionPassed || attempt.unit.item !== NO_ITEM) return call(attempt);
-    void evaluateCondition(attempt, task.when);
+    if (attempt.wokenBy !== undefined) return call(attempt);
+    if (task.when !== undefined && !attempt.unit.conditionPassed && attempt.unit.item === NO_ITEM) {
+      return void evaluateCondition(attempt, task.when);
+    }
+    if (runsAtMostOnce(attempt)) return void startOnce(attempt);
+    call(attempt);
   }
 
   /**
@@ -198,6 +206,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     const { task } = nodeOf(attempt);
     const kind = kindOf(task);
     let value: unknown;
+    attempt.isBegun = true;
     try {
       value = kind.call(attempt, task, port);
       if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port, task));
@@ -228,10 +237,24 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
+    callUnlessAborted(attempt);
+  }
+
+  /** Commits that an attempt has started before its body is called. */
+  async function startOnce(attempt: Attempt): Promise<void> {
+    try {
+      await options.markStarted(attempt);
+    } catch (thrown) {
+      return finish(attempt, { kind: "threw", thrown });
+    }
+    callUnlessAborted(attempt);
+  }
+
+  /** Calls the body, unless the run was cancelled or stopped in the meantime: then nothing new starts. */
+  function callUnlessAborted(attempt: Attempt): void {
     if (attempt.stage !== "running") return;
-    // The run was cancelled or stopped meanwhile: nothing new starts.
-    if (attempt.aborted !== undefined) return finish(attempt, { kind: "threw", thrown: attempt.aborted.reason });
-    call(attempt);
+    if (attempt.aborted === undefined) return call(attempt);
+    finish(attempt, { kind: "threw", thrown: attempt.aborted.reason });
   }
 
   /** Sets the time-out of a running attempt, unless it is set. */
@@ -270,31 +293,12 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   }
 }
 
-function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
-  switch (end.kind) {
-    case "returned":
-    case "committed":
-    case "suspended":
-    case "expanded":
-      return { kind: "completed" };
-    case "declined":
-      return { kind: "skipped" };
-    case "fenced":
-      return { kind: "aborted", reason: aborted?.reason };
-    case "threw":
-      // A time-out is the attempt's own end; whatever else aborts it concerns its run.
-      return aborted === undefined || aborted.reason instanceof TaskTimeoutError
-        ? { kind: "failed", thrown: end.thrown }
-        : { kind: "aborted", reason: aborted.reason };
-  }
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
 }
 
 // Apart from the call that is not traced, which costs no closure.
 function callTraced<Args, T>(trace: AttemptTrace, code: (args: Args) => T, args: Args): T {
   return trace.within(() => code(args));
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
 }

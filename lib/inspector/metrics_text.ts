@@ -112,6 +112,11 @@ function familiesOf({ workflows, commits, leaseLosses }: Metrics): readonly stri
       tasks(({ retries }) => retries),
     ),
     counter("sluice_task_deferrals_total", "Attempts that asked to be called later", tasks(({ deferred }) => deferred)),
+    counter(
+      "sluice_task_blocks_total",
+      "Attempts that ended without a result, of tasks that run at most once",
+      tasks(({ blocked }) => blocked),
+    ),
     counter("sluice_tasks_completed_total", "Tasks that completed", tasks(({ completed }) => completed)),
     counter("sluice_tasks_failed_total", "Tasks that failed for good", tasks(({ failed }) => failed)),
     counter("sluice_tasks_skipped_total", "Tasks that were skipped", tasks(({ skipped }) => skipped)),

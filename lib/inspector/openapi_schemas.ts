@@ -12,7 +12,7 @@ const time: Schema = { type: "integer", description: "Milliseconds since the epo
 const href: Schema = { type: "string", description: "A path, which begins with the base path" };
 
 const RUN_STATES = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"];
-const TASK_STATES = ["pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"];
+const TASK_STATES = ["pending", "running", "waiting", "blocked", "completed", "failed", "skipped", "cancelled"];
 const PRECISIONS = ["exact", "atLeast", "about"];
 
 const ANSWER = { at: time, store: text };

@@ -56,7 +56,16 @@ export function runDetails(
     else others.push(head);
   }
   const whole = graphOf(definition, [...own.keys()].map(unknownTask));
-  const taskCounts = { pending: 0, running: 0, waiting: 0, completed: 0, failed: 0, skipped: 0, cancelled: 0 };
+  const taskCounts = {
+    pending: 0,
+    running: 0,
+    waiting: 0,
+    blocked: 0,
+    completed: 0,
+    failed: 0,
+    skipped: 0,
+    cancelled: 0,
+  };
   for (const { id } of whole.tasks) taskCounts[taskState(row, own.get(id))]++;
   const graph = boundedGraph(whole, (id) => RANKS[taskState(row, own.get(id))]);
   const budgets: Budgets = {
@@ -95,6 +104,7 @@ export function runDetails(
 // What needs attention comes first.
 const RANKS: Readonly<Record<TaskState, number>> = {
   failed: 0,
+  blocked: 0,
   running: 1,
   waiting: 2,
   completed: 3,

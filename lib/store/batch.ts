@@ -9,7 +9,15 @@ import type { ErrorRecord, Failure } from "../errors.ts";
 export type RunState = "pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled";
 
 /** States of a task. */
-export type TaskState = "pending" | "running" | "waiting" | "completed" | "failed" | "skipped" | "cancelled";
+export type TaskState =
+  | "pending"
+  | "running"
+  | "waiting"
+  | "blocked"
+  | "completed"
+  | "failed"
+  | "skipped"
+  | "cancelled";
 
 /** A run to insert. */
 export interface NewRun {

@@ -102,6 +102,7 @@ export const TASK_STATES: readonly TaskState[] = [
   "skipped",
   "pending",
   "waiting",
+  "blocked",
   "failed",
   "cancelled",
 ];

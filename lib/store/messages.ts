@@ -1,12 +1,20 @@
 /** The types of messages to tasks of a run. */
 import type { RunState } from "./batch.ts";
 
-/** A message to send. */
-export interface SendRequest {
-  /** A new UUID, by which a repeated attempt recognises its own message. */
-  readonly id: string;
+/** What a message is addressed to. */
+export interface MessageAddress {
   /** The id of the task. */
   readonly task: string;
+  /** The number of the item, from 0; -1 for the task itself. @default {-1} */
+  readonly item?: number;
+  /** The number of the blocked attempt that the message resolves; 0 for a message to an event. @default {0} */
+  readonly attempt?: number;
+}
+
+/** A message to send. */
+export interface SendRequest extends MessageAddress {
+  /** A new UUID, by which a repeated attempt recognises its own message. */
+  readonly id: string;
   /** The payload as JSON text; `undefined` for none. */
   readonly payload: string | undefined;
 }
@@ -21,13 +29,21 @@ export type SendResult =
   | { readonly kind: "unknown" };
 
 /** A message that was accepted. */
-export interface Message {
+export interface Message extends Required<MessageAddress> {
   /** The run. */
   readonly seq: number;
-  /** The id of the task. */
-  readonly task: string;
   /** The payload as JSON text. */
   readonly payload: string | undefined;
+}
+
+/** A unit whose attempt has ended without a result and that waits for a decision. */
+export interface BlockedUnit extends Required<MessageAddress> {
+  /** The id of the run. */
+  readonly runId: string;
+  /** The name of its workflow. */
+  readonly workflow: string;
+  /** When the attempt started. */
+  readonly startedAt: number | undefined;
 }
 
 /** The result of `closeMailbox()`. */

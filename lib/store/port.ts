@@ -26,7 +26,7 @@ import type {
 } from "./batch.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
-import type { Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
+import type { BlockedUnit, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 
 /** A change of a run that does not come from its owner. */
@@ -229,6 +229,8 @@ export interface Store {
   send(runId: string, message: SendRequest): Promise<SendResult>;
   /** Returns the accepted messages of runs, whether or not their tasks have received them. */
   messages(runs: readonly number[]): Promise<readonly Message[]>;
+  /** Returns blocked units of runs that have not ended, at most `limit`, those of the oldest runs first. */
+  blocked(limit: number): Promise<readonly BlockedUnit[]>;
   /** Refuses further messages to a task, unless one was accepted before; returns that message. */
   closeMailbox(run: number, task: string): Promise<Mailbox>;
   /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */

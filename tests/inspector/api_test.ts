@@ -31,6 +31,7 @@ for (const kind of KINDS) {
       pending: 0,
       running: 0,
       waiting: 0,
+      blocked: 0,
       completed: 2,
       failed: 1,
       skipped: 1,

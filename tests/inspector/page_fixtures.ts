@@ -105,7 +105,7 @@ export function runOf(
   tasks: readonly TaskDetail[],
   more: Partial<RunPage["run"]> = {},
 ): RunPage {
-  const counts = { pending: 0, running: 0, waiting: 0, completed: 0, failed: 0, skipped: 0, cancelled: 0 };
+  const counts = { pending: 0, running: 0, waiting: 0, blocked: 0, completed: 0, failed: 0, skipped: 0, cancelled: 0 };
   for (const { state } of tasks) counts[state]++;
   return {
     at: NOW,

@@ -28,7 +28,7 @@ test("metricsOf() counts runs, and attempts and ends of tasks, by name", async (
   const none = { completed: 0, cancelled: 0, waited: 0, handedBack: 0, leaseLost: 0, recovered: 0, stranded: 0 };
   assertEquals([counted!.workflow, runs], ["mixed", { ...none, started: 2, resumed: 0, failed: 2 }]);
   const [flaky, broken, after] = counted!.tasks.map(({ seconds, ...counts }) => ({ ...counts, timed: seconds.count }));
-  const zero = { attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, timed: 0 };
+  const zero = { attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, blocked: 0, timed: 0 };
   assertEquals(flaky, { ...zero, task: "flaky", attempts: 4, completed: 2, retries: 2, timed: 4 });
   assertEquals(broken, { ...zero, task: "broken", attempts: 2, failed: 2, timed: 2 });
   assertEquals(after, { ...zero, task: "after", skipped: 2 });

@@ -1,6 +1,6 @@
 import { shown } from "../checks.ts";
-import type { BodyDefinition, Database, TaskFunction } from "../definition.ts";
-import { readRetry } from "../retry.ts";
+import type { BodyDefinition, Database, Guarantee, TaskFunction } from "../definition.ts";
+import { ONE_ATTEMPT, readRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 
@@ -9,6 +9,7 @@ export const BODY_OPTIONS: readonly string[] = [
   "run",
   "retry",
   "timeout",
+  "guarantee",
   "onSuccess",
   "onFailure",
   "version",
@@ -22,8 +23,9 @@ export const taskReader: KindReader = {
   read(source) {
     const common = { ...readGraphOptions(source), ...readBody(source), undo: undefined };
     const database = readDatabase(source);
+    const guarantee = readGuarantee(source);
     return database === undefined
-      ? Object.freeze({ ...common, kind: "task", guarantee: "atLeastOnce" })
+      ? Object.freeze({ ...common, kind: "task", guarantee })
       : Object.freeze({ ...common, kind: "transaction", database });
   },
 };
@@ -34,16 +36,27 @@ const ALLOWED: readonly string[] = [...new Set([...GRAPH_OPTIONS, ...BODY_OPTION
 export function readBody(
   { what, options, checks }: Omit<TaskSource, "id">,
 ): Pick<BodyDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
-  const { run, retry, timeout, onSuccess, onFailure } = options;
+  const { run, retry, timeout, guarantee, onSuccess, onFailure } = options;
   if (run === undefined) checks.report(`${what} has no \`run\``);
   return {
     run: checks.fn<TaskFunction>(run, `${what}: run`) ?? (() => undefined),
-    retry: readRetry(retry, `${what}: retry`, checks),
+    retry: retry === undefined && guarantee === "atMostOnce" ? ONE_ATTEMPT : readRetry(retry, `${what}: retry`, checks),
     timeoutMs: checks.timeout(timeout, `${what}: timeout`),
     onSuccess: checks.fn<NonNullable<BodyDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),
     onFailure: checks.fn<NonNullable<BodyDefinition["onFailure"]>>(onFailure, `${what}: onFailure`),
   };
 }
+
+/** Reads how often a body runs. A transaction has no such option, as it runs exactly once. */
+export function readGuarantee({ what, options, checks }: Omit<TaskSource, "id">): Guarantee {
+  const { guarantee, transaction } = options;
+  if (guarantee !== undefined && transaction !== undefined) {
+    checks.report(`${what} is a transaction, which runs exactly once; leave \`guarantee\` out`);
+  }
+  return checks.word(guarantee, `${what}: guarantee`, GUARANTEES) ?? "atLeastOnce";
+}
+
+const GUARANTEES: Record<Guarantee, true> = { atLeastOnce: true, atMostOnce: true };
 
 /** The database of a task that is marked as a transaction. */
 function readDatabase({ what, options: { transaction }, checks }: TaskSource): Database | undefined {

@@ -1,14 +1,13 @@
 import type { EventDefinition } from "../../definition/definition.ts";
 import type { Mailbox } from "../../store/messages.ts";
-import { nodeOf } from "../attempt.ts";
+import { hasMessage, messageOf } from "../live_run.ts";
 import type { Kind } from "./kind.ts";
 
 /** Waits for a message, which is its output. If its time-out passes first, it completes without output. */
 export const eventKind: Kind<EventDefinition, Mailbox | { readonly kind: "empty" }> = {
   call(attempt, _task, port) {
-    const { messages } = attempt.unit.run;
-    const { id } = nodeOf(attempt);
-    if (messages?.has(id) === true) return { kind: "message", payload: messages.get(id) };
+    const { unit } = attempt;
+    if (hasMessage(unit)) return { kind: "message", payload: messageOf(unit) };
     // A message that was accepted in the meantime is received, although the time-out has passed.
     return attempt.wokenBy === "time" ? port.closeMailbox(attempt) : { kind: "empty" };
   },

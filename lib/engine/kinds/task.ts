@@ -1,12 +1,16 @@
 import type { BodyDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
+import { resolvedEnd } from "../at_most_once.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 
-/** A body whose output is the result of its unit. */
+/** A body whose output is the result of its unit. A blocked attempt continues with a decision from outside instead. */
 export const taskKind: Kind<Pick<BodyDefinition, "run">> = {
   call(attempt, { run }, port) {
-    return port.call(attempt, run, argumentsOf(attempt));
+    return attempt.wokenBy === undefined ? port.call(attempt, run, argumentsOf(attempt)) : undefined;
   },
-  end: (_attempt, value, port) => ({ kind: "returned", output: encodeJson(value, "output", port.maxPayloadBytes) }),
+  end: (attempt, value, port) =>
+    attempt.wokenBy === undefined
+      ? { kind: "returned", output: encodeJson(value, "output", port.maxPayloadBytes) }
+      : resolvedEnd(attempt),
 };

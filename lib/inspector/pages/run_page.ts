@@ -13,7 +13,10 @@ import { date, duration, moment } from "./times.ts";
 /** One run. */
 export function runPage(data: RunPage, view: View): Html {
   const { run, tasks } = data;
-  const ended = tasks.filter(({ state }) => state !== "pending" && state !== "running" && state !== "waiting").length;
+  const ended =
+    tasks.filter(({ state }) =>
+      state !== "pending" && state !== "running" && state !== "waiting" && state !== "blocked"
+    ).length;
   return page({
     title: `${run.workflow} ${run.state}`,
     section: "runs",

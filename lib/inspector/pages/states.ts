@@ -18,6 +18,7 @@ export const RUN_STATES: readonly RunState[] = [
 /** States of a task, those first that somebody looks for first. */
 export const TASK_STATES: readonly TaskState[] = [
   "failed",
+  "blocked",
   "running",
   "waiting",
   "pending",
@@ -63,6 +64,10 @@ const SHAPES: ReadonlyMap<State, Html> = new Map<State, Html>([
 <circle class="line" cx="7" cy="7" r="5"/>
 <path class="line" d="M7 4v3l2.2 1.6"/>
 `,
+  ],
+  [
+    "blocked",
+    markup`<path class="line" d="M7 2.2l5.2 9.3H1.8zM7 5.6v2.6M7 9.6v.4"/>`,
   ],
   [
     "paused",

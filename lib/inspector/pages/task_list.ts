@@ -130,6 +130,7 @@ export function noteOf(task: TaskDetail, at: number): string {
       return task.startedAt === undefined ? "running" : `running ${duration(at - task.startedAt)}${tries}`;
     case "waiting":
       return task.dueAt === undefined ? `waiting${tries}` : `${relative(task.dueAt - at)}${tries}`;
+    case "blocked":
     case "pending":
     case "skipped":
     case "cancelled":
@@ -145,6 +146,9 @@ function endOf(task: TaskDetail, at: number): Html | string {
 function sentence(task: TaskDetail): Html {
   const words = clip(task.reason ?? "");
   if (task.state === "skipped") return markup`It was skipped: ${words}.`;
+  if (task.state === "blocked") {
+    return markup`It is blocked: ${words}, and it runs at most once. A program must call ${"resolve()"} to decide.`;
+  }
   return task.state === "waiting" ? markup`It waits: ${words}.` : markup`${words}`;
 }
 

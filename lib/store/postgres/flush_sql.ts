@@ -32,7 +32,7 @@ export const REPLACE = `on conflict (run, task, item, step) do update
          progress = excluded.progress,
          items = coalesce(excluded.items, t.items),
          input = coalesce(excluded.input, t.input)
-   where t.state = 'running' or t.state = 'waiting' or t.state = 'pending'`;
+   where t.state = 'running' or t.state = 'waiting' or t.state = 'blocked' or t.state = 'pending'`;
 
 /** Initial rows of forks, sent after their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are not progress. */
 export const FORK = `

@@ -210,7 +210,7 @@ function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
 }
 
 function isOpen({ state }: JournalRecord): boolean {
-  return state === "running" || state === "waiting" || state === "pending";
+  return state === "running" || state === "waiting" || state === "blocked" || state === "pending";
 }
 
 function isPlain(record: JournalRecord): boolean {

@@ -35,7 +35,8 @@ const SCHEMA: readonly string[] = [
      task          text collate "C" not null,
      step          text collate "C" not null default '',
      state         text collate "C" not null
-                   check (state in ('completed', 'running', 'skipped', 'pending', 'waiting', 'failed', 'cancelled')),
+                   check (state in ('completed', 'running', 'skipped', 'pending', 'waiting', 'blocked', 'failed',
+                                    'cancelled')),
      output        text,
      failures      text,
      reason        text,
@@ -44,13 +45,16 @@ const SCHEMA: readonly string[] = [
      input         text,
      primary key (run, task, item, step)
    ) with (fillfactor = 90)`,
+  `create index tasks_blocked on @tasks (run, task, item) where state = 'blocked'`,
   `create table @messages (
      run           bigint not null,
      at            bigint not null,
+     item          integer not null default -1,
+     attempt       integer not null default 0,
      task          text collate "C" not null,
      id            uuid,
      payload       text,
-     primary key (run, task)
+     primary key (run, task, item, attempt)
    )`,
   `create table @workflows (
      workflow      text collate "C" not null,

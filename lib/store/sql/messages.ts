@@ -1,11 +1,11 @@
 /**
- * Messages to tasks of a run. A task has one mailbox with room for one row: the message that was sent first, or the mark
- * of an owner that stopped waiting. Whichever is inserted first wins, so that a message is either accepted and received,
- * or refused.
+ * Messages to tasks of a run: payloads of events, and decisions about blocked attempts. An event, and each blocked
+ * attempt, has one mailbox with room for one row: the message that was sent first, or the mark of an owner that stopped
+ * waiting. Whichever is inserted first wins, so that a message is either accepted and received, or refused.
  *
  * @module
  */
-import type { Mailbox, Message, SendRequest, SendResult } from "../messages.ts";
+import type { BlockedUnit, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 import type { Row } from "../decode.ts";
 import { lockRun } from "./control.ts";
 import { type Dialect, seqs } from "./dialect.ts";
@@ -24,11 +24,28 @@ export function* send(db: Dialect, runId: string, request: SendRequest): Op<Send
 export function* readMessages(db: Dialect, runs: readonly number[]): Op<readonly Message[]> {
   if (runs.length === 0) return [];
   const rows = yield* all(sql`
-select run, task, payload
+select run, task, item, attempt, payload
   from @messages
  where ${db.isIn("run", seqs(runs))} and id is not null
- order by run, task`);
-  return rows.map((row) => ({ seq: Number(row["run"]), task: String(row["task"]), payload: payloadOf(row) }));
+ order by run, task, item, attempt`);
+  return rows.map((row) => ({ seq: Number(row["run"]), ...addressOf(row), payload: payloadOf(row) }));
+}
+
+/** Reads blocked units of runs that have not ended, at most `limit`. */
+export function* readBlocked(limit: number): Op<readonly BlockedUnit[]> {
+  const rows = yield* all(sql`
+select r.id, r.workflow, t.task, t.item, t.attempts as attempt, t.started_at
+  from @tasks as t indexed by tasks_blocked
+  join @runs as r on r.seq = t.run
+ where t.state = 'blocked' and r.ended_at is null
+ order by t.run, t.task, t.item
+ limit ${limit}`);
+  return rows.map((row) => ({
+    runId: String(row["id"]),
+    workflow: String(row["workflow"]),
+    ...addressOf(row),
+    startedAt: row["started_at"] === null ? undefined : Number(row["started_at"]),
+  }));
 }
 
 /** Closes a mailbox unless it contains a message; returns what it contains. */
@@ -38,28 +55,29 @@ export function* closeMailbox(db: Dialect, seq: number, task: string): Op<Mailbo
 insert into @messages (run, task, at)
 values (${seq}, ${task}, ${db.now()})
 on conflict do nothing`);
-    const row = yield* readMailbox(seq, task);
+    const row = yield* readMailbox(seq, { task });
     return row === undefined || row["id"] === null ? { kind: "closed" } : { kind: "message", payload: payloadOf(row) };
   });
 }
 
-function* insert(db: Dialect, runId: string, { id, task, payload }: SendRequest): Op<SendResult> {
+function* insert(db: Dialect, runId: string, request: SendRequest): Op<SendResult> {
   const run = yield* lockRun(db, runId);
   if (run === undefined) return { kind: "unknown" };
   const { seq, owner, state, endedAt } = run;
   if (endedAt !== undefined) return { kind: "ended", state };
+  const { id, task, item = -1, attempt = 0, payload } = request;
   const ended = yield* first(sql`
 select 1 as one
   from @tasks
- where run = ${seq} and task = ${task} and item = -1 and step = '' and ended_at is not null`);
+ where run = ${seq} and task = ${task} and item = ${item} and step = '' and ended_at is not null`);
   if (ended !== undefined) return { kind: "done", accepted: false };
   const inserted = yield* change(sql`
-insert into @messages (run, task, id, at, payload)
-values (${seq}, ${task}, ${id}, ${db.now()}, ${payload})
+insert into @messages (run, task, item, attempt, id, at, payload)
+values (${seq}, ${task}, ${item}, ${attempt}, ${id}, ${db.now()}, ${payload})
 on conflict do nothing`);
   if (inserted === 0) {
     // An earlier try of this transaction may have inserted the message, if its answer was lost.
-    const row = yield* readMailbox(seq, task);
+    const row = yield* readMailbox(seq, { task, item, attempt });
     return { kind: "done", accepted: row?.["id"] === id };
   }
   // A run that has not begun keeps its delay: its first claim finds the message.
@@ -74,11 +92,15 @@ update @runs
   return { kind: "done", accepted: true };
 }
 
-function readMailbox(seq: number, task: string): Op<Row | undefined> {
+function readMailbox(seq: number, { task, item = -1, attempt = 0 }: MessageAddress): Op<Row | undefined> {
   return first(sql`
 select id, payload
   from @messages
- where run = ${seq} and task = ${task}`);
+ where run = ${seq} and task = ${task} and item = ${item} and attempt = ${attempt}`);
+}
+
+function addressOf(row: Row): Required<MessageAddress> {
+  return { task: String(row["task"]), item: Number(row["item"]), attempt: Number(row["attempt"]) };
 }
 
 function payloadOf(row: Row): string | undefined {

@@ -132,7 +132,7 @@ select r.seq, r.id, r.workflow, r.cancel_at, r.crashes, r.owner,
        exists (select 1
                  from @tasks as t
                 where t.run = r.seq and t.epoch > coalesce(r.crashed_epoch, 0)
-                  and not (t.state = 'running' or t.state = 'waiting' or t.state = 'pending')) as progressed
+                  and not (t.state = 'running' or t.state = 'waiting' or t.state = 'blocked' or t.state = 'pending')) as progressed
   from @runs as r
  where r.owner is not null and ${where}
  order by r.seq

@@ -41,10 +41,12 @@ update @tasks
    set state = 'running', ended_at = null, failures = null, reason = null
  where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
    and step = '' and item = -1`);
-    // A task that stopped waiting for a message waits again.
+    // A task that stopped waiting for a message waits again, and the attempts of a task are counted anew.
     yield* change(sql`
 delete from @messages
- where run = ${seq} and id is null and ${db.isIn("task", { type: "text", items: [...retry, ...forget] })}`);
+ where run = ${seq} and (id is null or attempt > 0) and ${
+      db.isIn("task", { type: "text", items: [...retry, ...forget] })
+    }`);
     yield* addFact(db, seq, { kind: "retry", detail: undefined });
     yield* notify(db, { due: true, ended: false, attention: [] });
     return true;

@@ -27,7 +27,7 @@ const SCHEMA: readonly string[] = [
      epoch         integer not null,
      state         text not null
                    check (state = 'completed' or state = 'running' or state = 'skipped' or state = 'pending' or
-                          state = 'waiting' or state = 'failed' or state = 'cancelled'),
+                          state = 'waiting' or state = 'blocked' or state = 'failed' or state = 'cancelled'),
      attempts      integer not null,
      started_at    integer,
      ended_at      integer,
@@ -40,13 +40,16 @@ const SCHEMA: readonly string[] = [
      input         text,
      primary key (run, task, item, step)
    ) strict, without rowid`,
+  `create index tasks_blocked on tasks (run, task, item) where state = 'blocked'`,
   `create table messages (
      run           integer not null,
      task          text not null,
+     item          integer not null default -1,
+     attempt       integer not null default 0,
      id            text,
      at            integer not null,
      payload       text,
-     primary key (run, task)
+     primary key (run, task, item, attempt)
    ) strict, without rowid`,
   `create table workflows (
      workflow      text not null,

@@ -11,7 +11,8 @@ const FENCED = "seq = $1 and epoch = $2 and owner is not null";
 
 const IS_OWNED = `select 1 from runs where ${FENCED}`;
 
-const UPDATABLE = "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'pending'";
+const UPDATABLE =
+  "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'blocked' or tasks.state = 'pending'";
 
 /** The conflict clause of plain records, single or in groups: updates an existing row unless it is terminal. */
 export const UNLESS_TERMINAL = `

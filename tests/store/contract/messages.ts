@@ -24,7 +24,7 @@ export function messageContract(test: Case): void {
     const inbox = [{ seq, attention: 1, cancel: undefined, paused: false, hasMessages: true }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals((await store.renew(runner, 1_000)).inbox, inbox);
-    assertEquals(await store.messages([seq]), [{ seq, task: "a", payload: "1" }]);
+    assertEquals(await store.messages([seq]), [{ seq, task: "a", item: -1, attempt: 0, payload: "1" }]);
     await commit(store, { writes: [{ seq, epoch: 1, records: [], move: undefined, seen: 1 }] });
     assertEquals(await store.inbox(runner), []);
   });
@@ -35,8 +35,8 @@ export function messageContract(test: Case): void {
     assertEquals(results.map((result) => result.kind === "done" && result.accepted), [true, false, false]);
     assertEquals(await send(store, id, "b", undefined), { kind: "done", accepted: true });
     assertEquals(await store.messages([seq]), [
-      { seq, task: "a", payload: "1" },
-      { seq, task: "b", payload: undefined },
+      { seq, task: "a", item: -1, attempt: 0, payload: "1" },
+      { seq, task: "b", item: -1, attempt: 0, payload: undefined },
     ]);
   });
 
@@ -96,7 +96,7 @@ export function messageContract(test: Case): void {
     const { seq, id } = await startOwned(store);
     await send(store, id, "a", "1");
     assertEquals(await store.closeMailbox(seq, "a"), { kind: "message", payload: "1" });
-    assertEquals(await store.messages([seq]), [{ seq, task: "a", payload: "1" }]);
+    assertEquals(await store.messages([seq]), [{ seq, task: "a", item: -1, attempt: 0, payload: "1" }]);
   });
 
   test("of a message and the end of the wait for it, exactly one wins", async ({ store, another }) => {
@@ -133,7 +133,7 @@ export function messageContract(test: Case): void {
     const error = { name: "Error", message: "no" };
     await write(store, { seq, epoch: 1 }, [record("c", { state: "failed" })], { to: "failed", at: T0, error });
     assertEquals(await store.restart({ seq, epoch: 1 }, { retry: ["c"], forget: ["a", "b"] }), true);
-    assertEquals(await store.messages([seq]), [{ seq, task: "b", payload: "1" }]);
+    assertEquals(await store.messages([seq]), [{ seq, task: "b", item: -1, attempt: 0, payload: "1" }]);
     assertEquals(await send(store, id, "a", "2"), { kind: "done", accepted: true });
   });
 
