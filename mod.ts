@@ -81,6 +81,7 @@ export {
   type WorkflowOption,
   type WorkflowOptions,
 } from "./lib/definition/workflow.ts";
+export { WorkflowValue } from "./lib/definition/workflow_value.ts";
 export type { Duration } from "./lib/duration.ts";
 export type { BlockedTask } from "./lib/engine/blocked_tasks.ts";
 export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";

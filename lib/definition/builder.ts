@@ -1,15 +1,10 @@
 import type { Duration } from "../duration.ts";
-import { newChecks, shown } from "./checks.ts";
-import type { TaskDefinition, Trigger, WorkflowDefinition } from "./definition.ts";
-import { graphOf, type WorkflowGraph } from "./graph.ts";
+import type { Trigger } from "./definition.ts";
 import type { NotYet } from "./json_types.ts";
-import type { KindReader } from "./kinds/kind.ts";
 import { eventReader } from "./kinds/event.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
-import { lazy } from "./lazy.ts";
 import type { Known, Stray } from "./options_check.ts";
-import type { Schema } from "./schema.ts";
 import type {
   EventOption,
   EventSpec,
@@ -34,21 +29,7 @@ import type {
   Step,
   SureAncestors,
 } from "./steps.ts";
-import type { TaskList } from "./task_list.ts";
-import { type Candidates, checkDependencies, checkResult, checkTaskId, type WorkflowSettings } from "./validate.ts";
-import { structureOf, versionOf, type VersionSource } from "./version.ts";
-
-/** What a workflow is created from. */
-export interface WorkflowParts<Name extends string> {
-  /** The name of the workflow. */
-  readonly name: Name;
-  /** The workflow without its tasks. */
-  readonly settings: WorkflowSettings;
-  /** The tasks, dependencies first. */
-  readonly tasks: TaskList;
-  /** The task whose output is the result; `undefined` if the result is all outputs by id. */
-  readonly result: string | undefined;
-}
+import { WorkflowValue } from "./workflow_value.ts";
 
 /**
  * A named graph of typed tasks. Immutable: every method returns a new workflow.
@@ -57,7 +38,7 @@ export interface WorkflowParts<Name extends string> {
  * receive and `Sends` the input that a start passes, which differ if the schema adds defaults or transforms.
  */
 export class Workflow<Name extends string, Input, Steps extends AnyStep = never, Returns = never, Sends = Input>
-  implements WorkflowDefinition {
+  extends WorkflowValue<Name> {
   /** For the compiler only; this member does not exist at run time. */
   declare readonly "~types": {
     readonly input: Input;
@@ -68,54 +49,6 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     readonly steps: Steps;
     readonly returns: Returns;
   };
-  /** The name of the workflow. */
-  readonly name: Name;
-  /** The purpose of the workflow. */
-  readonly description: string | undefined;
-  /** Tags of each run. */
-  readonly tags: readonly string[];
-  /** Validates the input. */
-  readonly input: Schema | undefined;
-  /** The maximum duration of a run in milliseconds. */
-  readonly timeoutMs: number | undefined;
-  /** The task whose output is the result; `undefined` if the result is all outputs by id. */
-  readonly result: string | undefined;
-  readonly #parts: WorkflowParts<Name>;
-  readonly #graph: () => WorkflowGraph = lazy(() => graphOf(this.tasks));
-  readonly #version: () => string = lazy(() => versionOf(this.#source()));
-  readonly #structure: () => string = lazy(() => structureOf(this.#source()));
-
-  /** @internal For `workflow()` and `dynamicWorkflow()`, which validate the parts. */
-  constructor(parts: WorkflowParts<Name>) {
-    this.name = parts.name;
-    this.description = parts.settings.description;
-    this.tags = parts.settings.tags;
-    this.input = parts.settings.input;
-    this.timeoutMs = parts.settings.timeoutMs;
-    this.result = parts.result;
-    this.#parts = parts;
-    Object.freeze(this);
-  }
-
-  /** The tasks, dependencies first. */
-  get tasks(): readonly TaskDefinition[] {
-    return this.#parts.tasks.toArray();
-  }
-
-  /** Queries of the graph. */
-  get graph(): WorkflowGraph {
-    return this.#graph();
-  }
-
-  /** 16 hex digits over everything that determines the behaviour of a run. */
-  get version(): string {
-    return this.#version();
-  }
-
-  /** The same without the code of its functions. */
-  get structure(): string {
-    return this.#structure();
-  }
 
   /**
    * Adds a task with a body, which receives the outputs of the tasks in `after` by id.
@@ -159,7 +92,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     "write `run` before `onSuccess`: it needs the type of the output"
   > {
     // The compiler cannot resolve a conditional type here.
-    return new Workflow(this.#append(taskReader, id, options)) as never;
+    return new Workflow(this.append(taskReader, id, options)) as never;
   }
 
   /**
@@ -207,7 +140,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     Returns,
     Sends
   > {
-    return new Workflow(this.#append(eventReader, id, options));
+    return new Workflow(this.append(eventReader, id, options));
   }
 
   /**
@@ -234,7 +167,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     Returns,
     Sends
   > {
-    return new Workflow(this.#append(sleepReader, id, options));
+    return new Workflow(this.append(sleepReader, id, options));
   }
 
   /**
@@ -243,41 +176,6 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
    * @throws {DefinitionError} If there is no such task.
    */
   returns<Id extends Steps["id"]>(id: Id): Workflow<Name, Input, Steps, Id, Sends> {
-    const checks = newChecks();
-    checkResult(id, this.#candidates("a task of this workflow"), checks);
-    checks.refuse(this.name);
-    return new Workflow({ ...this.#parts, result: id });
-  }
-
-  /** Returns a Mermaid flowchart of the tasks; the same as `graph.toMermaid()`. */
-  toMermaid(): string {
-    return this.graph.toMermaid();
-  }
-
-  #append({ label, allowed, read }: KindReader, id: unknown, stated: unknown): WorkflowParts<Name> {
-    const { name, tasks } = this.#parts;
-    const checks = newChecks();
-    const newId = checkTaskId(id, "a task id", checks);
-    if (tasks.get(newId) !== undefined) checks.report(`there is already a task "${newId}"`);
-    const options = checks.record(stated, `${label} ${shown(id)}`);
-    checks.allow(options, `${label} ${shown(id)}`, allowed(options));
-    const definition = read({ id: newId, what: `${label} "${newId}"`, options, checks });
-    checkDependencies(definition, this.#candidates("an earlier task"), checks);
-    checks.refuse(name);
-    return { ...this.#parts, tasks: tasks.append(definition) };
-  }
-
-  #candidates(what: string): Candidates {
-    const { get } = this.#parts.tasks;
-    return {
-      what,
-      has: (id) => get(id) !== undefined,
-      after: (id) => get(id)?.after ?? [],
-      ids: () => this.graph.order,
-    };
-  }
-
-  #source(): VersionSource {
-    return { ...this.#parts.settings, name: this.name, tasks: this.tasks, result: this.result };
+    return new Workflow(this.select(id));
   }
 }
