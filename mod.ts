@@ -26,6 +26,7 @@ export {
   type DynamicBody,
   type DynamicDefinition,
   type DynamicEvent,
+  type DynamicMap,
   type DynamicOptions,
   type DynamicSleep,
   type DynamicTask,

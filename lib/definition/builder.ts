@@ -1,14 +1,19 @@
 import type { Duration } from "../duration.ts";
-import type { Trigger } from "./definition.ts";
+import type { OnItemFailure, Trigger } from "./definition.ts";
 import type { NotYet } from "./json_types.ts";
 import { eventReader } from "./kinds/event.ts";
+import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
 import type { Known, Stray } from "./options_check.ts";
 import type {
   EventOption,
   EventSpec,
+  MapOption,
+  MapOutput,
+  MapSpec,
   MissingInEvent,
+  MissingInMap,
   MissingInSleep,
   MissingInTask,
   SleepOption,
@@ -93,6 +98,64 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   > {
     // The compiler cannot resolve a conditional type here.
     return new Workflow(this.append(taskReader, id, options)) as never;
+  }
+
+  /**
+   * Adds a task that runs a body for each element of an array; its output is the array of results, in that order. Each
+   * item is attempted, retried and stored by itself.
+   *
+   * @throws {DefinitionError} If the id or an option is invalid; `problems` lists every problem.
+   */
+  map<
+    const Id extends string,
+    Items = NotYet,
+    Ret = NotYet,
+    const After extends readonly string[] = [],
+    const More extends readonly string[] = [],
+    On extends Trigger = "success",
+    When extends boolean = never,
+    OnFailure extends OnItemFailure = "stop",
+    Tx = never,
+    Keys extends string = never,
+  >(
+    id: NewId<
+      Id,
+      Steps["id"],
+      MissingInMap<Id, Keys> | AnyOutput<Id, Ret, ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption>>>
+    >,
+    options:
+      & MapSpec<
+        Steps,
+        After,
+        More,
+        On,
+        When,
+        Items,
+        OnFailure,
+        Ret,
+        Tx,
+        ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption>>
+      >
+      & Known<Keys, MapOption>,
+  ): Added<
+    Workflow<
+      Name,
+      Input,
+      | Steps
+      | Step<
+        Id,
+        MapOutput<Awaited<Ret>, OnFailure>,
+        Skipped<Steps, After, On, When>,
+        SureAncestors<Steps, After, On>,
+        Ancestors<Steps, After>
+      >,
+      Returns,
+      Sends
+    >,
+    Items,
+    "write `over` before the functions that receive `item`"
+  > {
+    return new Workflow(this.append(mapReader, id, options)) as never;
   }
 
   /**

@@ -15,11 +15,22 @@ export type Database = "sqlite" | "postgres";
 /** How the dependencies of a task must have ended for the task to start. */
 export type Trigger = "success" | "allSucceeded" | "settled" | "anySucceeded" | "anyFailed" | "allFailed";
 
+/**
+ * What a failed item means for its map: `stop` starts no further items, aborts the running ones and fails the task,
+ * `finish` runs all items and then fails the task, `collect` completes the task with the errors of its failed items.
+ */
+export type OnItemFailure = "stop" | "finish" | "collect";
+
 /** A function of the user that receives what a body receives. */
 export type TaskFunction = (args: TaskArguments) => unknown;
 
 /** A task as the engine reads it: with all defaults, and with durations in milliseconds. */
-export type TaskDefinition = BodyDefinition | TransactionDefinition | EventDefinition | SleepDefinition;
+export type TaskDefinition =
+  | BodyDefinition
+  | TransactionDefinition
+  | MapDefinition
+  | EventDefinition
+  | SleepDefinition;
 
 /** What tasks of all kinds have. */
 export interface CommonDefinition {
@@ -83,6 +94,32 @@ export interface TransactionDefinition extends CommonDefinition {
   readonly run: TaskFunction;
   /** Reverts what the body did, in a transaction as well. */
   readonly undo: TaskFunction | undefined;
+}
+
+/** A task that runs the same for each element of an array; its output is the array of results, in that order. */
+export interface MapDefinition extends CommonDefinition {
+  /** The kind of the task. */
+  readonly kind: "map";
+  /** Computes the array. */
+  readonly over: TaskFunction;
+  /** The maximum number of items that run at once; `undefined` for no bound. */
+  readonly concurrency: number | undefined;
+  /** What a failed item means. */
+  readonly onItemFailure: OnItemFailure;
+  /** What is done for each item. */
+  readonly each: ItemBody | ItemTransaction;
+}
+
+/** A body for each item. */
+export interface ItemBody extends Pick<BodyDefinition, "run" | "undo" | "guarantee"> {
+  /** What is done for each item. */
+  readonly kind: "task";
+}
+
+/** A transaction for each item. */
+export interface ItemTransaction extends Pick<TransactionDefinition, "database" | "run" | "undo"> {
+  /** What is done for each item. */
+  readonly kind: "transaction";
 }
 
 /** A task that waits for a message from outside, which is its output. */

@@ -2,9 +2,10 @@ import type { Duration } from "../duration.ts";
 import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
-import type { Guarantee, TaskDefinition, TaskKind, Trigger } from "./definition.ts";
+import type { Guarantee, OnItemFailure, TaskDefinition, TaskKind, Trigger } from "./definition.ts";
 import { eventReader } from "./kinds/event.ts";
 import type { KindReader } from "./kinds/kind.ts";
+import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { taskReader } from "./kinds/task.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -17,7 +18,7 @@ import type { Time } from "./time.ts";
 import { checkDependencies, checkResult, checkTaskId, readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** A task of a workflow that is generated from data. */
-export type DynamicTask = DynamicBody | DynamicEvent | DynamicSleep;
+export type DynamicTask = DynamicBody | DynamicMap | DynamicEvent | DynamicSleep;
 
 /** Options that tasks of all kinds have. */
 export interface DynamicOptions {
@@ -59,6 +60,26 @@ export interface DynamicBody extends DynamicOptions {
   readonly onSuccess?: (event: SuccessEvent<unknown>) => unknown;
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent) => unknown;
+}
+
+/** A task that runs a body for each element of an array; its output is the array of results, in that order. */
+export interface DynamicMap extends DynamicOptions {
+  /** The kind of the task. */
+  readonly kind: "map";
+  /** Returns the array; its result is stored once. */
+  readonly over: (args: TaskArguments) => unknown;
+  /** The maximum number of items of this map that run at once. @default {undefined} no maximum */
+  readonly concurrency?: number;
+  /** What a failed item means. @default {"stop"} */
+  readonly onItemFailure?: OnItemFailure;
+  /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
+  readonly transaction?: InTransaction<unknown>;
+  /** The body, called for each element, which it receives as `item`. */
+  readonly run?: (args: TaskArguments) => unknown;
+  /** Applied to `over` and to each item: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  readonly retry?: number | RetryPolicy;
+  /** The maximum duration of an attempt. */
+  readonly timeout?: Duration;
 }
 
 /** A task that waits for a message from outside, which is its output. */
@@ -179,6 +200,7 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
 const READERS: Record<TaskKind, KindReader> = {
   task: taskReader,
   transaction: taskReader,
+  map: mapReader,
   event: eventReader,
   sleep: sleepReader,
 };

@@ -8,7 +8,9 @@
  */
 import type { Duration } from "../duration.ts";
 import type { TaskContext } from "./context.ts";
-import type { Database, Guarantee, Trigger } from "./definition.ts";
+import type { ErrorRecord } from "../errors.ts";
+import type { Database, Guarantee, OnItemFailure, Trigger } from "./definition.ts";
+import type { IsAny, JsonReturn, NotYet } from "./json_types.ts";
 import type { Stray } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { StorableSchema } from "./schema.ts";
@@ -30,6 +32,13 @@ export type BodyOption =
 /** Names of the options of `.task()`. */
 export type TaskOption = CommonOption | BodyOption;
 
+/** Names of the options of `.map()`. */
+export type MapOption =
+  | CommonOption
+  | "over"
+  | "concurrency"
+  | "onItemFailure"
+  | Exclude<BodyOption, "onSuccess" | "onFailure">;
 /** Names of the options of `.event()`. */
 export type EventOption = CommonOption | "schema" | "timeout";
 /** Names of the options of `.sleep()`. */
@@ -38,6 +47,11 @@ export type SleepOption = CommonOption | "for" | "until";
 /** A message about a missing option of a task, otherwise `never`. */
 export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
   : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
+
+/** A message about a missing option of a map, otherwise `never`. */
+export type MissingInMap<Id extends string, Keys> = "over" extends Keys
+  ? "run" extends Keys ? never : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`run\``>
+  : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`over\` - state a function that returns an array`>;
 
 /** A message about a missing option of an event, otherwise `never`. */
 export type MissingInEvent<Id extends string, Keys> = "schema" extends Keys ? never
@@ -136,6 +150,62 @@ export interface TaskSpec<
    * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
    */
   readonly onSuccess?: (event: SuccessEvent<Returned<Ret>>) => unknown;
+}
+
+/** What the functions for the items of a map receive in addition. */
+export interface ItemArgs<Item> {
+  /** The element of the array. */
+  readonly item: Item;
+  /** The index of the element. */
+  readonly index: number;
+}
+
+/** `Items` if it is an array that can be stored, otherwise a message. */
+export type ListReturn<Items, Args> = IsAny<Awaited<Items>> extends true ? JsonReturn<Items, "over">
+  : [Items] extends [NotYet] ? unknown
+  : IsAny<Args> extends true ? Items
+  : [Awaited<Items>] extends [readonly unknown[]] ? JsonReturn<Items, "over">
+  : "`over` must return an array";
+
+/** An element of the array that `over` returns; `any` until it is inferred. */
+// deno-lint-ignore no-explicit-any -- see `NotYet`
+export type ItemOf<Items> = [Awaited<Items>] extends [NotYet] ? any
+  : Awaited<Items> extends readonly (infer Item)[] ? Item
+  : never;
+
+/** An item of the output of a map with `onItemFailure: "collect"`. */
+export type Collected<Output> =
+  | { readonly ok: true; readonly value: Output }
+  | { readonly ok: false; readonly error: ErrorRecord };
+
+/** The output of a map, given the output of an item. */
+export type MapOutput<Output, OnFailure> = OnFailure extends "collect" ? Collected<Output>[] : Output[];
+
+/** Options of `.map()`. */
+export interface MapSpec<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  Items,
+  OnFailure extends OnItemFailure,
+  Ret,
+  Tx,
+  Args,
+> extends CommonOptions<Steps, List, Ids, On, When, Args>, Omit<BodyOptions<Tx>, "onFailure"> {
+  /** Returns the array; its result is stored once. Write it before the functions that receive `item`. */
+  readonly over: (args: Args) => ListReturn<Items, Args>;
+  /** The maximum number of items of this map that run at once. @default {undefined} no maximum */
+  readonly concurrency?: number;
+  /**
+   * What a failed item means: `stop` starts no further items, aborts the running ones and fails the task, `finish` runs
+   * all items and then fails the task, `collect` completes the task with the errors of its failed items.
+   * @default {"stop"}
+   */
+  readonly onItemFailure?: OnFailure | NoInfer<OnItemFailure>;
+  /** The body, called for each item. */
+  readonly run?: (args: Args & ItemArgs<ItemOf<Items>> & TxArgs<Tx>) => Return<Ret, Args>;
 }
 
 /** Options of `.event()`. */

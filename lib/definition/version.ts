@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { TaskDefinition, TaskFunction } from "./definition.ts";
+import type { MapDefinition, TaskDefinition, TaskFunction } from "./definition.ts";
 
 /** What a version is computed from. */
 export interface VersionSource {
@@ -69,6 +69,8 @@ function policiesOf(task: TaskDefinition): unknown {
       return [task.guarantee];
     case "transaction":
       return [task.database];
+    case "map":
+      return [task.concurrency ?? null, task.onItemFailure, task.each.kind, itemPoliciesOf(task.each)];
     case "event":
       return [task.waitMs ?? null];
     case "sleep":
@@ -82,10 +84,29 @@ function functionsOf(task: TaskDefinition): readonly (TaskFunction | undefined)[
     case "task":
     case "transaction":
       return [task.run, task.undo];
+    case "map":
+      return [task.over, ...itemFunctionsOf(task.each)];
     case "event":
       return [];
     case "sleep":
       return [functionOf(task.for), functionOf(task.until)];
+  }
+}
+
+function itemPoliciesOf(each: MapDefinition["each"]): unknown {
+  switch (each.kind) {
+    case "task":
+      return [each.guarantee];
+    case "transaction":
+      return [each.database];
+  }
+}
+
+function itemFunctionsOf(each: MapDefinition["each"]): readonly (TaskFunction | undefined)[] {
+  switch (each.kind) {
+    case "task":
+    case "transaction":
+      return [each.run, each.undo];
   }
 }
 

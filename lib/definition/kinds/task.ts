@@ -58,8 +58,8 @@ export function readGuarantee({ what, options, checks }: Omit<TaskSource, "id">)
 
 const GUARANTEES: Record<Guarantee, true> = { atLeastOnce: true, atMostOnce: true };
 
-/** The database of a task that is marked as a transaction. */
-function readDatabase({ what, options: { transaction }, checks }: TaskSource): Database | undefined {
+/** Reads the database of a task that is marked as a transaction. */
+export function readDatabase({ what, options: { transaction }, checks }: TaskSource): Database | undefined {
   if (transaction === undefined) return undefined;
   const database = typeof transaction === "object" && transaction !== null && "database" in transaction
     ? transaction.database

@@ -7,7 +7,16 @@ import { transactionKind } from "./transaction.ts";
 
 type Kinds = { readonly [K in TaskKind]: Kind<Extract<TaskDefinition, { readonly kind: K }>> };
 
+/** Takes the place of a kind that is not implemented yet. */
+const missing: Kind<TaskDefinition> = {
+  call(_attempt, { kind }) {
+    throw new Error(`Cannot run a task of kind "${kind}": it is not implemented`);
+  },
+  end: () => ({ kind: "returned", output: undefined }),
+};
+
 const kinds: Kinds = {
+  map: missing,
   task: taskKind,
   transaction: transactionKind,
   event: eventKind,

@@ -1,0 +1,51 @@
+import { shown } from "../checks.ts";
+import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunction } from "../definition.ts";
+import { readRetry } from "../retry.ts";
+import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import type { KindReader, TaskSource } from "./kind.ts";
+import { readDatabase } from "./task.ts";
+
+/** Reads tasks that run for each element of an array. */
+export const mapReader: KindReader = {
+  label: "map",
+  allowed: () => WITH_BODY,
+  read(source): MapDefinition {
+    const { what, options, checks } = source;
+    const { over, concurrency, onItemFailure, retry, timeout } = options;
+    if (over === undefined) checks.report(`${what} has no \`over\`; state a function that returns an array`);
+    return Object.freeze({
+      ...readGraphOptions(source),
+      kind: "map",
+      over: checks.fn<TaskFunction>(over, `${what}: over`) ?? (() => []),
+      concurrency: readConcurrency(concurrency, source),
+      onItemFailure: checks.word(onItemFailure, `${what}: onItemFailure`, ON_ITEM_FAILURE) ?? "stop",
+      each: Object.freeze(readItemBody(source)),
+      retry: readRetry(retry, `${what}: retry`, checks),
+      timeoutMs: checks.timeout(timeout, `${what}: timeout`),
+      onSuccess: undefined,
+      onFailure: undefined,
+    });
+  },
+};
+
+const MAP_OPTIONS: readonly string[] = [...GRAPH_OPTIONS, "over", "concurrency", "onItemFailure"];
+const WITH_BODY: readonly string[] = [...MAP_OPTIONS, "run", "retry", "timeout", "transaction"];
+
+const ON_ITEM_FAILURE: Record<OnItemFailure, true> = { stop: true, finish: true, collect: true };
+
+function readItemBody(source: TaskSource): ItemBody | ItemTransaction {
+  const { what, options, checks } = source;
+  if (options["run"] === undefined) checks.report(`${what} has no \`run\``);
+  const run = checks.fn<TaskFunction>(options["run"], `${what}: run`) ?? (() => undefined);
+  const database = readDatabase(source);
+  return database === undefined
+    ? { kind: "task", run, undo: undefined, guarantee: "atLeastOnce" }
+    : { kind: "transaction", database, run, undo: undefined };
+}
+
+function readConcurrency(value: unknown, { what, checks }: TaskSource): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+  checks.report(`${what}: concurrency must be a positive integer, not ${shown(value)}`);
+  return undefined;
+}
