@@ -24,6 +24,8 @@ type Kind = "sqlite" | "postgres";
 
 const chain = chainOf(3);
 const fan = fanOf(100);
+const ITEMS = 2_500;
+const map = mapOf(ITEMS);
 
 /** At most so many for each task. Rows are exact: one for each task, and two for its run. */
 interface Limits {
@@ -31,17 +33,19 @@ interface Limits {
   readonly statements: number;
 }
 
-const LIMITS: Readonly<Record<Kind, { readonly chain: Limits; readonly fan: Limits }>> = {
+const LIMITS: Readonly<Record<Kind, { readonly chain: Limits; readonly fan: Limits; readonly map: Limits }>> = {
   // A commit for the runs and one for each level of tasks, or two where a level is too large for one.
   sqlite: {
     chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
     fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
+    map: { commits: 13 / 10_000, statements: 560 / 10_000 },
   },
   // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
   // each of them holds. A result of a run that goes on takes two statements.
   postgres: {
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
+    map: { commits: 20 / 10_000, statements: 60 / 10_000 },
   },
 };
 
@@ -72,6 +76,15 @@ for (const kind of ["sqlite", "postgres"] as const) {
     }
   });
 
+  test(`${kind}: a map of m items writes m + 1 rows, and an item costs a small share of a commit`, async () => {
+    await using site = await open(kind, map);
+    const cost = await costOf(site, map, 4);
+    // The map's row is updated at its end; the run's own rows are those of its start, of the join and of its end.
+    assertEquals(cost.rows, 4 * (ITEMS + 2 + 3));
+    assertAtMost(cost.commits / (4 * ITEMS), LIMITS[kind].map.commits, "commits for each item");
+    assertAtMost(cost.statements / (4 * ITEMS), LIMITS[kind].map.statements, "statements for each item");
+  });
+
   test(`${kind}: an idle runner writes nothing but its sign of life`, async () => {
     await using site = await open(kind, chain);
     await costOf(site, chain, 1);
@@ -94,19 +107,33 @@ test("sqlite: a task of a chain of 3 adds at most 275 bytes to the write-ahead l
   assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 275, "bytes for each task");
 });
 
-test("postgres: a task adds at most 470 bytes to the log in a chain of 3, 310 in one of 10, 245 in a fan-out", async () => {
+test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", async () => {
+  using dir = tempDir();
+  const path = join(dir.path, "app.db");
+  await using site = await open("sqlite", map, path);
+  const before = statSync(`${path}-wal`).size;
+  await costOf(site, map, 4);
+  assertAtMost((statSync(`${path}-wal`).size - before) / (4 * ITEMS), 125, "bytes for each item");
+});
+
+test("postgres: a task adds at most 470 bytes to the log in a chain of 3, 310 in one of 10, 245 in a fan-out, 240 in a map", async () => {
   // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
   const position = async (): Promise<number> =>
     Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
-  const cases = [[chain, 1_000 * 3, 470], [chainOf(10), 1_000 * 10, 310], [fan, 100 * 102, 245]] as const;
-  for (const [workflow, tasks, limit] of cases) {
+  const cases = [
+    [chain, 1_000, 3, 470],
+    [chainOf(10), 1_000, 10, 310],
+    [fan, 100, 102, 245],
+    [map, 4, ITEMS, 240],
+  ] as const;
+  for (const [workflow, runs, tasks, limit] of cases) {
     await using site = await open("postgres", workflow, server.url);
     await costOf(site, workflow, 1);
     const before = await position();
-    await costOf(site, workflow, workflow === fan ? 100 : 1_000);
-    assertAtMost((await position() - before) / tasks, limit, `bytes for each task of "${workflow.name}"`);
+    await costOf(site, workflow, runs);
+    assertAtMost((await position() - before) / (runs * tasks), limit, `bytes for each task of "${workflow.name}"`);
   }
   await sql.end();
 });
@@ -176,6 +203,21 @@ function chainOf(length: number): DynamicWorkflow<string> {
       after: at === 0 ? [] : [`t${at - 1}`],
       run: (args) => args[at === 0 ? "input" : `t${at - 1}`],
     })),
+  });
+}
+
+function mapOf(items: number): DynamicWorkflow<string> {
+  return dynamicWorkflow({
+    name: "map",
+    tasks: [
+      {
+        id: "items",
+        kind: "map",
+        over: ({ input }) => Array.from({ length: items }, () => input),
+        run: ({ item }) => item,
+      },
+      { id: "join", after: ["items"], run: ({ input }) => input },
+    ],
   });
 }
 

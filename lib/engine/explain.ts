@@ -1,4 +1,5 @@
 import type { ClientContext } from "./client_context.ts";
+import { itemsInWords } from "./items_info.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import { isBetweenAttempts } from "./run_state.ts";
 import { deferMessageOf } from "./journal_rows.ts";
@@ -69,7 +70,7 @@ export async function explainRow(
 /** The fields of a task that an explanation needs. */
 export type OpenTask = Pick<
   TaskInfo,
-  "id" | "kind" | "after" | "state" | "attempts" | "startedAt" | "dueAt" | "reason" | "error"
+  "id" | "kind" | "after" | "state" | "attempts" | "startedAt" | "dueAt" | "reason" | "error" | "items"
 >;
 
 function endReason(row: ListedRun): Reason {
@@ -143,7 +144,7 @@ function taskReasons(
   const { id: taskId } = task;
   switch (task.state) {
     case "running":
-      return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${task.attempts})` }];
+      return [{ kind: "task", taskId, message: runningMessage(task) }];
     case "waiting":
       return [waitReason(task, now)];
     case "blocked": {
@@ -168,6 +169,12 @@ function taskReasons(
     case "cancelled":
       return [];
   }
+}
+
+function runningMessage({ id, attempts, items }: OpenTask): string {
+  return items === undefined
+    ? `task "${id}" is running (attempt ${attempts})`
+    : `task "${id}" runs: ${itemsInWords(items)}`;
 }
 
 function waitReason(task: OpenTask, now: number): Reason {

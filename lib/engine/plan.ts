@@ -46,6 +46,15 @@ export interface Plan {
   readonly newRecord: NewRecord;
 }
 
+/** The maximum number of items of a map that have begun and not ended, as each of them takes memory. */
+const MOST_ITEMS_AT_ONCE = 10_000;
+
+function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
+  if (task.kind !== "map") return undefined;
+  const concurrency = Math.min(task.concurrency ?? MOST_ITEMS_AT_ONCE, MOST_ITEMS_AT_ONCE);
+  return { concurrency, onFailure: task.onItemFailure };
+}
+
 /** Compiles a workflow, which is the one at `place` of its runner. */
 export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
   const { tasks } = workflow;
@@ -55,7 +64,7 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
     const before = task.after.map((id) => numbers.get(id)!);
     for (const dependency of before) next[dependency]!.push(number);
     const reads = task.reads.map((id) => numbers.get(id)!);
-    return { id: task.id, task, before, reads, next: next[number]!, on: task.on, items: undefined };
+    return { id: task.id, task, before, reads, next: next[number]!, on: task.on, items: itemPolicyOf(task) };
   });
   return {
     workflow,

@@ -14,6 +14,7 @@ import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog
 import type { Progress } from "./events.ts";
 import { itemOutputs, type OutputText } from "./expansion.ts";
 import { COLLECTED } from "./items.ts";
+import { type ItemsInfo, itemsInfo } from "./items_info.ts";
 import { isOfTask } from "./journal_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
 
@@ -85,20 +86,6 @@ export interface TaskInfo {
   readonly items: ItemsInfo | undefined;
   /** Completed steps of the task. */
   readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
-}
-
-/** How many items of a map are in which state. Items without a state have not started. */
-export interface ItemsInfo {
-  /** All items. */
-  readonly total: number;
-  /** Items that completed. */
-  readonly completed: number;
-  /** Items that failed. */
-  readonly failed: number;
-  /** Items that run; an item whose body has just started may not be counted. */
-  readonly running: number;
-  /** Items that wait, such as for another attempt. */
-  readonly waiting: number;
 }
 
 /** Reads runs from a store. */
@@ -284,24 +271,6 @@ function taskInfo(
       output: decodeJson(output),
       endedAt,
     })),
-  };
-}
-
-/** Returns the items of a task that has expanded. */
-export function itemsInfo(
-  row: ListedRun,
-  record: JournalRecord | undefined,
-  counts: readonly ItemCount[],
-): ItemsInfo | undefined {
-  if (record?.items === undefined) return undefined;
-  const count = (state: TaskState): number => counts.find((each) => each.state === state)?.count ?? 0;
-  const isOwned = row.owner !== undefined;
-  return {
-    total: record.items,
-    completed: count("completed"),
-    failed: count("failed"),
-    running: isOwned ? count("running") : 0,
-    waiting: isOver(row.state) ? 0 : count("waiting"),
   };
 }
 

@@ -6,6 +6,7 @@ import { AttemptSteps } from "./attempt_steps.ts";
 import { stepRecord } from "./journal_rows.ts";
 import type { Attempt } from "./live_run.ts";
 import type { Recorder } from "./recorder.ts";
+import { databaseOf } from "./transactions.ts";
 
 /** Dependencies of `runStep`. */
 export interface StepOptions {
@@ -39,8 +40,8 @@ export async function runStep(
   if (typeof body !== "function") {
     throw new TypeError(`Cannot run step "${name}": its second argument must be a function`);
   }
-  const { id, task: { kind } } = nodeOf(attempt);
-  if (kind === "transaction") {
+  const { id, task } = nodeOf(attempt);
+  if (databaseOf(task) !== undefined) {
     throw new TypeError(
       `Cannot run step "${name}": task "${id}" is a transaction, which commits all of its work or none; run ` +
         "the step in a task before it",

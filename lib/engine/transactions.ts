@@ -1,3 +1,4 @@
+import type { Database, TaskDefinition } from "../definition/definition.ts";
 import { DefinitionError } from "../errors.ts";
 import type { Store, TransactionVerdict } from "../store/port.ts";
 import { nodeOf } from "./attempt.ts";
@@ -36,8 +37,9 @@ export function runTransaction(
 export function checkTransactions({ plans }: Catalog, { name, transactions }: Store): void {
   for (const { workflow } of plans) {
     const problems = workflow.tasks.flatMap((task) => {
-      if (task.kind !== "transaction" || task.database === transactions) return [];
-      return [`task "${task.id}" is a transaction on ${task.database}, ${why(task.database)}`];
+      const database = databaseOf(task);
+      if (database === undefined || database === transactions) return [];
+      return [`task "${task.id}" is a transaction on ${database}, ${why(database)}`];
     });
     if (problems.length > 0) throw new DefinitionError(workflow.name, problems);
   }
@@ -47,4 +49,10 @@ export function checkTransactions({ plans }: Catalog, { name, transactions }: St
       ? `which needs a second connection: the store ${name} is in memory; use a file`
       : `but the store is ${name}; import \`transaction\` from the module of that store`;
   }
+}
+
+/** Returns the database in which the body of a task, or of its items, runs; `undefined` if it is not a transaction. */
+export function databaseOf(task: TaskDefinition): Database | undefined {
+  const body = task.kind === "map" ? task.each : task;
+  return body.kind === "transaction" ? body.database : undefined;
 }

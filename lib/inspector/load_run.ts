@@ -1,5 +1,7 @@
 import { StoreError } from "../errors.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
+import { type ItemsInfo, itemsInfo } from "../engine/items_info.ts";
+import type { JournalHead } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";
 import { definitionOf } from "./load_definition.ts";
 import { eventsOf } from "./happenings.ts";
@@ -30,13 +32,14 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     definitionOf(reading, row),
     row.forkedFrom === undefined ? undefined : store.run(row.forkedFrom),
   ]);
-  const { graph, tasks, input, taskCounts, leftOut } = runDetails(row, journal, definition, reading);
+  const items = await itemsOf(reading, row, journal.heads);
+  const { graph, tasks, input, taskCounts, leftOut } = runDetails(row, { ...journal, items }, definition, reading);
   const error = redactor.error(["error"], row.error);
   const reason = redactor.text(["reason"], row.reason);
   const explanation = await explainRow(
     context,
     { ...row, error, reason },
-    graph.tasks.map((node, at) => ({ ...tasks[at]!, after: node.after })),
+    graph.tasks.map((node, at) => ({ ...tasks[at]!, after: node.after, items: items.get(node.id) })),
   );
   const events = eventsOf(row, tasks, facts, reading);
   return {
@@ -81,6 +84,20 @@ export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
   });
   if (row === undefined) throw new Refusal(404, "There is no run of this id");
   return row;
+}
+
+/** Returns the items of the maps of a run, by task. */
+async function itemsOf(
+  { context: { store } }: Reading,
+  row: RunRow,
+  heads: readonly JournalHead[],
+): Promise<ReadonlyMap<string, ItemsInfo>> {
+  const maps = heads.filter(({ items }) => items !== undefined);
+  const counts = Map.groupBy(maps.length === 0 ? [] : await store.itemCounts(row.seq), ({ task }) => task);
+  return new Map(maps.flatMap((head) => {
+    const items = itemsInfo(row, head, counts.get(head.task) ?? []);
+    return items === undefined ? [] : [[head.task, items]];
+  }));
 }
 
 /** A run of thousands of tasks may have as many reasons. */

@@ -6,6 +6,7 @@
  */
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { isOfTask } from "../engine/journal_rows.ts";
+import { type ItemsInfo, itemsInWords } from "../engine/items_info.ts";
 import { isOver, taskState } from "../engine/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
@@ -42,7 +43,7 @@ interface Budgets {
 /** Tasks in the order of the definition; those that only the journal contains come last. */
 export function runDetails(
   row: RunRow,
-  { heads, isTruncated }: JournalHeads,
+  { heads, isTruncated, items }: JournalHeads & { readonly items: ReadonlyMap<string, ItemsInfo> },
   definition: StoredDefinition | undefined,
   reading: Reading,
 ): RunDetails {
@@ -74,7 +75,7 @@ export function runDetails(
     steps: MOST_STEPS,
     leftOut: { step: 0, payload: 0, error: 0 },
   };
-  const part: Part = { row, reading, budgets };
+  const part: Part = { row, reading, budgets, items };
   const href = reading.path("api", "runs", row.id, "input");
   const input = payloadOf(part, ["input"], { text: row.input, bytes: sizeOf(row.input), href });
   const tasks = graph.tasks.map(({ id, kind }) => ({
@@ -118,6 +119,8 @@ interface Part {
   readonly row: RunRow;
   readonly reading: Reading;
   readonly budgets: Budgets;
+  /** The items of maps, by task. */
+  readonly items: ReadonlyMap<string, ItemsInfo>;
 }
 
 function unknownTask(id: string): GraphTask {
@@ -138,13 +141,14 @@ function taskOf(
   // Its failures were too large to be read along with those of others.
   if (state === "failed" && head?.failures.length === 0) budgets.leftOut.error++;
   const href = path("api", "runs", row.id, "tasks", id, "output");
+  const items = part.items.get(id);
   const shown = steps.slice(0, Math.min(MOST_STEPS_OF_TASK, budgets.steps));
   budgets.steps -= shown.length;
   budgets.leftOut.step += steps.length - shown.length;
   return {
     state,
     attempts: head?.attempts ?? 0,
-    reason: redactor.text(["tasks", id, "reason"], head?.reason),
+    reason: items === undefined ? redactor.text(["tasks", id, "reason"], head?.reason) : undefined,
     startedAt: head?.startedAt,
     endedAt: head?.endedAt,
     dueAt: head?.dueAt,
@@ -154,7 +158,9 @@ function taskOf(
     steps: shown
       .map((step) => stepOf(part, step))
       .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0)),
-    progress: progressOf(redactor.json(["tasks", id, "progress"], head?.progress ?? "null")),
+    progress: items === undefined
+      ? progressOf(redactor.json(["tasks", id, "progress"], head?.progress ?? "null"))
+      : { done: items.completed + items.failed, total: items.total, message: itemsInWords(items) },
   };
 }
 

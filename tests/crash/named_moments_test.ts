@@ -21,6 +21,8 @@ interface Case {
   readonly config?: Partial<WorkerConfig>;
 }
 
+const ITEMS = ["items#0", "items#1", "items#2", "items#3"];
+
 const THIRD = "third_time third_time third_time";
 
 const cases: readonly Case[] = [
@@ -96,6 +98,31 @@ const cases: readonly Case[] = [
     moment: { at: "after", of: "third_time waiting" },
     workflow: "patient",
     begun: THIRD,
+  },
+  {
+    name: "before the array of a map is committed",
+    moment: { at: "before", of: "items running" },
+    workflow: "mapped",
+    begun: [...ITEMS, "total"].join(" "),
+  },
+  {
+    name: "after the array of a map was committed",
+    moment: { at: "after", of: "items running" },
+    workflow: "mapped",
+    begun: [...ITEMS, "total"].join(" "),
+  },
+  {
+    name: "before the result of an item is committed",
+    moment: { at: "before", of: "items completed" },
+    workflow: "mapped",
+    // Further items begin while the result of the first is on its way.
+    begun: [1, 2, 3, 4].map((begun) => [...ITEMS.slice(0, begun), ...ITEMS, "total"].join(" ")),
+  },
+  {
+    name: "after the result of an item was committed",
+    moment: { at: "after", of: "items completed" },
+    workflow: "mapped",
+    begun: [1, 2, 3, 4].map((begun) => [...ITEMS.slice(0, begun), ...ITEMS.slice(1), "total"].join(" ")),
   },
   {
     name: "after a task failed for good, with what is skipped because of it",

@@ -15,7 +15,7 @@ test("a runner may be killed at any moment, over and over: every run gets to its
   await using site = await openSite();
   const started = new Set<string>();
   for (let round = 0; round < ROUNDS; round++) {
-    for (const name of ["chain", "diamond", "flaky", "stepwise", "failing"]) {
+    for (const name of ["chain", "diamond", "flaky", "stepwise", "failing", "wide"]) {
       const inputs = [{ n: round }, { n: round + 0.5 }];
       for (const { id } of await site.client.startMany(name, inputs)) started.add(id);
     }

@@ -19,7 +19,7 @@ import { openPlace, type Place, readPlace } from "../place.ts";
 import { clockWithoutPolls } from "./clock_without_polls.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
-import { crashWorkflows, type World } from "./workflows.ts";
+import { crashWorkflows, unitOf, type World } from "./workflows.ts";
 
 /** What a worker is told. */
 export interface WorkerConfig {
@@ -93,12 +93,12 @@ async function main(config: WorkerConfig): Promise<void> {
     }));
   say("ready");
   for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
-  const names = ["chain", "diamond", "flaky", "stepwise", "failing"] as const;
+  const names = ["chain", "diamond", "flaky", "stepwise", "failing", "wide"] as const;
   for (let n = 0; config.load === true && !isStopping; n++) {
     const run = await runner.start(workflows[names[n % names.length]!]!, { n });
     // It is durable by now, so the test holds us to it.
     say(`durable ${run.id}`);
-    if (n % 5 === 4) await new Promise((resolve) => setTimeout(resolve, 15));
+    if (n % names.length === 0) await new Promise((resolve) => setTimeout(resolve, 15));
   }
 
   async function stop(): Promise<void> {
@@ -113,7 +113,7 @@ async function main(config: WorkerConfig): Promise<void> {
 function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
   return {
     async effect(ctx, value) {
-      const end = await begin(ctx, ctx.taskId);
+      const end = await begin(ctx, unitOf(ctx));
       const how = config.hold?.[ctx.taskId];
       if (how !== undefined) value = await hold(ctx, how, value, config.log);
       else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
@@ -173,7 +173,7 @@ function openWitness(place: Place): Witness {
   return {
     async committed(runId) {
       const units = await reader.query(
-        `select task || case when step = '' then '' else '/' || step end as unit
+        `select task || case when item < 0 then '' else '#' || item end || case when step = '' then '' else '/' || step end as unit
            from tasks join runs on tasks.run = runs.seq
           where runs.id = $1 and tasks.state in ('completed', 'failed', 'skipped')`,
         runId,

@@ -69,6 +69,9 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     .task("twice", { after: ["sum"], run: ({ sum, ctx }) => world.effect(ctx, sum * 2) })
     .returns("twice");
 
+  const mapped = mapOf("mapped", { total: 4, concurrency: 1 });
+  const wide = mapOf("wide", { total: 12, concurrency: 4 });
+
   const poison = workflow("poison", { input })
     .task("poisoned", { run: ({ ctx }) => world.die(ctx) })
     .returns("poisoned");
@@ -82,7 +85,23 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     })),
   });
 
-  return { chain, diamond, flaky, patient, failing, stepwise, poison, long };
+  return { chain, diamond, flaky, patient, failing, stepwise, mapped, wide, poison, long };
+
+  function mapOf(name: string, { total, concurrency }: { readonly total: number; readonly concurrency: number }) {
+    return workflow(name, { input })
+      .map("items", {
+        over: ({ input }) => Array.from({ length: total }, (_, at) => input.n + at),
+        concurrency,
+        run: ({ item, ctx }) => world.effect(ctx, item * 2),
+      })
+      .task("total", { after: ["items"], run: ({ items, ctx }) => world.effect(ctx, items.reduce((a, b) => a + b)) })
+      .returns("total");
+  }
+}
+
+/** The name of a unit in the effect log: `task`, or `task#item`. */
+export function unitOf({ taskId, item }: Pick<TaskContext, "taskId" | "item">): string {
+  return item === undefined ? taskId : `${taskId}#${item}`;
 }
 
 /** What a run must end as, by its workflow and input. */
@@ -98,6 +117,10 @@ export function expected(name: string, n: number): { readonly status: string; re
       return { status: "completed", result: n };
     case "stepwise":
       return { status: "completed", result: (n + 10 + n + 20) * 2 };
+    case "mapped":
+      return { status: "completed", result: 8 * n + 12 };
+    case "wide":
+      return { status: "completed", result: 24 * n + 132 };
     case "failing":
       return { status: "failed" };
     default:
@@ -110,7 +133,7 @@ export function needsOf(name: string, unit: string): readonly string[] {
   if (unit === "sum/one") return [];
   if (unit === "sum/two") return ["sum/one"];
   if (unit === "sum") return ["sum/one", "sum/two"];
-  return crashWorkflows(nowhere)[name]!.graph.dependencies(unit);
+  return crashWorkflows(nowhere)[name]!.graph.dependencies(unit.split("#")[0]!);
 }
 
 async function thirdTime(world: World, ctx: TaskContext, value: number): Promise<number> {

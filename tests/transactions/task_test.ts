@@ -61,6 +61,27 @@ for (const kind of ["sqlite", "postgres"] as const) {
     ]);
   });
 
+  test(`${kind}: each item of a map may be a transaction, whose effects happen exactly once`, async () => {
+    await using database = await DATABASES[kind]();
+    const orders = workflow("orders")
+      .map("paid", {
+        over: () => ["ada", "bob", "cyd"],
+        concurrency: 1,
+        retry: quick,
+        ...transaction,
+        async run({ tx, item, index, ctx }) {
+          await pay(tx, item);
+          if (index === 1 && ctx.attempt === 1) throw new Error("rolled back");
+          return item.length;
+        },
+      })
+      .returns("paid");
+    const store = await database.open();
+    await using runner = await createRunner(store, { workflows: [orders] });
+    assertEquals(await (await runner.start(orders)).result(), [3, 3, 3]);
+    assertEquals((await database.payers()).toSorted(), ["ada", "bob", "cyd"]);
+  });
+
   test(`${kind}: a transaction sees what it wrote, and nobody else does until it is over`, async () => {
     await using database = await DATABASES[kind]();
     const seen: string[][] = [];
