@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { contextOf, createReadOnlyContext, metricsOf } from "../../lib/engine/client_context.ts";
 import { silent } from "../../lib/logger.ts";
 import { createClient, createRunner, workflow } from "../../mod.ts";
@@ -32,7 +32,7 @@ test("a read-only context reads runs and refuses to start any", async () => {
   await using on = emptyStore("memory");
   const store = await openPlace(on);
   const context = createReadOnlyContext(store, silent);
-  assertThrows(() => context.insert([]), TypeError, "Cannot start a run: this context is read-only");
+  await assertRejects(() => context.insert([]), TypeError, "Cannot start a run: this context is read-only");
   assertEquals((await context.store.counts()).completed, 0);
   await store.close();
 });
