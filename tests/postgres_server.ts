@@ -26,6 +26,8 @@ export interface OwnServer extends AsyncDisposable {
   readonly url: string;
   /** Kills it, as a crash would, and starts it again; resolves when it takes connections. */
   restart(): Promise<void>;
+  /** Restarts it, starts a copy that is in recovery and only reads, and resolves with the URL of the copy. */
+  standby(): Promise<string>;
 }
 
 /** Starts a server that a test may kill. */
@@ -42,6 +44,10 @@ export async function ownServer(settings: readonly string[] = []): Promise<OwnSe
       const command = join(home, `restart${++restarts}`);
       writeFileSync(command, "");
       while (existsSync(command)) await pause();
+    },
+    standby() {
+      writeFileSync(join(home, "standby"), "");
+      return ready(home, "standby-url");
     },
     async [Symbol.asyncDispose]() {
       writeFileSync(join(home, "stop"), "");
@@ -60,10 +66,10 @@ async function sharedServer(settings: readonly string[]): Promise<string> {
   return await ready(home);
 }
 
-async function ready(home: string): Promise<string> {
+async function ready(home: string, file = "url"): Promise<string> {
   const failed = join(home, "error");
   for (const deadline = performance.now() + HANG_MS;;) {
-    if (existsSync(join(home, "url"))) return readFileSync(join(home, "url"), "utf8");
+    if (existsSync(join(home, file))) return readFileSync(join(home, file), "utf8");
     if (existsSync(failed)) throw new Error(`Cannot start Postgres for the tests: ${readFileSync(failed, "utf8")}`);
     if (performance.now() > deadline) {
       throw new Error(`Postgres has not started within ${HANG_MS} ms (${home})`);

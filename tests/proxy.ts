@@ -9,10 +9,15 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** How many connections it carries. */
   readonly open: number;
+  /** Leads new connections to another server, as a name does after a failover. */
+  lead(to: { readonly host: string; readonly port: number }): void;
   /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
   hold(): void;
-  /** Swallows what the server answers, once `text` was asked, until `flow()`; what is asked arrives. */
-  muteOn(text: string): void;
+  /**
+   * Swallows what the server answers, once `text` was asked on a connection whose first bytes match, until `flow()`; what
+   * is asked arrives.
+   */
+  muteOn(text: string, hello?: RegExp): void;
   /** Goes on, with what was held. */
   flow(): void;
   /** Ends every connection at once. */
@@ -28,11 +33,12 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** Starts a proxy before a server. */
-export async function startProxy(to: { readonly host: string; readonly port: number }): Promise<Proxy> {
+export async function startProxy(first: { readonly host: string; readonly port: number }): Promise<Proxy> {
+  let to = first;
   const pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
   const waiting: { readonly text: string; readonly resolve: () => void }[] = [];
   let isHeld = false;
-  let quiet: string | undefined;
+  let quiet: { readonly text: string; readonly hello: RegExp } | undefined;
   let isMute = false;
   let isRefusing = false;
   let choose: (hello: string) => Strike | undefined = () => undefined;
@@ -57,7 +63,7 @@ export async function startProxy(to: { readonly host: string; readonly port: num
       hello ??= bytes.toString("latin1");
       strike ??= choose(hello);
       if (strike === "unsent") return end();
-      if (quiet !== undefined && bytes.includes(quiet)) isMute = true;
+      if (quiet?.hello.test(hello) && bytes.includes(quiet.text)) isMute = true;
       server.write(bytes);
       for (const one of [...waiting]) {
         if (!bytes.includes(one.text)) continue;
@@ -80,11 +86,12 @@ export async function startProxy(to: { readonly host: string; readonly port: num
     get open() {
       return pairs.size;
     },
+    lead: (other) => void (to = other),
     hold() {
       isHeld = true;
       for (const { client, server } of pairs) [client, server].forEach((socket) => socket.pause());
     },
-    muteOn: (text) => void (quiet = text),
+    muteOn: (text, hello = /^/) => void (quiet = { text, hello }),
     flow() {
       isHeld = isMute = false;
       quiet = undefined;

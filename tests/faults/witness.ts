@@ -1,3 +1,4 @@
+import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import type { Query } from "../../lib/store/postgres/connection.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -23,6 +24,7 @@ export function openWitness(url: string, schema: string): Witness {
   // Not prepared, as such connections are set up for the store's own statements.
   const line = createLine({
     address: parsePostgresUrl(url),
+    hosts: createHostOrder(1),
     applicationName: `witness ${schema}`,
     deadlineMs: 10_000,
     prepare: false,

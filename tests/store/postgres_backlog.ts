@@ -1,6 +1,7 @@
 /** A Postgres schema full of runs, and what a claim or a flush costs there: for the test and the benchmark of full stores. */
 import type postgres from "postgres";
 import type { Batch, ClaimRequest } from "../../lib/store/batch.ts";
+import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import { claimValues } from "../../lib/store/postgres/claim.ts";
 import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
 import { flushOf } from "../../lib/store/postgres/flush_values.ts";
@@ -93,7 +94,13 @@ async function explain(
   values: readonly Bindable[],
   prepare: boolean,
 ): Promise<StatementCost> {
-  const line = createLine({ address: parsePostgresUrl(url), applicationName: "explain", deadlineMs: 600_000, prepare });
+  const line = createLine({
+    address: parsePostgresUrl(url),
+    hosts: createHostOrder(1),
+    applicationName: "explain",
+    deadlineMs: 600_000,
+    prepare,
+  });
   const how = "explain (analyze, buffers, format json)";
   // What is explained with bound values is planned for these; only what is prepared by name is planned for all.
   const literals = values.map((value) => value === null ? "null" : `'${value.replaceAll("'", "''")}'`).join(", ");

@@ -81,11 +81,13 @@ test("postgres: a missing database is refused, however it is opened", async () =
   );
 });
 
-test("postgres: a read-only server is refused, however it is opened", async () => {
+test("postgres: a read-only server is waited for, however it is opened", async () => {
   await using on = testSchema();
   await using role = await login(on);
+  await on.sql.unsafe(`create schema "${on.schema}" authorization "${role.role}"`);
   await on.sql.unsafe(`alter role "${role.role}" set default_transaction_read_only = on`);
-  await refused(role.url, on.schema, "read_only", "Sluice needs the primary");
+  const allow = `alter role "${role.role}" reset default_transaction_read_only`;
+  await waits(role.url, on.schema, "read-only", () => on.sql.unsafe(allow));
 });
 
 test("postgres: a role that may create no schema is refused, however it is opened", async () => {

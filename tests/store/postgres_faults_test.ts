@@ -1,6 +1,7 @@
 /** Servers and connections that go away while work is under way. */
 import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
+import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -125,6 +126,7 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   const warnings: string[] = [];
   const listener = createListener({
     address: parsePostgresUrl(url.href),
+    hosts: createHostOrder(1),
     applicationName: "sluice test listener",
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,

@@ -11,8 +11,8 @@ import { commit, newRun } from "./contract/fixture.ts";
 import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
 /** What opening is refused with. */
-async function refused(url: string, options: PostgresStoreOptions = {}): Promise<StoreError> {
-  return await assertRejects(() => openPostgresStore(url, { connectTimeoutMs: 300, ...options }), StoreError);
+async function refused(url: string, options: PostgresStoreOptions = { connectTimeoutMs: 300 }): Promise<StoreError> {
+  return await assertRejects(() => openPostgresStore(url, options), StoreError);
 }
 
 function changed(url: string, change: (url: URL) => void): string {
@@ -42,9 +42,15 @@ async function withRole(on: TestSchema, settings: string, body: (url: string, ro
 test("a schema's name is checked before any connection is made", async () => {
   const names = ['x"; drop table y; --', "Upper", "", "1st", "a b", "a".repeat(49), "pg_mine", "ä", "a\n", "a.b"];
   for (const schema of names) {
-    assertEquals((await refused("postgres://nobody@127.0.0.1:1/none", { schema })).code, "invalid_schema");
+    assertEquals(
+      (await refused("postgres://nobody@127.0.0.1:1/none", { schema, connectTimeoutMs: 300 })).code,
+      "invalid_schema",
+    );
   }
-  const error = await refused("postgres://nobody@127.0.0.1:1/none", { schema: "a".repeat(48) });
+  const error = await refused("postgres://nobody@127.0.0.1:1/none", {
+    schema: "a".repeat(48),
+    connectTimeoutMs: 300,
+  });
   assertEquals(error.code, "cannot_connect");
 });
 
@@ -82,14 +88,14 @@ test("a read-only database is refused", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url, role) => {
     await on.sql.unsafe(`alter role "${role}" set default_transaction_read_only = on`);
-    assertEquals((await refused(url, { schema: on.schema })).code, "read_only");
+    assertEquals((await refused(url, { schema: on.schema, connectTimeoutMs: 3_000 })).code, "read_only");
   });
 });
 
 test("a login with too few connections is told how many are needed", async () => {
   await using on = testSchema();
   await withRole(on, "connection limit 1", async (url) => {
-    const error = await refused(url, { schema: on.schema });
+    const error = await refused(url, { schema: on.schema, connectTimeoutMs: 300 });
     assertEquals(error.code, "cannot_connect");
     assertStringIncludes(error.message, "four of them to spare");
   });
@@ -144,6 +150,23 @@ test("a server that stays down is given up after the time that was given", async
   assertEquals(error.code, "cannot_connect");
   assert(performance.now() - started < DEFAULT_PATIENCE_MS);
   assertStringIncludes(error.message, "postgres://127.0.0.1:1/none");
+});
+
+test("a server that accepts connections and does not respond is given up after that time too, with a line in the log", async () => {
+  await using on = testSchema();
+  const { hostname, port } = new URL(on.url);
+  await using proxy = await startProxy({ host: hostname, port: Number(port) });
+  proxy.hold();
+  const lines: string[] = [];
+  const logger = { ...silent, warn: (line: string) => void lines.push(line) };
+  const url = changed(on.url, (it) => it.port = String(proxy.port));
+  const started = performance.now();
+  const error = await refused(`${url}?connect_timeout=1.5`, { logger });
+  assertEquals(error.code, "cannot_connect");
+  assertStringIncludes(error.message, "it does not respond");
+  assert(performance.now() - started < 9_000);
+  assertEquals(lines.length, 1);
+  assertStringIncludes(lines[0]!, "it does not respond");
 });
 
 test("the URL may say for how many seconds a server that is down is waited for", async () => {

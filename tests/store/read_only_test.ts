@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { StoreError } from "../../lib/errors.ts";
 import { checkVersion } from "../../lib/store/read_only.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -99,6 +100,7 @@ test("postgres: the server itself refuses a write", async () => {
   await using on = ground("postgres");
   const line = createLine({
     address: parsePostgresUrl(on.url),
+    hosts: createHostOrder(1),
     applicationName: "reader",
     deadlineMs: 5_000,
     prepare: true,

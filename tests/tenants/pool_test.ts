@@ -55,6 +55,57 @@ test("what a transaction sets on a connection of a pool does not reach the next 
   assertEquals(await settings(false), before);
 });
 
+/** What a body may leave in its session, and a query that finds it there. */
+const LEFT_BEHIND: Readonly<Record<string, readonly [leave: string, find: string]>> = {
+  "a temporary table": [
+    "create temporary table secrets as select 'other tenant' as secret",
+    "select 1 from pg_class where relname = 'secrets'",
+  ],
+  "a temporary function": [
+    "create function pg_temp.spy() returns int language sql as 'select 1'",
+    "select 1 from pg_proc where proname = 'spy'",
+  ],
+  "a lock": [
+    "select pg_advisory_lock(7, 8)",
+    "select 1 from pg_locks where locktype = 'advisory' and classid = 7 and pid = pg_backend_pid()",
+  ],
+  "a channel": ["listen gossip", "select pg_listening_channels()"],
+  "a cursor": [
+    "declare secrets cursor with hold for select 'other tenant' as secret",
+    "select 1 from pg_cursors where name = 'secrets'",
+  ],
+  "a prepared statement": [
+    "prepare secrets as select 'other tenant' as secret",
+    "select 1 from pg_prepared_statements where name = 'secrets'",
+  ],
+  "a setting of its own": [
+    "select set_config('app.secret', 'other tenant', false)",
+    "select 1 where current_setting('app.secret', true) <> ''",
+  ],
+  "a value of a sequence": [
+    "create temporary sequence numbers; select nextval('numbers')",
+    "do $$ begin perform lastval(); raise exception 'there is one'; exception when object_not_in_prerequisite_state then null; end $$",
+  ],
+};
+
+for (const [what, [leave, find]] of Object.entries(LEFT_BEHIND)) {
+  test(`the body of a transaction leaves behind ${what}, and the next one, of another tenant, does not find it`, async () => {
+    await using site = openSite();
+    await using pool = createPostgresPool(site.url, { width: 1, transactionConnections: 1 });
+    const rowsIn = async (sql: string): Promise<number> => {
+      const flow = workflow("flow").task("run", {
+        ...transaction,
+        retry: 1,
+        run: async ({ tx }) => (await tx.unsafe(sql)).length,
+      }).returns("run");
+      await using runner = await createRunner(await pool.store({ schema: site.name() }), { workflows: [flow] });
+      return await (await runner.start(flow)).result();
+    };
+    await rowsIn(leave);
+    assertEquals(await rowsIn(find), 0);
+  });
+}
+
 test("a store on a pool hears of its own tenant's news, and of no other's", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url, { width: 1 });

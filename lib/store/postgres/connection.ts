@@ -8,14 +8,14 @@
  * @module
  */
 import type { Socket } from "node:net";
-import process from "node:process";
 import postgres from "postgres";
 import type { Row } from "../decode.ts";
 import { dial, type Servers } from "./dial.ts";
-import { isFromServer, messageOf } from "./faults.ts";
-import { SAFE_PATH } from "./search_path.ts";
+import { codeOf, isFromServer, messageOf } from "./faults.ts";
+import type { HostOrder } from "./hosts.ts";
+import { serverOf, settingsOf, type StartupOptions } from "./startup.ts";
 import { completeTls, driverTls } from "./tls.ts";
-import type { Password, PostgresAddress } from "./url.ts";
+import type { Password } from "./url.ts";
 
 /** A value that may be bound; the caller formats numbers and arrays as text. */
 export type Bindable = string | null;
@@ -35,19 +35,11 @@ export type Answer = readonly Row[] & { readonly count?: number | null };
 export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<Answer>;
 
 /** How to connect. */
-export interface ConnectionOptions {
-  /** The server, the database and the login. */
-  readonly address: PostgresAddress;
+export interface ConnectionOptions extends StartupOptions {
+  /** The order of its hosts. */
+  readonly hosts: HostOrder;
   /** The `application_name` on the server. Unique, so that remains of a lost connection can be found and ended. */
   readonly applicationName: string;
-  /** Longest time that a query may take before its connection is abandoned, in milliseconds. */
-  readonly deadlineMs: number;
-  /** Whether statements are prepared by name; `false` behind a pooler that switches connections per transaction. */
-  readonly prepare: boolean;
-  /** Whether the server refuses statements that write. @default {false} */
-  readonly readOnly?: boolean;
-  /** Whether it is for transactions of users, which get the driver with its usual types. @default {false} */
-  readonly isForUsers?: boolean;
   /** Called with each notification. */
   readonly notified?: (channel: string, payload: string) => void;
   /** Called when the connection is lost. */
@@ -74,6 +66,12 @@ export interface Connection {
   readonly sql: DriverSql;
   /** Resolves when nothing is in flight. */
   idle(): Promise<void>;
+  /** Whether all hosts were passed over, so that the second choice is good enough. */
+  readonly isLastResort: boolean;
+  /** Records that the server is usable. */
+  accept(): void;
+  /** Ends the connection, as its server is of the wrong kind; the next connection tries the next host. */
+  refuse(reason: Error): void;
   /** Ends the connection at once, even with queries in flight. */
   abandon(): void;
   /** Ends the connection. */
@@ -81,20 +79,10 @@ export interface Connection {
 }
 
 const CONNECT_MS = 10_000;
-const LONGEST_IDLE_MS = 5_000;
-
-// Settings of the connection. Statements are planned once, when tables may be small; these keep the plans fit for large
-// tables. Every statement that matters finds its rows by an index and joins its parameters with few rows.
-const PLANNING = {
-  plan_cache_mode: "force_generic_plan",
-  enable_seqscan: "off",
-  enable_nestloop: "off",
-  jit: "off",
-};
 
 /** Creates a connection that opens with the first statement. */
 export function openConnection(options: ConnectionOptions): Connection {
-  const { address, prepare, deadlineMs, isForUsers = false } = options;
+  const { address, hosts, prepare, deadlineMs, isForUsers = false } = options;
   const end = Promise.withResolvers<never>();
   end.promise.catch(() => {});
   const aborted = new AbortController();
@@ -103,8 +91,9 @@ export function openConnection(options: ConnectionOptions): Connection {
   const ssl = address.tls === undefined ? undefined : driverTls(address.tls);
   let password = "";
   let socket: Socket | undefined;
-  // The index of the next server to try.
-  let next = 0;
+  // The index of the server, and how many were tried.
+  let at = 0;
+  let tries = 0;
   // Whether the server has responded to a statement.
   let isReady = false;
   let isLost = false;
@@ -118,7 +107,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     idle_timeout: undefined,
     max_lifetime: null,
     connect_timeout: CONNECT_MS / 1_000,
-    fetch_types: isForUsers,
+    // The driver would not handle the rejection of the query that it sends for it; see user_types.ts.
+    fetch_types: false,
     backoff: () => 0,
     onnotice() {},
     onclose: () => lose(lostError("it was closed")),
@@ -142,6 +132,14 @@ export function openConnection(options: ConnectionOptions): Connection {
     lost: end.promise,
     query,
     sql,
+    get isLastResort() {
+      return hosts.isExhausted;
+    },
+    accept: () => hosts.use(at),
+    refuse(reason) {
+      hosts.passOver(at);
+      lose(reason);
+    },
     abandon: () => lose(lostError("it was abandoned")),
     async idle() {
       while (flying.size > 0) await Promise.allSettled([...flying].map(({ promise }) => promise));
@@ -149,22 +147,23 @@ export function openConnection(options: ConnectionOptions): Connection {
     close,
   };
 
-  /** Called by the driver, and again if a server closes the connection or does not match `target_session_attrs`. */
+  /** Called by the driver, and again if a server closes the connection before it responds. */
   async function connect(servers: Servers): Promise<Socket> {
     try {
       // Once anything was sent, the queries that the driver still holds must not be sent on another connection.
-      if (isLost || isReady || (socket !== undefined && next >= servers.host.length)) throw lostError(whyNoMore());
+      if (isLost || isReady || tries++ >= servers.host.length) throw lostError("the server closed it");
       if (address.password !== undefined) password = await passwordOf(address.password);
-      const dialled = await dial(servers, { from: next, timeoutMs: CONNECT_MS, signal: aborted.signal });
+      const dialled = await dial(servers, { order: hosts, timeoutMs: CONNECT_MS, signal: aborted.signal });
       const made = dialled.socket;
       socket = made;
-      next = dialled.at + 1;
+      at = dialled.at;
       // Needed because the driver does not forget a connection that ends before it is ready.
       made.once("close", () => {
+        if (!isReady) hosts.passOver(dialled.at);
         // The driver calls again and gets the next server.
-        if (!isLost && !isReady && next < servers.host.length) return;
+        if (!isLost && !isReady && tries < servers.host.length) return;
         gone.resolve();
-        lose(lostError(isReady ? "the server closed it" : whyNoMore()));
+        lose(lostError("the server closed it"));
       });
       if (address.tls !== undefined && typeof ssl === "object") await completeTls(ssl, address.tls, dialled.host);
       if (isLost) made.destroy();
@@ -173,13 +172,6 @@ export function openConnection(options: ConnectionOptions): Connection {
       lose(error);
       throw error;
     }
-  }
-
-  function whyNoMore(): string {
-    const { targetSession } = address;
-    return isLost || isReady || targetSession === undefined
-      ? "the server closed it"
-      : `no server is as target_session_attrs=${targetSession} says`;
   }
 
   async function query(text: string, values: readonly Bindable[], limitMs = deadlineMs): Promise<Answer> {
@@ -196,11 +188,13 @@ export function openConnection(options: ConnectionOptions): Connection {
       isReady = true;
       return rows;
     } catch (error) {
-      const isRefused = address.targetSession !== undefined && !isReady && !isFromServer(error);
-      const reason = isRefused && !isLost ? lostError(whyNoMore()) : error;
+      if (isFatal(error, options)) {
+        if (!isReady || isReadOnly(error)) hosts.passOver(at);
+        // Others that are in flight may have been executed.
+        lose(isReadOnly(error) ? lostError(messageOf(error)) : error);
+      }
       isReady = true;
-      if (isFatal(reason)) lose(reason);
-      throw reason;
+      throw error;
     } finally {
       clearTimeout(timer);
       flying.delete(answer);
@@ -228,40 +222,6 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 }
 
-/** The servers of an address for the driver, which reads missing values from the environment. */
-function serverOf({ hosts, database, user, keepAliveSeconds, targetSession }: PostgresAddress): object {
-  return {
-    ...(hosts === undefined ? {} : {
-      host: hosts.map(({ host }) => host),
-      port: hosts.map(({ port }) => port ?? Number(process.env["PGPORT"] || 5432)),
-    }),
-    ...(database === undefined ? {} : { database }),
-    ...(user === undefined ? {} : { user }),
-    ...(keepAliveSeconds === undefined ? {} : { keep_alive: keepAliveSeconds }),
-    ...(targetSession === undefined ? {} : { target_session_attrs: targetSession }),
-  };
-}
-
-/** The settings that the server receives when a connection begins. */
-function settingsOf({ address, prepare, deadlineMs, readOnly, isForUsers = false }: ConnectionOptions): object {
-  return {
-    ...(address.options === undefined ? {} : { options: address.options }),
-    ...(isForUsers ? address.settings : prepare ? ownSettings(deadlineMs) : {}),
-    ...(readOnly === true ? { default_transaction_read_only: true } : {}),
-  };
-}
-
-function ownSettings(deadlineMs: number): Record<string, string> {
-  return {
-    ...PLANNING,
-    search_path: SAFE_PATH,
-    // The server's limit expires first, so that a statement that timed out is known not to have been executed.
-    statement_timeout: String(Math.ceil(deadlineMs * 0.8)),
-    // A process that stalls in the middle of a transaction must not prevent others from taking over.
-    idle_in_transaction_session_timeout: String(Math.min(deadlineMs, LONGEST_IDLE_MS)),
-  };
-}
-
 /** Rejects with a connection error if the function fails: the source of passwords may be down for a while. */
 async function passwordOf(password: Password): Promise<string> {
   if (typeof password === "string") return password;
@@ -275,10 +235,20 @@ async function passwordOf(password: Password): Promise<string> {
 }
 
 /** Whether an error makes the connection unusable, which the driver detects only when the connection ends. */
-function isFatal(error: unknown): boolean {
+function isFatal(error: unknown, { readOnly = false }: ConnectionOptions): boolean {
   if (typeof error !== "object" || error === null) return false;
   if (!("severity" in error)) return "code" in error;
-  return error.severity !== "ERROR" || ("code" in error && error.code === "26000");
+  return error.severity !== "ERROR" || codeOf(error) === "26000" || (isReadOnly(error) && !readOnly);
+}
+
+/**
+ * Whether the server refuses a statement because it only reads, as a standby does. The connection would go on leading
+ * there after a failover, so it is dropped.
+ */
+function isReadOnly(error: unknown): boolean {
+  const code = codeOf(error);
+  // A standby refuses to begin a transaction that writes as a feature that it does not have.
+  return isFromServer(error) && (code === "25006" || code === "0A000");
 }
 
 /** Creates the error of a connection that is no longer usable. */

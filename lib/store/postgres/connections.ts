@@ -1,5 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import type { HostOrder } from "./hosts.ts";
+import { backendName } from "./backends.ts";
 import { createLine, type Line } from "./line.ts";
 import { createListener, type Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
@@ -22,6 +24,8 @@ export interface Connections {
 export interface ConnectionsOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
+  /** The order of its hosts, shared by all connections. */
+  readonly hosts: HostOrder;
   /** Whether statements are prepared by name. */
   readonly prepare: boolean;
   /** The last part of each connection's `application_name`. */
@@ -89,9 +93,10 @@ export function createReadOnlyConnections(options: ConnectionsOptions): Connecti
 
 /** A connection for a purpose. */
 export function lineFor(role: Role, options: ConnectionsOptions): Line {
-  const { address, prepare, readOnly = false } = options;
+  const { address, hosts, prepare, readOnly = false } = options;
   return createLine({
     address,
+    hosts,
     prepare,
     readOnly,
     applicationName: applicationName(role, options),
@@ -101,24 +106,19 @@ export function lineFor(role: Role, options: ConnectionsOptions): Line {
 
 /** Connections for users' transactions. */
 export function transactionsFor(options: ConnectionsOptions): Transactions {
-  const { address, prepare, transactionConnections: most = 8 } = options;
+  const { address, hosts, prepare, transactionConnections: most = 8 } = options;
   if (!Number.isSafeInteger(most) || most < 1) {
     throw new RangeError(`transactionConnections must be a whole number from 1 on, not ${most}`);
   }
-  return createTransactions({ address, prepare, most, newName: () => applicationName("transaction", options) });
+  return createTransactions({ address, hosts, prepare, most, newName: () => applicationName("transaction", options) });
 }
 
 /** A connection that listens. */
 export function listenerFor(options: ConnectionsOptions): Listener {
-  const { address, logger, clock } = options;
-  return createListener({ address, applicationName: applicationName("listener", options), logger, clock });
+  const { address, hosts, logger, clock } = options;
+  return createListener({ address, hosts, applicationName: applicationName("listener", options), logger, clock });
 }
 
-/** What a connection calls itself. */
 function applicationName(role: string, { label, address }: ConnectionsOptions): string {
-  const token = crypto.randomUUID().slice(0, 8);
-  // The server changes what is not ASCII, and this is also the name of a channel.
-  const given = address.applicationName === undefined ? "" : ` ${address.applicationName.replace(/[^\w.: -]/g, "_")}`;
-  // Postgres cuts it off after 63 bytes, which must not take the token.
-  return `sluice ${role} ${token} ${label}${given}`.slice(0, 63);
+  return backendName(role, address.applicationName === undefined ? label : `${label} ${address.applicationName}`);
 }

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import type { HostOrder } from "./hosts.ts";
 
 /** The addresses of servers. */
 export interface Servers {
@@ -12,8 +13,8 @@ export interface Servers {
 
 /** Options of `dial()`. */
 export interface DialOptions {
-  /** The index of the first host to try. */
-  readonly from: number;
+  /** Which host to try first; hosts that do not accept a connection are passed over. */
+  readonly order: HostOrder;
   /** How long to wait for each host, in milliseconds. */
   readonly timeoutMs: number;
   /** Ends all attempts. */
@@ -36,12 +37,14 @@ export interface Dialled {
  * The driver's own sockets cannot be destroyed from outside, and the driver never abandons a socket whose peer vanished
  * silently: its query, and the process with it, would wait forever.
  */
-export async function dial(servers: Servers, { from, timeoutMs, signal }: DialOptions): Promise<Dialled> {
+export async function dial(servers: Servers, { order, timeoutMs, signal }: DialOptions): Promise<Dialled> {
   const { path } = servers;
   if (path) return { socket: await open({ path }, timeoutMs, signal), at: 0, host: path };
   let failure: unknown = new Error("there is no host");
-  for (const [at, host] of servers.host.entries()) {
-    if (at < from) continue;
+  const { first } = order;
+  for (const tries of servers.host.keys()) {
+    const at = (first + tries) % servers.host.length;
+    const host = servers.host[at]!;
     try {
       const port = servers.port[at] ?? servers.port[0] ?? 5432;
       const target = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
@@ -50,6 +53,8 @@ export async function dial(servers: Servers, { from, timeoutMs, signal }: DialOp
       return { socket: Object.assign(socket, { host, port }), at, host };
     } catch (error) {
       failure = error;
+      order.passOver(at);
+      if (signal.aborted) break;
     }
   }
   throw failure;

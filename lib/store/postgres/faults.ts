@@ -24,6 +24,7 @@ export type Fault =
 export function faultOf(error: unknown): Fault {
   const code = codeOf(error);
   if (code === undefined) return "unknown";
+  if (code === "CONNECT_READ_ONLY") return "read_only";
   if (!isFromServer(error)) return isConnectionCode(code) ? "connection" : "unknown";
   switch (code) {
     case "25006":

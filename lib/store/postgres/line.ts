@@ -14,6 +14,7 @@ import {
   type Query,
 } from "./connection.ts";
 import { READ_PATH, SAFE_PATH, SET_PATH } from "./search_path.ts";
+import { checkServerKind, SERVER_KIND } from "./server_kind.ts";
 
 /** Options of `createLine()`. */
 export type LineOptions = Omit<ConnectionOptions, "isForUsers">;
@@ -38,10 +39,10 @@ export interface Line {
   close(): Promise<void>;
 }
 
-/** A connection whose search path is known. */
+/** A connection whose server and search path are known. */
 interface Member {
   readonly connection: Connection;
-  /** Whether the connection itself has the engine's path; `undefined` until the server has returned the path. */
+  /** Whether the connection itself has the engine's path; `undefined` until the server has returned it. */
   isSafe: boolean | undefined;
   /** Resolves when that is known. */
   readonly checked: Promise<void>;
@@ -137,17 +138,18 @@ export function createLine(options: LineOptions): Line {
   }
 }
 
-/** A pooler may drop the startup settings of a connection, and gives each transaction another one without settings. */
 function openMember(options: LineOptions): Member {
+  const { address, prepare, readOnly = false } = options;
   const connection = openConnection(options);
-  if (!options.prepare) return { connection, isSafe: false, checked: Promise.resolve() };
   const member: Member = { connection, isSafe: undefined, checked: check() };
   member.checked.catch(() => {});
   return member;
 
   async function check(): Promise<void> {
-    const [row] = await connection.query(READ_PATH, []);
-    member.isSafe = row?.["path"] === SAFE_PATH;
+    const [row] = await connection.query(`${READ_PATH},\n       ${SERVER_KIND}`, []);
+    checkServerKind(row, connection, { readOnly, targetSession: address.targetSession });
+    // A pooler may drop the startup settings of a connection, and gives each transaction another one without settings.
+    member.isSafe = prepare && row?.["path"] === SAFE_PATH;
   }
 }
 

@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
 import { messageOf } from "./faults.ts";
+import type { HostOrder } from "./hosts.ts";
 import { createLine, type Line } from "./line.ts";
 import type { PostgresAddress } from "./url.ts";
 
@@ -32,6 +33,8 @@ export interface Listener {
 export interface ListenerOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
+  /** The order of its hosts. */
+  readonly hosts: HostOrder;
   /** The `application_name` of the connection, and the channel of its self-test. */
   readonly applicationName: string;
   /** Receives warnings and errors. */
@@ -94,6 +97,7 @@ export function createListener(options: ListenerOptions): Listener {
     cancelNext();
     const made = createLine({
       address: options.address,
+      hosts: options.hosts,
       applicationName,
       deadlineMs: echoMs,
       prepare: false,

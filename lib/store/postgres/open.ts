@@ -1,53 +1,96 @@
 import { StoreError } from "../../errors.ts";
 import { faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
+import { createPauses, jittered } from "../pauses.ts";
 import type { Role, Session } from "./session.ts";
 
 const OLDEST_SERVER = 140_000;
 
 const LOOK = `
 select current_setting('server_version_num')::integer as version,
-       current_setting('transaction_read_only') as read_only,
        current_setting('server_encoding') as encoding,
        @now as server_now`;
 
+/** After this time, or half of the time that it has, a line in the log says what the opening waits for. */
+const WARN_AFTER_MS = 10_000;
+
 /**
- * Connects, checks the server and calls `prepare`, which migrates the schema. While the server is down or out of
- * connections, it retries for at most `timeoutMs`; it throws permanent errors at once.
+ * Connects, checks the server and calls `prepare`, which migrates the schema. While the server is down, read-only or
+ * out of connections, it retries; it throws permanent errors at once. All of it takes at most `timeoutMs`, also if the
+ * server accepts connections and does not respond: the caller then closes the connections.
  *
  * @throws {StoreError} If the database cannot be used; the message contains the remedy.
  */
 export async function openSession<T>(
   session: Session,
-  { timeoutMs, readOnly }: { readonly timeoutMs: number; readonly readOnly: boolean },
+  timeoutMs: number,
   prepare: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { name, logger } = session;
   const since = performance.now();
-  for (let tries = 0;; tries++) {
-    try {
-      await look(session, readOnly);
-      return await prepare(session);
-    } catch (error) {
-      const fault = faultOf(error);
-      if (isPoolers(error)) throw poolerError(error, name);
-      if (!isTransient(fault) || fault === "read_only") throw storeError(error, name, "open");
-      const waitedMs = performance.now() - since;
-      if (waitedMs >= timeoutMs) {
-        throw new StoreError(
-          "cannot_connect",
-          `Cannot open Postgres database ${name}: ${messageOf(error)} (waited ${
-            Math.round(waitedMs)
-          } ms); check that ` +
-            "the server runs, accepts connections from here, and has four of them to spare",
-        );
+  const pauses = createPauses();
+  const late = Promise.withResolvers<never>();
+  let waitsFor = "it does not respond";
+  let failure: unknown;
+  let hasWarned = false;
+  let isLate = false;
+  const warning = setTimeout(warn, Math.min(WARN_AFTER_MS, timeoutMs / 2));
+  const deadline = setTimeout(() => {
+    isLate = true;
+    late.reject(tooLate());
+  }, timeoutMs);
+  try {
+    return await Promise.race([open(), late.promise]);
+  } finally {
+    isLate = true;
+    clearTimeout(warning);
+    clearTimeout(deadline);
+    pauses.end();
+  }
+
+  async function open(): Promise<T> {
+    for (let tries = 0;; tries++) {
+      try {
+        await look(session);
+        waitsFor = "it responds, and its schema is being prepared";
+        return await prepare(session);
+      } catch (error) {
+        const fault = faultOf(error);
+        if (isPoolers(error)) throw poolerError(error, name);
+        if (!isTransient(fault)) throw storeError(error, name, "open");
+        failure = error;
+        waitsFor = messageOf(error);
+        warn();
+        if (isLate) throw tooLate();
+        const leftMs = timeoutMs - (performance.now() - since);
+        await pauses.pause(Math.max(1, Math.min(pauseMs(tries), leftMs)));
       }
-      if (tries === 0) {
-        logger.warn(`Waiting for Postgres database ${name}: ${messageOf(error)}`, { atMostMs: timeoutMs });
-      }
-      const ms = Math.min(20 * 2 ** Math.min(tries, 6), 1_000) * (0.5 + Math.random() / 2);
-      await new Promise((resolve) => setTimeout(resolve, Math.min(ms, timeoutMs - waitedMs + 1)));
     }
   }
+
+  function warn(): void {
+    if (hasWarned || isLate) return;
+    hasWarned = true;
+    logger.warn(`Waiting for Postgres database ${name}: ${waitsFor}`, { atMostMs: timeoutMs });
+  }
+
+  function tooLate(): StoreError {
+    const waited = `(waited ${Math.round(performance.now() - since)} ms)`;
+    if (faultOf(failure) === "read_only") {
+      return new StoreError(
+        "read_only",
+        `Cannot open Postgres database ${name}: ${waitsFor} ${waited}; Sluice needs the primary`,
+      );
+    }
+    return new StoreError(
+      "cannot_connect",
+      `Cannot open Postgres database ${name}: ${waitsFor} ${waited}; check that the server runs, accepts connections ` +
+        "from here, and has four of them to spare",
+    );
+  }
+}
+
+function pauseMs(tries: number): number {
+  return jittered(Math.min(20 * 2 ** Math.min(tries, 6), 1_000));
 }
 
 /** Whether a pooler such as PgBouncer refuses a setting of the connection that only a server supports. */
@@ -67,30 +110,23 @@ function poolerError(error: unknown, name: string): StoreError {
 }
 
 /** Opens all connections at once: a connection that is refused later would be retried silently. */
-async function look(session: Session, readOnly: boolean): Promise<void> {
+async function look(session: Session): Promise<void> {
   const roles: readonly Role[] = ["care", "flush", "heartbeat", "read"];
   const answers = await Promise.allSettled(roles.map((role) => session.single(role, LOOK, [session.at])));
   const failed = answers.find((answer) => answer.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const [first] = answers;
   const seen = first?.status === "fulfilled" ? first.value[0] : undefined;
-  check(session.name, seen ?? {}, readOnly);
+  check(session.name, seen ?? {});
 }
 
-function check(name: string, seen: Readonly<Record<string, unknown>>, readOnly: boolean): void {
+function check(name: string, seen: Readonly<Record<string, unknown>>): void {
   if (Number(seen["version"]) < OLDEST_SERVER) {
     throw new StoreError(
       "unsupported_server",
       `Cannot use Postgres database ${name}: the server has version ${
         Number(seen["version"]) / 10_000
       }; Sluice needs 14 or newer`,
-    );
-  }
-  if (seen["read_only"] === "on" && !readOnly) {
-    throw new StoreError(
-      "read_only",
-      `Cannot use Postgres database ${name}: the server is a replica, or the database or role is read-only; Sluice ` +
-        "needs the primary",
     );
   }
   if (seen["encoding"] !== "UTF8") {

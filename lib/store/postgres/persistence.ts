@@ -22,9 +22,26 @@ const WARN_AFTER_MS = 5_000;
 const LONGEST_PAUSE_MS = 2_000;
 const LONGEST_CONFLICT_PAUSE_MS = 200;
 
-/** Retries transient errors forever, with occasional warnings to the logger; notifies a test clock of the work. */
+/** Failures that rarely last a moment only: they are logged at once. */
+const LOGGED_AT_ONCE: ReadonlySet<Fault> = new Set<Fault>(["exhausted", "read_only", "login"]);
+
+/** Work of a kind that fails at the moment. */
+interface Outage {
+  /** How many attempts wait. */
+  waiting: number;
+  /** When the first of them failed, by the monotonic clock. */
+  readonly since: number;
+  /** The faults that were logged. */
+  readonly logged: Set<Fault>;
+}
+
+/**
+ * Retries transient errors forever; notifies a test clock of the work. An outage is logged once for each kind of fault,
+ * and its end once, however many attempts wait and however often they are repeated.
+ */
 export function createPersistence(name: string, logger: Logger, clock?: Clock): Persistence {
   const pauses = createPauses();
+  const outages = new Map<string, Outage>();
   let retries = 0;
   let isClosed = false;
   return {
@@ -38,33 +55,54 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
   };
 
   async function attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T> {
-    const since = performance.now();
-    let warnAt = WARN_AFTER_MS;
+    let outage: Outage | undefined;
     let isDoubtful = false;
-    for (let tries = 0;; tries++) {
-      if (isClosed) throw closedError(action);
-      try {
-        return await work(isDoubtful);
-      } catch (error) {
-        if (error instanceof StoreError) throw error;
-        const fault = faultOf(error);
-        // The caller handles an error that the values caused; a login may fail while a password is being changed.
-        if (fault === "values") throw error;
-        if (fault === "unknown" && !isFromServer(error)) throw error;
-        if (!isTransient(fault) && fault !== "login") throw storeError(error, name, action);
+    try {
+      for (let tries = 0;; tries++) {
         if (isClosed) throw closedError(action);
-        isDoubtful ||= fault === "connection";
-        const waitedMs = performance.now() - since;
-        if (waitedMs >= warnAt || (fault === "exhausted" && tries === 0)) {
-          warnAt = Math.max(warnAt, waitedMs) * 2;
-          logger.warn(
-            `Cannot ${action} Postgres database ${name} for ${Math.round(waitedMs)} ms: ${messageOf(error)}; retrying`,
-          );
+        try {
+          return await work(isDoubtful);
+        } catch (error) {
+          if (error instanceof StoreError) throw error;
+          const fault = faultOf(error);
+          // The caller handles an error that the values caused; a login may fail while a password is being changed.
+          if (fault === "values") throw error;
+          if (fault === "unknown" && !isFromServer(error)) throw error;
+          if (!isTransient(fault) && fault !== "login") throw storeError(error, name, action);
+          if (isClosed) throw closedError(action);
+          isDoubtful ||= fault === "connection";
+          outage ??= begin(action);
+          report(action, outage, error);
+          retries++;
+          await pauses.pause(pauseFor(fault, tries));
         }
-        retries++;
-        await pauses.pause(pauseFor(fault, tries));
       }
+    } finally {
+      if (outage !== undefined) end(action, outage);
     }
+  }
+
+  function begin(action: string): Outage {
+    const outage = outages.get(action) ?? { waiting: 0, since: performance.now(), logged: new Set() };
+    outages.set(action, outage);
+    outage.waiting++;
+    return outage;
+  }
+
+  function report(action: string, { since, logged }: Outage, error: unknown): void {
+    const fault = faultOf(error);
+    const waitedMs = Math.round(performance.now() - since);
+    if (logged.has(fault) || (waitedMs < WARN_AFTER_MS && !LOGGED_AT_ONCE.has(fault))) return;
+    logged.add(fault);
+    logger.warn(`Cannot ${action} Postgres database ${name} for ${waitedMs} ms: ${messageOf(error)}; retrying`);
+  }
+
+  function end(action: string, outage: Outage): void {
+    if (--outage.waiting > 0) return;
+    outages.delete(action);
+    if (outage.logged.size === 0 || isClosed) return;
+    const ms = Math.round(performance.now() - outage.since);
+    logger.warn(`Can ${action} Postgres database ${name} again after ${ms} ms`);
   }
 
   function closedError(action: string): StoreError {

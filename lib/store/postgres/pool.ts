@@ -12,7 +12,7 @@ import { type Connections, lineFor, listenerFor, transactionsFor } from "./conne
 import type { Line } from "./line.ts";
 import type { Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
-import { addressOf, openStoreOn, type PostgresStoreOptions } from "./store.ts";
+import { addressOf, hostOrderOf, openStoreOn, type PostgresStoreOptions } from "./store.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Password } from "./url.ts";
 
@@ -90,7 +90,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
     throw new RangeError(`Cannot make a pool: width must be a positive integer, not ${width}`);
   }
   const { name } = address;
-  const connect = { address, prepare, logger, transactionConnections, label: "pool" };
+  const connect = { address, hosts: hostOrderOf(address), prepare, logger, transactionConnections, label: "pool" };
   const lanes = Array.from({ length: width }, () => ({
     flush: lineFor("flush", connect),
     keys: lineFor("keys", connect),

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
+import { backendPrefix, DEAD_TRANSACTIONS, TERMINATE } from "./backends.ts";
 import { createServerClock } from "./clock.ts";
 import type { Answer, Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Line } from "./line.ts";
@@ -72,6 +73,8 @@ export interface Session {
   endConnection(applicationName: string): Promise<void>;
   /** Ends the work that a lost connection of this role may still do on the server. */
   endRemains(role: Role): Promise<void>;
+  /** Ends the transactions of runners that are dead or gone. */
+  endDeadTransactions(): Promise<void>;
   /** The counts so far. */
   counters(): StoreCounters;
   /** Ends all waits. */
@@ -94,11 +97,6 @@ export interface SessionOptions {
 
 // The server's time, evaluated once per statement.
 const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
-
-const TERMINATE = `
-select pg_terminate_backend(pid, 5000)
-  from pg_stat_activity
- where application_name = $1 and pid <> pg_backend_pid() and usename = session_user`;
 
 /** Creates a session without opening a connection. */
 export function createSession(options: SessionOptions): Session {
@@ -138,6 +136,7 @@ export function createSession(options: SessionOptions): Session {
     textOf,
     endRemains,
     endConnection: (applicationName) => terminate("care", applicationName),
+    endDeadTransactions,
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
     close: persistence.close,
   };
@@ -188,11 +187,16 @@ export function createSession(options: SessionOptions): Session {
     await terminate(role, lines[role].applicationName);
   }
 
+  async function endDeadTransactions(): Promise<void> {
+    const found = await persistence.attempt("read", () => single("care", DEAD_TRANSACTIONS, []));
+    for (const { prefix } of found) await persistence.attempt("write to", () => terminate("care", String(prefix)));
+  }
+
   async function terminate(role: Role, applicationName: string): Promise<void> {
     await lines[role].pipeline([
       // A role that the login assumes when it connects may not end connections of the login.
       { sql: "set local role none", values: [] },
-      { sql: TERMINATE, values: [applicationName] },
+      { sql: TERMINATE, values: [backendPrefix(applicationName)] },
     ]);
   }
 

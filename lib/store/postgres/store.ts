@@ -1,3 +1,4 @@
+import process from "node:process";
 import type { Clock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
 import type { Store } from "../port.ts";
@@ -9,6 +10,7 @@ import { commitBatch, insertKeyed } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
 import { checkSchemaThere, migrate } from "./migrations.ts";
 import { createDatabase } from "./database.ts";
+import { createHostOrder, type HostOrder } from "./hosts.ts";
 import { createKeyedStarts } from "./keyed_starts.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
@@ -17,6 +19,7 @@ import { join, renew } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
 import { createSession } from "./session.ts";
 import { transact } from "./transact.ts";
+import { invalidUrl } from "./url_text.ts";
 import { parsePostgresUrl, type Password, type PostgresAddress } from "./url.ts";
 import { insertWithin } from "./within.ts";
 
@@ -79,7 +82,7 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
   return await openStoreOn(
     address,
     options,
-    (label) => connect({ address, prepare, label, logger, clock, transactionConnections }),
+    (label) => connect({ address, hosts: hostOrderOf(address), prepare, label, logger, clock, transactionConnections }),
   );
 }
 
@@ -98,6 +101,7 @@ export async function openStoreOn(
     connectTimeoutMs = address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     readOnly: isReadOnly = false,
   } = options;
+  if (!isReadOnly) refuseStandby(address);
   const connections = connect(schema);
   const session = createSession({
     name: `${address.name} (schema "${schema}")`,
@@ -112,16 +116,13 @@ export async function openStoreOn(
     insertKeyed(session, news, { starts, lockTimeoutMs })
   );
   try {
-    await openSession(
-      session,
-      { timeoutMs: connectTimeoutMs, readOnly: isReadOnly },
-      isReadOnly ? checkSchemaThere : migrate,
-    );
+    await openSession(session, connectTimeoutMs, isReadOnly ? checkSchemaThere : migrate);
   } catch (error) {
     await close();
     throw error;
   }
   let closing: Promise<void> | undefined;
+  const methods = createMethods(database);
   const store: Store = {
     name: address.name,
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
@@ -145,7 +146,12 @@ export async function openStoreOn(
     join: (card, leaseMs) => join(session, card, leaseMs),
     renew: (runner, leaseMs) => renew(session, runner, leaseMs),
 
-    ...createMethods(database),
+    ...methods,
+    async recover(request) {
+      const recovery = await methods.recover(request);
+      await session.endDeadTransactions();
+      return recovery;
+    },
     inspection: createInspection(database, () => database.execute(readPulse())),
 
     watch: (changed) => connections.listener.watch(`sluice_${schema}`, news.read, changed),
@@ -172,4 +178,17 @@ export function addressOf(url: string, password: Password | undefined): Postgres
     );
   }
   return password === undefined ? address : { ...address, password };
+}
+
+/** Creates the order in which connections try the hosts of an address. */
+export function hostOrderOf({ hosts }: PostgresAddress): HostOrder {
+  return createHostOrder(hosts?.length ?? (process.env["PGHOST"] ?? "").split(",").length);
+}
+
+function refuseStandby({ targetSession }: PostgresAddress): void {
+  if (targetSession === undefined || targetSession === "primary" || targetSession === "read-write") return;
+  throw invalidUrl(
+    `its parameter target_session_attrs=${targetSession} asks for a server that only reads; leave it out, or open the ` +
+      "store with `readOnly: true`",
+  );
 }

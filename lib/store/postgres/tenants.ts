@@ -16,7 +16,7 @@ import { TABLES } from "./schema.ts";
 import { checkRole, checkSchema } from "./schema_name.ts";
 import { scramVerifier } from "./scram.ts";
 import { createSession, type Run, type Session } from "./session.ts";
-import { CONNECT_TIMEOUT_MS } from "./store.ts";
+import { CONNECT_TIMEOUT_MS, hostOrderOf } from "./store.ts";
 import { readTenants, type Tenant } from "./tenant_list.ts";
 import { dropRole, grantTo } from "./tenant_role.ts";
 import { parsePostgresUrl } from "./url.ts";
@@ -164,11 +164,11 @@ async function administer<T>(
   const address = parsePostgresUrl(url);
   const { logger = silent, connectTimeoutMs = address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS } = options;
   // Each statement runs once and is not prepared, which also works behind any pooler.
-  const line = lineFor("care", { address, prepare: false, label: "tenants", logger });
+  const line = lineFor("care", { address, hosts: hostOrderOf(address), prepare: false, label: "tenants", logger });
   const lines = { flush: line, claim: line, keys: line, heartbeat: line, read: line, care: line };
   const session = createSession({ name: address.name, schema, lines, clock: undefined, logger });
   try {
-    return await openSession(session, { timeoutMs: connectTimeoutMs, readOnly: false }, once);
+    return await openSession(session, connectTimeoutMs, once);
   } finally {
     session.close();
     await line.close();

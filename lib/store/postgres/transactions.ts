@@ -1,6 +1,10 @@
 import { systemClock } from "../../clock.ts";
-import { type Connection, openConnection } from "./connection.ts";
+import type { Row } from "../decode.ts";
+import { type Connection, lostError, openConnection } from "./connection.ts";
+import type { HostOrder } from "./hosts.ts";
+import { checkServerKind, SERVER_KIND } from "./server_kind.ts";
 import type { PostgresAddress } from "./url.ts";
+import { learnArrayTypes } from "./user_types.ts";
 
 /** A connection lent to a single transaction for exclusive use. */
 export interface Lent {
@@ -14,7 +18,10 @@ export interface Lent {
 
 /** Connections for users' transactions, which may take long: the engine's own transactions never wait for them. */
 export interface Transactions {
-  /** Waits for a free connection; rejects with the signal's reason when it aborts. */
+  /**
+   * Waits for a free connection; rejects with the signal's reason when it aborts, or with the error of a connection
+   * that cannot be opened.
+   */
   take(signal: AbortSignal): Promise<Lent>;
   /** Ends all connections. */
   close(): Promise<void>;
@@ -24,6 +31,8 @@ export interface Transactions {
 export interface TransactionsOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;
+  /** The order of its hosts. */
+  readonly hosts: HostOrder;
   /** Returns the `application_name` of the next connection. */
   readonly newName: () => string;
   /** Whether statements are prepared by name. */
@@ -36,16 +45,31 @@ export interface TransactionsOptions {
 const IDLE_MS = 10_000;
 const DEADLINE_MS = 20_000;
 
-const FORGET = ["reset session authorization", "reset all"];
+/**
+ * What a body leaves in its session must not reach the next body, which may be of another tenant: this is `discard all`
+ * without the plans of the driver, of which the driver would not know that they are gone. A session with statements
+ * that a body has prepared itself is not used again.
+ */
+const RESET = `
+close all;
+set session authorization default;
+reset all;
+unlisten *;
+discard temp;
+discard sequences;
+select pg_catalog.pg_advisory_unlock_all();
+select pg_catalog.count(*)::pg_catalog.text as prepared from pg_catalog.pg_prepared_statements where from_sql`;
 
 interface Member {
   readonly connection: Connection;
   readonly applicationName: string;
+  /** Resolves when the connection has nothing of an earlier body. */
+  ready: Promise<void>;
   cancelEnd: () => void;
 }
 
 /** Creates a pool without connections. */
-export function createTransactions({ address, newName, prepare, most }: TransactionsOptions): Transactions {
+export function createTransactions({ address, hosts, newName, prepare, most }: TransactionsOptions): Transactions {
   const idle: Member[] = [];
   const all = new Set<Member>();
   const line: ((member: Member) => void)[] = [];
@@ -55,6 +79,13 @@ export function createTransactions({ address, newName, prepare, most }: Transact
   async function take(signal: AbortSignal): Promise<Lent> {
     signal.throwIfAborted();
     const member = free() ?? await turn(signal);
+    try {
+      await unlessAborted(member.ready, signal);
+    } catch (error) {
+      member.connection.abandon();
+      giveBack(member);
+      throw error;
+    }
     let isDone = false;
     return {
       connection: member.connection,
@@ -79,12 +110,14 @@ export function createTransactions({ address, newName, prepare, most }: Transact
     const applicationName = newName();
     const connection = openConnection({
       address,
+      hosts,
       applicationName,
       deadlineMs: DEADLINE_MS,
       prepare,
       isForUsers: true,
     });
-    const member: Member = { connection, applicationName, cancelEnd() {} };
+    const member: Member = { connection, applicationName, ready: prepareSession(connection), cancelEnd() {} };
+    member.ready.catch(() => {});
     all.add(member);
     return member;
   }
@@ -109,8 +142,8 @@ export function createTransactions({ address, newName, prepare, most }: Transact
   function giveBack(member: Member): void {
     if (member.connection.isLost) leave(member);
     else {
-      // Sent before the next statement. Settings of a body must not reach the next body, which may be another tenant's.
-      for (const sql of FORGET) member.connection.query(sql, []).catch(() => end(member));
+      member.ready = reset(member.connection);
+      member.ready.catch(() => end(member));
       idle.push(member);
       member.cancelEnd = systemClock.after(IDLE_MS, () => end(member), true);
     }
@@ -125,14 +158,41 @@ export function createTransactions({ address, newName, prepare, most }: Transact
   }
 
   function leave(member: Member): void {
+    member.cancelEnd();
     all.delete(member);
     const left = member.connection.close().finally(() => leaving.delete(left));
     leaving.add(left);
   }
 
   async function close(): Promise<void> {
-    for (const { cancelEnd } of all) cancelEnd();
     for (const member of all) leave(member);
     await Promise.all(leaving);
+  }
+}
+
+/** Checks the server of a new connection. */
+async function prepareSession(connection: Connection): Promise<void> {
+  const [[row]] = await Promise.all([
+    connection.query(`select ${SERVER_KIND}`, []),
+    learnArrayTypes(connection),
+  ]);
+  checkServerKind(row, connection, { readOnly: false, targetSession: undefined });
+}
+
+async function reset(connection: Connection): Promise<void> {
+  const answers: readonly unknown[] = await connection.query(RESET, []);
+  const [row] = answers.at(-1) as readonly Row[];
+  if (row?.["prepared"] !== "0") throw lostError("a body has prepared statements on it");
+}
+
+/** Settles as `work` does, or rejects with the signal's reason. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

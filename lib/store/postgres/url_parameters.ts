@@ -2,7 +2,7 @@ import type { Tls } from "./tls.ts";
 import { decode, invalidUrl } from "./url_text.ts";
 
 /** The kind of server that a connection is for, as libpq names it. */
-export type TargetSession = "read-write" | "read-only" | "primary" | "standby";
+export type TargetSession = "read-write" | "read-only" | "primary" | "standby" | "prefer-standby";
 
 /** The parameters of a URL that say how to connect, whichever server and role it names. */
 export interface ConnectionParameters {
@@ -89,7 +89,7 @@ const READ = {
   connect_timeout: undefined,
   keepalives: ["0", "1"],
   keepalives_idle: undefined,
-  target_session_attrs: ["any", "read-write", "read-only", "primary", "standby"],
+  target_session_attrs: ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"],
   application_name: undefined,
   fallback_application_name: undefined,
   options: undefined,
