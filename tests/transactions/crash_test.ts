@@ -110,6 +110,29 @@ for (const moment of ["between the user's write and the record", "between the re
   });
 }
 
+test("postgres: the next runner ends the transaction of a stopped process, which holds a row that it needs", async () => {
+  await using site = await openSite("postgres");
+  await site.database.begin(async (tx) => {
+    if ("unsafe" in tx) await tx.unsafe("create unique index payments_payer on payments (payer)");
+  });
+  const stale = site.payer({
+    starts: [7],
+    moment: "between the user's write and the record",
+    signal: "SIGSTOP",
+    lease: "1s",
+  });
+  await stale.until("dying");
+  const heir = site.payer({});
+  await heir.until("ready");
+  const run = await site.client.start("order", { n: 7 }, { key: "7" });
+  assertEquals(await within("the run", run.result()), 72);
+  assertEquals(await site.database.payers(), [run.id]);
+  stale.kill("SIGCONT");
+  await within("to be refused", stale.until("refused"));
+  await site.stop(heir);
+  await site.stop(stale);
+});
+
 interface Site extends AsyncDisposable {
   readonly database: TestDatabase;
   readonly client: OrderClient;

@@ -32,6 +32,8 @@ export interface TestDatabase extends AsyncDisposable {
   isWaiting?(): Promise<boolean>;
   /** Sees to it that no connection is left in a transaction, and that there are no more of them than there may be. */
   checkConnections(): Promise<void>;
+  /** The major version of the server. */
+  version(): Promise<number>;
   /** The number of rows of a table of the engine. */
   count(table: "runs" | "tasks"): Promise<number>;
 }
@@ -100,6 +102,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
     },
     checkConnections: () => Promise.resolve(),
     payers: () => Promise.resolve(all("select payer from payments order by rowid").map(({ payer }) => String(payer))),
+    version: () => Promise.resolve(3),
     count: (table) => Promise.resolve(Number(all(`select count(*) as n from ${table}`)[0]!["n"])),
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close();
@@ -137,6 +140,7 @@ async function postgresDatabase(): Promise<TestDatabase> {
     async payers() {
       return (await sql`select payer from payments order by n`).map(({ payer }) => String(payer));
     },
+    version: async () => Math.floor(Number((await sql`show server_version_num`)[0]!["server_version_num"]) / 10_000),
     count: async (table) => Number((await sql.unsafe(`select count(*) as n from ${table}`))[0]!["n"]),
     async [Symbol.asyncDispose]() {
       await Promise.all(stores.map((store) => store.close()));

@@ -1,8 +1,10 @@
 /** What becomes of transactions on Postgres whose connection, server or runner fails. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import process from "node:process";
 import postgres from "postgres";
 import { createRunner, StoreError, unchecked, workflow } from "../../mod.ts";
-import { transaction } from "../../lib/store/postgres/mod.ts";
+import { silent } from "../../lib/logger.ts";
+import { type PostgresTransaction, transaction } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { type Proxy, startProxy } from "../proxy.ts";
@@ -64,7 +66,7 @@ for (const lost of ["the answer to a commit", "the answer to the record"] as con
     url.port = String(made.port);
     const store = await openAt({ ...database.place, url: url.href });
     const runner = await createRunner(store, { workflows: [flow] });
-    const recording = made.asked("set_config('idle_in_transaction_session_timeout'");
+    const recording = made.asked("'5000', true) as idle");
     const run = await runner.start(flow);
     await recording;
     if (lost === "the answer to the record") made.hold();
@@ -77,6 +79,107 @@ for (const lost of ["the answer to a commit", "the answer to the record"] as con
     assertEquals(calls, lost === "the answer to a commit" ? 1 : 2);
     await runner.stop();
     await store.close();
+  });
+}
+
+test("postgres: a connection that is cut while the types of the database are read ends no process", async () => {
+  await using database = await DATABASES.postgres();
+  const url = new URL(database.place.url);
+  await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  const flow = workflow("payment", { input: unchecked<number>() }).task("pay", {
+    retry: 1,
+    ...transaction,
+    run: async ({ tx, input }) =>
+      (await tx`select array[${input}::int, 7] as numbers`)[0]?.["numbers"] as (number | null)[],
+  }).returns("pay");
+  const store = await openAt({ ...database.place, url: url.href });
+  const runner = await createRunner(store, { workflows: [flow] });
+  for (let n = 0; n < 5; n++) {
+    const asked = proxy.asked("typarray");
+    const run = await runner.start(flow, n);
+    await asked;
+    proxy.cut();
+    assertEquals(await run.result(), [n, 7]);
+    proxy.cut();
+  }
+  await runner.stop();
+  await store.close();
+  process.off("unhandledRejection", note);
+  assertEquals(unhandled, []);
+});
+
+/** Limits of a server, and what a body does that exceeds them. */
+const LIMITS = {
+  idle_in_transaction_session_timeout: () => new Promise(() => {}),
+  transaction_timeout: (tx: PostgresTransaction) => tx`select pg_sleep(2)`.then(() => {}),
+} satisfies Record<string, (tx: PostgresTransaction) => Promise<unknown>>;
+
+for (const [setting, exceed] of Object.entries(LIMITS)) {
+  test(`postgres: a body that exceeds ${setting} fails its attempt, and the error names the setting`, async () => {
+    await using database = await DATABASES.postgres();
+    if (setting === "transaction_timeout" && await database.version() < 17) return;
+    let calls = 0;
+    const flow = workflow("payment").task("pay", {
+      retry,
+      ...transaction,
+      async run({ tx, ctx }) {
+        await pay(tx, `call ${++calls}`);
+        if (ctx.attempt === 1) await exceed(tx);
+        return ctx.attempt;
+      },
+    });
+    const url = `${database.place.url}&options=-c%20${setting}%3D300ms`;
+    const store = await openAt({ ...database.place, url });
+    const runner = await createRunner(store, { workflows: [flow] });
+    const run = await runner.start(flow);
+    assertEquals(await run.result(), { pay: 2 });
+    const [{ failures } = { failures: [] }] = await run.tasks();
+    assertEquals(failures.length, 1);
+    assertStringIncludes(failures[0]!.error.message, setting);
+    assertEquals([calls, await database.payers()], [2, ["call 2"]]);
+    await runner.stop();
+    await store.close();
+  });
+}
+
+test("postgres: a body that ends its own connection each time fails its attempt in the end, and the error says so", async () => {
+  await using database = await DATABASES.postgres();
+  let calls = 0;
+  const flow = workflow("payment").task("pay", {
+    retry: 1,
+    ...transaction,
+    async run({ tx }) {
+      calls++;
+      await tx`select pg_terminate_backend(pg_backend_pid())`;
+    },
+  });
+  await using runner = await createRunner(await database.open(), { workflows: [flow], logger: silent });
+  const outcome = await runner.execute(flow);
+  assertEquals(outcome.status, "failed");
+  if (outcome.status === "failed") assertStringIncludes(outcome.error.message, "its connection ended 20 times");
+  assertEquals(calls, 20);
+});
+
+for (const code of ["53100", "53200", "53400", "58030"]) {
+  test(`postgres: a server that is out of resources (${code}) inside a body is waited for, and costs no attempt`, async () => {
+    await using database = await DATABASES.postgres();
+    let calls = 0;
+    const flow = workflow("payment").task("pay", {
+      retry: 1,
+      ...transaction,
+      async run({ tx, ctx }) {
+        await pay(tx, `call ${++calls}`);
+        if (calls < 4) await tx.unsafe(`do $$ begin raise exception 'full' using errcode = '${code}'; end $$`);
+        return ctx.attempt;
+      },
+    });
+    await using runner = await createRunner(await database.open(), { workflows: [flow], logger: silent });
+    assertEquals(await (await runner.start(flow)).result(), { pay: 1 });
+    assertEquals(await database.payers(), ["call 4"]);
   });
 }
 

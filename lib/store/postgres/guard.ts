@@ -16,6 +16,8 @@ export interface GuardedTransaction {
   readonly tx: PostgresTransaction;
   /** The first error of a query, whether or not the body has caught it: the server refuses all later statements. */
   readonly failure: { readonly error: unknown } | undefined;
+  /** How long no query has been in flight, in milliseconds; 0 while one is. */
+  readonly idleMs: number;
   /** Closes the handle: later queries are not sent and reject with the reason. */
   close(): void;
 }
@@ -53,12 +55,16 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
   const outermost: Scope = { failure: undefined };
   let isOver = false;
   let points = 0;
+  let idleSince = performance.now();
   // The driver forgets some pending queries when its connection ends.
   lost.catch((error) => flying.forEach((query) => query.reject(error)));
   return {
     tx: lend(outermost),
     get failure() {
       return outermost.failure;
+    },
+    get idleMs() {
+      return flying.size > 0 ? 0 : performance.now() - idleSince;
     },
     close: () => void (isOver = true),
   };
@@ -90,8 +96,8 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
       const problem = isOver ? new Error("Cannot use the transaction: it is over") : whyLost();
       flying.add(query);
       // Handled here, so that the rejection of a query that is not awaited does not end the process.
-      query.then(() => flying.delete(query), (error) => {
-        flying.delete(query);
+      query.then(() => settled(query), (error) => {
+        if (whyLost() === undefined) settled(query);
         scope.failure ??= { error };
       });
       return problem === undefined ? send(query) : query.reject(problem);
@@ -99,6 +105,11 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
     made.handler = Object.assign(handler, send);
     made.canceller = refuseCancel;
     return made;
+  }
+
+  function settled(query: LazyQuery): void {
+    flying.delete(query);
+    idleSince = performance.now();
   }
 
   async function savepoint(outer: Scope, values: readonly unknown[]): Promise<unknown> {

@@ -11,10 +11,12 @@
  */
 import { StoreError } from "../../errors.ts";
 import type { JournalRecord } from "../batch.ts";
+import { backendPrefix, nameInBody } from "./backends.ts";
 import { causesOf } from "../causes.ts";
 import type { TransactionRequest, TransactionVerdict } from "../port.ts";
 import type { Row } from "../decode.ts";
-import { codeOf, isFromServer, messageOf } from "./faults.ts";
+import { type BodyLimits, limitReached, MOST_LOSSES, readBodyLimits } from "./body_limits.ts";
+import { codeOf, faultOf, isFromServer, messageOf } from "./faults.ts";
 import { REPLACE } from "./flush_sql.ts";
 import { printable } from "./printable.ts";
 import { firstOf, type GuardedTransaction, guardTransaction } from "./guard.ts";
@@ -31,14 +33,25 @@ select output, 1 as recorded
  where run = $1::text::bigint and task = $2 and item = $4::text::integer and step = '' and state = 'completed'`;
 
 const OWNED = `
-select count(*) as owned
+select count(*) as owned, max(r.owner) as owner
   from @runs as r
   join @runners as w on w.id = r.owner and not w.dead
  where r.seq = $1::text::bigint and r.epoch = $3::text::integer`;
 
-// The setting is local to the transaction: it is lost if the body has ended the transaction.
+/** How long a transaction may be idle, if neither the URL nor the role nor the server limits that. */
+const LONGEST_IDLE_MS = 300_000;
+
+// The settings are local to the transaction: they are lost if the body has ended it. A transaction without a limit of
+// its own on idle time gets one, so that its locks are released if this process stands still and no runner replaces it.
 const CHECK = `
 select set_config('sluice.body', $5::text, true) as token,
+       ${nameInBody({ prefix: "$6::text", runner: "coalesce(o.owner, 0)" })} as name,
+       set_config('idle_in_transaction_session_timeout',
+                  case current_setting('idle_in_transaction_session_timeout')
+                    when '0' then '${LONGEST_IDLE_MS}'
+                    else current_setting('idle_in_transaction_session_timeout')
+                  end, true) as idle_limit,
+       current_setting('transaction_timeout', true) as total_limit,
        o.owned::text as owned, t.output, t.recorded::text as recorded
   from (${OWNED}) as o
   left join (${RECORDED}) as t on true`;
@@ -94,15 +107,25 @@ export async function transact(
   const { signal } = request;
   // A connection that may still be about to commit.
   let doubtful: string | undefined;
+  let losses = 0;
   const end = await session.persistence.attempt("write to", async () => {
     if (signal.aborted) return { threw: signal.reason as unknown };
     if (doubtful !== undefined) await session.endConnection(doubtful);
     doubtful = undefined;
-    const lent = await transactions.take(signal).catch(() => undefined);
-    if (lent === undefined) return { threw: signal.reason as unknown };
+    let lent: Lent;
     try {
-      const { verdict, thrown, isAgain, isInDoubt } = await attempt(session, lent, request);
+      lent = await transactions.take(signal);
+    } catch (error) {
+      if (signal.aborted) return { threw: signal.reason as unknown };
+      throw error;
+    }
+    try {
+      const { verdict, thrown, isAgain, isInDoubt, isLostInBody } = await attempt(session, lent, request);
       if (isInDoubt) doubtful = lent.applicationName;
+      if (isLostInBody && ++losses === MOST_LOSSES) {
+        const often = `its connection ended ${losses} times while the body ran (${messageOf(thrown)})`;
+        return { threw: endedByServer(session.name, often) };
+      }
       if (isAgain) throw thrown;
       return verdict === undefined ? { threw: thrown } : verdict;
     } finally {
@@ -129,6 +152,8 @@ interface TryEnd {
   readonly isAgain?: boolean;
   /** Whether it may be committed despite the error. */
   readonly isInDoubt?: boolean;
+  /** Whether the connection ended while the body ran. */
+  readonly isLostInBody?: boolean;
 }
 
 async function attempt(session: Session, lent: Lent, request: TransactionRequest): Promise<TryEnd> {
@@ -136,6 +161,8 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   const { signal } = request;
   const token = crypto.randomUUID();
   const now: { at: "check" | "body" | "commit" } = { at: "check" };
+  const since = performance.now();
+  let limits: BodyLimits | undefined;
   let guard: GuardedTransaction | undefined;
   // A statement may take forever and would block the statements behind it, so the connection is abandoned.
   const abort = (): void => {
@@ -154,10 +181,17 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
     // A lost connection rolls back by itself, and so does a commit that failed.
     if (!connection.isLost && now.at !== "commit") await connection.query("rollback", []).catch(() => {});
     if (signal.aborted && now.at !== "commit") return { thrown: signal.reason };
-    if (connection.isLost) return { thrown: lost(thrown), isAgain: true, isInDoubt: now.at === "commit" };
+    if (connection.isLost) {
+      const isLostInBody = now.at === "body" && guard !== undefined && limits !== undefined;
+      const limit = isLostInBody
+        ? limitReached(limits!, { totalMs: performance.now() - since, idleMs: guard!.idleMs })
+        : undefined;
+      if (limit !== undefined) return { thrown: endedByServer(session.name, limit) };
+      return { thrown: lost(thrown), isAgain: true, isInDoubt: now.at === "commit", isLostInBody };
+    }
     // Before the body: the body did not cause the error.
     if (now.at === "check" && isFromServer(thrown)) return { thrown, isAgain: true };
-    return conflictIn(thrown) ?? { thrown };
+    return passingIn(thrown) ?? { thrown };
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -165,12 +199,13 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   async function work(): Promise<TryVerdict> {
     const [, [row]] = await Promise.all([
       connection.query(BEGIN, []),
-      ask(CHECK, [...keyOf(request), token]),
+      ask(CHECK, [...keyOf(request), token, backendPrefix(applicationName)]),
       connection.query(USERS_PATH, []),
     ]);
     const found = foundIn(row);
     if (found !== undefined) return found;
     now.at = "body";
+    limits = readBodyLimits(row);
     guard = guardTransaction({ sql: connection.sql, whyLost: () => connection.whyLost, lost: connection.lost });
     const record = await Promise.race([request.body(guard.tx), connection.lost]);
     guard.close();
@@ -228,9 +263,19 @@ function committed(output: unknown): TransactionVerdict {
 }
 
 /** Finds the server's error for a transaction that may succeed when repeated, even if the body wrapped the error. */
-function conflictIn(thrown: unknown): TryEnd | undefined {
-  const conflict = causesOf(thrown).find((error) => isFromServer(error) && CONFLICTS.has(codeOf(error) ?? ""));
-  return conflict === undefined ? undefined : { thrown: conflict, isAgain: true };
+function passingIn(thrown: unknown): TryEnd | undefined {
+  const passing = causesOf(thrown).find((error) =>
+    isFromServer(error) && (CONFLICTS.has(codeOf(error) ?? "") || faultOf(error) === "exhausted")
+  );
+  return passing === undefined ? undefined : { thrown: passing, isAgain: true };
+}
+
+function endedByServer(name: string, why: string): StoreError {
+  return new StoreError(
+    "transaction_lost",
+    `Cannot finish the transaction in Postgres database ${name}: the server ended it, as ${why}; make the body ` +
+      "shorter, or raise the limit",
+  );
 }
 
 /** The error for a lost connection, which is retried regardless of what the body threw. */
