@@ -25,6 +25,8 @@ import type { Standstill } from "./standstill.ts";
 /** How often the isolates of known neighbours are looked at. */
 const WATCH_MS = 1_000;
 const SOONEST_MS = 10;
+/** By how much the estimate of the store's clock may be wrong. */
+const CLOCK_TOLERANCE_MS = 5_000;
 /** Runs taken from dead runners in one transaction. */
 const RECOVER_AT_ONCE = 500;
 
@@ -51,7 +53,7 @@ export interface RecoveryOptions {
   readonly emit: Observer;
 }
 
-/** A runner whose lease has expired and that is excused for a while. */
+/** A runner whose lease contradicts what is known otherwise, which decides later. */
 interface Excused {
   readonly leaseUntil: number;
   /** By the monotonic clock. */
@@ -66,7 +68,9 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   const watchMs = Math.min(WATCH_MS, leaseMs);
   const readMs = Math.min(store.recoveryIntervalMs ?? WATCH_MS, leaseMs);
   const excuses = new Map<number, Excused>();
+  const implausible = new Map<number, Excused>();
   let known: readonly RunnerRow[] = [];
+  let clocks = { store: store.now(), monotonic: monotonic() };
   let readAt = -Infinity;
   let isFirst = true;
   let isStopped = false;
@@ -119,6 +123,14 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     return row.leaseUntil <= store.now() && !isExcused;
   }
 
+  /** Records a step forward of the store's clock, after which leases look expired that are not. */
+  function recordClockStep(): void {
+    const now = { store: store.now(), monotonic: monotonic() };
+    // Not for longer than anything is excused for: a longer one would hide those that come after it.
+    standstill.record(Math.min(leaseMs, now.store - clocks.store - (now.monotonic - clocks.monotonic)));
+    clocks = now;
+  }
+
   async function recover(): Promise<void> {
     // A runner that is not sure of its own lease does not judge the leases of others.
     if (!lease.isHeld()) await lease.renew();
@@ -126,6 +138,7 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     readAt = monotonic();
     known = await store.runners();
     standstill.record(standstill.since(sentAt));
+    recordClockStep();
     const { dead, alive } = judge(others());
     if (isStopped || !lease.isHeld()) return;
     const expired = known.filter(({ id, leaseUntil }) => leaseUntil <= store.now() && !alive.includes(id));
@@ -158,12 +171,30 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     const alive: number[] = [];
     for (const row of rows) {
       const liveness = livenessOf(row, options.card);
-      if (liveness === "dead") dead.push(row.id);
+      if (liveness === "dead" || (liveness !== "alive" && isOverdue(row))) dead.push(row.id);
       else if (row.leaseUntil <= store.now() && isExcused(row, liveness)) alive.push(row.id);
     }
     const ids = new Set(rows.map(({ id }) => id));
     for (const id of excuses.keys()) if (!ids.has(id)) excuses.delete(id);
+    for (const id of implausible.keys()) if (!ids.has(id)) implausible.delete(id);
     return { dead, alive };
+  }
+
+  /**
+   * Whether a lease ends later than any renewal can have set it, as the store's clock was ahead at that time, and was
+   * not renewed for as long as it lasts.
+   */
+  function isOverdue({ id, leaseUntil, leaseMs }: RunnerRow): boolean {
+    if (leaseUntil <= store.now() + leaseMs + CLOCK_TOLERANCE_MS) {
+      implausible.delete(id);
+      return false;
+    }
+    let seen = implausible.get(id);
+    if (seen?.leaseUntil !== leaseUntil) {
+      seen = { leaseUntil, until: monotonic() + leaseMs };
+      implausible.set(id, seen);
+    }
+    return monotonic() >= seen.until;
   }
 
   function isExcused({ id, leaseUntil, leaseMs }: RunnerRow, liveness: Liveness): boolean {

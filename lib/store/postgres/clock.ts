@@ -1,17 +1,24 @@
 /** The database's clock, extrapolated between two responses of the server. */
 export interface ServerClock {
-  /** Milliseconds since the epoch; never goes back. */
+  /** Milliseconds since the epoch. Goes back only if the clock of the server was set back. */
   now(): number;
-  /** Takes in what the server's clock said between `sent` and now, by `performance.now()`. */
+  /** Learns from a time of the server's clock that was read between `sent` and now, by `performance.now()`. */
   learn(serverMs: number, sent: number): void;
 }
 
 /** How long an exact answer is preferred to a later, less exact one: clocks drift apart by some ms in an hour. */
 const KEEP_MS = 10_000;
 
+/** Two answers that differ by more than their inexactness and this were given by a clock that was set between them. */
+const DRIFT_MS = 100;
+
+/** After a smaller step back time stands still until the server's clock has caught up. */
+const SMALL_STEP_MS = 1_000;
+
 /**
  * Extrapolates from the server's responses with this process's monotonic clock. Its wall clock is never read: it may be
- * an hour off, or set while the process runs.
+ * an hour off, or set while the process runs. The clock of the server may be set, too, and a failover leads to another
+ * server: an answer that contradicts the earlier ones replaces them at once.
  */
 export function createServerClock(monotonic: () => number = () => performance.now()): ServerClock {
   let offset = 0;
@@ -20,17 +27,19 @@ export function createServerClock(monotonic: () => number = () => performance.no
   let last = 0;
   return {
     now() {
-      // After a failover the clock of the new server may be behind: then time stands still until it has caught up.
       last = Math.max(last, Math.floor(monotonic() + offset));
       return last;
     },
     learn(serverMs, sent) {
       const received = monotonic();
       const took = received - sent;
-      if (took > exactness && received - learnedAt < KEEP_MS) return;
+      const next = serverMs - (sent + received) / 2;
+      const wasSet = Math.abs(next - offset) > (took + exactness) / 2 + DRIFT_MS;
+      if (!wasSet && took > exactness && received - learnedAt < KEEP_MS) return;
+      if (wasSet && offset - next > SMALL_STEP_MS) last = 0;
       exactness = took;
       learnedAt = received;
-      offset = serverMs - (sent + received) / 2;
+      offset = next;
     },
   };
 }
