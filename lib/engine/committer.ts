@@ -10,7 +10,17 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { type Logger, silent } from "../logger.ts";
-import type { NewRun, Receipt, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../store/batch.ts";
+import type {
+  FinalVerdict,
+  NewRun,
+  Receipt,
+  RecordWrite,
+  RunMove,
+  RunWrite,
+  StartVerdict,
+  WriteVerdict,
+} from "../store/batch.ts";
+import { createPauses, jittered } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
 import { retryCommits } from "./commit_retry.ts";
 
@@ -25,7 +35,7 @@ export interface PendingWrite extends RunWrite {
   /** Whether it is in flight: nothing may be added any more. */
   isSent: boolean;
   /** Called with the result of its commit. */
-  onResult(verdict: WriteVerdict, write: PendingWrite): void;
+  onResult(verdict: FinalVerdict, write: PendingWrite): void;
   /** Called instead if the store was closed, or the committer given up, before it was committed. */
   onDropped(error: Error, write: PendingWrite): void;
 }
@@ -65,6 +75,9 @@ export interface CommitterOptions {
 const MOST_ROWS = 2_000;
 const MOST_BYTES = 2 * 1024 * 1024;
 
+const FIRST_LOCK_PAUSE_MS = 50;
+const LONGEST_LOCK_PAUSE_MS = 2_000;
+
 // A commit costs as much by itself as about this many rows.
 const LEAST_SHARE = 64;
 
@@ -78,6 +91,10 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   let isScheduled = false;
   let inFlight = 0;
   let keyedStarts = 0;
+  const pauses = createPauses();
+  /** Writes of runs whose rows another transaction has locked, and how often they were sent. */
+  const locked = new Map<PendingWrite, number>();
+  let isGivenUp = false;
   /** Runs with a write in flight, and their next writes; only where several commits are in flight at once. */
   const busy = new Map<number, PendingWrite[] | undefined>();
   const idlers: (() => void)[] = [];
@@ -95,7 +112,11 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
       schedule();
     },
     idle: () => isBusy() ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve(),
-    giveUp: retry.giveUp,
+    giveUp() {
+      isGivenUp = true;
+      retry.giveUp();
+      pauses.end();
+    },
   };
 
   function soon(work: () => void): void {
@@ -155,9 +176,11 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   /** Queues the writes that were held back behind those of a commit, before all that came since. */
   function requeue(written: readonly PendingWrite[]): void {
     const behind: PendingWrite[] = [];
-    for (const { seq } of written) {
-      const own = busy.get(seq);
-      busy.delete(seq);
+    for (const write of written) {
+      // The writes behind one that waits for a lock stay behind it.
+      if (locked.has(write)) continue;
+      const own = busy.get(write.seq);
+      busy.delete(write.seq);
       if (own !== undefined) behind.push(...own);
     }
     if (behind.length === 0) return;
@@ -171,7 +194,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   }
 
   function isBusy(): boolean {
-    return inFlight > 0 || isScheduled || keyedStarts > 0;
+    return inFlight > 0 || isScheduled || keyedStarts > 0 || locked.size > 0;
   }
 
   function notifyIdle(): void {
@@ -207,11 +230,31 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   }
 
   function passVerdict(write: PendingWrite, verdict: WriteVerdict): void {
+    if (verdict === "locked") return void sendLater(write);
+    if (locked.delete(write) && locked.size === 0) logger.warn(`No row of a run in ${store.name} is locked any more`);
     try {
       write.onResult(verdict, write);
     } catch (thrown) {
       logInternal(thrown);
     }
+  }
+
+  /** Repeats a write after a pause. It stays `busy` meanwhile, so that later writes of its run wait behind it. */
+  async function sendLater(write: PendingWrite): Promise<void> {
+    const tries = locked.get(write) ?? 0;
+    if (locked.size === 0) {
+      logger.warn(
+        `Cannot write results to ${store.name}: another transaction has locked the rows of their runs; other runs go on`,
+      );
+    }
+    locked.set(write, tries + 1);
+    await pauses.pause(jittered(Math.min(FIRST_LOCK_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_LOCK_PAUSE_MS)));
+    const behind = busy.get(write.seq) ?? [];
+    busy.delete(write.seq);
+    writes = [write, ...behind, ...writes.slice(next)];
+    next = 0;
+    if (isGivenUp) locked.clear();
+    schedule();
   }
 
   function drop<Pending extends { onDropped(error: Error, pending: Pending): void }>(

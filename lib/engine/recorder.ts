@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
-import type { RunMove, WriteVerdict } from "../store/batch.ts";
+import type { FinalVerdict, RunMove } from "../store/batch.ts";
 import { nodeOf } from "./attempt.ts";
 import { recordOf } from "./journal_rows.ts";
 import {
@@ -134,7 +134,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return write;
   }
 
-  function settled(this: void, verdict: WriteVerdict, write: LiveWrite): void {
+  function settled(this: void, verdict: FinalVerdict, write: LiveWrite): void {
     const { run } = write;
     if (verdict === "accepted") return accepted(run, write);
     if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, write, verdict.cancelled.reason);

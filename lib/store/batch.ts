@@ -168,8 +168,13 @@ export type WriteVerdict =
   | { readonly cancelled: { readonly reason: string | undefined } }
   /** The run has another owner or has ended: nothing of the write was stored. */
   | "fenced"
+  /** Another transaction has locked the run's row: nothing of the write was stored, and it is to be repeated later. */
+  | "locked"
   /** The database refuses the write, independent of the rest of the batch; nothing of the write was stored. */
   | { readonly refused: Error };
+
+/** The result of a `RunWrite` that is not repeated. */
+export type FinalVerdict = Exclude<WriteVerdict, "locked">;
 
 /** A workflow version that a runner can execute. */
 export interface Served {

@@ -42,16 +42,15 @@ test("postgres: statements fail at random, for deadlocks, serialization and lock
   assertEquals([await site.finish(), site.repeated()], [[], []]);
 });
 
-test("postgres: users hold rows and make deadlocks, and nothing is begun twice", async () => {
+test("postgres: users hold rows in orders that deadlock, and nothing is begun twice", async () => {
   await using site = await openSite(url);
   await openLoaded(site);
-  // The others are looked at for a deadlock long before this one is, so that it is they who lose.
+  // The engine gives up a lock that it waits for before the server looks for a deadlock: it is the engine that loses.
   const user = postgres(url, { max: 1, onnotice() {}, connection: { deadlock_timeout: 60_000 } });
   const pid = Number((await user`select pg_backend_pid() as pid`)[0]?.["pid"]);
-  const before = await deadlocks();
   let blocked = 0;
   const until = performance.now() + FAULTS_MS;
-  while (performance.now() < until || blocked === 0 || await deadlocks() === before) {
+  while (performance.now() < until || blocked < 3) {
     try {
       // Half of the runs first: commits that wait for one of these have locked others, for which this waits then.
       await user.begin(async (sql) => {
@@ -81,11 +80,6 @@ test("postgres: users hold rows and make deadlocks, and nothing is begun twice",
       if (rows.length > 0) return true;
     }
     return false;
-  }
-
-  async function deadlocks(): Promise<number> {
-    const [row] = await site.ask("select deadlocks from pg_stat_database where datname = current_database()");
-    return Number(row!["deadlocks"]);
   }
 });
 

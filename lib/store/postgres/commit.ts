@@ -15,6 +15,7 @@ import { codeOf, faultOf, refusal } from "./faults.ts";
 import type { Answer, BoundStatement } from "./connection.ts";
 import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts";
 import { flushOf } from "./flush_values.ts";
+import { lockedOf, type LockedRuns, RunsLocked, throwIfLocked, withLocked } from "./locked_runs.ts";
 import type { News } from "./news.ts";
 import { split } from "./parts.ts";
 import type { Role, Session } from "./session.ts";
@@ -34,9 +35,31 @@ select r.id, r.seq, r.owner, r.epoch, r.created_at, cardinality($2::text[]) + p.
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
 
-/** Writes a batch. */
-export async function commitBatch(session: Session, news: News, batch: Batch): Promise<Receipt> {
-  return await commitBy(session, news, batch, { role: "flush" });
+/**
+ * Writes a batch. A run whose row stays locked by another transaction gets the verdict `locked`, and the others are
+ * committed. When it is written again, the lock is only looked at: its commit does not wait for it a second time.
+ */
+export async function commitBatch(
+  session: Session,
+  news: News,
+  { batch, lockedRuns }: { readonly batch: Batch; readonly lockedRuns: LockedRuns },
+): Promise<Receipt> {
+  const suspects = batch.writes.filter(({ seq }) => lockedRuns.has(seq)).map(({ seq }) => seq);
+  let locked: ReadonlySet<number> = new Set();
+  if (suspects.length > 0) {
+    locked = await session.persistence.attempt("read", () => lockedOf(session, suspects));
+    for (const seq of suspects) if (!locked.has(seq)) lockedRuns.delete(seq);
+  }
+  for (;;) {
+    const rest = { starts: batch.starts, writes: batch.writes.filter(({ seq }) => !locked.has(seq)) };
+    try {
+      return withLocked(batch, locked, await commitBy(session, news, rest, { role: "flush" }));
+    } catch (error) {
+      if (!(error instanceof RunsLocked)) throw error;
+      for (const seq of error.seqs) lockedRuns.add(seq);
+      locked = new Set([...locked, ...error.seqs]);
+    }
+  }
 }
 
 /** Inserts runs with keys; returns `undefined` and inserts nothing if a lock wait exceeds `lockTimeoutMs`. */
@@ -90,7 +113,10 @@ function attempt(
     const flushes = parts.map((part, index) =>
       flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null })
     );
-    const answers = await send(session, { role, statements: flushes.flat(), lockTimeoutMs });
+    const statements = flushes.flat();
+    const answers = await send(session, { role, statements, lockTimeoutMs }).catch((error) =>
+      isDoubtful ? Promise.reject(error) : throwIfLocked(session, batch.writes, error)
+    );
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
     let rows = 0;

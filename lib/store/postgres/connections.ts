@@ -50,6 +50,10 @@ const DEADLINES_MS: Record<Role, number> = {
   care: 30_000,
 };
 
+// A row that another session has locked holds up what concerns that row. Where other work waits for the same
+// connection, the wait is short, and the statement is sent again later.
+const LOCK_TIMEOUT_MS: Partial<Record<Role, number>> = { flush: 250, care: 250 };
+
 /**
  * Creates the connections of a single store. None is opened yet.
  *
@@ -101,6 +105,7 @@ export function lineFor(role: Role, options: ConnectionsOptions): Line {
     readOnly,
     applicationName: applicationName(role, options),
     deadlineMs: DEADLINES_MS[role],
+    lockTimeoutMs: LOCK_TIMEOUT_MS[role],
   });
 }
 

@@ -102,6 +102,7 @@ export function storeError(error: unknown, name: string, action: string): StoreE
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = codeOf(error);
+  if (code === "55P03") return "another session holds a lock that is needed";
   // Bun and Deno leave the message of a refused connection to several addresses empty.
   return error.message === "" ? code ?? error.name : error.message;
 }

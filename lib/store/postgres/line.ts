@@ -54,7 +54,10 @@ const BEGIN_WITH_PATH = `${BEGIN}; ${SET_PATH}`;
 
 /** Creates a line without opening a connection. */
 export function createLine(options: LineOptions): Line {
-  const { applicationName } = options;
+  const { applicationName, lockTimeoutMs } = options;
+  const beginWithSettings = lockTimeoutMs === undefined
+    ? BEGIN_WITH_PATH
+    : `${BEGIN_WITH_PATH}; set local lock_timeout = ${lockTimeoutMs}`;
   let current: Member | undefined;
   const leaving = new Set<Promise<void>>();
   let isClosed = false;
@@ -65,13 +68,13 @@ export function createLine(options: LineOptions): Line {
   async function query(...[sql, values, deadlineMs]: Parameters<Query>): Promise<Answer> {
     const { connection, isSafe } = await shared();
     if (isSafe) return await connection.query(sql, values, deadlineMs);
-    const [rows] = await sendWhole(connection, BEGIN_WITH_PATH, { statements: [{ sql, values }], deadlineMs });
+    const [rows] = await sendWhole(connection, beginWithSettings, { statements: [{ sql, values }], deadlineMs });
     return rows!;
   }
 
   async function pipeline(statements: readonly BoundStatement[]): Promise<readonly Answer[]> {
     const { connection, isSafe } = await shared();
-    return await sendWhole(connection, isSafe ? BEGIN : BEGIN_WITH_PATH, { statements });
+    return await sendWhole(connection, isSafe ? BEGIN : beginWithSettings, { statements });
   }
 
   async function transact<T>(work: (query: Query) => Promise<T>): Promise<T> {
@@ -116,7 +119,7 @@ export function createLine(options: LineOptions): Line {
     const one = member();
     await one.checked;
     await one.connection.idle();
-    return { connection: one.connection, begin: one.isSafe === true ? BEGIN : BEGIN_WITH_PATH };
+    return { connection: one.connection, begin: one.isSafe === true ? BEGIN : beginWithSettings };
   }
 
   function member(): Member {

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { createPauses, jittered } from "../pauses.ts";
-import { type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
+import { codeOf, type Fault, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
 
 /** Retries work until it succeeds or fails permanently. */
 export interface Persistence {
@@ -74,7 +74,7 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
           outage ??= begin(action);
           report(action, outage, error);
           retries++;
-          await pauses.pause(pauseFor(fault, tries));
+          await pauses.pause(pauseFor(error, tries));
         }
       }
     } finally {
@@ -115,8 +115,10 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
   }
 }
 
-function pauseFor(fault: Fault, tries: number): number {
-  const ms = fault === "conflict"
+function pauseFor(error: unknown, tries: number): number {
+  // A lock may be held for long, and the wait for it holds up other work.
+  const isShort = faultOf(error) === "conflict" && codeOf(error) !== "55P03";
+  const ms = isShort
     ? Math.min(2 ** (tries + 1), LONGEST_CONFLICT_PAUSE_MS)
     : Math.min(20 * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS);
   return jittered(ms);

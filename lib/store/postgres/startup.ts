@@ -8,6 +8,8 @@ export interface StartupOptions {
   readonly address: PostgresAddress;
   /** Longest time that a query may take before its connection is abandoned, in milliseconds. */
   readonly deadlineMs: number;
+  /** Longest wait for each lock, in milliseconds. @default {undefined} as long as the query may take */
+  readonly lockTimeoutMs?: number | undefined;
   /** Whether statements are prepared by name; `false` behind a pooler that switches connections per transaction. */
   readonly prepare: boolean;
   /** Whether the server refuses statements that write. @default {false} */
@@ -49,20 +51,22 @@ export function serverOf({ hosts, database, user, keepAliveSeconds }: PostgresAd
 }
 
 /** Returns the settings that the server receives when a connection begins. */
-export function settingsOf({ address, prepare, deadlineMs, readOnly, isForUsers = false }: StartupOptions): object {
+export function settingsOf(options: StartupOptions): object {
+  const { address, prepare, readOnly, isForUsers = false } = options;
   // A pooler refuses settings that it does not know, and watches its clients itself.
   const keepAlive = prepare && address.keepAliveSeconds !== 0 ? KEEP_ALIVE : {};
   return {
     ...(address.options === undefined ? {} : { options: address.options }),
     ...keepAlive,
-    ...(isForUsers ? address.settings : prepare ? ownSettings(deadlineMs) : {}),
+    ...(isForUsers ? address.settings : prepare ? ownSettings(options) : {}),
     ...(readOnly === true ? { default_transaction_read_only: true } : {}),
   };
 }
 
-function ownSettings(deadlineMs: number): Record<string, string> {
+function ownSettings({ deadlineMs, lockTimeoutMs }: StartupOptions): Record<string, string> {
   return {
     ...PLANNING,
+    ...(lockTimeoutMs === undefined ? {} : { lock_timeout: String(lockTimeoutMs) }),
     search_path: SAFE_PATH,
     // The server's limit expires first, so that a statement that timed out is known not to have been executed.
     statement_timeout: String(Math.ceil(deadlineMs * 0.8)),

@@ -123,6 +123,7 @@ export async function openStoreOn(
   }
   let closing: Promise<void> | undefined;
   const methods = createMethods(database);
+  const lockedRuns = new Set<number>();
   const store: Store = {
     name: address.name,
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
@@ -133,7 +134,7 @@ export async function openStoreOn(
     async commit(batch) {
       const { starts, writes } = batch;
       const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
-      if (!isKeyed) return await commitBatch(session, news, batch);
+      if (!isKeyed) return await commitBatch(session, news, { batch, lockedRuns });
       return { starts: await keyedStarts.start(starts), writes: [] };
     },
     claim: (request) => claim(session, request),
