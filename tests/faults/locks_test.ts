@@ -1,10 +1,19 @@
 /** Rows, tables and schemas that a session outside of Sluice has locked and forgotten. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import type { Logger } from "../../lib/logger.ts";
+import { StoreError } from "../../lib/errors.ts";
+import { createConnections } from "../../lib/store/postgres/connections.ts";
+import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
+import { migrate } from "../../lib/store/postgres/migrations.ts";
+import { createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
+import { openSession } from "../../lib/store/postgres/open.ts";
+import { MIGRATIONS } from "../../lib/store/postgres/schema.ts";
+import { createSession } from "../../lib/store/postgres/session.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import { test } from "../harness.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
-import { until, within } from "../within.ts";
+import { HANG_MS, until, within } from "../within.ts";
 
 function recorder(): { readonly logger: Logger; readonly lines: string[] } {
   const lines: string[] = [];
@@ -85,4 +94,68 @@ test("postgres: a cancel of a run whose row is locked holds up no cancel of anot
   }
   await within("the cancel", cancelled);
   assertEquals((await locked.status()).state, "cancelled");
+});
+
+/** Far less than the time-out of a statement, and more than a slow machine takes for a run. */
+const LONGEST_RUN_MS = 12_000;
+
+test("postgres: a migration that a dump holds up does not hold up runners, and takes place when the dump is over", async () => {
+  await using on = testSchema();
+  const { logger, lines } = recorder();
+  const flow = workflow("flow").task("a", { run: () => 1 }).returns("a");
+  await using runner = await createRunner(await on.open(), { workflows: [flow] });
+  const address = parsePostgresUrl(on.url);
+  const connections = createConnections({ address, hosts: createHostOrder(1), prepare: true, label: "newer", logger });
+  const session = createSession({
+    name: "the database",
+    schema: on.schema,
+    lines: connections.lines,
+    clock: undefined,
+    logger,
+  });
+  const newer = [...MIGRATIONS, ["alter table @runs add column extra text"]];
+  let opening: Promise<void>;
+  {
+    await using _dump = await forgotten(on, "lock table runs, tasks in access share mode");
+    opening = openSession(session, HANG_MS, (one) => migrate(one, newer));
+    await until(() => lines.length > 0, "a line in the log");
+    for (let n = 0; n < 20; n++) {
+      const since = performance.now();
+      assertEquals(await (await runner.start(flow)).result(), 1);
+      assert(performance.now() - since < LONGEST_RUN_MS);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assertEquals((await on.sql`select value from meta`)[0]?.["value"], String(MIGRATIONS.length));
+  }
+  await opening;
+  assertEquals((await on.sql`select value from meta`)[0]?.["value"], String(MIGRATIONS.length + 1));
+  assertEquals(lines.length, 1);
+  assertStringIncludes(lines[0]!, "another session holds a lock");
+  session.close();
+  await connections.close();
+});
+
+test("postgres: a migration that a lock holds up for too long is refused with what to do", async () => {
+  await using on = testSchema();
+  await (await on.open()).close();
+  await on.sql`update meta set value = '0' where key = 'sluice_schema'`;
+  await using _lock = await forgotten(on, "lock table meta in access exclusive mode");
+  const error = await assertRejects(() => on.open({ connectTimeoutMs: 3_000 }), StoreError);
+  assertEquals(error.code, "schema_locked");
+  assertStringIncludes(error.message, "pg_locks");
+});
+
+test("postgres: advisory locks that another role holds keep nobody from making or removing a tenant", async () => {
+  await using on = testSchema();
+  const role = `${on.schema}_role`;
+  const locks = [["sluice", on.schema], ["sluice role", role]].map(([one, two]) =>
+    `pg_advisory_lock(hashtext('${one}'), hashtext('${two}'))`
+  );
+  const holder = await on.sql.reserve();
+  await holder.unsafe(`select ${locks.join(", ")}`);
+  const options = { schema: on.schema, role, connectTimeoutMs: 20_000 };
+  assertEquals(await createTenant(on.url, options), true);
+  assertEquals(await removeTenant(on.url, options), true);
+  await holder.unsafe("select pg_advisory_unlock_all()");
+  holder.release();
 });

@@ -74,10 +74,13 @@ export function isFromServer(error: unknown): boolean {
   return typeof error === "object" && error !== null && "severity" in error;
 }
 
-/** Whether a new row, role or schema exists already. */
+/** Whether another session has created the same row, role, schema or table, or has changed the same role, meanwhile. */
 export function isDuplicate(error: unknown): boolean {
-  // 42710 is the code for roles and schemas.
-  return isFromServer(error) && ["23505", "42710"].includes(codeOf(error) ?? "");
+  const code = codeOf(error) ?? "";
+  if (!isFromServer(error)) return false;
+  // The server has no code of its own for a row of its catalog that another session changes at the same moment.
+  return ["23505", "42710", "42P06", "42P07"].includes(code) ||
+    (code === "XX000" && messageOf(error).includes("tuple concurrently"));
 }
 
 /** Whether an object could not be dropped because another object depends on it. */

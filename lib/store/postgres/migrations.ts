@@ -1,6 +1,6 @@
 import { StoreError } from "../../errors.ts";
 import { checkVersion } from "../read_only.ts";
-import { faultOf } from "./faults.ts";
+import { faultOf, isDuplicate } from "./faults.ts";
 import { MIGRATIONS, TABLES } from "./schema.ts";
 import type { Run, Session } from "./session.ts";
 
@@ -20,12 +20,24 @@ select 1 as one
   from pg_catalog.pg_namespace
  where nspname = $1`;
 
-/** Migrates a schema, each step in a separate transaction; safe if other processes do the same concurrently. */
-export async function migrate(session: Session): Promise<void> {
-  while (await versionOf(session, (sql, values) => session.single("care", sql, values ?? [])) < SCHEMA_VERSION) {
+/** The statements of each step; others than those of the schema in tests. */
+type Migrations = readonly (readonly string[])[];
+
+/**
+ * Migrates a schema, each step in a separate transaction; safe if other processes do the same concurrently, and while
+ * runners work. A statement that changes a table waits for its lock for a short time only, as everything else that
+ * needs the table waits behind it; then the step fails as a whole, and the caller repeats it after a pause. An index on
+ * a table with rows is created concurrently, or not at all.
+ */
+export async function migrate(session: Session, migrations: Migrations = MIGRATIONS): Promise<void> {
+  const readVersion = (): Promise<number> =>
+    versionOf(session, (sql, values) => session.single("care", sql, values ?? []), migrations.length);
+  while (await readVersion() < migrations.length) {
     try {
-      await session.once("care", ({ run }) => step(session, run));
+      await session.once("care", ({ run }) => step(session, run, migrations));
     } catch (error) {
+      // Another process has created the schema or its first table at the same moment.
+      if (isDuplicate(error)) continue;
       if (faultOf(error) !== "not_permitted") throw error;
       const isThere = (await session.single("care", SCHEMA_THERE, [session.schema])).length > 0;
       throw notPermitted(session, isThere ? "change" : "create");
@@ -50,13 +62,12 @@ export async function migrateWithin(session: Session, run: Run): Promise<number>
 }
 
 /** Executes the next step, if there is one. Returns the version before it. */
-async function step(session: Session, run: Run): Promise<number> {
+async function step(session: Session, run: Run, migrations: Migrations = MIGRATIONS): Promise<number> {
   const { schema } = session;
-  // A lock of the transaction: a lock of the session would outlive the transaction behind a pooler.
-  await run("select pg_advisory_xact_lock(hashtext('sluice'), hashtext($1))", [schema]);
+  await lockSchema(session, run);
   // Read again, now that no other session can migrate.
-  const version = await versionOf(session, run);
-  const statements = MIGRATIONS[version];
+  const version = await versionOf(session, run, migrations.length);
+  const statements = migrations[version];
   if (!statements) return version;
   if (version === 0) {
     const [there] = await run(SCHEMA_THERE, [schema]);
@@ -74,8 +85,18 @@ async function step(session: Session, run: Run): Promise<number> {
   return version;
 }
 
+/**
+ * Keeps other sessions from migrating or removing the schema until the transaction ends. The lock is that of a table
+ * which tenants may only read: they can hold no lock that conflicts with it, as they could if it were an advisory lock.
+ * A schema without the table needs none: of two sessions that create it, one fails with a duplicate.
+ */
+export async function lockSchema({ schema }: Session, run: Run): Promise<void> {
+  const tables = await run(TABLES_THERE, [schema, "{meta}"]);
+  if (tables.length > 0) await run("lock table @meta in share row exclusive mode");
+}
+
 /** The version of the schema, 0 if it is missing. */
-export async function versionOf(session: Session, run: Run): Promise<number> {
+export async function versionOf(session: Session, run: Run, newest: number = SCHEMA_VERSION): Promise<number> {
   const { name, schema } = session;
   const tables = (await run(TABLES_THERE, [schema, `{${TABLES.join(",")}}`])).map((row) => String(row["name"]));
   if (tables.length === 0) return 0;
@@ -88,11 +109,11 @@ export async function versionOf(session: Session, run: Run): Promise<number> {
         `(${quoted}); give Sluice a schema of its own`,
     );
   }
-  if (version > SCHEMA_VERSION) {
+  if (version > newest) {
     throw new StoreError(
       "newer_schema",
       `Cannot use Postgres database ${name}: its schema has version ${version}, and this version of Sluice knows ` +
-        `only up to ${SCHEMA_VERSION}; use a newer Sluice`,
+        `only up to ${newest}; use a newer Sluice`,
     );
   }
   return version;

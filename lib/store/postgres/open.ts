@@ -1,5 +1,5 @@
 import { StoreError } from "../../errors.ts";
-import { faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
+import { codeOf, faultOf, isFromServer, isTransient, messageOf, storeError } from "./faults.ts";
 import { createPauses, jittered } from "../pauses.ts";
 import type { Role, Session } from "./session.ts";
 
@@ -79,6 +79,13 @@ export async function openSession<T>(
       return new StoreError(
         "read_only",
         `Cannot open Postgres database ${name}: ${waitsFor} ${waited}; Sluice needs the primary`,
+      );
+    }
+    if (codeOf(failure) === "55P03") {
+      return new StoreError(
+        "schema_locked",
+        `Cannot open Postgres database ${name}: ${waitsFor} ${waited}; wait for its end, such as that of a dump, or end ` +
+          "it (pg_locks names the process)",
       );
     }
     return new StoreError(

@@ -1,9 +1,6 @@
 import { StoreError } from "../../errors.ts";
 import type { Run, Session } from "./session.ts";
 
-// All databases of a server share its roles, so two databases may compete for the same name.
-const LOCK = "select pg_advisory_xact_lock(hashtext('sluice role'), hashtext($1))";
-
 const FIND = `
 select shobj_description(oid, 'pg_authid') is not distinct from
        format('Sluice tenant %I in database %I', $2::text, current_database()) as ours
@@ -42,7 +39,6 @@ export async function dropRole(session: Session, run: Run, role: string): Promis
 
 /** Whether the role exists. A role that was created for another purpose must not be changed or dropped. */
 async function isThere({ name, schema }: Session, run: Run, role: string): Promise<boolean> {
-  await run(LOCK, [role]);
   const [found] = await run(FIND, [role, schema]);
   if (found === undefined || found["ours"] === true) return found !== undefined;
   throw new StoreError(

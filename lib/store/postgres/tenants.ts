@@ -9,7 +9,7 @@ import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
 import { lineFor } from "./connections.ts";
 import { faultOf, isDependency, isDuplicate, messageOf } from "./faults.ts";
-import { migrateWithin, versionOf } from "./migrations.ts";
+import { lockSchema, migrateWithin, versionOf } from "./migrations.ts";
 import { openSession } from "./open.ts";
 import { refuseUntrusted } from "./owners.ts";
 import { TABLES } from "./schema.ts";
@@ -71,6 +71,9 @@ select pg_describe_object(d.classid, d.objid, d.objsubid) as thing
  order by 1
  limit 4`;
 
+/** How often a change is tried that others make at the same moment. */
+const MOST_TRIES = 10;
+
 const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname = $1`;
 
 /**
@@ -120,7 +123,7 @@ export async function removeTenant(url: string, options: RemoveTenantOptions): P
   const role = options.role === undefined ? undefined : checkRole(options.role);
   return await administer(url, schema, options, (session) =>
     session.once("care", async ({ run }) => {
-      await lock(run, schema);
+      await lockSchema(session, run);
       const isDropped = await told(session, "drop this schema", "use the role that owns it", () => drop(session, run));
       if (role === undefined) return isDropped;
       const isRoleDropped = await told(session, "drop this role", "use the role that made it", () =>
@@ -175,12 +178,13 @@ async function administer<T>(
   }
 
   async function once(): Promise<T> {
-    try {
-      return await work(session);
-    } catch (error) {
-      // Another session created the same role at the same moment, in another database: now the role is visible.
-      if (isDuplicate(error)) return await work(session);
-      throw error;
+    for (let tries = 1;; tries++) {
+      try {
+        return await work(session);
+      } catch (error) {
+        // Another session has created the same thing at the same moment, a role perhaps in another database.
+        if (!isDuplicate(error) || tries === MOST_TRIES) throw error;
+      }
     }
   }
 }
@@ -209,7 +213,7 @@ async function told<T>(session: Session, deed: string, remedy: string, work: () 
 }
 
 async function lay(session: Session, run: Run): Promise<number> {
-  await lock(run, session.schema);
+  await lockSchema(session, run);
   await refuseUntrusted(session, run);
   const before = await migrateWithin(session, run);
   await refuseStrangers(session, run);
@@ -251,9 +255,4 @@ async function refuseStrangers({ name, schema }: Session, run: Run): Promise<voi
     `Cannot change tenant "${schema}" of ${name}: its schema also holds what is not Sluice's (${shown}); a tenant needs ` +
       "a schema of its own",
   );
-}
-
-/** Takes the lock under which a schema is created and changed. */
-async function lock(run: Run, schema: string): Promise<void> {
-  await run("select pg_advisory_xact_lock(hashtext('sluice'), hashtext($1))", [schema]);
 }
