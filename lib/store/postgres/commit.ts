@@ -11,7 +11,7 @@
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
 import { items, numbers, texts } from "./arrays.ts";
-import { codeOf, faultOf, refusal } from "./faults.ts";
+import { codeOf, faultOf, isNotifyQueueFull, refusal } from "./faults.ts";
 import type { Answer, BoundStatement } from "./connection.ts";
 import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts";
 import { flushOf } from "./flush_values.ts";
@@ -107,16 +107,17 @@ function attempt(
   { role, isWary = false, lockTimeoutMs }: AttemptOptions,
 ): Promise<Receipt> {
   const parts = split(batch);
-  const told = news.of(batch);
   return session.persistence.attempt("write to", async (isDoubtful) => {
+    const told = news.of(batch);
     if (isDoubtful) await session.endRemains(role);
     const flushes = parts.map((part, index) =>
       flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null })
     );
     const statements = flushes.flat();
-    const answers = await send(session, { role, statements, lockTimeoutMs }).catch((error) =>
-      isDoubtful ? Promise.reject(error) : throwIfLocked(session, batch.writes, error)
-    );
+    const answers = await send(session, { role, statements, lockTimeoutMs }).catch((error) => {
+      if (isNotifyQueueFull(error)) news.pause();
+      return isDoubtful ? Promise.reject(error) : throwIfLocked(session, batch.writes, error);
+    });
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
     let rows = 0;

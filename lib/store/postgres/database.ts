@@ -4,7 +4,7 @@ import { join, raw, render, type Sql, sql, type Value } from "../sql/statement.t
 import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
-import type { News } from "./news.ts";
+import { type News, notifySql } from "./news.ts";
 import { LOCK_ALONE, TRY_LOCK_ALONE } from "./runner_lock.ts";
 import type { Session, Transaction } from "./session.ts";
 
@@ -126,7 +126,8 @@ with locked as materialized (
 select id
   from locked
  where ${raw(TRY_LOCK_ALONE)}`,
-    notification: (change) => sql`select pg_notify(${`sluice_${session.schema}`}, ${news.tell(change)})::text as told`,
+    notification: (change) =>
+      sql`select ${raw(notifySql({ channel: "'sluice_@schema'", payload: `'${news.tell(change)}'` }))}`,
     // Elements are compared in encoded form: decoding an element that contains "\u0000" is an error.
     holdsAll: (column, texts) =>
       sql`case when ${raw(column)} is null then false

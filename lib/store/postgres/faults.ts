@@ -39,6 +39,9 @@ export function faultOf(error: unknown): Fault {
     case "25P02": // a statement after a failure in the same transaction
     case "25P03": // the transaction was idle for too long
       return "connection";
+    case "54000":
+      // Not about the values: the queue is full, as a session somewhere has not read it for long.
+      return isNotifyQueueFull(error) ? "exhausted" : "values";
     case "3D000":
       return "no_database";
     case "42501":
@@ -81,6 +84,16 @@ export function isDuplicate(error: unknown): boolean {
   // The server has no code of its own for a row of its catalog that another session changes at the same moment.
   return ["23505", "42710", "42P06", "42P07"].includes(code) ||
     (code === "XX000" && messageOf(error).includes("tuple concurrently"));
+}
+
+/**
+ * Whether a transaction failed at its commit because it notifies and the queue of notifications is full. Notifications
+ * are hints: what fails for this reason is repeated without them.
+ */
+export function isNotifyQueueFull(error: unknown): boolean {
+  if (!isFromServer(error) || codeOf(error) !== "54000") return false;
+  // The code is also that of a row that is too large, and the message depends on the language of the server.
+  return typeof error === "object" && error !== null && "routine" in error && error.routine === "PreCommit_Notify";
 }
 
 /** Whether an object could not be dropped because another object depends on it. */

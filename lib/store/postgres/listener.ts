@@ -9,7 +9,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
-import { messageOf } from "./faults.ts";
+import { isNotifyQueueFull, messageOf } from "./faults.ts";
 import type { HostOrder } from "./hosts.ts";
 import { createLine, type Line } from "./line.ts";
 import type { PostgresAddress } from "./url.ts";
@@ -127,7 +127,13 @@ export function createListener(options: ListenerOptions): Listener {
 
   async function test(made: Line): Promise<void> {
     wasHeard = false;
-    await made.query(`select pg_notify('${applicationName}', '')`, []);
+    try {
+      await made.query(`select pg_notify('${applicationName}', '')`, []);
+    } catch (error) {
+      if (!isNotifyQueueFull(error)) throw error;
+      // There is nothing to test until there is room again.
+      wasHeard = true;
+    }
     if (line !== made) return;
     cancelNext = systemClock.after(echoMs, () => {
       if (line !== made) return;

@@ -7,12 +7,16 @@ export interface News {
   of(part: Batch): string | null;
   /** The payload for a change. */
   tell(change: Change): string;
+  /** Leaves out notifications for a while, as the queue of the server is full. */
+  pause(): void;
   /** Parses a payload; returns `undefined` if it does not concern this store. */
   read(payload: string): Change | undefined;
 }
 
 /** Other processes poll for due runs within this time. */
 const SOON_MS = 2_000;
+
+const PAUSE_MS = 10_000;
 
 /** A payload has at most 8,000 bytes. */
 const MOST_RUNNERS = 100;
@@ -23,13 +27,16 @@ const MOST_RUNNERS = 100;
  * sender also receives.
  */
 export function createNews(now: () => number): News {
+  let pausedUntil = -Infinity;
   const token = crypto.randomUUID().slice(0, 8);
   return {
     of(part) {
+      if (performance.now() < pausedUntil) return null;
       const change = { due: isSoonDue(part), ended: hasEnds(part), attention: [] };
       return change.due || change.ended ? tell(change) : null;
     },
     tell,
+    pause: () => void (pausedUntil = performance.now() + PAUSE_MS),
     read(payload) {
       const [sender, ...topics] = payload.split(" ");
       const isOwn = sender === token;
@@ -71,4 +78,12 @@ export function createNews(now: () => number): News {
 
 function hasEnds({ writes }: Batch): boolean {
   return writes.some(({ move }) => move?.to === "completed" || move?.to === "failed" || move?.to === "cancelled");
+}
+
+/**
+ * SQL that notifies unless the queue of the server is nearly full: the transaction would fail at its commit. Other
+ * processes find out by their polls then.
+ */
+export function notifySql({ channel, payload }: { readonly channel: string; readonly payload: string }): string {
+  return `case when pg_notification_queue_usage() < 0.9 then pg_notify(${channel}, ${payload})::text end as told`;
 }

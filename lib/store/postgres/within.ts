@@ -5,6 +5,7 @@ import { items, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
 import { byKey } from "./flush_values.ts";
 import type { Bindable } from "./connection.ts";
+import { notifySql } from "./news.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
 import { pendingSql, START_ARRAYS, startArrays, startRows } from "./start_sql.ts";
@@ -42,7 +43,7 @@ select (current_setting('sluice.start', true) is not distinct from ${TOKEN})::te
        array(select seq from started order by seq)::text as seqs,
        array(select id from started order by seq)::text as ids,
        (select max(created_at) from started)::text as at,
-       pg_notify('sluice_@schema', $${START_ARRAYS + 3}::text)::text as told`;
+       ${notifySql({ channel: "'sluice_@schema'", payload: `$${START_ARRAYS + 3}::text` })}`;
 
 const BY_KEY = `
 select k.n::text as ask, r.id::text as id
