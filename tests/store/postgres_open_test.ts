@@ -177,6 +177,37 @@ test("the URL may say for how many seconds a server that is down is waited for",
   assert(performance.now() - started < DEFAULT_PATIENCE_MS);
 });
 
+test("sequences that are behind their tables, as after logical replication, are set when a store is opened", async () => {
+  await using on = testSchema();
+  const early = await on.open();
+  await commit(early, { starts: [newRun(), newRun(), newRun()] });
+  await on.sql`update runs set seq = 999 + seq`;
+  await on.sql`insert into events (seq, run, kind, at) values (2, 1000, 'pause', 0)`;
+  await on.sql`select setval('runs_seq_seq', 1000 - 1)`;
+  const { starts: [refusal] } = await commit(early, { starts: [newRun()] });
+  assert(refusal?.kind === "refused");
+  assertStringIncludes(refusal.error.message, "a sequence is behind: open the store again");
+  await on.sql`select setval('runs_seq_seq', 7), setval('events_seq_seq', 1)`;
+  const lines: string[] = [];
+  const store = await on.open({ logger: { ...silent, warn: (line) => void lines.push(line) } });
+  assertEquals(lines.map((line) => line.split(" ")[1]), ['"runs_seq_seq"', '"events_seq_seq"']);
+  assertEquals((await commit(store, { starts: [newRun(), newRun()] })).starts.map(({ kind }) => kind), [
+    "started",
+    "started",
+  ]);
+  await on.sql`select setval('runs_seq_seq', 7)`;
+  await withRole(on, "", async (url, role) => {
+    await on.sql.unsafe(`
+      grant usage on schema "${on.schema}" to "${role}";
+      grant select, insert, update, delete on all tables in schema "${on.schema}" to "${role}";
+      revoke insert, update, delete on meta from "${role}";
+      grant usage, select on all sequences in schema "${on.schema}" to "${role}"`);
+    const error = await refused(url, { schema: on.schema });
+    assertEquals(error.code, "sequence_behind");
+    assertStringIncludes(error.message, `setval('"${on.schema}".runs_seq_seq', 1004)`);
+  });
+});
+
 test("twenty stores that open at once migrate once", async () => {
   await using on = testSchema();
   await Promise.all(Array.from({ length: 20 }, () => on.open()));

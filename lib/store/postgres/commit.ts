@@ -204,11 +204,18 @@ async function startVerdicts(
     verdicts.get(id) ?? {
       kind: "refused",
       error: refusal(
-        new Error(`run "${id}" of "${workflow}" with key "${key}" was neither started nor found`),
+        new Error(notStarted({ id, workflow, key })),
         session.name,
       ),
     }
   );
+}
+
+/** The message for a run that was not inserted, although no run with its id, key or parent exists. */
+export function notStarted({ id, workflow, key }: Pick<NewRun, "id" | "workflow" | "key">): string {
+  const named = key === undefined ? `run "${id}" of "${workflow}"` : `run "${id}" of "${workflow}" with key "${key}"`;
+  return `${named} was neither started nor found; if its rows were copied, as by logical replication, a sequence is ` +
+    "behind: open the store again, which sets it";
 }
 
 /** Finds runs that exist already: inserted by an earlier attempt of the same commit, or under the same key or parent. */

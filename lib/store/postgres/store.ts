@@ -17,7 +17,8 @@ import { openSession } from "./open.ts";
 import { readPulse } from "./pulse.ts";
 import { join, renew } from "./runners.ts";
 import { checkSchema } from "./schema_name.ts";
-import { createSession } from "./session.ts";
+import { catchUpSequences } from "./sequences.ts";
+import { createSession, type Session } from "./session.ts";
 import { transact } from "./transact.ts";
 import { invalidUrl } from "./url_text.ts";
 import { parsePostgresUrl, type Password, type PostgresAddress } from "./url.ts";
@@ -116,7 +117,7 @@ export async function openStoreOn(
     insertKeyed(session, news, { starts, lockTimeoutMs })
   );
   try {
-    await openSession(session, connectTimeoutMs, isReadOnly ? checkSchemaThere : migrate);
+    await openSession(session, connectTimeoutMs, isReadOnly ? checkSchemaThere : prepareSchema);
   } catch (error) {
     await close();
     throw error;
@@ -179,6 +180,11 @@ export function addressOf(url: string, password: Password | undefined): Postgres
     );
   }
   return password === undefined ? address : { ...address, password };
+}
+
+async function prepareSchema(session: Session): Promise<void> {
+  await migrate(session);
+  await catchUpSequences(session);
 }
 
 /** Creates the order in which connections try the hosts of an address. */

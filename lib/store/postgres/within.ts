@@ -5,6 +5,7 @@ import { items, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
 import { byKey } from "./flush_values.ts";
 import type { Bindable } from "./connection.ts";
+import { notStarted } from "./commit.ts";
 import { notifySql } from "./news.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
@@ -118,7 +119,7 @@ async function verdictsOf(
     if (seq !== undefined) return { kind: "started", seq, owned: false, at: Number(answer["at"]) };
     const other = existing.get(id);
     if (other !== undefined) return { kind: "existing", id: other };
-    const what = `run "${id}" of "${workflow}" with key "${key}" was neither started nor found`;
+    const what = notStarted({ id, workflow, key });
     return { kind: "refused", error: refusal(new Error(what), name) };
   });
 }
