@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
 import { createPostgresPool, createTenant, listTenants, postgresStore } from "../../lib/store/postgres/mod.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -133,7 +134,7 @@ const READ: Readonly<Record<string, object>> = {
   "postgres://h/db?keepalives=0": { ...local, keepAliveSeconds: 0 },
   "postgres://h/db?target_session_attrs=any": local,
   ...Object.fromEntries(
-    ["read-write", "read-only", "primary", "standby"].map((targetSession) => [
+    ["read-write", "read-only", "primary", "standby", "prefer-standby"].map((targetSession) => [
       `postgres://a,b/db?target_session_attrs=${targetSession}`,
       { name: "postgres://a,b/db", hosts: [at("a"), at("b")], database: "db", targetSession },
     ]),
@@ -143,7 +144,65 @@ const READ: Readonly<Record<string, object>> = {
   "postgres://h/db?options=-c%20geqo%3Doff+-c+jit%3Don": { ...local, options: "-c geqo=off -c jit=on" },
   "postgres://h/db?search_path=a,b&TimeZone=UTC": { ...local, settings: { search_path: "a,b", timezone: "UTC" } },
   "postgres://h/db?channel_binding=prefer&gssencmode=disable&client_encoding=UTF8": local,
+  // With the only value that means what is done anyway
+  ...Object.fromEntries(
+    [
+      ...["replication=false", "replication=off", "client_encoding=auto", "channel_binding=disable"],
+      ...["gssencmode=prefer", "gssdelegation=0", "sslcompression=0", "sslsni=1", "sslcertmode=allow", "requiressl=0"],
+      ...["ssl_min_protocol_version=TLSv1.2", "min_protocol_version=3.0", "max_protocol_version=3.2"],
+      ...["max_protocol_version=latest", "load_balance_hosts=disable", "target_session_attrs=", "connect_timeout=-1"],
+      ...["keepalives=1", "service=", "passfile="],
+    ].map((parameter) => [`postgres://h/db?${parameter}`, local]),
+  ),
 };
+
+/** Every parameter of libpq that Sluice refuses, with a value that it cannot honour and a part of the reason. */
+const NOT_HONOURED: Readonly<Record<string, readonly [value: string, reason: string]>> = {
+  hostaddr: ["127.0.0.1", 'write the address as "host"'],
+  passfile: ["/home/me/.pgpass", "by the option `password`"],
+  service: ["mine", "write out what the service stands for"],
+  servicefile: ["/etc/pg_service.conf", "write out what the service stands for"],
+  replication: ["database", "does not replicate"],
+  client_encoding: ["latin1", "always UTF8"],
+  channel_binding: ["require", "the driver has none"],
+  gssencmode: ["require", "no GSSAPI"],
+  gssdelegation: ["1", "no GSSAPI"],
+  gsslib: ["gssapi", "no GSSAPI"],
+  krbsrvname: ["postgres", "no GSSAPI"],
+  require_auth: ["scram-sha-256", "cannot restrict"],
+  requirepeer: ["postgres", "cannot tell which user"],
+  requiressl: ["1", "sslmode=require"],
+  ssl: ["true", "sslmode=require"],
+  sslcompression: ["1", "not compressed"],
+  sslcrl: ["/etc/crl.pem", "revocation lists"],
+  sslcrldir: ["/etc/crl", "revocation lists"],
+  sslsni: ["0", "always sent"],
+  sslcertmode: ["require", "sslcert alone decides"],
+  sslkeylogfile: ["/tmp/keys", "not written"],
+  ssl_min_protocol_version: ["TLSv1.3", "the runtime decides"],
+  ssl_max_protocol_version: ["TLSv1.2", "the runtime decides"],
+  min_protocol_version: ["3.2", "version 3.0 only"],
+  max_protocol_version: ["3.1", "version 3.0 only"],
+  scram_client_key: ["AAAA", "from the password"],
+  scram_server_key: ["AAAA", "from the password"],
+  oauth_issuer: ["https://id.example.org", "no OAuth"],
+  oauth_client_id: ["me", "no OAuth"],
+  oauth_client_secret: ["hunter2", "no OAuth"],
+  oauth_scope: ["all", "no OAuth"],
+  load_balance_hosts: ["random", "in their order"],
+  keepalives_interval: ["10", "use keepalives_idle"],
+  keepalives_count: ["3", "use keepalives_idle"],
+  tcp_user_timeout: ["1000", "deadline of its own"],
+};
+
+for (const [name, [value, reason]] of Object.entries(NOT_HONOURED)) {
+  test(`the parameter ${name} of a URL is refused by its name, with the reason`, () => {
+    const url = `postgres://me:hunter2@h/db?${name}=${encodeURIComponent(value)}`;
+    const error = assertThrows(() => parsePostgresUrl(url), StoreError, `its parameter ${name} cannot be used so`);
+    assertStringIncludes(error.message, reason);
+    assert(!error.message.includes("hunter2"));
+  });
+}
 
 for (const [url, expected] of Object.entries(READ)) {
   test(`the URL ${url} is read`, () => assertEquals(read(url), { ...expected }));

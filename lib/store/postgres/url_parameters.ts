@@ -57,6 +57,14 @@ const REFUSED: Readonly<Record<string, { readonly but: readonly string[]; readon
   krbsrvname: { but: [], why: "the driver has no GSSAPI" },
   require_auth: { but: [], why: "the driver cannot restrict how the server asks for the password" },
   requirepeer: { but: [], why: "the driver cannot tell which user owns a socket" },
+  scram_client_key: { but: [], why: "the driver derives the key from the password" },
+  scram_server_key: { but: [], why: "the driver derives the key from the password" },
+  oauth_issuer: { but: [], why: "the driver has no OAuth; use the option `password` for tokens" },
+  oauth_client_id: { but: [], why: "the driver has no OAuth; use the option `password` for tokens" },
+  oauth_client_secret: { but: [], why: "the driver has no OAuth; use the option `password` for tokens" },
+  oauth_scope: { but: [], why: "the driver has no OAuth; use the option `password` for tokens" },
+  requiressl: { but: ["0"], why: "write sslmode=require" },
+  sslkeylogfile: { but: [], why: "keys of connections are not written to a file" },
   ssl: { but: [], why: "write sslmode=require, or verify-full to check the certificate as well" },
   sslcompression: { but: ["0"], why: "TLS is not compressed" },
   sslcrl: { but: [], why: "revocation lists are not read" },
@@ -140,6 +148,8 @@ function readPair(pair: string, number: number): readonly [name: string, value: 
   }
   const raw = pair.slice(at + 1);
   const value = decode(LITERAL.has(known) ? raw : raw.replaceAll("+", " "), `its parameter ${known}`);
+  // As in libpq: a parameter without a value is not set.
+  if (value === "") return [known, value];
   if (refusal !== undefined && !refusal.but.includes(value)) {
     throw invalidUrl(`its parameter ${known} cannot be used so: ${refusal.why}`);
   }
