@@ -26,14 +26,15 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
   /** Rejects the calls of the store that have not returned. */
   const unanswered = new Set<(error: Error) => void>();
   let isGivenUp = false;
-  let failure: string | undefined;
+  /** The reasons of the outage that were logged. */
+  const reasons = new Set<string>();
   return {
     async commit(batch) {
       for (let tries = 0;; tries++) {
         if (isGivenUp) throw givenUpError();
         try {
           const receipt = await orGivenUp(store.commit(batch));
-          if (failure !== undefined) recovered();
+          if (reasons.size > 0) recovered();
           return receipt;
         } catch (error) {
           if (isGivenUp || isClosed(error) || isDatabaseLost(error)) throw error;
@@ -61,9 +62,9 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
   function report(thrown: unknown): void {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     failed();
-    if (reason === failure) return;
-    failure = reason;
-    logger.error(`Cannot commit to ${store.name}: ${failure}; retrying until it succeeds`);
+    if (reasons.has(reason)) return;
+    reasons.add(reason);
+    logger.error(`Cannot commit to ${store.name}: ${reason}; retrying until it succeeds`);
   }
 
   function givenUpError(): StoreError {
@@ -71,7 +72,7 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
   }
 
   function recovered(): void {
-    failure = undefined;
+    reasons.clear();
     logger.warn(`Commits to ${store.name} succeed again`);
   }
 }

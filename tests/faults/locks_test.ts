@@ -159,3 +159,22 @@ test("postgres: advisory locks that another role holds keep nobody from making o
   await holder.unsafe("select pg_advisory_unlock_all()");
   holder.release();
 });
+
+test("postgres: advisory locks whose keys follow from names of schemas hold up no result and no recovery", async () => {
+  await using on = testSchema();
+  const flow = workflow("flow").task("a", { run: () => 1 }).task("b", { after: ["a"], run: () => 2 }).returns("b");
+  const store = await on.open();
+  const holder = await on.sql.reserve();
+  await holder.unsafe(`
+    select pg_advisory_lock(hashtext('sluice ${on.schema}'), n), pg_advisory_lock(hashtext('${on.schema}'), n)
+      from generate_series(1, 100) as n`);
+  const runner = await createRunner(store, { workflows: [flow] });
+  assertEquals(await within("a result", (await runner.start(flow)).result()), 2);
+  const other = await on.open();
+  const [row] = await other.runners();
+  const { more } = await other.recover({ dead: [row!.id], recoveryLimit: 5, limit: 10 });
+  assertEquals([more, (await other.runners()).length], [false, 0]);
+  await runner.stop();
+  await holder.unsafe("select pg_advisory_unlock_all()");
+  holder.release();
+});

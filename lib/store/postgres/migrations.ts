@@ -74,6 +74,8 @@ async function step(session: Session, run: Run, migrations: Migrations = MIGRATI
     // Not "if not exists" alone: it requires the right to create schemas even if the schema exists.
     if (there === undefined) await run(`create schema "${schema}"`);
     await run("create table @meta (key text primary key, value text not null)");
+    const [lockKey] = crypto.getRandomValues(new Int32Array(1));
+    await run("insert into @meta (key, value) values ('lock_key', $1)", [String(lockKey)]);
   }
   for (const sql of statements) await run(sql);
   await run(

@@ -17,8 +17,9 @@
  * @module
  */
 
-// Two 32-bit numbers. A collision of two runners or schemas only delays a recovery a little.
-const KEY_OF_SCHEMA = "hashtext('sluice @schema')";
+// Two 32-bit numbers. A collision of two runners or schemas only delays a recovery a little. The first is random and kept
+// in a table that other tenants cannot read: any role of a database may take an advisory lock whose key it knows.
+const KEY_OF_SCHEMA = "coalesce((select value::integer from @meta where key = 'lock_key'), 0)";
 const keyOf = (id: string): string => `(${id} % 2147483647)::integer`;
 
 /** Takes shared the locks of the runners that own these runs, so that they keep the runs until the transaction ends. */
