@@ -125,10 +125,16 @@ test("postgres: a migration that a dump holds up does not hold up runners, and t
       assert(performance.now() - since < LONGEST_RUN_MS);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    assertEquals((await on.sql`select value from meta`)[0]?.["value"], String(MIGRATIONS.length));
+    assertEquals(
+      (await on.sql`select value from meta where key = 'sluice_schema'`)[0]?.["value"],
+      String(MIGRATIONS.length),
+    );
   }
   await opening;
-  assertEquals((await on.sql`select value from meta`)[0]?.["value"], String(MIGRATIONS.length + 1));
+  assertEquals(
+    (await on.sql`select value from meta where key = 'sluice_schema'`)[0]?.["value"],
+    String(MIGRATIONS.length + 1),
+  );
   assertEquals(lines.length, 1);
   assertStringIncludes(lines[0]!, "another session holds a lock");
   session.close();
