@@ -117,7 +117,6 @@ export {
   type Failure,
   LeaseLostError,
   PayloadError,
-  QueueFullError,
   RecoveryLimitError,
   RunCancelledError,
   RunFailedError,
@@ -131,6 +130,7 @@ export {
   UnknownWorkflowError,
   ValidationError,
 } from "./lib/errors.ts";
+export { KeyConflictError, QueueFullError } from "./lib/start_errors.ts";
 export { SluiceError } from "./lib/sluice_error.ts";
 export type { Logger } from "./lib/logger.ts";
 export type { RunState, TaskState } from "./lib/store/batch.ts";

@@ -59,6 +59,7 @@ export type ErrorCode =
   | "lease_lost"
   | "shutdown"
   | "queue_full"
+  | "key_conflict"
   | "recovery_limit"
   | "non_retryable"
   | "retry_after"
@@ -277,21 +278,6 @@ export class ShutdownError extends SluiceError {
   /** Creates an error for a runner or client that stops. */
   constructor(message = "The runner was stopped") {
     super("shutdown", message);
-  }
-}
-
-/** Too many starts wait for the database, which is slow or away: start again later. Nothing was queued. */
-export class QueueFullError extends SluiceError {
-  /** Names the class. */
-  override name = "QueueFullError";
-  /** The code of the class. */
-  declare readonly code: "queue_full";
-  /** Number of runs that wait. */
-  readonly waiting: number;
-  /** Creates an error for a start that has no room. */
-  constructor(waiting: number) {
-    super("queue_full", `Cannot start a run: ${waiting} runs already wait for the database; try again later`);
-    this.waiting = waiting;
   }
 }
 

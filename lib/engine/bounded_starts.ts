@@ -1,4 +1,4 @@
-import { QueueFullError } from "../errors.ts";
+import { QueueFullError } from "../start_errors.ts";
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 
 /** What may wait to be sent to the database. */

@@ -58,6 +58,8 @@ export interface RunHandle<
 > {
   /** Id of the run. */
   readonly id: string;
+  /** Whether the call that returned this handle inserted the run: false for a run with the same key, and from `get()`. */
+  readonly isNew: boolean;
   /** Reads the state of the run. */
   status(): Promise<RunInfo>;
   /**
@@ -191,9 +193,11 @@ export interface RunHandle<
 export function runHandle<Result, Outputs, Input, Events>(
   context: ClientContext,
   id: string,
+  { isNew }: { readonly isNew: boolean } = { isNew: false },
 ): RunHandle<Result, Outputs, Input, Events> {
   return {
     id,
+    isNew,
     status: async () => runInfo(await context.reader.row(id)),
     result: async (options) => resultOf(await waitForEnd(context, id, options)),
     outcome: async (options) => outcomeOf(await waitForEnd(context, id, options)),
@@ -214,7 +218,7 @@ export function runHandle<Result, Outputs, Input, Events>(
         checks.report(`task "${from}" is named by both from and outputs; name it in one of them`);
       }
       refuse(`fork run "${id}"`, checks);
-      return runHandle(context, await forkRun(context, id, options));
+      return runHandle(context, await forkRun(context, id, options), { isNew: true });
     },
   };
 }

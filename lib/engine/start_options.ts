@@ -21,6 +21,13 @@ export interface StartOptions {
    * characters.
    */
   readonly key?: string;
+  /**
+   * What to do if a run of the workflow with `key` exists. `"return"`: return it. `"compare"`: return it if it was started
+   * with an equal input, or else throw a `KeyConflictError`. `"reject"`: throw a `KeyConflictError`.
+   *
+   * @default {"return"}
+   */
+  readonly ifExists?: IfExists;
   /** The run starts no earlier than this long from now. Excludes `startAt`. */
   readonly delay?: Duration;
   /** The run starts no earlier than this time (a number is milliseconds since the epoch). Excludes `delay`. */
@@ -47,6 +54,9 @@ export type Transactional =
   | { readonly prepare: unknown; readonly exec: unknown }
   | { readonly unsafe: unknown; readonly begin?: never };
 
+/** What a start does if a run with its key exists. */
+export type IfExists = "return" | "compare" | "reject";
+
 /** Options of `startMany`. */
 export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
   /** Returns the key of a run, from its input and the index of the input. */
@@ -56,6 +66,7 @@ export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
 /** Options of a start after validation. */
 export interface StartSettings {
   readonly key: string | undefined;
+  readonly ifExists: IfExists;
   readonly dueAt: number | undefined;
   readonly delayMs: number | undefined;
   readonly priority: number;
@@ -65,9 +76,10 @@ export interface StartSettings {
   readonly tx: unknown;
 }
 
-const START_OPTIONS = ["key", "delay", "startAt", "priority", "tags", "timeout", "signal", "tx"];
+const START_OPTIONS = ["key", "ifExists", "delay", "startAt", "priority", "tags", "timeout", "signal", "tx"];
 const NO_OPTIONS: StartSettings = {
   key: undefined,
+  ifExists: "return",
   dueAt: undefined,
   delayMs: undefined,
   priority: 0,
@@ -91,6 +103,7 @@ export function startSettings(options: unknown, action: string): StartSettings {
   }
   const settings: StartSettings = {
     key: checkKey(read["key"], checks),
+    ifExists: checks.word(read["ifExists"], "ifExists", { return: 1, compare: 1, reject: 1 }) ?? "return",
     delayMs: checks.duration(read["delay"], "delay"),
     dueAt: checkTime(read["startAt"], checks),
     priority: checkPriority(read["priority"], checks),

@@ -1,5 +1,6 @@
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import { storableText } from "../text_limits.ts";
+import { KeyConflictError } from "../start_errors.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ClientContext } from "./client_context.ts";
@@ -29,8 +30,9 @@ export async function startRun<Result, Outputs, Input, Events>(
   const run = newRun(plan, text, settings, context);
   const { signal } = settings;
   const id = idOf(run, (await abortable(context, insert(context, [run], settings), run, signal))[0]);
+  await checkExisting(context, run, id, settings);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
-  return runHandle(context, id);
+  return runHandle(context, id, { isNew: id === run.id });
 }
 
 /** Starts a run and waits until it ends. */
@@ -45,6 +47,7 @@ export async function executeRun<Result, Outputs>(
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
   const id = idOf(run, (await abortable(context, context.insert([run]), run, settings.signal))[0]);
+  await checkExisting(context, run, id, settings);
   if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
   if (id !== run.id) return outcomeOf(await waitForEnd(context, id));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
@@ -72,17 +75,42 @@ export async function startRuns<Result, Outputs, Input, Events>(
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
-  const runs: NewRun[] = [];
-  for (const [index, input] of inputs.entries()) {
+  const keys = inputs.map((input, index) => {
     const checks = newChecks();
     const own = key === undefined ? undefined : checkKey(key(input, index), checks);
     refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, checks);
-    const text = await encodeInput(plan, input, `${action} with inputs[${index}]`, context.maxPayloadBytes);
-    runs.push(newRun(plan, text, { ...settings, key: own }, context));
-  }
+    return own;
+  });
+  // At once: a schema may be asynchronous, as one that reads from a service.
+  const texts = await Promise.all(
+    inputs.map(async (input, index) =>
+      await encodeInput(plan, input, `${action} with inputs[${index}]`, context.maxPayloadBytes)
+    ),
+  );
+  const runs = texts.map((text, index) => newRun(plan, text, { ...settings, key: keys[index] }, context));
   if (runs.length === 0) return [];
   const verdicts = await insert(context, runs, settings);
-  return runs.map((run, at) => runHandle(context, idOf(run, verdicts[at])));
+  const ids = runs.map((run, at) => idOf(run, verdicts[at]));
+  for (const [at, run] of runs.entries()) await checkExisting(context, run, ids[at]!, settings);
+  return runs.map((run, at) => runHandle(context, ids[at]!, { isNew: ids[at] === run.id }));
+}
+
+/**
+ * Checks a run with the same key that a start returns instead of a new one. In a transaction that has inserted it and is
+ * not committed, its input cannot be read here, and counts as equal.
+ *
+ * @throws {KeyConflictError} If `ifExists` does not allow it.
+ */
+async function checkExisting(
+  { store }: ClientContext,
+  { id, workflow, key = "", input }: NewRun,
+  existing: string,
+  { ifExists }: StartSettings,
+): Promise<void> {
+  if (existing === id || ifExists === "return") return;
+  if (ifExists === "reject") throw new KeyConflictError(workflow, key, existing, false);
+  const row = await store.run(existing);
+  if (row !== undefined && row.input !== input) throw new KeyConflictError(workflow, key, existing, true);
 }
 
 /** Inserts runs in the transaction of the caller, if there is one, or else with the next commit. */
