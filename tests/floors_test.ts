@@ -9,6 +9,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import postgres from "postgres";
 import { openPostgresStore } from "../lib/store/postgres/store.ts";
 import type { Store, StoreCounters } from "../lib/store/port.ts";
@@ -83,6 +84,24 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(cost.rows, 4 * (ITEMS + 2 + 3));
     assertAtMost(cost.commits / (4 * ITEMS), LIMITS[kind].map.commits, "commits for each item");
     assertAtMost(cost.statements / (4 * ITEMS), LIMITS[kind].map.statements, "statements for each item");
+  });
+
+  test(`${kind}: a map of 100,000 items costs no more for each item than one of 10,000`, async () => {
+    const [small, large] = [mapOf(10_000), mapOf(100_000)];
+    await using site = await open(kind, small);
+    await costOf(site, small, 1);
+    const [one, oneMs] = await withCpu(() => costOf(site, small, 1));
+    const runner = await createRunner(site.store, {
+      workflows: [large],
+      clock: site.clock,
+      maxPayloadBytes: 8_000_000,
+    });
+    const [ten, tenMs] = await withCpu(() => costOf({ ...site, runner }, large, 1));
+    await site.clock.until(runner.stop());
+    assertEquals(ten.rows - one.rows, 90_000);
+    assertAtMost(ten.statements / one.statements, 12, "times the statements");
+    // Ten times the items; a read that begins anew for each of its parts took twice that.
+    assertAtMost(tenMs / oneMs, 15, "times the CPU time");
   });
 
   test(`${kind}: an idle runner writes nothing but its sign of life`, async () => {
@@ -180,6 +199,13 @@ async function costOf(
   const last = workflow.graph.leaves[0]!;
   assertEquals(outcomes.map((outcome) => outcome.status === "completed" && outcome.outputs[last]), inputs);
   return cost;
+}
+
+async function withCpu<T>(work: () => Promise<T>): Promise<readonly [T, number]> {
+  const before = process.cpuUsage();
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  return [result, (user + system) / 1_000];
 }
 
 function since(before: StoreCounters, store: Store): Omit<StoreCounters, "retries"> {
