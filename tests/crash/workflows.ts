@@ -69,6 +69,26 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     .task("twice", { after: ["sum"], run: ({ sum, ctx }) => world.effect(ctx, sum * 2) })
     .returns("twice");
 
+  const approved = workflow("approved", { input })
+    .task("quote", { run: ({ input, ctx }) => world.effect(ctx, input.n) })
+    .event("approval", { after: ["quote"], schema: unchecked<number>() })
+    .sleep("rest", { after: ["approval"], for: 20 })
+    .task("pay", {
+      after: ["quote", "approval", "rest"],
+      run: ({ quote, approval, ctx }) => world.effect(ctx, quote + approval),
+    })
+    .returns("pay");
+
+  const once = workflow("once", { input })
+    .task("first", { run: ({ input, ctx }) => world.effect(ctx, input.n) })
+    .task("charge", {
+      after: ["first"],
+      guarantee: "atMostOnce",
+      run: ({ first, ctx }) => world.effect(ctx, first * 2),
+    })
+    .task("last", { after: ["charge"], run: ({ charge, ctx }) => world.effect(ctx, charge + 1) })
+    .returns("last");
+
   const mapped = mapOf("mapped", { total: 4, concurrency: 1 });
   const wide = mapOf("wide", { total: 12, concurrency: 4 });
 
@@ -85,7 +105,7 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     })),
   });
 
-  return { chain, diamond, flaky, patient, failing, stepwise, mapped, wide, poison, long };
+  return { chain, diamond, flaky, patient, failing, stepwise, approved, once, mapped, wide, poison, long };
 
   function mapOf(name: string, { total, concurrency }: { readonly total: number; readonly concurrency: number }) {
     return workflow(name, { input })
@@ -104,6 +124,9 @@ export function unitOf({ taskId, item }: Pick<TaskContext, "taskId" | "item">): 
   return item === undefined ? taskId : `${taskId}#${item}`;
 }
 
+/** The payload of the message that runs of "approved" wait for. */
+export const APPROVAL = 100;
+
 /** What a run must end as, by its workflow and input. */
 export function expected(name: string, n: number): { readonly status: string; readonly result?: number } {
   switch (name) {
@@ -121,6 +144,10 @@ export function expected(name: string, n: number): { readonly status: string; re
       return { status: "completed", result: 8 * n + 12 };
     case "wide":
       return { status: "completed", result: 24 * n + 132 };
+    case "approved":
+      return { status: "completed", result: n + APPROVAL };
+    case "once":
+      return { status: "completed", result: n * 2 + 1 };
     case "failing":
       return { status: "failed" };
     default:
