@@ -41,9 +41,7 @@ export type {
   IsUnion,
   Json,
   JsonElement,
-  JsonPrimitive,
   JsonReturn,
-  JsonValue,
   Methods,
   NotYet,
   Remedy,
@@ -132,6 +130,7 @@ export {
 } from "./lib/errors.ts";
 export { KeyConflictError, QueueFullError } from "./lib/start_errors.ts";
 export { SluiceError } from "./lib/sluice_error.ts";
+export type { JsonPrimitive, JsonValue } from "./lib/json_value.ts";
 export type { Logger } from "./lib/logger.ts";
 export type { RunState, TaskState } from "./lib/store/batch.ts";
 export type { RunCounts, Store, StoreCounters } from "./lib/store/port.ts";

@@ -1,3 +1,4 @@
+import type { JsonValue } from "./json_value.ts";
 import { SluiceError } from "./sluice_error.ts";
 
 /** An error as it is stored, of a failed attempt or run. */
@@ -13,7 +14,7 @@ export interface ErrorRecord {
   /** Stack of the error; longer than 16,384 characters it is cut. */
   readonly stack?: string;
   /** Own fields of the error that JSON can represent, such as `status`; up to 4,096 characters. */
-  readonly fields?: Readonly<Record<string, unknown>>;
+  readonly fields?: Readonly<Record<string, JsonValue>>;
   /** Cause of the error; causes and inner errors are recorded to a depth of five errors. */
   readonly cause?: ErrorRecord;
   /** Inner errors: up to ten of an `AggregateError`; of a `SuppressedError` its `error` and then its `suppressed`. */

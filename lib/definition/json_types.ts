@@ -4,12 +4,7 @@
  *
  * @module
  */
-
-/** A JSON primitive. */
-export type JsonPrimitive = string | number | boolean | null;
-
-/** Any JSON value. */
-export type JsonValue = JsonPrimitive | readonly JsonValue[] | { readonly [key: string]: JsonValue | undefined };
+import type { JsonPrimitive, JsonValue } from "../json_value.ts";
 
 /** Whether `T` is a union. */
 export type IsUnion<T, U = T> = T extends U ? [U] extends [T] ? false : true : never;
@@ -66,7 +61,7 @@ export type Remedy<T> = T extends bigint ? "a bigint - use String(n)"
  * `T`, with each member that does not survive a JSON round trip replaced by a string literal that says why.
  * Structural and lazy: interfaces and recursive types are supported.
  */
-export type Json<T> = T extends JsonPrimitive | undefined | void ? T
+export type Json<T> = T extends JsonValue | undefined | void ? T
   : T extends readonly unknown[] ? { [K in keyof T]: JsonElement<T[K]> }
   : T extends Unstorable ? Remedy<T>
   : unknown extends T ? "`unknown` - annotate or validate it"

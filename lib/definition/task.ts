@@ -1,7 +1,8 @@
 import type { Duration } from "../duration.ts";
+import type { JsonValue } from "../json_value.ts";
 import { newChecks } from "./checks.ts";
 import type { Guarantee } from "./definition.ts";
-import type { GenericReturn, JsonValue } from "./json_types.ts";
+import type { GenericReturn } from "./json_types.ts";
 import type { Known } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { BodyOption, FailureEvent, SuccessEvent } from "./specs.ts";

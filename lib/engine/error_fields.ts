@@ -1,3 +1,5 @@
+import type { JsonValue } from "../json_value.ts";
+
 const LONGEST_FIELDS = 4_096;
 const LONGEST_TEXT = 1_000;
 const DEEPEST = 4;
@@ -13,7 +15,7 @@ const GETTERS = ["status", "statusText", "url", "type", "code", "reason"];
 export function jsonFields(
   thrown: object,
   isWanted: (key: string) => boolean,
-): Readonly<Record<string, unknown>> | undefined {
+): Readonly<Record<string, JsonValue>> | undefined {
   const own = Object.keys(thrown);
   const keys = own.length > 0 || thrown instanceof Error ? own : GETTERS.filter((key) => key in thrown);
   const fields = membersOf(thrown, keys.filter(isWanted), [thrown]);
@@ -27,8 +29,8 @@ export function jsonFields(
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
-function membersOf(object: object, keys: readonly string[], ancestors: readonly object[]): Record<string, unknown> {
-  const members: [string, unknown][] = [];
+function membersOf(object: object, keys: readonly string[], ancestors: readonly object[]): Record<string, JsonValue> {
+  const members: [string, JsonValue][] = [];
   for (const key of keys.slice(0, MOST_MEMBERS)) {
     const value = valueOf(object, key, ancestors);
     if (value !== undefined) members.push([key, value]);
@@ -37,7 +39,7 @@ function membersOf(object: object, keys: readonly string[], ancestors: readonly 
 }
 
 /** `undefined` where JSON has no value for it. */
-function valueOf(object: object, key: string, ancestors: readonly object[]): unknown {
+function valueOf(object: object, key: string, ancestors: readonly object[]): JsonValue | undefined {
   try {
     return jsonOf((object as Readonly<Record<string, unknown>>)[key], ancestors);
   } catch {
@@ -45,7 +47,7 @@ function valueOf(object: object, key: string, ancestors: readonly object[]): unk
   }
 }
 
-function jsonOf(value: unknown, ancestors: readonly object[]): unknown {
+function jsonOf(value: unknown, ancestors: readonly object[]): JsonValue | undefined {
   switch (typeof value) {
     case "string":
       return value.length <= LONGEST_TEXT ? value : `${value.slice(0, LONGEST_TEXT)}…`;
@@ -64,7 +66,7 @@ function jsonOf(value: unknown, ancestors: readonly object[]): unknown {
   }
 }
 
-function jsonOfObject(value: object, ancestors: readonly object[]): unknown {
+function jsonOfObject(value: object, ancestors: readonly object[]): JsonValue | undefined {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (value instanceof Error) return `${value.name}: ${value.message}`.slice(0, LONGEST_TEXT);
   if (ancestors.includes(value)) return "[circular]";

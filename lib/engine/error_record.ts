@@ -138,7 +138,7 @@ function describeObject(thrown: object, place: Place): ErrorRecord {
 }
 
 function withFields(
-  fields: Readonly<Record<string, unknown>> | undefined,
+  fields: ErrorRecord["fields"] | undefined,
   { budget }: Place,
 ): Pick<ErrorRecord, "fields"> {
   if (fields === undefined || budget.left <= 0) return {};

@@ -1,3 +1,4 @@
+import type { JsonValue } from "../json_value.ts";
 import type { ErrorRecord } from "../errors.ts";
 import { redactJson, remainders } from "./redact_json.ts";
 import { parsePath, type Pattern, whyHidesNothing } from "./redact_path.ts";
@@ -86,8 +87,9 @@ function recordOf(shown: unknown, error: ErrorRecord, hidden: Set<string>): Erro
   };
 }
 
-function fieldsOf(shown: unknown): Readonly<Record<string, unknown>> {
-  return typeof shown === "object" && shown !== null ? { ...shown } : {};
+// The value comes from JSON, of which `redact` of the user may have replaced parts; it is sent as JSON again.
+function fieldsOf(shown: unknown): Readonly<Record<string, JsonValue>> {
+  return typeof shown === "object" && shown !== null ? { ...shown } as Readonly<Record<string, JsonValue>> : {};
 }
 
 function textsOf({ message, code, cause, errors = [] }: ErrorRecord): readonly string[] {

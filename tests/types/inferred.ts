@@ -16,6 +16,7 @@ import {
   workflow,
 } from "../../lib/definition/workflow.ts";
 import type { WorkflowDefinition } from "../../lib/definition/definition.ts";
+import type { Failure } from "../../lib/errors.ts";
 import { etl, type extended, flaky } from "./examples.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
 
@@ -174,3 +175,7 @@ isTrue<IsEqual<ExecuteArgs<InputOf<typeof etl>>, [input: { url: string; limit?: 
 isTrue<IsEqual<ExecuteArgs<InputOf<typeof flaky>>, [input?: undefined]>>();
 isTrue<IsEqual<ExecuteArgs<InputOf<typeof generated>>, [input?: unknown]>>();
 isTrue<IsEqual<ResultOf<typeof generated>, unknown>>();
+
+// A recorded error can be stored, such as in the output of a task that handles a failure.
+declare const failure: Failure;
+workflow("failures").task("a", { run: () => ({ failure, fields: failure.error.fields }) });
