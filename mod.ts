@@ -95,7 +95,7 @@ export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
 export type { RunInfo, TaskInfo } from "./lib/engine/run_reader.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
-export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
+export type { IfExists, StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export type {
