@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { TaskStatus } from "../../lib/definition/context.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
+import type { Collected } from "../../lib/definition/specs.ts";
 import { type EventsOf, type OutputsOf, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
 
@@ -100,3 +101,58 @@ const graph = workflow("graph")
   })
   .task("both", { after: ["a", "c"], reads: ["a"], run: ({ a }) => a.toFixed() });
 isTrue<IsEqual<ResultOf<typeof graph>["all"], number | undefined>>();
+
+// ---- map
+interface Line {
+  sku: string;
+  count: number;
+}
+const rows = workflow("rows", { input: unchecked<{ ids: number[]; lines: Line[] }>() })
+  .task("read", { run: ({ input }) => Promise.resolve(input.ids.map((id) => ({ id }))) });
+const maps = rows
+  .map("stop", {
+    over: ({ input }) => input.lines,
+    concurrency: 8,
+    run: ({ item, index, input }) => {
+      isTrue<IsEqual<typeof item, Line>>();
+      isTrue<IsEqual<typeof index, number>>();
+      return `${item.sku}/${index}/${input.ids.length}`;
+    },
+  })
+  .map("finish", {
+    after: ["read"],
+    over: ({ read }) => read,
+    onItemFailure: "finish",
+    run: ({ item }) => Promise.resolve(item.id),
+  })
+  .map("collect", {
+    after: ["read"],
+    over: ({ read }) => read,
+    onItemFailure: "collect",
+    retry: 5,
+    timeout: "10s",
+    run: ({ item, ctx }) => ({ id: item.id, by: ctx.taskId }),
+  })
+  .map("fromInput", { over: ({ input }) => Promise.resolve(input.ids), run: ({ item, index }) => item + index })
+  .map("constant", { over: () => ["a", "b"] as const, run: ({ item }) => item })
+  .map("sideEffect", { after: ["read"], over: ({ read }) => read, run: async () => {} })
+  .map("optional", {
+    after: ["read"],
+    when: ({ read }) => read.length > 0,
+    over: ({ read }) => read,
+    run: ({ item }) => item.id,
+  })
+  .map("nested", {
+    after: ["collect"],
+    over: ({ collect }) => collect,
+    run: ({ item }) => (item.ok ? item.value.id : item.error.message),
+  });
+type Maps = OutputsOf<typeof maps>;
+isTrue<IsEqual<Maps["stop"], string[]>>();
+isTrue<IsEqual<Maps["finish"], number[]>>();
+isTrue<IsEqual<Maps["collect"], Collected<{ id: number; by: string }>[]>>();
+isTrue<IsEqual<Maps["fromInput"], number[]>>();
+isTrue<IsEqual<Maps["constant"], ("a" | "b")[]>>();
+isTrue<IsEqual<Maps["sideEffect"], void[]>>();
+isTrue<IsEqual<Maps["optional"], number[] | undefined>>();
+isTrue<IsEqual<Maps["nested"], (number | string)[]>>();

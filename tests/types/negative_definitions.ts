@@ -117,3 +117,33 @@ const ok = loader(() => Promise.resolve(1));
 base.task("x", { ...ok }).task("y", { after: ["x"], run: ({ x }) => x.length });
 // @ts-expect-error Type '{ at: Date; }' is not assignable to type '"output.at is a Date - use date.toISOString()"'.
 task({ run: () => ({ at: new Date() }) });
+
+// ---- maps
+// @ts-expect-error Type 'number' is not assignable to type '"`over` must return an array"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract.length, run: ({ item }) => item });
+// @ts-expect-error Property 'name' does not exist on type 'Row'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, run: ({ item }) => item.name });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"the output of 'x' is `any` - annotate or validate it"'.
+base.map("x", { after: ["extract"], run: ({ item }) => item.id, over: ({ extract }) => extract });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has no `run`"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has no `over` - state a function that returns an array"'.
+base.map("x", { after: ["extract"], run: () => 1 });
+// @ts-expect-error … Type 'Date' is not assignable to type '"output is a Date - use date.toISOString()"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, run: () => new Date() });
+// @ts-expect-error Type 'Date[]' is not assignable to type '"over[] is a Date - use date.toISOString()"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract.map(() => new Date()), run: () => 1 });
+// @ts-expect-error Type '"ignore"' is not assignable to type 'OnItemFailure'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, onItemFailure: "ignore", run: () => 1 });
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'parallelism' - did you mean 'concurrency'?"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, parallelism: 3, run: () => 1 });
+// @ts-expect-error Type 'Promise<any>' is not assignable to type '"over is `any` - annotate or validate it"'.
+base.map("x", { over: async () => (await fetch("")).json(), run: ({ item }) => item.id });
+// @ts-expect-error Type '"ignore"' is not assignable to type 'OnItemFailure'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, onItemFailure: "ignore", run: ({ item }) => item.id });
+// @ts-expect-error Type '"5 minutes"' is not assignable to type 'Duration'.
+base.map("x", { after: ["extract"], timeout: "5 minutes", over: ({ extract }) => extract, run: ({ item }) => item.id });
+// @ts-expect-error Type '"extrct"' is not assignable to type '"extract" | "transform" | "maybe"'. Did you mean '"extract"'?
+base.map("x", { after: ["extrct"], over: ({ extrct }) => extrct, run: ({ item }) => item.id });
+// @ts-expect-error Property 'task' does not exist on type '"write `over` before the functions that receive `item`"'.
+base.map("x", { after: ["extract"], run: ({ item }) => `${item}`, over: ({ extract }) => extract }).task("y", { run: () => 1 });
