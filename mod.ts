@@ -20,7 +20,7 @@
  */
 export { Workflow } from "./lib/definition/builder.ts";
 export type { Clock } from "./lib/clock.ts";
-export type { TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
+export type { StepOptions, TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
 export type * from "./lib/definition/definition.ts";
 export {
   type DynamicBody,
@@ -107,7 +107,7 @@ export type {
   TracedRun,
   Tracing,
 } from "./lib/engine/tracing.ts";
-export { DeferError, NonRetryableError, RetryAfterError } from "./lib/engine/task_errors.ts";
+export { DeferError, NonRetryableError, RetryAfterError, StepTimeoutError } from "./lib/engine/task_errors.ts";
 export {
   DefinitionError,
   type ErrorCode,

@@ -57,6 +57,7 @@ export type ErrorCode =
   | "run_timeout"
   | "wait_timeout"
   | "task_timeout"
+  | "step_timeout"
   | "lease_lost"
   | "shutdown"
   | "queue_full"

@@ -1,3 +1,6 @@
+import type { Duration } from "../duration.ts";
+import type { RetryPolicy } from "./retry.ts";
+
 /** How a task ended, as its dependents see it: a task skipped because of a failure counts as failed. */
 export type TaskStatus = "completed" | "failed" | "skipped";
 
@@ -13,6 +16,20 @@ export interface TaskLog {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** What went wrong and needs somebody. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Options of `ctx.step`. */
+export interface StepOptions {
+  /**
+   * Applied when the step throws: a total number of attempts, or a policy. All of them belong to one attempt of the task,
+   * and `ctx.signal` ends the delay between two. @default {1} attempt
+   */
+  readonly retry?: number | RetryPolicy;
+  /**
+   * The maximum duration of an attempt at the step, which then fails with a `StepTimeoutError`. The body is not stopped,
+   * and what it returns later is ignored.
+   */
+  readonly timeout?: Duration;
 }
 
 /** What the engine tells a task about its run. */
@@ -31,9 +48,9 @@ export interface TaskContext {
   readonly idempotencyKey: string;
   /**
    * Runs `body` once per run and remembers its output: a later attempt gets the stored one. Durable when the promise
-   * resolves. A body that throws is not remembered. Names are unique within the task.
+   * resolves. A body that throws is repeated as `retry` states, and not remembered. Names are unique within the task.
    */
-  readonly step: <Output>(name: string, body: () => Output) => Promise<Awaited<Output>>;
+  readonly step: <Output>(name: string, body: () => Output, options?: StepOptions) => Promise<Awaited<Output>>;
   /** Says how far the task is; stored now and then, never a reason to wait. */
   readonly progress: (done: number, total?: number, message?: string) => void;
   /** Writes to the runner's logger. */

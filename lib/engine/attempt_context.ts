@@ -1,10 +1,11 @@
-import type { TaskContext, TaskLog } from "../definition/context.ts";
+import type { StepOptions, TaskContext, TaskLog } from "../definition/context.ts";
 import { shown } from "../definition/checks.ts";
 import type { Logger } from "../logger.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Attempt, AttemptContext } from "./live_run.ts";
 import type { Progress } from "./events.ts";
 import { NO_ITEM } from "./run_state.ts";
+import type { StepCall } from "./steps.ts";
 
 /** The message of `ctx.progress` is shown in one line; a longer one is cut off. In characters. */
 const LONGEST_MESSAGE = 500;
@@ -14,7 +15,7 @@ export interface ContextPort {
   /** Where `ctx.log` goes. */
   readonly logger: Logger;
   /** Runs a step of an attempt, or returns its recorded output. */
-  readonly step: (attempt: Attempt, name: string, body: () => unknown) => Promise<unknown>;
+  readonly step: (attempt: Attempt, call: StepCall) => Promise<unknown>;
   /** Receives the progress that `ctx.progress` reports. */
   readonly progress: (attempt: Attempt, progress: Progress) => void;
 }
@@ -70,8 +71,8 @@ class LazyContext implements AttemptContext {
   }
 
   get step(): TaskContext["step"] {
-    const step: (name: string, body: () => unknown) => Promise<unknown> = (name, body) =>
-      this.#port.step(this.#attempt, name, body);
+    const step = (name: string, body: () => unknown, options?: StepOptions): Promise<unknown> =>
+      this.#port.step(this.#attempt, { name, body, options });
     // A decoder's cast: a step returns the decoded JSON of what its body returned.
     return step as TaskContext["step"];
   }

@@ -110,7 +110,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
-    step: (attempt, name, body) => runStep(attempt, name, body, { recorder, ...options }),
+    step: (attempt, call) => runStep(attempt, call, { recorder, ...options }),
     progress(attempt, progress) {
       attempt.progress = JSON.stringify(progress);
       attempt.isMarked = false;

@@ -46,9 +46,9 @@ function isWorthRetrying(rule: RetryRule, thrown: unknown, logger: Logger): bool
     if (!isThenable(isWorth)) return Boolean(isWorth);
     // Settled in any case, so that its rejection is handled.
     Promise.resolve(isWorth).catch(() => {});
-    logger.error("retryIf returned a promise, and must return a boolean; its task is not retried");
+    logger.error("retryIf returned a promise, and must return a boolean; the attempt is not repeated");
   } catch (error) {
-    logger.warn("retryIf threw; its task is not retried", { error: thrownText(error) });
+    logger.warn("retryIf threw; the attempt is not repeated", { error: thrownText(error) });
   }
   return false;
 }

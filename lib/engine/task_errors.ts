@@ -113,6 +113,24 @@ export class DeferError extends SluiceError {
   }
 }
 
+/** An attempt at a step took longer than the `timeout` of the step. */
+export class StepTimeoutError extends SluiceError {
+  /** Names the class. */
+  override name = "StepTimeoutError";
+  /** The code of the class. */
+  declare readonly code: "step_timeout";
+  /** Name of the step. */
+  readonly step: string;
+  /** The timeout in milliseconds. */
+  readonly timeoutMs: number;
+  /** Creates an error for an attempt at a step that timed out. */
+  constructor(step: string, timeoutMs: number) {
+    super("step_timeout", `Step "${step}" took longer than its timeout of ${timeoutMs} ms`);
+    this.step = step;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
 /** The message of a `DeferError` to which none was given. */
 export function defaultDeferMessage(delayMs: number): string {
   return `not ready, runs again in ${delayMs} ms`;

@@ -285,6 +285,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   function leave(attempt: Attempt): void {
     attempt.stage = "over";
     attempt.disarm?.();
+    attempt.steps?.stop();
     if (attempt.slot < 0) return;
     const last = active.pop()!;
     if (last !== attempt) active[last.slot = attempt.slot] = last;

@@ -19,7 +19,8 @@
  * @module
  */
 export type { Clock } from "../clock.ts";
-export type { TaskContext, TaskLog } from "../definition/context.ts";
+export type { StepOptions, TaskContext, TaskLog } from "../definition/context.ts";
+export type { RetryPolicy } from "../definition/retry.ts";
 export type { Duration } from "../duration.ts";
 export type { Progress } from "../engine/events.ts";
 export type { Logger } from "../logger.ts";

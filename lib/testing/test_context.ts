@@ -1,7 +1,9 @@
-import type { TaskContext } from "../definition/context.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { StepOptions, TaskContext } from "../definition/context.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { taskLog } from "../engine/attempt_context.ts";
 import type { Progress } from "../engine/events.ts";
+import { readStepOptions, repeatStep, type StepRule, withinLimit } from "../engine/step_attempts.ts";
 import { RunCancelledError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 
@@ -19,6 +21,8 @@ export interface TestContextOptions {
   readonly steps?: Readonly<Record<string, unknown>>;
   /** The largest output of a step, in bytes of JSON. @default {1_048_576} */
   readonly maxPayloadBytes?: number;
+  /** Times the delays and time-outs of steps. @default {undefined} the clock of the machine */
+  readonly clock?: Clock;
 }
 
 /** A line that `ctx.log` wrote. */
@@ -46,8 +50,8 @@ export interface TestContext extends TaskContext {
 /**
  * A `ctx` for unit tests of task bodies, away from any runner and store.
  *
- * Steps behave as in a run: the output of each is stored as JSON and remembered, a body that throws is not remembered,
- * and what cannot be stored is refused.
+ * Steps behave as in a run: the output of each is stored as JSON and remembered, a body that throws is repeated as its
+ * options state and not remembered, and what cannot be stored is refused.
  *
  * @example
  * ```ts
@@ -69,10 +73,12 @@ export interface TestContext extends TaskContext {
  */
 export function testContext(options: TestContextOptions = {}): TestContext {
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
+  const { clock = systemClock } = options;
   const controller = new AbortController();
   const progressed: Progress[] = [];
   const logged: LoggedLine[] = [];
   const steps = new Map(Object.entries(options.steps ?? {}));
+  const logger = recordingLogger(logged);
   const underWay = new Map<string, Promise<unknown>>();
   return {
     runId,
@@ -90,26 +96,35 @@ export function testContext(options: TestContextOptions = {}): TestContext {
         ...(message === undefined ? {} : { message }),
       });
     },
-    log: taskLog(recordingLogger(logged), { runId, taskId, attempt }),
+    log: taskLog(logger, { runId, taskId, attempt }),
     progressed,
     logged,
     steps,
     abort: (reason = new RunCancelledError(runId, undefined)) => controller.abort(reason),
   };
 
-  async function step(name: string, body: () => unknown): Promise<unknown> {
+  async function step(name: string, body: () => unknown, options?: StepOptions): Promise<unknown> {
+    const rule = readStepOptions(name, options);
     if (steps.has(name)) return copyOf(name, steps.get(name));
     let output = underWay.get(name);
     if (output === undefined) {
-      output = perform(name, body);
+      output = perform(name, body, rule);
       underWay.set(name, output);
     }
     return copyOf(name, await output);
   }
 
-  async function perform(name: string, body: () => unknown): Promise<unknown> {
+  async function perform(name: string, body: () => unknown, { retry, timeoutMs }: StepRule): Promise<unknown> {
+    const after = (ms: number, fire: () => void): () => void => clock.after(ms, fire);
+    const attempt = async (): Promise<unknown> => {
+      const limit = { name, after, expired: () => {} };
+      const work = timeoutMs === undefined ? body() : withinLimit(body, { ...limit, timeoutMs });
+      return copyOf(name, await work);
+    };
+    const check = (): void => {};
+    const port = { after, random: Math.random, logger, signal: () => controller.signal, check };
     try {
-      const output = copyOf(name, await body());
+      const output = await repeatStep(retry, attempt, port);
       steps.set(name, output);
       return output;
     } finally {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { testContext } from "../../lib/testing/mod.ts";
-import { PayloadError, RunCancelledError, task, type TaskContext } from "../../mod.ts";
+import { createFakeClock, testContext } from "../../lib/testing/mod.ts";
+import { PayloadError, RunCancelledError, StepTimeoutError, task, type TaskContext } from "../../mod.ts";
 import { test } from "../harness.ts";
 
 test("a context has defaults for everything", () => {
@@ -74,4 +74,29 @@ test("abort() aborts the signal, by default as a cancellation does", () => {
   other.abort("my reason");
   assertEquals([other.signal.aborted, other.signal.reason], [true, "my reason"]);
   assert(!testContext().signal.aborted);
+});
+
+test("a step is repeated and limited as its options state", async () => {
+  const clock = createFakeClock();
+  const ctx = testContext({ clock });
+  let calls = 0;
+  const repeated = ctx.step("fetch", () => {
+    if (++calls < 3) throw new Error("not yet");
+    return calls;
+  }, { retry: { attempts: 3, delay: "1h", maxDelay: "1h" } });
+  assertEquals(await clock.until(repeated, "1d"), 3);
+  const limited = ctx.step("hang", () => new Promise<never>(() => {}), { timeout: "1m" });
+  await assertRejects(() => clock.until(limited), StepTimeoutError, 'Step "hang"');
+  assertEquals([...ctx.steps], [["fetch", 3]]);
+  await assertRejects(() => ctx.step("bad", () => 1, { retry: 0 }), TypeError, 'Cannot run step "bad": retry');
+});
+
+test("an abort ends the delay of a step", async () => {
+  const ctx = testContext({ clock: createFakeClock() });
+  const waits = ctx.step("fetch", (): number => {
+    throw new Error("not yet");
+  }, { retry: 2 });
+  await Promise.resolve();
+  ctx.abort();
+  await assertRejects(() => waits, RunCancelledError);
 });
