@@ -253,7 +253,12 @@ function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): voi
 function waitingUnits<U extends Unit>(run: RunState<U>): U[] {
   const waiting: U[] = [];
   for (const unit of run.units) if (unit.state === "waiting") waiting.push(unit);
-  run.items?.forEach(({ open }) => open.forEach((unit) => unit.state === "waiting" && waiting.push(unit)));
+  // No closure: this runs at the start of every run, and few have items.
+  if (run.items !== undefined) {
+    for (const { open } of run.items.values()) {
+      for (const unit of open) if (unit.state === "waiting") waiting.push(unit);
+    }
+  }
   return waiting;
 }
 

@@ -12,7 +12,7 @@ import { createObservations, type Observations } from "./histogram.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
-import type { RunEndHead } from "./run_end.ts";
+import type { RunEnd } from "./run_end.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { RunnerTotals } from "./stats.ts";
 
@@ -120,7 +120,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     }
   }
 
-  function countEnd({ runs, times }: WorkflowCounts, { state, tookMs }: RunEndHead): void {
+  function countEnd({ runs, times }: WorkflowCounts, { state, tookMs }: RunEnd): void {
     runs[state]++;
     if (tookMs !== undefined) times.observe(tookMs / 1_000);
   }

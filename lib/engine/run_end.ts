@@ -6,8 +6,8 @@ import type { OutputText } from "./expansion.ts";
 import type { LiveRun } from "./live_run.ts";
 import { unhandledFailure } from "./run_result.ts";
 
-/** How a run ended. */
-export interface RunEndHead {
+/** The end of a run, with payloads as JSON text. */
+export interface RunEnd {
   /** Id of the run. */
   readonly runId: string;
   /** Name of its workflow. */
@@ -30,18 +30,14 @@ export interface RunEndHead {
   readonly newRecord: NewRecord;
   /** Failed attempts of failed tasks. */
   readonly failures: readonly Failure[];
-}
-
-/** The end of a run, with payloads as JSON text. */
-export interface RunEnd extends RunEndHead {
   /** Outputs of completed tasks, in the order of their definition. */
   readonly outputs: Readonly<Record<string, OutputText>>;
 }
 
 /** The end of a run in memory. */
-export interface LiveRunEnd extends RunEndHead {
-  /** The same with outputs; `undefined` if only the store has some of them. */
-  readonly whole: RunEnd | undefined;
+export interface LiveRunEnd extends RunEnd {
+  /** Whether `outputs` has all outputs; otherwise only the store has some of them. */
+  readonly isWhole: boolean;
 }
 
 /** Returns the change of the row of a run that the state machine ends. */
@@ -62,12 +58,14 @@ export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
   const { plan, state } = run;
   const outputs = plan.newRecord<OutputText>();
   const failures: Failure[] = [];
+  let isWhole = true;
   for (const unit of state.units) {
     const { id, task } = plan.nodes[unit.node]!;
+    if (unit.isStored) isWhole = false;
     if (unit.state === "completed" && hasOutput(task.kind)) outputs[id] = outputTextOf(unit);
     if (unit.state === "failed") failures.push(...unit.failures);
   }
-  const head: RunEndHead = {
+  return {
     runId: run.id,
     workflow: plan.workflow.name,
     state: move.to,
@@ -79,8 +77,9 @@ export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
     result: plan.workflow.result,
     newRecord: plan.newRecord,
     failures,
+    outputs,
+    isWhole,
   };
-  return { ...head, whole: state.units.some(({ isStored }) => isStored) ? undefined : { ...head, outputs } };
 }
 
 /** Whether tasks of a kind have an output: a `sleep` has none, and so no key in the outputs of its run. */

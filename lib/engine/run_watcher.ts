@@ -116,7 +116,7 @@ export function createRunWatcher(
         case "runEnding":
           return void ending.add(event.run.id);
         case "runEnded":
-          return settle(event.end.runId, event.end.whole);
+          return settle(event.end.runId, event.end.isWhole ? event.end : undefined);
         case "runGivenUp":
           return settle(event.run.id, undefined);
         case "runAbandoned":

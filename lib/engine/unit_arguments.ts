@@ -24,19 +24,16 @@ export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   const status = run.plan.newRecord<TaskStatus>();
   const { before, reads } = nodeOf(attempt);
   const add = unit.item === NO_ITEM ? addOutput : addLazily;
-  for (const number of before) read(number);
-  for (const number of reads) read(number);
+  for (const number of reads.length === 0 ? before : [...before, ...reads]) {
+    status[run.plan.nodes[number]!.id] = statusOf(run.state.units[number]!);
+    add(args, run, number);
+  }
   if (unit.item === NO_ITEM) args["input"] = decodeJson(run.input, "the input of the run");
   else addItem(args, unit);
   args["ctx"] = attempt.context;
   args["status"] = status;
   if (tx !== undefined) args["tx"] = tx;
   return args as TaskArguments;
-
-  function read(number: number): void {
-    status[run.plan.nodes[number]!.id] = statusOf(run.state.units[number]!);
-    add(args, run, number);
-  }
 }
 
 type Args = Record<string, unknown>;
@@ -90,11 +87,14 @@ export function releaseOutputs({ run, node }: LiveUnit): void {
 
 function releaseOutput({ plan, state }: LiveRun, number: number): void {
   const unit = state.units[number]!;
-  if (unit.expansion?.outputs === undefined) return;
-  const isRead = plan.nodes.some(({ before, reads }, reader) =>
-    !hasEnded(state.units[reader]!) && (before.includes(number) || reads.includes(number))
-  );
-  if (isRead) return;
+  if (unit.expansion?.outputs === undefined || isRead({ plan, state }, number)) return;
   unit.expansion.outputs = undefined;
   unit.isStored = true;
+}
+
+/** Whether a node that has not ended reads the output of another one. */
+function isRead({ plan, state }: Pick<LiveRun, "plan" | "state">, number: number): boolean {
+  return plan.nodes.some(({ before, reads }, reader) =>
+    !hasEnded(state.units[reader]!) && (before.includes(number) || reads.includes(number))
+  );
 }
