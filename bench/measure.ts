@@ -68,3 +68,8 @@ export function runtime(): string {
   const { deno, bun, node } = process.versions as Record<string, string | undefined>;
   return deno !== undefined ? `deno ${deno}` : bun !== undefined ? `bun ${bun}` : `node ${node}`;
 }
+
+/** The time in milliseconds since the epoch: the same in all processes of a machine, finer than a millisecond. */
+export function epochMs(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -21,6 +21,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
   ceiling: [
     ["ceiling/matrix.ts", ["--points=4", "--seconds=0.02", "--rounds=1"]],
     ["ceiling/wake_up.ts", ["--wakes=20"]],
+    ["ceiling/message.ts", ["--messages=20"]],
     ["ceiling/cold_start.ts", ["--rounds=5"]],
   ],
   // It starts Sluice in both runtimes by itself.

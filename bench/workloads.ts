@@ -1,4 +1,4 @@
-import { type DynamicWorkflow, dynamicWorkflow, type Runner } from "../mod.ts";
+import { type DynamicWorkflow, dynamicWorkflow, type Runner, unchecked, workflow } from "../mod.ts";
 import { body } from "./ceiling/sqlite.ts";
 
 /** `k` tasks, each after the one before, that hand the payload on. */
@@ -55,4 +55,11 @@ export function payloadOf(bytes: number): string {
     state = state * 48_271 % 2_147_483_647;
     return alphabet[Math.floor(state / 2_147_483_647 * alphabet.length)];
   }).join("");
+}
+
+/** A task that calls `began` after a message. */
+export function waiting(began: () => void) {
+  return workflow("waiting")
+    .event("go", { schema: unchecked<number>() })
+    .task("next", { after: ["go"], version: "1", run: began });
 }

@@ -7,7 +7,7 @@
  */
 import { createClient } from "../../mod.ts";
 import { spawn } from "../../tests/child.ts";
-import { flag, quantile, report } from "../measure.ts";
+import { epochMs, flag, quantile, report } from "../measure.ts";
 import { emptyStore, type StoreKind, STORES } from "../stores.ts";
 import { chain } from "../workloads.ts";
 
@@ -45,11 +45,6 @@ async function wake(store: StoreKind): Promise<void> {
     ...spread("firstBody", bodyMs),
     ...spread("result", resultMs),
   });
-}
-
-/** The same in all processes of a machine, finer than a millisecond. */
-function epochMs(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 function spread(what: string, values: readonly number[]): Record<string, number> {
