@@ -36,6 +36,10 @@ export interface StepOptions {
 export interface TaskContext {
   /** The run. */
   readonly runId: string;
+  /** Name of the workflow of the run. */
+  readonly workflow: string;
+  /** The tenant: the schema of the database on Postgres; `undefined` on SQLite, where a tenant is a file of its own. */
+  readonly tenant: string | undefined;
   /** The task. */
   readonly taskId: string;
   /** 1 for the first attempt. */

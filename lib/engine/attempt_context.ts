@@ -12,6 +12,8 @@ const LONGEST_MESSAGE = 500;
 
 /** What a body's context needs of the engine. */
 export interface ContextPort {
+  /** The tenant of the store. */
+  readonly tenant: string | undefined;
   /** Where `ctx.log` goes. */
   readonly logger: Logger;
   /** Runs a step of an attempt, or returns its recorded output. */
@@ -41,6 +43,14 @@ class LazyContext implements AttemptContext {
 
   get runId(): string {
     return this.#attempt.unit.run.id;
+  }
+
+  get workflow(): string {
+    return this.#attempt.unit.run.plan.workflow.name;
+  }
+
+  get tenant(): string | undefined {
+    return this.#port.tenant;
   }
 
   get taskId(): string {

@@ -97,6 +97,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   });
   const slots = createTaskSlots({
     ...options,
+    tenant: store.tenant,
     began,
     conditionPassed(unit) {
       apply(unit.run, { type: "conditionPassed", unit });

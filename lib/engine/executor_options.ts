@@ -23,7 +23,7 @@ export interface ExecutorOptions {
   /** In [0, 1), for jitter. */
   readonly random: () => number;
   /** Runs bodies in transactions, receives messages, and reads what bodies of resumed runs receive. */
-  readonly store: Pick<Store, "transact" | "messages" | "closeMailbox" | "outputs">;
+  readonly store: Pick<Store, "tenant" | "transact" | "messages" | "closeMailbox" | "outputs">;
   /** Receives what happens to runs in memory. */
   readonly emit: Observer;
   /** Follows runs and attempts; absent if nothing does. */

@@ -155,6 +155,8 @@ export type TransactionVerdict =
 export interface Store {
   /** The database in messages; never contains a password. */
   readonly name: string;
+  /** The tenant: the schema of the database that holds the store. @default {undefined} The whole database is the store. */
+  readonly tenant?: string;
 
   /** The interval at which a runner reads the rows of the other runners, in milliseconds. @default {1_000} */
   readonly recoveryIntervalMs?: number;

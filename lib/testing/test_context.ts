@@ -11,6 +11,10 @@ import type { Logger } from "../logger.ts";
 export interface TestContextOptions {
   /** The run. @default {"test-run"} */
   readonly runId?: string;
+  /** Name of the workflow of the run. @default {"test-workflow"} */
+  readonly workflow?: string;
+  /** The tenant. @default {undefined} */
+  readonly tenant?: string;
   /** The task. @default {"test-task"} */
   readonly taskId?: string;
   /** Which attempt, counted from 1. @default {1} */
@@ -73,7 +77,7 @@ export interface TestContext extends TaskContext {
  */
 export function testContext(options: TestContextOptions = {}): TestContext {
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
-  const { clock = systemClock } = options;
+  const { workflow = "test-workflow", tenant, clock = systemClock } = options;
   const controller = new AbortController();
   const progressed: Progress[] = [];
   const logged: LoggedLine[] = [];
@@ -82,6 +86,8 @@ export function testContext(options: TestContextOptions = {}): TestContext {
   const underWay = new Map<string, Promise<unknown>>();
   return {
     runId,
+    workflow,
+    tenant,
     taskId,
     attempt,
     item,

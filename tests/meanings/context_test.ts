@@ -1,14 +1,32 @@
 /** What a body receives besides its dependencies' outputs: `ctx`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { TaskTimeoutError, workflow } from "../../mod.ts";
+import { createRunner, TaskTimeoutError, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import { open, untilAborted } from "./open.ts";
 
-test("ctx names the run, the task and the attempt", async () => {
-  const seen = workflow("seen").task("look", { run: ({ ctx }) => [ctx.runId, ctx.taskId, ctx.attempt] });
+test("ctx names the run, its workflow, the task and the attempt", async () => {
+  const seen = workflow("seen").task("look", {
+    run: ({ ctx }) => [ctx.runId, ctx.workflow, ctx.taskId, ctx.attempt, ctx.item === undefined],
+  });
   await using opened = await open([seen]);
   const run = await opened.runner.start(seen);
-  assertEquals(await run.result(), { look: [run.id, "look", 1] });
+  assertEquals(await run.result(), { look: [run.id, "seen", "look", 1, true] });
+});
+
+test("ctx.item is the index of the item of a map", async () => {
+  const seen = workflow("seen").map("look", { over: () => ["a", "b"], run: ({ item, ctx }) => `${ctx.item} ${item}` });
+  await using opened = await open([seen]);
+  const run = await opened.runner.start(seen);
+  assertEquals(await run.result(), { look: ["0 a", "1 b"] });
+});
+
+test("ctx.tenant is the schema of the store on Postgres, and undefined on SQLite", async () => {
+  const seen = workflow("seen").task("look", { run: ({ ctx }) => ctx.tenant ?? "none" });
+  await using store = emptyStore("memory");
+  await using runner = await createRunner(store.url, { ...store.options, workflows: [seen], logger: false });
+  const run = await runner.start(seen);
+  assertEquals(await run.result(), { look: store.options.schema ?? "none" });
 });
 
 test("ctx.idempotencyKey is the same for every attempt, and different for every task and run", async () => {

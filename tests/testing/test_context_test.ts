@@ -4,9 +4,11 @@ import { PayloadError, RunCancelledError, StepTimeoutError, task, type TaskConte
 import { test } from "../harness.ts";
 
 test("a context has defaults for everything", () => {
-  const { runId, taskId, attempt, idempotencyKey, signal } = testContext();
-  assertEquals({ runId, taskId, attempt, idempotencyKey, aborted: signal.aborted }, {
+  const { runId, workflow, tenant, taskId, attempt, idempotencyKey, signal } = testContext();
+  assertEquals({ runId, workflow, tenant, taskId, attempt, idempotencyKey, aborted: signal.aborted }, {
     runId: "test-run",
+    workflow: "test-workflow",
+    tenant: undefined,
     taskId: "test-task",
     attempt: 1,
     idempotencyKey: "test-run/test-task",
@@ -15,8 +17,10 @@ test("a context has defaults for everything", () => {
 });
 
 test("a context is what it is told to be", () => {
-  const { runId, taskId, attempt, idempotencyKey } = testContext({ runId: "r", taskId: "t", attempt: 3 });
-  assertEquals([runId, taskId, attempt, idempotencyKey], ["r", "t", 3, "r/t"]);
+  const options = { runId: "r", workflow: "w", tenant: "s", taskId: "t", attempt: 3 };
+  const { runId, workflow, tenant, taskId, attempt, idempotencyKey } = testContext(options);
+  assertEquals({ runId, workflow, tenant, taskId, attempt }, options);
+  assertEquals(idempotencyKey, "r/t");
 });
 
 test("a body can be tested with it, away from any workflow", async () => {

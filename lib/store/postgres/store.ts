@@ -127,6 +127,7 @@ export async function openStoreOn(
   const lockedRuns = new Set<number>();
   const store: Store = {
     name: address.name,
+    tenant: schema,
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,
     commitsAtOnce: COMMITS_AT_ONCE,
     keysWait: true,
