@@ -29,8 +29,9 @@ export async function startRun<Result, Outputs, Input, Events>(
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
   const { signal } = settings;
-  const id = idOf(run, (await abortable(context, insert(context, [run], settings), run, signal))[0]);
-  await checkExisting(context, run, id, settings);
+  const inserting = insert(context, [run], settings);
+  const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
+  if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
   return runHandle(context, id, { isNew: id === run.id });
 }
@@ -46,9 +47,11 @@ export async function executeRun<Result, Outputs>(
   }
   const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
   const run = newRun(plan, text, settings, context);
-  const id = idOf(run, (await abortable(context, context.insert([run]), run, settings.signal))[0]);
-  await checkExisting(context, run, id, settings);
-  if (settings.signal !== undefined) cancelOnAbort(context, id, settings.signal);
+  const { signal } = settings;
+  const inserting = context.insert([run]);
+  const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
+  if (id !== run.id) await checkExisting(context, run, id, settings);
+  if (signal !== undefined) cancelOnAbort(context, id, signal);
   if (id !== run.id) return outcomeOf(await waitForEnd(context, id));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
   // before the insert: the watcher reports a run that is not in the store as ended.
@@ -91,7 +94,9 @@ export async function startRuns<Result, Outputs, Input, Events>(
   if (runs.length === 0) return [];
   const verdicts = await insert(context, runs, settings);
   const ids = runs.map((run, at) => idOf(run, verdicts[at]));
-  for (const [at, run] of runs.entries()) await checkExisting(context, run, ids[at]!, settings);
+  for (const [at, run] of runs.entries()) {
+    if (ids[at] !== run.id) await checkExisting(context, run, ids[at]!, settings);
+  }
   return runs.map((run, at) => runHandle(context, ids[at]!, { isNew: ids[at] === run.id }));
 }
 
@@ -103,11 +108,11 @@ export async function startRuns<Result, Outputs, Input, Events>(
  */
 async function checkExisting(
   { store }: ClientContext,
-  { id, workflow, key = "", input }: NewRun,
+  { workflow, key = "", input }: NewRun,
   existing: string,
   { ifExists }: StartSettings,
 ): Promise<void> {
-  if (existing === id || ifExists === "return") return;
+  if (ifExists === "return") return;
   if (ifExists === "reject") throw new KeyConflictError(workflow, key, existing, false);
   const row = await store.run(existing);
   if (row !== undefined && row.input !== input) throw new KeyConflictError(workflow, key, existing, true);
@@ -154,9 +159,8 @@ async function abortable<T extends readonly StartVerdict[]>(
   context: ClientContext,
   inserting: Promise<T>,
   run: NewRun,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<T> {
-  if (signal === undefined) return await inserting;
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
