@@ -20,6 +20,7 @@
  */
 export { Workflow } from "./lib/definition/builder.ts";
 export type { Clock } from "./lib/clock.ts";
+export type { Child, ChildInput, ChildResult, Startable } from "./lib/definition/child.ts";
 export type { StepOptions, TaskArguments, TaskContext, TaskLog, TaskStatus } from "./lib/definition/context.ts";
 export type * from "./lib/definition/definition.ts";
 export {
@@ -29,6 +30,7 @@ export {
   type DynamicMap,
   type DynamicOptions,
   type DynamicSleep,
+  type DynamicSubworkflow,
   type DynamicTask,
   type DynamicWorkflow,
   dynamicWorkflow,
@@ -85,6 +87,7 @@ export type { Duration } from "./lib/duration.ts";
 export type { BlockedTask } from "./lib/engine/blocked_tasks.ts";
 export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";
 export type { Progress, RunEvent, RunLevelEvent, TaskLevelEvent } from "./lib/engine/events.ts";
+export type { ChildInfo } from "./lib/engine/child_info.ts";
 export type { Explanation, Reason } from "./lib/engine/explain.ts";
 export type { EventIds, ForkOptions, HandleOf, IdsOf, PayloadArgs, PayloadOf, RunHandle } from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";

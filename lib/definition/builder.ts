@@ -1,9 +1,11 @@
 import type { Duration } from "../duration.ts";
+import type { ChildResult, Startable } from "./child.ts";
 import type { OnItemFailure, Trigger } from "./definition.ts";
 import type { NotYet } from "./json_types.ts";
 import { eventReader } from "./kinds/event.ts";
 import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
+import { subworkflowReader } from "./kinds/subworkflow.ts";
 import { taskReader } from "./kinds/task.ts";
 import type { Known, Stray } from "./options_check.ts";
 import type {
@@ -15,9 +17,12 @@ import type {
   MissingInEvent,
   MissingInMap,
   MissingInSleep,
+  MissingInSubworkflow,
   MissingInTask,
   SleepOption,
   SleepSpec,
+  SubworkflowOption,
+  SubworkflowSpec,
   TaskOption,
   TaskSpec,
 } from "./specs.ts";
@@ -29,6 +34,7 @@ import type {
   ArgsOf,
   EventStep,
   NewId,
+  ResultIn,
   Skipped,
   SleepStep,
   Step,
@@ -53,6 +59,12 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     readonly takes: (input: Sends) => void;
     readonly steps: Steps;
     readonly returns: Returns;
+  };
+
+  /** For the compiler only; this member does not exist at run time. */
+  declare readonly "~child": {
+    readonly takes: (input: Sends) => void;
+    readonly result: ResultIn<Steps, Returns>;
   };
 
   /**
@@ -156,6 +168,49 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     "write `over` before the functions that receive `item`"
   > {
     return new Workflow(this.append(mapReader, id, options)) as never;
+  }
+
+  /**
+   * Adds a task that starts a run of another workflow and waits for its end; its output is the result of that run.
+   *
+   * @throws {DefinitionError} If the id or an option is invalid; `problems` lists every problem.
+   */
+  subworkflow<
+    const Id extends string,
+    W extends Startable,
+    const After extends readonly string[] = [],
+    const More extends readonly string[] = [],
+    On extends Trigger = "success",
+    When extends boolean = never,
+    Keys extends string = never,
+  >(
+    id: NewId<Id, Steps["id"], MissingInSubworkflow<Id, Keys, W>>,
+    options:
+      & SubworkflowSpec<
+        Steps,
+        After,
+        More,
+        On,
+        When,
+        W,
+        ArgsOf<Input, Steps, After, On, More, Stray<Keys, SubworkflowOption>>
+      >
+      & Known<Keys, SubworkflowOption>,
+  ): Workflow<
+    Name,
+    Input,
+    | Steps
+    | Step<
+      Id,
+      ChildResult<W>,
+      Skipped<Steps, After, On, When>,
+      SureAncestors<Steps, After, On>,
+      Ancestors<Steps, After>
+    >,
+    Returns,
+    Sends
+  > {
+    return new Workflow(this.append(subworkflowReader, id, options));
   }
 
   /**

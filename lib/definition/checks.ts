@@ -5,7 +5,7 @@
  */
 import { DefinitionError } from "../errors.ts";
 import { invalidDuration, parseDuration } from "../duration.ts";
-import { MOST_TAGS, textProblem } from "../text_limits.ts";
+import { MOST_TAGS, TEXT_LIMITS, textProblem } from "../text_limits.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Options by name, of unknown types. */
@@ -44,6 +44,10 @@ export interface Checks {
   timeout(value: unknown, what: string): number | undefined;
   /** Returns a list of distinct texts, without other elements. */
   list(value: unknown, what: string, of: string): readonly string[];
+  /** Returns the key of a run: text of 1 to 500 characters. */
+  key(value: unknown, what: string): string | undefined;
+  /** Returns the priority of a run: an integer from -32,768 to 32,767. */
+  priority(value: unknown, what: string): number | undefined;
   /** Returns a list of at most 100 distinct tags, which are names. */
   tags(value: unknown, what: string): readonly string[];
 }
@@ -91,6 +95,22 @@ export function newChecks(): Checks {
       return ms;
     },
     list,
+    key(value, what) {
+      if (value === undefined) return undefined;
+      if (typeof value !== "string" || value === "" || value.length > TEXT_LIMITS.key) {
+        report(`${what} must be text of 1 to ${TEXT_LIMITS.key} characters, not ${shown(value)}`);
+        return undefined;
+      }
+      const problem = textProblem(value, "key");
+      if (problem !== undefined) report(`${what} ${problem}: ${shown(value)}`);
+      return problem === undefined ? value : undefined;
+    },
+    priority(value, what) {
+      if (value === undefined) return undefined;
+      if (Number.isInteger(value) && Math.abs(Number(value) + 0.5) < 32_768) return Number(value);
+      report(`${what} must be an integer from -32768 to 32767, not ${shown(value)}`);
+      return undefined;
+    },
     tags(value, what) {
       const tags = list(value, what, "strings");
       if (tags.length > MOST_TAGS) report(`${what} must not have more than ${MOST_TAGS} entries, not ${tags.length}`);

@@ -29,6 +29,7 @@ export type TaskDefinition =
   | BodyDefinition
   | TransactionDefinition
   | MapDefinition
+  | SubworkflowDefinition
   | EventDefinition
   | SleepDefinition;
 
@@ -120,6 +121,32 @@ export interface ItemBody extends Pick<BodyDefinition, "run" | "undo" | "guarant
 export interface ItemTransaction extends Pick<TransactionDefinition, "database" | "run" | "undo"> {
   /** What is done for each item. */
   readonly kind: "transaction";
+}
+
+/** How a child run is started. */
+export interface ChildDefinition {
+  /**
+   * Returns the workflow of the child run.
+   *
+   * @throws {TypeError} If the function of the user does not return a workflow.
+   */
+  readonly workflow: () => WorkflowDefinition;
+  /** Computes the input of the child run; `undefined` for no input. */
+  readonly input: TaskFunction | undefined;
+  /** The key of the child run, or a function that computes it. */
+  readonly key: string | TaskFunction | undefined;
+  /** The priority of the child run; `undefined` for that of the parent run. */
+  readonly priority: number | undefined;
+  /** Tags of the child run in addition to those of its workflow. */
+  readonly tags: readonly string[];
+  /** The maximum duration of the child run. */
+  readonly childTimeoutMs: number | undefined;
+}
+
+/** A task that starts a child run, whose result is its output. */
+export interface SubworkflowDefinition extends CommonDefinition, ChildDefinition {
+  /** The kind of the task. */
+  readonly kind: "subworkflow";
 }
 
 /** A task that waits for a message from outside, which is its output. */

@@ -1,5 +1,6 @@
 import type { Duration } from "../duration.ts";
 import { Workflow } from "./builder.ts";
+import type { Startable } from "./child.ts";
 import { type Checks, newChecks, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { Guarantee, OnItemFailure, TaskDefinition, TaskKind, Trigger } from "./definition.ts";
@@ -7,6 +8,7 @@ import { eventReader } from "./kinds/event.ts";
 import type { KindReader } from "./kinds/kind.ts";
 import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
+import { subworkflowReader } from "./kinds/subworkflow.ts";
 import { taskReader } from "./kinds/task.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
@@ -18,7 +20,7 @@ import type { Time } from "./time.ts";
 import { checkDependencies, checkResult, checkTaskId, readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** A task of a workflow that is generated from data. */
-export type DynamicTask = DynamicBody | DynamicMap | DynamicEvent | DynamicSleep;
+export type DynamicTask = DynamicBody | DynamicMap | DynamicSubworkflow | DynamicEvent | DynamicSleep;
 
 /** Options that tasks of all kinds have. */
 export interface DynamicOptions {
@@ -79,6 +81,24 @@ export interface DynamicMap extends DynamicOptions {
   /** Applied to `over` and to each item: a total number of attempts, or a policy. @default {3} attempts, exponential */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */
+  readonly timeout?: Duration;
+}
+
+/** A task that starts a run of another workflow and waits for its end; its output is the result of that run. */
+export interface DynamicSubworkflow extends DynamicOptions {
+  /** The kind of the task. */
+  readonly kind: "subworkflow";
+  /** The workflow of the child run; a function for one that is defined later. */
+  readonly workflow: Startable | (() => Startable);
+  /** Returns the input of the child run. */
+  readonly input?: (args: TaskArguments) => unknown;
+  /** The key of the child run, or a function that returns it. */
+  readonly key?: string | ((args: TaskArguments) => string);
+  /** Lower values run first, from -32,768 to 32,767. @default {undefined} the priority of the parent run */
+  readonly priority?: number;
+  /** Tags of the child run, in addition to those of its workflow. @default {[]} */
+  readonly tags?: readonly string[];
+  /** The maximum duration of the child run. @default {undefined} the timeout of its workflow */
   readonly timeout?: Duration;
 }
 
@@ -201,6 +221,7 @@ const READERS: Record<TaskKind, KindReader> = {
   task: taskReader,
   transaction: taskReader,
   map: mapReader,
+  subworkflow: subworkflowReader,
   event: eventReader,
   sleep: sleepReader,
 };

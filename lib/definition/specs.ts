@@ -7,6 +7,7 @@
  * @module
  */
 import type { Duration } from "../duration.ts";
+import type { ChildInput } from "./child.ts";
 import type { TaskContext } from "./context.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Database, Guarantee, OnItemFailure, Trigger } from "./definition.ts";
@@ -39,6 +40,8 @@ export type MapOption =
   | "concurrency"
   | "onItemFailure"
   | Exclude<BodyOption, "onSuccess" | "onFailure">;
+/** Names of the options of `.subworkflow()`. */
+export type SubworkflowOption = CommonOption | "workflow" | "input" | "key" | "priority" | "tags" | "timeout";
 /** Names of the options of `.event()`. */
 export type EventOption = CommonOption | "schema" | "timeout";
 /** Names of the options of `.sleep()`. */
@@ -53,6 +56,10 @@ export type MissingInMap<Id extends string, Keys> = "over" extends Keys
   ? "run" extends Keys ? never : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`run\``>
   : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`over\` - state a function that returns an array`>;
 
+/** A message about a missing option of a subworkflow, otherwise `never`. */
+export type MissingInSubworkflow<Id extends string, Keys, W> = "workflow" extends Keys ? MissingInput<Id, Keys, W>
+  : Unless<Stray<Keys, SubworkflowOption>, `subworkflow '${Id}' has no \`workflow\``>;
+
 /** A message about a missing option of an event, otherwise `never`. */
 export type MissingInEvent<Id extends string, Keys> = "schema" extends Keys ? never
   : Unless<Stray<Keys, EventOption>, `event '${Id}' has no \`schema\` - state one, or unchecked<T>()`>;
@@ -65,6 +72,11 @@ export type MissingInSleep<Id extends string, Keys> = "for" extends Keys
 
 /** `Message`, unless an option name is wrong, which explains more. */
 export type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
+
+/** A message about a missing input of a child run, otherwise `never`. */
+export type MissingInput<Id extends string, Keys, W> = "input" extends Keys ? never
+  : undefined extends ChildInput<W> ? never
+  : `task '${Id}' has no \`input\`, and its workflow takes one`;
 
 /** `after` of a task: `List`, or the ids that it may contain. */
 export type AfterList<Steps extends AnyStep, List extends readonly string[]> = IdList<
@@ -206,6 +218,30 @@ export interface MapSpec<
   readonly onItemFailure?: OnFailure | NoInfer<OnItemFailure>;
   /** The body, called for each item. */
   readonly run?: (args: Args & ItemArgs<ItemOf<Items>> & TxArgs<Tx>) => Return<Ret, Args>;
+}
+
+/** Options of `.subworkflow()`. */
+export interface SubworkflowSpec<
+  Steps extends AnyStep,
+  List extends readonly string[],
+  Ids extends readonly string[],
+  On extends Trigger,
+  When extends boolean,
+  W,
+  Args,
+> extends CommonOptions<Steps, List, Ids, On, When, Args> {
+  /** The workflow of the child run; a function for this workflow itself, or one that is defined later (see `Child`). */
+  readonly workflow: W | (() => W);
+  /** Returns the input of the child run. */
+  readonly input?: (args: Args) => ChildInput<W>;
+  /** The key of the child run, or a function that returns it. */
+  readonly key?: string | ((args: Args) => string);
+  /** Lower values run first, from -32,768 to 32,767. @default {undefined} the priority of the parent run */
+  readonly priority?: number;
+  /** Tags of the child run, in addition to those of its workflow. @default {[]} */
+  readonly tags?: readonly string[];
+  /** The maximum duration of the child run. @default {undefined} the timeout of its workflow */
+  readonly timeout?: Duration;
 }
 
 /** Options of `.event()`. */

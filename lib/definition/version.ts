@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { MapDefinition, TaskDefinition, TaskFunction } from "./definition.ts";
+import type { ChildDefinition, MapDefinition, TaskDefinition, TaskFunction } from "./definition.ts";
 
 /** What a version is computed from. */
 export interface VersionSource {
@@ -71,6 +71,8 @@ function policiesOf(task: TaskDefinition): unknown {
       return [task.database];
     case "map":
       return [task.concurrency ?? null, task.onItemFailure, task.each.kind, itemPoliciesOf(task.each)];
+    case "subworkflow":
+      return childPoliciesOf(task);
     case "event":
       return [task.waitMs ?? null];
     case "sleep":
@@ -86,6 +88,8 @@ function functionsOf(task: TaskDefinition): readonly (TaskFunction | undefined)[
       return [task.run, task.undo];
     case "map":
       return [task.over, ...itemFunctionsOf(task.each)];
+    case "subworkflow":
+      return childFunctionsOf(task);
     case "event":
       return [];
     case "sleep":
@@ -108,6 +112,16 @@ function itemFunctionsOf(each: MapDefinition["each"]): readonly (TaskFunction | 
     case "transaction":
       return [each.run, each.undo];
   }
+}
+
+// The name of the child workflow and not its version, which may depend on this one.
+function childPoliciesOf(child: ChildDefinition): unknown {
+  const { workflow, key, priority, tags, childTimeoutMs } = child;
+  return [workflow().name, valueOf(key), priority ?? null, [...tags].sort(), childTimeoutMs ?? null];
+}
+
+function childFunctionsOf({ input, key }: ChildDefinition): readonly (TaskFunction | undefined)[] {
+  return [input, functionOf(key)];
 }
 
 /** An option that is a value or a function: the value, or whether there is a function. */

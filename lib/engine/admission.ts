@@ -14,13 +14,18 @@ import type { Committer } from "./committer.ts";
 import { whyIncompatible, whyRemoved } from "./compatibility.ts";
 import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor } from "./executor_options.ts";
+import type { ChildOutcomes } from "./child_outcomes.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
+import { receiveChildren } from "./child_runs.ts";
 import { LiveRun } from "./live_run.ts";
 import type { RunReader } from "./run_reader.ts";
 
-/** A claimed run with the messages to its tasks. */
+/** A claimed run with the messages to its tasks, and with the ends of its child runs. */
 export interface ResumedRun extends ClaimedRun {
   readonly messages: readonly Message[];
+  /** How child runs have ended whose tasks wait. */
+  readonly childOutcomes: readonly ChildOutcome[];
 }
 
 /** After so many runs were loaded the event loop turns. */
@@ -40,6 +45,8 @@ export interface AdmissionOptions {
   readonly catalog: Catalog;
   /** Reads messages. */
   readonly store: Pick<Store, "messages">;
+  /** Reads how child runs have ended. */
+  readonly children: ChildOutcomes;
   /** Reads the definition that a run was started with. */
   readonly definition: RunReader["definition"];
   readonly committer: Committer;
@@ -90,7 +97,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function withMessages(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
     const addressees = runs.flatMap(({ seq, hasMessages }) => hasMessages ? [seq] : []);
     const messages = addressees.length === 0 ? [] : await store.messages(addressees);
-    return runs.map((run) => ({ ...run, messages: messages.filter(({ seq }) => seq === run.seq) }));
+    const parents = runs.flatMap(({ seq, hasChildren }) => hasChildren ? [seq] : []);
+    const outcomes = parents.length === 0 ? [] : await options.children.read(parents);
+    return runs.map((run) => ({
+      ...run,
+      messages: messages.filter(({ seq }) => seq === run.seq),
+      childOutcomes: outcomes.filter(({ parent }) => parent === run.seq),
+    }));
   }
 
   async function admitOne(run: ResumedRun, isOwned: () => boolean): Promise<void> {
@@ -104,8 +117,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
         ? undefined
         : whyIncompatible(run, plan, await options.definition(run));
       if (!isOwned()) return;
-      if (problem === undefined) executor.adopt(new LiveRun(plan, run));
-      else park(run, version, problem);
+      if (problem !== undefined) return park(run, version, problem);
+      const live = new LiveRun(plan, run);
+      receiveChildren(live, run.childOutcomes);
+      executor.adopt(live);
     } catch (error) {
       // Parked and not handed back as it is: it would be claimed again at once, for ever.
       logger.error(`Cannot load run "${run.id}"; it is parked`, { error: String(error) });

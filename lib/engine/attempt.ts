@@ -1,3 +1,4 @@
+import type { NewRun } from "../store/batch.ts";
 import type { Attempt, LiveUnit } from "./live_run.ts";
 import type { Node } from "./plan.ts";
 import type { Wake, WokenBy } from "./run_state.ts";
@@ -19,6 +20,8 @@ export type AttemptEnd =
   | { readonly kind: "declined" }
   /** Its unit continues when it is woken. */
   | { readonly kind: "suspended"; readonly wake: Wake; readonly reason: string }
+  /** Its unit continues when this child run, which is to be inserted, has ended. */
+  | { readonly kind: "spawned"; readonly child: NewRun }
   /** Its unit consists of the items of an array, given as JSON text. */
   | { readonly kind: "expanded"; readonly items: number; readonly text: string };
 

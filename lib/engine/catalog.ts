@@ -1,4 +1,4 @@
-import type { TaskDefinition } from "../definition/definition.ts";
+import type { SubworkflowDefinition, TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { Workflow } from "../definition/builder.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -46,7 +46,7 @@ export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after"
 }
 
 /**
- * Registers workflows.
+ * Registers workflows, and those of the child runs that their tasks start.
  *
  * @throws {DefinitionError} If an element is not a workflow or has no tasks, or two have the same name.
  */
@@ -62,6 +62,7 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
     if (plans.has(workflow.name)) throw new DefinitionError(workflow.name, ["another workflow has the same name"]);
     plans.set(workflow.name, planOf(workflow, at));
   }
+  addChildren(plans);
   return {
     plans: [...plans.values()],
     served: [...plans.values()].map(({ workflow: { name, version } }) => ({ workflow: name, version })),
@@ -90,6 +91,34 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
     }
     return plan;
   }
+}
+
+/** Adds the workflows of child runs, and those of their child runs. */
+function addChildren(plans: Map<string, Plan>): void {
+  // A map visits what is added to it while it is visited.
+  for (const { workflow } of plans.values()) {
+    for (const task of workflow.tasks) {
+      if (task.kind !== "subworkflow") continue;
+      const child = childOf(workflow, task);
+      const known = plans.get(child.name);
+      if (known === undefined) plans.set(child.name, planOf(child, plans.size));
+      else if (known.workflow !== child && known.workflow.version !== child.version) {
+        throw new DefinitionError(child.name, [
+          `another workflow has the same name: that of the child runs of task "${task.id}" of workflow "${workflow.name}"`,
+        ]);
+      }
+    }
+  }
+}
+
+function childOf({ name }: WorkflowDefinition, { id, workflow }: SubworkflowDefinition): WorkflowDefinition {
+  try {
+    const child = workflow();
+    if (child.tasks.length > 0) return child;
+  } catch (error) {
+    throw new DefinitionError(name, [`task "${id}": ${error instanceof Error ? error.message : String(error)}`]);
+  }
+  throw new DefinitionError(name, [`task "${id}": the workflow of its child run has no tasks`]);
 }
 
 /** The definitions of a catalog, for `Store.define`. */

@@ -5,7 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import type { Observer } from "./engine_events.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor } from "./executor_options.ts";
 
 /** How often a runner looks for due runs when every notification was lost. */
 export const SLOW_POLL_MS = 2_000;
@@ -90,6 +90,7 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
           if (event.dueAt !== undefined) lookAt(event.dueAt);
           if (wantsRuns && !isStopped) schedule();
           return;
+        case "childrenStarted":
         case "runRecovered":
         case "leaseConfirmed":
           return look();

@@ -293,7 +293,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
       if (isHeldBack(write)) continue;
       write.isSent = true;
       taken.push(write);
-      rows += write.records.length + 1;
+      rows += write.records.length + 1 + (write.children?.length ?? 0);
       for (const record of write.records) bytes += record.output?.length ?? 0;
     }
     // Under load the queue never empties, and what was sent must not be kept until it does. It is cut by halves, as
@@ -308,7 +308,9 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
 
 function rowsOf(writes: readonly PendingWrite[]): number {
   let rows = 0;
-  for (const { records, move } of writes) rows += records.length + (move === undefined ? 0 : 1);
+  for (const { records, move, children } of writes) {
+    rows += records.length + (move === undefined ? 0 : 1) + (children?.length ?? 0);
+  }
   return rows;
 }
 

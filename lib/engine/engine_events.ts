@@ -33,6 +33,10 @@ export type EngineEvent =
   | { readonly type: "runChanged"; readonly runId: string }
   /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */
   | { readonly type: "capacityReleased"; readonly dueAt: number | undefined }
+  /** Child runs of a run are durable, and due. */
+  | { readonly type: "childrenStarted"; readonly run: LiveRun }
+  /** A run that has a parent left memory, with a write that may have ended it and woken its parent. */
+  | { readonly type: "parentWoken"; readonly run: LiveRun }
   /** A body is about to be called. */
   | { readonly type: "attemptStarted"; readonly attempt: Attempt }
   /** A body reported its progress. */

@@ -7,9 +7,10 @@
  *
  * @module
  */
-import type { InboxEntry, OwnedRun } from "../store/runners.ts";
 import { type AttemptEnd, hasNotBegun, newAttempt, nodeOf } from "./attempt.ts";
-import { type Attempt, type LiveRun, type LiveUnit, tracedRun, unitsOf } from "./live_run.ts";
+import { createIds } from "../ids.ts";
+import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "./live_run.ts";
+import { tracedRun } from "./traced_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
 import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
@@ -17,7 +18,7 @@ import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
 import { concludeExpansion, itemFailed } from "./expanded_unit.ts";
 import { createInputLoader } from "./input_loader.ts";
-import type { ExecutorOptions } from "./executor_options.ts";
+import type { Executor, ExecutorOptions } from "./executor_options.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
@@ -36,46 +37,6 @@ const LONG_WAIT_MS = 5_000;
 /** One for all: it is emitted for each attempt. */
 const CAPACITY_RELEASED: EngineEvent = { type: "capacityReleased", dueAt: undefined };
 
-/** Executes runs. */
-export interface Executor {
-  /** How many runs it holds. */
-  readonly size: number;
-  /** How many more runs fit in memory. */
-  readonly room: number;
-  /** How many runs may be claimed: no more than there are free slots, so that runners share a burst. */
-  readonly capacity: number;
-  /** Places that are reserved for runs on their way into memory. */
-  readonly reserved: number;
-  /** Reserves places, or gives them up. */
-  reserve(count: number): void;
-  unreserve(count: number): void;
-  /** The ids of the runs that it holds. */
-  readonly ids: ReadonlySet<string>;
-  /** Attempts that run, and attempts that wait for a slot. */
-  readonly load: { readonly active: number; readonly queued: number };
-  /** Whether a task waits for a slot. */
-  isQueued(runId: string, taskId: string): boolean;
-  /** With how many crashes the runs that it holds have come. */
-  readonly crashes: readonly number[];
-  /** Takes in a run this process owns. */
-  adopt(run: LiveRun): void;
-  /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
-  applyChanges(inbox: readonly InboxEntry[]): Promise<void>;
-  /**
-   * Called before the store reads which runs this runner owns; the result drops runs from memory that it does not own
-   * any more, and returns those that it owns and does not hold.
-   */
-  checkOwned(): (owned: readonly OwnedRun[]) => readonly OwnedRun[];
-  /** Gives up all runs: they are another runner's. */
-  loseAll(): void;
-  /** The database is gone: drops all runs, and aborts their bodies with this error. */
-  abandonAll(error: Error): void;
-  /** Starts queued bodies: the lease holds again. */
-  resume(): void;
-  /** Starts nothing new, lets bodies finish for at most `timeoutMs`, then aborts them; hands back the remaining runs. */
-  drain(timeoutMs: number): Promise<void>;
-}
-
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
   const { store, clock, now, logger, committer, emit, concurrency, maxRuns } = options;
@@ -90,6 +51,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     active: () => slots.active,
     durable,
     waitDurable: (unit) => waits.durable(unit),
+    spawned: (run) => emit({ type: "childrenStarted", run }),
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left: (run, move) => exits.leave(run, move),
     gaveUp: (run, error) => exits.giveUp(run, error),
@@ -109,6 +71,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return recorder.durable(attempt.unit.run);
     },
     transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
+    newId: createIds(),
+    currentTrace: options.tracing?.here ?? (() => undefined),
+    findChild: async ({ unit }) => {
+      const outcomes = await options.children.read([unit.run.seq]);
+      return outcomes.find(({ task, item }) => task === nodeOf({ unit }).id && item === unit.item);
+    },
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
     step: (attempt, call) => runStep(attempt, call, { recorder, ...options }),
@@ -127,6 +95,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
     now,
     logger,
     messages: store.messages,
+    children: options.children,
+    controlChildren: store.controlChildren,
+    durable: recorder.durable,
     apply,
     abandonQueued,
     acknowledge: recorder.acknowledge,
@@ -136,6 +107,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     durable,
     record: recorder.record,
     lose: exits.lose,
+    spawn: recorder.spawn,
     emit,
     logger,
     now,

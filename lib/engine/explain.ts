@@ -11,14 +11,16 @@ import type { RunnerRow } from "../store/runners.ts";
 /** One reason why a run does not progress, or how it ended. */
 export interface Reason {
   /**
-   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a decision about a `blocked`
-   * task, a `limit` of a runner or a live `runner`, is `paused` or `cancelling`, or needs a runner with another `version` of its workflow.
+   * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a `child` run, a decision about a
+   * `blocked` task, a `limit` of a runner or a live `runner`, is `paused` or `cancelling`, or needs a runner with another
+   * `version` of its workflow.
    */
   readonly kind:
     | "ended"
     | "task"
     | "timer"
     | "event"
+    | "child"
     | "blocked"
     | "limit"
     | "paused"
@@ -29,6 +31,8 @@ export interface Reason {
   readonly message: string;
   /** The task that the reason is about. */
   readonly taskId?: string;
+  /** Id of the child run that the reason is about. */
+  readonly runId?: string;
   /** When the run or task continues by itself, in milliseconds since the epoch. */
   readonly dueAt?: number;
 }
@@ -106,7 +110,8 @@ async function openReasons(
     reasons.push({ kind: "runner", message: `the runner that owns the run is not alive, ${next}` });
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
-  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued }))];
+  const children = tasks.some(waitsForChild) ? await store.children(row.seq) : [];
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued, children }))];
 }
 
 function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: number): Reason[] {
@@ -135,10 +140,11 @@ function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {
 
 function taskReasons(
   task: OpenTask,
-  { open, now, isQueued }: {
+  { open, now, isQueued, children }: {
     readonly open: ReadonlySet<string>;
     readonly now: number;
     readonly isQueued: (taskId: string) => boolean;
+    readonly children: readonly ListedRun[];
   },
 ): Reason[] {
   const { id: taskId } = task;
@@ -146,7 +152,7 @@ function taskReasons(
     case "running":
       return [{ kind: "task", taskId, message: runningMessage(task) }];
     case "waiting":
-      return [waitReason(task, now)];
+      return [waitsForChild(task) ? childReason(task, children) : waitReason(task, now)];
     case "blocked": {
       const message =
         `task "${taskId}" is blocked: attempt ${task.attempts} ended without a result, and the task runs ` +
@@ -175,6 +181,18 @@ function runningMessage({ id, attempts, items }: OpenTask): string {
   return items === undefined
     ? `task "${id}" is running (attempt ${attempts})`
     : `task "${id}" runs: ${itemsInWords(items)}`;
+}
+
+function waitsForChild({ kind, state, reason }: OpenTask): boolean {
+  return kind === "subworkflow" && state === "waiting" && !isBetweenAttempts(reason);
+}
+
+function childReason({ id: taskId }: OpenTask, children: readonly ListedRun[]): Reason {
+  const child = children.findLast(({ parent }) => parent?.task === taskId);
+  if (child === undefined) return { kind: "child", taskId, message: `task "${taskId}" waits for a child run` };
+  const { id: runId, workflow, state } = child;
+  const message = `task "${taskId}" waits for run "${runId}" of workflow "${workflow}" (${state})`;
+  return { kind: "child", taskId, runId, message };
 }
 
 function waitReason(task: OpenTask, now: number): Reason {

@@ -8,6 +8,7 @@ import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
+import { type ChildInfo, childInfo } from "./child_info.ts";
 import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
 import { retryRun } from "./retry_run.ts";
@@ -92,22 +93,22 @@ export interface RunHandle<
    */
   outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>>;
   /**
-   * Cancels the run: pending tasks never start, running bodies are aborted. Resolves when the request is durable; the
-   * run becomes `cancelled` when its bodies have settled, or after 5 s.
+   * Cancels the run: pending tasks never start, running bodies are aborted, child runs are cancelled. Resolves when the
+   * request is durable; the run becomes `cancelled` when its bodies and child runs have settled, or after 5 s.
    *
    * @throws {RunStateError} If the run has ended.
    * @throws {TypeError} If `reason` is not a string.
    */
   cancel(reason?: string): Promise<void>;
   /**
-   * Pauses the run: running bodies finish, and no task, retry or timer starts until `resume()`.
+   * Pauses the run and its child runs: running bodies finish, and no task, retry or timer starts until `resume()`.
    *
    * @throws {RunStateError} If the run has ended.
    * @throws {TypeError} If `reason` is not a string.
    */
   pause(reason?: string): Promise<void>;
   /**
-   * Resumes a paused run; has no effect on a run that is not paused.
+   * Resumes a paused run and its child runs; has no effect on a run that is not paused.
    *
    * @throws {RunStateError} If the run has ended.
    */
@@ -143,6 +144,8 @@ export interface RunHandle<
   ): Promise<void>;
   /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
+  /** Reads the child runs of the run, in the order of their start, those of retried tasks included; at most 1,000. */
+  children(): Promise<ChildInfo[]>;
   /**
    * Yields past and future events of the run, until the run ends or the runner or client is stopped. Events are derived
    * from the rows of the run, so every process sees the same ones; of several attempts between two reads only the latest
@@ -151,7 +154,7 @@ export interface RunHandle<
   events(): AsyncIterable<RunEvent>;
   /**
    * Retries a failed run: its failed tasks, the tasks that never ran, and their descendants run again. Results of other
-   * tasks are kept.
+   * tasks are kept. A task whose child run failed starts a new one.
    *
    * @throws {RunStateError} If the run is not in state `failed`.
    */
@@ -207,6 +210,7 @@ export function runHandle<Result, Outputs, Input, Events>(
     send: (taskId, ...[payload]) => sendMessage(context, id, { taskId, payload }),
     resolve: (taskId, resolution, options) => resolveTask(context, id, { taskId, resolution, options }),
     tasks: async () => await context.reader.tasks(await context.reader.row(id)),
+    children: async () => (await context.store.children((await context.reader.row(id)).seq)).map(childInfo),
     events: () => runEvents(id, context),
     retry: () => retryRun(context, id),
     async fork(options = {}) {

@@ -21,7 +21,7 @@ import { isDatabaseLost } from "../store/lost.ts";
 import type { RunnerCard } from "../store/runners.ts";
 import type { Committer } from "./committer.ts";
 import type { Observer } from "./engine_events.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor } from "./executor_options.ts";
 import type { Moment, Standstill } from "./standstill.ts";
 import type { OwnershipCheck } from "./stray_runs.ts";
 

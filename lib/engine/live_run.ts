@@ -1,15 +1,17 @@
 import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
-import type { ErrorRecord, Failure } from "../errors.ts";
-import type { ItemRange, RecordHead, RecordWrite, RunMove } from "../store/batch.ts";
+import type { Failure } from "../errors.ts";
+import type { ItemRange, NewRun, ParentTask, RecordHead, RecordWrite } from "../store/batch.ts";
 import type { Message, MessageAddress } from "../store/messages.ts";
 import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
 import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
+import type { Closing } from "./closing.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
 import { type Items, newRunState, NO_ITEM, type RunState, Unit, unitKey, type WokenBy } from "./run_state.ts";
-import type { AttemptTrace, RunTrace, TracedRun } from "./tracing.ts";
+import type { AttemptTrace, RunTrace } from "./tracing.ts";
 
 /** No failed attempts. */
 export const NO_FAILURES: readonly Failure[] = [];
@@ -34,6 +36,12 @@ export class LiveRun {
   readonly timeoutMs: number | undefined;
   /** How many runners have died with it. */
   readonly crashes: number;
+  /** The number of its parent, which its end wakes. */
+  readonly parent: number | undefined;
+  /** How many ancestors it has. */
+  readonly depth: number;
+  /** Its priority, which its child runs inherit. */
+  readonly priority: number;
   /** The trace context of its starter. */
   readonly origin: string | undefined;
   /** The state machine's view of it. */
@@ -51,6 +59,10 @@ export class LiveRun {
   pausedAt: number | undefined = undefined;
   /** Payloads of messages to its units as JSON text, by address. */
   messages: Map<string, string | undefined> | undefined = undefined;
+  /** Whether it has, or had, child runs. */
+  hasChildren: boolean = false;
+  /** How child runs have ended whose tasks still wait, by `unitKey`. */
+  childOutcomes: Map<string, ChildOutcome> | undefined = undefined;
   /** Why it is being ended from outside. */
   closing: Closing | undefined = undefined;
   /** What its row says. */
@@ -78,12 +90,18 @@ export class LiveRun {
     this.deadlineAt = loaded.deadlineAt;
     this.timeoutMs = loaded.timeoutMs;
     this.crashes = loaded.crashes;
+    this.parent = loaded.parent?.run;
+    this.depth = loaded.depth;
+    this.priority = loaded.priority;
     this.seen = loaded.attention;
     this.origin = loaded.trace;
     if (loaded.messages !== undefined && loaded.messages.length > 0) receive(this, loaded.messages);
     const { journal } = loaded;
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
+    for (const unit of journal.length > 0 ? this.state.units : []) {
+      if (unit.wake?.child === true) this.hasChildren = true;
+    }
     if (this.messages !== undefined) {
       for (const unit of unitsOf(this)) if (unit.wake?.message === true && hasMessage(unit)) unit.wokenBy = "message";
     }
@@ -183,21 +201,13 @@ export interface LiveRecord extends RecordWrite {
   readonly isExpansion: boolean;
 }
 
-/** Why a run is ended from outside. */
-export interface Closing {
-  /** The reason its bodies are aborted with. */
-  readonly cause: Error;
-  /** The recorded reason of a cancelled run. */
-  readonly reason: string | undefined;
-  /** The recorded error of a failed run. */
-  readonly error: ErrorRecord | undefined;
-}
-
 /** What a live run has to write. */
 export interface LiveWrite extends PendingWrite {
   /** The run. */
   readonly run: LiveRun;
   readonly records: LiveRecord[];
+  children: NewRun[] | undefined;
+  hasChildren: boolean;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }
@@ -214,6 +224,9 @@ export interface LoadedRun {
   readonly crashes: number;
   readonly trace: string | undefined;
   readonly attention: number;
+  readonly parent: ParentTask | undefined;
+  readonly depth: number;
+  readonly priority: number;
   /** Messages to its tasks. @default {[]} */
   readonly messages?: readonly Message[];
   readonly journal: readonly RecordHead[];
@@ -302,15 +315,4 @@ export function unitsOf({ state: { units, items } }: LiveRun): Iterable<LiveUnit
 function* withItems(units: readonly LiveUnit[], items: ReadonlyMap<number, Items<LiveUnit>>): Iterable<LiveUnit> {
   yield* units;
   for (const { open } of items.values()) yield* open;
-}
-
-/** What tracing is given of a run. */
-export function tracedRun({ id, plan, epoch, origin }: LiveRun): TracedRun {
-  const { name, version } = plan.workflow;
-  return { runId: id, workflow: name, version, epoch, trace: origin };
-}
-
-/** Whether a move takes the run out of memory. */
-export function leavesMemory(move: RunMove): boolean {
-  return move.to !== "running" && (move.to !== "waiting" || move.release);
 }

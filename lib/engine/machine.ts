@@ -86,7 +86,9 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
       if (run.running > 0) commands.push({ do: "abort", unit: undefined });
       return;
     case "graceElapsed":
-      if (run.phase === "stopping") run.running = 0;
+      if (run.phase !== "stopping") return;
+      run.running = 0;
+      run.isGraceOver = true;
       return;
   }
 }
@@ -94,7 +96,7 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
 /** Ends, parks or releases the run if the event left nothing else to do. */
 function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>, commands: Command<U>[]): void {
   if (run.phase === "stopping") {
-    if (run.running === 0) end(run, run.stoppingAs, commands);
+    if (run.running === 0 && (run.isGraceOver || !waitsForChild(run))) end(run, run.stoppingAs, commands);
     return;
   }
   if (run.remaining === 0) return end(run, isSuccess(plan, run) ? "completed" : "failed", commands);
@@ -260,6 +262,11 @@ function waitingUnits<U extends Unit>(run: RunState<U>): U[] {
     }
   }
   return waiting;
+}
+
+/** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
+function waitsForChild<U extends Unit>(run: RunState<U>): boolean {
+  return waitingUnits(run).some(({ wake, wokenBy }) => wake?.child === true && wokenBy === undefined);
 }
 
 function firstTime(waiting: readonly Unit[]): number | undefined {

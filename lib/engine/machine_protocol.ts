@@ -24,9 +24,9 @@ export type MachineEvent<U extends Unit = Unit> =
   | { readonly type: "woken"; readonly unit: U; readonly by: WokenBy }
   /** Nothing new may start, or may again. */
   | { readonly type: "paused" | "resumed" }
-  /** The run is to end as `as` once nothing of it runs. */
+  /** The run is to end as `as` once nothing of it runs, nor a child run. */
   | { readonly type: "stopRequested"; readonly as: "cancelled" | "failed" }
-  /** The time that running bodies have to settle has passed. */
+  /** The time that running bodies and child runs have to settle has passed. */
   | { readonly type: "graceElapsed" };
 
 /** Something to do for a run. */

@@ -89,7 +89,7 @@ export function resultOf<Result>(end: RunEnd): Result {
 }
 
 /** Returns the error of a failed run: of its class if Sluice decided the failure, or else as it was recorded. */
-function errorOf(end: RunEnd): Error {
+export function errorOf(end: RunEnd): Error {
   const record: ErrorRecord = end.error ?? { name: "Error", message: "the run failed" };
   if (record.code === "run_timeout") return new RunTimeoutError(end.runId, end.timeoutMs ?? 0);
   if (record.code === "recovery_limit") return new RecoveryLimitError(end.runId, end.crashes);

@@ -2,7 +2,7 @@ import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ClaimLoop } from "./claim_loop.ts";
 import type { Committer, PendingStart } from "./committer.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor } from "./executor_options.ts";
 import type { Lease } from "./lease.ts";
 import { LiveRun } from "./live_run.ts";
 
@@ -89,7 +89,7 @@ export function createOwnStarts(
     if (!verdict.owned) return run.dueAt > now() ? claims.lookAt(run.dueAt) : claims.leftBehind();
     // The lease was lost in the meantime: the run was handed back with all others.
     if (run.owner === undefined || !lease.owns(run.owner)) return;
-    const { id, input, timeoutMs, trace } = run;
+    const { id, input, timeoutMs, trace, priority } = run;
     const { at, seq } = verdict;
     executor.adopt(
       new LiveRun(catalog.get(run.workflow)!, {
@@ -102,6 +102,9 @@ export function createOwnStarts(
         epoch: 1,
         crashes: 0,
         trace,
+        parent: undefined,
+        depth: 0,
+        priority,
         attention: 0,
         journal: [],
         completedItems: [],

@@ -40,7 +40,8 @@ function stateOf({ task }: Node, { state, attempts, dueAt, reason, items }: Reco
       return blocked();
     case "waiting":
       // Which other things than a time end a wait follows from the kind of the task.
-      return { state, wake: { at: dueAt, message: task.kind === "event" && !isBetweenAttempts(reason) } };
+      if (isBetweenAttempts(reason)) return { state, wake: { at: dueAt } };
+      return { state, wake: { at: dueAt, message: task.kind === "event", child: task.kind === "subworkflow" } };
     case "cancelled":
       // No row has this state; a task with such a row would run again.
       return { state: "pending" };

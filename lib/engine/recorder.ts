@@ -1,16 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
-import type { FinalVerdict, RunMove } from "../store/batch.ts";
+import type { FinalVerdict, NewRun, RunMove } from "../store/batch.ts";
 import { nodeOf } from "./attempt.ts";
 import { recordOf } from "./journal_rows.ts";
-import {
-  type Attempt,
-  leavesMemory,
-  type LiveRecord,
-  type LiveRun,
-  type LiveUnit,
-  type LiveWrite,
-} from "./live_run.ts";
+import { leavesMemory } from "./run_end.ts";
+import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { Committer } from "./committer.ts";
@@ -26,6 +20,8 @@ export interface Recorder {
   append(run: LiveRun, record: LiveRecord): Promise<void>;
   /** Resolves when what was written of the run in this turn is durable. */
   durable(run: LiveRun): Promise<void>;
+  /** Inserts a child run, in the same commit as what was recorded in this turn. */
+  spawn(run: LiveRun, child: NewRun): void;
   /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
   move(run: LiveRun, move: RunMove): void;
   /** Acknowledges the changes from outside that were applied, at once. */
@@ -49,6 +45,8 @@ export interface RecorderOptions {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** A row is durable that says that a unit waits. */
   readonly waitDurable: (unit: LiveUnit) => void;
+  /** Child runs of a run are durable. */
+  readonly spawned: (run: LiveRun) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
   /** A write that takes the run out of memory is durable. */
@@ -72,6 +70,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return durable(run);
     },
     durable,
+    spawn(run, child) {
+      run.hasChildren = true;
+      const write = writeOf(run);
+      write.hasChildren = true;
+      (write.children ??= []).push(child);
+    },
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
       const write = writeOf(run);
@@ -125,6 +129,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
       move: undefined,
       isSent: false,
       run,
+      parent: run.parent,
+      children: undefined,
+      hasChildren: run.hasChildren,
       waiting: undefined,
       onResult: settled,
       onDropped: dropped,
@@ -153,6 +160,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
+    if (write.children !== undefined) options.spawned(run);
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
       if (step === "" && (state === "waiting" || state === "blocked")) options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;

@@ -2,10 +2,14 @@ import type { Clock } from "../clock.ts";
 import { RunCancelledError, RunTimeoutError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Message } from "../store/messages.ts";
-import type { Store } from "../store/port.ts";
+import type { ControlRequest, Store } from "../store/port.ts";
 import type { InboxEntry } from "../store/runners.ts";
 import { toErrorRecord } from "./error_record.ts";
-import { type Closing, hasMessage, type LiveRun, type LiveUnit, receive, unitAt } from "./live_run.ts";
+import type { ChildOutcomes } from "./child_outcomes.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
+import { receiveChild } from "./child_runs.ts";
+import type { Closing } from "./closing.ts";
+import { hasMessage, type LiveRun, type LiveUnit, receive, unitAt } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 
 /** Bodies get so long to settle after they were aborted. */
@@ -21,6 +25,12 @@ export interface RunControlOptions {
   readonly logger: Logger;
   /** Reads the messages of runs. */
   readonly messages: Store["messages"];
+  /** Reads how child runs have ended. */
+  readonly children: ChildOutcomes;
+  /** Applies a control request to the child runs of a run. */
+  readonly controlChildren: Store["controlChildren"];
+  /** Resolves when what was written of a run in this turn is durable. */
+  readonly durable: (run: LiveRun) => Promise<void>;
   /** Passes an event to the state machine and carries out its commands. */
   readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
   /** Gives up the attempts of a run that wait for a slot. */
@@ -58,37 +68,49 @@ export function createRunControl(options: RunControlOptions): RunControl {
   };
 
   async function applyAll(changes: readonly InboxEntry[]): Promise<void> {
-    const withMessages: InboxEntry[] = [];
+    const withMail: InboxEntry[] = [];
     for (const change of changes) {
       const run = runs.get(change.seq);
       if (run === undefined || change.attention <= run.seen) continue;
-      if (change.hasMessages) withMessages.push(change);
+      if (change.hasMessages || change.hasChildren) withMail.push(change);
       else applyChange(run, change);
     }
-    if (withMessages.length > 0) await receiveAll(withMessages);
+    if (withMail.length > 0) await receiveAll(withMail);
   }
 
   /**
-   * Changes are applied after messages have been read: a run that is released in the meantime has not seen them, so the
-   * store makes it due at once.
+   * Changes are applied after messages and ends of child runs have been read: a run that is released in the meantime has
+   * not seen them, so the store makes it due at once.
    */
   async function receiveAll(changes: readonly InboxEntry[]): Promise<void> {
     const loaded = new Map(changes.map(({ seq }) => [seq, runs.get(seq)]));
     let messages: readonly Message[];
+    let outcomes: readonly ChildOutcome[];
     try {
-      messages = await options.messages([...loaded.keys()]);
+      messages = await readFor(changes.filter(({ hasMessages }) => hasMessages), options.messages);
+      outcomes = await readFor(changes.filter(({ hasChildren }) => hasChildren), options.children.read);
     } catch (error) {
-      options.logger.error("Cannot read messages of runs; they are read again with the next renewal of the lease", {
-        error: String(error),
-      });
+      options.logger.error(
+        "Cannot read messages and child runs of runs; they are read again with the next renewal of the lease",
+        { error: String(error) },
+      );
       return;
     }
     for (const change of changes) {
       const run = loaded.get(change.seq);
       // It may have left memory, and may be in memory again.
       if (run === undefined || run.gone) continue;
-      deliver(run, messages.filter(({ seq }) => seq === run.seq));
+      if (change.hasMessages) deliver(run, messages.filter(({ seq }) => seq === run.seq));
+      deliverOutcomes(run, outcomes);
       applyChange(run, change);
+    }
+  }
+
+  function deliverOutcomes(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
+    for (const outcome of outcomes) {
+      const unit = outcome.parent === run.seq ? receiveChild(run, outcome) : undefined;
+      // A wait whose row is in flight ends once the row is durable.
+      if (unit !== undefined && !unit.isWaitInFlight) apply(run, { type: "woken", unit, by: "child" });
     }
   }
 
@@ -116,10 +138,12 @@ export function createRunControl(options: RunControlOptions): RunControl {
   }
 
   function pause(run: LiveRun): void {
+    const isNew = run.pausedAt === undefined;
     run.pausedAt ??= now();
     run.timers?.get("deadline")?.();
     apply(run, { type: "paused" });
     options.abandonQueued(run);
+    if (isNew && run.hasChildren) void controlChildren(run, { kind: "pause", reason: undefined });
   }
 
   // The time of a paused run stands still.
@@ -127,6 +151,23 @@ export function createRunControl(options: RunControlOptions): RunControl {
     run.pausedAt = undefined;
     if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - pausedAt);
     apply(run, { type: "resumed" });
+    if (run.hasChildren) void controlChildren(run, { kind: "resume" });
+  }
+
+  /**
+   * The request reached the children that there were when it was written; this reaches those that were started before it
+   * was applied here.
+   */
+  async function controlChildren(run: LiveRun, request: ControlRequest): Promise<void> {
+    try {
+      await options.durable(run);
+      await options.controlChildren(run.seq, request);
+    } catch (error) {
+      // Also if the run has another owner by now, which applies the request again.
+      if (!run.gone) {
+        options.logger.error(`Cannot ${request.kind} the child runs of run "${run.id}"`, { error: String(error) });
+      }
+    }
   }
 
   function timeOut(run: LiveRun): void {
@@ -137,12 +178,41 @@ export function createRunControl(options: RunControlOptions): RunControl {
   function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
     if (run.isLeaving || run.closing !== undefined || run.state.phase === "ended") return;
     run.closing = closing;
-    setTimer(run, "grace", GRACE_MS, () => apply(run, { type: "graceElapsed" }));
+    if (run.hasChildren) void cancelChildren(run, closing.cause.message);
+    else startGrace(run);
     apply(run, { type: "stopRequested", as });
+  }
+
+  /** A run that stops waits for its child runs; it does not end before their cancel is durable. */
+  async function cancelChildren(run: LiveRun, reason: string): Promise<void> {
+    await controlChildren(run, { kind: "cancel", reason });
+    if (run.gone) return;
+    startGrace(run);
+    // Those that had no owner have ended with the request.
+    await readOutcomes(run);
+  }
+
+  async function readOutcomes(run: LiveRun): Promise<void> {
+    try {
+      deliverOutcomes(run, await options.children.read([run.seq]));
+    } catch (error) {
+      options.logger.error(`Cannot read the child runs of run "${run.id}"`, { error: String(error) });
+    }
+  }
+
+  function startGrace(run: LiveRun): void {
+    setTimer(run, "grace", GRACE_MS, () => apply(run, { type: "graceElapsed" }));
   }
 
   function setDeadline(run: LiveRun, at: number): void {
     setTimer(run, "deadline", at - now(), () => timeOut(run));
+  }
+
+  async function readFor<T>(
+    changes: readonly InboxEntry[],
+    read: (runs: readonly number[]) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    return changes.length === 0 ? [] : await read(changes.map(({ seq }) => seq));
   }
 
   function setTimer(run: LiveRun, name: "deadline" | "grace", ms: number, fire: () => void): void {

@@ -93,3 +93,8 @@ function decisiveError({ plan, state }: LiveRun): ErrorRecord {
   const failed = unhandled >= 0 ? state.units[unhandled] : state.units.find((unit) => unit.state === "failed");
   return failed?.failures.at(-1)?.error ?? { name: "Error", message: "a task failed" };
 }
+
+/** Whether a move takes the run out of memory. */
+export function leavesMemory(move: RunMove): boolean {
+  return move.to !== "running" && (move.to !== "waiting" || move.release);
+}

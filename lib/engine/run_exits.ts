@@ -49,6 +49,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
   return {
     leave(run, move) {
       forget(run, leaveOf(move));
+      if (run.parent !== undefined) emit({ type: "parentWoken", run });
       const end = runEnd(run, move);
       if (end === undefined) {
         const isPaused = run.state.phase === "paused";

@@ -11,6 +11,7 @@ import type { JournalRecord, RunState, Served, TaskState } from "../store/batch.
 import type { ListedRun } from "../store/listing.ts";
 import type { ItemCount, RunRow, Store } from "../store/port.ts";
 import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
+import { childIdsOf } from "./child_info.ts";
 import type { Progress } from "./events.ts";
 import { itemOutputs, type OutputText } from "./expansion.ts";
 import { COLLECTED } from "./items.ts";
@@ -84,6 +85,8 @@ export interface TaskInfo {
   readonly progress: Progress | undefined;
   /** The items of a map; `undefined` for another task, and until the array of the map is computed. */
   readonly items: ItemsInfo | undefined;
+  /** Id of the child run that the task started; after a retry that of the latest. */
+  readonly childRunId: string | undefined;
   /** Completed steps of the task. */
   readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
 }
@@ -104,7 +107,7 @@ export interface RunReader {
   /** Reads the tasks of a run, in the order of its definition. */
   tasks(row: RunRow): Promise<TaskInfo[]>;
   /** Reads the end of a run that has ended. */
-  end(row: RunRow): Promise<RunEnd>;
+  end(row: ListedRun): Promise<RunEnd>;
 }
 
 /** Definitions that a reader keeps in memory. */
@@ -153,25 +156,23 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const defined = (await definition(row))?.tasks ?? [];
     const own = new Map(journal.flatMap((record) => isOfTask(record) ? [[record.task, record]] : []));
     const known = new Map(defined.map((task) => [task.id, task]));
-    const steps = new Map<string, JournalRecord[]>();
-    for (const record of journal) {
-      if (record.step === "") continue;
-      const others = steps.get(record.task);
-      if (others === undefined) steps.set(record.task, [record]);
-      else others.push(record);
-    }
+    const steps = Map.groupBy(journal.filter(({ step }) => step !== ""), ({ task }) => task);
     // In the order of the definition; tasks that only the journal contains come last.
     const ids = new Set([...known.keys(), ...own.keys()]);
+    const childIds = defined.some(({ kind }) => kind === "subworkflow")
+      ? childIdsOf(await store.children(row.seq))
+      : undefined;
     return [...ids].map((id) =>
       taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, {
         record: own.get(id),
         steps: steps.get(id) ?? [],
         counts: items.get(id) ?? [],
+        childRunId: childIds?.get(id),
       })
     );
   }
 
-  async function end(row: RunRow): Promise<RunEnd> {
+  async function end(row: ListedRun): Promise<RunEnd> {
     const journal = await store.journal(row.seq);
     const defined = await definition(row);
     const tasks = defined?.tasks ?? [];
@@ -242,10 +243,11 @@ export function isOver(state: RunState): boolean {
 function taskInfo(
   row: RunRow,
   { id, kind, after }: Pick<TaskInfo, "id" | "kind" | "after">,
-  { record, steps, counts }: {
+  { record, steps, counts, childRunId }: {
     readonly record: JournalRecord | undefined;
     readonly steps: readonly JournalRecord[];
     readonly counts: readonly ItemCount[];
+    readonly childRunId: string | undefined;
   },
 ): TaskInfo {
   const items = itemsInfo(row, record, counts);
@@ -266,6 +268,7 @@ function taskInfo(
       ? decodeJson(record?.progress, "the progress", id) as Progress | undefined
       : { done: items.completed + items.failed, total: items.total },
     items,
+    childRunId,
     steps: steps.map(({ step, output, endedAt }) => ({
       name: step,
       output: decodeJson(output),

@@ -96,10 +96,12 @@ export interface Items<U extends Unit = Unit> {
 
 /** How far a run is. */
 export interface RunState<U extends Unit = Unit> {
-  /** `stopping`: nothing starts, and the run ends as soon as no unit runs. */
+  /** `stopping`: nothing starts, and the run ends as soon as no unit runs or waits for a child run. */
   phase: "active" | "paused" | "stopping" | "ended";
   /** What a stopping run ends as. */
   stoppingAs: "cancelled" | "failed";
+  /** Whether a stopping run ends without what has not settled. */
+  isGraceOver: boolean;
   /** The units of its nodes, by number. */
   readonly units: readonly U[];
   /** The items of expanded nodes, by node number; `undefined` until a node expands. */
@@ -147,6 +149,7 @@ export function newRunState<U extends Unit>(
   const run: RunState<U> = {
     phase: "active",
     stoppingAs: "cancelled",
+    isGraceOver: false,
     units: plan.nodes.map((_, number) => make(number, NO_ITEM)),
     items: undefined,
     newUnit: make,

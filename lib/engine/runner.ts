@@ -13,9 +13,11 @@ import { openStore } from "../store/open.ts";
 import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
 import { createAdmission } from "./admission.ts";
 import { type Catalog, catalogOf, definitionsOf } from "./catalog.ts";
+import { createChildOutcomes } from "./child_outcomes.ts";
 import { createClaimLoop } from "./claim_loop.ts";
 import { type Client, clientMethods } from "./client.ts";
 import { createClientContext, withContext } from "./client_context.ts";
+import { coalesce } from "./coalesce.ts";
 import { createCommitter } from "./committer.ts";
 import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
@@ -126,7 +128,10 @@ async function openRunner<W extends AnyWorkflow>(
     failed: () => emit({ type: "commitFailed" }),
     committed: (rows, ms) => emit({ type: "committed", rows, ms }),
   });
+  const reader = createRunReader(store, catalog);
+  const children = createChildOutcomes(store, reader);
   const executor = createExecutor({
+    children,
     committer,
     clock,
     now,
@@ -157,9 +162,9 @@ async function openRunner<W extends AnyWorkflow>(
     checkOwned,
     emit,
   });
-  const reader = createRunReader(store, catalog);
   const admission = createAdmission({
     store,
+    children,
     catalog,
     definition: reader.definition,
     committer,
@@ -183,7 +188,10 @@ async function openRunner<W extends AnyWorkflow>(
       if (lease.owns(runner)) void admission.admit(runs, () => lease.owns(runner));
     },
   });
-  events.subscribe(claims.observe, ["capacityReleased", "runRecovered", "leaseConfirmed"]);
+  events.subscribe(claims.observe, ["capacityReleased", "childrenStarted", "runRecovered", "leaseConfirmed"]);
+  // Not every store notifies the process that made a change.
+  const wakeParents = coalesce(() => changed(ANY_CHANGE));
+  events.subscribe(() => wakeParents(), ["parentWoken"]);
   const insert = createOwnStarts({ catalog, committer, claims, executor, lease, now, isStopping });
   const context = createClientContext(settings, {
     store,

@@ -1,4 +1,6 @@
 import { type Failure, ShutdownError } from "../errors.ts";
+import type { NewRun } from "../store/batch.ts";
+import { WAITS_FOR_CHILD } from "../store/children.ts";
 import type { Logger } from "../logger.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";
 import { BLOCKED, RESOLUTION } from "./blocked.ts";
@@ -10,7 +12,7 @@ import { addItemFailure, newExpansion } from "./expansion.ts";
 import { isOfStoppedNode } from "./items.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
-import { NO_ITEM } from "./run_state.ts";
+import { NO_ITEM, type Wake } from "./run_state.ts";
 
 /** What settling an attempt needs of the engine. */
 export interface SettlePort {
@@ -22,6 +24,8 @@ export interface SettlePort {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Another runner owns the run. */
   readonly lose: (run: LiveRun) => void;
+  /** Inserts a child run in the same commit as what was recorded in this turn. */
+  readonly spawn: (run: LiveRun, child: NewRun) => void;
   readonly emit: Observer;
   readonly logger: Logger;
   /** The store's time. */
@@ -45,6 +49,12 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
       return;
     case "suspended":
       return port.apply(run, { type: "suspended", unit, wake: end.wake, reason: end.reason });
+    case "spawned":
+      // Nothing new starts in a run that is being ended.
+      if (run.closing !== undefined) return port.apply(run, { type: "failed", unit, retryAt: undefined });
+      port.apply(run, { type: "suspended", unit, wake: wakeOfChild(end.child, port.now()), reason: WAITS_FOR_CHILD });
+      if (unit.state === "waiting") port.spawn(run, end.child);
+      return;
     case "expanded":
       unit.expansion = newExpansion(end.items, end.text);
       return port.apply(run, { type: "expanded", unit, items: end.items });
@@ -59,6 +69,14 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
     case "repeated":
       return port.apply(run, { type: "failed", unit, retryAt: port.now() });
   }
+}
+
+/**
+ * The store inserts no child whose key another run has. Whether it did is looked up once the wait is durable, which is
+ * a time that the journal has, so that it is looked up even if this process dies.
+ */
+function wakeOfChild({ key }: NewRun, now: number): Wake {
+  return { child: true, at: key === undefined ? undefined : now };
 }
 
 function threw(attempt: Attempt, thrown: unknown, port: SettlePort): void {

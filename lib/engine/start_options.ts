@@ -10,7 +10,6 @@ import type { Duration } from "../duration.ts";
 import type { NewId } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
-import { TEXT_LIMITS, textProblem } from "../text_limits.ts";
 import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
 
@@ -102,11 +101,11 @@ export function startSettings(options: unknown, action: string): StartSettings {
     checks.report("delay and startAt exclude each other; pass one of them");
   }
   const settings: StartSettings = {
-    key: checkKey(read["key"], checks),
+    key: checks.key(read["key"], "key"),
     ifExists: checks.word(read["ifExists"], "ifExists", { return: 1, compare: 1, reject: 1 }) ?? "return",
     delayMs: checks.duration(read["delay"], "delay"),
     dueAt: checkTime(read["startAt"], checks),
-    priority: checkPriority(read["priority"], checks),
+    priority: checks.priority(read["priority"], "priority") ?? 0,
     tags: checks.tags(read["tags"], "tags"),
     timeoutMs: checks.timeout(read["timeout"], "timeout"),
     signal: checkSignal(read, checks),
@@ -117,18 +116,6 @@ export function startSettings(options: unknown, action: string): StartSettings {
   }
   refuse(action, checks);
   return settings;
-}
-
-/** Returns a valid key or `undefined`; reports an invalid one to `checks`. */
-export function checkKey(value: unknown, checks: Checks): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== "string" || value === "" || value.length > TEXT_LIMITS.key) {
-    checks.report(`key must be text of 1 to ${TEXT_LIMITS.key} characters, not ${shown(value)}`);
-    return undefined;
-  }
-  const problem = textProblem(value, "key");
-  if (problem !== undefined) checks.report(`key ${problem}: ${shown(value)}`);
-  return problem === undefined ? value : undefined;
 }
 
 /**
@@ -186,13 +173,6 @@ function checkTime(value: unknown, checks: Checks): number | undefined {
   if (typeof ms === "number" && ms >= 0 && ms <= 8.64e15) return Math.round(ms);
   checks.report(`startAt must be a Date or milliseconds since the epoch, not ${shown(value)}`);
   return undefined;
-}
-
-function checkPriority(value: unknown, checks: Checks): number {
-  if (value === undefined) return 0;
-  if (Number.isInteger(value) && Math.abs(Number(value) + 0.5) < 32_768) return Number(value);
-  checks.report(`priority must be an integer from -32768 to 32767, not ${shown(value)}`);
-  return 0;
 }
 
 function checkSignal(read: Options, checks: Checks): AbortSignal | undefined {

@@ -8,7 +8,7 @@ import { type RunHandle, runHandle } from "./handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import { checkKey, encodeInput, newRun, type StartSettings, startSettings } from "./start_options.ts";
+import { encodeInput, newRun, type StartSettings, startSettings } from "./start_options.ts";
 import { waitForEnd } from "./wait.ts";
 
 /** Arguments of a start, not validated yet. */
@@ -80,7 +80,7 @@ export async function startRuns<Result, Outputs, Input, Events>(
   const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
   const keys = inputs.map((input, index) => {
     const checks = newChecks();
-    const own = key === undefined ? undefined : checkKey(key(input, index), checks);
+    const own = key === undefined ? undefined : checks.key(key(input, index), "key");
     refuse(`start workflow "${plan.workflow.name}" with inputs[${index}]`, checks);
     return own;
   });

@@ -47,13 +47,15 @@ export interface TaskSlots {
 
 /** What slots need of the engine. */
 export interface TaskSlotsOptions
-  extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "now" | "transact" | "closeMailbox"> {
+  extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "now" | "newId" | "transact" | "closeMailbox" | "findChild"> {
   /** How many attempts run at once. */
   readonly concurrency: number;
   /** Whether a body may start: the runner's lease holds. */
   readonly canStart: () => boolean;
   /** Runs time-outs. */
   readonly clock: Clock;
+  /** Returns the trace context of its caller. */
+  readonly currentTrace: () => string | undefined;
   /** Called before the body of an attempt. */
   readonly began: (attempt: Attempt) => void;
   /** Called when the condition of a unit is true; resolves once that is durable. */
@@ -77,7 +79,11 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   const port: KindPort = {
     maxPayloadBytes: options.maxPayloadBytes,
     now: options.now,
+    newId: options.newId,
     closeMailbox: options.closeMailbox,
+    findChild: options.findChild,
+    traceOf: (attempt) =>
+      attempt.trace === undefined ? attempt.unit.run.origin : attempt.trace.within(options.currentTrace),
     call: ({ trace }, code, args) => trace === undefined ? code(args) : callTraced(trace, code, args),
     transact: (attempt, body) =>
       options.transact(attempt, (tx) => {

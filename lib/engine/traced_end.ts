@@ -9,6 +9,7 @@ export function tracedEnd({ aborted }: Attempt, end: AttemptEnd): TracedEnd {
     case "returned":
     case "committed":
     case "suspended":
+    case "spawned":
     case "expanded":
     case "repeated":
       return { kind: "completed" };

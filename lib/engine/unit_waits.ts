@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { hasChildOutcome } from "./child_runs.ts";
 import type { Observer } from "./engine_events.ts";
 import { hasMessage, type LiveRun, type LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
@@ -15,7 +16,7 @@ export interface UnitWaitsOptions {
   readonly emit: Observer;
 }
 
-/** The waits of units in memory: each ends at its time, or by a message that has arrived. */
+/** The waits of units in memory: each ends at its time, or by a message or the end of a child run that is known. */
 export interface UnitWaits {
   /** Ends the wait of a unit at its time. */
   arm(unit: LiveUnit): void;
@@ -34,6 +35,7 @@ export function createUnitWaits({ clock, now, apply, record, emit }: UnitWaitsOp
       unit.isWaitInFlight = false;
       if (unit.state !== "waiting") return;
       if (unit.wake?.message === true && hasMessage(unit)) apply(unit.run, { type: "woken", unit, by: "message" });
+      else if (hasChildOutcome(unit)) apply(unit.run, { type: "woken", unit, by: "child" });
       else setTimer(unit);
     },
   };

@@ -50,6 +50,8 @@ export interface NewRun {
   readonly fork: Fork | undefined;
   /** The task that starts the run as a child: the store does not insert a second child of the same task and item. */
   readonly parent?: ParentTask | undefined;
+  /** The number of ancestors of the run. @default {0} */
+  readonly depth?: number;
 }
 
 /** The task, or the item of a task, of a run that started a child run. */
@@ -159,6 +161,15 @@ export interface RunWrite {
    * released run with more changes than this is due immediately. @default {0}
    */
   readonly seen?: number;
+  /**
+   * Child runs to insert as pending, or as paused if the run is paused. The store inserts no child of a run with a recorded
+   * cancel, and none whose id, key or parent task exists already. @default {[]}
+   */
+  readonly children?: readonly NewRun[] | undefined;
+  /** Whether the run has, or had, child runs: other runners may change its row at any time. @default {false} */
+  readonly hasChildren?: boolean;
+  /** The row number of the run's parent, which the store wakes if the run ends. @default {undefined} no parent */
+  readonly parent?: number | undefined;
 }
 
 /** The result of a `RunWrite`. */
@@ -222,6 +233,14 @@ export interface ClaimedRun {
   readonly attention: number;
   /** Whether messages were sent to tasks of the run. */
   readonly hasMessages: boolean;
+  /** Whether the run has child runs of which some may have ended; `childEnds()` reads them. */
+  readonly hasChildren: boolean;
+  /** The task that started the run as a child; `undefined` for a run without a parent. */
+  readonly parent: ParentTask | undefined;
+  /** The number of ancestors of the run. */
+  readonly depth: number;
+  /** The priority of the run. */
+  readonly priority: number;
   /** The number of runners that have died while they owned the run. */
   readonly crashes: number;
   /** The trace context of the start. */

@@ -106,7 +106,7 @@ export function startValues(
   columns: RunColumns,
   life: "owned" | "pending",
   { now, owner, given }: StartTerms,
-): ReadonlyMap<string, string> {
+): Map<string, string> {
   const byName = new Map(givenColumns(columns).map((column) => [column.name, column]));
   const values = new Map<string, string>();
   for (const [column, { start }] of columns) {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { RunMove, RunWrite } from "./batch.ts";
+
 /** The parameters of a release. All members are SQL expressions. */
 export interface ReleaseSql {
   /** The current time. */
@@ -46,6 +48,16 @@ export function endSql({ state, at, reason = "null" }: EndSql): string {
        ended_at = ${at},
        reason = ${reason},
        acknowledged = attention`;
+}
+
+/** Returns whether a move may end its run: a run with a recorded cancel ends when it is released. */
+export function mayEnd(move: RunMove | undefined): boolean {
+  return move !== undefined && move.to !== "running" && (move.to !== "waiting" || move.release);
+}
+
+/** Returns the numbers of the runs of a batch that have a parent and may end with it. */
+export function endingChildren(writes: readonly RunWrite[]): number[] {
+  return writes.flatMap(({ seq, parent, move }) => parent !== undefined && mayEnd(move) ? [seq] : []);
 }
 
 /**

@@ -24,6 +24,7 @@ import type {
   StartVerdict,
   TaskState,
 } from "./batch.ts";
+import type { ChildEnd } from "./children.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
@@ -235,12 +236,23 @@ export interface Store {
   blocked(limit: number): Promise<readonly BlockedUnit[]>;
   /** Refuses further messages to a task, unless one was accepted before; returns that message. */
   closeMailbox(run: number, task: string): Promise<Mailbox>;
+  /** Applies a control request to the live descendants of a run. It may be repeated. */
+  controlChildren(run: number, request: ControlRequest): Promise<void>;
+  /** Returns the child runs of a run, oldest first, those of retried tasks included; at most 1,000. */
+  children(run: number): Promise<readonly ListedRun[]>;
+  /**
+   * Returns the tasks and items of runs that wait for a child run which has ended or does not exist, in the order of run,
+   * task and item, beginning behind `after`. At most 200 at once; the last of a full page is the next `after`.
+   */
+  childEnds(runs: readonly number[], after: ChildEnd | undefined): Promise<readonly ChildEnd[]>;
   /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**
    * Restarts a failed run: the run becomes pending under a new epoch. Deletes all journal rows of the tasks in `forget`.
    * For each task in `retry` it deletes the rows of items that did not complete and, unless the task has expanded, the
-   * task's own row; an expanded task is running again. The rows of steps are kept. Returns false if the run is no longer failed under `epoch`.
+   * task's own row; an expanded task is running again. The rows of steps are kept. Tasks and items whose rows are
+   * deleted may start new children; their previous ones remain as history. Returns false if the run is no longer failed
+   * under `epoch`.
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },

@@ -23,6 +23,7 @@ export function readOnly(store: Store): Store {
     control: refuse,
     send: refuse,
     closeMailbox: refuse,
+    controlChildren: refuse,
     restart: refuse,
     prune: refuse,
   };

@@ -21,6 +21,7 @@ import {
   withoutUnsafeIntegers,
 } from "./decode.ts";
 import type { Outline } from "./inspection.ts";
+import { hasChildren } from "./children.ts";
 import { hasMessages } from "./messages.ts";
 import type { RunRow } from "./port.ts";
 import { recordOf } from "./rows.ts";
@@ -49,7 +50,7 @@ const COLUMNS = {
     start: option(({ priority }) => priority, 0),
     field: "priority",
     decode: integer,
-    read: REPORTED,
+    read: EVERYWHERE,
   },
   due_at: {
     type: "bigint",
@@ -105,8 +106,10 @@ const COLUMNS = {
     start: option(({ parent }) => parent?.run),
     field: "parent",
     decode: decodeParent,
-    read: REPORTED,
+    read: EVERYWHERE,
   },
+  // Of a child whose task was retried and has started another child: its own number; see `runs_parent`.
+  superseded: { type: "bigint" },
   attention: {
     type: "integer",
     constraint: "not null default 0",
@@ -136,7 +139,14 @@ const COLUMNS = {
   },
   crashes: { type: "integer", field: "crashes", decode: decodeCount, read: EVERYWHERE },
   crashed_epoch: { type: "integer" },
-  parent_item: { type: "integer", start: option(({ parent }) => parent?.item), read: REPORTED },
+  parent_item: { type: "integer", start: option(({ parent }) => parent?.item), read: EVERYWHERE },
+  depth: {
+    type: "integer",
+    start: option(({ depth }) => depth === 0 ? undefined : depth),
+    field: "depth",
+    decode: decodeCount,
+    read: ["claimed"],
+  },
   owner: {
     type: "bigint",
     start: { owned: ":owner", pending: undefined },
@@ -176,7 +186,7 @@ const COLUMNS = {
     decode: optionalText,
     read: REPORTED,
   },
-  parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: REPORTED },
+  parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: EVERYWHERE },
   stranded_by: { type: "name", field: "strandedBy", decode: optionalText, read: REPORTED },
   forked_from: {
     type: "name",
@@ -271,7 +281,7 @@ export function decodeListedRun(row: Row): RunRow {
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeClaimed(row: Row, heads: Heads): ClaimedRun {
-  return { ...decodeClaim(row), hasMessages: hasMessages(row), ...heads };
+  return { ...decodeClaim(row), hasMessages: hasMessages(row), hasChildren: hasChildren(row), ...heads };
 }
 
 function columnsOf(projection: Projection): string[] {

@@ -85,7 +85,7 @@ test("every problem of every task is named at once", () => {
     'definition: unknown option "extra"',
     'tags must be an array of strings, not "x"',
     'there is more than one task "extract"',
-    'task "load": kind must be one of "task", "transaction", "map", "event", "sleep", not "maps" (did you mean "map"?)',
+    'task "load": kind must be one of "task", "transaction", "map", "subworkflow", "event", "sleep", not "maps" (did you mean "map"?)',
     "tasks[3].id must be a string, not 5",
     "tasks[4].id must be a string, not undefined",
     'tasks[4]: unknown option "retries" (did you mean "retry"?)',

@@ -149,6 +149,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
   }
   let phase: Model["phase"] = "active";
   let stoppingAs: "cancelled" | "failed" = "cancelled";
+  let isGraceOver = false;
   return {
     nodes,
     get phase() {
@@ -312,6 +313,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       stoppingAs = event.as;
     }
     if (event.type === "graceElapsed" && phase === "stopping") {
+      isGraceOver = true;
       for (const unit of running()) unit.body = "none";
     }
   }
@@ -366,7 +368,12 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
   }
 
   function endOfRun(): Answer["end"] {
-    if (phase === "stopping") return running().length === 0 ? stoppingAs : undefined;
+    if (phase === "stopping") {
+      const waitsForChild = allUnits().some((unit) =>
+        isLive(unit) && unit.body === "waiting" && unit.wake?.child === true && !unit.isWoken
+      );
+      return running().length === 0 && (isGraceOver || !waitsForChild) ? stoppingAs : undefined;
+    }
     return ends().every((end) => end !== undefined) ? verdictOf(graph, ends()) : undefined;
   }
 

@@ -1,5 +1,6 @@
 import { test } from "../harness.ts";
 import { batchContract } from "./contract/batches.ts";
+import { childContract } from "./contract/children.ts";
 import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
@@ -33,6 +34,7 @@ export function storeContract(
   claimContract(register);
   controlContract(register);
   messageContract(register);
+  childContract(register);
   recoveryContract(register);
   readingContract(register);
   inspectionContract(register);

@@ -75,7 +75,7 @@ export async function explainFlush(
   prepare: boolean,
 ): Promise<StatementCost> {
   const costs: StatementCost[] = [];
-  for (const { sql, values } of flushOf(part, { at: null, news: null, isWary: false })) {
+  for (const { sql, values } of flushOf(part, { at: null, news: null, wake: null, isWary: false })) {
     costs.push(await explain(url, statementIn(schema, sql), values, prepare));
   }
   const sum = (of: (cost: StatementCost) => number): number => costs.reduce((all, cost) => all + of(cost), 0);

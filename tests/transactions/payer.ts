@@ -54,7 +54,12 @@ export interface PayerConfig {
 }
 
 /** What `orderOn` gives. */
-export type OrderWorkflow = Workflow<"order", { n: number }, Step<"price" | "pay" | "ship", number>, "ship">;
+export type OrderWorkflow = Workflow<
+  "order",
+  { n: number },
+  Step<"price", number> | Step<"pay", number> | Step<"ship", number>,
+  "ship"
+>;
 
 /** Prices, pays and ships; only the payment is a transaction. */
 export function orderOn(

@@ -1,6 +1,8 @@
+import type { NewId } from "../../ids.ts";
 import type { Mailbox } from "../../store/messages.ts";
 import type { TransactionVerdict } from "../../store/port.ts";
 import type { AttemptEnd } from "../attempt.ts";
+import type { ChildOutcome } from "../child_outcome.ts";
 import type { Attempt } from "../live_run.ts";
 
 /** What kinds need of the engine. */
@@ -13,6 +15,12 @@ export interface KindPort {
   readonly now: () => number;
   /** Refuses further messages to the task of an attempt, unless one was accepted before; returns that message. */
   readonly closeMailbox: (attempt: Attempt) => Promise<Mailbox>;
+  /** Makes the id of a run, given the time. */
+  readonly newId: NewId;
+  /** The trace context of an attempt, as text. */
+  readonly traceOf: (attempt: Attempt) => string | undefined;
+  /** Reads the child run of the unit of an attempt: how it ended, or `undefined` if it has not. */
+  readonly findChild: (attempt: Attempt) => Promise<ChildOutcome | undefined>;
   /** Runs `body` in a transaction that also records the output it returns, as JSON text. */
   readonly transact: (
     attempt: Attempt,

@@ -3,6 +3,7 @@ import { eventKind } from "./event.ts";
 import type { Kind } from "./kind.ts";
 import { mapKind } from "./map.ts";
 import { sleepKind } from "./sleep.ts";
+import { subworkflowKind } from "./subworkflow.ts";
 import { taskKind } from "./task.ts";
 import { transactionKind } from "./transaction.ts";
 
@@ -12,6 +13,7 @@ const kinds: Kinds = {
   task: taskKind,
   transaction: transactionKind,
   map: mapKind,
+  subworkflow: subworkflowKind,
   event: eventKind,
   sleep: sleepKind,
 };

@@ -9,9 +9,9 @@ import type {
   RecordHead,
 } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
-import { endSql } from "../hand_over.ts";
 import type { Row } from "../decode.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf } from "../rows.ts";
+import type { CorruptRun } from "../sql/recovery.ts";
 import { decodeClaimed } from "../run_columns.ts";
 import { numbers, texts } from "./arrays.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
@@ -58,19 +58,17 @@ select o.*
                   else t.item = -1 and t.step = '' and t.input is not null end) as o
  order by u.n, o.item, o.step`;
 
-const GIVE_UP = `
-update @runs
-   set ${endSql({ state: "'failed'", at: "@now" })}, error = $4
- where seq = $2::bigint and epoch = $3::bigint and owner + 0 is not null`;
+/** Fails a run whose rows are invalid. */
+type GiveUp = (run: CorruptRun) => Promise<void>;
 
 // Another runner that claims at the same moment holds the first runs: the claim reads twice as many.
 const LOOK_AHEAD = 2;
 
 /**
- * Claims due runs in a single statement. A claim whose response was lost may have taken effect: its runs are looked up
+ * Claims due runs in a single statement; `giveUp` fails a run whose rows are invalid. A claim whose response was lost may have taken effect: its runs are looked up
  * by its token once the server has ended the remains of the lost connection.
  */
-export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
+export async function claim(session: Session, request: ClaimRequest, giveUp: GiveUp): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
   const token = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
   const answer = await session.persistence.attempt("write to", async (isDoubtful) => {
@@ -90,7 +88,7 @@ export async function claim(session: Session, request: ClaimRequest): Promise<Cl
   const taken = takenOf(answer);
   const nextDueAt = first?.["next_due_at"];
   return {
-    runs: await withJournals(session, taken),
+    runs: await withJournals(session, taken, giveUp),
     // Some due runs may have been locked by other claims, or were too large.
     more: first?.["joined"] !== 0 && (taken.length === request.limit || Number(first?.["seen"] ?? 0) > taken.length),
     nextDueAt: typeof nextDueAt === "number" ? nextDueAt : undefined,
@@ -120,7 +118,7 @@ function takenOf(answer: readonly Row[]): readonly Row[] {
   );
 }
 
-async function withJournals(session: Session, taken: readonly Row[]): Promise<readonly ClaimedRun[]> {
+async function withJournals(session: Session, taken: readonly Row[], giveUp: GiveUp): Promise<readonly ClaimedRun[]> {
   // At epoch 1 a run had no owner before, and so has no journal.
   const resumed = taken.filter((row) => Number(row["epoch"]) > 1).map((row) => Number(row["seq"]));
   const rows = resumed.length === 0 ? [] : await session.read(HEADS, [numbers(resumed)]);
@@ -137,7 +135,8 @@ async function withJournals(session: Session, taken: readonly Row[]): Promise<re
       runs.push(decodeClaimed(row, { journal, completedItems: (items.get(seq) ?? []).map(rangeOf) }));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      await giveUp(session, row, error);
+      session.logger.error(error.message);
+      await giveUp({ seq: Number(row["seq"]), epoch: Number(row["epoch"]), error: JSON.stringify(recordOf(error)) });
     }
   }
   return runs;
@@ -154,13 +153,6 @@ async function decodeHeads(rows: readonly Row[], slices: Slices): Promise<readon
 
 function rangeOf(row: Row): ItemRange {
   return { task: String(row["task"]), first: Number(row["first"]), last: Number(row["last"]) };
-}
-
-/** Fails a run whose rows cannot be read, as it would stop every runner that claims it. */
-async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
-  session.logger.error(error.message);
-  const values = [session.at, String(row["seq"]), String(row["epoch"]), JSON.stringify(recordOf(error))];
-  await session.write("care", GIVE_UP, values, () => 1);
 }
 
 /** Reads outputs from the journals of runs. */

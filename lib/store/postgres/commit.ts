@@ -10,6 +10,7 @@
  */
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
+import { endingChildren, mayEnd } from "../hand_over.ts";
 import { items, numbers, texts } from "./arrays.ts";
 import { codeOf, faultOf, isNotifyQueueFull, refusal } from "./faults.ts";
 import type { Answer, BoundStatement } from "./connection.ts";
@@ -31,19 +32,40 @@ select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
  union all
 select r.id, r.seq, r.owner, r.epoch, r.created_at, cardinality($2::text[]) + p.n
   from unnest($4::bigint[], $5::text[], $6::integer[]) with ordinality as p (parent, task, item, n)
-  join @runs as r on r.parent = p.parent and r.parent_task = p.task and r.parent_item = p.item`;
+  join @runs as r on r.parent = p.parent and r.parent_task = p.task and r.parent_item = p.item and r.superseded is null`;
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
+
+/**
+ * Writes a batch. Ends of runs with a parent are a transaction of their own: together with locks on rows of other parents,
+ * those that they take on their parents could deadlock with a commit of another runner.
+ */
+export async function commitBatch(session: Session, news: News, { batch, lockedRuns }: Lockable): Promise<Receipt> {
+  const { starts, writes } = batch;
+  const ending = new Set(endingChildren(writes));
+  const isEnd = ({ seq, move }: RunWrite): boolean => mayEnd(move) && ending.has(seq);
+  const ends = ending.size === 0 ? [] : writes.filter(isEnd);
+  if (ends.length === 0 || ends.length === starts.length + writes.length) {
+    return await commitUnlocked(session, news, { batch, lockedRuns });
+  }
+  const others = writes.filter((write) => !isEnd(write));
+  const first = await commitUnlocked(session, news, { batch: { starts, writes: others }, lockedRuns });
+  const second = await commitUnlocked(session, news, { batch: { starts: [], writes: ends }, lockedRuns });
+  const [other, end] = [first.writes.values(), second.writes.values()];
+  return { starts: first.starts, writes: writes.map((write) => (isEnd(write) ? end : other).next().value!) };
+}
+
+/** A batch, and the runs whose rows were locked when they were last written. */
+interface Lockable {
+  readonly batch: Batch;
+  readonly lockedRuns: LockedRuns;
+}
 
 /**
  * Writes a batch. A run whose row stays locked by another transaction gets the verdict `locked`, and the others are
  * committed. When it is written again, the lock is only looked at: its commit does not wait for it a second time.
  */
-export async function commitBatch(
-  session: Session,
-  news: News,
-  { batch, lockedRuns }: { readonly batch: Batch; readonly lockedRuns: LockedRuns },
-): Promise<Receipt> {
+async function commitUnlocked(session: Session, news: News, { batch, lockedRuns }: Lockable): Promise<Receipt> {
   const suspects = batch.writes.filter(({ seq }) => lockedRuns.has(seq)).map(({ seq }) => seq);
   let locked: ReadonlySet<number> = new Set();
   if (suspects.length > 0) {
@@ -107,11 +129,12 @@ function attempt(
   { role, isWary = false, lockTimeoutMs }: AttemptOptions,
 ): Promise<Receipt> {
   const parts = split(batch);
+  const wake = news.tell({ due: false, ended: false, attention: [] });
   return session.persistence.attempt("write to", async (isDoubtful) => {
     const told = news.of(batch);
     if (isDoubtful) await session.endRemains(role);
     const flushes = parts.map((part, index) =>
-      flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null })
+      flushOf(part, { at: session.at, isWary: isWary || isDoubtful, news: index === 0 ? told : null, wake })
     );
     const statements = flushes.flat();
     const answers = await send(session, { role, statements, lockTimeoutMs }).catch((error) => {

@@ -50,6 +50,9 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
         if (sent !== answer.count) isWhole = false;
         if (answer.count === 0) { for (const { seq } of moves) unmoved.add(seq); }
         break;
+      case "children":
+        rows += Number(row?.["changed"]);
+        break;
       case "moves":
         rows += Number(row?.["moved"]) + Number(row?.["noted"]);
         if (Number(row?.["moved"]) !== sent) isWhole = false;

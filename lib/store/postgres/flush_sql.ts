@@ -17,6 +17,8 @@
  */
 import { IS_COPIED } from "../copied.ts";
 import { endSql, MAY_COMPLETE } from "../hand_over.ts";
+import { WAKE } from "../sql/children.ts";
+import { MOST_RUNNERS } from "./news.ts";
 
 /** Replaces an existing row, in `@tasks as t`, unless it is terminal: the first recorded result stands. */
 export const REPLACE = `on conflict (run, task, item, step) do update
@@ -68,7 +70,7 @@ select c.seq, t.task, t.item, t.step, 0, t.state, t.attempts, t.started_at, t.en
     on conflict do nothing`;
 
 /** Whether the owner of a run is a runner that is not dead. */
-const OWNED_BY_LIVE = "(r.owner + 0 in (select id from @runners where not dead)) is true";
+export const OWNED_BY_LIVE = "(r.owner + 0 in (select id from @runners where not dead)) is true";
 
 /** Whether a run's number, in a row `u`, is in $1, has the epoch at the same index of $2, and is owned. */
 const ACCEPTED = `
@@ -184,6 +186,42 @@ select (select now from clock) as server_now,
        (select count(*) from moved) as moved,
        (select count(*) from noted) as noted,
        (select pg_notify('sluice_@schema', $9) where $9::text is not null)::text as notified`;
+
+/** Locks the rows of runs with children, in the order in which the ends of children lock them. */
+export const LOCK_PARENTS = `
+select seq
+  from @runs
+ where seq = any($1::bigint[])
+ order by seq
+   for update`;
+
+/** Wakes the parents of those of the runs in $2 that have ended; $3 begins the notification of their owners. */
+export const WAKE_PARENTS: string = `
+with clock as materialized (
+  select @now as now
+),
+woken as (
+  update @runs
+     set ${WAKE.replaceAll(":now", "(select now from clock)")}
+   where seq = any(array(select p.seq
+                           from @runs as p
+                          where p.seq = any(array(select c.parent
+                                                    from @runs as c
+                                                   where c.seq = any($2::bigint[]) and c.ended_at is not null))
+                            and p.ended_at is null
+                          order by p.seq
+                            for update))
+  returning owner, state
+),
+news as (
+  select count(*) as changed,
+         concat_ws(' ', $3::text, case when bool_or(owner is null and state = 'waiting') then 'due' end,
+                   case when count(distinct owner) > ${MOST_RUNNERS} then '@0'
+                        else string_agg(distinct '@' || owner, ' ') end) as payload
+    from woken
+)
+select changed, case when changed > 0 then pg_notify('sluice_@schema', payload)::text end as notified
+  from news`;
 
 /** The current state of runs, for a statement that wrote fewer rows than were sent. */
 export const LOOK = `

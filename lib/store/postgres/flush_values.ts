@@ -1,20 +1,23 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
+import { endingChildren } from "../hand_over.ts";
 import {
   COMPLETE,
   COMPLETE_WITH_RECORDS,
   FORK,
   FORK_COPY,
+  LOCK_PARENTS,
   MOVE,
   RECORD,
   RECORD_ANY,
   RECORD_ITEMS,
+  WAKE_PARENTS,
 } from "./flush_sql.ts";
 import { copiesOf, copyValues, forksOf, forkValues } from "./fork_values.ts";
 import { failuresOf, printable } from "./printable.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
-import { START, START_UNLESS_THERE, startValuesOf } from "./start_sql.ts";
+import { START, START_CHILDREN, START_UNLESS_THERE, startArrays, startValuesOf } from "./start_sql.ts";
 
 /** Options of `flushOf()`. */
 export interface FlushManner {
@@ -22,6 +25,8 @@ export interface FlushManner {
   readonly at: Bindable;
   /** The notification to send to other processes. */
   readonly news: Bindable;
+  /** The beginning of a notification for the owners of woken parents. */
+  readonly wake: Bindable;
   /** Whether rows that are marked as new may exist already. */
   readonly isWary: boolean;
 }
@@ -29,10 +34,10 @@ export interface FlushManner {
 /** A statement of a commit. */
 export interface FlushStatement extends BoundStatement {
   /**
-   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, or moves runs. `starts` and
-   * `moves` return a row, the others the number of rows.
+   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, moves runs, or inserts child runs
+   * or wakes parents. `starts`, `moves` and `children` return a row, the others the number of rows.
    */
-  readonly kind: "lock" | "starts" | "rows" | "ends" | "moves";
+  readonly kind: "lock" | "starts" | "rows" | "ends" | "moves" | "children";
   /** The number of rows that it writes if all are accepted; `undefined` if that depends on existing rows. */
   readonly sent: number | undefined;
   /** Runs that it moves; the moved runs are accepted. */
@@ -40,7 +45,7 @@ export interface FlushStatement extends BoundStatement {
 }
 
 /** Builds the statements that write a batch, in which no run occurs twice. Several are a single transaction. */
-export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushManner): readonly FlushStatement[] {
+export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: FlushManner): readonly FlushStatement[] {
   const isNew = ({ key, parent }: NewRun): boolean => !isWary && key === undefined && parent === undefined;
   const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
   const fresh = perhaps.length === 0 ? starts : starts.filter(isNew);
@@ -58,6 +63,10 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
     const runs = [...parts.rows.run, ...parts.itemRows.run, ...parts.anyRows.run];
     add("lock", LOCK_OWNERS, [numbers(runs)], { sent: undefined });
   }
+  const parents = writes.filter(isOfParent);
+  if (parents.length > 0) {
+    add("lock", LOCK_PARENTS, [numbers(parents.map(({ seq }) => seq))], { sent: undefined });
+  }
   if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
   if (perhaps.length > 0) {
     add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
@@ -73,6 +82,13 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
   if (parts.anyRows.run.length > 0) {
     const special = texts(parts.special.map(restOf));
     add("rows", RECORD_ANY, [...rowValues(parts.anyRows), special], { sent: parts.anyRows.run.length });
+  }
+  // Before a move, which ends the fence of its run.
+  const starting = parents.filter(({ children = [] }) => children.length > 0);
+  if (starting.length > 0) {
+    const children = starting.flatMap(({ children = [] }) => children).sort(byKey);
+    const fences = [numbers(starting.map(({ seq }) => seq)), numbers(starting.map(({ epoch }) => epoch))];
+    add("children", START_CHILDREN, [at, tell(), ...fences, ...startArrays(children)], { sent: undefined });
   }
   if (parts.ends.length > 0) {
     const values = [...endValues(parts.ends), tell(), ...rowValues(parts.lastRows)];
@@ -90,6 +106,8 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
       moves: parts.moves,
     });
   }
+  const ending = endingChildren(writes);
+  if (ending.length > 0) add("children", WAKE_PARENTS, [at, numbers(ending), wake], { sent: undefined });
   return statements;
 
   function add(
@@ -100,6 +118,11 @@ export function flushOf({ starts, writes }: Batch, { at, news, isWary }: FlushMa
   ): void {
     statements.push({ kind, sql, values, sent, moves });
   }
+}
+
+/** Whether a write concerns the row of a run that the ends of its children change, too. */
+function isOfParent({ hasChildren, children = [], move, seen }: RunWrite): boolean {
+  return children.length > 0 || (hasChildren === true && (move !== undefined || seen !== undefined));
 }
 
 /**

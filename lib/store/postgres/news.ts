@@ -19,7 +19,7 @@ const SOON_MS = 2_000;
 const PAUSE_MS = 10_000;
 
 /** A payload has at most 8,000 bytes. */
-const MOST_RUNNERS = 100;
+export const MOST_RUNNERS = 100;
 
 /**
  * A payload is a sender's token and topics, such as `1f0c22a9 due end @12 @15`: runs may be due, runs may have ended,
@@ -56,7 +56,8 @@ export function createNews(now: () => number): News {
   function isSoonDue({ starts, writes }: Batch): boolean {
     const soon = now() + SOON_MS;
     return starts.some(({ owner, fork, dueAt }) => (owner === undefined || fork !== undefined) && dueAt <= soon) ||
-      writes.some(({ move }) => {
+      writes.some(({ move, children = [] }) => {
+        if (children.length > 0) return true;
         switch (move?.to) {
           case "pending":
           case "stranded":

@@ -41,8 +41,9 @@ function sizeOfStart({ input, fork }: NewRun): number {
   return size;
 }
 
-function sizeOfWrite({ records, move }: RunWrite): number {
+function sizeOfWrite({ records, move, children = [] }: RunWrite): number {
   let size = move?.to === "failed" ? move.error.stack?.length ?? 0 : 0;
+  for (const child of children) size += sizeOfStart(child);
   for (const { output, input } of records) size += (output?.length ?? 0) + (input?.length ?? 0);
   return size;
 }

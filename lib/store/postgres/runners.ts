@@ -32,7 +32,7 @@ select clock.now as server_now, (select count(*) from renewed) as alive,
        array(select epoch from owned order by seq)::text as epochs,
        r.*
   from clock
-  left join (select ${inboxColumns("@messages")}
+  left join (select ${inboxColumns("@")}
                from @runs
               where attention > acknowledged and owner = $2::bigint) as r on true`;
 

@@ -7,6 +7,7 @@
 import type { NewRun } from "../batch.ts";
 import { type ColumnType, createIsPlain, type GivenColumn, givenColumns, startValues } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
+import { OWNED_BY_LIVE } from "./flush_sql.ts";
 import { numbers, sparse } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
 
@@ -51,6 +52,39 @@ select (select now from clock) as server_now,
        array(select owner is not null from started)::text as owned,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 }
+
+const CHILD = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "null", given: givenSql });
+CHILD.set("state", "case when p.state = 'paused' then 'paused' else 'pending' end");
+CHILD.set("paused_at", "case when p.state = 'paused' then now end");
+
+/**
+ * Child runs: $2 news, $3 numbers and $4 epochs of their parents, then the values of `startArrays()`. They are inserted
+ * under the fence of their parent, unless a cancel of it is recorded.
+ */
+export const START_CHILDREN: string = `
+with clock as materialized (
+  select @now as now
+),
+parents as materialized (
+  select r.seq, r.state
+    from @runs as r
+   where r.seq = any($3::bigint[])
+     and ((r.seq, r.epoch) in (select * from unnest($3::bigint[], $4::bigint[]))) is true
+     and r.cancel_at is null
+     and ${OWNED_BY_LIVE}
+),
+started as (
+  insert into @runs (${[...CHILD.keys()].join(", ")})
+  select ${[...CHILD.values()].join(",\n         ")}
+    from ${startRows(5, (type) => `${type}[]`)} as s
+    join parents as p on p.seq = (s.rest ->> 'parent')::bigint
+   cross join clock
+   order by s.n
+   on conflict do nothing
+  returning 1
+)
+select (select count(*) from started) as changed,
+       (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 
 /** Returns the columns and values of runs without an owner, for an insert from `startRows()` as `s`; `now` is the clock. */
 export function pendingSql(): { readonly columns: string; readonly values: string } {

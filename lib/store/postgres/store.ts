@@ -5,6 +5,7 @@ import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
+import { giveUp } from "../sql/recovery.ts";
 import { claim, readOutputs } from "./claim.ts";
 import { commitBatch, insertKeyed } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
@@ -139,7 +140,7 @@ export async function openStoreOn(
       if (!isKeyed) return await commitBatch(session, news, { batch, lockedRuns });
       return { starts: await keyedStarts.start(starts), writes: [] };
     },
-    claim: (request) => claim(session, request),
+    claim: (request) => claim(session, request, (run) => database.execute(giveUp(database.dialect, run))),
     outputs: (requests) => readOutputs(session, requests),
 
     transactions: "postgres",

@@ -13,7 +13,9 @@ import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
+import { hasChildren, hasChildrenSql } from "../children.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
+import { controlDescendants, resumeSql, wakeParents } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { all, first, type Op, transaction, write } from "./operation.ts";
@@ -35,7 +37,7 @@ export function* control(db: Dialect, runId: string, request: ControlRequest): O
 
 /** The runs of a runner that were changed from outside since it last acknowledged. */
 export function* readInbox(runner: number): Op<readonly InboxEntry[]> {
-  const rows = yield* all(sql`select ${raw(inboxColumns("@messages"))} from ${INBOX} and owner = ${runner}`);
+  const rows = yield* all(sql`select ${raw(inboxColumns("@"))} from ${INBOX} and owner = ${runner}`);
   return rows.map(decodeInboxEntry);
 }
 
@@ -46,9 +48,11 @@ select 1 as one from @runs where id = ${runId} and owner is not null and acknowl
   return open === undefined;
 }
 
-/** The columns that `decodeInboxEntry` reads; `messages` is the name of the table. */
-export function inboxColumns(messages: string): string {
-  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(messages)}`;
+/** The columns of `runs` that `decodeInboxEntry` reads; `at` stands before the names of tables. */
+export function inboxColumns(at: "@" | ""): string {
+  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(`${at}messages`)}, ${
+    hasChildrenSql(`${at}runs`, "runs")
+  }`;
 }
 
 const INBOX = raw("@runs indexed by runs_attention where attention > acknowledged");
@@ -63,6 +67,7 @@ export function decodeInboxEntry(row: Row): InboxEntry {
       : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
     paused: row["state"] === "paused",
     hasMessages: hasMessages(row),
+    hasChildren: hasChildren(row),
   };
 }
 
@@ -108,6 +113,10 @@ update @runs
  where seq = ${run.seq}
 returning state, attention`);
   yield* addFact(db, run.seq, { kind: request.kind, detail: request.kind === "resume" ? undefined : request.reason });
+  if (run.parent !== undefined && run.owner === undefined && request.kind === "cancel") {
+    yield* wakeParents(db, [run.seq]);
+  }
+  yield* controlDescendants(db, [run.seq], request);
   yield* notify(db, {
     due: request.kind === "resume" && run.owner === undefined,
     ended: request.kind === "cancel" && run.owner === undefined,
@@ -135,14 +144,7 @@ function assignmentsOf(db: Dialect, run: RunRow, request: ControlRequest): Sql |
        attention = ${attention}`;
     case "resume":
       if (run.state !== "paused") return undefined;
-      // While it is paused its time stands still, so its deadline moves by as much.
-      return sql`state = case when owner is not null then 'running'
-                    when epoch = 0 or due_at <= ${db.now()} then 'pending'
-                    else 'waiting' end,
-       deadline_at = deadline_at + (${db.now()} - paused_at),
-       paused_at = null,
-       reason = case when cancel_at is null and stranded_by is null then null else reason end,
-       attention = ${attention}`;
+      return sql`${resumeSql(db.now())}, attention = ${attention}`;
   }
 }
 

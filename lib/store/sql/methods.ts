@@ -1,4 +1,5 @@
 import type { Store } from "../port.ts";
+import { controlChildren, readChildEnds, readChildren } from "./children.ts";
 import { control, isAcknowledged, readInbox } from "./control.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
 import { readGroups, readUnowned } from "./groups.ts";
@@ -36,6 +37,9 @@ export type SharedMethods = Pick<
   | "messages"
   | "closeMailbox"
   | "blocked"
+  | "controlChildren"
+  | "children"
+  | "childEnds"
   | "leave"
   | "recover"
   | "restart"
@@ -67,6 +71,9 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     messages: (runs) => execute(readMessages(db, runs)),
     blocked: (limit) => execute(readBlocked(limit)),
     closeMailbox: (run, task) => execute(closeMailbox(db, run, task)),
+    controlChildren: (run, request) => execute(controlChildren(db, run, request)),
+    children: (run) => execute(readChildren(run)),
+    childEnds: (runs, after) => execute(readChildEnds(db, runs, after)),
     leave: (runner) => execute(leave(db, runner)),
     recover: (request) => execute(recover(db, request)),
     restart: (run, tasks) => execute(restart(db, run, tasks)),

@@ -20,7 +20,7 @@ const SWEEP_MS = 3_600_000;
  * Walks from the oldest run on and remembers where it stopped, as runs that live long would else be read again each
  * time. A call that deletes less than it may has reached the end; the next one begins anew.
  *
- * A run is deleted before the last of its journal, so that it is never seen, or retried, without some of its rows. What
+ * A tree of runs is deleted from its root. A run is deleted before the last of its journal, so that it is never seen, or retried, without some of its rows. What
  * a process that died has left of a journal is deleted by the next walk.
  */
 export function createPrune(db: Dialect): Prune {
@@ -50,7 +50,7 @@ export function createPrune(db: Dialect): Prune {
 }
 
 interface Slice {
-  /** Runs that ended in time. */
+  /** Runs that ended in time, without children of runs that stay. */
   readonly ended: readonly number[];
   /** The last number that belongs to the slice. */
   readonly end: number;
@@ -60,18 +60,28 @@ interface Slice {
 
 function* readSlice(after: number, before: number): Op<Slice> {
   const rows = yield* all(sql`
-select seq, created_at, ended_at
+select seq, created_at, ended_at, parent,
+       case when parent is not null then (select 1 from @runs as p where p.seq = @runs.parent) end as has_parent
   from @runs
  where seq > ${after}
  order by seq
  limit ${SLICE_ROWS}`);
   const isOld = (row: Row): boolean => Number(row["created_at"]) < before;
   const old = rows.filter(isOld);
-  const ended = old.filter((row) => row["ended_at"] !== null && Number(row["ended_at"]) < before);
+  const ended = deletable(old.filter((row) => row["ended_at"] !== null && Number(row["ended_at"]) < before));
   const [young] = rows.filter((row) => !isOld(row));
   const isLast = old.length < SLICE_ROWS;
   const end = !isLast ? Math.max(...old.map(seqOf)) : young === undefined ? Number.MAX_SAFE_INTEGER : seqOf(young) - 1;
-  return { ended: ended.map(seqOf), end, isLast };
+  return { ended, end, isLast };
+}
+
+/** Trees are deleted from the root: a child after its parent, which has a lower number. */
+function deletable(ended: readonly Row[]): readonly number[] {
+  const chosen = new Set<number>();
+  for (const row of ended) {
+    if (row["has_parent"] === null || chosen.has(Number(row["parent"]))) chosen.add(seqOf(row));
+  }
+  return [...chosen];
 }
 
 /** Deletes runs, their facts and the first part of their journals in one transaction, then the rest of the journals. */

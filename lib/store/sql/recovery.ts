@@ -13,6 +13,7 @@ import { endSql, releaseSql } from "../hand_over.ts";
 import type { RecoverRequest, Recovery } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { recordOf } from "../rows.ts";
+import { settleRelatives, wakeParents } from "./children.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, transaction, write } from "./operation.ts";
@@ -40,8 +41,10 @@ update @runs
         sql`select seq from @runs indexed by runs_owned where owner = ${runner} order by seq${db.forUpdate}`,
       )
     }
-returning seq`);
+returning seq, ended_at`);
     yield* change(sql`delete from @runners where id = ${runner}`);
+    // A recorded cancel ends them; their descendants were cancelled with them.
+    yield* wakeParents(db, released.flatMap((row) => row["ended_at"] === null ? [] : [Number(row["seq"])]));
     if (released.length > 0) yield* notify(db, RELEASED);
   });
 }
@@ -177,10 +180,32 @@ function* takeOver(db: Dialect, lost: readonly LostRun[]): Op<void> {
   yield* change(sql`
 insert into @events (run, kind, at, detail)
 select run, 'recovery', ${db.now()}, detail from ${notes}`);
+  yield* settleRelatives(db, lost.flatMap(({ seq, end }) => end === "released" ? [] : [seq]));
   yield* notify(db, RELEASED);
 }
 
 const FAIL = `${endSql({ state: "'failed'", at: ":at" })}, error = lost.error`;
+
+/** A run whose rows are invalid, as its owner has found. */
+export interface CorruptRun {
+  readonly seq: number;
+  readonly epoch: number;
+  /** The error of the run, as JSON text. */
+  readonly error: string;
+}
+
+/** Fails a run with invalid rows: otherwise it would stop every runner that claims it. */
+export function* giveUp(db: Dialect, { seq, epoch, error }: CorruptRun): Op<void> {
+  yield* transaction(function* () {
+    const failed = yield* change(sql`
+update @runs
+   set ${fill(GIVE_UP, { at: db.now() })}, error = ${error}
+ where seq = ${seq} and epoch = ${epoch} and owner + 0 is not null`);
+    if (failed > 0) yield* settleRelatives(db, [seq]);
+  });
+}
+
+const GIVE_UP = endSql({ state: "'failed'", at: ":at" });
 
 function* update(db: Dialect, runs: readonly LostRun[], assignments: Sql): Op<void> {
   if (runs.length === 0) return;

@@ -1,3 +1,4 @@
+import { supersedeChildren } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { change, first, type Op, transaction } from "./operation.ts";
@@ -47,6 +48,7 @@ delete from @messages
  where run = ${seq} and (id is null or attempt > 0) and ${
       db.isIn("task", { type: "text", items: [...retry, ...forget] })
     }`);
+    yield* supersedeChildren(seq);
     yield* addFact(db, seq, { kind: "retry", detail: undefined });
     yield* notify(db, { due: true, ended: false, attention: [] });
     return true;

@@ -15,8 +15,9 @@ export const ORDERED = "ended_at is null and (state = 'paused' or cancel_at is n
  */
 export const RUN_INDEXES: readonly string[] = [
   `create unique index runs_key on @runs (workflow, key) where key is not null`,
-  // A task, or an item of a task, starts one child.
-  `create unique index runs_parent on @runs (parent, parent_task, parent_item) where parent is not null`,
+  // A task, or an item of a task, has one child that is not superseded.
+  `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
+    where parent is not null`,
   // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
   `create index runs_due on @runs (priority, workflow, version, due_at, seq, state)
     where ${DUE}`,

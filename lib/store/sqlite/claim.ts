@@ -12,16 +12,20 @@ import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
+import { hasChildrenSql } from "../children.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
 import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
+import type { CorruptRun } from "../sql/recovery.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
-import { endSql } from "../hand_over.ts";
 import { FIRST_DUE, firstDueAt } from "./first_due.ts";
 import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
+
+/** Fails a run whose rows are invalid. */
+type GiveUp = (run: CorruptRun) => Promise<void>;
 
 // One seek per query. A comparison of the three columns as a row value would read every entry of the previous group.
 const NEXT_PRIORITY = `
@@ -79,7 +83,7 @@ update runs
        acknowledged = attention,
        reason = case when cancel_at is null then null else reason end
  where seq in (select value from json_each($1))
-returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}`;
+returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}, ${hasChildrenSql("runs", "runs")}`;
 
 // Counts the runs of a list that are preceded by fewer than $2 bytes, in the order of the list, and sums the bytes of
 // these runs.
@@ -100,11 +104,6 @@ select count(*) as runs, total(bytes) as bytes
 // The number of runs per measurement, which bounds the runs that are measured but not claimed.
 const MEASURED_RUNS = 64;
 
-const GIVE_UP = `
-update runs
-   set ${endSql({ state: "'failed'", at: "$3" })}, error = $4
- where seq = $1 and epoch = $2 and owner is not null`;
-
 /** The queries that find due runs, for the test of their query plans. */
 export const SURVEY_QUERIES: readonly string[] = [
   FIRST_DUE,
@@ -116,13 +115,13 @@ export const SURVEY_QUERIES: readonly string[] = [
   DUE_STRANDED,
 ];
 
-/** Claims due runs and reads their journals. */
-export async function claim(session: Session, request: ClaimRequest): Promise<Claim> {
+/** Claims due runs and reads their journals; `giveUp` fails a run whose rows are invalid. */
+export async function claim(session: Session, request: ClaimRequest, giveUp: GiveUp): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
   // A claim without due runs must not take the write lock.
   const { isDue, nextDueAt } = await session.read("read", () => look(session, request, session.now()));
   if (!isDue) return { runs: [], more: false, nextDueAt };
-  return await claimDue(session, request);
+  return await claimDue(session, request, giveUp);
 }
 
 /** Returns whether a run is due, without the write lock. */
@@ -133,7 +132,7 @@ function look(session: Session, request: ClaimRequest, now: number): Pick<Claim,
   return { isDue: due.length > 0, nextDueAt };
 }
 
-async function claimDue(session: Session, request: ClaimRequest): Promise<Claim> {
+async function claimDue(session: Session, request: ClaimRequest, giveUp: GiveUp): Promise<Claim> {
   const { rows, more, nextDueAt } = await session.write("write to", () => take(session, request, session.now()));
   const runs: ClaimedRun[] = [];
   const slices = createSlices();
@@ -149,7 +148,8 @@ async function claimDue(session: Session, request: ClaimRequest): Promise<Claim>
       );
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
-      await giveUp(session, row, error);
+      session.logger.error(error.message);
+      await giveUp({ seq: Number(row["seq"]), epoch: Number(row["epoch"]), error: JSON.stringify(recordOf(error)) });
     }
   }
   return { runs, more, nextDueAt };
@@ -263,11 +263,4 @@ function dueStranded(session: Session, { served, limit }: ClaimRequest, now: num
       dueAt: Number(row["due_at"]),
     }))
   );
-}
-
-/** Fails a run with invalid rows: otherwise it would stop every runner that claims it. */
-async function giveUp(session: Session, row: Row, error: StoreError): Promise<void> {
-  session.logger.error(error.message);
-  const record = JSON.stringify(recordOf(error));
-  await session.write("write to", () => session.run(GIVE_UP, row["seq"], row["epoch"], session.now(), record));
 }

@@ -6,6 +6,9 @@
  * @module
  */
 import type { Batch, NewRun, Receipt } from "../batch.ts";
+import { endingChildren } from "../hand_over.ts";
+import { wakeParents } from "../sql/children.ts";
+import { executeWithin } from "./database.ts";
 import { faultOf } from "./faults.ts";
 import { insertRuns, writeRuns } from "./groups.ts";
 import { insertRun } from "./inserts.ts";
@@ -47,6 +50,8 @@ function isOfOneUnit(error: unknown): error is Error {
 function apply(session: Session, batch: Batch, guard: Guard | undefined): Receipt {
   const receipt = write(session, batch, guard);
   wakeForBatch(session, batch, receipt);
+  const ending = endingChildren(batch.writes);
+  if (ending.length > 0) executeWithin(session, (db) => wakeParents(db, ending));
   return receipt;
 }
 

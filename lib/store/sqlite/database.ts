@@ -48,7 +48,11 @@ export function createDatabase(session: Session): Database {
   }
 }
 
-/** Executes an operation inside a transaction. */
+/** Executes an operation inside the open transaction. */
+export function executeWithin<T>(session: Session, work: (db: Dialect) => Op<T>): T {
+  return runNow(session, work(createDialect(session.now)));
+}
+
 function runNow<T>(session: Session, operation: Op<T>): T {
   let state = operation.next([]);
   while (state.done !== true) state = operation.next(perform(session, state.value));

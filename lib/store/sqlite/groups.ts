@@ -230,8 +230,9 @@ function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite):
   return true;
 }
 
-function isPlainWrite({ records, move, seen }: RunWrite): boolean {
-  return seen === undefined && (move === undefined ? records.length > 0 : move.to === "completed") &&
+function isPlainWrite({ records, move, seen, children }: RunWrite): boolean {
+  return seen === undefined && children === undefined &&
+    (move === undefined ? records.length > 0 : move.to === "completed") &&
     (records.every(isPlainRecord) || hasDistinctRows(records));
 }
 

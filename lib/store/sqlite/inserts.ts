@@ -14,7 +14,7 @@ const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
 // A key and a parent are the only reasons for which a run may exist already.
 const UNLESS_THERE = `
 on conflict (workflow, key) where key is not null do nothing
-on conflict (parent, parent_task, parent_item) where parent is not null do nothing`;
+on conflict (parent, parent_task, parent_item, coalesce(superseded, 0)) where parent is not null do nothing`;
 const INSERT_OWNED = insertSql({ life: "owned", isPlain: false }, UNLESS_THERE);
 const INSERT_PENDING = insertSql({ life: "pending", isPlain: false }, UNLESS_THERE);
 
@@ -34,7 +34,8 @@ select $1, task, item, step, 0, state, attempts, started_at, ended_at, due_at, o
 
 const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
 
-const BY_PARENT = `select id from runs where parent = $1 and parent_task = $2 and parent_item = $3`;
+const BY_PARENT =
+  `select id from runs where parent = $1 and parent_task = $2 and parent_item = $3 and superseded is null`;
 
 /** The owners and the time of inserted runs. */
 export interface StartSite {

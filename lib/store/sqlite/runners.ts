@@ -21,7 +21,7 @@ const READ = `select ${OWNS_RUNS} from runners where id = $1 and not dead`;
 const OWNED = `select seq, epoch from runs indexed by runs_owned where owner = $1`;
 
 const INBOX = `
-select ${inboxColumns("messages")}
+select ${inboxColumns("")}
   from runs indexed by runs_attention
  where attention > acknowledged and owner = $1`;
 

@@ -4,6 +4,7 @@ import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
+import { giveUp } from "../sql/recovery.ts";
 import { createPersistence } from "./busy.ts";
 import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
 import { claim } from "./claim.ts";
@@ -70,7 +71,7 @@ export async function openSqliteStore(given: string, options: SqliteStoreOptions
     now: session.now,
 
     commit: (batch) => commitBatch(session, batch),
-    claim: (request) => claim(session, request),
+    claim: (request) => claim(session, request, (run) => database.execute(giveUp(database.dialect, run))),
     outputs: (requests) => readOutputs(session, requests),
 
     recoveryIntervalMs: RECOVERY_INTERVAL_MS,

@@ -49,7 +49,8 @@ export function wakeForBatch(session: Session, { starts, writes }: Batch, receip
   const released = writes.filter(({ move }) =>
     move?.to === "pending" || move?.to === "stranded" || (move?.to === "waiting" && move.release)
   );
-  if (hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released.map(({ seq }) => seq))) {
+  const hasChildren = writes.some(({ children = [] }) => children.length > 0);
+  if (hasChildren || hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released.map(({ seq }) => seq))) {
     raiseAll(session);
   }
 }

@@ -25,7 +25,14 @@ export function controlContract(test: Case): void {
     assertEquals(result, { kind: "done", state: "running", owner: runner, attention: 1 });
     const row = await store.run(id);
     assertEquals([row?.state, row?.cancelling, row?.reason, row?.epoch], ["running", true, "enough", 1]);
-    const inbox = [{ seq, attention: 1, cancel: { reason: "enough" }, paused: false, hasMessages: false }];
+    const inbox = [{
+      seq,
+      attention: 1,
+      cancel: { reason: "enough" },
+      paused: false,
+      hasMessages: false,
+      hasChildren: false,
+    }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals(await store.renew(runner, 1_000), { alive: true, inbox, owned: [{ seq, epoch: 1 }] });
     assertEquals(await store.isAcknowledged(id, 1), false);
@@ -53,6 +60,7 @@ export function controlContract(test: Case): void {
       cancel: { reason: "first" },
       paused: false,
       hasMessages: false,
+      hasChildren: false,
     }]);
     assertEquals((await store.facts(seq)).length, 1);
   });
@@ -66,6 +74,7 @@ export function controlContract(test: Case): void {
       cancel: { reason: undefined },
       paused: false,
       hasMessages: false,
+      hasChildren: false,
     }]);
   });
 
@@ -209,6 +218,7 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: true,
       hasMessages: false,
+      hasChildren: false,
     }]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "accepted");
     assertEquals(await write(store, { seq, epoch: 1 }, [], { to: "running" }), "accepted");
@@ -221,6 +231,7 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: false,
       hasMessages: false,
+      hasChildren: false,
     }]);
     assertEquals((await store.run(id))?.owner, runner);
   });
@@ -290,6 +301,7 @@ export function controlContract(test: Case): void {
       cancel: { reason: "enough" },
       paused: true,
       hasMessages: false,
+      hasChildren: false,
     }]);
     const failed = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
     assertEquals(await write(store, { seq, epoch: 1 }, [], failed), "accepted");
@@ -314,6 +326,7 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: true,
       hasMessages: false,
+      hasChildren: false,
     }]);
   });
 }

@@ -1,0 +1,97 @@
+import { RunCancelledError, RunFailedError } from "../errors.ts";
+import { CHILD_ENDS_AT_ONCE, type ChildEnd } from "../store/children.ts";
+import type { ListedRun } from "../store/listing.ts";
+import type { Store } from "../store/port.ts";
+import { errorOf } from "./outcome.ts";
+import type { OutputText } from "./expansion.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
+import type { RunEnd } from "./run_end.ts";
+import type { RunReader } from "./run_reader.ts";
+import { fromErrorRecord } from "./error_record.ts";
+import { NO_ITEM } from "./run_state.ts";
+
+/** Reads how child runs have ended. */
+export interface ChildOutcomes {
+  /** Reads the outcomes of all child runs that have ended and that tasks of these runs wait for. */
+  read(parents: readonly number[]): Promise<readonly ChildOutcome[]>;
+}
+
+/** Reads child runs from a store. */
+export function createChildOutcomes(
+  store: Pick<Store, "childEnds" | "outputs">,
+  reader: Pick<RunReader, "definition" | "end">,
+): ChildOutcomes {
+  return { read };
+
+  async function read(parents: readonly number[]): Promise<readonly ChildOutcome[]> {
+    const outcomes: ChildOutcome[] = [];
+    let after: ChildEnd | undefined;
+    do {
+      const ends = await store.childEnds(parents, after);
+      outcomes.push(...await outcomesOf(ends));
+      after = ends.length < CHILD_ENDS_AT_ONCE ? undefined : ends.at(-1);
+    } while (after !== undefined);
+    return outcomes;
+  }
+
+  async function outcomesOf(ends: readonly ChildEnd[]): Promise<readonly ChildOutcome[]> {
+    const results = await resultsOf(ends.flatMap(({ child }) => child?.state === "completed" ? [child] : []));
+    const outcomes: ChildOutcome[] = [];
+    for (const { parent, task, item, child } of ends) {
+      outcomes.push({
+        parent,
+        task,
+        item,
+        end: child?.state === "completed"
+          ? { kind: "completed", result: results.has(child.seq) ? results.get(child.seq) : await resultOf(child) }
+          : { kind: "failed", error: await failureOf(task, child) },
+      });
+    }
+    return outcomes;
+  }
+
+  /** Reads the results that are the output of one task, with one query. */
+  async function resultsOf(children: readonly ListedRun[]): Promise<ReadonlyMap<number, string>> {
+    const requests = [];
+    for (const child of children) {
+      const task = (await reader.definition(child))?.result;
+      if (task !== undefined) requests.push({ seq: child.seq, task, of: "results" as const, item: NO_ITEM });
+    }
+    const outputs = requests.length === 0 ? [] : await store.outputs(requests);
+    return new Map(outputs.flatMap(({ seq, output }) => output === undefined ? [] : [[seq, output]]));
+  }
+
+  async function resultOf(child: ListedRun): Promise<string | undefined> {
+    const { result, outputs } = await reader.end(child);
+    return result === undefined ? jsonOf(outputs) : textOf(outputs[result]);
+  }
+
+  async function failureOf(task: string, child: ListedRun | undefined): Promise<Error> {
+    if (child === undefined) {
+      return fromErrorRecord({
+        name: "KeyConflictError",
+        code: "key_conflict",
+        message: `Cannot wait for the child run of task "${task}": another run has its key, or it was deleted`,
+      });
+    }
+    const { id, workflow, state, reason } = child;
+    if (state === "cancelled") return new RunCancelledError(id, reason);
+    const end = await reader.end(child);
+    return new RunFailedError(id, workflow, errorOf(end), end.failures);
+  }
+}
+
+/** Outputs by task id as one JSON text. */
+function jsonOf(outputs: RunEnd["outputs"]): string {
+  const members = Object.entries(outputs).flatMap(([id, output]) => {
+    const text = textOf(output);
+    return text === undefined ? [] : [`${JSON.stringify(id)}:${text}`];
+  });
+  return `{${members.join(",")}}`;
+}
+
+/** An output as one JSON text. */
+function textOf(output: OutputText): string | undefined {
+  if (output === undefined || typeof output === "string") return output;
+  return `[${output.map((item) => item ?? "null").join(",")}]`;
+}

@@ -1,0 +1,102 @@
+import type { ChildDefinition, SubworkflowDefinition, WorkflowDefinition } from "../../definition/definition.ts";
+import { newChecks } from "../../definition/checks.ts";
+import { encodeJson } from "../../definition/json.ts";
+import { validate } from "../../definition/schema.ts";
+import type { NewRun } from "../../store/batch.ts";
+import { WAITS_FOR_CHILD } from "../../store/children.ts";
+import { nodeOf } from "../attempt.ts";
+import type { ChildOutcome } from "../child_outcome.ts";
+import { takeChild } from "../child_runs.ts";
+import type { Attempt } from "../live_run.ts";
+import { refuse } from "../options.ts";
+import { NonRetryableError } from "../task_errors.ts";
+import { argumentsOf } from "../unit_arguments.ts";
+import type { Kind, KindPort } from "./kind.ts";
+
+/** How deep child runs may be nested. */
+export const MOST_ANCESTORS = 64;
+
+/** What an attempt at a task that starts a child run comes to. */
+type Spawn =
+  /** The child run is to be inserted. */
+  | { readonly kind: "new"; readonly child: NewRun }
+  /** It has ended. */
+  | { readonly kind: "ended"; readonly outcome: ChildOutcome }
+  /** It has not ended. */
+  | { readonly kind: "live" };
+
+/** Starts a child run and waits for its end. The result of the child run is its output. */
+export const subworkflowKind: Kind<SubworkflowDefinition, Spawn> = {
+  call(attempt, task, port) {
+    const outcome = takeChild(attempt.unit);
+    if (outcome !== undefined) return { kind: "ended", outcome };
+    return attempt.wokenBy === undefined ? spawn(attempt, task, port) : find(attempt, port);
+  },
+  end(_attempt, value) {
+    switch (value.kind) {
+      case "new":
+        return { kind: "spawned", child: value.child };
+      case "live":
+        return { kind: "suspended", wake: { child: true }, reason: WAITS_FOR_CHILD };
+      case "ended": {
+        const { end } = value.outcome;
+        if (end.kind === "failed") throw end.error;
+        return { kind: "returned", output: end.result };
+      }
+    }
+  },
+};
+
+async function find(attempt: Attempt, port: KindPort): Promise<Spawn> {
+  const outcome = await port.findChild(attempt);
+  return outcome === undefined ? { kind: "live" } : { kind: "ended", outcome };
+}
+
+function spawn(attempt: Attempt, task: ChildDefinition, port: KindPort): Spawn | Promise<Spawn> {
+  const { id } = nodeOf(attempt);
+  const action = `start the child run of task "${id}"`;
+  const { depth } = attempt.unit.run;
+  if (depth >= MOST_ANCESTORS) {
+    throw new NonRetryableError(
+      `Cannot ${action}: runs are nested at most ${MOST_ANCESTORS} levels deep; end the recursion earlier`,
+    );
+  }
+  const workflow = task.workflow();
+  const args = argumentsOf(attempt);
+  const input = task.input === undefined ? undefined : port.call(attempt, task.input, args);
+  const key = typeof task.key === "function" ? port.call(attempt, task.key, args) : task.key;
+  const checks = newChecks();
+  const settings: Settings = { task, workflow, key: checks.key(key, `key of task "${id}"`) };
+  refuse(action, checks);
+  const value = validate(workflow.input, input, `Cannot ${action}: the input of workflow "${workflow.name}"`);
+  if (!(value instanceof Promise)) return childOf(attempt, value, settings, port);
+  return value.then((validated) => childOf(attempt, validated, settings, port));
+}
+
+interface Settings {
+  readonly task: ChildDefinition;
+  readonly workflow: WorkflowDefinition;
+  readonly key: string | undefined;
+}
+
+function childOf(attempt: Attempt, input: unknown, { task, workflow, key }: Settings, port: KindPort): Spawn {
+  const { run, item } = attempt.unit;
+  const now = port.now();
+  const child: NewRun = {
+    id: port.newId(now),
+    workflow: workflow.name,
+    version: workflow.version,
+    key,
+    priority: task.priority ?? run.priority,
+    dueAt: now,
+    tags: [...new Set([...workflow.tags, ...task.tags])],
+    input: encodeJson(input, "input", port.maxPayloadBytes),
+    timeoutMs: task.childTimeoutMs ?? workflow.timeoutMs,
+    owner: undefined,
+    trace: port.traceOf(attempt),
+    fork: undefined,
+    parent: { run: run.seq, task: nodeOf(attempt).id, item },
+    depth: run.depth + 1,
+  };
+  return { kind: "new", child };
+}

@@ -1,0 +1,226 @@
+/**
+ * Child runs and their parents. Upwards, the end of a run wakes its parent, in the transaction that ends the run.
+ * Downwards, a control request changes all live descendants of a run.
+ *
+ * Locks are taken upwards: the row of a run before that of its parent. A control request takes them downwards, as it has
+ * to be atomic; if it meets the end of a child at that moment, Postgres rolls one of the two transactions back, and it
+ * is repeated.
+ *
+ * @module
+ */
+import type { ChildEnd } from "../children.ts";
+import { CHILD_ENDS_AT_ONCE, WAITS_FOR_CHILD } from "../children.ts";
+import type { Row } from "../decode.ts";
+import { endSql } from "../hand_over.ts";
+import type { ListedRun } from "../listing.ts";
+import type { ControlRequest } from "../port.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
+import { type Dialect, seqs } from "./dialect.ts";
+import { notify } from "./facts.ts";
+import { all, change, type Op, transaction, write } from "./operation.ts";
+import { fill, raw, type Sql, sql } from "./statement.ts";
+import { printable } from "./texts.ts";
+
+/** How many children of a run `children()` returns. */
+const MOST_CHILDREN = 1_000;
+
+/** Reads which tasks of runs wait for a child that has ended or does not exist, in the order of run, task and item. */
+export function* readChildEnds(
+  db: Dialect,
+  runs: readonly number[],
+  after: ChildEnd | undefined,
+): Op<readonly ChildEnd[]> {
+  if (runs.length === 0) return [];
+  const { parent, task, item } = after ?? { parent: 0, task: "", item: -2 };
+  // The child of each task is looked up by the index, whatever a planner knows about the tables.
+  const rows = yield* all(sql`
+select run, task, item, child
+  from (select t.run, t.task, t.item,
+               (select c.seq
+                  from @runs as c
+                 where c.parent = t.run and c.parent_task = t.task and c.parent_item = t.item
+                   and coalesce(c.superseded, 0) = 0) as child
+          from @tasks as t
+         where ${db.isIn("t.run", seqs(runs))}
+           and (t.run, t.task, t.item) > (${parent}, ${task}, ${item})
+           and t.step = '' and t.state = 'waiting' and t.reason = ${WAITS_FOR_CHILD}) as waiting
+ where child is null or exists (select 1 from @runs as e where e.seq = waiting.child and e.ended_at is not null)
+ order by run, task, item
+ limit ${CHILD_ENDS_AT_ONCE}`);
+  const children = yield* readListed(db, rows.flatMap((row) => row["child"] === null ? [] : [Number(row["child"])]));
+  return rows.map((row) => ({
+    parent: Number(row["run"]),
+    task: String(row["task"]),
+    item: Number(row["item"]),
+    child: row["child"] === null ? undefined : children.get(Number(row["child"])),
+  }));
+}
+
+function* readListed(db: Dialect, children: readonly number[]): Op<ReadonlyMap<number, ListedRun>> {
+  if (children.length === 0) return new Map();
+  const rows = yield* all(sql`select ${raw(LISTED_COLUMNS)} from @runs where ${db.isIn("seq", seqs(children))}`);
+  return new Map(rows.map((row) => [Number(row["seq"]), decodeListedRun(row)]));
+}
+
+/** Reads the child runs of a run, those of retried tasks included, in the order of their start. */
+export function* readChildren(parent: number): Op<readonly ListedRun[]> {
+  const rows = yield* all(sql`
+select ${raw(LISTED_COLUMNS)}
+  from @runs
+ where parent = ${parent}
+ order by seq
+ limit ${MOST_CHILDREN}`);
+  return rows.map(decodeListedRun);
+}
+
+/** Wakes the parents of those of these runs that have ended, in the open transaction. */
+export function* wakeParents(db: Dialect, runs: readonly number[]): Op<void> {
+  if (runs.length === 0) return;
+  const parents = sql`
+select p.seq
+  from @runs as p
+ where ${
+    db.isIn(
+      "p.seq",
+      sql`select c.parent from @runs as c where ${db.isIn("c.seq", seqs(runs))} and c.ended_at is not null`,
+    )
+  }
+   and p.ended_at is null
+ order by p.seq${db.forUpdate}`;
+  const woken = yield* write(sql`
+update @runs
+   set ${fill(WAKE, { now: db.now() })}
+ where ${db.isIn("seq", parents)}
+returning owner, state`);
+  yield* notify(db, {
+    due: woken.some((row) => row["owner"] === null && row["state"] === "waiting"),
+    ended: false,
+    attention: ownersOf(woken),
+  });
+}
+
+/** The assignments that wake a run: it is due now if it waits without an owner, also once it is resumed. */
+export const WAKE = `attention = attention + 1,
+       due_at = case when owner is null and epoch > 0 and (state = 'waiting' or state = 'paused') then :now
+                     else due_at end`;
+
+/** Wakes the parents of runs that have ended, and cancels their live descendants, in the open transaction. */
+export function* settleRelatives(db: Dialect, ended: readonly number[]): Op<void> {
+  if (ended.length === 0) return;
+  yield* wakeParents(db, ended);
+  yield* controlDescendants(db, ended, CANCEL_WITH_PARENT);
+}
+
+const CANCEL_WITH_PARENT: ControlRequest = { kind: "cancel", reason: "its parent run ended" };
+
+/** Applies a control request to the live descendants of a run. */
+export function* controlChildren(db: Dialect, parent: number, request: ControlRequest): Op<void> {
+  yield* transaction(() => controlDescendants(db, [parent], request));
+}
+
+/** The same for several runs, in the open transaction. */
+export function* controlDescendants(db: Dialect, parents: readonly number[], request: ControlRequest): Op<void> {
+  const live = yield* all(sql`
+with recursive tree (seq) as (
+  select seq
+    from @runs
+   where ${db.isIn("parent", seqs(parents))} and ended_at is null
+   union all
+  select c.seq
+    from tree${
+    db.each({
+      as: "c",
+      index: "runs_parent",
+      where: sql`parent = tree.seq and ended_at is null`,
+      limit: Number.MAX_SAFE_INTEGER,
+    })
+  }
+)
+select seq from tree order by seq`);
+  if (live.length === 0) return;
+  const among = db.isIn("seq", seqs(live.map((row) => Number(row["seq"]))));
+  const changed: Row[] = [];
+  for (const { set, where } of changesOf(db, request)) {
+    changed.push(
+      ...yield* write(sql`
+update @runs
+   set ${set}
+ where ${among} and ended_at is null and ${where}
+returning seq, owner, state, ended_at`),
+    );
+  }
+  if (changed.length === 0) return;
+  const runs = { type: "bigint", items: changed.map((row) => Number(row["seq"])) } as const;
+  const detail = request.kind === "resume" ? undefined : printable(request.reason);
+  yield* change(sql`
+insert into @events (run, kind, at, detail)
+select run, ${request.kind}, ${db.now()}, ${detail}
+  from ${db.rows("controlled", { run: runs })}`);
+  const ended = changed.filter((row) => row["ended_at"] !== null);
+  yield* notify(db, {
+    due: request.kind === "resume" && changed.some((row) => row["owner"] === null),
+    ended: ended.length > 0,
+    attention: ownersOf(changed),
+  });
+  yield* wakeParents(db, ended.map((row) => Number(row["seq"])));
+}
+
+/** The updates of a request. Like those of a single run (see control.ts), but for runs with and without owners. */
+function changesOf(db: Dialect, request: ControlRequest): readonly { readonly set: Sql; readonly where: Sql }[] {
+  const now = db.now();
+  const reason = request.kind === "resume" ? undefined : printable(request.reason);
+  switch (request.kind) {
+    case "cancel":
+      return [
+        {
+          set: sql`epoch = epoch + 1, ${fill(END_CANCELLED, { at: now, reason: sql`${reason}` })}`,
+          where: raw("owner is null"),
+        },
+        {
+          set: sql`cancel_at = ${now}, reason = ${reason}, attention = attention + 1`,
+          where: raw("owner is not null and cancel_at is null"),
+        },
+      ];
+    case "pause":
+      return [{
+        set: sql`state = 'paused', paused_at = ${now}, ${RAISE},
+       reason = case when cancel_at is null then ${reason} else reason end`,
+        where: raw("state <> 'paused'"),
+      }];
+    case "resume":
+      return [{ set: sql`${resumeSql(now)}, ${RAISE}`, where: raw("state = 'paused'") }];
+  }
+}
+
+/** The assignments that resume a run: while it was paused its time stood still, so its deadline moves by as much. */
+export function resumeSql(now: Sql): Sql {
+  return sql`state = case when owner is not null then 'running'
+                    when epoch = 0 or due_at <= ${now} then 'pending'
+                    else 'waiting' end,
+       deadline_at = deadline_at + (${now} - paused_at),
+       paused_at = null,
+       reason = case when cancel_at is null and stranded_by is null then null else reason end`;
+}
+
+const RAISE = raw("attention = attention + case when owner is null then 0 else 1 end");
+
+const END_CANCELLED = endSql({ state: "'cancelled'", at: ":at", reason: ":reason" });
+
+function ownersOf(rows: readonly Row[]): number[] {
+  return [...new Set(rows.flatMap((row) => row["owner"] === null ? [] : [Number(row["owner"])]))];
+}
+
+/**
+ * Keeps the children of deleted rows of a journal as history: the tasks may start others. Each is superseded by its own
+ * number, so that the index has room for any number of them.
+ */
+export function* supersedeChildren(parent: number): Op<void> {
+  yield* change(sql`
+update @runs
+   set superseded = seq
+ where parent = ${parent} and superseded is null
+   and not exists (select 1
+                     from @tasks as t
+                    where t.run = @runs.parent and t.task = @runs.parent_task and t.item = @runs.parent_item
+                      and t.step = '')`);
+}

@@ -1,0 +1,189 @@
+import { assertEquals } from "@std/assert";
+import type { NewRun, RunMove } from "../../../lib/store/batch.ts";
+import type { Store } from "../../../lib/store/port.ts";
+import { type Case, claimBy, commit, ERROR, join, newRun, openRecord, record, startOwned, T0 } from "./fixture.ts";
+
+const WAITING: RunMove = { to: "waiting", dueAt: undefined, release: true };
+
+/** Child runs: their start under the fence of the parent, the wake of the parent, control downwards, and deletion. */
+export function childContract(test: Case): void {
+  test("a child is inserted with the row of its task, pending, and its parent waits for it", async ({ store }) => {
+    const { seq, child } = await startFamily(store);
+    const [row] = await store.children(seq);
+    assertEquals([row?.id, row?.state, row?.owner, row?.parent], [
+      child.id,
+      "pending",
+      undefined,
+      { run: seq, task: "ship", item: -1 },
+    ]);
+    assertEquals(await store.childEnds([seq], undefined), []);
+  });
+
+  test("a fenced parent inserts no child", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const write = { seq, epoch: 7, records: [waiting("ship")], move: undefined, children: [childOf(seq)] };
+    assertEquals((await commit(store, { writes: [write] })).writes, ["fenced"]);
+    assertEquals(await store.children(seq), []);
+  });
+
+  test("a commit that is repeated inserts one child", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const write = { seq, epoch: 1, records: [waiting("ship")], move: undefined, children: [childOf(seq)] };
+    for (let time = 0; time < 2; time++) assertEquals((await commit(store, { writes: [write] })).writes, ["accepted"]);
+    assertEquals((await store.children(seq)).length, 1);
+  });
+
+  test("no child starts under a recorded cancel, and that of a paused run is paused", async ({ store }) => {
+    const cancelled = await startOwned(store);
+    await store.control(cancelled.id, { kind: "cancel", reason: undefined });
+    await spawn(store, cancelled.seq, 1);
+    assertEquals(await store.children(cancelled.seq), []);
+    const paused = await startOwned(store);
+    await store.control(paused.id, { kind: "pause", reason: undefined });
+    await spawn(store, paused.seq, 1);
+    assertEquals((await store.children(paused.seq)).map(({ state }) => state), ["paused"]);
+  });
+
+  test("the end of a child wakes a parent without an owner, whichever way it ends", async ({ store }) => {
+    const ends: readonly RunMove[] = [
+      { to: "completed", at: T0 },
+      { to: "failed", at: T0, error: ERROR },
+      { to: "cancelled", at: T0, reason: "no" },
+    ];
+    for (const move of ends) {
+      const { seq, id, runner, child } = await startFamily(store, WAITING);
+      const { runs: [claimed] } = await store.claim(claimBy(runner));
+      assertEquals(claimed?.id, child.id);
+      await end(store, claimed!.seq, seq, move);
+      assertEquals((await store.run(id))?.dueAt, T0);
+      const { runs: [parent] } = await store.claim(claimBy(runner));
+      assertEquals([parent?.id, parent?.hasChildren], [id, true]);
+      const [found] = await store.childEnds([seq], undefined);
+      assertEquals([found?.task, found?.item, found?.child?.state], ["ship", -1, move.to]);
+    }
+  });
+
+  test("the end of a child is in the inbox of the parent's owner until it is acknowledged", async ({ store }) => {
+    const { seq, runner, child } = await startFamily(store);
+    const other = await join(store);
+    const { runs: [claimed] } = await store.claim(claimBy(other));
+    assertEquals(claimed?.id, child.id);
+    await end(store, claimed!.seq, seq, { to: "completed", at: T0 });
+    const inbox = (await store.inbox(runner)).map(({ attention, hasChildren }) => [attention, hasChildren]);
+    assertEquals(inbox, [[1, true]]);
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: undefined, seen: 1 }] });
+    assertEquals(await store.inbox(runner), []);
+  });
+
+  test("a child that is cancelled without an owner wakes its parent", async ({ store }) => {
+    const { seq, id, child } = await startFamily(store, WAITING);
+    await store.control(child.id, { kind: "cancel", reason: "no" });
+    assertEquals((await store.run(id))?.dueAt, T0);
+    assertEquals((await store.childEnds([seq], undefined))[0]?.child?.reason, "no");
+  });
+
+  test("a child that fails because its runners die wakes its parent", async ({ store }) => {
+    const { id } = await startFamily(store, WAITING);
+    const dying = await join(store);
+    await store.claim(claimBy(dying));
+    const recovery = await store.recover({ dead: [dying], recoveryLimit: 1, limit: 10 });
+    assertEquals(recovery.failed.length, 1);
+    assertEquals((await store.run(id))?.dueAt, T0);
+  });
+
+  test("the end of a run without a parent wakes no run", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const before = store.counters().rows;
+    await commit(store, { writes: [{ seq, epoch: 1, records: [record("a")], move: { to: "completed", at: T0 } }] });
+    assertEquals([store.counters().rows - before, await store.inbox(runner)], [2, []]);
+  });
+
+  test("cancel reaches descendants with and without owners", async ({ store }) => {
+    const { id, child, grandchild, other } = await startGenerations(store);
+    await store.control(id, { kind: "cancel", reason: "enough" });
+    const rows = await Promise.all([id, child.id, grandchild.id].map((run) => store.run(run)));
+    assertEquals(rows.map((row) => [row?.state, row?.cancelling]), [
+      ["cancelled", false],
+      ["running", true],
+      ["cancelled", false],
+    ]);
+    assertEquals((await store.inbox(other)).map(({ cancel }) => cancel?.reason), ["enough"]);
+  });
+
+  test("pause and resume reach descendants, and may be repeated", async ({ store }) => {
+    const { seq, id, child, grandchild } = await startGenerations(store);
+    const states = async (): Promise<unknown[]> =>
+      await Promise.all([id, child.id, grandchild.id].map(async (run) => (await store.run(run))?.state));
+    await store.control(id, { kind: "pause", reason: undefined });
+    await store.controlChildren(seq, { kind: "pause", reason: undefined });
+    assertEquals(await states(), ["paused", "paused", "paused"]);
+    await store.control(id, { kind: "resume" });
+    await store.controlChildren(seq, { kind: "resume" });
+    assertEquals(await states(), ["waiting", "running", "pending"]);
+  });
+
+  test("a restart lets a task start another child, and keeps the previous one", async ({ store }) => {
+    const { seq, runner } = await startFamily(store);
+    await commit(store, {
+      writes: [{
+        seq,
+        epoch: 1,
+        records: [record("ship", { state: "failed", output: undefined })],
+        move: { to: "failed", at: T0, error: ERROR },
+      }],
+    });
+    assertEquals(await store.restart({ seq, epoch: 1 }, { retry: ["ship"], forget: [] }), true);
+    const { runs } = await store.claim(claimBy(runner));
+    const parent = runs.find((run) => run.seq === seq);
+    await spawn(store, seq, parent!.epoch);
+    assertEquals((await store.children(seq)).length, 2);
+  });
+
+  test("a child is not deleted before its parent, and a parent with its children", async ({ store, clock }) => {
+    const { seq, id, runner, child } = await startFamily(store, WAITING);
+    const { runs: [claimed] } = await store.claim(claimBy(runner));
+    await end(store, claimed!.seq, seq, { to: "completed", at: T0 });
+    await startOwned(store);
+    clock.advance(1_000);
+    assertEquals(await store.prune(T0 + 500, 10), 0);
+    await store.control(id, { kind: "cancel", reason: undefined });
+    clock.advance(1_000);
+    assertEquals(await store.prune(T0 + 1_500, 10), 2);
+    assertEquals([await store.run(id), await store.run(child.id)], [undefined, undefined]);
+  });
+}
+
+function waiting(task: string) {
+  return openRecord(task, { state: "waiting", reason: "child" });
+}
+
+function childOf(run: number, overrides: Partial<NewRun> = {}): NewRun {
+  return newRun({ parent: { run, task: "ship", item: -1 }, depth: 1, ...overrides });
+}
+
+async function spawn(store: Store, seq: number, epoch: number, move?: RunMove): Promise<NewRun> {
+  const child = childOf(seq);
+  const write = { seq, epoch, records: [waiting("ship")], move, children: [child], hasChildren: true };
+  const { writes } = await commit(store, { writes: [write] });
+  assertEquals(writes, ["accepted"]);
+  return child;
+}
+
+/** A parent whose task "ship" waits for a pending child. */
+async function startFamily(store: Store, move?: RunMove) {
+  const parent = await startOwned(store);
+  return { ...parent, child: await spawn(store, parent.seq, 1, move) };
+}
+
+/** A parent without an owner, its child of another runner, and a pending child of that. */
+async function startGenerations(store: Store) {
+  const family = await startFamily(store, WAITING);
+  const other = await join(store);
+  const { runs: [claimed] } = await store.claim(claimBy(other));
+  return { ...family, other, grandchild: await spawn(store, claimed!.seq, claimed!.epoch) };
+}
+
+async function end(store: Store, seq: number, parent: number, move: RunMove): Promise<void> {
+  const { writes } = await commit(store, { writes: [{ seq, epoch: 1, records: [], move, parent }] });
+  assertEquals(writes, ["accepted"]);
+}
