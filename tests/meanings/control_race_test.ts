@@ -119,3 +119,37 @@ for (const moment of MOMENTS) {
     await Promise.all([inner.close(), sender.close()]);
   });
 }
+
+for (const moment of MOMENTS.slice(1)) {
+  test(`the end of a child run ${moment} of its parent wakes the parent`, async () => {
+    await using place = emptyStore();
+    const clock = createFakeClock();
+    const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
+    const sent = Promise.withResolvers<void>();
+    let id = "";
+    let isSent = false;
+    const store = watched(inner, async (now) => {
+      if (now !== moment || isSent) return;
+      isSent = true;
+      const { seq } = (await sender.run(id))!;
+      for (let children = await sender.children(seq);; children = await sender.children(seq)) {
+        const [child] = children;
+        if (child === undefined) continue;
+        await sender.control(child.id, { kind: "cancel", reason: "now" });
+        return sent.resolve();
+      }
+    });
+    const child = workflow("child").sleep("rest", { for: "1d" });
+    const parent = workflow("parent").subworkflow("child", { workflow: child })
+      .task("next", { after: ["child"], on: "anyFailed", version: "1", run: () => "woken" }).returns("next");
+    const runner = await createRunner(store, { workflows: [parent], clock });
+    const run = await runner.start(parent, undefined, { delay: "1s" });
+    id = run.id;
+    await clock.advance("1s");
+    await sent.promise;
+    await clock.advance("15s");
+    assertEquals(await clock.until(run.result()), "woken");
+    await clock.until(runner.stop());
+    await Promise.all([inner.close(), sender.close()]);
+  });
+}
