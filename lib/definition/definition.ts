@@ -58,19 +58,15 @@ export interface CommonDefinition {
 }
 
 /** What `onSuccess` receives. */
-export interface SuccessArguments {
+export interface SuccessArguments extends TaskArguments {
   /** The output of the task. */
   readonly output: unknown;
-  /** The context of the attempt. */
-  readonly ctx: TaskArguments["ctx"];
 }
 
 /** What `onFailure` receives. */
-export interface FailureArguments {
+export interface FailureArguments extends TaskArguments {
   /** What the last attempt threw. */
   readonly error: unknown;
-  /** The context of the attempt. */
-  readonly ctx: TaskArguments["ctx"];
 }
 
 /** A task with a body. */

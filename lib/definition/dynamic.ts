@@ -59,9 +59,9 @@ export interface DynamicBody extends DynamicOptions {
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect.
    */
-  readonly onSuccess?: (event: SuccessEvent<unknown>) => unknown;
+  readonly onSuccess?: (event: SuccessEvent<unknown, TaskArguments>) => unknown;
   /** Called at most once, after the last attempt failed. */
-  readonly onFailure?: (event: FailureEvent) => unknown;
+  readonly onFailure?: (event: FailureEvent<TaskArguments>) => unknown;
 }
 
 /** A task that runs a body for each element of an array; its output is the array of results, in that order. */

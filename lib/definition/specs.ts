@@ -126,8 +126,6 @@ export interface BodyOptions<Tx> {
    * (`resolve()`). With `"atMostOnce"` the default of `retry` is one attempt. @default {"atLeastOnce"}
    */
   readonly guarantee?: [Tx] extends [never] ? Guarantee : "a transaction runs exactly once - leave `guarantee` out";
-  /** Called at most once, after the last attempt failed. */
-  readonly onFailure?: (event: FailureEvent) => unknown;
 }
 
 /** Marks a task as a transaction: what `...transaction` of `./sqlite` and `./postgres` adds to its options. */
@@ -161,7 +159,9 @@ export interface TaskSpec<
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
    */
-  readonly onSuccess?: (event: SuccessEvent<Returned<Ret>>) => unknown;
+  readonly onSuccess?: (event: SuccessEvent<Returned<Ret>, Args>) => unknown;
+  /** Called at most once, after the last attempt failed. */
+  readonly onFailure?: (event: FailureEvent<Args>) => unknown;
 }
 
 /** What the functions for the items of a map receive in addition. */
@@ -205,7 +205,7 @@ export interface MapSpec<
   Ret,
   Tx,
   Args,
-> extends CommonOptions<Steps, List, Ids, On, When, Args>, Omit<BodyOptions<Tx>, "onFailure"> {
+> extends CommonOptions<Steps, List, Ids, On, When, Args>, BodyOptions<Tx> {
   /** Returns the array; its result is stored once. Write it before the functions that receive `item`. */
   readonly over: (args: Args) => ListReturn<Items, Args>;
   /** The maximum number of items of this map that run at once. @default {undefined} no maximum */
@@ -277,18 +277,21 @@ export interface SleepSpec<
   readonly until?: Time | ((args: Args) => Time);
 }
 
-/** What `onSuccess` receives. */
-export interface SuccessEvent<Output> {
+/** What `onSuccess` receives: what the body received, but for the transaction, and its output. */
+export type SuccessEvent<Output, Args = unknown> = WithoutTx<Args> & {
   /** The output of the task. */
   readonly output: Output;
   /** The context of the attempt. */
   readonly ctx: TaskContext;
-}
+};
 
-/** What `onFailure` receives. */
-export interface FailureEvent {
+/** What `onFailure` receives: what the body received, but for the transaction, and the error. */
+export type FailureEvent<Args = unknown> = WithoutTx<Args> & {
   /** What the last attempt threw. */
   readonly error: unknown;
   /** The context of the attempt. */
   readonly ctx: TaskContext;
-}
+};
+
+/** `Args` without the transaction, which has ended when a hook is called. */
+export type WithoutTx<Args> = "tx" extends keyof Args ? Omit<Args, "tx"> : Args;

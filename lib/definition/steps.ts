@@ -178,7 +178,7 @@ export type NewId<Id extends string, Taken, Missing = never, Name extends string
   ? "a task id must be a string literal"
   : IsUnion<Id> extends true ? "a task id must be one string literal"
   : Id extends Taken ? `there is already a task '${Name}' in this workflow`
-  : Id extends "input" | "ctx" | "status" | "item" | "index" | "output" | "tx"
+  : Id extends "input" | "ctx" | "status" | "item" | "index" | "output" | "error" | "tx"
     ? `'${Name}' is reserved: it names a task argument`
   : Id extends "__proto__" ? "'__proto__' is reserved: JavaScript gives it a meaning of its own"
   : Id extends "" ? "a task id must not be empty"

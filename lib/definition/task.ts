@@ -25,9 +25,9 @@ export interface TaskBody<Args, Ret> {
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect.
    */
-  readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>>) => unknown;
+  readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>, NoInfer<Args>>) => unknown;
   /** Called at most once, after the last attempt failed. */
-  readonly onFailure?: (event: FailureEvent) => unknown;
+  readonly onFailure?: (event: FailureEvent<NoInfer<Args>>) => unknown;
   /** Replaces the code in the content version: change it when the task behaves differently. */
   readonly version?: string;
 }

@@ -86,7 +86,7 @@ export function checkResult(id: unknown, candidates: Candidates, checks: Checks)
   checks.report(`returns names ${notACandidate(id, candidates)}`);
 }
 
-const RESERVED = ["input", "ctx", "status", "item", "index", "output", "tx"];
+const RESERVED = ["input", "ctx", "status", "item", "index", "output", "error", "tx"];
 
 function notACandidate(id: unknown, { what, ids }: Candidates): string {
   return `${shown(id)}, which is not ${what}${didYouMean(id, ids())}`;

@@ -6,6 +6,7 @@ import { nodeOf } from "./attempt.ts";
 import { thrownText } from "./error_record.ts";
 import type { Attempt } from "./live_run.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { hookArgumentsOf } from "./unit_arguments.ts";
 
 /** Calls `onSuccess` or `onFailure` of a task whose end is durable. An error of a hook is logged and has no other effect. */
 export function callHooks(attempt: Attempt, logger: Logger): void {
@@ -15,12 +16,12 @@ export function callHooks(attempt: Attempt, logger: Logger): void {
 
 function call(attempt: Attempt, logger: Logger): void {
   const { id, task: { onSuccess, onFailure } } = nodeOf(attempt);
-  const { unit, context: ctx } = attempt;
+  const { unit, context } = attempt;
   const { run, state } = unit;
-  if (ctx === undefined) return;
+  if (context === undefined) return;
   try {
-    if (state === "completed") watch(onSuccess?.({ output: decodeJson(unit.output), ctx }));
-    if (state === "failed") watch(onFailure?.({ error: unit.thrown, ctx }));
+    if (state === "completed") watch(onSuccess?.(hookArgumentsOf(attempt, { output: decodeJson(unit.output) })));
+    if (state === "failed") watch(onFailure?.(hookArgumentsOf(attempt, { error: unit.thrown })));
   } catch (thrown) {
     logError(thrown);
   }

@@ -36,6 +36,29 @@ export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   return args as TaskArguments;
 }
 
+/**
+ * Returns what a hook receives: what the body received, but for the transaction, and `own`. Each hook gets its own copy of
+ * each output, decoded when the hook reads it.
+ */
+export function hookArgumentsOf<Own extends object>(attempt: Attempt, own: Own): TaskArguments & Own {
+  const { unit: { run }, unreadable } = attempt;
+  const args = run.plan.newRecord();
+  const status = run.plan.newRecord<TaskStatus>();
+  const { before, reads } = nodeOf(attempt);
+  for (const number of reads.length === 0 ? before : [...before, ...reads]) {
+    const { id } = run.plan.nodes[number]!;
+    const unit = run.state.units[number]!;
+    const text = outputTextOf(unit);
+    status[id] = statusOf(unit);
+    defineLazily(args, id, () => {
+      if (unreadable !== undefined) throw unreadable;
+      return decodeOutput(text, id);
+    });
+  }
+  defineLazily(args, "input", () => decodeJson(run.input, "the input of the run"));
+  return Object.assign(args, { ctx: attempt.context, status }, own) as TaskArguments & Own;
+}
+
 type Args = Record<string, unknown>;
 
 function addOutput(args: Args, { plan, state }: LiveRun, number: number): void {
@@ -92,9 +115,11 @@ function releaseOutput({ plan, state }: LiveRun, number: number): void {
   unit.isStored = true;
 }
 
-/** Whether a node that has not ended reads the output of another one. */
+/** Whether the body or the hook of a node has yet to read the output of another one. */
 function isRead({ plan, state }: Pick<LiveRun, "plan" | "state">, number: number): boolean {
-  return plan.nodes.some(({ before, reads }, reader) =>
-    !hasEnded(state.units[reader]!) && (before.includes(number) || reads.includes(number))
-  );
+  return plan.nodes.some(({ before, reads }, reader) => {
+    const unit = state.units[reader]!;
+    // A unit has its attempt until its end is durable.
+    return (!hasEnded(unit) || unit.attempt !== undefined) && (before.includes(number) || reads.includes(number));
+  });
 }

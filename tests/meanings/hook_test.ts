@@ -1,7 +1,7 @@
 /** `onSuccess` and `onFailure`. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createFakeClock } from "../../lib/testing/mod.ts";
-import { createRunner, type Store, workflow } from "../../mod.ts";
+import { createRunner, DefinitionError, type Store, unchecked, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
@@ -35,6 +35,79 @@ test("onFailure is called once, after the last attempt, with what was thrown", a
   await using opened = await open([hooked]);
   await opened.clock.until(opened.runner.execute(hooked));
   assertEquals(heard, [[true, 2]]);
+});
+
+test("hooks receive what the body received", async () => {
+  const heard: unknown[] = [];
+  const hooked = workflow("hooked", { input: unchecked<{ day: number }>() })
+    .task("first", { run: () => [1] })
+    .task("second", { after: ["first"], run: () => "two" })
+    .task("skipped", { when: () => false, run: () => 3 })
+    .task("good", {
+      after: ["second", "skipped"],
+      reads: ["first"],
+      run: ({ first }) => {
+        first.push(9);
+        return "done";
+      },
+      onSuccess: ({ output, first, second, skipped, input, status, ctx }) =>
+        heard.push([output, first, second, skipped, input, status, ctx.taskId]),
+    })
+    .task("bad", {
+      after: ["good"],
+      reads: ["first"],
+      retry: 1,
+      run: () => boom(),
+      onFailure: async ({ error, ...args }) => {
+        await Promise.resolve();
+        heard.push([String(error), args.good, args.first, args.input, args.status]);
+      },
+    });
+  await using opened = await open([hooked]);
+  await opened.runner.execute(hooked, { day: 5 });
+  const status = { first: "completed", second: "completed", skipped: "skipped" };
+  assertEquals(heard, [
+    ["done", [1], "two", undefined, { day: 5 }, status, "good"],
+    ["Error: no", "done", [1], { day: 5 }, { good: "completed", first: "completed" }],
+  ]);
+});
+
+test("a hook of a resumed run receives the outputs of the tasks before it", async () => {
+  const heard: unknown[] = [];
+  const hooked = workflow("hooked")
+    .map("items", { over: () => [1, 2], run: ({ item }) => item * 10 })
+    .task("first", { run: () => "a".repeat(2_000) })
+    .sleep("pause", { after: ["items", "first"], for: "1h" })
+    .task("last", {
+      after: ["pause"],
+      reads: ["items", "first"],
+      run: () => "done",
+      onSuccess: ({ output, items, first }) => heard.push([output, items, first.length]),
+    });
+  await using opened = await open([hooked]);
+  await opened.clock.until(opened.runner.execute(hooked), "1d");
+  assertEquals(heard, [["done", [10, 20], 2_000]]);
+});
+
+test("the output of a map is kept until all hooks that read it have been called", async () => {
+  const heard: unknown[] = [];
+  const finish = Promise.withResolvers<void>();
+  // Both end at the same time, and so in one commit.
+  const reader = { run: () => finish.promise, onSuccess: ({ items }: { items: number[] }) => heard.push(items) };
+  const hooked = workflow("hooked")
+    .map("items", { over: () => [1, 2], run: ({ item }) => item * 10 })
+    .task("a", { after: ["items"], ...reader })
+    .task("b", { after: ["items"], ...reader });
+  await using opened = await open([hooked]);
+  const outcome = opened.runner.execute(hooked);
+  await opened.clock.settle();
+  finish.resolve();
+  await outcome;
+  assertEquals(heard, [[10, 20], [10, 20]]);
+});
+
+test("no task can be named as what hooks receive", () => {
+  assertThrows(() => workflow("bad").task("error" as "x", { run: () => 1 }), DefinitionError, '"error"');
 });
 
 test("the end of a run is told when its hooks have returned", async () => {

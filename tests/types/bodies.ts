@@ -21,7 +21,8 @@ const transform = task({
   version: "2",
   run: ({ extract, ctx }: { extract: Row[]; ctx: TaskContext }) =>
     extract.map((row) => ({ ...row, cents: row.price * 100, attempt: ctx.attempt })),
-  onSuccess: ({ output }) => void output[0]?.cents.toFixed(),
+  onSuccess: ({ output, extract }) => void [output[0]?.cents.toFixed(), extract[0]?.price.toFixed()],
+  onFailure: ({ error, extract }) => void [error, extract[0]?.price.toFixed()],
 });
 
 // @ts-expect-error output.at is a Date: said where the body is written

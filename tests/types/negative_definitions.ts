@@ -45,6 +45,8 @@ workflow("w").task("x", { after: ["zzz"], run: () => 1 });
 // ---- ids and missing options
 // @ts-expect-error Argument of type '"output"' is not assignable to parameter of type '"'output' is reserved: it names a task argument"'.
 base.task("output", { run: () => 1 });
+// @ts-expect-error Argument of type '"error"' is not assignable to parameter of type '"'error' is reserved: it names a task argument"'.
+base.task("error", { run: () => 1 });
 // @ts-expect-error Argument of type '"tx"' is not assignable to parameter of type '"'tx' is reserved: it names a task argument"'.
 base.task("tx", { run: () => 1 });
 // @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"task 'x' has no `run`"'.

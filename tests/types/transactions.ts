@@ -21,7 +21,10 @@ export const postgres = base.task("pay", {
     await tx`insert into payments values (${ctx.runId}, ${price.cents}, ${input.item}, ${status.price})`;
     return { paid: price.cents, isDrivers };
   },
-  onSuccess: ({ output, ctx }) => ctx.log("paid", { cents: output.paid.toFixed() }),
+  onSuccess: ({ output, price, ctx, ...args }) => {
+    const isWithoutTx: IsEqual<"tx" extends keyof typeof args ? true : false, false> = true;
+    ctx.log("paid", { isWithoutTx, cents: output.paid.toFixed(), price: price.cents.toFixed() });
+  },
 }).returns("pay");
 export const sqlite = base.task("pay", {
   after: ["price"],
