@@ -18,6 +18,10 @@ export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unkno
     readonly status: "completed";
     /** Id of the run. */
     readonly runId: string;
+    /** When a runner first claimed the run, in milliseconds since the epoch; `undefined` if none did. */
+    readonly startedAt: number | undefined;
+    /** When the run ended, in milliseconds since the epoch. */
+    readonly endedAt: number;
     /** Output of the task that `returns` names; without `returns` all outputs by task id. */
     readonly result: Result;
     /** Outputs of completed tasks, by task id. */
@@ -31,6 +35,10 @@ export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unkno
     readonly status: "failed";
     /** Id of the run. */
     readonly runId: string;
+    /** When a runner first claimed the run, in milliseconds since the epoch; `undefined` if none did. */
+    readonly startedAt: number | undefined;
+    /** When the run ended, in milliseconds since the epoch. */
+    readonly endedAt: number;
     /** The decisive error: the last error of the first such task, a `RunTimeoutError` or a `RecoveryLimitError`. */
     readonly error: Error;
     /** Failed attempts of all failed tasks; of more than ten of one task the first and the nine latest. */
@@ -43,6 +51,10 @@ export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unkno
     readonly status: "cancelled";
     /** Id of the run. */
     readonly runId: string;
+    /** When a runner first claimed the run, in milliseconds since the epoch; `undefined` if none did. */
+    readonly startedAt: number | undefined;
+    /** When the run ended, in milliseconds since the epoch. */
+    readonly endedAt: number;
     /** The argument of `cancel`. */
     readonly reason: string | undefined;
     /** Outputs of completed tasks, by task id. */
@@ -54,19 +66,20 @@ export type OutcomeOf<W extends AnyWorkflow> = RunOutcome<ResultOf<W>, OutputsOf
 
 /** Converts the end of a run to an outcome, with decoded payloads. */
 export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outputs> {
-  const { runId } = end;
+  const { runId, startedAt, endedAt } = end;
+  const head = { runId, startedAt, endedAt };
   const all = outputsOf(end);
   // The types of the outputs were checked by the compiler where the bodies were defined.
   const outputs = all as Partial<Outputs>;
   switch (end.state) {
     case "completed": {
       const result = (end.result === undefined ? all : all[end.result]) as Result;
-      return { status: "completed", runId, result, outputs };
+      return { status: "completed", ...head, result, outputs };
     }
     case "failed":
-      return { status: "failed", runId, error: errorOf(end), failures: end.failures, outputs };
+      return { status: "failed", ...head, error: errorOf(end), failures: end.failures, outputs };
     case "cancelled":
-      return { status: "cancelled", runId, reason: end.reason, outputs };
+      return { status: "cancelled", ...head, reason: end.reason, outputs };
   }
 }
 

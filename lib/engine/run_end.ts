@@ -20,6 +20,10 @@ export interface RunEnd {
   readonly reason: string | undefined;
   /** Timeout of the run, in milliseconds. */
   readonly timeoutMs: number | undefined;
+  /** When a runner first claimed it, in milliseconds since the epoch; `undefined` if none did. */
+  readonly startedAt: number | undefined;
+  /** When it ended, in milliseconds since the epoch. */
+  readonly endedAt: number;
   /** Time from its first claim to its end, in milliseconds. */
   readonly tookMs: number | undefined;
   /** How many runners died while they owned it. */
@@ -72,6 +76,8 @@ export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
     error: move.to === "failed" ? move.error : undefined,
     reason: move.to === "cancelled" ? move.reason : undefined,
     timeoutMs: run.timeoutMs,
+    startedAt: run.begunAt,
+    endedAt: move.at,
     tookMs: run.begunAt === undefined ? undefined : Math.max(0, move.at - run.begunAt),
     crashes: run.crashes,
     result: plan.workflow.result,

@@ -193,6 +193,9 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
       error: row.error,
       reason: row.reason,
       timeoutMs: row.timeoutMs,
+      startedAt: row.startedAt,
+      // Every row of a run that has ended has it.
+      endedAt: row.endedAt ?? row.createdAt,
       tookMs: row.startedAt === undefined || row.endedAt === undefined
         ? undefined
         : Math.max(0, row.endedAt - row.startedAt),

@@ -272,7 +272,15 @@ test("a run that was being cancelled when its runner died is cancelled, and no b
   const heir = site.worker();
   await heir.until("ready");
   const outcome = await within("the run", run.outcome());
-  assertEquals(outcome, { status: "cancelled", runId: run.id, reason: "wrong file", outputs: { a: 2 } });
+  const { startedAt, endedAt } = outcome;
+  assertEquals(outcome, {
+    status: "cancelled",
+    runId: run.id,
+    startedAt,
+    endedAt,
+    reason: "wrong file",
+    outputs: { a: 2 },
+  });
   assertEquals(site.begun(run.id), ["a", "b"]);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);

@@ -16,7 +16,9 @@ test("cancel() aborts what runs, starts nothing more, and keeps what had complet
   await run.cancel("enough");
   await opened.clock.settle();
   const { runId } = await run.outcome();
-  assertEquals(await run.outcome(), { status: "cancelled", runId, reason: "enough", outputs: { first: 1 } });
+  const ended = await run.outcome();
+  const { startedAt, endedAt } = ended;
+  assertEquals(ended, { status: "cancelled", runId, startedAt, endedAt, reason: "enough", outputs: { first: 1 } });
   const states = (await run.tasks()).map(({ id, state }) => `${id} ${state}`);
   assertEquals(states, ["first completed", "hang cancelled", "last cancelled"]);
   assertEquals(opened.events.filter(({ type }) => type === "task.started").length, 2);

@@ -1,6 +1,6 @@
 /** How runs end, and what `on` and `when` have to do with it. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RunFailedError, type TaskStatus, type Trigger, workflow } from "../../mod.ts";
+import { RunFailedError, type TaskStatus, type Trigger, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
 
@@ -8,8 +8,37 @@ test("without `returns`, the result is every output by id", async () => {
   const sum = workflow("sum").task("a", { run: () => 1 }).task("b", { after: ["a"], run: ({ a }) => a + 1 });
   await using opened = await open([sum]);
   const outcome = await opened.runner.execute(sum);
-  const { runId } = outcome;
-  assertEquals(outcome, { status: "completed", runId, result: { a: 1, b: 2 }, outputs: { a: 1, b: 2 } });
+  const { runId, startedAt, endedAt } = outcome;
+  const values = { a: 1, b: 2 };
+  assertEquals(outcome, { status: "completed", runId, startedAt, endedAt, result: values, outputs: values });
+});
+
+test("an outcome has the times of its run, in the process that executed it as in any other", async () => {
+  const slow = workflow("slow", { input: unchecked<boolean>() })
+    .task("first", { run: () => 1 })
+    .sleep("pause", { after: ["first"], for: "3s" })
+    .task("last", { after: ["pause"], retry: 1, run: ({ input }) => input ? 1 : boom("no") });
+  await using opened = await open([slow], { shared: true });
+  const client = await opened.client([slow]);
+  for (const [input, status] of [[true, "completed"], [false, "failed"]] as const) {
+    const run = await opened.runner.start(slow, input);
+    const outcome = await opened.clock.until(run.outcome());
+    const { startedAt, endedAt } = await run.status();
+    assertEquals([outcome.status, outcome.startedAt, outcome.endedAt], [status, startedAt, endedAt]);
+    assert(outcome.startedAt !== undefined && outcome.endedAt - outcome.startedAt >= 3_000);
+    const read = await opened.clock.until(client.get(run.id).outcome());
+    assertEquals([read.status, read.startedAt, read.endedAt], [status, startedAt, endedAt]);
+  }
+});
+
+test("a run that is cancelled before it starts has no time of a start", async () => {
+  const later = workflow("later").task("a", { run: () => 1 });
+  await using opened = await open([later]);
+  const run = await opened.runner.start(later, undefined, { delay: "1h" });
+  await run.cancel();
+  const outcome = await opened.clock.until(run.outcome());
+  assertEquals([outcome.status, outcome.startedAt], ["cancelled", undefined]);
+  assertEquals(outcome.endedAt, (await run.status()).endedAt);
 });
 
 test("with `returns`, the result is that task's output", async () => {

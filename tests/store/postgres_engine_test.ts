@@ -59,7 +59,9 @@ test("postgres: a client cancels, pauses and resumes what a runner elsewhere exe
   await using client = await createClient(on.url, options);
   const run = await runner.start(endless);
   await (await client.get(run.id)).cancel("enough");
-  assertEquals(await run.outcome(), { status: "cancelled", runId: run.id, reason: "enough", outputs: {} });
+  const ended = await run.outcome();
+  const { startedAt, endedAt } = ended;
+  assertEquals(ended, { status: "cancelled", runId: run.id, startedAt, endedAt, reason: "enough", outputs: {} });
   const later = await client.start(chain, "x", { delay: "1h" });
   await later.pause("wait");
   assertEquals((await later.status()).state, "paused");

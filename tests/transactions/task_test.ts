@@ -351,7 +351,15 @@ test("postgres: cancelling a run rolls its transaction back at once", async () =
   await begun.promise;
   await run.cancel("wrong person");
   const outcome = await run.outcome();
-  assertEquals(outcome, { status: "cancelled", runId: run.id, reason: "wrong person", outputs: {} });
+  const { startedAt, endedAt } = outcome;
+  assertEquals(outcome, {
+    status: "cancelled",
+    runId: run.id,
+    startedAt,
+    endedAt,
+    reason: "wrong person",
+    outputs: {},
+  });
   assertEquals(await database.payers(), []);
   await database.checkConnections();
 });
