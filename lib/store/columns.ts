@@ -44,6 +44,8 @@ export interface RunColumn {
   readonly type: ColumnType;
   /** The constraints in the schema. @default {} nullable */
   readonly constraint?: string;
+  /** An expression of other columns from which the database computes the column. @default {} it is written */
+  readonly computed?: string;
   /** The value in a new run. @default {} the default value of the schema */
   readonly start?: StartValue;
   /** The field that it is decoded to. @default {} it is not decoded, or by another column */
@@ -122,9 +124,12 @@ export function startValues(
 /** How a database writes the types of the schema. */
 export type SchemaTypes = Readonly<Record<Exclude<ColumnType, object>, string>>;
 
-/** Returns the definitions of the columns, for `create table`. */
-export function columnDefinitions(columns: RunColumns, types: SchemaTypes): string {
-  return [...columns].map(([name, { type, constraint }]) => {
+/** Returns the definitions of the columns, for `create table`; `keep` says whether computed columns are stored. */
+export function columnDefinitions(columns: RunColumns, types: SchemaTypes, keep: "stored" | "virtual"): string {
+  return [...columns].map(([name, { type, constraint, computed }]) => {
+    if (computed !== undefined && typeof type === "string") {
+      return `${name} ${types[type]} generated always as (${computed}) ${keep}`;
+    }
     if (typeof type === "string") return [name, types[type], constraint].filter((part) => part !== undefined).join(" ");
     // A chain of "or" instead of a list: SQLite builds a temporary index for a list of three or more values on each
     // execution, which made a commit take 1.5 times as long.

@@ -3,6 +3,11 @@
  * schema, the inserts, the projections and the decoders of both databases follow from this table, so that a new column
  * is an entry here, a field of `NewRun` if starts set it, and a field of `ListedRun` or `ClaimedRun` if it is read.
  *
+ * Nothing that the normal end of a run changes is in an index, as a column or in a predicate, except for the owner on
+ * SQLite: Postgres then writes the new version of the row to the same page and no index (a HOT update). So indexes name
+ * the computed columns `indexed_state` and `notified`, which are null before and after such an end, instead of `owner`,
+ * `state`, `ended_at` and `acknowledged`.
+ *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
  * the columns that the end of a run changes are adjacent (`owner` to `state`): the log then contains only these.
  *
@@ -218,6 +223,14 @@ const COLUMNS = {
     decode: optionalText,
     read: EVERYWHERE,
   },
+  // The state of runs that are found by it: all runs but completed runs and those that an owner executes.
+  indexed_state: {
+    type: "name",
+    computed: "case when state = 'paused' or state = 'failed' or state = 'cancelled' or " +
+      "(owner is null and state <> 'completed') then state end",
+  },
+  // The owner of a run with external changes that the owner has not acknowledged.
+  notified: { type: "bigint", computed: "case when attention > acknowledged then owner end" },
 } as const satisfies Readonly<Record<string, RunColumn>>;
 
 type Columns = typeof COLUMNS;

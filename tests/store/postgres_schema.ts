@@ -16,7 +16,7 @@ export interface TestSchema extends AsyncDisposable {
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
 }
 
-const TABLES = "runs, tasks, messages, workflows, events, runners";
+const TABLES = "runs, tasks, messages, claims, workflows, events, runners";
 
 // Before any test, so that none of them is held to have left the server behind.
 const shared = await databaseUrl();

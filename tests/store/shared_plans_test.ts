@@ -54,8 +54,8 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   "runs to unstrand": { most: 3.5 * STRANDED, read: (on) => on.unstrand([{ workflow: "st1", version: "v1" }]) },
   // One slice, and the definitions.
   "nothing to prune": { most: 1_000, read: (on) => on.prune(1, 10) },
-  "owners": { most: OWNED + 1, read: (on) => on.inspection.owned(1_000) },
-  "tasks of owned runs": { most: 5 * OWNED, read: (on) => on.inspection.heldTasks(1_000) },
+  "owners": { most: 2.2 * OWNED, read: (on) => on.inspection.owned(1_000) },
+  "tasks of owned runs": { most: 6 * OWNED, read: (on) => on.inspection.heldTasks(1_000) },
   "times of tasks": { most: 12, read: (on, { seq }) => on.inspection.timings([seq, seq - 1], 10) },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },
@@ -72,18 +72,24 @@ test("postgres: reads look up what they return", async () => {
   await on.sql.unsafe(rowsOf("gen_random_uuid()", `generate_series(1, ${STRANDED}) as n`, "null"));
   await on.sql.unsafe(rowsOf("gen_random_uuid()", `generate_series(1, ${OWNED}) as n`, String(runner)));
   for (const statement of otherRows("generate_series(1, 300) as n")) await on.sql.unsafe(statement);
+  // As after a renewal: the runner has started the runs that it owns since then.
+  await on.sql`update runners set started_after = (select max(seq) from runs) - ${OWNED}`;
   await on.sql`analyze`;
   // What these connections have read is counted now, and not while a read is measured. The pause makes each take one.
   await Promise.all([1, 2].map(() => on.sql`select pg_stat_force_next_flush(), pg_sleep(0.2)`));
-  const [live] = await on.sql.unsafe<[Live]>("select id, seq from runs where owner is not null limit 1");
+  const [live] = await on.sql.unsafe<[Live]>("select id, seq from runs order by seq desc limit 1");
   await first.close();
-  const costs: string[] = [];
-  for (const [name, { most, read }] of Object.entries(READS)) {
+  const costOf = async (read: (on: Reads, live: Live) => unknown): Promise<number> => {
     const before = await rowsRead(on);
     const store = await on.open();
     await read(store, live);
     await store.close();
-    const rows = await rowsRead(on) - before;
+    return await rowsRead(on) - before;
+  };
+  const opening = await costOf(() => {});
+  const costs: string[] = [];
+  for (const [name, { most, read }] of Object.entries(READS)) {
+    const rows = await costOf(read) - opening;
     if (rows > most) costs.push(`${name}: ${rows} rows`);
   }
   assertEquals(costs, []);

@@ -25,7 +25,8 @@ export interface Ground extends AsyncDisposable {
   readonly second: Neighbour;
 }
 
-const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners"];
+const SQLITE_TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners"];
+const TABLES = [...SQLITE_TABLES, "claims"];
 
 /** The ways to be two tenants, by name. */
 export const GROUNDS: Readonly<Record<string, () => Promise<Ground>>> = {
@@ -95,14 +96,14 @@ async function openFiles(): Promise<Ground> {
       store,
       rows: () =>
         past((database) =>
-          Object.fromEntries(TABLES.map((table) => {
+          Object.fromEntries(SQLITE_TABLES.map((table) => {
             const rows = database.prepare(`select * from ${table} order by 1, 2`).all();
             return [table, rows.map((row) => ({ ...row }))];
           }))
         ),
       clear: () =>
         past((database) => {
-          for (const table of [...TABLES, "sqlite_sequence"]) database.exec(`delete from ${table}`);
+          for (const table of [...SQLITE_TABLES, "sqlite_sequence"]) database.exec(`delete from ${table}`);
         }),
     };
 

@@ -11,13 +11,13 @@ import { hasChildrenSql } from "../children.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_columns.ts";
+import { seqsHeldBy } from "./held.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
-export const DUE = "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is null";
+export const DUE = "(r.indexed_state = 'pending' or r.indexed_state = 'waiting') and r.stranded_by is null";
 
 /** The same for `runs_stranded`. */
-export const STRANDED =
-  "r.owner is null and (r.state = 'pending' or r.state = 'waiting') and r.stranded_by is not null";
+export const STRANDED = "(r.indexed_state = 'pending' or r.indexed_state = 'waiting') and r.stranded_by is not null";
 
 /**
  * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are skipped.
@@ -137,6 +137,12 @@ taken as (
     from clock
    where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))
   returning ${TAKEN_COLUMNS}
+),
+claimed as (
+  insert into @claims (runner, seqs)
+  select $2::bigint, array_agg(seq)
+    from taken
+  having count(*) > 0
 )
 select clock.now as server_now,
        (select count(*) from due) as seen,
@@ -159,4 +165,6 @@ select clock.now as server_now,
 export const TAKEN_BEFORE = `
 select ${TAKEN_COLUMNS}
   from @runs as r
- where r.owner = $1::bigint and r.claimed_by = $2::bigint`;
+ where r.owner = $1::bigint
+   and r.claimed_by = $2::bigint
+   and r.seq = any(array(${seqsHeldBy((id) => `${id} = $1::bigint`)}))`;

@@ -1,9 +1,10 @@
 import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
-import { join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
+import { fill, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
+import { heldSql, seqsHeldBy } from "./held.ts";
 import { type News, notifySql } from "./news.ts";
 import { LOCK_ALONE, TRY_LOCK_ALONE } from "./runner_lock.ts";
 import type { Session, Transaction } from "./session.ts";
@@ -96,6 +97,8 @@ function createDialect(session: Session, news: News): Dialect {
            from @runs
           where ${where}${order === undefined ? raw("") : raw(`\n          order by ${order}`)}
           limit ${limit}) as ${raw(as)}`,
+    held: raw(`@runs where ${heldSql()}`),
+    ownedBy: (runners) => fill(seqsHeldBy((id) => `${id} = any(:runners)`), { runners: array(runners) }),
     firstTasks: (where, limit) =>
       sql`ctid = any(array(
          select ctid

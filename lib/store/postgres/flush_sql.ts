@@ -9,9 +9,7 @@
  *
  * In place of joins, rows are looked up in a hashed sub-query ("(x in (select …)) is true"): the server does not know
  * the length of the arrays of the next commit, and a nested loop over two of them takes quadratic time. A run's row is
- * also selected by "any" of the numbers, in addition to its join condition, so that no plan reads the whole table. No
- * statement here contains "owner is not null": the server would use the index `runs_owned` for it if it estimates that
- * few runs are owned, and so read the owned runs of all runners.
+ * also selected by "any" of the numbers, in addition to its join condition, so that no plan reads the whole table.
  *
  * @module
  */

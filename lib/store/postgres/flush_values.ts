@@ -44,7 +44,10 @@ export interface FlushStatement extends BoundStatement {
   readonly moves: readonly RunWrite[];
 }
 
-/** Builds the statements that write a batch, in which no run occurs twice. Several are a single transaction. */
+/**
+ * Builds the statements that write a batch, in which no run occurs twice. Several are a single transaction. Runs are
+ * inserted first: that locks rows of runners, which come before the locks of runners (see runner_lock.ts).
+ */
 export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: FlushManner): readonly FlushStatement[] {
   const isNew = ({ key, parent }: NewRun): boolean => !isWary && key === undefined && parent === undefined;
   const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
@@ -59,6 +62,13 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
     told = null;
     return now;
   };
+  if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
+  if (perhaps.length > 0) {
+    add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
+  }
+  if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
+  const copies = copiesOf(starts);
+  if (copies.length > 0) add("rows", FORK_COPY, copyValues(copies), { sent: undefined });
   if (parts.rows.run.length + parts.itemRows.run.length + parts.anyRows.run.length > 0) {
     const runs = [...parts.rows.run, ...parts.itemRows.run, ...parts.anyRows.run];
     add("lock", LOCK_OWNERS, [numbers(runs)], { sent: undefined });
@@ -67,13 +77,6 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
   if (parents.length > 0) {
     add("lock", LOCK_PARENTS, [numbers(parents.map(({ seq }) => seq))], { sent: undefined });
   }
-  if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
-  if (perhaps.length > 0) {
-    add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
-  }
-  if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
-  const copies = copiesOf(starts);
-  if (copies.length > 0) add("rows", FORK_COPY, copyValues(copies), { sent: undefined });
   if (parts.rows.run.length > 0) add("rows", RECORD, rowValues(parts.rows), { sent: parts.rows.run.length });
   if (parts.itemRows.run.length > 0) {
     const items = numbers(parts.itemRows.records.map(({ item }) => item));

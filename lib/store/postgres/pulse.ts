@@ -1,6 +1,7 @@
 import { first, type Op } from "../sql/operation.ts";
-import { DUE, ORDERED, STRANDED } from "../sql/sources.ts";
+import { DUE, PAUSED, STRANDED } from "../sql/sources.ts";
 import { raw, type Sql, sql } from "../sql/statement.ts";
+import { heldSql } from "./held.ts";
 
 const MOST_RUNS = 10_000;
 
@@ -8,11 +9,11 @@ const MOST_RUNS = 10_000;
 export function* readPulse(): Op<string> {
   const row = yield* first(sql`
 select (select max(seq) from @runs) as newest,
-       ${seqsOf("owner is not null")} as held,
-       ${seqsOf(ORDERED)} as ordered,
+       ${seqsOf(heldSql())} as held,
+       ${seqsOf(PAUSED)} as paused,
        ${countOf(DUE)} as due,
        ${countOf(STRANDED)} as stranded,
-       (select max(seq) from @runs where state = 'failed' or state = 'cancelled') as unsuccessful,
+       (select max(seq) from @runs where indexed_state = 'failed' or indexed_state = 'cancelled') as unsuccessful,
        (select string_agg(id::text, ',' order by id) from @runners where not dead) as runners`);
   return JSON.stringify(row);
 }

@@ -8,8 +8,8 @@
  *   than the lock. It is an advisory lock, which writes nothing to the log.
  * - Recovery takes it exclusively, or skips the runner until later, and declares the runner dead. A commit that waited
  *   for recovery finds its runner dead or missing.
- * - A claim, and the record of a user's transaction, lock the row of the runner for key share instead, in a single
- *   statement. Renewals do not touch that lock. Recovery locks the row, too.
+ * - A start of owned runs, a claim, and the record of a user's transaction lock the row of the runner for key share
+ *   instead, in a single statement. Renewals do not touch that lock. Recovery locks the row, too.
  *
  * Locks are always taken in the same order: rows of `runners` by id, then the locks of runners, then rows of `runs` by
  * seq, then the rest.

@@ -1,12 +1,14 @@
 import type { Renewal, RunnerCard } from "../runners.ts";
 import { decodeInboxEntry, inboxColumns } from "../sql/control.ts";
 import { items } from "./arrays.ts";
+import { NEWEST, seqsHeldBy, type StartMarks } from "./held.ts";
 import type { Session } from "./session.ts";
 
 const JOIN = `
 insert into @runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
-                      lease_until, lease_ms)
-select $2, $3::bigint, $4, $5, $6, $7, $8::smallint, $9::bigint, $10::bigint, now, now + $11::bigint, $11::bigint
+                      lease_until, lease_ms, started_after)
+select $2, $3::bigint, $4, $5, $6, $7, $8::smallint, $9::bigint, $10::bigint, now, now + $11::bigint, $11::bigint,
+       ${NEWEST}
   from (select @now as now) as clock
 returning id, started_at as server_now`;
 
@@ -17,7 +19,9 @@ with clock as materialized (
 ),
 renewed as (
   update @runners
-     set lease_until = now + $3::bigint
+     set lease_until = now + $3::bigint,
+         started_after = case when $4::bigint <= ${NEWEST} then greatest(started_after, $4::bigint)
+                              else started_after end
     from clock
    where id = $2::bigint and not dead
   returning id
@@ -25,16 +29,27 @@ renewed as (
 owned as materialized (
   select seq, epoch
     from @runs
-   where owner = $2::bigint
+   where owner = $2::bigint and seq = any(array(${seqsHeldBy((id) => `${id} = $2::bigint`)}))
+),
+emptied as (
+  delete from @claims
+   where (runner = $2::bigint and exists (select from renewed)) or runner not in (select id from @runners)
+),
+replaced as (
+  insert into @claims (runner, seqs)
+  select $2::bigint, array_agg(seq order by seq)
+    from owned
+   where exists (select from renewed)
+  having count(*) > 0
 )
-select clock.now as server_now, (select count(*) from renewed) as alive,
+select ${NEWEST} as newest, clock.now as server_now, (select count(*) from renewed) as alive,
        array(select seq from owned order by seq)::text as seqs,
        array(select epoch from owned order by seq)::text as epochs,
        r.*
   from clock
   left join (select ${inboxColumns("@")}
                from @runs
-              where attention > acknowledged and owner = $2::bigint) as r on true`;
+              where notified is not null and notified = $2::bigint) as r on true`;
 
 /** Inserts a runner. A row that an attempt with a lost response has inserted stays until its lease expires. */
 export async function join(session: Session, card: RunnerCard, leaseMs: number): Promise<number> {
@@ -56,14 +71,21 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
 }
 
 /** Extends a lease, even an expired one: a runner may come back until it is declared dead. */
-export async function renew(session: Session, runner: number, leaseMs: number): Promise<Renewal> {
-  const values = [session.at, String(runner), String(leaseMs)];
+export async function renew(
+  session: Session,
+  marks: StartMarks,
+  { runner, leaseMs }: { readonly runner: number; readonly leaseMs: number },
+): Promise<Renewal> {
   // A renewal that hangs must leave time for another renewal within the lease.
   const deadlineMs = leaseMs / 3;
   const rows = await session.persistence.attempt(
     "write to",
-    () => session.single("heartbeat", RENEW, values, deadlineMs),
+    () => {
+      const values = [session.at, String(runner), String(leaseMs), String(marks.lowest())];
+      return session.single("heartbeat", RENEW, values, deadlineMs);
+    },
   );
+  marks.noteNewest(Number(rows[0]?.["newest"]));
   session.wrote(1);
   if (rows[0]?.["alive"] !== 1) return { alive: false, inbox: [], owned: [] };
   const epochs = items(rows[0]["epochs"]);

@@ -10,7 +10,7 @@ import { faultOf } from "./faults.ts";
 import { lockSchema } from "./migrations.ts";
 import type { Session } from "./session.ts";
 
-const NUMBERED = [["runs", "seq"], ["events", "seq"], ["runners", "id"]] as const;
+const NUMBERED = [["runs", "seq"], ["events", "seq"], ["runners", "id"], ["claims", "id"]] as const;
 
 const BEHIND = `
 select s.name, s.newest

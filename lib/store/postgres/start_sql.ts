@@ -2,6 +2,9 @@
  * The statements that insert runs, from the table of columns. The values that every start gives are bound as arrays, one
  * for each column; the options, which few runs have, as one JSON object for each run.
  *
+ * A run becomes owned under a lock of its owner's row, so that recovery, which locks the row alone, finds the run or has
+ * declared the owner dead before.
+ *
  * @module
  */
 import type { NewRun } from "../batch.ts";
@@ -36,6 +39,7 @@ live as materialized (
   select id
     from @runners
    where id = any($3::bigint[]) and not dead
+     for key share
 ),
 started as (
   insert into @runs (${columns.join(", ")})

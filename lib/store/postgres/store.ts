@@ -13,6 +13,7 @@ import { checkSchemaThere, migrate } from "./migrations.ts";
 import { createDatabase } from "./database.ts";
 import { createHostOrder, type HostOrder } from "./hosts.ts";
 import { createKeyedStarts } from "./keyed_starts.ts";
+import { createStartMarks } from "./held.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
 import { readPulse } from "./pulse.ts";
@@ -113,6 +114,7 @@ export async function openStoreOn(
     logger,
   });
   const news = createNews(session.now);
+  const marks = createStartMarks();
   const database = createDatabase(session, news);
   const keyedStarts = createKeyedStarts((starts, lockTimeoutMs) =>
     insertKeyed(session, news, { starts, lockTimeoutMs })
@@ -137,8 +139,16 @@ export async function openStoreOn(
     async commit(batch) {
       const { starts, writes } = batch;
       const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
-      if (!isKeyed) return await commitBatch(session, news, { batch, lockedRuns });
-      return { starts: await keyedStarts.start(starts), writes: [] };
+      const ended = starts.length === 0 ? undefined : marks.begin();
+      try {
+        const receipt = isKeyed
+          ? { starts: await keyedStarts.start(starts), writes: [] }
+          : await commitBatch(session, news, { batch, lockedRuns });
+        for (const start of receipt.starts) if (start.kind === "started") marks.noteExisting(start.seq);
+        return receipt;
+      } finally {
+        ended?.();
+      }
     },
     claim: (request) => claim(session, request, (run) => database.execute(giveUp(database.dialect, run))),
     outputs: (requests) => readOutputs(session, requests),
@@ -148,7 +158,7 @@ export async function openStoreOn(
     insertWithin: (tx, runs) => insertWithin(session, tx, runs),
 
     join: (card, leaseMs) => join(session, card, leaseMs),
-    renew: (runner, leaseMs) => renew(session, runner, leaseMs),
+    renew: (runner, leaseMs) => renew(session, marks, { runner, leaseMs }),
 
     ...methods,
     async recover(request) {

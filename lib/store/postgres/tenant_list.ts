@@ -2,7 +2,8 @@ import { faultOf } from "./faults.ts";
 import { DUE, STRANDED } from "./claim_sql.ts";
 import { SCHEMA_VERSION } from "./migrations.ts";
 import { isTrusted, untrusted } from "./owners.ts";
-import { ORDERED } from "../sql/sources.ts";
+import { PAUSED } from "../sql/sources.ts";
+import { heldSql } from "./held.ts";
 import { TABLES } from "./schema.ts";
 import type { Session } from "./session.ts";
 
@@ -79,7 +80,7 @@ async function readOnce(session: Session): Promise<readonly Tenant[]> {
     (schema) => `(select value::text from "${schema}".meta where key::text = 'sluice_schema' limit 1)`,
   );
   const known = [...versions].flatMap(([schema, value]) => Number(value) <= SCHEMA_VERSION ? [schema] : []);
-  const live = await each(session, known, (schema) => liveIn(`"${schema}".runs`));
+  const live = await each(session, known, (schema) => liveIn(`"${schema}".`));
   return found.flatMap((row) => {
     const schema = String(row["schema"]);
     const version = Number(versions.get(schema) ?? NaN);
@@ -114,9 +115,9 @@ async function each(
   return answers;
 }
 
-/** Every live run is in one of the small indexes: it is owned, or ordered, or may be claimed, or is stranded. */
-function liveIn(runs: string): string {
-  const count = (where: string): string => `(select count(*) from ${runs} as r where ${where})`;
-  const all = ["r.owner is not null", `${ORDERED} and r.owner is null`, DUE, STRANDED].map(count);
+/** Every live run is in one of the small parts: it is owned, or paused, or may be claimed, or is stranded. */
+function liveIn(schema: string): string {
+  const count = (where: string): string => `(select count(*) from ${schema}runs as r where ${where})`;
+  const all = [heldSql(schema), `${PAUSED} and owner is null`, DUE, STRANDED].map(count);
   return `(${all.join(" + ")})::text`;
 }

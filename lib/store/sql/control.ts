@@ -37,7 +37,7 @@ export function* control(db: Dialect, runId: string, request: ControlRequest): O
 
 /** The runs of a runner that were changed from outside since it last acknowledged. */
 export function* readInbox(runner: number): Op<readonly InboxEntry[]> {
-  const rows = yield* all(sql`select ${raw(inboxColumns("@"))} from ${INBOX} and owner = ${runner}`);
+  const rows = yield* all(sql`select ${raw(inboxColumns("@"))} from ${INBOX} and notified = ${runner}`);
   return rows.map(decodeInboxEntry);
 }
 
@@ -55,7 +55,7 @@ export function inboxColumns(at: "@" | ""): string {
   }`;
 }
 
-const INBOX = raw("@runs indexed by runs_attention where attention > acknowledged");
+const INBOX = raw("@runs indexed by runs_notified where notified is not null");
 
 /** A run that was changed from outside. */
 export function decodeInboxEntry(row: Row): InboxEntry {

@@ -3,7 +3,7 @@ import type { Row } from "../decode.ts";
 import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
 import { type Dialect, type Items, texts } from "./dialect.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
-import { ORDERED, STRANDED } from "./sources.ts";
+import { PAUSED, STRANDED } from "./sources.ts";
 import { raw, sql } from "./statement.ts";
 
 /** A definition to store. */
@@ -50,8 +50,8 @@ export function* unstrand(db: Dialect, served: readonly Served[]): Op<number> {
           where ${raw(STRANDED)} and ${db.isIn("workflow", names.workflow)}
           union all
          select seq
-           from @runs indexed by runs_ordered
-          where ${raw(ORDERED)} and owner is null and stranded_by is not null and ${
+           from @runs indexed by runs_rare
+          where ${raw(PAUSED)} and owner is null and stranded_by is not null and ${
     db.isIn("workflow", names.workflow)
   }`;
   // In the order of their numbers, in which all transactions lock runs.

@@ -56,6 +56,10 @@ export interface Dialect {
   walk(options: WalkOptions): Sql;
   /** A `cross join` with the first rows of `runs` for each row of the relation before it. */
   each(options: EachOptions): Sql;
+  /** The runs that have an owner, after `from`. */
+  readonly held: Sql;
+  /** A query for the numbers of the runs that these runners own, and perhaps of others. */
+  ownedBy(runners: Items): Sql;
   /** A condition for `delete from @tasks`: one of the first rows, at most `limit`, for which `where` holds. */
   firstTasks(where: Sql, limit: number): Sql;
   /** Appended to a query of a transaction: its rows are locked until the transaction ends. */

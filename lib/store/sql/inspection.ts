@@ -26,7 +26,6 @@ import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
 import { taskIds } from "./runs.ts";
-import { SOURCES } from "./sources.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 import { tallyRuns } from "./tally.ts";
 import { isIdPrefix, isStorable, padId } from "./texts.ts";
@@ -59,7 +58,7 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     versions: (workflow, limit) => execute(readVersions(workflow, limit)),
     latest: (workflow, limit, budget) => execute(readLatest(workflow, limit, budget)),
     timings: (seqs, limit) => execute(readTimings(db, seqs, limit)),
-    owned: (most) => execute(countOwned(most)),
+    owned: (most) => execute(countOwned(db, most)),
     heldTasks: (most) => execute(countHeldTasks(db, most)),
     pulse,
     pulses: (ids) => execute(readPulses(db, ids)),
@@ -251,17 +250,17 @@ select run, task, state, attempts, started_at, ended_at
   return decodeValid(rows, decodeTiming);
 }
 
-function* countOwned(most: number): Op<Awaited<ReturnType<Inspection["owned"]>>> {
+function* countOwned(db: Dialect, most: number): Op<Awaited<ReturnType<Inspection["owned"]>>> {
   const rows = yield* all(sql`
 select owner, count(*) as runs
-  from (select owner from ${SOURCES.held} limit ${most}) as held
+  from (select owner from ${db.held} limit ${most}) as held
  group by owner`);
   const counts = new Map(rows.map((row) => [Number(row["owner"]), Number(row["runs"])]));
   return { counts, isCapped: [...counts.values()].reduce((sum, runs) => sum + runs, 0) >= most };
 }
 
 function* countHeldTasks(db: Dialect, most: number): Op<ReadonlyMap<TaskState, number>> {
-  const held = sql`select seq from (select seq from ${SOURCES.held} limit ${most}) as held`;
+  const held = sql`select seq from (select seq from ${db.held} limit ${most}) as held`;
   const rows = yield* all(sql`
 select state, count(*) as tasks
   from (select state

@@ -6,11 +6,12 @@ import type { RunRow } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
-import { firstRows, ORDERED, SOURCES, unsuccessful } from "./sources.ts";
+import { firstRows, PAUSED_ROWS, sourceSql, unsuccessful } from "./sources.ts";
 import { and, join, raw, type Sql, sql } from "./statement.ts";
 import { isStorable } from "./texts.ts";
 
 type Unsuccessful = "failed" | "cancelled";
+type LiveState = "pending" | "running" | "waiting" | "paused";
 
 /** Runs with where the search for them stopped. */
 interface Found extends Search {
@@ -43,13 +44,16 @@ const MOST_LIVE = 10_000;
 // A row costs more to read by this factor where its tags are parsed: a hundred long ones.
 const TAGS_COST = 10;
 
-/** The indexes that hold all runs of a live state. */
-const LIVE_ROWS: Readonly<Record<"pending" | "running" | "waiting" | "paused", readonly Sql[]>> = {
-  pending: [SOURCES.due, SOURCES.stranded],
-  running: [SOURCES.held],
-  waiting: [SOURCES.held, SOURCES.due, SOURCES.stranded],
-  paused: [raw(`@runs indexed by runs_ordered where ${ORDERED}`)],
-};
+/** The parts that contain all runs of a live state. */
+function liveRows(db: Dialect): Readonly<Record<LiveState, readonly Sql[]>> {
+  const [held, due, stranded] = (["held", "due", "stranded"] as const).map((source) => sourceSql(db, source));
+  return {
+    pending: [due!, stranded!],
+    running: [held!],
+    waiting: [held!, due!, stranded!],
+    paused: [raw(PAUSED_ROWS)],
+  };
+}
 
 const NOTHING: Found = { runs: [], stoppedAt: undefined };
 
@@ -85,7 +89,7 @@ function* find(
 }
 
 /** Near the new end by a walk, the rest by indexes, or by the walk if too many are live. */
-function* findLive(db: Dialect, walk: Walk, states: readonly (keyof typeof LIVE_ROWS)[]): Op<Found> {
+function* findLive(db: Dialect, walk: Walk, states: readonly LiveState[]): Op<Found> {
   const near = yield* walkTable(db, { ...walk, budget: Math.min(walk.budget, NEAR) }, undefined);
   if (near.stoppedAt === undefined) return near;
   const rest: Walk = {
@@ -94,7 +98,8 @@ function* findLive(db: Dialect, walk: Walk, states: readonly (keyof typeof LIVE_
     budget: walk.budget - NEAR,
     query: { ...walk.query, limit: walk.query.limit - near.runs.length },
   };
-  const sources = [...new Set(states.flatMap((state) => LIVE_ROWS[state]))];
+  const rows = liveRows(db);
+  const sources = [...new Set(states.flatMap((state) => rows[state]))];
   const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
   if ((yield* countUpTo(sources, most + 1)) <= most) {
     return { runs: [...near.runs, ...yield* liveRuns(db, rest, sources)], stoppedAt: undefined };
@@ -244,6 +249,6 @@ function isUnsuccessful(state: RunState): state is Unsuccessful {
   return state === "failed" || state === "cancelled";
 }
 
-function isLive(state: RunState): state is keyof typeof LIVE_ROWS {
-  return Object.hasOwn(LIVE_ROWS, state);
+function isLive(state: RunState): state is LiveState {
+  return state === "pending" || state === "running" || state === "waiting" || state === "paused";
 }

@@ -62,7 +62,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     list: (query) => execute(listRuns(db, query)),
     groups: () => execute(readGroups(db)),
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
-    counts: () => execute(countRuns()),
+    counts: () => execute(countRuns(db)),
     prune: (before, limit) => execute(prune(before, limit)),
     control: (runId, request) => execute(control(db, runId, request)),
     inbox: (runner) => execute(readInbox(runner)),

@@ -1,7 +1,7 @@
 /**
  * Dead runners, and what becomes of their runs. This is the only place that decides which runners are dead: those that
- * were declared dead or are named as dead, those whose lease has expired unless they are named as alive, and owners that
- * have no row.
+ * were declared dead or are named as dead, and those whose lease has expired unless they are named as alive. An owner
+ * always has a row: a run becomes owned under a lock of the owner's row, and the row is deleted after the last of its runs.
  *
  * Locks are taken in the order: rows of `runners` by id, then rows of `runs` by number. A runner that is locked because
  * it commits at the moment is alive, and skipped.
@@ -17,7 +17,7 @@ import { settleRelatives, wakeParents } from "./children.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, transaction, write } from "./operation.ts";
-import { fill, raw, type Sql, sql } from "./statement.ts";
+import { fill, type Sql, sql } from "./statement.ts";
 
 const NOTHING: Recovery = { released: [], failed: [], more: false };
 
@@ -38,7 +38,10 @@ update @runs
  where ${
       db.isIn(
         "seq",
-        sql`select seq from @runs indexed by runs_owned where owner = ${runner} order by seq${db.forUpdate}`,
+        sql`select seq
+                      from @runs
+                     where owner = ${runner} and ${db.isIn("seq", db.ownedBy(numbers([runner])))}
+                     order by seq${db.forUpdate}`,
       )
     }
 returning seq, ended_at`);
@@ -73,48 +76,46 @@ const RELEASE = releaseSql({ now: ":now", state: "'pending'", dueAt: ":now" });
 
 const RELEASED = { due: true, ended: true, attention: [] };
 
-function* readDead(db: Dialect, { dead, alive = [] }: RecoverRequest): Op<readonly Row[]> {
-  // Owners are few: the walk seeks from one to the next instead of reading all their runs.
-  return yield* all(sql`
-with recursive ${db.walk({ name: "owners", columns: ["owner"], index: "runs_owned", where: raw("owner is not null") })}
-select id, 1 as registered
+function* readDead(db: Dialect, { dead, alive = [] }: RecoverRequest): Op<readonly number[]> {
+  return idsOf(
+    yield* all(sql`
+select id
   from @runners
  where dead or ${db.isIn("id", numbers(dead))}
     or (lease_until <= ${db.now()} and not (${db.isIn("id", numbers(alive))}))
- union all
-select of_owner as id, 0 as registered
-  from owners
- where not exists (select 1 from @runners where id = of_owner)
- order by id`);
+ order by id`),
+  );
 }
 
 function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovery> {
   const { recoveryLimit, limit } = request;
-  const rows = yield* readDead(db, request);
-  const registered = idsOf(rows.filter((row) => row["registered"] === 1));
-  const gone = idsOf(rows.filter((row) => row["registered"] !== 1));
+  const found = yield* readDead(db, request);
   const dead = idsOf(
     yield* all(db.lockRunners(
-      sql`${db.isIn("id", numbers(registered))}
+      sql`${db.isIn("id", numbers(found))}
        and (dead or lease_until <= ${db.now()} or ${db.isIn("id", numbers(request.dead))})`,
       "leave out",
     )),
   );
-  if (dead.length + gone.length === 0) return NOTHING;
+  if (dead.length === 0) return NOTHING;
   yield* declareDead(db, dead);
-  const owned = yield* all(ownedRuns(db, db.isIn("r.owner", numbers([...dead, ...gone])), limit));
+  const owned = yield* all(ownedRuns(db, ownedBySql(db, dead), limit));
   const lost = owned.map((row) => lostRun(row, recoveryLimit));
   yield* takeOver(db, lost);
-  const deleted = yield* write(sql`
-delete from @runners
- where ${db.isIn("id", numbers(dead))}
-   and not exists (select 1 from @runs where owner = @runners.id)
-returning id`);
-  return {
-    released: summary(lost, "released"),
-    failed: summary(lost, "failed"),
-    more: deleted.length < dead.length || (gone.length > 0 && owned.length === limit),
-  };
+  const remaining = owned.length < limit ? [] : yield* readOwners(db, dead);
+  const done = dead.filter((runner) => !remaining.includes(runner));
+  yield* change(sql`delete from @runners where ${db.isIn("id", numbers(done))}`);
+  return { released: summary(lost, "released"), failed: summary(lost, "failed"), more: done.length < dead.length };
+}
+
+/** A condition on `r`: these runners own the run. */
+function ownedBySql(db: Dialect, runners: readonly number[]): Sql {
+  return sql`${db.isIn("r.seq", db.ownedBy(numbers(runners)))} and ${db.isIn("r.owner", numbers(runners))}`;
+}
+
+/** Those of these runners that own runs. */
+function* readOwners(db: Dialect, runners: readonly number[]): Op<readonly number[]> {
+  return idsOf(yield* all(sql`select distinct r.owner as id from @runs as r where ${ownedBySql(db, runners)}`));
 }
 
 function* declareDead(db: Dialect, runners: readonly number[]): Op<void> {

@@ -1,17 +1,22 @@
+import type { Dialect } from "./dialect.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
+const UNOWNED = "(indexed_state = 'pending' or indexed_state = 'waiting')";
+
 /** The condition of the index `runs_due`: what may be claimed by any version of its workflow. */
-export const DUE = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is null";
+export const DUE: string = `${UNOWNED} and stranded_by is null`;
 
 /** The condition of the index `runs_stranded`. */
-export const STRANDED = "owner is null and (state = 'pending' or state = 'waiting') and stranded_by is not null";
+export const STRANDED: string = `${UNOWNED} and stranded_by is not null`;
 
-/** The condition of the index `runs_ordered`: live runs that are paused or to be cancelled. */
-export const ORDERED = "ended_at is null and (state = 'paused' or cancel_at is not null)";
+const RARE = "(indexed_state = 'paused' or indexed_state = 'failed' or indexed_state = 'cancelled')";
+
+/** Runs that are paused, whether owned or not. */
+export const PAUSED: string = rare("paused");
 
 /**
  * The secondary indexes of `runs`. All are partial and cover live or rare states, so that the size of an index does not
- * grow with the number of ended runs, and a run that is inserted as owned and completes updates only `runs_owned`.
+ * grow with the number of ended runs.
  */
 export const RUN_INDEXES: readonly string[] = [
   `create unique index runs_key on @runs (workflow, key) where key is not null`,
@@ -19,16 +24,12 @@ export const RUN_INDEXES: readonly string[] = [
   `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
     where parent is not null`,
   // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
-  `create index runs_due on @runs (priority, workflow, version, due_at, seq, state)
+  `create index runs_due on @runs (priority, workflow, version, due_at, seq, indexed_state)
     where ${DUE}`,
   `create index runs_stranded on @runs (workflow, version, priority, due_at, seq)
     where ${STRANDED}`,
-  `create index runs_owned on @runs (owner) where owner is not null`,
-  `create index runs_ordered on @runs (owner)
-    where ${ORDERED}`,
-  // Owned runs with external changes that their owner has not acknowledged.
-  `create index runs_attention on @runs (owner) where attention > acknowledged`,
-  `create index runs_unsuccessful on @runs (state, seq) where (state = 'failed' or state = 'cancelled')`,
+  `create index runs_rare on @runs (indexed_state, seq) where ${RARE}`,
+  `create index runs_notified on @runs (notified) where notified is not null`,
   // Used by the inspector. The index contains only forks, which are few.
   `create index runs_forked on @runs (forked_from) where forked_from is not null`,
 ];
@@ -36,21 +37,37 @@ export const RUN_INDEXES: readonly string[] = [
 /** A part of the runs that a small index holds. All live runs are in the first four, each in one of them. */
 export type Source = "held" | "paused" | "due" | "stranded" | "failed" | "cancelled";
 
-/** The rows of each source, after `from`. */
-export const SOURCES: Readonly<Record<Source, Sql>> = {
-  held: raw("@runs indexed by runs_owned where owner is not null"),
-  paused: raw(`@runs indexed by runs_ordered where ${ORDERED} and owner is null`),
-  due: raw(`@runs indexed by runs_due where ${DUE}`),
-  stranded: raw(`@runs indexed by runs_stranded where ${STRANDED}`),
-  failed: unsuccessful("failed"),
-  cancelled: unsuccessful("cancelled"),
-};
+/** The names of the sources. */
+export const SOURCES: readonly Source[] = ["held", "paused", "due", "stranded", "failed", "cancelled"];
+
+/** The rows of a source, after `from`. */
+export function sourceSql({ held }: Pick<Dialect, "held">, source: Source): Sql {
+  switch (source) {
+    case "held":
+      return held;
+    case "paused":
+      return raw(`${PAUSED_ROWS} and owner is null`);
+    case "due":
+      return raw(`@runs indexed by runs_due where ${DUE}`);
+    case "stranded":
+      return raw(`@runs indexed by runs_stranded where ${STRANDED}`);
+    case "failed":
+    case "cancelled":
+      return unsuccessful(source);
+  }
+}
+
+/** All paused runs, after `from`. */
+export const PAUSED_ROWS: string = `@runs indexed by runs_rare where ${PAUSED}`;
 
 /** Runs of one unsuccessful state, in the order of their numbers. */
 export function unsuccessful(state: "failed" | "cancelled"): Sql {
-  return raw(
-    `@runs indexed by runs_unsuccessful where (state = 'failed' or state = 'cancelled') and state = '${state}'`,
-  );
+  return raw(`@runs indexed by runs_rare where ${rare(state)}`);
+}
+
+// SQLite uses a partial index only for a query that repeats its condition.
+function rare(state: "paused" | "failed" | "cancelled"): string {
+  return `${RARE} and indexed_state = '${state}'`;
 }
 
 /** The first rows of a source, at most `limit`. */

@@ -4,7 +4,7 @@ import type { RunCounts } from "../port.ts";
 import type { Row } from "../decode.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
-import { DUE, type Source, SOURCES } from "./sources.ts";
+import { DUE, type Source, SOURCES, sourceSql } from "./sources.ts";
 import { join, raw, type Sql, sql } from "./statement.ts";
 
 type Counted = Exclude<RunState, "completed">;
@@ -29,9 +29,9 @@ const STATES_OF: Readonly<Record<Source, readonly Counted[]>> = {
 };
 
 /** How many runs are in each state, exactly and at one moment. No index holds completed runs: they are what is left. */
-export function* countRuns(): Op<RunCounts> {
+export function* countRuns(db: Dialect): Op<RunCounts> {
   const counts = { pending: 0, running: 0, waiting: 0, paused: 0, failed: 0, cancelled: 0 };
-  const rows = yield* all(sql`${countSources(undefined)}
+  const rows = yield* all(sql`${countSources(db, undefined)}
  union all
 select 'all', count(*), ${raw(COUNTED.map(() => "0").join(", "))}
   from @runs`);
@@ -44,18 +44,18 @@ select 'all', count(*), ${raw(COUNTED.map(() => "0").join(", "))}
 
 /** How many runs there are, each source counted up to `most`; the whole table by a sample if it is large. */
 export function* tallyRuns(db: Dialect, most: number): Op<Tally> {
-  const sources = yield* all(countSources(most));
+  const sources = yield* all(countSources(db, most));
   return { states: addUp(sources, most), ...yield* backlog(db, most), ...yield* total(most) };
 }
 
 /** A row for each source with its number of runs, in all and by state. A group by state would sort them. */
-function countSources(most: number | undefined): Sql {
-  const counts = Object.keys(SOURCES).filter(isSource).map((source) => {
+function countSources(db: Dialect, most: number | undefined): Sql {
+  const counts = SOURCES.map((source) => {
     const count = (state: Counted): string =>
       STATES_OF[source].includes(state) ? `count(*) filter (where state = '${state}') as ${state}` : `0 as ${state}`;
     return sql`
 select '${raw(source)}' as source, count(*) as runs, ${raw(COUNTED.map(count).join(", "))}
-  from (select state from ${SOURCES[source]}${most === undefined ? sql`` : sql` limit ${most}`}) as counted`;
+  from (select state from ${sourceSql(db, source)}${most === undefined ? sql`` : sql` limit ${most}`}) as counted`;
   });
   return join(counts, "\n union all ");
 }
@@ -136,7 +136,7 @@ function sourceOf(row: Row): Source {
 }
 
 function isSource(text: string): text is Source {
-  return Object.hasOwn(SOURCES, text);
+  return SOURCES.some((source) => source === text);
 }
 
 function isState(text: string): text is RunState {

@@ -93,6 +93,9 @@ function createDialect(now: () => number): Dialect {
     rows,
     walk,
     each,
+    held: raw("@runs indexed by runs_owned where owner is not null"),
+    ownedBy: (runners) =>
+      sql`select seq from runs indexed by runs_owned where owner in (select value from json_each(${runners.items}))`,
     firstTasks: (where, limit) =>
       sql`(run, task, item, step) in (
          select run, task, item, step

@@ -22,8 +22,8 @@ const OWNED = `select seq, epoch from runs indexed by runs_owned where owner = $
 
 const INBOX = `
 select ${inboxColumns("")}
-  from runs indexed by runs_attention
- where attention > acknowledged and owner = $1`;
+  from runs indexed by runs_notified
+ where notified is not null and notified = $1`;
 
 /** Inserts a runner and returns its id. */
 export function join(session: Session, card: RunnerCard, leaseMs: number): number {

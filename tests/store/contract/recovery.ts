@@ -43,6 +43,29 @@ export function recoveryContract(test: Case): void {
     assertEquals(await store.renew(first, 100), { alive: false, inbox: [], owned: [] });
   });
 
+  test("recovery finds all runs of a runner, however it came to own them and however often it renewed", async ({ store }) => {
+    const runner = await join(store);
+    const other = await join(store);
+    await start(store, newRun(), newRun(), newRun());
+    const early = await claimed(store, claimBy(runner, { limit: 2 }));
+    const others = await claimed(store, claimBy(other));
+    const kept = await start(store, newRun({ owner: runner }), newRun({ owner: runner }));
+    await write(store, { seq: kept[0]!, epoch: 1 }, [], { to: "completed", at: T0 });
+    for (let i = 0; i < 3; i++) await store.renew(runner, 30_000);
+    const late = await start(store, newRun(), newRun({ owner: runner }));
+    await claimed(store, claimBy(runner));
+    const all = [...early, kept[1]!, ...late].sort((a, b) => a - b);
+    const { owned } = await store.renew(runner, 30_000);
+    assertEquals(owned.map(({ seq }) => seq).sort((a, b) => a - b), all);
+    assertEquals((await store.counts()).running, all.length + others.length);
+    for (const more of [true, true, false]) {
+      assertEquals((await store.recover({ dead: [runner], recoveryLimit: 5, limit: 2 })).more, more);
+    }
+    const unowned = await store.unowned({ workflow: "etl", version: "v1", stranded: false }, 10);
+    assertEquals(unowned.map(({ seq }) => seq), all);
+    assertEquals((await store.renew(other, 30_000)).owned.map(({ seq }) => seq), others);
+  });
+
   test("a runner that leaves hands back what it owns, and nothing is counted", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     const paused = newRun({ owner: runner });
