@@ -7,7 +7,7 @@
  *
  * A renewal replaces the claims of its runner by one row with all runs that the runner owns at that moment, and raises
  * `started_after` to a number below those of all commits in flight (`StartMarks`). So the runs of a runner are found by a
- * look at the runs of the last seconds, of which 100,000 take the server about 20 ms, and at the claims. A claim of a
+ * look at the runs of the last seconds, of which 100,000 take the server about 40 ms, and at the claims. A claim of a
  * runner that has no row is without meaning.
  *
  * @module
