@@ -1,4 +1,4 @@
-import { type DynamicWorkflow, dynamicWorkflow, type Runner, unchecked, workflow } from "../mod.ts";
+import { type DynamicWorkflow, dynamicWorkflow, type Runner, unchecked } from "../mod.ts";
 import { body } from "./ceiling/sqlite.ts";
 
 /** `k` tasks, each after the one before, that hand the payload on. */
@@ -58,8 +58,12 @@ export function payloadOf(bytes: number): string {
 }
 
 /** A task that calls `began` after a message. */
-export function waiting(began: () => void) {
-  return workflow("waiting")
-    .event("go", { schema: unchecked<number>() })
-    .task("next", { after: ["go"], version: "1", run: began });
+export function waiting(began: () => void): DynamicWorkflow<"waiting"> {
+  return dynamicWorkflow({
+    name: "waiting",
+    tasks: [
+      { id: "go", kind: "event", schema: unchecked<number>() },
+      { id: "next", after: ["go"], version: "1", run: began },
+    ],
+  });
 }

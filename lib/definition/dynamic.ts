@@ -82,6 +82,11 @@ export interface DynamicMap extends DynamicOptions {
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */
   readonly timeout?: Duration;
+  /**
+   * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision
+   * (`resolve()`). With `"atMostOnce"` the default of `retry` is one attempt. @default {"atLeastOnce"}
+   */
+  readonly guarantee?: Guarantee;
 }
 
 /** A task that starts a run of another workflow and waits for its end; its output is the result of that run. */

@@ -8,6 +8,7 @@
 import { decodeJson } from "../definition/json.ts";
 import type { ErrorRecord } from "../errors.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
+import { isAtMostOnce } from "./blocked.ts";
 import { fromErrorRecord } from "./error_record.ts";
 import { type Attempt, messageOf } from "./live_run.ts";
 
@@ -19,8 +20,7 @@ export type Resolution =
 
 /** Whether the body of an attempt runs at most once. */
 export function runsAtMostOnce(attempt: Pick<Attempt, "unit">): boolean {
-  const { task } = nodeOf(attempt);
-  return task.kind === "task" && task.guarantee === "atMostOnce";
+  return isAtMostOnce(nodeOf(attempt).task, attempt.unit.item);
 }
 
 /** Returns how a blocked attempt ends, given the decision that its unit has received. */

@@ -1,5 +1,5 @@
 import type { ClaimedRun, RecordHead } from "../store/batch.ts";
-import { BLOCKED, RESOLUTION } from "./blocked.ts";
+import { BLOCKED, isAtMostOnce, RESOLUTION } from "./blocked.ts";
 import type { Node, Plan } from "./plan.ts";
 import { isBetweenAttempts, type RecordedUnit } from "./run_state.ts";
 
@@ -29,11 +29,11 @@ export function recordedUnits(
 
 type RecordedState = Pick<RecordedUnit, "state"> & Partial<RecordedUnit>;
 
-function stateOf({ task }: Node, { state, attempts, dueAt, reason, items }: RecordHead): RecordedState {
+function stateOf({ task }: Node, { item, state, attempts, dueAt, reason, items }: RecordHead): RecordedState {
   switch (state) {
     case "running":
       if (items !== undefined) return { state: "expanded" };
-      if (task.kind === "task" && task.guarantee === "atMostOnce") return blocked();
+      if (isAtMostOnce(task, item)) return blocked();
       // The attempt that was under way when the runner died does not count.
       return { state, attempts: attempts - 1 };
     case "blocked":

@@ -3,9 +3,11 @@ import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { RunNotFoundError, RunStateError, UnknownTaskError } from "../errors.ts";
 import type { JournalRecord } from "../store/batch.ts";
+import type { Store } from "../store/port.ts";
 import type { Resolution as StoredResolution } from "./at_most_once.ts";
 import type { ClientContext } from "./client_context.ts";
 import { toErrorRecord } from "./error_record.ts";
+import { isOfTask } from "./journal_rows.ts";
 import { refuse } from "./options.ts";
 import { isOver } from "./run_reader.ts";
 import { NO_ITEM } from "./run_state.ts";
@@ -49,7 +51,7 @@ export async function resolveTask(
   const row = await reader.row(runId);
   if (isOver(row.state)) throw new RunStateError(`resolve task "${taskId}" of`, runId, row.state);
   const known = (await reader.definition(row))?.tasks.map(({ id }) => id) ?? [];
-  const record = (await store.journal(row.seq)).find((record) => isRowOf(record, taskId, item));
+  const record = await recordOf(store, row.seq, { task: taskId, item });
   if (record === undefined && !known.includes(taskId)) {
     const why = `workflow "${row.workflow}" has no task "${taskId}"${didYouMean(taskId, known)}`;
     throw new UnknownTaskError(taskId, `Cannot resolve a task of run "${runId}": ${why}`);
@@ -78,8 +80,15 @@ export async function resolveTask(
   }
 }
 
-function isRowOf(record: JournalRecord, task: string, item: number): boolean {
-  return record.task === task && record.item === item && record.step === "";
+async function recordOf(
+  store: Store,
+  seq: number,
+  unit: { readonly task: string; readonly item: number },
+): Promise<JournalRecord | undefined> {
+  const { task, item } = unit;
+  if (item === NO_ITEM) return (await store.journal(seq)).find((record) => record.task === task && isOfTask(record));
+  const [record] = await store.items({ seq, task, after: item - 1, limit: 1 });
+  return record?.item === item ? record : undefined;
 }
 
 function itemOf(options: ResolveOptions, taskId: string): number {

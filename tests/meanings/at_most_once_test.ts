@@ -172,3 +172,28 @@ test("the condition of a task is evaluated before its attempt counts as started"
   assertEquals(await opened.clock.until(runner.get(id).result()), { charge: 1 });
   assertEquals([asked, calls], [2, 1]);
 });
+
+test("an item of a map is blocked and resolved by itself", async () => {
+  const calls: number[] = [];
+  const pack = workflow("pack").map("parcels", {
+    over: () => [1, 2, 3],
+    guarantee: "atMostOnce",
+    concurrency: 1,
+    version: "1",
+    run: ({ item, ctx }): Promise<number> => {
+      calls.push(item);
+      return item === 2 ? untilAborted(ctx.signal) : Promise.resolve(item * 10);
+    },
+  }).returns("parcels");
+  await using opened = await open([pack], { shared: true });
+  const { id } = await opened.runner.start(pack);
+  await opened.clock.settle();
+  await opened.clock.until(opened.runner.stop({ timeout: "1s" }), "10s");
+  const runner = await opened.another([pack]);
+  await opened.clock.advance("10s");
+  const blocked = (await runner.blocked()).map(({ taskId, item, attempt }) => [taskId, item, attempt]);
+  assertEquals([blocked, calls], [[["parcels", 1, 1]], [1, 2]]);
+  await runner.get(id).resolve("parcels", { output: 20 as never }, { item: 1 });
+  assertEquals(await opened.clock.until(runner.get(id).result()), [10, 20, 30]);
+  assertEquals(calls, [1, 2, 3]);
+});

@@ -1,9 +1,9 @@
 import { shown } from "../checks.ts";
 import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunction } from "../definition.ts";
-import { readRetry } from "../retry.ts";
+import { ONE_ATTEMPT, readRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
-import { readDatabase } from "./task.ts";
+import { readDatabase, readGuarantee } from "./task.ts";
 
 /** Reads tasks that run for each element of an array. */
 export const mapReader: KindReader = {
@@ -11,7 +11,7 @@ export const mapReader: KindReader = {
   allowed: () => WITH_BODY,
   read(source): MapDefinition {
     const { what, options, checks } = source;
-    const { over, concurrency, onItemFailure, retry, timeout } = options;
+    const { over, concurrency, onItemFailure, retry, timeout, guarantee } = options;
     if (over === undefined) checks.report(`${what} has no \`over\`; state a function that returns an array`);
     return Object.freeze({
       ...readGraphOptions(source),
@@ -20,7 +20,9 @@ export const mapReader: KindReader = {
       concurrency: readConcurrency(concurrency, source),
       onItemFailure: checks.word(onItemFailure, `${what}: onItemFailure`, ON_ITEM_FAILURE) ?? "stop",
       each: Object.freeze(readItemBody(source)),
-      retry: readRetry(retry, `${what}: retry`, checks),
+      retry: retry === undefined && guarantee === "atMostOnce"
+        ? ONE_ATTEMPT
+        : readRetry(retry, `${what}: retry`, checks),
       timeoutMs: checks.timeout(timeout, `${what}: timeout`),
       onSuccess: undefined,
       onFailure: undefined,
@@ -29,7 +31,7 @@ export const mapReader: KindReader = {
 };
 
 const MAP_OPTIONS: readonly string[] = [...GRAPH_OPTIONS, "over", "concurrency", "onItemFailure"];
-const WITH_BODY: readonly string[] = [...MAP_OPTIONS, "run", "retry", "timeout", "transaction"];
+const WITH_BODY: readonly string[] = [...MAP_OPTIONS, "run", "retry", "timeout", "guarantee", "transaction"];
 
 const ON_ITEM_FAILURE: Record<OnItemFailure, true> = { stop: true, finish: true, collect: true };
 
@@ -38,8 +40,9 @@ function readItemBody(source: TaskSource): ItemBody | ItemTransaction {
   if (options["run"] === undefined) checks.report(`${what} has no \`run\``);
   const run = checks.fn<TaskFunction>(options["run"], `${what}: run`) ?? (() => undefined);
   const database = readDatabase(source);
+  const guarantee = readGuarantee(source);
   return database === undefined
-    ? { kind: "task", run, undo: undefined, guarantee: "atLeastOnce" }
+    ? { kind: "task", run, undo: undefined, guarantee }
     : { kind: "transaction", database, run, undo: undefined };
 }
 
