@@ -88,7 +88,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   });
   const loader = createInputLoader(options);
   const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
-  const exits = createRunExits({ runs, slots, clock, logger, emit, released });
+  const exits = createRunExits({ runs, slots, clock, now, logger, emit, released });
   const control = createRunControl({
     runs,
     clock,

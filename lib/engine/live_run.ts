@@ -71,6 +71,8 @@ export class LiveRun {
   gone: boolean = false;
   /** Whether the write that takes it out of memory is on its way: nothing new may happen to it. */
   isLeaving: boolean = false;
+  /** Whether it was changed from outside while that write was in flight, so that it is due as soon as it is released. */
+  isChangedLate: boolean = false;
   /** Whether the database refused something of it. */
   isRefused: boolean = false;
   /** Hooks that have been called and returned a promise. */

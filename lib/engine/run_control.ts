@@ -125,8 +125,9 @@ export function createRunControl(options: RunControlOptions): RunControl {
   }
 
   function applyChange(run: LiveRun, { attention, cancel, paused }: InboxEntry): void {
-    // The write that takes the run out of memory is in flight; the store compares `attention` then.
-    if (run.isLeaving || attention <= run.seen) return;
+    if (attention <= run.seen) return;
+    // The write that takes the run out of memory is in flight. The store compares `attention` then: the run is due.
+    if (run.isLeaving) return void (run.isChangedLate = true);
     run.seen = attention;
     if (paused) pause(run);
     else if (run.pausedAt !== undefined) resume(run, run.pausedAt);

@@ -17,6 +17,8 @@ export interface RunExitsOptions {
   readonly runs: Map<number, LiveRun>;
   readonly slots: Pick<TaskSlots, "abort" | "drop">;
   readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
   readonly logger: Logger;
   readonly emit: Observer;
   /** A place in memory was released, of a run that is due at that time if it waits. */
@@ -54,7 +56,8 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       if (end === undefined) {
         const isPaused = run.state.phase === "paused";
         emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
-        return released(move.to === "waiting" ? move.dueAt : undefined);
+        const dueAt = move.to === "waiting" ? move.dueAt : undefined;
+        return released(run.isChangedLate ? options.now() : dueAt);
       }
       released(undefined);
       if (run.hooks === undefined) emit({ type: "runEnded", run, end });

@@ -237,6 +237,8 @@ async function openRunner<W extends AnyWorkflow>(
     if (attention !== undefined && !attention.includes(lease.runner)) return;
     try {
       await lease.readInbox();
+      // A run that was released in the meantime is in no inbox any more: its change has made it due.
+      claims.look();
     } catch (error) {
       // The store was closed in the meantime.
       if (isStopping()) return;
