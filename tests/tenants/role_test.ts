@@ -175,8 +175,9 @@ test("notifications that another tenant's login makes up change nothing, and cos
   }
   await sql.end({ timeout: 1 });
   while (hints < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-  // Those within ten milliseconds are one.
-  assert(hints <= 2 + (performance.now() - begun) / 10, `${hints}`);
+  // Those within ten milliseconds are one, and a timer may fire up to two milliseconds early.
+  const ms = performance.now() - begun;
+  assert(hints <= 2 + ms / 8, `${hints} in ${ms} ms`);
   assertEquals(store.counters().commits, 0);
   await store.close();
 });
