@@ -18,7 +18,7 @@ const order = workflow("order")
 test("a message is the output of its task, and the run waits for it without being in memory", async () => {
   await using opened = await open([order]);
   const run = await opened.runner.start(order);
-  await opened.clock.advance("3h");
+  await opened.clock.advance("30s");
   const { state, dueAt } = await run.status();
   assertEquals([state, dueAt, (await opened.runner.stats()).runner?.runs], ["waiting", undefined, 0]);
   assertEquals(await run.send("approval", { by: "ann" }), { accepted: true });
@@ -44,11 +44,11 @@ test("a message wakes a run that is in memory at once", async () => {
 
 test("a message that arrives before its task waits is received", async () => {
   await using opened = await open([order]);
-  const run = await opened.runner.start(order, undefined, { delay: "1h" });
+  const run = await opened.runner.start(order, undefined, { delay: "1m" });
   assertEquals(await run.send("approval", { by: "ann" }), { accepted: true });
-  await opened.clock.advance("59m");
+  await opened.clock.advance("59s");
   assertEquals((await run.status()).state, "pending");
-  await opened.clock.advance("1m");
+  await opened.clock.advance("1s");
   assertEquals(await run.result(), "100 by ann");
 });
 
@@ -71,18 +71,18 @@ test("a task that has its message accepts no other, although its run continues",
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow);
   await run.send("go", 1);
-  await opened.clock.advance("1m");
+  await opened.clock.advance("10s");
   assertEquals(await run.send("go", 2), { accepted: false });
 });
 
 test("a task whose time-out has passed completes without output and accepts no message", async () => {
   const timed = workflow("timed")
-    .event("approval", { schema: unchecked<Approval>(), timeout: "3h" })
+    .event("approval", { schema: unchecked<Approval>(), timeout: "30s" })
     .task("close", { after: ["approval"], run: ({ approval }) => approval?.by ?? "nobody answered" })
     .sleep("rest", { after: ["close"], for: "1d" });
   await using opened = await open([timed]);
   const run = await opened.runner.start(timed);
-  await opened.clock.advance("3h");
+  await opened.clock.advance("30s");
   assertEquals((await run.tasks()).map(({ state, output }) => [state, output]), [
     ["completed", undefined],
     ["completed", "nobody answered"],
@@ -92,15 +92,15 @@ test("a task whose time-out has passed completes without output and accepts no m
 });
 
 test("a message that was accepted before the time-out is received after it, although no runner was alive", async () => {
-  const timed = workflow("timed").event("approval", { schema: unchecked<Approval>(), timeout: "1h" });
+  const timed = workflow("timed").event("approval", { schema: unchecked<Approval>(), timeout: "1m" });
   await using opened = await open([timed], { shared: true });
   const run = await opened.runner.start(timed);
   await opened.clock.settle();
   await opened.clock.until(opened.runner.stop());
   const client = await opened.client([timed]);
-  await opened.clock.advance("30m");
+  await opened.clock.advance("30s");
   assertEquals(await client.send(run.id, "approval", { by: "ann" }), { accepted: true });
-  await opened.clock.advance("1h");
+  await opened.clock.advance("1m");
   await opened.another([timed]);
   await opened.clock.settle();
   assertEquals(await client.get(run.id).result(), { approval: { by: "ann" } });
@@ -160,10 +160,10 @@ test("a message to no event, or to no run, is refused with the reason", async ()
 test("a message to a paused run is received after the run is resumed", async () => {
   await using opened = await open([order]);
   const run = await opened.runner.start(order);
-  await opened.clock.advance("1m");
+  await opened.clock.advance("10s");
   await run.pause();
   assertEquals(await run.send("approval", { by: "ann" }), { accepted: true });
-  await opened.clock.advance("1m");
+  await opened.clock.advance("10s");
   assertEquals((await run.status()).state, "paused");
   await run.resume();
   await opened.clock.settle();
@@ -198,13 +198,13 @@ test("explain() says since when a run waits for a message, and until when", asyn
   await using opened = await open([timed, order]);
   const run = await opened.runner.start(timed);
   const endless = await opened.runner.start(order);
-  await opened.clock.advance("2h");
+  await opened.clock.advance("2m");
   const { reasons, summary } = await opened.runner.explain(run.id);
-  const what = 'task "approval" has waited for a message for 2 h and stops waiting in 3 d';
+  const what = 'task "approval" has waited for a message for 2 min and stops waiting in 3 d';
   assertEquals(summary, `the run is due in 3 d; ${what}`);
   assertEquals(reasons.map(({ kind, taskId }) => [kind, taskId]), [["timer", undefined], ["event", "approval"]]);
   assertEquals(
     (await opened.runner.explain(endless.id)).summary,
-    'task "approval" has waited for a message for 2 h; task "pay" waits for "approval"',
+    'task "approval" has waited for a message for 2 min; task "pay" waits for "approval"',
   );
 });

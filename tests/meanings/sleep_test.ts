@@ -7,11 +7,11 @@ import { open } from "./open.ts";
 test("a sleep lasts as long as it says, and has no key in the outputs", async () => {
   const nap = workflow("nap")
     .task("first", { run: () => 1 })
-    .sleep("rest", { after: ["first"], for: "3h" })
+    .sleep("rest", { after: ["first"], for: "30s" })
     .task("last", { after: ["first", "rest"], run: ({ first, rest }) => `${first} ${rest}` });
   await using opened = await open([nap]);
   const run = await opened.runner.start(nap);
-  await opened.clock.advance("2h");
+  await opened.clock.advance("20s");
   assertEquals((await run.status()).state, "waiting");
   assertEquals((await opened.runner.stats()).runner?.runs, 0);
   assertEquals((await run.tasks()).map(({ id, kind, state }) => [id, kind, state]), [
@@ -19,7 +19,7 @@ test("a sleep lasts as long as it says, and has no key in the outputs", async ()
     ["rest", "sleep", "waiting"],
     ["last", "task", "pending"],
   ]);
-  await opened.clock.advance("1h");
+  await opened.clock.advance("10s");
   const outcome = await run.outcome();
   assertEquals(outcome.status === "completed" && outcome.result, { first: 1, last: "1 undefined" });
   assertEquals(Object.keys(outcome.outputs), ["first", "last"]);
@@ -54,17 +54,17 @@ test("a sleep until a time that has passed ends at once", async () => {
 });
 
 test("the end of a sleep is computed once: another runner continues the same sleep", async () => {
-  const durations = ["1h", "9h"] as const;
+  const durations = ["1m", "9m"] as const;
   let calls = 0;
   const nap = workflow("nap").sleep("rest", { for: () => durations[calls++]! })
     .task("last", { after: ["rest"], run: () => "awake" });
   await using opened = await open([nap], { shared: true });
   const run = await opened.runner.start(nap);
-  await opened.clock.advance("30m");
+  await opened.clock.advance("30s");
   await opened.clock.until(opened.runner.stop());
   const client = await opened.client([nap]);
   await opened.another([nap]);
-  await opened.clock.advance("30m");
+  await opened.clock.advance("30s");
   assertEquals(await client.get(run.id).result(), { last: "awake" });
   assertEquals(calls, 1);
 });
@@ -95,25 +95,25 @@ test("a sleep until no time fails with a message that names it", async () => {
 });
 
 test("a run is cancelled, and timed out, while it sleeps", async () => {
-  const nap = workflow("nap").sleep("rest", { for: "30h" });
+  const nap = workflow("nap").sleep("rest", { for: "30m" });
   await using opened = await open([nap]);
   const cancelled = await opened.runner.start(nap);
-  const timedOut = await opened.runner.start(nap, undefined, { timeout: "1h" });
-  await opened.clock.advance("1m");
+  const timedOut = await opened.runner.start(nap, undefined, { timeout: "1m" });
+  await opened.clock.advance("10s");
   await cancelled.cancel("enough");
-  await opened.clock.advance("1h");
+  await opened.clock.advance("1m");
   assertEquals((await cancelled.status()).state, "cancelled");
   const { state, error } = await timedOut.status();
   assertEquals([state, error?.name], ["failed", "RunTimeoutError"]);
 });
 
 test("a sleep that ends while its run is paused continues when the run is resumed", async () => {
-  const nap = workflow("nap").sleep("rest", { for: "1h" }).task("last", { after: ["rest"], run: () => "awake" });
+  const nap = workflow("nap").sleep("rest", { for: "30s" }).task("last", { after: ["rest"], run: () => "awake" });
   await using opened = await open([nap]);
   const run = await opened.runner.start(nap);
-  await opened.clock.advance("1m");
+  await opened.clock.advance("10s");
   await run.pause();
-  await opened.clock.advance("2h");
+  await opened.clock.advance("40s");
   assertEquals((await run.tasks()).map(({ state }) => state), ["waiting", "pending"]);
   await run.resume();
   await opened.clock.advance("1s");
@@ -144,7 +144,7 @@ test("explain() says until when a run sleeps", async () => {
   const nap = workflow("nap").sleep("rest", { for: "14d" });
   await using opened = await open([nap]);
   const run = await opened.runner.start(nap);
-  await opened.clock.advance("1m");
+  await opened.clock.advance("10s");
   const { summary } = await opened.runner.explain(run.id);
   assertEquals(summary, 'the run is due in 14 d; task "rest" sleeps and continues in 14 d');
 });
