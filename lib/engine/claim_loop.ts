@@ -111,6 +111,7 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
   }
 
   function lookAt(at: number): void {
+    if (at <= now()) return look();
     if (isStopped || (dueAt !== undefined && dueAt <= at)) return;
     cancelDue();
     dueAt = at;
