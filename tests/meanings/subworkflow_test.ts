@@ -243,7 +243,7 @@ test("the 65th level of nesting fails with a clear error", async () => {
   await using opened = await open([endless]);
   const run = await opened.runner.start(endless);
   await opened.clock.settle();
-  const outcome = await run.outcome();
+  const outcome = await opened.clock.until(run.outcome());
   assert(outcome.status === "failed");
   let error: unknown = outcome.error;
   while (error instanceof Error && error.cause !== undefined) error = error.cause;
