@@ -7,8 +7,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, RunMove } from "../store/batch.ts";
-import type { Message } from "../store/messages.ts";
 import type { Store } from "../store/port.ts";
+import { type Arrivals, readArrivals } from "./arrivals.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Committer } from "./committer.ts";
 import { whyIncompatible, whyRemoved } from "./compatibility.ts";
@@ -16,17 +16,12 @@ import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Executor } from "./executor_options.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
-import type { ChildOutcome } from "./child_outcome.ts";
 import { receiveChildren } from "./child_runs.ts";
 import { LiveRun } from "./live_run.ts";
 import type { RunReader } from "./run_reader.ts";
 
 /** A claimed run with the messages to its tasks, and with the ends of its child runs. */
-export interface ResumedRun extends ClaimedRun {
-  readonly messages: readonly Message[];
-  /** How child runs have ended whose tasks wait. */
-  readonly childOutcomes: readonly ChildOutcome[];
-}
+export interface ResumedRun extends ClaimedRun, Arrivals {}
 
 /** After so many runs were loaded the event loop turns. */
 const LOADED_AT_ONCE = 32;
@@ -79,7 +74,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   async function admitSome(runs: readonly ClaimedRun[], isOwned: () => boolean): Promise<void> {
     let resumed: readonly ResumedRun[];
     try {
-      resumed = await withMessages(runs);
+      resumed = await withArrivals(runs);
     } catch (error) {
       logger.error(`Cannot read the messages of ${runs.length} claimed runs; they are handed back and claimed again`, {
         error: String(error),
@@ -94,16 +89,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
     }
   }
 
-  async function withMessages(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
-    const addressees = runs.flatMap(({ seq, hasMessages }) => hasMessages ? [seq] : []);
-    const messages = addressees.length === 0 ? [] : await store.messages(addressees);
-    const parents = runs.flatMap(({ seq, hasChildren }) => hasChildren ? [seq] : []);
-    const outcomes = parents.length === 0 ? [] : await options.children.read(parents);
-    return runs.map((run) => ({
-      ...run,
-      messages: messages.filter(({ seq }) => seq === run.seq),
-      childOutcomes: outcomes.filter(({ parent }) => parent === run.seq),
-    }));
+  async function withArrivals(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
+    const arrivalsOf = await readArrivals(runs, { messages: store.messages, children: options.children });
+    return runs.map((run) => ({ ...run, ...arrivalsOf(run.seq) }));
   }
 
   async function admitOne(run: ResumedRun, isOwned: () => boolean): Promise<void> {
@@ -119,7 +107,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (!isOwned()) return;
       if (problem !== undefined) return park(run, version, problem);
       const live = new LiveRun(plan, run);
-      receiveChildren(live, run.childOutcomes);
+      receiveChildren(live, run.outcomes);
       executor.adopt(live);
     } catch (error) {
       // Parked and not handed back as it is: it would be claimed again at once, for ever.

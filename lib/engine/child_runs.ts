@@ -26,7 +26,7 @@ export function hasChildOutcome(unit: LiveUnit): boolean {
 /** Keeps outcomes of child runs for the units of a run that has not begun: they continue when it begins. */
 export function receiveChildren(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
   for (const outcome of outcomes) {
-    const unit = outcome.parent === run.seq ? receiveChild(run, outcome) : undefined;
+    const unit = receiveChild(run, outcome);
     if (unit !== undefined) unit.wokenBy = "child";
   }
 }

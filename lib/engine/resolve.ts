@@ -1,7 +1,7 @@
 import { newChecks, shown } from "../definition/checks.ts";
 import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
-import { RunNotFoundError, RunStateError, UnknownTaskError } from "../errors.ts";
+import { RunStateError, UnknownTaskError } from "../errors.ts";
 import type { JournalRecord } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import type { Resolution as StoredResolution } from "./at_most_once.ts";
@@ -11,6 +11,7 @@ import { isOfTask } from "./journal_rows.ts";
 import { refuse } from "./options.ts";
 import { isOver } from "./run_reader.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { deliver } from "./send.ts";
 
 /** A decision about a blocked task: its output, its error, or another attempt. */
 export type Resolution<Output = unknown> =
@@ -57,22 +58,9 @@ export async function resolveTask(
     throw new UnknownTaskError(taskId, `Cannot resolve a task of run "${runId}": ${why}`);
   }
   if (record?.state !== "blocked") throw notBlocked(record?.state ?? "pending");
-  const result = await store.send(runId, {
-    id: crypto.randomUUID(),
-    task: taskId,
-    item,
-    attempt: record.attempts,
-    payload,
-  });
-  switch (result.kind) {
-    case "unknown":
-      throw new RunNotFoundError(runId);
-    case "ended":
-      throw new RunStateError(`resolve task "${taskId}" of`, runId, result.state);
-    case "done":
-      if (!result.accepted) throw notBlocked("resolved already");
-      void context.applyChanges();
-  }
+  const message = { task: taskId, item, attempt: record.attempts, payload };
+  const isAccepted = await deliver(context, runId, { message, action: `resolve task "${taskId}" of` });
+  if (!isAccepted) throw notBlocked("resolved already");
 
   function notBlocked(state: string): RunStateError {
     const what = item === NO_ITEM ? `task "${taskId}"` : `item ${item} of task "${taskId}"`;

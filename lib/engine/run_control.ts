@@ -4,8 +4,8 @@ import type { Logger } from "../logger.ts";
 import type { Message } from "../store/messages.ts";
 import type { ControlRequest, Store } from "../store/port.ts";
 import type { InboxEntry } from "../store/runners.ts";
+import { type Arrivals, type ArrivalSources, readArrivals } from "./arrivals.ts";
 import { toErrorRecord } from "./error_record.ts";
-import type { ChildOutcomes } from "./child_outcomes.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import { receiveChild } from "./child_runs.ts";
 import type { Closing } from "./closing.ts";
@@ -16,17 +16,13 @@ import type { MachineEvent } from "./machine_protocol.ts";
 export const GRACE_MS = 5_000;
 
 /** What the control of runs needs of an executor. */
-export interface RunControlOptions {
+export interface RunControlOptions extends ArrivalSources {
   /** The runs in memory, by number. */
   readonly runs: ReadonlyMap<number, LiveRun>;
   readonly clock: Clock;
   /** The store's time. */
   readonly now: () => number;
   readonly logger: Logger;
-  /** Reads the messages of runs. */
-  readonly messages: Store["messages"];
-  /** Reads how child runs have ended. */
-  readonly children: ChildOutcomes;
   /** Applies a control request to the child runs of a run. */
   readonly controlChildren: Store["controlChildren"];
   /** Resolves when what was written of a run in this turn is durable. */
@@ -84,11 +80,9 @@ export function createRunControl(options: RunControlOptions): RunControl {
    */
   async function receiveAll(changes: readonly InboxEntry[]): Promise<void> {
     const loaded = new Map(changes.map(({ seq }) => [seq, runs.get(seq)]));
-    let messages: readonly Message[];
-    let outcomes: readonly ChildOutcome[];
+    let arrivalsOf: (seq: number) => Arrivals;
     try {
-      messages = await readFor(changes.filter(({ hasMessages }) => hasMessages), options.messages);
-      outcomes = await readFor(changes.filter(({ hasChildren }) => hasChildren), options.children.read);
+      arrivalsOf = await readArrivals(changes, options);
     } catch (error) {
       options.logger.error(
         "Cannot read messages and child runs of runs; they are read again with the next renewal of the lease",
@@ -100,7 +94,8 @@ export function createRunControl(options: RunControlOptions): RunControl {
       const run = loaded.get(change.seq);
       // It may have left memory, and may be in memory again.
       if (run === undefined || run.gone) continue;
-      if (change.hasMessages) deliver(run, messages.filter(({ seq }) => seq === run.seq));
+      const { messages, outcomes } = arrivalsOf(run.seq);
+      if (messages.length > 0) deliver(run, messages);
       deliverOutcomes(run, outcomes);
       applyChange(run, change);
     }
@@ -108,7 +103,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   function deliverOutcomes(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
     for (const outcome of outcomes) {
-      const unit = outcome.parent === run.seq ? receiveChild(run, outcome) : undefined;
+      const unit = receiveChild(run, outcome);
       // A wait whose row is in flight ends once the row is durable.
       if (unit !== undefined && !unit.isWaitInFlight) apply(run, { type: "woken", unit, by: "child" });
     }
@@ -207,13 +202,6 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   function setDeadline(run: LiveRun, at: number): void {
     setTimer(run, "deadline", at - now(), () => timeOut(run));
-  }
-
-  async function readFor<T>(
-    changes: readonly InboxEntry[],
-    read: (runs: readonly number[]) => Promise<readonly T[]>,
-  ): Promise<readonly T[]> {
-    return changes.length === 0 ? [] : await read(changes.map(({ seq }) => seq));
   }
 
   function setTimer(run: LiveRun, name: "deadline" | "grace", ms: number, fire: () => void): void {

@@ -3,6 +3,7 @@ import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { validate } from "../definition/schema.ts";
 import { RunNotFoundError, RunStateError, UnknownTaskError } from "../errors.ts";
+import type { SendRequest } from "../store/messages.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { Plan } from "./plan.ts";
 import { isOver } from "./run_reader.ts";
@@ -36,19 +37,36 @@ export async function sendMessage(
   if (isOver(row.state)) throw new RunStateError("send a message to", runId, row.state);
   const { schema } = eventOf(context.catalog.find(row.workflow, `${action} of`), taskId, action);
   const value = await validate(schema, payload, `Cannot ${action}: the payload for task "${taskId}"`);
-  const result = await context.store.send(runId, {
-    id: crypto.randomUUID(),
-    task: taskId,
-    payload: encodeJson(value, "payload", context.maxPayloadBytes),
-  });
+  const message = { task: taskId, payload: encodeJson(value, "payload", context.maxPayloadBytes) };
+  return { accepted: await deliver(context, runId, { message, action: "send a message to" }) };
+}
+
+/** A message to deliver, and the beginning of the error message if its run has ended. */
+export interface Delivery {
+  readonly message: Omit<SendRequest, "id">;
+  readonly action: string;
+}
+
+/**
+ * Writes a message to a unit of a run and wakes the run; returns whether the message was accepted.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {RunStateError} If the run has ended.
+ */
+export async function deliver(
+  { store, applyChanges }: Pick<ClientContext, "store" | "applyChanges">,
+  runId: string,
+  { message, action }: Delivery,
+): Promise<boolean> {
+  const result = await store.send(runId, { id: crypto.randomUUID(), ...message });
   switch (result.kind) {
     case "unknown":
       throw new RunNotFoundError(runId);
     case "ended":
-      throw new RunStateError("send a message to", runId, result.state);
+      throw new RunStateError(action, runId, result.state);
     case "done":
-      void context.applyChanges();
-      return { accepted: result.accepted };
+      void applyChanges();
+      return result.accepted;
   }
 }
 

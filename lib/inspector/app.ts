@@ -94,7 +94,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
     paths: app.routes.map(({ path }) => path),
   };
 
-  /** Never rejects: the page with which a server answers then, as that of Bun, shows source and paths. */
+  /** Never rejects: the error page that a server such as Bun would then show contains source code and paths. */
   async function fetch(request: Request, connection?: unknown): Promise<Response> {
     const malformed = whyMalformed(request, connection);
     if (malformed !== undefined) return guarded(problemAnswer({ status: 400, message: malformed }));

@@ -9,7 +9,7 @@ export interface ServerClock {
 /** How long an exact answer is preferred to a later, less exact one: clocks drift apart by some ms in an hour. */
 const KEEP_MS = 10_000;
 
-/** Two answers that differ by more than their inexactness and this were given by a clock that was set between them. */
+/** If two readings differ by more than this and their errors of measurement, the clock was set between them. */
 const DRIFT_MS = 100;
 
 /** After a smaller step back time stands still until the server's clock has caught up. */
