@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { test } from "../harness.ts";
+import { passes } from "../passes.ts";
 import { within } from "../within.ts";
 import { openSite, type Site } from "./site.ts";
 import { expected } from "./workflows.ts";
@@ -84,8 +85,4 @@ async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void
 
 function durable(stdout: string): string[] {
   return [...stdout.matchAll(/^durable (.+)$/gm)].map(([, id]) => id!);
-}
-
-function passes(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

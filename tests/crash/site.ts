@@ -5,6 +5,7 @@ import { type AnyWorkflow, type Client, type Clock, createClient } from "../../m
 import { type Child, ended, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";
+import { passes } from "../passes.ts";
 import { tempDir } from "../temp_dir.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
@@ -71,7 +72,7 @@ export async function openSite(clock?: Clock): Promise<Site> {
       worker.kill("SIGSTOP");
       while (isWriteLocked(place)) {
         worker.kill("SIGCONT");
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await passes(5);
         worker.kill("SIGSTOP");
       }
     },

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import process from "node:process";
 import { test } from "../harness.ts";
+import { passes } from "../passes.ts";
 import { within } from "../within.ts";
 import { openSite, type Site } from "./site.ts";
 import { APPROVAL, expected } from "./workflows.ts";
@@ -68,8 +69,4 @@ async function resolveAll(
     }
     await passes(20);
   }
-}
-
-function passes(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

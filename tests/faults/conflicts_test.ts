@@ -4,7 +4,8 @@ import postgres from "postgres";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
 import { databaseUrl, ownServer } from "../postgres_server.ts";
-import { FAULTS_MS, faultsGoOn, openSite, passes, type Site } from "./site.ts";
+import { passes } from "../passes.ts";
+import { FAULTS_MS, faultsGoOn, openSite, type Site } from "./site.ts";
 
 // Before any test, so that none of them is held to have left the server behind.
 const url = await databaseUrl();

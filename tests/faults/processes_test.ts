@@ -4,7 +4,8 @@ import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { within } from "../within.ts";
-import { faultsGoOn, openSite, passes, type Site } from "./site.ts";
+import { passes } from "../passes.ts";
+import { faultsGoOn, openSite, type Site } from "./site.ts";
 
 // Before any test, so that none of them is held to have left the server behind.
 const url = await databaseUrl();

@@ -19,6 +19,7 @@ import {
   wrongWords,
 } from "./checks.ts";
 import { HANG_MS, within } from "../within.ts";
+import { passes } from "../passes.ts";
 import { openWitness } from "./witness.ts";
 import { enoughOf, type WorkerConfig } from "./worker.ts";
 
@@ -181,9 +182,4 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
 export function faultsGoOn(fewest: number): (count: number) => boolean {
   const until = performance.now() + FAULTS_MS;
   return (count) => performance.now() < until || count < fewest;
-}
-
-/** Lets time pass, where it is time that the test is about. */
-export function passes(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -3,9 +3,9 @@
  * the change takes effect without the time that the run waits for.
  */
 import { assertEquals } from "@std/assert";
-import { createRunner, RetryAfterError, unchecked, workflow } from "../../mod.ts";
+import { type AnyWorkflow, createRunner, type HandleOf, RetryAfterError, unchecked, workflow } from "../../mod.ts";
 import type { Store } from "../../lib/store/port.ts";
-import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
@@ -45,21 +45,55 @@ function watched(inner: Store, at: (moment: Moment) => Promise<void>): Store {
   };
 }
 
+/** Two stores of one place: that of the owner, and that of the sender, which acts at one moment of the first release. */
+interface Race extends AsyncDisposable {
+  readonly clock: FakeClock;
+  readonly inner: Store;
+  /** Starts a run, and lets it reach its release; the sender has acted when this resolves. */
+  start<W extends AnyWorkflow>(workflow: W): Promise<HandleOf<W>>;
+}
+
+async function race(moment: Moment, send: Sender): Promise<Race> {
+  const place = emptyStore();
+  const clock = createFakeClock();
+  const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
+  const sent = Promise.withResolvers<void>();
+  let id = "";
+  let isSent = false;
+  let stop = (): Promise<void> => Promise.resolve();
+  const store = watched(inner, async (now) => {
+    if (now !== moment || isSent) return;
+    isSent = true;
+    await send(sender, id);
+    sent.resolve();
+  });
+  return {
+    clock,
+    inner,
+    async start(workflow) {
+      const runner = await createRunner(store, { workflows: [workflow], clock });
+      stop = runner.stop;
+      // Claimed, so that its id is known before anything else happens.
+      const run = await runner.start(workflow.name, undefined as never, { delay: "1s" });
+      id = run.id;
+      await clock.advance("1s");
+      await sent.promise;
+      // A slow poll and a renewal.
+      await clock.advance("15s");
+      return run as unknown as HandleOf<typeof workflow>;
+    },
+    async [Symbol.asyncDispose]() {
+      await clock.until(stop());
+      await Promise.all([inner.close(), sender.close()]);
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
 for (const [name, { send, state }] of Object.entries(CHANGES)) {
   for (const moment of MOMENTS) {
     test(`${name} ${moment} of a waiting run takes effect`, async () => {
-      await using place = emptyStore();
-      const clock = createFakeClock();
-      const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
-      const sent = Promise.withResolvers<void>();
-      let id = "";
-      let isSent = false;
-      const store = watched(inner, async (now) => {
-        if (now !== moment || isSent) return;
-        isSent = true;
-        await send(sender, id);
-        sent.resolve();
-      });
+      await using on = await race(moment, send);
       let attempts = 0;
       const wait = workflow("wait").task("a", {
         version: "1",
@@ -70,86 +104,43 @@ for (const [name, { send, state }] of Object.entries(CHANGES)) {
         },
         retry: 3,
       }).returns("a");
-      const runner = await createRunner(store, { workflows: [wait], clock });
-      // Claimed, so that its id is known before anything else happens.
-      const run = await runner.start(wait, undefined, { delay: "1s" });
-      id = run.id;
-      await clock.advance("1s");
-      await sent.promise;
-      // A slow poll and a renewal: well before the minute that it waits is over.
-      await clock.advance("15s");
+      const run = await on.start(wait);
+      // Well before the minute that it waits is over.
       assertEquals([(await run.status()).state, attempts], [state, 1]);
-      const row = await inner.run(id);
-      assertEquals([row?.owner, (await inner.inbox(row?.owner ?? 0)).length], [undefined, 0]);
-      if (state === "waiting") {
-        await clock.advance("1m");
-        assertEquals(await clock.until(run.result()), 2);
-      }
-      await clock.until(runner.stop());
-      await Promise.all([inner.close(), sender.close()]);
+      const row = await on.inner.run(run.id);
+      assertEquals([row?.owner, (await on.inner.inbox(row?.owner ?? 0)).length], [undefined, 0]);
+      if (state !== "waiting") return;
+      await on.clock.advance("1m");
+      assertEquals(await on.clock.until(run.result()), 2);
     });
   }
 }
 
 for (const moment of MOMENTS) {
   test(`a message ${moment} of a waiting run wakes it`, async () => {
-    await using place = emptyStore();
-    const clock = createFakeClock();
-    const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
-    const sent = Promise.withResolvers<void>();
-    let id = "";
-    let isSent = false;
-    const store = watched(inner, async (now) => {
-      if (now !== moment || isSent) return;
-      isSent = true;
+    await using on = await race(moment, async (store, id) => {
       const message = { id: crypto.randomUUID(), task: "go", payload: "7" };
-      assertEquals(await sender.send(id, message), { kind: "done", accepted: true });
-      sent.resolve();
+      assertEquals(await store.send(id, message), { kind: "done", accepted: true });
     });
     const wait = workflow("wait").event("go", { schema: unchecked<number>() })
       .task("next", { after: ["go"], version: "1", run: ({ go }) => go + 1 }).returns("next");
-    const runner = await createRunner(store, { workflows: [wait], clock });
-    const run = await runner.start(wait, undefined, { delay: "1s" });
-    id = run.id;
-    await clock.advance("1s");
-    await sent.promise;
-    await clock.advance("15s");
-    assertEquals(await clock.until(run.result()), 8);
-    await clock.until(runner.stop());
-    await Promise.all([inner.close(), sender.close()]);
+    const run = await on.start(wait);
+    assertEquals(await on.clock.until(run.result()), 8);
   });
 }
 
 for (const moment of MOMENTS.slice(1)) {
   test(`the end of a child run ${moment} of its parent wakes the parent`, async () => {
-    await using place = emptyStore();
-    const clock = createFakeClock();
-    const [inner, sender] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
-    const sent = Promise.withResolvers<void>();
-    let id = "";
-    let isSent = false;
-    const store = watched(inner, async (now) => {
-      if (now !== moment || isSent) return;
-      isSent = true;
-      const { seq } = (await sender.run(id))!;
-      for (let children = await sender.children(seq);; children = await sender.children(seq)) {
-        const [child] = children;
-        if (child === undefined) continue;
-        await sender.control(child.id, { kind: "cancel", reason: "now" });
-        return sent.resolve();
-      }
+    await using on = await race(moment, async (store, id) => {
+      const { seq } = (await store.run(id))!;
+      let [child] = await store.children(seq);
+      while (child === undefined) [child] = await store.children(seq);
+      await store.control(child.id, { kind: "cancel", reason: "now" });
     });
     const child = workflow("child").sleep("rest", { for: "1d" });
     const parent = workflow("parent").subworkflow("child", { workflow: child })
       .task("next", { after: ["child"], on: "anyFailed", version: "1", run: () => "woken" }).returns("next");
-    const runner = await createRunner(store, { workflows: [parent], clock });
-    const run = await runner.start(parent, undefined, { delay: "1s" });
-    id = run.id;
-    await clock.advance("1s");
-    await sent.promise;
-    await clock.advance("15s");
-    assertEquals(await clock.until(run.result()), "woken");
-    await clock.until(runner.stop());
-    await Promise.all([inner.close(), sender.close()]);
+    const run = await on.start(parent);
+    assertEquals(await on.clock.until(run.result()), "woken");
   });
 }
