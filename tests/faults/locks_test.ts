@@ -3,14 +3,10 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import type { Logger } from "../../lib/logger.ts";
 import { StoreError } from "../../lib/errors.ts";
-import { createConnections } from "../../lib/store/postgres/connections.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import { migrate } from "../../lib/store/postgres/migrations.ts";
 import { createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { openSession } from "../../lib/store/postgres/open.ts";
 import { MIGRATIONS } from "../../lib/store/postgres/schema.ts";
-import { createSession } from "../../lib/store/postgres/session.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import { test } from "../harness.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
 import { HANG_MS, until, within } from "../within.ts";
@@ -104,15 +100,7 @@ test("postgres: a migration that a dump holds up does not hold up runners, and t
   const { logger, lines } = recorder();
   const flow = workflow("flow").task("a", { run: () => 1 }).returns("a");
   await using runner = await createRunner(await on.open(), { workflows: [flow] });
-  const address = parsePostgresUrl(on.url);
-  const connections = createConnections({ address, hosts: createHostOrder(1), prepare: true, label: "newer", logger });
-  const session = createSession({
-    name: "the database",
-    schema: on.schema,
-    lines: connections.lines,
-    clock: undefined,
-    logger,
-  });
+  const session = on.session(logger);
   const newer = [...MIGRATIONS, ["alter table @runs add column extra text"]];
   let opening: Promise<void>;
   {
@@ -137,8 +125,6 @@ test("postgres: a migration that a dump holds up does not hold up runners, and t
   );
   assertEquals(lines.length, 1);
   assertStringIncludes(lines[0]!, "another session holds a lock");
-  session.close();
-  await connections.close();
 });
 
 test("postgres: a migration that a lock holds up for too long is refused with what to do", async () => {

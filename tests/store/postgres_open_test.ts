@@ -3,11 +3,13 @@ import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
 import { createRunner } from "../../mod.ts";
 import { SCHEMA_VERSION } from "../../lib/store/postgres/migrations.ts";
+import { openSession } from "../../lib/store/postgres/open.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
 import { startProxy } from "../proxy.ts";
 import { commit, newRun } from "./contract/fixture.ts";
+import { HANG_MS } from "../within.ts";
 import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
 /** What opening is refused with. */
@@ -214,6 +216,25 @@ test("twenty stores that open at once migrate once", async () => {
   assertEquals((await on.sql`select value from meta where key = 'sluice_schema'`).map(({ value }) => value), [
     String(SCHEMA_VERSION),
   ]);
+});
+
+test("a schema whose name a session does not know yet, as another has just created it, is looked for again", async () => {
+  await using on = testSchema();
+  const session = on.session();
+  let tries = 0;
+  const version = await openSession(session, HANG_MS, async () => {
+    const sql = ++tries < 5 ? `select 1 as one from "${on.schema}_unknown".meta` : "select 1 as one";
+    return (await session.single("care", sql, []))[0]?.["one"];
+  });
+  assertEquals([version, tries], [1, 5]);
+});
+
+test("a table that is missing for good is reported after a few tries", async () => {
+  await using on = testSchema();
+  const session = on.session();
+  const opening = openSession(session, HANG_MS, () => session.single("care", "select 1 from unknown_table", []));
+  const error = await assertRejects(() => opening, StoreError);
+  assertEquals(error.code, "schema_gone");
 });
 
 test("twenty processes that open at once all find the schema ready", async () => {

@@ -1,5 +1,9 @@
 import postgres from "postgres";
-import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
+import { type Logger, silent } from "../../lib/logger.ts";
+import { createConnections } from "../../lib/store/postgres/connections.ts";
+import { createSession, type Session } from "../../lib/store/postgres/session.ts";
+import { hostOrderOf, openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { manualClock, type Opened } from "./contract/fixture.ts";
@@ -14,6 +18,8 @@ export interface TestSchema extends AsyncDisposable {
   readonly sql: postgres.Sql;
   /** Opens a store on it, by another way if one is given. */
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
+  /** Creates the session of a store that is not opened; its connections are closed at the end of the scope. */
+  session(logger?: Logger): Session;
 }
 
 const TABLES = "runs, tasks, messages, claims, workflows, events, runners";
@@ -31,7 +37,7 @@ export function testSchema(url: string = shared): TestSchema {
     connection: { search_path: schema },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   });
-  const stores: Store[] = [];
+  const stores: { close(): Promise<void> }[] = [];
   return {
     schema,
     url,
@@ -40,6 +46,30 @@ export function testSchema(url: string = shared): TestSchema {
       const store = await openPostgresStore(way, { schema, ...options });
       stores.push(store);
       return store;
+    },
+    session(logger = silent) {
+      const address = parsePostgresUrl(url);
+      const connections = createConnections({
+        address,
+        hosts: hostOrderOf(address),
+        prepare: true,
+        label: schema,
+        logger,
+      });
+      const session = createSession({
+        name: "the database",
+        schema,
+        lines: connections.lines,
+        clock: undefined,
+        logger,
+      });
+      stores.push({
+        close() {
+          session.close();
+          return connections.close();
+        },
+      });
+      return session;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(stores.map((store) => store.close()));

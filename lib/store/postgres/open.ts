@@ -13,9 +13,12 @@ select current_setting('server_version_num')::integer as version,
 /** After this time, or half of the time that it has, a line in the log says what the opening waits for. */
 const WARN_AFTER_MS = 10_000;
 
+/** How often a missing schema or table is seen before it is held to be missing for good. */
+const MOST_TIMES_GONE = 5;
+
 /**
  * Connects, checks the server and calls `prepare`, which migrates the schema. While the server is down, read-only or
- * out of connections, it retries; it throws permanent errors at once. All of it takes at most `timeoutMs`, also if the
+ * out of connections, it retries; it throws permanent errors at once, and that of a missing table after a few tries. All of it takes at most `timeoutMs`, also if the
  * server accepts connections and does not respond: the caller then closes the connections.
  *
  * @throws {StoreError} If the database cannot be used; the message contains the remedy.
@@ -48,6 +51,7 @@ export async function openSession<T>(
   }
 
   async function open(): Promise<T> {
+    let timesGone = 0;
     for (let tries = 0;; tries++) {
       try {
         await look(session);
@@ -56,10 +60,13 @@ export async function openSession<T>(
       } catch (error) {
         const fault = faultOf(error);
         if (isPoolers(error)) throw poolerError(error, name);
-        if (!isTransient(fault)) throw storeError(error, name, "open");
+        // A session that has waited for another one to create the schema sees its rows at once, but may learn of its name
+        // a moment later.
+        const isNew = fault === "schema_gone" && ++timesGone < MOST_TIMES_GONE;
+        if (!isNew && !isTransient(fault)) throw storeError(error, name, "open");
         failure = error;
         waitsFor = messageOf(error);
-        warn();
+        if (!isNew) warn();
         if (isLate) throw tooLate();
         const leftMs = timeoutMs - (performance.now() - since);
         await pauses.pause(Math.max(1, Math.min(pauseMs(tries), leftMs)));
