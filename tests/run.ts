@@ -86,7 +86,15 @@ function denoTest(...args: readonly string[]): readonly string[] {
 }
 
 async function bunTest(...folders: readonly string[]): Promise<readonly string[]> {
-  return [await findBun(), "test", `--timeout=${LONGEST_BUN_TEST_MS}`, ...folders.map((folder) => `./${folder}`)];
+  // Each process has a Postgres server. Without isolation a file does not end the processes of the files before it.
+  const processes = ["--parallel=2", "--no-isolate"];
+  return [
+    await findBun(),
+    "test",
+    `--timeout=${LONGEST_BUN_TEST_MS}`,
+    ...processes,
+    ...folders.map((folder) => `./${folder}`),
+  ];
 }
 
 function testFiles(folder: string): readonly string[] {
