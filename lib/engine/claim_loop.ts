@@ -107,7 +107,8 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
 
   function look(): void {
     wantsRuns = true;
-    if (!isStopped && capacity() > 0) schedule();
+    // A claim in flight has all capacity reserved, and may bring nothing.
+    if (!isStopped && (requested > 0 || capacity() > 0)) schedule();
   }
 
   function lookAt(at: number): void {

@@ -6,11 +6,13 @@ import type { Store } from "../store/port.ts";
 import { catalogOf, definitionsOf } from "./catalog.ts";
 import { type ClientContext, createClientContext, withContext } from "./client_context.ts";
 import { explain, type Explanation } from "./explain.ts";
-import { type RunHandle, runHandle } from "./handle.ts";
+import type { RunHandle } from "./handle.ts";
+import { runHandle } from "./run_handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type BlockedTask, blockedTasks } from "./blocked_tasks.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
-import { createCommitter, insertRuns } from "./committer.ts";
+import { createClientStarts } from "./client_starts.ts";
+import { createCommitter } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
 import { sendMessage } from "./send.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
@@ -163,7 +165,7 @@ export async function createClient<W extends AnyWorkflow = never>(
     throw error;
   }
   const committer = createCommitter(store, { logger: settings.logger });
-  const context = createClientContext(settings, { store, catalog, insert: (runs) => insertRuns(committer, runs) });
+  const context = createClientContext(settings, { store, catalog, insert: createClientStarts(committer) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 

@@ -1,13 +1,12 @@
 import type { Clock } from "../clock.ts";
 import { createIds, type NewId } from "../ids.ts";
 import type { Logger } from "../logger.ts";
-import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "./metrics.ts";
 import { type ClientSettings, clientSettings } from "./options.ts";
-import { boundStarts } from "./bounded_starts.ts";
+import type { Insert } from "./client_starts.ts";
 import { createRunReader, type RunReader } from "./run_reader.ts";
 import type { RunnerStats } from "./stats.ts";
 
@@ -32,7 +31,7 @@ export interface ClientContext {
   /** Returns the trace context of the caller, as text that is stored with a new run. */
   readonly currentTrace: () => string | undefined;
   /** Inserts runs in one commit. */
-  readonly insert: (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]>;
+  readonly insert: Insert;
   /**
    * Called after a write that did not pass through the committer: runs may have become due, or orders may stand. Resolves
    * when the runner of this context has applied the orders; at once for a client.
@@ -62,36 +61,35 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
   readonly runner?: LocalRunner;
   /** Reads runs; a runner shares it with its parts. @default {createRunReader(store, catalog)} */
   readonly reader?: RunReader;
-  /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
-  readonly ownRuns?: () => ReadonlySet<string>;
+  /** Whether the runner of this context has a run in memory. @default {() => false} */
+  readonly holds?: (runId: string) => boolean;
 }
 
 /** Creates the context of a client or runner. */
 export function createClientContext(
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
+  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, holds }: ClientContextParts,
 ): ClientContext {
   return {
     store,
     catalog,
-    watcher: createRunWatcher(store, { clock, logger, ownRuns }),
+    watcher: createRunWatcher(store, { clock, logger, holds }),
     reader: reader ?? createRunReader(store, catalog),
     clock,
     logger,
     maxPayloadBytes,
     newId: createIds(),
     currentTrace: tracing?.here ?? (() => undefined),
-    insert: boundStarts(insert),
+    insert,
     applyChanges,
     runner,
   };
 }
 
-/** Creates a context that reads a bare store; `insert` throws a `TypeError`. */
+/** Creates a context that reads a bare store; `insert` rejects with a `TypeError`. */
 export function createReadOnlyContext(store: Store, logger: Logger): ClientContext {
-  const insert = (): never => {
-    throw new TypeError("Cannot start a run: this context is read-only; start it with a client or a runner");
-  };
+  const refusal = "Cannot start a run: this context is read-only; start it with a client or a runner";
+  const insert = (): Promise<never> => Promise.reject(new TypeError(refusal));
   return createClientContext({ ...clientSettings({}), logger }, { store, catalog: catalogOf([]), insert });
 }
 

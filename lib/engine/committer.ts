@@ -313,8 +313,3 @@ function rowsOf(writes: readonly PendingWrite[]): number {
   }
   return rows;
 }
-
-/** Inserts runs in one commit; resolves with one verdict for each of them. */
-export function insertRuns(committer: Committer, runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
-  return new Promise((resolve, reject) => committer.start({ runs, onResult: resolve, onDropped: reject }));
-}

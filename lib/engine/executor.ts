@@ -23,6 +23,7 @@ import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
 import { createRunExits } from "./run_exits.ts";
+import { createRunTable } from "./run_table.ts";
 import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
 import { giveUp, settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
@@ -40,7 +41,8 @@ const CAPACITY_RELEASED: EngineEvent = { type: "capacityReleased", dueAt: undefi
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
   const { store, clock, now, logger, committer, emit, concurrency, maxRuns } = options;
-  const runs = new Map<number, LiveRun>();
+  const table = createRunTable();
+  const runs = table.bySeq;
   let reserved = 0;
   let isStopping = false;
   let quiet: (() => void) | undefined;
@@ -88,7 +90,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   });
   const loader = createInputLoader(options);
   const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
-  const exits = createRunExits({ runs, slots, clock, now, logger, emit, released });
+  const exits = createRunExits({ table, slots, clock, now, logger, emit, released });
   const control = createRunControl({
     runs,
     clock,
@@ -128,9 +130,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     reserve: (count) => void (reserved += count),
     unreserve: (count) => void (reserved -= count),
-    get ids() {
-      return new Set([...runs.values()].map((run) => run.id));
-    },
+    holds: (runId) => table.byId.has(runId),
     get load() {
       return { active: slots.active.length, queued: slots.queued };
     },
@@ -138,7 +138,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return [...runs.values()].map((run) => run.crashes);
     },
     isQueued(runId, taskId) {
-      const run = [...runs.values()].find(({ id }) => id === runId);
+      const run = table.byId.get(runId);
       return run !== undefined &&
         [...unitsOf(run)].some((unit) => unit.attempt?.stage === "queued" && nodeOf({ unit }).id === taskId);
     },
@@ -164,7 +164,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function adopt(run: LiveRun): void {
     if (isStopping) return;
-    runs.set(run.seq, run);
+    table.add(run);
     run.trace = options.tracing?.follow(tracedRun(run));
     emit({ type: "runLoaded", run });
     control.begin(run);

@@ -50,8 +50,8 @@ export interface Executor {
   /** Reserves places, or gives them up. */
   reserve(count: number): void;
   unreserve(count: number): void;
-  /** The ids of the runs that it holds. */
-  readonly ids: ReadonlySet<string>;
+  /** Whether a run is in memory. */
+  holds(runId: string): boolean;
   /** Attempts that run, and attempts that wait for a slot. */
   readonly load: { readonly active: number; readonly queued: number };
   /** Whether a task waits for a slot. */

@@ -1,23 +1,10 @@
-import { newChecks, shown } from "../definition/checks.ts";
-import { textProblem } from "../text_limits.ts";
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
-import { RunNotFoundError, RunStateError } from "../errors.ts";
-import type { ControlRequest } from "../store/port.ts";
-import type { ClientContext } from "./client_context.ts";
+import type { ChildInfo } from "./child_info.ts";
 import type { RunEvent } from "./events.ts";
-import { forkRun } from "./fork.ts";
-import { refuse } from "./options.ts";
-import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
-import { type ChildInfo, childInfo } from "./child_info.ts";
-import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
-import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
-import { retryRun } from "./retry_run.ts";
-import { runEvents } from "./run_events.ts";
-import { sendMessage } from "./send.ts";
-import { waitForEnd, type WaitOptions } from "./wait.ts";
-
-/** How long a change of a run that another process owns waits to be applied there. */
-const ACKNOWLEDGE_MS = 1_000;
+import type { RunOutcome } from "./outcome.ts";
+import type { Resolution, ResolveOptions } from "./resolve.ts";
+import type { RunInfo, TaskInfo } from "./run_reader.ts";
+import type { WaitOptions } from "./wait.ts";
 
 /** The keys of a record that are strings; for a union of records, those of all of them. */
 export type IdsOf<Outputs> = Outputs extends unknown ? keyof Outputs & string : never;
@@ -190,80 +177,4 @@ export interface RunHandle<
    * ```
    */
   fork(options?: ForkOptions<Outputs, Input>): Promise<RunHandle<Result, Outputs, Input, Events>>;
-}
-
-/** Creates a handle on a run. */
-export function runHandle<Result, Outputs, Input, Events>(
-  context: ClientContext,
-  id: string,
-  { isNew }: { readonly isNew: boolean } = { isNew: false },
-): RunHandle<Result, Outputs, Input, Events> {
-  return {
-    id,
-    isNew,
-    status: async () => runInfo(await context.reader.row(id)),
-    result: async (options) => resultOf(await waitForEnd(context, id, options)),
-    outcome: async (options) => outcomeOf(await waitForEnd(context, id, options)),
-    cancel: async (reason) => await control(context, id, { kind: "cancel", reason: reasonText("cancel", reason) }),
-    pause: async (reason) => await control(context, id, { kind: "pause", reason: reasonText("pause", reason) }),
-    resume: () => control(context, id, { kind: "resume" }),
-    send: (taskId, ...[payload]) => sendMessage(context, id, { taskId, payload }),
-    resolve: (taskId, resolution, options) => resolveTask(context, id, { taskId, resolution, options }),
-    tasks: async () => await context.reader.tasks(await context.reader.row(id)),
-    children: async () => (await context.store.children((await context.reader.row(id)).seq)).map(childInfo),
-    events: () => runEvents(id, context),
-    retry: () => retryRun(context, id),
-    async fork(options = {}) {
-      const checks = newChecks();
-      const { from, outputs } = checks.options(options, "the options", ["from", "input", "outputs"]);
-      checks.text(from, "from");
-      const given = outputs === undefined ? {} : checks.record(outputs, "outputs");
-      if (typeof from === "string" && Object.hasOwn(given, from)) {
-        checks.report(`task "${from}" is named by both from and outputs; name it in one of them`);
-      }
-      refuse(`fork run "${id}"`, checks);
-      return runHandle(context, await forkRun(context, id, options), { isNew: true });
-    },
-  };
-}
-
-async function control(context: ClientContext, id: string, request: ControlRequest): Promise<void> {
-  const result = await context.store.control(id, request);
-  const applied = context.applyChanges();
-  if (result.kind === "unknown") throw new RunNotFoundError(id);
-  if (result.kind === "ended") throw new RunStateError(request.kind, id, result.state);
-  if (isOver(result.state)) context.watcher.reportStoredEnd(id);
-  // Once the caller is told that a run is paused or cancelled, none of its tasks may start.
-  await applied;
-  const { owner, attention } = result;
-  if (owner !== undefined && owner !== context.runner?.id()) await acknowledged(context, id, attention);
-}
-
-/**
- * Waits until the owner in another process has applied a change. A body that it starts in the meantime starts before the
- * caller is told. An owner that does not answer is stopped, or dead: the change is durable, and whatever executes the run
- * next sees it.
- */
-async function acknowledged({ store, clock, logger }: ClientContext, id: string, attention: number): Promise<void> {
-  // A clock that is moved by hand stands still while this waits.
-  if (clock.outside !== undefined) return;
-  const endsAt = performance.now() + ACKNOWLEDGE_MS;
-  try {
-    for (
-      let ms = 1;
-      !await store.isAcknowledged(id, attention) && performance.now() < endsAt;
-      ms = Math.min(ms * 2, 50)
-    ) {
-      await new Promise<void>((resolve) => void clock.after(ms, resolve));
-    }
-  } catch (error) {
-    logger.warn(`Cannot read whether the owner of run "${id}" has applied a change`, { error: String(error) });
-  }
-}
-
-function reasonText(action: string, reason: unknown): string | undefined {
-  if (reason === undefined) return undefined;
-  const problem = typeof reason === "string" ? textProblem(reason, "reason") : `must be a string, not ${shown(reason)}`;
-  if (problem !== undefined) throw new TypeError(`Cannot ${action} a run: the reason ${problem}`);
-  return String(reason);
 }

@@ -47,14 +47,8 @@ export function createInputLoader({ store, clock, logger }: InputLoaderOptions):
   return {
     load(attempt, ready) {
       const inputs = storedInputsOf(attempt);
-      if (inputs.length === 0) return ready(attempt);
-      attempt.stage = "loading";
-      const loaded = (unreadable?: Error): void => {
-        if (attempt.stage !== "loading" || attempt.unit.run.gone) return;
-        attempt.unreadable = unreadable;
-        ready(attempt);
-      };
-      Promise.all(inputs.map(enqueue)).then(() => loaded(), loaded);
+      if (inputs.length === 0) ready(attempt);
+      else read(attempt, inputs, ready);
     },
     stop() {
       isStopped = true;
@@ -63,6 +57,17 @@ export function createInputLoader({ store, clock, logger }: InputLoaderOptions):
       queued = new Map();
     },
   };
+
+  // Apart from `load`, which most often reads nothing and then makes no closure.
+  function read(attempt: Attempt, inputs: readonly StoredInput[], ready: (attempt: Attempt) => void): void {
+    attempt.stage = "loading";
+    const loaded = (unreadable?: Error): void => {
+      if (attempt.stage !== "loading" || attempt.unit.run.gone) return;
+      attempt.unreadable = unreadable;
+      ready(attempt);
+    };
+    Promise.all(inputs.map(enqueue)).then(() => loaded(), loaded);
+  }
 
   function enqueue({ request, receive }: StoredInput): Promise<void> {
     const key = keyOf(request);

@@ -252,17 +252,19 @@ function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): voi
   for (const unit of waitingUnits(run)) commands.push({ do: "wait", unit, wake: unit.wake ?? {} });
 }
 
-function waitingUnits<U extends Unit>(run: RunState<U>): U[] {
-  const waiting: U[] = [];
-  for (const unit of run.units) if (unit.state === "waiting") waiting.push(unit);
-  // No closure: this runs at the start of every run, and few have items.
+function waitingUnits<U extends Unit>(run: RunState<U>): readonly U[] {
+  // No closure, and no list if no unit waits: this runs at the start of every run.
+  let waiting: U[] | undefined;
+  for (const unit of run.units) if (unit.state === "waiting") (waiting ??= []).push(unit);
   if (run.items !== undefined) {
     for (const { open } of run.items.values()) {
-      for (const unit of open) if (unit.state === "waiting") waiting.push(unit);
+      for (const unit of open) if (unit.state === "waiting") (waiting ??= []).push(unit);
     }
   }
-  return waiting;
+  return waiting ?? NONE;
 }
+
+const NONE: readonly never[] = [];
 
 /** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
 function waitsForChild<U extends Unit>(run: RunState<U>): boolean {

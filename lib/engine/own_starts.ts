@@ -1,10 +1,12 @@
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ClaimLoop } from "./claim_loop.ts";
+import type { Insert } from "./client_starts.ts";
 import type { Committer, PendingStart } from "./committer.ts";
 import type { Executor } from "./executor_options.ts";
 import type { Lease } from "./lease.ts";
 import { LiveRun } from "./live_run.ts";
+import { createStartBounds } from "./start_bounds.ts";
 
 /** What inserting runs needs of a runner. */
 export interface OwnStartsOptions {
@@ -26,12 +28,21 @@ interface OwnStart extends PendingStart {
   readonly reject: (error: Error) => void;
 }
 
-/** Returns a function that inserts runs in one commit. Those that this runner has room for are its own from the start. */
-export function createOwnStarts(
-  options: OwnStartsOptions,
-): (runs: readonly NewRun[]) => Promise<readonly StartVerdict[]> {
+/**
+ * Returns a function that inserts runs in one commit. Those that this runner has room for are its own from the start. It
+ * rejects with a `QueueFullError` if too many runs wait for their commit.
+ */
+export function createOwnStarts(options: OwnStartsOptions): Insert {
   const { catalog, committer, claims, executor, lease, now } = options;
-  return insert;
+  const bounds = createStartBounds();
+  return (runs) => {
+    try {
+      bounds.enter(runs);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return insert(runs);
+  };
 
   function insert(runs: readonly NewRun[]): Promise<readonly StartVerdict[]> {
     if (mustWait(runs)) return insertLater(runs);
@@ -71,6 +82,7 @@ export function createOwnStarts(
 
   // The committer calls this in its own async context: the first body of a run must not see that of the caller.
   function settled(this: void, verdicts: readonly StartVerdict[], { runs, kept, resolve }: OwnStart): void {
+    bounds.leave(runs);
     resolve(verdicts);
     try {
       for (let at = 0; at < runs.length; at++) settle(runs[at]!, verdicts[at]!);
@@ -79,7 +91,8 @@ export function createOwnStarts(
     }
   }
 
-  function dropped(this: void, error: Error, { kept, reject }: OwnStart): void {
+  function dropped(this: void, error: Error, { runs, kept, reject }: OwnStart): void {
+    bounds.leave(runs);
     executor.unreserve(kept);
     reject(error);
   }

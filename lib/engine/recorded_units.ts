@@ -3,11 +3,14 @@ import { BLOCKED, isAtMostOnce, RESOLUTION } from "./blocked.ts";
 import type { Node, Plan } from "./plan.ts";
 import { isBetweenAttempts, type RecordedUnit } from "./run_state.ts";
 
+const NO_UNITS: readonly RecordedUnit[] = [];
+
 /** What the rows of a journal say of units, in the terms of the state machine. */
 export function recordedUnits(
   plan: Plan,
   { journal, completedItems }: Pick<ClaimedRun, "journal" | "completedItems">,
-): RecordedUnit[] {
+): readonly RecordedUnit[] {
+  if (journal.length === 0) return NO_UNITS;
   const units: RecordedUnit[] = [];
   for (const record of journal) {
     const node = plan.numbers.get(record.task);

@@ -199,7 +199,7 @@ async function openRunner<W extends AnyWorkflow>(
     reader,
     insert,
     applyChanges: () => inOwnContext(() => changed(ANY_CHANGE)),
-    ownRuns: () => executor.ids,
+    holds: executor.holds,
     runner: { id: () => lease.runner, load, metrics: meter.metrics, isQueued: executor.isQueued },
   });
   events.subscribe(context.watcher.observe, ["runChanged", "runEnding", "runEnded", "runGivenUp", "runAbandoned"]);

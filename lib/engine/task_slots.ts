@@ -219,6 +219,11 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
+    finishLater(attempt, value);
+  }
+
+  // Functions apart where a closure is made only at times: V8 allocates what it captures with each call.
+  function finishLater(attempt: Attempt, value: PromiseLike<unknown>): void {
     Promise.resolve(value).then(
       (known) => attempt.stage === "running" && finish(attempt, endOf(attempt, known)),
       (thrown) => finish(attempt, { kind: "threw", thrown }),
@@ -267,6 +272,10 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   function arm(attempt: Attempt): void {
     const { timeoutMs } = nodeOf(attempt).task;
     if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
+    armAfter(attempt, timeoutMs);
+  }
+
+  function armAfter(attempt: Attempt, timeoutMs: number): void {
     const leftMs = Math.max(0, attempt.beganAt + timeoutMs - monotonic());
     attempt.disarm = options.clock.after(leftMs, () => expire(attempt, timeoutMs));
   }

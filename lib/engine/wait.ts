@@ -41,14 +41,15 @@ export class WaitTimeoutError extends SluiceError {
  * @throws {WaitTimeoutError} If the timeout elapses before.
  * @throws {TypeError} If an option is invalid.
  */
-export async function waitForEnd(context: ClientContext, id: string, options?: unknown): Promise<RunEnd> {
+export function waitForEnd(context: ClientContext, id: string, options?: unknown): Promise<RunEnd> {
+  if (options !== undefined) return waitOrStop(context, id, options);
+  return endOf(context, id, context.watcher.waitForEnd(id));
+}
+
+async function waitOrStop(context: ClientContext, id: string, options: unknown): Promise<RunEnd> {
   const { timeoutMs, signal } = waitSettings(id, options);
   signal?.throwIfAborted();
-  // Registered before the row is read: the other way round an end in between would be missed.
   const watched = context.watcher.waitForEnd(id);
-  // Not awaited if the row has an end already, or cannot be read.
-  watched.catch(() => {});
-  if (timeoutMs === undefined && signal === undefined) return await endOf(context, id, watched);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
@@ -66,15 +67,27 @@ export async function waitForEnd(context: ClientContext, id: string, options?: u
   }
 }
 
+/** Resolves with the end of a run whose end is watched already: an end before the row is read would be missed otherwise. */
 async function endOf(context: ClientContext, id: string, watched: Promise<RunEnd | undefined>): Promise<RunEnd> {
+  // A run in memory has not ended. To read its row would cost as much as a fifth of a short run.
+  const stored = context.watcher.isHeld(id) ? undefined : await storedEnd(context, id, watched);
+  return stored ?? await watched ?? await context.reader.end(await context.reader.row(id));
+}
+
+/** Returns the end of a run that has ended according to the store. */
+async function storedEnd(
+  context: ClientContext,
+  id: string,
+  watched: Promise<RunEnd | undefined>,
+): Promise<RunEnd | undefined> {
+  // Not awaited if the row has an end already, or cannot be read.
+  watched.catch(() => {});
   const row = await context.store.run(id);
-  if (row === undefined || isOver(row.state)) {
-    // Other callers may wait for the same run.
-    context.watcher.reportStoredEnd(id);
-    if (row === undefined) throw new RunNotFoundError(id);
-    return await context.reader.end(row);
-  }
-  return await watched ?? await context.reader.end(await context.reader.row(id));
+  if (row !== undefined && !isOver(row.state)) return undefined;
+  // Other callers may wait for the same run.
+  context.watcher.reportStoredEnd(id);
+  if (row === undefined) throw new RunNotFoundError(id);
+  return await context.reader.end(row);
 }
 
 function waitSettings(

@@ -27,7 +27,8 @@ function openLoop(capacity: () => number) {
     logger: { ...silent, error: (line) => lines.push(line) },
     clock,
     now: clock.now,
-    capacity,
+    // As that of an executor, which counts reserved places.
+    capacity: () => capacity() - reserved,
     executor: { reserve: (count) => void (reserved += count), unreserve: (count) => void (reserved -= count) },
     request: () => ({ runner: 1, served: [], pinned: false }),
     claimed() {},

@@ -4,7 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, NewRun, Receipt } from "../../lib/store/batch.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
-import { createCommitter, insertRuns, type PendingWrite } from "../../lib/engine/committer.ts";
+import { createClientStarts } from "../../lib/engine/client_starts.ts";
+import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
 import { test } from "../harness.ts";
 
 const RUNS = 400;
@@ -36,10 +37,10 @@ test("commits of one run go out one after the other, however many fly at once", 
 
 test("starts in one commit are bounded by the bytes of their inputs, and those of one caller are never parted", async () => {
   const { store, flown } = slowStore(1);
-  const committer = createCommitter(store);
+  const insert = createClientStarts(createCommitter(store));
   const run = { id: "r", input: "x".repeat(1024 * 1024) } as NewRun;
-  await Promise.all(Array.from({ length: 5 }, () => insertRuns(committer, [run])));
-  await insertRuns(committer, [run, run, run, run]);
+  await Promise.all(Array.from({ length: 5 }, () => insert([run])));
+  await insert([run, run, run, run]);
   assertEquals(flown.starts, [2, 2, 1, 4]);
 });
 
@@ -64,12 +65,12 @@ test("an error in what follows one result keeps no other result of its commit ba
 
 test("runs that wait to be started are shared out, and those of one caller never", async () => {
   const { store, flown } = slowStore(2);
-  const committer = createCommitter(store);
+  const insert = createClientStarts(createCommitter(store));
   const run = { id: "r" } as NewRun;
-  const single = Array.from({ length: 400 }, () => insertRuns(committer, [run]));
+  const single = Array.from({ length: 400 }, () => insert([run]));
   await Promise.all(single);
   assertEquals(flown.starts.slice(0, 2), [200, 200]);
-  const verdicts = await insertRuns(committer, Array.from({ length: 3_000 }, () => run));
+  const verdicts = await insert(Array.from({ length: 3_000 }, () => run));
   assertEquals([verdicts.length, flown.starts.at(-1)], [3_000, 3_000]);
 });
 

@@ -1,7 +1,9 @@
 /** Starts while the database is away: they can be given up, and they do not pile up without bound. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { boundStarts } from "../../lib/engine/bounded_starts.ts";
-import type { NewRun, StartVerdict } from "../../lib/store/batch.ts";
+import { createClientStarts } from "../../lib/engine/client_starts.ts";
+import type { PendingStart } from "../../lib/engine/committer.ts";
+import { createStartBounds } from "../../lib/engine/start_bounds.ts";
+import type { NewRun } from "../../lib/store/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { createRunner, QueueFullError, type Store, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -40,26 +42,34 @@ test("a start is given up when its signal aborts, and its run is cancelled if it
 });
 
 test("the queue of starts is bounded by runs and by inputs, and has room again when they are sent", async () => {
-  const sent: (() => void)[] = [];
-  const insert = boundStarts(
-    (runs) =>
-      new Promise<readonly StartVerdict[]>((resolve) =>
-        sent.push(() => resolve(runs.map(({ id }) => ({ kind: "existing", id }))))
-      ),
-    { runs: 3, inputs: 10 },
+  const queue: PendingStart[] = [];
+  const insert = createClientStarts(
+    { start: (start) => void queue.push(start) },
+    createStartBounds({ runs: 3, inputs: 10 }),
   );
+  const send = (): void => {
+    const start = queue.shift()!;
+    start.onResult(start.runs.map(({ id }) => ({ kind: "existing", id })), start);
+  };
   const run = (input: string): NewRun => ({ id: "x", input }) as NewRun;
   // A single call may be larger than the bounds.
   const first = insert([run("a"), run("b"), run("c"), run("d")]);
   await assertRejects(() => insert([run("e")]), QueueFullError, "4 runs already wait");
-  sent.shift()!();
+  send();
   await first;
   const second = insert([run("0123456789")]);
   const error = await assertRejects(() => insert([run("e")]), QueueFullError);
   assert(error.code === "queue_full");
-  sent.shift()!();
+  send();
   await second;
   const third = insert([run("e")]);
-  sent.shift()!();
+  send();
   assertEquals((await third).length, 1);
+  const dropped = insert([run("0123456789")]);
+  const start = queue.shift()!;
+  start.onDropped(new RangeError("the store was closed"), start);
+  await assertRejects(() => dropped, RangeError);
+  const last = insert([run("e")]);
+  send();
+  assertEquals((await last).length, 1);
 });

@@ -1,8 +1,6 @@
 /** What somebody met who used the library by its documentation only, and did not expect. */
 import { setImmediate } from "node:timers/promises";
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
@@ -11,6 +9,7 @@ import type { NewRun } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
+import { collector } from "../garbage.ts";
 import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
@@ -202,11 +201,4 @@ test("under load that never ends, what was committed is let go of", async () => 
 // Of its own, so that no frame holds what it makes.
 function watched<T extends object>(make: () => T): WeakRef<T> {
   return new WeakRef(make());
-}
-
-function collector(): () => void {
-  const { Bun: bun } = globalThis as { Bun?: { gc(force: boolean): void } };
-  if (bun !== undefined) return () => bun.gc(true);
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as () => void;
 }

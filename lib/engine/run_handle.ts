@@ -1,0 +1,145 @@
+import { newChecks, shown } from "../definition/checks.ts";
+import { RunNotFoundError, RunStateError } from "../errors.ts";
+import type { ControlRequest } from "../store/port.ts";
+import { textProblem } from "../text_limits.ts";
+import { type ChildInfo, childInfo } from "./child_info.ts";
+import type { ClientContext } from "./client_context.ts";
+import type { RunEvent } from "./events.ts";
+import { forkRun } from "./fork.ts";
+import type { ForkOptions, RunHandle } from "./handle.ts";
+import { refuse } from "./options.ts";
+import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
+import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
+import { retryRun } from "./retry_run.ts";
+import { runEvents } from "./run_events.ts";
+import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
+import { sendMessage } from "./send.ts";
+import { waitForEnd, type WaitOptions } from "./wait.ts";
+
+/** How long a change of a run that another process owns waits to be applied there. */
+const ACKNOWLEDGE_MS = 1_000;
+
+/** Creates a handle on a run. */
+export function runHandle<Result, Outputs, Input, Events>(
+  context: ClientContext,
+  id: string,
+  { isNew }: { readonly isNew: boolean } = NOT_NEW,
+): RunHandle<Result, Outputs, Input, Events> {
+  return new Handle<Result, Outputs, Input, Events>(context, id, isNew);
+}
+
+const NOT_NEW = { isNew: false };
+
+// A class, as an object with a closure for each method is a twentieth of the garbage of a short run.
+class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Outputs, Input, Events> {
+  readonly #context: ClientContext;
+  readonly id: string;
+  readonly isNew: boolean;
+
+  constructor(context: ClientContext, id: string, isNew: boolean) {
+    this.#context = context;
+    this.id = id;
+    this.isNew = isNew;
+  }
+
+  async status(): Promise<RunInfo> {
+    return runInfo(await this.#context.reader.row(this.id));
+  }
+
+  async result(options?: WaitOptions): Promise<Result> {
+    return resultOf(await waitForEnd(this.#context, this.id, options));
+  }
+
+  async outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>> {
+    return outcomeOf(await waitForEnd(this.#context, this.id, options));
+  }
+
+  async cancel(reason?: string): Promise<void> {
+    await control(this.#context, this.id, { kind: "cancel", reason: reasonText("cancel", reason) });
+  }
+
+  async pause(reason?: string): Promise<void> {
+    await control(this.#context, this.id, { kind: "pause", reason: reasonText("pause", reason) });
+  }
+
+  resume(): Promise<void> {
+    return control(this.#context, this.id, { kind: "resume" });
+  }
+
+  send(taskId: string, ...[payload]: readonly unknown[]): Promise<{ readonly accepted: boolean }> {
+    return sendMessage(this.#context, this.id, { taskId, payload });
+  }
+
+  resolve(taskId: string, resolution: Resolution, options?: ResolveOptions): Promise<void> {
+    return resolveTask(this.#context, this.id, { taskId, resolution, options });
+  }
+
+  async tasks(): Promise<TaskInfo[]> {
+    return await this.#context.reader.tasks(await this.#context.reader.row(this.id));
+  }
+
+  async children(): Promise<ChildInfo[]> {
+    return (await this.#context.store.children((await this.#context.reader.row(this.id)).seq)).map(childInfo);
+  }
+
+  events(): AsyncIterable<RunEvent> {
+    return runEvents(this.id, this.#context);
+  }
+
+  retry(): Promise<void> {
+    return retryRun(this.#context, this.id);
+  }
+
+  async fork(options: ForkOptions<Outputs, Input> = {}): Promise<RunHandle<Result, Outputs, Input, Events>> {
+    const checks = newChecks();
+    const { from, outputs } = checks.options(options, "the options", ["from", "input", "outputs"]);
+    checks.text(from, "from");
+    const given = outputs === undefined ? {} : checks.record(outputs, "outputs");
+    if (typeof from === "string" && Object.hasOwn(given, from)) {
+      checks.report(`task "${from}" is named by both from and outputs; name it in one of them`);
+    }
+    refuse(`fork run "${this.id}"`, checks);
+    return runHandle(this.#context, await forkRun(this.#context, this.id, options), { isNew: true });
+  }
+}
+
+async function control(context: ClientContext, id: string, request: ControlRequest): Promise<void> {
+  const result = await context.store.control(id, request);
+  const applied = context.applyChanges();
+  if (result.kind === "unknown") throw new RunNotFoundError(id);
+  if (result.kind === "ended") throw new RunStateError(request.kind, id, result.state);
+  if (isOver(result.state)) context.watcher.reportStoredEnd(id);
+  // Once the caller is told that a run is paused or cancelled, none of its tasks may start.
+  await applied;
+  const { owner, attention } = result;
+  if (owner !== undefined && owner !== context.runner?.id()) await acknowledged(context, id, attention);
+}
+
+/**
+ * Waits until the owner in another process has applied a change. A body that it starts in the meantime starts before the
+ * caller is told. An owner that does not answer is stopped, or dead: the change is durable, and whatever executes the run
+ * next sees it.
+ */
+async function acknowledged({ store, clock, logger }: ClientContext, id: string, attention: number): Promise<void> {
+  // A clock that is moved by hand stands still while this waits.
+  if (clock.outside !== undefined) return;
+  const endsAt = performance.now() + ACKNOWLEDGE_MS;
+  try {
+    for (
+      let ms = 1;
+      !await store.isAcknowledged(id, attention) && performance.now() < endsAt;
+      ms = Math.min(ms * 2, 50)
+    ) {
+      await new Promise<void>((resolve) => void clock.after(ms, resolve));
+    }
+  } catch (error) {
+    logger.warn(`Cannot read whether the owner of run "${id}" has applied a change`, { error: String(error) });
+  }
+}
+
+function reasonText(action: string, reason: unknown): string | undefined {
+  if (reason === undefined) return undefined;
+  const problem = typeof reason === "string" ? textProblem(reason, "reason") : `must be a string, not ${shown(reason)}`;
+  if (problem !== undefined) throw new TypeError(`Cannot ${action} a run: the reason ${problem}`);
+  return String(reason);
+}
