@@ -45,6 +45,8 @@ export interface ClientContext {
 export interface LocalRunner {
   /** Returns its number in the store, which changes when its lease is lost. */
   id(): number;
+  /** Whether it has the run with a number in memory, and so will report its end or the loss of it. */
+  holds(seq: number): boolean;
   /** Returns how busy it is. */
   load(): RunnerStats;
   /** Returns a copy of its counters. */
@@ -61,19 +63,19 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
   readonly runner?: LocalRunner;
   /** Reads runs; a runner shares it with its parts. @default {createRunReader(store, catalog)} */
   readonly reader?: RunReader;
-  /** Whether the runner of this context has a run in memory. @default {() => false} */
-  readonly holds?: (runId: string) => boolean;
+  /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
+  readonly ownRuns?: () => ReadonlySet<string>;
 }
 
 /** Creates the context of a client or runner. */
 export function createClientContext(
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, holds }: ClientContextParts,
+  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
 ): ClientContext {
   return {
     store,
     catalog,
-    watcher: createRunWatcher(store, { clock, logger, holds }),
+    watcher: createRunWatcher(store, { clock, logger, ownRuns }),
     reader: reader ?? createRunReader(store, catalog),
     clock,
     logger,

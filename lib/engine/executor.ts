@@ -23,7 +23,6 @@ import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
 import { createRunExits } from "./run_exits.ts";
-import { createRunTable } from "./run_table.ts";
 import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
 import { giveUp, settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
@@ -41,8 +40,7 @@ const CAPACITY_RELEASED: EngineEvent = { type: "capacityReleased", dueAt: undefi
 /** An executor without runs. */
 export function createExecutor(options: ExecutorOptions): Executor {
   const { store, clock, now, logger, committer, emit, concurrency, maxRuns } = options;
-  const table = createRunTable();
-  const runs = table.bySeq;
+  const runs = new Map<number, LiveRun>();
   let reserved = 0;
   let isStopping = false;
   let quiet: (() => void) | undefined;
@@ -90,7 +88,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   });
   const loader = createInputLoader(options);
   const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
-  const exits = createRunExits({ table, slots, clock, now, logger, emit, released });
+  const exits = createRunExits({ runs, slots, clock, now, logger, emit, released });
   const control = createRunControl({
     runs,
     clock,
@@ -130,7 +128,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     reserve: (count) => void (reserved += count),
     unreserve: (count) => void (reserved -= count),
-    holds: (runId) => table.byId.has(runId),
+    holds: (seq) => runs.has(seq),
+    get ids() {
+      return new Set([...runs.values()].map((run) => run.id));
+    },
     get load() {
       return { active: slots.active.length, queued: slots.queued };
     },
@@ -138,7 +139,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return [...runs.values()].map((run) => run.crashes);
     },
     isQueued(runId, taskId) {
-      const run = table.byId.get(runId);
+      const run = [...runs.values()].find(({ id }) => id === runId);
       return run !== undefined &&
         [...unitsOf(run)].some((unit) => unit.attempt?.stage === "queued" && nodeOf({ unit }).id === taskId);
     },
@@ -164,7 +165,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function adopt(run: LiveRun): void {
     if (isStopping) return;
-    table.add(run);
+    runs.set(run.seq, run);
     run.trace = options.tracing?.follow(tracedRun(run));
     emit({ type: "runLoaded", run });
     control.begin(run);

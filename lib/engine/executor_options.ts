@@ -50,8 +50,10 @@ export interface Executor {
   /** Reserves places, or gives them up. */
   reserve(count: number): void;
   unreserve(count: number): void;
-  /** Whether a run is in memory. */
-  holds(runId: string): boolean;
+  /** Whether the run with a number is in memory. */
+  holds(seq: number): boolean;
+  /** The ids of the runs in memory. */
+  readonly ids: ReadonlySet<string>;
   /** Attempts that run, and attempts that wait for a slot. */
   readonly load: { readonly active: number; readonly queued: number };
   /** Whether a task waits for a slot. */

@@ -8,13 +8,13 @@ import { hooksReturned } from "./hooks.ts";
 import { type LiveRun, unitsOf } from "./live_run.ts";
 import { GRACE_MS } from "./run_control.ts";
 import { type LiveRunEnd, runEnd } from "./run_end.ts";
-import type { RunTable } from "./run_table.ts";
 import type { TaskSlots } from "./task_slots.ts";
 import { leaveOf, type RunLeave } from "./tracing.ts";
 
 /** What the exits of runs need of an executor. */
 export interface RunExitsOptions {
-  readonly table: RunTable;
+  /** The runs in memory, by number. */
+  readonly runs: Map<number, LiveRun>;
   readonly slots: Pick<TaskSlots, "abort" | "drop">;
   readonly clock: Clock;
   /** The store's time. */
@@ -46,8 +46,7 @@ export interface RunExits {
 
 /** The exits of an executor's runs. */
 export function createRunExits(options: RunExitsOptions): RunExits {
-  const { table, slots, clock, logger, emit, released } = options;
-  const runs = table.bySeq;
+  const { runs, slots, clock, logger, emit, released } = options;
   const finishing = new Set<Promise<void>>();
   return {
     leave(run, move) {
@@ -118,7 +117,8 @@ export function createRunExits(options: RunExitsOptions): RunExits {
 
   function forget(run: LiveRun, leave: RunLeave): void {
     run.gone = true;
-    table.remove(run);
+    // It may be in memory again: another commit has claimed it before the answer of this one arrived.
+    if (runs.get(run.seq) === run) runs.delete(run.seq);
     run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;
     for (const unit of unitsOf(run)) {

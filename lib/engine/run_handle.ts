@@ -23,23 +23,33 @@ const ACKNOWLEDGE_MS = 1_000;
 export function runHandle<Result, Outputs, Input, Events>(
   context: ClientContext,
   id: string,
-  { isNew }: { readonly isNew: boolean } = NOT_NEW,
+  start: HandleStart = NOT_STARTED,
 ): RunHandle<Result, Outputs, Input, Events> {
-  return new Handle<Result, Outputs, Input, Events>(context, id, isNew);
+  return new Handle<Result, Outputs, Input, Events>(context, id, start);
 }
 
-const NOT_NEW = { isNew: false };
+/** What the start that returns a handle knows of its run. */
+export interface HandleStart {
+  /** Whether it inserted the run. */
+  readonly isNew: boolean;
+  /** The number of the run, if it inserted it. */
+  readonly seq?: number | undefined;
+}
+
+const NOT_STARTED: HandleStart = { isNew: false };
 
 // A class, as an object with a closure for each method is a twentieth of the garbage of a short run.
 class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Outputs, Input, Events> {
   readonly #context: ClientContext;
   readonly id: string;
   readonly isNew: boolean;
+  readonly #seq: number | undefined;
 
-  constructor(context: ClientContext, id: string, isNew: boolean) {
+  constructor(context: ClientContext, id: string, { isNew, seq }: HandleStart) {
     this.#context = context;
     this.id = id;
     this.isNew = isNew;
+    this.#seq = seq;
   }
 
   async status(): Promise<RunInfo> {
@@ -47,11 +57,11 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
   }
 
   async result(options?: WaitOptions): Promise<Result> {
-    return resultOf(await waitForEnd(this.#context, this.id, options));
+    return resultOf(await waitForEnd(this.#context, { id: this.id, seq: this.#seq }, options));
   }
 
   async outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>> {
-    return outcomeOf(await waitForEnd(this.#context, this.id, options));
+    return outcomeOf(await waitForEnd(this.#context, { id: this.id, seq: this.#seq }, options));
   }
 
   async cancel(reason?: string): Promise<void> {

@@ -23,8 +23,6 @@ export interface RunWatcher {
   stopWaiting(runId: string, end: Promise<RunEnd | undefined>): void;
   /** Calls `changed` when the run may have changed, and with `true` when the watcher closes. Returns an unsubscribe function. */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
-  /** Whether the runner of this process has a run in memory, and so will report its end or the loss of it. */
-  isHeld(runId: string): boolean;
   /** Reports a run that has ended according to the store. */
   reportStoredEnd(runId: string): void;
   /** Receives the events of the runner and notifies waiters and subscribers of the run. */
@@ -46,8 +44,8 @@ export interface RunWatcherOptions {
   readonly clock: Clock;
   /** Receives a warning when a poll fails. */
   readonly logger: Logger;
-  /** Whether the runner of this process has a run in memory. @default {() => false} */
-  readonly holds?: ((runId: string) => boolean) | undefined;
+  /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
+  readonly ownRuns?: (() => ReadonlySet<string>) | undefined;
 }
 
 interface Waiter {
@@ -64,7 +62,7 @@ interface Waiter {
  */
 export function createRunWatcher(
   store: Store,
-  { clock, logger, holds = () => false }: RunWatcherOptions,
+  { clock, logger, ownRuns = () => new Set() }: RunWatcherOptions,
 ): RunWatcher {
   const monotonic = monotonicOf(clock);
   const waiters = new Map<string, Waiter>();
@@ -110,7 +108,6 @@ export function createRunWatcher(
         if (listeners.size === 0) subscribers.delete(runId);
       };
     },
-    isHeld: holds,
     reportStoredEnd: (runId) => settle(runId, undefined),
     observe(event) {
       switch (event.type) {
@@ -198,7 +195,8 @@ export function createRunWatcher(
 
   /** Ids of runs with waiters whose end only the store can report. */
   function polledRuns(): string[] {
-    return [...waiters.keys()].filter((id) => !ending.has(id) && !holds(id));
+    const own = ownRuns();
+    return [...waiters.keys()].filter((id) => !ending.has(id) && !own.has(id));
   }
 
   async function poll(): Promise<void> {

@@ -199,8 +199,14 @@ async function openRunner<W extends AnyWorkflow>(
     reader,
     insert,
     applyChanges: () => inOwnContext(() => changed(ANY_CHANGE)),
-    holds: executor.holds,
-    runner: { id: () => lease.runner, load, metrics: meter.metrics, isQueued: executor.isQueued },
+    ownRuns: () => executor.ids,
+    runner: {
+      id: () => lease.runner,
+      holds: executor.holds,
+      load,
+      metrics: meter.metrics,
+      isQueued: executor.isQueued,
+    },
   });
   events.subscribe(context.watcher.observe, ["runChanged", "runEnding", "runEnded", "runGivenUp", "runAbandoned"]);
   const recovery = watchRunners({ store, clock, logger, lease, leaseMs, card, standstill, recoveryLimit, emit });

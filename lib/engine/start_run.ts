@@ -31,10 +31,11 @@ export async function startRun<Result, Outputs, Input, Events>(
   const run = newRun(plan, text, settings, context);
   const { signal } = settings;
   const inserting = insert(context, [run], settings);
-  const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
+  const [verdict] = await (signal === undefined ? inserting : abortable(context, inserting, run, signal));
+  const id = idOf(run, verdict);
   if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
-  return runHandle(context, id, { isNew: id === run.id });
+  return runHandle(context, id, { isNew: id === run.id, seq: seqOf(verdict) });
 }
 
 /** Starts a run and waits until it ends. */
@@ -53,7 +54,7 @@ export async function executeRun<Result, Outputs>(
   const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
   if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
-  if (id !== run.id) return outcomeOf(await waitForEnd(context, id));
+  if (id !== run.id) return outcomeOf(await waitForEnd(context, { id }));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
   // before the insert: the watcher reports a run that is not in the store as ended.
   const end = await context.watcher.waitForEnd(id);
@@ -98,7 +99,7 @@ export async function startRuns<Result, Outputs, Input, Events>(
   for (const [at, run] of runs.entries()) {
     if (ids[at] !== run.id) await checkExisting(context, run, ids[at]!, settings);
   }
-  return runs.map((run, at) => runHandle(context, ids[at]!, { isNew: ids[at] === run.id }));
+  return runs.map((run, at) => runHandle(context, ids[at]!, { isNew: ids[at] === run.id, seq: seqOf(verdicts[at]) }));
 }
 
 /**
@@ -152,6 +153,10 @@ function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
   }
 }
 
+function seqOf(verdict: StartVerdict | undefined): number | undefined {
+  return verdict?.kind === "started" ? verdict.seq : undefined;
+}
+
 /**
  * Rejects with the reason of the signal once it aborts, as while the database is away. The start may have been sent: if it
  * is committed in spite of that, its run is cancelled. A run that another start has inserted with the same key is not.
@@ -192,5 +197,5 @@ function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal):
   const removeListener = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();
-  void waitForEnd(context, id).then(removeListener, removeListener);
+  void waitForEnd(context, { id }).then(removeListener, removeListener);
 }

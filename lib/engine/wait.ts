@@ -33,6 +33,13 @@ export class WaitTimeoutError extends SluiceError {
   }
 }
 
+/** A run to wait for. */
+export interface RunRef {
+  readonly id: string;
+  /** Its number, if it is known: then the row of a run in memory is not read. */
+  readonly seq?: number | undefined;
+}
+
 /**
  * Waits until a run ends, then returns its end.
  *
@@ -41,12 +48,13 @@ export class WaitTimeoutError extends SluiceError {
  * @throws {WaitTimeoutError} If the timeout elapses before.
  * @throws {TypeError} If an option is invalid.
  */
-export function waitForEnd(context: ClientContext, id: string, options?: unknown): Promise<RunEnd> {
-  if (options !== undefined) return waitOrStop(context, id, options);
-  return endOf(context, id, context.watcher.waitForEnd(id));
+export function waitForEnd(context: ClientContext, run: RunRef, options?: unknown): Promise<RunEnd> {
+  if (options !== undefined) return waitOrStop(context, run, options);
+  return endOf(context, run, context.watcher.waitForEnd(run.id));
 }
 
-async function waitOrStop(context: ClientContext, id: string, options: unknown): Promise<RunEnd> {
+async function waitOrStop(context: ClientContext, run: RunRef, options: unknown): Promise<RunEnd> {
+  const { id } = run;
   const { timeoutMs, signal } = waitSettings(id, options);
   signal?.throwIfAborted();
   const watched = context.watcher.waitForEnd(id);
@@ -57,7 +65,7 @@ async function waitOrStop(context: ClientContext, id: string, options: unknown):
     ? undefined
     : context.clock.after(timeoutMs, () => reject(new WaitTimeoutError(id, timeoutMs)));
   try {
-    return await Promise.race([endOf(context, id, watched), stopped]);
+    return await Promise.race([endOf(context, run, watched), stopped]);
   } catch (error) {
     context.watcher.stopWaiting(id, watched);
     throw error;
@@ -68,9 +76,11 @@ async function waitOrStop(context: ClientContext, id: string, options: unknown):
 }
 
 /** Resolves with the end of a run whose end is watched already: an end before the row is read would be missed otherwise. */
-async function endOf(context: ClientContext, id: string, watched: Promise<RunEnd | undefined>): Promise<RunEnd> {
+async function endOf(context: ClientContext, run: RunRef, watched: Promise<RunEnd | undefined>): Promise<RunEnd> {
+  const { id, seq } = run;
   // A run in memory has not ended. To read its row would cost as much as a fifth of a short run.
-  const stored = context.watcher.isHeld(id) ? undefined : await storedEnd(context, id, watched);
+  const isHeld = seq !== undefined && context.runner?.holds(seq) === true;
+  const stored = isHeld ? undefined : await storedEnd(context, id, watched);
   return stored ?? await watched ?? await context.reader.end(await context.reader.row(id));
 }
 
