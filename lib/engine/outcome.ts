@@ -67,19 +67,18 @@ export type OutcomeOf<W extends AnyWorkflow> = RunOutcome<ResultOf<W>, OutputsOf
 /** Converts the end of a run to an outcome, with decoded payloads. */
 export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outputs> {
   const { runId, startedAt, endedAt } = end;
-  const head = { runId, startedAt, endedAt };
   const all = outputsOf(end);
   // The types of the outputs were checked by the compiler where the bodies were defined.
   const outputs = all as Partial<Outputs>;
   switch (end.state) {
     case "completed": {
       const result = (end.result === undefined ? all : all[end.result]) as Result;
-      return { status: "completed", ...head, result, outputs };
+      return { status: "completed", runId, startedAt, endedAt, result, outputs };
     }
     case "failed":
-      return { status: "failed", ...head, error: errorOf(end), failures: end.failures, outputs };
+      return { status: "failed", runId, startedAt, endedAt, error: errorOf(end), failures: end.failures, outputs };
     case "cancelled":
-      return { status: "cancelled", ...head, reason: end.reason, outputs };
+      return { status: "cancelled", runId, startedAt, endedAt, reason: end.reason, outputs };
   }
 }
 
@@ -90,12 +89,13 @@ export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outp
  * @throws {RunCancelledError} If the run was cancelled.
  */
 export function resultOf<Result>(end: RunEnd): Result {
-  const outcome = outcomeOf<Result, unknown>(end);
-  switch (outcome.status) {
-    case "completed":
-      return outcome.result;
+  switch (end.state) {
+    case "completed": {
+      // The types of the outputs were checked by the compiler where the bodies were defined.
+      return (end.result === undefined ? outputsOf(end) : outputOf(end, end.result)) as Result;
+    }
     case "failed":
-      throw new RunFailedError(end.runId, end.workflow, outcome.error, end.failures);
+      throw new RunFailedError(end.runId, end.workflow, errorOf(end), end.failures);
     case "cancelled":
       throw new RunCancelledError(end.runId, end.reason);
   }
@@ -111,6 +111,10 @@ export function errorOf(end: RunEnd): Error {
 
 function outputsOf(end: RunEnd): Record<string, unknown> {
   const outputs = end.newRecord();
-  for (const task in end.outputs) outputs[task] = decodeOutput(end.outputs[task], task);
+  for (const task in end.outputs) outputs[task] = outputOf(end, task);
   return outputs;
+}
+
+function outputOf({ outputs }: RunEnd, task: string): unknown {
+  return decodeOutput(outputs[task], task);
 }

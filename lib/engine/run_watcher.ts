@@ -89,10 +89,10 @@ export function createRunWatcher(
         known.calls++;
         return known.promise;
       }
-      const waiter: Waiter = { ...Promise.withResolvers<RunEnd | undefined>(), calls: 1 };
-      waiters.set(runId, waiter);
+      const { promise, resolve, reject } = Promise.withResolvers<RunEnd | undefined>();
+      waiters.set(runId, { promise, resolve, reject, calls: 1 });
       watch();
-      return waiter.promise;
+      return promise;
     },
     stopWaiting(runId, end) {
       const waiter = waiters.get(runId);
@@ -140,9 +140,12 @@ export function createRunWatcher(
   };
 
   function settle(runId: string, end: RunEnd | undefined): void {
-    ending.delete(runId);
-    waiters.get(runId)?.resolve(end);
-    waiters.delete(runId);
+    if (ending.size > 0) ending.delete(runId);
+    const waiter = waiters.get(runId);
+    if (waiter !== undefined) {
+      waiter.resolve(end);
+      waiters.delete(runId);
+    }
     notifySubscribers(runId);
   }
 

@@ -9,6 +9,7 @@
  */
 import { setImmediate } from "node:timers";
 import type { TaskArguments } from "../definition/context.ts";
+import { isThenable } from "../definition/thenable.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import { type Clock, monotonicOf } from "../clock.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";
@@ -21,7 +22,7 @@ import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
 import { tracedEnd } from "./traced_end.ts";
-import type { AttemptTrace } from "./tracing.ts";
+import { callTraced } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
 
 /** Bodies that return at once may run so long before the event loop turns. */
@@ -73,6 +74,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   const stall = createStallWarning({ ...options, isSaturated });
   const runs = createRing<LiveRun>();
   let queued = 0;
+  /** The end of a body that returned at once, which is the start of the next one: Deno takes 0.4 µs to read this clock. */
+  let lastReading: number | undefined;
   let isPumping = false;
   let turnEndsAt: number | undefined;
   let isTurnOver = false;
@@ -153,12 +156,15 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
+    lastReading = undefined;
     while (queued > 0 && active.length < concurrency) {
       const now = options.now();
       if (!mayLaunch(now)) return;
       const attempt = dequeue();
       // A dropped attempt is skipped when it is its turn.
       if (attempt.stage === "queued") launch(attempt, now);
+      // The part of its body before its first await may have taken long.
+      if (attempt.stage === "running") lastReading = undefined;
     }
   }
 
@@ -168,7 +174,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     queued--;
     attempt.stage = "running";
     attempt.startedAt = now;
-    attempt.beganAt = monotonic();
+    attempt.beganAt = lastReading ?? monotonic();
     attempt.slot = active.push(attempt) - 1;
     attempt.trace = run.trace?.attempt({
       taskId: id,
@@ -290,7 +296,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   function finish(attempt: Attempt, end: AttemptEnd): void {
     if (attempt.stage !== "running") return;
-    attempt.tookMs = monotonic() - attempt.beganAt;
+    lastReading = monotonic();
+    attempt.tookMs = lastReading - attempt.beganAt;
     leave(attempt);
     attempt.trace?.ended(tracedEnd(attempt, end));
     options.ended(attempt, end);
@@ -307,14 +314,4 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     attempt.slot = -1;
     stall.released();
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
-// Apart from the call that is not traced, which costs no closure.
-function callTraced<Args, T>(trace: AttemptTrace, code: (args: Args) => T, args: Args): T {
-  return trace.within(() => code(args));
 }

@@ -156,3 +156,8 @@ export function leaveOf(move: RunMove): RunLeave {
       return { state: "pending" };
   }
 }
+
+/** Calls a function of the user within a trace. Apart from the caller, whose call without a trace makes no closure. */
+export function callTraced<Args, T>(trace: AttemptTrace, code: (args: Args) => T, args: Args): T {
+  return trace.within(() => code(args));
+}

@@ -39,7 +39,7 @@ export function insertRuns(session: Session, starts: readonly NewRun[], site: St
   const verdicts: StartVerdict[] = [];
   while (verdicts.length < starts.length) {
     const from = verdicts.length;
-    if (isPlainGroup(starts, from, site)) verdicts.push(...insertGroup(session, starts, from, site));
+    if (isPlainGroup(starts, from, site)) insertGroup(session, starts, verdicts, site);
     else verdicts.push(insertRun(session, starts[from]!, site));
   }
   return verdicts;
@@ -113,7 +113,9 @@ interface Plain {
   readonly records: RecordWrite[];
 }
 
-function insertGroup(session: Session, starts: readonly NewRun[], from: number, site: StartSite): StartVerdict[] {
+/** Inserts the runs of a group, and adds their verdicts to those of the runs before them. */
+function insertGroup(session: Session, starts: readonly NewRun[], verdicts: StartVerdict[], site: StartSite): void {
+  const from = verdicts.length;
   const values = new Array<Bindable>(2 + PLAIN.given.length * SIZE);
   values[0] = starts[from]!.owner;
   values[1] = site.now;
@@ -123,7 +125,7 @@ function insertGroup(session: Session, starts: readonly NewRun[], from: number, 
   }
   // A statement assigns consecutive row numbers in the order of its rows.
   const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;
-  return Array.from({ length: SIZE }, (_, at) => ({ kind: "started", seq: first + at, owned: true, at: site.now }));
+  for (let at = 0; at < SIZE; at++) verdicts.push({ kind: "started", seq: first + at, owned: true, at: site.now });
 }
 
 function areRowsAlike({ writes, at, records }: Plain, one: number, other: number): boolean {

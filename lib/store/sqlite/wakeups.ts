@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Batch, NewRun, Receipt, StartVerdict } from "../batch.ts";
+import type { Batch, NewRun, Receipt, RunMove, StartVerdict } from "../batch.ts";
 import type { Change } from "../port.ts";
 import { type Sql, sql } from "../sql/statement.ts";
 import type { Row } from "./driver.ts";
@@ -46,13 +46,17 @@ select 1
 
 /** Wakes all runners, inside the transaction, if the batch has made runs due for them. */
 export function wakeForBatch(session: Session, { starts, writes }: Batch, receipt: Receipt): void {
-  const released = writes.filter(({ move }) =>
-    move?.to === "pending" || move?.to === "stranded" || (move?.to === "waiting" && move.release)
-  );
-  const hasChildren = writes.some(({ children = [] }) => children.length > 0);
-  if (hasChildren || hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released.map(({ seq }) => seq))) {
-    raiseAll(session);
+  const released: number[] = [];
+  let hasChildren = false;
+  for (const { seq, move, children } of writes) {
+    if (children !== undefined && children.length > 0) hasChildren = true;
+    if (move !== undefined && isRelease(move)) released.push(seq);
   }
+  if (hasChildren || hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released)) raiseAll(session);
+}
+
+function isRelease(move: RunMove): boolean {
+  return move.to === "pending" || move.to === "stranded" || (move.to === "waiting" && move.release);
 }
 
 /** Wakes all runners, inside the transaction, if inserted runs are due for them. */
