@@ -64,10 +64,7 @@ export function testSchema(url: string = shared): TestSchema {
         logger,
       });
       stores.push({
-        close() {
-          session.close();
-          return connections.close();
-        },
+        close: () => session.close().then(connections.close),
       });
       return session;
     },

@@ -166,6 +166,8 @@ export function openConnection(options: ConnectionOptions): Connection {
         lose(lostError("the server closed it"));
       });
       if (address.tls !== undefined && typeof ssl === "object") await completeTls(ssl, address.tls, dialled.host);
+      // The driver would never learn that this socket is closed.
+      if (made.closed && !isLost) return await connect(servers);
       if (isLost) made.destroy();
       return made;
     } catch (error) {
@@ -212,13 +214,21 @@ export function openConnection(options: ConnectionOptions): Connection {
     if (socket === undefined || socket.closed) gone.resolve();
     else socket.once("close", () => gone.resolve());
     socket?.destroy();
-    ended = sql.end({ timeout: 0 }).catch(() => {});
+    endDriver(0);
   }
 
   async function close(): Promise<void> {
-    if (!isLost) await Promise.race([sql.end({ timeout: 1 }), end.promise]).catch(() => {});
+    if (!isLost) await Promise.race([endDriver(1), end.promise]).catch(() => {});
     lose(lostError("it was closed"));
     await Promise.all([gone.promise, ended]);
+    // If the driver still holds a query when its socket closes, it sets a timer, without delay, that calls `connect` once
+    // more, which throws.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+
+  /** Until its first end has begun, the driver begins another one, with a timer of its own, when it is called again. */
+  function endDriver(timeout: number): Promise<unknown> {
+    return ended = Promise.all([ended, sql.end({ timeout }).catch(() => {})]);
   }
 }
 

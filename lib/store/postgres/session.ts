@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
@@ -77,9 +77,12 @@ export interface Session {
   endDeadTransactions(): Promise<void>;
   /** The counts so far. */
   counters(): StoreCounters;
-  /** Ends all waits. */
-  close(): void;
+  /** Ends all waits, except that for connections that are being ended on the server, which is short. */
+  close(): Promise<void>;
 }
+
+/** How long `close()` waits for the end of connections on the server. */
+const END_MS = 1_000;
 
 /** Options of `createSession()`. */
 export interface SessionOptions {
@@ -104,6 +107,7 @@ export function createSession(options: SessionOptions): Session {
   const persistence = createPersistence(name, logger, clock);
   const serverClock = createServerClock();
   const texts = new Map<string, string>();
+  const endings = new Set<Promise<void>>();
   let commits = 0;
   let statements = 0;
   let rows = 0;
@@ -135,10 +139,10 @@ export function createSession(options: SessionOptions): Session {
     wrote,
     textOf,
     endRemains,
-    endConnection: (applicationName) => terminate("care", applicationName),
+    endConnection,
     endDeadTransactions,
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
-    close: persistence.close,
+    close,
   };
 
   async function single(role: Role, ...statement: Parameters<Query>): Promise<Answer> {
@@ -185,6 +189,21 @@ export function createSession(options: SessionOptions): Session {
 
   async function endRemains(role: Role): Promise<void> {
     await terminate(role, lines[role].applicationName);
+  }
+
+  function endConnection(applicationName: string): Promise<void> {
+    const ending = terminate("care", applicationName).finally(() => endings.delete(ending));
+    endings.add(ending);
+    return ending;
+  }
+
+  async function close(): Promise<void> {
+    persistence.close();
+    if (endings.size === 0) return;
+    const { promise: isLate, resolve } = Promise.withResolvers<void>();
+    const cancel = systemClock.after(END_MS, resolve);
+    await Promise.race([Promise.allSettled(endings), isLate]);
+    cancel();
   }
 
   async function endDeadTransactions(): Promise<void> {

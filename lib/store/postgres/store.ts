@@ -175,9 +175,8 @@ export async function openStoreOn(
   return isReadOnly ? readOnly(store) : store;
 
   function close(): Promise<void> {
-    session.close();
     keyedStarts.close();
-    const closed = connections.close();
+    const closed = session.close().then(connections.close);
     options.clock?.outside?.(closed);
     return closed;
   }

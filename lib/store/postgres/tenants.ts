@@ -173,7 +173,7 @@ async function administer<T>(
   try {
     return await openSession(session, connectTimeoutMs, once);
   } finally {
-    session.close();
+    await session.close();
     await line.close();
   }
 
