@@ -3,6 +3,7 @@ import type { ChildInfo } from "./child_info.ts";
 import type { RunEvent } from "./events.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
+import type { EventsOptions } from "./run_events.ts";
 import type { RunInfo, TaskInfo } from "./run_reader.ts";
 import type { WaitOptions } from "./wait.ts";
 
@@ -135,10 +136,26 @@ export interface RunHandle<
   children(): Promise<ChildInfo[]>;
   /**
    * Yields past and future events of the run, until the run ends or the runner or client is stopped. Events are derived
-   * from the rows of the run, so every process sees the same ones; of several attempts between two reads only the latest
-   * is reported.
+   * from the rows of the run, so every process sees the same ones, in the order of the journal; of a task with more than
+   * ten failed attempts those that are not recorded are missing. `return()` settles at once, also while `next()` is
+   * pending. Reads the run only while `next()` is pending and after the run has changed.
+   *
+   * @throws {TypeError} If an option is invalid.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { createRunner, workflow } from "@sluice/sluice";
+   *
+   * const greet = workflow("greet").task("say", { run: () => "hello" });
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [greet] });
+   * const run = await runner.start(greet);
+   * const types: string[] = [];
+   * for await (const { type } of run.events({ signal: AbortSignal.timeout(60_000) })) types.push(type);
+   * assertEquals(types, ["run.started", "task.started", "task.completed", "run.completed"]);
+   * ```
    */
-  events(): AsyncIterable<RunEvent>;
+  events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void>;
   /**
    * Retries a failed run: its failed tasks, the tasks that never ran, and their descendants run again. Results of other
    * tasks are kept. A task whose child run failed starts a new one.

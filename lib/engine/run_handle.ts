@@ -11,7 +11,7 @@ import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
 import { retryRun } from "./retry_run.ts";
-import { runEvents } from "./run_events.ts";
+import { type EventsOptions, runEvents } from "./run_events.ts";
 import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
 import { sendMessage } from "./send.ts";
 import { waitForEnd, type WaitOptions } from "./wait.ts";
@@ -92,8 +92,8 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
     return (await this.#context.store.children((await this.#context.reader.row(this.id)).seq)).map(childInfo);
   }
 
-  events(): AsyncIterable<RunEvent> {
-    return runEvents(this.id, this.#context);
+  events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void> {
+    return runEvents(this.id, this.#context, options);
   }
 
   retry(): Promise<void> {

@@ -21,7 +21,10 @@ export interface RunWatcher {
   waitForEnd(runId: string): Promise<RunEnd | undefined>;
   /** Withdraws a call of `waitForEnd` that returned `end`: the polls no longer include the run for it. */
   stopWaiting(runId: string, end: Promise<RunEnd | undefined>): void;
-  /** Calls `changed` when the run may have changed, and with `true` when the watcher closes. Returns an unsubscribe function. */
+  /**
+   * Calls `changed` after the run has changed, sometimes without need, and with `true` when the watcher closes. Returns an
+   * unsubscribe function. However many runs have subscribers, each poll is one statement for them.
+   */
   subscribe(runId: string, changed: (isClosed: boolean) => void): () => void;
   /** Reports a run that has ended according to the store. */
   reportStoredEnd(runId: string): void;
@@ -48,6 +51,12 @@ export interface RunWatcherOptions {
   readonly ownRuns?: (() => ReadonlySet<string>) | undefined;
 }
 
+interface Subscribed {
+  readonly listeners: Set<(isClosed: boolean) => void>;
+  /** What the latest poll read of the run. */
+  pulse: string | undefined;
+}
+
 interface Waiter {
   readonly promise: Promise<RunEnd | undefined>;
   readonly resolve: (end: RunEnd | undefined) => void;
@@ -66,7 +75,7 @@ export function createRunWatcher(
 ): RunWatcher {
   const monotonic = monotonicOf(clock);
   const waiters = new Map<string, Waiter>();
-  const subscribers = new Map<string, Set<(isClosed: boolean) => void>>();
+  const subscribers = new Map<string, Subscribed>();
   /** Runs whose end is durable and is reported by this process when their hooks have returned. */
   const ending = new Set<string>();
   let unwatch: (() => void) | undefined;
@@ -99,13 +108,17 @@ export function createRunWatcher(
       if (waiter?.promise === end && --waiter.calls === 0) waiters.delete(runId);
     },
     subscribe(runId, changed) {
-      if (isClosed) changed(true);
-      const listeners = subscribers.get(runId) ?? new Set();
-      subscribers.set(runId, listeners.add(changed));
+      if (isClosed) {
+        changed(true);
+        return () => {};
+      }
+      const subscribed = subscribers.get(runId) ?? { listeners: new Set(), pulse: undefined };
+      subscribers.set(runId, subscribed);
+      subscribed.listeners.add(changed);
       watch();
       return () => {
-        listeners.delete(changed);
-        if (listeners.size === 0) subscribers.delete(runId);
+        subscribed.listeners.delete(changed);
+        if (subscribed.listeners.size === 0 && subscribers.get(runId) === subscribed) subscribers.delete(runId);
       };
     },
     reportStoredEnd: (runId) => settle(runId, undefined),
@@ -132,7 +145,7 @@ export function createRunWatcher(
         );
       }
       waiters.clear();
-      const listeners = [...subscribers.values()].flatMap((each) => [...each]);
+      const listeners = [...subscribers.values()].flatMap(({ listeners }) => [...listeners]);
       subscribers.clear();
       stopPolling();
       for (const changed of listeners) changed(true);
@@ -156,11 +169,13 @@ export function createRunWatcher(
 
   function failAll(error: Error): void {
     for (const runId of [...waiters.keys()]) fail(runId, error);
+    // Their own reads fail with the same error.
+    for (const runId of [...subscribers.keys()]) notifySubscribers(runId);
   }
 
   function notifySubscribers(runId: string): void {
     if (subscribers.size === 0) return;
-    for (const changed of subscribers.get(runId) ?? []) changed(false);
+    for (const changed of [...subscribers.get(runId)?.listeners ?? []]) changed(false);
   }
 
   function watch(): void {
@@ -202,6 +217,18 @@ export function createRunWatcher(
     return [...waiters.keys()].filter((id) => !ending.has(id) && !own.has(id));
   }
 
+  /** Notifies the subscribers of runs whose rows differ from those at the poll before. */
+  async function pollSubscribed(): Promise<void> {
+    const pulses = await store.inspection.pulses([...subscribers.keys()]);
+    for (const [runId, subscribed] of [...subscribers]) {
+      // Undefined for a run that does not exist, and for one whose subscribers came during the query.
+      const pulse = pulses.get(runId)?.text;
+      if (pulse !== undefined && pulse === subscribed.pulse) continue;
+      subscribed.pulse = pulse;
+      notifySubscribers(runId);
+    }
+  }
+
   async function poll(): Promise<void> {
     isPolling = true;
     isOutdated = false;
@@ -215,13 +242,13 @@ export function createRunWatcher(
         const still = new Set(polledRuns());
         for (const id of ended) if (still.has(id)) settle(id, undefined);
       }
+      if (subscribers.size > 0) await pollSubscribed();
     } catch (error) {
       if (isDatabaseLost(error)) failAll(error);
-      else logger.warn("Cannot read which runs have ended; the next poll retries", { error: String(error) });
+      else logger.warn("Cannot read which runs have ended or changed; the next poll retries", { error: String(error) });
     }
     isPolling = false;
     pollMs = performance.now() - began;
-    for (const listeners of [...subscribers.values()]) for (const changed of [...listeners]) changed(false);
     cancelPoll = undefined;
     if (waiters.size === 0 && subscribers.size === 0) return stopPolling();
     watch();

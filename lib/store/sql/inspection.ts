@@ -109,7 +109,7 @@ select ${raw(LISTED_COLUMNS)}
 function* readHeads(db: Dialect, seq: number, { rows, characters, bytes }: HeadsQuery): Op<JournalHeads> {
   const columns = RECORD_COLUMNS.split(", ").filter((name) => name !== "output" && name !== "failures").join(", ");
   const found = yield* all(sql`
-with recursive ${taskIds(seq)}
+with recursive ${taskIds(sql`${seq}`)}
 select ${raw(columns)},
        case when octet_length(output) <= ${characters} then output end as output,
        octet_length(output) as output_bytes,

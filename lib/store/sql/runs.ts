@@ -29,7 +29,7 @@ select id
 /** The journal of a run, without items and their steps. Each task is one seek, past all of its items. */
 export function* readJournal(seq: number): Op<readonly JournalRecord[]> {
   const rows = yield* all(sql`
-with recursive ${taskIds(seq)}
+with recursive ${taskIds(sql`${seq}`)}
 select ${raw(RECORD_COLUMNS)}
   from ids
  cross join @tasks
@@ -39,7 +39,7 @@ select ${raw(RECORD_COLUMNS)}
 }
 
 /** A recursive common table expression `ids (id)`: the ids of the tasks of a run that have rows. Each is one seek. */
-export function taskIds(seq: number): Sql {
+export function taskIds(seq: Sql): Sql {
   return sql`
 ids (id) as (
   select (select min(task) from @tasks where run = ${seq})

@@ -242,8 +242,10 @@ export function inspectionContract(test: Case): void {
     assertEquals(await pulse(), 2);
     await write(other, { seq, epoch: 1 }, [openRecord("a", { progress: "2" })]);
     assertEquals(await pulse(), 3);
+    await write(other, { seq, epoch: 1 }, [openRecord("a", { state: "blocked", progress: "2" })]);
+    assertEquals(await pulse(), 4);
     await commit(other, { writes: [{ seq, epoch: 1, records: [record("a")], move: { to: "completed", at: T0 } }] });
-    assertEquals([await pulse(), await look()], [4, 3]);
+    assertEquals([await pulse(), await look()], [5, 3]);
     assertEquals((await store.inspection.pulses([id])).get(id)?.isOver, true);
   });
 
