@@ -36,7 +36,8 @@ export function toMs(value: unknown, what: string): number {
 
 /** Returns the error message for a value that is not a duration. */
 export function invalidDuration(value: unknown, what: string): string {
-  const shown = typeof value === "string" ? `"${value}"` : String(value);
+  // A String() of an object may throw.
+  const shown = typeof value === "string" ? `"${value}"` : typeof value === "object" ? "an object" : String(value);
   return `${what} is not a duration: ${shown} (use milliseconds or "250ms", "30s", "5m", "2h", "7d")`;
 }
 

@@ -74,12 +74,17 @@ export function spawnIn(cwd: string, script: string, args: readonly string[] = [
 interface Surroundings {
   readonly watch?: readonly string[];
   readonly env?: Record<string, string>;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
 }
 
 function spawnRuntime([path, ...args]: readonly string[], { watch = [], env = {}, cwd }: Surroundings): Child {
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
-  const child = spawnProcess(process.execPath, [...runtime, ...watch, path!, ...args], {
+  return spawnExecutable([...runtime, ...watch, path!, ...args], { env, cwd });
+}
+
+/** Starts the runtime that runs the tests with these arguments; kills it after four minutes. */
+export function spawnExecutable(args: readonly string[], { env = {}, cwd }: Omit<Surroundings, "watch"> = {}): Child {
+  const child = spawnProcess(process.execPath, args, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -131,7 +136,7 @@ function spawnRuntime([path, ...args]: readonly string[], { watch = [], env = {}
     for (;;) {
       const found = await line();
       if (found === undefined) {
-        throw new Error(`${path} ended without printing "${text}"\n${output.stdout}\n${output.stderr}`);
+        throw new Error(`${args.join(" ")} ended without printing "${text}"\n${output.stdout}\n${output.stderr}`);
       }
       if (found.includes(text)) return found;
     }

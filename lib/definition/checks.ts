@@ -159,7 +159,8 @@ export function newChecks(): Checks {
   }
 
   function text(value: unknown, what: string): string | undefined {
-    if (value === undefined || typeof value === "string") return value;
+    if (value === undefined) return undefined;
+    if (typeof value === "string") return value;
     report(`${what} must be a string, not ${shown(value)}`);
     return undefined;
   }

@@ -176,9 +176,9 @@ export type DynamicWorkflow<Name extends string> = Workflow<
 export function dynamicWorkflow<const Name extends string>(definition: DynamicDefinition<Name>): DynamicWorkflow<Name> {
   const checks = newChecks();
   const options = checks.options(definition, "definition", DEFINITION_OPTIONS);
-  checks.name(options.name, "its name");
+  checks.name(options["name"], "its name");
   const settings = readSettings(options, checks);
-  const tasks = readTasks(options.tasks, checks);
+  const tasks = readTasks(options["tasks"], checks);
   const byId = new Map(tasks.map((task) => [task.id, task]));
   const candidates = {
     what: "a task of this workflow",
@@ -187,13 +187,13 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
     ids: () => byId.keys(),
   };
   for (const task of tasks) checkDependencies(task, candidates, checks);
-  if (options.returns !== undefined) checkResult(options.returns, candidates, checks);
+  if (options["returns"] !== undefined) checkResult(options["returns"], candidates, checks);
   const { order, cycles } = sortTasks([...byId.values()]);
   for (const cycle of cycles) {
     // Two ids are a task that depends on itself, which is reported above.
     if (cycle.length > 2) checks.report(`its tasks form a cycle: ${cycle.map((id) => `"${id}"`).join(" → ")}`);
   }
-  checks.refuse(options.name);
+  checks.refuse(options["name"]);
   return new Workflow({ name: definition.name, settings, tasks: taskList(order), result: definition.returns });
 }
 
@@ -208,8 +208,8 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
   return Array.from(value).flatMap((entry: unknown, i) => {
     const options = checks.record(entry, `tasks[${i}]`);
     if (options !== entry) return []; // not an object, which is reported
-    const id = checkTaskId(options.id, `tasks[${i}].id`, checks);
-    const kind = checks.word(options.kind, `task "${id}": kind`, READERS);
+    const id = checkTaskId(options["id"], `tasks[${i}].id`, checks);
+    const kind = checks.word(options["kind"], `task "${id}": kind`, READERS);
     const { label, allowed, read } = READERS[kind ?? "task"];
     checks.allow(options, `tasks[${i}]`, [...allowed(options), "id", "kind"]);
     if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);

@@ -92,7 +92,7 @@ function valueOf(answer: unknown, action: string): unknown {
     throw new ValidationError(action, ["its schema answered neither a value nor issues"]);
   }
   const result = answer as ValidationResult<unknown>;
-  if (result.issues === undefined) return result.value;
+  if (!("issues" in result) || result.issues === undefined) return (result as { readonly value: unknown }).value;
   const issues = result.issues.map(issueText);
   throw new ValidationError(action, issues.length > 0 ? issues : ["its schema refuses it"]);
 }

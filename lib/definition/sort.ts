@@ -28,7 +28,7 @@ export function sortTasks<Task extends Sortable>(tasks: readonly Task[]): Sorted
     if (done.has(first.id)) return;
     const path = [{ task: first, next: 0 }];
     const onPath = new Map([[first.id, 0]]);
-    for (let top = path[0]; top !== undefined; top = path.at(-1)) {
+    for (let top = path.at(0); top !== undefined; top = path.at(-1)) {
       const dependency = byId.get(top.task.after[top.next++] ?? "");
       if (top.next > top.task.after.length) {
         path.pop();

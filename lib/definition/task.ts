@@ -60,7 +60,7 @@ export function task<Args, Ret, Safe extends JsonValue | undefined | void = neve
   const source = { what: "it", options, checks };
   readBody(source);
   readGuarantee(source);
-  checks.version(options.version, "it: version");
+  checks.version(options["version"], "it: version");
   if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
   // The compiler has checked that the body returns a `Ret`.
   return Object.freeze({ ...body }) as unknown as TaskBody<Args, Ret>;

@@ -92,6 +92,7 @@ function jsonOf(outputs: RunEnd["outputs"]): string {
 
 /** An output as one JSON text. */
 function textOf(output: OutputText): string | undefined {
-  if (output === undefined || typeof output === "string") return output;
+  if (output === undefined) return undefined;
+  if (typeof output === "string") return output;
   return `[${output.map((item) => item ?? "null").join(",")}]`;
 }

@@ -61,7 +61,8 @@ export type OutputText = string | ItemOutputs | undefined;
 
 /** Decodes an output. */
 export function decodeOutput(stored: OutputText, taskId?: string): unknown {
-  if (stored === undefined || typeof stored === "string") return decodeJson(stored, "the output", taskId);
+  if (stored === undefined) return undefined;
+  if (typeof stored === "string") return decodeJson(stored, "the output", taskId);
   // One text is decoded in a third of the time of its elements; JSON has no array with elements that are undefined.
   if (!stored.includes(undefined)) return decodeJson(`[${stored.join(",")}]`, "the outputs of items", taskId);
   return stored.map((text) => decodeJson(text, "the output of an item", taskId));

@@ -66,6 +66,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
       return { type: "task.blocked", ...unitFields(event.unit, at) };
     case "unitEnded":
       return taskEndEvent(event.unit, at);
+    case "childrenStarted":
+    case "parentWoken":
     case "runAbandoned":
     case "runEnding":
     case "runChanged":

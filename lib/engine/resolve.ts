@@ -81,6 +81,9 @@ async function recordOf(
 
 function itemOf(options: ResolveOptions, taskId: string): number {
   const checks = newChecks();
+  if (typeof taskId !== "string") {
+    throw new TypeError(`Cannot resolve a task: its id must be a string, not ${shown(taskId)}`);
+  }
   const { item = NO_ITEM } = checks.options(options, "the options", ["item"]);
   if (item !== NO_ITEM && (!Number.isSafeInteger(item) || Number(item) < 0)) {
     checks.report(`item must be the index of an item, not ${shown(item)}`);

@@ -177,7 +177,8 @@ function checkTime(value: unknown, checks: Checks): number | undefined {
 
 function checkSignal(read: Options, checks: Checks): AbortSignal | undefined {
   const { signal } = read;
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  if (signal === undefined) return undefined;
+  if (signal instanceof AbortSignal) return signal;
   checks.report(`signal must be an AbortSignal, not ${shown(signal)}`);
   return undefined;
 }

@@ -22,7 +22,7 @@ const MOST_PER_VERSION = 100;
  * continue them, the runners are pinned to another version, or no runner has their workflow. At most 100 of each workflow
  * and version, and at most `most` in all.
  */
-export async function stranded(store: Store, most = Infinity): Promise<StrandedRun[]> {
+export async function stranded(store: Store, most: number = Infinity): Promise<StrandedRun[]> {
   return (await strandedRows(store, most)).map(({ row: { id, workflow, version }, reason }) => ({
     id,
     workflow,

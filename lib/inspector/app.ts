@@ -1,9 +1,9 @@
-import { Hono } from "hono";
 import { systemClock } from "../clock.ts";
 import { thrownMessage } from "../definition/thrown_message.ts";
 import { harmless, type Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead, type Verdict, whyMalformed } from "./access.ts";
 import { copyOf, guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
+import { Hono } from "./hono.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadOutput, loadStep } from "./load_payload.ts";
 import { METRICS_TYPE, metricsText } from "./metrics_text.ts";

@@ -39,6 +39,8 @@ function lastState(state: TaskState, isRunOver: boolean): AttemptDetail["state"]
     case "cancelled":
       return isRunOver ? "cancelled" : "interrupted";
     case "pending":
+    // The attempt of a task that runs at most once has ended without a result.
+    case "blocked":
       return "interrupted";
     case "waiting":
     case "skipped":

@@ -38,9 +38,10 @@ export class Refusal extends Error {
 
 /** The context of a runner or client, or one for a store. */
 export function contextFor(target: object, logger: Logger): ClientContext {
-  const context = contextOf(target);
+  const isObject = typeof target === "object" && target !== null;
+  const context = isObject ? contextOf(target) : undefined;
   if (context !== undefined) return context;
-  if ("inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
+  if (isObject && "inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
   throw new TypeError("Cannot inspect: a runner, a client or an open store is needed");
 }
 

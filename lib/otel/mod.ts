@@ -13,19 +13,7 @@
  *
  * @module
  */
-import {
-  type Attributes,
-  context,
-  createTraceState,
-  isSpanContextValid,
-  ROOT_CONTEXT,
-  type Span,
-  type SpanContext,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Tracer,
-} from "@opentelemetry/api";
+import type { Attributes, Span, SpanContext, Tracer } from "@opentelemetry/api";
 import { toErrorRecord } from "../engine/error_record.ts";
 import type {
   AttemptTrace,
@@ -36,6 +24,7 @@ import type {
   TracedRun,
   Tracing,
 } from "../engine/tracing.ts";
+import { api } from "./api.ts";
 
 export type {
   AttemptTrace,
@@ -46,6 +35,8 @@ export type {
   TracedRun,
   Tracing,
 } from "../engine/tracing.ts";
+
+const { context, createTraceState, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api;
 
 /**
  * Makes spans of what is done by a runner or client that is given it as `tracing`, with the SDK that the program has set

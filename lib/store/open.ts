@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from "../clock.ts";
-import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
 import { parseStoreUrl } from "./url.ts";
@@ -41,11 +40,7 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   }
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
-    const { parsePostgresUrl } = await import("./postgres/url.ts");
-    const { name } = parsePostgresUrl(address.url);
-    const { openPostgresStore } = await import("./postgres/store.ts").catch((error) => {
-      throw isDriverMissing(error) ? driverMissing(name, error) : error;
-    });
+    const { openPostgresStore } = await import("./postgres/store.ts");
     const { schema, logger, clock, readOnly = false } = options;
     const store = await openPostgresStore(address.url, {
       logger,
@@ -64,20 +59,6 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   const { openSqliteStore } = await import("./sqlite/store.ts");
   const store = await openSqliteStore(address.path, options);
   return { store, close: () => store.close() };
-}
-
-/** Returns whether the error reports a missing driver. The text differs between runtimes, but always names the package. */
-function isDriverMissing(error: unknown): boolean {
-  return error instanceof Error && /["'`]postgres["'`]/.test(error.message);
-}
-
-function driverMissing(name: string, cause: unknown): StoreError {
-  return new StoreError(
-    "driver_missing",
-    `Cannot open Postgres database ${name}: the package "postgres" is not installed; run "bun add postgres" with Bun, ` +
-      'or "deno add npm:postgres" with Deno',
-    { cause },
-  );
 }
 
 function checkStore(target: unknown): Store {

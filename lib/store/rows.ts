@@ -31,7 +31,7 @@ export const RECORD_HEAD_COLUMNS =
 export const RECORD_COLUMNS: string = `${RECORD_HEAD_COLUMNS}, output`;
 
 /** The columns that `decodeRunners` reads. */
-export const RUNNER_COLUMNS =
+export const RUNNER_COLUMNS: string =
   "id, host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at, lease_until, " +
   "lease_ms";
 

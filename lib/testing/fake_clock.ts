@@ -70,6 +70,9 @@ const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
  * ```
  */
 export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
+  if (!Number.isFinite(startMs)) {
+    throw new RangeError("Cannot create a clock: its first time must be in milliseconds since the epoch");
+  }
   // By due time, then in the order in which they were set.
   const timers: Timer[] = [];
   let nowMs = startMs;

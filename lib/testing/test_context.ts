@@ -6,6 +6,7 @@ import type { Progress } from "../engine/events.ts";
 import { readStepOptions, repeatStep, type StepRule, withinLimit } from "../engine/step_attempts.ts";
 import { RunCancelledError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { knownOptions } from "../option_names.ts";
 
 /** What a context for tests may be told; everything has a default. */
 export interface TestContextOptions {
@@ -28,6 +29,18 @@ export interface TestContextOptions {
   /** Times the delays and time-outs of steps. @default {undefined} the clock of the machine */
   readonly clock?: Clock;
 }
+
+const TEST_CONTEXT_OPTIONS: readonly (keyof TestContextOptions)[] = [
+  "runId",
+  "workflow",
+  "tenant",
+  "taskId",
+  "attempt",
+  "item",
+  "steps",
+  "maxPayloadBytes",
+  "clock",
+];
 
 /** A line that `ctx.log` wrote. */
 export interface LoggedLine {
@@ -76,6 +89,7 @@ export interface TestContext extends TaskContext {
  * ```
  */
 export function testContext(options: TestContextOptions = {}): TestContext {
+  knownOptions(options, "make a test context", TEST_CONTEXT_OPTIONS);
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
   const { workflow = "test-workflow", tenant, clock = systemClock } = options;
   const controller = new AbortController();

@@ -1,11 +1,10 @@
 /**
  * Offline stand-in for the part of `@std/assert` 1.x that our tests use.
  *
- * `deno.json` declares `jsr:@std/assert`; its `links` entry resolves that
- * declaration here so that the tests run where JSR cannot be reached. Names,
- * signatures and verdicts are those of `@std/assert`; only the failure
- * messages are plainer. CI with JSR access runs the same tests after
- * `deno unlink ./tests/std_assert`, that is, against the real package.
+ * `deno.json` maps `@std/assert` to this file, so that the tests run where JSR
+ * cannot be reached. Names, signatures and verdicts are those of
+ * `@std/assert`; only the failure messages are plainer. CONTRIBUTING.md says
+ * how to test with the real package.
  *
  * @module
  */

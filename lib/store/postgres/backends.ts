@@ -40,7 +40,7 @@ select pg_terminate_backend(pid, 5000)
  * Finds the backends of transactions whose runner is dead or gone. A long schema is truncated in the name; a runner of
  * another schema that matches by chance repeats its transaction.
  */
-export const DEAD_TRANSACTIONS = `
+export const DEAD_TRANSACTIONS: string = `
 select distinct left(a.application_name, ${TRANSACTION_PREFIX}) as prefix
   from pg_stat_activity as a
  cross join lateral substring(a.application_name from '^sluice transaction [0-9a-f]{8} @([0-9]+) ') as s (runner)

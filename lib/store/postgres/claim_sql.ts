@@ -61,7 +61,7 @@ const TAKEN_COLUMNS = [
  * Runs that other transactions have locked are skipped, so more runs are read than may be taken. Of these the claim
  * takes as many as fit, with inputs and journals, in `MOST_CLAIM_BYTES`.
  */
-export const CLAIM = `
+export const CLAIM: string = `
 with recursive clock as materialized (
   select @now as now
 ),
@@ -162,7 +162,7 @@ select clock.now as server_now,
   left join taken as r on true`;
 
 /** The runs that a claim with a lost response has taken. */
-export const TAKEN_BEFORE = `
+export const TAKEN_BEFORE: string = `
 select ${TAKEN_COLUMNS}
   from @runs as r
  where r.owner = $1::bigint

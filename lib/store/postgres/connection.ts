@@ -8,9 +8,8 @@
  * @module
  */
 import type { Socket } from "node:net";
-import postgres from "postgres";
-import type { Row } from "../decode.ts";
 import { dial, type Servers } from "./dial.ts";
+import { type Answer, createDriver, type DriverSql } from "./driver.ts";
 import { codeOf, isFromServer, messageOf } from "./faults.ts";
 import type { HostOrder } from "./hosts.ts";
 import { serverOf, settingsOf, type StartupOptions } from "./startup.ts";
@@ -28,9 +27,6 @@ export interface BoundStatement {
   readonly values: readonly Bindable[];
 }
 
-/** The rows that a statement returned, and the number of rows that it wrote or returned. */
-export type Answer = readonly Row[] & { readonly count?: number | null };
-
 /** Runs a statement. Beyond `deadlineMs`, or the limit of the connection, the connection is abandoned. */
 export type Query = (sql: string, values: readonly Bindable[], deadlineMs?: number) => Promise<Answer>;
 
@@ -45,12 +41,6 @@ export interface ConnectionOptions extends StartupOptions {
   /** Called when the connection is lost. */
   readonly lost?: () => void;
 }
-
-/** A transaction of the driver, in which no other can begin. */
-export type PostgresTransaction = postgres.TransactionSql;
-
-/** The driver. */
-export type DriverSql = postgres.Sql;
 
 /** A single connection from its beginning to its end. */
 export interface Connection {
@@ -99,7 +89,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   let isLost = false;
   let ended: Promise<unknown> = Promise.resolve();
   // Never pass the URL: the driver parses it differently, and prefers it to the options that are set here.
-  const sql = postgres({
+  const sql = createDriver({
     ...serverOf(address),
     ...(ssl === undefined ? {} : { ssl }),
     max: 1,
@@ -115,11 +105,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     connection: { ...settingsOf(options), application_name: options.applicationName },
     types: isForUsers ? {} : { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     transform: {},
-    // Not in the driver's types.
-    ...{
-      socket: connect,
-      onnotify: (channel: string, payload: string) => options.notified?.(channel, payload),
-    },
+    socket: connect,
+    onnotify: (channel: string, payload: string) => options.notified?.(channel, payload),
     ...(address.password === undefined ? {} : { password: () => password }),
   });
   return {
@@ -181,7 +168,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     const ms = Math.min(limitMs, deadlineMs);
     const timer = setTimeout(() => lose(lostError(`no response within ${ms} ms`)), ms);
     const answer = Promise.withResolvers<Answer>();
-    sql.unsafe<Row[]>(text, [...values], { prepare }).then(answer.resolve, answer.reject);
+    sql.unsafe(text, [...values], { prepare }).then(answer.resolve, answer.reject);
     // The driver forgets some pending queries when its connection ends. (Not a race with `end`, which would retain
     // every result for as long as the connection lasts.)
     flying.add(answer);

@@ -1,7 +1,8 @@
 import type { RunWrite, WriteVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
 import { items, numbers } from "./arrays.ts";
-import type { Answer } from "./connection.ts";
+import type {} from "./connection.ts";
+import type { Answer } from "./driver.ts";
 import { LOOK } from "./flush_sql.ts";
 import type { FlushStatement } from "./flush_values.ts";
 import type { Session } from "./session.ts";

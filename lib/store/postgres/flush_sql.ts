@@ -49,7 +49,7 @@ select s.seq, f.record ->> 'task', (f.record ->> 'item')::integer, f.record ->> 
     on conflict do nothing`;
 
 /** Copied rows of forks: $1 ids of forks, $2 original runs, $3 tasks. */
-export const FORK_COPY = `
+export const FORK_COPY: string = `
 with copied as materialized (
   select s.seq, f.origin, f.task
     from unnest($1::uuid[], $2::bigint[], $3::text[]) as f (id, origin, task)
@@ -79,7 +79,7 @@ const ACCEPTED = `
                  and ${OWNED_BY_LIVE})) is true`;
 
 /** New rows of tasks that completed at their first attempt: runs, epochs, tasks, beginnings, ends, outputs. */
-export const RECORD = `
+export const RECORD: string = `
 insert into @tasks (run, epoch, task, state, attempts, started_at, ended_at, output)
 select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.output
   from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
@@ -87,7 +87,7 @@ select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.outpu
  where ${ACCEPTED}`;
 
 /** New rows of items that completed at their first attempt: the same columns, then items. */
-export const RECORD_ITEMS = `
+export const RECORD_ITEMS: string = `
 insert into @tasks (run, epoch, task, item, state, attempts, started_at, ended_at, output)
 select u.run, u.epoch, u.task, u.item, 'completed', 1, u.started_at, u.ended_at, u.output
   from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::integer[])
@@ -95,7 +95,7 @@ select u.run, u.epoch, u.task, u.item, 'completed', 1, u.started_at, u.ended_at,
  where ${ACCEPTED}`;
 
 /** All other rows, with their remaining columns as JSON in $7. */
-export const RECORD_ANY = `
+export const RECORD_ANY: string = `
 insert into @tasks as t (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures,
                          reason, progress, items, input)
 select u.run, u.task, coalesce((u.rest ->> 'item')::integer, -1), coalesce(u.rest ->> 'step', ''), u.epoch,
@@ -222,7 +222,7 @@ select changed, case when changed > 0 then pg_notify('sluice_@schema', payload):
   from news`;
 
 /** The current state of runs, for a statement that wrote fewer rows than were sent. */
-export const LOOK = `
+export const LOOK: string = `
 select r.seq, r.epoch, r.owner, r.state, r.ended_at, r.cancel_at, r.reason, ${OWNED_BY_LIVE} as is_owned
   from @runs as r
  where r.seq = any($1::bigint[])`;

@@ -8,12 +8,12 @@
  *
  * @module
  */
-import type { DriverSql, PostgresTransaction } from "./connection.ts";
+import type { DriverSql } from "./driver.ts";
 
 /** A transaction that is lent to a body. */
 export interface GuardedTransaction {
   /** The handle for the body. */
-  readonly tx: PostgresTransaction;
+  readonly tx: DriverSql;
   /** The first error of a query, whether or not the body has caught it: the server refuses all later statements. */
   readonly failure: { readonly error: unknown } | undefined;
   /** How long no query has been in flight, in milliseconds; 0 while one is. */
@@ -69,8 +69,8 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
     close: () => void (isOver = true),
   };
 
-  function lend(scope: Scope): PostgresTransaction {
-    const tx = new Proxy(sql, {
+  function lend(scope: Scope): DriverSql {
+    const tx: DriverSql = new Proxy(sql, {
       apply: (target, self, values) => guarded(scope, Reflect.apply(target, self, values)),
       get(target, name) {
         if (HIDDEN.has(name)) return undefined;
@@ -84,7 +84,7 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
         return (...values: unknown[]) =>
           guarded(scope, (member as (...values: unknown[]) => unknown).apply(target, values));
       },
-    }) as unknown as PostgresTransaction;
+    });
     return tx;
   }
 

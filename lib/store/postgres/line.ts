@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  type Answer,
   type BoundStatement,
   type Connection,
   type ConnectionOptions,
@@ -13,6 +12,7 @@ import {
   openConnection,
   type Query,
 } from "./connection.ts";
+import type { Answer } from "./driver.ts";
 import { READ_PATH, SAFE_PATH, SET_PATH } from "./search_path.ts";
 import { checkServerKind, SERVER_KIND } from "./server_kind.ts";
 

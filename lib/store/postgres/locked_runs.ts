@@ -40,8 +40,12 @@ export async function lockedOf(session: Session, seqs: readonly number[]): Promi
 
 /** Thrown when other transactions have locked the rows of runs; nothing was written. */
 export class RunsLocked extends Error {
-  constructor(readonly seqs: ReadonlySet<number>) {
+  /** The numbers of the runs. */
+  readonly seqs: ReadonlySet<number>;
+  /** Creates an error for these runs. */
+  constructor(seqs: ReadonlySet<number>) {
     super("other transactions have locked the rows of runs");
+    this.seqs = seqs;
   }
 }
 

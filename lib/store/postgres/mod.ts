@@ -4,13 +4,13 @@
  *
  * @module
  */
+import type postgres from "postgres";
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
+import { knownOptions } from "../../option_names.ts";
 import type { Store } from "../port.ts";
-import type { PostgresTransaction } from "./connection.ts";
-import { openPostgresStore, type PostgresStoreOptions } from "./store.ts";
+import { openPostgresStore, type PostgresStoreOptions, STORE_OPTIONS } from "./store.ts";
 
 export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
-export type { PostgresTransaction } from "./connection.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 export type { Password } from "./url.ts";
 export {
@@ -22,6 +22,9 @@ export {
   type TenantAdminOptions,
 } from "./tenants.ts";
 export type { Tenant } from "./tenant_list.ts";
+
+/** A transaction of the driver, in which no other can begin. */
+export type PostgresTransaction = postgres.TransactionSql;
 
 /**
  * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a separate schema. The schema
@@ -40,7 +43,7 @@ export type { Tenant } from "./tenant_list.ts";
  * ```
  */
 export async function postgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
-  return await openPostgresStore(url, options);
+  return await openPostgresStore(url, knownOptions(options, "open the store", STORE_OPTIONS));
 }
 
 /**

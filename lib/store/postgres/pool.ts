@@ -7,12 +7,13 @@
  */
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
+import { knownOptions } from "../../option_names.ts";
 import type { Store } from "../port.ts";
 import { type Connections, lineFor, listenerFor, transactionsFor } from "./connections.ts";
 import type { Line } from "./line.ts";
 import type { Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
-import { addressOf, hostOrderOf, openStoreOn, type PostgresStoreOptions } from "./store.ts";
+import { addressOf, hostOrderOf, openStoreOn, type PostgresStoreOptions, SHARED_OPTIONS } from "./store.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Password } from "./url.ts";
 
@@ -84,7 +85,12 @@ const LONGEST_CLOSE_MS = 1_000;
  * ```
  */
 export function createPostgresPool(url: string, options: PostgresPoolOptions = {}): PostgresPool {
-  const { width = 2, prepare = true, logger = silent, transactionConnections } = options;
+  const known = ["width", "transactionConnections", "password", "prepare", "logger"];
+  const { width = 2, prepare = true, logger = silent, transactionConnections } = knownOptions(
+    options,
+    "make a pool",
+    known,
+  );
   const address = addressOf(url, options.password);
   if (!Number.isSafeInteger(width) || width < 1) {
     throw new RangeError(`Cannot make a pool: width must be a positive integer, not ${width}`);
@@ -107,7 +113,11 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
 
   async function store(given: PooledStoreOptions = {}): Promise<Store> {
     if (closing !== undefined) throw closed(name);
-    return await openStoreOn(address, { logger, ...given }, join);
+    return await openStoreOn(
+      address,
+      { logger, ...knownOptions(given, "open a store of a pool", SHARED_OPTIONS) },
+      join,
+    );
   }
 
   function join(): Connections {

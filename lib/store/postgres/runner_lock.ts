@@ -23,14 +23,14 @@ const KEY_OF_SCHEMA = "coalesce((select value::integer from @meta where key = 'l
 const keyOf = (id: string): string => `(${id} % 2147483647)::integer`;
 
 /** Takes shared the locks of the runners that own these runs, so that they keep the runs until the transaction ends. */
-export const LOCK_OWNERS = `
+export const LOCK_OWNERS: string = `
 select count(pg_advisory_xact_lock_shared(${KEY_OF_SCHEMA}, ${keyOf("owner")})) as locks
   from (select distinct owner
           from @runs
          where seq = any($1::bigint[]) and owner + 0 is not null) as owners`;
 
 /** Takes the lock of a runner exclusively: a column for a query that has locked the runner's row. */
-export const LOCK_ALONE = `pg_advisory_xact_lock(${KEY_OF_SCHEMA}, ${keyOf("id")})::text as locked`;
+export const LOCK_ALONE: string = `pg_advisory_xact_lock(${KEY_OF_SCHEMA}, ${keyOf("id")})::text as locked`;
 
 /** The same as a condition, which is false if a commit of the runner holds the lock. */
-export const TRY_LOCK_ALONE = `pg_try_advisory_xact_lock(${KEY_OF_SCHEMA}, ${keyOf("id")})`;
+export const TRY_LOCK_ALONE: string = `pg_try_advisory_xact_lock(${KEY_OF_SCHEMA}, ${keyOf("id")})`;

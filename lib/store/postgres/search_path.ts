@@ -17,7 +17,7 @@
 export const SAFE_PATH = "pg_catalog, pg_temp";
 
 /** Sets the path until the transaction ends. */
-export const SET_PATH = `set local search_path = ${SAFE_PATH}`;
+export const SET_PATH: string = `set local search_path = ${SAFE_PATH}`;
 
 /** Gives the rest of a transaction the path of the role and database, or the path that its URL sets. */
 export const USERS_PATH = "set local search_path to default";
@@ -26,7 +26,7 @@ export const USERS_PATH = "set local search_path to default";
 export const READ_PATH = "select pg_catalog.current_setting('search_path') as path";
 
 /** Sets the path in a transaction of a user and saves the user's path. Targets are evaluated from left to right. */
-export const ENTER = `
+export const ENTER: string = `
 select pg_catalog.set_config('sluice.path', pg_catalog.current_setting('search_path'), true) as kept,
        pg_catalog.set_config('search_path', '${SAFE_PATH}', true) as path`;
 

@@ -4,7 +4,8 @@ import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
 import { backendPrefix, DEAD_TRANSACTIONS, TERMINATE } from "./backends.ts";
 import { createServerClock } from "./clock.ts";
-import type { Answer, Bindable, BoundStatement, Query } from "./connection.ts";
+import type { Bindable, BoundStatement, Query } from "./connection.ts";
+import type { Answer } from "./driver.ts";
 import type { Line } from "./line.ts";
 import { createPersistence, type Persistence } from "./persistence.ts";
 

@@ -71,6 +71,18 @@ export interface PostgresStoreOptions {
   readonly clock?: Clock;
 }
 
+/** The names of the options that every store has. */
+export const SHARED_OPTIONS: readonly string[] = ["schema", "connectTimeoutMs", "logger", "clock"];
+
+/** The names of the options of `postgresStore()`. */
+export const STORE_OPTIONS: readonly string[] = [
+  ...SHARED_OPTIONS,
+  "password",
+  "prepare",
+  "readOnly",
+  "transactionConnections",
+];
+
 /**
  * Opens the store in a schema of the database that a URL names. The schema is created if it is missing, and migrated,
  * safely from many processes at once.

@@ -7,6 +7,7 @@
  */
 import { StoreError } from "../../errors.ts";
 import { type Logger, silent } from "../../logger.ts";
+import { knownOptions } from "../../option_names.ts";
 import { lineFor } from "./connections.ts";
 import { faultOf, isDependency, isDuplicate, messageOf } from "./faults.ts";
 import { lockSchema, migrateWithin, versionOf } from "./migrations.ts";
@@ -32,6 +33,8 @@ export interface TenantAdminOptions {
   /** Receives warnings about waits. */
   readonly logger?: Logger;
 }
+
+const ADMIN_OPTIONS: readonly string[] = ["connectTimeoutMs", "logger"];
 
 /** The tenant to create. */
 export interface CreateTenantOptions extends TenantAdminOptions {
@@ -96,6 +99,7 @@ const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname =
  * ```
  */
 export async function createTenant(url: string, options: CreateTenantOptions): Promise<boolean> {
+  knownOptions(options, "create a tenant", ["schema", "role", "password", ...ADMIN_OPTIONS]);
   const schema = checkTenant(options.schema);
   const role = options.role === undefined ? undefined : checkRole(options.role);
   const verifier = await verifierOf(role, options.password);
@@ -119,6 +123,8 @@ export async function createTenant(url: string, options: CreateTenantOptions): P
  * removed.
  */
 export async function removeTenant(url: string, options: RemoveTenantOptions): Promise<boolean> {
+  // The options that created a tenant also remove it.
+  knownOptions(options, "remove a tenant", ["schema", "role", "password", ...ADMIN_OPTIONS]);
   const schema = checkTenant(options.schema);
   const role = options.role === undefined ? undefined : checkRole(options.role);
   return await administer(url, schema, options, (session) =>
@@ -140,6 +146,7 @@ export async function removeTenant(url: string, options: RemoveTenantOptions): P
  * @throws {StoreError} If the database cannot be used.
  */
 export async function listTenants(url: string, options: TenantAdminOptions = {}): Promise<readonly Tenant[]> {
+  knownOptions(options, "list tenants", ADMIN_OPTIONS);
   return await administer(url, "pg_catalog", options, readTenants);
 }
 

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Connection, DriverSql } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { DriverSql } from "./driver.ts";
 
 type Parse = (text: string) => unknown;
 type Serialize = (value: unknown) => unknown;
@@ -35,7 +36,7 @@ export async function learnArrayTypes(connection: Connection): Promise<void> {
 }
 
 function conversionsOf({ options }: DriverSql): Conversions {
-  return options as unknown as Conversions;
+  return options as Conversions;
 }
 
 function addArrayType(

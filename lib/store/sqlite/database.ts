@@ -77,7 +77,8 @@ function perform(session: Session, step: Step): readonly Row[] {
 }
 
 function encode(value: Value): Bindable {
-  return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+  if (value === null) return null;
+  return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
 function createDialect(now: () => number): Dialect {

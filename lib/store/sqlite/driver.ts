@@ -163,6 +163,7 @@ export interface NativeDatabase {
 }
 
 async function openBun(path: string, readOnly: boolean, create: boolean): Promise<NativeDatabase> {
+  // @ts-ignore: without the types of Bun there are none for it
   const { constants, Database } = await import("bun:sqlite");
   const how = readOnly ? constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI : { readwrite: true, create };
   return new Database(path, how) as NativeDatabase;

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
+import { knownOptions } from "../../option_names.ts";
 import type { Store } from "../port.ts";
 import { invalidUrl, parseStoreUrl } from "../url.ts";
 import type { SqliteTransaction } from "./handle.ts";
@@ -41,7 +42,8 @@ export type { SqliteStatement, SqliteTransaction, SqliteValue } from "./handle.t
  */
 export async function sqliteStore(url: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const address = parseStoreUrl(url);
-  if (address.kind === "sqlite") return await openSqliteStore(address.path, options);
+  const known = knownOptions(options, "open the store", ["durability", "readOnly", "clock", "logger"]);
+  if (address.kind === "sqlite") return await openSqliteStore(address.path, known);
   throw invalidUrl('it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"');
 }
 

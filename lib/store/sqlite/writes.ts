@@ -15,7 +15,7 @@ const UPDATABLE =
   "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'blocked' or tasks.state = 'pending'";
 
 /** The conflict clause of plain records, single or in groups: updates an existing row unless it is terminal. */
-export const UNLESS_TERMINAL = `
+export const UNLESS_TERMINAL: string = `
     on conflict (run, task, item, step) do update
    set epoch = excluded.epoch,
        state = excluded.state,

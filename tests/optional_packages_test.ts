@@ -1,0 +1,44 @@
+/** What a user sees who has not installed an optional package. */
+import { assertEquals } from "@std/assert";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawn } from "./child.ts";
+import { test } from "./harness.ts";
+import { tempDir } from "./temp_dir.ts";
+
+const SCRIPT = `
+import { createRunner, workflow } from "./mod.ts";
+
+const flow = workflow("flow").task("a", { run: () => 1 });
+await using runner = await createRunner("sqlite::memory:", { workflows: [flow] });
+console.log((await runner.execute(flow)).status);
+const error = await createRunner("postgres://me:secret@localhost/app", { workflows: [flow] }).catch((error) => error);
+console.log(error.code);
+for (const part of ["store/postgres", "inspector", "otel"]) {
+  console.log((await import(\`./lib/\${part}/mod.ts\`).catch((error) => error)).message);
+}
+`;
+
+test("without optional packages SQLite works, and a part that needs one names it and what to install", async () => {
+  using dir = tempDir();
+  for (const part of ["mod.ts", "lib"]) {
+    cpSync(fileURLToPath(new URL(`../${part}`, import.meta.url)), join(dir.path, part), { recursive: true });
+  }
+  // Where there is none at all, Bun looks for packages on its own.
+  mkdirSync(join(dir.path, "node_modules"));
+  writeFileSync(join(dir.path, "deno.json"), "{}");
+  writeFileSync(join(dir.path, "script.ts"), SCRIPT);
+  await using child = spawn(join(dir.path, "script.ts"));
+  const { code, stdout, stderr } = await child.exited;
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const remedy = (name: string): string =>
+    `the package "${name}" is not installed; run "bun add ${name}" with Bun, or "deno add npm:${name}" with Deno`;
+  assertEquals(stdout.trimEnd().split("\n"), [
+    "completed",
+    "driver_missing",
+    `Cannot use Postgres: ${remedy("postgres")}`,
+    `Cannot load the inspector: ${remedy("hono")}`,
+    `Cannot load the tracing by OpenTelemetry: ${remedy("@opentelemetry/api")}`,
+  ]);
+});

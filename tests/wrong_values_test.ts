@@ -1,0 +1,80 @@
+/** Values of wrong types, as plain JavaScript may pass them, are refused with a sentence of Sluice's own. */
+import { assert, assertEquals } from "@std/assert";
+import { createRunner, DeferError, RetryAfterError, workflow } from "../mod.ts";
+import { inspector } from "../lib/inspector/mod.ts";
+import {
+  createPostgresPool,
+  createTenant,
+  listTenants,
+  postgresStore,
+  removeTenant,
+} from "../lib/store/postgres/mod.ts";
+import { sqliteStore } from "../lib/store/sqlite/mod.ts";
+import { createFakeClock, testContext } from "../lib/testing/mod.ts";
+import { test } from "./harness.ts";
+
+const flow = workflow("flow").task("a", { run: () => 1 });
+const URL = "postgres://127.0.0.1:1/app";
+
+// Each receives values of every type except that which it expects.
+const CALLS: Readonly<Record<string, (value: never) => unknown>> = {
+  "createRunner()": (value) => createRunner(value, { workflows: [flow] }),
+  "createRunner(url)": (value) => createRunner("sqlite::memory:", value),
+  "sqliteStore()": (value) => sqliteStore(value),
+  "sqliteStore(url)": (value) => sqliteStore("sqlite::memory:", value),
+  "postgresStore()": (value) => postgresStore(value),
+  "postgresStore(url)": (value) => postgresStore(URL, value),
+  "createPostgresPool()": (value) => createPostgresPool(value),
+  "createPostgresPool(url)": (value) => createPostgresPool(URL, value),
+  "pool.store()": (value) => createPostgresPool(URL).store(value),
+  "createTenant()": (value) => createTenant(value, { schema: "acme" }),
+  "createTenant(url)": (value) => createTenant(URL, value),
+  "removeTenant()": (value) => removeTenant(value, { schema: "acme" }),
+  "removeTenant(url)": (value) => removeTenant(URL, value),
+  "listTenants()": (value) => listTenants(value),
+  "listTenants(url)": (value) => listTenants(URL, value),
+  "inspector()": (value) => inspector(value),
+  "testContext()": (value) => testContext(value),
+  "createFakeClock()": (value) => createFakeClock(value),
+  "advance()": (value) => createFakeClock().advance(value),
+  "RetryAfterError()": (value) => new RetryAfterError(value),
+  "DeferError()": (value) => new DeferError(value),
+};
+
+const VALUES: Readonly<Record<string, unknown>> = {
+  null: null,
+  "an array": [],
+  "a function": () => {},
+  "an object without a prototype": Object.assign(Object.create(null), { durable: true }),
+  "a text": "soon",
+  "a symbol": Symbol("s"),
+  "a bigint": 7n,
+};
+
+for (const [name, call] of Object.entries(CALLS)) {
+  test(`${name} refuses values of wrong types with a sentence`, async () => {
+    for (const [what, value] of Object.entries(VALUES)) {
+      let thrown: unknown;
+      try {
+        await call(value as never);
+      } catch (error) {
+        thrown = error;
+      }
+      assert(thrown instanceof Error, `${what} is accepted`);
+      // Not the runtime's "Cannot read properties of …", "… is not a function" or "Cannot convert …".
+      assert(
+        /^(Cannot (use|create|make|open|remove|list|inspect)\b|The (argument|delay) of )/.test(thrown.message),
+        `${what}: ${thrown.message}`,
+      );
+    }
+  });
+}
+
+test("options with names that do not exist are refused, and the known ones are named", async () => {
+  const options = { durabilty: "process" } as object;
+  const error = await sqliteStore("sqlite::memory:", options).catch((error: unknown) => error);
+  assertEquals(
+    String(error),
+    'TypeError: Cannot open the store: unknown option "durabilty" (known: durability, readOnly, clock, logger)',
+  );
+});
