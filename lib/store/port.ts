@@ -177,8 +177,8 @@ export interface Store {
   /** Writes a batch durably in one transaction. A row that the database refuses does not affect the other rows. */
   commit(batch: Batch): Promise<Receipt>;
   /**
-   * Claims due runs in a separate commit. If their inputs and journals exceed about two megabytes, it claims fewer runs
-   * than the limit, but at least one.
+   * Claims due runs in a separate commit. If their inputs and journals exceed about two megabytes, or if they are many, it
+   * claims fewer runs than the limit, but at least one.
    */
   claim(request: ClaimRequest): Promise<Claim>;
   /** Returns outputs from the journals of runs, without rows that have no output. The rows of a request are ordered by item. */

@@ -16,7 +16,7 @@ import { recordOf } from "../rows.ts";
 import { settleRelatives, wakeParents } from "./children.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
-import { all, change, first, type Op, transaction, write } from "./operation.ts";
+import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { fill, type Sql, sql } from "./statement.ts";
 
 const NOTHING: Recovery = { released: [], failed: [], more: false };
@@ -28,9 +28,17 @@ export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
   return dead.length === 0 ? NOTHING : yield* transaction(() => recoverAll(db, request));
 }
 
+/** The most runs that a runner hands back in one transaction. */
+const RELEASED_AT_ONCE = 500;
+
 /** Hands back what a runner owns, without counting anything, and deletes its row. */
 export function* leave(db: Dialect, runner: number): Op<void> {
-  yield* transaction(function* () {
+  while ((yield* release(db, runner)) === RELEASED_AT_ONCE) yield* pause();
+}
+
+/** Hands back some runs; deletes the row of the runner with the last of them. Returns how many it has handed back. */
+function* release(db: Dialect, runner: number): Op<number> {
+  return yield* transaction(function* () {
     yield* all(db.lockRunners(sql`id = ${runner}`, "wait"));
     const released = yield* write(sql`
 update @runs
@@ -41,14 +49,16 @@ update @runs
         sql`select seq
                       from @runs
                      where owner = ${runner} and ${db.isIn("seq", db.ownedBy(numbers([runner])))}
-                     order by seq${db.forUpdate}`,
+                     order by seq
+                     limit ${RELEASED_AT_ONCE}${db.forUpdate}`,
       )
     }
 returning seq, ended_at`);
-    yield* change(sql`delete from @runners where id = ${runner}`);
+    if (released.length < RELEASED_AT_ONCE) yield* change(sql`delete from @runners where id = ${runner}`);
     // A recorded cancel ends them; their descendants were cancelled with them.
     yield* wakeParents(db, released.flatMap((row) => row["ended_at"] === null ? [] : [Number(row["seq"])]));
     if (released.length > 0) yield* notify(db, RELEASED);
+    return released.length;
   });
 }
 

@@ -3,7 +3,7 @@ import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
 import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import type { Dialect } from "./dialect.ts";
-import { all, first, type Op } from "./operation.ts";
+import { all, first, type Op, pause } from "./operation.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 import { isUuid } from "./texts.ts";
 
@@ -26,23 +26,42 @@ select id
   return ids.filter((id) => !live.has(id));
 }
 
-/** The journal of a run, without items and their steps. Each task is one seek, past all of its items. */
-export function* readJournal(seq: number): Op<readonly JournalRecord[]> {
-  const rows = yield* all(sql`
-with recursive ${taskIds(sql`${seq}`)}
+/**
+ * The journal of a run, without items and their steps. Each task is one seek, past all of its items. SQLite reads it in
+ * parts, as a task may have tens of thousands of steps.
+ */
+export function* readJournal(db: Dialect, seq: number): Op<readonly JournalRecord[]> {
+  const journal: JournalRecord[] = [];
+  const most = Math.min(db.stride / DECODE_COST, 2 ** 31 - 1);
+  for (;;) {
+    const last = journal.at(-1);
+    const rows = yield* all(sql`
+with recursive ${taskIds(sql`${seq}`, last?.task)}
 select ${raw(RECORD_COLUMNS)}
   from ids
  cross join @tasks
- where run = ${seq} and task = id and item = -1
- order by task, step`);
-  return rows.map(decodeRecord);
+ where run = ${seq} and task = id and item = -1 and ${
+      last === undefined ? sql`true` : sql`(task > ${last.task} or step > ${last.step})`
+    }
+ order by task, step
+ limit ${most}`);
+    for (const row of rows) journal.push(decodeRecord(row));
+    if (rows.length < most) return journal;
+    yield* pause();
+  }
 }
 
-/** A recursive common table expression `ids (id)`: the ids of the tasks of a run that have rows. Each is one seek. */
-export function taskIds(seq: Sql): Sql {
+/** How many rows can be counted in the time in which one is decoded. */
+const DECODE_COST = 5;
+
+/**
+ * A recursive common table expression `ids (id)`: the ids of the tasks of a run that have rows, from a given one on. Each
+ * is one seek.
+ */
+export function taskIds(seq: Sql, from?: string): Sql {
   return sql`
 ids (id) as (
-  select (select min(task) from @tasks where run = ${seq})
+  select (select min(task) from @tasks where run = ${seq}${from === undefined ? sql`` : sql` and task >= ${from}`})
    union all
   select (select min(task) from @tasks where run = ${seq} and task > id)
     from ids
@@ -50,14 +69,35 @@ ids (id) as (
 )`;
 }
 
-/** The number of recorded items of each task of a run by state. */
-export function* readItemCounts(seq: number): Op<readonly ItemCount[]> {
-  const rows = yield* all(sql`
-select task, state, count(*) as items
-  from @tasks
- where run = ${seq} and item >= 0 and step = ''
- group by task, state`);
-  return rows.map((row) => ({ task: String(row["task"]), state: decodeTaskState(row), count: Number(row["items"]) }));
+/** The number of recorded items of each task of a run by state. SQLite counts them in parts. */
+export function* readItemCounts(db: Dialect, seq: number): Op<readonly ItemCount[]> {
+  const counts = new Map<string, ItemCount>();
+  const most = Math.min(db.stride, 2 ** 31 - 1);
+  let last: { readonly task: string; readonly item: number } | undefined;
+  for (;;) {
+    const rows = yield* all(sql`
+select task, state, count(*) as items, max(item) as last
+  from (select task, state, item
+          from @tasks
+         where run = ${seq} and item >= 0 and step = '' and ${
+      last === undefined ? sql`true` : sql`(task, item) > (${last.task}, ${last.item})`
+    }
+         order by task, item
+         limit ${most}) as part
+ group by task, state
+ order by task`);
+    let read = 0;
+    for (const row of rows) {
+      const [task, state] = [String(row["task"]), decodeTaskState(row)];
+      const key = `${state} ${task}`;
+      read += Number(row["items"]);
+      counts.set(key, { task, state, count: (counts.get(key)?.count ?? 0) + Number(row["items"]) });
+      const item = Number(row["last"]);
+      last = { task, item: last?.task === task ? Math.max(last.item, item) : item };
+    }
+    if (read < most) return [...counts.values()];
+    yield* pause();
+  }
 }
 
 /** Recorded items of a task. */

@@ -115,13 +115,16 @@ export const SURVEY_QUERIES: readonly string[] = [
   DUE_STRANDED,
 ];
 
+/** The most runs that one transaction claims: about ten milliseconds of work. */
+const MOST_AT_ONCE = 400;
+
 /** Claims due runs and reads their journals; `giveUp` fails a run whose rows are invalid. */
 export async function claim(session: Session, request: ClaimRequest, giveUp: GiveUp): Promise<Claim> {
   if (request.limit <= 0) return { runs: [], more: false, nextDueAt: undefined };
   // A claim without due runs must not take the write lock.
   const { isDue, nextDueAt } = await session.read("read", () => look(session, request, session.now()));
   if (!isDue) return { runs: [], more: false, nextDueAt };
-  return await claimDue(session, request, giveUp);
+  return await claimDue(session, { ...request, limit: Math.min(request.limit, MOST_AT_ONCE) }, giveUp);
 }
 
 /** Returns whether a run is due, without the write lock. */

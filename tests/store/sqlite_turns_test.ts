@@ -1,0 +1,93 @@
+/** No operation on SQLite, which works in the thread of its caller, keeps the event loop waiting for long. */
+import { assert, assertEquals } from "@std/assert";
+import process from "node:process";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { test } from "../harness.ts";
+import { ALL, claimBy, commit, join, newRun, record, start, write } from "./contract/fixture.ts";
+
+const MANY = 20_000;
+
+/** The longest turn of the event loop while work is done, in milliseconds of processor time. */
+async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+  let ms = 0;
+  let isDone = false;
+  let at = process.cpuUsage();
+  const done = work().finally(() => isDone = true);
+  while (!isDone) {
+    const { user, system } = process.cpuUsage(at);
+    ms = Math.max(ms, (user + system) / 1_000);
+    at = process.cpuUsage();
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+  return { result: await done, ms };
+}
+
+async function fill(store: Store, seq: number, rows: (at: number) => ReturnType<typeof record>): Promise<void> {
+  for (let from = 0; from < MANY; from += 1_000) {
+    await write(store, { seq, epoch: 1 }, Array.from({ length: 1_000 }, (_, at) => rows(from + at)));
+  }
+}
+
+async function inTurns<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const { result, ms } = await longestTurn(work);
+  // Each takes less than 20 ms; the processor time is that of all threads, of which some collect garbage.
+  assert(ms < 60, `${what}: ${ms} ms`);
+  return result;
+}
+
+test("no turn of the event loop is long while a run with 20,000 steps and 20,000 items is read", async () => {
+  const store = await openSqliteStore(":memory:");
+  const runner = await join(store);
+  const [seq] = await start(store, newRun({ owner: runner, dueAt: 0 }));
+  await fill(store, seq!, (at) => record("walk", { step: `s${String(at).padStart(5, "0")}` }));
+  await fill(
+    store,
+    seq!,
+    (at) => record(at % 2 === 0 ? "even" : "odd", { item: at, state: at % 4 === 0 ? "failed" : "completed" }),
+  );
+  await write(store, { seq: seq!, epoch: 1 }, [
+    record("last"),
+    record("even", { items: MANY }),
+    record("odd", { items: MANY }),
+  ]);
+  const journal = await inTurns("journal()", () => store.journal(seq!));
+  assertEquals(journal.length, MANY + 3);
+  assertEquals(new Set(journal.map(({ task, step }) => `${task} ${step}`)).size, MANY + 3);
+  assertEquals([journal[0]?.task, journal.at(-1)?.step], ["even", `s${MANY - 1}`]);
+  assertEquals(await inTurns("itemCounts()", () => store.itemCounts(seq!)), [
+    { task: "even", state: "completed", count: MANY / 4 },
+    { task: "even", state: "failed", count: MANY / 4 },
+    { task: "odd", state: "completed", count: MANY / 2 },
+  ]);
+  await store.close();
+});
+
+test("no turn of the event loop is long while thousands of runs are listed, claimed, handed back and deleted", async () => {
+  const store = await openSqliteStore(":memory:");
+  const runner = await join(store);
+  for (let from = 0; from < MANY; from += 1_000) {
+    await start(store, ...Array.from({ length: 1_000 }, () => newRun({ dueAt: 0 })));
+  }
+  assertEquals((await inTurns("list()", () => store.list({ ...ALL, limit: 1_000 }))).length, 1_000);
+  assertEquals(await inTurns("list()", () => store.list({ ...ALL, tags: ["none"] })), []);
+  assertEquals((await inTurns("tally()", () => store.inspection.tally(10_000))).states.pending.count, 10_000);
+  const owned: { readonly seq: number; readonly epoch: number }[] = [];
+  while (owned.length < 3_000) {
+    const { runs, more } = await inTurns("claim()", () => store.claim(claimBy(runner, { limit: 1_000 })));
+    assertEquals(more, true);
+    owned.push(...runs);
+  }
+  for (let from = 0; from < 1_000; from += 100) {
+    const ended = owned.slice(from, from + 100);
+    await commit(store, {
+      writes: ended.map(({ seq, epoch }) => ({ seq, epoch, records: [record("a")], move: { to: "completed", at: 0 } })),
+    });
+  }
+  await inTurns("leave()", () => store.leave(runner));
+  const { running, pending, completed } = await store.counts();
+  assertEquals({ running, pending, completed }, { running: 0, pending: MANY - 1_000, completed: 1_000 });
+  assertEquals(await store.runners(), []);
+  assertEquals(await inTurns("prune()", () => store.prune(Number.MAX_SAFE_INTEGER, 1_000)), 1_000);
+  await store.close();
+});
