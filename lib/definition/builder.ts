@@ -11,6 +11,7 @@ import type { Known, Stray } from "./options_check.ts";
 import type {
   EventOption,
   EventSpec,
+  ItemOutput,
   MapOption,
   MapOutput,
   MapSpec,
@@ -113,8 +114,8 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
   }
 
   /**
-   * Adds a task that runs a body for each element of an array; its output is the array of results, in that order. Each
-   * item is attempted, retried and stored by itself.
+   * Adds a task that runs a body, or a child run, for each element of an array; its output is the array of results, in
+   * that order. Each item is attempted, retried and stored by itself; any runner may claim a child run.
    *
    * @throws {DefinitionError} If the id or an option is invalid; `problems` lists every problem.
    */
@@ -122,6 +123,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     const Id extends string,
     Items = NotYet,
     Ret = NotYet,
+    W extends Startable = never,
     const After extends readonly string[] = [],
     const More extends readonly string[] = [],
     On extends Trigger = "success",
@@ -133,7 +135,8 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
     id: NewId<
       Id,
       Steps["id"],
-      MissingInMap<Id, Keys> | AnyOutput<Id, Ret, ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption>>>
+      | MissingInMap<Id, Keys, W>
+      | AnyOutput<Id, Ret, ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption<Keys>>>>
     >,
     options:
       & MapSpec<
@@ -146,9 +149,10 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
         OnFailure,
         Ret,
         Tx,
-        ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption>>
+        W,
+        ArgsOf<Input, Steps, After, On, More, Stray<Keys, MapOption<Keys>>>
       >
-      & Known<Keys, MapOption>,
+      & Known<Keys, MapOption<Keys>>,
   ): Added<
     Workflow<
       Name,
@@ -156,7 +160,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
       | Steps
       | Step<
         Id,
-        MapOutput<Awaited<Ret>, OnFailure>,
+        MapOutput<ItemOutput<Ret, W>, OnFailure>,
         Skipped<Steps, After, On, When>,
         SureAncestors<Steps, After, On>,
         Ancestors<Steps, After>

@@ -104,7 +104,7 @@ export interface MapDefinition extends CommonDefinition {
   /** What a failed item means. */
   readonly onItemFailure: OnItemFailure;
   /** What is done for each item. */
-  readonly each: ItemBody | ItemTransaction;
+  readonly each: ItemBody | ItemTransaction | ItemWorkflow;
 }
 
 /** A body for each item. */
@@ -117,6 +117,12 @@ export interface ItemBody extends Pick<BodyDefinition, "run" | "undo" | "guarant
 export interface ItemTransaction extends Pick<TransactionDefinition, "database" | "run" | "undo"> {
   /** What is done for each item. */
   readonly kind: "transaction";
+}
+
+/** A child run for each item. */
+export interface ItemWorkflow extends ChildDefinition {
+  /** What is done for each item. */
+  readonly kind: "subworkflow";
 }
 
 /** How a child run is started. */

@@ -64,7 +64,7 @@ export interface DynamicBody extends DynamicOptions {
   readonly onFailure?: (event: FailureEvent<TaskArguments>) => unknown;
 }
 
-/** A task that runs a body for each element of an array; its output is the array of results, in that order. */
+/** A task that runs a body or a child run for each element of an array; its output is the array of results, in that order. */
 export interface DynamicMap extends DynamicOptions {
   /** The kind of the task. */
   readonly kind: "map";
@@ -76,8 +76,12 @@ export interface DynamicMap extends DynamicOptions {
   readonly onItemFailure?: OnItemFailure;
   /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
   readonly transaction?: InTransaction<unknown>;
-  /** The body, called for each element, which it receives as `item`. */
+  /** The body, called for each element, which it receives as `item`. Excludes `workflow`. */
   readonly run?: (args: TaskArguments) => unknown;
+  /** The workflow of the child run of each element; a function for one that is defined later. Excludes `run`. */
+  readonly workflow?: Startable | (() => Startable);
+  /** Returns the input of the child run of an element. */
+  readonly input?: (args: TaskArguments) => unknown;
   /** Applied to `over` and to each item: a total number of attempts, or a policy. @default {3} attempts, exponential */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. */

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Duration } from "../duration.ts";
-import type { ChildInput } from "./child.ts";
+import type { ChildInput, ChildResult } from "./child.ts";
 import type { TaskContext } from "./context.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Database, Guarantee, OnItemFailure, Trigger } from "./definition.ts";
@@ -33,13 +33,14 @@ export type BodyOption =
 /** Names of the options of `.task()`. */
 export type TaskOption = CommonOption | BodyOption;
 
-/** Names of the options of `.map()`. */
-export type MapOption =
+/** Names of the options of `.map()`, which depend on whether it has a body or starts child runs. */
+export type MapOption<Keys> =
   | CommonOption
   | "over"
   | "concurrency"
   | "onItemFailure"
-  | Exclude<BodyOption, "onSuccess" | "onFailure">;
+  | ("workflow" extends Keys ? "run" extends Keys ? BodyOption | "workflow" | "input" : "workflow" | "input"
+    : Exclude<BodyOption, "onSuccess" | "onFailure">);
 /** Names of the options of `.subworkflow()`. */
 export type SubworkflowOption = CommonOption | "workflow" | "input" | "key" | "priority" | "tags" | "timeout";
 /** Names of the options of `.event()`. */
@@ -51,10 +52,13 @@ export type SleepOption = CommonOption | "for" | "until";
 export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
   : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
 
-/** A message about a missing option of a map, otherwise `never`. */
-export type MissingInMap<Id extends string, Keys> = "over" extends Keys
-  ? "run" extends Keys ? never : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`run\``>
-  : Unless<Stray<Keys, MapOption>, `map '${Id}' has no \`over\` - state a function that returns an array`>;
+/** A message about missing or contradictory options of a map, otherwise `never`. */
+export type MissingInMap<Id extends string, Keys, W> = "over" extends Keys
+  ? "run" extends Keys
+    ? "workflow" extends Keys ? `map '${Id}' has both \`run\` and \`workflow\` - leave one out` : never
+  : "workflow" extends Keys ? MissingInput<Id, Keys, W>
+  : Unless<Stray<Keys, MapOption<Keys>>, `map '${Id}' has no \`run\` and no \`workflow\` - state one`>
+  : Unless<Stray<Keys, MapOption<Keys>>, `map '${Id}' has no \`over\` - state a function that returns an array`>;
 
 /** A message about a missing option of a subworkflow, otherwise `never`. */
 export type MissingInSubworkflow<Id extends string, Keys, W> = "workflow" extends Keys ? MissingInput<Id, Keys, W>
@@ -190,6 +194,9 @@ export type Collected<Output> =
   | { readonly ok: true; readonly value: Output }
   | { readonly ok: false; readonly error: ErrorRecord };
 
+/** The output of an item of a map: what `run` returns, or the result of the child run. */
+export type ItemOutput<Ret, W> = [W] extends [never] ? Awaited<Ret> : ChildResult<W>;
+
 /** The output of a map, given the output of an item. */
 export type MapOutput<Output, OnFailure> = OnFailure extends "collect" ? Collected<Output>[] : Output[];
 
@@ -204,6 +211,7 @@ export interface MapSpec<
   OnFailure extends OnItemFailure,
   Ret,
   Tx,
+  W,
   Args,
 > extends CommonOptions<Steps, List, Ids, On, When, Args>, BodyOptions<Tx> {
   /** Returns the array; its result is stored once. Write it before the functions that receive `item`. */
@@ -216,8 +224,12 @@ export interface MapSpec<
    * @default {"stop"}
    */
   readonly onItemFailure?: OnFailure | NoInfer<OnItemFailure>;
-  /** The body, called for each item. */
+  /** The body, called for each item. Excludes `workflow`. */
   readonly run?: (args: Args & ItemArgs<ItemOf<Items>> & TxArgs<Tx>) => Return<Ret, Args>;
+  /** The workflow of the child run of each item; a function as for `.subworkflow()`. Excludes `run`. */
+  readonly workflow?: W | (() => W);
+  /** Returns the input of the child run of an item. */
+  readonly input?: (args: Args & ItemArgs<ItemOf<Items>>) => ChildInput<W>;
 }
 
 /** Options of `.subworkflow()`. */

@@ -103,6 +103,8 @@ function itemPoliciesOf(each: MapDefinition["each"]): unknown {
       return [each.guarantee];
     case "transaction":
       return [each.database];
+    case "subworkflow":
+      return childPoliciesOf(each);
   }
 }
 
@@ -111,6 +113,8 @@ function itemFunctionsOf(each: MapDefinition["each"]): readonly (TaskFunction | 
     case "task":
     case "transaction":
       return [each.run, each.undo];
+    case "subworkflow":
+      return childFunctionsOf(each);
   }
 }
 

@@ -18,6 +18,7 @@ import type { Executor } from "./executor_options.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import { receiveChildren } from "./child_runs.ts";
 import { LiveRun } from "./live_run.ts";
+import { receiveEarly } from "./run_messages.ts";
 import type { RunReader } from "./run_reader.ts";
 
 /** A claimed run with the messages to its tasks, and with the ends of its child runs. */
@@ -107,6 +108,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (!isOwned()) return;
       if (problem !== undefined) return park(run, version, problem);
       const live = new LiveRun(plan, run);
+      receiveEarly(live, run.messages);
       receiveChildren(live, run.outcomes);
       executor.adopt(live);
     } catch (error) {

@@ -10,7 +10,8 @@ import type { ErrorRecord } from "../errors.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import { isAtMostOnce } from "./blocked.ts";
 import { fromErrorRecord } from "./error_record.ts";
-import { type Attempt, messageOf } from "./live_run.ts";
+import type { Attempt } from "./live_run.ts";
+import { messageOf } from "./run_messages.ts";
 
 /** A decision about a blocked attempt, as it is stored. */
 export type Resolution =

@@ -1,4 +1,4 @@
-import type { SubworkflowDefinition, TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
+import type { ChildDefinition, TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { Workflow } from "../definition/builder.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -6,7 +6,9 @@ import { shown } from "../definition/checks.ts";
 import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
+import { childDefinitionOf } from "./child_definition.ts";
 import { type Plan, planOf } from "./plan.ts";
+import { NO_ITEM } from "./run_state.ts";
 
 /** The workflows that are registered with a runner or client. */
 export interface Catalog {
@@ -43,6 +45,8 @@ export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after"
   readonly conditional: boolean;
   /** Number of attempts in all. */
   readonly attempts: number;
+  /** Name of the workflow of the child runs that the task or its items start. */
+  readonly child: string | undefined;
 }
 
 /**
@@ -98,8 +102,9 @@ function addChildren(plans: Map<string, Plan>): void {
   // A map visits what is added to it while it is visited.
   for (const { workflow } of plans.values()) {
     for (const task of workflow.tasks) {
-      if (task.kind !== "subworkflow") continue;
-      const child = childOf(workflow, task);
+      const starts = startsOf(task);
+      if (starts === undefined) continue;
+      const child = childOf(starts, task.id, workflow);
       const known = plans.get(child.name);
       if (known === undefined) plans.set(child.name, planOf(child, plans.size));
       else if (known.workflow !== child && known.workflow.version !== child.version) {
@@ -111,7 +116,12 @@ function addChildren(plans: Map<string, Plan>): void {
   }
 }
 
-function childOf({ name }: WorkflowDefinition, { id, workflow }: SubworkflowDefinition): WorkflowDefinition {
+/** Returns how a task or its items start child runs. */
+function startsOf(task: TaskDefinition): ChildDefinition | undefined {
+  return childDefinitionOf(task, NO_ITEM) ?? childDefinitionOf(task, 0);
+}
+
+function childOf({ workflow }: ChildDefinition, id: string, { name }: WorkflowDefinition): WorkflowDefinition {
   try {
     const child = workflow();
     if (child.tasks.length > 0) return child;
@@ -138,14 +148,15 @@ export function storedDefinition(plan: Plan): StoredDefinition {
     name,
     description,
     result,
-    tasks: tasks.map(({ id, kind, after, on, timeoutMs, when, retry }) => ({
-      id,
-      kind,
-      after,
-      on,
-      timeoutMs,
-      conditional: when !== undefined,
-      attempts: retry.attempts,
+    tasks: tasks.map((task) => ({
+      id: task.id,
+      kind: task.kind,
+      after: task.after,
+      on: task.on,
+      timeoutMs: task.timeoutMs,
+      conditional: task.when !== undefined,
+      attempts: task.retry.attempts,
+      child: startsOf(task)?.workflow().name,
     })),
   };
 }

@@ -23,6 +23,7 @@ import type {
 import { createPauses, jittered } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
 import { retryCommits } from "./commit_retry.ts";
+import { MOST_CHARACTERS, MOST_ROWS, rowsIn, rowsOf, sizeOf } from "./commit_size.ts";
 
 /** What one run has to write. It may grow until it is sent. */
 export interface PendingWrite extends RunWrite {
@@ -70,10 +71,6 @@ export interface CommitterOptions {
   /** Called with the number of rows of a commit, and how long it took. */
   readonly committed?: (rows: number, ms: number) => void;
 }
-
-// About 5 ms of work for SQLite, whose commits hold the event loop.
-const MOST_ROWS = 2_000;
-const MOST_BYTES = 2 * 1024 * 1024;
 
 const FIRST_LOCK_PAUSE_MS = 50;
 const LONGEST_LOCK_PAUSE_MS = 2_000;
@@ -214,7 +211,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
       for (const write of written) drop(write, error);
       return;
     }
-    options.committed?.(runs.length + rowsOf(written), performance.now() - began);
+    options.committed?.(runs.length + rowsIn(written), performance.now() - began);
     let at = 0;
     for (const start of started) passVerdicts(start, receipt.starts.slice(at, at += start.runs.length));
     for (let index = 0; index < written.length; index++) passVerdict(written[index]!, receipt.writes[index]!);
@@ -275,11 +272,11 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   /** The starts of at least one caller, never a part of them: `startMany` is one commit however large. */
   function takeStarts(share: number): PendingStart[] {
     let rows = 0;
-    let bytes = 0;
+    let size = 0;
     const taken = starts.findIndex(({ runs }) => {
       rows += runs.length;
-      for (const { input } of runs) bytes += input?.length ?? 0;
-      return rows > Math.min(share, MOST_ROWS) || bytes > MOST_BYTES;
+      for (const { input } of runs) size += input?.length ?? 0;
+      return rows > Math.min(share, MOST_ROWS) || size > MOST_CHARACTERS;
     });
     return starts.splice(0, taken < 0 ? starts.length : Math.max(1, taken));
   }
@@ -287,29 +284,20 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   function takeWrites(share: number): PendingWrite[] {
     const taken: PendingWrite[] = [];
     let rows = 0;
-    let bytes = 0;
-    while (next < writes.length && taken.length < share && rows < MOST_ROWS && bytes < MOST_BYTES) {
+    let size = 0;
+    while (next < writes.length && taken.length < share && rows < MOST_ROWS && size < MOST_CHARACTERS) {
       const write = writes[next++]!;
       if (isHeldBack(write)) continue;
       write.isSent = true;
       taken.push(write);
-      rows += write.records.length + 1 + (write.children?.length ?? 0);
-      for (const record of write.records) bytes += record.output?.length ?? 0;
+      rows += 1 + rowsOf(write);
+      size += sizeOf(write);
     }
-    // Under load the queue never empties, and what was sent must not be kept until it does. It is cut by halves, as
-    // copying the rest each time would be quadratic.
+    // Under load the queue never empties. It is cut by halves, as copying the rest each time would be quadratic.
     if (next * 2 >= writes.length) {
       writes = writes.slice(next);
       next = 0;
     }
     return taken;
   }
-}
-
-function rowsOf(writes: readonly PendingWrite[]): number {
-  let rows = 0;
-  for (const { records, move, children } of writes) {
-    rows += records.length + (move === undefined ? 0 : 1) + (children?.length ?? 0);
-  }
-  return rows;
 }

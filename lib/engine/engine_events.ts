@@ -35,6 +35,8 @@ export type EngineEvent =
   | { readonly type: "capacityReleased"; readonly dueAt: number | undefined }
   /** Child runs of a run are durable, and due. */
   | { readonly type: "childrenStarted"; readonly run: LiveRun }
+  /** A control request was applied to the child runs of a run, which this process may have in memory. */
+  | { readonly type: "childrenControlled"; readonly run: LiveRun }
   /** A run that has a parent left memory, with a write that may have ended it and woken its parent. */
   | { readonly type: "parentWoken"; readonly run: LiveRun }
   /** A body is about to be called. */

@@ -97,6 +97,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     messages: store.messages,
     children: options.children,
     controlChildren: store.controlChildren,
+    controlled: (run) => emit({ type: "childrenControlled", run }),
     durable: recorder.durable,
     apply,
     abandonQueued,
@@ -107,7 +108,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     durable,
     record: recorder.record,
     lose: exits.lose,
-    spawn: recorder.spawn,
     emit,
     logger,
     now,
@@ -193,6 +193,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
         return recorder.move(run, { to: "pending" });
       case "abort":
         return command.unit === undefined ? abortAll(run) : abort(command.unit.attempt, itemFailed(command.unit));
+      case "cancelChildren":
+        return control.cancelChildren(run, command.unit);
       case "end":
         return recorder.move(run, endMove(run, command.as, now()));
     }

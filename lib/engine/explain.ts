@@ -5,7 +5,6 @@ import { isBetweenAttempts } from "./run_state.ts";
 import { deferMessageOf } from "./journal_rows.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
-import type { Store } from "../store/port.ts";
 import type { RunnerRow } from "../store/runners.ts";
 
 /** One reason why a run does not progress, or how it ended. */
@@ -61,13 +60,11 @@ export async function explain(context: ClientContext, runId: string): Promise<Ex
 
 /** Explains a run whose row and tasks have been read already. */
 export async function explainRow(
-  { store, runner }: ClientContext,
+  context: ClientContext,
   row: ListedRun,
   tasks: readonly OpenTask[],
 ): Promise<Explanation> {
-  const reasons = isOver(row.state)
-    ? [endReason(row)]
-    : await openReasons(row, tasks, store, (taskId) => runner?.isQueued(row.id, taskId) ?? false);
+  const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(context, row, tasks);
   return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
 }
 
@@ -83,12 +80,14 @@ function endReason(row: ListedRun): Reason {
 }
 
 async function openReasons(
+  { store, runner, reader }: ClientContext,
   row: ListedRun,
   tasks: readonly OpenTask[],
-  store: Store,
-  isQueued: (taskId: string) => boolean,
 ): Promise<Reason[]> {
   const now = store.now();
+  const isQueued = (taskId: string): boolean => runner?.isQueued(row.id, taskId) ?? false;
+  const defined = await reader.definition(row);
+  const childWorkflows = new Map(defined?.tasks.map(({ id, child }) => [id, child]));
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const reasons: Reason[] = [];
   if (row.cancelling) {
@@ -111,7 +110,7 @@ async function openReasons(
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
   const children = tasks.some(waitsForChild) ? await store.children(row.seq) : [];
-  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued, children }))];
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued, children, childWorkflows }))];
 }
 
 function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: number): Reason[] {
@@ -140,18 +139,20 @@ function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {
 
 function taskReasons(
   task: OpenTask,
-  { open, now, isQueued, children }: {
+  { open, now, isQueued, children, childWorkflows }: {
     readonly open: ReadonlySet<string>;
     readonly now: number;
     readonly isQueued: (taskId: string) => boolean;
     readonly children: readonly ListedRun[];
+    readonly childWorkflows: ReadonlyMap<string, string | undefined>;
   },
 ): Reason[] {
   const { id: taskId } = task;
   switch (task.state) {
     case "running":
-      return [{ kind: "task", taskId, message: runningMessage(task) }];
+      return [runningReason(task, childWorkflows.get(taskId))];
     case "waiting":
+      if (task.items !== undefined) return [runningReason(task, childWorkflows.get(taskId))];
       return [waitsForChild(task) ? childReason(task, children) : waitReason(task, now)];
     case "blocked": {
       const message =
@@ -177,10 +178,19 @@ function taskReasons(
   }
 }
 
-function runningMessage({ id, attempts, items }: OpenTask): string {
-  return items === undefined
-    ? `task "${id}" is running (attempt ${attempts})`
-    : `task "${id}" runs: ${itemsInWords(items)}`;
+function runningReason({ id: taskId, attempts, items }: OpenTask, childWorkflow: string | undefined): Reason {
+  if (items === undefined) {
+    return { kind: "task", taskId, message: `task "${taskId}" is running (attempt ${attempts})` };
+  }
+  if (childWorkflow === undefined || items.waiting === 0) {
+    return { kind: "task", taskId, message: `task "${taskId}" runs: ${itemsInWords(items)}` };
+  }
+  const runs = `${items.waiting} child run${items.waiting === 1 ? "" : "s"} of workflow "${childWorkflow}"`;
+  return {
+    kind: "child",
+    taskId,
+    message: `task "${taskId}" waits for ${runs}: ${itemsInWords({ ...items, waiting: 0 })}`,
+  };
 }
 
 function waitsForChild({ kind, state, reason }: OpenTask): boolean {

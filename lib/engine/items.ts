@@ -84,18 +84,27 @@ export function hasStartableItem(plan: Plan, run: RunState): boolean {
   return false;
 }
 
-/** A failure stops the items of a node: those that run or are suspended are aborted, and no other starts. */
+/**
+ * A failure stops the items of a node: no other starts, and those that have begun are aborted. Their bodies and child runs
+ * settle before the node ends.
+ */
 function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
   const items = run.items!.get(node)!;
+  let hasChildren = false;
   items.isStopped = true;
   items.ready.length = 0;
   for (const unit of items.open) {
+    if (unit.state === "waiting" && unit.isSuspended && unit.wake?.child === true) {
+      hasChildren = true;
+      continue;
+    }
     if (unit.state === "running" || unit.isSuspended) commands.push({ do: "abort", unit });
     if (unit.state === "running") continue;
     if (unit.isSuspended) items.busy--;
     unit.state = "pending";
     items.open.delete(unit);
   }
+  if (hasChildren) commands.push({ do: "cancelChildren", unit: run.units[node]! });
   concludeItems(plan, run, node, commands);
 }
 

@@ -2,7 +2,6 @@ import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { Failure } from "../errors.ts";
 import type { ItemRange, NewRun, ParentTask, RecordHead, RecordWrite } from "../store/batch.ts";
-import type { Message, MessageAddress } from "../store/messages.ts";
 import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
 import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
@@ -49,8 +48,8 @@ export class LiveRun {
   /** Those of its attempts that wait for a slot: the first and the last of a linked list. */
   firstQueued: Attempt | undefined = undefined;
   lastQueued: Attempt | undefined = undefined;
-  /** Clears timers: that of its deadline, and that of the grace of a stopping run. */
-  timers: Map<"deadline" | "grace", () => void> | undefined = undefined;
+  /** Clears timers. */
+  timers: Map<RunTimer, () => void> | undefined = undefined;
   /** What waits to be written and may still grow. */
   pending: LiveWrite | undefined = undefined;
   /** How many changes from outside have been applied. */
@@ -97,18 +96,15 @@ export class LiveRun {
     this.priority = loaded.priority;
     this.seen = loaded.attention;
     this.origin = loaded.trace;
-    if (loaded.messages !== undefined && loaded.messages.length > 0) receive(this, loaded.messages);
     const { journal } = loaded;
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
-    for (const unit of journal.length > 0 ? this.state.units : []) {
-      if (unit.wake?.child === true) this.hasChildren = true;
-    }
-    if (this.messages !== undefined) {
-      for (const unit of unitsOf(this)) if (unit.wake?.message === true && hasMessage(unit)) unit.wokenBy = "message";
-    }
+    if (journal.length > 0) this.hasChildren = hasStartedChild(this);
   }
 }
+
+/** A timer of a run: for its deadline, the grace of a stopping run, or another try to cancel the child runs of a task. */
+export type RunTimer = "deadline" | "grace" | `cancel ${string}`;
 
 /** A unit of a run in memory. */
 export class LiveUnit extends Unit {
@@ -120,6 +116,8 @@ export class LiveUnit extends Unit {
   isStored: boolean = false;
   /** Its items, if it has expanded. */
   expansion: Expansion | undefined = undefined;
+  /** The child run to insert with the row that says that it waits for that. */
+  spawning: NewRun | undefined = undefined;
   /** Its failed attempts. */
   failures: readonly Failure[] = NO_FAILURES;
   /** When its latest attempt began. */
@@ -210,6 +208,8 @@ export interface LiveWrite extends PendingWrite {
   readonly records: LiveRecord[];
   children: NewRun[] | undefined;
   hasChildren: boolean;
+  /** Payloads in it, in characters. */
+  size: number;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }
@@ -229,8 +229,6 @@ export interface LoadedRun {
   readonly parent: ParentTask | undefined;
   readonly depth: number;
   readonly priority: number;
-  /** Messages to its tasks. @default {[]} */
-  readonly messages?: readonly Message[];
   readonly journal: readonly RecordHead[];
   readonly completedItems: readonly ItemRange[];
 }
@@ -275,20 +273,10 @@ function loadUnit(unit: LiveUnit, record: Pick<RecordHead, "state" | "startedAt"
   unit.failures = record.failures;
 }
 
-/** Adds messages to a run. The first message to a task is the only one. */
-export function receive(run: LiveRun, messages: readonly Message[]): void {
-  run.messages ??= new Map();
-  for (const { payload, ...address } of messages) run.messages.set(keyOf(address), payload);
-}
-
-/** Whether a message to a unit has arrived. */
-export function hasMessage(unit: LiveUnit): boolean {
-  return unit.run.messages !== undefined && unit.run.messages.has(keyOf(addressOf(unit)));
-}
-
-/** The payload of the message to a unit, as JSON text. */
-export function messageOf(unit: LiveUnit): string | undefined {
-  return unit.run.messages?.get(keyOf(addressOf(unit)));
+/** Whether a run had started a child run when it was loaded. */
+function hasStartedChild(run: LiveRun): boolean {
+  for (const { wake } of unitsOf(run)) if (wake?.child === true) return true;
+  return false;
 }
 
 /** Returns the unit of a node, or of one of its items; `undefined` if it is not in memory. */
@@ -297,16 +285,6 @@ export function unitAt({ plan, state }: LiveRun, task: string, item: number): Li
   if (node === undefined || item === NO_ITEM) return node === undefined ? undefined : state.units[node];
   for (const unit of state.items?.get(node)?.open ?? []) if (unit.item === item) return unit;
   return undefined;
-}
-
-/** A message to an event has no attempt; the others decide about a blocked attempt. */
-function addressOf({ run, node, item, attempts }: LiveUnit): Required<MessageAddress> {
-  const { id, task } = run.plan.nodes[node]!;
-  return { task: id, item, attempt: task.kind === "event" ? 0 : attempts };
-}
-
-function keyOf({ task, item, attempt }: Required<MessageAddress>): string {
-  return `${attempt}/${item}/${task}`;
 }
 
 /** Every unit of a run that may have an attempt: its nodes, and its items that have begun and not ended. */

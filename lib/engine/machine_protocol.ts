@@ -45,5 +45,7 @@ export type Command<U extends Unit = Unit> =
   | { readonly do: "release" }
   /** Abort the running bodies of the run, or of one unit. */
   | { readonly do: "abort"; readonly unit: U | undefined }
+  /** Cancel the child runs of the items of a unit. */
+  | { readonly do: "cancelChildren"; readonly unit: U }
   /** The run is over; belongs to the same commit as the records before it. */
   | { readonly do: "end"; readonly as: "completed" | "failed" | "cancelled" };

@@ -1,5 +1,6 @@
 import type { ClaimedRun, RecordHead } from "../store/batch.ts";
 import { BLOCKED, isAtMostOnce, RESOLUTION } from "./blocked.ts";
+import { childDefinitionOf } from "./child_definition.ts";
 import type { Node, Plan } from "./plan.ts";
 import { isBetweenAttempts, type RecordedUnit } from "./run_state.ts";
 
@@ -44,7 +45,10 @@ function stateOf({ task }: Node, { item, state, attempts, dueAt, reason, items }
     case "waiting":
       // Which other things than a time end a wait follows from the kind of the task.
       if (isBetweenAttempts(reason)) return { state, wake: { at: dueAt } };
-      return { state, wake: { at: dueAt, message: task.kind === "event", child: task.kind === "subworkflow" } };
+      return {
+        state,
+        wake: { at: dueAt, message: task.kind === "event", child: childDefinitionOf(task, item) !== undefined },
+      };
     case "cancelled":
       // No row has this state; a task with such a row would run again.
       return { state: "pending" };

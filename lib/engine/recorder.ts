@@ -7,6 +7,7 @@ import { leavesMemory } from "./run_end.ts";
 import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { MOST_CHARACTERS, MOST_ROWS } from "./commit_size.ts";
 import type { Committer } from "./committer.ts";
 
 /** A body that runs longer than this is marked as running in the journal. */
@@ -20,8 +21,6 @@ export interface Recorder {
   append(run: LiveRun, record: LiveRecord): Promise<void>;
   /** Resolves when what was written of the run in this turn is durable. */
   durable(run: LiveRun): Promise<void>;
-  /** Inserts a child run, in the same commit as what was recorded in this turn. */
-  spawn(run: LiveRun, child: NewRun): void;
   /** Writes what becomes of the run, in the same commit as what was recorded in this turn. */
   move(run: LiveRun, move: RunMove): void;
   /** Acknowledges the changes from outside that were applied, at once. */
@@ -70,12 +69,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return durable(run);
     },
     durable,
-    spawn(run, child) {
-      run.hasChildren = true;
-      const write = writeOf(run);
-      write.hasChildren = true;
-      (write.children ??= []).push(child);
-    },
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
       const write = writeOf(run);
@@ -106,14 +99,24 @@ export function createRecorder(options: RecorderOptions): Recorder {
     unit.isWritten = true;
     if (unit.expansion !== undefined) unit.expansion.unwritten = undefined;
     unit.isWaitInFlight = unit.state === "waiting";
-    return add(unit.run, record);
+    const write = add(unit.run, record);
+    if (unit.spawning !== undefined) addChild(write, unit.spawning);
+    return write;
+  }
+
+  function addChild(write: LiveWrite, child: NewRun): void {
+    write.run.hasChildren = true;
+    write.hasChildren = true;
+    write.size += child.input?.length ?? 0;
+    (write.children ??= []).push(child);
   }
 
   function add(run: LiveRun, record: LiveRecord): LiveWrite {
     const { pending } = run;
     // An array that is made with its one record is much smaller than an empty one to which it is added.
-    if (pending === undefined || pending.isSent) return newWrite(run, [record]);
+    if (pending === undefined || pending.isSent || isFull(pending)) return newWrite(run, [record]);
     pending.records.push(record);
+    pending.size += sizeOf(record);
     return pending;
   }
 
@@ -132,6 +135,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       parent: run.parent,
       children: undefined,
       hasChildren: run.hasChildren,
+      size: records.reduce((size, record) => size + sizeOf(record), 0),
       waiting: undefined,
       onResult: settled,
       onDropped: dropped,
@@ -231,6 +235,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     run.stored = "running";
     write.move = { to: "running" };
   }
+}
+
+/** Whether a write fills a commit: further rows go into the next write of its run, as no write is divided. */
+function isFull({ records, size }: LiveWrite): boolean {
+  return records.length >= MOST_ROWS || size >= MOST_CHARACTERS;
+}
+
+function sizeOf({ output, input }: LiveRecord): number {
+  return (output?.length ?? 0) + (input?.length ?? 0);
 }
 
 /** Whether the condition is being evaluated: a row that says `running` would say that it was true. */

@@ -8,9 +8,15 @@ import { type Arrivals, type ArrivalSources, readArrivals } from "./arrivals.ts"
 import { toErrorRecord } from "./error_record.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import { receiveChild } from "./child_runs.ts";
+import { nodeOf } from "./attempt.ts";
 import type { Closing } from "./closing.ts";
-import { hasMessage, type LiveRun, type LiveUnit, receive, unitAt } from "./live_run.ts";
+import { itemFailed } from "./expanded_unit.ts";
+import { type LiveRun, type LiveUnit, type RunTimer, unitAt } from "./live_run.ts";
+import { hasMessage, receive } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
+
+/** A cancel of child runs that failed is repeated after this time, in milliseconds. */
+const RETRY_MS = 1_000;
 
 /** Bodies get so long to settle after they were aborted. */
 export const GRACE_MS = 5_000;
@@ -25,6 +31,8 @@ export interface RunControlOptions extends ArrivalSources {
   readonly logger: Logger;
   /** Applies a control request to the child runs of a run. */
   readonly controlChildren: Store["controlChildren"];
+  /** A control request was applied to the child runs of a run. */
+  readonly controlled: (run: LiveRun) => void;
   /** Resolves when what was written of a run in this turn is durable. */
   readonly durable: (run: LiveRun) => Promise<void>;
   /** Passes an event to the state machine and carries out its commands. */
@@ -39,6 +47,8 @@ export interface RunControlOptions extends ArrivalSources {
 export interface RunControl {
   /** Starts a run that was loaded, unless its deadline has passed. */
   begin(run: LiveRun): void;
+  /** Cancels the child runs of the items of a node, of which another item has failed. */
+  cancelChildren(run: LiveRun, node: LiveUnit): void;
   /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
   applyChanges(inbox: readonly InboxEntry[]): Promise<void>;
 }
@@ -57,6 +67,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
       if (change !== undefined) void applyAll([change]);
       apply(run, { type: "started" });
     },
+    cancelChildren: (run, node) => void cancelItems(run, node),
     applyChanges(inbox) {
       early = new Map(inbox.filter(({ seq }) => !runs.has(seq)).map((change) => [change.seq, change]));
       return applyAll(inbox);
@@ -158,6 +169,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     try {
       await options.durable(run);
       await options.controlChildren(run.seq, request);
+      options.controlled(run);
     } catch (error) {
       // Also if the run has another owner by now, which applies the request again.
       if (!run.gone) {
@@ -188,6 +200,24 @@ export function createRunControl(options: RunControlOptions): RunControl {
     await readOutcomes(run);
   }
 
+  /** The node ends once these child runs have ended, so a request that fails is repeated. */
+  async function cancelItems(run: LiveRun, node: LiveUnit): Promise<void> {
+    const { id } = nodeOf({ unit: node });
+    try {
+      await options.durable(run);
+      await options.controlChildren(run.seq, { kind: "cancel", reason: itemFailed(node).message }, id);
+      options.controlled(run);
+    } catch (error) {
+      if (run.gone) return;
+      options.logger.error(`Cannot cancel the child runs of task "${id}" of run "${run.id}"; trying again`, {
+        error: String(error),
+      });
+      return setTimer(run, `cancel ${id}`, RETRY_MS, () => void cancelItems(run, node));
+    }
+    // Those that had no owner have ended with the request.
+    await readOutcomes(run);
+  }
+
   async function readOutcomes(run: LiveRun): Promise<void> {
     try {
       deliverOutcomes(run, await options.children.read([run.seq]));
@@ -204,7 +234,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     setTimer(run, "deadline", at - now(), () => timeOut(run));
   }
 
-  function setTimer(run: LiveRun, name: "deadline" | "grace", ms: number, fire: () => void): void {
+  function setTimer(run: LiveRun, name: RunTimer, ms: number, fire: () => void): void {
     run.timers ??= new Map();
     run.timers.get(name)?.();
     run.timers.set(name, clock.after(Math.max(0, ms), fire));

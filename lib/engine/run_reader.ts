@@ -285,5 +285,6 @@ export function taskState(row: ListedRun, record: JournalRecord | undefined): Ta
   const state = record?.state ?? "pending";
   if (state === "completed" || state === "failed" || state === "skipped") return state;
   if (isOver(row.state)) return "cancelled";
-  return state === "running" && row.owner === undefined ? "pending" : state;
+  if (state !== "running" || row.owner !== undefined) return state;
+  return record?.items !== undefined && row.state === "waiting" ? "waiting" : "pending";
 }

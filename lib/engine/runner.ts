@@ -190,8 +190,8 @@ async function openRunner<W extends AnyWorkflow>(
   });
   events.subscribe(claims.observe, ["capacityReleased", "childrenStarted", "runRecovered", "leaseConfirmed"]);
   // Not every store notifies the process that made a change.
-  const wakeParents = coalesce(() => changed(ANY_CHANGE));
-  events.subscribe(() => wakeParents(), ["parentWoken"]);
+  const relativesChanged = coalesce(() => changed(ANY_CHANGE));
+  events.subscribe(() => relativesChanged(), ["parentWoken", "childrenControlled"]);
   const insert = createOwnStarts({ catalog, committer, claims, executor, lease, now, isStopping });
   const context = createClientContext(settings, {
     store,

@@ -1,11 +1,13 @@
 import { type Failure, ShutdownError } from "../errors.ts";
 import type { NewRun } from "../store/batch.ts";
 import { WAITS_FOR_CHILD } from "../store/children.ts";
+import { ONE_ATTEMPT } from "../definition/retry.ts";
 import type { Logger } from "../logger.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";
 import { BLOCKED, RESOLUTION } from "./blocked.ts";
 import { decideRetry } from "./retry_decision.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
+import { childDefinitionOf } from "./child_definition.ts";
 import type { Observer } from "./engine_events.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
 import { addItemFailure, newExpansion } from "./expansion.ts";
@@ -24,8 +26,6 @@ export interface SettlePort {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** Another runner owns the run. */
   readonly lose: (run: LiveRun) => void;
-  /** Inserts a child run in the same commit as what was recorded in this turn. */
-  readonly spawn: (run: LiveRun, child: NewRun) => void;
   readonly emit: Observer;
   readonly logger: Logger;
   /** The store's time. */
@@ -52,8 +52,10 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
     case "spawned":
       // Nothing new starts in a run that is being ended.
       if (run.closing !== undefined) return port.apply(run, { type: "failed", unit, retryAt: undefined });
+      unit.spawning = end.child;
       port.apply(run, { type: "suspended", unit, wake: wakeOfChild(end.child, port.now()), reason: WAITS_FOR_CHILD });
-      if (unit.state === "waiting") port.spawn(run, end.child);
+      // Left if the failure of another item has stopped its node.
+      unit.spawning = undefined;
       return;
     case "expanded":
       unit.expansion = newExpansion(end.items, end.text);
@@ -86,7 +88,9 @@ function threw(attempt: Attempt, thrown: unknown, port: SettlePort): void {
   if (attempt.aborted?.reason instanceof ShutdownError) return giveUp(attempt, port);
   if (run.closing !== undefined) return apply(run, { type: "failed", unit, retryAt: undefined });
   const { task } = nodeOf(attempt);
-  const next = decideRetry(task.retry, attempt.number, thrown, random, logger);
+  // The policy of a map with child runs is that of `over`: a child run is started once, and retries its own tasks.
+  const retry = childDefinitionOf(task, unit.item) === undefined ? task.retry : ONE_ATTEMPT;
+  const next = decideRetry(retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;
     const { message } = next;

@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { hasChildOutcome } from "./child_runs.ts";
 import type { Observer } from "./engine_events.ts";
-import { hasMessage, type LiveRun, type LiveUnit } from "./live_run.ts";
+import type { LiveRun, LiveUnit } from "./live_run.ts";
+import { hasMessage } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 
 /** What the waits of units need of an executor. */

@@ -236,8 +236,11 @@ export interface Store {
   blocked(limit: number): Promise<readonly BlockedUnit[]>;
   /** Refuses further messages to a task, unless one was accepted before; returns that message. */
   closeMailbox(run: number, task: string): Promise<Mailbox>;
-  /** Applies a control request to the live descendants of a run. It may be repeated. */
-  controlChildren(run: number, request: ControlRequest): Promise<void>;
+  /**
+   * Applies a control request to the live descendants of a run, or only to those that `task` has started. It may be
+   * repeated.
+   */
+  controlChildren(run: number, request: ControlRequest, task?: string): Promise<void>;
   /** Returns the child runs of a run, oldest first, those of retried tasks included; at most 1,000. */
   children(run: number): Promise<readonly ListedRun[]>;
   /**

@@ -93,6 +93,8 @@ export function started(
         return `end ${command.as}`;
       case "abort":
         return command.unit === undefined ? "abort" : `abort ${nameOf(command.unit)}`;
+      case "cancelChildren":
+        return `cancel children of ${nameOf(command.unit)}`;
       case "release":
         return command.do;
     }

@@ -86,6 +86,19 @@ test('"stop" aborts the other items, starts no more, and fails the node when the
   assertEquals(run.failed("m/1"), ["record m", "record after", "end failed"]);
 });
 
+test('"stop" cancels the child runs of the other items, and fails the node when they have ended', () => {
+  const run = started(mapThen("stop", 3));
+  run.expanded("m", 4);
+  run.durable("m");
+  run.tell({ type: "suspended", unit: run.unit("m/1"), wake: { child: true }, reason: "child" });
+  run.tell({ type: "suspended", unit: run.unit("m/2"), wake: { child: true }, reason: "child" });
+  assertEquals(run.failed("m/0"), ["record m/0", "cancel children of m", "park for ever"]);
+  assertEquals(run.woken("m/2", "child"), ["continue m/2 by child"]);
+  assertEquals(run.completed("m/2"), ["record m/2", "park for ever"]);
+  assertEquals(run.woken("m/1", "child"), ["continue m/1 by child"]);
+  assertEquals(run.failed("m/1"), ["record m", "record after", "end failed"]);
+});
+
 test('"stop" keeps the result of an item that completes in spite of the abort', () => {
   const run = started(mapThen("stop", 2));
   run.expanded("m", 4);

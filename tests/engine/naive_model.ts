@@ -35,6 +35,8 @@ export interface Answer {
   readonly waits: readonly string[];
   /** Items whose bodies are to be aborted because another one failed. */
   readonly abortedItems: readonly string[];
+  /** Nodes whose items' child runs are to be cancelled because an item failed. */
+  readonly childrenCancelled: readonly string[];
   readonly end: "completed" | "failed" | "cancelled" | undefined;
   readonly release: boolean;
   readonly abort: boolean;
@@ -134,6 +136,11 @@ export function isBusy({ body, isSuspended }: ModelUnit): boolean {
   return body === "running" || (body === "waiting" && isSuspended);
 }
 
+/** Whether a child run of an item goes on, as far as the item knows. */
+function waitsForChild({ body, isSuspended, wake }: ModelUnit): boolean {
+  return body === "waiting" && isSuspended && wake?.child === true;
+}
+
 function endOfItems({ onFailure, each }: NonNullable<Graph["tasks"][number]["items"]>): End {
   return onFailure === "collect" || each.every((item) => endOf(item) === "completed") ? "completed" : "failed";
 }
@@ -214,7 +221,11 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       for (const unit of allUnits()) if (unit.body === "waiting" && unit.isWoken) wake(unit);
     }
     const newlyStopped = nodes.filter((node) => isStopped(node) && !stoppedBefore.includes(node));
-    const aborted = newlyStopped.flatMap(({ items }) => items!.filter(isBusy)).map(({ id }) => textOf(id));
+    const aborted = newlyStopped.flatMap(({ items }) => items!.filter((item) => isBusy(item) && !waitsForChild(item)))
+      .map(({ id }) => textOf(id));
+    const childrenCancelled = newlyStopped.filter(({ items }) => items!.some(waitsForChild)).map(({ id }) =>
+      textOf(id)
+    );
     if (event.type !== "graceElapsed") { for (const node of nodes) endItems(node); }
     skipWhatMustBe();
     const starts = phase === "active" ? startAll() : [];
@@ -232,6 +243,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
         .filter(() => event.type !== "abandoned")
         .map(({ id }) => textOf(id)).toSorted(),
       abortedItems: aborted.toSorted(),
+      childrenCancelled: childrenCancelled.toSorted(),
       end,
       release: phase === "paused" && running().length === 0,
       abort: event.type === "stopRequested" && !wasStopping && runningBefore > 0,
@@ -322,9 +334,11 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
   function endItems(node: ModelUnit): void {
     if (node.items === undefined || node.end !== undefined) return;
     if (isStopped(node)) {
-      for (const item of node.items) if (item.body === "waiting") Object.assign(item, { body: "none", isOpen: false });
+      for (const item of node.items) {
+        if (item.body === "waiting" && !waitsForChild(item)) Object.assign(item, { body: "none", isOpen: false });
+      }
     }
-    if (node.items.some(({ body }) => body === "running")) return;
+    if (node.items.some((item) => item.body === "running" || (isStopped(node) && waitsForChild(item)))) return;
     if (!isStopped(node) && node.items.some(({ end }) => end === undefined)) return;
     const hasFailed = node.items.some(({ end }) => end === "failed");
     node.end = hasFailed && graph.tasks[node.id[0]]!.items!.onFailure !== "collect" ? "failed" : "completed";
@@ -389,9 +403,11 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     return nodes.flatMap((node) => [node, ...node.items ?? []]);
   }
 
-  /** Items of a node that has ended or stops are over, even if a row of theirs says that they wait. */
-  function isLive({ id: [node, item] }: ModelUnit): boolean {
-    return item === undefined || (nodes[node]!.end === undefined && !isStopped(nodes[node]!));
+  /** Items of a node that has ended or stops are over, even if a row of theirs says that they wait; child runs settle. */
+  function isLive(unit: ModelUnit): boolean {
+    const { id: [node, item] } = unit;
+    return item === undefined ||
+      (nodes[node]!.end === undefined && (!isStopped(nodes[node]!) || waitsForChild(unit)));
   }
 
   function units(): ModelUnit[] {

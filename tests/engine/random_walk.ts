@@ -285,6 +285,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
         life.isReleased = true;
         return;
       case "abort":
+      case "cancelChildren":
         return;
       case "end":
         assertEquals(life.ended, undefined, "the run ended twice");
@@ -343,9 +344,11 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   }
 
   function canStart(node: number, { end, body }: ModelUnit): boolean {
-    const { concurrency } = graph.tasks[node]!.items!;
-    return end === undefined && body === "none" &&
-      life.model.nodes[node]!.items!.filter(isBusy).length < concurrency;
+    const { concurrency, onFailure } = graph.tasks[node]!.items!;
+    const items = life.model.nodes[node]!.items!;
+    // A node that is stopped waits for the child runs of its items.
+    if (onFailure === "stop" && items.some(({ end }) => end === "failed")) return false;
+    return end === undefined && body === "none" && items.filter(isBusy).length < concurrency;
   }
 }
 
@@ -366,6 +369,7 @@ function answerOf(commands: readonly Command[]): Answer {
     commands.flatMap((command) => command.do === what ? [textOf(idOf(command.unit))] : []).toSorted();
   const ends = commands.flatMap((command) => command.do === "end" ? [command.as] : []);
   const aborts = commands.flatMap((command) => command.do === "abort" ? [command.unit] : []);
+  const cancels = commands.flatMap((command) => command.do === "cancelChildren" ? [textOf(idOf(command.unit))] : []);
   assert(ends.length <= 1, "two ends in one answer");
   if (ends.length === 1) assertEquals(commands.at(-1)?.do, "end", "something comes after the end");
   return {
@@ -374,6 +378,7 @@ function answerOf(commands: readonly Command[]): Answer {
     records: of("record"),
     waits: of("wait"),
     abortedItems: aborts.flatMap((unit) => unit === undefined ? [] : [textOf(idOf(unit))]).toSorted(),
+    childrenCancelled: cancels.toSorted(),
     end: ends[0],
     release: commands.some((command) => command.do === "release"),
     abort: aborts.includes(undefined),

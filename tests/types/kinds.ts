@@ -1,5 +1,6 @@
 // Every kind of task, triggers and reads, with the exact types that the compiler infers. Nothing here runs.
 import { z } from "zod";
+import type { Child } from "../../lib/definition/child.ts";
 import type { TaskStatus } from "../../lib/definition/context.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import type { Collected } from "../../lib/definition/specs.ts";
@@ -156,3 +157,80 @@ isTrue<IsEqual<Maps["constant"], ("a" | "b")[]>>();
 isTrue<IsEqual<Maps["sideEffect"], void[]>>();
 isTrue<IsEqual<Maps["optional"], number[] | undefined>>();
 isTrue<IsEqual<Maps["nested"], (number | string)[]>>();
+
+// ---- subworkflow: an input that may be omitted, the result of a workflow without `returns`, a child defined elsewhere
+const shipping = workflow("shipping", { input: unchecked<{ parcels: string[] }>() })
+  .task("label", { run: ({ input }) => input.parcels.map((parcel) => ({ parcel })) })
+  .task("send", { after: ["label"], run: ({ label }) => ({ trackingId: `t${label.length}` }) })
+  .returns("send");
+const noInput = workflow("noInput").task("x", { run: () => 1 }).task("y", {
+  after: ["x"],
+  when: () => true,
+  run: () => "y",
+});
+const parents = rows
+  .subworkflow("all", { workflow: noInput })
+  .subworkflow("explicit", { workflow: noInput, input: () => undefined })
+  .subworkflow("lazy", {
+    workflow: () => shipping,
+    key: ({ input }) => `k${input.ids.length}`,
+    priority: 3,
+    tags: ["t"],
+    timeout: "1h",
+    input: () => ({ parcels: [] }),
+  })
+  .subworkflow("maybe", {
+    after: ["read"],
+    when: ({ read }) => read.length > 1,
+    workflow: shipping,
+    input: () => ({ parcels: [] }),
+  })
+  .map("children", {
+    after: ["read"],
+    over: ({ read }) => read,
+    workflow: shipping,
+    input: ({ item, index }) => ({ parcels: [`${item.id + index}`] }),
+  })
+  .map("collected", {
+    over: ({ input }) => input.ids,
+    workflow: shipping,
+    onItemFailure: "collect",
+    input: ({ item }) => ({ parcels: [`${item}`] }),
+  })
+  .map("later", {
+    over: ({ input }) => input.ids,
+    workflow: () => shipping,
+    input: ({ item }) => ({ parcels: [`${item}`] }),
+  });
+type Parents = OutputsOf<typeof parents>;
+isTrue<IsEqual<Parents["all"], { readonly x: number; readonly y: string | undefined }>>();
+isTrue<IsEqual<Parents["lazy"], { trackingId: string }>>();
+isTrue<IsEqual<Parents["maybe"], { trackingId: string } | undefined>>();
+isTrue<IsEqual<Parents["children"], { trackingId: string }[]>>();
+isTrue<IsEqual<Parents["collected"], Collected<{ trackingId: string }>[]>>();
+isTrue<IsEqual<Parents["later"], { trackingId: string }[]>>();
+
+// ---- recursion: the function states what it returns, as the type of a value cannot be inferred from itself
+interface Tree {
+  value: number;
+  kids: Tree[];
+}
+export const sum = workflow("sum", { input: unchecked<Tree>() })
+  .map("kids", { over: ({ input }) => input.kids, workflow: (): Child<Tree, number> => sum, input: ({ item }) => item })
+  .task("total", { after: ["kids"], run: ({ kids, input }) => kids.reduce((a, b) => a + b, input.value) })
+  .returns("total");
+isTrue<IsEqual<ResultOf<typeof sum>, number>>();
+// Two workflows that start each other.
+export const even = workflow("even", { input: unchecked<number>() })
+  .subworkflow("less", {
+    when: ({ input }) => input > 0,
+    workflow: (): Child<number, boolean> => odd,
+    input: ({ input }) => input - 1,
+  })
+  .task("is", { after: ["less"], run: ({ less }) => less ?? true })
+  .returns("is");
+export const odd = workflow("odd", { input: unchecked<number>() })
+  .subworkflow("less", { when: ({ input }) => input > 0, workflow: even, input: ({ input }) => input - 1 })
+  .task("is", { after: ["less"], run: ({ less }) => less ?? false })
+  .returns("is");
+isTrue<IsEqual<ResultOf<typeof odd>, boolean>>();

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file require-await
 // deno-fmt-ignore-file one line an example
 // What must not compile, and what the compiler says: its first line, or after "…" its last one. See negative_test.ts.
+import type { Child } from "../../lib/definition/child.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import { task } from "../../lib/definition/task.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
@@ -127,7 +128,7 @@ base.map("x", { after: ["extract"], over: ({ extract }) => extract.length, run: 
 base.map("x", { after: ["extract"], over: ({ extract }) => extract, run: ({ item }) => item.name });
 // @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"the output of 'x' is `any` - annotate or validate it"'.
 base.map("x", { after: ["extract"], run: ({ item }) => item.id, over: ({ extract }) => extract });
-// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has no `run`"'.
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has no `run` and no `workflow` - state one"'.
 base.map("x", { after: ["extract"], over: ({ extract }) => extract });
 // @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has no `over` - state a function that returns an array"'.
 base.map("x", { after: ["extract"], run: () => 1 });
@@ -149,3 +150,30 @@ base.map("x", { after: ["extract"], timeout: "5 minutes", over: ({ extract }) =>
 base.map("x", { after: ["extrct"], over: ({ extrct }) => extrct, run: ({ item }) => item.id });
 // @ts-expect-error Property 'task' does not exist on type '"write `over` before the functions that receive `item`"'.
 base.map("x", { after: ["extract"], run: ({ item }) => `${item}`, over: ({ extract }) => extract }).task("y", { run: () => 1 });
+
+// ---- child runs
+const shipping = workflow("shipping", { input: unchecked<{ parcels: string[] }>() }).task("a", { run: () => 1 }).returns("a");
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"task 'x' has no `input`, and its workflow takes one"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, workflow: shipping });
+// @ts-expect-error … Type 'number' is not assignable to type 'string'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, workflow: shipping, input: ({ item }) => ({ parcels: [item.id] }) });
+// @ts-expect-error … Property 'parcels' is missing in type '{ parcel: string[]; }' but required in type '{ parcels: string[]; }'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, workflow: shipping, input: ({ item }) => ({ parcel: [`${item.id}`] }) });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"map 'x' has both `run` and `workflow` - leave one out"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, workflow: shipping, run: () => 1, input: () => ({ parcels: [] }) });
+// @ts-expect-error Type 'number' is not assignable to type 'RetryPolicy & "unknown option 'retry'"'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, workflow: shipping, retry: 3, input: () => ({ parcels: [] }) });
+// @ts-expect-error Argument of type '"x"' is not assignable to parameter of type '"task 'x' has no `input`, and its workflow takes one"'.
+base.subworkflow("x", { workflow: shipping });
+// @ts-expect-error … Type 'number' is not assignable to type 'string'.
+base.subworkflow("x", { workflow: shipping, input: () => ({ parcels: [1] }) });
+// @ts-expect-error Type 'string' is not assignable to type 'Startable | (() => Startable)'.
+base.subworkflow("x", { workflow: "shipping", input: () => ({ parcels: [] }) });
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'retry'"'.
+base.subworkflow("x", { after: ["extract"], workflow: shipping, retry: 3, input: ({ extract }) => ({ parcels: [`${extract.length}`] }) });
+// @ts-expect-error Type 'number' is not assignable to type '"unknown option 'retries'"'.
+base.map("x", { over: () => [1], workflow: shipping, retries: 3, input: ({ item }) => ({ parcels: [`${item}`] }) });
+// @ts-expect-error Type 'Workflow<"wrongResult", number, Step<"less", string, never, never, never, "less"> | Step<"n", number, never, never, never, "n">, "n", number>' is not assignable to type 'Child<number, string>'.
+const wrongResult = workflow("wrongResult", { input: unchecked<number>() }).subworkflow("less", { workflow: (): Child<number, string> => wrongResult, input: ({ input }) => input }).task("n", { run: () => 1 }).returns("n");
+// @ts-expect-error Type 'Workflow<"wrongTaken", number, Step<"n", number, never, never, never, "n"> | Step<"less", number, never, never, never, "less">, "n", number>' is not assignable to type 'Child<string, number>'.
+const wrongTaken = workflow("wrongTaken", { input: unchecked<number>() }).subworkflow("less", { workflow: (): Child<string, number> => wrongTaken, input: () => "x" }).task("n", { run: () => 1 }).returns("n");

@@ -3,12 +3,13 @@ import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunct
 import { ONE_ATTEMPT, readRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
+import { readChild } from "./subworkflow.ts";
 import { readDatabase, readGuarantee } from "./task.ts";
 
 /** Reads tasks that run for each element of an array. */
 export const mapReader: KindReader = {
   label: "map",
-  allowed: () => WITH_BODY,
+  allowed: (options) => options["workflow"] === undefined ? WITH_BODY : WITH_WORKFLOW,
   read(source): MapDefinition {
     const { what, options, checks } = source;
     const { over, concurrency, onItemFailure, retry, timeout, guarantee } = options;
@@ -19,7 +20,7 @@ export const mapReader: KindReader = {
       over: checks.fn<TaskFunction>(over, `${what}: over`) ?? (() => []),
       concurrency: readConcurrency(concurrency, source),
       onItemFailure: checks.word(onItemFailure, `${what}: onItemFailure`, ON_ITEM_FAILURE) ?? "stop",
-      each: Object.freeze(readItemBody(source)),
+      each: Object.freeze(readEach(source)),
       retry: retry === undefined && guarantee === "atMostOnce"
         ? ONE_ATTEMPT
         : readRetry(retry, `${what}: retry`, checks),
@@ -31,13 +32,44 @@ export const mapReader: KindReader = {
 };
 
 const MAP_OPTIONS: readonly string[] = [...GRAPH_OPTIONS, "over", "concurrency", "onItemFailure"];
-const WITH_BODY: readonly string[] = [...MAP_OPTIONS, "run", "retry", "timeout", "guarantee", "transaction"];
+const WITH_BODY: readonly string[] = [
+  ...MAP_OPTIONS,
+  "run",
+  "retry",
+  "timeout",
+  "guarantee",
+  "transaction",
+  "workflow",
+  "input",
+];
+const WITH_WORKFLOW: readonly string[] = [...MAP_OPTIONS, "run", "workflow", "input"];
 
 const ON_ITEM_FAILURE: Record<OnItemFailure, true> = { stop: true, finish: true, collect: true };
 
+function readEach(source: TaskSource): MapDefinition["each"] {
+  const { what, options: { run, workflow, input }, checks } = source;
+  if (run === undefined && workflow === undefined) {
+    checks.report(`${what} has no \`run\` and no \`workflow\`; state one`);
+  }
+  if (run !== undefined && workflow !== undefined) {
+    checks.report(`${what} has both \`run\` and \`workflow\`; leave one out`);
+  }
+  if (workflow === undefined) {
+    if (input !== undefined) checks.report(`${what}: input is only for a map with \`workflow\``);
+    return readItemBody(source);
+  }
+  return {
+    kind: "subworkflow",
+    ...readChild(source),
+    key: undefined,
+    priority: undefined,
+    tags: Object.freeze([]),
+    childTimeoutMs: undefined,
+  };
+}
+
 function readItemBody(source: TaskSource): ItemBody | ItemTransaction {
   const { what, options, checks } = source;
-  if (options["run"] === undefined) checks.report(`${what} has no \`run\``);
   const run = checks.fn<TaskFunction>(options["run"], `${what}: run`) ?? (() => undefined);
   const database = readDatabase(source);
   const guarantee = readGuarantee(source);

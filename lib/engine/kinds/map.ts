@@ -5,10 +5,14 @@ import type { AttemptEnd } from "../attempt.ts";
 import { NO_ITEM } from "../run_state.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
+import { subworkflowKind } from "./subworkflow.ts";
 import { taskKind } from "./task.ts";
 import { transactionKind } from "./transaction.ts";
 
-/** A node that computes an array and expands into its elements, each of which is an item with a body of its own. */
+/**
+ * A node that computes an array and expands into its elements, each of which is an item with a body or a child run of its
+ * own.
+ */
 export const mapKind: Kind<MapDefinition> = {
   call(attempt, { over, each }, port) {
     if (attempt.unit.item === NO_ITEM) {
@@ -24,7 +28,7 @@ export const mapKind: Kind<MapDefinition> = {
 
 type Each = MapDefinition["each"];
 
-const kinds = { task: taskKind, transaction: transactionKind };
+const kinds = { task: taskKind, transaction: transactionKind, subworkflow: subworkflowKind };
 
 function kindOf(each: Each): Kind<Each> {
   // The compiler does not relate the key to the type of the definition.

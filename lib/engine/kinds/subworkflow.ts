@@ -1,4 +1,4 @@
-import type { ChildDefinition, SubworkflowDefinition, WorkflowDefinition } from "../../definition/definition.ts";
+import type { ChildDefinition, WorkflowDefinition } from "../../definition/definition.ts";
 import { newChecks } from "../../definition/checks.ts";
 import { encodeJson } from "../../definition/json.ts";
 import { validate } from "../../definition/schema.ts";
@@ -9,6 +9,7 @@ import type { ChildOutcome } from "../child_outcome.ts";
 import { takeChild } from "../child_runs.ts";
 import type { Attempt } from "../live_run.ts";
 import { refuse } from "../options.ts";
+import { NO_ITEM } from "../run_state.ts";
 import { NonRetryableError } from "../task_errors.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
@@ -25,8 +26,8 @@ type Spawn =
   /** It has not ended. */
   | { readonly kind: "live" };
 
-/** Starts a child run and waits for its end. The result of the child run is its output. */
-export const subworkflowKind: Kind<SubworkflowDefinition, Spawn> = {
+/** Starts a child run of a task, or of an item, and waits for its end. The result of the child run is its output. */
+export const subworkflowKind: Kind<ChildDefinition, Spawn> = {
   call(attempt, task, port) {
     const outcome = takeChild(attempt.unit);
     if (outcome !== undefined) return { kind: "ended", outcome };
@@ -54,8 +55,8 @@ async function find(attempt: Attempt, port: KindPort): Promise<Spawn> {
 
 function spawn(attempt: Attempt, task: ChildDefinition, port: KindPort): Spawn | Promise<Spawn> {
   const { id } = nodeOf(attempt);
-  const action = `start the child run of task "${id}"`;
-  const { depth } = attempt.unit.run;
+  const { item, run: { depth } } = attempt.unit;
+  const action = `start the child run of ${item === NO_ITEM ? "" : `item ${item} of `}task "${id}"`;
   if (depth >= MOST_ANCESTORS) {
     throw new NonRetryableError(
       `Cannot ${action}: runs are nested at most ${MOST_ANCESTORS} levels deep; end the recursion earlier`,

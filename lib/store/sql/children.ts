@@ -113,18 +113,30 @@ export function* settleRelatives(db: Dialect, ended: readonly number[]): Op<void
 
 const CANCEL_WITH_PARENT: ControlRequest = { kind: "cancel", reason: "its parent run ended" };
 
-/** Applies a control request to the live descendants of a run. */
-export function* controlChildren(db: Dialect, parent: number, request: ControlRequest): Op<void> {
-  yield* transaction(() => controlDescendants(db, [parent], request));
+/** Applies a control request to the live descendants of a run, or only to those that a task has started. */
+export function* controlChildren(
+  db: Dialect,
+  parent: number,
+  request: ControlRequest,
+  task: string | undefined,
+): Op<void> {
+  yield* transaction(() => controlDescendants(db, [parent], request, task));
 }
 
 /** The same for several runs, in the open transaction. */
-export function* controlDescendants(db: Dialect, parents: readonly number[], request: ControlRequest): Op<void> {
+export function* controlDescendants(
+  db: Dialect,
+  parents: readonly number[],
+  request: ControlRequest,
+  task?: string,
+): Op<void> {
   const live = yield* all(sql`
 with recursive tree (seq) as (
   select seq
     from @runs
-   where ${db.isIn("parent", seqs(parents))} and ended_at is null
+   where ${db.isIn("parent", seqs(parents))} and ended_at is null${
+    task === undefined ? sql`` : sql` and parent_task = ${task}`
+  }
    union all
   select c.seq
     from tree${

@@ -71,7 +71,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     messages: (runs) => execute(readMessages(db, runs)),
     blocked: (limit) => execute(readBlocked(limit)),
     closeMailbox: (run, task) => execute(closeMailbox(db, run, task)),
-    controlChildren: (run, request) => execute(controlChildren(db, run, request)),
+    controlChildren: (run, request, task) => execute(controlChildren(db, run, request, task)),
     children: (run) => execute(readChildren(run)),
     childEnds: (runs, after) => execute(readChildEnds(db, runs, after)),
     leave: (runner) => execute(leave(db, runner)),
