@@ -61,7 +61,7 @@ export function itemDurable<U extends Unit>(plan: Plan, run: RunState<U>, node: 
 /** An item has ended: records it, and ends its node or starts what may run in its place. */
 export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
   const items = run.items!.get(unit.node)!;
-  items.open.delete(unit);
+  items.open.delete(unit.item);
   items.ended++;
   items.undurable++;
   commands.push({ do: "record", unit });
@@ -93,7 +93,7 @@ function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, c
   let hasChildren = false;
   items.isStopped = true;
   items.ready.length = 0;
-  for (const unit of items.open) {
+  for (const unit of items.open.values()) {
     if (unit.state === "waiting" && unit.isSuspended && unit.wake?.child === true) {
       hasChildren = true;
       continue;
@@ -102,7 +102,7 @@ function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, c
     if (unit.state === "running") continue;
     if (unit.isSuspended) items.busy--;
     unit.state = "pending";
-    items.open.delete(unit);
+    items.open.delete(unit.item);
   }
   if (hasChildren) commands.push({ do: "cancelChildren", unit: run.units[node]! });
   concludeItems(plan, run, node, commands);
@@ -123,7 +123,7 @@ export function isOfStoppedNode(run: RunState, unit: Unit): boolean {
 /** An item of a stopped node has settled without a result: it is not recorded, as if it had not begun. */
 export function dropItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
   if (!leaveRunning(run, unit, "pending")) return;
-  run.items!.get(unit.node)!.open.delete(unit);
+  run.items!.get(unit.node)!.open.delete(unit.item);
   concludeItems(plan, run, unit.node, commands);
 }
 
@@ -145,7 +145,7 @@ function nextItem<U extends Unit>(run: RunState<U>, items: Items<U>, node: numbe
   while (items.next < items.total && items.restored?.[items.next] === 1) items.next++;
   if (items.next === items.total) return undefined;
   const unit = run.newUnit(node, items.next++);
-  items.open.add(unit);
+  items.open.set(unit.item, unit);
   return unit;
 }
 

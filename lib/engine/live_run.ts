@@ -283,8 +283,7 @@ function hasStartedChild(run: LiveRun): boolean {
 export function unitAt({ plan, state }: LiveRun, task: string, item: number): LiveUnit | undefined {
   const node = plan.numbers.get(task);
   if (node === undefined || item === NO_ITEM) return node === undefined ? undefined : state.units[node];
-  for (const unit of state.items?.get(node)?.open ?? []) if (unit.item === item) return unit;
-  return undefined;
+  return state.items?.get(node)?.open.get(item);
 }
 
 /** Every unit of a run that may have an attempt: its nodes, and its items that have begun and not ended. */
@@ -294,5 +293,5 @@ export function unitsOf({ state: { units, items } }: LiveRun): Iterable<LiveUnit
 
 function* withItems(units: readonly LiveUnit[], items: ReadonlyMap<number, Items<LiveUnit>>): Iterable<LiveUnit> {
   yield* units;
-  for (const { open } of items.values()) yield* open;
+  for (const { open } of items.values()) yield* open.values();
 }

@@ -25,7 +25,7 @@ import {
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import type { Plan } from "./plan.ts";
 import { isSuccess } from "./run_result.ts";
-import { NO_ITEM, OF_CONDITION, type RunState, type Unit, type Wake, type WokenBy } from "./run_state.ts";
+import { isChildWait, NO_ITEM, OF_CONDITION, type RunState, type Unit, type Wake, type WokenBy } from "./run_state.ts";
 import { isSkipped, settleNode } from "./settling.ts";
 import { enterRunning, leaveRunning, start } from "./unit_transitions.ts";
 
@@ -106,8 +106,9 @@ function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEv
     return;
   }
   if (run.ready > 0 || event.type === "abandoned" || hasStartableItem(plan, run)) return;
-  const waiting = waitingUnits(run);
-  if (waiting.length === 0 || waiting.some(({ wokenBy }) => wokenBy !== undefined)) return;
+  const waiting = waitingUnits(run, true);
+  if (waiting.length === 0 && !waitsForChild(run)) return;
+  if (waiting.some(({ wokenBy }) => wokenBy !== undefined)) return;
   const at = firstTime(waiting);
   if (run.isParked && run.parkedUntil === at) return;
   run.isParked = true;
@@ -201,12 +202,14 @@ function wait<U extends Unit>(
   if (!leaveRunning(run, unit, "waiting")) return;
   unit.wake = wake;
   unit.wokenBy = undefined;
+  if (unit.item !== NO_ITEM && isChildWait(unit)) run.items!.get(unit.node)!.childWaits++;
   commands.push({ do: "record", unit }, { do: "wait", unit, wake });
   if (unit.item !== NO_ITEM) startItems(plan, run, unit.node, commands);
 }
 
 function wake<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, by: WokenBy, commands: Command<U>[]): void {
   if (unit.state !== "waiting") return;
+  if (unit.item !== NO_ITEM && isChildWait(unit)) run.items!.get(unit.node)!.childWaits--;
   unit.wokenBy = by;
   if (run.phase !== "active") return;
   if (unit.isSuspended) {
@@ -252,13 +255,18 @@ function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): voi
   for (const unit of waitingUnits(run)) commands.push({ do: "wait", unit, wake: unit.wake ?? {} });
 }
 
-function waitingUnits<U extends Unit>(run: RunState<U>): readonly U[] {
+/**
+ * Units that wait. `isBrief` may leave out items that wait for nothing but child runs: a map of ten thousand child runs has
+ * as many, and is concluded after the end of each.
+ */
+function waitingUnits<U extends Unit>(run: RunState<U>, isBrief = false): readonly U[] {
   // No closure, and no list if no unit waits: this runs at the start of every run.
   let waiting: U[] | undefined;
   for (const unit of run.units) if (unit.state === "waiting") (waiting ??= []).push(unit);
   if (run.items !== undefined) {
-    for (const { open } of run.items.values()) {
-      for (const unit of open) if (unit.state === "waiting") (waiting ??= []).push(unit);
+    for (const { open, childWaits } of run.items.values()) {
+      if (isBrief && childWaits === open.size) continue;
+      for (const unit of open.values()) if (unit.state === "waiting") (waiting ??= []).push(unit);
     }
   }
   return waiting ?? NONE;
@@ -268,7 +276,8 @@ const NONE: readonly never[] = [];
 
 /** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
 function waitsForChild<U extends Unit>(run: RunState<U>): boolean {
-  return waitingUnits(run).some(({ wake, wokenBy }) => wake?.child === true && wokenBy === undefined);
+  for (const { childWaits } of run.items?.values() ?? []) if (childWaits > 0) return true;
+  return waitingUnits(run, true).some(({ wake, wokenBy }) => wake?.child === true && wokenBy === undefined);
 }
 
 function firstTime(waiting: readonly Unit[]): number | undefined {

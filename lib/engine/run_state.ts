@@ -82,8 +82,10 @@ export interface Items<U extends Unit = Unit> {
   busy: number;
   /** Items that have ended in this process and whose ends are not durable. */
   undurable: number;
-  /** Items that have begun and not ended. */
-  readonly open: Set<U>;
+  /** Items that have begun and not ended, by index. */
+  readonly open: Map<number, U>;
+  /** How many of them wait for nothing but a child run that has not ended, as far as is known. */
+  childWaits: number;
   /** Those of them that may start, oldest first. */
   readonly ready: U[];
   /** By index, 1 for items that had begun before the run was restored; `undefined` for none. */
@@ -184,6 +186,11 @@ export function hasEnded({ state }: Pick<Unit, "state">): boolean {
   return state === "completed" || state === "failed" || state === "skipped";
 }
 
+/** Whether a unit waits for nothing but a child run that has not ended, as far as is known. */
+export function isChildWait({ state, wake, wokenBy }: Unit): boolean {
+  return state === "waiting" && wake?.child === true && wake.at === undefined && wokenBy === undefined;
+}
+
 /** Whether the wait with that recorded reason is followed by another attempt. */
 export function isBetweenAttempts(reason: string | undefined): boolean {
   return reason === undefined || reason.startsWith("retry") || reason.startsWith("deferred");
@@ -208,7 +215,8 @@ export function addItems<U extends Unit>(
     failed: 0,
     busy: 0,
     undurable: 0,
-    open: new Set(),
+    open: new Map(),
+    childWaits: 0,
     ready: [],
     restored,
     isDurable: restored !== undefined,
@@ -249,7 +257,8 @@ function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): vo
   }
   const unit = run.newUnit(record.node, record.item);
   restoreUnit(unit, record);
-  items.open.add(unit);
+  items.open.set(unit.item, unit);
+  if (isChildWait(unit)) items.childWaits++;
   if (unit.state === "pending") items.ready.push(unit);
   if (unit.isSuspended) items.busy++;
 }

@@ -310,7 +310,10 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
 
   function compareUnits(): void {
     if (life.state.phase === "ended") return;
-    const actual = [...life.state.units, ...[...life.state.items?.values() ?? []].flatMap(({ open }) => [...open])]
+    const actual = [
+      ...life.state.units,
+      ...[...life.state.items?.values() ?? []].flatMap(({ open }) => [...open.values()]),
+    ]
       .map((unit) => ({ id: textOf(idOf(unit)), state: unit.state, attempts: unit.attempts }));
     const expected = life.model.units().map(({ id, end, body, items, attempts }) => ({
       id: textOf(id),
