@@ -16,7 +16,7 @@ import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Executor } from "./executor_options.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
-import { receiveChildren } from "./child_runs.ts";
+import { receiveChildren, recordedChildWaits } from "./child_runs.ts";
 import { LiveRun } from "./live_run.ts";
 import { receiveEarly } from "./run_messages.ts";
 import type { RunReader } from "./run_reader.ts";
@@ -91,7 +91,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   }
 
   async function withArrivals(runs: readonly ClaimedRun[]): Promise<readonly ResumedRun[]> {
-    const arrivalsOf = await readArrivals(runs, { messages: store.messages, children: options.children });
+    const addressees = runs.map((run) => ({ ...run, childWaits: recordedChildWaits(run) }));
+    const arrivalsOf = await readArrivals(addressees, { messages: store.messages, children: options.children });
     return runs.map((run) => ({ ...run, ...arrivalsOf(run.seq) }));
   }
 

@@ -1,8 +1,7 @@
 import type { Message } from "../store/messages.ts";
 import type { Store } from "../store/port.ts";
-import type { InboxEntry } from "../store/runners.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
-import type { ChildOutcomes } from "./child_outcomes.ts";
+import type { ChildOutcomes, LiveChildWait } from "./child_outcomes.ts";
 
 /** What has arrived for a run, in addition to control requests. */
 export interface Arrivals {
@@ -18,21 +17,24 @@ export interface ArrivalSources {
   readonly children: ChildOutcomes;
 }
 
-/** Reads what has arrived for runs, with at most one query of each kind; returns the arrivals of a run by its number. */
-export async function readArrivals(
-  runs: readonly Pick<InboxEntry, "seq" | "hasMessages" | "hasChildren">[],
-  { messages, children }: ArrivalSources,
-): Promise<(seq: number) => Arrivals> {
-  const addressees = runs.filter(({ hasMessages }) => hasMessages);
-  const parents = runs.filter(({ hasChildren }) => hasChildren);
-  const sent = Map.groupBy(await readFor(addressees, messages), ({ seq }) => seq);
-  const ended = Map.groupBy(await readFor(parents, children.read), ({ parent }) => parent);
-  return (seq) => ({ messages: sent.get(seq) ?? [], outcomes: ended.get(seq) ?? [] });
+/** A run for which something may have arrived. */
+export interface Addressee {
+  /** Its number. */
+  readonly seq: number;
+  /** Whether messages were sent to its tasks. */
+  readonly hasMessages: boolean;
+  /** Its tasks and items that wait for child runs. */
+  readonly childWaits: readonly LiveChildWait[];
 }
 
-async function readFor<T>(
-  runs: readonly Pick<InboxEntry, "seq">[],
-  read: (runs: readonly number[]) => Promise<readonly T[]>,
-): Promise<readonly T[]> {
-  return runs.length === 0 ? [] : await read(runs.map(({ seq }) => seq));
+/** Reads what has arrived for runs, with at most one query of each kind; returns the arrivals of a run by its number. */
+export async function readArrivals(
+  runs: readonly Addressee[],
+  { messages, children }: ArrivalSources,
+): Promise<(seq: number) => Arrivals> {
+  const addressees = runs.filter(({ hasMessages }) => hasMessages).map(({ seq }) => seq);
+  const waits = runs.flatMap(({ childWaits }) => childWaits);
+  const sent = Map.groupBy(addressees.length === 0 ? [] : await messages(addressees), ({ seq }) => seq);
+  const ended = Map.groupBy(waits.length === 0 ? [] : await children.read(waits), ({ parent }) => parent);
+  return (seq) => ({ messages: sent.get(seq) ?? [], outcomes: ended.get(seq) ?? [] });
 }

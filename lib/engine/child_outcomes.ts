@@ -1,5 +1,5 @@
 import { RunCancelledError, RunFailedError } from "../errors.ts";
-import { CHILD_ENDS_AT_ONCE, type ChildEnd } from "../store/children.ts";
+import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../store/children.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
 import { errorOf } from "./outcome.ts";
@@ -10,10 +10,16 @@ import type { RunReader } from "./run_reader.ts";
 import { fromErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
 
+/** A wait for a child run, as a run in memory knows it. */
+export interface LiveChildWait extends ChildWait {
+  /** Whether the insert of the child run is in flight: it may not exist yet. @default {false} */
+  readonly isInFlight?: boolean;
+}
+
 /** Reads how child runs have ended. */
 export interface ChildOutcomes {
-  /** Reads the outcomes of all child runs that have ended and that tasks of these runs wait for. */
-  read(parents: readonly number[]): Promise<readonly ChildOutcome[]>;
+  /** Reads the outcomes of those child runs that have ended. */
+  read(waits: readonly LiveChildWait[]): Promise<readonly ChildOutcome[]>;
 }
 
 /** Reads child runs from a store. */
@@ -23,14 +29,14 @@ export function createChildOutcomes(
 ): ChildOutcomes {
   return { read };
 
-  async function read(parents: readonly number[]): Promise<readonly ChildOutcome[]> {
+  async function read(waits: readonly LiveChildWait[]): Promise<readonly ChildOutcome[]> {
     const outcomes: ChildOutcome[] = [];
-    let after: ChildEnd | undefined;
-    do {
-      const ends = await store.childEnds(parents, after);
-      outcomes.push(...await outcomesOf(ends));
-      after = ends.length < CHILD_ENDS_AT_ONCE ? undefined : ends.at(-1);
-    } while (after !== undefined);
+    for (let from = 0; from < waits.length;) {
+      const ends = await store.childEnds(waits.slice(from));
+      const known = ends.filter(({ at, child }) => child !== undefined || waits[from + at]!.isInFlight !== true);
+      outcomes.push(...await outcomesOf(known));
+      from = ends.length < CHILD_ENDS_AT_ONCE ? waits.length : from + ends.at(-1)!.at + 1;
+    }
     return outcomes;
   }
 

@@ -1,5 +1,9 @@
 import type { ChildOutcome } from "./child_outcome.ts";
-import { type LiveRun, type LiveUnit, unitAt } from "./live_run.ts";
+import type { LiveChildWait } from "./child_outcomes.ts";
+import { type LiveRun, type LiveUnit, unitAt, unitsOf } from "./live_run.ts";
+import type { ClaimedRun } from "../store/batch.ts";
+import { type ChildWait, WAITS_FOR_CHILD } from "../store/children.ts";
+import { nodeOf } from "./attempt.ts";
 import { unitKey } from "./run_state.ts";
 
 /** Keeps the outcome of a child run for its unit; returns the unit, if it waits for that. */
@@ -29,4 +33,22 @@ export function receiveChildren(run: LiveRun, outcomes: readonly ChildOutcome[])
     const unit = receiveChild(run, outcome);
     if (unit !== undefined) unit.wokenBy = "child";
   }
+}
+
+/** The tasks and items of a claimed run that wait for child runs, by its journal. */
+export function recordedChildWaits({ seq, journal }: Pick<ClaimedRun, "seq" | "journal">): readonly ChildWait[] {
+  return journal.flatMap(({ task, item, step, state, reason }) =>
+    step === "" && state === "waiting" && reason === WAITS_FOR_CHILD ? [{ parent: seq, task, item }] : []
+  );
+}
+
+/** The tasks and items of a run in memory that wait for child runs of which no end is known. */
+export function childWaitsOf(run: LiveRun): readonly LiveChildWait[] {
+  const waits: LiveChildWait[] = [];
+  if (!run.hasChildren) return waits;
+  for (const unit of unitsOf(run)) {
+    if (unit.state !== "waiting" || unit.wake?.child !== true || hasChildOutcome(unit)) continue;
+    waits.push({ parent: run.seq, task: nodeOf({ unit }).id, item: unit.item, isInFlight: unit.isWaitInFlight });
+  }
+  return waits;
 }

@@ -74,8 +74,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     newId: createIds(),
     currentTrace: options.tracing?.here ?? (() => undefined),
     findChild: async ({ unit }) => {
-      const outcomes = await options.children.read([unit.run.seq]);
-      return outcomes.find(({ task, item }) => task === nodeOf({ unit }).id && item === unit.item);
+      const wait = { parent: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
+      return (await options.children.read([wait]))[0];
     },
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,

@@ -7,7 +7,7 @@ import type { InboxEntry } from "../store/runners.ts";
 import { type Arrivals, type ArrivalSources, readArrivals } from "./arrivals.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
-import { receiveChild } from "./child_runs.ts";
+import { childWaitsOf, receiveChild } from "./child_runs.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Closing } from "./closing.ts";
 import { itemFailed } from "./expanded_unit.ts";
@@ -79,7 +79,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     for (const change of changes) {
       const run = runs.get(change.seq);
       if (run === undefined || change.attention <= run.seen) continue;
-      if (change.hasMessages || change.hasChildren) withMail.push(change);
+      if (change.hasMessages || run.hasChildren) withMail.push(change);
       else applyChange(run, change);
     }
     if (withMail.length > 0) await receiveAll(withMail);
@@ -90,10 +90,11 @@ export function createRunControl(options: RunControlOptions): RunControl {
    * not seen them, so the store makes it due at once.
    */
   async function receiveAll(changes: readonly InboxEntry[]): Promise<void> {
-    const loaded = new Map(changes.map(({ seq }) => [seq, runs.get(seq)]));
+    const loaded = new Map(changes.map(({ seq }) => [seq, runs.get(seq)!]));
+    const addressees = changes.map((change) => ({ ...change, childWaits: childWaitsOf(loaded.get(change.seq)!) }));
     let arrivalsOf: (seq: number) => Arrivals;
     try {
-      arrivalsOf = await readArrivals(changes, options);
+      arrivalsOf = await readArrivals(addressees, options);
     } catch (error) {
       options.logger.error(
         "Cannot read messages and child runs of runs; they are read again with the next renewal of the lease",
@@ -220,7 +221,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   async function readOutcomes(run: LiveRun): Promise<void> {
     try {
-      deliverOutcomes(run, await options.children.read([run.seq]));
+      deliverOutcomes(run, await options.children.read(childWaitsOf(run)));
     } catch (error) {
       options.logger.error(`Cannot read the child runs of run "${run.id}"`, { error: String(error) });
     }

@@ -233,8 +233,6 @@ export interface ClaimedRun {
   readonly attention: number;
   /** Whether messages were sent to tasks of the run. */
   readonly hasMessages: boolean;
-  /** Whether the run has child runs of which some may have ended; `childEnds()` reads them. */
-  readonly hasChildren: boolean;
   /** The task that started the run as a child; `undefined` for a run without a parent. */
   readonly parent: ParentTask | undefined;
   /** The number of ancestors of the run. */

@@ -24,7 +24,7 @@ import type {
   StartVerdict,
   TaskState,
 } from "./batch.ts";
-import type { ChildEnd } from "./children.ts";
+import type { ChildEnd, ChildWait } from "./children.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
@@ -244,10 +244,10 @@ export interface Store {
   /** Returns the child runs of a run, oldest first, those of retried tasks included; at most 1,000. */
   children(run: number): Promise<readonly ListedRun[]>;
   /**
-   * Returns the tasks and items of runs that wait for a child run which has ended or does not exist, in the order of run,
-   * task and item, beginning behind `after`. At most 200 at once; the last of a full page is the next `after`.
+   * Returns those tasks and items whose child run has ended or does not exist, in the order of `waits`; at most 200 at
+   * once. After a full page, the waits behind the last one have yet to be read.
    */
-  childEnds(runs: readonly number[], after: ChildEnd | undefined): Promise<readonly ChildEnd[]>;
+  childEnds(waits: readonly ChildWait[]): Promise<readonly ChildEnd[]>;
   /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**

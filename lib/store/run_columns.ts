@@ -26,7 +26,6 @@ import {
   withoutUnsafeIntegers,
 } from "./decode.ts";
 import type { Outline } from "./inspection.ts";
-import { hasChildren } from "./children.ts";
 import { hasMessages } from "./messages.ts";
 import type { RunRow } from "./port.ts";
 import { recordOf } from "./rows.ts";
@@ -294,7 +293,7 @@ export function decodeListedRun(row: Row): RunRow {
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeClaimed(row: Row, heads: Heads): ClaimedRun {
-  return { ...decodeClaim(row), hasMessages: hasMessages(row), hasChildren: hasChildren(row), ...heads };
+  return { ...decodeClaim(row), hasMessages: hasMessages(row), ...heads };
 }
 
 function columnsOf(projection: Projection): string[] {

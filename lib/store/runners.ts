@@ -54,8 +54,6 @@ export interface InboxEntry {
   readonly paused: boolean;
   /** Whether messages were sent to tasks of the run; `messages()` reads them. */
   readonly hasMessages: boolean;
-  /** Whether the run has child runs, of which some may have ended; `childEnds()` reads them. */
-  readonly hasChildren: boolean;
 }
 
 /** A run that a runner owns. */

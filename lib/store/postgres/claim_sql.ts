@@ -7,7 +7,6 @@
  * @module
  */
 
-import { hasChildrenSql } from "../children.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_columns.ts";
@@ -51,7 +50,6 @@ const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow
 const TAKEN_COLUMNS = [
   ...[...CLAIMED_COLUMNS, "due_at"].map((column) => `r.${column}`),
   hasMessagesSql("@messages"),
-  hasChildrenSql("@runs", "r"),
 ].join(", ");
 
 /**

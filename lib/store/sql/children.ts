@@ -8,8 +8,7 @@
  *
  * @module
  */
-import type { ChildEnd } from "../children.ts";
-import { CHILD_ENDS_AT_ONCE, WAITS_FOR_CHILD } from "../children.ts";
+import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../children.ts";
 import type { Row } from "../decode.ts";
 import { endSql } from "../hand_over.ts";
 import type { ListedRun } from "../listing.ts";
@@ -24,36 +23,32 @@ import { printable } from "./texts.ts";
 /** How many children of a run `children()` returns. */
 const MOST_CHILDREN = 1_000;
 
-/** Reads which tasks of runs wait for a child that has ended or does not exist, in the order of run, task and item. */
-export function* readChildEnds(
-  db: Dialect,
-  runs: readonly number[],
-  after: ChildEnd | undefined,
-): Op<readonly ChildEnd[]> {
-  if (runs.length === 0) return [];
-  const { parent, task, item } = after ?? { parent: 0, task: "", item: -2 };
+/** Reads which of these tasks and items have a child that has ended or does not exist, in their order. */
+export function* readChildEnds(db: Dialect, waits: readonly ChildWait[]): Op<readonly ChildEnd[]> {
+  if (waits.length === 0) return [];
+  const waiting = db.rows("t", {
+    at: { type: "integer", items: waits.map((_, at) => at) },
+    run: { type: "bigint", items: waits.map(({ parent }) => parent) },
+    task: { type: "text", items: waits.map(({ task }) => task) },
+    item: { type: "integer", items: waits.map(({ item }) => item) },
+  });
   // The child of each task is looked up by the index, whatever a planner knows about the tables.
   const rows = yield* all(sql`
-select run, task, item, child
-  from (select t.run, t.task, t.item,
+select at, child
+  from (select t.at,
                (select c.seq
                   from @runs as c
                  where c.parent = t.run and c.parent_task = t.task and c.parent_item = t.item
                    and coalesce(c.superseded, 0) = 0) as child
-          from @tasks as t
-         where ${db.isIn("t.run", seqs(runs))}
-           and (t.run, t.task, t.item) > (${parent}, ${task}, ${item})
-           and t.step = '' and t.state = 'waiting' and t.reason = ${WAITS_FOR_CHILD}) as waiting
+          from ${waiting}) as waiting
  where child is null or exists (select 1 from @runs as e where e.seq = waiting.child and e.ended_at is not null)
- order by run, task, item
+ order by at
  limit ${CHILD_ENDS_AT_ONCE}`);
   const children = yield* readListed(db, rows.flatMap((row) => row["child"] === null ? [] : [Number(row["child"])]));
-  return rows.map((row) => ({
-    parent: Number(row["run"]),
-    task: String(row["task"]),
-    item: Number(row["item"]),
-    child: row["child"] === null ? undefined : children.get(Number(row["child"])),
-  }));
+  return rows.map((row) => {
+    const at = Number(row["at"]);
+    return { ...waits[at]!, at, child: row["child"] === null ? undefined : children.get(Number(row["child"])) };
+  });
 }
 
 function* readListed(db: Dialect, children: readonly number[]): Op<ReadonlyMap<number, ListedRun>> {

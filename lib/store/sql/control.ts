@@ -13,7 +13,6 @@ import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
-import { hasChildren, hasChildrenSql } from "../children.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
 import { controlDescendants, resumeSql, wakeParents } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
@@ -50,9 +49,7 @@ select 1 as one from @runs where id = ${runId} and owner is not null and acknowl
 
 /** The columns of `runs` that `decodeInboxEntry` reads; `at` stands before the names of tables. */
 export function inboxColumns(at: "@" | ""): string {
-  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(`${at}messages`)}, ${
-    hasChildrenSql(`${at}runs`, "runs")
-  }`;
+  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(`${at}messages`)}`;
 }
 
 const INBOX = raw("@runs indexed by runs_notified where notified is not null");
@@ -67,7 +64,6 @@ export function decodeInboxEntry(row: Row): InboxEntry {
       : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
     paused: row["state"] === "paused",
     hasMessages: hasMessages(row),
-    hasChildren: hasChildren(row),
   };
 }
 

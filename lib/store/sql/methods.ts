@@ -73,7 +73,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     closeMailbox: (run, task) => execute(closeMailbox(db, run, task)),
     controlChildren: (run, request, task) => execute(controlChildren(db, run, request, task)),
     children: (run) => execute(readChildren(run)),
-    childEnds: (runs, after) => execute(readChildEnds(db, runs, after)),
+    childEnds: (waits) => execute(readChildEnds(db, waits)),
     leave: (runner) => execute(leave(db, runner)),
     recover: (request) => execute(recover(db, request)),
     restart: (run, tasks) => execute(restart(db, run, tasks)),

@@ -12,7 +12,6 @@ import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
-import { hasChildrenSql } from "../children.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
 import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
@@ -83,7 +82,7 @@ update runs
        acknowledged = attention,
        reason = case when cancel_at is null then null else reason end
  where seq in (select value from json_each($1))
-returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}, ${hasChildrenSql("runs", "runs")}`;
+returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}`;
 
 // Counts the runs of a list that are preceded by fewer than $2 bytes, in the order of the list, and sums the bytes of
 // these runs.

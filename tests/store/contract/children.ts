@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { NewRun, RunMove } from "../../../lib/store/batch.ts";
+import type { ChildWait } from "../../../lib/store/children.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import { type Case, claimBy, commit, ERROR, join, newRun, openRecord, record, startOwned, T0 } from "./fixture.ts";
 
@@ -16,7 +17,7 @@ export function childContract(test: Case): void {
       undefined,
       { run: seq, task: "ship", item: -1 },
     ]);
-    assertEquals(await store.childEnds([seq], undefined), []);
+    assertEquals(await store.childEnds([shipOf(seq)]), []);
   });
 
   test("a fenced parent inserts no child", async ({ store }) => {
@@ -57,8 +58,8 @@ export function childContract(test: Case): void {
       await end(store, claimed!.seq, seq, move);
       assertEquals((await store.run(id))?.dueAt, T0);
       const { runs: [parent] } = await store.claim(claimBy(runner));
-      assertEquals([parent?.id, parent?.hasChildren], [id, true]);
-      const [found] = await store.childEnds([seq], undefined);
+      assertEquals(parent?.id, id);
+      const [found] = await store.childEnds([shipOf(seq)]);
       assertEquals([found?.task, found?.item, found?.child?.state], ["ship", -1, move.to]);
     }
   });
@@ -69,17 +70,33 @@ export function childContract(test: Case): void {
     const { runs: [claimed] } = await store.claim(claimBy(other));
     assertEquals(claimed?.id, child.id);
     await end(store, claimed!.seq, seq, { to: "completed", at: T0 });
-    const inbox = (await store.inbox(runner)).map(({ attention, hasChildren }) => [attention, hasChildren]);
-    assertEquals(inbox, [[1, true]]);
+    assertEquals((await store.inbox(runner)).map(({ attention }) => attention), [1]);
     await commit(store, { writes: [{ seq, epoch: 1, records: [], move: undefined, seen: 1 }] });
     assertEquals(await store.inbox(runner), []);
+  });
+
+  test("the ends of children are read in the order of the waits, at most 200 at once", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const items = Array.from({ length: 250 }, (_, item) => item);
+    const children = items.map((item) => childOf(seq, { parent: { run: seq, task: "ship", item } }));
+    const records = items.map((item) => ({ ...waiting("ship"), item }));
+    await commit(store, { writes: [{ seq, epoch: 1, records, move: undefined, children, hasChildren: true }] });
+    for (const { id } of children.slice(0, 240)) await store.control(id, { kind: "cancel", reason: undefined });
+    const waits = items.toReversed().map((item) => ({ parent: seq, task: "ship", item }));
+    const first = await store.childEnds(waits);
+    assertEquals([first.length, first[0]?.at, first[0]?.item, first.at(-1)?.at], [200, 10, 239, 209]);
+    const rest = await store.childEnds(waits.slice(210));
+    assertEquals([rest.length, rest.at(-1)?.item, rest.at(-1)?.child?.state], [40, 0, "cancelled"]);
+    assertEquals(await store.childEnds([{ parent: seq, task: "ship", item: 300 }]), [
+      { parent: seq, task: "ship", item: 300, at: 0, child: undefined },
+    ]);
   });
 
   test("a child that is cancelled without an owner wakes its parent", async ({ store }) => {
     const { seq, id, child } = await startFamily(store, WAITING);
     await store.control(child.id, { kind: "cancel", reason: "no" });
     assertEquals((await store.run(id))?.dueAt, T0);
-    assertEquals((await store.childEnds([seq], undefined))[0]?.child?.reason, "no");
+    assertEquals((await store.childEnds([shipOf(seq)]))[0]?.child?.reason, "no");
   });
 
   test("a child that fails because its runners die wakes its parent", async ({ store }) => {
@@ -151,6 +168,11 @@ export function childContract(test: Case): void {
     assertEquals(await store.prune(T0 + 1_500, 10), 2);
     assertEquals([await store.run(id), await store.run(child.id)], [undefined, undefined]);
   });
+}
+
+/** The wait of the task that started the child. */
+function shipOf(parent: number): ChildWait {
+  return { parent, task: "ship", item: -1 };
 }
 
 function waiting(task: string) {

@@ -22,7 +22,6 @@ export function claimContract(test: Case): void {
       timeoutMs: 50,
       attention: 0,
       hasMessages: false,
-      hasChildren: false,
       parent: undefined,
       depth: 0,
       priority: 0,

@@ -31,7 +31,6 @@ export function controlContract(test: Case): void {
       cancel: { reason: "enough" },
       paused: false,
       hasMessages: false,
-      hasChildren: false,
     }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals(await store.renew(runner, 1_000), { alive: true, inbox, owned: [{ seq, epoch: 1 }] });
@@ -60,7 +59,6 @@ export function controlContract(test: Case): void {
       cancel: { reason: "first" },
       paused: false,
       hasMessages: false,
-      hasChildren: false,
     }]);
     assertEquals((await store.facts(seq)).length, 1);
   });
@@ -74,7 +72,6 @@ export function controlContract(test: Case): void {
       cancel: { reason: undefined },
       paused: false,
       hasMessages: false,
-      hasChildren: false,
     }]);
   });
 
@@ -218,7 +215,6 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: true,
       hasMessages: false,
-      hasChildren: false,
     }]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "accepted");
     assertEquals(await write(store, { seq, epoch: 1 }, [], { to: "running" }), "accepted");
@@ -231,7 +227,6 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: false,
       hasMessages: false,
-      hasChildren: false,
     }]);
     assertEquals((await store.run(id))?.owner, runner);
   });
@@ -301,7 +296,6 @@ export function controlContract(test: Case): void {
       cancel: { reason: "enough" },
       paused: true,
       hasMessages: false,
-      hasChildren: false,
     }]);
     const failed = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
     assertEquals(await write(store, { seq, epoch: 1 }, [], failed), "accepted");
@@ -326,7 +320,6 @@ export function controlContract(test: Case): void {
       cancel: undefined,
       paused: true,
       hasMessages: false,
-      hasChildren: false,
     }]);
   });
 }

@@ -21,7 +21,7 @@ export function messageContract(test: Case): void {
   test("a message is in the inbox of the run's owner until the owner acknowledges it", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     assertEquals(await send(store, id, "a", "1"), { kind: "done", accepted: true });
-    const inbox = [{ seq, attention: 1, cancel: undefined, paused: false, hasMessages: true, hasChildren: false }];
+    const inbox = [{ seq, attention: 1, cancel: undefined, paused: false, hasMessages: true }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals((await store.renew(runner, 1_000)).inbox, inbox);
     assertEquals(await store.messages([seq]), [{ seq, task: "a", item: -1, attempt: 0, payload: "1" }]);
