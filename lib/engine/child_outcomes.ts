@@ -88,7 +88,7 @@ export function createChildOutcomes(
 }
 
 /** Outputs by task id as one JSON text. */
-function jsonOf(outputs: RunEnd["outputs"]): string {
+export function jsonOf(outputs: RunEnd["outputs"]): string {
   const members = Object.entries(outputs).flatMap(([id, output]) => {
     const text = textOf(output);
     return text === undefined ? [] : [`${JSON.stringify(id)}:${text}`];
@@ -97,7 +97,7 @@ function jsonOf(outputs: RunEnd["outputs"]): string {
 }
 
 /** An output as one JSON text. */
-function textOf(output: OutputText): string | undefined {
+export function textOf(output: OutputText): string | undefined {
   if (output === undefined) return undefined;
   if (typeof output === "string") return output;
   return `[${output.map((item) => item ?? "null").join(",")}]`;

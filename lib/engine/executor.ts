@@ -19,6 +19,7 @@ import { drainSlots } from "./drain.ts";
 import { concludeExpansion, itemFailed } from "./expanded_unit.ts";
 import { createInputLoader } from "./input_loader.ts";
 import type { Executor, ExecutorOptions } from "./executor_options.ts";
+import { createParking } from "./parking.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
@@ -30,9 +31,6 @@ import { createTaskSlots } from "./task_slots.ts";
 import { releaseOutputs } from "./unit_arguments.ts";
 import { runTransaction } from "./transactions.ts";
 import { createUnitWaits } from "./unit_waits.ts";
-
-/** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
-const LONG_WAIT_MS = 5_000;
 
 /** One for all: it is emitted for each attempt. */
 const CAPACITY_RELEASED: EngineEvent = { type: "capacityReleased", dueAt: undefined };
@@ -53,7 +51,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
     waitDurable: (unit) => waits.durable(unit),
     spawned: (run) => emit({ type: "childrenStarted", run }),
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
-    left: (run, move) => exits.leave(run, move),
+    left: (run, move, parent) => exits.leave(run, move, parent),
+    parentOf: ({ parent }) => parent === undefined ? undefined : runs.get(parent.run),
     gaveUp: (run, error) => exits.giveUp(run, error),
     lost: (run) => exits.lose(run),
   });
@@ -88,7 +87,18 @@ export function createExecutor(options: ExecutorOptions): Executor {
   });
   const loader = createInputLoader(options);
   const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
-  const exits = createRunExits({ runs, slots, clock, now, logger, emit, released });
+  const parking = createParking({ clock, now, maxRuns, move: recorder.move });
+  const exits = createRunExits({
+    runs,
+    slots,
+    clock,
+    now,
+    logger,
+    emit,
+    released,
+    childEnded: (parent, outcome) => control.childEnded(parent, outcome),
+    forgotten: parking.forget,
+  });
   const control = createRunControl({
     runs,
     clock,
@@ -188,7 +198,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       case "wait":
         return waits.arm(command.unit);
       case "park":
-        return park(run, command.at);
+        return parking.park(run, command.at);
       case "release":
         return recorder.move(run, { to: "pending" });
       case "abort":
@@ -234,12 +244,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     else apply(unit.run, { type: "abandoned", unit });
   }
 
-  function park(run: LiveRun, at: number | undefined): void {
-    const wakeAt = Math.min(at ?? Infinity, run.deadlineAt ?? Infinity);
-    const dueAt = wakeAt === Infinity ? undefined : wakeAt;
-    recorder.move(run, { to: "waiting", dueAt, release: wakeAt - now() > LONG_WAIT_MS });
-  }
-
   function abortAll(run: LiveRun): void {
     for (const { attempt } of unitsOf(run)) abort(attempt, run.closing?.cause);
   }
@@ -271,7 +275,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     for (const run of runs.values()) abandonQueued(run);
     await drainSlots({ slots, clock, timeoutMs, onIdle, abandon });
     await committer.idle();
-    for (const run of runs.values()) handBack(run);
+    for (const run of runs.values()) parking.handBack(run);
     await committer.idle();
     recorder.stop();
     loader.stop();
@@ -282,10 +286,5 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function onIdle(settled: () => void): () => void {
     quiet = settled;
     return () => void (quiet = undefined);
-  }
-
-  function handBack(run: LiveRun): void {
-    const { isParked, parkedUntil: dueAt } = run.state;
-    recorder.move(run, isParked ? { to: "waiting", dueAt, release: true } : { to: "pending" });
   }
 }

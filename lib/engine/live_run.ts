@@ -35,8 +35,8 @@ export class LiveRun {
   readonly timeoutMs: number | undefined;
   /** How many runners have died with it. */
   readonly crashes: number;
-  /** The number of its parent, which its end wakes. */
-  readonly parent: number | undefined;
+  /** The task of its parent that started it. */
+  readonly parent: ParentTask | undefined;
   /** How many ancestors it has. */
   readonly depth: number;
   /** Its priority, which its child runs inherit. */
@@ -60,6 +60,8 @@ export class LiveRun {
   messages: Map<string, string | undefined> | undefined = undefined;
   /** Whether it has, or had, child runs. */
   hasChildren: boolean = false;
+  /** How many of its child runs are about to end in this process without waking it in the store. */
+  endingChildren: number = 0;
   /** How child runs have ended whose tasks still wait, by `unitKey`. */
   childOutcomes: Map<string, ChildOutcome> | undefined = undefined;
   /** Why it is being ended from outside. */
@@ -91,7 +93,7 @@ export class LiveRun {
     this.deadlineAt = loaded.deadlineAt;
     this.timeoutMs = loaded.timeoutMs;
     this.crashes = loaded.crashes;
-    this.parent = loaded.parent?.run;
+    this.parent = loaded.parent;
     this.depth = loaded.depth;
     this.priority = loaded.priority;
     this.seen = loaded.attention;
@@ -103,8 +105,11 @@ export class LiveRun {
   }
 }
 
-/** A timer of a run: for its deadline, the grace of a stopping run, or another try to cancel the child runs of a task. */
-export type RunTimer = "deadline" | "grace" | `cancel ${string}`;
+/**
+ * A timer of a run: for its deadline, the grace of a stopping run, the release of a parked one, or another try to cancel
+ * the child runs of a task.
+ */
+export type RunTimer = "deadline" | "grace" | "release" | `cancel ${string}`;
 
 /** A unit of a run in memory. */
 export class LiveUnit extends Unit {
@@ -208,8 +213,11 @@ export interface LiveWrite extends PendingWrite {
   readonly records: LiveRecord[];
   children: NewRun[] | undefined;
   hasChildren: boolean;
+  parentHeldAs: number | undefined;
   /** Payloads in it, in characters. */
   size: number;
+  /** The parent of the run, which learns of its end from the verdict. */
+  holds: LiveRun | undefined;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }

@@ -275,7 +275,7 @@ function waitingUnits<U extends Unit>(run: RunState<U>, isBrief = false): readon
 const NONE: readonly never[] = [];
 
 /** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
-function waitsForChild<U extends Unit>(run: RunState<U>): boolean {
+export function waitsForChild<U extends Unit>(run: RunState<U>): boolean {
   for (const { childWaits } of run.items?.values() ?? []) if (childWaits > 0) return true;
   return waitingUnits(run, true).some(({ wake, wokenBy }) => wake?.child === true && wokenBy === undefined);
 }

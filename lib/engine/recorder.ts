@@ -3,6 +3,7 @@ import { type ErrorRecord, LeaseLostError, PayloadError } from "../errors.ts";
 import type { FinalVerdict, NewRun, RunMove } from "../store/batch.ts";
 import { nodeOf } from "./attempt.ts";
 import { recordOf } from "./journal_rows.ts";
+import { isReported } from "./ended_child.ts";
 import { leavesMemory } from "./run_end.ts";
 import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
@@ -48,8 +49,10 @@ export interface RecorderOptions {
   readonly spawned: (run: LiveRun) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
-  /** A write that takes the run out of memory is durable. */
-  readonly left: (run: LiveRun, move: RunMove) => void;
+  /** Returns the parent of a run if it is in memory. */
+  readonly parentOf: (run: LiveRun) => LiveRun | undefined;
+  /** A write that takes the run out of memory is durable; its end did not wake `parent` in the store. */
+  readonly left: (run: LiveRun, move: RunMove, parent: LiveRun | undefined) => void;
   /** The store refuses everything of the run, even its failure. */
   readonly gaveUp: (run: LiveRun, error: Error) => void;
   /** Another runner owns it. */
@@ -72,11 +75,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     move(run, move) {
       if (move.to === "waiting") run.stored = "waiting";
       const write = writeOf(run);
-      if (leavesMemory(move)) {
-        run.isLeaving = true;
-        if (run.seen > 0) write.seen = run.seen;
-      }
       write.move = move;
+      if (!leavesMemory(move)) return;
+      run.isLeaving = true;
+      if (run.seen > 0) write.seen = run.seen;
+      // The ends of child runs that are in flight do not wake it.
+      if (move.to === "waiting" && run.endingChildren > 0) write.move = { ...move, dueAt: now() };
+      holdParent(run, write);
     },
     acknowledge(run) {
       writeOf(run).seen = run.seen;
@@ -132,10 +137,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
       move: undefined,
       isSent: false,
       run,
-      parent: run.parent,
+      parent: run.parent?.run,
+      parentHeldAs: undefined,
       children: undefined,
       hasChildren: run.hasChildren,
       size: records.reduce((size, record) => size + sizeOf(record), 0),
+      holds: undefined,
       waiting: undefined,
       onResult: settled,
       onDropped: dropped,
@@ -145,8 +152,18 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return write;
   }
 
+  /** The parent of a run that ends learns of it from the verdict, if it is in memory and stays there. */
+  function holdParent(run: LiveRun, write: LiveWrite): void {
+    const parent = run.parent === undefined || !isReported(run, write.move) ? undefined : options.parentOf(run);
+    if (parent === undefined || parent.isLeaving) return;
+    parent.endingChildren++;
+    write.parentHeldAs = parent.epoch;
+    write.holds = parent;
+  }
+
   function settled(this: void, verdict: FinalVerdict, write: LiveWrite): void {
     const { run } = write;
+    if (write.holds !== undefined) write.holds.endingChildren--;
     if (verdict === "accepted") return accepted(run, write);
     if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, write, verdict.cancelled.reason);
     if (verdict === "fenced") {
@@ -156,7 +173,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     refused(run, write, verdict.refused);
   }
 
-  function dropped(this: void, error: Error, { waiting }: LiveWrite): void {
+  function dropped(this: void, error: Error, { waiting, holds }: LiveWrite): void {
+    if (holds !== undefined) holds.endingChildren--;
     for (const { failed } of waiting ?? []) failed(error);
   }
 
@@ -172,12 +190,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
       // The recorded times are those of the wall clock, which may have been set.
       options.durable(unit, recordedMs === undefined ? undefined : unit.attempt?.tookMs ?? Math.max(0, recordedMs));
     }
-    if (write.move !== undefined && leavesMemory(write.move)) options.left(run, write.move);
+    if (write.move !== undefined && leavesMemory(write.move)) options.left(run, write.move, write.holds);
   }
 
   /** The run was to complete, but a cancel is recorded that this process had not seen yet. */
   function cancelled(run: LiveRun, write: LiveWrite, reason: string | undefined): void {
     if (write.move?.to === "completed") write.move = { to: "cancelled", at: write.move.at, reason };
+    write.holds = undefined;
     accepted(run, write);
   }
 

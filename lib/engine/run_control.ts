@@ -47,6 +47,8 @@ export interface RunControlOptions extends ArrivalSources {
 export interface RunControl {
   /** Starts a run that was loaded, unless its deadline has passed. */
   begin(run: LiveRun): void;
+  /** A child run of a run in memory has ended. */
+  childEnded(parent: LiveRun, outcome: ChildOutcome): void;
   /** Cancels the child runs of the items of a node, of which another item has failed. */
   cancelChildren(run: LiveRun, node: LiveUnit): void;
   /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
@@ -67,6 +69,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
       if (change !== undefined) void applyAll([change]);
       apply(run, { type: "started" });
     },
+    childEnded: (parent, outcome) => deliverOutcomes(parent, [outcome]),
     cancelChildren: (run, node) => void cancelItems(run, node),
     applyChanges(inbox) {
       early = new Map(inbox.filter(({ seq }) => !runs.has(seq)).map((change) => [change.seq, change]));
@@ -107,6 +110,8 @@ export function createRunControl(options: RunControlOptions): RunControl {
       // It may have left memory, and may be in memory again.
       if (run === undefined || run.gone) continue;
       const { messages, outcomes } = arrivalsOf(run.seq);
+      // A child run may have been cancelled with its parent.
+      if (change.cancel !== undefined) applyChange(run, change);
       if (messages.length > 0) deliver(run, messages);
       deliverOutcomes(run, outcomes);
       applyChange(run, change);

@@ -3,6 +3,8 @@ import { LeaseLostError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
 import type { OwnedRun } from "../store/runners.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
+import { outcomeForParent } from "./ended_child.ts";
 import type { Observer } from "./engine_events.ts";
 import { hooksReturned } from "./hooks.ts";
 import { type LiveRun, unitsOf } from "./live_run.ts";
@@ -23,12 +25,16 @@ export interface RunExitsOptions {
   readonly emit: Observer;
   /** A place in memory was released, of a run that is due at that time if it waits. */
   readonly released: (dueAt: number | undefined) => void;
+  /** A child run of a run in memory has ended. */
+  readonly childEnded: (parent: LiveRun, outcome: ChildOutcome) => void;
+  /** A run has left memory. */
+  readonly forgotten: (run: LiveRun) => void;
 }
 
 /** Takes runs out of memory, in every way that there is. */
 export interface RunExits {
-  /** The write that ends or releases a run is durable. */
-  leave(run: LiveRun, move: RunMove): void;
+  /** The write that ends or releases a run is durable; `parent` has not been woken in the store. */
+  leave(run: LiveRun, move: RunMove, parent?: LiveRun): void;
   /** Another runner owns a run: its bodies are aborted. */
   lose(run: LiveRun): void;
   /**
@@ -49,9 +55,10 @@ export function createRunExits(options: RunExitsOptions): RunExits {
   const { runs, slots, clock, logger, emit, released } = options;
   const finishing = new Set<Promise<void>>();
   return {
-    leave(run, move) {
+    leave(run, move, parent) {
       forget(run, leaveOf(move));
-      if (run.parent !== undefined) emit({ type: "parentWoken", run });
+      if (parent !== undefined) options.childEnded(parent, outcomeForParent(run, move));
+      else if (run.parent !== undefined) emit({ type: "parentWoken", run });
       const end = runEnd(run, move);
       if (end === undefined) {
         const isPaused = run.state.phase === "paused";
@@ -121,6 +128,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     if (runs.get(run.seq) === run) runs.delete(run.seq);
     run.timers?.forEach((cancel) => cancel());
     run.timers = undefined;
+    options.forgotten(run);
     for (const unit of unitsOf(run)) {
       unit.disarm?.();
       // A body that outlived its grace or its lease may never settle: its slot is released all the same.

@@ -170,6 +170,8 @@ export interface RunWrite {
   readonly hasChildren?: boolean;
   /** The row number of the run's parent, which the store wakes if the run ends. @default {undefined} no parent */
   readonly parent?: number | undefined;
+  /** While the parent is owned under this epoch, by the writer, only a cancel of the run wakes it. @default {undefined} none */
+  readonly parentHeldAs?: number | undefined;
 }
 
 /** The result of a `RunWrite`. */

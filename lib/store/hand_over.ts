@@ -55,6 +55,25 @@ export function mayEnd(move: RunMove | undefined): boolean {
   return move !== undefined && move.to !== "running" && (move.to !== "waiting" || move.release);
 }
 
+/** Parents, and the epochs under which their owners wrote that they own them. */
+export interface HeldParents {
+  readonly seqs: readonly number[];
+  readonly epochs: readonly number[];
+}
+
+/** Returns the parents of the runs of a batch that need not be woken if they are still owned under these epochs. */
+export function heldParents(writes: readonly RunWrite[]): HeldParents {
+  const epochs = new Map<number, number>();
+  for (const { parent, parentHeldAs } of writes) {
+    if (parent !== undefined && parentHeldAs !== undefined) epochs.set(parent, parentHeldAs);
+  }
+  // One of its children has to wake it.
+  for (const { parent, parentHeldAs, move } of writes) {
+    if (parent !== undefined && parentHeldAs === undefined && mayEnd(move)) epochs.delete(parent);
+  }
+  return { seqs: [...epochs.keys()], epochs: [...epochs.values()] };
+}
+
 /** Returns the numbers of the runs of a batch that have a parent and may end with it. */
 export function endingChildren(writes: readonly RunWrite[]): number[] {
   return writes.flatMap(({ seq, parent, move }) => parent !== undefined && mayEnd(move) ? [seq] : []);

@@ -169,7 +169,7 @@ function attempt(
         ended.push(verdict);
         continue;
       }
-      const { move, ...write } = written[index]!;
+      const { move, parentHeldAs: _, ...write } = written[index]!;
       const reason = verdict.reasonToCancel;
       const cancel = {
         ...write,

@@ -193,10 +193,26 @@ select seq
  order by seq
    for update`;
 
-/** Wakes the parents of those of the runs in $2 that have ended; $3 begins the notification of their owners. */
+/**
+ * Wakes the parents of those of the runs in $2 that have ended; $3 begins the notification of their owners. A parent in $4
+ * is not woken while it is owned under its epoch in $5. The lock makes that true of its newest version, also if its owner
+ * was declared dead a moment ago.
+ */
 export const WAKE_PARENTS: string = `
 with clock as materialized (
   select @now as now
+),
+locked as materialized (
+  select seq, epoch, owner
+    from @runs
+   where seq = any($4::bigint[])
+   order by seq
+     for share
+),
+held as materialized (
+  select seq
+    from locked
+   where owner is not null and ((seq, epoch) in (select * from unnest($4::bigint[], $5::bigint[]))) is true
 ),
 woken as (
   update @runs
@@ -207,6 +223,7 @@ woken as (
                                                     from @runs as c
                                                    where c.seq = any($2::bigint[]) and c.ended_at is not null))
                             and p.ended_at is null
+                            and p.seq <> all(array(select seq from held))
                           order by p.seq
                             for update))
   returning owner, state

@@ -1,7 +1,7 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
-import { endingChildren } from "../hand_over.ts";
+import { endingChildren, heldParents } from "../hand_over.ts";
 import {
   COMPLETE,
   COMPLETE_WITH_RECORDS,
@@ -110,7 +110,10 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
     });
   }
   const ending = endingChildren(writes);
-  if (ending.length > 0) add("children", WAKE_PARENTS, [at, numbers(ending), wake], { sent: undefined });
+  if (ending.length > 0) {
+    const { seqs, epochs } = heldParents(writes);
+    add("children", WAKE_PARENTS, [at, numbers(ending), wake, numbers(seqs), numbers(epochs)], { sent: undefined });
+  }
   return statements;
 
   function add(

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Batch, NewRun, Receipt } from "../batch.ts";
-import { endingChildren } from "../hand_over.ts";
+import { endingChildren, heldParents } from "../hand_over.ts";
 import { wakeParents } from "../sql/children.ts";
 import { executeWithin } from "./database.ts";
 import { faultOf } from "./faults.ts";
@@ -15,7 +15,7 @@ import { insertRun } from "./inserts.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 import { wakeForBatch } from "./wakeups.ts";
-import { writeRun } from "./writes.ts";
+import { isOwned, writeRun } from "./writes.ts";
 
 /** Writes a batch in one transaction. */
 export async function commitBatch(session: Session, batch: Batch): Promise<Receipt> {
@@ -49,8 +49,12 @@ function isOfOneUnit(error: unknown): error is Error {
 
 function apply(session: Session, batch: Batch, guard: Guard | undefined): Receipt {
   const receipt = write(session, batch, guard);
+  const { seqs, epochs } = heldParents(batch.writes);
+  const held = new Set<number | undefined>(seqs.filter((seq, at) => isOwned(session, { seq, epoch: epochs[at]! })));
   wakeForBatch(session, batch, receipt);
-  const ending = endingChildren(batch.writes);
+  const ending = endingChildren(batch.writes.filter(({ parent }, at) => {
+    return receipt.writes[at] !== "accepted" || !held.has(parent);
+  }));
   if (ending.length > 0) executeWithin(session, (db) => wakeParents(db, ending));
   return receipt;
 }

@@ -1,0 +1,71 @@
+import type { Clock } from "../clock.ts";
+import type { RunMove } from "../store/batch.ts";
+import type { LiveRun } from "./live_run.ts";
+import { waitsForChild } from "./machine.ts";
+
+/** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
+const LONG_WAIT_MS = 5_000;
+
+/** What parking needs of an executor. */
+export interface ParkingOptions {
+  readonly clock: Clock;
+  /** The store's time. */
+  readonly now: () => number;
+  /** Runs in memory at once. */
+  readonly maxRuns: number;
+  /** Writes what becomes of a run. */
+  readonly move: (run: LiveRun, move: RunMove) => void;
+}
+
+/** Parks runs that only wait, in memory or in the store. */
+export interface Parking {
+  /** Parks a run until a time, or until something arrives for it. */
+  park(run: LiveRun, at: number | undefined): void;
+  /** Releases a run, as it is, to any runner. */
+  handBack(run: LiveRun): void;
+  /** Called when a run has left memory. */
+  forget(run: LiveRun): void;
+}
+
+/**
+ * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while:
+ * each end would otherwise cost a claim. At most half of the places in memory are taken by such runs, so that the
+ * others, their children among them, always have some.
+ */
+export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
+  const mostKept = Math.floor(maxRuns / 2);
+  const kept = new Set<LiveRun>();
+  return {
+    park(run, at) {
+      const dueAt = dueAtOf(run, at);
+      const isLong = (dueAt ?? Infinity) - now() > LONG_WAIT_MS;
+      move(run, { to: "waiting", dueAt, release: isLong && !keep(run) });
+    },
+    handBack(run) {
+      const { isParked, parkedUntil } = run.state;
+      move(run, isParked ? { to: "waiting", dueAt: dueAtOf(run, parkedUntil), release: true } : { to: "pending" });
+    },
+    forget: (run) => void kept.delete(run),
+  };
+
+  function keep(run: LiveRun): boolean {
+    if (!waitsForChild(run.state) || (kept.size >= mostKept && !kept.has(run))) return false;
+    kept.add(run);
+    run.timers ??= new Map();
+    run.timers.get("release")?.();
+    run.timers.set("release", clock.after(LONG_WAIT_MS, () => release(run)));
+    return true;
+  }
+
+  function release(run: LiveRun): void {
+    kept.delete(run);
+    if (!run.state.isParked || run.isLeaving || run.gone) return;
+    move(run, { to: "waiting", dueAt: dueAtOf(run, run.state.parkedUntil), release: true });
+  }
+}
+
+/** When a parked run is due: at the time that it waits for, or at its deadline. */
+function dueAtOf({ deadlineAt }: LiveRun, at: number | undefined): number | undefined {
+  const dueAt = Math.min(at ?? Infinity, deadlineAt ?? Infinity);
+  return dueAt === Infinity ? undefined : dueAt;
+}
