@@ -61,6 +61,11 @@ export interface HeldParents {
   readonly epochs: readonly number[];
 }
 
+/** Whether the run of a write has a parent. Most have none: then nothing is to be done about parents. */
+export function hasParent({ parent }: RunWrite): boolean {
+  return parent !== undefined;
+}
+
 /** Returns the parents of the runs of a batch that need not be woken if they are still owned under these epochs. */
 export function heldParents(writes: readonly RunWrite[]): HeldParents {
   const epochs = new Map<number, number>();
@@ -76,7 +81,9 @@ export function heldParents(writes: readonly RunWrite[]): HeldParents {
 
 /** Returns the numbers of the runs of a batch that have a parent and may end with it. */
 export function endingChildren(writes: readonly RunWrite[]): number[] {
-  return writes.flatMap(({ seq, parent, move }) => parent !== undefined && mayEnd(move) ? [seq] : []);
+  const ending: number[] = [];
+  for (const { seq, parent, move } of writes) if (parent !== undefined && mayEnd(move)) ending.push(seq);
+  return ending;
 }
 
 /**

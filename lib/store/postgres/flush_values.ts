@@ -1,7 +1,7 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
-import { endingChildren, heldParents } from "../hand_over.ts";
+import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
 import {
   COMPLETE,
   COMPLETE_WITH_RECORDS,
@@ -109,7 +109,7 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
       moves: parts.moves,
     });
   }
-  const ending = endingChildren(writes);
+  const ending = writes.some(hasParent) ? endingChildren(writes) : [];
   if (ending.length > 0) {
     const { seqs, epochs } = heldParents(writes);
     add("children", WAKE_PARENTS, [at, numbers(ending), wake, numbers(seqs), numbers(epochs)], { sent: undefined });

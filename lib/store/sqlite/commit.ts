@@ -6,7 +6,7 @@
  * @module
  */
 import type { Batch, NewRun, Receipt } from "../batch.ts";
-import { endingChildren, heldParents } from "../hand_over.ts";
+import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
 import { wakeParents } from "../sql/children.ts";
 import { executeWithin } from "./database.ts";
 import { faultOf } from "./faults.ts";
@@ -49,14 +49,18 @@ function isOfOneUnit(error: unknown): error is Error {
 
 function apply(session: Session, batch: Batch, guard: Guard | undefined): Receipt {
   const receipt = write(session, batch, guard);
-  const { seqs, epochs } = heldParents(batch.writes);
-  const held = new Set<number | undefined>(seqs.filter((seq, at) => isOwned(session, { seq, epoch: epochs[at]! })));
+  // The owners of held parents are read before they are woken.
+  const ending = batch.writes.some(hasParent) ? endsToWakeFor(session, batch, receipt) : [];
   wakeForBatch(session, batch, receipt);
-  const ending = endingChildren(batch.writes.filter(({ parent }, at) => {
-    return receipt.writes[at] !== "accepted" || !held.has(parent);
-  }));
   if (ending.length > 0) executeWithin(session, (db) => wakeParents(db, ending));
   return receipt;
+}
+
+/** Returns the numbers of the child runs that may have ended and whose parents learn of it from the store alone. */
+function endsToWakeFor(session: Session, { writes }: Batch, receipt: Receipt): readonly number[] {
+  const { seqs, epochs } = heldParents(writes);
+  const held = new Set<number | undefined>(seqs.filter((seq, at) => isOwned(session, { seq, epoch: epochs[at]! })));
+  return endingChildren(writes.filter(({ parent }, at) => receipt.writes[at] !== "accepted" || !held.has(parent)));
 }
 
 function write(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {

@@ -48,7 +48,8 @@ select 1
 export function wakeForBatch(session: Session, { starts, writes }: Batch, receipt: Receipt): void {
   const released: number[] = [];
   let hasChildren = false;
-  for (const { seq, move, children } of writes) {
+  for (let at = 0; at < writes.length; at++) {
+    const { seq, move, children } = writes[at]!;
     if (children !== undefined && children.length > 0) hasChildren = true;
     if (move !== undefined && isRelease(move)) released.push(seq);
   }
