@@ -101,24 +101,26 @@ function testFiles(folder: string): readonly string[] {
   return filesBelow(`${folder}/`, "_test.ts");
 }
 
-/** Returns the `bun` on the path, or else the one that npm has. */
+/** Returns the `bun` on the path, or else the one that npm has: also if that on the path is too old for `--parallel`. */
 async function findBun(): Promise<string> {
-  if (await works("bun")) return "bun";
+  if ((await printed("bun", "test", "--help"))?.includes("--parallel") === true) return "bun";
   const { stdout } = await new Deno.Command("npx", {
     args: ["-y", `--package=bun@${BUN_VERSION}`, "-c", "command -v bun"],
     stderr: "inherit",
   }).output();
   const bun = realpathSync(new TextDecoder().decode(stdout).trim());
-  if (await works(bun)) return bun;
+  if (await printed(bun, "--version") !== undefined) return bun;
   // npm may be set up, or old or new enough, not to run install scripts; until then bun is a placeholder.
   await new Deno.Command("node", { args: [join(dirname(bun), "../install.js")] }).output();
   return bun;
 }
 
-async function works(command: string): Promise<boolean> {
+/** Returns what a command prints; `undefined` if it cannot be run or fails. */
+async function printed(command: string, ...args: readonly string[]): Promise<string | undefined> {
   try {
-    return (await new Deno.Command(command, { args: ["--version"] }).output()).success;
+    const { success, stdout } = await new Deno.Command(command, { args: [...args] }).output();
+    return success ? new TextDecoder().decode(stdout) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
