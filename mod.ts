@@ -51,7 +51,7 @@ export type {
   Why,
 } from "./lib/definition/json_types.ts";
 export type * from "./lib/definition/options_check.ts";
-export type { RetryPolicy, RetryRule } from "./lib/definition/retry.ts";
+export type { RetryPolicy, RetryRule, TaskDefaults } from "./lib/definition/retry.ts";
 export {
   type Schema,
   type StorableSchema,

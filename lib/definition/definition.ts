@@ -45,9 +45,12 @@ export interface CommonDefinition {
   readonly on: Trigger;
   /** Evaluated once after `on`; the task is skipped if it returns a falsy value. */
   readonly when: TaskFunction | undefined;
-  /** Applied when a function of the task throws: the body, or what computes items, an input or a time. */
-  readonly retry: RetryRule;
-  /** The maximum duration of an attempt. */
+  /**
+   * Applied when a function of the task throws: the body, or what computes items, an input or a time. `undefined` if the
+   * task states none: then the default of its runner applies.
+   */
+  readonly retry: RetryRule | undefined;
+  /** The maximum duration of an attempt; `undefined` if the task states none, or has no body. */
   readonly timeoutMs: number | undefined;
   /** Called at most once, after the output was stored. */
   readonly onSuccess: ((event: SuccessArguments) => unknown) | undefined;

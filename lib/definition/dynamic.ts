@@ -46,9 +46,9 @@ export interface DynamicBody extends DynamicOptions {
   readonly transaction?: InTransaction<unknown>;
   /** The body. */
   readonly run: (args: TaskArguments) => unknown;
-  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
-  /** The maximum duration of an attempt. */
+  /** The maximum duration of an attempt. @default `defaults` of the runner */
   readonly timeout?: Duration;
   /**
    * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision
@@ -82,9 +82,9 @@ export interface DynamicMap extends DynamicOptions {
   readonly workflow?: Startable | (() => Startable);
   /** Returns the input of the child run of an element. */
   readonly input?: (args: TaskArguments) => unknown;
-  /** Applied to `over` and to each item: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  /** Applied to `over` and to each item: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
-  /** The maximum duration of an attempt. */
+  /** The maximum duration of an attempt. @default `defaults` of the runner */
   readonly timeout?: Duration;
   /**
    * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision

@@ -1,5 +1,5 @@
 import type { Duration } from "../duration.ts";
-import { type Checks, shown } from "./checks.ts";
+import { type Checks, newChecks, type Options, shown } from "./checks.ts";
 
 /** How often and when a failed attempt is repeated. */
 export interface RetryPolicy {
@@ -51,6 +51,14 @@ export function retryDelayMs(rule: RetryRule, failedAttempt: number, random: num
 const BACKOFFS: Record<RetryRule["backoff"], true> = { exponential: true, linear: true, fixed: true };
 const RETRY_OPTIONS = ["attempts", "backoff", "delay", "maxDelay", "jitter", "retryIf"];
 
+/** The options of a runner for tasks that state none. */
+export interface TaskDefaults {
+  /** The option `retry` of tasks, transactions and maps that state none. @default {3} attempts, exponential */
+  readonly retry?: number | RetryPolicy;
+  /** The option `timeout` of tasks, transactions and maps that state none. @default {undefined} no limit */
+  readonly timeout?: Duration;
+}
+
 /** The rule of a task that is not retried. */
 export const ONE_ATTEMPT: RetryRule = Object.freeze({
   attempts: 1,
@@ -65,7 +73,18 @@ const DEFAULT_ATTEMPTS = 3;
 const DEFAULT_DELAY_MS = 1_000;
 const DEFAULT_MAX_DELAY_MS = 30_000;
 
-/** Reads the option `retry`: a total number of attempts, or a policy. */
+/** Reads the option `retry` of a task; returns `undefined` if the default of the runner applies. */
+export function readTaskRetry(
+  { retry, guarantee }: Options,
+  what: string,
+  checks: Checks,
+): RetryRule | undefined {
+  // What runs at most once is repeated only if the task itself allows it.
+  if (retry === undefined) return guarantee === "atMostOnce" ? ONE_ATTEMPT : undefined;
+  return readRetry(retry, what, checks);
+}
+
+/** Reads a retry rule: a total number of attempts, or a policy. */
 export function readRetry(value: unknown, what: string, checks: Checks): RetryRule {
   const options = value === undefined ? {} : typeof value === "number" ? { attempts: value } : value;
   const { attempts = DEFAULT_ATTEMPTS, backoff, delay, maxDelay, jitter = true, retryIf } = checks.options(
@@ -92,3 +111,6 @@ export function readRetry(value: unknown, what: string, checks: Checks): RetryRu
     retryIf: checks.fn<(error: unknown) => boolean>(retryIf, `${what}: retryIf`),
   });
 }
+
+/** The rule of a task if neither the task nor its runner states one. */
+export const DEFAULT_RETRY: RetryRule = readRetry(undefined, "retry", newChecks());

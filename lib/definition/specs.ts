@@ -121,9 +121,9 @@ export interface CommonOptions<
 export interface BodyOptions<Tx> {
   /** Runs the body in a transaction: write `...transaction` of `./sqlite` or `./postgres`. */
   readonly transaction?: InTransaction<Tx>;
-  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
-  /** The maximum duration of an attempt. */
+  /** The maximum duration of an attempt. @default `defaults` of the runner */
   readonly timeout?: Duration;
   /**
    * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision

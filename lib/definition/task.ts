@@ -12,9 +12,9 @@ import { BODY_OPTIONS, readBody, readGuarantee } from "./kinds/task.ts";
 export interface TaskBody<Args, Ret> {
   /** The body; unit tests can call it. */
   readonly run: (args: Args) => Ret;
-  /** Applied when `run` throws: a total number of attempts, or a policy. @default {3} attempts, exponential */
+  /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
-  /** The maximum duration of an attempt. */
+  /** The maximum duration of an attempt. @default `defaults` of the runner */
   readonly timeout?: Duration;
   /**
    * How often the body runs if its runner dies, loses its lease or is stopped: again, or not again without a decision

@@ -50,16 +50,22 @@ function structure(source: VersionSource): unknown {
       [...task.reads].sort(),
       task.on,
       task.timeoutMs ?? null,
-      [task.retry.attempts, task.retry.backoff, task.retry.delayMs, task.retry.maxDelayMs, task.retry.jitter],
+      retryOf(task),
       policiesOf(task),
     ]),
   ];
 }
 
+/** `null` for a task that states none: the defaults of a runner are not part of a version. */
+function retryOf({ retry }: TaskDefinition): unknown {
+  if (retry === undefined) return null;
+  return [retry.attempts, retry.backoff, retry.delayMs, retry.maxDelayMs, retry.jitter];
+}
+
 function code(task: TaskDefinition, { statedVersion }: VersionSource): unknown {
   if (task.version !== undefined) return { version: task.version };
   if (statedVersion !== undefined) return null;
-  return [...functionsOf(task), task.when, task.retry.retryIf, task.onSuccess, task.onFailure].map(sourceText);
+  return [...functionsOf(task), task.when, task.retry?.retryIf, task.onSuccess, task.onFailure].map(sourceText);
 }
 
 /** Options without code that only this kind of task has. */

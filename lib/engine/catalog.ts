@@ -7,7 +7,7 @@ import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { childDefinitionOf } from "./child_definition.ts";
-import { type Plan, planOf } from "./plan.ts";
+import { type AttemptPolicy, type Plan, planOf, type PlanOptions } from "./plan.ts";
 import { NO_ITEM } from "./run_state.ts";
 
 /** The workflows that are registered with a runner or client. */
@@ -18,6 +18,11 @@ export interface Catalog {
   readonly plans: readonly Plan[];
   /** Returns the plan of a workflow by name; `undefined` if it is not registered. */
   get(name: string): Plan | undefined;
+  /**
+   * Returns the definition of a version; `undefined` if it is not registered. In a runner it has the policies with which
+   * tasks are executed, defaults included.
+   */
+  definition(of: Served): StoredDefinition | undefined;
   /**
    * Returns the plan of a workflow, given by name or value; `action` is the verb of the error message.
    *
@@ -43,19 +48,21 @@ export interface StoredDefinition {
 export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after" | "on" | "timeoutMs"> {
   /** Whether the task has a `when`. */
   readonly conditional: boolean;
-  /** Number of attempts in all. */
-  readonly attempts: number;
+  /** Number of attempts in all; absent if the task leaves it to the defaults of a runner, which are not known here. */
+  readonly attempts?: number;
   /** Name of the workflow of the child runs that the task or its items start. */
   readonly child: string | undefined;
 }
 
 /**
- * Registers workflows, and those of the child runs that their tasks start.
+ * Registers workflows, and those of the child runs that their tasks start. `defaults` is the policy of a runner for tasks
+ * that state none; a client has none.
  *
  * @throws {DefinitionError} If an element is not a workflow or has no tasks, or two have the same name.
  */
-export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
+export function catalogOf(workflows: readonly AnyWorkflow[], defaults?: AttemptPolicy): Catalog {
   const plans = new Map<string, Plan>();
+  const options = defaults === undefined ? {} : { defaults };
   for (const [at, workflow] of workflows.entries()) {
     if (!(workflow instanceof Workflow)) {
       throw new DefinitionError("", [
@@ -64,13 +71,18 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
     }
     if (workflow.tasks.length === 0) throw new DefinitionError(workflow.name, ["it has no tasks"]);
     if (plans.has(workflow.name)) throw new DefinitionError(workflow.name, ["another workflow has the same name"]);
-    plans.set(workflow.name, planOf(workflow, at));
+    plans.set(workflow.name, planOf(workflow, { place: at, ...options }));
   }
-  addChildren(plans);
+  addChildren(plans, options);
   return {
     plans: [...plans.values()],
     served: [...plans.values()].map(({ workflow: { name, version } }) => ({ workflow: name, version })),
     get: (name) => plans.get(name),
+    definition({ workflow, version }) {
+      const plan = plans.get(workflow);
+      if (plan?.workflow.version !== version) return undefined;
+      return storedDefinition(plan.workflow, defaults === undefined ? plan.workflow.tasks : plan.nodes);
+    },
     find,
   };
 
@@ -98,7 +110,7 @@ export function catalogOf(workflows: readonly AnyWorkflow[]): Catalog {
 }
 
 /** Adds the workflows of child runs, and those of their child runs. */
-function addChildren(plans: Map<string, Plan>): void {
+function addChildren(plans: Map<string, Plan>, options: PlanOptions): void {
   // A map visits what is added to it while it is visited.
   for (const { workflow } of plans.values()) {
     for (const task of workflow.tasks) {
@@ -106,7 +118,7 @@ function addChildren(plans: Map<string, Plan>): void {
       if (starts === undefined) continue;
       const child = childOf(starts, task.id, workflow);
       const known = plans.get(child.name);
-      if (known === undefined) plans.set(child.name, planOf(child, plans.size));
+      if (known === undefined) plans.set(child.name, planOf(child, { place: plans.size, ...options }));
       else if (known.workflow !== child && known.workflow.version !== child.version) {
         throw new DefinitionError(child.name, [
           `another workflow has the same name: that of the child runs of task "${task.id}" of workflow "${workflow.name}"`,
@@ -137,26 +149,25 @@ export function definitionsOf({ plans }: Catalog): Parameters<Store["define"]>[0
     workflow: plan.workflow.name,
     version: plan.workflow.version,
     structure: plan.workflow.structure,
-    graph: JSON.stringify(storedDefinition(plan)),
+    graph: JSON.stringify(storedDefinition(plan.workflow, plan.workflow.tasks)),
   }));
 }
 
-/** Converts a workflow to the form in which it is stored. */
-export function storedDefinition(plan: Plan): StoredDefinition {
-  const { name, description, result, tasks } = plan.workflow;
+/** Converts a workflow, with the policies of its tasks, to the form in which it is stored. */
+function storedDefinition(
+  { name, description, result, tasks }: WorkflowDefinition,
+  policies: readonly Pick<TaskDefinition, "retry" | "timeoutMs">[],
+): StoredDefinition {
   return {
     name,
     description,
     result,
-    tasks: tasks.map((task) => ({
-      id: task.id,
-      kind: task.kind,
-      after: task.after,
-      on: task.on,
-      timeoutMs: task.timeoutMs,
-      conditional: task.when !== undefined,
-      attempts: task.retry.attempts,
-      child: startsOf(task)?.workflow().name,
-    })),
+    tasks: tasks.map((task, at) => {
+      const { id, kind, after, on, when } = task;
+      const { retry, timeoutMs } = policies[at]!;
+      const attempts = retry === undefined ? {} : { attempts: retry.attempts };
+      const child = startsOf(task)?.workflow().name;
+      return { id, kind, after, on, timeoutMs, conditional: when !== undefined, ...attempts, child };
+    }),
   };
 }

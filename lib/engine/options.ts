@@ -1,9 +1,11 @@
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import { readRetry, type TaskDefaults } from "../definition/retry.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { RunEvent } from "./events.ts";
+import { type AttemptPolicy, DEFAULT_POLICY } from "./plan.ts";
 import { harmlessTracing, type Tracing } from "./tracing.ts";
 
 /** Options of `createClient`. */
@@ -39,6 +41,12 @@ export interface ClientOptions<W extends AnyWorkflow> {
 export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   /** Workflows that this runner executes. It never claims runs of other workflows. */
   readonly workflows: readonly W[];
+  /**
+   * What applies to tasks, transactions and maps that state no `retry` or no `timeout`. Not part of the version of a
+   * workflow: with another value, the runs in progress continue with it. A task with `guarantee: "atMostOnce"` that states
+   * no `retry` has one attempt in any case. @default {{}}
+   */
+  readonly defaults?: TaskDefaults;
   /** Task bodies that run at once. @default {64} */
   readonly concurrency?: number;
   /** Runs in memory at once. @default {1000} */
@@ -81,6 +89,7 @@ export interface ClientSettings {
 
 /** Options of a runner after validation, with defaults. */
 export interface RunnerSettings extends ClientSettings {
+  readonly defaults: AttemptPolicy;
   readonly concurrency: number;
   readonly maxRuns: number;
   readonly leaseMs: number;
@@ -94,6 +103,7 @@ export interface RunnerSettings extends ClientSettings {
 const CLIENT_OPTIONS = ["workflows", "schema", "durability", "maxPayloadBytes", "logger", "tracing", "clock"];
 const RUNNER_OPTIONS = [
   ...CLIENT_OPTIONS,
+  "defaults",
   "concurrency",
   "maxRuns",
   "lease",
@@ -126,6 +136,7 @@ export function runnerSettings(options: unknown): RunnerSettings {
   const read = checks.options(options ?? {}, "the options", RUNNER_OPTIONS);
   const settings: RunnerSettings = {
     ...readClient(read, checks),
+    defaults: readDefaults(read["defaults"], checks),
     concurrency: count(read["concurrency"], "concurrency", 64, checks),
     maxRuns: count(read["maxRuns"], "maxRuns", 1_000, checks),
     leaseMs: checks.duration(read["lease"], "lease") ?? 30_000,
@@ -157,6 +168,15 @@ export function count(value: unknown, name: string, otherwise: number, checks: C
   if (Number.isSafeInteger(value) && Number(value) >= 1) return Number(value);
   checks.report(`${name} must be a positive integer, not ${shown(value)}`);
   return otherwise;
+}
+
+function readDefaults(value: unknown, checks: Checks): AttemptPolicy {
+  if (value === undefined) return DEFAULT_POLICY;
+  const { retry, timeout } = checks.options(value, "defaults", ["retry", "timeout"]);
+  return {
+    retry: readRetry(retry, "defaults.retry", checks),
+    timeoutMs: checks.timeout(timeout, "defaults.timeout"),
+  };
 }
 
 function readClient(read: Options, checks: Checks): ClientSettings {

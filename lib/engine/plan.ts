@@ -1,4 +1,5 @@
 import type { TaskDefinition, Trigger, WorkflowDefinition } from "../definition/definition.ts";
+import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../definition/retry.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
 
 /** How the items of a map run. */
@@ -12,8 +13,19 @@ export interface ItemPolicy {
   readonly onFailure: "stop" | "finish" | "collect";
 }
 
+/** How the attempts at a task are repeated and bounded. */
+export interface AttemptPolicy {
+  /** Applied when a function of the task throws. */
+  readonly retry: RetryRule;
+  /** The maximum duration of an attempt. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** The policy of tasks that state none. */
+export const DEFAULT_POLICY: AttemptPolicy = Object.freeze({ retry: DEFAULT_RETRY, timeoutMs: undefined });
+
 /** What a task compiles to: a point of the graph that the state machine schedules. */
-export interface Node {
+export interface Node extends AttemptPolicy {
   /** Unique in its plan. */
   readonly id: string;
   /** The definition behind it. */
@@ -55,8 +67,33 @@ function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
   return { concurrency, onFailure: task.onItemFailure };
 }
 
-/** Compiles a workflow, which is the one at `place` of its runner. */
-export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
+/** Returns what a task states, or else the defaults. Tasks without a body have no defaults. */
+function policyOf(task: TaskDefinition, defaults: AttemptPolicy): AttemptPolicy {
+  switch (task.kind) {
+    case "task":
+    case "transaction":
+    case "map":
+      return { retry: task.retry ?? defaults.retry, timeoutMs: task.timeoutMs ?? defaults.timeoutMs };
+    case "subworkflow":
+    case "event":
+    case "sleep":
+      return { retry: task.retry ?? ONE_ATTEMPT, timeoutMs: task.timeoutMs };
+  }
+}
+
+/** How a workflow is compiled. */
+export interface PlanOptions {
+  /** Index of the workflow among those of its runner. @default {0} */
+  readonly place?: number;
+  /** The policy of tasks that state none. @default {DEFAULT_POLICY} */
+  readonly defaults?: AttemptPolicy;
+}
+
+/** Compiles a workflow. */
+export function planOf(
+  workflow: WorkflowDefinition,
+  { place = 0, defaults = DEFAULT_POLICY }: PlanOptions = {},
+): Plan {
   const { tasks } = workflow;
   const numbers = new Map(tasks.map((task, number) => [task.id, number]));
   const next: number[][] = tasks.map(() => []);
@@ -64,7 +101,16 @@ export function planOf(workflow: WorkflowDefinition, place = 0): Plan {
     const before = task.after.map((id) => numbers.get(id)!);
     for (const dependency of before) next[dependency]!.push(number);
     const reads = task.reads.map((id) => numbers.get(id)!);
-    return { id: task.id, task, before, reads, next: next[number]!, on: task.on, items: itemPolicyOf(task) };
+    return {
+      id: task.id,
+      task,
+      before,
+      reads,
+      next: next[number]!,
+      on: task.on,
+      items: itemPolicyOf(task),
+      ...policyOf(task, defaults),
+    };
   });
   return {
     workflow,

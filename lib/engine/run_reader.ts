@@ -10,7 +10,7 @@ import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
 import type { JournalRecord, RunState, Served, TaskState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { ItemCount, RunRow, Store } from "../store/port.ts";
-import { type Catalog, type StoredDefinition, storedDefinition } from "./catalog.ts";
+import type { Catalog, StoredDefinition } from "./catalog.ts";
 import { childIdsOf } from "./child_info.ts";
 import type { Progress } from "./events.ts";
 import { itemOutputs, type OutputText } from "./expansion.ts";
@@ -125,8 +125,8 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
   }
 
   async function definition({ workflow, version }: Served): Promise<StoredDefinition | undefined> {
-    const known = catalog.get(workflow);
-    if (known?.workflow.version === version) return storedDefinition(known);
+    const known = catalog.definition({ workflow, version });
+    if (known !== undefined) return known;
     const key = `${version} ${workflow}`;
     const cached = definitions.get(key);
     if (cached !== undefined) return await cached;

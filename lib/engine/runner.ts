@@ -92,7 +92,7 @@ export async function createRunner<const W extends AnyWorkflow>(
   options: RunnerOptions<W>,
 ): Promise<Runner<W>> {
   const settings = runnerSettings(options);
-  const catalog = catalogOf(settings.workflows);
+  const catalog = catalogOf(settings.workflows, settings.defaults);
   const { store, close } = await openStore(target, settings);
   try {
     return await openRunner<W>(store, close, catalog, settings);

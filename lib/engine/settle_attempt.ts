@@ -87,9 +87,9 @@ function threw(attempt: Attempt, thrown: unknown, port: SettlePort): void {
   const { run } = unit;
   if (attempt.aborted?.reason instanceof ShutdownError) return giveUp(attempt, port);
   if (run.closing !== undefined) return apply(run, { type: "failed", unit, retryAt: undefined });
-  const { task } = nodeOf(attempt);
+  const { task, retry: stated } = nodeOf(attempt);
   // The policy of a map with child runs is that of `over`: a child run is started once, and retries its own tasks.
-  const retry = childDefinitionOf(task, unit.item) === undefined ? task.retry : ONE_ATTEMPT;
+  const retry = childDefinitionOf(task, unit.item) === undefined ? stated : ONE_ATTEMPT;
   const next = decideRetry(retry, attempt.number, thrown, random, logger);
   if (next.kind === "defer") {
     const at = now() + next.delayMs;

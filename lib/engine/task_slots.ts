@@ -276,7 +276,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   /** Sets the time-out of a running attempt, unless it is set. */
   function arm(attempt: Attempt): void {
-    const { timeoutMs } = nodeOf(attempt).task;
+    const { timeoutMs } = nodeOf(attempt);
     if (timeoutMs === undefined || attempt.disarm !== undefined || attempt.stage !== "running") return;
     armAfter(attempt, timeoutMs);
   }

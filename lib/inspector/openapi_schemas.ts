@@ -69,8 +69,8 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   StepDetail: object({ name: text }, { endedAt: time, output: ref("Payload") }),
   ProgressDetail: object({ done: number }, { total: number, message: text }),
   GraphTask: object(
-    { id: text, kind: text, after: list(text), on: text, isConditional: yesNo, attempts: whole },
-    { timeoutMs: number },
+    { id: text, kind: text, after: list(text), on: text, isConditional: yesNo },
+    { attempts: whole, timeoutMs: number },
   ),
   Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, { description: text, result: text, leftOut: text }),
   TaskDetail: object({

@@ -122,9 +122,9 @@ export interface GraphTask {
   readonly on: string;
   /** Whether it has a `when`. */
   readonly isConditional: boolean;
-  /** Tries in all. */
-  readonly attempts: number;
-  /** Longest an attempt may take. */
+  /** Number of attempts in all; `undefined` if the defaults of a runner state it, which are not stored. */
+  readonly attempts: number | undefined;
+  /** The maximum duration of an attempt. */
   readonly timeoutMs: number | undefined;
 }
 

@@ -38,7 +38,7 @@ test("tasks may stand in any order, and come out with dependencies first", () =>
     result: "join",
   });
   const { on, timeoutMs: taskTimeoutMs, retry } = load.tasks[3]!;
-  assertEquals([on, taskTimeoutMs, retry.attempts], ["settled", 2_000, 5]);
+  assertEquals([on, taskTimeoutMs, retry?.attempts], ["settled", 2_000, 5]);
 });
 
 test("a cycle is refused with its path", () => {

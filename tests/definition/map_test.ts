@@ -26,18 +26,18 @@ test("a map has over and a body, and its other options are checked", () => {
   ]);
 });
 
-test("defaults of a map: no bound, stop at the first failed item, the retries of a task", () => {
+test("defaults of a map: no bound, stop at the first failed item, the retries of its runner", () => {
   const [map] = workflow("w").map("pack", { over, run }).tasks;
-  assertEquals(map?.kind === "map" && [map.concurrency, map.onItemFailure, map.each.kind, map.retry.attempts], [
+  assertEquals(map?.kind === "map" && [map.concurrency, map.onItemFailure, map.each.kind, map.retry?.attempts], [
     undefined,
     "stop",
     "task",
-    3,
+    undefined,
   ]);
   const [stated] = workflow("w")
     .map("pack", { over, concurrency: 8, onItemFailure: "collect", retry: 5, timeout: "1s", ...transaction, run })
     .tasks;
-  assertEquals(stated?.kind === "map" && [stated.concurrency, stated.onItemFailure, stated.retry.attempts], [
+  assertEquals(stated?.kind === "map" && [stated.concurrency, stated.onItemFailure, stated.retry?.attempts], [
     8,
     "collect",
     5,

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { retryDelayMs, type RetryRule } from "../../lib/definition/retry.ts";
+import { DEFAULT_RETRY, retryDelayMs, type RetryRule } from "../../lib/definition/retry.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import type { RetryPolicy } from "../../lib/definition/retry.ts";
 import { test } from "../harness.ts";
 
-function ruleOf(retry?: number | RetryPolicy): RetryRule {
-  return workflow("w").task("a", { ...(retry !== undefined && { retry }), run: () => 1 }).tasks[0]!.retry;
+function ruleOf(retry: number | RetryPolicy): RetryRule {
+  return workflow("w").task("a", { retry, run: () => 1 }).tasks[0]!.retry!;
 }
 
 function delaysOf(retry: RetryPolicy, random = 0): number[] {
@@ -21,7 +21,7 @@ test("the default is 3 attempts, exponential from 1 s to 30 s with jitter", () =
     jitter: true,
     retryIf: undefined,
   };
-  assertEquals(ruleOf(), rule);
+  assertEquals(DEFAULT_RETRY, rule);
   assertEquals(ruleOf({}), rule);
   assertEquals(ruleOf(1), { ...rule, attempts: 1 });
 });

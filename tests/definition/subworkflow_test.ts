@@ -41,7 +41,7 @@ test("a child run has the options that are stated, and is started once", () => {
     .subworkflow("b", { workflow: () => shipping, key: () => "k" }).tasks;
   if (stated?.kind !== "subworkflow" || plain?.kind !== "subworkflow") throw new Error("not subworkflows");
   const { key, priority, tags, childTimeoutMs, timeoutMs, retry, input } = stated;
-  assertEquals([key, priority, tags, childTimeoutMs, timeoutMs, retry.attempts, input], [
+  assertEquals([key, priority, tags, childTimeoutMs, timeoutMs, retry?.attempts, input], [
     "k",
     -3,
     ["t"],

@@ -22,8 +22,8 @@ test("a version is 16 hex digits, and so is a structure", () => {
 });
 
 test("a structure is the same in every process and on every runtime", () => {
-  assertEquals(base().structure, "3f5116ee8a4ebb99");
-  assertEquals(workflow("w", { version: "1" }).task("a", { run: one }).version, "28e462cff7624340");
+  assertEquals(base().structure, "7c69b9456b9d7bee");
+  assertEquals(workflow("w", { version: "1" }).task("a", { run: one }).version, "618527f71da07e24");
 });
 
 test("equal definitions have equal versions in any order of tasks, dependencies and tags", () => {
@@ -49,8 +49,12 @@ test("whether a default is written out makes no difference", () => {
     run: one,
   });
   const counted = workflow("w", { tags: [] }).task("a", { retry: 3, run: one });
-  const absent = workflow("w").task("a", { run: one });
-  assertEquals([written.version, counted.version], [absent.version, absent.version]);
+  assertEquals(written.version, counted.version);
+});
+
+test("a task that leaves retry to the defaults of its runner has another version than one that states it", () => {
+  const stated = workflow("w").task("a", { retry: 3, run: one });
+  assertNotEquals(workflow("w").task("a", { run: one }).version, stated.version);
 });
 
 test("every change of behaviour changes the version, and the structure unless it is code", () => {
@@ -59,7 +63,7 @@ test("every change of behaviour changes the version, and the structure unless it
     const settings = { name: "w", description: "d", tags: ["x", "y"], timeout: "1h" } as const;
     return dynamicWorkflow({ ...settings, tasks: [...others, { id: "d", ...options }] });
   };
-  const plain = task({ run: one });
+  const plain = task({ retry: 3, run: one });
   const structural = [
     workflow("v").task("a", { run: one }),
     base().returns("a"),
@@ -67,6 +71,7 @@ test("every change of behaviour changes the version, and the structure unless it
     workflow("w", { description: "e", tags: ["x", "y"], timeout: "1h" }).task("a", { run: one }),
     workflow("w", { description: "d", tags: ["x"], timeout: "1h" }).task("a", { run: one }),
     workflow("w", { description: "d", tags: ["x", "y"], timeout: "2h" }).task("a", { run: one }),
+    task({ run: one }),
     task({ after: ["a"], run: one }),
     task({ after: ["a"], on: "settled", run: one }),
     task({ after: ["c"], run: one }),
@@ -80,12 +85,12 @@ test("every change of behaviour changes the version, and the structure unless it
     plain,
   ];
   const inCode = [
-    task({ run: two }),
-    task({ when: isOk, run: one }),
+    task({ retry: 3, run: two }),
+    task({ retry: 3, when: isOk, run: one }),
     task({ retry: { retryIf: isOk }, run: one }),
-    task({ run: one, onSuccess: one }),
-    task({ run: one, onFailure: one }),
-    task({ run: one, version: "2" }),
+    task({ retry: 3, run: one, onSuccess: one }),
+    task({ retry: 3, run: one, onFailure: one }),
+    task({ retry: 3, run: one, version: "2" }),
   ];
   const versions = [...structural, ...inCode].map((w) => w.version);
   assertEquals(new Set(versions).size, versions.length);

@@ -48,7 +48,7 @@ test("a sleep takes durations, times and functions", () => {
       [undefined, true],
     ],
   );
-  assertEquals(byId.map(({ retry, timeoutMs }) => [retry.attempts, timeoutMs]), byId.map(() => [1, undefined]));
+  assertEquals(byId.map(({ retry, timeoutMs }) => [retry?.attempts, timeoutMs]), byId.map(() => [1, undefined]));
 });
 
 test("a sleep refuses what is not a duration or a time", () => {
@@ -78,7 +78,7 @@ test("an event has a schema, and a timeout over zero", () => {
   ]);
   const [bounded, forever] = workflow("w").event("a", { schema, timeout: "1d" }).event("b", { schema }).tasks;
   assertEquals(bounded?.kind === "event" && [bounded.schema === schema, bounded.waitMs], [true, 86_400_000]);
-  assertEquals(forever?.kind === "event" && [forever.waitMs, forever.retry.attempts, forever.timeoutMs], [
+  assertEquals(forever?.kind === "event" && [forever.waitMs, forever.retry?.attempts, forever.timeoutMs], [
     undefined,
     1,
     undefined,

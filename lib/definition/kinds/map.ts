@@ -1,6 +1,6 @@
 import { shown } from "../checks.ts";
 import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunction } from "../definition.ts";
-import { ONE_ATTEMPT, readRetry } from "../retry.ts";
+import { readTaskRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 import { readChild } from "./subworkflow.ts";
@@ -12,7 +12,7 @@ export const mapReader: KindReader = {
   allowed: (options) => options["workflow"] === undefined ? WITH_BODY : WITH_WORKFLOW,
   read(source): MapDefinition {
     const { what, options, checks } = source;
-    const { over, concurrency, onItemFailure, retry, timeout, guarantee } = options;
+    const { over, concurrency, onItemFailure, timeout } = options;
     if (over === undefined) checks.report(`${what} has no \`over\`; state a function that returns an array`);
     return Object.freeze({
       ...readGraphOptions(source),
@@ -21,9 +21,7 @@ export const mapReader: KindReader = {
       concurrency: readConcurrency(concurrency, source),
       onItemFailure: checks.word(onItemFailure, `${what}: onItemFailure`, ON_ITEM_FAILURE) ?? "stop",
       each: Object.freeze(readEach(source)),
-      retry: retry === undefined && guarantee === "atMostOnce"
-        ? ONE_ATTEMPT
-        : readRetry(retry, `${what}: retry`, checks),
+      retry: readTaskRetry(options, `${what}: retry`, checks),
       timeoutMs: checks.timeout(timeout, `${what}: timeout`),
       onSuccess: undefined,
       onFailure: undefined,

@@ -1,6 +1,6 @@
 import { shown } from "../checks.ts";
 import type { BodyDefinition, Database, Guarantee, TaskFunction } from "../definition.ts";
-import { ONE_ATTEMPT, readRetry } from "../retry.ts";
+import { readTaskRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 
@@ -36,11 +36,11 @@ const ALLOWED: readonly string[] = [...new Set([...GRAPH_OPTIONS, ...BODY_OPTION
 export function readBody(
   { what, options, checks }: Omit<TaskSource, "id">,
 ): Pick<BodyDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
-  const { run, retry, timeout, guarantee, onSuccess, onFailure } = options;
+  const { run, timeout, onSuccess, onFailure } = options;
   if (run === undefined) checks.report(`${what} has no \`run\``);
   return {
     run: checks.fn<TaskFunction>(run, `${what}: run`) ?? (() => undefined),
-    retry: retry === undefined && guarantee === "atMostOnce" ? ONE_ATTEMPT : readRetry(retry, `${what}: retry`, checks),
+    retry: readTaskRetry(options, `${what}: retry`, checks),
     timeoutMs: checks.timeout(timeout, `${what}: timeout`),
     onSuccess: checks.fn<NonNullable<BodyDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),
     onFailure: checks.fn<NonNullable<BodyDefinition["onFailure"]>>(onFailure, `${what}: onFailure`),

@@ -81,7 +81,7 @@ ${task.error && !task.history.some(({ error }) => error) && errorView(task.error
 ${fact("State", stateBadge(task.state))}
 ${fact("Kind", kindOf(node))}
 ${node.after.length > 0 && fact("After", linksTo(node.after))}
-${fact("Attempts", `${task.attempts} of ${node.attempts}`)}
+${fact("Attempts", node.attempts === undefined ? `${task.attempts}` : `${task.attempts} of ${node.attempts}`)}
 ${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
 ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
 ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
