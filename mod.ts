@@ -69,6 +69,13 @@ export type {
   Resolve,
   Unnamed,
 } from "./lib/definition/targets.ts";
+export type {
+  IfExists,
+  StartArguments,
+  StartedRun,
+  TaskStartArgs,
+  TaskStartOptions,
+} from "./lib/definition/task_start.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
 export type { Time } from "./lib/definition/time.ts";
 export type { Transaction, TransactionBody, Undeclared } from "./lib/definition/transaction.ts";
@@ -99,7 +106,7 @@ export type { RunInfo, TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
-export type { IfExists, StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
+export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export type {

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** Makes an id, given the time in milliseconds since the epoch. */
 export type NewId = (nowMs: number) => string;
 
@@ -48,6 +50,13 @@ export function createIds(): NewId {
     }
     return pool[drawn++]!;
   }
+}
+
+/** Returns the UUID of version 7 that a text determines: that of `at`, another one, with different random bits. */
+export function derivedId(at: string, text: string): string {
+  const hash = createHash("sha256").update(text).digest("hex");
+  const variant = HEX[0x80 | (parseInt(hash.slice(0, 2), 16) & 0x3f)];
+  return `${at.slice(0, 13)}-7${hash.slice(2, 5)}-${variant}${hash.slice(5, 7)}-${hash.slice(7, 19)}`;
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

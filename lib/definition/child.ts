@@ -25,7 +25,7 @@ export interface Child<Input, Result> {
 // deno-lint-ignore no-explicit-any -- `unknown` and `never` each exclude some workflow
 export type Startable = Child<any, any>;
 
-/** The input of a child run. */
+/** The input of a run of a workflow. */
 export type ChildInput<W> = W extends { readonly "~child": { readonly takes: (input: infer Input) => void } } ? Input
   : never;
 

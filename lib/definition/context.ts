@@ -1,5 +1,7 @@
+import type { Startable } from "./child.ts";
 import type { Duration } from "../duration.ts";
 import type { RetryPolicy } from "./retry.ts";
+import type { StartedRun, TaskStartArgs } from "./task_start.ts";
 
 /** How a task ended, as its dependents see it: a task skipped because of a failure counts as failed. */
 export type TaskStatus = "completed" | "failed" | "skipped";
@@ -55,6 +57,34 @@ export interface TaskContext {
    * resolves. A body that throws is repeated as `retry` states, and not remembered. Names are unique within the task.
    */
   readonly step: <Output>(name: string, body: () => Output, options?: StepOptions) => Promise<Awaited<Output>>;
+  /**
+   * Starts a run of a workflow that is registered with the runner, given by value or by name; resolves when the run is
+   * durable. The run is independent: nothing waits for it, and a cancel or failure of this run does not reach it. It is
+   * started exactly once however often the body is repeated, also by `retry()`. A transaction commits it together with its
+   * own work. Of a workflow that is given by name, the type of the input is not checked.
+   *
+   * @throws {UnknownWorkflowError} If the workflow is not registered.
+   * @throws {ValidationError} If the schema of the workflow rejects the input.
+   * @throws {KeyConflictError} If `ifExists` does not allow the run that exists.
+   * @throws {TypeError} If an option is invalid, or the attempt has started a run of the workflow without a key before.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { createRunner, unchecked, workflow } from "@sluice/sluice";
+   *
+   * const mail = workflow("mail", { input: unchecked<{ to: string }>() }).task("send", { run: ({ input }) => input.to });
+   * const news = workflow("news").map("readers", {
+   *   over: () => ["ann", "ben"],
+   *   run: async ({ item, ctx }) => (await ctx.start(mail, { to: item })).runId,
+   * });
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [news, mail] });
+   * const outcome = await runner.execute(news);
+   * const [ann = ""] = outcome.outputs.readers ?? [];
+   * assertEquals(await runner.get(ann).result(), { send: "ann" });
+   * ```
+   */
+  readonly start: <const T extends Startable | string>(workflow: T, ...args: TaskStartArgs<T>) => Promise<StartedRun>;
   /** Says how far the task is; stored now and then, never a reason to wait. */
   readonly progress: (done: number, total?: number, message?: string) => void;
   /** Writes to the runner's logger. */

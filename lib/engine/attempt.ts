@@ -40,6 +40,7 @@ export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefi
     tookMs: undefined,
     context: undefined,
     steps: undefined,
+    transaction: undefined,
     aborted: undefined,
     disarm: undefined,
     isBegun: false,

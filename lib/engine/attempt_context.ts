@@ -1,10 +1,12 @@
 import type { StepOptions, TaskContext, TaskLog } from "../definition/context.ts";
+import type { StartedRun } from "../definition/task_start.ts";
 import { shown } from "../definition/checks.ts";
 import type { Logger } from "../logger.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Attempt, AttemptContext } from "./live_run.ts";
 import type { Progress } from "./events.ts";
 import { NO_ITEM } from "./run_state.ts";
+import type { StartRequest } from "./start_run.ts";
 import type { StepCall } from "./steps.ts";
 
 /** The message of `ctx.progress` is shown in one line; a longer one is cut off. In characters. */
@@ -18,6 +20,8 @@ export interface ContextPort {
   readonly logger: Logger;
   /** Runs a step of an attempt, or returns its recorded output. */
   readonly step: (attempt: Attempt, call: StepCall) => Promise<unknown>;
+  /** Starts a run for the body of an attempt. */
+  readonly start: (attempt: Attempt, request: StartRequest) => Promise<StartedRun>;
   /** Receives the progress that `ctx.progress` reports. */
   readonly progress: (attempt: Attempt, progress: Progress) => void;
 }
@@ -85,6 +89,10 @@ class LazyContext implements AttemptContext {
       this.#port.step(this.#attempt, { name, body, options });
     // A decoder's cast: a step returns the decoded JSON of what its body returned.
     return step as TaskContext["step"];
+  }
+
+  get start(): TaskContext["start"] {
+    return (target, ...[input, options]) => this.#port.start(this.#attempt, { target, input, options });
   }
 
   get progress(): TaskContext["progress"] {

@@ -27,6 +27,8 @@ export class AttemptSteps {
   readonly #running = new Map<string, RunningStep>();
   /** Names of steps that run or have completed in this attempt, with the executions in which they were called. */
   readonly #used = new Map<string, StepExecution | undefined>();
+  /** Outputs of steps that have completed in this attempt. */
+  readonly #completed = new Map<string, Output>();
   /** For each running step, the steps that were called in it. */
   readonly #calls = new Map<string, Set<string>>();
   /** The execution in which a call happens. */
@@ -76,9 +78,23 @@ export class AttemptSteps {
       this.#running.delete(name);
       this.#calls.delete(name);
       if (hasFailed) this.#used.delete(name);
+      else this.#completed.set(name, output);
     };
     output.then(() => ended(false), () => ended(true));
     return output;
+  }
+
+  /**
+   * Returns the output of a step that was called before in this attempt, with success or still running; `undefined` if
+   * there is none.
+   *
+   * @throws {StepTimeoutError} If the call happens in an execution that has timed out.
+   */
+  outputOf(name: string): Output | undefined {
+    checkExecution(this.#enclosing.getStore());
+    const running = this.#running.get(name);
+    if (running !== undefined) return expiryOf(running.caller) === undefined ? running.output : undefined;
+    return hasFailed(this.#used.get(name)) ? undefined : this.#completed.get(name);
   }
 
   /** Calls a function as a part of an execution. */

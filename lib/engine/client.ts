@@ -1,4 +1,5 @@
 import { shown } from "../definition/checks.ts";
+import type { StartArguments } from "../definition/task_start.ts";
 import type { Readable, Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
@@ -25,8 +26,7 @@ import { stranded, type StrandedRun } from "./stranded.ts";
 const STOP_MS = 10_000;
 
 /** Arguments of `start` and `execute` after the target. The input is optional if its type includes `undefined`. */
-export type StartArgs<Input> = undefined extends Input ? [input?: Input, options?: StartOptions]
-  : [input: Input, options?: StartOptions];
+export type StartArgs<Input> = StartArguments<Input, StartOptions>;
 
 /** Starts, reads and controls runs. */
 export interface Client<W extends AnyWorkflow> {

@@ -27,6 +27,7 @@ import { createRunExits } from "./run_exits.ts";
 import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
 import { giveUp, settleAttempt, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
+import { startFromTask } from "./task_starts.ts";
 import { createTaskSlots } from "./task_slots.ts";
 import { releaseOutputs } from "./unit_arguments.ts";
 import { runTransaction } from "./transactions.ts";
@@ -79,6 +80,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
     step: (attempt, call) => runStep(attempt, call, { recorder, ...options }),
+    start: (attempt, request) => startFromTask(attempt, request, { starter: options.starter, recorder, now }),
     progress(attempt, progress) {
       attempt.progress = JSON.stringify(progress);
       attempt.isMarked = false;

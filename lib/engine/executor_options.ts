@@ -6,6 +6,7 @@ import type { LiveRun } from "./live_run.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Committer } from "./committer.ts";
+import type { RunStarter } from "./start_run.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** What an executor needs of the engine. */
@@ -33,6 +34,8 @@ export interface ExecutorOptions {
   readonly emit: Observer;
   /** Follows runs and attempts; absent if nothing does. */
   readonly tracing: Tracing | undefined;
+  /** Starts runs for bodies. */
+  readonly starter: RunStarter;
   /** Runs in memory at once. */
   readonly maxRuns: number;
 }

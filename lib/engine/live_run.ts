@@ -1,5 +1,6 @@
 import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
+import type { StartedRun } from "../definition/task_start.ts";
 import type { Failure } from "../errors.ts";
 import type { ItemRange, NewRun, ParentTask, RecordHead, RecordWrite } from "../store/batch.ts";
 import { isBlocked } from "./blocked.ts";
@@ -177,6 +178,8 @@ export interface Attempt {
   context: AttemptContext | undefined;
   /** The steps that its body has called; `undefined` for none. */
   steps: AttemptSteps | undefined;
+  /** The transaction in which its body runs. */
+  transaction: AttemptTransaction | undefined;
   /** Why it was aborted. */
   aborted: { readonly reason: unknown } | undefined;
   /** Clears its time-out. */
@@ -191,6 +194,14 @@ export interface Attempt {
   progress: string | undefined;
   /** Follows it, if tracing is on. */
   trace: AttemptTrace | undefined;
+}
+
+/** One call of a body in a transaction. */
+export interface AttemptTransaction {
+  /** The handle of the driver. */
+  readonly tx: unknown;
+  /** The runs that the body has started in it, by the names of the starts. */
+  readonly starts: Map<string, Promise<StartedRun>>;
 }
 
 /** A context whose signal can be aborted. */

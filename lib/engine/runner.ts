@@ -32,6 +32,7 @@ import { watchRunners } from "./recovery.ts";
 import { logUnhandledRejections } from "./rejections.ts";
 import { startRetention } from "./retention.ts";
 import { createRunReader } from "./run_reader.ts";
+import { createRunStarter } from "./start_run.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
 import { withinLimit } from "./stop_limit.ts";
@@ -140,8 +141,9 @@ async function openRunner<W extends AnyWorkflow>(
     maxRuns,
     maxPayloadBytes: settings.maxPayloadBytes,
     random: Math.random,
-    // The only part that is used before it is constructed: nothing starts before the lease is taken.
+    // These parts are used before they are constructed, but not called: nothing starts before the lease is taken.
     canStart: () => lease.isHeld(),
+    starter: createRunStarter(() => context),
     store,
     emit,
     tracing: settings.tracing,

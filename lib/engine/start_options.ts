@@ -6,7 +6,7 @@
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
-import type { Duration } from "../duration.ts";
+import type { IfExists, TaskStartOptions } from "../definition/task_start.ts";
 import type { NewId } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
@@ -14,7 +14,7 @@ import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
 
 /** Options of `start` and `execute`. */
-export interface StartOptions {
+export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists"> {
   /**
    * A second start of the same workflow with the same key returns the first run, until that run is deleted. 1 to 500
    * characters.
@@ -27,16 +27,6 @@ export interface StartOptions {
    * @default {"return"}
    */
   readonly ifExists?: IfExists;
-  /** The run starts no earlier than this long from now. Excludes `startAt`. */
-  readonly delay?: Duration;
-  /** The run starts no earlier than this time (a number is milliseconds since the epoch). Excludes `delay`. */
-  readonly startAt?: Date | number;
-  /** Lower values run first, from -32,768 to 32,767. @default {0} */
-  readonly priority?: number;
-  /** Tags of the run, in addition to those of its workflow. @default {[]} */
-  readonly tags?: readonly string[];
-  /** The longest that the run may take, counted from its first claim. @default {undefined} the timeout of the workflow */
-  readonly timeout?: Duration;
   /** Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. */
   readonly signal?: AbortSignal;
   /**
@@ -52,9 +42,6 @@ export interface StartOptions {
 export type Transactional =
   | { readonly prepare: unknown; readonly exec: unknown }
   | { readonly unsafe: unknown; readonly begin?: never };
-
-/** What a start does if a run with its key exists. */
-export type IfExists = "return" | "compare" | "reject";
 
 /** Options of `startMany`. */
 export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
@@ -75,7 +62,17 @@ export interface StartSettings {
   readonly tx: unknown;
 }
 
-const START_OPTIONS = ["key", "ifExists", "delay", "startAt", "priority", "tags", "timeout", "signal", "tx"];
+/** Names of the options of a start in a body. */
+export const TASK_START_OPTIONS: readonly string[] = [
+  "key",
+  "ifExists",
+  "delay",
+  "startAt",
+  "priority",
+  "tags",
+  "timeout",
+];
+const START_OPTIONS = [...TASK_START_OPTIONS, "signal", "tx"];
 const NO_OPTIONS: StartSettings = {
   key: undefined,
   ifExists: "return",
@@ -93,10 +90,14 @@ const NO_OPTIONS: StartSettings = {
  *
  * @throws {TypeError} If an option is invalid; the message names every one.
  */
-export function startSettings(options: unknown, action: string): StartSettings {
+export function startSettings(
+  options: unknown,
+  action: string,
+  { allowed }: { readonly allowed: readonly string[] } = { allowed: START_OPTIONS },
+): StartSettings {
   if (options === undefined) return NO_OPTIONS;
   const checks = newChecks();
-  const read = checks.options(options, "the options", START_OPTIONS);
+  const read = checks.options(options, "the options", allowed);
   if (read["delay"] !== undefined && read["startAt"] !== undefined) {
     checks.report("delay and startAt exclude each other; pass one of them");
   }

@@ -1,6 +1,7 @@
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import { storableText } from "../text_limits.ts";
 import { KeyConflictError } from "../start_errors.ts";
+import type { StartedRun } from "../definition/task_start.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ClientContext } from "./client_context.ts";
@@ -9,11 +10,11 @@ import { runHandle } from "./run_handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import { encodeInput, newRun, type StartSettings, startSettings } from "./start_options.ts";
+import { encodeInput, newRun, type StartSettings, startSettings, TASK_START_OPTIONS } from "./start_options.ts";
 import { waitForEnd } from "./wait.ts";
 
 /** Arguments of a start, not validated yet. */
-interface StartRequest {
+export interface StartRequest {
   /** A workflow or its name. */
   readonly target: unknown;
   /** Its input; for `startRuns` an array of inputs. */
@@ -59,6 +60,68 @@ export async function executeRun<Result, Outputs>(
   // before the insert: the watcher reports a run that is not in the store as ended.
   const end = await context.watcher.waitForEnd(id);
   return outcomeOf(end ?? await context.reader.end(await context.reader.row(id)));
+}
+
+/** The identity of a run that a body starts, which is the same each time the body is repeated. */
+export interface RunIdentity {
+  /** The key of the run if the request states none. */
+  readonly key: string;
+  /** The id of the run. */
+  readonly id: string;
+  /** The transaction in which to insert it; `undefined` for a separate commit. */
+  readonly tx: unknown;
+}
+
+/** A start whose target and options are valid. */
+export interface PreparedStart {
+  /** The name of the workflow. */
+  readonly workflow: string;
+  /** The key that the request states. */
+  readonly key: string | undefined;
+  /** The action, for messages. */
+  readonly action: string;
+  /**
+   * Inserts the run.
+   *
+   * @throws What `Client.start` throws because of an input or a key.
+   */
+  insert(identity: RunIdentity): Promise<StartedRun>;
+}
+
+/** Starts runs for bodies. */
+export interface RunStarter {
+  /**
+   * Checks the target and the options of a start.
+   *
+   * @throws {UnknownWorkflowError} If the workflow is not registered.
+   * @throws {TypeError} If an option is invalid.
+   */
+  prepare(request: StartRequest): PreparedStart;
+}
+
+/** Creates a starter. `contextOf` is called with each start. */
+export function createRunStarter(contextOf: () => ClientContext): RunStarter {
+  return {
+    prepare({ target, input, options }) {
+      const context = contextOf();
+      const plan = context.catalog.find(target, "start");
+      const action = `start workflow "${plan.workflow.name}"`;
+      const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS });
+      return {
+        workflow: plan.workflow.name,
+        key: settings.key,
+        action,
+        async insert({ key, id, tx }) {
+          const text = await encodeInput(plan, input, `Cannot ${action}`, context.maxPayloadBytes);
+          const own = { ...settings, tx, key: settings.key ?? key };
+          const run = newRun(plan, text, own, { ...context, newId: () => id });
+          const runId = idOf(run, (await insert(context, [run], own))[0]);
+          if (runId !== id) await checkExisting(context, run, runId, own);
+          return { runId, isNew: runId === id };
+        },
+      };
+    },
+  };
 }
 
 /** Starts a run for each input, in one commit. */

@@ -33,6 +33,9 @@ export interface StepPort {
   readonly maxPayloadBytes: number;
 }
 
+/** The beginning of the names under which starts of runs are recorded. */
+export const RESERVED_STEP = "ctx.start(";
+
 /** A step whose name and options are valid. */
 interface ValidStep {
   readonly name: string;
@@ -66,6 +69,9 @@ function validStep(attempt: Attempt, { name, body, options }: StepCall): ValidSt
   }
   const problem = textProblem(name, "step");
   if (problem !== undefined) throw new TypeError(`Cannot run a step: its name ${problem}: ${shown(name)}`);
+  if (name.startsWith(RESERVED_STEP)) {
+    throw new TypeError(`Cannot run step ${shown(name)}: names that begin with "${RESERVED_STEP}" are reserved`);
+  }
   if (typeof body !== "function") {
     throw new TypeError(`Cannot run step "${name}": its second argument must be a function`);
   }
@@ -129,10 +135,11 @@ async function attemptStep(
 
 /** Throws if nothing that a step does counts any more. */
 function check({ attempt, step: { name }, caller }: Execution): void {
-  if (attempt.stage !== "running") throw whyOver(attempt, name);
+  checkIsRunning(attempt, name);
   checkExecution(caller);
 }
 
-function whyOver(attempt: Attempt, name: string): unknown {
-  return attempt.aborted?.reason ?? new Error(`Cannot run step "${name}": its attempt is over`);
+/** Throws why an attempt is over, if it is. */
+export function checkIsRunning({ stage, aborted }: Attempt, name: string): void {
+  if (stage !== "running") throw aborted?.reason ?? new Error(`Cannot run step "${name}": its attempt is over`);
 }

@@ -19,7 +19,14 @@ export function runTransaction(
     epoch: run.epoch,
     task: nodeOf(attempt).id,
     item: attempt.unit.item,
-    body: async (tx) => committedRecord(attempt, await body(tx), now()),
+    async body(tx) {
+      attempt.transaction = { tx, starts: new Map() };
+      try {
+        return committedRecord(attempt, await body(tx), now());
+      } finally {
+        attempt.transaction = undefined;
+      }
+    },
     signal: context!.signal,
     // From here on a timeout would abandon a result that is about to be durable.
     committing() {

@@ -25,4 +25,10 @@ export type { Duration } from "../duration.ts";
 export type { Progress } from "../engine/events.ts";
 export type { Logger } from "../logger.ts";
 export { createFakeClock, type FakeClock } from "./fake_clock.ts";
-export { type LoggedLine, type TestContext, testContext, type TestContextOptions } from "./test_context.ts";
+export {
+  type LoggedLine,
+  type TestContext,
+  testContext,
+  type TestContextOptions,
+  type TestStart,
+} from "./test_context.ts";

@@ -1,8 +1,14 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { StepOptions, TaskContext } from "../definition/context.ts";
+import { validate } from "../definition/schema.ts";
+import type { StartedRun } from "../definition/task_start.ts";
+import { Workflow } from "../definition/builder.ts";
+import type { Startable } from "../definition/child.ts";
 import { decodeJson, encodeJson } from "../definition/json.ts";
 import { taskLog } from "../engine/attempt_context.ts";
 import type { Progress } from "../engine/events.ts";
+import { startSettings, TASK_START_OPTIONS } from "../engine/start_options.ts";
+import { startedAgain } from "../engine/task_starts.ts";
 import { readStepOptions, repeatStep, type StepRule, withinLimit } from "../engine/step_attempts.ts";
 import { RunCancelledError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
@@ -52,10 +58,24 @@ export interface LoggedLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** A run that `ctx.start` started. */
+export interface TestStart {
+  /** The name of the workflow. */
+  readonly workflow: string;
+  /** The input, as its schema returned it. */
+  readonly input: unknown;
+  /** The key of the run. */
+  readonly key: string;
+  /** The id of the run. */
+  readonly runId: string;
+}
+
 /** A context that can be steered and tells what was done with it. */
 export interface TestContext extends TaskContext {
   /** What `ctx.progress` said, in order. */
   readonly progressed: readonly Progress[];
+  /** The runs that `ctx.start` started, in order. Nothing executes them. */
+  readonly started: readonly TestStart[];
   /** What `ctx.log` wrote, in order. */
   readonly logged: readonly LoggedLine[];
   /** Outputs of the steps that have completed, by name. */
@@ -92,9 +112,11 @@ export function testContext(options: TestContextOptions = {}): TestContext {
   knownOptions(options, "make a test context", TEST_CONTEXT_OPTIONS);
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
   const { workflow = "test-workflow", tenant, clock = systemClock } = options;
+  const idempotencyKey = item === undefined ? `${runId}/${taskId}` : `${runId}/${taskId}/${item}`;
   const controller = new AbortController();
   const progressed: Progress[] = [];
   const logged: LoggedLine[] = [];
+  const started: TestStart[] = [];
   const steps = new Map(Object.entries(options.steps ?? {}));
   const logger = recordingLogger(logged);
   const underWay = new Map<string, Promise<unknown>>();
@@ -106,7 +128,7 @@ export function testContext(options: TestContextOptions = {}): TestContext {
     attempt,
     item,
     signal: controller.signal,
-    idempotencyKey: item === undefined ? `${runId}/${taskId}` : `${runId}/${taskId}/${item}`,
+    idempotencyKey,
     // A decoder's cast, as in a run: what a step answers is the JSON of what its body answered.
     step: step as TaskContext["step"],
     progress(done, total, message) {
@@ -117,7 +139,9 @@ export function testContext(options: TestContextOptions = {}): TestContext {
       });
     },
     log: taskLog(logger, { runId, taskId, attempt }),
+    start: async (target, ...[input, options]) => await start(target, input, options),
     progressed,
+    started,
     logged,
     steps,
     abort: (reason = new RunCancelledError(runId, undefined)) => controller.abort(reason),
@@ -132,6 +156,24 @@ export function testContext(options: TestContextOptions = {}): TestContext {
       underWay.set(name, output);
     }
     return copyOf(name, await output);
+  }
+
+  async function start(target: Startable | string, input: unknown, options: unknown): Promise<StartedRun> {
+    const name = typeof target === "string" ? target : target.name;
+    const action = `start workflow "${name}"`;
+    const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS });
+    const { key = idempotencyKey } = settings;
+    const known = started.find((run) => run.workflow === name && run.key === key);
+    if (known !== undefined) {
+      if (settings.key === undefined) throw startedAgain(action);
+      return { runId: known.runId, isNew: false };
+    }
+    const schema = target instanceof Workflow ? target.input : undefined;
+    const value = await validate(schema, input, `Cannot ${action}`);
+    const stored = decodeJson(encodeJson(value, "input", maxPayloadBytes));
+    const run: TestStart = { workflow: name, input: stored, key, runId: `test-start-${started.length + 1}` };
+    started.push(run);
+    return { runId: run.runId, isNew: true };
   }
 
   async function perform(name: string, body: () => unknown, { retry, timeoutMs }: StepRule): Promise<unknown> {

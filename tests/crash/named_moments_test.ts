@@ -201,6 +201,30 @@ for (const at of ["before", "inside", "after"] as const) {
   });
 }
 
+const launches: readonly Moment[] = [
+  { at: "before", of: "insert" },
+  { at: "after", of: "insert" },
+  { at: "after", of: 'launch/ctx.start("chain") completed' },
+];
+
+for (const moment of launches) {
+  test(`a run that a body starts is started once when its runner dies ${moment.at} "${moment.of}"`, async () => {
+    await using site = await openSite();
+    const run = await site.client.start("launching", { n: 1 });
+    const doomed = site.worker({ moment });
+    await doomed.until("dying");
+    await doomed.exited;
+    const heir = site.worker();
+    await heir.until("ready");
+    assertEquals(await within("the run", run.result()), 1);
+    const { runs } = await site.client.list({ workflow: "chain" });
+    assertEquals(runs.map(({ key }) => key), [`${run.id}/launch`]);
+    assertEquals(await within("the started run", site.client.get(runs[0]!.id).result()), 7);
+    await site.stop(heir);
+    assertEquals(await site.wrong(), []);
+  });
+}
+
 const goodbyes: readonly Moment[] = [
   { at: "before", of: "hand back" },
   { at: "inside", of: "hand back" },

@@ -89,6 +89,15 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     .task("last", { after: ["charge"], run: ({ charge, ctx }) => world.effect(ctx, charge + 1) })
     .returns("last");
 
+  const launching = workflow("launching", { input })
+    .task("launch", {
+      async run({ input, ctx }) {
+        const { isNew } = await ctx.start(chain, input);
+        return await world.effect(ctx, isNew ? input.n : -1);
+      },
+    })
+    .returns("launch");
+
   const mapped = mapOf("mapped", { total: 4, concurrency: 1 });
   const wide = mapOf("wide", { total: 12, concurrency: 4 });
 
@@ -105,7 +114,7 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     })),
   });
 
-  return { chain, diamond, flaky, patient, failing, stepwise, approved, once, mapped, wide, poison, long };
+  return { chain, diamond, flaky, patient, failing, stepwise, approved, once, launching, mapped, wide, poison, long };
 
   function mapOf(name: string, { total, concurrency }: { readonly total: number; readonly concurrency: number }) {
     return workflow(name, { input })
@@ -137,6 +146,7 @@ export function expected(name: string, n: number): { readonly status: string; re
     case "flaky":
       return { status: "completed", result: n + 1 };
     case "patient":
+    case "launching":
       return { status: "completed", result: n };
     case "stepwise":
       return { status: "completed", result: (n + 10 + n + 20) * 2 };

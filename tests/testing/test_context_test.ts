@@ -1,6 +1,15 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { createFakeClock, testContext } from "../../lib/testing/mod.ts";
-import { PayloadError, RunCancelledError, StepTimeoutError, task, type TaskContext } from "../../mod.ts";
+import { z } from "zod";
+import {
+  PayloadError,
+  RunCancelledError,
+  StepTimeoutError,
+  task,
+  type TaskContext,
+  ValidationError,
+  workflow,
+} from "../../mod.ts";
 import { test } from "../harness.ts";
 
 test("a context has defaults for everything", () => {
@@ -103,4 +112,21 @@ test("an abort ends the delay of a step", async () => {
   await Promise.resolve();
   ctx.abort();
   await assertRejects(() => waits, RunCancelledError);
+});
+
+test("the runs that a body starts are recorded, with validated inputs, and not executed", async () => {
+  const mail = workflow("mail", { input: z.object({ to: z.string(), copies: z.number().default(1) }) })
+    .task("send", { run: ({ input }) => input.to });
+  const ctx = testContext();
+  const first = await ctx.start(mail, { to: "ann" });
+  const second = await ctx.start("mail", { to: "ben" }, { key: "ben" });
+  const again = await ctx.start(mail, { to: "ben" }, { key: "ben" });
+  assertEquals([first.isNew, second.isNew, again], [true, true, { runId: second.runId, isNew: false }]);
+  assertEquals(ctx.started, [
+    { workflow: "mail", input: { to: "ann", copies: 1 }, key: "test-run/test-task", runId: first.runId },
+    { workflow: "mail", input: { to: "ben" }, key: "ben", runId: second.runId },
+  ]);
+  await assertRejects(() => ctx.start(mail, { to: "cyd" }), TypeError, "again without a key");
+  await assertRejects(() => ctx.start("mail", {}, { keys: "x" } as object), TypeError, 'unknown option "keys"');
+  await assertRejects(() => ctx.start(mail, { to: 5 } as never, { key: "c" }), ValidationError, "to");
 });

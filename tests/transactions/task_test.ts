@@ -61,6 +61,36 @@ for (const kind of ["sqlite", "postgres"] as const) {
     ]);
   });
 
+  test(`${kind}: a run that a transaction starts is committed with it, once`, async () => {
+    await using database = await DATABASES[kind]();
+    const other = workflow("other", { input: unchecked<number>() }).task("work", { run: ({ input }) => input });
+    const parent = workflow("parent").task("pay", {
+      retry: quick,
+      ...transaction,
+      async run({ tx, ctx }) {
+        const started = await ctx.start(other, ctx.attempt);
+        const again = await ctx.start(other, ctx.attempt).catch((error) => String(error));
+        await pay(tx, started.runId);
+        if (ctx.attempt < 3) throw new Error("rolled back");
+        const keyed = [];
+        for (const key of ["a", "a"]) keyed.push(await ctx.start(other, 0, { key }));
+        return { ...started, again, keyed: keyed.map(({ isNew }) => isNew) };
+      },
+    }).returns("pay");
+    const store = await database.open();
+    await using runner = await createRunner(store, { workflows: [parent, other], logger: false });
+    const { runId, ...result } = await (await runner.start(parent)).result();
+    assertEquals(result, {
+      isNew: true,
+      again: 'TypeError: Cannot start workflow "other" again without a key: the attempt has started a run of this ' +
+        "workflow; give each run a key, such as { key: `${ctx.idempotencyKey}/${i}` }",
+      keyed: [true, false],
+    });
+    assertEquals(await database.payers(), [runId]);
+    assertEquals(await runner.get(runId).result(), { work: 3 });
+    assertEquals((await runner.list({ workflow: "other" })).runs.length, 2);
+  });
+
   test(`${kind}: each item of a map may be a transaction, whose effects happen exactly once`, async () => {
     await using database = await DATABASES[kind]();
     const orders = workflow("orders")

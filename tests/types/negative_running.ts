@@ -2,6 +2,8 @@
 // deno-fmt-ignore-file one line an example
 // What must not compile when running, and what the compiler says: see negative_test.ts.
 import { unchecked } from "../../lib/definition/schema.ts";
+import type { TaskContext } from "../../lib/definition/context.ts";
+import { task } from "../../lib/definition/task.ts";
 import { type AnyWorkflow, type InputOf, workflow } from "../../lib/definition/workflow.ts";
 import { createRunner, type Runner } from "../../lib/engine/runner.ts";
 const small = workflow("small", { input: unchecked<{ id: string }>() }).task("load", { run: ({ input }) => ({ n: input.id.length }) }).event("approval", { schema: unchecked<{ ok: boolean }>() }).returns("load");
@@ -42,3 +44,12 @@ outcome.outputs.load.n;
 // ---- code that is generic over a workflow
 // @ts-expect-error Argument of type 'Workflow<"small", { id: string; }, Step<"load", { n: number; }, never, never, never, "load"> | EventStep<"approval", { ok: boolean; }, { ok: boolean; }, never, never, never>, "load", { ...; }>' is not assignable to parameter of type 'Registered<W, Workflow<"small", { id: string; }, Step<"load", { n: number; }, never, never, never, "load"> | EventStep<"approval", { ok: boolean; }, { ok: boolean; }, never, never, never>, "load", { ...; }>>'.
 async function helper<W extends AnyWorkflow>(runner: Runner<W>, input: InputOf<W>) { return await runner.start(small, input); }
+
+// ---- starts in bodies
+const inBody = (body: (ctx: TaskContext) => unknown) => task({ run: ({ ctx }: { ctx: TaskContext }) => { body(ctx); } });
+// @ts-expect-error Object literal may only specify known properties, and 'uid' does not exist in type '{ id: string; }'.
+inBody((ctx) => ctx.start(small, { uid: "x" }));
+// @ts-expect-error Expected 2-3 arguments, but got 1.
+inBody((ctx) => ctx.start(small));
+// @ts-expect-error Object literal may only specify known properties, and 'signal' does not exist in type 'TaskStartOptions'.
+inBody((ctx) => ctx.start(free, undefined, { signal: ctx.signal }));

@@ -253,3 +253,11 @@ export const unit = await (await createRunner("sqlite::memory:", {
   ],
 })).execute("wired", { url: "abc", day: "x" });
 if (unit.status === "completed") isTrue<IsEqual<typeof unit.result, number>>();
+
+// ---- starts in bodies: by value with the type of the input, by name with any
+const starter = workflow("starter").task("start", {
+  run: async (
+    { ctx },
+  ) => [await ctx.start(etl, { url: "https://x" }), await ctx.start("etl", 5), await ctx.start(flaky)],
+});
+isTrue<IsEqual<ResultOf<typeof starter>["start"], { readonly runId: string; readonly isNew: boolean }[]>>();

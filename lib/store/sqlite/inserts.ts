@@ -11,8 +11,10 @@ const hasNoOptions = createIsPlain(RUN_COLUMNS);
 // binding of its values, so this statement binds as few as possible.
 const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
 
-// A key and a parent are the only reasons for which a run may exist already.
+// A key and a parent are the only reasons for which a run may exist already. A run that a body starts, and that exists,
+// has both its key and its id.
 const UNLESS_THERE = `
+on conflict (id) do nothing
 on conflict (workflow, key) where key is not null do nothing
 on conflict (parent, parent_task, parent_item, coalesce(superseded, 0)) where parent is not null do nothing`;
 const INSERT_OWNED = insertSql({ life: "owned", isPlain: false }, UNLESS_THERE);

@@ -1,0 +1,49 @@
+import type { Duration } from "../duration.ts";
+import type { ChildInput, Startable } from "./child.ts";
+
+/** What a start does if a run with its key exists. */
+export type IfExists = "return" | "compare" | "reject";
+
+/** Options of `ctx.start`. */
+export interface TaskStartOptions {
+  /**
+   * A second start of the same workflow with the same key, from anywhere, returns the first run, until that run is
+   * deleted. 1 to 500 characters. A body that starts several runs of one workflow gives each a key.
+   * @default `ctx.idempotencyKey`
+   */
+  readonly key?: string;
+  /**
+   * What to do if a run of the workflow with `key` exists that this task has not started. `"return"`: return it.
+   * `"compare"`: return it if it was started with an equal input, or else throw a `KeyConflictError`. `"reject"`: throw a
+   * `KeyConflictError`.
+   *
+   * @default {"return"}
+   */
+  readonly ifExists?: IfExists;
+  /** The run starts no earlier than this long from now. Excludes `startAt`. */
+  readonly delay?: Duration;
+  /** The run starts no earlier than this time (a number is milliseconds since the epoch). Excludes `delay`. */
+  readonly startAt?: Date | number;
+  /** Lower values run first, from -32,768 to 32,767. @default {0} */
+  readonly priority?: number;
+  /** Tags of the run, in addition to those of its workflow. @default {[]} */
+  readonly tags?: readonly string[];
+  /** The longest that the run may take, counted from its first claim. @default {undefined} the timeout of the workflow */
+  readonly timeout?: Duration;
+}
+
+/** A run that a body has started. */
+export interface StartedRun {
+  /** Id of the run. */
+  readonly runId: string;
+  /** Whether this task inserted the run: false for a run with the same key. */
+  readonly isNew: boolean;
+}
+
+/** Arguments of a start after its target. The input is optional if its type includes `undefined`. */
+export type StartArguments<Input, Options> = undefined extends Input ? [input?: Input, options?: Options]
+  : [input: Input, options?: Options];
+
+/** Arguments of `ctx.start` after the workflow. Of a workflow that is given by name, the type of its input is not known. */
+export type TaskStartArgs<T> = T extends Startable ? StartArguments<ChildInput<T>, TaskStartOptions>
+  : [input?: unknown, options?: TaskStartOptions];
