@@ -1,6 +1,7 @@
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import type { ChildInfo } from "./child_info.ts";
 import type { RunEvent } from "./events.ts";
+import type { ItemListOptions, ItemOutput, ItemPage, MapIds } from "./item_list.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
 import type { EventsOptions } from "./run_events.ts";
@@ -132,6 +133,36 @@ export interface RunHandle<
   ): Promise<void>;
   /** Reads the tasks of the run, in the order of their definition. */
   tasks(): Promise<TaskInfo[]>;
+  /**
+   * Reads a page of the items of a map, in ascending order, those that have not started included. There are none until the
+   * array of the map is computed. Each page costs the same as the first, and no item is listed twice.
+   *
+   * @throws {UnknownTaskError} If the workflow of the run has no map with this id.
+   * @throws {TypeError} If an option is invalid.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { createRunner, workflow } from "@sluice/sluice";
+   *
+   * const square = workflow("square").map("squares", { over: () => [1, 2, 3], run: ({ item }) => item * item });
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [square] });
+   * const run = await runner.start(square);
+   * await run.result();
+   * const outputs: (number | undefined)[] = [];
+   * let cursor: string | undefined;
+   * do {
+   *   const page = await run.items("squares", { limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+   *   outputs.push(...page.items.map(({ output }) => output));
+   *   cursor = page.cursor;
+   * } while (cursor !== undefined);
+   * assertEquals(outputs, [1, 4, 9]);
+   * ```
+   */
+  items<const Id extends MapIds<Outputs>>(
+    taskId: Id,
+    options?: ItemListOptions,
+  ): Promise<ItemPage<ItemOutput<PayloadOf<Outputs, Id>>>>;
   /** Reads the child runs of the run, in the order of their start, those of retried tasks included; at most 1,000. */
   children(): Promise<ChildInfo[]>;
   /**

@@ -7,6 +7,7 @@ import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import type { ForkOptions, RunHandle } from "./handle.ts";
+import { type ItemListOptions, type ItemPage, listItems } from "./item_list.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
@@ -86,6 +87,10 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
 
   async tasks(): Promise<TaskInfo[]> {
     return await this.#context.reader.tasks(await this.#context.reader.row(this.id));
+  }
+
+  items<Output>(taskId: string, options?: ItemListOptions): Promise<ItemPage<Output>> {
+    return listItems(this.#context, this.id, { taskId, options });
   }
 
   async children(): Promise<ChildInfo[]> {

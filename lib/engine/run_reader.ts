@@ -281,7 +281,7 @@ function taskInfo(
 }
 
 /** Derives the state of a task: the journal holds results only, so without one the state of the run decides. */
-export function taskState(row: ListedRun, record: JournalRecord | undefined): TaskState {
+export function taskState(row: ListedRun, record: Pick<JournalRecord, "state"> | undefined): TaskState {
   const state = record?.state ?? "pending";
   if (state === "completed" || state === "failed" || state === "skipped") return state;
   if (isOver(row.state)) return "cancelled";

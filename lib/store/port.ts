@@ -90,8 +90,12 @@ export interface ItemsQuery {
   readonly task: string;
   /** Only items in this state. @default {undefined} in any state */
   readonly state?: TaskState | undefined;
-  /** Only items with a higher number. @default {-1} */
+  /** Only items with a higher number; -1 is the number of the row of the task itself. @default {-1} */
   readonly after?: number;
+  /** Only items up to this number. @default {Infinity} */
+  readonly until?: number;
+  /** No item after the one by which all outputs exceed this number of characters. @default {Infinity} */
+  readonly characters?: number;
   /** The maximum number of items. */
   readonly limit: number;
 }

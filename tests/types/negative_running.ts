@@ -53,3 +53,7 @@ inBody((ctx) => ctx.start(small, { uid: "x" }));
 inBody((ctx) => ctx.start(small));
 // @ts-expect-error Object literal may only specify known properties, and 'signal' does not exist in type 'TaskStartOptions'.
 inBody((ctx) => ctx.start(free, undefined, { signal: ctx.signal }));
+
+// ---- items of maps
+// @ts-expect-error Argument of type '"load"' is not assignable to parameter of type '"this workflow has no maps"'.
+run.items("load");

@@ -261,3 +261,17 @@ const starter = workflow("starter").task("start", {
   ) => [await ctx.start(etl, { url: "https://x" }), await ctx.start("etl", 5), await ctx.start(flaky)],
 });
 isTrue<IsEqual<ResultOf<typeof starter>["start"], { readonly runId: string; readonly isNew: boolean }[]>>();
+
+// ---- items of maps
+const maps = workflow("maps")
+  .task("count", { run: () => 1 })
+  .map("sizes", { over: () => ["a"], run: ({ item }) => item.length })
+  .map("checked", { over: () => ["a"], onItemFailure: "collect", run: ({ item }) => ({ size: item.length }) });
+const mapsRunner = await createRunner("sqlite::memory:", { workflows: [maps] });
+const mapsRun = await mapsRunner.start(maps);
+const sizes = await mapsRun.items("sizes");
+isTrue<IsEqual<(typeof sizes.items)[number]["output"], number | undefined>>();
+const checked = await mapsRunner.get(mapsRun.id).items("checked");
+isTrue<IsEqual<(typeof checked.items)[number]["output"], { size: number } | undefined>>();
+const anyItems = await (await createClient("sqlite://./x.db")).get("id").items("anything");
+isTrue<IsEqual<(typeof anyItems.items)[number]["output"], unknown>>();

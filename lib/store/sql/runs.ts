@@ -100,15 +100,28 @@ select task, state, count(*) as items, max(item) as last
   }
 }
 
+/** No task has as many items. */
+const LAST_ITEM = 2_147_483_647;
+
 /** Recorded items of a task. */
-export function* readItems({ seq, task, state, after = -1, limit }: ItemsQuery): Op<readonly JournalRecord[]> {
-  const rows = yield* all(sql`
-select ${raw(RECORD_COLUMNS)}
+export function* readItems(query: ItemsQuery): Op<readonly JournalRecord[]> {
+  const { seq, task, state, after = -1, until = LAST_ITEM, limit, characters } = query;
+  const items = sql`
   from @tasks
- where run = ${seq} and task = ${task} and item > ${Math.max(-1, after)} and step = ''
+ where run = ${seq} and task = ${task} and item > ${after} and item <= ${until} and step = ''
    and ${state === undefined ? sql`true` : sql`state = ${state}`}
  order by item
- limit ${limit}`);
+ limit ${limit}`;
+  const rows = yield* all(
+    characters === undefined ? sql`select ${raw(RECORD_COLUMNS)} ${items}` : sql`
+select ${raw(RECORD_COLUMNS)}
+  from (select ${raw(RECORD_COLUMNS)},
+               coalesce(sum(length(output)) over (order by item rows between unbounded preceding and 1 preceding), 0)
+                 as characters
+          from (select ${raw(RECORD_COLUMNS)} ${items}) as items) as sized
+ where characters < ${characters}
+ order by item`,
+  );
   return rows.map(decodeRecord);
 }
 

@@ -118,6 +118,23 @@ export function itemContract(test: Case): void {
     assertEquals(await store.outputs([{ seq, task: "m", of: "input" }]), []);
   });
 
+  test("a page of items ends with the one by which its outputs exceed a number of characters", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const outputs = ["12345", undefined, "1234567890", "1", undefined, "12"];
+    const rows = outputs.map((output, item) => ({ ...record("m", { item, output }), isNew: true }));
+    await write(store, { seq, epoch: 1 }, [expansion(6), ...rows]);
+    const page = async (characters: number, after = -1): Promise<number[]> =>
+      (await store.items({ seq, task: "m", after, characters, limit: 5 })).map(({ item }) => item);
+    assertEquals(await page(1), [0]);
+    assertEquals(await page(5), [0]);
+    assertEquals(await page(6), [0, 1, 2]);
+    assertEquals(await page(16), [0, 1, 2, 3]);
+    assertEquals(await page(17), [0, 1, 2, 3, 4]);
+    assertEquals(await page(1, 2), [3]);
+    const [third] = await store.items({ seq, task: "m", after: 1, characters: 1, limit: 5 });
+    assertEquals([third?.item, third?.output, third?.state], [2, "1234567890", "completed"]);
+  });
+
   test("items are counted by state and listed in pages", async ({ store }) => {
     const { seq } = await startOwned(store);
     const failed = record("m", { item: 50, state: "failed", output: undefined });
@@ -128,6 +145,10 @@ export function itemContract(test: Case): void {
     assertEquals(page.map(({ item }) => item), [47, 48, 49]);
     assertEquals(await store.items({ seq, task: "m", state: "failed", limit: 3 }), [failed]);
     assertEquals(await store.items({ seq, task: "none", limit: 3 }), []);
+    assertEquals(await store.items({ seq, task: "m", after: -2, until: -1, limit: 3 }), [
+      openRecord("m", { items: 60 }),
+    ]);
+    assertEquals((await store.items({ seq, task: "m", after: 3, until: 5, limit: 9 })).map(({ item }) => item), [4, 5]);
     const { heads } = await store.inspection.heads(seq, { rows: 10, characters: 5, bytes: 250 });
     assertEquals(heads.map(({ task, items }) => [task, items]), [["m", 60]]);
     assertEquals((await store.inspection.timings([seq], 100)).length, 1);
