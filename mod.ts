@@ -95,6 +95,7 @@ export type { BlockedTask } from "./lib/engine/blocked_tasks.ts";
 export { type Client, createClient, type StartArgs } from "./lib/engine/client.ts";
 export type { Progress, RunEvent, RunLevelEvent, TaskLevelEvent } from "./lib/engine/events.ts";
 export type { ChildInfo } from "./lib/engine/child_info.ts";
+export type { HistoryEntry, HistoryEvent, TaskHistoryEvent } from "./lib/engine/history.ts";
 export type { Explanation, Reason } from "./lib/engine/explain.ts";
 export type { EventIds, ForkOptions, HandleOf, IdsOf, PayloadArgs, PayloadOf, RunHandle } from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";

@@ -1,6 +1,7 @@
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import type { ChildInfo } from "./child_info.ts";
 import type { RunEvent } from "./events.ts";
+import type { HistoryEntry } from "./history.ts";
 import type { ItemListOptions, ItemOutput, ItemPage, MapIds } from "./item_list.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
@@ -165,6 +166,14 @@ export interface RunHandle<
   ): Promise<ItemPage<ItemOutput<PayloadOf<Outputs, Id>>>>;
   /** Reads the child runs of the run, in the order of their start, those of retried tasks included; at most 1,000. */
   children(): Promise<ChildInfo[]>;
+  /**
+   * Reads the history of the run, oldest entry first: claims by a first runner, pauses, resumes, cancels, recoveries and
+   * retries of the run, and the attempts, steps, messages, decisions and child runs of its tasks. It is derived from rows
+   * that exist anyway. The entries are numbered, and those of a run that has ended keep their numbers. Of several attempts
+   * at a task the first and the nine latest are listed, of child runs the first 1,000. The attempts of the items of a map
+   * are part of `items()`.
+   */
+  history(): Promise<HistoryEntry[]>;
   /**
    * Yields past and future events of the run, until the run ends or the runner or client is stopped. Events are derived
    * from the rows of the run, so every process sees the same ones, in the order of the journal; of a task with more than

@@ -1,6 +1,9 @@
 import { RunStateError } from "../errors.ts";
 import { descendantsOf } from "../definition/graph.ts";
+import type { Failure } from "../errors.ts";
+import type { RunRow } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
+import type { TaskInfo } from "./run_reader.ts";
 
 /**
  * Makes a failed run pending again. Its failed tasks run again, and results of their descendants are deleted.
@@ -15,8 +18,35 @@ export async function retryRun(context: ClientContext, id: string): Promise<void
   const failed = tasks.filter(({ state }) => state === "failed").map((task) => task.id);
   const forget = descendantsOf(tasks, failed);
   const retry = failed.filter((task) => !forget.has(task));
-  if (!await context.store.restart({ seq: row.seq, epoch: row.epoch }, { retry, forget: [...forget] })) {
+  const failures = await failuresOf(context, row, tasks);
+  if (!await context.store.restart({ seq: row.seq, epoch: row.epoch }, { retry, forget: [...forget], failures })) {
     throw new RunStateError("retry", id, (await context.reader.row(id)).state);
   }
   void context.applyChanges();
+}
+
+/** Longer messages of errors are cut off in the history. */
+const MOST_CHARACTERS = 500;
+
+/** The most failed attempts of a retried run that its history keeps, and the most failed items of a map. */
+const MOST_FAILURES = 100;
+
+/** The failed attempts whose rows the retry deletes, without what is long about their errors. */
+async function failuresOf(
+  { store }: ClientContext,
+  { seq }: RunRow,
+  tasks: readonly TaskInfo[],
+): Promise<readonly Failure[]> {
+  const failures: Failure[] = [];
+  for (const { id: task, kind, failures: own } of tasks) {
+    if (failures.length >= MOST_FAILURES) break;
+    failures.push(...own);
+    if (kind !== "map") continue;
+    const items = await store.items({ seq, task, state: "failed", limit: MOST_FAILURES });
+    failures.push(...items.flatMap((item) => item.failures));
+  }
+  return failures.slice(0, MOST_FAILURES).map(({ error: { name, message }, ...attempt }) => ({
+    ...attempt,
+    error: { name, message: message.slice(0, MOST_CHARACTERS) },
+  }));
 }

@@ -7,6 +7,7 @@ import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
 import { forkRun } from "./fork.ts";
 import type { ForkOptions, RunHandle } from "./handle.ts";
+import { type HistoryEntry, readHistory } from "./history.ts";
 import { type ItemListOptions, type ItemPage, listItems } from "./item_list.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
@@ -95,6 +96,10 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
 
   async children(): Promise<ChildInfo[]> {
     return (await this.#context.store.children((await this.#context.reader.row(this.id)).seq)).map(childInfo);
+  }
+
+  history(): Promise<HistoryEntry[]> {
+    return readHistory(this.#context, this.id);
   }
 
   events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void> {

@@ -36,6 +36,12 @@ export interface Message extends Required<MessageAddress> {
   readonly payload: string | undefined;
 }
 
+/** When a message was sent that was accepted. */
+export interface Delivery extends Required<MessageAddress> {
+  /** The time of the message. */
+  readonly at: number;
+}
+
 /** A unit whose attempt has ended without a result and that waits for a decision. */
 export interface BlockedUnit extends Required<MessageAddress> {
   /** The id of the run. */

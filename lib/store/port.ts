@@ -24,10 +24,11 @@ import type {
   StartVerdict,
   TaskState,
 } from "./batch.ts";
+import type { Failure } from "../errors.ts";
 import type { ChildEnd, ChildWait } from "./children.ts";
 import type { Inspection } from "./inspection.ts";
 import type { ListedRun, ListQuery } from "./listing.ts";
-import type { BlockedUnit, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
+import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 
 /** A change of a run that does not come from its owner. */
@@ -64,6 +65,8 @@ export interface Fact {
   readonly at: number;
   /** A description of the event. */
   readonly detail: string | undefined;
+  /** For a retry, the failed attempts whose rows were deleted. @default {[]} */
+  readonly failures?: readonly Failure[];
 }
 
 /** The live runs of one workflow version. */
@@ -263,7 +266,12 @@ export interface Store {
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },
-    tasks: { readonly retry: readonly string[]; readonly forget: readonly string[] },
+    tasks: {
+      readonly retry: readonly string[];
+      readonly forget: readonly string[];
+      /** Failed attempts of these tasks, which the history of the run keeps. @default {[]} */
+      readonly failures?: readonly Failure[];
+    },
   ): Promise<boolean>;
 
   /** Returns a run by id; `undefined` if it does not exist. */
@@ -276,7 +284,9 @@ export interface Store {
   itemCounts(seq: number): Promise<readonly ItemCount[]>;
   /** Returns recorded items of a task without their steps, in ascending order. */
   items(query: ItemsQuery): Promise<readonly JournalRecord[]>;
-  /** Returns the history of a run, oldest entry first. */
+  /** Returns when the accepted messages of a run were sent, oldest first. */
+  deliveries(run: number): Promise<readonly Delivery[]>;
+  /** Returns the rare events of a run, oldest first. */
   facts(seq: number): Promise<readonly Fact[]>;
   /** Returns runs, newest first. */
   list(query: ListQuery): Promise<readonly RunRow[]>;

@@ -20,6 +20,7 @@ const readFailures = tasks.json(isFailures);
 const runners = createReader("runners");
 const readServed = runners.json(isServed);
 const events = createReader("events", "run");
+const readFactFailures = events.json(isFailures);
 const readKind = events.oneOf(FACT_KINDS, "a kind of event");
 const workflows = createReader("workflows");
 
@@ -104,7 +105,13 @@ function decodeRunner(row: Row): RunnerRow {
 
 /** Decodes an entry of a run's history. */
 export function decodeFact(row: Row): Fact {
-  return { kind: readKind(row, "kind"), at: events.integer(row, "at"), detail: events.optionalText(row, "detail") };
+  const failures = readFactFailures(row, "failures");
+  return {
+    kind: readKind(row, "kind"),
+    at: events.integer(row, "at"),
+    detail: events.optionalText(row, "detail"),
+    ...(failures === undefined ? {} : { failures }),
+  };
 }
 
 /** Decodes a row of the journal with a truncated output; `output_bytes` is the size of the whole output. */

@@ -164,6 +164,13 @@ test("a run survives its runner's death in the middle of a body", async () => {
   await heir.until("ready");
   assertEquals((await within("the run", run.outcome())).status, "completed");
   assertEquals(site.begun(run.id), ["top", "left", "right", "left", "join"]);
+  const history = (await run.history()).map(({ type }) => type);
+  assertEquals(history.filter((type) => type.startsWith("run.")), [
+    "run.created",
+    "run.started",
+    "run.recovered",
+    "run.completed",
+  ]);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
 });

@@ -75,7 +75,8 @@ const SCHEMA: readonly string[] = [
      run           bigint not null,
      kind          text collate "C" not null,
      at            bigint not null,
-     detail        text
+     detail        text,
+     failures      text
    )`,
   `create index events_run on @events (run, seq)`,
   `create table @runners (

@@ -5,10 +5,11 @@ import { sql } from "./statement.ts";
 import { printable } from "./texts.ts";
 
 /** Adds a rare fact to the history of a run, in the open transaction. */
-export function* addFact(db: Dialect, seq: number, { kind, detail }: Omit<Fact, "at">): Op<void> {
+export function* addFact(db: Dialect, seq: number, { kind, detail, failures = [] }: Omit<Fact, "at">): Op<void> {
   yield* change(sql`
-insert into @events (run, kind, at, detail)
-values (${seq}, ${kind}, ${db.now()}, ${printable(detail)})`);
+insert into @events (run, kind, at, detail, failures)
+values (${seq}, ${kind}, ${db.now()}, ${printable(detail)},
+        ${failures.length === 0 ? undefined : printable(JSON.stringify(failures))})`);
 }
 
 /** Notifies other processes once the open transaction is committed. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { BlockedUnit, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
+import type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 import type { Row } from "../decode.ts";
 import { lockRun } from "./control.ts";
 import { type Dialect, seqs } from "./dialect.ts";
@@ -29,6 +29,16 @@ select run, task, item, attempt, payload
  where ${db.isIn("run", seqs(runs))} and id is not null
  order by run, task, item, attempt`);
   return rows.map((row) => ({ seq: Number(row["run"]), ...addressOf(row), payload: payloadOf(row) }));
+}
+
+/** Reads when the accepted messages of a run were sent. */
+export function* readDeliveries(run: number): Op<readonly Delivery[]> {
+  const rows = yield* all(sql`
+select task, item, attempt, at
+  from @messages
+ where run = ${run} and id is not null
+ order by at, task, item, attempt`);
+  return rows.map((row) => ({ ...addressOf(row), at: Number(row["at"]) }));
 }
 
 /** Reads blocked units of runs that have not ended, at most `limit`. */

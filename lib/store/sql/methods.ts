@@ -4,7 +4,7 @@ import { control, isAcknowledged, readInbox } from "./control.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listRuns } from "./listing.ts";
-import { closeMailbox, readBlocked, readMessages, send } from "./messages.ts";
+import { closeMailbox, readBlocked, readDeliveries, readMessages, send } from "./messages.ts";
 import type { Database } from "./operation.ts";
 import { createPrune } from "./prune.ts";
 import { leave, recover } from "./recovery.ts";
@@ -35,6 +35,7 @@ export type SharedMethods = Pick<
   | "isAcknowledged"
   | "send"
   | "messages"
+  | "deliveries"
   | "closeMailbox"
   | "blocked"
   | "controlChildren"
@@ -69,6 +70,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     isAcknowledged: (runId, attention) => execute(isAcknowledged(runId, attention)),
     send: (runId, message) => execute(send(db, runId, message)),
     messages: (runs) => execute(readMessages(db, runs)),
+    deliveries: (run) => execute(readDeliveries(run)),
     blocked: (limit) => execute(readBlocked(limit)),
     closeMailbox: (run, task) => execute(closeMailbox(db, run, task)),
     controlChildren: (run, request, task) => execute(controlChildren(db, run, request, task)),

@@ -1,3 +1,4 @@
+import type { Failure } from "../../errors.ts";
 import { supersedeChildren } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
@@ -14,10 +15,15 @@ export interface FailedRun {
 export interface RestartedTasks {
   readonly retry: readonly string[];
   readonly forget: readonly string[];
+  readonly failures?: readonly Failure[];
 }
 
 /** Sets a failed run going again; false if it is no longer failed under that epoch. */
-export function* restart(db: Dialect, { seq, epoch }: FailedRun, { retry, forget }: RestartedTasks): Op<boolean> {
+export function* restart(
+  db: Dialect,
+  { seq, epoch }: FailedRun,
+  { retry, forget, failures = [] }: RestartedTasks,
+): Op<boolean> {
   return yield* transaction(function* (isDoubtful) {
     const changed = yield* change(sql`
 update @runs
@@ -49,7 +55,7 @@ delete from @messages
       db.isIn("task", { type: "text", items: [...retry, ...forget] })
     }`);
     yield* supersedeChildren(seq);
-    yield* addFact(db, seq, { kind: "retry", detail: undefined });
+    yield* addFact(db, seq, { kind: "retry", detail: undefined, failures });
     yield* notify(db, { due: true, ended: false, attention: [] });
     return true;
   });

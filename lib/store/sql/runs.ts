@@ -128,7 +128,7 @@ select ${raw(RECORD_COLUMNS)}
 /** The rare facts of a run, oldest first. */
 export function* readFacts(seq: number): Op<readonly Fact[]> {
   const rows = yield* all(sql`
-select run, kind, at, detail
+select run, kind, at, detail, failures
   from @events
  where run = ${seq}
  order by seq`);

@@ -66,7 +66,8 @@ const SCHEMA: readonly string[] = [
      run           integer not null,
      kind          text not null,
      at            integer not null,
-     detail        text
+     detail        text,
+     failures      text
    ) strict`,
   `create index events_run on events (run, seq)`,
   `create table runners (

@@ -40,6 +40,22 @@ export function messageContract(test: Case): void {
     ]);
   });
 
+  test("the times of accepted messages are listed, oldest first", async ({ store, clock }) => {
+    const { seq, id } = await startOwned(store);
+    await send(store, id, "b", "1");
+    clock.advance(5);
+    await send(store, id, "b", "2");
+    await send(store, id, "a", "3");
+    await store.closeMailbox(seq, "c");
+    await store.send(id, { id: crypto.randomUUID(), task: "d", item: 4, attempt: 2, payload: undefined });
+    assertEquals(await store.deliveries(seq), [
+      { task: "b", item: -1, attempt: 0, at: T0 },
+      { task: "a", item: -1, attempt: 0, at: T0 + 5 },
+      { task: "d", item: 4, attempt: 2, at: T0 + 5 },
+    ]);
+    assertEquals(await store.deliveries(seq + 1), []);
+  });
+
   test("a message that is sent again by its id is the same message", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     const message = { id: crypto.randomUUID(), task: "a", payload: "1" };

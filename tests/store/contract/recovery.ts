@@ -233,6 +233,22 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry"]);
   });
 
+  test("the history of a restarted run keeps the failures that the restart passes", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const move = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
+    await write(store, { seq, epoch: 1 }, [record("a", { state: "failed" })], move);
+    const failures = [{
+      taskId: "a",
+      item: 3,
+      attempt: 2,
+      error: { name: "E", message: "no\0" },
+      startedAt: 1,
+      endedAt: 2,
+    }];
+    assertEquals(await store.restart({ seq, epoch: 1 }, { retry: ["a"], forget: [], failures }), true);
+    assertEquals(await store.facts(seq), [{ kind: "retry", at: T0, detail: undefined, failures }]);
+  });
+
   test("only a failed run can be restarted", async ({ store }) => {
     const { seq } = await startOwned(store);
     assertEquals(await store.restart({ seq, epoch: 1 }, { retry: [], forget: [] }), false);
