@@ -281,7 +281,10 @@ function taskInfo(
 }
 
 /** Derives the state of a task: the journal holds results only, so without one the state of the run decides. */
-export function taskState(row: ListedRun, record: Pick<JournalRecord, "state"> | undefined): TaskState {
+export function taskState(
+  row: ListedRun,
+  record: { readonly state: TaskState; readonly items?: number | undefined } | undefined,
+): TaskState {
   const state = record?.state ?? "pending";
   if (state === "completed" || state === "failed" || state === "skipped") return state;
   if (isOver(row.state)) return "cancelled";

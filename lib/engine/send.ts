@@ -2,8 +2,9 @@ import type { EventDefinition } from "../definition/definition.ts";
 import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { validate } from "../definition/schema.ts";
-import { RunNotFoundError, RunStateError, UnknownTaskError } from "../errors.ts";
+import { RunNotFoundError, RunStateError, UnknownTaskError, UnknownWorkflowError } from "../errors.ts";
 import type { SendRequest } from "../store/messages.ts";
+import type { StoredDefinition } from "./catalog.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { Plan } from "./plan.ts";
 import { isOver } from "./run_reader.ts";
@@ -41,6 +42,33 @@ export async function sendMessage(
   return { accepted: await deliver(context, runId, { message, action: "send a message to" }) };
 }
 
+/**
+ * Sends a message whose payload is not validated, in a process without the code of the workflow.
+ *
+ * @throws {RunNotFoundError} If the run does not exist.
+ * @throws {RunStateError} If the run has ended.
+ * @throws {UnknownWorkflowError} If the definition of the workflow is not stored.
+ * @throws {UnknownTaskError} If the workflow has no event task with this id.
+ * @throws {PayloadError} If the payload cannot be stored as JSON or is too large.
+ */
+export async function sendUnchecked(
+  context: ClientContext,
+  runId: string,
+  { taskId, payload }: EventMessage,
+): Promise<{ readonly accepted: boolean }> {
+  const action = `send a message to run "${runId}"`;
+  const row = await context.reader.row(runId);
+  if (isOver(row.state)) throw new RunStateError("send a message to", runId, row.state);
+  const definition = await context.reader.definition(row);
+  if (definition === undefined) {
+    const why = `the definition of version ${row.version} of its workflow "${row.workflow}" is not stored`;
+    throw new UnknownWorkflowError(row.workflow, `Cannot ${action}: ${why}`);
+  }
+  checkEvent(definition, taskId, action);
+  const message = { task: taskId, payload: encodeJson(payload, "payload", context.maxPayloadBytes) };
+  return { accepted: await deliver(context, runId, { message, action: "send a message to" }) };
+}
+
 /** A message to deliver, and the beginning of the error message if its run has ended. */
 export interface Delivery {
   readonly message: Omit<SendRequest, "id">;
@@ -74,9 +102,25 @@ function eventOf({ workflow, nodes, numbers }: Plan, taskId: string, action: str
   const number = numbers.get(taskId);
   const task = number === undefined ? undefined : nodes[number]!.task;
   if (task?.kind === "event") return task;
-  const events = nodes.filter((node) => node.task.kind === "event").map(({ id }) => id);
+  throw noEvent(workflow, taskId, action);
+}
+
+function checkEvent(definition: StoredDefinition, taskId: string, action: string): void {
+  const task = definition.tasks.find(({ id }) => id === taskId);
+  if (task?.kind !== "event") throw noEvent(definition, taskId, action);
+}
+
+function noEvent({ name, tasks }: Tasks, taskId: string, action: string): UnknownTaskError {
+  const task = tasks.find(({ id }) => id === taskId);
+  const events = tasks.filter(({ kind }) => kind === "event").map(({ id }) => id);
   const why = task === undefined
     ? `has no task "${taskId}"${didYouMean(taskId, events)}`
     : `has no event "${taskId}": this task is a ${task.kind}`;
-  throw new UnknownTaskError(taskId, `Cannot ${action}: workflow "${workflow.name}" ${why}`);
+  return new UnknownTaskError(taskId, `Cannot ${action}: workflow "${name}" ${why}`);
+}
+
+/** A workflow, as far as its events are looked for. */
+interface Tasks {
+  readonly name: string;
+  readonly tasks: readonly { readonly id: string; readonly kind: string }[];
 }

@@ -1,6 +1,13 @@
 /** The items of a map in pages: `handle.items()`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type ItemInfo, type ItemListOptions, type ItemPage, UnknownTaskError, workflow } from "../../mod.ts";
+import {
+  type ItemInfo,
+  type ItemListOptions,
+  type ItemPage,
+  unchecked,
+  UnknownTaskError,
+  workflow,
+} from "../../mod.ts";
 import { test } from "../harness.ts";
 import { never, open } from "./open.ts";
 
@@ -139,6 +146,32 @@ test("the outputs of a map that collects are those of its items, and its errors 
   const outputs: ({ n: number } | undefined)[] = items.map(({ output }) => output);
   assertEquals(outputs, [{ n: 1 }, undefined]);
   assertEquals(items.map(({ error }) => error?.message), [undefined, "two"]);
+});
+
+test("the items of a map of child runs are listed with the results and the errors of these", async () => {
+  const child = workflow("child", { input: unchecked<number>() })
+    .task("work", {
+      retry: 1,
+      run({ input }) {
+        if (input === 2) throw new Error("two");
+        return input * 10;
+      },
+    })
+    .returns("work");
+  const parent = workflow("parent").map("items", {
+    over: () => [1, 2, 3],
+    onItemFailure: "collect",
+    workflow: child,
+    input: ({ item }) => item,
+  });
+  await using opened = await open([parent]);
+  const run = await opened.runner.start(parent);
+  await opened.clock.until(run.result());
+  const { items } = await run.items("items");
+  const outputs: (number | undefined)[] = items.map(({ output }) => output);
+  assertEquals(outputs, [10, undefined, 30]);
+  assertEquals(items.map(({ state }) => state), ["completed", "failed", "completed"]);
+  assertEquals(items.map(({ error }) => error?.message.includes("child")), [undefined, true, undefined]);
 });
 
 test("a page of large outputs is shorter, and the pages together hold every item", async () => {

@@ -18,7 +18,7 @@ export type * from "../batch.ts";
 export type * from "../inspection.ts";
 export type * from "../listing.ts";
 export type { ChildEnd } from "../children.ts";
-export type { BlockedUnit, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
+export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 export type * from "../port.ts";
 export type * from "../runners.ts";
 export type { Durability } from "./open.ts";
