@@ -5,8 +5,9 @@ import { thrownMessage } from "./thrown_message.ts";
 /**
  * The JSON text of a value that survives the round trip; `undefined` for `undefined`.
  *
- * Members that are `undefined` are left out, as are members under a symbol. Instances of classes are stored as the
- * plain data they hold. Everything that JSON would change or lose is refused.
+ * Members that are `undefined` are left out, as are members under a symbol, and properties of an array that are not its
+ * elements, such as the `groups` of a `match()`. Instances of classes are stored as the plain data they hold, and `-0`
+ * as `0`. Everything else that JSON would change or lose is refused.
  *
  * @throws {PayloadError} Naming the place and the remedy, or both sizes when the text is longer than `maxBytes` in UTF-8.
  *

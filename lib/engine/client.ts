@@ -59,7 +59,7 @@ export interface Client<W extends AnyWorkflow> {
   startMany<const T extends W["name"] | AnyWorkflow>(
     target: Registered<W, T>,
     inputs: readonly InputOf<Resolve<W, T>>[],
-    options?: StartManyOptions,
+    options?: StartManyOptions<InputOf<Resolve<W, T>>>,
   ): Promise<RunHandle<
     ResultOf<Resolve<W, T>>,
     OutputsOf<Resolve<W, T>>,

@@ -43,10 +43,10 @@ export type Transactional =
   | { readonly prepare: unknown; readonly exec: unknown }
   | { readonly unsafe: unknown; readonly begin?: never };
 
-/** Options of `startMany`. */
-export interface StartManyOptions extends Omit<StartOptions, "key" | "signal"> {
-  /** Returns the key of a run, from its input and the index of the input. */
-  readonly key?: (input: unknown, index: number) => string;
+/** Options of `startMany`, by the type of an input. */
+export interface StartManyOptions<Input = unknown> extends Omit<StartOptions, "key" | "signal"> {
+  /** Returns the key of a run, from its input as it was passed and the index of the input. */
+  readonly key?: (input: Input, index: number) => string;
 }
 
 /** Options of a start after validation. */

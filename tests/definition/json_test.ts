@@ -57,6 +57,14 @@ test("an instance of a class is stored as the plain data it holds", () => {
   assertEquals(encode(Object.assign(Object.create(null), { a: 1 })), '{"a":1}');
 });
 
+test("a negative zero is stored as zero, and an array as its elements only", () => {
+  assertEquals(encode([-0, { n: -0 }]), '[0,{"n":0}]');
+  const match = /(?<word>b)/.exec("abc");
+  assertEquals([match?.index, match?.groups?.["word"]], [1, "b"]);
+  assertEquals(encode(match), '["b","b"]');
+  assertEquals(encode({ found: [Object.assign(["a"], { total: 7, at: new Date() })] }), '{"found":[["a"]]}');
+});
+
 test("one object in several places is stored in each", () => {
   const shared = new Price(1);
   assertEquals(decodeJson(encode([shared, { shared }])), [{ ...shared }, { shared: { ...shared } }]);

@@ -89,6 +89,7 @@ runner.start("flaky", { key: "k" });
 
 // ---- many at once
 const handles = await runner.startMany("etl", [{ url: "a" }, { url: "b", limit: 1 }], { key: (_, i) => `k${i}` });
+runner.startMany("etl", [{ url: "a" }], { key: ({ url, limit = 0 }) => url.toUpperCase() + limit.toFixed() });
 isTrue<IsEqual<typeof handles, HandleOf<Etl>[]>>();
 runner.startMany(flaky, [undefined, undefined]);
 // @ts-expect-error wrong type
