@@ -1,7 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { createPauses, jittered } from "../pauses.ts";
-import { faultOf, storeError } from "./faults.ts";
+import { faultOf, reasonOf } from "./faults.ts";
 
 /** Retries work until it succeeds or fails permanently. */
 export interface Persistence {
@@ -18,17 +18,20 @@ export interface Persistence {
 
 const WARN_AFTER_MS = 5_000;
 const LONGEST_BUSY_PAUSE_MS = 100;
-const LONGEST_STORAGE_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 5_000;
 
 /**
- * Retries without a limit and without blocking the event loop while the database is locked or the disk is full, and logs
- * a warning at growing intervals. SQLite's own busy handler blocks the whole process, so its timeout is short: a process
+ * Retries every error of the database without a limit and without blocking the event loop, except those that the values
+ * of a row cause: a lock is released, a full disk is cleaned, a right is granted again. A lock is logged after five
+ * seconds, any other reason at once, and both again at growing intervals. SQLite's own busy handler blocks the whole process, so its timeout is short: a process
  * that was stopped while it holds the lock must not stop all other processes and their heartbeats.
  */
 export function createPersistence(name: string, logger: Logger): Persistence {
   const pauses = createPauses();
   let retries = 0;
   let closed = false;
+  // The reasons that were logged since the last success.
+  const reported = new Set<string>();
   return { attempt, retries: () => retries, close };
 
   async function attempt<T>(
@@ -43,25 +46,25 @@ export function createPersistence(name: string, logger: Logger): Persistence {
         throw new StoreError("store_closed", `Cannot ${action} SQLite database ${name}: the store was closed`);
       }
       try {
-        return work();
+        const result = work();
+        if (tries > 0) reported.clear();
+        return result;
       } catch (error) {
         if (error instanceof StoreError) throw error;
         const fault = faultOf(error);
         // Once for each statement that meets such a value.
         if (fault === "integer") continue;
-        if (fault === "values" || fault === "statement" || fault === "unknown") throw error;
-        if (fault !== "busy" && fault !== "storage") throw storeError(error, name, action);
+        if (fault === "values" || fault === "unknown") throw error;
         const waitedMs = performance.now() - since;
-        if (waitedMs >= warnAt || (fault === "storage" && tries === 0)) {
+        const why = fault === "busy" ? "another process holds its lock" : reasonOf(fault, error, name);
+        if (waitedMs >= warnAt || (fault !== "busy" && !reported.has(why))) {
           warnAt = Math.max(warnAt, waitedMs) * 2;
-          const why = fault === "busy" ? "another process holds its lock" : String(error);
+          reported.add(why);
           logger.warn(`Cannot ${action} SQLite database ${name} for ${Math.round(waitedMs)} ms: ${why}; retrying`);
         }
         retries++;
         await pauses.pause(jittered(
-          fault === "busy"
-            ? Math.min(2 ** tries, LONGEST_BUSY_PAUSE_MS)
-            : Math.min(100 * 2 ** tries, LONGEST_STORAGE_PAUSE_MS),
+          fault === "busy" ? Math.min(2 ** tries, LONGEST_BUSY_PAUSE_MS) : Math.min(20 * 2 ** tries, LONGEST_PAUSE_MS),
         ));
         for (let wait = held(); wait !== undefined; wait = held()) await wait;
       }

@@ -77,7 +77,8 @@ function codeOf(fault: Fault): string {
   }
 }
 
-function reasonOf(fault: Fault, error: unknown, name: string): string {
+/** Returns the reason of an error of a class, and the remedy if there is one. */
+export function reasonOf(fault: Fault, error: unknown, name: string): string {
   switch (fault) {
     case "corrupt":
       return `the file is damaged, or the write-ahead log ${

@@ -41,8 +41,8 @@ export interface TransactionSite {
 
 // Covers short locks of a reader or a checkpoint; see busy.ts.
 const BUSY_TIMEOUT_MS = 25;
-const LONGEST_PAUSE_MS = 100;
-const LONGEST_DISK_PAUSE_MS = 5_000;
+const LONGEST_BUSY_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
 const WARN_AFTER_MS = 5_000;
 
 const RECORDED = `
@@ -57,19 +57,19 @@ export async function transact(
   for (let tries = 0;; tries++) {
     const leave = await site.gate.enter();
     const now: Moment = { isBody: false };
-    let isDisk = false;
+    let isBusy = true;
     try {
       return await attempt(session, site, request, now);
     } catch (error) {
       if (!isPassing(error, now)) throw error;
-      isDisk = causesOf(error).some(isDiskFault);
-      if (tries === 0 && (isDisk || !now.isBody)) {
+      isBusy = !causesOf(error).some((cause) => isOfDatabase(cause) && faultOf(cause) !== "busy");
+      if (tries === 0 && (!isBusy || !now.isBody)) {
         session.logger.warn(`${storeError(error, session.name, "write to").message}; retrying`);
       }
     } finally {
       leave();
     }
-    const ms = isDisk ? Math.min(100 * 2 ** tries, LONGEST_DISK_PAUSE_MS) : Math.min(2 ** tries, LONGEST_PAUSE_MS);
+    const ms = isBusy ? Math.min(2 ** tries, LONGEST_BUSY_PAUSE_MS) : Math.min(20 * 2 ** tries, LONGEST_PAUSE_MS);
     await pause(jittered(ms), request.signal);
   }
 }
@@ -81,11 +81,18 @@ interface Moment {
 
 /**
  * Returns whether an error is transient. A body has no competitor for the store's file, but can meet a full disk or a lock
- * in a file that it attaches, and can wrap the error.
+ * in a file that it attaches, and can wrap the error. Any other error of its statements is its own.
  */
 function isPassing(thrown: unknown, { isBody }: Moment): boolean {
   if (isBody) return causesOf(thrown).some((error) => faultOf(error) === "busy" || isDiskFault(error));
-  return faultOf(thrown) === "busy" || faultOf(thrown) === "storage";
+  return isOfDatabase(thrown);
+}
+
+/** Returns whether an error is one of the database that no values have caused. */
+function isOfDatabase(error: unknown): boolean {
+  if (error instanceof StoreError) return false;
+  const fault = faultOf(error);
+  return fault !== "values" && fault !== "integer" && fault !== "unknown";
 }
 
 /** Resolves after `ms` milliseconds, or as soon as the signal aborts. */
@@ -203,7 +210,7 @@ function stillOpen(connection: Connection, name: string): void {
   try {
     connection.exec("release sluice_body");
   } catch (error) {
-    if (faultOf(error) !== "statement") throw error;
+    if (!(error instanceof Error) || !/no such savepoint/i.test(error.message)) throw error;
     throw new StoreError(
       "transaction_ended",
       `Cannot record the result in SQLite database ${name}: the body has ended its transaction; what it wrote may be ` +
