@@ -1,6 +1,7 @@
 import { spawn as spawnProcess } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { seededEnvironment } from "./random.ts";
 import { within } from "./within.ts";
 
 // `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it. Longer
@@ -86,7 +87,7 @@ function spawnRuntime([path, ...args]: readonly string[], { watch = [], env = {}
 export function spawnExecutable(args: readonly string[], { env = {}, cwd }: Omit<Surroundings, "watch"> = {}): Child {
   const child = spawnProcess(process.execPath, args, {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...seededEnvironment(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
 

@@ -1,8 +1,14 @@
 /** One `test()` for `deno test` (with its leak sanitizers) and `bun test`. */
 import { test as nodeTest } from "node:test";
+import { type Random, withSeed } from "./random.ts";
 
 /** Registers a test case. */
 export const test: (name: string, fn: () => Promise<void> | void) => void = "Deno" in globalThis ? Deno.test : nodeTest;
+
+/** Registers a test case that depends on random numbers: its error names the seed, `SLUICE_TEST_SEED` repeats it. */
+export function randomTest(name: string, body: (random: Random) => Promise<void> | void): void {
+  test(name, () => withSeed(body));
+}
 
 /** Registers a test case that cannot be run here, so that it is counted as ignored; the reason stands in its name. */
 export function skipped(name: string, reason: string): void {

@@ -1,7 +1,7 @@
 /** Runners are killed at moments that nobody chose; SLUICE_CRASH_ROUNDS says how often. */
 import { assert, assertEquals } from "@std/assert";
+import { randomTest } from "../harness.ts";
 import process from "node:process";
-import { test } from "../harness.ts";
 import { passes } from "../passes.ts";
 import { within } from "../within.ts";
 import { openSite, type Site } from "./site.ts";
@@ -12,28 +12,31 @@ const ROUNDS = Number(process.env["SLUICE_CRASH_ROUNDS"] ?? 20);
 /** Kills are no poison here: however often they hit a run, it must get to its end. */
 const NO_LIMIT = 1_000_000;
 
-test("a runner may be killed at any moment, over and over: every run gets to its end, and no result is lost", async () => {
-  await using site = await openSite();
-  const started = new Set<string>();
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of ["chain", "diamond", "flaky", "stepwise", "failing", "wide"]) {
-      const inputs = [{ n: round }, { n: round + 0.5 }];
-      for (const { id } of await site.client.startMany(name, inputs)) started.add(id);
+randomTest(
+  "a runner may be killed at any moment, over and over: every run gets to its end, and no result is lost",
+  async (random) => {
+    await using site = await openSite();
+    const started = new Set<string>();
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const name of ["chain", "diamond", "flaky", "stepwise", "failing", "wide"]) {
+        const inputs = [{ n: round }, { n: round + 0.5 }];
+        for (const { id } of await site.client.startMany(name, inputs)) started.add(id);
+      }
+      const worker = site.worker({ quiet: true, load: true, bodyMs: 20, recoveryLimit: NO_LIMIT });
+      // Now and then before it is even open.
+      if (round % 5 > 0) await worker.until("ready");
+      await passes(random.next() * 200);
+      for (const id of durable((await site.kill(worker)).stdout)) started.add(id);
     }
-    const worker = site.worker({ quiet: true, load: true, bodyMs: 20, recoveryLimit: NO_LIMIT });
-    // Now and then before it is even open.
-    if (round % 5 > 0) await worker.until("ready");
-    await passes(Math.random() * 200);
-    for (const id of durable((await site.kill(worker)).stdout)) started.add(id);
-  }
-  const last = site.worker({ quiet: true, bodyMs: 5, recoveryLimit: NO_LIMIT });
-  await checkEnds(site, started);
-  await site.stop(last);
-  assertEquals(await site.wrong(), []);
-  assertEquals(site.effects().filter(({ kind }) => kind === "kill").length, ROUNDS);
-});
+    const last = site.worker({ quiet: true, bodyMs: 5, recoveryLimit: NO_LIMIT });
+    await checkEnds(site, started);
+    await site.stop(last);
+    assertEquals(await site.wrong(), []);
+    assertEquals(site.effects().filter(({ kind }) => kind === "kill").length, ROUNDS);
+  },
+);
 
-test("three runners on one store may be killed at any moment: no run is ever in two hands", async () => {
+randomTest("three runners on one store may be killed at any moment: no run is ever in two hands", async (random) => {
   await using site = await openSite();
   const started = new Set<string>();
   // Some of its own making, most from a process that only starts runs.
@@ -42,8 +45,8 @@ test("three runners on one store may be killed at any moment: no run is ever in 
   const ownRuns = 15 * ROUNDS;
   const client = site.process("client.ts", String(ownRuns));
   for (let round = 0; round < ROUNDS; round++) {
-    await passes(50 + Math.random() * 150);
-    const at = Math.floor(Math.random() * workers.length);
+    await passes(50 + random.next() * 150);
+    const at = random.below(workers.length);
     const { stdout } = await site.kill(workers[at]!);
     for (const id of durable(stdout)) started.add(id);
     workers[at] = site.worker({ ...config, load: at === 0 });

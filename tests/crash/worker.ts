@@ -16,6 +16,7 @@ import process from "node:process";
 import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext } from "../../mod.ts";
 import { watchEventLoop } from "../event_loop.ts";
 import { openPlace, type Place, readPlace } from "../place.ts";
+import { randomOfProcess } from "../random.ts";
 import { clockWithoutPolls } from "./clock_without_polls.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
@@ -111,18 +112,19 @@ async function main(config: WorkerConfig): Promise<void> {
 }
 
 function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
+  const random = randomOfProcess();
   return {
     async effect(ctx, value) {
       const end = await begin(ctx, unitOf(ctx));
       const how = config.hold?.[ctx.taskId];
       if (how !== undefined) value = await hold(ctx, how, value, config.log);
-      else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, Math.random() * config.bodyMs!));
+      else if (config.bodyMs) await new Promise((resolve) => setTimeout(resolve, random.next() * config.bodyMs!));
       end();
       return value;
     },
     async step(ctx, name, value) {
       const end = await begin(ctx, `${ctx.taskId}/${name}`);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * (config.bodyMs ?? 0)));
+      await new Promise((resolve) => setTimeout(resolve, random.next() * (config.bodyMs ?? 0)));
       end();
       return value;
     },

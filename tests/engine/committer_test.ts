@@ -6,24 +6,25 @@ import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { createClientStarts } from "../../lib/engine/client_starts.ts";
 import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
-import { test } from "../harness.ts";
+import { randomTest, test } from "../harness.ts";
+import { type Random, randomOf } from "../random.ts";
 
 const RUNS = 400;
 
-test("commits of one run go out one after the other, however many fly at once", async () => {
+randomTest("commits of one run go out one after the other, however many fly at once", async (random) => {
   for (const atOnce of [1, 2, 4]) {
-    const { store, flown } = slowStore(atOnce);
+    const { store, flown } = slowStore(atOnce, random);
     const committer = createCommitter(store);
     const said: string[] = [];
     const wanted: string[] = [];
     for (let turn = 0; turn < 20; turn++) {
       // Now and then more than once for the same run, before and after it was sent.
       for (let i = 0; i < RUNS; i++) {
-        const seq = Math.floor(Math.random() * RUNS);
+        const seq = random.below(RUNS);
         committer.write(write(seq, wanted.length, (name) => said.push(name)));
         wanted.push(`${seq} ${wanted.length}`);
       }
-      await pause(Math.random() * 3);
+      await pause(random.next() * 3);
     }
     await committer.idle();
     for (let seq = 0; seq < RUNS; seq++) {
@@ -100,7 +101,10 @@ interface Flown {
   readonly starts: number[];
 }
 
-function slowStore(commitsAtOnce: number): { readonly store: Store; readonly flown: Flown } {
+function slowStore(
+  commitsAtOnce: number,
+  random: Random = randomOf(1),
+): { readonly store: Store; readonly flown: Flown } {
   const flown: Flown = { commits: 0, most: 0, mostOfOneRun: 0, starts: [] };
   const flying = new Set<Batch>();
   const store = {
@@ -114,7 +118,7 @@ function slowStore(commitsAtOnce: number): { readonly store: Store; readonly flo
         const carriers = [...flying].filter((other) => other !== batch && other.writes.some((one) => one.seq === seq));
         flown.mostOfOneRun = Math.max(flown.mostOfOneRun, carriers.length + 1);
       }
-      await pause(Math.random() * 4);
+      await pause(random.next() * 4);
       flying.delete(batch);
       return {
         starts: batch.starts.map((_, seq) => ({ kind: "started", seq, owned: true, at: 0 })),

@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { endOf, endsOf, verdictOf } from "./naive_model.ts";
-import { type Graph, randomGraph, randomOf } from "./random_graph.ts";
+import { randomOf, seedsFrom } from "../random.ts";
+import { type Graph, randomGraph } from "./random_graph.ts";
 import { type Disturbances, walk } from "./random_walk.ts";
 
 const GRAPHS = 1_500;
@@ -59,14 +60,13 @@ function walkMany(
   disturbances: Disturbances,
   expect: (graph: Graph, end: ReturnType<typeof walk>) => void,
 ): void {
-  for (let number = 0; number < GRAPHS; number++) {
-    const seed = series * 1_000_000 + number;
+  for (const seed of seedsFrom(series * 1_000_000, GRAPHS)) {
     const random = randomOf(seed);
     const graph = randomGraph(random);
     try {
       expect(graph, walk(graph, random, disturbances));
     } catch (error) {
-      throw new Error(`Seed ${seed}: ${JSON.stringify(graph)}`, { cause: error });
+      throw new Error(`SLUICE_TEST_SEED=${seed} repeats this: ${JSON.stringify(graph)}`, { cause: error });
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Trigger } from "../../lib/definition/definition.ts";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/plan.ts";
 import type { Wake } from "../../lib/engine/run_state.ts";
+import type { Random } from "../random.ts";
 
 /** What a unit does, apart from its dependencies. */
 export interface Behaviour {
@@ -36,38 +37,11 @@ export interface Graph {
   readonly result: number | undefined;
 }
 
-/** Draws numbers. */
-export interface Random {
-  /** An integer from 0 to `below - 1`. */
-  below(below: number): number;
-  /** True with that probability. */
-  chance(probability: number): boolean;
-  /** One of a list that is not empty. */
-  pick<T>(list: readonly T[]): T;
-}
-
 const TRIGGERS: readonly Trigger[] = [
   ...["success", "success", "success", "settled", "allSucceeded"] as const,
   ...["anySucceeded", "anyFailed", "allFailed"] as const,
 ];
 const ITEM_FAILURES: readonly ItemPolicy["onFailure"][] = ["stop", "finish", "collect"];
-
-/** Mulberry32: the same numbers for the same seed on every machine. */
-export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return {
-    below: (below) => Math.floor(next() * below),
-    chance: (probability) => next() < probability,
-    pick: (list) => list[Math.floor(next() * list.length)]!,
-  };
-
-  function next(): number {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-}
 
 /** One to seven tasks. */
 export function randomGraph(random: Random): Graph {

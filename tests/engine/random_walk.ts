@@ -27,7 +27,8 @@ import {
   newModel,
   textOf,
 } from "./naive_model.ts";
-import { type Behaviour, type Graph, planOfGraph, type Random } from "./random_graph.ts";
+import type { Random } from "../random.ts";
+import { type Behaviour, type Graph, planOfGraph } from "./random_graph.ts";
 
 /** How a walk ended. */
 export interface WalkEnd {

@@ -1,8 +1,8 @@
 /** A server that is there and does not do what it is asked; SLUICE_FAULT_SECONDS says for how long. */
 import { assert, assertEquals } from "@std/assert";
+import { randomTest, test } from "../harness.ts";
 import postgres from "postgres";
 import type { Child } from "../child.ts";
-import { test } from "../harness.ts";
 import { databaseUrl, ownServer } from "../postgres_server.ts";
 import { passes } from "../passes.ts";
 import { FAULTS_MS, faultsGoOn, openSite, type Site } from "./site.ts";
@@ -43,7 +43,7 @@ test("postgres: statements fail at random, for deadlocks, serialization and lock
   assertEquals([await site.finish(), site.repeated()], [[], []]);
 });
 
-test("postgres: users hold rows in orders that deadlock, and nothing is begun twice", async () => {
+randomTest("postgres: users hold rows in orders that deadlock, and nothing is begun twice", async (random) => {
   await using site = await openSite(url);
   await openLoaded(site);
   // The engine gives up a lock that it waits for before the server looks for a deadlock: it is the engine that loses.
@@ -61,12 +61,12 @@ test("postgres: users hold rows in orders that deadlock, and nothing is begun tw
         if (await blocks(pid)) blocked++;
         await passes(300);
         await sql.unsafe(`select seq from "${site.schema}".runs where owner is not null and seq % 2 = 1 for update`);
-        await passes(Math.random() * 200);
+        await passes(random.next() * 200);
       });
     } catch (error) {
       assertEquals((error as { code?: string }).code, DEADLOCK);
     }
-    await passes(Math.random() * 200);
+    await passes(random.next() * 200);
   }
   await user.end({ timeout: 1 });
   assertEquals([await site.finish(), site.repeated()], [[], []]);

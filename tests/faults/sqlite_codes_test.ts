@@ -33,7 +33,8 @@ async function sweep(path: string, code: number): Promise<string[]> {
     await using runner = await createRunner(store, { workflows: [flow], logger: silent });
     const harmed: string[] = [];
     // The statements of a heartbeat come in between, so that the last one of a run is not always the same.
-    for (let at = 1, isOver = false; !isOver; at++) {
+    let isOver = false;
+    for (let at = 1; !isOver; at++) {
       faults.at(at);
       const outcome = await within(`code ${code}, statement ${at}`, runner.execute(flow, at));
       isOver = faults.pass() > 0 && at > 10;

@@ -15,6 +15,7 @@ import process from "node:process";
 import { createClient, createRunner, type Logger, type TaskContext } from "../../mod.ts";
 import { writeEffect } from "../crash/effects.ts";
 import { crashWorkflows, type World } from "../crash/workflows.ts";
+import { randomOfProcess } from "../random.ts";
 import { LOAD, openWitness, type Witness } from "./witness.ts";
 
 /** What a worker is told. */
@@ -102,6 +103,7 @@ async function main(config: WorkerConfig): Promise<void> {
 }
 
 function worldOf({ log, bodyMs = 10 }: WorkerConfig, { committed }: Witness): World {
+  const random = randomOfProcess();
   return {
     effect: (ctx, value) => act(ctx, ctx.taskId, value),
     step: (ctx, name, value) => act(ctx, `${ctx.taskId}/${name}`, value),
@@ -113,7 +115,7 @@ function worldOf({ log, bodyMs = 10 }: WorkerConfig, { committed }: Witness): Wo
   async function act({ runId, attempt }: TaskContext, unit: string, value: number): Promise<number> {
     const effect = { runId, unit, attempt, pid: process.pid };
     writeEffect(log, { kind: "begin", ...effect, committed: await committed(runId) });
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * bodyMs));
+    await new Promise((resolve) => setTimeout(resolve, random.next() * bodyMs));
     writeEffect(log, { kind: "end", ...effect, committed: [] });
     return value;
   }

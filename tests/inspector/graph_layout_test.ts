@@ -3,20 +3,13 @@ import { foldTasks } from "../../lib/inspector/pages/graph_fold.ts";
 import { type Layout, layOut, type LayoutBox } from "../../lib/inspector/pages/graph_layout.ts";
 import { cpuMs } from "../cpu.ts";
 import { test } from "../harness.ts";
+import { randomOf } from "../random.ts";
 
 const OPTIONS = { boxHeight: 42, rowWidth: 1_000 };
 
-function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-}
-
 /** A random graph; `reach` is how far back a box looks for what it depends on. */
 function randomBoxes(seed: number, count: number, reach: number): readonly LayoutBox[] {
-  const below = randomNumbers(seed);
+  const { below } = randomOf(seed);
   return Array.from({ length: count }, (_, at) => {
     const wanted = at === 0 ? 0 : below(4);
     const after = Array.from({ length: wanted }, () => Math.max(0, at - 1 - below(Math.min(at, reach))));
@@ -136,7 +129,7 @@ test("a graph of 300 tasks holds up the process for at most 50 ms of CPU time", 
 });
 
 test("of a graph whose lines pass very many rows the longest are left out, and counted", () => {
-  const below = randomNumbers(1);
+  const { below } = randomOf(1);
   const shapes: Readonly<Record<string, (at: number) => readonly number[]>> = {
     "two layers": (at) => at < 250 ? [] : Array.from({ length: 250 }, (_, i) => i),
     "two chains with links between them": (at) => at < 2 ? [] : [at - 2, at % 2 === 0 ? at - 2 : below(at)],

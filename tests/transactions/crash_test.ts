@@ -1,8 +1,8 @@
 /** Exactly once: processes are killed at each moment between what a user writes, its record and their commit. */
 import { assert, assertEquals } from "@std/assert";
+import { randomTest, test } from "../harness.ts";
 import { type Client, createClient } from "../../mod.ts";
 import { type Child, ended, spawn } from "../child.ts";
-import { test } from "../harness.ts";
 import { within } from "../within.ts";
 import { DATABASES, type TestDatabase } from "./database.ts";
 import { type Moment, orderOn, type OrderWorkflow, type PayerConfig, type StartMoment } from "./payer.ts";
@@ -69,14 +69,14 @@ for (const kind of ["sqlite", "postgres"] as const) {
     });
   }
 
-  test(`${kind}: payments happen once each while their runners are killed at random`, async () => {
+  randomTest(`${kind}: payments happen once each while their runners are killed at random`, async (random) => {
     await using site = await openSite(kind);
     const starts = Array.from({ length: 80 }, (_, n) => n);
     const runs = await site.client.startMany("order", starts.map((n) => ({ n })), { key: (_, n) => `${n}` });
     let [one, other] = [site.payer({ isSlow: true }), site.payer({ isSlow: true })];
     for (let round = 0; round < 3; round++) {
       await one.until("ready");
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
+      await new Promise((resolve) => setTimeout(resolve, random.next() * 100));
       one.kill("SIGKILL");
       await one.exited;
       [one, other] = [other, site.payer({ isSlow: true })];

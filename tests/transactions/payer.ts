@@ -16,6 +16,7 @@ import { type NativeDatabase, openNative } from "../../lib/store/sqlite/driver.t
 import type { Step } from "../../lib/definition/steps.ts";
 import type { Store } from "../../lib/store/port.ts";
 import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
+import { randomOfProcess } from "../random.ts";
 import { openAt, pay, type Place, transactionOn, type Tx } from "./place.ts";
 
 /** When a process with a transaction is to end. */
@@ -66,6 +67,7 @@ export function orderOn(
   kind: Place["kind"],
   { paid = () => {}, isSlow = false }: { readonly paid?: () => void; readonly isSlow?: boolean } = {},
 ): OrderWorkflow {
+  const random = randomOfProcess();
   // The same in every process, whatever it does at which moment.
   return workflow("order", { version: "1", input: unchecked<{ n: number }>() })
     .task("price", { run: ({ input }) => input.n * 10 })
@@ -75,7 +77,7 @@ export function orderOn(
       ...transactionOn(kind),
       async run({ tx, price, ctx }) {
         await pay(tx, ctx.runId);
-        if (isSlow) await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, random.next() * 4));
         paid();
         return price + 1;
       },
