@@ -7,6 +7,8 @@ import { definitionOf } from "./load_definition.ts";
 import { eventsOf } from "./happenings.ts";
 import { answer, type Asked, linkTo, type Reading, Refusal, summaryOf } from "./reading.ts";
 import type { ExplanationDetail, RunPage } from "./run_shape.ts";
+import { NO_ITEM } from "../engine/run_state.ts";
+import type { RunLink } from "./shapes.ts";
 import { HEAD, runDetails } from "./task_details.ts";
 
 const MOST_ROWS = 5_000;
@@ -25,10 +27,12 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
   const { context, redactor, path } = reading;
   const { store } = context;
   const row = await rowOf(reading, params["id"] ?? "");
-  const [journal, facts, forks, definition, origin] = await Promise.all([
+  const [journal, facts, forks, parent, children, definition, origin] = await Promise.all([
     store.inspection.heads(row.seq, { rows: MOST_ROWS, characters: HEAD, bytes: MOST_BYTES_READ }),
     store.facts(row.seq),
     store.inspection.forks(row.id, MOST_LINKS),
+    row.parent === undefined ? undefined : store.inspection.bySeq(row.parent.run),
+    store.inspection.children(row.seq, MOST_LINKS),
     definitionOf(reading, row),
     row.forkedFrom === undefined ? undefined : store.run(row.forkedFrom),
   ]);
@@ -63,8 +67,8 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     links: {
       forkedFrom: row.forkedFrom === undefined ? undefined : linkTo({ id: row.forkedFrom, ...origin }, reading),
       forks: forks.map((fork) => linkTo(fork, reading)),
-      parent: undefined,
-      children: [],
+      parent: parent === undefined ? undefined : { ...linkTo(parent, reading), ...placeOf(row.parent) },
+      children: children.map((child) => ({ ...linkTo(child, reading), ...placeOf(child.parent) })),
     },
     workflowHref: `${path("workflows", row.workflow)}?version=${encodeURIComponent(row.version)}`,
   };
@@ -98,6 +102,11 @@ async function itemsOf(
     const items = itemsInfo(row, head, counts.get(head.task) ?? []);
     return items === undefined ? [] : [[head.task, items]];
   }));
+}
+
+/** The task, and the item of it, that started a child run. */
+function placeOf(parent: RunRow["parent"]): Pick<RunLink, "task" | "item"> {
+  return { task: parent?.task, item: parent === undefined || parent.item === NO_ITEM ? undefined : parent.item };
 }
 
 /** A run of thousands of tasks may have as many reasons. */

@@ -94,7 +94,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     summary: text,
     reasons: list(object({ kind: text, message: text }, { taskId: text, dueAt: time })),
   }),
-  RunLink: object({ id: text, href }, { state: oneOf(RUN_STATES) }),
+  RunLink: object({ id: text, href }, { state: oneOf(RUN_STATES), task: text, item: count }),
   RunPage: object({
     ...ANSWER,
     run: object({ ...RUN_SUMMARY.needed, epoch: count }, {

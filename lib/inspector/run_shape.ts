@@ -151,9 +151,9 @@ export interface RunPage extends Answer {
     readonly forkedFrom: RunLink | undefined;
     /** Runs that were forked from it, newest first; at most a hundred. */
     readonly forks: readonly RunLink[];
-    /** The run of which it is a sub-run. */
+    /** The run that started it as a child run. */
     readonly parent: RunLink | undefined;
-    /** Its sub-runs; at most a hundred. */
+    /** Its child runs: failed ones first, then those that have not ended; at most a hundred. */
     readonly children: readonly RunLink[];
   };
   /** The page of its workflow. */

@@ -150,6 +150,10 @@ export interface RunLink {
   readonly href: string;
   /** Where it is; `undefined` if it is not there any more. */
   readonly state: RunState | undefined;
+  /** Of a child run the task of its parent, and the index of the item. */
+  readonly task?: string | undefined;
+  /** The index of the item; `undefined` for the task itself. */
+  readonly item?: number | undefined;
 }
 
 /** A workflow in a list. */

@@ -122,6 +122,13 @@ export interface Inspection {
   find(text: string, limit: number): Promise<readonly ListedRun[]>;
   /** Returns the forks of a run, newest first. */
   forks(id: string, limit: number): Promise<readonly ListedRun[]>;
+  /** Returns a run by its row number, such as the parent of another run; `undefined` if it does not exist. */
+  bySeq(seq: number): Promise<ListedRun | undefined>;
+  /**
+   * Returns child runs of a run, those of retried tasks included: failed ones first, then those that have not ended, then
+   * by task and item. Of more than 5,000 only the first by task and item are looked at.
+   */
+  children(parent: number, limit: number): Promise<readonly ListedRun[]>;
   /**
    * Returns the journal of a run, without items and their steps, with truncated outputs. Of a task with more than 32 kB of failures the latest is
    * returned; after 4 MB of failures in all, tasks whose failures have more than 1 kB are returned without them.

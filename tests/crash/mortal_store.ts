@@ -11,9 +11,10 @@ export interface Moment {
   readonly at: "before" | "inside" | "after";
   /**
    * Which commit: the first that inserts runs, that claims some, that ends one, that hands one back, that records a
-   * task or step in a state (`"b completed"`, `"sum/one completed"`), or that takes the runner off the list.
+   * task or step in a state (`"b completed"`, `"sum/one completed"`), that takes the runner off the list, or that records
+   * anything of a task.
    */
-  readonly of: "insert" | "claim" | "end" | "hand back" | "leave" | `${string} ${string}`;
+  readonly of: "insert" | "claim" | "end" | "hand back" | "leave" | "record" | `${string} ${string}`;
 }
 
 /** A store that calls `die`, which must not return, at a moment. */
@@ -56,6 +57,8 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
       return batch.writes.some(({ move }) => move?.to === "completed" || move?.to === "failed");
     case "hand back":
       return batch.writes.some(({ move }) => move?.to === "pending" || (move?.to === "waiting" && move.release));
+    case "record":
+      return batch.writes.some(({ records }) => records.length > 0);
     case "claim":
     case "leave":
       return false;

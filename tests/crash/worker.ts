@@ -94,7 +94,7 @@ async function main(config: WorkerConfig): Promise<void> {
     }));
   say("ready");
   for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
-  const names = ["chain", "diamond", "flaky", "stepwise", "failing", "wide"] as const;
+  const names = ["chain", "diamond", "flaky", "stepwise", "failing", "wide", "parent"] as const;
   for (let n = 0; config.load === true && !isStopping; n++) {
     const run = await runner.start(workflows[names[n % names.length]!]!, { n });
     // It is durable by now, so the test holds us to it.

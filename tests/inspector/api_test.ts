@@ -186,6 +186,38 @@ test("forks and what they were forked from are linked", async () => {
   assertEquals(page.links.forkedFrom, { id: runId, href: `/runs/${runId}`, state: "completed" });
 });
 
+test("a run links to its child runs by task and item, failed ones first, and each of these to its parent", async () => {
+  const even = workflow("even", { input: unchecked<number>() }).task("check", {
+    retry: 1,
+    run({ input }) {
+      if (input % 2 === 1) throw new Error("odd");
+    },
+  });
+  const parent = workflow("parent")
+    .subworkflow("first", { workflow: even, input: () => 0 })
+    .map("all", { over: () => [2, 3], onItemFailure: "collect", workflow: even, input: ({ item }) => item });
+  for (const kind of KINDS) {
+    await using on = ground(kind);
+    await using runner = await createRunner(await on.open(), { workflows: [parent] });
+    const { runId } = await runner.execute(parent);
+    const asked = ask(runner);
+    const page = await json<RunPage>(asked, `/api/runs/${runId}`);
+    assertEquals(page.links.children.map(({ task, item, state }) => [task, item, state]), [
+      ["all", 1, "failed"],
+      ["all", 0, "completed"],
+      ["first", undefined, "completed"],
+    ]);
+    const [failed] = page.links.children;
+    const child = await json<RunPage>(asked, failed!.href.replace("/runs/", "/api/runs/"));
+    assertEquals(child.links.parent, { id: runId, href: `/runs/${runId}`, state: "completed", task: "all", item: 1 });
+    assertEquals(child.links.children, []);
+    const html = await (await asked(`/runs/${runId}`)).text();
+    assert(html.includes("Child runs") && html.includes(`href="${failed!.href}"`) && html.includes("all [1]"));
+    const progress = page.tasks.find(({ id }) => id === "all")?.progress;
+    assertEquals([progress?.done, progress?.total], [2, 2]);
+  }
+});
+
 test("an option that is wrong is refused, and so is what can be no inspector's", async () => {
   await using on = ground("sqlite");
   const store = await on.open();

@@ -164,8 +164,8 @@ function shareOf({ progress }: TaskDetail): number | undefined {
 function related({ links }: RunPage): Html | undefined {
   const { forkedFrom, forks, parent, children } = links;
   const groups: readonly (readonly [string, readonly RunLink[]])[] = [
-    ["Sub-run of", parent ? [parent] : []],
-    ["Sub-runs", children],
+    ["Child run of", parent ? [parent] : []],
+    ["Child runs", children],
     ["Forked from", forkedFrom ? [forkedFrom] : []],
     ["Forks", forks],
   ];
@@ -179,12 +179,13 @@ function related({ links }: RunPage): Html | undefined {
 `;
 }
 
-/** A run as a link with its state. */
-export function runLink({ id, href, state }: RunLink): Html {
+/** A run as a link with its state, and with the task or item that starts it. */
+export function runLink({ id, href, state, task, item }: RunLink): Html {
+  const place = task === undefined ? undefined : item === undefined ? task : `${task} [${item}]`;
   return markup`
 <span class="run-link"><a href="${href}"><code>${id}</code></a> ${
     state === undefined ? markup`<span class="note">gone</span>` : stateBadge(state)
-  }</span>
+  }${place !== undefined && markup` <span class="note">${place}</span>`}</span>
 `;
 }
 

@@ -51,6 +51,8 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     search: (query) => execute(searchRuns(db, query)),
     find: (text, limit) => execute(find(db, text, limit)),
     forks: (id, limit) => execute(readForks(id, limit)),
+    bySeq: (seq) => execute(readBySeq(seq)),
+    children: (parent, limit) => execute(readChildrenByState(parent, limit)),
     heads: (seq, query) => execute(readHeads(db, seq, query)),
     payload: (seq, name) => execute(readPayload(seq, name)),
     definitions: (limit) => execute(readDefinitions(limit)),
@@ -64,6 +66,9 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     pulses: (ids) => execute(readPulses(db, ids)),
   };
 }
+
+/** How many child runs of a run are looked at. */
+const MOST_CHILDREN = 5_000;
 
 function* find(db: Dialect, text: string, limit: number): Op<readonly ListedRun[]> {
   if (!isStorable(text)) return [];
@@ -98,6 +103,24 @@ select ${raw(LISTED_COLUMNS)}
   from @runs indexed by runs_forked
  where forked_from is not null and forked_from = ${id}
  order by seq desc
+ limit ${limit}`);
+  return rows.map(decodeListedRun);
+}
+
+function* readBySeq(seq: number): Op<ListedRun | undefined> {
+  const row = yield* first(sql`select ${raw(LISTED_COLUMNS)} from @runs where seq = ${seq}`);
+  return row === undefined ? undefined : decodeListedRun(row);
+}
+
+function* readChildrenByState(parent: number, limit: number): Op<readonly ListedRun[]> {
+  const rows = yield* all(sql`
+select ${raw(LISTED_COLUMNS)}
+  from (select *
+          from @runs indexed by runs_parent
+         where parent = ${parent}
+         order by parent_task, parent_item, coalesce(superseded, 0)
+         limit ${MOST_CHILDREN}) as c
+ order by case when state = 'failed' then 0 when ended_at is null then 1 else 2 end, parent_task, parent_item, seq
  limit ${limit}`);
   return rows.map(decodeListedRun);
 }
