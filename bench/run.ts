@@ -22,6 +22,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["ceiling/matrix.ts", ["--points=4", "--seconds=0.02", "--rounds=1"]],
     ["ceiling/wake_up.ts", ["--wakes=20"]],
     ["ceiling/message.ts", ["--messages=20"]],
+    ["ceiling/child_runs.ts", ["--rounds=1"]],
     ["ceiling/cold_start.ts", ["--rounds=5"]],
   ],
   // It starts Sluice in both runtimes by itself.

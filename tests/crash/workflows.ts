@@ -134,7 +134,23 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
     })),
   });
 
-  return { chain, diamond, flaky, patient, failing, stepwise, approved, once, launching, mapped, wide, child, parent, poison, long };
+  return {
+    chain,
+    diamond,
+    flaky,
+    patient,
+    failing,
+    stepwise,
+    approved,
+    once,
+    launching,
+    mapped,
+    wide,
+    child,
+    parent,
+    poison,
+    long,
+  };
 
   function mapOf(name: string, { total, concurrency }: { readonly total: number; readonly concurrency: number }) {
     return workflow(name, { input })
