@@ -104,10 +104,10 @@ export type {
   ArrayIds,
   ItemInfo,
   ItemListOptions,
-  ItemOutput,
   ItemPage,
   ItemState,
   MapIds,
+  OutputOfItem,
 } from "./lib/engine/item_list.ts";
 export type { ItemsInfo } from "./lib/engine/items_info.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";

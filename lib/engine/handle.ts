@@ -2,7 +2,7 @@ import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../def
 import type { ChildInfo } from "./child_info.ts";
 import type { RunEvent } from "./events.ts";
 import type { HistoryEntry } from "./history.ts";
-import type { ItemListOptions, ItemOutput, ItemPage, MapIds } from "./item_list.ts";
+import type { ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./item_list.ts";
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
 import type { EventsOptions } from "./run_events.ts";
@@ -163,7 +163,7 @@ export interface RunHandle<
   items<const Id extends MapIds<Outputs>>(
     taskId: Id,
     options?: ItemListOptions,
-  ): Promise<ItemPage<ItemOutput<PayloadOf<Outputs, Id>>>>;
+  ): Promise<ItemPage<OutputOfItem<PayloadOf<Outputs, Id>>>>;
   /** Reads the child runs of the run, in the order of their start, those of retried tasks included; at most 1,000. */
   children(): Promise<ChildInfo[]>;
   /**

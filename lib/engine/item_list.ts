@@ -73,7 +73,7 @@ export type ArrayIds<Outputs> = Outputs extends unknown ? {
   : never;
 
 /** What the body of a map returned for an item, by the output of the map. */
-export type ItemOutput<Output> = unknown extends Output ? unknown
+export type OutputOfItem<Output> = unknown extends Output ? unknown
   : NonNullable<Output> extends readonly (infer Element)[]
     ? [Element] extends [Collected<infer Value>] ? Value : Element
   : never;

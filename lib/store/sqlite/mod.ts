@@ -17,7 +17,7 @@ export type { Logger } from "../../logger.ts";
 export type * from "../batch.ts";
 export type * from "../inspection.ts";
 export type * from "../listing.ts";
-export type { ChildEnd } from "../children.ts";
+export type { ChildEnd, ChildWait } from "../children.ts";
 export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 export type * from "../port.ts";
 export type * from "../runners.ts";
