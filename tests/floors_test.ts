@@ -27,6 +27,8 @@ const chain = chainOf(3);
 const fan = fanOf(100);
 const ITEMS = 2_500;
 const map = mapOf(ITEMS);
+const CHILDREN = 1_000;
+const family = familyOf(CHILDREN);
 
 /** At most so many for each task. Rows are exact: one for each task, and two for its run. */
 interface Limits {
@@ -34,12 +36,13 @@ interface Limits {
   readonly statements: number;
 }
 
-const LIMITS: Readonly<Record<Kind, { readonly chain: Limits; readonly fan: Limits; readonly map: Limits }>> = {
+const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "family", Limits>>>> = {
   // A commit for the runs and one for each level of tasks, or two where a level is too large for one.
   sqlite: {
     chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
     fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
     map: { commits: 13 / 10_000, statements: 560 / 10_000 },
+    family: { commits: 60 / 1_000, statements: 3_500 / 1_000 },
   },
   // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
   // each of them holds. A result of a run that goes on takes two statements.
@@ -47,6 +50,7 @@ const LIMITS: Readonly<Record<Kind, { readonly chain: Limits; readonly fan: Limi
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
     map: { commits: 20 / 10_000, statements: 60 / 10_000 },
+    family: { commits: 120 / 1_000, statements: 320 / 1_000 },
   },
 };
 
@@ -84,6 +88,16 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(cost.rows, 4 * (ITEMS + 2 + 3));
     assertAtMost(cost.commits / (4 * ITEMS), LIMITS[kind].map.commits, "commits for each item");
     assertAtMost(cost.statements / (4 * ITEMS), LIMITS[kind].map.statements, "statements for each item");
+  });
+
+  test(`${kind}: a child run of one task writes 6 rows, and shares commits with the others of its map`, async () => {
+    await using site = await open(kind, family);
+    const { rows, commits, statements } = await costOf(site, family, 1);
+    // Its insert, claim, result and end, and the wait and the result of its item. The rows of the parent itself: its start
+    // and end, the array of the map and its end, the join, and the waits of the run between commits.
+    assertAtMost(rows / CHILDREN, 6.1, "rows for each child run");
+    assertAtMost(commits / CHILDREN, LIMITS[kind].family.commits, "commits for each child run");
+    assertAtMost(statements / CHILDREN, LIMITS[kind].family.statements, "statements for each child run");
   });
 
   test(`${kind}: a map of 100,000 items costs no more for each item than one of 10,000`, async () => {
@@ -126,6 +140,15 @@ test("sqlite: a task of a chain of 3 adds at most 275 bytes to the write-ahead l
   assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 275, "bytes for each task");
 });
 
+test("sqlite: a child run of a map adds at most 2,500 bytes to the write-ahead log", async () => {
+  using dir = tempDir();
+  const path = join(dir.path, "app.db");
+  await using site = await open("sqlite", family, path);
+  const before = statSync(`${path}-wal`).size;
+  await costOf(site, family, 1);
+  assertAtMost((statSync(`${path}-wal`).size - before) / CHILDREN, 2_500, "bytes for each child run");
+});
+
 test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
@@ -135,7 +158,7 @@ test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", a
   assertAtMost((statSync(`${path}-wal`).size - before) / (4 * ITEMS), 125, "bytes for each item");
 });
 
-test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in one of 10, 242 in a fan-out, 240 in a map", async () => {
+test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in one of 10, 242 in a fan-out, 240 in a map, 2,200 for a child run", async () => {
   // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
@@ -146,6 +169,7 @@ test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in
     [chainOf(10), 1_000, 10, 290],
     [fan, 100, 102, 242],
     [map, 4, ITEMS, 240],
+    [family, 1, CHILDREN, 2_200],
   ] as const;
   for (const [workflow, runs, tasks, limit] of cases) {
     await using site = await open("postgres", workflow, server.url);
@@ -241,6 +265,24 @@ function mapOf(items: number): DynamicWorkflow<string> {
         kind: "map",
         over: ({ input }) => Array.from({ length: items }, () => input),
         run: ({ item }) => item,
+      },
+      { id: "join", after: ["items"], run: ({ input }) => input },
+    ],
+  });
+}
+
+/** A map of child runs of one task. */
+function familyOf(children: number): DynamicWorkflow<string> {
+  const child = dynamicWorkflow({ name: "child", tasks: [{ id: "work", run: ({ input }) => input }], returns: "work" });
+  return dynamicWorkflow({
+    name: "family",
+    tasks: [
+      {
+        id: "items",
+        kind: "map",
+        over: ({ input }) => Array.from({ length: children }, () => input),
+        workflow: child,
+        input: ({ item }) => item,
       },
       { id: "join", after: ["items"], run: ({ input }) => input },
     ],
