@@ -112,7 +112,7 @@ export type {
 export type { ItemsInfo } from "./lib/engine/items_info.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
 export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
-export type { RunInfo, TaskInfo } from "./lib/engine/run_reader.ts";
+export type { RunInfo, RunStatus, TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";

@@ -6,7 +6,7 @@ import type { ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./item_lis
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
 import type { EventsOptions } from "./run_events.ts";
-import type { RunInfo, TaskInfo } from "./run_reader.ts";
+import type { RunStatus, TaskInfo } from "./run_reader.ts";
 import type { WaitOptions } from "./wait.ts";
 
 /** The keys of a record that are strings; for a union of records, those of all of them. */
@@ -51,8 +51,8 @@ export interface RunHandle<
   readonly id: string;
   /** Whether the call that returned this handle inserted the run: false for a run with the same key, and from `get()`. */
   readonly isNew: boolean;
-  /** Reads the state of the run. */
-  status(): Promise<RunInfo>;
+  /** Reads the state of the run, with its input. */
+  status(): Promise<RunStatus>;
   /**
    * Waits until the run ends and returns its result.
    *

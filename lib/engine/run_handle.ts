@@ -14,7 +14,7 @@ import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
 import { retryRun } from "./retry_run.ts";
 import { type EventsOptions, runEvents } from "./run_events.ts";
-import { isOver, type RunInfo, runInfo, type TaskInfo } from "./run_reader.ts";
+import { isOver, type RunStatus, runStatus, type TaskInfo } from "./run_reader.ts";
 import { sendMessage } from "./send.ts";
 import { waitForEnd, type WaitOptions } from "./wait.ts";
 
@@ -54,8 +54,8 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
     this.#seq = seq;
   }
 
-  async status(): Promise<RunInfo> {
-    return runInfo(await this.#context.reader.row(this.id));
+  async status(): Promise<RunStatus> {
+    return runStatus(await this.#context.reader.row(this.id));
   }
 
   async result(options?: WaitOptions): Promise<Result> {

@@ -55,6 +55,12 @@ export interface RunInfo {
   readonly forkedFrom: string | undefined;
 }
 
+/** A run, as `status()` returns it. Times are milliseconds since the epoch. */
+export interface RunStatus extends RunInfo {
+  /** The input of the run, as its schema returned it. */
+  readonly input: unknown;
+}
+
 /** A task of a run, as `tasks()` returns it. Times are milliseconds since the epoch. */
 export interface TaskInfo {
   /** Id of the task. */
@@ -236,6 +242,11 @@ export function runInfo(row: RunRow): RunInfo {
     crashes,
     forkedFrom,
   };
+}
+
+/** Converts the row of a run, with its input, to the form that callers see. */
+export function runStatus(row: RunRow): RunStatus {
+  return { ...runInfo(row), input: decodeJson(row.input, "the input of the run") };
 }
 
 /** Whether a run in this state has ended. */

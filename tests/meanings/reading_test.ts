@@ -36,6 +36,7 @@ test("status() tells what is known of a run", async () => {
     reason: undefined,
     crashes: 0,
     forkedFrom: undefined,
+    input: undefined,
   });
 });
 

@@ -6,6 +6,7 @@ import { nodeOf } from "../attempt.ts";
 import type { Attempt } from "../live_run.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
+import { synchronous } from "./synchronous.ts";
 
 /** Waits for a time, which is computed once and recorded. */
 export const sleepKind: Kind<SleepDefinition, number> = {
@@ -16,13 +17,12 @@ export const sleepKind: Kind<SleepDefinition, number> = {
 
 function endOf(attempt: Attempt, { for: duration, until }: SleepDefinition, port: KindPort): number {
   const { id } = nodeOf(attempt);
-  if (duration !== undefined) return port.now() + toMs(valueOf(attempt, duration, port), `for of sleep "${id}"`);
-  return timeOf(valueOf(attempt, until, port), `until of sleep "${id}"`);
-}
-
-function valueOf(attempt: Attempt, value: SleepDefinition["for"], port: KindPort): unknown {
-  if (typeof value !== "function") return value;
-  return port.call(attempt, value, argumentsOf(attempt));
+  const what = `${duration === undefined ? "until" : "for"} of sleep "${id}"`;
+  const stated = duration ?? until;
+  const value = typeof stated === "function"
+    ? synchronous(port.call(attempt, stated, argumentsOf(attempt)), what)
+    : stated;
+  return duration === undefined ? timeOf(value, what) : port.now() + toMs(value, what);
 }
 
 function timeOf(value: unknown, what: string): number {

@@ -1,4 +1,4 @@
-import type { ChildDefinition, WorkflowDefinition } from "../../definition/definition.ts";
+import type { ChildDefinition, TaskFunction, WorkflowDefinition } from "../../definition/definition.ts";
 import { newChecks } from "../../definition/checks.ts";
 import { encodeJson } from "../../definition/json.ts";
 import { validate } from "../../definition/schema.ts";
@@ -13,6 +13,7 @@ import { NO_ITEM } from "../run_state.ts";
 import { NonRetryableError } from "../task_errors.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
+import { synchronous } from "./synchronous.ts";
 
 /** How deep child runs may be nested. */
 export const MOST_ANCESTORS = 64;
@@ -64,8 +65,10 @@ function spawn(attempt: Attempt, task: ChildDefinition, port: KindPort): Spawn |
   }
   const workflow = task.workflow();
   const args = argumentsOf(attempt);
-  const input = task.input === undefined ? undefined : port.call(attempt, task.input, args);
-  const key = typeof task.key === "function" ? port.call(attempt, task.key, args) : task.key;
+  const call = (code: TaskFunction, what: string): unknown =>
+    synchronous(port.call(attempt, code, args), `${what} of task "${id}"`);
+  const input = task.input === undefined ? undefined : call(task.input, "input");
+  const key = typeof task.key === "function" ? call(task.key, "key") : task.key;
   const checks = newChecks();
   const settings: Settings = { task, workflow, key: checks.key(key, `key of task "${id}"`) };
   refuse(action, checks);
