@@ -272,7 +272,8 @@ function waitingUnits<U extends Unit>(run: RunState<U>, isBrief = false): readon
   return waiting ?? NONE;
 }
 
-const NONE: readonly never[] = [];
+// Not a literal, which is an `undefined[]` for a compiler without strict options.
+const NONE: readonly never[] = new Array<never>();
 
 /** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
 export function waitsForChild<U extends Unit>(run: RunState<U>): boolean {

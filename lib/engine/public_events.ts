@@ -67,6 +67,7 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "unitEnded":
       return taskEndEvent(event.unit, at);
     case "childrenStarted":
+    case "childrenControlled":
     case "parentWoken":
     case "runAbandoned":
     case "runEnding":
