@@ -35,8 +35,8 @@ export interface Lease {
   owns(runner: number): boolean;
   /** Renews the lease now. */
   renew(): Promise<void>;
-  /** Reads which of its runs were changed from outside. */
-  readInbox(): Promise<void>;
+  /** Reads which of its runs were changed from outside, and applies the changes; returns whether there were any. */
+  readInbox(): Promise<boolean>;
   /** Stops renewing, hands back what the runner owns and deletes its row. */
   leave(): Promise<void>;
 }
@@ -225,10 +225,11 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (standstill.since(sentAt) < usableMs) confirm();
   }
 
-  async function readInbox(): Promise<void> {
-    if (isOver || isLost) return;
+  async function readInbox(): Promise<boolean> {
+    if (isOver || isLost) return false;
     const id = runner;
     const inbox = await store.inbox(id);
     if (!isOver && id === runner) await executor.applyChanges(inbox);
+    return inbox.length > 0;
   }
 }

@@ -21,6 +21,7 @@ import { coalesce } from "./coalesce.ts";
 import { createCommitter } from "./committer.ts";
 import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
+import { createHintLimit } from "./hint_limit.ts";
 import { takeLease } from "./lease.ts";
 import { createMeter } from "./meter.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
@@ -177,6 +178,7 @@ async function openRunner<W extends AnyWorkflow>(
     isStopping,
     emit,
   });
+  let usefulHints = 0;
   const claims = createClaimLoop({
     store,
     logger,
@@ -188,6 +190,7 @@ async function openRunner<W extends AnyWorkflow>(
     claimed(runs, runner) {
       // Not if the lease was lost in the meantime: what was claimed was handed back with all others, or recovered.
       if (lease.owns(runner)) void admission.admit(runs, () => lease.owns(runner));
+      usefulHints++;
     },
   });
   events.subscribe(claims.observe, ["capacityReleased", "childrenStarted", "runRecovered", "leaseConfirmed"]);
@@ -212,7 +215,10 @@ async function openRunner<W extends AnyWorkflow>(
   });
   events.subscribe(context.watcher.observe, ["runChanged", "runEnding", "runEnded", "runGivenUp", "runAbandoned"]);
   const recovery = watchRunners({ store, clock, logger, lease, leaseMs, card, standstill, recoveryLimit, emit });
-  const unwatch = store.watch((change) => void changed(change));
+  const hints = createHintLimit({ act: (change) => void changed(change), useful: () => usefulHints, clock });
+  const unwatch = store.watch((change) => {
+    if (change.due || concernsOwn(change)) hints.hint(change);
+  });
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
   try {
@@ -238,13 +244,18 @@ async function openRunner<W extends AnyWorkflow>(
     return { runs: executor.size, active, queued, done: meter.totals() };
   }
 
+  /** Whether runs that this runner owns may have been changed. */
+  function concernsOwn({ attention }: Change): boolean {
+    return attention === undefined || attention.includes(lease.runner);
+  }
+
   /** Something was changed past the committer, by this process or another. */
-  async function changed({ due, attention }: Change): Promise<void> {
-    if (due) claims.look();
+  async function changed(change: Change): Promise<void> {
+    if (change.due) claims.look();
     // Also while nothing is in memory: a claim may be in flight.
-    if (attention !== undefined && !attention.includes(lease.runner)) return;
+    if (!concernsOwn(change)) return;
     try {
-      await lease.readInbox();
+      if (await lease.readInbox()) usefulHints++;
       // A run that was released in the meantime is in no inbox any more: its change has made it due.
       claims.look();
     } catch (error) {
@@ -277,6 +288,7 @@ async function openRunner<W extends AnyWorkflow>(
       });
     } finally {
       unwatch();
+      hints.stop();
       context.watcher.close();
       // Bun reports unhandled rejections in the next turn of the event loop.
       await setImmediate();

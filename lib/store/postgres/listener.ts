@@ -8,6 +8,7 @@
  */
 import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import { both } from "../changes.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
 import { isNotifyQueueFull, messageOf } from "./faults.ts";
 import type { HostOrder } from "./hosts.ts";
@@ -220,12 +221,4 @@ export function createListener(options: ListenerOptions): Listener {
     hangUp();
     await Promise.all(leaving);
   }
-}
-
-function both(one: Change, other: Change): Change {
-  return {
-    due: one.due || other.due,
-    ended: one.ended || other.ended,
-    attention: one.attention && other.attention && [...new Set([...one.attention, ...other.attention])],
-  };
 }

@@ -86,7 +86,7 @@ const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname =
  *
  * The role also has the rights that Postgres grants to all roles: connect, create temporary tables, see the names of
  * schemas, tables and roles, listen and notify. From the notifications of other tenants a tenant can infer only when
- * they work; a forged notification makes them read their tables once, and has no other effect.
+ * they work; forged notifications make them read their tables, some ten times a second at most, and have no other effect.
  *
  * @throws {StoreError} If a name is refused, the schema holds other objects or belongs to a role that the login does
  * not trust, the role is not this tenant's, or the login lacks the right; the message states the reason.
