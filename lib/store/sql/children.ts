@@ -16,7 +16,7 @@ import type { ControlRequest } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";
-import { all, change, type Op, transaction, write } from "./operation.ts";
+import { all, change, type Op, pause, transaction, write } from "./operation.ts";
 import { fill, raw, type Sql, sql } from "./statement.ts";
 import { printable } from "./texts.ts";
 
@@ -108,14 +108,27 @@ export function* settleRelatives(db: Dialect, ended: readonly number[]): Op<void
 
 const CANCEL_WITH_PARENT: ControlRequest = { kind: "cancel", reason: "its parent run ended" };
 
-/** Applies a control request to the live descendants of a run, or only to those that a task has started. */
+/** The most descendants that one transaction changes, so that none holds its locks for long. */
+const CONTROLLED_AT_ONCE = 1_000;
+
+/**
+ * Applies a control request to the live descendants of a run, or only to those that a task has started, in parts. A child
+ * has a higher number than its parent, and the highest numbers are first: if a part is the last, as its process dies, no
+ * run has ended above another that is left, and a repetition finds all of them. The ends of child runs lock rows in that
+ * order, too.
+ */
 export function* controlChildren(
   db: Dialect,
   parent: number,
   request: ControlRequest,
   task: string | undefined,
 ): Op<void> {
-  yield* transaction(() => controlDescendants(db, [parent], request, task));
+  const live = yield* descendants(db, [parent], task);
+  for (let end = live.length; end > 0; end -= CONTROLLED_AT_ONCE) {
+    const part = live.slice(Math.max(0, end - CONTROLLED_AT_ONCE), end);
+    yield* transaction(() => controlRuns(db, part, request));
+    yield* pause();
+  }
 }
 
 /** The same for several runs, in the open transaction. */
@@ -123,8 +136,16 @@ export function* controlDescendants(
   db: Dialect,
   parents: readonly number[],
   request: ControlRequest,
-  task?: string,
 ): Op<void> {
+  yield* controlRuns(db, yield* descendants(db, parents, undefined), request);
+}
+
+/** Returns the live descendants of runs, or only those that a task has started, in ascending order. */
+function* descendants(
+  db: Dialect,
+  parents: readonly number[],
+  task: string | undefined,
+): Op<readonly number[]> {
   const live = yield* all(sql`
 with recursive tree (seq) as (
   select seq
@@ -144,8 +165,13 @@ with recursive tree (seq) as (
   }
 )
 select seq from tree order by seq`);
-  if (live.length === 0) return;
-  const among = db.isIn("seq", seqs(live.map((row) => Number(row["seq"]))));
+  return live.map((row) => Number(row["seq"]));
+}
+
+/** Applies a control request to those of these runs that have not ended, in the open transaction. */
+function* controlRuns(db: Dialect, runs: readonly number[], request: ControlRequest): Op<void> {
+  if (runs.length === 0) return;
+  const among = db.isIn("seq", seqs(runs));
   const changed: Row[] = [];
   for (const { set, where } of changesOf(db, request)) {
     changed.push(
@@ -157,12 +183,12 @@ returning seq, owner, state, ended_at`),
     );
   }
   if (changed.length === 0) return;
-  const runs = { type: "bigint", items: changed.map((row) => Number(row["seq"])) } as const;
+  const noted = { type: "bigint", items: changed.map((row) => Number(row["seq"])) } as const;
   const detail = request.kind === "resume" ? undefined : printable(request.reason);
   yield* change(sql`
 insert into @events (run, kind, at, detail)
 select run, ${request.kind}, ${db.now()}, ${detail}
-  from ${db.rows("controlled", { run: runs })}`);
+  from ${db.rows("controlled", { run: noted })}`);
   const ended = changed.filter((row) => row["ended_at"] !== null);
   yield* notify(db, {
     due: request.kind === "resume" && changed.some((row) => row["owner"] === null),

@@ -139,6 +139,28 @@ export function childContract(test: Case): void {
     assertEquals(await states(), ["waiting", "running", "pending"]);
   });
 
+  test("thousands of children are changed in parts, of which each may be the last", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const children = Array.from(
+      { length: 1_200 },
+      (_, item) => childOf(seq, { parent: { run: seq, task: "ship", item } }),
+    );
+    await commit(store, {
+      writes: [{ seq, epoch: 1, records: [waiting("ship")], move: undefined, children, hasChildren: true }],
+    });
+    const states = async (): Promise<[paused: number, others: number]> => {
+      const { paused, pending, cancelled } = await store.counts();
+      return [paused, pending + cancelled];
+    };
+    const { commits } = store.counters();
+    await store.controlChildren(seq, { kind: "pause", reason: "slow down" });
+    assertEquals([await states(), store.counters().commits - commits], [[1_200, 0], 2]);
+    await store.controlChildren(seq, { kind: "pause", reason: "again" });
+    assertEquals(store.counters().commits - commits, 2);
+    await store.controlChildren(seq, { kind: "cancel", reason: undefined });
+    assertEquals(await states(), [0, 1_200]);
+  });
+
   test("a restart lets a task start another child, and keeps the previous one", async ({ store }) => {
     const { seq, runner } = await startFamily(store);
     await commit(store, {
