@@ -1,10 +1,15 @@
+import { readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import type TypeScript from "typescript";
 
 /** The directory of this file, in which sources that exist only in memory seem to stand. */
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
-const OPTIONS: ts.CompilerOptions = {
+const ts = loadCompiler();
+
+const OPTIONS: TypeScript.CompilerOptions = {
   strict: true,
   exactOptionalPropertyTypes: true,
   noImplicitOverride: true,
@@ -65,4 +70,15 @@ function check(path: string, source: string | undefined): Check {
     message: ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n"),
   }));
   return { complaints, instantiations: program.getInstantiationCount(), types: program.getTypeCount() };
+}
+
+/**
+ * Loads TypeScript 5. A bare import finds, under Bun, the latest of the installed versions, and version 7 has no such
+ * interface.
+ */
+function loadCompiler(): typeof TypeScript {
+  const modules = join(HERE, "../../node_modules/.deno");
+  const version = readdirSync(modules).find((name) => name.startsWith("typescript@5."));
+  if (version === undefined) throw new Error("TypeScript 5 is not installed; run deno install");
+  return createRequire(import.meta.url)(join(modules, version, "node_modules/typescript"));
 }
