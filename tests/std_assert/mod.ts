@@ -24,26 +24,67 @@ function check(ok: boolean, what: () => string, msg = ""): asserts ok {
 }
 
 /**
- * Deep equality by value, as `@std/assert` defines it: `NaN` equals itself, a
- * null prototype equals `Object`'s, and a missing key differs from an
- * `undefined` one.
+ * Deep equality by value, as `@std/assert` defines it: `NaN` equals itself, zero
+ * equals negative zero, a null prototype equals `Object`'s, a missing key
+ * differs from an `undefined` one, entries of Maps and Sets have no order, and
+ * errors are equal whatever their stacks. Weak collections cannot be compared.
  */
 export function equal(a: unknown, b: unknown): boolean {
+  return same(a, b, new Map());
+}
+
+function same(a: unknown, b: unknown, seen: Map<object, object>): boolean {
   if (a === b || Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || !a || !b) return false;
   if ((a.constructor ?? Object) !== (b.constructor ?? Object)) return false;
-  if (a instanceof Date) return Object.is(+a, +(b as Date));
-  if (a instanceof RegExp || a instanceof URL) return String(a) === String(b);
-  if (a instanceof Map) {
-    return equal([...a].sort(), [...(b as Map<unknown, unknown>)].sort());
+  if (a instanceof WeakMap || a instanceof WeakSet) {
+    throw new TypeError(`cannot compare ${a.constructor.name} instances`);
   }
-  if (a instanceof Set) {
-    return equal([...a].sort(), [...(b as Set<unknown>)].sort());
+  // Values that are not, or not only, in their own properties.
+  if (a instanceof WeakRef && !same(a.deref(), (b as WeakRef<object>).deref(), seen)) return false;
+  if (a instanceof Date && !Object.is(+a, +(b as Date))) return false;
+  if ((a instanceof RegExp || a instanceof URL) && String(a) !== String(b)) return false;
+  if (isBoxed(a) && !Object.is(a.valueOf(), b.valueOf())) return false;
+  if (isBuffer(a)) return isBuffer(b) && same([...new Uint8Array(a)], [...new Uint8Array(b)], seen);
+  if (a instanceof DataView) return same(bytesOf(a), bytesOf(b as DataView), seen);
+  if (seen.get(a) === b) return true;
+  seen.set(a, b);
+  if (a instanceof Map || a instanceof Set) {
+    const others = [...b as Map<unknown, unknown> | Set<unknown>];
+    if (a.size !== others.length || !paired([...a], others, seen)) return false;
   }
-  if (a instanceof Error && a.message !== (b as Error).message) return false;
-  const keys = Reflect.ownKeys(a);
-  return keys.length === Reflect.ownKeys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && equal(Reflect.get(a, key), Reflect.get(b, key)));
+  const hidden = a instanceof Error ? ["name", "message", "cause", "errors"] : [];
+  if (!hidden.every((key) => same(Reflect.get(a, key), Reflect.get(b, key), seen))) return false;
+  const [keys, otherKeys] = [keysOf(a), keysOf(b)];
+  return keys.length === otherKeys.length &&
+    keys.every((key) => Object.hasOwn(b, key) && same(Reflect.get(a, key), Reflect.get(b, key), seen));
+}
+
+/** Whether each entry equals one of the others that no entry before it equals. */
+function paired(entries: readonly unknown[], others: unknown[], seen: Map<object, object>): boolean {
+  return entries.every((entry) => {
+    // What is found equal in one pair must not be taken for equal in another.
+    const at = others.findIndex((other) => same(entry, other, new Map(seen)));
+    return at >= 0 && others.splice(at, 1).length === 1;
+  });
+}
+
+/** Own enumerable keys. */
+function keysOf(value: object): PropertyKey[] {
+  return Reflect.ownKeys(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
+}
+
+function isBoxed(value: object): boolean {
+  return [Number, String, Boolean, BigInt, Symbol].some((type) => value instanceof type);
+}
+
+function isBuffer(value: object): value is ArrayBufferLike {
+  return value instanceof ArrayBuffer ||
+    (typeof SharedArrayBuffer === "function" && value instanceof SharedArrayBuffer);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: DataView): number[] {
+  return [...new Uint8Array(buffer, byteOffset, byteLength)];
 }
 
 /** Holds when `expr` is truthy. */
