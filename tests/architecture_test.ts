@@ -122,6 +122,8 @@ test("the library imports nothing from outside but builtins and what is listed h
     !(to === "bun:sqlite" && from.startsWith("lib/store/sqlite/")) && !THIRD_PARTY[from]?.includes(to)
   );
   assertEquals(wrong.map(show), []);
+  const listed = Object.entries(THIRD_PARTY).flatMap(([from, names]) => names.map((to) => `${from} ${to}`));
+  assertEquals(listed.filter((one) => !outside.some(({ from, to }) => one === `${from} ${to}`)), []);
 });
 
 test("no file of the library imports itself by way of others", () => {
