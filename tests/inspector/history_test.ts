@@ -107,7 +107,9 @@ async function assertBoundedPlans(on: Ground): Promise<void> {
   );
   assertEquals(endless, []);
   const sorted = plans.filter(({ sql, steps }) =>
-    steps.includes("USE TEMP B-TREE FOR ORDER BY") && /from runs|from tasks/.test(sql)
+    // What is sorted may be a part that has a limit itself.
+    steps.includes("USE TEMP B-TREE FOR ORDER BY") && /from runs|from tasks/.test(sql) &&
+    !/\blimit \$\d+\) as/.test(sql)
   );
   assertEquals(sorted, []);
 }

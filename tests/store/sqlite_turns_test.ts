@@ -8,16 +8,21 @@ import { ALL, claimBy, commit, join, newRun, record, start, write } from "./cont
 
 const MANY = 20_000;
 
-/** The longest turn of the event loop while work is done, in milliseconds of processor time. */
+/**
+ * The longest turn of the event loop while work is done, in milliseconds: of processor time, which includes that of other
+ * tests in this process, or of the clock, which includes that of other processes, whichever is less.
+ */
 async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
   let ms = 0;
   let isDone = false;
   let at = process.cpuUsage();
+  let since = performance.now();
   const done = work().finally(() => isDone = true);
   while (!isDone) {
     const { user, system } = process.cpuUsage(at);
-    ms = Math.max(ms, (user + system) / 1_000);
+    ms = Math.max(ms, Math.min((user + system) / 1_000, performance.now() - since));
     at = process.cpuUsage();
+    since = performance.now();
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
   return { result: await done, ms };
@@ -31,8 +36,8 @@ async function fill(store: Store, seq: number, rows: (at: number) => ReturnType<
 
 async function inTurns<T>(what: string, work: () => Promise<T>): Promise<T> {
   const { result, ms } = await longestTurn(work);
-  // Each takes less than 20 ms; the processor time is that of all threads, of which some collect garbage.
-  assert(ms < 60, `${what}: ${ms} ms`);
+  // Each takes less than 20 ms on a quiet machine, and took 200 ms and more in one piece.
+  assert(ms < 120, `${what}: ${ms} ms`);
   return result;
 }
 

@@ -123,7 +123,7 @@ export async function claim(session: Session, request: ClaimRequest, giveUp: Giv
   // A claim without due runs must not take the write lock.
   const { isDue, nextDueAt } = await session.read("read", () => look(session, request, session.now()));
   if (!isDue) return { runs: [], more: false, nextDueAt };
-  return await claimDue(session, { ...request, limit: Math.min(request.limit, MOST_AT_ONCE) }, giveUp);
+  return await claimDue(session, request, giveUp);
 }
 
 /** Returns whether a run is due, without the write lock. */
@@ -167,13 +167,14 @@ interface Taken extends Omit<Claim, "runs"> {
 function take(session: Session, request: ClaimRequest, now: number): Taken {
   // A runner whose row is gone must not claim: its runs would have no lease.
   if (!isJoined(session, request.runner)) return { rows: [], more: false, nextDueAt: undefined };
-  const { due, nextDueAt } = survey(session, request, now);
+  const limit = Math.min(request.limit, MOST_AT_ONCE);
+  const { due, nextDueAt } = survey(session, { ...request, limit }, now);
   const fitting = due.slice(0, fittingRuns(session, due));
   if (fitting.length === 0) return { rows: [], more: false, nextDueAt };
   const taken = session.returning(TAKE, JSON.stringify(fitting.map((run) => run.seq)), request.runner, now);
   const bySeq = new Map(taken.map((row) => [row["seq"], row]));
   const rows = fitting.map(({ seq }) => bySeq.get(seq)).filter((row) => row !== undefined);
-  return { rows, more: due.length === request.limit || fitting.length < due.length, nextDueAt };
+  return { rows, more: due.length === limit || fitting.length < due.length, nextDueAt };
 }
 
 /** Returns the number of due runs that a claim may take without exceeding its bytes. */
