@@ -28,7 +28,8 @@ async function fleet(database: string | undefined): Promise<string> {
   assertEquals(counts.map(([runner]) => runner), [1, 2, 3]);
   const sum = (column: number): number => counts.reduce((all, row) => all + row[column]!, 0);
   assertEquals([sum(1), sum(2)], [RUNS, RUNS * 4]);
-  assert(counts.every(([, runs]) => runs! > 0), `everybody has a share:\n${summary}`);
+  // The one that is killed may not have completed a run by then.
+  assert(counts.every(([, , tasks]) => tasks! > 0), `each runner has a share:\n${summary}`);
   const taken = /^runner 2 was killed with SIGKILL while it held (\d+) runs, and the others took them over/m.exec(
     summary,
   );
