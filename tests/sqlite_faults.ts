@@ -69,7 +69,7 @@ function prepare(this: Database, sql: string): Statement {
   return statement;
 }
 
-/** An error with the members by which each of the drivers tells the code. */
+/** An error with the members in which the drivers of Deno and Bun report the code. */
 function faultOf(code: number): Error {
   const members = isBun
     ? { name: "SQLiteError", code: `SQLITE_INJECTED`, errno: code }

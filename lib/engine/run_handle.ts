@@ -129,7 +129,7 @@ async function control(context: ClientContext, id: string, request: ControlReque
   if (result.kind === "unknown") throw new RunNotFoundError(id);
   if (result.kind === "ended") throw new RunStateError(request.kind, id, result.state);
   if (isOver(result.state)) context.watcher.reportStoredEnd(id);
-  // Once the caller is told that a run is paused or cancelled, none of its tasks may start.
+  // When the call resolves, the run is paused or cancelled: none of its tasks may start.
   await applied;
   const { owner, attention } = result;
   if (owner !== undefined && owner !== context.runner?.id()) await acknowledged(context, id, attention);
@@ -137,8 +137,8 @@ async function control(context: ClientContext, id: string, request: ControlReque
 
 /**
  * Waits until the owner in another process has applied a change. A body that it starts in the meantime starts before the
- * caller is told. An owner that does not answer is stopped, or dead: the change is durable, and whatever executes the run
- * next sees it.
+ * call resolves. An owner that does not acknowledge the change is suspended or dead. The change is durable, so the next
+ * owner of the run applies it.
  */
 async function acknowledged({ store, clock, logger }: ClientContext, id: string, attention: number): Promise<void> {
   // A clock that is moved by hand stands still while this waits.

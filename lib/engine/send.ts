@@ -4,6 +4,7 @@ import { didYouMean } from "../definition/nearest.ts";
 import { validate } from "../definition/schema.ts";
 import { RunNotFoundError, RunStateError, UnknownTaskError, UnknownWorkflowError } from "../errors.ts";
 import type { SendRequest } from "../store/messages.ts";
+import type { RunRow } from "../store/port.ts";
 import type { StoredDefinition } from "./catalog.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { Plan } from "./plan.ts";
@@ -33,13 +34,11 @@ export async function sendMessage(
   runId: string,
   { taskId, payload }: EventMessage,
 ): Promise<{ readonly accepted: boolean }> {
-  const action = `send a message to run "${runId}"`;
-  const row = await context.reader.row(runId);
-  if (isOver(row.state)) throw new RunStateError("send a message to", runId, row.state);
-  const { schema } = eventOf(context.catalog.find(row.workflow, `${action} of`), taskId, action);
-  const value = await validate(schema, payload, `Cannot ${action}: the payload for task "${taskId}"`);
-  const message = { task: taskId, payload: encodeJson(value, "payload", context.maxPayloadBytes) };
-  return { accepted: await deliver(context, runId, { message, action: "send a message to" }) };
+  const check: PayloadCheck = async ({ workflow }, action) => {
+    const { schema } = eventOf(context.catalog.find(workflow, `${action} of`), taskId, action);
+    return await validate(schema, payload, `Cannot ${action}: the payload for task "${taskId}"`);
+  };
+  return await sendChecked(context, runId, { taskId, check });
 }
 
 /**
@@ -56,16 +55,30 @@ export async function sendUnchecked(
   runId: string,
   { taskId, payload }: EventMessage,
 ): Promise<{ readonly accepted: boolean }> {
-  const action = `send a message to run "${runId}"`;
+  const check: PayloadCheck = async (row, action) => {
+    const definition = await context.reader.definition(row);
+    if (definition === undefined) {
+      const why = `the definition of version ${row.version} of its workflow "${row.workflow}" is not stored`;
+      throw new UnknownWorkflowError(row.workflow, `Cannot ${action}: ${why}`);
+    }
+    checkEvent(definition, taskId, action);
+    return payload;
+  };
+  return await sendChecked(context, runId, { taskId, check });
+}
+
+/** Returns the payload to send, given the row of the run and the name of the action for errors. */
+type PayloadCheck = (row: RunRow, action: string) => Promise<unknown>;
+
+async function sendChecked(
+  context: ClientContext,
+  runId: string,
+  { taskId, check }: { readonly taskId: string; readonly check: PayloadCheck },
+): Promise<{ readonly accepted: boolean }> {
   const row = await context.reader.row(runId);
   if (isOver(row.state)) throw new RunStateError("send a message to", runId, row.state);
-  const definition = await context.reader.definition(row);
-  if (definition === undefined) {
-    const why = `the definition of version ${row.version} of its workflow "${row.workflow}" is not stored`;
-    throw new UnknownWorkflowError(row.workflow, `Cannot ${action}: ${why}`);
-  }
-  checkEvent(definition, taskId, action);
-  const message = { task: taskId, payload: encodeJson(payload, "payload", context.maxPayloadBytes) };
+  const value = await check(row, `send a message to run "${runId}"`);
+  const message = { task: taskId, payload: encodeJson(value, "payload", context.maxPayloadBytes) };
   return { accepted: await deliver(context, runId, { message, action: "send a message to" }) };
 }
 

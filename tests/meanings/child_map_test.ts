@@ -1,7 +1,8 @@
 /** Maps whose items are child runs. */
 import { assert, assertEquals } from "@std/assert";
-import { type Child, type ChildInfo, type Schema, unchecked, workflow } from "../../mod.ts";
+import { type Child, type ChildInfo, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
+import { even } from "./even_schema.ts";
 import { open, untilAborted } from "./open.ts";
 
 const double = workflow("double", { input: unchecked<number>() })
@@ -246,15 +247,6 @@ const mixed = workflow("mixed", { input: unchecked<number>() })
   .sleep("rest", { after: ["work"], for: "20s" })
   .task("done", { after: ["rest"], run: () => "rested" })
   .returns("done");
-
-const even: Schema<number, number> = {
-  "~standard": {
-    version: 1,
-    vendor: "test",
-    validate: (value) =>
-      typeof value === "number" && value % 2 === 0 ? { value } : { issues: [{ message: "must be even" }] },
-  },
-};
 
 function listed(children: readonly ChildInfo[]): unknown[] {
   return children.map(({ workflow, state, taskId, item }) => [workflow, state, taskId, item]);

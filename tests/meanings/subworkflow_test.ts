@@ -1,7 +1,8 @@
 /** Tasks that start a child run and wait for it. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Child, createRunner, DefinitionError, type Runner, type Schema, unchecked, workflow } from "../../mod.ts";
+import { type Child, createRunner, DefinitionError, type Runner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
+import { even } from "./even_schema.ts";
 import { never, open, untilAborted } from "./open.ts";
 
 const shipping = workflow("shipping", { input: unchecked<{ parcels: number }>(), tags: ["logistics"] })
@@ -285,15 +286,6 @@ const failing = workflow("failing").task("a", {
 });
 
 const sleeping = workflow("sleeping").sleep("rest", { for: "1d" });
-
-const even: Schema<number, number> = {
-  "~standard": {
-    version: 1,
-    vendor: "test",
-    validate: (value) =>
-      typeof value === "number" && value % 2 === 0 ? { value } : { issues: [{ message: "must be even" }] },
-  },
-};
 
 /** Three generations; the body of the youngest runs until it is aborted. */
 function family() {

@@ -13,8 +13,8 @@ const address = parsePostgresUrl(await databaseUrl());
 
 /** Sends a transaction of which the driver holds the end back until the server has described the second statement. */
 function sendTransaction({ query }: Connection): void {
-  const answers = [query("begin", []), query("select $1::text, pg_sleep(0.01)", ["1"]), query("commit", [])];
-  for (const answer of answers) answer.catch(() => {});
+  const results = [query("begin", []), query("select $1::text, pg_sleep(0.01)", ["1"]), query("commit", [])];
+  for (const result of results) result.catch(() => {});
 }
 
 const MOMENTS: Readonly<Record<string, (connection: Connection) => unknown>> = {
