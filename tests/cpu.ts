@@ -1,12 +1,38 @@
 import process from "node:process";
+import { setImmediate } from "node:timers";
 
-/**
- * Returns the CPU time that this thread spends in `work`, in milliseconds. Other programs and the tests that run in
- * other threads do not count.
- */
+// Processor time of this thread, in steps of up to 10 ms: other programs, the tests that run in other threads, and the
+// threads that collect garbage do not count.
+
+/** Returns the processor time that `work` takes, in milliseconds. */
 export function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();
+  return msSince(before);
+}
+
+/** Returns the processor time that this thread uses until `work` is done, in milliseconds. */
+export async function cpuMsUntil(work: () => Promise<unknown>): Promise<number> {
+  const before = process.threadCpuUsage();
+  await work();
+  return msSince(before);
+}
+
+/** The longest turn of the event loop until `work` is done, in milliseconds of processor time. */
+export async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+  let ms = 0;
+  let isDone = false;
+  let before = process.threadCpuUsage();
+  const done = work().finally(() => isDone = true);
+  while (!isDone) {
+    ms = Math.max(ms, msSince(before));
+    before = process.threadCpuUsage();
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+  return { result: await done, ms };
+}
+
+function msSince(before: ReturnType<typeof process.threadCpuUsage>): number {
   const { user, system } = process.threadCpuUsage(before);
   return (user + system) / 1_000;
 }

@@ -1,32 +1,12 @@
 /** No operation on SQLite, which works in the thread of its caller, keeps the event loop waiting for long. */
 import { assert, assertEquals } from "@std/assert";
-import process from "node:process";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import type { Store } from "../../lib/store/port.ts";
+import { longestTurn } from "../cpu.ts";
 import { test } from "../harness.ts";
 import { ALL, claimBy, commit, join, newRun, record, start, write } from "./contract/fixture.ts";
 
 const MANY = 20_000;
-
-/**
- * The longest turn of the event loop while work is done, in milliseconds: of processor time, which includes that of other
- * tests in this process, or of the clock, which includes that of other processes, whichever is less.
- */
-async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
-  let ms = 0;
-  let isDone = false;
-  let at = process.cpuUsage();
-  let since = performance.now();
-  const done = work().finally(() => isDone = true);
-  while (!isDone) {
-    const { user, system } = process.cpuUsage(at);
-    ms = Math.max(ms, Math.min((user + system) / 1_000, performance.now() - since));
-    at = process.cpuUsage();
-    since = performance.now();
-    await new Promise<void>((resolve) => void setImmediate(resolve));
-  }
-  return { result: await done, ms };
-}
 
 async function fill(store: Store, seq: number, rows: (at: number) => ReturnType<typeof record>): Promise<void> {
   for (let from = 0; from < MANY; from += 1_000) {

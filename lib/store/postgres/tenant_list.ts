@@ -55,11 +55,16 @@ select n.nspname as schema, ${STRANGER} as stranger, sum(pg_total_relation_size(
 
 const AT_ONCE = 50;
 
-/** Schemas that are Sluice's, by name. */
-export async function readTenants(session: Session): Promise<readonly Tenant[]> {
+/** What is needed of a session. */
+type Reader = Pick<Session, "name" | "logger" | "single">;
+
+/** Schemas that are Sluice's, by name. Each that is left out is logged once. */
+export async function readTenants(session: Reader): Promise<readonly Tenant[]> {
   for (let tries = 1;; tries++) {
     try {
-      return await readOnce(session);
+      const { tenants, warnings } = await readOnce(session);
+      for (const warning of warnings) session.logger.warn(warning);
+      return tenants;
     } catch (error) {
       // A schema was removed since the list was read.
       if (faultOf(error) !== "schema_gone" || tries === 3) throw error;
@@ -67,11 +72,18 @@ export async function readTenants(session: Session): Promise<readonly Tenant[]> 
   }
 }
 
-async function readOnce(session: Session): Promise<readonly Tenant[]> {
+interface Reading {
+  readonly tenants: readonly Tenant[];
+  /** Why schemas were left out. */
+  readonly warnings: readonly string[];
+}
+
+async function readOnce(session: Reader): Promise<Reading> {
+  const warnings: string[] = [];
   const found = (await session.single("care", CANDIDATES, [])).filter((row) => {
     const { schema, stranger } = row;
     if (stranger === null) return true;
-    session.logger.warn(`Cannot list schema "${schema}" of ${session.name}: ${untrusted(String(stranger))}`);
+    warnings.push(`Cannot list schema "${schema}" of ${session.name}: ${untrusted(String(stranger))}`);
     return false;
   });
   const versions = await each(
@@ -81,7 +93,7 @@ async function readOnce(session: Session): Promise<readonly Tenant[]> {
   );
   const known = [...versions].flatMap(([schema, value]) => Number(value) <= SCHEMA_VERSION ? [schema] : []);
   const live = await each(session, known, (schema) => liveIn(`"${schema}".`));
-  return found.flatMap((row) => {
+  const tenants = found.flatMap((row) => {
     const schema = String(row["schema"]);
     const version = Number(versions.get(schema) ?? NaN);
     if (!Number.isInteger(version)) return [];
@@ -95,11 +107,12 @@ async function readOnce(session: Session): Promise<readonly Tenant[]> {
       roles: roles ?? [],
     }];
   });
+  return { tenants, warnings };
 }
 
 /** Reads a text for each schema, many schemas per statement. */
 async function each(
-  session: Session,
+  session: Reader,
   schemas: readonly string[],
   select: (schema: string) => string,
 ): Promise<ReadonlyMap<string, string | undefined>> {
