@@ -15,6 +15,16 @@ export interface Clock {
    */
   after(ms: number, fire: () => void, background?: boolean): () => void;
   /**
+   * The same for a check that is repeated all the time, such as a poll: `fire` is called after `ms` milliseconds, or up
+   * to `idleMs` later if nothing has happened until then. @default {after}
+   */
+  periodic?(ms: number, idleMs: number, fire: () => void, background?: boolean): () => void;
+  /**
+   * Returns for how many milliseconds from now nothing but periodic checks is due, and none of them can find anything.
+   * Only a clock that is moved by hand knows that. @default {0}
+   */
+  idleMs?(): number;
+  /**
    * Receives work that is pending outside of the process, such as a statement that was sent to a server. A clock that is
    * moved by hand waits until it has settled.
    */
@@ -44,6 +54,21 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/** Calls `fire` after `ms` milliseconds, for a check that is repeated all the time; see `Clock.periodic()`. */
+export function afterIdle(clock: Clock, ms: number, fire: () => void, background?: boolean): () => void {
+  return periodicOf(clock)(ms, idleMsOf(clock), fire, background);
+}
+
+/** Returns how a clock calls periodic checks. */
+export function periodicOf(clock: Clock): NonNullable<Clock["periodic"]> {
+  return clock.periodic ?? ((ms, _idleMs, fire, background) => clock.after(ms, fire, background));
+}
+
+/** Returns for how many milliseconds from now nothing can happen; 0 if that is unknown. */
+export function idleMsOf(clock: Clock): number {
+  return clock.idleMs?.() ?? 0;
+}
 
 /** Returns the monotonic time source of a clock. */
 export function monotonicOf(clock: Clock): () => number {

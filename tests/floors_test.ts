@@ -122,7 +122,8 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await using site = await open(kind, chain);
     await costOf(site, chain, 1);
     const before = site.store.counters();
-    await site.clock.advance("5m");
+    // A clock that is moved by hand leaves nothing out of so short a time.
+    for (let s = 0; s < 300; s += 20) await site.clock.advance("20s");
     const { rows, commits, statements } = since(before, site.store);
     // Every ten seconds, a third of the lease.
     assertEquals({ rows, commits }, { rows: 30, commits: 30 });

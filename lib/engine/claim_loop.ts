@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
-import type { Clock } from "../clock.ts";
+import { afterIdle, type Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
@@ -124,7 +124,7 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
 
   // This is the contract: notifications may be lost, polls cannot.
   function schedulePoll(): void {
-    cancelPoll = clock.after(SLOW_POLL_MS, () => {
+    cancelPoll = afterIdle(clock, SLOW_POLL_MS, () => {
       look();
       schedulePoll();
     });

@@ -84,6 +84,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     progress(attempt, progress) {
       attempt.progress = JSON.stringify(progress);
       attempt.isMarked = false;
+      recorder.watch();
       emit({ type: "attemptProgressed", attempt, progress });
     },
   });

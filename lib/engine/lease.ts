@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { Clock } from "../clock.ts";
+import { type Clock, idleMsOf, periodicOf } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import { isDatabaseLost } from "../store/lost.ts";
@@ -63,11 +63,14 @@ export interface LeaseOptions {
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
   const { store, clock, logger, leaseMs, standstill, executor, emit } = options;
   const { moment } = standstill;
+  const periodic = periodicOf(clock);
   const renewalMs = Math.floor(leaseMs / 3);
   const marginMs = Math.ceil(leaseMs / 6);
   const usableMs = leaseMs - marginMs;
   /** When the last renewal that succeeded was sent. */
   let confirmedAt = moment();
+  /** By how much that renewal has extended the lease, as nothing can happen for so long. */
+  let idleMs = 0;
   let runner = await store.join(options.card, leaseMs);
   let isOver = false;
   let isLost = false;
@@ -97,7 +100,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 
   function isHeld(): boolean {
     if (isLost || isOver) return false;
-    if (standstill.since(confirmedAt) < usableMs) return true;
+    if (standstill.since(confirmedAt) < usableMs + idleMs) return true;
     doubt();
     return false;
   }
@@ -110,15 +113,16 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   function scheduleRenewal(): void {
     if (isOver) return;
     const sleptFrom = moment();
-    cancelRenewal = clock.after(renewalMs, () => {
-      reportLateness(sleptFrom);
+    const idle = idleMs;
+    cancelRenewal = periodic(renewalMs, idle, () => {
+      reportLateness(sleptFrom, renewalMs + idle);
       void renew().then(scheduleRenewal);
     });
   }
 
-  function reportLateness(sleptFrom: Moment): void {
-    standstill.record(standstill.since(sleptFrom) - renewalMs);
-    const lateMs = Math.round(moment().monotonic - sleptFrom.monotonic - renewalMs);
+  function reportLateness(sleptFrom: Moment, ms: number): void {
+    standstill.record(standstill.since(sleptFrom) - ms);
+    const lateMs = Math.round(moment().monotonic - sleptFrom.monotonic - ms);
     if (lateMs > leaseMs / 3) {
       logger.warn(`The event loop was blocked for ${lateMs} ms: the lease of ${leaseMs} ms was at risk`);
     }
@@ -127,9 +131,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   function scheduleDeadline(): void {
     cancelDeadline();
     if (isOver) return;
-    const leftMs = Math.max(0, confirmedAt.monotonic + usableMs - moment().monotonic);
+    const leftMs = Math.max(0, confirmedAt.monotonic + usableMs + idleMs - moment().monotonic);
     const sleptFrom = moment();
-    cancelDeadline = clock.after(leftMs, () => {
+    cancelDeadline = periodic(leftMs, 0, () => {
       // A renewal in flight had no chance while this process stood still: its answer decides, if it comes soon.
       if (moment().monotonic - sleptFrom.monotonic - leftMs > marginMs / 4) {
         doubt();
@@ -183,12 +187,14 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   async function renewUntilConfirmed(): Promise<void> {
     while (!isOver) {
       const sentAt = moment();
+      const idle = idleMsOf(clock);
       const check = options.checkOwned();
-      const { alive, inbox, owned } = await store.renew(runner, leaseMs);
+      const { alive, inbox, owned } = await store.renew(runner, leaseMs + idle);
       standstill.record(standstill.since(sentAt));
       if (isOver) return;
       if (!alive || isLost) return await registerAnew(alive);
       confirmedAt = sentAt;
+      idleMs = idle;
       scheduleDeadline();
       void executor.applyChanges(inbox);
       check(owned);
@@ -221,6 +227,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     isLost = false;
     isInDoubt = true;
     confirmedAt = sentAt;
+    idleMs = 0;
     scheduleDeadline();
     if (standstill.since(sentAt) < usableMs) confirm();
   }

@@ -245,7 +245,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       attempt.isMarked = true;
       wakeRow(attempt.unit.run, addUnit(attempt.unit));
     }
-    if (options.active().length > 0) stopSweep = clock.after(MARK_AFTER_MS, sweep);
+    if (options.active().some(({ isMarked }) => !isMarked)) stopSweep = clock.after(MARK_AFTER_MS, sweep);
   }
 
   /** The first write after a wait changes the state of the run from `waiting` to `running`. */

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { type Clock, monotonicOf } from "../clock.ts";
+import { type Clock, idleMsOf, monotonicOf, periodicOf } from "../clock.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
@@ -64,6 +64,7 @@ interface Excused {
 export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   const { store, clock, logger, lease, leaseMs, standstill } = options;
   const monotonic = monotonicOf(clock);
+  const periodic = periodicOf(clock);
   // Not less often than its own lease: a short lease asks for a short wait for the runs of others.
   const watchMs = Math.min(WATCH_MS, leaseMs);
   const readMs = Math.min(store.recoveryIntervalMs ?? WATCH_MS, leaseMs);
@@ -73,6 +74,7 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   let clocks = { store: store.now(), monotonic: monotonic() };
   let readAt = -Infinity;
   let isFirst = true;
+  let hasRecovered = false;
   let isStopped = false;
   let cancel = () => {};
   schedule();
@@ -87,18 +89,23 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   function schedule(): void {
     if (isStopped) return;
     const sleptFrom = standstill.moment();
-    const ms = nextLookMs();
-    cancel = clock.after(ms, () => {
-      standstill.record(standstill.since(sleptFrom) - ms);
+    const ms = nextLookMs(watchMs);
+    // Leases that end in the meantime are known only if they were read just now.
+    const idleMs = readAt === monotonic() ? nextLookMs(watchMs + idleMsOf(clock)) - ms : 0;
+    const look = (): void => {
+      standstill.record(standstill.since(sleptFrom) - ms - idleMs);
       void watch().then(schedule);
-    });
+    };
+    // After a recovery something happens: the runs go on.
+    cancel = hasRecovered ? clock.after(ms, look) : periodic(ms, idleMs, look);
+    hasRecovered = false;
   }
 
   /** Until the next look at the neighbours: sooner than usual if a lease or an excuse ends before. */
-  function nextLookMs(): number {
+  function nextLookMs(usualMs: number): number {
     const ends = others().map(({ leaseUntil }) => leaseUntil - store.now());
     for (const { until } of excuses.values()) ends.push(until - monotonic());
-    const next = Math.min(watchMs, ...ends.filter((ms) => ms > 0));
+    const next = Math.min(usualMs, ...ends.filter((ms) => ms > 0));
     return Math.max(SOONEST_MS, Math.ceil(next));
   }
 
@@ -150,6 +157,7 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
       const recovery = await store.recover(request);
       more = recovery.more;
       const count = recovery.released.length + recovery.failed.length;
+      hasRecovered ||= count > 0;
       if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
       report(recovery);
     }

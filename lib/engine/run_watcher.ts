@@ -1,4 +1,4 @@
-import { type Clock, monotonicOf } from "../clock.ts";
+import { afterIdle, type Clock, monotonicOf } from "../clock.ts";
 import { ShutdownError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { isDatabaseLost } from "../store/lost.ts";
@@ -181,7 +181,7 @@ export function createRunWatcher(
   function watch(): void {
     if (isClosed) return;
     unwatch ??= store.watch(onChange);
-    cancelPoll ??= clock.after(POLL_INTERVAL_MS, poll);
+    cancelPoll ??= afterIdle(clock, POLL_INTERVAL_MS, poll);
   }
 
   /** Ends the polls. Called by a poll that finds no waiter, not by the last waiter: the next one often follows at once. */

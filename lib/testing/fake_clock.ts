@@ -1,6 +1,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Duration, toMs } from "../duration.ts";
+import { type TimerQueue, timerQueue } from "./timer_queue.ts";
 
 /** A clock that stands still until it is moved by hand. */
 export interface FakeClock extends Clock {
@@ -9,6 +10,9 @@ export interface FakeClock extends Clock {
   /**
    * Moves the time on and fires, in order, every timer that becomes due on the way, those that are set meanwhile
    * included. Before each one, and at the end, it waits as `settle()` does, so that whole chains of retries pass.
+   *
+   * Time in which nothing happens costs nothing, however long it is: polls and renewals of leases are left out of it,
+   * but for the 20 seconds before each timer and before the end.
    *
    * @throws {RangeError} If `duration` is not a duration.
    */
@@ -26,10 +30,11 @@ export interface FakeClock extends Clock {
   outside(work: PromiseLike<unknown>): void;
 }
 
-interface Timer {
-  readonly dueAt: number;
-  readonly fire: () => void;
-}
+/**
+ * Checks are not left out of the time before a timer and before the end, so that whatever only a poll can find has been
+ * found by then: twice the interval of the slowest check of a runner with the default lease.
+ */
+const WAKEFUL_MS = 20_000;
 
 /** Turns of the event loop without a look at the clock after which nothing is taken to be under way. */
 const QUIET_TURNS = 6;
@@ -73,8 +78,11 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
   if (!Number.isFinite(startMs)) {
     throw new RangeError("Cannot create a clock: its first time must be in milliseconds since the epoch");
   }
-  // By due time, then in the order in which they were set.
-  const timers: Timer[] = [];
+  const timers = timerQueue();
+  // Apart from the others, because they go on for ever: only the others say when something happens.
+  const checks = timerQueue();
+  /** Until when the time is being moved on without a stop, unless a timer is due before. */
+  let knownUntil: (() => number) | undefined;
   let nowMs = startMs;
   let touched = 0;
   let outside = 0;
@@ -85,15 +93,19 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
       return nowMs;
     },
     after,
+    periodic,
+    idleMs,
     get timers() {
-      return timers.length;
+      return timers.size + checks.size;
     },
     async advance(duration) {
       const endMs = nowMs + toMs(duration, "The argument of advance()");
-      await rest();
-      while (timers.length > 0 && timers[0]!.dueAt <= endMs) await step();
-      nowMs = endMs;
-      await settle();
+      await moving(() => Math.min(endMs, timers.first?.dueAt ?? endMs), async () => {
+        await rest();
+        while ((nextDueAt() ?? Infinity) <= endMs) await step();
+        nowMs = endMs;
+        await settle();
+      });
     },
     settle,
     until,
@@ -111,7 +123,18 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
 
   function after(ms: number, fire: () => void): () => void {
     touched++;
-    return ms <= 0 ? soon(fire) : later({ dueAt: nowMs + Math.round(ms), fire });
+    // Something happens after all: what it leads to may be for the checks to find.
+    checks.hasten(nowMs);
+    return ms <= 0 ? soon(fire) : later(timers, ms, 0, fire);
+  }
+
+  function periodic(ms: number, idleMs: number, fire: () => void): () => void {
+    touched++;
+    return ms <= 0 ? soon(fire) : later(checks, ms, idleMs, fire);
+  }
+
+  function idleMs(): number {
+    return knownUntil === undefined ? 0 : Math.max(0, knownUntil() - WAKEFUL_MS - nowMs);
   }
 
   function soon(fire: () => void): () => void {
@@ -122,22 +145,43 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     return () => clearImmediate(immediate);
   }
 
-  function later(timer: Timer): () => void {
-    const at = timers.findLastIndex(({ dueAt }) => dueAt <= timer.dueAt);
-    timers.splice(at + 1, 0, timer);
+  function later(queue: TimerQueue, ms: number, idleMs: number, fire: () => void): () => void {
+    const soonestAt = nowMs + Math.round(ms);
+    const remove = queue.add({ dueAt: soonestAt + idleMs, soonestAt, fire });
     return () => {
       touched++;
-      const place = timers.indexOf(timer);
-      if (place >= 0) timers.splice(place, 1);
+      remove();
     };
+  }
+
+  function nextDueAt(): number | undefined {
+    return next()?.first?.dueAt;
+  }
+
+  /** The queue whose first timer is due next; that of the checks last. */
+  function next(): TimerQueue | undefined {
+    const [timer, check] = [timers.first, checks.first];
+    if (check === undefined) return timer && timers;
+    return timer === undefined || check.dueAt < timer.dueAt ? checks : timers;
   }
 
   /** Fires the next timer. */
   async function step(): Promise<void> {
-    const timer = timers.shift()!;
+    const timer = next()!.take();
     nowMs = timer.dueAt;
     timer.fire();
     await rest();
+  }
+
+  /** Moves the time on by `move`, which does not stop before `until`. */
+  async function moving(until: () => number, move: () => Promise<void>): Promise<void> {
+    knownUntil = until;
+    try {
+      await move();
+    } finally {
+      knownUntil = undefined;
+      checks.hasten(nowMs);
+    }
   }
 
   async function settle(): Promise<void> {
@@ -165,14 +209,19 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     let isSettled = false;
     const settled = (): void => void (isSettled = true);
     promise.then(settled, settled);
-    await settle();
-    while (!isSettled) {
-      if (timers.length === 0 || timers[0]!.dueAt > endMs) {
-        const why = timers.length === 0 ? "no timer is left that could settle it" : `it took more than ${limitMs} ms`;
-        throw new Error(`Cannot wait for the promise: ${why}`);
+    // Without a timer that is due, only the checks can find what settles the promise.
+    const until = (): number => timers.first !== undefined && timers.first.dueAt <= endMs ? timers.first.dueAt : nowMs;
+    await moving(until, async () => {
+      await settle();
+      while (!isSettled) {
+        const dueAt = nextDueAt();
+        if (dueAt === undefined || dueAt > endMs) {
+          const why = dueAt === undefined ? "no timer is left that could settle it" : `it took more than ${limitMs} ms`;
+          throw new Error(`Cannot wait for the promise: ${why}`);
+        }
+        await step();
       }
-      await step();
-    }
+    });
     return await promise;
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { afterIdle, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
 import type { Connection } from "./driver.ts";
@@ -51,7 +51,7 @@ export function createWake(connection: Connection, clock: Clock, logger: Logger)
   }
 
   function arm(): void {
-    cancel = clock.after(Math.max(POLL_MS, polledFiles * POLL_MS_PER_FILE), poll, true);
+    cancel = afterIdle(clock, Math.max(POLL_MS, polledFiles * POLL_MS_PER_FILE), poll, true);
   }
 
   function poll(): void {
