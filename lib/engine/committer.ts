@@ -20,6 +20,7 @@ import type {
   StartVerdict,
   WriteVerdict,
 } from "../store/batch.ts";
+import type { OwnedChild } from "../store/inserted_child.ts";
 import { createPauses, jittered } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
 import { retryCommits } from "./commit_retry.ts";
@@ -35,8 +36,10 @@ export interface PendingWrite extends RunWrite {
   seen?: number;
   /** Whether it is in flight: nothing may be added any more. */
   isSent: boolean;
-  /** Called with the result of its commit. */
-  onResult(verdict: FinalVerdict, write: PendingWrite): void;
+  /** Called immediately before it is sent, once: what its runner can own of it is decided then. */
+  onSend?(write: PendingWrite): void;
+  /** Called with the result of its commit, and with the child runs that the commit has inserted as owned, by id. */
+  onResult(verdict: FinalVerdict, write: PendingWrite, children: ReadonlyMap<string, OwnedChild>): void;
   /** Called instead if the store was closed, or the committer given up, before it was committed. */
   onDropped(error: Error, write: PendingWrite): void;
 }
@@ -77,6 +80,8 @@ const LONGEST_LOCK_PAUSE_MS = 2_000;
 
 // A commit costs as much by itself as about this many rows.
 const LEAST_SHARE = 64;
+
+const NO_CHILDREN: ReadonlyMap<string, OwnedChild> = new Map();
 
 /** A committer for a store. */
 export function createCommitter(store: Store, options: CommitterOptions = {}): Committer {
@@ -214,7 +219,8 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
     options.committed?.(runs.length + rowsIn(written), performance.now() - began);
     let at = 0;
     for (const start of started) passVerdicts(start, receipt.starts.slice(at, at += start.runs.length));
-    for (let index = 0; index < written.length; index++) passVerdict(written[index]!, receipt.writes[index]!);
+    const children = byId(receipt.children);
+    for (let index = 0; index < written.length; index++) passVerdict(written[index]!, receipt.writes[index]!, children);
   }
 
   // An error that one of these callbacks throws must not keep the rest of its commit from their results.
@@ -226,11 +232,15 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
     }
   }
 
-  function passVerdict(write: PendingWrite, verdict: WriteVerdict): void {
+  function passVerdict(
+    write: PendingWrite,
+    verdict: WriteVerdict,
+    children: ReadonlyMap<string, OwnedChild>,
+  ): void {
     if (verdict === "locked") return void sendLater(write);
     if (locked.delete(write) && locked.size === 0) logger.warn(`No row of a run in ${store.name} is locked any more`);
     try {
-      write.onResult(verdict, write);
+      write.onResult(verdict, write, children);
     } catch (thrown) {
       logInternal(thrown);
     }
@@ -289,6 +299,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
       const write = writes[next++]!;
       if (isHeldBack(write)) continue;
       write.isSent = true;
+      write.onSend?.(write);
       taken.push(write);
       rows += 1 + rowsOf(write);
       size += sizeOf(write);
@@ -300,4 +311,8 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
     }
     return taken;
   }
+}
+
+function byId(children: readonly OwnedChild[] = []): ReadonlyMap<string, OwnedChild> {
+  return children.length === 0 ? NO_CHILDREN : new Map(children.map((child) => [child.id, child]));
 }

@@ -50,6 +50,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     active: () => slots.active,
     durable,
     waitDurable: (unit) => waits.durable(unit),
+    ownChildren: options.ownChildren,
     spawned: (run) => emit({ type: "childrenStarted", run }),
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
     left: (run, move, parent) => exits.leave(run, move, parent),

@@ -6,6 +6,7 @@ import type { LiveRun } from "./live_run.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Committer } from "./committer.ts";
+import type { OwnChildren } from "./spawning.ts";
 import type { RunStarter } from "./start_run.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -28,6 +29,8 @@ export interface ExecutorOptions {
   readonly random: () => number;
   /** Runs bodies in transactions, receives messages, controls child runs, and reads what bodies of resumed runs receive. */
   readonly store: Pick<Store, "tenant" | "transact" | "messages" | "closeMailbox" | "controlChildren" | "outputs">;
+  /** Owns child runs from their insert. */
+  readonly ownChildren: OwnChildren;
   /** Reads how child runs have ended. */
   readonly children: ChildOutcomes;
   /** Receives what happens to runs in memory. */

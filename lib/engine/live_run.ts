@@ -2,12 +2,14 @@ import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { StartedRun } from "../definition/task_start.ts";
 import type { Failure } from "../errors.ts";
-import type { ItemRange, NewRun, ParentTask, RecordHead, RecordWrite } from "../store/batch.ts";
+import type { ItemRange, NewRun, RecordHead, RecordWrite } from "../store/batch.ts";
+import type { ParentTask } from "../store/inserted_child.ts";
 import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
 import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
 import type { Closing } from "./closing.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
+import type { Spawning } from "./spawning.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
 import { type Items, newRunState, NO_ITEM, type RunState, Unit, unitKey, type WokenBy } from "./run_state.ts";
@@ -229,6 +231,8 @@ export interface LiveWrite extends PendingWrite {
   size: number;
   /** The parent of the run, which learns of its end from the verdict. */
   holds: LiveRun | undefined;
+  /** Its child runs, once it is sent. */
+  spawning: Spawning | undefined;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }

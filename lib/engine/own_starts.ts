@@ -5,7 +5,7 @@ import type { Insert } from "./client_starts.ts";
 import type { Committer, PendingStart } from "./committer.ts";
 import type { Executor } from "./executor_options.ts";
 import type { Lease } from "./lease.ts";
-import { LiveRun } from "./live_run.ts";
+import { insertedRun } from "./inserted_run.ts";
 import { createStartBounds } from "./start_bounds.ts";
 
 /** What inserting runs needs of a runner. */
@@ -102,26 +102,6 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     if (!verdict.owned) return run.dueAt > now() ? claims.lookAt(run.dueAt) : claims.leftBehind();
     // The lease was lost in the meantime: the run was handed back with all others.
     if (run.owner === undefined || !lease.owns(run.owner)) return;
-    const { id, input, timeoutMs, trace, priority } = run;
-    const { at, seq } = verdict;
-    executor.adopt(
-      new LiveRun(catalog.get(run.workflow)!, {
-        id,
-        input,
-        startedAt: at,
-        timeoutMs,
-        deadlineAt: timeoutMs === undefined ? undefined : at + timeoutMs,
-        seq,
-        epoch: 1,
-        crashes: 0,
-        trace,
-        parent: undefined,
-        depth: 0,
-        priority,
-        attention: 0,
-        journal: [],
-        completedItems: [],
-      }),
-    );
+    executor.adopt(insertedRun(catalog.get(run.workflow)!, run, verdict));
   }
 }

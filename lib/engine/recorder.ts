@@ -9,7 +9,9 @@ import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_r
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
 import { MOST_CHARACTERS, MOST_ROWS } from "./commit_size.ts";
+import type { OwnedChild } from "../store/inserted_child.ts";
 import type { Committer } from "./committer.ts";
+import type { OwnChildren } from "./spawning.ts";
 
 /** A body that runs longer than this is marked as running in the journal. */
 const MARK_AFTER_MS = 100;
@@ -45,7 +47,9 @@ export interface RecorderOptions {
   readonly durable: (unit: LiveUnit, tookMs: number | undefined) => void;
   /** A row is durable that says that a unit waits. */
   readonly waitDurable: (unit: LiveUnit) => void;
-  /** Child runs of a run are durable. */
+  /** Owns child runs from their insert. */
+  readonly ownChildren: OwnChildren;
+  /** Child runs of a run are durable, and left to any runner. */
   readonly spawned: (run: LiveRun) => void;
   /** Something of a run became durable. */
   readonly touched: (run: LiveRun) => void;
@@ -143,7 +147,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
       hasChildren: run.hasChildren,
       size: records.reduce((size, record) => size + sizeOf(record), 0),
       holds: undefined,
+      spawning: undefined,
       waiting: undefined,
+      onSend: sent,
       onResult: settled,
       onDropped: dropped,
     };
@@ -161,10 +167,24 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.holds = parent;
   }
 
-  function settled(this: void, verdict: FinalVerdict, write: LiveWrite): void {
-    const { run } = write;
+  function sent(this: void, write: LiveWrite): void {
+    if (write.children !== undefined) write.spawning = options.ownChildren.take(write.children);
+  }
+
+  function settled(
+    this: void,
+    verdict: FinalVerdict,
+    write: LiveWrite,
+    inserted: ReadonlyMap<string, OwnedChild>,
+  ): void {
+    const { run, spawning } = write;
     if (write.holds !== undefined) write.holds.endingChildren--;
-    if (verdict === "accepted") return accepted(run, write);
+    if (verdict === "accepted") {
+      accepted(run, write);
+      if (spawning !== undefined && options.ownChildren.settle(spawning, inserted)) options.spawned(run);
+      return;
+    }
+    if (spawning !== undefined) options.ownChildren.drop(spawning);
     if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, write, verdict.cancelled.reason);
     if (verdict === "fenced") {
       for (const { failed } of write.waiting ?? []) failed(new LeaseLostError(run.id));
@@ -173,8 +193,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     refused(run, write, verdict.refused);
   }
 
-  function dropped(this: void, error: Error, { waiting, holds }: LiveWrite): void {
+  function dropped(this: void, error: Error, { waiting, holds, spawning }: LiveWrite): void {
     if (holds !== undefined) holds.endingChildren--;
+    if (spawning !== undefined) options.ownChildren.drop(spawning);
     for (const { failed } of waiting ?? []) failed(error);
   }
 
@@ -182,7 +203,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
-    if (write.children !== undefined) options.spawned(run);
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
       if (step === "" && (state === "waiting" || state === "blocked")) options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;

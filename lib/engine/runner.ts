@@ -25,6 +25,7 @@ import { createHintLimit } from "./hint_limit.ts";
 import { takeLease } from "./lease.ts";
 import { createMeter } from "./meter.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
+import { createOwnChildren } from "./own_children.ts";
 import { createOwnStarts } from "./own_starts.ts";
 import { thisIsolate } from "./process_liveness.ts";
 import { createConsoleReports, REPORTED } from "./console_reports.ts";
@@ -145,6 +146,11 @@ async function openRunner<W extends AnyWorkflow>(
     // These parts are used before they are constructed, but not called: nothing starts before the lease is taken.
     canStart: () => lease.isHeld(),
     starter: createRunStarter(() => context),
+    ownChildren: {
+      take: (runs) => ownChildren.take(runs),
+      settle: (spawning, inserted) => ownChildren.settle(spawning, inserted),
+      drop: (spawning) => ownChildren.drop(spawning),
+    },
     store,
     emit,
     tracing: settings.tracing,
@@ -193,6 +199,7 @@ async function openRunner<W extends AnyWorkflow>(
       usefulHints++;
     },
   });
+  const ownChildren = createOwnChildren({ catalog, claims, executor, lease, isStopping });
   events.subscribe(claims.observe, ["capacityReleased", "childrenStarted", "runRecovered", "leaseConfirmed"]);
   // Not every store notifies the process that made a change.
   const relativesChanged = coalesce(() => changed(ANY_CHANGE));

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ErrorRecord, Failure } from "../errors.ts";
+import type { OwnedChild, ParentTask } from "./inserted_child.ts";
 
 /** States of a run. */
 export type RunState = "pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled";
@@ -52,16 +53,11 @@ export interface NewRun {
   readonly parent?: ParentTask | undefined;
   /** The number of ancestors of the run. @default {0} */
   readonly depth?: number;
-}
-
-/** The task, or the item of a task, of a run that started a child run. */
-export interface ParentTask {
-  /** The row number of the parent run. */
-  readonly run: number;
-  /** The id of the task. */
-  readonly task: string;
-  /** The number of the item, from 0; -1 for the task itself. */
-  readonly item: number;
+  /**
+   * Whether a child run is inserted as pending if a runner other than its owner has joined, as that may begin it sooner.
+   * Not read-only for the same reason as `owner`. @default {false}
+   */
+  isShared?: boolean;
 }
 
 /** The origin of a fork, and the results that it begins with. */
@@ -162,8 +158,9 @@ export interface RunWrite {
    */
   readonly seen?: number;
   /**
-   * Child runs to insert as pending, or as paused if the run is paused. The store inserts no child of a run with a recorded
-   * cancel, and none whose id, key or parent task exists already. @default {[]}
+   * Child runs to insert. One is owned if its owner is that of the run; a child of a paused run is paused and unowned. The
+   * store inserts no child of a run with a recorded cancel, and none whose id, key or parent task exists already.
+   * @default {[]}
    */
   readonly children?: readonly NewRun[] | undefined;
   /** Whether the run has, or had, child runs: other runners may change its row at any time. @default {false} */
@@ -291,6 +288,8 @@ export interface Receipt {
   readonly starts: readonly StartVerdict[];
   /** One verdict for each write. */
   readonly writes: readonly WriteVerdict[];
+  /** The child runs of accepted writes that their owner owns. @default {[]} */
+  readonly children?: readonly OwnedChild[];
 }
 
 /** A request for outputs of a journal. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
-import type { ParentTask, RunState } from "./batch.ts";
+import type { RunState } from "./batch.ts";
+import type { ParentTask } from "./inserted_child.ts";
 
 /** The row of a run without its input, which can be large. */
 export interface ListedRun {

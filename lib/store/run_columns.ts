@@ -14,7 +14,8 @@
  * @module
  */
 import { StoreError } from "../errors.ts";
-import type { ClaimedRun, Heads, ParentTask } from "./batch.ts";
+import type { ClaimedRun, Heads } from "./batch.ts";
+import type { ParentTask } from "./inserted_child.ts";
 import { given, option, type Projection, type RunColumn } from "./columns.ts";
 import {
   createReader,

@@ -1,6 +1,6 @@
 /** What the contract cannot say of Postgres: statements, locks, faults on the way, answers that were lost. */
 import { assertEquals, assertRejects } from "@std/assert";
-import type { NewRun, RecordWrite, RunMove } from "../../lib/store/batch.ts";
+import type { NewRun, RecordWrite, RunMove, RunWrite } from "../../lib/store/batch.ts";
 import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/runner_lock.ts";
 import { statementIn } from "../../lib/store/postgres/session.ts";
 import type { Store } from "../../lib/store/port.ts";
@@ -14,6 +14,7 @@ import {
   openRecord,
   record,
   start,
+  startOwned,
   write,
 } from "./contract/fixture.ts";
 import { until } from "../within.ts";
@@ -239,6 +240,32 @@ test("postgres: starts whose answer was lost are started once", async () => {
       return [id, verdict.kind === "started" ? verdict.seq : undefined];
     }),
   );
+});
+
+test("postgres: an owned child whose answer was lost is inserted once, and returned as owned", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const { runner, seq } = await startOwned(store);
+  await prepared(store, runner);
+  const childOf = (item: number, input: string): NewRun =>
+    newRun({ owner: runner, input, parent: { run: seq, task: "ship", item }, depth: 1 });
+  const spawning = (item: number, child: NewRun): RunWrite => {
+    const records = [openRecord("ship", { item, state: "waiting", reason: "child" })];
+    return { seq, epoch: 1, records, move: undefined, children: [child], hasChildren: true };
+  };
+  await commit(store, { writes: [spawning(0, childOf(0, '"first"'))] });
+  const child = childOf(1, '"lost"');
+  const carriedOut = `select 1 from runs where input = '"lost"'`;
+  const { writes, children } = await loseAnswer(
+    on,
+    proxy,
+    carriedOut,
+    () => commit(store, { writes: [spawning(1, child)] }),
+  );
+  const row = await store.run(child.id);
+  assertEquals([writes, children], [["accepted"], [{ id: child.id, seq: row!.seq, at: row!.createdAt }]]);
+  assertEquals([row?.state, row?.owner, (await store.children(seq)).length], ["running", runner, 2]);
 });
 
 for (

@@ -9,6 +9,7 @@
  * @module
  */
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { OwnedChild } from "../inserted_child.ts";
 import type { Row } from "../decode.ts";
 import { endingChildren, mayEnd } from "../hand_over.ts";
 import { items, numbers, texts } from "./arrays.ts";
@@ -19,7 +20,8 @@ import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts"
 import { flushOf } from "./flush_values.ts";
 import { lockedOf, type LockedRuns, RunsLocked, throwIfLocked, withLocked } from "./locked_runs.ts";
 import type { News } from "./news.ts";
-import { split } from "./parts.ts";
+import { childrenOf, ownedChildren } from "./owned_children.ts";
+import { halves, split } from "./parts.ts";
 import type { Role, Session } from "./session.ts";
 
 const THESE = `
@@ -53,7 +55,11 @@ export async function commitBatch(session: Session, news: News, { batch, lockedR
   const first = await commitUnlocked(session, news, { batch: { starts, writes: others }, lockedRuns });
   const second = await commitUnlocked(session, news, { batch: { starts: [], writes: ends }, lockedRuns });
   const [other, end] = [first.writes.values(), second.writes.values()];
-  return { starts: first.starts, writes: writes.map((write) => (isEnd(write) ? end : other).next().value!) };
+  return {
+    starts: first.starts,
+    writes: writes.map((write) => (isEnd(write) ? end : other).next().value!),
+    children: childrenOf(first, second),
+  };
 }
 
 /** A batch, and the runs whose rows were locked when they were last written. */
@@ -144,6 +150,7 @@ function attempt(
     });
     const starts: StartVerdict[] = [];
     const writes: WriteVerdict[] = [];
+    const children: OwnedChild[] = [];
     let rows = 0;
     let at = 0;
     for (const [index, statements] of flushes.entries()) {
@@ -151,11 +158,12 @@ function attempt(
       const result = resultOf(statements, answers.slice(at, at += statements.length));
       rows += result.rows;
       starts.push(...await startVerdicts(session, part.starts, result.started, role));
+      children.push(...await ownedChildren(session, part.writes, { answers: result.children, isDoubtful, role }));
       const verdicts = await writeVerdicts(session, part.writes, { ...result, isDoubtful });
       writes.push(...await endCancelled(part.writes, verdicts));
     }
     session.wrote(rows);
-    return { starts, writes };
+    return { starts, writes, children };
   });
 
   /** Ends as cancelled the runs whose completion a recorded cancel prevented; their rows may be written already. */
@@ -296,14 +304,9 @@ async function isolate(session: Session, news: News, part: Batch, options: Attem
   const [first, second] = halves(part);
   const one = await isolate(session, news, first, options);
   const other = await isolate(session, news, second, options);
-  return { starts: [...one.starts, ...other.starts], writes: [...one.writes, ...other.writes] };
-}
-
-function halves({ starts, writes }: Batch): readonly [Batch, Batch] {
-  const at = Math.ceil((starts.length + writes.length) / 2);
-  const inWrites = Math.max(0, at - starts.length);
-  return [
-    { starts: starts.slice(0, at), writes: writes.slice(0, inWrites) },
-    { starts: starts.slice(at), writes: writes.slice(inWrites) },
-  ];
+  return {
+    starts: [...one.starts, ...other.starts],
+    writes: [...one.writes, ...other.writes],
+    children: childrenOf(one, other),
+  };
 }

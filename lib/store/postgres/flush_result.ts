@@ -16,6 +16,8 @@ export interface CancelRecorded {
 export interface FlushResult {
   /** The results of the statements that start runs. */
   readonly started: readonly Row[];
+  /** The results of the statements that insert child runs. */
+  readonly children: readonly Row[];
   /** Whether each statement wrote all rows that it was sent. */
   readonly isWhole: boolean;
   /** Runs of which the statement that moves them moved none. */
@@ -27,6 +29,7 @@ export interface FlushResult {
 /** Reads the results of the statements of a commit. */
 export function resultOf(statements: readonly FlushStatement[], answers: readonly Answer[]): FlushResult {
   const started: Row[] = [];
+  const children: Row[] = [];
   const unmoved = new Set<number>();
   let isWhole = true;
   let rows = 0;
@@ -52,6 +55,10 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
         if (answer.count === 0) { for (const { seq } of moves) unmoved.add(seq); }
         break;
       case "children":
+        children.push(row ?? {});
+        rows += Number(row?.["changed"]);
+        break;
+      case "wakes":
         rows += Number(row?.["changed"]);
         break;
       case "moves":
@@ -60,7 +67,7 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
         if (Number(row?.["moved"]) === 0) { for (const { seq } of moves) unmoved.add(seq); }
     }
   }
-  return { started, isWhole, unmoved, rows };
+  return { started, children, isWhole, unmoved, rows };
 }
 
 /**

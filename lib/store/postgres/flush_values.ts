@@ -34,10 +34,10 @@ export interface FlushManner {
 /** A statement of a commit. */
 export interface FlushStatement extends BoundStatement {
   /**
-   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, moves runs, or inserts child runs
-   * or wakes parents. `starts`, `moves` and `children` return a row, the others the number of rows.
+   * What it does: locks, inserts runs, writes rows, ends runs and writes their last rows, moves runs, inserts child runs, or
+   * wakes parents. `starts`, `moves`, `children` and `wakes` return a row, the others the number of rows.
    */
-  readonly kind: "lock" | "starts" | "rows" | "ends" | "moves" | "children";
+  readonly kind: "lock" | "starts" | "rows" | "ends" | "moves" | "children" | "wakes";
   /** The number of rows that it writes if all are accepted; `undefined` if that depends on existing rows. */
   readonly sent: number | undefined;
   /** Runs that it moves; the moved runs are accepted. */
@@ -69,11 +69,10 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
   if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
   const copies = copiesOf(starts);
   if (copies.length > 0) add("rows", FORK_COPY, copyValues(copies), { sent: undefined });
-  if (parts.rows.run.length + parts.itemRows.run.length + parts.anyRows.run.length > 0) {
-    const runs = [...parts.rows.run, ...parts.itemRows.run, ...parts.anyRows.run];
-    add("lock", LOCK_OWNERS, [numbers(runs)], { sent: undefined });
-  }
   const parents = writes.filter(isOfParent);
+  const starting = parents.filter(({ children = [] }) => children.length > 0);
+  const fenced = [...parts.rows.run, ...parts.itemRows.run, ...parts.anyRows.run, ...starting.map(({ seq }) => seq)];
+  if (fenced.length > 0) add("lock", LOCK_OWNERS, [numbers(fenced)], { sent: undefined });
   if (parents.length > 0) {
     add("lock", LOCK_PARENTS, [numbers(parents.map(({ seq }) => seq))], { sent: undefined });
   }
@@ -87,7 +86,6 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
     add("rows", RECORD_ANY, [...rowValues(parts.anyRows), special], { sent: parts.anyRows.run.length });
   }
   // Before a move, which ends the fence of its run.
-  const starting = parents.filter(({ children = [] }) => children.length > 0);
   if (starting.length > 0) {
     const children = starting.flatMap(({ children = [] }) => children).sort(byKey);
     const fences = [numbers(starting.map(({ seq }) => seq)), numbers(starting.map(({ epoch }) => epoch))];
@@ -112,7 +110,7 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
   const ending = writes.some(hasParent) ? endingChildren(writes) : [];
   if (ending.length > 0) {
     const { seqs, epochs } = heldParents(writes);
-    add("children", WAKE_PARENTS, [at, numbers(ending), wake, numbers(seqs), numbers(epochs)], { sent: undefined });
+    add("wakes", WAKE_PARENTS, [at, numbers(ending), wake, numbers(seqs), numbers(epochs)], { sent: undefined });
   }
   return statements;
 

@@ -25,7 +25,7 @@ export function withLocked({ writes }: Batch, locked: ReadonlySet<number>, recei
   if (locked.size === 0) return receipt;
   const verdicts = receipt.writes[Symbol.iterator]();
   return {
-    starts: receipt.starts,
+    ...receipt,
     writes: writes.map(({ seq }) => locked.has(seq) ? "locked" : verdicts.next().value!),
   };
 }

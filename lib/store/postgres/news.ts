@@ -57,7 +57,7 @@ export function createNews(now: () => number): News {
     const soon = now() + SOON_MS;
     return starts.some(({ owner, fork, dueAt }) => (owner === undefined || fork !== undefined) && dueAt <= soon) ||
       writes.some(({ move, children = [] }) => {
-        if (children.length > 0) return true;
+        if (children.some(({ owner, isShared }) => owner === undefined || isShared === true)) return true;
         switch (move?.to) {
           case "pending":
           case "stranded":

@@ -35,6 +35,16 @@ export function split({ starts, writes }: Batch): readonly Batch[] {
   }
 }
 
+/** Returns the two halves of a batch. */
+export function halves({ starts, writes }: Batch): readonly [Batch, Batch] {
+  const at = Math.ceil((starts.length + writes.length) / 2);
+  const inWrites = Math.max(0, at - starts.length);
+  return [
+    { starts: starts.slice(0, at), writes: writes.slice(0, inWrites) },
+    { starts: starts.slice(at), writes: writes.slice(inWrites) },
+  ];
+}
+
 function sizeOfStart({ input, fork }: NewRun): number {
   let size = input?.length ?? 0;
   for (const { output } of fork?.journal ?? []) size += output?.length ?? 0;

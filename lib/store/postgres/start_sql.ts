@@ -24,13 +24,7 @@ export const START: string = startSql("");
 export const START_UNLESS_THERE: string = startSql("on conflict do nothing");
 
 function startSql(conflict: string): string {
-  const owned = startValues(RUN_COLUMNS, "owned", { now: "now", owner: "s.owner", given: givenSql });
-  const pending = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "s.owner", given: givenSql });
-  const columns = [...RUN_COLUMNS.keys()].filter((column) => owned.has(column) || pending.has(column));
-  const values = columns.map((column) => {
-    const [one, other] = [owned.get(column), pending.get(column)];
-    return one === other ? one : `case when s.owned then ${one ?? "null"} else ${other ?? "null"} end`;
-  });
+  const { columns, values } = eitherSql("s.owned");
   return `
 with clock as materialized (
   select @now as now
@@ -57,20 +51,36 @@ select (select now from clock) as server_now,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 }
 
-const CHILD = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "null", given: givenSql });
-CHILD.set("state", "case when p.state = 'paused' then 'paused' else 'pending' end");
-CHILD.set("paused_at", "case when p.state = 'paused' then now end");
+/** Returns the columns of a new run from `s`, and their values if it is owned, which is a condition, and otherwise. */
+function eitherSql(isOwned: string): { readonly columns: readonly string[]; readonly values: string[] } {
+  const owned = startValues(RUN_COLUMNS, "owned", { now: "now", owner: "s.owner", given: givenSql });
+  const pending = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "s.owner", given: givenSql });
+  const columns = [...RUN_COLUMNS.keys()].filter((column) => owned.has(column) || pending.has(column));
+  const values = columns.map((column) => {
+    const [one = "null", other = "null"] = [owned.get(column), pending.get(column)];
+    return one === other ? one : `case when ${isOwned} then ${one} else ${other} end`;
+  });
+  return { columns, values };
+}
 
 /**
  * Child runs: $2 news, $3 numbers and $4 epochs of their parents, then the values of `startArrays()`. They are inserted
- * under the fence of their parent, unless a cancel of it is recorded.
+ * under the fence of their parent, unless a cancel of it is recorded. The locks of runners of the same transaction (see
+ * runner_lock.ts) keep recovery from missing those that are owned.
  */
-export const START_CHILDREN: string = `
+export const START_CHILDREN: string = childrenSql();
+
+function childrenSql(): string {
+  const { columns, values } = eitherSql("s.owned");
+  values[columns.indexOf("state")] =
+    `case when s.is_paused then 'paused' when s.owned then 'running' else 'pending' end`;
+  return `
 with clock as materialized (
   select @now as now
 ),
 parents as materialized (
-  select r.seq, r.state
+  select r.seq, r.owner, r.state = 'paused' as is_paused,
+         exists (select from @runners as o where o.id <> r.owner and not o.dead) as has_others
     from @runs as r
    where r.seq = any($3::bigint[])
      and ((r.seq, r.epoch) in (select * from unnest($3::bigint[], $4::bigint[]))) is true
@@ -78,17 +88,25 @@ parents as materialized (
      and ${OWNED_BY_LIVE}
 ),
 started as (
-  insert into @runs (${[...CHILD.keys()].join(", ")})
-  select ${[...CHILD.values()].join(",\n         ")}
-    from ${startRows(5, (type) => `${type}[]`)} as s
-    join parents as p on p.seq = (s.rest ->> 'parent')::bigint
+  insert into @runs (${columns.join(", ")}, paused_at)
+  select ${values.join(",\n         ")},
+         case when s.is_paused then now end
+    from (select u.*, p.is_paused,
+                 (u.owner = p.owner and not p.is_paused
+                  and not (p.has_others and (u.rest ->> 'shared') is not null)) is true as owned
+            from ${startRows(5, (type) => `${type}[]`)} as u
+            join parents as p on p.seq = (u.rest ->> 'parent')::bigint) as s
    cross join clock
    order by s.n
    on conflict do nothing
-  returning 1
+  returning seq, id, owner
 )
-select (select count(*) from started) as changed,
+select (select now from clock) as server_now,
+       (select count(*) from started) as changed,
+       array(select seq from started where owner is not null)::text as seqs,
+       array(select id from started where owner is not null)::text as ids,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
+}
 
 /** Returns the columns and values of runs without an owner, for an insert from `startRows()` as `s`; `now` is the clock. */
 export function pendingSql(): { readonly columns: string; readonly values: string } {
@@ -131,7 +149,10 @@ const isPlain = createIsPlain(RUN_COLUMNS);
 /** Returns the options of a run as JSON; `undefined` for a plain run, as nearly all are. */
 function optionsOf(run: NewRun): string | undefined {
   if (isPlain(run)) return undefined;
-  return JSON.stringify(Object.fromEntries(OPTIONS.map(({ name, given }) => [name, given(run)])));
+  const options: Record<string, unknown> = {};
+  for (const { name, given } of OPTIONS) options[name] = given(run);
+  if (run.isShared === true) options["shared"] = true;
+  return JSON.stringify(options);
 }
 
 function givenSql({ name, type, plain }: GivenColumn): string {

@@ -1,6 +1,7 @@
 import process from "node:process";
 import type { Clock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
+import type { Receipt } from "../batch.ts";
 import type { Store } from "../port.ts";
 import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
@@ -151,12 +152,14 @@ export async function openStoreOn(
     async commit(batch) {
       const { starts, writes } = batch;
       const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
-      const ended = starts.length === 0 ? undefined : marks.begin();
+      const hasStarts = starts.length > 0 || writes.some(({ children = [] }) => children.length > 0);
+      const ended = hasStarts ? marks.begin() : undefined;
       try {
-        const receipt = isKeyed
+        const receipt: Receipt = isKeyed
           ? { starts: await keyedStarts.start(starts), writes: [] }
           : await commitBatch(session, news, { batch, lockedRuns });
         for (const start of receipt.starts) if (start.kind === "started") marks.noteExisting(start.seq);
+        for (const { seq } of receipt.children ?? []) marks.noteExisting(seq);
         return receipt;
       } finally {
         ended?.();

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Batch, NewRun, Receipt } from "../batch.ts";
+import type { OwnedChild } from "../inserted_child.ts";
 import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
 import { wakeParents } from "../sql/children.ts";
 import { executeWithin } from "./database.ts";
@@ -66,15 +67,21 @@ function endsToWakeFor(session: Session, { writes }: Batch, receipt: Receipt): r
 function write(session: Session, { starts, writes }: Batch, guard: Guard | undefined): Receipt {
   const now = session.now();
   const at = { owners: liveOwners(session, starts), now };
+  const children: OwnedChild[] = [];
+  const site = { now, children };
   if (guard === undefined) {
-    return {
-      starts: insertRuns(session, starts, at),
-      writes: writeRuns(session, writes, now),
-    };
+    return { starts: insertRuns(session, starts, at), writes: writeRuns(session, writes, site), children };
   }
   return {
     starts: starts.map((run) => guard(() => insertRun(session, run, at), (error) => ({ kind: "refused", error }))),
-    writes: writes.map((write) => guard(() => writeRun(session, write, now), (error) => ({ refused: error }))),
+    writes: writes.map((write) => {
+      const before = children.length;
+      return guard(() => writeRun(session, write, site), (error) => {
+        children.length = before;
+        return { refused: error };
+      });
+    }),
+    children,
   };
 }
 

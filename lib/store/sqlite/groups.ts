@@ -12,6 +12,7 @@
  * @module
  */
 import type { NewRun, RecordWrite, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { ChildSite } from "./children.ts";
 import type { Bindable } from "./driver.ts";
 import { insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
@@ -46,16 +47,16 @@ export function insertRuns(session: Session, starts: readonly NewRun[], site: St
 }
 
 /** Writes the writes of a batch. */
-export function writeRuns(session: Session, writes: readonly RunWrite[], now: number): WriteVerdict[] {
+export function writeRuns(session: Session, writes: readonly RunWrite[], site: ChildSite): WriteVerdict[] {
   // Groups reorder rows, and the rows of a run must keep their order.
-  if (isSmall(writes) || hasTwins(writes)) return writes.map((write) => writeRun(session, write, now));
+  if (isSmall(writes) || hasTwins(writes)) return writes.map((write) => writeRun(session, write, site));
   const verdicts = new Array<WriteVerdict>(writes.length).fill("accepted");
   const plain: Plain = { writes, at: [], records: [] };
   const ends: number[] = [];
   for (let at = 0; at < writes.length; at++) {
     const write = writes[at]!;
     if (!isPlainWrite(write)) {
-      verdicts[at] = writeRun(session, write, now);
+      verdicts[at] = writeRun(session, write, site);
       continue;
     }
     for (const record of write.records) {

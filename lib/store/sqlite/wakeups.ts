@@ -47,13 +47,14 @@ select 1
 /** Wakes all runners, inside the transaction, if the batch has made runs due for them. */
 export function wakeForBatch(session: Session, { starts, writes }: Batch, receipt: Receipt): void {
   const released: number[] = [];
-  let hasChildren = false;
+  let children = 0;
   for (let at = 0; at < writes.length; at++) {
-    const { seq, move, children } = writes[at]!;
-    if (children !== undefined && children.length > 0) hasChildren = true;
+    const { seq, move, children: started } = writes[at]!;
+    children += started?.length ?? 0;
     if (move !== undefined && isRelease(move)) released.push(seq);
   }
-  if (hasChildren || hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released)) raiseAll(session);
+  const isAnyChildDue = children > (receipt.children?.length ?? 0);
+  if (isAnyChildDue || hasSoonDue(session, starts, receipt.starts) || isAnyDue(session, released)) raiseAll(session);
 }
 
 function isRelease(move: RunMove): boolean {

@@ -2,7 +2,8 @@ import type { JournalRecord, RecordWrite, RunMove, RunWrite, WriteVerdict } from
 import { endSql, MAY_COMPLETE, releaseSql } from "../hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
-import { insertRun, recordValues } from "./inserts.ts";
+import { type ChildSite, insertChildren } from "./children.ts";
+import { recordValues } from "./inserts.ts";
 import type { Session } from "./session.ts";
 
 // The fence. Every change of ownership raises the epoch, and every end or release of a run clears its owner, so that this
@@ -114,33 +115,17 @@ update runs
 
 const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and acknowledged < $3`;
 
-const PARENT = `select state, cancel_at from runs where ${FENCED}`;
-
-const PAUSE_CHILD = `update runs set state = 'paused', paused_at = $2 where id = $1 and state = 'pending'`;
-
-const NO_OWNERS: ReadonlySet<number> = new Set();
-
 /** Applies all writes of a run or, if the run has another owner or has ended, none. */
-export function writeRun(session: Session, write: RunWrite, now: number): WriteVerdict {
+export function writeRun(session: Session, write: RunWrite, site: ChildSite): WriteVerdict {
   for (const record of write.records) {
     // The fence cannot change inside a transaction: if the first record passes it, all records do.
     if (!writeRecord(session, write, record)) return "fenced";
   }
-  if (write.children !== undefined && write.children.length > 0) insertChildren(session, write, now);
+  if (write.children !== undefined && write.children.length > 0) insertChildren(session, write, site);
   if (write.seen !== undefined) session.run(ACKNOWLEDGE, write.seq, write.epoch, write.seen);
   if (write.move?.to === "completed") return completeRun(session, write, write.move.at);
-  if (write.move) return move(session, write, write.move, now) ? "accepted" : "fenced";
+  if (write.move) return move(session, write, write.move, site.now) ? "accepted" : "fenced";
   return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
-}
-
-/** Inserts child runs, unless a cancel of their parent is recorded. */
-function insertChildren(session: Session, { seq, epoch, children = [] }: RunWrite, now: number): void {
-  const parent = session.get(PARENT, seq, epoch);
-  if (parent === undefined || parent["cancel_at"] !== null) return;
-  for (const child of children) {
-    insertRun(session, child, { owners: NO_OWNERS, now });
-    if (parent["state"] === "paused") session.run(PAUSE_CHILD, child.id, now);
-  }
 }
 
 /** Completes a run. A repeated call, for example after a group that was not fully written, returns the same result. */

@@ -1,8 +1,20 @@
 import { assertEquals } from "@std/assert";
-import type { NewRun, RunMove } from "../../../lib/store/batch.ts";
+import type { NewRun, RunMove, RunWrite } from "../../../lib/store/batch.ts";
 import type { ChildWait } from "../../../lib/store/children.ts";
 import type { Store } from "../../../lib/store/port.ts";
-import { type Case, claimBy, commit, ERROR, join, newRun, openRecord, record, startOwned, T0 } from "./fixture.ts";
+import {
+  type Case,
+  claimBy,
+  commit,
+  ERROR,
+  join,
+  newRun,
+  openRecord,
+  record,
+  startOwned,
+  T0,
+  write,
+} from "./fixture.ts";
 
 const WAITING: RunMove = { to: "waiting", dueAt: undefined, release: true };
 
@@ -32,6 +44,81 @@ export function childContract(test: Case): void {
     const write = { seq, epoch: 1, records: [waiting("ship")], move: undefined, children: [childOf(seq)] };
     for (let time = 0; time < 2; time++) assertEquals((await commit(store, { writes: [write] })).writes, ["accepted"]);
     assertEquals((await store.children(seq)).length, 1);
+  });
+
+  test("a child of its parent's owner is inserted as owned, and its number is returned", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const child = childOf(seq, { owner: runner, timeoutMs: 5_000, priority: 3, tags: ["a"] });
+    const { writes, children } = await commit(store, { writes: [spawning(seq, 1, [child])] });
+    const row = await store.run(child.id);
+    assertEquals([writes, children], [["accepted"], [{ id: child.id, seq: row!.seq, at: T0 }]]);
+    assertEquals([row?.state, row?.owner, row?.epoch, row?.startedAt, row?.deadlineAt, row?.dueAt, row?.tags], [
+      ...["running", runner, 1, T0, T0 + 5_000, T0],
+      ["a"],
+    ]);
+    assertEquals(row?.parent, { run: seq, task: "ship", item: -1 });
+    assertEquals(await store.claim(claimBy(runner)), { runs: [], more: false, nextDueAt: undefined });
+    assertEquals(await write(store, { seq: row!.seq, epoch: 1 }, [record("a")]), "accepted");
+  });
+
+  test("a shared child is owned while its owner is the only runner, and pending once another has joined", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const children = [0, 1, 2, 3].map((item) =>
+      childOf(seq, { owner: runner, isShared: item % 2 === 0, parent: { run: seq, task: "ship", item } })
+    );
+    const spawn = async (items: readonly number[]): Promise<readonly (string | undefined)[]> => {
+      const started = items.map((item) => children[item]!);
+      await commit(store, { writes: [spawning(seq, 1, started)] });
+      return await Promise.all(started.map(async ({ id }) => (await store.run(id))?.state));
+    };
+    assertEquals(await spawn([0, 1]), ["running", "running"]);
+    const other = await join(store);
+    assertEquals(await spawn([2, 3]), ["pending", "running"]);
+    assertEquals((await store.claim(claimBy(other))).runs.map(({ id }) => id), [children[2]!.id]);
+  });
+
+  test("a child is not owned by another runner than its parent, under a paused or cancelled parent, nor twice", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    const other = await join(store);
+    const child = async (owner: number, item: number) => {
+      const run = childOf(seq, { owner, parent: { run: seq, task: "ship", item } });
+      const { children } = await commit(store, { writes: [spawning(seq, 1, [run])] });
+      const row = await store.run(run.id);
+      return [children?.length ?? 0, row?.state, row?.owner];
+    };
+    assertEquals(await child(other, 0), [0, "pending", undefined]);
+    assertEquals(await child(runner, 0), [0, undefined, undefined]);
+    await store.control(id, { kind: "pause", reason: undefined });
+    assertEquals(await child(runner, 1), [0, "paused", undefined]);
+    await store.control(id, { kind: "cancel", reason: undefined });
+    assertEquals(await child(runner, 2), [0, undefined, undefined]);
+  });
+
+  test("of many children those that exist already are left as they are, and the others are owned", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const ofItem = (item: number): NewRun =>
+      childOf(seq, { owner: runner, input: String(item), parent: { run: seq, task: "ship", item } });
+    const existing = ofItem(20);
+    await commit(store, { writes: [spawning(seq, 1, [existing])] });
+    const children = Array.from({ length: 50 }, (_, item) => ofItem(item));
+    const { children: inserted } = await commit(store, { writes: [spawning(seq, 1, children)] });
+    assertEquals(inserted?.map(({ id }) => id).sort(), children.flatMap(({ id }, at) => at === 20 ? [] : [id]).sort());
+    for (const child of inserted!) assertEquals((await store.run(child.id))?.seq, child.seq);
+    const rows = await store.children(seq);
+    assertEquals(rows.map(({ parent }) => parent?.item).sort((a, b) => a! - b!), children.map((_, item) => item));
+    assertEquals(rows.every(({ owner }) => owner === runner), true);
+  });
+
+  test("owned children of a dead runner are recovered, and those of a fenced parent are not inserted", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const child = childOf(seq, { owner: runner });
+    await commit(store, { writes: [spawning(seq, 1, [child])] });
+    const { released } = await store.recover({ dead: [runner], recoveryLimit: 9, limit: 10 });
+    assertEquals(released.length, 2);
+    assertEquals((await store.run(child.id))?.state, "pending");
+    const late = childOf(seq, { owner: runner, parent: { run: seq, task: "ship", item: 1 } });
+    const { writes, children = [] } = await commit(store, { writes: [spawning(seq, 1, [late])] });
+    assertEquals([writes, children, await store.run(late.id)], [["fenced"], [], undefined]);
   });
 
   test("no child starts under a recorded cancel, and that of a paused run is paused", async ({ store }) => {
@@ -190,6 +277,11 @@ export function childContract(test: Case): void {
     assertEquals(await store.prune(T0 + 1_500, 10), 2);
     assertEquals([await store.run(id), await store.run(child.id)], [undefined, undefined]);
   });
+}
+
+/** The write of a task that starts children and waits for them. */
+function spawning(seq: number, epoch: number, children: readonly NewRun[]): RunWrite {
+  return { seq, epoch, records: [waiting("ship")], move: undefined, children, hasChildren: true };
 }
 
 /** The wait of the task that started the child. */
