@@ -100,15 +100,8 @@ export type { Explanation, Reason } from "./lib/engine/explain.ts";
 export type { EventIds, ForkOptions, HandleOf, IdsOf, PayloadArgs, PayloadOf, RunHandle } from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
-export type {
-  ArrayIds,
-  ItemInfo,
-  ItemListOptions,
-  ItemPage,
-  ItemState,
-  MapIds,
-  OutputOfItem,
-} from "./lib/engine/item_list.ts";
+export type { ArrayIds, ItemInfo, ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./lib/engine/item_list.ts";
+export type { ItemState } from "./lib/engine/item_page.ts";
 export type { ItemsInfo } from "./lib/engine/items_info.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
 export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";

@@ -4,12 +4,19 @@ import { didYouMean } from "../definition/nearest.ts";
 import type { Collected } from "../definition/specs.ts";
 import { type ErrorRecord, type Failure, UnknownTaskError } from "../errors.ts";
 import type { JournalRecord, TaskState } from "../store/batch.ts";
-import { breathe } from "../store/breathe.ts";
-import type { RunRow, Store } from "../store/port.ts";
+import type { RunRow } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { Progress } from "./events.ts";
+import {
+  isEnd,
+  ITEM_STATES,
+  type ItemState,
+  itemState,
+  type ItemsView,
+  readItemPage,
+  type UnstartedItem,
+} from "./item_page.ts";
 import { count, refuse } from "./options.ts";
-import { taskState } from "./run_reader.ts";
 
 /** An item of a map, as `items()` returns it. Times are milliseconds since the epoch. */
 export interface ItemInfo<Output = unknown> {
@@ -50,9 +57,6 @@ export interface ItemListOptions {
   readonly cursor?: string;
 }
 
-/** A state by which items are listed. */
-export type ItemState = "running" | "waiting" | "blocked" | "completed" | "failed";
-
 /** A page of the items of a map, in ascending order. */
 export interface ItemPage<Output = unknown> {
   /** Items of the page: at most `limit`, and fewer if their outputs are large. */
@@ -79,19 +83,7 @@ export type OutputOfItem<Output> = unknown extends Output ? unknown
   : never;
 
 const OPTIONS = ["state", "limit", "cursor"];
-const STATES: Readonly<Record<ItemState, true>> = {
-  running: true,
-  waiting: true,
-  blocked: true,
-  completed: true,
-  failed: true,
-};
 const MOST = 1_000;
-/** A page ends with the item by whose output it exceeds this, in UTF-16 code units of JSON. */
-const MOST_TEXT = 2 * 1024 * 1024;
-/** Items that one statement searches for those in a state, so that it does not hold up the process. */
-const SEARCHED_AT_ONCE = 10_000;
-
 /** Items to list. */
 export interface ItemListRequest {
   readonly taskId: string;
@@ -116,85 +108,19 @@ export async function listItems<Output>(
   const [head] = await store.items({ seq: row.seq, task: taskId, after: -2, until: -1, limit: 1 });
   if (head?.items === undefined) await checkIsMap(reader, row, taskId);
   const total = head?.items ?? 0;
-  const view: View = { row, isTaskOver: head !== undefined && isEnd(head.state) };
-  // A recorded state may mean another one, such as that of an item whose run was cancelled.
-  if (state !== undefined && stateOf(view, { state }) !== state) return { items: [], cursor: undefined };
-  const query = { seq: row.seq, task: taskId, after, limit };
-  const records = state === undefined
-    ? await store.items({ ...query, until: Math.min(total, after + 1 + limit) - 1, characters: MOST_TEXT })
-    : await search(store, { ...query, state, until: total - 1 });
-  const isCut = lengthOf(records) >= MOST_TEXT;
-  const last = records.at(-1)?.item ?? after;
-  const end = isCut ? last : state === undefined ? Math.min(total, after + 1 + limit) - 1 : last;
-  const items = state === undefined ? withGaps(records, { after, end }) : records;
-  const isLast = state === undefined ? end >= total - 1 : !isCut && records.length < limit;
+  const view: ItemsView = { row, isTaskOver: head !== undefined && isEnd(head.state) };
+  const { items, end, isLast } = await readItemPage(store.items, view, { task: taskId, total, state, after, limit });
   return {
     items: items.map((record) => itemInfo<Output>(view, record, taskId)),
     cursor: isLast ? undefined : `${end}`,
   };
 }
 
-interface Search {
-  readonly seq: number;
-  readonly task: string;
-  readonly state: ItemState;
-  readonly after: number;
-  readonly until: number;
-  readonly limit: number;
-}
-
-/** Reads items in a state, in statements of bounded cost. */
-async function search(store: Store, { after, until, limit, ...query }: Search): Promise<readonly JournalRecord[]> {
-  const found: JournalRecord[] = [];
-  let from = after;
-  while (from < until && found.length < limit && lengthOf(found) < MOST_TEXT) {
-    const to = Math.min(until, from + SEARCHED_AT_ONCE);
-    const characters = MOST_TEXT - lengthOf(found);
-    found.push(...await store.items({ ...query, after: from, until: to, limit: limit - found.length, characters }));
-    from = to;
-    if (from < until) await breathe();
-  }
-  return found;
-}
-
-function lengthOf(records: readonly JournalRecord[]): number {
-  return records.reduce((sum, { output = "" }) => sum + output.length, 0);
-}
-
-/** An item without a row has not started. */
-type Item = JournalRecord | { readonly item: number };
-
-function withGaps(
-  records: readonly JournalRecord[],
-  { after, end }: { readonly after: number; readonly end: number },
-): readonly Item[] {
-  const known = new Map(records.map((record) => [record.item, record]));
-  return Array.from({ length: Math.max(0, end - after) }, (_, at) => {
-    const item = after + 1 + at;
-    return known.get(item) ?? { item };
-  });
-}
-
-/** What the state of an item depends on besides its row. */
-interface View {
-  readonly row: RunRow;
-  readonly isTaskOver: boolean;
-}
-
-function stateOf({ row, isTaskOver }: View, record: { readonly state: TaskState } | undefined): TaskState {
-  const state = taskState(row, record);
-  return isTaskOver && !isEnd(state) ? "cancelled" : state;
-}
-
-function isEnd(state: TaskState): boolean {
-  return state === "completed" || state === "failed" || state === "skipped" || state === "cancelled";
-}
-
-function itemInfo<Output>(view: View, item: Item, taskId: string): ItemInfo<Output> {
+function itemInfo<Output>(view: ItemsView, item: JournalRecord | UnstartedItem, taskId: string): ItemInfo<Output> {
   const record = "state" in item ? item : undefined;
   return {
     index: item.item,
-    state: stateOf(view, record),
+    state: itemState(view, record),
     attempts: record?.attempts ?? 0,
     reason: record?.reason,
     // The caller states the type of the output of a map, which the compiler has checked.
@@ -228,7 +154,7 @@ function checkOptions(
   if (typeof taskId !== "string") checks.report(`the task must be named by its id, not ${shown(taskId)}`);
   const limit = count(read["limit"], "limit", 50, checks);
   if (limit > MOST) checks.report(`limit must be at most ${MOST}, not ${limit}`);
-  const state = checks.word(read["state"], "state", STATES);
+  const state = checks.word(read["state"], "state", ITEM_STATES);
   const after = checkCursor(read["cursor"], checks);
   refuse("list items", checks);
   return { state, limit, after };

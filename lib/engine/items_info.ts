@@ -14,11 +14,13 @@ export interface ItemsInfo {
   readonly running: number;
   /** Items that wait, such as for another attempt. */
   readonly waiting: number;
+  /** Items that are blocked until `resolve()` decides. */
+  readonly blocked: number;
 }
 
 /** Describes the progress of the items of a map, such as "40 of 100 items completed, 2 failed, 8 running". */
-export function itemsInWords({ total, completed, failed, running, waiting }: ItemsInfo): string {
-  const others = [[failed, "failed"], [running, "running"], [waiting, "waiting"]] as const;
+export function itemsInWords({ total, completed, failed, running, waiting, blocked }: ItemsInfo): string {
+  const others = [[failed, "failed"], [running, "running"], [waiting, "waiting"], [blocked, "blocked"]] as const;
   const parts = others.flatMap(([count, state]) => count === 0 ? [] : [`${count} ${state}`]);
   return [`${completed} of ${total} items completed`, ...parts].join(", ");
 }
@@ -38,5 +40,6 @@ export function itemsInfo(
     failed: count("failed"),
     running: isOwned ? count("running") : 0,
     waiting: row.endedAt !== undefined ? 0 : count("waiting"),
+    blocked: row.endedAt !== undefined ? 0 : count("blocked"),
   };
 }

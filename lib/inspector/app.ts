@@ -5,7 +5,7 @@ import { type Authorize, isForeign, mayRead, type Verdict, whyMalformed } from "
 import { copyOf, guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
 import { Hono } from "./hono.ts";
 import { createLive } from "./live.ts";
-import { loadInput, loadOutput, loadStep } from "./load_payload.ts";
+import { loadInput, loadItemOutput, loadOutput, loadStep } from "./load_payload.ts";
 import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
 import { openapi } from "./openapi.ts";
 import { contentSecurityPolicy } from "./pages/page.ts";
@@ -35,6 +35,7 @@ export type Fetch = (request: Request, connection?: unknown) => Promise<Response
 const PAYLOADS = [
   { path: "/api/runs/:id/input", load: loadInput },
   { path: "/api/runs/:id/tasks/:task/output", load: loadOutput },
+  { path: "/api/runs/:id/tasks/:task/items/:item/output", load: loadItemOutput },
   { path: "/api/runs/:id/tasks/:task/steps/:name", load: loadStep },
 ];
 

@@ -23,7 +23,8 @@ export interface InspectorOptions {
    * Fields of runs to hide, as paths through a run of the form `{ input, key, tags, reason, error, tasks: { [id]: { output,
    * error, reason, progress, steps } } }`: `"input.password"`, `"tasks.pay.output"`, `"tasks.*.output.rows.*.name"`,
    * `"**.token"`. `*` is any name, `**` any number of names; a name in double quotes is taken as it stands
-   * (`'tasks."pay.card".output'`). A hidden value is also hidden where it appears again: the error of a task in that of
+   * (`'tasks."pay.card".output'`). The output of an item of a map is `tasks.<id>.output.<index>`, its error that of its task.
+   * A hidden value is also hidden where it appears again: the error of a task in that of
    * its run, a message in its stack and in errors that quote it; hidden keys and tags cannot be searched for. A path that
    * can hide nothing is reported to the logger.
    */

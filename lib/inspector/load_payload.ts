@@ -1,6 +1,7 @@
 import type { PayloadName } from "../store/inspection.ts";
-import { rowOf } from "./load_run.ts";
+import { redactedItem } from "./load_items.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
+import { rowOf } from "./run_row.ts";
 
 /**
  * The whole of an input.
@@ -24,6 +25,21 @@ export async function loadOutput(reading: Reading, { params }: Asked): Promise<s
     task,
     "output",
   ]);
+}
+
+/**
+ * The whole of an output of an item.
+ *
+ * @throws {Refusal} If there is none.
+ */
+export async function loadItemOutput(reading: Reading, { params }: Asked): Promise<string> {
+  const { id = "", task = "" } = params;
+  const item = /^\d{1,9}$/.test(params["item"] ?? "") ? Number(params["item"]) : undefined;
+  const { seq } = await rowOf(reading, id);
+  const name = item === undefined ? undefined : { kind: "output", task, item, step: "" } as const;
+  const text = name && await reading.context.store.inspection.payload(seq, name);
+  if (item === undefined || text === undefined) throw new Refusal(404, "There is no such payload");
+  return redactedItem(reading, { task, item, text });
 }
 
 /**

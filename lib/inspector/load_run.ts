@@ -1,14 +1,13 @@
-import { StoreError } from "../errors.ts";
 import { explainRow, type Explanation } from "../engine/explain.ts";
-import { type ItemsInfo, itemsInfo } from "../engine/items_info.ts";
-import type { JournalHead } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";
 import { definitionOf } from "./load_definition.ts";
 import { eventsOf } from "./happenings.ts";
-import { answer, type Asked, linkTo, type Reading, Refusal, summaryOf } from "./reading.ts";
+import { loadMaps } from "./load_maps.ts";
+import { answer, type Asked, linkTo, type Reading, summaryOf } from "./reading.ts";
 import type { ExplanationDetail, RunPage } from "./run_shape.ts";
 import { NO_ITEM } from "../engine/run_state.ts";
 import type { RunLink } from "./shapes.ts";
+import { rowOf } from "./run_row.ts";
 import { HEAD, runDetails } from "./task_details.ts";
 
 const MOST_ROWS = 5_000;
@@ -36,14 +35,14 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     definitionOf(reading, row),
     row.forkedFrom === undefined ? undefined : store.run(row.forkedFrom),
   ]);
-  const items = await itemsOf(reading, row, journal.heads);
-  const { graph, tasks, input, taskCounts, leftOut } = runDetails(row, { ...journal, items }, definition, reading);
+  const maps = await loadMaps(reading, row, journal.heads, definition);
+  const { graph, tasks, input, taskCounts, leftOut } = runDetails(row, { ...journal, maps }, definition, reading);
   const error = redactor.error(["error"], row.error);
   const reason = redactor.text(["reason"], row.reason);
   const explanation = await explainRow(
     context,
     { ...row, error, reason },
-    graph.tasks.map((node, at) => ({ ...tasks[at]!, after: node.after, items: items.get(node.id) })),
+    graph.tasks.map((node, at) => ({ ...tasks[at]!, after: node.after, items: maps.get(node.id)?.counts })),
   );
   const events = eventsOf(row, tasks, facts, reading);
   return {
@@ -72,36 +71,6 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     },
     workflowHref: `${path("workflows", row.workflow)}?version=${encodeURIComponent(row.version)}`,
   };
-}
-
-/**
- * A run's row.
- *
- * @throws {Refusal} If there is no such run.
- */
-export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
-  const row = await context.store.run(id).catch(async (error) => {
-    // The row is invalid: what can be read of it is shown, with what is wrong as its error.
-    if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
-    const [listed] = await context.store.inspection.find(id, 1);
-    return listed === undefined ? undefined : { ...listed, input: undefined };
-  });
-  if (row === undefined) throw new Refusal(404, "There is no run of this id");
-  return row;
-}
-
-/** Returns the items of the maps of a run, by task. */
-async function itemsOf(
-  { context: { store } }: Reading,
-  row: RunRow,
-  heads: readonly JournalHead[],
-): Promise<ReadonlyMap<string, ItemsInfo>> {
-  const maps = heads.filter(({ items }) => items !== undefined);
-  const counts = Map.groupBy(maps.length === 0 ? [] : await store.itemCounts(row.seq), ({ task }) => task);
-  return new Map(maps.flatMap((head) => {
-    const items = itemsInfo(row, head, counts.get(head.task) ?? []);
-    return items === undefined ? [] : [[head.task, items]];
-  }));
 }
 
 /** The task, and the item of it, that started a child run. */

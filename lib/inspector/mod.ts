@@ -7,6 +7,8 @@
 export type { Authorize } from "./access.ts";
 export type { Fetch } from "./app.ts";
 export { type Inspectable, type Inspector, inspector, type InspectorOptions } from "./inspector.ts";
+export type * from "./item_shape.ts";
+export type * from "./map_shape.ts";
 export type * from "./run_shape.ts";
 export type * from "./sample_shape.ts";
 export type * from "./shapes.ts";

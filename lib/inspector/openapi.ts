@@ -25,9 +25,16 @@ const VERSION_QUERY: Operation["query"] = {
   version: { description: "The version of which the graph and the tasks are told; the latest unless said otherwise" },
 };
 
+const ITEMS_QUERY: Operation["query"] = {
+  state: { description: "Only items in this state: `running`, `waiting`, `blocked`, `completed` or `failed`" },
+  from: { description: "Only items from this index on" },
+  limit: { description: "At most so many, up to 500; 200 unless said otherwise" },
+};
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...page("/runs", "Runs, newest first", "RunsPage", RUNS_QUERY),
   ...page("/runs/{id}", "One run, its payloads cut", "RunPage"),
+  ...page("/runs/{id}/tasks/{task}/items", "Items of a map, their outputs cut", "ItemsPage", ITEMS_QUERY),
   ...page("/workflows", "The workflows that runners have brought", "WorkflowsPage"),
   ...page(
     "/workflows/{name}",
@@ -39,6 +46,10 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...page("/runners", "The runners, and what waits for them", "RunnersPage"),
   "/api/runs/{id}/input": { summary: "What a run was started with, whole", answer: [JSON_TYPE, {}] },
   "/api/runs/{id}/tasks/{task}/output": { summary: "What a task answered, whole", answer: [JSON_TYPE, {}] },
+  "/api/runs/{id}/tasks/{task}/items/{item}/output": {
+    summary: "What the body answered for an item of a map, whole",
+    answer: [JSON_TYPE, {}],
+  },
   "/api/runs/{id}/tasks/{task}/steps/{name}": { summary: "What a step answered, whole", answer: [JSON_TYPE, {}] },
   "/api/live": {
     summary:

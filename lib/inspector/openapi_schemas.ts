@@ -34,6 +34,13 @@ const RUN_SUMMARY = {
   more: { key: text, startedAt: time, endedAt: time, dueAt: time, runner: whole, failure: text, reason: text },
 };
 
+const ITEM_COUNTS = ["total", "completed", "failed", "running", "waiting", "blocked", "pending", "cancelled"];
+
+const ITEM_CELL = {
+  needed: { index: count, state: oneOf(TASK_STATES), attempts: count },
+  more: { failure: text, child: ref("RunLink") },
+};
+
 /** The components of the document. */
 export const SCHEMAS: Readonly<Record<string, Schema>> = {
   BoundedCount: object({ count, precision: oneOf(PRECISIONS) }),
@@ -88,7 +95,30 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     output: ref("Payload"),
     error: ref("ErrorRecord"),
     progress: ref("ProgressDetail"),
+    items: ref("MapDetail"),
   }),
+  ItemCounts: object(each(ITEM_COUNTS, count)),
+  ItemCell: object(ITEM_CELL.needed, ITEM_CELL.more),
+  MapDetail: object({ counts: ref("ItemCounts"), href, cells: list(ref("ItemCell")) }),
+  ItemDetail: object({ ...ITEM_CELL.needed, history: list(ref("AttemptDetail")) }, {
+    ...ITEM_CELL.more,
+    reason: text,
+    startedAt: time,
+    endedAt: time,
+    dueAt: time,
+    output: ref("Payload"),
+    error: ref("ErrorRecord"),
+    progress: ref("ProgressDetail"),
+  }),
+  ItemsPage: object({
+    ...ANSWER,
+    run: object({ id: text, href, state: oneOf(RUN_STATES), workflow: text, startedAt: time }, { endedAt: time }),
+    taskId: text,
+    counts: ref("ItemCounts"),
+    from: count,
+    items: list(ref("ItemDetail")),
+    firstHref: href,
+  }, { state: text, previousHref: href, nextHref: href, searchedTo: count }),
   RunHappening: object({ at: time, kind: text }, { taskId: text, attempt: whole, detail: text }),
   ExplanationDetail: object({
     summary: text,

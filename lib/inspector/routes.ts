@@ -1,9 +1,11 @@
+import { loadItems } from "./load_items.ts";
 import { loadRun } from "./load_run.ts";
 import { loadRunners, loadSchedules } from "./load_runners.ts";
 import { loadRuns } from "./load_runs.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { loadWorkflows } from "./load_workflows.ts";
 import type { Html } from "./pages/html.ts";
+import { itemsPage } from "./pages/items_page.ts";
 import { runPage } from "./pages/run_page.ts";
 import { runnersPage } from "./pages/runners_page.ts";
 import { runsPage } from "./pages/runs_page.ts";
@@ -33,6 +35,10 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   route("/runs", loadRuns, runsPage),
   route("/runs/:id", loadRun, runPage, {
+    runOf: ({ params }) => params["id"],
+    isOver: ({ run: { endedAt } }) => endedAt !== undefined,
+  }),
+  route("/runs/:id/tasks/:task/items", loadItems, itemsPage, {
     runOf: ({ params }) => params["id"],
     isOver: ({ run: { endedAt } }) => endedAt !== undefined,
   }),

@@ -5,6 +5,7 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
+import type { MapDetail } from "./map_shape.ts";
 import type { Answer, Graph, RunLink, RunSummary } from "./shapes.ts";
 
 /** A payload: an input or an output. */
@@ -81,6 +82,8 @@ export interface TaskDetail {
   readonly steps: readonly StepDetail[];
   /** What its body said last of how far it is. */
   readonly progress: ProgressDetail | undefined;
+  /** The items of a map whose array is computed. */
+  readonly items?: MapDetail | undefined;
 }
 
 /** Something that happened to a run, from its rows. */

@@ -6,24 +6,24 @@
  */
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { isOfTask } from "../engine/journal_rows.ts";
-import { type ItemsInfo, itemsInWords } from "../engine/items_info.ts";
+import { itemsInWords } from "../engine/items_info.ts";
 import { isOver, taskState } from "../engine/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { JournalHead, JournalHeads } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";
 import { attemptsOf } from "./attempts.ts";
+import { payloadOf, progressOf, sizeOf, type TextBudgets, textBudgets, withinBudget } from "./bounded_texts.ts";
 import { boundedGraph, graphOf } from "./graph.ts";
-import { leftOutSentence, type TextBudget, textBudget } from "./left_out.ts";
-import { cut, type Reading } from "./reading.ts";
-import type { Payload, ProgressDetail, RunPage, StepDetail, TaskDetail } from "./run_shape.ts";
+import type { MapDetail } from "./map_shape.ts";
+import { leftOutSentence } from "./left_out.ts";
+import type { Reading } from "./reading.ts";
+import type { Payload, RunPage, StepDetail, TaskDetail } from "./run_shape.ts";
 import type { GraphTask } from "./shapes.ts";
 
 /** Characters of a payload that a run's page contains. */
 export const HEAD = 2_000;
 
-const MOST_PAYLOAD_TEXT = 256 * 1024;
-const MOST_ERROR_TEXT = 512 * 1024;
 const MOST_STEPS = 1_000;
 const MOST_STEPS_OF_TASK = 100;
 
@@ -32,18 +32,16 @@ export type RunDetails = Pick<RunPage, "graph" | "tasks" | "taskCounts" | "leftO
   readonly input: Payload | undefined;
 };
 
-interface Budgets {
-  readonly payloads: TextBudget;
-  readonly errors: TextBudget;
+interface Budgets extends TextBudgets {
   /** How many steps may still be told. */
   steps: number;
-  readonly leftOut: { step: number; payload: number; error: number };
+  readonly leftOut: TextBudgets["leftOut"] & { step: number };
 }
 
 /** Tasks in the order of the definition; those that only the journal contains come last. */
 export function runDetails(
   row: RunRow,
-  { heads, isTruncated, items }: JournalHeads & { readonly items: ReadonlyMap<string, ItemsInfo> },
+  { heads, isTruncated, maps }: JournalHeads & { readonly maps: ReadonlyMap<string, MapDetail> },
   definition: StoredDefinition | undefined,
   reading: Reading,
 ): RunDetails {
@@ -69,15 +67,11 @@ export function runDetails(
   };
   for (const { id } of whole.tasks) taskCounts[taskState(row, own.get(id))]++;
   const graph = boundedGraph(whole, (id) => RANKS[taskState(row, own.get(id))]);
-  const budgets: Budgets = {
-    payloads: textBudget(MOST_PAYLOAD_TEXT),
-    errors: textBudget(MOST_ERROR_TEXT),
-    steps: MOST_STEPS,
-    leftOut: { step: 0, payload: 0, error: 0 },
-  };
-  const part: Part = { row, reading, budgets, items };
+  const texts = textBudgets();
+  const budgets: Budgets = { ...texts, steps: MOST_STEPS, leftOut: { ...texts.leftOut, step: 0 } };
+  const part: Part = { row, reading, budgets, maps };
   const href = reading.path("api", "runs", row.id, "input");
-  const input = payloadOf(part, ["input"], { text: row.input, bytes: sizeOf(row.input), href });
+  const input = shownPayload(part, ["input"], { text: row.input, bytes: sizeOf(row.input), href });
   const tasks = graph.tasks.map(({ id, kind }) => ({
     id,
     kind,
@@ -120,7 +114,7 @@ interface Part {
   readonly reading: Reading;
   readonly budgets: Budgets;
   /** The items of maps, by task. */
-  readonly items: ReadonlyMap<string, ItemsInfo>;
+  readonly maps: ReadonlyMap<string, MapDetail>;
 }
 
 function unknownTask(id: string): GraphTask {
@@ -141,7 +135,7 @@ function taskOf(
   // Its failures were too large to be read along with those of others.
   if (state === "failed" && head?.failures.length === 0) budgets.leftOut.error++;
   const href = path("api", "runs", row.id, "tasks", id, "output");
-  const items = part.items.get(id);
+  const items = part.maps.get(id);
   const shown = steps.slice(0, Math.min(MOST_STEPS_OF_TASK, budgets.steps));
   budgets.steps -= shown.length;
   budgets.leftOut.step += steps.length - shown.length;
@@ -152,7 +146,7 @@ function taskOf(
     startedAt: head?.startedAt,
     endedAt: head?.endedAt,
     dueAt: head?.dueAt,
-    output: payloadOf(part, ["tasks", id, "output"], { text: head?.output, bytes: head?.outputBytes, href }),
+    output: shownPayload(part, ["tasks", id, "output"], { text: head?.output, bytes: head?.outputBytes, href }),
     error: history.findLast(({ error }) => error !== undefined)?.error,
     history,
     steps: shown
@@ -160,15 +154,13 @@ function taskOf(
       .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0)),
     progress: items === undefined
       ? progressOf(redactor.json(["tasks", id, "progress"], head?.progress ?? "null"))
-      : { done: items.completed + items.failed, total: items.total, message: itemsInWords(items) },
+      : doneOf(items),
+    items,
   };
 }
 
-/** An error, or in short form if errors take too much of the page. */
-function withinBudget(error: ErrorRecord, { errors, leftOut }: Budgets): ErrorRecord {
-  if (errors.take(JSON.stringify(error).length)) return error;
-  leftOut.error++;
-  return { name: cut(error.name, 100), message: cut(error.message, 200) };
+function doneOf({ counts }: MapDetail): TaskDetail["progress"] {
+  return { done: counts.completed + counts.failed, total: counts.total, message: itemsInWords(counts) };
 }
 
 function stepOf(part: Part, { task, step: name, endedAt, output, outputBytes }: JournalHead): StepDetail {
@@ -176,42 +168,14 @@ function stepOf(part: Part, { task, step: name, endedAt, output, outputBytes }: 
   return {
     name,
     endedAt,
-    output: payloadOf(part, ["tasks", task, "steps", name], { text: output, bytes: outputBytes, href }),
+    output: shownPayload(part, ["tasks", task, "steps", name], { text: output, bytes: outputBytes, href }),
   };
 }
 
-function payloadOf(
+function shownPayload(
   { reading: { redactor }, budgets }: Part,
   path: readonly string[],
-  { text, bytes, href }: {
-    readonly text: string | undefined;
-    readonly bytes: number | undefined;
-    readonly href: string;
-  },
+  stored: { readonly text: string | undefined; readonly bytes: number | undefined; readonly href: string },
 ): Payload | undefined {
-  if (bytes === undefined) return undefined;
-  const beginning = (text ?? "").slice(0, HEAD);
-  const isTruncated = text === undefined || sizeOf(beginning) !== bytes;
-  const shown = text === undefined ? "" : redactor.json(path, beginning);
-  if (budgets.payloads.take(shown.length)) return { text: shown, bytes, isTruncated, href };
-  budgets.leftOut.payload++;
-  return { text: "", bytes, isTruncated: true, href };
-}
-
-function progressOf(text: string): ProgressDetail | undefined {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== "object" || value === null) return undefined;
-  const { done, total, message } = value as Readonly<Record<string, unknown>>;
-  // Hidden, it is no number.
-  if (typeof done !== "number") return undefined;
-  return {
-    done,
-    total: typeof total === "number" ? total : undefined,
-    message: typeof message === "string" ? message : undefined,
-  };
-}
-
-function sizeOf<T extends string | undefined>(text: T): T extends string ? number : number | undefined;
-function sizeOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : new TextEncoder().encode(text).length;
+  return payloadOf(budgets, { ...stored, most: HEAD, redact: (text) => redactor.json(path, text) });
 }

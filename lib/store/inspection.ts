@@ -67,6 +67,32 @@ export interface HeadsQuery {
   readonly bytes: number;
 }
 
+/** The items of a task to read, with the limits of the read. */
+export interface ItemHeadsQuery extends Pick<HeadsQuery, "characters" | "bytes"> {
+  /** The row number of the run. */
+  readonly seq: number;
+  /** The task. */
+  readonly task: string;
+  /** Only items in this state. @default {undefined} in any state */
+  readonly state?: TaskState | undefined;
+  /** Only items with a higher number. */
+  readonly after: number;
+  /** Only items up to this number. */
+  readonly until: number;
+  /** The maximum number of items. */
+  readonly limit: number;
+}
+
+/** The items whose child runs to read. */
+export interface ItemChildrenQuery {
+  /** The row number of the parent run. */
+  readonly parent: number;
+  /** The task. */
+  readonly task: string;
+  /** The numbers of the items. */
+  readonly items: readonly number[];
+}
+
 /** The name of a payload of a run. */
 export type PayloadName =
   | { readonly kind: "input" }
@@ -129,11 +155,15 @@ export interface Inspection {
    * by task and item. Of more than 5,000 only the first by task and item are looked at.
    */
   children(parent: number, limit: number): Promise<readonly ListedRun[]>;
+  /** Returns the child runs of items of a task, in the order of the items, without those of items that were retried. */
+  itemChildren(query: ItemChildrenQuery): Promise<readonly ListedRun[]>;
   /**
    * Returns the journal of a run, without items and their steps, with truncated outputs. Of a task with more than 32 kB of failures the latest is
    * returned; after 4 MB of failures in all, tasks whose failures have more than 1 kB are returned without them.
    */
   heads(seq: number, query: HeadsQuery): Promise<JournalHeads>;
+  /** Returns recorded items of a task without their steps, in ascending order, truncated like `heads()`. */
+  items(query: ItemHeadsQuery): Promise<readonly JournalHead[]>;
   /** Returns a whole payload as JSON text; `undefined` for none. */
   payload(seq: number, name: PayloadName): Promise<string | undefined>;
   /** Returns at most `limit` stored definitions, ordered by workflow and version. */

@@ -47,6 +47,9 @@ function pathsOf({ runs }: Scene): readonly string[] {
     "/runs?state=failed&state=cancelled",
     "/runs?q=nothing-is-called-that",
     ...Object.values(runs).map((id) => `/runs/${id}`),
+    `/runs/${runs.map}/tasks/files/items?limit=30`,
+    `/runs/${runs.map}/tasks/files/items?state=failed`,
+    `/runs/${runs.children}/tasks/parcels/items`,
     "/workflows",
     "/workflows/prices",
     "/workflows/thumbnails",
@@ -96,6 +99,26 @@ browserTest("a link to a task that is folded away unfolds it", async ({ scene, p
   await page.click(".graph a:has-text('contact-sheet')");
   assert(await page.isVisible("#task-contact-sheet"));
 });
+
+browserTest(
+  "a cell of the grid leads to the item, which unfolds, and to the items in a state",
+  async ({ scene, page, go }) => {
+    await go(`/runs/${scene.runs.map}`);
+    await page.click("#row-task-files > summary");
+    await page.click("#row-task-files .items a >> nth=17");
+    await page.waitForURL(/from=17#item-17$/);
+    assert(await page.isVisible("#item-17 .error:has-text('photo-17.png is no image')"));
+    assertEquals(await page.isVisible("#item-18 .item-body"), false);
+    await page.click("#item-18 > summary");
+    assert(await page.isVisible("#item-18 .item-body:has-text('photo-18.webp')"));
+    await page.click(".tally a:has-text('4 failed')");
+    assertEquals(await page.locator("#items-view > .item").allTextContents().then((all) => all.length), 4);
+    await go(`/runs/${scene.runs.children}/tasks/parcels/items`);
+    await page.click("#item-1 > summary");
+    await page.click("#item-1 .run-link a");
+    await page.waitForSelector("h1:has-text('delivery')");
+  },
+);
 
 browserTest("no page has anything that axe objects to", async ({ scene, origin, also }) => {
   const { page } = await also({ bypassCSP: true, viewport: { width: 1_400, height: 900 } });

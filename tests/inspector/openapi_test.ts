@@ -38,7 +38,7 @@ test("the document refers to what is in it, and to all of that", async () => {
 test("every answer is as the document says", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
-  await using runner = await runnerOn(store, { workflows: [etl, greet, slow] as never });
+  await using runner = await runnerOn(store, { workflows: [etl, greet, slow, pack] as never });
   const gate = Promise.withResolvers<void>();
   opened = gate.promise;
   const { runId } = await runner.execute(etl, { token: "t" }, { key: "k", tags: ["a"], timeout: "1h" });
@@ -49,9 +49,10 @@ test("every answer is as the document says", async () => {
   const paused = await runner.start(greet, undefined, { delay: "1h" });
   await paused.pause("later");
   const running = await (runner as unknown as { start(name: string): Promise<{ readonly id: string }> }).start("slow");
+  const packed = await (runner as unknown as { execute(name: string): Promise<{ runId: string }> }).execute("pack");
   const asked = ask(runner);
   const document = await read(asked);
-  const ids = [runId, greeted.runId, fork.id, waiting.id, paused.id, running.id];
+  const ids = [runId, greeted.runId, fork.id, waiting.id, paused.id, running.id, packed.runId];
   const paths = [
     ...[
       "/runs",
@@ -61,6 +62,7 @@ test("every answer is as the document says", async () => {
     ],
     ...["/workflows/etl", `/workflows/greet?version=${greet.version}`, "/schedules", "/runners"],
     ...ids.map((id) => `/runs/${id}`),
+    ...["", "?state=failed", "?limit=1&from=1"].map((query) => `/runs/${packed.runId}/tasks/boxes/items${query}`),
   ].map((path) => `/api${path}`).concat("/healthz");
   for (const path of paths) {
     const answer = await asked(path);
@@ -99,6 +101,17 @@ const slow = workflow("slow").task("wait", {
   async run({ ctx }) {
     ctx.progress(1);
     await opened;
+  },
+});
+
+const pack = workflow("pack").map("boxes", {
+  over: () => [1, 2, 3],
+  onItemFailure: "collect",
+  retry: 1,
+  run({ item, ctx }) {
+    ctx.progress(1, 2, "half");
+    if (item === 2) throw new Error("no");
+    return item;
   },
 });
 

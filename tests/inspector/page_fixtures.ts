@@ -1,5 +1,7 @@
 /** Data of pages, of the shape that the inspector reads from a store. */
 import type { AttemptDetail, Payload, RunPage, TaskDetail } from "../../lib/inspector/run_shape.ts";
+import type { ItemDetail, ItemsPage } from "../../lib/inspector/item_shape.ts";
+import type { ItemCounts } from "../../lib/inspector/map_shape.ts";
 import type {
   BoundedCount,
   GraphTask,
@@ -135,6 +137,7 @@ export function runOf(
 export function pagesOf(text: string): {
   readonly runs: RunsPage;
   readonly run: RunPage;
+  readonly items: ItemsPage;
   readonly workflows: WorkflowsPage;
   readonly workflow: WorkflowPage;
   readonly schedules: SchedulesPage;
@@ -157,6 +160,22 @@ export function pagesOf(text: string): {
   const durations = { count: 7, p50Ms: 10, p95Ms: 200, p99Ms: 3_000, maxMs: 4_000 };
   const sample = { runs: states, failureRate: 2 / 9, durations, since: NOW - 9_000_000, lastAt: NOW };
   const nodes = [nodeOf(text, [], { kind: text, on: text }), nodeOf(`${text}2`, [text], { isConditional: true })];
+  nodes.push(nodeOf(`${text}3`, [text], { kind: "map" }));
+  const item: ItemDetail = {
+    index: 0,
+    state: "failed",
+    attempts: 2,
+    failure: text,
+    child: link,
+    reason: text,
+    startedAt: NOW - 9_000,
+    endedAt: NOW - 8_000,
+    dueAt: undefined,
+    output: payload,
+    error,
+    history: [{ ...attemptOf(1, "failed", NOW - 9_000, NOW - 8_000), error }, attemptOf(2, "interrupted")],
+    progress: { done: 1, total: 2, message: text },
+  };
   const tasks = [
     taskOf(text, {
       state: "failed",
@@ -168,6 +187,7 @@ export function pagesOf(text: string): {
       progress: { done: 1, total: 2, message: text },
     }),
     taskOf(`${text}2`, { state: "skipped", reason: text, attempts: 0, history: [] }),
+    taskOf(`${text}3`, { kind: "map", items: { counts: COUNTS, href: "/ops/items", cells: [item, bareItemOf(1)] } }),
   ];
   const run = runOf(nodes, tasks, { ...summary, input: payload, error, strandedBy: text, version: text });
   return {
@@ -188,6 +208,19 @@ export function pagesOf(text: string): {
       events: [{ at: NOW, kind: "task.failed", taskId: text, attempt: 2, detail: text }],
       explanation: { reasons: [{ kind: "task", message: text, taskId: text, dueAt: NOW + 60_000 }], summary: text },
       links: { forkedFrom: link, forks: [link], parent: { ...link, state: undefined }, children: [link] },
+    },
+    items: {
+      ...answer,
+      run: { ...link, workflow: text, startedAt: NOW - 10_000, endedAt: undefined },
+      taskId: text,
+      counts: COUNTS,
+      state: "failed",
+      from: 7,
+      items: [item, bareItemOf(1)],
+      firstHref: "/ops/items",
+      previousHref: "/ops/items?from=3",
+      nextHref: "/ops/items?from=9",
+      searchedTo: 8,
     },
     workflows: {
       ...answer,
@@ -249,6 +282,24 @@ export function pagesOf(text: string): {
     },
     problem: { status: 404, message: text },
   };
+}
+
+const COUNTS: ItemCounts = {
+  total: 1_000_000,
+  completed: 1,
+  failed: 1,
+  running: 1,
+  waiting: 1,
+  blocked: 1,
+  pending: 999_994,
+  cancelled: 1,
+};
+
+/** An item that has not started. */
+function bareItemOf(index: number): ItemDetail {
+  const none = { failure: undefined, child: undefined, reason: undefined, startedAt: undefined, endedAt: undefined };
+  const more = { dueAt: undefined, output: undefined, error: undefined, history: [], progress: undefined };
+  return { index, state: "pending", attempts: 0, ...none, ...more };
 }
 
 function countOf(count: number): BoundedCount {

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { contentSecurityPolicy } from "../../lib/inspector/pages/page.ts";
+import { itemsPage } from "../../lib/inspector/pages/items_page.ts";
 import { problemPage } from "../../lib/inspector/pages/problem_page.ts";
 import { runPage } from "../../lib/inspector/pages/run_page.ts";
 import { runnersPage } from "../../lib/inspector/pages/runners_page.ts";
@@ -20,6 +21,7 @@ function everyPage(text: string): Readonly<Record<string, string>> {
   const pages = {
     runs: runsPage(data.runs, view),
     run: runPage(data.run, view),
+    items: itemsPage(data.items, view),
     workflows: workflowsPage(data.workflows, view),
     workflow: workflowPage(data.workflow, view),
     schedules: schedulesPage(data.schedules, view),
@@ -95,6 +97,9 @@ test("megabytes of text are cut on pages", () => {
   const events = [{ at: NOW, kind: "task.failed", taskId: "a", attempt: 1, detail: message }];
   assert(runPage({ ...run, events }, viewOf()).text.length < 100_000);
   assert(runsPage(runsOf({ runs: [summaryOf({ failure: message, reason })] }), viewOf()).text.length < 60_000);
+  const { items } = pagesOf("x");
+  const long = { ...items.items[0]!, error, reason, progress: { done: 1, total: 2, message } };
+  assert(itemsPage({ ...items, items: [long] }, viewOf()).text.length < 60_000);
 });
 
 test("the filter of the runs keeps what was asked for", () => {

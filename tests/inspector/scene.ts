@@ -8,7 +8,10 @@ export interface Scene extends AsyncDisposable {
   readonly runner: Inspectable & Pick<Runner<never>, "list">;
   /** Ids of runs by what is special about them. */
   readonly runs: Readonly<
-    Record<"done" | "failed" | "fan" | "large" | "held" | "retrying" | "paused" | "cancelled", string>
+    Record<
+      "done" | "failed" | "fan" | "large" | "held" | "retrying" | "paused" | "cancelled" | "map" | "children",
+      string
+    >
   >;
   /** Lets the run that is held, and all that are like it, finish. */
   release(): void;
@@ -31,12 +34,17 @@ export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Sc
       upload(gate.promise),
       poller,
       odd,
+      converted(paceMs),
+      deliveries,
+      delivery,
     ],
     concurrency: 16,
   });
 
   const large = await runner.execute("warehouse-sync");
   const fan = await runner.execute("thumbnails");
+  const map = await runner.execute("conversion");
+  const children = await runner.start("deliveries");
   if (!isTidy) await runner.execute(HOSTILE, { [HOSTILE]: HOSTILE }, { tags: [HOSTILE], key: HOSTILE });
   const cancelled = await runner.start("upload");
   await cancelled.cancel("the customer withdrew");
@@ -49,6 +57,7 @@ export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Sc
   await runner.start("prices", { url: "https://example.org/backfill.csv" }, { delay: "3h", key: "2026-11-24" });
   const held = await runner.start("upload", undefined, { tags: ["eu", "nightly"] });
   await until(async () => (await retrying.tasks())[0]?.state === "waiting" && await isHeld(held));
+  await until(async () => (await children.tasks())[0]?.items?.waiting === 3);
   return {
     runner,
     runs: {
@@ -60,6 +69,8 @@ export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Sc
       retrying: retrying.id,
       paused: paused.id,
       cancelled: cancelled.id,
+      map: map.runId,
+      children: children.id,
     },
     release: () => gate.resolve(),
     another: async () => (await runner.execute("prices", { url: "https://example.org/more.csv" })).runId,
@@ -189,6 +200,29 @@ function upload(released: Promise<void>) {
     })
     .task("verify", { after: ["send"], run: () => true });
 }
+
+function converted(paceMs: number) {
+  return workflow("conversion").map("files", {
+    over: () => Array.from({ length: 120 }, (_, i) => `photo-${i}.png`),
+    concurrency: 16,
+    retry: { attempts: 2, delay: paceMs, jitter: false },
+    onItemFailure: "collect",
+    async run({ item, index, ctx }) {
+      await pause(paceMs / 4);
+      if (index % 30 === 17) throw new Error(`${item} is no image`);
+      if (index % 24 === 5 && ctx.attempt === 1) throw new Error("the disk is busy");
+      return { file: item.replace("png", "webp") };
+    },
+  });
+}
+
+const delivery = workflow("delivery").event("received", { schema: unchecked<string>() }).returns("received");
+
+const deliveries = workflow("deliveries").map("parcels", {
+  over: () => ["a", "b", "c", "d"],
+  concurrency: 3,
+  workflow: delivery,
+});
 
 const poller = workflow("poller")
   .task("probe", {

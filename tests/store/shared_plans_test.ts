@@ -57,6 +57,15 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   "owners": { most: 2.2 * OWNED, read: (on) => on.inspection.owned(1_000) },
   "tasks of owned runs": { most: 6 * OWNED, read: (on) => on.inspection.heldTasks(1_000) },
   "times of tasks": { most: 12, read: (on, { seq }) => on.inspection.timings([seq, seq - 1], 10) },
+  "items of a task": {
+    most: 3,
+    read: (on, { seq }) =>
+      on.inspection.items({ seq, task: "t", after: 0, until: 9, limit: 10, characters: 9, bytes: 99 }),
+  },
+  "child runs of items": {
+    most: 3,
+    read: (on, { seq }) => on.inspection.itemChildren({ parent: seq, task: "t", items: [1, 2, 3] }),
+  },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },
 };

@@ -31,10 +31,14 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
   const labels = boxes.map(labelOf);
   const layout = layoutOf(boxes.map(({ after }, at) => ({ after, width: widthOf(labels[at]!) })));
   const { width, height, lines, implied, leftOut } = layout;
+  // The marks of the first row stand above it.
+  const top = labels.some(({ marks }) => marks.length > 0) ? MARK_HEIGHT : 0;
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
 <div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Drawing">
-<svg class="graph" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="group" aria-label="${title}">
+<svg class="graph" width="${width}" height="${height + top}" viewBox="0 ${-top} ${width} ${
+    height + top
+  }" role="group" aria-label="${title}">
 <desc>From top to bottom. Each task is a link to its details below; the same is told there as text.</desc>
 <path class="edges" d="${lines.map(curveOf).join("")}"/>
 <path class="heads" d="${heads.join("")}"/>
@@ -64,6 +68,7 @@ interface Label {
 }
 
 const BOX_HEIGHT = 42;
+const MARK_HEIGHT = 10;
 const MOST_ALIKE = 12;
 // Beyond, nobody could read it, and laying it out would hold up the process.
 const MOST_BOXES = 500;

@@ -118,7 +118,7 @@ function graph(data: RunPage): Html {
       ...node,
       state: task?.state,
       note: task === undefined ? "" : noteOf(task, at),
-      done: task?.state === "running" ? shareOf(task) : undefined,
+      done: task !== undefined && (task.state === "running" || isWaitingMap(task)) ? shareOf(task) : undefined,
       marks: marksOf(node, graph),
     };
   });
@@ -137,7 +137,9 @@ ${graphSvg(drawn, `The graph of this run of ${run.workflow}`)}
 function resultPart({ run, graph, tasks }: RunPage): Html | undefined {
   if (run.state !== "completed") return undefined;
   const returned = graph.result === undefined ? tasks : tasks.filter(({ id }) => id === graph.result);
-  const outputs = returned.flatMap(({ id, output }) => output === undefined ? [] : [{ id, output }]);
+  const outputs = returned.flatMap(({ id, output, items }) =>
+    output === undefined && items === undefined ? [] : [{ id, output, items }]
+  );
   const shown = outputs.slice(0, MOST_OUTPUTS);
   const rest = outputs.length - shown.length;
   return markup`
@@ -145,8 +147,10 @@ function resultPart({ run, graph, tasks }: RunPage): Html | undefined {
 <h2 id="result">Result</h2>
 ${outputs.length === 0 && markup`<p class="note">The run completed without an output.</p>`}
 ${
-    shown.map(({ id, output }) =>
-      markup`<h3><a href="#${taskAnchor(id)}"><code>${id}</code></a></h3>${payloadView(output, `Result of ${id}`)}`
+    shown.map(({ id, output, items }) =>
+      markup`<h3><a href="#${taskAnchor(id)}"><code>${id}</code></a></h3>${
+        output && payloadView(output, `Result of ${id}`)
+      }${items && markup`<p><a href="${items.href}">The outputs of ${counted(items.counts.total, "item")}</a></p>`}`
     )
   }
 ${rest > 0 && markup`<p class="note">and the outputs of ${counted(rest, "more task")}, with the tasks below</p>`}
@@ -155,6 +159,11 @@ ${rest > 0 && markup`<p class="note">and the outputs of ${counted(rest, "more ta
 }
 
 const MOST_OUTPUTS = 5;
+
+/** A map whose items all wait, such as for their child runs. */
+function isWaitingMap(task: TaskDetail): boolean {
+  return task.state === "waiting" && task.items !== undefined;
+}
 
 function shareOf({ progress }: TaskDetail): number | undefined {
   if (progress?.total === undefined || !(progress.total > 0)) return undefined;

@@ -182,6 +182,15 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
 .more > summary { padding: 0.5rem 0.9rem; cursor: pointer; color: var(--link); font-size: 0.88rem; }
 .steps summary { cursor: pointer; width: fit-content; }
 .attempts, .steps { display: grid; gap: 0.5rem; padding-left: 1.4rem; list-style: decimal; }
+.item-bar { display: block; margin: 0.6rem 0; border-radius: 5px; background: var(--rule); }
+.item-bar rect { fill: var(--bar); }
+.items { display: grid; grid-template-columns: repeat(auto-fill, minmax(4.6rem, 1fr)); gap: 0.3rem; margin: 0.5rem 0; }
+a.item, .item > summary { display: flex; gap: 0.3rem; align-items: center; padding: 0.1rem 0.45rem; min-height: 1.7rem; border-radius: 5px; background: var(--ground); color: var(--ink); font-size: 0.8rem; font-variant-numeric: tabular-nums; text-decoration: none; cursor: pointer; list-style: none; overflow: hidden; }
+.item > summary::-webkit-details-marker { display: none; }
+a.item:hover, .item > summary:hover { outline: 1px solid var(--bar); }
+.item[open] { grid-column: 1 / -1; border: 1px solid var(--bar); border-radius: 5px; }
+.item-body { padding: 0.4rem 0.9rem 0.9rem; background: var(--panel); color: var(--text); border-radius: 0 0 5px 5px; overflow-wrap: anywhere; }
+.tally a[aria-current] .badge { outline: 1px solid currentColor; }
 .bars rect { fill: var(--bar); stroke: var(--bar); stroke-width: 1; }
 .bars .wait { stroke-width: 2; stroke: light-dark(#7d8590, #7d8590); stroke-dasharray: 1 3; }
 .bars .retry { stroke: light-dark(#b5760f, #c98f2e); stroke-dasharray: 5 3; }
@@ -216,5 +225,5 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
   @keyframes breathe { to { opacity: 0.55; } }
 }
 @media print { .top nav, .filter, .live, .skip { display: none; } .scroll, pre { max-height: none !important; overflow: visible; } }
-@media (forced-colors: active) { .bars rect, .sample rect { fill: CanvasText; stroke: CanvasText; } }
+@media (forced-colors: active) { .bars rect, .sample rect, .item-bar rect { fill: CanvasText; stroke: CanvasText; } }
 `;

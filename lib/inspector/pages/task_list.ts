@@ -1,7 +1,8 @@
-import type { ErrorRecord } from "../../errors.ts";
-import type { AttemptDetail, RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
+import type { RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
+import { attemptsView } from "./attempts_view.ts";
 import { type Html, markup } from "./html.ts";
+import { mapView } from "./items_view.ts";
 import { counted, taskAnchor } from "./labels.ts";
 import { clip, errorView, payloadView } from "./payload.ts";
 import { stateBadge, stateSymbol, TASK_STATES } from "./states.ts";
@@ -87,7 +88,7 @@ ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
 ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
 ${graph.result === task.id && fact("Result", "its output is the result of the run")}
 </dl>
-${task.progress && progressBar(task)}
+${task.items ? mapView(task.id, task.items) : task.progress && progressBar(task)}
 ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
 ${attemptsView(task, start)}
 ${
@@ -172,38 +173,6 @@ function progressBar({ id, progress }: TaskDetail): Html | undefined {
   const bar = total !== undefined && total > 0 &&
     markup`<progress max="${total}" value="${done}" aria-label="Progress of ${id}"></progress>`;
   return markup`<p class="progress">${bar} ${words}${message !== undefined && markup`: ${clip(message, 500)}`}</p>`;
-}
-
-function attemptsView({ history, attempts, state }: TaskDetail, start: number): Html | undefined {
-  // A single one that went well says nothing that is not said already.
-  if (history.length === 0 || (history.length === 1 && attempts === 1 && state === "completed")) return undefined;
-  const items = history.map((attempt, i) => {
-    const isSame = attempt.error !== undefined && sameError(attempt.error, history[i + 1]?.error);
-    return attemptView(attempt, isSame, start);
-  });
-  return markup`<h3>Attempts</h3><ol class="attempts">${items}</ol>`;
-}
-
-function attemptView(
-  { number, state, startedAt, endedAt, error }: AttemptDetail,
-  isSame: boolean,
-  start: number,
-): Html {
-  return markup`
-<li value="${number}"><p>${attemptBadge(state)}${
-    startedAt !== undefined && ` began ${duration(startedAt - start)} after the run`
-  }${startedAt !== undefined && endedAt !== undefined && `, took ${duration(endedAt - startedAt)}`}${
-    isSame && `; the same error as in the next`
-  }</p>${error && !isSame && errorView(error)}</li>`;
-}
-
-function sameError(one: ErrorRecord, other: ErrorRecord | undefined): boolean {
-  return other?.name === one.name && other.message === one.message && other.cause?.message === one.cause?.message;
-}
-
-function attemptBadge(state: AttemptDetail["state"]): Html {
-  // Not a failure of the task's, and no state of it either.
-  return state === "interrupted" ? stateBadge("cancelled", "interrupted") : stateBadge(state);
 }
 
 function stepList({ id, steps }: TaskDetail, start: number): Html {

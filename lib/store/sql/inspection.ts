@@ -1,32 +1,15 @@
 /** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
 import type { Served, TaskState } from "../batch.ts";
-import type {
-  DefinitionRow,
-  HeadsQuery,
-  Inspection,
-  JournalHead,
-  JournalHeads,
-  Outline,
-  PayloadName,
-  Timing,
-} from "../inspection.ts";
+import type { DefinitionRow, Inspection, ItemChildrenQuery, Outline, PayloadName, Timing } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
-import {
-  decodeDefinition,
-  decodeShownHead,
-  decodeTaskState,
-  decodeTiming,
-  decodeValid,
-  RECORD_COLUMNS,
-} from "../rows.ts";
-import type { Row } from "../decode.ts";
+import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
 import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
-import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
+import { type Dialect, seqs as seqsOf } from "./dialect.ts";
+import { readHeads, readItemHeads } from "./heads.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
-import { taskIds } from "./runs.ts";
-import { raw, type Sql, sql } from "./statement.ts";
+import { raw, sql } from "./statement.ts";
 import { tallyRuns } from "./tally.ts";
 import { isIdPrefix, isStorable, padId } from "./texts.ts";
 
@@ -34,13 +17,6 @@ import { isIdPrefix, isStorable, padId } from "./texts.ts";
 const LAST = "\u{10ffff}";
 
 const MOST_WORKFLOWS = 200;
-
-// In bytes. Of more failures of a task the latest is read.
-const LONGEST_FAILURES = 32_768;
-
-// In bytes. Longer failures of tasks are read in the order of their ids, up to a number of bytes in all.
-const SHORT_FAILURES = 1_024;
-const MOST_FAILURE_BYTES = 4 * 1_024 * 1_024;
 
 const DEFINITION_COLUMNS = raw("workflow, version, structure, created_at");
 
@@ -53,7 +29,9 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     forks: (id, limit) => execute(readForks(id, limit)),
     bySeq: (seq) => execute(readBySeq(seq)),
     children: (parent, limit) => execute(readChildrenByState(parent, limit)),
+    itemChildren: (query) => execute(readItemChildren(db, query)),
     heads: (seq, query) => execute(readHeads(db, seq, query)),
+    items: (query) => execute(readItemHeads(db, query)),
     payload: (seq, name) => execute(readPayload(seq, name)),
     definitions: (limit) => execute(readDefinitions(limit)),
     definitionBytes: (of) => execute(readDefinitionBytes(of)),
@@ -125,89 +103,16 @@ select ${raw(LISTED_COLUMNS)}
   return rows.map(decodeListedRun);
 }
 
-/**
- * Of long outputs and failures only the sizes are read first; then, as far as the bytes last, the beginnings of the outputs,
- * and the failures. A task without an output and with failures that were not read seems to have none.
- */
-function* readHeads(db: Dialect, seq: number, { rows, characters, bytes }: HeadsQuery): Op<JournalHeads> {
-  const columns = RECORD_COLUMNS.split(", ").filter((name) => name !== "output" && name !== "failures").join(", ");
-  const found = yield* all(sql`
-with recursive ${taskIds(sql`${seq}`)}
-select ${raw(columns)},
-       case when octet_length(output) <= ${characters} then output end as output,
-       octet_length(output) as output_bytes,
-       case when octet_length(failures) <= ${SHORT_FAILURES} then failures end as failures,
-       octet_length(failures) as failure_bytes
-  from ids
- cross join @tasks
- where run = ${seq} and task = id and item = -1
- limit ${rows + 1}`);
-  const shown = found.slice(0, rows);
-  const outputs = yield* readLong(db, seq, {
-    rows: longRows(shown, "output_bytes", { above: characters, most: bytes }),
-    value: sql`substr(output, 1, ${characters})`,
-  });
-  const failures = yield* readLong(db, seq, {
-    rows: longRows(shown, "failure_bytes", { above: SHORT_FAILURES, most: MOST_FAILURE_BYTES }),
-    value: sql`case when octet_length(failures) > ${LONGEST_FAILURES} then ${db.lastOf("failures")} else failures end`,
-  });
-  const heads = shown.map((row) =>
-    decodeShownHead({
-      ...row,
-      output: outputs.get(keyOf(row)) ?? row["output"],
-      failures: failures.get(keyOf(row)) ?? row["failures"],
-    })
-  );
-  return { heads: heads.sort(byTask), isTruncated: found.length > rows };
-}
-
-/** Compares by task, then by step: a query would have to sort for it. */
-function byTask(a: JournalHead, b: JournalHead): number {
-  return compare(a.task, b.task) || compare(a.step, b.step);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** The first rows with more bytes than `above` in a column that have at most `most` bytes in all. */
-function longRows(
-  rows: readonly Row[],
-  column: string,
-  { above, most }: { readonly above: number; readonly most: number },
-): readonly Row[] {
-  let left = most;
-  return rows.filter((row) => {
-    const size = Math.min(Number(row[column] ?? 0), column === "failure_bytes" ? LONGEST_FAILURES : Infinity);
-    if (size <= above || size > left) return false;
-    left -= size;
-    return true;
-  });
-}
-
-/** A value of some rows of a run, by `keyOf`. */
-function* readLong(
-  db: Dialect,
-  seq: number,
-  { rows, value }: { readonly rows: readonly Row[]; readonly value: Sql },
-): Op<ReadonlyMap<string, string>> {
-  if (rows.length === 0) return new Map();
-  const keys = db.rows("long", {
-    task: texts(rows.map((row) => String(row["task"]))),
-    item: { type: "integer", items: rows.map((row) => Number(row["item"])) },
-    step: texts(rows.map((row) => String(row["step"]))),
-  });
-  const read = yield* all(sql`
-select task, item, step, ${value} as value
-  from @tasks
- where run = ${seq} and (task, item, step) in (select task, item, step from ${keys})`);
-  return new Map(read.map((row) => [keyOf(row), String(row["value"])]));
-}
-
-function keyOf(
-  { task, item, step }: { readonly task?: unknown; readonly item?: unknown; readonly step?: unknown },
-): string {
-  return JSON.stringify([task, item, step]);
+/** Each item is one seek in the index. */
+function* readItemChildren(db: Dialect, { parent, task, items }: ItemChildrenQuery): Op<readonly ListedRun[]> {
+  if (items.length === 0) return [];
+  const rows = yield* all(sql`
+select ${raw(LISTED_COLUMNS)}
+  from @runs indexed by runs_parent
+ where parent = ${parent} and parent_task = ${task} and ${db.isIn("parent_item", { type: "integer", items })}
+   and coalesce(superseded, 0) = 0
+ order by parent_item`);
+  return rows.map(decodeListedRun);
 }
 
 function* readPayload(seq: number, name: PayloadName): Op<string | undefined> {

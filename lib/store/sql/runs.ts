@@ -105,13 +105,8 @@ const LAST_ITEM = 2_147_483_647;
 
 /** Recorded items of a task. */
 export function* readItems(query: ItemsQuery): Op<readonly JournalRecord[]> {
-  const { seq, task, state, after = -1, until = LAST_ITEM, limit, characters } = query;
-  const items = sql`
-  from @tasks
- where run = ${seq} and task = ${task} and item > ${after} and item <= ${until} and step = ''
-   and ${state === undefined ? sql`true` : sql`state = ${state}`}
- order by item
- limit ${limit}`;
+  const { characters } = query;
+  const items = itemsOf(query);
   const rows = yield* all(
     characters === undefined ? sql`select ${raw(RECORD_COLUMNS)} ${items}` : sql`
 select ${raw(RECORD_COLUMNS)}
@@ -123,6 +118,18 @@ select ${raw(RECORD_COLUMNS)}
  order by item`,
   );
   return rows.map(decodeRecord);
+}
+
+/** The clauses of a query of recorded items of a task, from `from` on. */
+export function itemsOf(
+  { seq, task, state, after = -1, until = LAST_ITEM, limit }: Omit<ItemsQuery, "characters">,
+): Sql {
+  return sql`
+  from @tasks
+ where run = ${seq} and task = ${task} and item > ${after} and item <= ${until} and step = ''
+   and ${state === undefined ? sql`true` : sql`state = ${state}`}
+ order by item
+ limit ${limit}`;
 }
 
 /** The rare facts of a run, oldest first. */

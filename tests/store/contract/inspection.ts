@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { RunState } from "../../../lib/store/batch.ts";
-import type { Search, SearchQuery } from "../../../lib/store/inspection.ts";
+import type { ItemChildrenQuery, ItemHeadsQuery, Search, SearchQuery } from "../../../lib/store/inspection.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import {
   ALL,
@@ -141,6 +141,54 @@ export function inspectionContract(test: Case): void {
     assertEquals(await payload(seq, { kind: "output", task: "c", item: -1, step: "\0" }), undefined);
     assertEquals(await payload(seq, { kind: "input" }), `"in"`);
     assertEquals(await payload(seq + 1, { kind: "input" }), undefined);
+  });
+
+  test("items() returns items in order, by state and range, with the beginnings of their outputs", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const long = JSON.stringify("ä".repeat(100));
+    const failures = Array.from({ length: 100 }, (_, i) => ({
+      taskId: "m",
+      attempt: i + 1,
+      error: { name: "E", message: "m".repeat(1_000) },
+    }));
+    await write(store, { seq, epoch: 1 }, [
+      openRecord("m", { items: 9 }),
+      record("m", { item: 4, output: "4" }),
+      record("m", { item: 0, output: long }),
+      record("m", { item: 0, step: "one", output: long }),
+      record("m", { item: 2, output: undefined, state: "failed", failures }),
+      record("n", { item: 1 }),
+    ]);
+    const read = async (query: Partial<ItemHeadsQuery> = {}): Promise<readonly unknown[]> => {
+      const all = { seq, task: "m", after: -1, until: 8, limit: 10, characters: 5, bytes: 250 };
+      const heads = await store.inspection.items({ ...all, ...query });
+      return heads.map(({ item, output, outputBytes, failures: { length } }) => [item, output, outputBytes, length]);
+    };
+    const [first, second, third] = [[0, `"ääää`, 202, 0], [2, undefined, undefined, 1], [4, "4", 1, 0]];
+    assertEquals(await read(), [first, second, third]);
+    assertEquals(await read({ limit: 2 }), [first, second]);
+    assertEquals(await read({ after: 0, until: 3 }), [second]);
+    assertEquals(await read({ state: "completed", bytes: 0 }), [[0, undefined, 202, 0], third]);
+    assertEquals(await read({ task: "none" }), []);
+  });
+
+  test("itemChildren() returns the latest child run of each item", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const place = (task: string, item: number) => ({ run: seq, task, item });
+    const children = [place("m", 2), place("m", 0), place("n", 0), place("n", -1), place("m", 5)];
+    const runs = children.map((parent) => newRun({ parent }));
+    await start(store, ...runs);
+    const read = async (query: Partial<ItemChildrenQuery> = {}): Promise<readonly unknown[]> => {
+      const all = { parent: seq, task: "m", items: [0, 1, 2, 5] };
+      return (await store.inspection.itemChildren({ ...all, ...query })).map(({ id }) =>
+        runs.findIndex((run) => run.id === id)
+      );
+    };
+    assertEquals(await read(), [1, 0, 4]);
+    assertEquals(await read({ items: [5, 1, 0] }), [1, 4]);
+    assertEquals(await read({ items: [] }), []);
+    assertEquals(await read({ task: "n" }), [2]);
+    assertEquals(await read({ parent: seq + 1 }), []);
   });
 
   test("heads() reads failures whose messages have null characters", async ({ store }) => {

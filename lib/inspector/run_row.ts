@@ -1,0 +1,19 @@
+import { StoreError } from "../errors.ts";
+import type { RunRow } from "../store/port.ts";
+import { type Reading, Refusal } from "./reading.ts";
+
+/**
+ * A run's row.
+ *
+ * @throws {Refusal} If there is no such run.
+ */
+export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
+  const row = await context.store.run(id).catch(async (error) => {
+    // The row is invalid: what can be read of it is shown, with what is wrong as its error.
+    if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
+    const [listed] = await context.store.inspection.find(id, 1);
+    return listed === undefined ? undefined : { ...listed, input: undefined };
+  });
+  if (row === undefined) throw new Refusal(404, "There is no run of this id");
+  return row;
+}

@@ -1,0 +1,103 @@
+/**
+ * Maps and their items as they are stored.
+ *
+ * @module
+ */
+import type { StoredTask } from "../engine/catalog.ts";
+import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } from "../engine/item_page.ts";
+import { itemsInfo } from "../engine/items_info.ts";
+import { isOver } from "../engine/run_reader.ts";
+import type { JournalHead } from "../store/inspection.ts";
+import type { ItemCount, RunRow } from "../store/port.ts";
+import type { ItemsPage } from "./item_shape.ts";
+import type { ItemCell, ItemCounts } from "./map_shape.ts";
+import { cut, linkTo, type Reading } from "./reading.ts";
+import type { RunLink } from "./shapes.ts";
+
+const MOST_BYTES_READ = 4 * 1024 * 1024;
+
+/** A map of a run. */
+export interface StoredMap extends ItemsView {
+  readonly row: RunRow;
+  readonly task: string;
+  /** The row of the task; `undefined` before the task has started. */
+  readonly head: Pick<JournalHead, "items" | "state"> | undefined;
+  /** Whether items may have child runs. */
+  readonly hasChildren: boolean;
+}
+
+/** A map of a run, by its row and its definition, as far as they are known. */
+export function storedMap(
+  row: RunRow,
+  task: string,
+  { head, defined }: { readonly head: StoredMap["head"]; readonly defined: StoredTask | undefined },
+): StoredMap {
+  // Without a definition items may have child runs.
+  const hasChildren = defined === undefined || defined.child !== undefined;
+  return { row, task, head, hasChildren, isTaskOver: head !== undefined && isEnd(head.state) };
+}
+
+/** How many items of a map are in which state, by how many rows have which. */
+export function countsOf({ row, head, isTaskOver }: StoredMap, counts: readonly ItemCount[]): ItemCounts {
+  const info = itemsInfo(row, head, counts);
+  const { total, completed, failed, ...open } = info ??
+    { total: 0, completed: 0, failed: 0, running: 0, waiting: 0, blocked: 0 };
+  if (isTaskOver || isOver(row.state)) {
+    const none = { running: 0, waiting: 0, blocked: 0, pending: 0 };
+    return { total, completed, failed, ...none, cancelled: total - completed - failed };
+  }
+  const { running, waiting, blocked } = open;
+  const pending = Math.max(0, total - completed - failed - running - waiting - blocked);
+  return { total, completed, failed, running, waiting, blocked, pending, cancelled: 0 };
+}
+
+/** Items of a map, with their child runs. */
+export interface LoadedItems {
+  readonly items: readonly (JournalHead | UnstartedItem)[];
+  readonly end: number;
+  readonly isLast: boolean;
+  /** Child runs by the index of their item. */
+  readonly children: ReadonlyMap<number, RunLink>;
+}
+
+/** Reads a page of items, with the first `characters` of each output. */
+export async function itemsOf(
+  reading: Reading,
+  { task, ...map }: StoredMap,
+  { characters, ...query }: {
+    readonly after: number;
+    readonly limit: number;
+    readonly state: ItemsPage["state"];
+    readonly searched: number;
+    readonly characters: number;
+  },
+): Promise<LoadedItems> {
+  const { inspection } = reading.context.store;
+  const total = map.head?.items ?? 0;
+  const page = await readItemPage(
+    (query) => inspection.items({ ...query, characters, bytes: characters === 0 ? 0 : MOST_BYTES_READ }),
+    map,
+    { task, total, ...query },
+  );
+  const items = map.hasChildren ? page.items.map(({ item }) => item) : [];
+  const children = await inspection.itemChildren({ parent: map.row.seq, task, items });
+  return { ...page, children: new Map(children.map((child) => [child.parent?.item ?? -1, linkTo(child, reading)])) };
+}
+
+/** An item as its cell shows it. */
+export function cellOf(
+  { redactor }: Reading,
+  map: StoredMap,
+  item: JournalHead | UnstartedItem,
+  children: LoadedItems["children"],
+): ItemCell {
+  const head = "state" in item ? item : undefined;
+  const error = redactor.error(["tasks", map.task, "error"], head?.failures.at(-1)?.error);
+  return {
+    index: item.item,
+    state: itemState(map, head),
+    attempts: head?.attempts ?? 0,
+    failure: error && cut(`${error.name}: ${error.message}`, 200),
+    child: children.get(item.item),
+  };
+}
