@@ -3,9 +3,11 @@ import { assertEquals } from "@std/assert";
 import { join as joinPath } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
+import { control } from "../../lib/store/sql/control.ts";
 import { listRuns, searchRuns } from "../../lib/store/sql/listing.ts";
 import { all, type Database, type Op, pause, type Step } from "../../lib/store/sql/operation.ts";
 import { createPrune } from "../../lib/store/sql/prune.ts";
+import { giveUp } from "../../lib/store/sql/recovery.ts";
 import { render, sql } from "../../lib/store/sql/statement.ts";
 import { createPersistence } from "../../lib/store/sqlite/busy.ts";
 import { createDatabase } from "../../lib/store/sqlite/database.ts";
@@ -73,6 +75,17 @@ test("sqlite: an operation that has kept the event loop waiting lets it turn at 
     events.push("operation");
   })());
   assertEquals(events, ["timer", "operation"]);
+});
+
+test("sqlite: a cancel of a run with thousands of descendants may end after any part: none is orphaned, and another ends all", async () => {
+  const cancel = ({ database }: Sqlite) => control(database.dialect, FAMILY_ID, { kind: "cancel", reason: undefined });
+  const parts = await interruptions(cancel, "null");
+  assertEquals(parts, [[1_000, 0, 0], [2_000, 0, 0], [2_500, 0, 0]]);
+});
+
+test("sqlite: a run with invalid rows may be given up after any part of its descendants, too", async () => {
+  const end = ({ database }: Sqlite) => giveUp(database.dialect, { seq: 1, epoch: 1, error: "{}" });
+  assertEquals(await interruptions(end, "1"), [[1_000, 0, 0], [2_000, 0, 0], [2_500, 0, 0]]);
 });
 
 test("sqlite: a run whose journal is deleted bit by bit is gone from the first moment", async () => {
@@ -174,6 +187,44 @@ async function sqliteWith(runs: number): Promise<Sqlite> {
 function numbersTo(most: number): string {
   return `with recursive numbers (seq) as (select 1 union all select seq + 1 from numbers where seq < ${most})
           select seq from numbers`;
+}
+
+const FAMILY_ID = "00000000-0000-7000-8000-000000000001";
+
+/**
+ * Ends an operation after each of its parts, then lets another one end a run, its 1,250 children, and a child of each of
+ * them. Returns how many runs had ended after each part, how many of the others
+ * were orphans, and whether a runner could have started the run itself.
+ */
+async function interruptions(
+  operate: (on: Sqlite) => Op<unknown>,
+  owner: "null" | "1",
+): Promise<(readonly number[])[]> {
+  const parts: (readonly number[])[] = [];
+  for (let part = 1;; part++) {
+    await using on = await sqliteWith(0);
+    on.exec("delete from runs");
+    on.exec(`
+with recursive family (seq, parent) as (
+  select 1, null
+   union all
+  select seq + 1, case when seq <= 1250 then 1 else seq - 1249 end from family where seq < 2501
+)
+insert into runs (seq, epoch, state, id, workflow, version, priority, created_at, due_at, owner, parent, parent_task, parent_item)
+select seq, 1, 'waiting', '00000000-0000-7000-8000-' || printf('%012d', seq), 'etl', 'v1', 0, seq, 1,
+       case when parent is null then ${owner} end, parent, case when parent is null then null else 't' end, seq
+  from family`);
+    let pauses = 0;
+    const interrupted = watched(operate(on), (step) => {
+      if (step.kind === "pause" && ++pauses === part) throw new Error("the process has died");
+    });
+    if (await on.database.execute(interrupted).then(() => true, () => false)) return parts;
+    const orphans = "runs as c join runs as p on p.seq = c.parent where c.ended_at is null and p.ended_at is not null";
+    const startable = "runs where seq = 1 and owner is null and state <> 'paused'";
+    parts.push([on.count("runs where ended_at is not null"), on.count(orphans), on.count(startable)]);
+    await on.database.execute(operate(on));
+    assertEquals(on.count("runs where ended_at is not null"), 2_501);
+  }
 }
 
 /** The steps of an operation between its pauses. */

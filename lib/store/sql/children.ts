@@ -103,10 +103,12 @@ export const WAKE = `attention = attention + 1,
 export function* settleRelatives(db: Dialect, ended: readonly number[]): Op<void> {
   if (ended.length === 0) return;
   yield* wakeParents(db, ended);
-  yield* controlDescendants(db, ended, CANCEL_WITH_PARENT);
+  const live = yield* readDescendants(db, ended, { request: CANCEL_WITH_PARENT });
+  yield* controlRuns(db, live, CANCEL_WITH_PARENT);
 }
 
-const CANCEL_WITH_PARENT: ControlRequest = { kind: "cancel", reason: "its parent run ended" };
+/** What the end of a run means for its descendants. */
+export const CANCEL_WITH_PARENT: ControlRequest = { kind: "cancel", reason: "its parent run ended" };
 
 /** The most descendants that one transaction changes, so that none holds its locks for long. */
 const CONTROLLED_AT_ONCE = 1_000;
@@ -123,7 +125,11 @@ export function* controlChildren(
   request: ControlRequest,
   task: string | undefined,
 ): Op<void> {
-  const live = yield* descendants(db, [parent], task);
+  yield* controlInParts(db, yield* readDescendants(db, [parent], { task, request }), request);
+}
+
+/** Applies a control request to descendants, as `readDescendants()` returns them, in parts. */
+export function* controlInParts(db: Dialect, live: readonly number[], request: ControlRequest): Op<void> {
   for (let end = live.length; end > 0; end -= CONTROLLED_AT_ONCE) {
     const part = live.slice(Math.max(0, end - CONTROLLED_AT_ONCE), end);
     yield* transaction(() => controlRuns(db, part, request));
@@ -131,30 +137,35 @@ export function* controlChildren(
   }
 }
 
-/** The same for several runs, in the open transaction. */
-export function* controlDescendants(
-  db: Dialect,
-  parents: readonly number[],
-  request: ControlRequest,
-): Op<void> {
-  yield* controlRuns(db, yield* descendants(db, parents, undefined), request);
+/** Whether descendants are few enough to be changed in one transaction. */
+export function isFew(runs: readonly number[]): boolean {
+  return runs.length <= CONTROLLED_AT_ONCE;
 }
 
-/** Returns the live descendants of runs, or only those that a task has started, in ascending order. */
-function* descendants(
+/** Which descendants of runs are read. */
+interface Descent {
+  /** The request that they are read for: those that it changes. */
+  readonly request: ControlRequest;
+  /** Only those that this task has started. @default {undefined} */
+  readonly task?: string | undefined;
+}
+
+/** Returns the live descendants of runs that a request changes, in ascending order. */
+export function* readDescendants(
   db: Dialect,
   parents: readonly number[],
-  task: string | undefined,
+  { request, task }: Descent,
 ): Op<readonly number[]> {
+  if (parents.length === 0) return [];
   const live = yield* all(sql`
-with recursive tree (seq) as (
-  select seq
+with recursive tree (seq, state, owner, cancel_at) as (
+  select seq, state, owner, cancel_at
     from @runs
    where ${db.isIn("parent", seqs(parents))} and ended_at is null${
     task === undefined ? sql`` : sql` and parent_task = ${task}`
   }
    union all
-  select c.seq
+  select c.seq, c.state, c.owner, c.cancel_at
     from tree${
     db.each({
       as: "c",
@@ -164,12 +175,19 @@ with recursive tree (seq) as (
     })
   }
 )
-select seq from tree order by seq`);
+select seq from tree where ${raw(CHANGES[request.kind])} order by seq`);
   return live.map((row) => Number(row["seq"]));
 }
 
+/** Which runs a request changes. */
+const CHANGES: Readonly<Record<ControlRequest["kind"], string>> = {
+  cancel: "(owner is null or cancel_at is null)",
+  pause: "state <> 'paused'",
+  resume: "state = 'paused'",
+};
+
 /** Applies a control request to those of these runs that have not ended, in the open transaction. */
-function* controlRuns(db: Dialect, runs: readonly number[], request: ControlRequest): Op<void> {
+export function* controlRuns(db: Dialect, runs: readonly number[], request: ControlRequest): Op<void> {
   if (runs.length === 0) return;
   const among = db.isIn("seq", seqs(runs));
   const changed: Row[] = [];

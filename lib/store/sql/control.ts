@@ -6,6 +6,10 @@
  * raised and the owner notified; it applies the change and acknowledges with its next write. The runs of a dead owner
  * are released first.
  *
+ * A few descendants are changed in the same transaction. Many are changed in parts, each of which may be the last, as the
+ * process may die: a repetition of the request changes the others. So a run is paused before them, and resumed after
+ * them; an unowned run that is cancelled is paused first, so that nothing starts it, and ends after them.
+ *
  * @module
  */
 import { endSql } from "../hand_over.ts";
@@ -14,7 +18,7 @@ import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
-import { controlDescendants, resumeSql, wakeParents } from "./children.ts";
+import { controlChildren, controlRuns, isFew, readDescendants, resumeSql, wakeParents } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { all, first, type Op, transaction, write } from "./operation.ts";
@@ -25,13 +29,18 @@ import { isUuid, printable } from "./texts.ts";
 /** Changes a run from outside. */
 export function* control(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
   if (!isUuid(runId)) return { kind: "unknown" };
-  return yield* transaction(function* (isDoubtful) {
-    const result = yield* change(db, runId, request);
-    // An earlier try of this transaction has done it, and its answer was lost.
-    return isDoubtful && request.kind === "cancel" && result.kind === "ended" && result.state === "cancelled"
-      ? { kind: "done", state: "cancelled", owner: undefined, attention: 0 }
-      : result;
-  });
+  for (;;) {
+    const { result, left } = yield* transaction(function* (isDoubtful): Op<Changed> {
+      const changed = yield* change(db, runId, request);
+      const { result } = changed;
+      // An earlier try of this transaction has done it, and its answer was lost.
+      return isDoubtful && request.kind === "cancel" && result?.kind === "ended" && result.state === "cancelled"
+        ? { result: { kind: "done", state: "cancelled", owner: undefined, attention: 0 }, left: undefined }
+        : changed;
+    });
+    if (left !== undefined) yield* controlChildren(db, left, request, undefined);
+    if (result !== undefined) return result;
+  }
 }
 
 /** The runs of a runner that were changed from outside since it last acknowledged. */
@@ -96,13 +105,48 @@ export function* lockRun(db: Dialect, runId: string): Op<RunRow | undefined> {
   return (yield* lockLive(db, runId))?.run;
 }
 
-function* change(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
+/** What a transaction has done. */
+interface Changed {
+  /** The result; `undefined` if the run itself is to be changed after its descendants. */
+  readonly result: ControlResult | undefined;
+  /** The number of the run if its descendants are still to be changed. */
+  readonly left: number | undefined;
+}
+
+function* change(db: Dialect, runId: string, request: ControlRequest): Op<Changed> {
   const locked = yield* lockLive(db, runId);
-  if (locked === undefined) return { kind: "unknown" };
-  const { row, run, attention } = locked;
-  if (run.endedAt !== undefined) return { kind: "ended", state: run.state };
+  if (locked === undefined) return { result: { kind: "unknown" }, left: undefined };
+  const { run, attention } = locked;
+  if (run.endedAt !== undefined) return { result: { kind: "ended", state: run.state }, left: undefined };
   const assignments = assignmentsOf(db, run, request);
-  if (assignments === undefined) return { kind: "done", state: run.state, owner: run.owner, attention };
+  // An earlier pause may not have reached all descendants.
+  if (assignments === undefined && request.kind !== "pause") {
+    return { result: { kind: "done", state: run.state, owner: run.owner, attention }, left: undefined };
+  }
+  const live = yield* readDescendants(db, [run.seq], { request });
+  const left = isFew(live) ? undefined : run.seq;
+  const isLast = request.kind === "resume" || (request.kind === "cancel" && run.owner === undefined);
+  if (left !== undefined && isLast) {
+    if (request.kind === "cancel" && run.state !== "paused") yield* hold(db, run.seq, request.reason);
+    return { result: undefined, left };
+  }
+  const result = assignments === undefined
+    ? { kind: "done", state: run.state, owner: run.owner, attention } as const
+    : yield* changeRun(db, locked, request, assignments);
+  if (left === undefined) yield* controlRuns(db, live, request);
+  return { result, left };
+}
+
+/** Lets nothing start an unowned run while its descendants are being cancelled. */
+function* hold(db: Dialect, seq: number, reason: string | undefined): Op<void> {
+  yield* write(sql`
+update @runs
+   set state = 'paused', paused_at = ${db.now()}, reason = ${printable(reason)}
+ where seq = ${seq}
+returning seq`);
+}
+
+function* changeRun(db: Dialect, { row, run }: Locked, request: ControlRequest, assignments: Sql): Op<ControlResult> {
   const [changed] = yield* write(sql`
 update @runs
    set ${assignments}
@@ -112,7 +156,6 @@ returning state, attention`);
   if (run.parent !== undefined && run.owner === undefined && request.kind === "cancel") {
     yield* wakeParents(db, [run.seq]);
   }
-  yield* controlDescendants(db, [run.seq], request);
   yield* notify(db, {
     due: request.kind === "resume" && run.owner === undefined,
     ended: request.kind === "cancel" && run.owner === undefined,

@@ -13,7 +13,15 @@ import { endSql, releaseSql } from "../hand_over.ts";
 import type { RecoverRequest, Recovery } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { recordOf } from "../rows.ts";
-import { settleRelatives, wakeParents } from "./children.ts";
+import {
+  CANCEL_WITH_PARENT,
+  controlChildren,
+  controlInParts,
+  isFew,
+  readDescendants,
+  settleRelatives,
+  wakeParents,
+} from "./children.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
@@ -25,7 +33,20 @@ const NOTHING: Recovery = { released: [], failed: [], more: false };
 export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
   // Nearly always none is dead, and to find that out takes no lock.
   const dead = yield* readDead(db, request);
-  return dead.length === 0 ? NOTHING : yield* transaction(() => recoverAll(db, request));
+  if (dead.length === 0) return NOTHING;
+  const { recovery, doomed } = yield* transaction(() => recoverAll(db, request));
+  yield* controlInParts(db, doomed, CANCEL_WITH_PARENT);
+  return recovery;
+}
+
+/** What a transaction has recovered. */
+interface Recovered {
+  readonly recovery: Recovery;
+  /**
+   * Descendants of runs that will end, too many for the transaction. They are cancelled before the next one: their
+   * parents stay with their dead runner until then, so that a process that dies in between orphans none.
+   */
+  readonly doomed: readonly number[];
 }
 
 /** The most runs that a runner hands back in one transaction. */
@@ -97,25 +118,30 @@ select id
   );
 }
 
-function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovery> {
+function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovered> {
   const { recoveryLimit, limit } = request;
-  const found = yield* readDead(db, request);
+  const suspects = yield* readDead(db, request);
   const dead = idsOf(
     yield* all(db.lockRunners(
-      sql`${db.isIn("id", numbers(found))}
+      sql`${db.isIn("id", numbers(suspects))}
        and (dead or lease_until <= ${db.now()} or ${db.isIn("id", numbers(request.dead))})`,
       "leave out",
     )),
   );
-  if (dead.length === 0) return NOTHING;
+  if (dead.length === 0) return { recovery: NOTHING, doomed: [] };
   yield* declareDead(db, dead);
   const owned = yield* all(ownedRuns(db, ownedBySql(db, dead), limit));
-  const lost = owned.map((row) => lostRun(row, recoveryLimit));
+  const found = owned.map((row) => lostRun(row, recoveryLimit));
+  const ending = found.flatMap(({ seq, end }) => end === "released" ? [] : [seq]);
+  const live = yield* readDescendants(db, ending, { request: CANCEL_WITH_PARENT });
+  const doomed = isFew(live) ? [] : live;
+  const lost = doomed.length === 0 ? found : found.filter(({ end }) => end === "released");
   yield* takeOver(db, lost);
-  const remaining = owned.length < limit ? [] : yield* readOwners(db, dead);
+  const remaining = owned.length < limit && doomed.length === 0 ? [] : yield* readOwners(db, dead);
   const done = dead.filter((runner) => !remaining.includes(runner));
   yield* change(sql`delete from @runners where ${db.isIn("id", numbers(done))}`);
-  return { released: summary(lost, "released"), failed: summary(lost, "failed"), more: done.length < dead.length };
+  const more = done.length < dead.length;
+  return { recovery: { released: summary(lost, "released"), failed: summary(lost, "failed"), more }, doomed };
 }
 
 /** A condition on `r`: these runners own the run. */
@@ -207,6 +233,10 @@ export interface CorruptRun {
 
 /** Fails a run with invalid rows: otherwise it would stop every runner that claims it. */
 export function* giveUp(db: Dialect, { seq, epoch, error }: CorruptRun): Op<void> {
+  const held = yield* first(sql`
+select 1 as one from @runs where seq = ${seq} and epoch = ${epoch} and owner + 0 is not null`);
+  if (held === undefined) return;
+  yield* controlChildren(db, seq, CANCEL_WITH_PARENT, undefined);
   yield* transaction(function* () {
     const failed = yield* change(sql`
 update @runs

@@ -248,6 +248,51 @@ export function childContract(test: Case): void {
     assertEquals(await states(), [0, 1_200]);
   });
 
+  test("thousands of descendants of an unowned run are changed in parts, too", async ({ store }) => {
+    const { seq, id } = await startOwned(store);
+    const children = Array.from(
+      { length: 1_200 },
+      (_, item) => childOf(seq, { parent: { run: seq, task: "ship", item } }),
+    );
+    await commit(store, {
+      writes: [{ seq, epoch: 1, records: [waiting("ship")], move: WAITING, children, hasChildren: true }],
+    });
+    const log: string[] = [];
+    for (const kind of ["pause", "pause", "resume", "cancel", "cancel"] as const) {
+      const { commits } = store.counters();
+      const result = await store.control(id, { kind, reason: "enough" });
+      const { paused, pending, waiting, cancelled } = await store.counts();
+      const counts = `${paused} paused, ${pending + waiting} open, ${cancelled} cancelled`;
+      log.push(`${kind} ${result.kind}, ${counts}, ${store.counters().commits - commits} commits`);
+    }
+    assertEquals(log, [
+      "pause done, 1201 paused, 0 open, 0 cancelled, 3 commits",
+      "pause done, 1201 paused, 0 open, 0 cancelled, 0 commits",
+      "resume done, 0 paused, 1201 open, 0 cancelled, 3 commits",
+      "cancel done, 0 paused, 0 open, 1201 cancelled, 4 commits",
+      "cancel ended, 0 paused, 0 open, 1201 cancelled, 0 commits",
+    ]);
+  });
+
+  test("a run that is given up ends after its thousands of descendants, and stays with its dead runner until then", async ({ store }) => {
+    const { seq, id, runner } = await startOwned(store);
+    const children = Array.from(
+      { length: 1_200 },
+      (_, item) => childOf(seq, { parent: { run: seq, task: "ship", item } }),
+    );
+    await commit(store, {
+      writes: [{ seq, epoch: 1, records: [waiting("ship")], move: undefined, children, hasChildren: true }],
+    });
+    const request = { dead: [runner], recoveryLimit: 1, limit: 100 };
+    const states = async () => [(await store.run(id))?.state, (await store.counts()).cancelled];
+    const { commits } = store.counters();
+    assertEquals(await store.recover(request), { released: [], failed: [], more: true });
+    assertEquals([await states(), store.counters().commits - commits], [["running", 1_200], 3]);
+    const failed = [{ id, workflow: "etl", crashes: 1 }];
+    assertEquals(await store.recover(request), { released: [], failed, more: false });
+    assertEquals([await states(), store.counters().commits - commits], [["failed", 1_200], 4]);
+  });
+
   test("a restart lets a task start another child, and keeps the previous one", async ({ store }) => {
     const { seq, runner } = await startFamily(store);
     await commit(store, {
