@@ -1,8 +1,15 @@
 import type { ClientContext } from "./client_context.ts";
-import { itemsInWords } from "./items_info.ts";
+import {
+  blockedReason,
+  childReason,
+  inWords,
+  runningReasons,
+  waitReason,
+  waitsForChild,
+  waitsForMessage,
+} from "./explain_waits.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
-import { isBetweenAttempts } from "./run_state.ts";
-import { deferMessageOf } from "./journal_rows.ts";
+import { NO_ITEM } from "./run_state.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow } from "../store/runners.ts";
@@ -109,8 +116,12 @@ async function openReasons(
     reasons.push({ kind: "runner", message: `the runner that owns the run is not alive, ${next}` });
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
-  const children = tasks.some(waitsForChild) ? await store.children(row.seq) : [];
-  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, { open, now, isQueued, children, childWorkflows }))];
+  const parents = tasks.filter(waitsForChild).map(({ id }) => id);
+  const children = await store.inspection.taskChildren({ parent: row.seq, tasks: parents, items: [NO_ITEM] });
+  const deliveries = tasks.some(waitsForMessage) ? await store.deliveries(row.seq) : [];
+  const sentAt = new Map(deliveries.map(({ task, at }) => [task, at]));
+  const waits = { open, now, isQueued, children, childWorkflows, sentAt };
+  return [...reasons, ...tasks.flatMap((task) => taskReasons(task, waits))];
 }
 
 function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: number): Reason[] {
@@ -139,28 +150,30 @@ function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {
 
 function taskReasons(
   task: OpenTask,
-  { open, now, isQueued, children, childWorkflows }: {
+  { open, now, isQueued, children, childWorkflows, sentAt }: {
     readonly open: ReadonlySet<string>;
     readonly now: number;
     readonly isQueued: (taskId: string) => boolean;
     readonly children: readonly ListedRun[];
     readonly childWorkflows: ReadonlyMap<string, string | undefined>;
+    /** When the messages were sent that tasks have been given. */
+    readonly sentAt: ReadonlyMap<string, number>;
   },
 ): Reason[] {
   const { id: taskId } = task;
   switch (task.state) {
     case "running":
-      return [runningReason(task, childWorkflows.get(taskId))];
+      return runningReasons(task, childWorkflows.get(taskId));
     case "waiting":
-      if (task.items !== undefined) return [runningReason(task, childWorkflows.get(taskId))];
-      return [waitsForChild(task) ? childReason(task, children) : waitReason(task, now)];
-    case "blocked": {
-      const message =
-        `task "${taskId}" is blocked: attempt ${task.attempts} ended without a result, and the task runs ` +
-        "at most once; call resolve() to decide";
-      return [{ kind: "blocked", taskId, message }];
-    }
+      if (task.items !== undefined) return runningReasons(task, childWorkflows.get(taskId));
+      return [
+        waitsForChild(task) ? childReason(task, children) : waitReason(task, { now, sentAt: sentAt.get(taskId) }),
+      ];
+    case "blocked":
+      return [blockedReason(task)];
     case "pending": {
+      // A map that has expanded, in a run without an owner.
+      if (task.items !== undefined) return runningReasons(task, childWorkflows.get(taskId));
       const missing = task.after.filter((id) => open.has(id));
       if (missing.length === 0 && isQueued(taskId)) {
         const message = `task "${taskId}" waits for a free slot of this runner (concurrency)`;
@@ -178,67 +191,6 @@ function taskReasons(
   }
 }
 
-function runningReason({ id: taskId, attempts, items }: OpenTask, childWorkflow: string | undefined): Reason {
-  if (items === undefined) {
-    return { kind: "task", taskId, message: `task "${taskId}" is running (attempt ${attempts})` };
-  }
-  if (childWorkflow === undefined || items.waiting === 0) {
-    return { kind: "task", taskId, message: `task "${taskId}" runs: ${itemsInWords(items)}` };
-  }
-  const runs = `${items.waiting} child run${items.waiting === 1 ? "" : "s"} of workflow "${childWorkflow}"`;
-  return {
-    kind: "child",
-    taskId,
-    message: `task "${taskId}" waits for ${runs}: ${itemsInWords({ ...items, waiting: 0 })}`,
-  };
-}
-
-function waitsForChild({ kind, state, reason }: OpenTask): boolean {
-  return kind === "subworkflow" && state === "waiting" && !isBetweenAttempts(reason);
-}
-
-function childReason({ id: taskId }: OpenTask, children: readonly ListedRun[]): Reason {
-  const child = children.findLast(({ parent }) => parent?.task === taskId);
-  if (child === undefined) return { kind: "child", taskId, message: `task "${taskId}" waits for a child run` };
-  const { id: runId, workflow, state } = child;
-  const message = `task "${taskId}" waits for run "${runId}" of workflow "${workflow}" (${state})`;
-  return { kind: "child", taskId, runId, message };
-}
-
-function waitReason(task: OpenTask, now: number): Reason {
-  const { id: taskId, kind, startedAt = now, dueAt, reason, error } = task;
-  if (kind === "event" && !isBetweenAttempts(reason)) {
-    const since = `task "${taskId}" has waited for a message for ${duration(now - startedAt)}`;
-    return dueAt === undefined
-      ? { kind: "event", taskId, message: since }
-      : { kind: "event", taskId, dueAt, message: `${since} and stops waiting ${inWords(dueAt - now)}` };
-  }
-  const said = deferMessageOf(reason);
-  const why = kind === "sleep" && !isBetweenAttempts(reason)
-    ? "sleeps and continues"
-    : reason?.startsWith("deferred")
-    ? "was deferred and runs again"
-    : `failed (${error?.message ?? "unknown"}) and is retried`;
-  return {
-    kind: "timer",
-    taskId,
-    dueAt: dueAt ?? now,
-    message: `task "${taskId}" ${why} ${inWords((dueAt ?? now) - now)}${said === undefined ? "" : `: ${said}`}`,
-  };
-}
-
 function isOpen(task: OpenTask): boolean {
   return task.state === "pending" || task.state === "running" || task.state === "waiting" || task.state === "blocked";
-}
-
-function inWords(ms: number): string {
-  return ms <= 0 ? "now" : `in ${duration(ms)}`;
-}
-
-function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, ms)} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
-  return `${Math.round(ms / 86_400_000)} d`;
 }

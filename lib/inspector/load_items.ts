@@ -10,7 +10,7 @@ import { definitionOf } from "./load_definition.ts";
 import { numberOf, textOf } from "./query.ts";
 import { answer, type Asked, linkTo, type Reading, Refusal } from "./reading.ts";
 import { rowOf } from "./run_row.ts";
-import { cellOf, countsOf, itemsOf, type LoadedItems, type StoredMap, storedMap } from "./stored_maps.ts";
+import { cellOf, type CellPart, countsOf, itemsOf, type StoredMap, storedMap } from "./stored_maps.ts";
 
 const FEWEST = 200;
 const MOST = 500;
@@ -65,7 +65,7 @@ export async function loadItems(reading: Reading, { params, query }: Asked): Pro
     counts,
     state,
     from,
-    items: page.items.map((item) => detailOf({ reading, map, budgets }, item, page.children)),
+    items: page.items.map((item) => detailOf({ reading, map, budgets, children: page.children }, item)),
     firstHref: path("runs", id, "tasks", task, "items"),
     previousHref: state === undefined && from > 0 ? hrefOf(from - limit) : undefined,
     nextHref: page.isLast ? undefined : hrefOf(page.end + 1),
@@ -90,18 +90,17 @@ async function mapOf(reading: Reading, row: RunRow, task: string): Promise<Store
   ]);
   const defined = definition?.tasks.find(({ id }) => id === task);
   if (head?.items === undefined && defined?.kind !== "map") throw new Refusal(404, "There is no map of this id");
-  return storedMap(row, task, { head, defined });
+  return storedMap({ row, task, head }, defined);
 }
 
 function detailOf(
-  { reading, map, budgets }: { readonly reading: Reading; readonly map: StoredMap; readonly budgets: TextBudgets },
+  { budgets, ...part }: CellPart & { readonly budgets: TextBudgets },
   item: JournalHead | UnstartedItem,
-  children: LoadedItems["children"],
 ): ItemDetail {
-  const { redactor, path } = reading;
+  const { reading: { redactor, path }, map } = part;
   const { row, task } = map;
   const head = "state" in item ? item : undefined;
-  const cell = cellOf(reading, map, item, children);
+  const cell = cellOf(part, item);
   const hide = (error: ErrorRecord): ErrorRecord =>
     withinBudget(redactor.error(["tasks", task, "error"], error), budgets);
   const history = attemptsOf(cell.state, head, isOver(row.state) || map.isTaskOver, hide);
@@ -116,7 +115,7 @@ function detailOf(
       bytes: head?.outputBytes,
       href: path("api", "runs", row.id, "tasks", task, "items", `${item.item}`, "output"),
       most: HEAD,
-      redact: (text) => redactedItem(reading, { task, item: item.item, text }),
+      redact: (text) => redactedItem(part.reading, { task, item: item.item, text }),
     }),
     error: history.findLast(({ error }) => error !== undefined)?.error,
     history,

@@ -24,7 +24,7 @@ export async function loadMaps(
   const drawn = new Set(openFirst.slice(0, MOST_DRAWN));
   return new Map(
     await Promise.all(maps.map(async (head): Promise<[string, MapDetail]> => {
-      const map = storedMap(row, head.task, { head, defined: defined.get(head.task) });
+      const map = storedMap({ row, task: head.task, head }, defined.get(head.task));
       const cells = drawn.has(head) ? await cellsOf(reading, map) : [];
       const href = reading.path("runs", row.id, "tasks", head.task, "items");
       return [head.task, { counts: countsOf(map, counts.get(head.task) ?? []), href, cells }];
@@ -35,5 +35,5 @@ export async function loadMaps(
 async function cellsOf(reading: Reading, map: StoredMap): Promise<readonly ItemCell[]> {
   const first = { after: -1, limit: MOST_CELLS, state: undefined, searched: 0, characters: 0 };
   const { items, children } = await itemsOf(reading, map, first);
-  return items.map((item) => cellOf(reading, map, item, children));
+  return items.map((item) => cellOf({ reading, map, children }, item));
 }

@@ -37,6 +37,7 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
   ]);
   const maps = await loadMaps(reading, row, journal.heads, definition);
   const { graph, tasks, input, taskCounts, leftOut } = runDetails(row, { ...journal, maps }, definition, reading);
+  const own = await childrenOf(reading, row, graph);
   const error = redactor.error(["error"], row.error);
   const reason = redactor.text(["reason"], row.reason);
   const explanation = await explainRow(
@@ -57,12 +58,12 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
       epoch: row.epoch,
     },
     graph,
-    tasks,
+    tasks: own.size === 0 ? tasks : tasks.map((task) => ({ ...task, child: own.get(task.id) })),
     taskCounts,
     isTruncated: journal.isTruncated || events.isTruncated || leftOut !== undefined,
     ...(leftOut !== undefined && { leftOut }),
     events: events.events,
-    explanation: inShort(explanation),
+    explanation: inShort(explanation, own),
     links: {
       forkedFrom: row.forkedFrom === undefined ? undefined : linkTo({ id: row.forkedFrom, ...origin }, reading),
       forks: forks.map((fork) => linkTo(fork, reading)),
@@ -73,22 +74,35 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
   };
 }
 
+/** Links to the child runs of tasks; of several of a task, after retries, to the latest. */
+async function childrenOf(
+  reading: Reading,
+  { seq }: RunRow,
+  { tasks }: RunPage["graph"],
+): Promise<ReadonlyMap<string, RunLink>> {
+  const parents = tasks.filter(({ kind }) => kind === "subworkflow").map(({ id }) => id);
+  const query = { parent: seq, tasks: parents, items: [NO_ITEM] };
+  const children = await reading.context.store.inspection.taskChildren(query);
+  return new Map(children.map((child) => [child.parent?.task ?? "", linkTo(child, reading)]));
+}
+
 /** The task, and the item of it, that started a child run. */
 function placeOf(parent: RunRow["parent"]): Pick<RunLink, "task" | "item"> {
   return { task: parent?.task, item: parent === undefined || parent.item === NO_ITEM ? undefined : parent.item };
 }
 
 /** A run of thousands of tasks may have as many reasons. */
-function inShort({ reasons }: Explanation): ExplanationDetail {
+function inShort({ reasons }: Explanation, children: ReadonlyMap<string, RunLink>): ExplanationDetail {
   const told = reasons.slice(0, MOST_SUMMED_UP).map(({ message }) => message);
   const more = reasons.length - told.length;
   return {
     summary: [...told, ...more > 0 ? [`and ${more} more`] : []].join("; "),
-    reasons: reasons.slice(0, MOST_REASONS).map(({ kind, message, taskId, dueAt }) => ({
+    reasons: reasons.slice(0, MOST_REASONS).map(({ kind, message, taskId, dueAt, runId }) => ({
       kind,
       message,
       taskId,
       dueAt,
+      run: runId === undefined || taskId === undefined ? undefined : children.get(taskId),
     })),
   };
 }

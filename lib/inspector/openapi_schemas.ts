@@ -96,6 +96,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     error: ref("ErrorRecord"),
     progress: ref("ProgressDetail"),
     items: ref("MapDetail"),
+    child: ref("RunLink"),
   }),
   ItemCounts: object(each(ITEM_COUNTS, count)),
   ItemCell: object(ITEM_CELL.needed, ITEM_CELL.more),
@@ -122,7 +123,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   RunHappening: object({ at: time, kind: text }, { taskId: text, attempt: whole, detail: text }),
   ExplanationDetail: object({
     summary: text,
-    reasons: list(object({ kind: text, message: text }, { taskId: text, dueAt: time })),
+    reasons: list(object({ kind: text, message: text }, { taskId: text, dueAt: time, run: ref("RunLink") })),
   }),
   RunLink: object({ id: text, href }, { state: oneOf(RUN_STATES), task: text, item: count }),
   RunPage: object({

@@ -84,6 +84,8 @@ export interface TaskDetail {
   readonly progress: ProgressDetail | undefined;
   /** The items of a map whose array is computed. */
   readonly items?: MapDetail | undefined;
+  /** The child run that it started; after a retry the latest. */
+  readonly child?: RunLink | undefined;
 }
 
 /** Something that happened to a run, from its rows. */
@@ -112,6 +114,8 @@ export interface ExplanationDetail {
     readonly message: string;
     readonly taskId: string | undefined;
     readonly dueAt: number | undefined;
+    /** The child run that it is about. */
+    readonly run?: RunLink | undefined;
   }[];
   /** The reasons as one sentence. */
   readonly summary: string;

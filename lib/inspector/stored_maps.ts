@@ -28,9 +28,8 @@ export interface StoredMap extends ItemsView {
 
 /** A map of a run, by its row and its definition, as far as they are known. */
 export function storedMap(
-  row: RunRow,
-  task: string,
-  { head, defined }: { readonly head: StoredMap["head"]; readonly defined: StoredTask | undefined },
+  { row, task, head }: Pick<StoredMap, "row" | "task" | "head">,
+  defined: StoredTask | undefined,
 ): StoredMap {
   // Without a definition items may have child runs.
   const hasChildren = defined === undefined || defined.child !== undefined;
@@ -80,24 +79,28 @@ export async function itemsOf(
     { task, total, ...query },
   );
   const items = map.hasChildren ? page.items.map(({ item }) => item) : [];
-  const children = await inspection.itemChildren({ parent: map.row.seq, task, items });
+  const children = await inspection.taskChildren({ parent: map.row.seq, tasks: [task], items });
   return { ...page, children: new Map(children.map((child) => [child.parent?.item ?? -1, linkTo(child, reading)])) };
 }
 
+/** What the cells of a map are made with. */
+export interface CellPart {
+  readonly reading: Reading;
+  readonly map: StoredMap;
+  /** Child runs by the index of their item. */
+  readonly children: LoadedItems["children"];
+}
+
 /** An item as its cell shows it. */
-export function cellOf(
-  { redactor }: Reading,
-  map: StoredMap,
-  item: JournalHead | UnstartedItem,
-  children: LoadedItems["children"],
-): ItemCell {
+export function cellOf({ reading, map, children }: CellPart, item: JournalHead | UnstartedItem): ItemCell {
   const head = "state" in item ? item : undefined;
-  const error = redactor.error(["tasks", map.task, "error"], head?.failures.at(-1)?.error);
+  const error = reading.redactor.error(["tasks", map.task, "error"], head?.failures.at(-1)?.error);
   return {
     index: item.item,
     state: itemState(map, head),
     attempts: head?.attempts ?? 0,
     failure: error && cut(`${error.name}: ${error.message}`, 200),
-    child: children.get(item.item),
+    // An item that is retried has no row before it starts another child run.
+    child: head && children.get(item.item),
   };
 }

@@ -83,13 +83,13 @@ export interface ItemHeadsQuery extends Pick<HeadsQuery, "characters" | "bytes">
   readonly limit: number;
 }
 
-/** The items whose child runs to read. */
-export interface ItemChildrenQuery {
+/** The tasks and items whose child runs to read: each of these items of each of these tasks. */
+export interface TaskChildrenQuery {
   /** The row number of the parent run. */
   readonly parent: number;
-  /** The task. */
-  readonly task: string;
-  /** The numbers of the items. */
+  /** The tasks. */
+  readonly tasks: readonly string[];
+  /** The numbers of the items; -1 for the tasks themselves. */
   readonly items: readonly number[];
 }
 
@@ -155,8 +155,8 @@ export interface Inspection {
    * by task and item. Of more than 5,000 only the first by task and item are looked at.
    */
   children(parent: number, limit: number): Promise<readonly ListedRun[]>;
-  /** Returns the child runs of items of a task, in the order of the items, without those of items that were retried. */
-  itemChildren(query: ItemChildrenQuery): Promise<readonly ListedRun[]>;
+  /** Returns the child runs of tasks or items, those of retried ones included, in the order of their start. */
+  taskChildren(query: TaskChildrenQuery): Promise<readonly ListedRun[]>;
   /**
    * Returns the journal of a run, without items and their steps, with truncated outputs. Of a task with more than 32 kB of failures the latest is
    * returned; after 4 MB of failures in all, tasks whose failures have more than 1 kB are returned without them.

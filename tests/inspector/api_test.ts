@@ -4,6 +4,7 @@ import type { RunnersPage, RunPage, RunsPage, WorkflowPage, WorkflowsPage } from
 import { inspector } from "../../lib/inspector/mod.ts";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
+import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
 for (const kind of KINDS) {
@@ -215,6 +216,36 @@ test("a run links to its child runs by task and item, failed ones first, and eac
     assert(html.includes("Child runs") && html.includes(`href="${failed!.href}"`) && html.includes("all [1]"));
     const progress = page.tasks.find(({ id }) => id === "all")?.progress;
     assertEquals([progress?.done, progress?.total], [2, 2]);
+  }
+});
+
+test("a run says what it waits for: a message and since when, a child run with its link, a decision", async () => {
+  const child = workflow("child").event("go", { schema: unchecked<number>() });
+  const parent = workflow("parent")
+    .event("approval", { schema: unchecked<string>() })
+    .sleep("rest", { for: "1h" })
+    .subworkflow("ship", { workflow: child });
+  for (const kind of KINDS) {
+    await using on = ground(kind);
+    await using runner = await createRunner(await on.open(), { workflows: [parent, child] });
+    const run = await runner.start(parent);
+    await until(async () => (await run.tasks()).every(({ state }) => state === "waiting"));
+    const asked = ask(runner);
+    const page = await json<RunPage>(asked, `/api/runs/${run.id}`);
+    const [ship] = await run.children();
+    const { state } = await runner.get(ship!.id).status();
+    const link = { id: ship!.id, href: `/runs/${ship!.id}`, state };
+    assertEquals(page.explanation.reasons.map(({ kind, taskId, run }) => [kind, taskId, run]).filter(([, id]) => id), [
+      ["event", "approval", undefined],
+      ["timer", "rest", undefined],
+      ["child", "ship", link],
+    ]);
+    assertEquals(page.tasks.map(({ child }) => child), [undefined, undefined, link]);
+    const html = await (await asked(`/runs/${run.id}`)).text();
+    for (const words of ["It waits for a message, since <time", "It sleeps, since <time", "It waits for"]) {
+      assert(html.includes(words), words);
+    }
+    assertEquals(html.match(/<section id="state-why".*?<\/section>/s)?.[0].includes(link.href), true);
   }
 });
 

@@ -62,9 +62,9 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
     read: (on, { seq }) =>
       on.inspection.items({ seq, task: "t", after: 0, until: 9, limit: 10, characters: 9, bytes: 99 }),
   },
-  "child runs of items": {
+  "child runs of tasks": {
     most: 3,
-    read: (on, { seq }) => on.inspection.itemChildren({ parent: seq, task: "t", items: [1, 2, 3] }),
+    read: (on, { seq }) => on.inspection.taskChildren({ parent: seq, tasks: ["t", "u"], items: [1, 2, 3] }),
   },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },

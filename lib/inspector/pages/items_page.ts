@@ -7,7 +7,7 @@ import { cellFace, cellTitle, itemBar, itemCounts } from "./items_view.ts";
 import { counted, grouped, taskAnchor } from "./labels.ts";
 import { page } from "./page.ts";
 import { clip, errorView, payloadView } from "./payload.ts";
-import { runLink } from "./run_page.ts";
+import { runLink } from "./run_link.ts";
 import { stateBadge } from "./states.ts";
 import { fact } from "./task_list.ts";
 import { date, duration, moment } from "./times.ts";

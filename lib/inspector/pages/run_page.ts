@@ -5,6 +5,7 @@ import { type Hole, type Html, markup } from "./html.ts";
 import { counted, taskAnchor } from "./labels.ts";
 import { page } from "./page.ts";
 import { clip, errorView, payloadView } from "./payload.ts";
+import { runLink } from "./run_link.ts";
 import { stateBadge } from "./states.ts";
 import { table } from "./table.ts";
 import { fact, marksOf, noteOf, taskList } from "./task_list.ts";
@@ -71,9 +72,11 @@ function explanation({ run, explanation }: RunPage): Html | undefined {
 
 const MOST_REASONS = 8;
 
-function reasonView({ message, taskId }: ExplanationDetail["reasons"][number]): Html {
-  if (taskId === undefined) return clip(message, 600);
-  return markup`<a href="#${taskAnchor(taskId)}">${clip(message, 600)}</a>`;
+function reasonView({ message, taskId, run }: ExplanationDetail["reasons"][number]): Html {
+  const words = clip(message, 600);
+  return markup`${taskId === undefined ? words : markup`<a href="#${taskAnchor(taskId)}">${words}</a>`}${
+    run && markup` ${runLink(run)}`
+  }`;
 }
 
 function facts({ run, at, workflowHref }: RunPage): Html {
@@ -185,16 +188,6 @@ function related({ links }: RunPage): Html | undefined {
 <h2 id="related">Related runs</h2>
 <dl class="facts">${some.map(([term, runs]) => fact(term, markup`${runs.map(runLink)}`))}</dl>
 </section>
-`;
-}
-
-/** A run as a link with its state, and with the task or item that starts it. */
-export function runLink({ id, href, state, task, item }: RunLink): Html {
-  const place = task === undefined ? undefined : item === undefined ? task : `${task} [${item}]`;
-  return markup`
-<span class="run-link"><a href="${href}"><code>${id}</code></a> ${
-    state === undefined ? markup`<span class="note">gone</span>` : stateBadge(state)
-  }${place !== undefined && markup` <span class="note">${place}</span>`}</span>
 `;
 }
 

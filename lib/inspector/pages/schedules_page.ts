@@ -1,7 +1,7 @@
 import type { SchedulesPage, ScheduleSummary, View } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
 import { page } from "./page.ts";
-import { runLink } from "./run_page.ts";
+import { runLink } from "./run_link.ts";
 import { table } from "./table.ts";
 import { moment } from "./times.ts";
 

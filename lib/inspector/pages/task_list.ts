@@ -1,10 +1,12 @@
 import type { RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
+import { WAITS_FOR_CHILD } from "../../store/children.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { attemptsView } from "./attempts_view.ts";
 import { type Html, markup } from "./html.ts";
 import { mapView } from "./items_view.ts";
 import { counted, taskAnchor } from "./labels.ts";
 import { clip, errorView, payloadView } from "./payload.ts";
+import { runLink } from "./run_link.ts";
 import { stateBadge, stateSymbol, TASK_STATES } from "./states.ts";
 import { type Timeline, timeline } from "./timeline.ts";
 import { date, duration, moment, relative } from "./times.ts";
@@ -76,7 +78,7 @@ function taskRow(node: GraphTask, graph: Graph, { byId, lines, at, start }: Surr
     lines.bars(task)
   }<span class="task-end">${endOf(task, at)}</span></summary>
 <div class="task-body" id="${anchor}">
-${task.reason !== undefined && markup`<p>${sentence(task)}</p>`}
+${task.reason !== undefined && markup`<p>${sentence(task, at)}</p>`}
 ${task.error && !task.history.some(({ error }) => error) && errorView(task.error)}
 <dl class="facts">
 ${fact("State", stateBadge(task.state))}
@@ -85,6 +87,7 @@ ${node.after.length > 0 && fact("After", linksTo(node.after))}
 ${fact("Attempts", node.attempts === undefined ? `${task.attempts}` : `${task.attempts} of ${node.attempts}`)}
 ${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
 ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
+${task.child && fact("Child run", runLink(task.child))}
 ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
 ${graph.result === task.id && fact("Result", "its output is the result of the run")}
 </dl>
@@ -144,8 +147,18 @@ function endOf(task: TaskDetail, at: number): Html | string {
   return task.state === "failed" ? markup`<strong>failed</strong> ${note}` : note;
 }
 
-function sentence(task: TaskDetail): Html {
+function sentence(task: TaskDetail, at: number): Html {
   const words = clip(task.reason ?? "");
+  const since = task.startedAt === undefined ? "" : markup`, since ${date(task.startedAt)}`;
+  if (task.state === "waiting" && task.kind === "event" && task.reason === "message") {
+    return markup`It waits for a message${since}.`;
+  }
+  if (task.state === "waiting" && task.reason === WAITS_FOR_CHILD) {
+    return markup`It waits for ${task.child === undefined ? "a child run" : runLink(task.child)}${since}.`;
+  }
+  if (task.state === "waiting" && task.kind === "sleep" && task.reason === "sleep") {
+    return markup`It sleeps${since}${task.dueAt !== undefined && markup`, and goes on ${moment(task.dueAt, at)}`}.`;
+  }
   if (task.state === "skipped") return markup`It was skipped: ${words}.`;
   if (task.state === "blocked") {
     return markup`It is blocked: ${words}, and it runs at most once. A program must call ${"resolve()"} to decide.`;

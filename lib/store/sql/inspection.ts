@@ -1,10 +1,10 @@
 /** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
 import type { Served, TaskState } from "../batch.ts";
-import type { DefinitionRow, Inspection, ItemChildrenQuery, Outline, PayloadName, Timing } from "../inspection.ts";
+import type { DefinitionRow, Inspection, Outline, PayloadName, TaskChildrenQuery, Timing } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
 import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
 import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
-import { type Dialect, seqs as seqsOf } from "./dialect.ts";
+import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { readHeads, readItemHeads } from "./heads.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
@@ -29,7 +29,7 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     forks: (id, limit) => execute(readForks(id, limit)),
     bySeq: (seq) => execute(readBySeq(seq)),
     children: (parent, limit) => execute(readChildrenByState(parent, limit)),
-    itemChildren: (query) => execute(readItemChildren(db, query)),
+    taskChildren: (query) => execute(readTaskChildren(db, query)),
     heads: (seq, query) => execute(readHeads(db, seq, query)),
     items: (query) => execute(readItemHeads(db, query)),
     payload: (seq, name) => execute(readPayload(seq, name)),
@@ -103,15 +103,15 @@ select ${raw(LISTED_COLUMNS)}
   return rows.map(decodeListedRun);
 }
 
-/** Each item is one seek in the index. */
-function* readItemChildren(db: Dialect, { parent, task, items }: ItemChildrenQuery): Op<readonly ListedRun[]> {
-  if (items.length === 0) return [];
+/** Each task and item is one seek in the index. */
+function* readTaskChildren(db: Dialect, { parent, tasks, items }: TaskChildrenQuery): Op<readonly ListedRun[]> {
+  if (tasks.length === 0 || items.length === 0) return [];
   const rows = yield* all(sql`
 select ${raw(LISTED_COLUMNS)}
   from @runs indexed by runs_parent
- where parent = ${parent} and parent_task = ${task} and ${db.isIn("parent_item", { type: "integer", items })}
-   and coalesce(superseded, 0) = 0
- order by parent_item`);
+ where parent = ${parent} and ${db.isIn("parent_task", texts(tasks))}
+   and ${db.isIn("parent_item", { type: "integer", items })}
+ order by seq`);
   return rows.map(decodeListedRun);
 }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { RunState } from "../../../lib/store/batch.ts";
-import type { ItemChildrenQuery, ItemHeadsQuery, Search, SearchQuery } from "../../../lib/store/inspection.ts";
+import type { ItemHeadsQuery, Search, SearchQuery } from "../../../lib/store/inspection.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import {
   ALL,
@@ -172,23 +172,30 @@ export function inspectionContract(test: Case): void {
     assertEquals(await read({ task: "none" }), []);
   });
 
-  test("itemChildren() returns the latest child run of each item", async ({ store }) => {
+  test("taskChildren() returns the child runs of tasks and items, those of retried ones included", async ({ store }) => {
     const { seq } = await startOwned(store);
     const place = (task: string, item: number) => ({ run: seq, task, item });
-    const children = [place("m", 2), place("m", 0), place("n", 0), place("n", -1), place("m", 5)];
+    const children = [place("m", 2), place("m", 0), place("n", 0), place("n", -1), place("o", -1)];
     const runs = children.map((parent) => newRun({ parent }));
-    await start(store, ...runs);
-    const read = async (query: Partial<ItemChildrenQuery> = {}): Promise<readonly unknown[]> => {
-      const all = { parent: seq, task: "m", items: [0, 1, 2, 5] };
-      return (await store.inspection.itemChildren({ ...all, ...query })).map(({ id }) =>
-        runs.findIndex((run) => run.id === id)
-      );
+    for (const run of runs) await start(store, run);
+    const read = async (
+      tasks: readonly string[],
+      items: readonly number[],
+      parent = seq,
+    ): Promise<readonly number[]> => {
+      const found = await store.inspection.taskChildren({ parent, tasks, items });
+      return found.map(({ id }) => runs.findIndex((run) => run.id === id));
     };
-    assertEquals(await read(), [1, 0, 4]);
-    assertEquals(await read({ items: [5, 1, 0] }), [1, 4]);
-    assertEquals(await read({ items: [] }), []);
-    assertEquals(await read({ task: "n" }), [2]);
-    assertEquals(await read({ parent: seq + 1 }), []);
+    assertEquals(await read(["m"], [0, 1, 2, 5]), [0, 1]);
+    assertEquals(await read(["m"], [1, 0]), [1]);
+    assertEquals(await read(["o", "n", "m"], [-1]), [3, 4]);
+    assertEquals([await read(["m"], []), await read([], [0]), await read(["m"], [0], seq + 1)], [[], [], []]);
+    await write(store, { seq, epoch: 1 }, [], { to: "failed", at: T0, error: ERROR });
+    assertEquals(await store.restart({ seq, epoch: 1 }, { retry: ["o"], forget: [] }), true);
+    const again = newRun({ parent: place("o", -1) });
+    runs.push(again);
+    await start(store, again);
+    assertEquals(await read(["o"], [-1]), [4, 5]);
   });
 
   test("heads() reads failures whose messages have null characters", async ({ store }) => {
