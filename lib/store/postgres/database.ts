@@ -97,6 +97,7 @@ function createDialect(session: Session, news: News): Dialect {
            from @runs
           where ${where}${order === undefined ? raw("") : raw(`\n          order by ${order}`)}
           limit ${limit}) as ${raw(as)}`,
+    inOrder: (columns) => raw(`order by ${columns}`),
     held: raw(`@runs where ${heldSql()}`),
     ownedBy: (runners) => fill(seqsHeldBy((id) => `${id} = any(:runners)`), { runners: array(runners) }),
     firstTasks: (where, limit) =>

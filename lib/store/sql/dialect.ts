@@ -56,6 +56,11 @@ export interface Dialect {
   walk(options: WalkOptions): Sql;
   /** A `cross join` with the first rows of `runs` for each row of the relation before it. */
   each(options: EachOptions): Sql;
+  /**
+   * Orders the rows of joins that read an index in that order, one after another. SQLite does as it is written, and would
+   * read and sort all of them for an `order by`; Postgres plans joins as it likes.
+   */
+  inOrder(columns: string): Sql;
   /** The runs that have an owner, after `from`. */
   readonly held: Sql;
   /** A query for the numbers of the runs that these runners own, and perhaps of others. */

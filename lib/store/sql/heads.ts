@@ -27,9 +27,10 @@ ${columnsOf(query)}
   from ids
  cross join @tasks
  where run = ${seq} and task = id and item = -1
+ ${db.inOrder("task, step")}
  limit ${query.rows + 1}`);
   const heads = yield* completed(db, seq, found.slice(0, query.rows), query);
-  return { heads: [...heads].sort(byTask), isTruncated: found.length > query.rows };
+  return { heads, isTruncated: found.length > query.rows };
 }
 
 /** Items of a task, in ascending order. */
@@ -73,15 +74,6 @@ function* completed(
       failures: failures.get(keyOf(row)) ?? row["failures"],
     })
   );
-}
-
-/** Compares by task, then by step: a query would have to sort for it. */
-function byTask(a: JournalHead, b: JournalHead): number {
-  return compare(a.task, b.task) || compare(a.step, b.step);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The first rows with more bytes than `above` in a column that have at most `most` bytes in all. */

@@ -115,6 +115,7 @@ function createDialect(now: () => number): Dialect {
             else (select count(distinct value)
                     from json_each(${raw(column)})
                    where value in (select value from json_each(${texts}))) = ${new Set(texts).size} end`,
+    inOrder: () => raw(""),
     lastOf: (column) => sql`json_array(json_extract(${raw(column)}, '$[#-1]'))`,
     digest: (column, where) => sql`group_concat(${raw(column)}) filter (where ${where})`,
   };
