@@ -14,6 +14,11 @@ export interface Proxy extends AsyncDisposable {
   /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
   hold(): void;
   /**
+   * The same once `text` has been asked, as if the process of the clients had stopped at that moment: that they close
+   * connections is not passed on, either.
+   */
+  holdAfter(text: string): void;
+  /**
    * Swallows what the server answers, once `text` was asked on a connection whose first bytes match, until `flow()`; what
    * is asked arrives.
    */
@@ -40,6 +45,8 @@ export async function startProxy(first: { readonly host: string; readonly port: 
   let isHeld = false;
   let quiet: { readonly text: string; readonly hello: RegExp } | undefined;
   let isMute = false;
+  let holdAfter: string | undefined;
+  const ends: (() => void)[] = [];
   let isRefusing = false;
   let choose: (hello: string) => Strike | undefined = () => undefined;
   const listener = createServer((client) => {
@@ -48,6 +55,7 @@ export async function startProxy(first: { readonly host: string; readonly port: 
     const pair = { client, server };
     pairs.add(pair);
     const end = (): void => {
+      if (isHeld && holdAfter !== undefined) return void ends.push(end);
       pairs.delete(pair);
       client.destroy();
       server.destroy();
@@ -65,6 +73,7 @@ export async function startProxy(first: { readonly host: string; readonly port: 
       if (strike === "unsent") return end();
       if (quiet?.hello.test(hello) && bytes.includes(quiet.text)) isMute = true;
       server.write(bytes);
+      if (holdAfter !== undefined && bytes.includes(holdAfter)) hold();
       for (const one of [...waiting]) {
         if (!bytes.includes(one.text)) continue;
         waiting.splice(waiting.indexOf(one), 1);
@@ -87,15 +96,15 @@ export async function startProxy(first: { readonly host: string; readonly port: 
       return pairs.size;
     },
     lead: (other) => void (to = other),
-    hold() {
-      isHeld = true;
-      for (const { client, server } of pairs) [client, server].forEach((socket) => socket.pause());
-    },
+    hold,
+    holdAfter: (text) => void (holdAfter = text),
     muteOn: (text, hello = /^/) => void (quiet = { text, hello }),
     flow() {
       isHeld = isMute = false;
+      holdAfter = undefined;
       quiet = undefined;
       choose = () => undefined;
+      for (const end of ends.splice(0)) end();
       for (const { client, server } of pairs) [client, server].forEach((socket) => socket.resume());
     },
     cut,
@@ -109,6 +118,11 @@ export async function startProxy(first: { readonly host: string; readonly port: 
       await closed;
     },
   };
+
+  function hold(): void {
+    isHeld = true;
+    for (const { client, server } of pairs) [client, server].forEach((socket) => socket.pause());
+  }
 
   function cut(): void {
     for (const { client, server } of [...pairs]) {

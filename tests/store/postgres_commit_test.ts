@@ -364,6 +364,28 @@ test("postgres: a server that holds its answers is given up, and what was sent i
   assertEquals((await renewal).alive, true);
 });
 
+test("postgres: a runner that was stopped in the middle of a commit is recovered all the same", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const runner = await join(store, 1);
+  const run = newRun({ owner: runner });
+  const [seq] = await start(store, run);
+  // The server has locked the runner and waits for the rest of the commit. No time limit of its own ends that: it takes
+  // the statement for one that is being executed.
+  proxy.holdAfter("insert into");
+  const written = write(store, { seq: seq!, epoch: 1 }, [record("a")]);
+  const neighbour = await on.open();
+  const released: string[] = [];
+  await until(async () => {
+    const recovery = await neighbour.recover({ dead: [], recoveryLimit: 5, limit: 10 });
+    released.push(...recovery.released.map(({ id }) => id));
+    return released.length > 0;
+  }, "the recovery");
+  proxy.flow();
+  assertEquals([released, await written], [[run.id], "fenced"]);
+});
+
 test("postgres: a text with a NUL is refused clearly, and alone", async () => {
   await using on = testSchema();
   const store = await on.open();

@@ -1,8 +1,11 @@
 /**
- * The names of connections on the server, by which their backends are found and ended: those that a lost connection of
- * this process left behind, and those of the transactions of a dead runner, whose machine may have vanished without
- * closing them. Such a transaction would hold its locks until the server notices, and the body that replaces it would
- * wait for them.
+ * The names of connections on the server, by which their backends are found and ended:
+ *
+ * - those that a lost connection of this process left behind;
+ * - those of the transactions of a dead runner, whose machine may have vanished without closing them. Such a transaction
+ *   would hold its locks until the server notices, and the body that replaces it would wait for them;
+ * - those that wait for the rest of a commit, as their process has stopped in the middle of it. They hold the lock of
+ *   their runner, and the server sets no limit to that: it takes the last statement for one that is being executed.
  *
  * A name is `sluice <role> <token> <label>`; during a body it is `sluice transaction <token> @<runner> <schema>`.
  *
@@ -36,12 +39,22 @@ select pg_terminate_backend(pid, 5000)
   from pg_stat_activity
  where starts_with(application_name, $1) and pid <> pg_backend_pid() and usename = session_user`;
 
+/** How long a backend may wait for the rest of what its client began to send, in milliseconds. */
+export const LONGEST_IDLE_MS = 5_000;
+
 /**
- * Finds the backends of transactions whose runner is dead or gone. A long schema is truncated in the name; a runner of
- * another schema that matches by chance repeats its transaction.
+ * Finds the backends of transactions whose runner is dead or gone, and those that wait for the rest of a commit. A long
+ * schema is truncated in the name; a runner of another schema that matches by chance repeats its transaction.
  */
-export const DEAD_TRANSACTIONS: string = `
-select distinct left(a.application_name, ${TRANSACTION_PREFIX}) as prefix
+export const ABANDONED: string = `
+select distinct substring(a.application_name from '^sluice [a-z]+ [0-9a-f]{8} ') as prefix
+  from pg_stat_activity as a
+ where a.usename = session_user and a.datname = current_database() and a.pid <> pg_backend_pid()
+   and a.application_name ~ '^sluice [a-z]+ [0-9a-f]{8} '
+   and a.state = 'active' and a.wait_event = 'ClientRead'
+   and a.query_start < clock_timestamp() - interval '${LONGEST_IDLE_MS} milliseconds'
+ union
+select left(a.application_name, ${TRANSACTION_PREFIX})
   from pg_stat_activity as a
  cross join lateral substring(a.application_name from '^sluice transaction [0-9a-f]{8} @([0-9]+) ') as s (runner)
  where a.usename = session_user and a.datname = current_database() and a.pid <> pg_backend_pid()

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
-import { backendPrefix, DEAD_TRANSACTIONS, TERMINATE } from "./backends.ts";
+import { ABANDONED, backendPrefix, TERMINATE } from "./backends.ts";
 import { createServerClock } from "./clock.ts";
 import type { Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Answer } from "./driver.ts";
@@ -74,8 +74,8 @@ export interface Session {
   endConnection(applicationName: string): Promise<void>;
   /** Ends the work that a lost connection of this role may still do on the server. */
   endRemains(role: Role): Promise<void>;
-  /** Ends the transactions of runners that are dead or gone. */
-  endDeadTransactions(): Promise<void>;
+  /** Ends the transactions of runners that are dead or gone, and those whose process has stopped in the middle. */
+  endAbandoned(): Promise<void>;
   /** The counts so far. */
   counters(): StoreCounters;
   /** Ends all waits, except that for connections that are being ended on the server, which is short. */
@@ -141,7 +141,7 @@ export function createSession(options: SessionOptions): Session {
     textOf,
     endRemains,
     endConnection,
-    endDeadTransactions,
+    endAbandoned,
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
     close,
   };
@@ -207,8 +207,8 @@ export function createSession(options: SessionOptions): Session {
     cancel();
   }
 
-  async function endDeadTransactions(): Promise<void> {
-    const found = await persistence.attempt("read", () => single("care", DEAD_TRANSACTIONS, []));
+  async function endAbandoned(): Promise<void> {
+    const found = await persistence.attempt("read", () => single("care", ABANDONED, []));
     for (const { prefix } of found) await persistence.attempt("write to", () => terminate("care", String(prefix)));
   }
 

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { LONGEST_IDLE_MS } from "./backends.ts";
 import { SAFE_PATH } from "./search_path.ts";
 import type { PostgresAddress } from "./url.ts";
 
@@ -17,8 +18,6 @@ export interface StartupOptions {
   /** Whether it is for transactions of users, which get the driver with its usual types. @default {false} */
   readonly isForUsers?: boolean;
 }
-
-const LONGEST_IDLE_MS = 5_000;
 
 // Settings of the connection. Statements are planned once, when tables may be small; these keep the plans fit for large
 // tables. Every statement that matters finds its rows by an index and joins its parameters with few rows.

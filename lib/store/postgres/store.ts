@@ -178,7 +178,7 @@ export async function openStoreOn(
     ...methods,
     async recover(request) {
       const recovery = await methods.recover(request);
-      await session.endDeadTransactions();
+      await session.endAbandoned();
       return recovery;
     },
     inspection: createInspection(database, () => database.execute(readPulse())),
