@@ -1,6 +1,6 @@
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, promises, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,6 +20,16 @@ const QUIET = ["--disable-background-networking", "--disable-component-update", 
 /** Where the browser of this process listens; `undefined` if none is installed. */
 const RUNNING = CHROMIUM === undefined ? undefined : await startBrowser(CHROMIUM);
 
+// Playwright does not wait for the deletion of a file that it may have written for a connection, and Deno counts what goes
+// on at the end of a test as a leak of it.
+const deletions = new Set<Promise<void>>();
+const { unlink } = promises;
+promises.unlink = (path) => {
+  const deletion = unlink(path).finally(() => deletions.delete(deletion));
+  deletions.add(deletion);
+  return deletion;
+};
+
 /** Connects to the one browser of this process, which has no window and a profile of its own. */
 export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   const { endpoint, artifactsDir } = RUNNING!;
@@ -30,6 +40,7 @@ export async function openBrowser(): Promise<Browser & AsyncDisposable> {
     async [Symbol.asyncDispose]() {
       for (const context of browser.contexts()) if (context !== own) await context.close();
       await browser.close();
+      await Promise.allSettled(deletions);
     },
   });
 }
