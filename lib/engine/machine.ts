@@ -73,7 +73,7 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
     case "durable":
       return release(plan, run, event.unit, commands);
     case "woken":
-      return wake(plan, run, event.unit, event.by, commands);
+      return wake(plan, run, event, commands);
     case "paused":
       if (run.phase === "active") run.phase = "paused";
       return;
@@ -207,11 +207,16 @@ function wait<U extends Unit>(
   if (unit.item !== NO_ITEM) startItems(plan, run, unit.node, commands);
 }
 
-function wake<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, by: WokenBy, commands: Command<U>[]): void {
+function wake<U extends Unit>(
+  plan: Plan,
+  run: RunState<U>,
+  { unit, by, isInFlight = false }: { readonly unit: U; readonly by: WokenBy; readonly isInFlight?: boolean },
+  commands: Command<U>[],
+): void {
   if (unit.state !== "waiting") return;
   if (unit.item !== NO_ITEM && isChildWait(unit)) run.items!.get(unit.node)!.childWaits--;
   unit.wokenBy = by;
-  if (run.phase !== "active") return;
+  if (run.phase !== "active" || isInFlight) return;
   if (unit.isSuspended) {
     enterRunning(run, unit);
     commands.push({ do: "continue", unit, by });
@@ -248,7 +253,10 @@ function resume<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<
 /** Continues units whose waits have ended in the meantime. They are older than what has not begun, so they come first. */
 function continueWoken<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
   if (run.phase !== "active") return;
-  for (const unit of waitingUnits(run)) if (unit.wokenBy !== undefined) wake(plan, run, unit, unit.wokenBy, commands);
+  for (const unit of waitingUnits(run)) {
+    const by = unit.wokenBy;
+    if (by !== undefined) wake(plan, run, { unit, by }, commands);
+  }
 }
 
 function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): void {

@@ -20,8 +20,8 @@ export type MachineEvent<U extends Unit = Unit> =
   | { readonly type: "abandoned"; readonly unit: U }
   /** The end of a unit, or its expansion, is durable. */
   | { readonly type: "durable"; readonly unit: U }
-  /** What a unit waited for has come. */
-  | { readonly type: "woken"; readonly unit: U; readonly by: WokenBy }
+  /** What a unit waited for has come. Its row may be in flight: then it continues with the next event of this type. */
+  | { readonly type: "woken"; readonly unit: U; readonly by: WokenBy; readonly isInFlight?: boolean }
   /** Nothing new may start, or may again. */
   | { readonly type: "paused" | "resumed" }
   /** The run is to end as `as` once nothing of it runs, nor a child run. */

@@ -121,8 +121,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
   function deliverOutcomes(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
     for (const outcome of outcomes) {
       const unit = receiveChild(run, outcome);
-      // A wait whose row is in flight ends once the row is durable.
-      if (unit !== undefined && !unit.isWaitInFlight) apply(run, { type: "woken", unit, by: "child" });
+      if (unit !== undefined) apply(run, { type: "woken", unit, by: "child", isInFlight: unit.isWaitInFlight });
     }
   }
 
@@ -131,8 +130,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     for (const { task, item } of messages) {
       const unit = unitAt(run, task, item);
       if (unit === undefined || unit.wake?.message !== true || !hasMessage(unit)) continue;
-      // A wait whose row is in flight ends once the row is durable.
-      if (!unit.isWaitInFlight) apply(run, { type: "woken", unit, by: "message" });
+      apply(run, { type: "woken", unit, by: "message", isInFlight: unit.isWaitInFlight });
     }
   }
 

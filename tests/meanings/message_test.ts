@@ -1,8 +1,12 @@
 /** Tasks that wait for a message. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { RunNotFoundError, RunStateError, unchecked, UnknownTaskError, ValidationError, workflow } from "../../mod.ts";
-import type { Schema } from "../../mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createClient, createRunner, RunNotFoundError, RunStateError, unchecked } from "../../mod.ts";
+import { UnknownTaskError, ValidationError, workflow } from "../../mod.ts";
+import type { Schema, Store } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
 
 interface Approval {
@@ -40,6 +44,38 @@ test("a message wakes a run that is in memory at once", async () => {
   assertEquals((await run.tasks()).map(({ output }) => output), [1, undefined, 2]);
   assertEquals((await opened.runner.stats()).runner?.active, 1);
   await run.cancel();
+});
+
+test("a message that arrives while the row of its wait is being written is received, although nothing else runs by then", async () => {
+  await using place = emptyStore("shared");
+  const clock = createFakeClock();
+  const [inner, other] = [await openPlace(place, { clock }), await openPlace(place, { clock })];
+  const body = Promise.withResolvers<void>();
+  const written = Promise.withResolvers<void>();
+  const flow = workflow("flow")
+    .event("message", { schema: unchecked<string>() })
+    .task("work", { run: () => body.promise })
+    .task("join", { after: ["message", "work"], run: ({ message }) => message })
+    .returns("join");
+  const store: Store = {
+    ...inner,
+    async commit(batch) {
+      if (batch.writes.some(({ records }) => records.some(({ task }) => task === "message"))) await written.promise;
+      return await inner.commit(batch);
+    },
+  };
+  const runner = await createRunner(store, { workflows: [flow], clock });
+  const client = await createClient(other, { workflows: [flow], clock });
+  const run = await runner.start(flow);
+  await clock.settle();
+  assertEquals(await client.get(run.id).send("message", "hello"), { accepted: true });
+  await clock.advance("10s"); // the heartbeat, with which it has arrived at the latest
+  body.resolve();
+  await clock.settle();
+  written.resolve();
+  assertEquals(await clock.until(run.result()), "hello");
+  for (const opened of [runner, client]) await clock.until(opened.stop());
+  for (const opened of [inner, other]) await opened.close();
 });
 
 test("a message that arrives before its task waits is received", async () => {
