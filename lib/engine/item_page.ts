@@ -67,9 +67,12 @@ const MOST_TEXT = 2 * 1024 * 1024;
 /** Items that one statement searches for those in a state, so that it does not hold up the process. */
 const SEARCHED_AT_ONCE = 10_000;
 
+/** A query with all its members. Where `undefined` is a value, `Required` may forbid it, as the options of a project decide. */
+type WholeQuery = Required<Omit<ItemsQuery, "state">> & { readonly state: TaskState | undefined };
+
 /** Reads a page of items by the rows that `read` returns. */
 export async function readItemPage<R extends JournalRecord>(
-  read: (query: Required<ItemsQuery>) => Promise<readonly R[]>,
+  read: (query: WholeQuery) => Promise<readonly R[]>,
   view: ItemsView,
   query: ItemPageQuery,
 ): Promise<ItemRows<R>> {
@@ -86,7 +89,7 @@ export async function readItemPage<R extends JournalRecord>(
 
 /** Reads items in a state, in statements of bounded cost. */
 async function search<R extends JournalRecord>(
-  read: (query: Required<ItemsQuery>) => Promise<readonly R[]>,
+  read: (query: WholeQuery) => Promise<readonly R[]>,
   seq: number,
   { task, total, state, after, limit, searched = Infinity }: ItemPageQuery & { readonly state: ItemState },
 ): Promise<ItemRows<R>> {
