@@ -121,6 +121,7 @@ export type {
   TracedRun,
   Tracing,
 } from "./lib/engine/tracing.ts";
+export type { Password } from "./lib/store/url.ts";
 export { DeferError, NonRetryableError, RetryAfterError, StepTimeoutError } from "./lib/engine/task_errors.ts";
 export {
   DefinitionError,

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { RunEvent } from "./events.ts";
+import type { Password } from "../store/url.ts";
 import { type AttemptPolicy, DEFAULT_POLICY } from "./plan.ts";
 import { harmlessTracing, type Tracing } from "./tracing.ts";
 
@@ -14,6 +15,11 @@ export interface ClientOptions<W extends AnyWorkflow> {
   readonly workflows?: readonly W[];
   /** Postgres: the schema of the tenant. An error with SQLite, where each tenant has a file. @default {"sluice"} */
   readonly schema?: string;
+  /**
+   * Postgres: the password of the login, or a function that returns the current one, for credentials that rotate. The
+   * function is called before each connection. An error with SQLite. @default {undefined} the password of the URL
+   */
+  readonly password?: Password;
   /**
    * SQLite: what a commit survives. `"power"` (synchronous FULL): a loss of power. `"process"` (NORMAL): a crash of the
    * process; a loss of power may undo the latest commits. @default {"power"}
@@ -78,6 +84,7 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
 export interface ClientSettings {
   readonly workflows: readonly AnyWorkflow[];
   readonly schema: string | undefined;
+  readonly password: Password | undefined;
   readonly durability: "power" | "process";
   readonly maxPayloadBytes: number;
   readonly logger: Logger;
@@ -100,7 +107,16 @@ export interface RunnerSettings extends ClientSettings {
   readonly unhandledRejections: "log" | "ignore";
 }
 
-const CLIENT_OPTIONS = ["workflows", "schema", "durability", "maxPayloadBytes", "logger", "tracing", "clock"];
+const CLIENT_OPTIONS = [
+  "workflows",
+  "schema",
+  "password",
+  "durability",
+  "maxPayloadBytes",
+  "logger",
+  "tracing",
+  "clock",
+];
 const RUNNER_OPTIONS = [
   ...CLIENT_OPTIONS,
   "defaults",
@@ -180,7 +196,7 @@ function readDefaults(value: unknown, checks: Checks): AttemptPolicy {
 }
 
 function readClient(read: Options, checks: Checks): ClientSettings {
-  const { workflows = [], logger, tracing, clock } = read;
+  const { workflows = [], password, logger, tracing, clock } = read;
   if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
   if (logger !== undefined && logger !== false && !has(logger, ["debug", "info", "warn", "error"])) {
     checks.report("logger must have the methods debug, info, warn and error, as console has");
@@ -188,11 +204,16 @@ function readClient(read: Options, checks: Checks): ClientSettings {
   if (tracing !== undefined && !has(tracing, ["here", "follow"])) {
     checks.report("tracing must have here and follow, as openTelemetry() returns them");
   }
+  // Not shown in the message: it may be a password in another form.
+  if (password !== undefined && typeof password !== "string" && typeof password !== "function") {
+    checks.report("password must be text, or a function that returns the current one");
+  }
   if (clock !== undefined && !has(clock, ["now", "after"])) checks.report("clock must have now and after");
   const writer = logger === undefined || logger === false ? silent : harmless(logger as Logger);
   return {
     workflows: Array.isArray(workflows) ? workflows : [],
     schema: checks.text(read["schema"], "schema"),
+    password: password as Password | undefined,
     durability: checks.word(read["durability"], "durability", { power: 1, process: 1 }) ?? "power",
     maxPayloadBytes: count(read["maxPayloadBytes"], "maxPayloadBytes", 1024 * 1024, checks),
     logger: writer,

@@ -1,12 +1,14 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "./port.ts";
-import { parseStoreUrl } from "./url.ts";
+import { parseStoreUrl, type Password } from "./url.ts";
 
 /** Options for opening a store. */
 export interface OpenOptions {
   /** The schema of the tenant; Postgres only. */
   readonly schema: string | undefined;
+  /** The password of the login; Postgres only. @default {undefined} that of the URL */
+  readonly password?: Password | undefined;
   /** Whether a commit survives a loss of power or only the end of the process; SQLite only. */
   readonly durability: "power" | "process";
   /** Whether the store refuses all writes. @default {false} */
@@ -34,24 +36,33 @@ export interface OpenedStore {
 export async function openStore(target: string | Store, options: OpenOptions): Promise<OpenedStore> {
   if (typeof target !== "string") {
     const store = checkStore(target);
-    if (options.schema === undefined) return { store, close: () => Promise.resolve() };
     // If the schema were ignored, the caller would work on the wrong tenant.
-    throw new TypeError(`Cannot use schema "${options.schema}" with an open store: it was opened with its own`);
+    if (options.schema !== undefined) {
+      throw new TypeError(`Cannot use schema "${options.schema}" with an open store: it was opened with its own`);
+    }
+    if (options.password !== undefined) {
+      throw new TypeError("Cannot use a password with an open store: it was opened with its own");
+    }
+    return { store, close: () => Promise.resolve() };
   }
   const address = parseStoreUrl(target);
   if (address.kind === "postgres") {
     const { openPostgresStore } = await import("./postgres/store.ts");
-    const { schema, logger, clock, readOnly = false } = options;
+    const { schema, password, logger, clock, readOnly = false } = options;
     const store = await openPostgresStore(address.url, {
       logger,
       readOnly,
       ...(schema === undefined ? {} : { schema }),
+      ...(password === undefined ? {} : { password }),
       ...(clock === systemClock ? {} : { clock }),
     });
     return { store, close: () => store.close() };
   }
   if (options.schema !== undefined) {
     throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);
+  }
+  if (options.password !== undefined) {
+    throw new TypeError(`Cannot open "${target}": password is for Postgres; a SQLite file has none`);
   }
   if (options.readOnly === true && address.path === ":memory:") {
     throw new TypeError(`Cannot open "${target}" read-only: there is nothing in it yet`);

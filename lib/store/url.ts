@@ -1,5 +1,8 @@
 import { StoreError } from "../errors.ts";
 
+/** The password of a Postgres login, or a function that returns the current one, for credentials that rotate. */
+export type Password = string | (() => string | Promise<string>);
+
 /** The address of a store. */
 export type StoreAddress =
   | { readonly kind: "sqlite"; /** A path, or `":memory:"`. */ readonly path: string }

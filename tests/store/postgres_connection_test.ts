@@ -173,6 +173,58 @@ test("a password that is a function is called for each connection", async () => 
   }
 });
 
+test("a runner and a client take a password that rotates, also for the bodies of transactions", async () => {
+  await using on = testSchema();
+  const role = `${on.schema}_role`;
+  await on.sql.unsafe(
+    `create role "${role}" login password 'first'; create schema "${on.schema}" authorization "${role}"`,
+  );
+  try {
+    const url = changed(on.url, {}).replace(/\/\/[^@]*@/, `//${role}:stale@`);
+    let current = "first";
+    const calls = { runner: 0, client: 0 };
+    const passwordOf = (opener: "runner" | "client") => async (): Promise<string> => {
+      await Promise.resolve();
+      calls[opener]++;
+      return current;
+    };
+    const pay = workflow("pay", { input: unchecked<number>() })
+      .task("charge", {
+        ...transaction,
+        run: async ({ tx, input }) => Number((await tx`select ${input}::int as n`)[0]?.["n"]),
+      });
+    const common = { schema: on.schema, workflows: [pay], logger: silent };
+    const runner = await createRunner(url, { ...common, password: passwordOf("runner") });
+    const client = await createClient(url, { ...common, password: passwordOf("client") });
+    assertEquals((await client.execute(pay, 1)).outputs, { charge: 1 });
+    const before = { ...calls };
+    await on.sql.unsafe(`alter role "${role}" password 'second'`);
+    current = "second";
+    await on.sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`;
+    assertEquals((await client.execute(pay, 2)).outputs, { charge: 2 });
+    assert(calls.runner > before.runner && calls.client > before.client);
+    await client.stop();
+    await runner.stop();
+  } finally {
+    await on.sql.unsafe(`drop owned by "${role}" cascade; drop role "${role}"`);
+  }
+});
+
+test("a password is refused with SQLite and with an open store, and one of another type is not shown", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const password = () => "secret";
+  const none = { workflows: [] };
+  for (const create of [createRunner, createClient]) {
+    await assertRejects(() => create("sqlite://./no.db", { ...none, password }), TypeError, "password is for Postgres");
+    await assertRejects(() => create(store, { ...none, password }), TypeError, "with an open store");
+    const wrong = { ...none, password: { password: "secret" } as never };
+    const error = await assertRejects(() => create(on.url, wrong), TypeError);
+    assertStringIncludes(error.message, "password must be text, or a function that returns the current one");
+    assert(!/secret|115/.test(error.message), error.message);
+  }
+});
+
 /** Ways to encrypt a connection to a server whose certificate is for "localhost", and what becomes of them. */
 const ENCRYPTIONS: readonly (readonly [host: string, parameters: Record<string, string>, succeeds: boolean])[] = [
   ["127.0.0.1", { sslmode: "prefer" }, true],

@@ -14,7 +14,7 @@ import { codeOf, isFromServer, messageOf } from "./faults.ts";
 import type { HostOrder } from "./hosts.ts";
 import { serverOf, settingsOf, type StartupOptions } from "./startup.ts";
 import { completeTls, driverTls } from "./tls.ts";
-import type { Password } from "./url.ts";
+import type { Password } from "../url.ts";
 
 /** A value that may be bound; the caller formats numbers and arrays as text. */
 export type Bindable = string | null;

@@ -12,7 +12,7 @@ import { openPostgresStore, type PostgresStoreOptions, STORE_OPTIONS } from "./s
 
 export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
-export type { Password } from "./url.ts";
+export type { Password } from "../url.ts";
 export {
   createTenant,
   type CreateTenantOptions,

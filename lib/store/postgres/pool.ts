@@ -15,7 +15,7 @@ import type { Listener } from "./listener.ts";
 import type { Role } from "./session.ts";
 import { addressOf, hostOrderOf, openStoreOn, type PostgresStoreOptions, SHARED_OPTIONS } from "./store.ts";
 import type { Transactions } from "./transactions.ts";
-import type { Password } from "./url.ts";
+import type { Password } from "../url.ts";
 
 /** Options of `createPostgresPool()`. */
 export interface PostgresPoolOptions {

@@ -24,7 +24,8 @@ import { catchUpSequences } from "./sequences.ts";
 import { createSession, type Session } from "./session.ts";
 import { transact } from "./transact.ts";
 import { invalidUrl } from "./url_text.ts";
-import { parsePostgresUrl, type Password, type PostgresAddress } from "./url.ts";
+import type { Password } from "../url.ts";
+import { parsePostgresUrl, type PostgresAddress } from "./url.ts";
 import { insertWithin } from "./within.ts";
 
 // Together with the slow poll for due runs, the heartbeat and the listener's self-test: under a statement per second.

@@ -6,6 +6,7 @@
  * @module
  */
 import { isIPv4, isIPv6 } from "node:net";
+import type { Password } from "../url.ts";
 import { type ConnectionParameters, readParameters } from "./url_parameters.ts";
 import { decode, invalidUrl as refused } from "./url_text.ts";
 
@@ -30,9 +31,6 @@ export interface PostgresAddress extends ConnectionParameters {
   /** Its password, or a function that returns the current one before each connection. */
   readonly password: Password | undefined;
 }
-
-/** A password, or a function that returns the current one, for credentials that rotate. */
-export type Password = string | (() => string | Promise<string>);
 
 /**
  * Reads a URL of libpq's form: `postgres://[user[:password]@][host[:port],…][/database][?parameter=value&…]`. Hosts are
