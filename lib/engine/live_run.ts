@@ -104,7 +104,7 @@ export class LiveRun {
     const { journal } = loaded;
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
-    if (journal.length > 0) this.hasChildren = hasStartedChild(this);
+    if (journal.length > 0) { for (const { wake } of unitsOf(this)) this.hasChildren ||= wake?.child === true; }
   }
 }
 
@@ -233,6 +233,8 @@ export interface LiveWrite extends PendingWrite {
   holds: LiveRun | undefined;
   /** Its child runs, once it is sent. */
   spawning: Spawning | undefined;
+  /** Items that wait for some of its child runs and have no rows. */
+  waits: LiveUnit[] | undefined;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
 }
@@ -294,12 +296,6 @@ function loadUnit(unit: LiveUnit, record: Pick<RecordHead, "state" | "startedAt"
   unit.isNewlyBlocked = record.state === "running" && isBlocked(unit);
   unit.startedAt = record.startedAt;
   unit.failures = record.failures;
-}
-
-/** Whether a run had started a child run when it was loaded. */
-function hasStartedChild(run: LiveRun): boolean {
-  for (const { wake } of unitsOf(run)) if (wake?.child === true) return true;
-  return false;
 }
 
 /** Returns the unit of a node, or of one of its items; `undefined` if it is not in memory. */

@@ -51,8 +51,9 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
       if (leaveRunning(run, event.unit, "skipped")) settle(plan, run, event.unit, commands);
       return;
     case "completed":
-      if (leaveRunning(run, event.unit, "completed")) settle(plan, run, event.unit, commands);
-      return;
+      if (!leaveRunning(run, event.unit, "completed")) return;
+      event.unit.reason = undefined;
+      return settle(plan, run, event.unit, commands);
     case "failed":
       return fail(plan, run, event, commands);
     case "deferred":

@@ -8,7 +8,7 @@ import { leavesMemory } from "./run_end.ts";
 import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
-import { MOST_CHARACTERS, MOST_ROWS } from "./commit_size.ts";
+import { MOST_CHARACTERS, MOST_ROWS, rowsOf } from "./commit_size.ts";
 import type { OwnedChild } from "../store/inserted_child.ts";
 import type { Committer } from "./committer.ts";
 import type { OwnChildren } from "./spawning.ts";
@@ -104,12 +104,23 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function addUnit(unit: LiveUnit): LiveWrite {
+    unit.isWaitInFlight = unit.state === "waiting";
+    const child = unit.spawning;
+    if (child !== undefined && isImplied(unit, child)) return addWait(unit, child);
     const record = recordOf(unit, now());
     unit.isWritten = true;
     if (unit.expansion !== undefined) unit.expansion.unwritten = undefined;
-    unit.isWaitInFlight = unit.state === "waiting";
     const write = add(unit.run, record);
-    if (unit.spawning !== undefined) addChild(write, unit.spawning);
+    if (child !== undefined) addChild(write, child);
+    return write;
+  }
+
+  /** Adds a wait that has no row: the child run says what waits for it. */
+  function addWait(unit: LiveUnit, child: NewRun): LiveWrite {
+    const { pending } = unit.run;
+    const write = pending === undefined || pending.isSent || isFull(pending) ? newWrite(unit.run, []) : pending;
+    (write.waits ??= []).push(unit);
+    addChild(write, child);
     return write;
   }
 
@@ -148,6 +159,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       size: records.reduce((size, record) => size + sizeOf(record), 0),
       holds: undefined,
       spawning: undefined,
+      waits: undefined,
       waiting: undefined,
       onSend: sent,
       onResult: settled,
@@ -203,6 +215,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.waiting?.forEach(({ done }) => done());
     if (run.gone) return;
     options.touched(run);
+    if (write.waits !== undefined) { for (const unit of write.waits) options.waitDurable(unit); }
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
       if (step === "" && (state === "waiting" || state === "blocked")) options.waitDurable(unit);
       if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
@@ -233,7 +246,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     run.isRefused = true;
     const what: ErrorRecord = toErrorRecord(error);
     const again = writeOf(run);
-    for (const { unit, task, attempts, item, step, endedAt, startedAt } of write.records) {
+    const waits = write.waits?.map((unit) => recordOf(unit, now())) ?? [];
+    for (const { unit, task, attempts, item, step, endedAt, startedAt } of [...write.records, ...waits]) {
       if (step !== "") continue;
       const failures = [{ taskId: task, attempt: attempts, error: what }];
       const bare = { output: undefined, reason: undefined, dueAt: undefined, progress: undefined, items: undefined };
@@ -277,8 +291,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
 }
 
 /** Whether a write fills a commit: further rows go into the next write of its run, as no write is divided. */
-function isFull({ records, size }: LiveWrite): boolean {
-  return records.length >= MOST_ROWS || size >= MOST_CHARACTERS;
+function isFull(write: LiveWrite): boolean {
+  return rowsOf(write) >= MOST_ROWS || write.size >= MOST_CHARACTERS;
+}
+
+/**
+ * Whether the store derives from a child run that an item waits for it. A child with a key may not be inserted, so its
+ * item has a row, as has an item that has begun before.
+ */
+function isImplied({ item, isWritten }: LiveUnit, { key }: NewRun): boolean {
+  return item !== NO_ITEM && !isWritten && key === undefined;
 }
 
 function sizeOf({ output, input }: LiveRecord): number {

@@ -243,8 +243,8 @@ export interface ClaimedRun {
   /** The trace context of the start. */
   readonly trace: string | undefined;
   /**
-   * The run's journal without outputs, which `outputs()` reads, and without completed items and their steps; empty for a
-   * run that had no owner before.
+   * The run's journal without outputs, which `outputs()` reads, and without completed items and their steps, but with the
+   * items that wait for child runs (see `impliedWait()`); empty for a run that had no owner before.
    */
   readonly journal: readonly RecordHead[];
   /** The completed items of tasks, in ascending order within each task. */

@@ -26,9 +26,9 @@ test("a runner that is alone begins all child runs that it has room for without 
   const again = await opened.runner.start(family, 40);
   await opened.clock.settle();
   assertEquals(await again.result(), 40);
-  // Five for each child; the start of the parent, the array and its end, the join, the end, and the move to `waiting`.
+  // Four for each child; the start of the parent, the array and its end, the join, the end, and the move to `waiting`.
   const grown = (await opened.runner.stats()).store.rows - rows;
-  assertEquals(grown >= 40 * 5 + 5 && grown <= 40 * 5 + 10, true, `${grown} rows`);
+  assertEquals(grown >= 40 * 4 + 5 && grown <= 40 * 4 + 10, true, `${grown} rows`);
 });
 
 test("child runs beyond the room of a runner are begun as their forerunners end", async () => {

@@ -9,6 +9,7 @@ import type {
   RecordHead,
 } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
+import { impliedWait } from "../children.ts";
 import type { Row } from "../decode.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf } from "../rows.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
@@ -38,6 +39,19 @@ select run, task, min(item) as first, max(item) as last
          where run = any($1::bigint[]) and item >= 0 and step = '' and state = 'completed') as completed
  group by run, task, series
  order by run, task, min(item)`;
+
+// Items of tasks that wait for child runs and have no rows.
+const IMPLIED_WAITS = `
+select m.run, m.task, c.parent_item as item, c.created_at
+  from unnest($1::bigint[], $2::text[]) as m (run, task)
+ cross join lateral (
+         select r.parent_item, r.created_at
+           from @runs as r
+          where r.parent = m.run and r.parent_task = m.task and r.parent_item >= 0 and coalesce(r.superseded, 0) = 0
+            and not exists (select
+                              from @tasks as t
+                             where t.run = m.run and t.task = m.task and t.item = r.parent_item and t.step = '')) as c
+ order by m.run, m.task, c.parent_item`;
 
 // A lookup in the primary key for each request: the range of items is part of the index condition.
 const OUTPUTS = `
@@ -124,14 +138,23 @@ async function withJournals(session: Session, taken: readonly Row[], giveUp: Giv
   const rows = resumed.length === 0 ? [] : await session.read(HEADS, [numbers(resumed)]);
   const expanded = new Set(rows.flatMap((row) => row["items"] === null ? [] : [Number(row["run"])]));
   const ranges = expanded.size === 0 ? [] : await session.read(COMPLETED_ITEMS, [numbers([...expanded])]);
+  const maps = rows.filter((row) => row["state"] === "running" && row["items"] !== null);
+  const waits = maps.length === 0 ? [] : await session.read(IMPLIED_WAITS, [
+    numbers(maps.map((row) => Number(row["run"]))),
+    texts(maps.map((row) => String(row["task"]))),
+  ]);
   const journals = Map.groupBy(rows, (row) => Number(row["run"]));
+  const waiting = Map.groupBy(waits, (row) => Number(row["run"]));
   const items = Map.groupBy(ranges, (row) => Number(row["run"]));
   const slices = createSlices();
   const runs: ClaimedRun[] = [];
   for (const row of taken) {
     try {
       const seq = Number(row["seq"]);
-      const journal = await decodeHeads(journals.get(seq) ?? [], slices);
+      const journal = [
+        ...await decodeHeads(journals.get(seq) ?? [], slices),
+        ...(waiting.get(seq) ?? []).map(waitOf),
+      ];
       runs.push(decodeClaimed(row, { journal, completedItems: (items.get(seq) ?? []).map(rangeOf) }));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
@@ -149,6 +172,10 @@ async function decodeHeads(rows: readonly Row[], slices: Slices): Promise<readon
     await slices.done(1);
   }
   return heads;
+}
+
+function waitOf(row: Row): RecordHead {
+  return impliedWait(String(row["task"]), Number(row["item"]), Number(row["created_at"]));
 }
 
 function rangeOf(row: Row): ItemRange {

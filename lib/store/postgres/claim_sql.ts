@@ -119,7 +119,10 @@ measured as materialized (
                                          from (select x.failures
                                                  from @tasks as x
                                                 where x.run = p.seq
-                                                limit ${MOST_HEADS}) as t) end as bytes) as m
+                                                limit ${MOST_HEADS}) as t) +
+                                      (select ${HEAD_BYTES} * count(*)
+                                         from (select from @runs as c where c.parent = p.seq limit ${MOST_HEADS}) as c)
+                 end as bytes) as m
 ),
 taken as (
   update @runs as r

@@ -18,6 +18,8 @@ export interface FlushResult {
   readonly started: readonly Row[];
   /** The results of the statements that insert child runs. */
   readonly children: readonly Row[];
+  /** Runs that were owned by their writers when their child runs were inserted. */
+  readonly parents: ReadonlySet<number>;
   /** Whether each statement wrote all rows that it was sent. */
   readonly isWhole: boolean;
   /** Runs of which the statement that moves them moved none. */
@@ -30,6 +32,7 @@ export interface FlushResult {
 export function resultOf(statements: readonly FlushStatement[], answers: readonly Answer[]): FlushResult {
   const started: Row[] = [];
   const children: Row[] = [];
+  const parents = new Set<number>();
   const unmoved = new Set<number>();
   let isWhole = true;
   let rows = 0;
@@ -56,6 +59,7 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
         break;
       case "children":
         children.push(row ?? {});
+        for (const seq of items(row?.["parents"])) parents.add(Number(seq));
         rows += Number(row?.["changed"]);
         break;
       case "wakes":
@@ -67,7 +71,7 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
         if (Number(row?.["moved"]) === 0) { for (const { seq } of moves) unmoved.add(seq); }
     }
   }
-  return { started, children, isWhole, unmoved, rows };
+  return { started, children, parents, isWhole, unmoved, rows };
 }
 
 /**
@@ -77,10 +81,10 @@ export function resultOf(statements: readonly FlushStatement[], answers: readonl
 export async function writeVerdicts(
   session: Session,
   writes: readonly RunWrite[],
-  { isWhole, unmoved, isDoubtful }: FlushResult & { readonly isDoubtful: boolean },
+  { parents, isWhole, unmoved, isDoubtful }: FlushResult & { readonly isDoubtful: boolean },
 ): Promise<readonly (WriteVerdict | CancelRecorded)[]> {
-  const isEmpty = ({ records, move, seen }: RunWrite): boolean =>
-    records.length === 0 && move === undefined && seen === undefined;
+  const isEmpty = ({ seq, records, move, seen }: RunWrite): boolean =>
+    records.length === 0 && move === undefined && seen === undefined && !parents.has(seq);
   const isAccepted = (write: RunWrite): boolean => isWhole && !isEmpty(write);
   // An earlier attempt may have moved a run that this one could not move, and a run may have a recorded cancel.
   const isFenced = ({ seq, move }: RunWrite): boolean => !isDoubtful && unmoved.has(seq) && move?.to !== "completed";

@@ -103,6 +103,7 @@ started as (
 )
 select (select now from clock) as server_now,
        (select count(*) from started) as changed,
+       array(select seq from parents)::text as parents,
        array(select seq from started where owner is not null)::text as seqs,
        array(select id from started where owner is not null)::text as ids,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;

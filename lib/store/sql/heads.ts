@@ -9,7 +9,9 @@ import type { HeadsQuery, ItemHeadsQuery, JournalHead, JournalHeads } from "../i
 import { decodeShownHead, RECORD_COLUMNS } from "../rows.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
-import { itemsOf, taskIds } from "./runs.ts";
+import { withImpliedWaits } from "./implied_waits.ts";
+import { itemsOf } from "./runs.ts";
+import { taskIds } from "./task_ids.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
 // In bytes. Of more failures of a task the latest is read.
@@ -36,7 +38,8 @@ ${columnsOf(query)}
 /** Items of a task, in ascending order. */
 export function* readItemHeads(db: Dialect, query: ItemHeadsQuery): Op<readonly JournalHead[]> {
   const found = yield* all(sql`${columnsOf(query)} ${itemsOf(query)}`);
-  return yield* completed(db, query.seq, found, query);
+  const heads = yield* completed(db, query.seq, found, query);
+  return yield* withImpliedWaits(query, heads, (wait) => ({ ...wait, outputBytes: undefined }));
 }
 
 /** What is read of long values. */

@@ -1,6 +1,6 @@
 import type { Dialect } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
-import { taskIds } from "./runs.ts";
+import { taskIds } from "./task_ids.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 import { isUuid } from "./texts.ts";
 

@@ -3,8 +3,10 @@ import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
 import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import type { Dialect } from "./dialect.ts";
+import { countImpliedWaits, withImpliedWaits } from "./implied_waits.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { raw, type Sql, sql } from "./statement.ts";
+import { LAST_ITEM, taskIds } from "./task_ids.ts";
 import { isUuid } from "./texts.ts";
 
 /** A run by its id. */
@@ -54,23 +56,18 @@ select ${raw(RECORD_COLUMNS)}
 /** How many rows can be counted in the time in which one is decoded. */
 const DECODE_COST = 5;
 
-/**
- * A recursive common table expression `ids (id)`: the ids of the tasks of a run that have rows, from a given one on. Each
- * is one seek.
- */
-export function taskIds(seq: Sql, from?: string): Sql {
-  return sql`
-ids (id) as (
-  select (select min(task) from @tasks where run = ${seq}${from === undefined ? sql`` : sql` and task >= ${from}`})
-   union all
-  select (select min(task) from @tasks where run = ${seq} and task > id)
-    from ids
-   where id is not null
-)`;
+/** The number of items of each task of a run by state. */
+export function* readItemCounts(db: Dialect, seq: number): Op<readonly ItemCount[]> {
+  const counts = new Map((yield* countRecordedItems(db, seq)).map((count) => [`${count.state} ${count.task}`, count]));
+  for (const { task, state, count } of yield* countImpliedWaits(db, seq)) {
+    const key = `${state} ${task}`;
+    counts.set(key, { task, state, count: (counts.get(key)?.count ?? 0) + count });
+  }
+  return [...counts.values()];
 }
 
-/** The number of recorded items of each task of a run by state. SQLite counts them in parts. */
-export function* readItemCounts(db: Dialect, seq: number): Op<readonly ItemCount[]> {
+/** SQLite counts them in parts. */
+function* countRecordedItems(db: Dialect, seq: number): Op<readonly ItemCount[]> {
   const counts = new Map<string, ItemCount>();
   const most = Math.min(db.stride, 2 ** 31 - 1);
   let last: { readonly task: string; readonly item: number } | undefined;
@@ -100,11 +97,17 @@ select task, state, count(*) as items, max(item) as last
   }
 }
 
-/** No task has as many items. */
-const LAST_ITEM = 2_147_483_647;
-
-/** Recorded items of a task. */
+/** Items of a task that have rows or wait for child runs. */
 export function* readItems(query: ItemsQuery): Op<readonly JournalRecord[]> {
+  const { until = LAST_ITEM, characters = Infinity } = query;
+  const recorded = yield* readRecordedItems(query);
+  // Those that were left out because of the size of the outputs before them are read next: no item after them may be.
+  const size = recorded.reduce((sum, { output = "" }) => sum + output.length, 0);
+  const last = size < characters ? until : recorded.at(-1)!.item;
+  return yield* withImpliedWaits({ ...query, until: last }, recorded, (wait) => wait);
+}
+
+function* readRecordedItems(query: ItemsQuery): Op<readonly JournalRecord[]> {
   const { characters } = query;
   const items = itemsOf(query);
   const rows = yield* all(

@@ -93,7 +93,9 @@ select count(*) as runs, total(bytes) as bytes
                        ${RUN_BYTES} + ifnull(octet_length(input), 0) + ifnull(octet_length(tags), 0) +
                        case epoch when 0 then 0
                                   else (select ${HEAD_BYTES} * count(*) + total(octet_length(failures))
-                                          from (select failures from tasks where run = runs.seq limit ${MOST_HEADS}))
+                                          from (select failures from tasks where run = runs.seq limit ${MOST_HEADS})) +
+                                       (select ${HEAD_BYTES} * count(*)
+                                          from (select 1 from runs as c where c.parent = runs.seq limit ${MOST_HEADS}))
                        end as bytes
                   from json_each($1) as wanted
                  cross join runs

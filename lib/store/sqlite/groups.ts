@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { NewRun, RecordWrite, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { NewRun, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { ChildSite } from "./children.ts";
 import type { Bindable } from "./driver.ts";
 import { insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
@@ -53,6 +53,7 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], site: C
   const verdicts = new Array<WriteVerdict>(writes.length).fill("accepted");
   const plain: Plain = { writes, at: [], records: [] };
   const ends: number[] = [];
+  const kept: number[] = [];
   for (let at = 0; at < writes.length; at++) {
     const write = writes[at]!;
     if (!isPlainWrite(write)) {
@@ -67,7 +68,7 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], site: C
       plain.at.push(at);
       plain.records.push(record);
     }
-    if (write.move !== undefined) ends.push(at);
+    if (write.move !== undefined) (isKept(write.move) ? kept : ends).push(at);
   }
   const rows = plain.at.map((_, row) => row);
   const items = rows.filter((row) => plain.records[row]!.item >= 0);
@@ -84,6 +85,7 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], site: C
     const verdict = completeRun(session, writes[at]!, endOf(writes[at]!));
     if (verdict !== "accepted") verdicts[at] = verdict;
   }
+  for (const at of kept) verdicts[at] = writeRun(session, { ...writes[at]!, records: [] }, site);
   return verdicts;
 }
 
@@ -233,9 +235,14 @@ function isPlainGroup(starts: readonly NewRun[], from: number, site: StartSite):
   return true;
 }
 
+/** Whether a run keeps its owner: its rows may be written before its move, in groups. */
+function isKept(move: RunMove): boolean {
+  return move.to === "running" || (move.to === "waiting" && !move.release);
+}
+
 function isPlainWrite({ records, move, seen, children }: RunWrite): boolean {
   return seen === undefined && children === undefined &&
-    (move === undefined ? records.length > 0 : move.to === "completed") &&
+    (move === undefined ? records.length > 0 : move.to === "completed" || isKept(move)) &&
     (records.every(isPlainRecord) || hasDistinctRows(records));
 }
 

@@ -1,6 +1,7 @@
 /** Reads of the journal, in slices with a yield to the event loop after each: SQLite runs in the caller's thread. */
 import type { Heads, ItemRange, JournalOutput, OutputsRequest, RecordHead } from "../batch.ts";
 import { createSlices, type Slices } from "../breathe.ts";
+import { impliedWait, isRunningMap } from "../children.ts";
 import { SLICE_ROWS } from "../claim_bounds.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS } from "../rows.ts";
 import type { Row } from "./driver.ts";
@@ -12,6 +13,17 @@ select ${RECORD_HEAD_COLUMNS}
  where run = $1 and (task, item, step) > ($2, $3, $4)
  order by task, item, step
  limit $5`;
+
+// Items of a task with child runs, whether or not they have rows: a read of those without may be long.
+const CHILDREN = `
+select parent_item as item, created_at,
+       exists (select 1
+                 from tasks as t
+                where t.run = c.parent and t.task = c.parent_task and t.item = c.parent_item and t.step = '') as is_recorded
+  from runs as c
+ where parent = $1 and parent_task = $2 and parent_item > $3 and coalesce(superseded, 0) = 0
+ order by parent_item
+ limit $4`;
 
 /** The first parameters of the queries for outputs: run, task, the item and step after which to read, a range of items. */
 // `+` keeps the second lower bound out of the index condition: SQLite uses one of two, and would read from it each time.
@@ -53,8 +65,25 @@ export async function readHeads(session: Session, seq: number, slices: Slices): 
     for (const row of rows) if (!addCompleted(completedItems, row)) journal.push(decodeRecordHead(row));
     await slices.done(rows.length + 1);
     const last = rows.at(-1);
-    if (last === undefined || rows.length < SLICE_ROWS) return { journal, completedItems };
+    if (last === undefined || rows.length < SLICE_ROWS) break;
     after = [String(last["task"]), Number(last["item"]), String(last["step"])];
+  }
+  for (const { task } of journal.filter(isRunningMap)) {
+    for await (const wait of impliedWaits(session, seq, task, slices)) journal.push(wait);
+  }
+  return { journal, completedItems };
+}
+
+/** Yields the items of a task that wait for child runs and have no rows. */
+async function* impliedWaits(session: Session, seq: number, task: string, slices: Slices): AsyncGenerator<RecordHead> {
+  for (let after = -1;;) {
+    const rows = await session.read("read", () => session.all(CHILDREN, seq, task, after, SLICE_ROWS));
+    for (const { item, created_at, is_recorded } of rows) {
+      after = Number(item);
+      if (is_recorded === 0) yield impliedWait(task, after, Number(created_at));
+    }
+    await slices.done(rows.length + 1);
+    if (rows.length < SLICE_ROWS) return;
   }
 }
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { NewRun, RunMove, RunWrite } from "../../../lib/store/batch.ts";
+import type { JournalRecord, NewRun, RunMove, RunWrite } from "../../../lib/store/batch.ts";
 import type { ChildWait } from "../../../lib/store/children.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { ItemsQuery, Store } from "../../../lib/store/port.ts";
 import {
   type Case,
   claimBy,
@@ -11,6 +11,7 @@ import {
   newRun,
   openRecord,
   record,
+  start,
   startOwned,
   T0,
   write,
@@ -119,6 +120,64 @@ export function childContract(test: Case): void {
     const late = childOf(seq, { owner: runner, parent: { run: seq, task: "ship", item: 1 } });
     const { writes, children = [] } = await commit(store, { writes: [spawning(seq, 1, [late])] });
     assertEquals([writes, children, await store.run(late.id)], [["fenced"], [], undefined]);
+  });
+
+  test("an item whose child run is inserted without a row of the item waits for it while its task runs", async ({ store }) => {
+    const { seq, runner } = await startOwned(store);
+    const map = openRecord("ship", { items: 6 });
+    const children = [0, 1, 2, 4, 5].map((item) => childOf(seq, { parent: { run: seq, task: "ship", item } }));
+    assertEquals(await write(store, { seq, epoch: 1 }, [map]), "accepted");
+    const spawning = { seq, records: [], move: undefined, children, hasChildren: true };
+    assertEquals((await commit(store, { writes: [{ ...spawning, epoch: 7 }] })).writes, ["fenced"]);
+    assertEquals(await store.items({ seq, task: "ship", limit: 9 }), []);
+    assertEquals((await commit(store, { writes: [{ ...spawning, epoch: 1 }] })).writes, ["accepted"]);
+    const ended = [record("ship", { item: 1 }), record("ship", { item: 3 }), failedItem(4)];
+    assertEquals(await write(store, { seq, epoch: 1 }, ended), "accepted");
+
+    const itemsOf = async (query: Partial<ItemsQuery> = {}): Promise<readonly (readonly (number | string)[])[]> =>
+      (await store.items({ seq, task: "ship", limit: 9, ...query })).map(({ item, state }) => [item, state]);
+    const all = [[0, "waiting"], [1, "completed"], [2, "waiting"], [3, "completed"], [4, "failed"], [5, "waiting"]];
+    assertEquals(await itemsOf(), all);
+    assertEquals(await itemsOf({ limit: 3 }), all.slice(0, 3));
+    assertEquals(await itemsOf({ after: 1, until: 4 }), all.slice(2, 5));
+    assertEquals(await itemsOf({ state: "waiting", after: 0 }), [[2, "waiting"], [5, "waiting"]]);
+    assertEquals(await itemsOf({ state: "failed" }), [[4, "failed"]]);
+    // The output of item 1 exceeds the bound, so item 3 is left out, and the items after it are, too.
+    assertEquals(await itemsOf({ characters: 3 }), all.slice(0, 2));
+    const counts = (await store.itemCounts(seq)).map(({ task, state, count }) => `${task} ${state} ${count}`);
+    assertEquals(counts.sort(), ["ship completed 2", "ship failed 1", "ship waiting 3"]);
+
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "pending" }, hasChildren: true }] });
+    const { runs } = await store.claim(claimBy(runner));
+    const { journal, completedItems } = runs.find((run) => run.seq === seq)!;
+    const waits = journal.filter(({ state }) => state === "waiting");
+    assertEquals(waits.map(({ item, reason, attempts, startedAt }) => [item, reason, attempts, startedAt]), [
+      [0, "child", 1, T0],
+      [2, "child", 1, T0],
+      [5, "child", 1, T0],
+    ]);
+    assertEquals(completedItems, [{ task: "ship", first: 1, last: 1 }, { task: "ship", first: 3, last: 3 }]);
+
+    // The items of a task that has ended wait for nothing.
+    await write(store, { seq, epoch: 2 }, [record("ship", { state: "failed", output: undefined })]);
+    assertEquals(await itemsOf(), [[1, "completed"], [3, "completed"], [4, "failed"]]);
+    assertEquals((await store.itemCounts(seq)).some(({ state }) => state === "waiting"), false);
+  });
+
+  test("a claim is bounded by the child runs that it returns waits for", async ({ store }) => {
+    const { runner } = await startOwned(store);
+    for (let parent = 0; parent < 2; parent++) {
+      const [seq] = await start(store, newRun({ owner: runner }));
+      const children = Array.from(
+        { length: 9_000 },
+        (_, item) => childOf(seq!, { dueAt: T0 + 1e6, parent: { run: seq!, task: "ship", item } }),
+      );
+      const records = [openRecord("ship", { items: children.length })];
+      const move = { to: "pending" } as const;
+      await commit(store, { writes: [{ seq: seq!, epoch: 1, records, move, children, hasChildren: true }] });
+    }
+    const { runs, more } = await store.claim(claimBy(runner));
+    assertEquals([runs.length, runs[0]?.journal.length, more], [1, 9_001, true]);
   });
 
   test("no child starts under a recorded cancel, and that of a paused run is paused", async ({ store }) => {
@@ -327,6 +386,15 @@ export function childContract(test: Case): void {
 /** The write of a task that starts children and waits for them. */
 function spawning(seq: number, epoch: number, children: readonly NewRun[]): RunWrite {
   return { seq, epoch, records: [waiting("ship")], move: undefined, children, hasChildren: true };
+}
+
+function failedItem(item: number): JournalRecord {
+  return record("ship", {
+    item,
+    state: "failed",
+    output: undefined,
+    failures: [{ taskId: "ship", attempt: 1, error: ERROR }],
+  });
 }
 
 /** The wait of the task that started the child. */
