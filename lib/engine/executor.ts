@@ -169,7 +169,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   };
 
   function room(): number {
-    return maxRuns - runs.size - reserved;
+    return maxRuns - (runs.size - parking.kept) - reserved;
   }
 
   /** A slot or a place in memory was released, of a run that is due at that time if it waits. */

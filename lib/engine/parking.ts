@@ -19,6 +19,8 @@ export interface ParkingOptions {
 
 /** Parks runs that only wait, in memory or in the store. */
 export interface Parking {
+  /** How many runs stay in memory because they wait for child runs. */
+  readonly kept: number;
   /** Parks a run until a time, or until something arrives for it. */
   park(run: LiveRun, at: number | undefined): void;
   /** Releases a run, as it is, to any runner. */
@@ -29,13 +31,15 @@ export interface Parking {
 
 /**
  * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while:
- * each end would otherwise cost a claim. At most half of the places in memory are taken by such runs, so that the
- * others, their children among them, always have some.
+ * each end would otherwise cost a claim. Such runs take no place of others, and are at most half as many as these may be.
  */
 export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
   const mostKept = Math.floor(maxRuns / 2);
   const kept = new Set<LiveRun>();
   return {
+    get kept() {
+      return kept.size;
+    },
     park(run, at) {
       const dueAt = dueAtOf(run, at);
       const isLong = (dueAt ?? Infinity) - now() > LONG_WAIT_MS;

@@ -100,7 +100,7 @@ export function cellOf({ reading, map, children }: CellPart, item: JournalHead |
     state: itemState(map, head),
     attempts: head?.attempts ?? 0,
     failure: error && cut(`${error.name}: ${error.message}`, 200),
-    // An item that is retried has no row before it starts another child run.
-    child: head && children.get(item.item),
+    // An item that is retried has no row before it starts another child run, nor has one that ended with its map.
+    child: head === undefined && !map.isTaskOver && !isOver(map.row.state) ? undefined : children.get(item.item),
   };
 }

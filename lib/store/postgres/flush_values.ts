@@ -17,7 +17,15 @@ import {
 import { copiesOf, copyValues, forksOf, forkValues } from "./fork_values.ts";
 import { failuresOf, printable } from "./printable.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
-import { START, START_CHILDREN, START_UNLESS_THERE, startArrays, startValuesOf } from "./start_sql.ts";
+import { byKey } from "./start_order.ts";
+import {
+  childArrays,
+  START,
+  START_CHILDREN,
+  START_CHILDREN_UNLESS_THERE,
+  START_UNLESS_THERE,
+  startValuesOf,
+} from "./start_sql.ts";
 
 /** Options of `flushOf()`. */
 export interface FlushManner {
@@ -89,7 +97,10 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
   if (starting.length > 0) {
     const children = starting.flatMap(({ children = [] }) => children).sort(byKey);
     const fences = [numbers(starting.map(({ seq }) => seq)), numbers(starting.map(({ epoch }) => epoch))];
-    add("children", START_CHILDREN, [at, tell(), ...fences, ...startArrays(children)], { sent: undefined });
+    const insert = isWary || children.some(({ key }) => key !== undefined)
+      ? START_CHILDREN_UNLESS_THERE
+      : START_CHILDREN;
+    add("children", insert, [at, tell(), ...fences, ...childArrays(children)], { sent: undefined });
   }
   if (parts.ends.length > 0) {
     const values = [...endValues(parts.ends), tell(), ...rowValues(parts.lastRows)];
@@ -127,26 +138,6 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
 /** Whether a write concerns the row of a run that the ends of its children change, too. */
 function isOfParent({ hasChildren, children = [], move, seen }: RunWrite): boolean {
   return children.length > 0 || (hasChildren === true && (move !== undefined || seen !== undefined));
-}
-
-/**
- * Orders by key, then by parent, as two flushes with the same keys in different orders would deadlock; others keep their
- * order.
- */
-export function byKey(a: NewRun, b: NewRun): number {
-  if (a.key === undefined || b.key === undefined) {
-    return Number(a.key !== undefined) - Number(b.key !== undefined) || byParent(a, b);
-  }
-  return compare(a.workflow, b.workflow) || compare(a.key, b.key);
-}
-
-function byParent({ parent: a }: NewRun, { parent: b }: NewRun): number {
-  if (a === undefined || b === undefined) return Number(a !== undefined) - Number(b !== undefined);
-  return a.run - b.run || compare(a.task, b.task) || a.item - b.item;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 interface Rows {

@@ -8,14 +8,35 @@
  * @module
  */
 import type { NewRun } from "../batch.ts";
-import { type ColumnType, createIsPlain, type GivenColumn, givenColumns, startValues } from "../columns.ts";
+import { type ColumnType, type GivenColumn, givenColumns, startValues } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { OWNED_BY_LIVE } from "./flush_sql.ts";
 import { numbers, sparse } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
 
-const BOUND = givenColumns(RUN_COLUMNS).filter(({ plain }) => plain === undefined);
-const OPTIONS = givenColumns(RUN_COLUMNS).filter(({ plain }) => plain !== undefined);
+/** How the values of runs are bound. */
+interface Binding {
+  /** The name of a column for whether a child run is shared. @default {undefined} none */
+  readonly shared?: string;
+  /** The columns that are bound as arrays. */
+  readonly bound: readonly GivenColumn[];
+  /** The other columns, whose values are members of one JSON object for each run that has such a value. */
+  readonly options: readonly GivenColumn[];
+}
+
+const EVERY_START = bindingOf(({ plain }) => plain === undefined);
+
+// A member of JSON costs the server several times as much as an element of an array.
+const OF_CHILDREN: ReadonlySet<string> = new Set(["parent", "parent_task", "parent_item", "depth"]);
+const EVERY_CHILD: Binding = {
+  ...bindingOf(({ name, plain }) => plain === undefined || OF_CHILDREN.has(name)),
+  shared: "shared",
+};
+
+function bindingOf(isBound: (column: GivenColumn) => boolean): Binding {
+  const columns = givenColumns(RUN_COLUMNS);
+  return { bound: columns.filter(isBound), options: columns.filter((column) => !isBound(column)) };
+}
 
 /** Runs without keys. $2 news, then the values of `startValuesOf()`. */
 export const START: string = startSql("");
@@ -24,7 +45,7 @@ export const START: string = startSql("");
 export const START_UNLESS_THERE: string = startSql("on conflict do nothing");
 
 function startSql(conflict: string): string {
-  const { columns, values } = eitherSql("s.owned");
+  const { columns, values } = eitherSql(EVERY_START);
   return `
 with clock as materialized (
   select @now as now
@@ -51,27 +72,31 @@ select (select now from clock) as server_now,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 }
 
-/** Returns the columns of a new run from `s`, and their values if it is owned, which is a condition, and otherwise. */
-function eitherSql(isOwned: string): { readonly columns: readonly string[]; readonly values: string[] } {
-  const owned = startValues(RUN_COLUMNS, "owned", { now: "now", owner: "s.owner", given: givenSql });
-  const pending = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "s.owner", given: givenSql });
+/** Returns the columns of a new run from `s`, and their values, which depend on `s.owned`. */
+function eitherSql(binding: Binding): { readonly columns: readonly string[]; readonly values: string[] } {
+  const given = givenBy(binding);
+  const owned = startValues(RUN_COLUMNS, "owned", { now: "now", owner: "s.owner", given });
+  const pending = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "s.owner", given });
   const columns = [...RUN_COLUMNS.keys()].filter((column) => owned.has(column) || pending.has(column));
   const values = columns.map((column) => {
     const [one = "null", other = "null"] = [owned.get(column), pending.get(column)];
-    return one === other ? one : `case when ${isOwned} then ${one} else ${other} end`;
+    return one === other ? one : `case when s.owned then ${one} else ${other} end`;
   });
   return { columns, values };
 }
 
 /**
- * Child runs: $2 news, $3 numbers and $4 epochs of their parents, then the values of `startArrays()`. They are inserted
+ * Child runs: $2 news, $3 numbers and $4 epochs of their parents, then the values of `childArrays()`. They are inserted
  * under the fence of their parent, unless a cancel of it is recorded. The locks of runners of the same transaction (see
  * runner_lock.ts) keep recovery from missing those that are owned.
  */
-export const START_CHILDREN: string = childrenSql();
+export const START_CHILDREN: string = childrenSql("");
 
-function childrenSql(): string {
-  const { columns, values } = eitherSql("s.owned");
+/** The same for child runs that have keys or may exist already. */
+export const START_CHILDREN_UNLESS_THERE: string = childrenSql("on conflict do nothing");
+
+function childrenSql(conflict: string): string {
+  const { columns, values } = eitherSql(EVERY_CHILD);
   values[columns.indexOf("state")] =
     `case when s.is_paused then 'paused' when s.owned then 'running' else 'pending' end`;
   return `
@@ -93,12 +118,12 @@ started as (
          case when s.is_paused then now end
     from (select u.*, p.is_paused,
                  (u.owner = p.owner and not p.is_paused
-                  and not (p.has_others and (u.rest ->> 'shared') is not null)) is true as owned
-            from ${startRows(5, (type) => `${type}[]`)} as u
-            join parents as p on p.seq = (u.rest ->> 'parent')::bigint) as s
+                  and (u.shared is null or not p.has_others)) is true as owned
+            from ${rowsSql(EVERY_CHILD, 5, (type) => `${type}[]`)} as u
+            join parents as p on p.seq = u.parent) as s
    cross join clock
    order by s.n
-   on conflict do nothing
+   ${conflict}
   returning seq, id, owner
 )
 select (select now from clock) as server_now,
@@ -111,13 +136,23 @@ select (select now from clock) as server_now,
 
 /** Returns the columns and values of runs without an owner, for an insert from `startRows()` as `s`; `now` is the clock. */
 export function pendingSql(): { readonly columns: string; readonly values: string } {
-  const values = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "null", given: givenSql });
+  const given = givenBy(EVERY_START);
+  const values = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "null", given });
   return { columns: [...values.keys()].join(", "), values: [...values.values()].join(",\n         ") };
 }
 
 /** Returns the relation of the values of `startArrays()`, bound from `$first` on; `cast` returns the cast to an array type. */
 export function startRows(first: number, cast: (type: string) => string): string {
-  const columns = [["owner", "bigint"], ...BOUND.map(({ name, type }) => [name, typeOf(type)]), ["rest", "text"]];
+  return rowsSql(EVERY_START, first, cast);
+}
+
+function rowsSql({ bound, shared }: Binding, first: number, cast: (type: string) => string): string {
+  const columns = [
+    ["owner", "bigint"],
+    ...bound.map(({ name, type }) => [name, typeOf(type)]),
+    ["rest", "text"],
+    ...(shared === undefined ? [] : [[shared, "integer"]]),
+  ];
   const arrays = columns.map(([, type], at) => `$${first + at}::${cast(type!)}`).join(", ");
   const names = columns.map(([name]) => name === "rest" ? "options" : name).join(", ");
   return `(select a.*, a.options::json as rest
@@ -133,33 +168,41 @@ export function startValuesOf(runs: readonly NewRun[]): Bindable[] {
 }
 
 /** The number of parameters that `startArrays()` binds. */
-export const START_ARRAYS: number = BOUND.length + 2;
+export const START_ARRAYS: number = EVERY_START.bound.length + 2;
 
 /** Returns the values of runs: their owners, the values that every start gives, and the options. */
 export function startArrays(runs: readonly NewRun[]): Bindable[] {
+  return arraysOf(runs, EVERY_START);
+}
+
+/** Returns the same values of child runs; the last is whether they are shared. */
+export function childArrays(children: readonly NewRun[]): Bindable[] {
+  const shared = sparse(children.map(({ isShared }) => isShared === true ? 1 : undefined));
+  return [...arraysOf(children, EVERY_CHILD), shared];
+}
+
+function arraysOf(runs: readonly NewRun[], { bound, options }: Binding): Bindable[] {
   return [
     // A fork is claimed, so that its journal is read.
     numbers(runs.map(({ owner, fork }) => fork ? undefined : owner)),
-    ...BOUND.map(({ given }) => sparse(runs.map((run) => given(run)))),
-    sparse(runs.map(optionsOf)),
+    ...bound.map(({ given }) => sparse(runs.map((run) => given(run)))),
+    sparse(runs.map((run) => optionsOf(run, options))),
   ];
 }
 
-const isPlain = createIsPlain(RUN_COLUMNS);
-
-/** Returns the options of a run as JSON; `undefined` for a plain run, as nearly all are. */
-function optionsOf(run: NewRun): string | undefined {
-  if (isPlain(run)) return undefined;
-  const options: Record<string, unknown> = {};
-  for (const { name, given } of OPTIONS) options[name] = given(run);
-  if (run.isShared === true) options["shared"] = true;
-  return JSON.stringify(options);
+/** Returns the options of a run as JSON; `undefined` for a run without, as nearly all are. */
+function optionsOf(run: NewRun, options: readonly GivenColumn[]): string | undefined {
+  if (options.every(({ given, plain }) => given(run) === plain?.value)) return undefined;
+  return JSON.stringify(Object.fromEntries(options.map(({ name, given }) => [name, given(run)])));
 }
 
-function givenSql({ name, type, plain }: GivenColumn): string {
-  if (plain === undefined) return `s.${name}`;
-  const value = typeOf(type) === "text" ? `s.rest ->> '${name}'` : `(s.rest ->> '${name}')::${typeOf(type)}`;
-  return plain.value === undefined ? value : `coalesce(${value}, ${plain.value})`;
+/** Returns the SQL of a given value in the row `s`. */
+function givenBy({ bound }: Binding): (column: GivenColumn) => string {
+  return ({ name, type, plain }) => {
+    if (bound.some((column) => column.name === name)) return `s.${name}`;
+    const value = typeOf(type) === "text" ? `s.rest ->> '${name}'` : `(s.rest ->> '${name}')::${typeOf(type)}`;
+    return plain?.value === undefined ? value : `coalesce(${value}, ${plain.value})`;
+  };
 }
 
 function typeOf(type: ColumnType): string {

@@ -3,7 +3,7 @@ import type { NewRun, StartVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
 import { items, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
-import { byKey } from "./flush_values.ts";
+import { byKey } from "./start_order.ts";
 import type { Bindable } from "./connection.ts";
 import { notStarted } from "./commit.ts";
 import { notifySql } from "./news.ts";

@@ -13,8 +13,7 @@ const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
 
 // A key and a parent are the only reasons for which a run may exist already. A run that a body starts, and that exists,
 // has both its key and its id.
-/** The conflict clause of inserts of runs that may exist already. */
-export const UNLESS_THERE = `
+const UNLESS_THERE = `
 on conflict (id) do nothing
 on conflict (workflow, key) where key is not null do nothing
 on conflict (parent, parent_task, parent_item, coalesce(superseded, 0)) where parent is not null do nothing`;
