@@ -71,6 +71,8 @@ export class LiveRun {
   closing: Closing | undefined = undefined;
   /** What its row says. */
   stored: "running" | "waiting" = "running";
+  /** Until when it waits, as its row says. */
+  storedDueAt: number | undefined = undefined;
   /** Whether this process has released it: whatever still arrives is ignored. */
   gone: boolean = false;
   /** Whether the write that takes it out of memory is on its way: nothing new may happen to it. */

@@ -77,7 +77,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     durable,
     move(run, move) {
-      if (move.to === "waiting") run.stored = "waiting";
+      if (move.to === "waiting") {
+        if (!move.release && run.stored === "waiting" && run.storedDueAt === move.dueAt) return;
+        run.stored = "waiting";
+        run.storedDueAt = move.dueAt;
+      }
       const write = writeOf(run);
       write.move = move;
       if (!leavesMemory(move)) return;

@@ -160,6 +160,8 @@ export function createRunControl(options: RunControlOptions): RunControl {
   // The time of a paused run stands still.
   function resume(run: LiveRun, pausedAt: number): void {
     run.pausedAt = undefined;
+    // The row of an owned run says so once it is resumed.
+    run.stored = "running";
     if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt += now() - pausedAt);
     apply(run, { type: "resumed" });
     if (run.hasChildren) void controlChildren(run, { kind: "resume" });

@@ -31,6 +31,32 @@ test("a runner that is alone begins all child runs that it has room for without 
   assertEquals(grown >= 40 * 4 + 5 && grown <= 40 * 4 + 10, true, `${grown} rows`);
 });
 
+test("a parent that is resumed waits again in its row, and is not written while ends of children change nothing", async () => {
+  const rest = workflow("rest", { input: unchecked<number>() })
+    .sleep("nap", { for: ({ input }) => input * 1_000 })
+    .task("done", { after: ["nap"], run: () => 1 })
+    .returns("done");
+  const parent = workflow("parent")
+    .map("all", { over: () => [1, 2, 3, 4], workflow: rest, input: ({ item }) => item })
+    .returns("all");
+  await using opened = await open([parent]);
+  const run = await opened.runner.start(parent);
+  await opened.clock.settle();
+  assertEquals((await run.status()).state, "waiting");
+  const { rows } = (await opened.runner.stats()).store;
+  await opened.clock.advance("1s");
+  // Of the child its nap, its task and its end, and the result of its item.
+  assertEquals((await opened.runner.stats()).store.rows - rows, 4);
+  await run.pause();
+  await opened.clock.settle();
+  assertEquals((await run.status()).state, "paused");
+  await run.resume();
+  await opened.clock.settle();
+  assertEquals((await run.status()).state, "waiting");
+  await opened.clock.advance("10s");
+  assertEquals(await run.result(), [1, 1, 1, 1]);
+});
+
 test("child runs beyond the room of a runner are begun as their forerunners end", async () => {
   await using opened = await open([family], { maxRuns: 4, concurrency: 2 });
   const run = await opened.runner.start(family, 30);
