@@ -33,6 +33,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["growth/tenants.ts", ["--tenants=10", "--runs=200", "--idle=1000"]],
     ["growth/soak.ts", ["--minutes=0.25"]],
     ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
+    ["growth/large_map.ts", ["--items=20000"]],
   ],
 };
 

@@ -29,6 +29,12 @@ const SHAPES: readonly Shape[] = [
     figures: ["rowsReadPerRun", "pagesPerRun"],
   },
   {
+    bench: "large map",
+    parameters: ["store", "items"],
+    figures: ["itemsPerSecond", "timePerItemRatio", "rowsPerItem", "rssGrowthMb"],
+    wanted: () => "ratio ≤ 1.2",
+  },
+  {
     bench: "processes",
     parameters: ["store", "processes", "bodyMs"],
     figures: ["ratio", "runsPerSecond", "commitsPerTask", "leastShare", "lost", "doneTwice"],
