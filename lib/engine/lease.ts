@@ -78,6 +78,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let renewing: Promise<void> | undefined;
   let cancelRenewal = () => {};
   let cancelDeadline = () => {};
+  /** When the timer of the deadline was set, and for how long. */
+  let deadline = { sleptFrom: moment(), ms: usableMs };
+  let warnedAt = -Infinity;
   scheduleRenewal();
   scheduleDeadline();
   return {
@@ -115,17 +118,19 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     const sleptFrom = moment();
     const idle = idleMs;
     cancelRenewal = periodic(renewalMs, idle, () => {
-      reportLateness(sleptFrom, renewalMs + idle);
+      standstill.record(standstill.since(sleptFrom) - renewalMs - idle);
+      warnIfLate(sleptFrom, renewalMs + idle);
       void renew().then(scheduleRenewal);
     });
   }
 
-  function reportLateness(sleptFrom: Moment, ms: number): void {
-    standstill.record(standstill.since(sleptFrom) - ms);
-    const lateMs = Math.round(moment().monotonic - sleptFrom.monotonic - ms);
-    if (lateMs > leaseMs / 3) {
-      logger.warn(`The event loop was blocked for ${lateMs} ms: the lease of ${leaseMs} ms was at risk`);
-    }
+  /** Timers that are late for the same reason are reported once. */
+  function warnIfLate(sleptFrom: Moment, ms: number): void {
+    const now = moment().monotonic;
+    const lateMs = Math.round(now - sleptFrom.monotonic - ms);
+    if (lateMs <= leaseMs / 3 || now - warnedAt <= lateMs) return;
+    warnedAt = now;
+    logger.warn(`The event loop was blocked for ${lateMs} ms: the lease of ${leaseMs} ms was at risk`);
   }
 
   function scheduleDeadline(): void {
@@ -133,7 +138,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (isOver) return;
     const leftMs = Math.max(0, confirmedAt.monotonic + usableMs + idleMs - moment().monotonic);
     const sleptFrom = moment();
+    deadline = { sleptFrom, ms: leftMs };
     cancelDeadline = periodic(leftMs, 0, () => {
+      warnIfLate(sleptFrom, leftMs);
       // A renewal in flight had no chance while this process stood still: its answer decides, if it comes soon.
       if (moment().monotonic - sleptFrom.monotonic - leftMs > marginMs / 4) {
         doubt();
@@ -192,6 +199,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       const { alive, inbox, owned } = await store.renew(runner, leaseMs + idle);
       standstill.record(standstill.since(sentAt));
       if (isOver) return;
+      // The answer may be read before the timer of the deadline fires, which is late in that case.
+      if (!isLost) warnIfLate(deadline.sleptFrom, deadline.ms);
       if (!alive || isLost) return await registerAnew(alive);
       confirmedAt = sentAt;
       idleMs = idle;
