@@ -1,6 +1,6 @@
 /** Rows, tables and schemas that a session outside of Sluice has locked and forgotten. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
+import { createClient, createRunner, RunStateError, unchecked, workflow } from "../../mod.ts";
 import type { Logger } from "../../lib/logger.ts";
 import { StoreError } from "../../lib/errors.ts";
 import { migrate } from "../../lib/store/postgres/migrations.ts";
@@ -8,6 +8,7 @@ import { createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { openSession } from "../../lib/store/postgres/open.ts";
 import { MIGRATIONS } from "../../lib/store/postgres/schema.ts";
 import { test } from "../harness.ts";
+import { startProxy } from "../proxy.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
 import { HANG_MS, until, within } from "../within.ts";
 
@@ -90,6 +91,35 @@ test("postgres: a cancel of a run whose row is locked holds up no cancel of anot
   }
   await within("the cancel", cancelled);
   assertEquals((await locked.status()).state, "cancelled");
+});
+
+test("postgres: a client that was stopped in the middle of a cancel, with the run's row locked, does not hold up the run", async () => {
+  await using on = testSchema();
+  const goOn = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const flow = workflow("flow").task("a", {
+    async run() {
+      begun.resolve();
+      await goOn.promise;
+      return 1;
+    },
+  }).returns("a");
+  const url = new URL(on.url);
+  await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  await using runner = await createRunner(await on.open(), { workflows: [flow] });
+  await using client = await createClient(await on.open({ url: url.href }), { workflows: [flow] });
+  const run = await runner.start(flow);
+  await begun.promise;
+  const handle = await client.get(run.id);
+  const locked = proxy.asked("select dead from");
+  proxy.holdAfter("select dead from");
+  const cancelled = handle.cancel();
+  await locked;
+  goOn.resolve();
+  assertEquals(await within("the result", run.result()), 1);
+  proxy.flow();
+  await assertRejects(() => cancelled, RunStateError);
 });
 
 /** Far less than the time-out of a statement, and more than a slow machine takes for a run. */

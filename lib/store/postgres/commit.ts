@@ -78,6 +78,7 @@ async function commitUnlocked(session: Session, news: News, { batch, lockedRuns 
   if (suspects.length > 0) {
     locked = await session.persistence.attempt("read", () => lockedOf(session, suspects));
     for (const seq of suspects) if (!locked.has(seq)) lockedRuns.delete(seq);
+    if (locked.size > 0) session.endAbandonedSoon();
   }
   for (;;) {
     const rest = { starts: batch.starts, writes: batch.writes.filter(({ seq }) => !locked.has(seq)) };

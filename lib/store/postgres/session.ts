@@ -2,7 +2,8 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
-import { ABANDONED, backendPrefix, TERMINATE } from "./backends.ts";
+import { faultOf } from "./faults.ts";
+import { ABANDONED, backendPrefix, LONGEST_IDLE_MS, TERMINATE } from "./backends.ts";
 import { createServerClock } from "./clock.ts";
 import type { Bindable, BoundStatement, Query } from "./connection.ts";
 import type { Answer } from "./driver.ts";
@@ -76,6 +77,8 @@ export interface Session {
   endRemains(role: Role): Promise<void>;
   /** Ends the transactions of runners that are dead or gone, and those whose process has stopped in the middle. */
   endAbandoned(): Promise<void>;
+  /** The same in the background, at most once in the time that a backend may wait for its client. */
+  endAbandonedSoon(): void;
   /** The counts so far. */
   counters(): StoreCounters;
   /** Ends all waits, except that for connections that are being ended on the server, which is short. */
@@ -109,6 +112,7 @@ export function createSession(options: SessionOptions): Session {
   const serverClock = createServerClock();
   const texts = new Map<string, string>();
   const endings = new Set<Promise<void>>();
+  let lookedAt = -Infinity;
   let commits = 0;
   let statements = 0;
   let rows = 0;
@@ -142,6 +146,7 @@ export function createSession(options: SessionOptions): Session {
     endRemains,
     endConnection,
     endAbandoned,
+    endAbandonedSoon,
     counters: () => ({ commits, statements, rows, retries: persistence.retries() }),
     close,
   };
@@ -153,7 +158,7 @@ export function createSession(options: SessionOptions): Session {
   async function pipeline(role: Role, sent: readonly BoundStatement[]): Promise<readonly Answer[]> {
     statements += sent.length;
     const at = performance.now();
-    const answers = await lines[role].pipeline(sent.map(({ sql, values }) => ({ sql: textOf(sql), values })));
+    const answers = await watched(lines[role].pipeline(sent.map(({ sql, values }) => ({ sql: textOf(sql), values }))));
     for (const answer of answers) learn(answer, at);
     return answers;
   }
@@ -173,9 +178,19 @@ export function createSession(options: SessionOptions): Session {
   async function execute(query: Query, ...[sql, ...rest]: Parameters<Query>): Promise<Answer> {
     statements++;
     const sent = performance.now();
-    const answer = await query(textOf(sql), ...rest);
+    const answer = await watched(query(textOf(sql), ...rest));
     learn(answer, sent);
     return answer;
+  }
+
+  /** Looks for the holder of a lock that was waited for in vain. */
+  async function watched<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (faultOf(error) === "conflict") endAbandonedSoon();
+      throw error;
+    }
   }
 
   function learn(answer: readonly Row[], sent: number): void {
@@ -193,7 +208,12 @@ export function createSession(options: SessionOptions): Session {
   }
 
   function endConnection(applicationName: string): Promise<void> {
-    const ending = terminate("care", applicationName).finally(() => endings.delete(ending));
+    return noted(terminate("care", applicationName));
+  }
+
+  /** Close waits for it. */
+  function noted(work: Promise<void>): Promise<void> {
+    const ending = work.finally(() => endings.delete(ending));
     endings.add(ending);
     return ending;
   }
@@ -210,6 +230,13 @@ export function createSession(options: SessionOptions): Session {
   async function endAbandoned(): Promise<void> {
     const found = await persistence.attempt("read", () => single("care", ABANDONED, []));
     for (const { prefix } of found) await persistence.attempt("write to", () => terminate("care", String(prefix)));
+  }
+
+  function endAbandonedSoon(): void {
+    if (performance.now() - lookedAt < LONGEST_IDLE_MS) return;
+    lookedAt = performance.now();
+    // What fails is tried again as long as a lock is in the way.
+    void noted(endAbandoned().catch(() => {}));
   }
 
   async function terminate(role: Role, applicationName: string): Promise<void> {
