@@ -22,6 +22,8 @@ export interface Call {
   readonly args: Readonly<Record<string, string | undefined>>;
   /** Values of options with a value, by name. */
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** Values of options that may be stated several times, by name. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   /** Names of the options without a value that are stated. */
   readonly flags: ReadonlySet<string>;
   readonly terminal: Terminal;
@@ -54,6 +56,9 @@ export function parseCall({ args: names, options }: CommandUsage, args: readonly
     values: Object.fromEntries(
       Object.entries(values).flatMap(([name, value]) => typeof value === "string" ? [[name, value]] : []),
     ),
+    lists: Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]) => Array.isArray(value) ? [[name, value.map(String)]] : []),
+    ),
     flags,
     terminal,
   };
@@ -63,7 +68,9 @@ function parse(
   options: CommandUsage["options"],
   args: readonly string[],
 ): { readonly values: Readonly<Record<string, unknown>>; readonly positionals: readonly string[] } {
-  const config = Object.fromEntries(Object.entries(options).map(([name, { type }]) => [name, { type }]));
+  const config = Object.fromEntries(
+    Object.entries(options).map(([name, { type, isList = false }]) => [name, { type, multiple: isList }]),
+  );
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options: config });
   } catch (error) {

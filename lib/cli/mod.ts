@@ -1,6 +1,6 @@
 /**
- * The command line: sends messages to runs, resolves blocked tasks, and shows and controls runs, in any SQLite file or
- * Postgres database. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
+ * The command line: sends messages to runs, resolves blocked tasks, and lists, shows, follows, exports and controls runs, in
+ * any SQLite file or Postgres database. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
  *
  * | exit code | meaning |
  * |---|---|
@@ -8,6 +8,8 @@
  * | 1 | the command failed; the error is on standard error |
  * | 2 | the arguments are wrong; nothing was done |
  * | 3 | `send`: the message was not accepted |
+ * | 4 | `runs follow`: the run failed |
+ * | 5 | `runs follow`: the run was cancelled |
  *
  * @module
  */

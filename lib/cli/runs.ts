@@ -3,6 +3,9 @@ import type { Client } from "../engine/client.ts";
 import type { HandleOf } from "../engine/handle.ts";
 import type { RunInfo, TaskInfo } from "../engine/run_reader.ts";
 import { type Command, withClient } from "./call.ts";
+import { exportRun } from "./export.ts";
+import { follow } from "./follow.ts";
+import { list } from "./list.ts";
 import { type CommandOptions, table } from "./usage.ts";
 
 const REASON: CommandOptions = { reason: { type: "string", value: "text", text: "the reason, which the run keeps" } };
@@ -25,13 +28,16 @@ const show: Command = {
   },
 };
 
-/** The commands that control a run. */
+/** The commands about runs. */
 export const runs: readonly Command[] = [
+  list,
   show,
+  follow,
   control("cancel", "Cancels a run", REASON, (run, reason) => run.cancel(reason)),
   control("pause", "Pauses a run and its child runs", REASON, (run, reason) => run.pause(reason)),
   control("resume", "Resumes a paused run and its child runs", {}, (run) => run.resume()),
   control("retry", "Retries a failed run; results of completed tasks are kept", {}, (run) => run.retry()),
+  exportRun,
 ];
 
 type AnyHandle = HandleOf<AnyWorkflow>;

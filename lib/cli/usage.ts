@@ -10,6 +10,8 @@ export interface CommandOption {
   readonly type: "string" | "boolean";
   /** What the usage text calls the value. @default {undefined} the option has none */
   readonly value?: string;
+  /** Whether the option may be stated several times. @default {false} */
+  readonly isList?: boolean;
   /** What the usage text says about the option. */
   readonly text: string;
 }

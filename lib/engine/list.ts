@@ -14,6 +14,8 @@ export interface ListOptions {
   readonly state?: RunState | readonly RunState[];
   /** Tags, all of which the run has. */
   readonly tags?: readonly string[];
+  /** Beginning of the key of the run. Runs without a key do not match. */
+  readonly keyPrefix?: string;
   /** The run was inserted at this time or later (a number is milliseconds since the epoch). */
   readonly since?: Date | number;
   /** The run was inserted before this time (a number is milliseconds since the epoch). */
@@ -48,7 +50,7 @@ export async function listRuns(store: Store, options: ListOptions = {}): Promise
   };
 }
 
-const OPTIONS = ["workflow", "state", "tags", "since", "until", "limit", "cursor"];
+const OPTIONS = ["workflow", "state", "tags", "keyPrefix", "since", "until", "limit", "cursor"];
 const MOST = 1_000;
 const STATES: Readonly<Record<RunState, true>> = {
   pending: true,
@@ -66,9 +68,10 @@ function checkQuery(options: unknown): ListQuery {
   const limit = count(read["limit"], "limit", 50, checks);
   if (limit > MOST) checks.report(`limit must be at most ${MOST}, not ${limit}`);
   const query: ListQuery = {
-    workflow: checkName(read["workflow"], checks),
+    workflow: checkName(read["workflow"], "workflow", checks),
     states: checkStates(read["state"], checks),
     tags: read["tags"] === undefined ? undefined : checks.tags(read["tags"], "tags"),
+    keyPrefix: checkName(read["keyPrefix"], "keyPrefix", checks),
     since: checkTime(read["since"], "since", checks),
     until: checkTime(read["until"], "until", checks),
     limit,
@@ -78,11 +81,11 @@ function checkQuery(options: unknown): ListQuery {
   return query;
 }
 
-function checkName(value: unknown, checks: Checks): string | undefined {
-  const name = checks.text(value, "workflow");
-  const problem = name === undefined ? undefined : textProblem(name, "name");
-  if (problem !== undefined) checks.report(`workflow ${problem}: ${shown(name)}`);
-  return name;
+function checkName(value: unknown, option: "workflow" | "keyPrefix", checks: Checks): string | undefined {
+  const text = checks.text(value, option);
+  const problem = text === undefined ? undefined : textProblem(text, option === "workflow" ? "name" : "key");
+  if (problem !== undefined) checks.report(`${option} ${problem}: ${shown(text)}`);
+  return text;
 }
 
 function checkStates(value: unknown, checks: Checks): readonly RunState[] | undefined {

@@ -20,7 +20,7 @@ const LAST_ITEM = 2_147_483_647;
 const HEAD = 300;
 
 /** Items that one request searches for those in a state. */
-const MOST_SEARCHED = 100_000;
+const MOST_SEARCHED = 50_000;
 
 /**
  * Items of a map, in pages. A page reads its own items, and for the counts the states of all.

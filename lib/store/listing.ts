@@ -67,6 +67,8 @@ export interface ListQuery {
   readonly states: readonly RunState[] | undefined;
   /** Only runs with all of these tags. */
   readonly tags: readonly string[] | undefined;
+  /** Only runs whose key begins with this text. @default {undefined} with any key, or none */
+  readonly keyPrefix?: string | undefined;
   /** Only runs that were inserted at or after this time. */
   readonly since: number | undefined;
   /** Only runs that were inserted before this time. */

@@ -2,37 +2,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { createRunner, type Runner, unchecked, workflow } from "../../mod.ts";
-import { execute } from "../../lib/cli/command.ts";
 import { spawn } from "../child.ts";
 import approval from "../fixtures/approval.ts";
 import { test } from "../harness.ts";
 import { type Ground, ground, KINDS } from "../inspector/ground.ts";
+import { type Printed, sluice, tenantOf } from "./terminal.ts";
 
 const MODULE = fileURLToPath(new URL("../fixtures/approval.ts", import.meta.url));
-
-/** What a command printed, and its exit code. */
-interface Printed {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function sluice(args: readonly string[], input = ""): Promise<Printed> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const terminal = {
-    print: (line: string) => void out.push(line),
-    complain: (line: string) => void err.push(line),
-    read: () => Promise.resolve(input),
-  };
-  const code = await execute(args, terminal);
-  return { code, out: out.join("\n"), err: err.join("\n") };
-}
-
-/** The arguments that name a database. */
-function tenantOf({ schema }: Ground): readonly string[] {
-  return schema === undefined ? [] : [`--schema=${schema}`];
-}
 
 async function runnerOn(on: Ground): Promise<Runner<typeof approval[number]>> {
   return await createRunner(await on.open(), { workflows: approval, logger: false });
@@ -168,10 +144,21 @@ test("every command has a usage text that names its arguments and options", asyn
   const { code, out } = await sluice([]);
   assertEquals(code, 0);
   const names = [...out.matchAll(/^ {2}((?:runs )?\w+) {2,}/gm)].map(([, name]) => name!);
-  assertEquals(names, ["send", "resolve", "runs show", "runs cancel", "runs pause", "runs resume", "runs retry"]);
+  assertEquals(names, [
+    "send",
+    "resolve",
+    "runs list",
+    "runs show",
+    "runs follow",
+    "runs cancel",
+    "runs pause",
+    "runs resume",
+    "runs retry",
+    "runs export",
+  ]);
   for (const name of names) {
     const help = await sluice(["help", ...name.split(" ")]);
-    assertStringIncludes(help.out, `Usage: sluice ${name} <store> <run>`);
+    assertStringIncludes(help.out, `Usage: sluice ${name} <store>${name === "runs list" ? "" : " <run>"}`);
     assertEquals(await sluice([...name.split(" "), "--help"]), help);
     for (const option of ["--schema=<name>", "--json", "--help"]) assertStringIncludes(help.out, option);
   }

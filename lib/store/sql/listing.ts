@@ -227,18 +227,20 @@ function tableOf(state: Unsuccessful | undefined): Sql {
   return state === undefined ? raw("@runs where true") : unsuccessful(state);
 }
 
-function filter(db: Dialect, { workflow, states, since, until, tags }: ListQuery): Sql {
+function filter(db: Dialect, { workflow, states, since, until, tags, keyPrefix = "" }: ListQuery): Sql {
   const conditions: Sql[] = [];
   if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
   if (states !== undefined) conditions.push(db.isIn("state", texts(states)));
+  // In code points, which both databases count.
+  if (keyPrefix !== "") conditions.push(sql`substr(key, 1, ${[...keyPrefix].length}) = ${keyPrefix}`);
   if (since !== undefined) conditions.push(sql`created_at >= ${since}`);
   if (until !== undefined) conditions.push(sql`created_at < ${until}`);
   if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));
   return and(conditions);
 }
 
-function textsIn({ workflow = "", tags = [] }: ListQuery): string {
-  return [workflow, ...tags].join(" ");
+function textsIn({ workflow = "", tags = [], keyPrefix = "" }: ListQuery): string {
+  return [workflow, keyPrefix, ...tags].join(" ");
 }
 
 function costOf({ tags = [] }: ListQuery): number {

@@ -63,6 +63,21 @@ export function readingContract(test: Case): void {
     assertEquals(await listed(store, { workflow: "etl", tags: ["a"], until: T0 + 1 }), at(0));
   });
 
+  test("list() filters by the beginning of the key", async ({ store }) => {
+    const keys = ["order-1", "order-2", "Order-3", "ö%der", undefined];
+    const seqs: number[] = [];
+    for (const key of keys) seqs.push(...await start(store, newRun({ key })));
+    const found = async (keyPrefix: string): Promise<readonly (string | undefined)[]> =>
+      (await store.list({ ...ALL, limit: 100, keyPrefix })).map(({ seq }) => keys[seqs.indexOf(seq)]);
+    assertEquals(await found("order-"), ["order-2", "order-1"]);
+    assertEquals(await found("order-1"), ["order-1"]);
+    assertEquals(await found("ö%"), ["ö%der"]);
+    for (const none of ["%", "o_der", "rder", "order-11", "\0", "\ud800"]) assertEquals(await found(none), []);
+    assertEquals((await found("")).length, 5);
+    const search = await store.inspection.search({ ...ALL, limit: 100, keyPrefix: "order", budget: 1_000 });
+    assertEquals(search.runs.map(({ key }) => key), ["order-2", "order-1"]);
+  });
+
   test("list() filters by tags although a run has a tag with a null character", async ({ store }) => {
     const [odd, plain] = await start(store, newRun({ tags: ["a", "\0"] }), newRun({ tags: ["a", 'é\\"'] }));
     assertEquals(await listed(store, { tags: ["a"] }), [plain!, odd!]);
