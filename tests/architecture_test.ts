@@ -216,6 +216,22 @@ test("deno.json and package.json agree", () => {
   assertEquals(published("package.json"), published("deno.json"));
 });
 
+test("a package holds the library, and neither tests nor benchmarks", () => {
+  const { include } = JSON.parse(read("deno.json")).publish;
+  const { files } = JSON.parse(read("package.json"));
+  // npm adds package.json itself, JSR takes deno.json for it.
+  assertEquals(files, include.filter((file: string) => file !== "deno.json"));
+  assertEquals(include.filter((file: string) => /^(tests|bench|examples|pictures|\*)/.test(file)), []);
+});
+
+test("CI runs versions that are named, and a lock file that is frozen", () => {
+  const commands = read(".ci/run").split("\n").filter((line) => /\bnpx\b/.test(line));
+  assertEquals(commands.filter((line) => !/npx -y deno@\d+\.\d+\.\d+ /.test(line)), []);
+  assertEquals(commands.length > 0, true);
+  assertEquals(/const BUN_VERSION = "\d+\.\d+\.\d+"/.test(read("tests/run.ts")), true);
+  assertEquals(JSON.parse(read("deno.json")).lock, { path: "deno.lock", frozen: true });
+});
+
 test("a package's version stands in one place", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(read("package.json"));
   const { scopes, imports } = JSON.parse(read("deno.json"));
