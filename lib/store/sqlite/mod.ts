@@ -19,6 +19,7 @@ export type * from "../inserted_child.ts";
 export type * from "../inspection.ts";
 export type * from "../listing.ts";
 export type { ChildEnd, ChildWait } from "../children.ts";
+export type { OwnedChild, ParentTask } from "../inserted_child.ts";
 export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 export type * from "../port.ts";
 export type * from "../runners.ts";
