@@ -42,7 +42,7 @@ const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "f
     chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
     fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
     map: { commits: 13 / 10_000, statements: 560 / 10_000 },
-    family: { commits: 12 / 1_000, statements: 320 / 1_000 },
+    family: { commits: 7 / 1_000, statements: 230 / 1_000 },
   },
   // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
   // each of them holds. A result of a run that goes on takes two statements.
@@ -50,7 +50,7 @@ const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "f
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
     map: { commits: 20 / 10_000, statements: 60 / 10_000 },
-    family: { commits: 24 / 1_000, statements: 60 / 1_000 },
+    family: { commits: 16 / 1_000, statements: 40 / 1_000 },
   },
 };
 
@@ -141,13 +141,13 @@ test("sqlite: a task of a chain of 3 adds at most 275 bytes to the write-ahead l
   assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 275, "bytes for each task");
 });
 
-test("sqlite: a child run of a map adds at most 2,500 bytes to the write-ahead log", async () => {
+test("sqlite: a child run of a map adds at most 700 bytes to the write-ahead log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   await using site = await open("sqlite", family, path);
   const before = statSync(`${path}-wal`).size;
   await costOf(site, family, 1);
-  assertAtMost((statSync(`${path}-wal`).size - before) / CHILDREN, 2_500, "bytes for each child run");
+  assertAtMost((statSync(`${path}-wal`).size - before) / CHILDREN, 700, "bytes for each child run");
 });
 
 test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", async () => {
@@ -159,7 +159,7 @@ test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", a
   assertAtMost((statSync(`${path}-wal`).size - before) / (4 * ITEMS), 125, "bytes for each item");
 });
 
-test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in one of 10, 242 in a fan-out, 240 in a map, 2,200 for a child run", async () => {
+test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in one of 10, 242 in a fan-out, 240 in a map, 1,080 for a child run", async () => {
   // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
@@ -170,7 +170,7 @@ test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in
     [chainOf(10), 1_000, 10, 290],
     [fan, 100, 102, 242],
     [map, 4, ITEMS, 240],
-    [family, 1, CHILDREN, 2_200],
+    [family, 1, CHILDREN, 1_080],
   ] as const;
   for (const [workflow, runs, tasks, limit] of cases) {
     await using site = await open("postgres", workflow, server.url);

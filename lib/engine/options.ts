@@ -55,7 +55,10 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   readonly defaults?: TaskDefaults;
   /** Task bodies that run at once. @default {64} */
   readonly concurrency?: number;
-  /** Runs in memory at once. @default {1000} */
+  /**
+   * Runs in memory at once, without those that wait for child runs, of which half as many stay in memory.
+   * @default {1000}
+   */
   readonly maxRuns?: number;
   /** How long this runner is believed alive without a sign of life; at least a second. @default {"30s"} */
   readonly lease?: Duration;
