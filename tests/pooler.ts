@@ -5,6 +5,8 @@ import { connect, createServer, type Socket } from "node:net";
 export interface Pooler extends AsyncDisposable {
   /** The database's URL by way of the pooler. */
   readonly url: string;
+  /** Ends every connection, and answers so many logins with an internal error. */
+  fail(logins: number): void;
 }
 
 /** What poolers know of. */
@@ -12,10 +14,12 @@ const KNOWN = new Set(["user", "database", "client_encoding", "application_name"
 
 /**
  * Starts a pooler before a server. As PgBouncer it drops settings that it does not know, with
- * `ignore_startup_parameters`, or refuses the connection, without; or it makes every connection read-only, as a replica.
- * Each client keeps its connection.
+ * `ignore_startup_parameters`, or refuses the connection, without; or it makes every connection read-only, as a replica;
+ * or it answers logins with an internal error while it fails, as Supavisor and Neon do, and ends the others. Each client
+ * keeps its connection.
  */
-export async function startPooler(to: string, way: "drops" | "refuses" | "only reads"): Promise<Pooler> {
+export async function startPooler(to: string, way: "drops" | "refuses" | "only reads" | "fails"): Promise<Pooler> {
+  let left = way === "fails" ? 8 : 0;
   const server = new URL(to);
   const sockets = new Set<Socket>();
   const listener = createServer((client) => {
@@ -33,8 +37,18 @@ export async function startPooler(to: string, way: "drops" | "refuses" | "only r
     }
     client.once("data", (hello) => {
       const settings = settingsIn(hello);
+      if (left > 0) {
+        left--;
+        client.write(refusal("an internal error of the pooler", "XX000"), () => end());
+        return;
+      }
       if (way === "only reads") {
         upstream.write(helloOf([...settings, ["default_transaction_read_only", "on"]]));
+        client.on("data", (bytes) => upstream.write(bytes));
+        return;
+      }
+      if (way === "fails") {
+        upstream.write(hello);
         client.on("data", (bytes) => upstream.write(bytes));
         return;
       }
@@ -55,6 +69,10 @@ export async function startPooler(to: string, way: "drops" | "refuses" | "only r
   url.port = String(address.port);
   return {
     url: url.href,
+    fail(logins) {
+      left = logins;
+      for (const socket of [...sockets]) socket.destroy();
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => listener.close(resolve));
       for (const socket of [...sockets]) socket.destroy();
@@ -80,8 +98,8 @@ function helloOf(settings: readonly (readonly [string, string])[]): Uint8Array {
   return hello;
 }
 
-function refusal(message: string): Uint8Array {
-  const body = new TextEncoder().encode(`SFATAL\0VFATAL\0C08P01\0M${message}\0\0`);
+function refusal(message: string, code = "08P01"): Uint8Array {
+  const body = new TextEncoder().encode(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
   const bytes = new Uint8Array(5 + body.length);
   bytes[0] = "E".charCodeAt(0);
   new DataView(bytes.buffer).setUint32(1, 4 + body.length);

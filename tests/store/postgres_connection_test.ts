@@ -34,6 +34,22 @@ test("a pooler that refuses the settings of a connection is named at once, with 
   assertEquals((await store.counts()).pending, 0);
 });
 
+test("a pooler that answers logins with an internal error is waited for, when a runner is opened and afterwards", async () => {
+  await using on = testSchema();
+  await using pooler = await startPooler(on.url, "fails");
+  const begun = Promise.withResolvers<void>();
+  const slow = workflow("slow")
+    .task("a", { run: () => begun.resolve() })
+    .task("b", { after: ["a"], run: ({ ctx }) => ctx.attempt })
+    .returns("b");
+  await using runner = await createRunner(pooler.url, { schema: on.schema, workflows: [slow], logger: silent });
+  const outcome = runner.execute(slow);
+  await begun.promise;
+  pooler.fail(8);
+  const done = await outcome;
+  assertEquals(done.status === "completed" && done.result, 1);
+});
+
 test("settings of the URL do not win over those of the engine", async () => {
   await using on = testSchema();
   const hostile = { application_name: 'it\'s "mine"; ä', options: "-c application_name=x -c enable_seqscan=on" };

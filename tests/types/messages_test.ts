@@ -26,6 +26,10 @@ const MESSAGES: Readonly<Record<string, readonly [source: string, says: string]>
     'base.task("load", { after: ["transfrom"], run: () => 1 });',
     `Type '"transfrom"' is not assignable to type '"extract" | "transform"'. Did you mean '"transform"'?`,
   ],
+  "a misspelt dependency whose output is returned is answered with the right id, and nothing else": [
+    'base.task("load", { after: ["transfrom"], run: ({ transfrom }) => transfrom });',
+    `Type '"transfrom"' is not assignable to type '"extract" | "transform"'. Did you mean '"transform"'?`,
+  ],
   "a dependency of the first task is answered with a sentence, not with never": [
     'workflow("w").task("a", { after: ["b"], run: () => 1 });',
     `Type '"b"' is not assignable to type '"there is no earlier task in this workflow"'`,

@@ -39,6 +39,10 @@ export function faultOf(error: unknown): Fault {
     case "25P02": // a statement after a failure in the same transaction
     case "25P03": // the transaction was idle for too long
       return "connection";
+    case "XX000":
+      // An internal error of a statement is not repeated. One that ends the connection is that of a server that fails, or of
+      // a pooler before it, which answers logins with it while it cannot reach the server.
+      return isFatal(error) ? "connection" : "unknown";
     case "54000":
       // Not about the values: the queue is full, as a session somewhere has not read it for long.
       return isNotifyQueueFull(error) ? "exhausted" : "values";
@@ -75,6 +79,12 @@ export function faultOf(error: unknown): Fault {
 /** Whether the error comes from the server, and not from the driver or the system. */
 export function isFromServer(error: unknown): boolean {
   return typeof error === "object" && error !== null && "severity" in error;
+}
+
+/** Whether the server ends the connection with this error. */
+function isFatal(error: unknown): boolean {
+  const severity = typeof error === "object" && error !== null && "severity" in error ? error.severity : undefined;
+  return severity === "FATAL" || severity === "PANIC";
 }
 
 /** Whether another session has created the same row, role, schema or table, or has changed the same role, meanwhile. */
