@@ -167,9 +167,9 @@ export class RunStateError extends SluiceError {
   readonly runId: string;
   /** State of the run. */
   readonly state: string;
-  /** Creates an error for a rejected action. */
-  constructor(action: string, runId: string, state: string) {
-    super("run_state", `Cannot ${action} run "${runId}": it is ${state}`);
+  /** Creates an error for a rejected action; `why` replaces the state as the reason. */
+  constructor(action: string, runId: string, state: string, why: string = `it is ${state}`) {
+    super("run_state", `Cannot ${action} run "${runId}": ${why}`);
     this.runId = runId;
     this.state = state;
   }

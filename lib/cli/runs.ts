@@ -3,6 +3,7 @@ import type { Client } from "../engine/client.ts";
 import type { HandleOf } from "../engine/handle.ts";
 import type { RunInfo, TaskInfo } from "../engine/run_reader.ts";
 import { type Command, withClient } from "./call.ts";
+import { deleteRun } from "./delete.ts";
 import { exportRun } from "./export.ts";
 import { follow } from "./follow.ts";
 import { list } from "./list.ts";
@@ -37,6 +38,7 @@ export const runs: readonly Command[] = [
   control("pause", "Pauses a run and its child runs", REASON, (run, reason) => run.pause(reason)),
   control("resume", "Resumes a paused run and its child runs", {}, (run) => run.resume()),
   control("retry", "Retries a failed run; results of completed tasks are kept", {}, (run) => run.retry()),
+  deleteRun,
   exportRun,
 ];
 

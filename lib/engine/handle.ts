@@ -204,6 +204,13 @@ export interface RunHandle<
    */
   retry(): Promise<void>;
   /**
+   * Deletes the run, with its child runs and all that is recorded of them. Its key can be used again.
+   *
+   * @throws {RunStateError} If the run or a child run has not ended, if the run is a child of another run, with which it is
+   * deleted, or if it is the newest run of a SQLite file, which would give its number to the next run.
+   */
+  delete(): Promise<void>;
+  /**
    * Starts a new run that reuses results of this one: those of completed tasks that do not descend from a task that runs
    * again. The new run executes the workflow as it is registered here, which may be a newer version. This run does not
    * change.

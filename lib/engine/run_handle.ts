@@ -5,6 +5,7 @@ import { textProblem } from "../text_limits.ts";
 import { type ChildInfo, childInfo } from "./child_info.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
+import { deleteRun } from "./delete_run.ts";
 import { forkRun } from "./fork.ts";
 import type { ForkOptions, RunHandle } from "./handle.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
@@ -108,6 +109,10 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
 
   retry(): Promise<void> {
     return retryRun(this.#context, this.id);
+  }
+
+  delete(): Promise<void> {
+    return deleteRun(this.#context, this.id);
   }
 
   async fork(options: ForkOptions<Outputs, Input> = {}): Promise<RunHandle<Result, Outputs, Input, Events>> {

@@ -1,5 +1,5 @@
 /**
- * The runs that a list returns, and the query of a list.
+ * The runs that a list returns, the query of a list, and the result of a deletion.
  *
  * @module
  */
@@ -78,3 +78,16 @@ export interface ListQuery {
   /** Only runs with a smaller `seq`. */
   readonly before: number | undefined;
 }
+
+/** The result of `deleteRun()`. */
+export type DeleteResult =
+  /** The run and its descendants were deleted. */
+  | { readonly kind: "deleted"; readonly runs: number }
+  /** The run, or this descendant of it, has not ended; nothing was deleted. */
+  | { readonly kind: "live"; readonly runId: string; readonly state: RunState }
+  /** The run is a child of this run, with which it is deleted. */
+  | { readonly kind: "child"; readonly parentId: string }
+  /** The run, or a descendant of it, is the newest of a database that would give its number to the next run. */
+  | { readonly kind: "newest" }
+  /** The run does not exist. */
+  | { readonly kind: "unknown" };

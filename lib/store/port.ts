@@ -27,7 +27,7 @@ import type {
 import type { Failure } from "../errors.ts";
 import type { ChildEnd, ChildWait } from "./children.ts";
 import type { Inspection } from "./inspection.ts";
-import type { ListedRun, ListQuery } from "./listing.ts";
+import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 
@@ -298,6 +298,8 @@ export interface Store {
   counts(): Promise<RunCounts>;
   /** The queries of the inspector. */
   readonly inspection: Inspection;
+  /** Deletes a run that has ended, with its descendants and all their rows, in transactions of a bounded number of rows. */
+  deleteRun(id: string): Promise<DeleteResult>;
   /**
    * Deletes at most `limit` runs that ended before `before`, with all their rows, in transactions of a bounded number of
    * rows, and returns the number of deleted runs. Occasionally it also deletes definitions that were stored before

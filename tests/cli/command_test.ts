@@ -154,6 +154,7 @@ test("every command has a usage text that names its arguments and options", asyn
     "runs pause",
     "runs resume",
     "runs retry",
+    "runs delete",
     "runs export",
   ]);
   for (const name of names) {

@@ -172,6 +172,41 @@ for (const kind of KINDS) {
   });
 }
 
+for (const kind of KINDS) {
+  test(`${kind}: runs delete deletes a run that has ended, and its child runs after a confirmation`, async () => {
+    await using on = ground(kind);
+    const waits = workflow("waits").event("go", { schema: unchecked<number>() });
+    const parent = workflow("parent").subworkflow("greeting", { workflow: greet });
+    await using runner = await createRunner(await on.open(), { workflows: [greet, waits, parent], logger: false });
+    const remove = (id: string, ...args: string[]): Promise<Printed> =>
+      sluice(["runs", "delete", on.url, id, ...args, ...tenantOf(on)]);
+    const first = await runner.execute(greet, undefined, { key: "k" });
+    const family = await runner.execute(parent);
+    const [child] = await runner.get(family.runId).children();
+    const live = await runner.start(waits);
+    assertEquals(await remove(first.runId), { code: 0, out: `Run "${first.runId}" is deleted.`, err: "" });
+    assertEquals((await runner.list({ keyPrefix: "k" })).runs, []);
+    const refused = await remove(family.runId);
+    assertEquals([refused.code, refused.out, refused.err.includes("add --yes")], [2, "", true]);
+    const ofParent = await remove(child!.id);
+    assertEquals([ofParent.code, ofParent.err.includes(`it is a child of run "${family.runId}"`)], [1, true]);
+    assertEquals(await remove(family.runId, "--yes", "--json"), {
+      code: 0,
+      out: JSON.stringify({ id: family.runId, deleted: true }),
+      err: "",
+    });
+    assertEquals((await runner.list()).runs.map(({ id }) => id), [live.id]);
+    for (const id of [live.id, first.runId]) {
+      const { code, out, err } = await remove(id);
+      assertEquals([code, out, err.includes(id)], [1, "", true]);
+    }
+    await live.send("go", 1);
+    await live.outcome();
+    const newest = await remove(live.id);
+    assertEquals([newest.code, newest.err.includes("newest run")], kind === "sqlite" ? [1, true] : [0, false]);
+  });
+}
+
 test("the exit code of runs follow is that of the process", async () => {
   await using on = ground("sqlite");
   await using runner = await createRunner(await on.open(), { workflows: [shaky], logger: false });

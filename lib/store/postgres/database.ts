@@ -80,6 +80,7 @@ function isTexts(items: readonly string[] | readonly number[]): items is readonl
 function createDialect(session: Session, news: News): Dialect {
   return {
     stride: Infinity,
+    reusesNumbers: false,
     now: () => session.at === null ? raw(SERVER_CLOCK) : sql`${session.at}::bigint`,
     isIn(column, among) {
       return "type" in among ? sql`${raw(column)} = any(${array(among)})` : sql`${raw(column)} = any(array(${among}))`;

@@ -46,6 +46,8 @@ export interface WalkOptions {
 export interface Dialect {
   /** How many rows an operation may look at before it offers a pause; infinite where the server does the work. */
   readonly stride: number;
+  /** Whether the number of the newest run is given to the next run once the newest is deleted. */
+  readonly reusesNumbers: boolean;
   /** The store's clock, in milliseconds since the epoch. */
   now(): Sql;
   /** A condition: the column has one of these values, or one of those that a query returns. An index can serve it. */

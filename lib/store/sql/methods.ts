@@ -1,6 +1,7 @@
 import type { Store } from "../port.ts";
 import { controlChildren, readChildEnds, readChildren } from "./children.ts";
 import { control, isAcknowledged, readInbox } from "./control.ts";
+import { deleteRun } from "./delete_run.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listRuns } from "./listing.ts";
@@ -30,6 +31,7 @@ export type SharedMethods = Pick<
   | "unowned"
   | "counts"
   | "prune"
+  | "deleteRun"
   | "control"
   | "inbox"
   | "isAcknowledged"
@@ -64,6 +66,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     groups: () => execute(readGroups(db)),
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
     counts: () => execute(countRuns(db)),
+    deleteRun: (id) => execute(deleteRun(db, id)),
     prune: (before, limit) => execute(prune(before, limit)),
     control: (runId, request) => execute(control(db, runId, request)),
     inbox: (runner) => execute(readInbox(runner)),

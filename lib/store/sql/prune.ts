@@ -8,7 +8,7 @@ import { raw, sql } from "./statement.ts";
 export type Prune = (before: number, limit: number) => Op<number>;
 
 // Deleted in one transaction: a few milliseconds, and as many rows in the log.
-const RUNS_AT_ONCE = 200;
+export const RUNS_AT_ONCE = 200;
 const TASKS_AT_ONCE = 1_000;
 
 const SLICE_ROWS = 500;
@@ -32,7 +32,7 @@ export function createPrune(db: Dialect): Prune {
       const { ended, end, isLast } = yield* readSlice(after, before);
       yield* deleteJournals(db, yield* readOrphans(after, end));
       const chosen = ended.slice(0, Math.min(limit - deleted, RUNS_AT_ONCE));
-      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, before);
+      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, { before, keepsNewest: true });
       if (chosen.length < ended.length) after = chosen.at(-1) ?? after;
       else if (!isLast) after = end;
       else {
@@ -85,7 +85,11 @@ function deletable(ended: readonly Row[]): readonly number[] {
 }
 
 /** Deletes runs, their facts and the first part of their journals in one transaction, then the rest of the journals. */
-function* deleteRuns(db: Dialect, chosen: readonly number[], before: number): Op<number> {
+export function* deleteRuns(
+  db: Dialect,
+  chosen: readonly number[],
+  { before, keepsNewest }: { readonly before: number; readonly keepsNewest: boolean },
+): Op<number> {
   const { gone, tasks } = yield* transaction(function* () {
     // The newest run stays: SQLite numbers the next run after it, and with a number that is used twice a late owner of
     // the first run could write into the second.
@@ -93,7 +97,7 @@ function* deleteRuns(db: Dialect, chosen: readonly number[], before: number): Op
 delete from @runs
  where ${db.isIn("seq", seqs(chosen))}
    and ended_at < ${before}
-   and seq < (select max(seq) from @runs)
+   and ${keepsNewest ? sql`seq < (select max(seq) from @runs)` : sql`true`}
 returning seq`);
     const gone = rows.map(seqOf);
     for (const table of ["@events", "@messages"]) {

@@ -149,6 +149,46 @@ export function readingContract(test: Case): void {
     assertEquals(await store.prune(T0 + 10, 10), 0);
   });
 
+  test("deleteRun() deletes a run that has ended, with its descendants and all their rows", async ({ store }) => {
+    const root = await startOwned(store, { key: "k" });
+    const parent = { run: root.seq, task: "a", item: -1 };
+    const child = await startOwned(store, { parent });
+    const grandchild = await startOwned(store, { parent: { ...parent, run: child.seq } });
+    const other = await startOwned(store);
+    assertEquals(await store.deleteRun(root.id), { kind: "live", runId: root.id, state: "running" });
+    await write(store, { seq: root.seq, epoch: 1 }, [record("a")], { to: "failed", at: T0, error: ERROR });
+    // Its descendants are being cancelled.
+    assertEquals(await store.deleteRun(root.id), { kind: "live", runId: child.id, state: "running" });
+    for (const { seq } of [child, grandchild]) {
+      await write(store, { seq, epoch: 1 }, [record("b"), record("b", { step: "s" })], {
+        to: "cancelled",
+        at: T0,
+        reason: "x",
+      });
+    }
+    assertEquals(await store.deleteRun(grandchild.id), { kind: "child", parentId: child.id });
+    assertEquals(await store.deleteRun(root.id), { kind: "deleted", runs: 3 });
+    for (const { id, seq } of [root, child, grandchild]) {
+      assertEquals([await store.run(id), await store.journal(seq), await store.facts(seq)], [undefined, [], []]);
+    }
+    assertEquals((await store.run(other.id))?.state, "running");
+    assertEquals([await store.deleteRun(root.id), await store.deleteRun("none")], [{ kind: "unknown" }, {
+      kind: "unknown",
+    }]);
+    assertEquals((await start(store, newRun({ key: "k" }))).length, 1);
+  });
+
+  test("deleteRun() gives the number of a run to no other run", async ({ store }) => {
+    const one = await startOwned(store);
+    await write(store, { seq: one.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
+    const { kind } = await store.deleteRun(one.id);
+    const [next] = await start(store, newRun());
+    assert(next! > one.seq, `${next} after ${one.seq}`);
+    const after = await store.deleteRun(one.id);
+    assertEquals([kind, after.kind], kind === "newest" ? ["newest", "deleted"] : ["deleted", "unknown"]);
+    assertEquals(await store.run(one.id), undefined);
+  });
+
   test("prune() deletes no more than it may, and goes on where it stopped", async ({ store, clock }) => {
     const runs = await Promise.all(Array.from({ length: 7 }, () => startOwned(store)));
     for (const { seq } of runs) await write(store, { seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
