@@ -38,6 +38,26 @@ test("a unit that is woken while the run is paused continues when the run is res
   assertEquals(run.tell({ type: "resumed" }), ["continue a by message"]);
 });
 
+test("a run is not parked while the row of a unit that was woken is in flight", () => {
+  const run = started([{ id: "a" }, { id: "b" }]);
+  run.tell({ type: "suspended", unit: run.unit("a"), wake: { message: true }, reason: "event" });
+  assertEquals(run.tell({ type: "woken", unit: run.unit("a"), by: "message", isInFlight: true }), []);
+  assertEquals(run.completed("b"), ["record b"]);
+  assertEquals(run.woken("a", "message"), ["continue a by message"]);
+});
+
+test("nor while that of an item is whose child run has ended", () => {
+  const run = started(mapThen("finish", 2));
+  run.expanded("m", 2);
+  run.durable("m");
+  run.tell({ type: "suspended", unit: run.unit("m/0"), wake: { child: true }, reason: "child" });
+  assertEquals(run.tell({ type: "woken", unit: run.unit("m/0"), by: "child", isInFlight: true }), []);
+  const suspended = { type: "suspended", unit: run.unit("m/1"), wake: { child: true }, reason: "child" } as const;
+  assertEquals(run.tell(suspended), ["record m/1", "wait m/1 for ever"]);
+  assertEquals(run.woken("m/0", "child"), ["continue m/0 by child"]);
+  assertEquals(run.completed("m/0"), ["record m/0", "park for ever"]);
+});
+
 test("a continuation that is given up is made again when the run is resumed", () => {
   const run = started([{ id: "a" }, { id: "b" }]);
   run.tell({ type: "suspended", unit: run.unit("a"), wake: { at: 9, message: true }, reason: "event" });
