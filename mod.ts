@@ -97,13 +97,24 @@ export type { Progress, RunEvent, RunLevelEvent, TaskLevelEvent } from "./lib/en
 export type { ChildInfo } from "./lib/engine/child_info.ts";
 export type { HistoryEntry, HistoryEvent, TaskHistoryEvent } from "./lib/engine/history.ts";
 export type { Explanation, Reason } from "./lib/engine/explain.ts";
-export type { EventIds, ForkOptions, HandleOf, IdsOf, PayloadArgs, PayloadOf, RunHandle } from "./lib/engine/handle.ts";
+export type {
+  CancelOptions,
+  EventIds,
+  ForkOptions,
+  HandleOf,
+  IdsOf,
+  PayloadArgs,
+  PayloadOf,
+  RunHandle,
+} from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { ArrayIds, ItemInfo, ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./lib/engine/item_list.ts";
 export type { ItemState } from "./lib/engine/item_page.ts";
 export type { ItemsInfo } from "./lib/engine/items_info.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
+export type { Compensated } from "./lib/engine/run_end.ts";
+export type { UndoInfo } from "./lib/engine/undo_info.ts";
 export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
 export type { RunInfo, RunStatus, TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";

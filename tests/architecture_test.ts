@@ -37,9 +37,10 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
 };
 
 /** What a store is, and what its questions and answers look like. */
-const PORT = ["port", "batch", "messages", "children", "inserted_child", "listing", "inspection", "runners"].map((
-  name,
-) => `lib/store/${name}.ts`);
+const PORT = [
+  ...["port", "batch", "messages", "children", "inserted_child", "listing", "inspection", "runners", "outputs"],
+  "transactions",
+].map((name) => `lib/store/${name}.ts`);
 
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */
 const OPENER = "lib/store/open.ts";

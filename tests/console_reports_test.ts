@@ -30,6 +30,18 @@ test("without a logger a failed run is one line, and a run that completes is non
   assertMatch(lines[0]!, /^sluice: Run "[0-9a-f-]{36}" of workflow "failing" failed: TypeError: no rows$/);
 });
 
+test("without a logger a failed undo is one line", async () => {
+  const stuck = workflow("stuck")
+    .task("pay", { retry: 1, run: () => 1, undo: () => Promise.reject(new Error("no\nway")) })
+    .task("ship", { after: ["pay"], retry: 1, run: () => Promise.reject(new TypeError("no rows")) });
+  const lines = await printed(async () => {
+    await using runner = await createRunner("sqlite::memory:", { workflows: [stuck] });
+    await runner.execute(stuck);
+  });
+  assertEquals(lines.length, 2);
+  assertMatch(lines[0]!, /^sluice: Cannot undo task "pay" of run "[0-9a-f-]{36}": no way; its effects remain, /);
+});
+
 test("with a logger, or with false, nothing is printed", async () => {
   const own: string[] = [];
   const write = (message: string): void => void own.push(message);

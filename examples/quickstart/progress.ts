@@ -68,6 +68,13 @@ function symbol(event: TaskEvent): string {
       return "!";
     case "task.skipped":
       return "–";
+    case "undo.started":
+    case "undo.retrying":
+    case "undo.deferred":
+    case "undo.completed":
+      return "↩";
+    case "undo.failed":
+      return "✗";
   }
 }
 
@@ -84,6 +91,15 @@ function sentence(event: TaskEvent, ms: number): string | undefined {
       return `  will try again: ${event.taskId}: ${plain(event.error.message)}`;
     case "task.deferred":
       return `  will come back: ${event.taskId}`;
+    case "undo.started":
+    case "undo.deferred":
+      return undefined;
+    case "undo.completed":
+      return `  undone: ${event.taskId}`;
+    case "undo.retrying":
+      return `  will try to undo again: ${event.taskId}: ${plain(event.error.message)}`;
+    case "undo.failed":
+      return `  cannot undo: ${event.taskId}: ${plain(event.error.message)}`;
     case "task.skipped":
       return `  skipped: ${event.taskId}: ${plain(event.reason)}`;
   }

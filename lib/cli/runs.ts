@@ -2,7 +2,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Client } from "../engine/client.ts";
 import type { HandleOf } from "../engine/handle.ts";
 import type { RunInfo, TaskInfo } from "../engine/run_reader.ts";
-import { type Command, withClient } from "./call.ts";
+import { type Call, type Command, withClient } from "./call.ts";
 import { deleteRun } from "./delete.ts";
 import { exportRun } from "./export.ts";
 import { follow } from "./follow.ts";
@@ -34,10 +34,20 @@ export const runs: readonly Command[] = [
   list,
   show,
   follow,
-  control("cancel", "Cancels a run", REASON, (run, reason) => run.cancel(reason)),
-  control("pause", "Pauses a run and its child runs", REASON, (run, reason) => run.pause(reason)),
+  control(
+    "cancel",
+    "Cancels a run, and undoes its completed tasks that have an undo",
+    { ...REASON, "no-undo": { type: "boolean", text: "undo nothing" } },
+    (run, { values: { reason }, flags }) => run.cancel(reason, { compensate: !flags.has("no-undo") }),
+  ),
+  control("pause", "Pauses a run and its child runs", REASON, (run, { values: { reason } }) => run.pause(reason)),
   control("resume", "Resumes a paused run and its child runs", {}, (run) => run.resume()),
-  control("retry", "Retries a failed run; results of completed tasks are kept", {}, (run) => run.retry()),
+  control(
+    "retry",
+    "Retries a failed run; results of completed tasks that are not undone are kept",
+    {},
+    (run) => run.retry(),
+  ),
   deleteRun,
   exportRun,
 ];
@@ -48,7 +58,7 @@ function control(
   verb: string,
   summary: string,
   options: CommandOptions,
-  apply: (run: AnyHandle, reason: string | undefined) => Promise<void>,
+  apply: (run: AnyHandle, call: Pick<Call, "values" | "flags">) => Promise<void>,
 ): Command {
   return {
     name: `runs ${verb}`,
@@ -56,10 +66,10 @@ function control(
     args: ["store", "run"],
     options,
     async execute(call) {
-      const { args: { run: id = "" }, values: { reason }, flags, terminal } = call;
+      const { args: { run: id = "" }, flags, terminal } = call;
       const { state } = await withClient(call, [], async (client: Client<AnyWorkflow>) => {
         const run = client.get(id);
-        await apply(run, reason);
+        await apply(run, call);
         return await run.status();
       });
       terminal.print(flags.has("json") ? JSON.stringify({ id, state }) : `Run "${id}" is now ${state}.`);
@@ -83,8 +93,14 @@ function shown(run: RunInfo, summary: string, tasks: readonly TaskInfo[]): strin
   ];
   const known = facts.flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
   const width = Math.max(0, ...tasks.map(({ id }) => id.length));
-  const lines = tasks.map(({ id, state, attempts, error }) =>
-    `  ${id.padEnd(width)}  ${state.padEnd(9)}  ${attempts} attempts${error === undefined ? "" : `  ${error.message}`}`
+  const lines = tasks.map(({ id, state, attempts, error, undo }) =>
+    `  ${id.padEnd(width)}  ${state.padEnd(11)}  ${attempts} attempts${
+      error === undefined ? "" : `  ${error.message}`
+    }${undo === undefined ? "" : undoText(undo)}`
   );
   return [table(known), "Tasks:", ...lines].join("\n");
+}
+
+function undoText({ state, attempts, error }: NonNullable<TaskInfo["undo"]>): string {
+  return `  undo ${state}, ${attempts} attempts${error === undefined ? "" : `: ${error.message}`}`;
 }

@@ -107,7 +107,7 @@ export class Workflow<Name extends string, Input, Steps extends AnyStep = never,
       Sends
     >,
     Ret,
-    "write `run` before `onSuccess`: it needs the type of the output"
+    "write `run` before `onSuccess` and `undo`: they need the type of the output"
   > {
     // The compiler cannot resolve a conditional type here.
     return new Workflow(this.append(taskReader, id, options)) as never;

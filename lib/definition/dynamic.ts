@@ -62,6 +62,8 @@ export interface DynamicBody extends DynamicOptions {
   readonly onSuccess?: (event: SuccessEvent<unknown, TaskArguments>) => unknown;
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent<TaskArguments>) => unknown;
+  /** Reverts what `run` did, which it receives as `output`, after the run has failed or was cancelled. */
+  readonly undo?: (args: TaskArguments) => unknown;
 }
 
 /** A task that runs a body or a child run for each element of an array; its output is the array of results, in that order. */
@@ -82,6 +84,8 @@ export interface DynamicMap extends DynamicOptions {
   readonly workflow?: Startable | (() => Startable);
   /** Returns the input of the child run of an element. */
   readonly input?: (args: TaskArguments) => unknown;
+  /** Reverts what `run` did for an element, which it receives as `output`. */
+  readonly undo?: (args: TaskArguments) => unknown;
   /** Applied to `over` and to each item: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. @default `defaults` of the runner */

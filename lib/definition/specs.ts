@@ -15,7 +15,7 @@ import type { IsAny, JsonReturn, NotYet } from "./json_types.ts";
 import type { Stray } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { StorableSchema } from "./schema.ts";
-import type { Ancestors, AnyStep, IdList, Return, Returned } from "./steps.ts";
+import type { Ancestors, AnyStep, IdList, OutputArg, Return, Returned } from "./steps.ts";
 import type { Time } from "./time.ts";
 
 /** Names of the options that tasks of all kinds have. */
@@ -28,6 +28,7 @@ export type BodyOption =
   | "guarantee"
   | "onSuccess"
   | "onFailure"
+  | "undo"
   | "transaction"
   | "version";
 /** Names of the options of `.task()`. */
@@ -166,6 +167,11 @@ export interface TaskSpec<
   readonly onSuccess?: (event: SuccessEvent<Returned<Ret>, Args>) => unknown;
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent<Args>) => unknown;
+  /**
+   * Reverts what `run` did, after the run has failed or was cancelled: retried and bounded like `run`, at least once, or
+   * exactly once in a transaction. What it returns is ignored. Write it after `run`, so that the compiler knows the output.
+   */
+  readonly undo?: (args: Args & TxArgs<Tx> & OutputArg<Returned<Ret>>) => unknown;
 }
 
 /** What the functions for the items of a map receive in addition. */
@@ -226,6 +232,8 @@ export interface MapSpec<
   readonly onItemFailure?: OnFailure | NoInfer<OnItemFailure>;
   /** The body, called for each item. Excludes `workflow`. */
   readonly run?: (args: Args & ItemArgs<ItemOf<Items>> & TxArgs<Tx>) => Return<Ret, Args>;
+  /** Reverts what `run` did for an item, as for `.task()`; the last item comes first. Write it after `run`. */
+  readonly undo?: (args: Args & ItemArgs<ItemOf<Items>> & TxArgs<Tx> & OutputArg<Returned<Ret>>) => unknown;
   /** The workflow of the child run of each item; a function as for `.subworkflow()`. Excludes `run`. */
   readonly workflow?: W | (() => W);
   /** Returns the input of the child run of an item. */

@@ -149,6 +149,12 @@ export type AnyOutput<Id extends string, Ret, Args> = [Ret] extends [NotYet]
 // deno-lint-ignore no-explicit-any -- see `NotYet`
 export type Returned<Ret> = [Ret] extends [NotYet] ? [Ret] extends [never] ? never : any : Awaited<Ret>;
 
+/** What `undo` receives in addition to what the body received. */
+export interface OutputArg<Output> {
+  /** What the body returned. */
+  readonly output: Output;
+}
+
 /** `W`, or a message if an option that needs the type of `Ret` is written before the function that returns it. */
 export type Added<W, Ret, Message> = [Ret] extends [NotYet]
   ? IsAny<Ret> extends true ? W : [Ret] extends [never] ? W : Message

@@ -6,6 +6,7 @@ import type { GenericReturn } from "./json_types.ts";
 import type { Known } from "./options_check.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { BodyOption, FailureEvent, SuccessEvent } from "./specs.ts";
+import type { OutputArg } from "./steps.ts";
 import { BODY_OPTIONS, readBody, readGuarantee } from "./kinds/task.ts";
 
 /** A body with its options, defined outside of a workflow: `.task("load", { after: ["transform"], ...load })`. */
@@ -28,6 +29,11 @@ export interface TaskBody<Args, Ret> {
   readonly onSuccess?: (event: SuccessEvent<Awaited<Ret>, NoInfer<Args>>) => unknown;
   /** Called at most once, after the last attempt failed. */
   readonly onFailure?: (event: FailureEvent<NoInfer<Args>>) => unknown;
+  /**
+   * Reverts what `run` did, after the run has failed or was cancelled: retried and bounded like `run`, at least once, or
+   * exactly once in a transaction. What it returns is ignored.
+   */
+  readonly undo?: (args: NoInfer<Args> & OutputArg<Awaited<Ret>>) => unknown;
   /** Replaces the code in the content version: change it when the task behaves differently. */
   readonly version?: string;
 }

@@ -1,6 +1,7 @@
 import type { Database } from "./definition.ts";
 import type { JsonReturn } from "./json_types.ts";
 import type { InTransaction } from "./specs.ts";
+import type { OutputArg } from "./steps.ts";
 import { task, type TaskBody } from "./task.ts";
 
 /** A body that runs in a transaction, with its options, defined outside of a workflow. */
@@ -29,8 +30,12 @@ export interface Transaction<Tx> {
    */
   <Args = Undeclared, Ret = unknown>(
     body:
-      & Omit<TaskBody<Args, Ret>, "run" | "guarantee">
-      & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
+      & Omit<TaskBody<Args, Ret>, "run" | "undo" | "guarantee">
+      & {
+        readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret>;
+        /** Reverts what `run` did, in a transaction as well. */
+        readonly undo?: (args: NoInfer<Args> & { readonly tx: Tx } & OutputArg<Awaited<Ret>>) => unknown;
+      },
     // `NoInfer`: the options that the call is spread into must not determine `Args` before their `after` is known.
   ): TransactionBody<Tx, NoInfer<Args> & { readonly tx: Tx }, Ret>;
   /** Marks a task as a transaction. */
@@ -44,8 +49,11 @@ export function transactionOf<Tx>(database: Database): Transaction<Tx> {
 
   function define<Args, Ret>(
     body:
-      & Omit<TaskBody<Args, Ret>, "run" | "guarantee">
-      & { readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret> },
+      & Omit<TaskBody<Args, Ret>, "run" | "undo" | "guarantee">
+      & {
+        readonly run: (args: Args & { readonly tx: Tx }) => JsonReturn<Ret>;
+        readonly undo?: (args: NoInfer<Args> & { readonly tx: Tx } & OutputArg<Awaited<Ret>>) => unknown;
+      },
   ): TransactionBody<Tx, Args & { readonly tx: Tx }, Ret> {
     // The compiler has checked the body above.
     const plain = task(body as { readonly run: never }) as TaskBody<Args & { readonly tx: Tx }, Ret>;

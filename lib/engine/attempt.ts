@@ -1,6 +1,6 @@
 import type { NewRun } from "../store/batch.ts";
 import type { Attempt, LiveUnit } from "./live_run.ts";
-import type { Node } from "./plan.ts";
+import type { Node, Undo } from "./plan.ts";
 import type { Wake, WokenBy } from "./run_state.ts";
 
 /** How an attempt ended. */
@@ -22,8 +22,13 @@ export type AttemptEnd =
   | { readonly kind: "suspended"; readonly wake: Wake; readonly reason: string }
   /** Its unit continues when this child run, which is to be inserted, has ended. */
   | { readonly kind: "spawned"; readonly child: NewRun }
-  /** Its unit consists of the items of an array, given as JSON text. */
-  | { readonly kind: "expanded"; readonly items: number; readonly text: string };
+  /** Its unit consists of the items of an array, given as JSON text; an undo has the items of its task, but for some. */
+  | {
+    readonly kind: "expanded";
+    readonly items: number;
+    readonly text: string | undefined;
+    readonly omitted?: Undo["omitted"];
+  };
 
 /** The next try at a unit, or its continuation. */
 export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefined): Attempt {

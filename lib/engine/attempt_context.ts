@@ -80,8 +80,14 @@ class LazyContext implements AttemptContext {
   }
 
   get idempotencyKey(): string {
-    const { item } = this;
-    return item === undefined ? `${this.runId}/${this.taskId}` : `${this.runId}/${this.taskId}/${item}`;
+    const { item, taskId } = this;
+    const { unit } = this.#attempt;
+    // A task that was compensated runs again as if it had never run: its effects must not be taken for the former ones.
+    const count = unit.run.compensations?.get(taskId);
+    const parts = [this.runId, count === undefined ? taskId : `${taskId}#${count}`];
+    if (item !== undefined) parts.push(`${item}`);
+    if (nodeOf({ unit }).undo !== undefined) parts.push("undo");
+    return parts.join("/");
   }
 
   get step(): TaskContext["step"] {

@@ -1,4 +1,5 @@
 import type { ChildDefinition, TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
+import { compensates, mayUndo } from "../definition/compensates.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { Workflow } from "../definition/builder.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -50,6 +51,8 @@ export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after"
   readonly conditional: boolean;
   /** Number of attempts in all; absent if the task leaves it to the defaults of a runner, which are not known here. */
   readonly attempts?: number;
+  /** Whether the task, its items or its child runs may have something to undo; absent if not. */
+  readonly undo?: true;
   /** Name of the workflow of the child runs that the task or its items start. */
   readonly child: string | undefined;
 }
@@ -150,6 +153,7 @@ export function definitionsOf({ plans }: Catalog): Parameters<Store["define"]>[0
     version: plan.workflow.version,
     structure: plan.workflow.structure,
     graph: JSON.stringify(storedDefinition(plan.workflow, plan.workflow.tasks)),
+    compensates: compensates(plan.workflow),
   }));
 }
 
@@ -167,7 +171,8 @@ function storedDefinition(
       const { retry, timeoutMs } = policies[at]!;
       const attempts = retry === undefined ? {} : { attempts: retry.attempts };
       const child = startsOf(task)?.workflow().name;
-      return { id, kind, after, on, timeoutMs, conditional: when !== undefined, ...attempts, child };
+      const undo = mayUndo(task) ? { undo: true } as const : {};
+      return { id, kind, after, on, timeoutMs, conditional: when !== undefined, ...attempts, ...undo, child };
     }),
   };
 }

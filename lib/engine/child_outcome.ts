@@ -1,3 +1,5 @@
+import type { ErrorRecord } from "../errors.ts";
+
 /** How the child run of a task, or of an item, has ended. */
 export interface ChildOutcome {
   /** The number of the parent. */
@@ -11,3 +13,10 @@ export interface ChildOutcome {
     | { readonly kind: "completed"; readonly result: string | undefined }
     | { readonly kind: "failed"; readonly error: Error };
 }
+
+/** What the child run of a task, or of an item, comes to when the task is undone. */
+export type UndoneChild =
+  /** It is compensated, or compensates itself, and has not ended. */
+  | { readonly kind: "live" }
+  /** It has ended; the error is that of the first of its undos that failed. */
+  | { readonly kind: "ended"; readonly error: ErrorRecord | undefined };

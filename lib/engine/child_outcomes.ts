@@ -1,10 +1,10 @@
-import { RunCancelledError, RunFailedError } from "../errors.ts";
+import { type ErrorRecord, RunCancelledError, RunFailedError } from "../errors.ts";
 import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../store/children.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
 import { errorOf } from "./outcome.ts";
 import type { OutputText } from "./expansion.ts";
-import type { ChildOutcome } from "./child_outcome.ts";
+import type { ChildOutcome, UndoneChild } from "./child_outcome.ts";
 import type { RunEnd } from "./run_end.ts";
 import type { RunReader } from "./run_reader.ts";
 import { fromErrorRecord } from "./error_record.ts";
@@ -20,14 +20,27 @@ export interface LiveChildWait extends ChildWait {
 export interface ChildOutcomes {
   /** Reads the outcomes of those child runs that have ended. */
   read(waits: readonly LiveChildWait[]): Promise<readonly ChildOutcome[]>;
+  /** Compensates a child run that has completed; returns what the child run of the task or item has come to. */
+  undo(wait: ChildWait & { readonly epoch: number }, reason: string): Promise<UndoneChild>;
 }
+
+const DELETED: ErrorRecord = { name: "Error", message: "it was deleted" };
 
 /** Reads child runs from a store. */
 export function createChildOutcomes(
-  store: Pick<Store, "childEnds" | "outputs">,
+  store: Pick<Store, "childEnds" | "compensateChild" | "outputs">,
   reader: Pick<RunReader, "definition" | "end">,
 ): ChildOutcomes {
-  return { read };
+  return { read, undo };
+
+  async function undo(wait: ChildWait & { readonly epoch: number }, reason: string): Promise<UndoneChild> {
+    await store.compensateChild(wait, reason);
+    const [end] = await store.childEnds([wait]);
+    if (end === undefined) return { kind: "live" };
+    if (end.child === undefined) return { kind: "ended", error: DELETED };
+    const { compensated } = await reader.end(end.child);
+    return { kind: "ended", error: compensated.find(({ error }) => error !== undefined)?.error };
+  }
 
   async function read(waits: readonly LiveChildWait[]): Promise<readonly ChildOutcome[]> {
     const outcomes: ChildOutcome[] = [];

@@ -3,6 +3,7 @@ import type { LiveChildWait } from "./child_outcomes.ts";
 import { type LiveRun, type LiveUnit, unitAt, unitsOf } from "./live_run.ts";
 import type { ClaimedRun } from "../store/batch.ts";
 import { type ChildWait, WAITS_FOR_CHILD } from "../store/children.ts";
+import { taskOfUndo } from "../store/undo_rows.ts";
 import { nodeOf } from "./attempt.ts";
 import { unitKey } from "./run_state.ts";
 
@@ -38,7 +39,9 @@ export function receiveChildren(run: LiveRun, outcomes: readonly ChildOutcome[])
 /** The tasks and items of a claimed run that wait for child runs, by its journal. */
 export function recordedChildWaits({ seq, journal }: Pick<ClaimedRun, "seq" | "journal">): readonly ChildWait[] {
   return journal.flatMap(({ task, item, step, state, reason }) =>
-    step === "" && state === "waiting" && reason === WAITS_FOR_CHILD ? [{ parent: seq, task, item }] : []
+    step === "" && state === "waiting" && reason === WAITS_FOR_CHILD
+      ? [{ parent: seq, task: taskOfUndo(task) ?? task, item }]
+      : []
   );
 }
 

@@ -6,6 +6,8 @@ export interface Closing {
   readonly cause: Error;
   /** The recorded reason of a cancelled run. */
   readonly reason: string | undefined;
+  /** Whether it is compensated. */
+  readonly compensate: boolean;
   /** The recorded error of a failed run. */
   readonly error: ErrorRecord | undefined;
 }

@@ -1,4 +1,5 @@
 import type { RecordHead } from "../store/batch.ts";
+import { isOfForward } from "../store/undo_rows.ts";
 import type { StoredDefinition } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
 
@@ -10,7 +11,7 @@ export function whyRemoved(
   run: { readonly journal: readonly RecordHead[] },
   plan: Plan,
 ): string | undefined {
-  const removed = run.journal.find(({ task }) => !plan.numbers.has(task));
+  const removed = run.journal.find(({ task }) => isOfForward(task) && !plan.numbers.has(task));
   return removed && `task "${removed.task}" has a recorded result and was removed`;
 }
 

@@ -9,11 +9,12 @@ export const REPORTED: readonly EngineEvent["type"][] = [
   "runGivenUp",
   "runAbandoned",
   "runParked",
+  "undoFailed",
   "leaseLost",
 ];
 
 /**
- * The reports of a runner without a logger: one line on `console.error` for each failed run, one on `console.warn` for
+ * The reports of a runner without a logger: one line on `console.error` for each failed run and each failed undo, one on `console.warn` for
  * each parked run and for a lost lease.
  */
 export function createConsoleReports(write: Pick<Console, "error" | "warn"> = console): Observer {
@@ -30,6 +31,8 @@ export function createConsoleReports(write: Pick<Console, "error" | "warn"> = co
         return write.error(line(`Cannot save results of run "${event.run.id}": ${event.error.message}`));
       case "runParked":
         return write.warn(line(`Run "${event.run.id}" of workflow "${event.run.workflow}" is parked: ${event.reason}`));
+      case "undoFailed":
+        return write.error(line(event.message));
       case "leaseLost":
         return write.warn(line("The lease of the runner expired: its runs are handed back, and may run elsewhere"));
     }

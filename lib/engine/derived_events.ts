@@ -9,6 +9,7 @@ import type { RunRow } from "../store/port.ts";
 import type { RunEvent, TaskLevelEvent } from "./events.ts";
 import { deferMessageOf } from "./journal_rows.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
+import type { UndoInfo } from "./undo_info.ts";
 
 /** What was read of a run. */
 export interface Seen {
@@ -67,6 +68,8 @@ function stateEvents(run: Run, before: RunState, row: RunRow, latest: number): R
         : [{ type: "run.stranded", ...run, at, reason: row.reason ?? "" }];
     case "paused":
       return [{ type: "run.paused", ...run, at }];
+    case "compensating":
+      return [{ type: before === "paused" ? "run.resumed" : "run.compensating", ...run, at }];
     case "completed":
       return [{ type: "run.completed", ...run, at }];
     case "failed":
@@ -91,7 +94,8 @@ function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRu
   if (task.progress !== undefined && JSON.stringify(task.progress) !== JSON.stringify(before?.progress)) {
     events.push({ type: "task.progress", ...base, at: task.endedAt ?? task.startedAt ?? 0, ...task.progress });
   }
-  if (task.state !== before?.state) events.push(...endEvents(base, task, isRunOver));
+  if (task.state !== before?.state) events.push(...endEvents(base, task, { before, isRunOver }));
+  if (task.undo !== undefined) events.push(...undoEvents(base, { before: before?.undo, undo: task.undo }));
   return events;
 }
 
@@ -136,13 +140,56 @@ function isSame(a: Failure, b: Failure | undefined): boolean {
   return a.attempt === b?.attempt && a.startedAt === b.startedAt;
 }
 
+/** The events of the undo of a task. */
+function undoEvents(
+  { attempt: _, ...task }: Base,
+  { before, undo }: { readonly before: UndoInfo | undefined; readonly undo: UndoInfo },
+): RunEvent[] {
+  const base = { ...task, attempt: undo.attempts };
+  const events: RunEvent[] = [];
+  const known = before?.failures.at(-1)?.attempt ?? 0;
+  let startedAt = before?.startedAt;
+  for (const { attempt, error, startedAt: began, endedAt = 0, item } of undo.failures) {
+    if (attempt <= known || item !== undefined) continue;
+    if (began !== undefined && began !== startedAt) events.push({ type: "undo.started", ...base, attempt, at: began });
+    startedAt = began;
+    if (undo.state === "failed" && attempt === undo.attempts) continue;
+    const dueAt = undo.dueAt ?? undo.startedAt ?? endedAt;
+    events.push({ type: "undo.retrying", ...base, attempt, at: endedAt, error, dueAt });
+  }
+  if (undo.startedAt !== undefined && undo.startedAt !== startedAt) {
+    events.push({ type: "undo.started", ...base, at: undo.startedAt });
+  }
+  if (undo.state === before?.state) return events;
+  const at = undo.endedAt ?? undo.startedAt ?? 0;
+  if (undo.state === "completed") events.push({ type: "undo.completed", ...base, at });
+  if (undo.state === "failed") {
+    events.push({
+      type: "undo.failed",
+      ...base,
+      at,
+      error: undo.error ?? { name: "Error", message: "the undo failed" },
+    });
+  }
+  if (undo.state === "waiting" && undo.reason?.startsWith("deferred") === true) {
+    const message = deferMessageOf(undo.reason);
+    const dueAt = undo.dueAt ?? at;
+    events.push({ type: "undo.deferred", ...base, at, dueAt, ...(message !== undefined && { message }) });
+  }
+  return events;
+}
+
 function endEvents(
   base: Base,
   task: TaskInfo,
-  isRunOver: boolean,
+  { before, isRunOver }: { readonly before: TaskInfo | undefined; readonly isRunOver: boolean },
 ): RunEvent[] {
   const at = task.endedAt ?? task.startedAt ?? 0;
   switch (task.state) {
+    case "compensated":
+      // It has completed first.
+      if (before?.state === "completed") return [];
+      return [{ type: "task.completed", ...base, at, output: task.output }];
     case "completed":
       return [{ type: "task.completed", ...base, at, output: task.output }];
     case "failed":

@@ -11,6 +11,7 @@ import { runEnd } from "./run_end.ts";
  * in the store, as it may be its own.
  */
 export function isReported(run: LiveRun, move: RunMove | undefined): boolean {
+  if (run.compensation !== undefined) return false;
   if (move?.to === "failed") return true;
   if (move?.to !== "completed") return false;
   const { plan: { result }, state: { units } } = run;

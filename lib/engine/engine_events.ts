@@ -20,7 +20,11 @@ export type EngineEvent =
   /** A run came into memory. */
   | { readonly type: "runLoaded"; readonly run: LiveRun }
   /** A run was released before its end. */
-  | { readonly type: "runReleased"; readonly run: LiveRun; readonly as: "waiting" | "paused" | "handedBack" }
+  | {
+    readonly type: "runReleased";
+    readonly run: LiveRun;
+    readonly as: "waiting" | "paused" | "compensating" | "handedBack";
+  }
   /** A run belongs to another runner. */
   | { readonly type: "runLost"; readonly run: LiveRun }
   /** The store takes nothing of a run any more. */
@@ -56,6 +60,8 @@ export type EngineEvent =
   | { readonly type: "unitBlocked"; readonly unit: LiveUnit }
   /** The end of a unit is durable; its last attempt took that long. */
   | { readonly type: "unitEnded"; readonly unit: LiveUnit; readonly tookMs: number | undefined }
+  /** The undo of a task has failed for good. */
+  | { readonly type: "undoFailed"; readonly unit: LiveUnit; readonly message: string }
   /** A run was taken from a dead runner. */
   | { readonly type: "runRecovered"; readonly run: StoredRun; readonly crashes: number }
   /** A run was given up because too many runners died with it. */

@@ -15,7 +15,14 @@ export type RunLevelEvent =
   }
   & (
     | {
-      readonly type: "run.started" | "run.resumed" | "run.waiting" | "run.paused" | "run.completed" | "run.handedBack";
+      readonly type:
+        | "run.started"
+        | "run.resumed"
+        | "run.waiting"
+        | "run.paused"
+        | "run.compensating"
+        | "run.completed"
+        | "run.handedBack";
     }
     | { readonly type: "run.recovered"; readonly crashes: number }
     | { readonly type: "run.failed"; readonly error: ErrorRecord }
@@ -35,7 +42,7 @@ export type TaskLevelEvent =
     readonly taskId: string;
     /** Index of the item, counted from 0; absent for an event of the task itself. */
     readonly item?: number;
-    /** Number of its latest attempt, counted from 1; 0 if none has started. */
+    /** Number of its latest attempt, or of that at its undo, counted from 1; 0 if none has started. */
     readonly attempt: number;
     /** Time of the event, in milliseconds since the epoch. */
     readonly at: number;
@@ -50,6 +57,10 @@ export type TaskLevelEvent =
     | { readonly type: "task.deferred"; readonly dueAt: number; readonly message?: string }
     | { readonly type: "task.blocked" }
     | { readonly type: "task.skipped"; readonly reason: string }
+    | { readonly type: "undo.started" | "undo.completed" }
+    | { readonly type: "undo.failed"; readonly error: ErrorRecord }
+    | { readonly type: "undo.retrying"; readonly error: ErrorRecord; readonly dueAt: number }
+    | { readonly type: "undo.deferred"; readonly dueAt: number; readonly message?: string }
   );
 
 /** Progress of a body, as passed to `ctx.progress`. */

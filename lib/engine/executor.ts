@@ -17,6 +17,7 @@ import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
 import { concludeExpansion, itemFailed } from "./expanded_unit.ts";
+import { reportFailedUndo } from "./failed_undo.ts";
 import { createInputLoader } from "./input_loader.ts";
 import type { Executor, ExecutorOptions } from "./executor_options.ts";
 import { createParking } from "./parking.ts";
@@ -49,7 +50,11 @@ export function createExecutor(options: ExecutorOptions): Executor {
     now,
     active: () => slots.active,
     durable,
-    waitDurable: (unit) => waits.durable(unit),
+    waitDurable(unit) {
+      waits.durable(unit);
+      // Its child run may have ended after it was looked at and before the unit waited.
+      if (unit.run.compensation !== undefined && unit.wake?.child === true) control.readChildren(unit.run);
+    },
     ownChildren: options.ownChildren,
     spawned: (run) => emit({ type: "childrenStarted", run }),
     touched: (run) => emit({ type: "runChanged", runId: run.id }),
@@ -77,6 +82,12 @@ export function createExecutor(options: ExecutorOptions): Executor {
     findChild: async ({ unit }) => {
       const wait = { parent: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
       return (await options.children.read([wait]))[0];
+    },
+    async undoChild({ unit, unit: { run } }) {
+      const wait = { parent: run.seq, epoch: run.epoch, task: nodeOf({ unit }).id, item: unit.item };
+      const child = await options.children.undo(wait, `its parent run "${run.id}" is compensated`);
+      if (child.kind === "live") emit({ type: "childrenStarted", run });
+      return child;
     },
     closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
     ended,
@@ -268,6 +279,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       unit.attempt = undefined;
       if (attempt?.isRecorded === true) emit({ type: "runChanged", runId: run.id });
       emit({ type: "unitEnded", unit, tookMs });
+      if (unit.state === "failed" && unit.item === NO_ITEM) reportFailedUndo(unit, options);
       if (attempt !== undefined) callHooks(attempt, logger);
       if (unit.item === NO_ITEM) releaseOutputs(unit);
     }

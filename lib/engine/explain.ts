@@ -8,9 +8,12 @@ import {
   waitsForChild,
   waitsForMessage,
 } from "./explain_waits.ts";
+import { compensationReason, undoReasons } from "./explain_undos.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { RunState } from "../store/batch.ts";
+import { WAITS_FOR_CHILD } from "../store/children.ts";
+import { isCancelling, isCompensating } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow } from "../store/runners.ts";
 
@@ -18,7 +21,7 @@ import type { RunnerRow } from "../store/runners.ts";
 export interface Reason {
   /**
    * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a `child` run, a decision about a
-   * `blocked` task, a `limit` of a runner or a live `runner`, is `paused` or `cancelling`, or needs a runner with another
+   * `blocked` task, a `limit` of a runner or a live `runner`, is `paused`, `cancelling` or `compensating`, waits for an `undo`, or needs a runner with another
    * `version` of its workflow.
    */
   readonly kind:
@@ -31,6 +34,8 @@ export interface Reason {
     | "limit"
     | "paused"
     | "cancelling"
+    | "compensating"
+    | "undo"
     | "version"
     | "runner";
   /** The reason as a clause in English. */
@@ -78,7 +83,7 @@ export async function explainRow(
 /** The fields of a task that an explanation needs. */
 export type OpenTask = Pick<
   TaskInfo,
-  "id" | "kind" | "after" | "state" | "attempts" | "startedAt" | "dueAt" | "reason" | "error" | "items"
+  "id" | "kind" | "after" | "state" | "attempts" | "startedAt" | "dueAt" | "reason" | "error" | "items" | "undo"
 >;
 
 function endReason(row: ListedRun): Reason {
@@ -97,7 +102,8 @@ async function openReasons(
   const childWorkflows = new Map(defined?.tasks.map(({ id, child }) => [id, child]));
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const reasons: Reason[] = [];
-  if (row.cancelling) {
+  if (isCompensating(row)) reasons.push(compensationReason(row));
+  if (isCancelling(row)) {
     reasons.push({ kind: "cancelling", message: "the run is being cancelled: its bodies have 5 s to settle" });
   }
   if (row.state === "paused") {
@@ -116,8 +122,15 @@ async function openReasons(
     reasons.push({ kind: "runner", message: `the runner that owns the run is not alive, ${next}` });
   }
   const open = new Set(tasks.flatMap((task) => isOpen(task) ? [task.id] : []));
-  const parents = tasks.filter(waitsForChild).map(({ id }) => id);
+  const undone = isCompensating(row);
+  const parents = tasks.filter((task) => undone ? task.undo?.reason === WAITS_FOR_CHILD : waitsForChild(task))
+    .map(({ id }) => id);
   const children = await store.inspection.taskChildren({ parent: row.seq, tasks: parents, items: [NO_ITEM] });
+  if (undone) {
+    const mayUndo = new Set(defined?.tasks.flatMap(({ id, undo }) => undo === true ? [id] : []));
+    const undos = tasks.flatMap((task) => undoReasons(task, { now, children, mayBegin: mayUndo.has(task.id) }));
+    return [...reasons, ...undos];
+  }
   const deliveries = tasks.some(waitsForMessage) ? await store.deliveries(row.seq) : [];
   const sentAt = new Map(deliveries.map(({ task, at }) => [task, at]));
   const waits = { open, now, isQueued, children, childWorkflows, sentAt };
@@ -187,6 +200,7 @@ function taskReasons(
     case "failed":
     case "skipped":
     case "cancelled":
+    case "compensated":
       return [];
   }
 }

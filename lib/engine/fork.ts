@@ -2,6 +2,9 @@ import { encodeJson } from "../definition/json.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { UnknownTaskError } from "../errors.ts";
 import type { JournalRecord, NewRun } from "../store/batch.ts";
+import { isCompensating } from "../store/hand_over.ts";
+import type { RunRow } from "../store/port.ts";
+import { undoRowOf } from "../store/undo_rows.ts";
 import type { ClientContext } from "./client_context.ts";
 import { descendantsOf } from "../definition/graph.ts";
 import { isOfTask } from "./journal_rows.ts";
@@ -40,7 +43,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     givenResult(task, encodeJson(output, `outputs.${task}`, context.maxPayloadBytes), context.store.now())
   );
   const isAllNew = "input" in changes && changes.from === undefined;
-  const kept = isAllNew ? [] : await keptOf(context, row.seq, plan, replaced, changes.from);
+  const kept = isAllNew ? [] : await keptOf(context, row, { plan, replaced, from: changes.from });
   const now = context.store.now();
   const run: NewRun = {
     id: context.newId(now),
@@ -62,18 +65,27 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
 }
 
 /**
- * Returns the tasks whose results are reused: those that completed, or were skipped by their own condition, and do not
- * descend from a task that runs again.
+ * Returns the tasks whose results are reused: those that completed and are not compensated, or were skipped by their own
+ * condition, and do not descend from a task that runs again.
  */
 async function keptOf(
   context: ClientContext,
-  seq: number,
-  plan: Plan,
-  replaced: ReadonlyMap<string, unknown>,
-  from: string | undefined,
+  row: RunRow,
+  { plan, replaced, from }: {
+    readonly plan: Plan;
+    readonly replaced: ReadonlyMap<string, unknown>;
+    readonly from: string | undefined;
+  },
 ): Promise<string[]> {
-  const journal = await context.store.journal(seq);
-  const done = new Set(journal.flatMap((record) => isKept(record) ? [record.task] : []));
+  const journal = await context.store.journal(row.seq);
+  const rows = new Set(journal.map(({ task }) => task));
+  const defined = (await context.reader.definition(row))?.tasks ?? [];
+  // What is being undone is not known in time.
+  const undone = new Set(isCompensating(row) ? defined.flatMap(({ id, undo }) => undo === true ? [id] : []) : []);
+  const isUndone = (task: string): boolean => undone.has(task) || rows.has(undoRowOf(task));
+  const done = new Set(
+    journal.flatMap((record) => isKept(record) && !isUndone(record.task) ? [record.task] : []),
+  );
   const { tasks } = plan.workflow;
   const again = tasks.filter((task) => !done.has(task.id) || task.id === from).map((task) => task.id);
   const stale = descendantsOf(tasks, [...again, ...replaced.keys()]);

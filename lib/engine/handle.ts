@@ -24,6 +24,12 @@ export type PayloadArgs<Payload> = undefined extends Payload ? [payload?: Payloa
 /** A handle on a run of a workflow; for a union of workflows, on a run of one of them. */
 export type HandleOf<W extends AnyWorkflow> = RunHandle<ResultOf<W>, OutputsOf<W>, InputOf<W>, EventsOf<W>>;
 
+/** Options of `cancel`. */
+export interface CancelOptions {
+  /** Whether completed tasks with an `undo` are undone, also those of child runs. @default {true} */
+  readonly compensate?: boolean;
+}
+
 /** Options of `fork`, by the types of the outputs by task id and of the input. */
 export interface ForkOptions<Outputs, Input> {
   /**
@@ -84,12 +90,13 @@ export interface RunHandle<
   outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>>;
   /**
    * Cancels the run: pending tasks never start, running bodies are aborted, child runs are cancelled. Resolves when the
-   * request is durable; the run becomes `cancelled` when its bodies and child runs have settled, or after 5 s.
+   * request is durable. When its bodies and child runs have settled, or after 5 s, completed tasks with an `undo` are
+   * undone (`compensating`), and then the run becomes `cancelled`. Has no effect on a run that is `compensating`.
    *
    * @throws {RunStateError} If the run has ended.
-   * @throws {TypeError} If `reason` is not a string.
+   * @throws {TypeError} If `reason` is not a string, or an option is invalid.
    */
-  cancel(reason?: string): Promise<void>;
+  cancel(reason?: string, options?: CancelOptions): Promise<void>;
   /**
    * Pauses the run and its child runs: running bodies finish, and no task, retry or timer starts until `resume()`.
    *
@@ -197,8 +204,8 @@ export interface RunHandle<
    */
   events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void>;
   /**
-   * Retries a failed run: its failed tasks, the tasks that never ran, and their descendants run again. Results of other
-   * tasks are kept. A task whose child run failed starts a new one.
+   * Retries a failed run: its failed tasks, the tasks that never ran, those that were compensated, and their descendants
+   * run again. Results of other tasks are kept. A task whose child run failed starts a new one.
    *
    * @throws {RunStateError} If the run is not in state `failed`.
    */
@@ -211,9 +218,9 @@ export interface RunHandle<
    */
   delete(): Promise<void>;
   /**
-   * Starts a new run that reuses results of this one: those of completed tasks that do not descend from a task that runs
-   * again. The new run executes the workflow as it is registered here, which may be a newer version. This run does not
-   * change.
+   * Starts a new run that reuses results of this one: those of completed tasks that are not compensated and do not descend
+   * from a task that runs again. The new run never undoes them. The new run executes the workflow as it is registered here,
+   * which may be a newer version. This run does not change.
    *
    * @throws {UnknownTaskError} If `from` or `outputs` name a task that the workflow does not have.
    * @throws {UnknownWorkflowError} If the workflow is not registered here.

@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { decodeJson } from "../definition/json.ts";
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { JournalRecord, RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Delivery } from "../store/messages.ts";
 import type { Fact, RunRow } from "../store/port.ts";
+import { taskOfCompensations, taskOfUndo } from "../store/undo_rows.ts";
 import { childInfo } from "./child_info.ts";
 import type { ClientContext } from "./client_context.ts";
 import { NO_ITEM } from "./run_state.ts";
@@ -26,10 +28,14 @@ export type HistoryEntry =
 
 /** What an entry of a history says. */
 export type HistoryEvent =
-  | { readonly type: "run.created" | "run.started" | "run.resumed" | "run.completed" }
+  | { readonly type: "run.created" | "run.started" | "run.resumed" | "run.compensating" | "run.completed" }
   | { readonly type: "run.paused" | "run.cancelRequested" | "run.cancelled"; readonly reason: string | undefined }
   | { readonly type: "run.recovered" | "run.stranded"; readonly detail: string | undefined }
-  | { readonly type: "run.retried" }
+  | {
+    readonly type: "run.retried";
+    /** Ids of tasks that had been compensated and run again; absent if there were none. */
+    readonly compensated?: readonly string[];
+  }
   | { readonly type: "run.failed"; readonly error: ErrorRecord }
   | TaskHistoryEvent;
 
@@ -48,7 +54,10 @@ export type TaskHistoryEvent =
     | { readonly type: "task.skipped"; readonly reason: string | undefined }
     | { readonly type: "task.messageAccepted" }
     | { readonly type: "task.resolved"; readonly attempt: number }
-    | { readonly type: "step.completed"; readonly step: string }
+    | { readonly type: "step.completed" | "undo.stepCompleted"; readonly step: string }
+    | { readonly type: "undo.started" | "undo.completed"; readonly attempt: number }
+    | { readonly type: "undo.retrying" | "undo.failed"; readonly attempt: number; readonly error: ErrorRecord }
+    | { readonly type: "undo.waiting"; readonly reason: string | undefined; readonly dueAt: number | undefined }
     | { readonly type: "child.started"; readonly childRunId: string; readonly workflow: string }
     | { readonly type: "child.ended"; readonly childRunId: string; readonly state: RunState }
   );
@@ -74,8 +83,10 @@ export async function readHistory(
     reader.definition(row),
   ]);
   const ranks = new Map(definition?.tasks.map(({ id }, at) => [id, at]));
-  const rankOf = (task: string): number => ranks.get(task) ?? Infinity;
-  const ids = [...new Set([...journal, ...deliveries].map(({ task }) => task))];
+  const rankOf = (name: string): number => ranks.get(taskOfUndo(name) ?? name) ?? Infinity;
+  const ids = [...new Set([...journal, ...deliveries].map(({ task }) => task))]
+    .filter((task) => taskOfCompensations(task) === undefined)
+    .sort((a, b) => compare(rankOf(a), rankOf(b)));
   const rows: TaskRows = {
     row,
     journal: Map.groupBy(journal, ({ task }) => task),
@@ -86,7 +97,10 @@ export async function readHistory(
     { type: "run.created", at: row.createdAt },
     ...row.startedAt === undefined ? [] : [{ type: "run.started", at: row.startedAt } as const],
     ...facts.flatMap(factEvents),
-    ...ids.sort((a, b) => compare(rankOf(a), rankOf(b))).flatMap((id) => taskEvents(id, rows)),
+    ...ids.flatMap((id) => taskOfUndo(id) === undefined ? taskEvents(id, rows) : []),
+    ...compensatingEvents(journal),
+    // Tasks are undone in reverse order.
+    ...ids.toReversed().flatMap((name) => undoEvents(name, rows)),
     ...endEvents(row),
   ];
   // The sort is stable: events of one millisecond stay in the order of cause and effect.
@@ -96,6 +110,14 @@ export async function readHistory(
 // Infinity - Infinity is NaN.
 function compare(a: number, b: number): number {
   return a === b ? 0 : a - b;
+}
+
+/** The compensation of a run begins with its first undo. */
+function compensatingEvents(journal: readonly JournalRecord[]): readonly Event[] {
+  const starts = journal.flatMap(({ task, failures, startedAt }) =>
+    taskOfUndo(task) === undefined ? [] : failures[0]?.startedAt ?? startedAt ?? []
+  );
+  return starts.length === 0 ? [] : [{ type: "run.compensating", at: Math.min(...starts) }];
 }
 
 function factEvents({ kind, at, detail, failures = [] }: Fact): readonly Event[] {
@@ -111,7 +133,7 @@ function factEvents({ kind, at, detail, failures = [] }: Fact): readonly Event[]
     case "stranded":
       return [{ type: "run.stranded", at, detail }];
     case "retry":
-      return [...retriedEvents(failures, at), { type: "run.retried", at }];
+      return [...retriedEvents(failures, at), { type: "run.retried", at, ...compensatedIn(detail) }];
   }
 }
 
@@ -147,6 +169,35 @@ interface TaskRows {
   readonly journal: ReadonlyMap<string, readonly JournalRecord[]>;
   readonly deliveries: ReadonlyMap<string, readonly Delivery[]>;
   readonly children: ReadonlyMap<string, readonly ListedRun[]>;
+}
+
+function compensatedIn(detail: string | undefined): { readonly compensated?: readonly string[] } {
+  return detail === undefined ? {} : { compensated: decodeJson(detail, "the detail of a retry") as readonly string[] };
+}
+
+/** The events of the undo with these rows. */
+function undoEvents(name: string, rows: TaskRows): readonly Event[] {
+  const task = taskOfUndo(name);
+  return task === undefined ? [] : taskEvents(name, rows).flatMap((event) => undoEvent(event, task) ?? []);
+}
+
+function undoEvent(event: Event, taskId: string): Event | undefined {
+  switch (event.type) {
+    case "task.started":
+      return { ...event, type: "undo.started", taskId };
+    case "task.completed":
+      return { ...event, type: "undo.completed", taskId };
+    case "task.retrying":
+      return { ...event, type: "undo.retrying", taskId };
+    case "task.failed":
+      return { ...event, type: "undo.failed", taskId };
+    case "task.waiting":
+      return { ...event, type: "undo.waiting", taskId };
+    case "step.completed":
+      return { ...event, type: "undo.stepCompleted", taskId };
+    default:
+      return undefined;
+  }
 }
 
 function taskEvents(taskId: string, { row, journal, deliveries, children }: TaskRows): readonly Event[] {
@@ -207,6 +258,7 @@ function stateEvents(record: JournalRecord, row: RunRow): readonly Event[] {
     case "pending":
     case "running":
     case "cancelled":
+    case "compensated":
       return [];
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
 import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { JournalOutput, OutputsRequest } from "../store/batch.ts";
+import type { JournalOutput, OutputsRequest } from "../store/outputs.ts";
 import type { Store } from "../store/port.ts";
 import type { Attempt } from "./live_run.ts";
 import { type StoredInput, storedInputsOf } from "./stored_inputs.ts";

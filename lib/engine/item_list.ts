@@ -4,9 +4,11 @@ import { didYouMean } from "../definition/nearest.ts";
 import type { Collected } from "../definition/specs.ts";
 import { type ErrorRecord, type Failure, UnknownTaskError } from "../errors.ts";
 import type { JournalRecord, TaskState } from "../store/batch.ts";
-import type { RunRow } from "../store/port.ts";
+import type { ItemsQuery, RunRow, Store } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { Progress } from "./events.ts";
+import { wasCompensated } from "../store/hand_over.ts";
+import { undoRowOf } from "../store/undo_rows.ts";
 import {
   isEnd,
   ITEM_STATES,
@@ -17,6 +19,7 @@ import {
   type UnstartedItem,
 } from "./item_page.ts";
 import { count, refuse } from "./options.ts";
+import { type UndoInfo, undoInfo } from "./undo_info.ts";
 
 /** An item of a map, as `items()` returns it. Times are milliseconds since the epoch. */
 export interface ItemInfo<Output = unknown> {
@@ -24,7 +27,7 @@ export interface ItemInfo<Output = unknown> {
   readonly index: number;
   /**
    * State of the item. An item that has not started, or whose body has just started, is `pending`; one that did not end
-   * before its map or its run did is `cancelled`.
+   * before its map or its run did is `cancelled`, and one that was undone is `compensated`.
    */
   readonly state: TaskState;
   /** Number of attempts that have started. */
@@ -45,6 +48,8 @@ export interface ItemInfo<Output = unknown> {
   readonly dueAt: number | undefined;
   /** Latest progress that the body reported. */
   readonly progress: Progress | undefined;
+  /** The undo of the item, once the compensation of the run has reached it. */
+  readonly undo: UndoInfo | undefined;
 }
 
 /** Filter and page of a list of items. */
@@ -108,15 +113,40 @@ export async function listItems<Output>(
   const [head] = await store.items({ seq: row.seq, task: taskId, after: -2, until: -1, limit: 1 });
   if (head?.items === undefined) await checkIsMap(reader, row, taskId);
   const total = head?.items ?? 0;
-  const view: ItemsView = { row, isTaskOver: head !== undefined && isEnd(head.state) };
-  const { items, end, isLast } = await readItemPage(store.items, view, { task: taskId, total, state, after, limit });
+  const plain: ItemsView = { row, isTaskOver: head !== undefined && isEnd(head.state) };
+  const query = { task: taskId, total, state, after, limit };
+  const { items, end, isLast } = await readItemPage(store.items, plain, query);
+  const view = { ...plain, undos: await readUndos(store, row, { task: taskId, after, until: end, limit }) };
+  const infos = items.map((record) => itemInfo<Output>(view, record, taskId));
   return {
-    items: items.map((record) => itemInfo<Output>(view, record, taskId)),
+    items: state === undefined ? infos : infos.filter((info) => info.state === state),
     cursor: isLast ? undefined : `${end}`,
   };
 }
 
-function itemInfo<Output>(view: ItemsView, item: JournalRecord | UnstartedItem, taskId: string): ItemInfo<Output> {
+/** Reads the rows of the undos of items, by item. */
+export async function readUndos(
+  { items }: Pick<Store, "items">,
+  row: RunRow,
+  { task, after, until, limit }: Required<Pick<ItemsQuery, "task" | "after" | "until" | "limit">>,
+): Promise<ReadonlyMap<number, JournalRecord>> {
+  if (!wasCompensated(row) || until <= after) return new Map();
+  // As many as there are items between those of the page, if these are few of many.
+  const undos = await items({
+    seq: row.seq,
+    task: undoRowOf(task),
+    after,
+    until,
+    limit: Math.max(limit, until - after),
+  });
+  return new Map(undos.map((undo) => [undo.item, undo]));
+}
+
+function itemInfo<Output>(
+  view: ItemsView & { readonly undos: ReadonlyMap<number, JournalRecord> },
+  item: JournalRecord | UnstartedItem,
+  taskId: string,
+): ItemInfo<Output> {
   const record = "state" in item ? item : undefined;
   return {
     index: item.item,
@@ -131,6 +161,7 @@ function itemInfo<Output>(view: ItemsView, item: JournalRecord | UnstartedItem, 
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
     progress: decodeJson(record?.progress, "the progress", taskId) as Progress | undefined,
+    undo: undoInfo(view.row, view.undos.get(item.item), []),
   };
 }
 

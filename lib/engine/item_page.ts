@@ -10,7 +10,7 @@ import type { ItemsQuery, RunRow } from "../store/port.ts";
 import { taskState } from "./run_reader.ts";
 
 /** A state by which items are listed. */
-export type ItemState = "running" | "waiting" | "blocked" | "completed" | "failed";
+export type ItemState = "running" | "waiting" | "blocked" | "completed" | "failed" | "compensated";
 
 /** The states by which items are listed. */
 export const ITEM_STATES: Readonly<Record<ItemState, true>> = {
@@ -19,6 +19,7 @@ export const ITEM_STATES: Readonly<Record<ItemState, true>> = {
   blocked: true,
   completed: true,
   failed: true,
+  compensated: true,
 };
 
 /** An item that has not started, and has no row. */
@@ -33,6 +34,8 @@ export interface ItemsView {
   readonly row: RunRow;
   /** Whether the task has ended. */
   readonly isTaskOver: boolean;
+  /** The undos of items, by item. @default {} none */
+  readonly undos?: ReadonlyMap<number, JournalRecord>;
 }
 
 /** The items to read. */
@@ -78,8 +81,12 @@ export async function readItemPage<R extends JournalRecord>(
 ): Promise<ItemRows<R>> {
   const { task, total, state, after, limit } = query;
   // A recorded state may mean another one, such as that of an item whose run was cancelled.
-  if (state !== undefined && itemState(view, { state }) !== state) return { items: [], end: total - 1, isLast: true };
-  if (state !== undefined) return await search(read, view.row.seq, { ...query, state });
+  // An item that was undone has completed: which of them are is decided by their undos.
+  const recorded = state === "compensated" ? "completed" : state;
+  if (recorded !== undefined && itemState(view, { state: recorded, item: -1 }) !== recorded) {
+    return { items: [], end: total - 1, isLast: true };
+  }
+  if (recorded !== undefined) return await search(read, view.row.seq, { ...query, state: recorded });
   const until = Math.min(total, after + 1 + limit) - 1;
   const all = { seq: view.row.seq, task, state, after, until, limit, characters: MOST_TEXT };
   const records = await read(all);
@@ -124,14 +131,15 @@ function withGaps<R extends JournalRecord>(
 
 /** Returns the state of an item by its row; `undefined` for an item that has none. */
 export function itemState(
-  { row, isTaskOver }: ItemsView,
-  record: { readonly state: TaskState } | undefined,
+  { row, isTaskOver, undos }: ItemsView,
+  record: { readonly state: TaskState; readonly item: number } | undefined,
 ): TaskState {
-  const state = taskState(row, record);
+  const state = taskState(row, record, record && undos?.get(record.item));
   return isTaskOver && !isEnd(state) ? "cancelled" : state;
 }
 
 /** Whether a task or an item in this state has ended. */
 export function isEnd(state: TaskState): boolean {
-  return state === "completed" || state === "failed" || state === "skipped" || state === "cancelled";
+  return state === "completed" || state === "failed" || state === "skipped" || state === "cancelled" ||
+    state === "compensated";
 }

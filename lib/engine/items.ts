@@ -6,7 +6,7 @@
  */
 import type { Command } from "./machine_protocol.ts";
 import type { ItemPolicy, Plan } from "./plan.ts";
-import { addItems, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
+import { addItems, endRange, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
 import { settleNode } from "./settling.ts";
 import { leaveRunning, start } from "./unit_transitions.ts";
 
@@ -23,7 +23,11 @@ const MOST_UNDURABLE = 1_000;
 export function expand<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
-  { unit, items: total }: { readonly unit: U; readonly items: number },
+  { unit, items: total, omitted = [] }: {
+    readonly unit: U;
+    readonly items: number;
+    readonly omitted?: readonly { readonly first: number; readonly last: number }[];
+  },
   commands: Command<U>[],
 ): void {
   if (total === 0) {
@@ -31,7 +35,9 @@ export function expand<U extends Unit>(
     unit.reason = policyOf(plan, unit.node).onFailure === "collect" ? COLLECTED : undefined;
     return settleNode(plan, run, unit, commands);
   }
-  addItems(run, unit, total);
+  const items = addItems(run, unit, total, omitted.length === 0 ? undefined : new Uint8Array(total));
+  items.isDurable = false;
+  for (const range of omitted) endRange(items, range);
   // Ready until its items start, so that the run is not parked before.
   run.ready++;
   commands.push({ do: "record", unit });
@@ -43,7 +49,7 @@ export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: n
   const { concurrency } = policyOf(plan, node);
   while (run.phase === "active" && items.isDurable && items.busy < concurrency && !items.isStopped) {
     if (items.undurable >= MOST_UNDURABLE) break;
-    const unit = items.ready.shift() ?? nextItem(run, items, node);
+    const unit = items.ready.shift() ?? nextItem(plan, run, items, node);
     if (unit === undefined) break;
     start(run, unit, commands);
   }
@@ -141,10 +147,12 @@ function concludeItems<U extends Unit>(plan: Plan, run: RunState<U>, node: numbe
   settleNode(plan, run, unit, commands);
 }
 
-function nextItem<U extends Unit>(run: RunState<U>, items: Items<U>, node: number): U | undefined {
-  while (items.next < items.total && items.restored?.[items.next] === 1) items.next++;
+function nextItem<U extends Unit>(plan: Plan, run: RunState<U>, items: Items<U>, node: number): U | undefined {
+  const { isReversed } = policyOf(plan, node);
+  const indexOf = (begun: number): number => isReversed ? items.total - 1 - begun : begun;
+  while (items.next < items.total && items.restored?.[indexOf(items.next)] === 1) items.next++;
   if (items.next === items.total) return undefined;
-  const unit = run.newUnit(node, items.next++);
+  const unit = run.newUnit(node, indexOf(items.next++));
   items.open.set(unit.item, unit);
   return unit;
 }

@@ -8,7 +8,7 @@ import { hasEnded, NO_ITEM } from "./run_state.ts";
 export function recordOf(unit: LiveUnit, now: number): LiveRecord {
   return {
     unit,
-    task: nodeOf({ unit }).id,
+    task: nodeOf({ unit }).row,
     item: unit.item,
     step: "",
     state: storedState(unit),
@@ -38,7 +38,7 @@ export function stepRecord(attempt: Attempt, name: string, output: string | unde
   const { unit, number, startedAt } = attempt;
   return {
     unit,
-    task: nodeOf(attempt).id,
+    task: nodeOf(attempt).row,
     item: unit.item,
     step: name,
     state: "completed",

@@ -57,6 +57,7 @@ const STATES: Readonly<Record<RunState, true>> = {
   running: true,
   waiting: true,
   paused: true,
+  compensating: true,
   completed: true,
   failed: true,
   cancelled: true,

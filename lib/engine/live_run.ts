@@ -2,12 +2,13 @@ import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { StartedRun } from "../definition/task_start.ts";
 import type { Failure } from "../errors.ts";
-import type { ItemRange, NewRun, RecordHead, RecordWrite } from "../store/batch.ts";
+import type { NewRun, RecordHead, RecordWrite } from "../store/batch.ts";
 import type { ParentTask } from "../store/inserted_child.ts";
 import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
 import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
 import type { Closing } from "./closing.ts";
+import { type Compensation, compensationsIn, type LoadedRun } from "./loaded_run.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import type { Spawning } from "./spawning.ts";
 import type { Plan } from "./plan.ts";
@@ -67,6 +68,10 @@ export class LiveRun {
   endingChildren: number = 0;
   /** How child runs have ended whose tasks still wait, by `unitKey`. */
   childOutcomes: Map<string, ChildOutcome> | undefined = undefined;
+  /** What it is beside its undos, while it is compensated. */
+  readonly compensation: Compensation<LiveRun> | undefined;
+  /** How often its tasks were compensated and then restarted, by id. */
+  readonly compensations: ReadonlyMap<string, number> | undefined;
   /** Why it is being ended from outside. */
   closing: Closing | undefined = undefined;
   /** What its row says. */
@@ -88,7 +93,7 @@ export class LiveRun {
   /** Names of steps whose outputs only the store has, by `unitKey()`. */
   storedSteps: Map<string, string[]> | undefined = undefined;
 
-  constructor(plan: Plan, loaded: LoadedRun) {
+  constructor(plan: Plan, loaded: LoadedRun<LiveRun>) {
     this.id = loaded.id;
     this.seq = loaded.seq;
     this.epoch = loaded.epoch;
@@ -103,7 +108,9 @@ export class LiveRun {
     this.priority = loaded.priority;
     this.seen = loaded.attention;
     this.origin = loaded.trace;
+    this.compensation = loaded.compensation;
     const { journal } = loaded;
+    this.compensations = loaded.compensation?.base.compensations ?? compensationsIn(journal);
     this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
     if (journal.length > 0) loadRows(this, journal);
     if (journal.length > 0) { for (const { wake } of unitsOf(this)) this.hasChildren ||= wake?.child === true; }
@@ -239,25 +246,6 @@ export interface LiveWrite extends PendingWrite {
   waits: LiveUnit[] | undefined;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
-}
-
-/** What is known of a run when it is loaded. */
-export interface LoadedRun {
-  readonly id: string;
-  readonly seq: number;
-  readonly epoch: number;
-  readonly input: string | undefined;
-  readonly startedAt: number | undefined;
-  readonly deadlineAt: number | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly crashes: number;
-  readonly trace: string | undefined;
-  readonly attention: number;
-  readonly parent: ParentTask | undefined;
-  readonly depth: number;
-  readonly priority: number;
-  readonly journal: readonly RecordHead[];
-  readonly completedItems: readonly ItemRange[];
 }
 
 /** Restores what the journal holds of units besides their progress. */

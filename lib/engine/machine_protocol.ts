@@ -14,8 +14,13 @@ export type MachineEvent<U extends Unit = Unit> =
   | { readonly type: "deferred"; readonly unit: U; readonly wake: Wake; readonly message?: string | undefined }
   /** A unit waits, and continues where it is when it is woken. */
   | { readonly type: "suspended"; readonly unit: U; readonly wake: Wake; readonly reason: string }
-  /** A unit consists of that many items. */
-  | { readonly type: "expanded"; readonly unit: U; readonly items: number }
+  /** A unit consists of that many items, of which those in `omitted` are left out. */
+  | {
+    readonly type: "expanded";
+    readonly unit: U;
+    readonly items: number;
+    readonly omitted?: readonly { readonly first: number; readonly last: number }[];
+  }
   /** An attempt was given up without a result and does not count. */
   | { readonly type: "abandoned"; readonly unit: U }
   /** The end of a unit, or its expansion, is durable. */

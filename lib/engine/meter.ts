@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { undoneUnit } from "./compensation.ts";
 import type { EngineEvent, Observer, StoredRun } from "./engine_events.ts";
 import { createObservations, type Observations } from "./histogram.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
@@ -80,19 +81,24 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
   function observe(event: EngineEvent): void {
     switch (event.type) {
       case "runLoaded":
-        return void ofRun(event.run).runs[event.run.epoch > 1 ? "resumed" : "started"]++;
+        return void ofRun(event.run).runs[loadedAs(event.run)]++;
       case "runReleased":
+        if (event.as === "compensating") return;
         return void ofRun(event.run).runs[event.as === "waiting" ? "waited" : "handedBack"]++;
       case "runLost":
         return void ofRun(event.run).runs.leaseLost++;
       case "runEnded":
         return countEnd(ofRun(event.run), event.end);
       case "attemptStarted":
-        return void ofTask(event.attempt.unit).counts.attempts++;
+        return event.attempt.unit.run.compensation === undefined
+          ? void ofTask(event.attempt.unit).counts.attempts++
+          : undefined;
       case "attemptFailed":
-        return countRetry(event.attempt);
+        return event.attempt.unit.run.compensation === undefined ? countRetry(event.attempt) : undefined;
       case "attemptDeferred":
-        return void ofTask(event.attempt.unit).counts.deferred++;
+        return event.attempt.unit.run.compensation === undefined
+          ? void ofTask(event.attempt.unit).counts.deferred++
+          : undefined;
       case "unitBlocked":
         return void ofTask(event.unit).counts.blocked++;
       case "unitEnded":
@@ -133,12 +139,19 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
 
   /** Counts ends of tasks; items of a map count only as attempts. */
   function countUnit(unit: LiveUnit, tookMs: number | undefined): void {
+    if (unit.run.compensation !== undefined) return countUndo(unit);
     const { counts, times } = ofTask(unit);
     if (unit.item !== NO_ITEM) return tookMs === undefined ? undefined : times.observe(tookMs / 1_000);
     if (unit.state === "skipped") return void counts.skipped++;
     if (unit.state === "completed") counts.completed++;
     else counts.failed++;
     if (tookMs !== undefined && unit.expansion === undefined) times.observe(tookMs / 1_000);
+  }
+
+  function countUndo(unit: LiveUnit): void {
+    const undone = undoneUnit(unit);
+    if (undone === undefined || unit.item !== NO_ITEM) return;
+    ofTask(undone).counts[unit.state === "completed" ? "compensated" : "undoFailed"]++;
   }
 
   function countStored({ workflow }: StoredRun, what: "recovered" | "stranded" | "failed"): void {
@@ -150,7 +163,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     return byPlace[run.plan.place]!;
   }
 
-  function ofTask({ run, node }: LiveUnit): TaskCounts {
+  function ofTask({ run, node }: Pick<LiveUnit, "run" | "node">): TaskCounts {
     const { tasks, rest } = ofRun(run);
     return tasks[node] ?? rest!;
   }
@@ -168,6 +181,11 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
     }
     return { runs, tasks, retries, leaseLosses };
   }
+}
+
+function loadedAs({ compensation, epoch }: LiveRun): "started" | "resumed" | "compensating" {
+  if (compensation?.isNew === true) return "compensating";
+  return epoch > 1 ? "resumed" : "started";
 }
 
 const RUN_ENDS = ["completed", "failed", "cancelled"] as const;
@@ -194,6 +212,7 @@ function newCounts(workflow: string | undefined, tasks: readonly string[], hasMo
       completed: 0,
       failed: 0,
       cancelled: 0,
+      compensating: 0,
       waited: 0,
       handedBack: 0,
       leaseLost: 0,
@@ -208,7 +227,18 @@ function newCounts(workflow: string | undefined, tasks: readonly string[], hasMo
 
 function newTaskCounts(task: string | undefined): TaskCounts {
   return {
-    counts: { task, attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, blocked: 0 },
+    counts: {
+      task,
+      attempts: 0,
+      completed: 0,
+      failed: 0,
+      skipped: 0,
+      retries: 0,
+      deferred: 0,
+      blocked: 0,
+      compensated: 0,
+      undoFailed: 0,
+    },
     times: createObservations(TIMES),
   };
 }

@@ -37,6 +37,8 @@ export interface RunCounters {
   readonly failed: number;
   /** Runs that ended as `cancelled`. */
   readonly cancelled: number;
+  /** Runs whose compensation began here. */
+  readonly compensating: number;
   /** Runs released until they are due. */
   readonly waited: number;
   /** Runs released because they are paused, or the runner stops. */
@@ -67,7 +69,11 @@ export interface TaskMetrics {
   readonly deferred: number;
   /** Attempts that ended without a result, of tasks that run at most once. */
   readonly blocked: number;
-  /** Duration, in seconds, of attempts that completed or failed. */
+  /** Tasks that were undone. */
+  readonly compensated: number;
+  /** Tasks whose undo failed. */
+  readonly undoFailed: number;
+  /** Duration, in seconds, of attempts that completed or failed, without those at undos. */
   readonly seconds: Histogram;
 }
 

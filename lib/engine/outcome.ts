@@ -9,7 +9,7 @@ import {
 } from "../errors.ts";
 import { fromErrorRecord } from "./error_record.ts";
 import { decodeOutput } from "./expansion.ts";
-import type { RunEnd } from "./run_end.ts";
+import type { Compensated, RunEnd } from "./run_end.ts";
 
 /** How a run ended, by the types of its result and of its outputs by task id. */
 export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unknown>>> =
@@ -43,6 +43,8 @@ export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unkno
     readonly error: Error;
     /** Failed attempts of all failed tasks; of more than ten of one task the first and the nine latest. */
     readonly failures: readonly Failure[];
+    /** Tasks that were undone and undos that failed, in the order of their definition. */
+    readonly compensated: readonly Compensated[];
     /** Outputs of completed tasks, by task id. */
     readonly outputs: Partial<Outputs>;
   }
@@ -57,6 +59,8 @@ export type RunOutcome<Result = unknown, Outputs = Readonly<Record<string, unkno
     readonly endedAt: number;
     /** The argument of `cancel`. */
     readonly reason: string | undefined;
+    /** Tasks that were undone and undos that failed, in the order of their definition. */
+    readonly compensated: readonly Compensated[];
     /** Outputs of completed tasks, by task id. */
     readonly outputs: Partial<Outputs>;
   };
@@ -66,7 +70,7 @@ export type OutcomeOf<W extends AnyWorkflow> = RunOutcome<ResultOf<W>, OutputsOf
 
 /** Converts the end of a run to an outcome, with decoded payloads. */
 export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outputs> {
-  const { runId, startedAt, endedAt } = end;
+  const { runId, startedAt, endedAt, compensated } = end;
   const all = outputsOf(end);
   // The types of the outputs were checked by the compiler where the bodies were defined.
   const outputs = all as Partial<Outputs>;
@@ -76,9 +80,18 @@ export function outcomeOf<Result, Outputs>(end: RunEnd): RunOutcome<Result, Outp
       return { status: "completed", runId, startedAt, endedAt, result, outputs };
     }
     case "failed":
-      return { status: "failed", runId, startedAt, endedAt, error: errorOf(end), failures: end.failures, outputs };
+      return {
+        status: "failed",
+        runId,
+        startedAt,
+        endedAt,
+        error: errorOf(end),
+        failures: end.failures,
+        compensated,
+        outputs,
+      };
     case "cancelled":
-      return { status: "cancelled", runId, startedAt, endedAt, reason: end.reason, outputs };
+      return { status: "cancelled", runId, startedAt, endedAt, reason: end.reason, compensated, outputs };
   }
 }
 

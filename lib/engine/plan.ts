@@ -1,11 +1,15 @@
 import type { TaskDefinition, Trigger, WorkflowDefinition } from "../definition/definition.ts";
 import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../definition/retry.ts";
+import { mayUndo } from "../definition/compensates.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
+import type { ItemRange } from "../store/batch.ts";
 
 /** How the items of a map run. */
 export interface ItemPolicy {
   /** How many items run at once. */
   readonly concurrency: number;
+  /** Whether items start with the last one. */
+  readonly isReversed: boolean;
   /**
    * What a failed item means: `stop` aborts the others and fails the task, `finish` runs the others and then fails the
    * task, `collect` never fails it.
@@ -24,10 +28,22 @@ export interface AttemptPolicy {
 /** The policy of tasks that state none. */
 export const DEFAULT_POLICY: AttemptPolicy = Object.freeze({ retry: DEFAULT_RETRY, timeoutMs: undefined });
 
+/** What a node of a compensation undoes. */
+export interface Undo {
+  /** Number of the node in the plan of the workflow. */
+  readonly of: number;
+  /** The number of its items. */
+  readonly total: number;
+  /** Items with nothing to undo. */
+  readonly omitted: readonly Pick<ItemRange, "first" | "last">[];
+}
+
 /** What a task compiles to: a point of the graph that the state machine schedules. */
 export interface Node extends AttemptPolicy {
-  /** Unique in its plan. */
+  /** Unique in its plan: the id of its task, also in a compensation. */
   readonly id: string;
+  /** The name of its rows in the journal. */
+  readonly row: string;
   /** The definition behind it. */
   readonly task: TaskDefinition;
   /** Numbers of the nodes that must end first. */
@@ -40,6 +56,10 @@ export interface Node extends AttemptPolicy {
   readonly on: Trigger;
   /** For a node that expands into items. */
   readonly items: ItemPolicy | undefined;
+  /** Whether it may have something to undo once it has completed. */
+  readonly mayUndo: boolean;
+  /** What it undoes, in a compensation. */
+  readonly undo: Undo | undefined;
 }
 
 /** A workflow compiled for execution. */
@@ -54,6 +74,8 @@ export interface Plan {
   readonly place: number;
   /** Number of the node whose output is the result, if one was chosen. */
   readonly result: number | undefined;
+  /** Whether a run may have something to undo. */
+  readonly compensates: boolean;
   /** Makes an empty record that can have the ids of the tasks as keys. */
   readonly newRecord: NewRecord;
 }
@@ -64,7 +86,7 @@ const MOST_ITEMS_AT_ONCE = 10_000;
 function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
   if (task.kind !== "map") return undefined;
   const concurrency = Math.min(task.concurrency ?? MOST_ITEMS_AT_ONCE, MOST_ITEMS_AT_ONCE);
-  return { concurrency, onFailure: task.onItemFailure };
+  return { concurrency, isReversed: false, onFailure: task.onItemFailure };
 }
 
 /** Returns what a task states, or else the defaults. Tasks without a body have no defaults. */
@@ -103,12 +125,15 @@ export function planOf(
     const reads = task.reads.map((id) => numbers.get(id)!);
     return {
       id: task.id,
+      row: task.id,
       task,
       before,
       reads,
       next: next[number]!,
       on: task.on,
       items: itemPolicyOf(task),
+      mayUndo: mayUndo(task),
+      undo: undefined,
       ...policyOf(task, defaults),
     };
   });
@@ -118,6 +143,7 @@ export function planOf(
     numbers,
     place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
+    compensates: nodes.some((node) => node.mayUndo),
     newRecord: recordsOf(numbers.keys()),
   };
 }

@@ -36,9 +36,10 @@ export function createPublicEvents({ onEvent, logger, now }: PublicEventsOptions
 function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
   switch (event.type) {
     case "runLoaded":
-      return { type: event.run.epoch > 1 ? "run.resumed" : "run.started", ...runFields(event.run, at) };
+      return { type: loadedAs(event.run), ...runFields(event.run, at) };
     case "runReleased":
-      return { type: `run.${event.as}`, ...runFields(event.run, at) };
+      // Reported once it is in memory again: a run without an owner is compensated as well.
+      return event.as === "compensating" ? undefined : { type: `run.${event.as}`, ...runFields(event.run, at) };
     case "runLost":
       return { type: "run.leaseLost", ...runFields(event.run, at) };
     case "runEnded":
@@ -50,14 +51,20 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "runParked":
       return { type: "run.stranded", ...storedFields(event.run, at), reason: event.reason };
     case "attemptStarted":
-      return { type: "task.started", ...unitFields(event.attempt.unit, at) };
+      return { type: `${subjectOf(event.attempt.unit)}.started`, ...unitFields(event.attempt.unit, at) };
     case "attemptProgressed":
+      if (subjectOf(event.attempt.unit) === "undo") return undefined;
       return { type: "task.progress", ...unitFields(event.attempt.unit, at), ...event.progress };
     case "attemptFailed":
-      return { type: "task.retrying", ...unitFields(event.attempt.unit, at), error: event.error, dueAt: event.dueAt };
+      return {
+        type: `${subjectOf(event.attempt.unit)}.retrying`,
+        ...unitFields(event.attempt.unit, at),
+        error: event.error,
+        dueAt: event.dueAt,
+      };
     case "attemptDeferred":
       return {
-        type: "task.deferred",
+        type: `${subjectOf(event.attempt.unit)}.deferred`,
         ...unitFields(event.attempt.unit, at),
         dueAt: event.dueAt,
         ...(event.message !== undefined && { message: event.message }),
@@ -66,6 +73,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
       return { type: "task.blocked", ...unitFields(event.unit, at) };
     case "unitEnded":
       return taskEndEvent(event.unit, at);
+    // It is reported by the end of the unit.
+    case "undoFailed":
     case "childrenStarted":
     case "childrenControlled":
     case "parentWoken":
@@ -79,6 +88,16 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "leaseLost":
       return undefined;
   }
+}
+
+function loadedAs({ compensation, epoch }: LiveRun): "run.started" | "run.resumed" | "run.compensating" {
+  if (compensation?.isNew === true) return "run.compensating";
+  return epoch > 1 ? "run.resumed" : "run.started";
+}
+
+/** What an event of a unit is about. */
+function subjectOf(unit: LiveUnit): "task" | "undo" {
+  return nodeOf({ unit }).undo === undefined ? "task" : "undo";
 }
 
 function endEvent({ run, end }: Extract<EngineEvent, { type: "runEnded" }>, at: number): RunLevelEvent {
@@ -95,10 +114,12 @@ function endEvent({ run, end }: Extract<EngineEvent, { type: "runEnded" }>, at: 
 
 function taskEndEvent(unit: LiveUnit, at: number): TaskLevelEvent {
   const fields = unitFields(unit, at);
+  const isUndo = subjectOf(unit) === "undo";
+  if (unit.state === "completed" && isUndo) return { type: "undo.completed", ...fields };
   if (unit.state === "completed") return { type: "task.completed", ...fields, output: decodeJson(unit.output) };
   if (unit.state === "skipped") return { type: "task.skipped", ...fields, reason: unit.reason ?? "" };
   const error = unit.failures.at(-1)?.error ?? { name: "Error", message: "the task failed" };
-  return { type: "task.failed", ...fields, error };
+  return { type: isUndo ? "undo.failed" : "task.failed", ...fields, error };
 }
 
 function runFields({ id, plan }: LiveRun, at: number): Pick<RunLevelEvent, "runId" | "workflow" | "at"> {

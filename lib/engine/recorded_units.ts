@@ -50,7 +50,8 @@ function stateOf({ task }: Node, { item, state, attempts, dueAt, reason, items }
         wake: { at: dueAt, message: task.kind === "event", child: childDefinitionOf(task, item) !== undefined },
       };
     case "cancelled":
-      // No row has this state; a task with such a row would run again.
+    case "compensated":
+      // No row has these states; a task with such a row would run again.
       return { state: "pending" };
     case "pending":
     case "completed":

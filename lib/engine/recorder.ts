@@ -4,7 +4,7 @@ import type { FinalVerdict, NewRun, RunMove } from "../store/batch.ts";
 import { nodeOf } from "./attempt.ts";
 import { recordOf } from "./journal_rows.ts";
 import { isReported } from "./ended_child.ts";
-import { leavesMemory } from "./run_end.ts";
+import { closeMove, leavesMemory, moveByCancel } from "./run_end.ts";
 import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
@@ -201,7 +201,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return;
     }
     if (spawning !== undefined) options.ownChildren.drop(spawning);
-    if (typeof verdict === "object" && "cancelled" in verdict) return cancelled(run, write, verdict.cancelled.reason);
+    if (typeof verdict === "object" && "cancelled" in verdict) {
+      write.move = moveByCancel(write.move, verdict.cancelled);
+      write.holds = undefined;
+      return accepted(run, write);
+    }
     if (verdict === "fenced") {
       for (const { failed } of write.waiting ?? []) failed(new LeaseLostError(run.id));
       return options.lost(run);
@@ -228,13 +232,6 @@ export function createRecorder(options: RecorderOptions): Recorder {
       options.durable(unit, recordedMs === undefined ? undefined : unit.attempt?.tookMs ?? Math.max(0, recordedMs));
     }
     if (write.move !== undefined && leavesMemory(write.move)) options.left(run, write.move, write.holds);
-  }
-
-  /** The run was to complete, but a cancel is recorded that this process had not seen yet. */
-  function cancelled(run: LiveRun, write: LiveWrite, reason: string | undefined): void {
-    if (write.move?.to === "completed") write.move = { to: "cancelled", at: write.move.at, reason };
-    write.holds = undefined;
-    accepted(run, write);
   }
 
   /**
@@ -271,7 +268,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       unit.failures = failures;
       unit.state = "failed";
     }
-    again.move = { to: "failed", at: now(), error: what };
+    again.move = closeMove(run, { state: "failed", error: what }, now());
     run.state.phase = "ended";
   }
 

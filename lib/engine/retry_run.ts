@@ -6,7 +6,8 @@ import type { ClientContext } from "./client_context.ts";
 import type { TaskInfo } from "./run_reader.ts";
 
 /**
- * Makes a failed run pending again. Its failed tasks run again, and results of their descendants are deleted.
+ * Makes a failed run pending again. Its failed tasks and those that were compensated run again, and results of their
+ * descendants are deleted.
  *
  * @throws {RunNotFoundError} If the run does not exist.
  * @throws {RunStateError} If the run is not in state `failed`.
@@ -16,13 +17,31 @@ export async function retryRun(context: ClientContext, id: string): Promise<void
   if (row.state !== "failed") throw new RunStateError("retry", id, row.state);
   const tasks = await context.reader.tasks(row);
   const failed = tasks.filter(({ state }) => state === "failed").map((task) => task.id);
-  const forget = descendantsOf(tasks, failed);
+  const compensated = tasks.filter(isUndone).map((task) => task.id);
+  const hasUndos = tasks.some(({ undo }) => undo !== undefined);
+  const forget = new Set([...compensated, ...descendantsOf(tasks, [...failed, ...compensated])]);
   const retry = failed.filter((task) => !forget.has(task));
   const failures = await failuresOf(context, row, tasks);
-  if (!await context.store.restart({ seq: row.seq, epoch: row.epoch }, { retry, forget: [...forget], failures })) {
+  if (
+    !await context.store.restart({ seq: row.seq, epoch: row.epoch }, {
+      retry,
+      forget: [...forget],
+      ...(hasUndos ? { compensated } : {}),
+      failures,
+    })
+  ) {
     throw new RunStateError("retry", id, (await context.reader.row(id)).state);
   }
   void context.applyChanges();
+}
+
+/**
+ * Whether a task has been undone, at least in part. The effects of a task whose undo has failed remain; those of the items
+ * and child runs of another one may be undone all the same.
+ */
+function isUndone({ kind, undo }: TaskInfo): boolean {
+  if (undo === undefined) return false;
+  return undo.state !== "failed" || kind === "map" || kind === "subworkflow";
 }
 
 /** Longer messages of errors are cut off in the history. */

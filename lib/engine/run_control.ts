@@ -51,6 +51,8 @@ export interface RunControl {
   childEnded(parent: LiveRun, outcome: ChildOutcome): void;
   /** Cancels the child runs of the items of a node, of which another item has failed. */
   cancelChildren(run: LiveRun, node: LiveUnit): void;
+  /** Reads how child runs have ended that a run waits for. */
+  readChildren(run: LiveRun): void;
   /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */
   applyChanges(inbox: readonly InboxEntry[]): Promise<void>;
 }
@@ -71,6 +73,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     },
     childEnded: (parent, outcome) => deliverOutcomes(parent, [outcome]),
     cancelChildren: (run, node) => void cancelItems(run, node),
+    readChildren: (run) => void readOutcomes(run),
     applyChanges(inbox) {
       early = new Map(inbox.filter(({ seq }) => !runs.has(seq)).map((change) => [change.seq, change]));
       return applyAll(inbox);
@@ -143,7 +146,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     else if (run.pausedAt !== undefined) resume(run, run.pausedAt);
     if (cancel !== undefined) {
       const cause = new RunCancelledError(run.id, cancel.reason);
-      close(run, "cancelled", { cause, reason: cancel.reason, error: undefined });
+      close(run, "cancelled", { cause, reason: cancel.reason, error: undefined, compensate: cancel.compensate });
     }
     options.acknowledge(run);
   }
@@ -186,20 +189,20 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   function timeOut(run: LiveRun): void {
     const cause = new RunTimeoutError(run.id, run.timeoutMs ?? 0);
-    close(run, "failed", { cause, reason: undefined, error: toErrorRecord(cause) });
+    close(run, "failed", { cause, reason: undefined, error: toErrorRecord(cause), compensate: true });
   }
 
   function close(run: LiveRun, as: "cancelled" | "failed", closing: Closing): void {
     if (run.isLeaving || run.closing !== undefined || run.state.phase === "ended") return;
     run.closing = closing;
-    if (run.hasChildren) void cancelChildren(run, closing.cause.message);
+    if (run.hasChildren) void cancelChildren(run, closing);
     else startGrace(run);
     apply(run, { type: "stopRequested", as });
   }
 
   /** A run that stops waits for its child runs; it does not end before their cancel is durable. */
-  async function cancelChildren(run: LiveRun, reason: string): Promise<void> {
-    await controlChildren(run, { kind: "cancel", reason });
+  async function cancelChildren(run: LiveRun, { cause, compensate }: Closing): Promise<void> {
+    await controlChildren(run, { kind: "cancel", reason: cause.message, compensate });
     if (run.gone) return;
     startGrace(run);
     // Those that had no owner have ended with the request.

@@ -1,10 +1,21 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
-import type { RunMove } from "../store/batch.ts";
+import type { RunEnding, RunMove } from "../store/batch.ts";
 import type { NewRecord } from "../definition/records.ts";
+import { mayCompensate } from "./compensation.ts";
 import { outputTextOf } from "./expanded_unit.ts";
 import type { OutputText } from "./expansion.ts";
 import type { LiveRun } from "./live_run.ts";
 import { unhandledFailure } from "./run_result.ts";
+
+/** A task that was undone after its run failed or was cancelled, or whose undo failed. */
+export interface Compensated {
+  /** Id of the task. */
+  readonly taskId: string;
+  /** Why its undo failed; absent if the task was undone. */
+  readonly error?: ErrorRecord;
+}
+
+const NOTHING_COMPENSATED: readonly Compensated[] = [];
 
 /** The end of a run, with payloads as JSON text. */
 export interface RunEnd {
@@ -34,6 +45,8 @@ export interface RunEnd {
   readonly newRecord: NewRecord;
   /** Failed attempts of failed tasks. */
   readonly failures: readonly Failure[];
+  /** Tasks that were undone and undos that failed, in the order of their definition. */
+  readonly compensated: readonly Compensated[];
   /** Outputs of completed tasks, in the order of their definition. */
   readonly outputs: Readonly<Record<string, OutputText>>;
 }
@@ -44,25 +57,52 @@ export interface LiveRunEnd extends RunEnd {
   readonly isWhole: boolean;
 }
 
-/** Returns the change of the row of a run that the state machine ends. */
+/** Returns the change of the row of a run that the state machine ends. A run that was compensated ends as was decided before. */
 export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", at: number): RunMove {
+  if (run.compensation !== undefined) return moveTo(run.compensation.ending, at);
   switch (as) {
     case "completed":
       return { to: "completed", at };
     case "cancelled":
-      return { to: "cancelled", at, reason: run.closing?.reason };
+      return closeMove(run, { state: "cancelled", reason: run.closing?.reason }, at);
     case "failed":
-      return { to: "failed", at, error: run.closing?.error ?? decisiveError(run) };
+      return closeMove(run, { state: "failed", error: run.closing?.error ?? decisiveError(run) }, at);
   }
+}
+
+/** Returns the change of the row of a run that has failed or is cancelled: it is compensated if there is something to undo. */
+export function closeMove(run: LiveRun, end: RunEnding, at: number): RunMove {
+  const isCompensated = run.closing?.compensate !== false && mayCompensate(run);
+  return isCompensated ? { to: "compensating", end } : moveTo(end, at);
+}
+
+/** Returns what has become of a run that was to complete: a cancel is recorded that its owner had not seen. */
+export function moveByCancel(
+  move: RunMove | undefined,
+  { reason, isCompensating = false }: RecordedCancel,
+): RunMove | undefined {
+  if (move?.to !== "completed") return move;
+  const end = { state: "cancelled", reason } as const;
+  return isCompensating ? { to: "compensating", end } : moveTo(end, move.at);
+}
+
+/** A recorded cancel that a run has met when it was to complete. */
+interface RecordedCancel {
+  readonly reason: string | undefined;
+  readonly isCompensating?: boolean;
+}
+
+function moveTo(end: RunEnding, at: number): RunMove {
+  return end.state === "failed" ? { to: "failed", at, error: end.error } : { to: "cancelled", at, reason: end.reason };
 }
 
 /** Returns the end of a run in memory; `undefined` if the change does not end it. */
 export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
   if (move.to !== "completed" && move.to !== "failed" && move.to !== "cancelled") return undefined;
-  const { plan, state } = run;
+  const { plan, state } = run.compensation?.base ?? run;
   const outputs = plan.newRecord<OutputText>();
   const failures: Failure[] = [];
-  let isWhole = true;
+  let isWhole = run.compensation === undefined;
   for (const unit of state.units) {
     const { id, task } = plan.nodes[unit.node]!;
     if (unit.isStored) isWhole = false;
@@ -83,6 +123,7 @@ export function runEnd(run: LiveRun, move: RunMove): LiveRunEnd | undefined {
     result: plan.workflow.result,
     newRecord: plan.newRecord,
     failures,
+    compensated: NOTHING_COMPENSATED,
     outputs,
     isWhole,
   };

@@ -61,10 +61,9 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       else if (run.parent !== undefined) emit({ type: "parentWoken", run });
       const end = runEnd(run, move);
       if (end === undefined) {
-        const isPaused = run.state.phase === "paused";
-        emit({ type: "runReleased", run, as: move.to === "waiting" ? "waiting" : isPaused ? "paused" : "handedBack" });
+        emit({ type: "runReleased", run, as: releasedAs(run, move) });
         const dueAt = move.to === "waiting" ? move.dueAt : undefined;
-        return released(run.isChangedLate ? options.now() : dueAt);
+        return released(run.isChangedLate || move.to === "compensating" ? options.now() : dueAt);
       }
       released(undefined);
       if (run.hooks === undefined) emit({ type: "runEnded", run, end });
@@ -136,4 +135,12 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     }
     run.trace?.left(leave);
   }
+}
+
+function releasedAs(
+  { state: { phase } }: LiveRun,
+  { to }: RunMove,
+): "waiting" | "paused" | "compensating" | "handedBack" {
+  if (to === "waiting" || to === "compensating") return to;
+  return phase === "paused" ? "paused" : "handedBack";
 }

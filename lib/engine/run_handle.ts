@@ -7,7 +7,7 @@ import type { ClientContext } from "./client_context.ts";
 import type { RunEvent } from "./events.ts";
 import { deleteRun } from "./delete_run.ts";
 import { forkRun } from "./fork.ts";
-import type { ForkOptions, RunHandle } from "./handle.ts";
+import type { CancelOptions, ForkOptions, RunHandle } from "./handle.ts";
 import { type HistoryEntry, readHistory } from "./history.ts";
 import { type ItemListOptions, type ItemPage, listItems } from "./item_list.ts";
 import { refuse } from "./options.ts";
@@ -67,8 +67,15 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
     return outcomeOf(await waitForEnd(this.#context, { id: this.id, seq: this.#seq }, options));
   }
 
-  async cancel(reason?: string): Promise<void> {
-    await control(this.#context, this.id, { kind: "cancel", reason: reasonText("cancel", reason) });
+  async cancel(reason?: string, options: CancelOptions = {}): Promise<void> {
+    const checks = newChecks();
+    const { compensate } = checks.options(options, "the options", ["compensate"]);
+    if (compensate !== undefined && typeof compensate !== "boolean") {
+      checks.report(`compensate must be true or false, not ${shown(compensate)}`);
+    }
+    refuse("cancel a run", checks);
+    const request = { kind: "cancel", reason: reasonText("cancel", reason) } as const;
+    await control(this.#context, this.id, compensate === false ? { ...request, compensate } : request);
   }
 
   async pause(reason?: string): Promise<void> {

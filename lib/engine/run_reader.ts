@@ -8,6 +8,7 @@ import { decodeJson } from "../definition/json.ts";
 import { recordsOf } from "../definition/records.ts";
 import { type ErrorRecord, type Failure, RunNotFoundError } from "../errors.ts";
 import type { JournalRecord, RunState, Served, TaskState } from "../store/batch.ts";
+import { isCompensating } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { ItemCount, RunRow, Store } from "../store/port.ts";
 import type { Catalog, StoredDefinition } from "./catalog.ts";
@@ -17,7 +18,9 @@ import { itemOutputs, type OutputText } from "./expansion.ts";
 import { COLLECTED } from "./items.ts";
 import { type ItemsInfo, itemsInfo } from "./items_info.ts";
 import { isOfTask } from "./journal_rows.ts";
+import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
+import { compensatedOf, type UndoInfo, undoInfo } from "./undo_info.ts";
 
 /** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
 export interface RunInfo {
@@ -41,7 +44,7 @@ export interface RunInfo {
   readonly startedAt: number | undefined;
   /** When the run ended. */
   readonly endedAt: number | undefined;
-  /** When a pending or waiting run continues; `undefined` in every other state. */
+  /** When a pending, waiting or compensating run continues; `undefined` in every other state, and while it is executed. */
   readonly dueAt: number | undefined;
   /** When the timeout of the run ends it. */
   readonly deadlineAt: number | undefined;
@@ -93,6 +96,8 @@ export interface TaskInfo {
   readonly items: ItemsInfo | undefined;
   /** Id of the child run that the task started; after a retry that of the latest. */
   readonly childRunId: string | undefined;
+  /** The undo of the task, once the compensation of the run has reached it. */
+  readonly undo: UndoInfo | undefined;
   /** Completed steps of the task. */
   readonly steps: readonly { readonly name: string; readonly output: unknown; readonly endedAt: number | undefined }[];
 }
@@ -164,7 +169,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const known = new Map(defined.map((task) => [task.id, task]));
     const steps = Map.groupBy(journal.filter(({ step }) => step !== ""), ({ task }) => task);
     // In the order of the definition; tasks that only the journal contains come last.
-    const ids = new Set([...known.keys(), ...own.keys()]);
+    const ids = new Set([...known.keys(), ...[...own.keys()].filter(isOfForward)]);
     const childIds = defined.some(({ kind }) => kind === "subworkflow")
       ? childIdsOf(await store.children(row.seq))
       : undefined;
@@ -173,6 +178,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
         record: own.get(id),
         steps: steps.get(id) ?? [],
         counts: items.get(id) ?? [],
+        undo: undoInfo(row, own.get(undoRowOf(id)), items.get(undoRowOf(id)) ?? []),
         childRunId: childIds?.get(id),
       })
     );
@@ -184,7 +190,9 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const tasks = defined?.tasks ?? [];
     const rank = new Map(tasks.map(({ id }, at) => [id, at]));
     const withoutOutput = new Set(tasks.flatMap(({ id, kind }) => hasOutput(kind) ? [] : [id]));
-    const own = journal.filter(isOfTask)
+    const rows = journal.filter(isOfTask);
+    const undos = new Map(rows.map((record) => [record.task, record]));
+    const own = rows.filter(({ task }) => isOfForward(task))
       .sort((a, b) => (rank.get(a.task) ?? Infinity) - (rank.get(b.task) ?? Infinity));
     const newRecord = recordsOf(own.map(({ task }) => task));
     const outputs = newRecord<OutputText>();
@@ -210,6 +218,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
       outputs,
       newRecord,
       failures: own.flatMap(({ state, failures }) => state === "failed" ? failures : []),
+      compensated: own.flatMap((record) => compensatedOf(record, undos.get(undoRowOf(record.task))) ?? []),
     };
   }
 
@@ -223,7 +232,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
 export function runInfo(row: RunRow): RunInfo {
   const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
   const { deadlineAt, error, reason, crashes, forkedFrom } = row;
-  const isDue = state === "pending" || state === "waiting";
+  const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
   return {
     id,
     workflow,
@@ -257,10 +266,11 @@ export function isOver(state: RunState): boolean {
 function taskInfo(
   row: RunRow,
   { id, kind, after }: Pick<TaskInfo, "id" | "kind" | "after">,
-  { record, steps, counts, childRunId }: {
+  { record, steps, counts, undo, childRunId }: {
     readonly record: JournalRecord | undefined;
     readonly steps: readonly JournalRecord[];
     readonly counts: readonly ItemCount[];
+    readonly undo: UndoInfo | undefined;
     readonly childRunId: string | undefined;
   },
 ): TaskInfo {
@@ -269,7 +279,7 @@ function taskInfo(
     id,
     kind,
     after,
-    state: taskState(row, record),
+    state: taskState(row, record, undo),
     attempts: record?.attempts ?? 0,
     reason: items === undefined ? record?.reason : undefined,
     output: decodeJson(record?.output, "the output", id),
@@ -283,6 +293,7 @@ function taskInfo(
       : { done: items.completed + items.failed, total: items.total },
     items,
     childRunId,
+    undo,
     steps: steps.map(({ step, output, endedAt }) => ({
       name: step,
       output: decodeJson(output),
@@ -291,14 +302,19 @@ function taskInfo(
   };
 }
 
-/** Derives the state of a task: the journal holds results only, so without one the state of the run decides. */
+/**
+ * Derives the state of a task or item: the journal holds results only, so without one the state of the run decides. Nothing
+ * of a run that is compensated runs any more but its undos.
+ */
 export function taskState(
   row: ListedRun,
   record: { readonly state: TaskState; readonly items?: number | undefined } | undefined,
+  undo?: { readonly state: TaskState } | undefined,
 ): TaskState {
   const state = record?.state ?? "pending";
+  if (state === "completed" && undo?.state === "completed") return "compensated";
   if (state === "completed" || state === "failed" || state === "skipped") return state;
-  if (isOver(row.state)) return "cancelled";
+  if (isOver(row.state) || isCompensating(row)) return "cancelled";
   if (state !== "running" || row.owner !== undefined) return state;
   return record?.items !== undefined && row.state === "waiting" ? "waiting" : "pending";
 }

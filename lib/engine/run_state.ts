@@ -72,7 +72,7 @@ export class Unit {
 export interface Items<U extends Unit = Unit> {
   /** How many there are. */
   readonly total: number;
-  /** The lowest index that has not begun. */
+  /** How many have begun or been passed over, from the first one on, or from the last one. */
   next: number;
   /** Items that have ended. */
   ended: number;
@@ -88,7 +88,7 @@ export interface Items<U extends Unit = Unit> {
   childWaits: number;
   /** Those of them that may start, oldest first. */
   readonly ready: U[];
-  /** By index, 1 for items that had begun before the run was restored; `undefined` for none. */
+  /** By index, 1 for items that had begun before the run was restored, or are left out; `undefined` for none. */
   readonly restored: Uint8Array | undefined;
   /** Whether the expansion is durable, so that items may start. */
   isDurable: boolean;
@@ -138,7 +138,7 @@ export interface RecordedUnit {
   readonly reason: string | undefined;
   /** How many items an expanded unit has. */
   readonly items: number | undefined;
-  /** The items of an expanded unit that have completed; they have no records of their own. @default {[]} */
+  /** The items of an expanded unit that have completed or are left out; they have no records. @default {[]} */
   readonly completed?: readonly { readonly first: number; readonly last: number }[];
 }
 
@@ -239,10 +239,16 @@ function restoreNode<U extends Unit>(run: RunState<U>, record: RecordedUnit): vo
   if (unit.state !== "expanded") return;
   const restored = new Uint8Array(record.items ?? 0);
   const items = addItems(run, unit, restored.length, restored);
-  for (const { first, last } of record.completed ?? []) {
-    restored.fill(1, first, last + 1);
-    items.ended += last + 1 - first;
-  }
+  for (const range of record.completed ?? []) endRange(items, range);
+}
+
+/** Consecutive items have ended, or are left out. */
+export function endRange(
+  items: Items,
+  { first, last }: { readonly first: number; readonly last: number },
+): void {
+  items.restored!.fill(1, first, last + 1);
+  items.ended += last + 1 - first;
 }
 
 function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): void {

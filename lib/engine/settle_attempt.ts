@@ -59,7 +59,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
       return;
     case "expanded":
       unit.expansion = newExpansion(end.items, end.text);
-      return port.apply(run, { type: "expanded", unit, items: end.items });
+      return port.apply(run, { type: "expanded", unit, items: end.items, omitted: end.omitted ?? [] });
     case "fenced":
       return port.lose(run);
     case "declined":

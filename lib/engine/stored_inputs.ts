@@ -4,8 +4,10 @@
  *
  * @module
  */
-import type { JournalOutput, OutputsRequest } from "../store/batch.ts";
+import type { JournalOutput, OutputsRequest } from "../store/outputs.ts";
 import { nodeOf } from "./attempt.ts";
+import { childDefinitionOf } from "./child_definition.ts";
+import { undoneUnit } from "./compensation.ts";
 import { elementsOf } from "./elements.ts";
 import { itemOutputs } from "./expansion.ts";
 import { COLLECTED } from "./items.ts";
@@ -22,17 +24,40 @@ const NOTHING: readonly StoredInput[] = [];
 
 /** Returns what an attempt reads that is not in memory. */
 export function storedInputsOf({ unit }: Attempt): readonly StoredInput[] {
-  const { run } = unit;
-  const { before, reads } = nodeOf({ unit });
-  let inputs: StoredInput[] | undefined;
+  const undone = undoneUnit(unit);
+  return undone === undefined ? inputsOf(unit) : inputsOf(unit, undone, ownOutputOf(unit, undone));
+}
+
+/** What the body of a unit reads that is not in memory: the dependencies are its own, or those of what it undoes. */
+function inputsOf(
+  unit: LiveUnit,
+  { run, node }: Pick<LiveUnit, "run" | "node"> = unit,
+  own: StoredInput | undefined = undefined,
+): readonly StoredInput[] {
+  const { before, reads } = run.plan.nodes[node]!;
+  let inputs: StoredInput[] | undefined = own === undefined ? undefined : [own];
   for (const number of before) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
   for (const number of reads) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
-  if (unit.item !== NO_ITEM && run.state.units[unit.node]!.expansion!.elements === undefined) {
-    (inputs ??= []).push(elementsFor(run, unit.node));
+  if (unit.item !== NO_ITEM && run.state.units[node]!.expansion!.elements === undefined) {
+    (inputs ??= []).push(elementsFor(run, node));
   }
-  const steps = run.storedSteps?.get(unitKey(unit));
+  const steps = unit.run.storedSteps?.get(unitKey(unit));
   if (steps !== undefined) (inputs ??= []).push(stepsOf(unit, steps));
   return inputs ?? NOTHING;
+}
+
+/** The output that an undo receives; that of a child run is not read. */
+function ownOutputOf(
+  unit: LiveUnit,
+  { run, node, item }: Pick<LiveUnit, "run" | "node" | "item">,
+): StoredInput | undefined {
+  const { id, task } = run.plan.nodes[node]!;
+  if (childDefinitionOf(task, item) !== undefined) return undefined;
+  if (item === NO_ITEM) return task.kind !== "map" && run.state.units[node]!.isStored ? outputOf(run, node) : undefined;
+  return {
+    request: { seq: run.seq, task: id, of: "results", item },
+    receive: ([row]) => void unit.run.compensation!.outputs.set(unitKey(unit), row?.output),
+  };
 }
 
 function outputOf({ seq, plan, state }: LiveRun, number: number): StoredInput {
@@ -63,7 +88,7 @@ function elementsFor({ seq, plan, state }: LiveRun, number: number): StoredInput
 function stepsOf(unit: LiveUnit, names: readonly string[]): StoredInput {
   const { run, item } = unit;
   return {
-    request: { seq: run.seq, task: nodeOf({ unit }).id, of: "steps", item },
+    request: { seq: run.seq, task: nodeOf({ unit }).row, of: "steps", item },
     receive(rows) {
       const outputs = new Map(rows.map(({ step, output }) => [step, output]));
       const steps = unit.steps ??= new Map();

@@ -48,7 +48,9 @@ export interface TaskSlots {
 
 /** What slots need of the engine. */
 export interface TaskSlotsOptions
-  extends ContextPort, Pick<KindPort, "maxPayloadBytes" | "now" | "newId" | "transact" | "closeMailbox" | "findChild"> {
+  extends
+    ContextPort,
+    Pick<KindPort, "maxPayloadBytes" | "now" | "newId" | "transact" | "closeMailbox" | "findChild" | "undoChild"> {
   /** How many attempts run at once. */
   readonly concurrency: number;
   /** Whether a body may start: the runner's lease holds. */
@@ -69,7 +71,6 @@ export interface TaskSlotsOptions
 
 /** Slots for `concurrency` attempts. */
 export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
-  const { concurrency } = options;
   const active: Attempt[] = [];
   const stall = createStallWarning({ ...options, isSaturated });
   const runs = createRing<LiveRun>();
@@ -85,6 +86,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     newId: options.newId,
     closeMailbox: options.closeMailbox,
     findChild: options.findChild,
+    undoChild: options.undoChild,
     traceOf: (attempt) =>
       attempt.trace === undefined ? attempt.unit.run.origin : attempt.trace.within(options.currentTrace),
     call: ({ trace }, code, args) => trace === undefined ? code(args) : callTraced(trace, code, args),
@@ -123,7 +125,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   };
 
   function isSaturated(): boolean {
-    return queued > 0 && active.length >= concurrency;
+    return queued > 0 && active.length >= options.concurrency;
   }
 
   function enqueue(attempt: Attempt): void {
@@ -157,7 +159,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
     lastReading = undefined;
-    while (queued > 0 && active.length < concurrency) {
+    while (queued > 0 && active.length < options.concurrency) {
       const now = options.now();
       if (!mayLaunch(now)) return;
       const attempt = dequeue();
@@ -169,7 +171,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   }
 
   function launch(attempt: Attempt, now: number): void {
-    const { id, task } = nodeOf(attempt);
+    const { id, task, undo } = nodeOf(attempt);
     const { run } = attempt.unit;
     queued--;
     attempt.stage = "running";
@@ -181,6 +183,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
       kind: task.kind,
       ...(attempt.unit.item === NO_ITEM ? {} : { item: attempt.unit.item }),
       attempt: attempt.number,
+      ...(undo === undefined ? {} : { isUndo: true }),
     });
     options.began(attempt);
     attempt.context = createContext(attempt, options);
@@ -215,13 +218,13 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   }
 
   function call(attempt: Attempt): void {
-    const { task } = nodeOf(attempt);
-    const kind = kindOf(task);
+    const node = nodeOf(attempt);
+    const kind = kindOf(node);
     let value: unknown;
     attempt.isBegun = true;
     try {
-      value = kind.call(attempt, task, port);
-      if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port, task));
+      value = kind.call(attempt, node.task, port);
+      if (!isThenable(value)) return finish(attempt, kind.end(attempt, value, port, node.task));
     } catch (thrown) {
       return finish(attempt, { kind: "threw", thrown });
     }
@@ -238,8 +241,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   function endOf(attempt: Attempt, value: unknown): AttemptEnd {
     try {
-      const { task } = nodeOf(attempt);
-      return kindOf(task).end(attempt, value, port, task);
+      const node = nodeOf(attempt);
+      return kindOf(node).end(attempt, value, port, node.task);
     } catch (thrown) {
       return { kind: "threw", thrown };
     }

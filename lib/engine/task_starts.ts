@@ -124,6 +124,9 @@ function keyOf({ context }: Attempt): string {
 }
 
 function idOf(attempt: Attempt, name: string): string {
-  const { run, item } = attempt.unit;
-  return derivedId(run.id, JSON.stringify([run.id, nodeOf(attempt).id, item, name]));
+  const { unit, unit: { run, item }, context } = attempt;
+  const isFirst = nodeOf({ unit }).undo === undefined && run.compensations === undefined;
+  // Ids of tasks may contain what separates the parts of the key.
+  const parts = [run.id, nodeOf(attempt).id, item, name, ...isFirst ? [] : [context!.idempotencyKey]];
+  return derivedId(run.id, JSON.stringify(parts));
 }

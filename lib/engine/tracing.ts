@@ -61,6 +61,8 @@ export interface TracedAttempt {
   readonly item?: number;
   /** Number of the attempt, counted from 1. */
   readonly attempt: number;
+  /** Whether it is an attempt at the undo of the task. @default {false} */
+  readonly isUndo?: boolean;
 }
 
 /** The observer of one attempt. */
@@ -152,6 +154,7 @@ export function leaveOf(move: RunMove): RunLeave {
       return { state: move.to };
     case "running":
     case "pending":
+    case "compensating":
     case "stranded":
       return { state: "pending" };
   }

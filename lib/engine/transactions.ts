@@ -1,6 +1,7 @@
 import type { Database, TaskDefinition } from "../definition/definition.ts";
 import { DefinitionError } from "../errors.ts";
-import type { Store, TransactionVerdict } from "../store/port.ts";
+import type { Store } from "../store/port.ts";
+import type { TransactionVerdict } from "../store/transactions.ts";
 import { nodeOf } from "./attempt.ts";
 import { committedRecord } from "./journal_rows.ts";
 import type { Attempt } from "./live_run.ts";
@@ -17,7 +18,7 @@ export function runTransaction(
   return transact({
     seq: run.seq,
     epoch: run.epoch,
-    task: nodeOf(attempt).id,
+    task: nodeOf(attempt).row,
     item: attempt.unit.item,
     async body(tx) {
       attempt.transaction = { tx, starts: new Map() };

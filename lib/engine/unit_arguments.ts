@@ -2,10 +2,11 @@ import type { TaskArguments, TaskStatus } from "../definition/context.ts";
 import { decodeJson } from "../definition/json.ts";
 import { StoreError } from "../errors.ts";
 import { nodeOf } from "./attempt.ts";
+import { undoneUnit } from "./compensation.ts";
 import { outputTextOf } from "./expanded_unit.ts";
 import { decodeOutput } from "./expansion.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
-import { hasEnded, NO_ITEM, statusOf } from "./run_state.ts";
+import { hasEnded, NO_ITEM, statusOf, unitKey } from "./run_state.ts";
 
 /** Longer outputs are decoded for an item only if its body reads them: its map has many items. In characters. */
 const LONGEST_DECODED = 1_000;
@@ -18,11 +19,12 @@ const LONGEST_DECODED = 1_000;
  */
 export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   if (attempt.unreadable !== undefined) throw attempt.unreadable;
-  const { unit } = attempt;
+  const undone = undoneUnit(attempt.unit);
+  const unit = undone ?? attempt.unit;
   const { run } = unit;
   const args = run.plan.newRecord();
   const status = run.plan.newRecord<TaskStatus>();
-  const { before, reads } = nodeOf(attempt);
+  const { before, reads } = run.plan.nodes[unit.node]!;
   const add = unit.item === NO_ITEM ? addOutput : addLazily;
   for (const number of reads.length === 0 ? before : [...before, ...reads]) {
     status[run.plan.nodes[number]!.id] = statusOf(run.state.units[number]!);
@@ -33,6 +35,7 @@ export function argumentsOf(attempt: Attempt, tx?: unknown): TaskArguments {
   args["ctx"] = attempt.context;
   args["status"] = status;
   if (tx !== undefined) args["tx"] = tx;
+  if (undone !== undefined) args["output"] = undoneOutput(attempt.unit, undone);
   return args as TaskArguments;
 }
 
@@ -59,6 +62,14 @@ export function hookArgumentsOf<Own extends object>(attempt: Attempt, own: Own):
   return Object.assign(args, { ctx: attempt.context, status }, own) as TaskArguments & Own;
 }
 
+/** The output of the task, or of the item, that a unit undoes. */
+function undoneOutput({ run, node, item }: LiveUnit, undone: Pick<LiveUnit, "run" | "node">): unknown {
+  const text = item === NO_ITEM
+    ? outputTextOf(undone.run.state.units[undone.node]!)
+    : run.compensation!.outputs.get(unitKey({ node, item }));
+  return decodeOutput(text, undone.run.plan.nodes[undone.node]!.id);
+}
+
 type Args = Record<string, unknown>;
 
 function addOutput(args: Args, { plan, state }: LiveRun, number: number): void {
@@ -75,7 +86,7 @@ function addLazily(args: Args, run: LiveRun, number: number): void {
   defineLazily(args, id, () => decodeOutput(text, id));
 }
 
-function addItem(args: Args, { run, node, item }: LiveUnit): void {
+function addItem(args: Args, { run, node, item }: Pick<LiveUnit, "run" | "node" | "item">): void {
   const { elements } = run.state.units[node]!.expansion!;
   const { id } = run.plan.nodes[node]!;
   if (elements === undefined) {

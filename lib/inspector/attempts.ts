@@ -32,6 +32,8 @@ export function attemptsOf(
 
 function lastState(state: TaskState, isRunOver: boolean): AttemptDetail["state"] | undefined {
   switch (state) {
+    case "compensated":
+      return "completed";
     case "completed":
     case "failed":
     case "running":

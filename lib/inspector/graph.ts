@@ -12,12 +12,13 @@ export function graphOf(definition: StoredDefinition | undefined, otherwise: rea
   if (definition === undefined) {
     return { isKnown: false, description: undefined, result: undefined, tasks: otherwise };
   }
-  const defined = definition.tasks.map(({ id, kind, after, on, conditional, attempts, timeoutMs }) => ({
+  const defined = definition.tasks.map(({ id, kind, after, on, conditional, attempts, timeoutMs, undo }) => ({
     id,
     kind,
     after,
     on,
     isConditional: conditional,
+    mayUndo: undo === true,
     attempts,
     timeoutMs,
   }));

@@ -43,15 +43,20 @@ function ofTask(task: TaskDetail): readonly (RunHappening | undefined)[] {
     ...history.flatMap((attempt) => ofAttempt(task, attempt)),
     ...steps.map((step) => happening("step.completed", step.endedAt, { taskId, detail: step.name })),
     state === "skipped" ? happening("task.skipped", endedAt, { taskId, detail: reason }) : undefined,
+    ...task.undo?.history.flatMap((attempt) => ofAttempt({ ...task.undo!, id: taskId }, attempt, "undo")) ?? [],
   ];
 }
 
-function ofAttempt(task: TaskDetail, { number, state, startedAt, endedAt, error }: AttemptDetail) {
+function ofAttempt(
+  task: Pick<TaskDetail, "id" | "state" | "attempts">,
+  { number, state, startedAt, endedAt, error }: AttemptDetail,
+  subject: "task" | "undo" = "task",
+) {
   const of = { taskId: task.id, attempt: number };
-  const started = happening("task.started", startedAt, of);
-  if (state === "completed") return [started, happening("task.completed", endedAt, of)];
+  const started = happening(`${subject}.started`, startedAt, of);
+  if (state === "completed") return [started, happening(`${subject}.completed`, endedAt, of)];
   if (state !== "failed") return [started];
-  const kind = task.state === "failed" && number === task.attempts ? "task.failed" : "task.retrying";
+  const kind = `${subject}.${task.state === "failed" && number === task.attempts ? "failed" : "retrying"}`;
   return [started, happening(kind, endedAt, { ...of, detail: error && `${error.name}: ${error.message}` })];
 }
 

@@ -65,7 +65,7 @@ export async function loadItems(reading: Reading, { params, query }: Asked): Pro
     counts,
     state,
     from,
-    items: page.items.map((item) => detailOf({ reading, map, budgets, children: page.children }, item)),
+    items: page.items.map((item) => detailOf({ reading, map, budgets, ...page }, item)),
     firstHref: path("runs", id, "tasks", task, "items"),
     previousHref: state === undefined && from > 0 ? hrefOf(from - limit) : undefined,
     nextHref: page.isLast ? undefined : hrefOf(page.end + 1),

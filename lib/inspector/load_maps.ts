@@ -2,6 +2,7 @@ import type { StoredDefinition } from "../engine/catalog.ts";
 import { isEnd } from "../engine/item_page.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";
+import { isOfForward } from "../store/undo_rows.ts";
 import type { ItemCell, MapDetail } from "./map_shape.ts";
 import type { Reading } from "./reading.ts";
 import { cellOf, countsOf, itemsOf, type StoredMap, storedMap } from "./stored_maps.ts";
@@ -21,7 +22,7 @@ export async function loadMaps(
   const counts = Map.groupBy(await reading.context.store.itemCounts(row.seq), ({ task }) => task);
   const defined = new Map(definition?.tasks.map((task) => [task.id, task]));
   const openFirst = maps.toSorted((a, b) => Number(isEnd(a.state)) - Number(isEnd(b.state)));
-  const drawn = new Set(openFirst.slice(0, MOST_DRAWN));
+  const drawn = new Set(openFirst.filter(({ task }) => isOfForward(task)).slice(0, MOST_DRAWN));
   return new Map(
     await Promise.all(maps.map(async (head): Promise<[string, MapDetail]> => {
       const map = storedMap({ row, task: head.task, head }, defined.get(head.task));
@@ -34,6 +35,6 @@ export async function loadMaps(
 
 async function cellsOf(reading: Reading, map: StoredMap): Promise<readonly ItemCell[]> {
   const first = { after: -1, limit: MOST_CELLS, state: undefined, searched: 0, characters: 0 };
-  const { items, children } = await itemsOf(reading, map, first);
-  return items.map((item) => cellOf({ reading, map, children }, item));
+  const { items, children, undos } = await itemsOf(reading, map, first);
+  return items.map((item) => cellOf({ reading, map, children, undos }, item));
 }

@@ -1,10 +1,12 @@
-import { explainRow, type Explanation } from "../engine/explain.ts";
+import { explainRow, type Explanation, type OpenTask } from "../engine/explain.ts";
 import type { RunRow } from "../store/port.ts";
+import { undoRowOf } from "../store/undo_rows.ts";
 import { definitionOf } from "./load_definition.ts";
 import { eventsOf } from "./happenings.ts";
 import { loadMaps } from "./load_maps.ts";
+import type { MapDetail } from "./map_shape.ts";
 import { answer, type Asked, linkTo, type Reading, summaryOf } from "./reading.ts";
-import type { ExplanationDetail, RunPage } from "./run_shape.ts";
+import type { ExplanationDetail, RunPage, TaskDetail } from "./run_shape.ts";
 import { NO_ITEM } from "../engine/run_state.ts";
 import type { RunLink } from "./shapes.ts";
 import { rowOf } from "./run_row.ts";
@@ -43,7 +45,7 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
   const explanation = await explainRow(
     context,
     { ...row, error, reason },
-    graph.tasks.map((node, at) => ({ ...tasks[at]!, after: node.after, items: maps.get(node.id)?.counts })),
+    graph.tasks.map((node, at) => openTask(tasks[at]!, node.after, maps)),
   );
   const events = eventsOf(row, tasks, facts, reading);
   return {
@@ -84,6 +86,16 @@ async function childrenOf(
   const query = { parent: seq, tasks: parents, items: [NO_ITEM] };
   const children = await reading.context.store.inspection.taskChildren(query);
   return new Map(children.map((child) => [child.parent?.task ?? "", linkTo(child, reading)]));
+}
+
+function openTask(task: TaskDetail, after: readonly string[], maps: ReadonlyMap<string, MapDetail>): OpenTask {
+  const { undo } = task;
+  return {
+    ...task,
+    after,
+    items: maps.get(task.id)?.counts,
+    undo: undo && { ...undo, failures: [], items: maps.get(undoRowOf(task.id))?.counts },
+  };
 }
 
 /** The task, and the item of it, that started a child run. */

@@ -66,6 +66,7 @@ export function countsOf({ states, total, sample }: Tally): StateCounts {
     running: countOf("running"),
     waiting: countOf("waiting"),
     paused: countOf("paused"),
+    compensating: countOf("compensating"),
     completed: { count: completed, precision: sampled === 0 ? "exact" : "about" },
     failed: countOf("failed"),
     cancelled: countOf("cancelled"),

@@ -120,6 +120,12 @@ function familiesOf({ workflows, commits, leaseLosses }: Metrics): readonly stri
     counter("sluice_tasks_completed_total", "Tasks that completed", tasks(({ completed }) => completed)),
     counter("sluice_tasks_failed_total", "Tasks that failed for good", tasks(({ failed }) => failed)),
     counter("sluice_tasks_skipped_total", "Tasks that were skipped", tasks(({ skipped }) => skipped)),
+    counter("sluice_tasks_compensated_total", "Tasks that were undone", tasks(({ compensated }) => compensated)),
+    counter(
+      "sluice_task_undos_failed_total",
+      "Tasks whose undo failed for good",
+      tasks(({ undoFailed }) => undoFailed),
+    ),
     histogram(
       "sluice_task_duration_seconds",
       "How long attempts took that completed or failed",

@@ -11,8 +11,9 @@ const yesNo: Schema = { type: "boolean" };
 const time: Schema = { type: "integer", description: "Milliseconds since the epoch, by the store's clock" };
 const href: Schema = { type: "string", description: "A path, which begins with the base path" };
 
-const RUN_STATES = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"];
-const TASK_STATES = ["pending", "running", "waiting", "blocked", "completed", "failed", "skipped", "cancelled"];
+const RUN_STATES = ["pending", "running", "waiting", "paused", "compensating", "completed", "failed", "cancelled"];
+const RECORDED = ["pending", "running", "waiting", "blocked", "completed", "failed", "skipped", "cancelled"];
+const TASK_STATES = [...RECORDED, "compensated"];
 const PRECISIONS = ["exact", "atLeast", "about"];
 
 const ANSWER = { at: time, store: text };
@@ -76,10 +77,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   StepDetail: object({ name: text }, { endedAt: time, output: ref("Payload") }),
   ProgressDetail: object({ done: number }, { total: number, message: text }),
   GraphTask: object(
-    { id: text, kind: text, after: list(text), on: text, isConditional: yesNo },
+    { id: text, kind: text, after: list(text), on: text, isConditional: yesNo, mayUndo: yesNo },
     { attempts: whole, timeoutMs: number },
   ),
   Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, { description: text, result: text, leftOut: text }),
+  UndoDetail: object({ state: oneOf(RECORDED), attempts: count, history: list(ref("AttemptDetail")) }, {
+    reason: text,
+    startedAt: time,
+    endedAt: time,
+    dueAt: time,
+    error: ref("ErrorRecord"),
+    progress: ref("ProgressDetail"),
+  }),
   TaskDetail: object({
     id: text,
     kind: text,
@@ -97,6 +106,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     progress: ref("ProgressDetail"),
     items: ref("MapDetail"),
     child: ref("RunLink"),
+    undo: ref("UndoDetail"),
   }),
   ItemCounts: object(each(ITEM_COUNTS, count)),
   ItemCell: object(ITEM_CELL.needed, ITEM_CELL.more),

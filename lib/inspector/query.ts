@@ -11,7 +11,16 @@ const LONGEST_QUERY = 8_192;
 const MOST_TAGS = 20;
 const LONGEST_TEXT = 500;
 
-const STATES: readonly RunState[] = ["pending", "running", "waiting", "paused", "completed", "failed", "cancelled"];
+const STATES: readonly RunState[] = [
+  "pending",
+  "running",
+  "waiting",
+  "paused",
+  "compensating",
+  "completed",
+  "failed",
+  "cancelled",
+];
 
 /**
  * Returns the query of a URL.

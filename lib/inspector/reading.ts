@@ -1,5 +1,7 @@
 import { type ClientContext, contextOf, createReadOnlyContext } from "../engine/client_context.ts";
+import { runInfo } from "../engine/run_reader.ts";
 import type { Logger } from "../logger.ts";
+import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
 import type { Redactor } from "./redact.ts";
@@ -57,7 +59,7 @@ export function answer({ context: { store } }: Reading): Answer {
 
 /** A run as lists tell it. */
 export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
-  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, crashes, dueAt } = row;
+  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, crashes } = row;
   const error = redactor.error(["error"], row.error);
   return {
     id,
@@ -71,11 +73,11 @@ export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSumma
     createdAt,
     startedAt,
     endedAt,
-    dueAt: state === "pending" || state === "waiting" ? dueAt : undefined,
+    dueAt: runInfo({ ...row, input: undefined }).dueAt,
     runner: row.owner,
     failure: error && cut(`${error.name}: ${error.message}`),
     reason: redactor.text(["reason"], row.reason),
-    isCancelling: row.cancelling,
+    isCancelling: isCancelling(row),
     isStranded: row.strandedBy !== undefined,
     crashes,
   };

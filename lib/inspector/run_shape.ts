@@ -54,6 +54,28 @@ export interface ProgressDetail {
   readonly message: string | undefined;
 }
 
+/** The undo of a task whose run is compensated. */
+export interface UndoDetail {
+  /** Where it is. */
+  readonly state: TaskState;
+  /** Attempts begun. */
+  readonly attempts: number;
+  /** What it waits for. */
+  readonly reason: string | undefined;
+  /** When its latest attempt began. */
+  readonly startedAt: number | undefined;
+  /** When it ended. */
+  readonly endedAt: number | undefined;
+  /** When a waiting one continues. */
+  readonly dueAt: number | undefined;
+  /** What its latest failed attempt threw. */
+  readonly error: ErrorRecord | undefined;
+  /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
+  readonly history: readonly AttemptDetail[];
+  /** Of a map how many items are undone. */
+  readonly progress: ProgressDetail | undefined;
+}
+
 /** A task of a run. What it depends on stands in the graph. */
 export interface TaskDetail {
   /** Its id. */
@@ -86,6 +108,8 @@ export interface TaskDetail {
   readonly items?: MapDetail | undefined;
   /** The child run that it started; after a retry the latest. */
   readonly child?: RunLink | undefined;
+  /** Its undo, once the compensation of the run has reached it. */
+  readonly undo: UndoDetail | undefined;
 }
 
 /** Something that happened to a run, from its rows. */
@@ -94,7 +118,8 @@ export interface RunHappening {
   readonly at: number;
   /**
    * `run.created`, `run.started`, `run.completed`, `run.failed`, `run.cancelled`, `task.started`, `task.completed`,
-   * `task.failed`, `task.retrying`, `task.skipped`, `step.completed`, and the rare facts `fact.cancel`, `fact.pause`,
+   * `task.failed`, `task.retrying`, `task.skipped`, `step.completed`, `undo.started`, `undo.completed`, `undo.failed`,
+   * `undo.retrying`, and the rare facts `fact.cancel`, `fact.pause`,
    * `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
    */
   readonly kind: string;

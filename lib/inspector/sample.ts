@@ -3,7 +3,16 @@ import type { Durations, RunSample } from "./sample_shape.ts";
 
 /** What some runs, newest first, were like. */
 export function sampleOf(outlines: readonly Outline[]): RunSample {
-  const runs = { pending: 0, running: 0, waiting: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
+  const runs = {
+    pending: 0,
+    running: 0,
+    waiting: 0,
+    paused: 0,
+    compensating: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+  };
   for (const { state } of outlines) runs[state]++;
   const ended = runs.completed + runs.failed;
   return {

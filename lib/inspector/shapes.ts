@@ -122,6 +122,8 @@ export interface GraphTask {
   readonly on: string;
   /** Whether it has a `when`. */
   readonly isConditional: boolean;
+  /** Whether it, its items or its child runs may have something to undo. */
+  readonly mayUndo: boolean;
   /** Number of attempts in all; `undefined` if the defaults of a runner state it, which are not stored. */
   readonly attempts: number | undefined;
   /** The maximum duration of an attempt. */

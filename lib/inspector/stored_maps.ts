@@ -5,6 +5,7 @@
  */
 import type { StoredTask } from "../engine/catalog.ts";
 import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } from "../engine/item_page.ts";
+import { readUndos } from "../engine/item_list.ts";
 import { itemsInfo } from "../engine/items_info.ts";
 import { isOver } from "../engine/run_reader.ts";
 import type { JournalHead } from "../store/inspection.ts";
@@ -57,6 +58,8 @@ export interface LoadedItems {
   readonly isLast: boolean;
   /** Child runs by the index of their item. */
   readonly children: ReadonlyMap<number, RunLink>;
+  /** The undos of items, by index. */
+  readonly undos: NonNullable<ItemsView["undos"]>;
 }
 
 /** Reads a page of items, with the first `characters` of each output. */
@@ -78,9 +81,14 @@ export async function itemsOf(
     map,
     { task, total, ...query },
   );
+  const { after, limit, state } = query;
+  const undos = await readUndos(reading.context.store, map.row, { task, after, until: page.end, limit });
+  const isWanted = (item: JournalHead | UnstartedItem): boolean =>
+    state === undefined || itemState({ ...map, undos }, "state" in item ? item : undefined) === state;
   const items = map.hasChildren ? page.items.map(({ item }) => item) : [];
   const children = await inspection.taskChildren({ parent: map.row.seq, tasks: [task], items });
-  return { ...page, children: new Map(children.map((child) => [child.parent?.item ?? -1, linkTo(child, reading)])) };
+  const links = new Map(children.map((child) => [child.parent?.item ?? -1, linkTo(child, reading)]));
+  return { ...page, items: page.items.filter(isWanted), undos, children: links };
 }
 
 /** What the cells of a map are made with. */
@@ -89,15 +97,17 @@ export interface CellPart {
   readonly map: StoredMap;
   /** Child runs by the index of their item. */
   readonly children: LoadedItems["children"];
+  /** The undos of items, by index. */
+  readonly undos: LoadedItems["undos"];
 }
 
 /** An item as its cell shows it. */
-export function cellOf({ reading, map, children }: CellPart, item: JournalHead | UnstartedItem): ItemCell {
+export function cellOf({ reading, map, children, undos }: CellPart, item: JournalHead | UnstartedItem): ItemCell {
   const head = "state" in item ? item : undefined;
   const error = reading.redactor.error(["tasks", map.task, "error"], head?.failures.at(-1)?.error);
   return {
     index: item.item,
-    state: itemState(map, head),
+    state: itemState({ ...map, undos }, head),
     attempts: head?.attempts ?? 0,
     failure: error && cut(`${error.name}: ${error.message}`, 200),
     // An item that is retried has no row before it starts another child run, nor has one that ended with its map.

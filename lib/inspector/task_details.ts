@@ -17,8 +17,10 @@ import { payloadOf, progressOf, sizeOf, type TextBudgets, textBudgets, withinBud
 import { boundedGraph, graphOf } from "./graph.ts";
 import type { MapDetail } from "./map_shape.ts";
 import { leftOutSentence } from "./left_out.ts";
+import { undoInfo } from "../engine/undo_info.ts";
+import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import type { Reading } from "./reading.ts";
-import type { Payload, RunPage, StepDetail, TaskDetail } from "./run_shape.ts";
+import type { Payload, RunPage, StepDetail, TaskDetail, UndoDetail } from "./run_shape.ts";
 import type { GraphTask } from "./shapes.ts";
 
 /** Characters of a payload that a run's page contains. */
@@ -54,7 +56,8 @@ export function runDetails(
     if (others === undefined) steps.set(head.task, [head]);
     else others.push(head);
   }
-  const whole = graphOf(definition, [...own.keys()].map(unknownTask));
+  const whole = graphOf(definition, [...own.keys()].filter(isOfForward).map(unknownTask));
+  const stateOf = (id: string): TaskState => taskState(row, own.get(id), own.get(undoRowOf(id)));
   const taskCounts = {
     pending: 0,
     running: 0,
@@ -64,9 +67,10 @@ export function runDetails(
     failed: 0,
     skipped: 0,
     cancelled: 0,
+    compensated: 0,
   };
-  for (const { id } of whole.tasks) taskCounts[taskState(row, own.get(id))]++;
-  const graph = boundedGraph(whole, (id) => RANKS[taskState(row, own.get(id))]);
+  for (const { id } of whole.tasks) taskCounts[stateOf(id)]++;
+  const graph = boundedGraph(whole, (id) => RANKS[stateOf(id)]);
   const texts = textBudgets();
   const budgets: Budgets = { ...texts, steps: MOST_STEPS, leftOut: { ...texts.leftOut, step: 0 } };
   const part: Part = { row, reading, budgets, maps };
@@ -75,7 +79,7 @@ export function runDetails(
   const tasks = graph.tasks.map(({ id, kind }) => ({
     id,
     kind,
-    ...taskOf(part, id, own.get(id), steps.get(id) ?? []),
+    ...taskOf(part, id, { head: own.get(id), undo: own.get(undoRowOf(id)), steps: steps.get(id) ?? [] }),
   }));
   const { step, payload, error } = budgets.leftOut;
   const parts = [
@@ -105,6 +109,7 @@ const RANKS: Readonly<Record<TaskState, number>> = {
   completed: 3,
   skipped: 3,
   cancelled: 3,
+  compensated: 3,
   pending: 3,
 };
 
@@ -118,17 +123,29 @@ interface Part {
 }
 
 function unknownTask(id: string): GraphTask {
-  return { id, kind: "task", after: [], on: "success", isConditional: false, attempts: 1, timeoutMs: undefined };
+  return {
+    id,
+    kind: "task",
+    after: [],
+    on: "success",
+    isConditional: false,
+    mayUndo: false,
+    attempts: 1,
+    timeoutMs: undefined,
+  };
 }
 
 function taskOf(
   part: Part,
   id: string,
-  head: JournalHead | undefined,
-  steps: readonly JournalHead[],
+  { head, undo, steps }: {
+    readonly head: JournalHead | undefined;
+    readonly undo: JournalHead | undefined;
+    readonly steps: readonly JournalHead[];
+  },
 ): Omit<TaskDetail, "id" | "kind"> {
   const { row, budgets, reading: { redactor, path } } = part;
-  const state = taskState(row, head);
+  const state = taskState(row, head, undo);
   const hide = (error: ErrorRecord): ErrorRecord =>
     withinBudget(redactor.error(["tasks", id, "error"], error), budgets);
   const history = attemptsOf(state, head, isOver(row.state), hide);
@@ -156,6 +173,27 @@ function taskOf(
       ? progressOf(redactor.json(["tasks", id, "progress"], head?.progress ?? "null"))
       : doneOf(items),
     items,
+    undo: undo && undoOf(part, id, undo),
+  };
+}
+
+function undoOf(part: Part, id: string, head: JournalHead): UndoDetail {
+  const { row, budgets, reading: { redactor } } = part;
+  const state = undoInfo(row, head, [])!.state;
+  const hide = (error: ErrorRecord): ErrorRecord =>
+    withinBudget(redactor.error(["tasks", id, "error"], error), budgets);
+  const history = attemptsOf(state, head, isOver(row.state), hide);
+  const items = part.maps.get(undoRowOf(id));
+  return {
+    state,
+    attempts: head.attempts,
+    reason: items === undefined ? redactor.text(["tasks", id, "reason"], head.reason) : undefined,
+    startedAt: head.startedAt,
+    endedAt: head.endedAt,
+    dueAt: head.dueAt,
+    error: history.findLast(({ error }) => error !== undefined)?.error,
+    history,
+    progress: items && doneOf(items),
   };
 }
 

@@ -115,18 +115,19 @@ function endRun(span: Span, leave: RunLeave): void {
 function followAttempt(
   tracer: Tracer,
   run: Span,
-  { taskId, kind, attempt }: TracedAttempt,
+  { taskId, kind, attempt, isUndo = false }: TracedAttempt,
   identity: Attributes,
 ): AttemptTrace {
   // Not in the context that happens to be active: that of whoever has set off the engine's latest turn.
   const parent = trace.setSpan(ROOT_CONTEXT, run);
-  const span = tracer.startSpan(`task ${taskId}`, {
+  const span = tracer.startSpan(`${isUndo ? "undo" : "task"} ${taskId}`, {
     kind: SpanKind.INTERNAL,
     attributes: {
       ...identity,
       "sluice.task.id": taskId,
       "sluice.task.kind": kind,
       "sluice.task.attempt": attempt,
+      ...(isUndo ? { "sluice.task.undo": true } : {}),
     },
   }, parent);
   const within = trace.setSpan(ROOT_CONTEXT, span);

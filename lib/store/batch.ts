@@ -6,10 +6,18 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { OwnedChild, ParentTask } from "./inserted_child.ts";
 
-/** States of a run. */
-export type RunState = "pending" | "running" | "waiting" | "paused" | "completed" | "failed" | "cancelled";
+/** States of a run. While it is compensated it is `compensating`, whether it has an owner, waits or is due. */
+export type RunState =
+  | "pending"
+  | "running"
+  | "waiting"
+  | "paused"
+  | "compensating"
+  | "completed"
+  | "failed"
+  | "cancelled";
 
-/** States of a task. */
+/** States of a task. No row has the state `compensated`: it follows from the row of the task and from that of its undo. */
 export type TaskState =
   | "pending"
   | "running"
@@ -18,7 +26,8 @@ export type TaskState =
   | "completed"
   | "failed"
   | "skipped"
-  | "cancelled";
+  | "cancelled"
+  | "compensated";
 
 /** A run to insert. */
 export interface NewRun {
@@ -110,7 +119,10 @@ export interface JournalRecord {
 }
 
 /** A row of the journal without its output. */
-export type RecordHead = Omit<JournalRecord, "output">;
+export interface RecordHead extends Omit<JournalRecord, "output"> {
+  /** Whether the row began with the run, as a fork: another run has done the work, or it was given. @default {false} */
+  readonly isCopied?: boolean;
+}
 
 /** A row of the journal to write. */
 export interface RecordWrite extends JournalRecord {
@@ -125,8 +137,9 @@ export interface RecordWrite extends JournalRecord {
 }
 
 /**
- * The next state of a run's row. A run with a recorded cancel ends as cancelled when its owner releases or completes
- * it. A paused run stays paused unless it ends.
+ * The next state of a run's row. When the owner of a run with a recorded cancel releases or completes it, its
+ * compensation begins if its workflow has an undo, or else it ends as cancelled. A paused run stays paused unless it
+ * ends or its compensation begins.
  */
 export type RunMove =
   /** The run has ended; the store clears its owner. */
@@ -137,10 +150,20 @@ export type RunMove =
   | { readonly to: "waiting"; readonly dueAt: number | undefined; readonly release: boolean }
   /** The run continues after a wait during which its owner kept it in memory. */
   | { readonly to: "running" }
+  /**
+   * The compensation of the run begins: the run is released and due immediately, and ends as stated once it is
+   * compensated. A run with a recorded cancel without compensation ends as cancelled instead.
+   */
+  | { readonly to: "compensating"; readonly end: RunEnding }
   /** The run is released: pending, due immediately, without owner and without a counted crash. A paused run stays paused. */
   | { readonly to: "pending" }
   /** The run is parked: workflow version `by` cannot continue it. It has no owner; only a runner of the run's own version claims it. */
   | { readonly to: "stranded"; readonly by: string; readonly reason: string };
+
+/** The end of a run once it is compensated. */
+export type RunEnding =
+  | { readonly state: "failed"; readonly error: ErrorRecord }
+  | { readonly state: "cancelled"; readonly reason: string | undefined };
 
 /** All writes of a run in one commit. The store applies all of them or none. */
 export interface RunWrite {
@@ -174,8 +197,8 @@ export interface RunWrite {
 /** The result of a `RunWrite`. */
 export type WriteVerdict =
   | "accepted"
-  /** Accepted, but the run has ended as cancelled instead of completed: a cancel was recorded that its owner had not seen. */
-  | { readonly cancelled: { readonly reason: string | undefined } }
+  /** Accepted, but by an unseen cancel the run has ended as cancelled or, if `isCompensating`, was released for that. */
+  | { readonly cancelled: { readonly reason: string | undefined; readonly isCompensating?: boolean } }
   /** The run has another owner or has ended: nothing of the write was stored. */
   | "fenced"
   /** Another transaction has locked the run's row: nothing of the write was stored, and it is to be repeated later. */
@@ -222,6 +245,8 @@ export interface ClaimedRun {
   readonly input: string | undefined;
   /** The run's tags. */
   readonly tags: readonly string[];
+  /** How the run ends once it is compensated; `undefined` for a run without a compensation. */
+  readonly ending: RunEnding | undefined;
   /** When the run was first owned. */
   readonly startedAt: number | undefined;
   /** When the run times out. */
@@ -290,29 +315,4 @@ export interface Receipt {
   readonly writes: readonly WriteVerdict[];
   /** The child runs of accepted writes that their owner owns. @default {[]} */
   readonly children?: readonly OwnedChild[];
-}
-
-/** A request for outputs of a journal. */
-export interface OutputsRequest {
-  /** The run. */
-  readonly seq: number;
-  /** The task. */
-  readonly task: string;
-  /**
-   * `results` selects the outputs of the task and of its items, and the errors of its failed items; `steps` the outputs
-   * of their steps; `input` the array of items of the task.
-   */
-  readonly of: "results" | "steps" | "input";
-  /** Only the task itself (-1) or this item of it. @default {undefined} the task and all of its items */
-  readonly item?: number;
-}
-
-/** An output in a journal. */
-export interface JournalOutput extends Pick<JournalRecord, "task" | "item" | "step"> {
-  /** The run. */
-  readonly seq: number;
-  /** The output as JSON text; `undefined` for a failed item. */
-  readonly output: string | undefined;
-  /** The error of the last attempt of a failed item. */
-  readonly error?: ErrorRecord;
 }

@@ -54,6 +54,8 @@ export interface RunColumn {
   readonly decode?: Decode<unknown>;
   /** The rows that contain it. @default {} none */
   readonly read?: readonly Projection[];
+  /** Further rows that contain it, for fields that are decoded from other columns. @default {} none */
+  readonly beside?: readonly Projection[];
 }
 
 /** A value that every start gives. */

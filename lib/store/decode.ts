@@ -84,8 +84,8 @@ function parse(text: string): unknown {
   }
 }
 
-/** The states of a run. */
-export const RUN_STATES: readonly RunState[] = [
+/** The states of a run in its column; `compensating` follows from another column. */
+export const STORED_STATES: readonly Exclude<RunState, "compensating">[] = [
   "completed",
   "running",
   "pending",
@@ -95,7 +95,7 @@ export const RUN_STATES: readonly RunState[] = [
   "cancelled",
 ];
 
-/** The states of a task. */
+/** The states of a task in rows of the journal. */
 export const TASK_STATES: readonly TaskState[] = [
   "completed",
   "running",

@@ -6,6 +6,51 @@
  */
 
 import type { RunMove, RunWrite } from "./batch.ts";
+import type { Closing } from "./listing.ts";
+
+/** The values of the column `closing`. */
+export const CLOSINGS: readonly Closing[] = ["cancel", "cancelOnly", "undoFailed", "undoCancelled"];
+
+/** The fields of a run that say how it is being ended. */
+export interface ClosingRun {
+  readonly closing: Closing | undefined;
+  readonly endedAt: number | undefined;
+}
+
+/** Whether the compensation of a run has begun; it may have ended. */
+export function wasCompensated({ closing }: Pick<ClosingRun, "closing">): boolean {
+  return closing === "undoFailed" || closing === "undoCancelled";
+}
+
+/** Whether the compensation of a run has begun and not ended. */
+export function isCompensating(run: ClosingRun): boolean {
+  return run.endedAt === undefined && wasCompensated(run);
+}
+
+/** Whether a cancel of a run is recorded that its owner has yet to carry out. */
+export function isCancelling({ closing, endedAt }: ClosingRun): boolean {
+  return endedAt === undefined && (closing === "cancel" || closing === "cancelOnly");
+}
+
+/** The condition that the compensation of a run has begun; also true of a run that has ended after it. */
+export function isUndoingSql(alias = ""): string {
+  return `(${alias}closing = 'undoFailed' or ${alias}closing = 'undoCancelled')`;
+}
+
+/** The state of a run as it is reported. */
+export const SHOWN_STATE: string =
+  `case when ${isUndoingSql()} and (state = 'pending' or state = 'running' or state = 'waiting') then 'compensating' ` +
+  "else state end";
+
+/**
+ * The condition that a run may have something to undo: by its workflow, and as a runner has owned it. `at` stands before
+ * the names of tables, and `run` is the name of the run's row.
+ */
+export function mayUndoSql(at: "@" | "", run = "runs"): string {
+  return `(${run}.epoch > 0 and exists (select 1
+                               from ${at}workflows as w
+                              where w.workflow = ${run}.workflow and w.version = ${run}.version and w.compensates = 1))`;
+}
 
 /** The parameters of a release. All members are SQL expressions. */
 export interface ReleaseSql {
@@ -17,17 +62,24 @@ export interface ReleaseSql {
   readonly dueAt: string;
   /** The number of external changes that the owner has seen. @default {"acknowledged"} */
   readonly seen?: string;
+  /** What stands before the names of tables. */
+  readonly at: "@" | "";
 }
 
 /**
- * Returns the assignments of an update that releases runs. A run with a recorded cancel ends, because no owner remains
- * to end it. A run with external changes that its owner has not seen is due immediately, so that no wake-up is lost.
+ * Returns the assignments of an update that releases runs. The compensation of a run with a recorded cancel begins or, if
+ * it has nothing to undo, the run ends, because no owner remains to do either. A run with external changes that its owner has not seen is due immediately, so that no wake-up is lost.
  */
-export function releaseSql({ now, state, dueAt, seen = "acknowledged" }: ReleaseSql): string {
+export function releaseSql({ now, state, dueAt, seen = "acknowledged", at }: ReleaseSql): string {
+  const ends = `closing = 'cancelOnly' or (closing = 'cancel' and not ${mayUndoSql(at)})`;
   return `owner = null,
-       state = case when cancel_at is not null then 'cancelled' when state = 'paused' then 'paused' else ${state} end,
-       ended_at = case when cancel_at is not null then ${now} end,
-       due_at = case when attention > ${seen} then ${now} else ${dueAt} end,
+       state = case when ${ends} then 'cancelled'
+                    when closing = 'cancel' then 'pending'
+                    when state = 'paused' then 'paused'
+                    else ${state} end,
+       ended_at = case when ${ends} then ${now} end,
+       due_at = case when attention > ${seen} or closing = 'cancel' then ${now} else ${dueAt} end,
+       closing = case when closing = 'cancel' and ${mayUndoSql(at)} then 'undoCancelled' else closing end,
        acknowledged = attention`;
 }
 
@@ -50,7 +102,7 @@ export function endSql({ state, at, reason = "null" }: EndSql): string {
        acknowledged = attention`;
 }
 
-/** Returns whether a move may end its run: a run with a recorded cancel ends when it is released. */
+/** Returns whether a move may end its run: a run with a recorded cancel can end when it is released. */
 export function mayEnd(move: RunMove | undefined): boolean {
   return move !== undefined && move.to !== "running" && (move.to !== "waiting" || move.release);
 }
@@ -90,4 +142,4 @@ export function endingChildren(writes: readonly RunWrite[]): number[] {
  * The condition under which a run may end as completed. A recorded cancel is final: the run must end as cancelled
  * instead.
  */
-export const MAY_COMPLETE = "cancel_at is null";
+export const MAY_COMPLETE = "closing is null";

@@ -7,6 +7,12 @@ import type { ErrorRecord } from "../errors.ts";
 import type { RunState } from "./batch.ts";
 import type { ParentTask } from "./inserted_child.ts";
 
+/**
+ * How a run is being ended: a `cancel` is recorded, with compensation or without (`cancelOnly`), or its compensation has
+ * begun, after which it fails (`undoFailed`) or is cancelled (`undoCancelled`).
+ */
+export type Closing = "cancel" | "cancelOnly" | "undoFailed" | "undoCancelled";
+
 /** The row of a run without its input, which can be large. */
 export interface ListedRun {
   /** The id of the run. */
@@ -45,8 +51,8 @@ export interface ListedRun {
   readonly error: ErrorRecord | undefined;
   /** The reason of a cancel (requested or completed), of a pause, or for parking the run. */
   readonly reason: string | undefined;
-  /** Whether a cancel is recorded and the run has not ended. */
-  readonly cancelling: boolean;
+  /** How the run is being ended, or was: by a recorded cancel, or by its compensation. */
+  readonly closing: Closing | undefined;
   /** The version that could not continue the run and parked it. */
   readonly strandedBy: string | undefined;
   /** The number of runners that have died while they owned the run, since its last progress. */

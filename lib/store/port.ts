@@ -14,10 +14,8 @@ import type {
   Batch,
   Claim,
   ClaimRequest,
-  JournalOutput,
   JournalRecord,
   NewRun,
-  OutputsRequest,
   Receipt,
   RunState,
   Served,
@@ -29,11 +27,18 @@ import type { ChildEnd, ChildWait } from "./children.ts";
 import type { Inspection } from "./inspection.ts";
 import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
+import type { JournalOutput, OutputsRequest } from "./outputs.ts";
+import type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 
 /** A change of a run that does not come from its owner. */
 export type ControlRequest =
-  | { readonly kind: "cancel"; readonly reason: string | undefined }
+  | {
+    readonly kind: "cancel";
+    readonly reason: string | undefined;
+    /** Whether completed tasks with an undo are compensated. @default {true} */
+    readonly compensate?: boolean;
+  }
   | { readonly kind: "pause"; readonly reason: string | undefined }
   | { readonly kind: "resume" };
 
@@ -131,34 +136,6 @@ export interface StoreCounters {
   readonly retries: number;
 }
 
-/** A task body to run inside a transaction that also records its result. */
-export interface TransactionRequest {
-  /** The run. */
-  readonly seq: number;
-  /** The epoch under which its owner claimed it. */
-  readonly epoch: number;
-  /** The task. */
-  readonly task: string;
-  /** The number of the item; -1 for the task itself. */
-  readonly item: number;
-  /**
-   * Runs in the transaction `tx`, which is the driver's own handle, and returns the row to record. The store calls it
-   * again, with another transaction, if the database could not execute the first.
-   */
-  readonly body: (tx: unknown) => Promise<JournalRecord>;
-  /** Rolls the transaction back when it aborts, unless the commit has been sent. */
-  readonly signal: AbortSignal;
-  /** Called immediately before the commit is sent: from then on the transaction cannot be rolled back. */
-  readonly committing: () => void;
-}
-
-/** The result of `transact()`. */
-export type TransactionVerdict =
-  /** The transaction is committed, with this output. */
-  | { readonly kind: "committed"; readonly output: string | undefined }
-  /** The run has another owner or has ended: the transaction was rolled back. */
-  | { readonly kind: "fenced" };
-
 /** The persistence port. SQLite and Postgres implement it. */
 export interface Store {
   /** The database in messages; never contains a password. */
@@ -224,7 +201,14 @@ export interface Store {
   recover(request: RecoverRequest): Promise<Recovery>;
 
   /** Stores the definitions that a runner serves, once per version. `graph` is JSON text. */
-  define(definitions: readonly (Served & { readonly structure: string; readonly graph: string })[]): Promise<void>;
+  define(
+    definitions: readonly (Served & {
+      readonly structure: string;
+      readonly graph: string;
+      /** Whether a run may have something to undo: itself, or in its child runs. @default {false} */
+      readonly compensates?: boolean;
+    })[],
+  ): Promise<void>;
   /** Returns the stored definition of a version as JSON text; `undefined` if it is not stored. */
   definition(served: Served): Promise<string | undefined>;
   /** Unparks the runs of these workflows that were parked by a version which is not among these; returns their number. */
@@ -232,7 +216,8 @@ export interface Store {
 
   /**
    * Applies a control request. If the run is unowned or its owner is dead, the store applies the request immediately;
-   * otherwise the owner is notified and applies it. Once a cancel is recorded, the run cannot end as completed.
+   * otherwise the owner is notified and applies it. Once a cancel is recorded, the run cannot end as completed. A cancel
+   * has no effect on a run whose compensation has begun.
    */
   control(runId: string, request: ControlRequest): Promise<ControlResult>;
   /** Sends a message to a task of a run and wakes the run. The first message to a task is accepted, later ones are not. */
@@ -258,10 +243,16 @@ export interface Store {
   /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
   isAcknowledged(runId: string, attention: number): Promise<boolean>;
   /**
+   * Begins the compensation of the child run of a task or item that has completed, if its workflow has an undo and the
+   * parent is owned under `epoch`; it then ends as cancelled with `reason`. It may be repeated.
+   */
+  compensateChild(child: ChildWait & { readonly epoch: number }, reason: string): Promise<void>;
+  /**
    * Restarts a failed run: the run becomes pending under a new epoch. Deletes all journal rows of the tasks in `forget`.
    * For each task in `retry` it deletes the rows of items that did not complete and, unless the task has expanded, the
    * task's own row; an expanded task is running again. The rows of steps are kept. Tasks and items whose rows are
-   * deleted may start new children; their previous ones remain as history. Returns false if the run is no longer failed
+   * deleted may start new children; their previous ones remain as history. All rows of undos are deleted, and the tasks
+   * in `compensated` are counted (`compensationsOf`). Returns false if the run is no longer failed
    * under `epoch`.
    */
   restart(
@@ -269,6 +260,8 @@ export interface Store {
     tasks: {
       readonly retry: readonly string[];
       readonly forget: readonly string[];
+      /** The tasks in `forget` that were undone, as a whole or in part. @default {undefined} the run has no undos */
+      readonly compensated?: readonly string[];
       /** Failed attempts of these tasks, which the history of the run keeps. @default {[]} */
       readonly failures?: readonly Failure[];
     },

@@ -1,6 +1,7 @@
 /** Decoders from database rows to the types of the port; run_columns.ts has those of runs. */
 import { type ErrorRecord, StoreError } from "../errors.ts";
-import type { JournalOutput, JournalRecord, RecordHead, TaskState } from "./batch.ts";
+import type { JournalRecord, RecordHead, TaskState } from "./batch.ts";
+import type { JournalOutput } from "./outputs.ts";
 import {
   createReader,
   FACT_KINDS,
@@ -26,7 +27,7 @@ const workflows = createReader("workflows");
 
 /** The columns that `decodeRecordHead` reads. */
 export const RECORD_HEAD_COLUMNS =
-  "run, task, item, step, state, attempts, started_at, ended_at, due_at, failures, reason, progress, items";
+  "run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, failures, reason, progress, items";
 
 /** The columns that `decodeRecord` reads. */
 export const RECORD_COLUMNS: string = `${RECORD_HEAD_COLUMNS}, output`;
@@ -42,7 +43,7 @@ export const RUNNER_COLUMNS: string =
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeRecord(row: Row): JournalRecord {
-  return { ...decodeRecordHead(row), output: tasks.optionalText(row, "output") };
+  return { ...decodeColumns(row), output: tasks.optionalText(row, "output") };
 }
 
 /**
@@ -51,6 +52,12 @@ export function decodeRecord(row: Row): JournalRecord {
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeRecordHead(row: Row): RecordHead {
+  const record = decodeColumns(row);
+  // No owner has epoch 0.
+  return row["epoch"] === 0 ? { ...record, isCopied: true } : record;
+}
+
+function decodeColumns(row: Row): Omit<JournalRecord, "output"> {
   return {
     task: tasks.text(row, "task"),
     item: tasks.integer(row, "item"),

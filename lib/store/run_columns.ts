@@ -17,21 +17,15 @@ import { StoreError } from "../errors.ts";
 import type { ClaimedRun, Heads } from "./batch.ts";
 import type { ParentTask } from "./inserted_child.ts";
 import { given, option, type Projection, type RunColumn } from "./columns.ts";
-import {
-  createReader,
-  type Decode,
-  isErrorRecord,
-  isTexts,
-  type Row,
-  RUN_STATES,
-  withoutUnsafeIntegers,
-} from "./decode.ts";
+import { createReader, type Decode, isTexts, type Row, STORED_STATES, withoutUnsafeIntegers } from "./decode.ts";
+import { isUndoingSql } from "./hand_over.ts";
 import type { Outline } from "./inspection.ts";
 import { hasMessages } from "./messages.ts";
 import type { RunRow } from "./port.ts";
+import { decodeClosing, decodeEnding, decodeError, decodeState } from "./run_states.ts";
 import { recordOf } from "./rows.ts";
 
-const { text, optionalText, integer, optionalInteger, oneOf, json } = createReader("runs", "seq");
+const { text, optionalText, integer, optionalInteger, json } = createReader("runs", "seq");
 
 const EVERYWHERE = ["listed", "single", "claimed"] as const;
 const REPORTED = ["listed", "single"] as const;
@@ -41,7 +35,6 @@ const ALWAYS = ["listed", "single", "claimed", "outline"] as const;
 const decodeCount: Decode<number> = (row, column) => optionalInteger(row, column) ?? 0;
 const decodeOptionalTags = json(isTexts);
 const decodeTags: Decode<readonly string[]> = (row, column) => decodeOptionalTags(row, column) ?? [];
-const decodeCancelling: Decode<boolean> = (row) => row["cancel_at"] !== null && row["ended_at"] === null;
 const decodeParent: Decode<ParentTask | undefined> = (row, column) => {
   const run = optionalInteger(row, column);
   return run === undefined ? undefined : { run, task: text(row, "parent_task"), item: integer(row, "parent_item") };
@@ -99,12 +92,6 @@ const COLUMNS = {
     read: EVERYWHERE,
   },
   paused_at: { type: "bigint" },
-  cancel_at: {
-    type: "bigint",
-    field: "cancelling",
-    decode: decodeCancelling,
-    read: REPORTED,
-  },
   // The number of the parent run, with the task and the item of the parent that started this run.
   parent: {
     type: "bigint",
@@ -161,11 +148,11 @@ const COLUMNS = {
   },
   ended_at: { type: "bigint", field: "endedAt", decode: optionalInteger, read: OUTLINED },
   state: {
-    type: { oneOf: RUN_STATES },
+    type: { oneOf: STORED_STATES },
     constraint: "not null",
     start: { owned: "'running'", pending: "'pending'" },
     field: "state",
-    decode: oneOf(RUN_STATES, "a state of a run"),
+    decode: decodeState,
     read: OUTLINED,
   },
   workflow: {
@@ -200,7 +187,15 @@ const COLUMNS = {
     decode: optionalText,
     read: REPORTED,
   },
-  reason: { type: "text", field: "reason", decode: optionalText, read: REPORTED },
+  // Of a run that is to end: see `Closing` in hand_over.ts.
+  closing: {
+    type: "name",
+    field: "closing",
+    decode: decodeClosing,
+    read: REPORTED,
+    beside: ["outline", "claimed"],
+  },
+  reason: { type: "text", field: "reason", decode: optionalText, read: REPORTED, beside: ["claimed"] },
   tags: {
     type: "text",
     start: option(({ tags }) => tags.length === 0 ? undefined : JSON.stringify(tags)),
@@ -208,7 +203,7 @@ const COLUMNS = {
     decode: decodeTags,
     read: EVERYWHERE,
   },
-  error: { type: "text", field: "error", decode: json(isErrorRecord), read: REPORTED },
+  error: { type: "text", field: "error", decode: decodeError, read: REPORTED, beside: ["claimed"] },
   input: {
     type: "text",
     start: given(({ input }) => input),
@@ -227,7 +222,8 @@ const COLUMNS = {
   indexed_state: {
     type: "name",
     computed: "case when state = 'paused' or state = 'failed' or state = 'cancelled' or " +
-      "(owner is null and state <> 'completed') then state end",
+      "(owner is null and state <> 'completed') then " +
+      `case when ${isUndoingSql()} and (state = 'pending' or state = 'waiting') then 'compensating' else state end end`,
   },
   // The owner of a run with external changes that the owner has not acknowledged.
   notified: { type: "bigint", computed: "case when attention > acknowledged then owner end" },
@@ -283,7 +279,7 @@ export function decodeListedRun(row: Row): RunRow {
     return decodeRun(row);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    const state = RUN_STATES.find((state) => state === row["state"]) ?? "failed";
+    const state = STORED_STATES.find((state) => state === row["state"]) ?? "failed";
     return decodeRun({ ...withoutUnsafeIntegers(row), state, tags: null, error: JSON.stringify(recordOf(error)) });
   }
 }
@@ -294,11 +290,13 @@ export function decodeListedRun(row: Row): RunRow {
  * @throws {StoreError} `corrupt_row`, if the row is invalid.
  */
 export function decodeClaimed(row: Row, heads: Heads): ClaimedRun {
-  return { ...decodeClaim(row), hasMessages: hasMessages(row), ...heads };
+  return { ...decodeClaim(row), ending: decodeEnding(row), hasMessages: hasMessages(row), ...heads };
 }
 
 function columnsOf(projection: Projection): string[] {
-  return [...RUN_COLUMNS].filter(([, { read }]) => read?.includes(projection)).map(([name]) => name);
+  return [...RUN_COLUMNS]
+    .filter(([, { read, beside }]) => read?.includes(projection) || beside?.includes(projection))
+    .map(([name]) => name);
 }
 
 function decoderOf<P extends Projection>(projection: P): (row: Row) => Fields<P> {

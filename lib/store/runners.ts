@@ -49,7 +49,7 @@ export interface InboxEntry {
   /** The number of external changes of the run. The owner acknowledges this number with its next write. */
   readonly attention: number;
   /** The run must be cancelled. */
-  readonly cancel: { readonly reason: string | undefined } | undefined;
+  readonly cancel: { readonly reason: string | undefined; readonly compensate: boolean } | undefined;
   /** Whether the run is paused: the owner must start no new task. */
   readonly paused: boolean;
   /** Whether messages were sent to tasks of the run; `messages()` reads them. */

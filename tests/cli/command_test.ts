@@ -119,6 +119,24 @@ for (const kind of KINDS) {
     assertEquals(outcome.status === "cancelled" && outcome.reason, "enough");
   });
 
+  test(`${kind}: a run that is cancelled is compensated, unless it is cancelled with --no-undo`, async () => {
+    await using on = ground(kind);
+    const order = workflow("order")
+      .task("pay", { run: () => 1, undo: () => {} })
+      .event("go", { after: ["pay"], schema: unchecked<number>() });
+    await using runner = await createRunner(await on.open(), { workflows: [order], logger: false });
+    const call = (...args: string[]): Promise<Printed> => sluice([...args, ...tenantOf(on)]);
+    for (const [flags, undone] of [[[], [{ taskId: "pay" }]], [["--no-undo"], []]] as const) {
+      const run = await runner.start(order);
+      for await (const event of run.events()) if (event.type === "run.waiting") break;
+      assertEquals((await call("runs", "cancel", on.url, run.id, ...flags)).code, 0);
+      const outcome = await run.outcome();
+      assertEquals(outcome.status === "cancelled" && outcome.compensated, undone);
+      const { out } = await call("runs", "show", on.url, run.id);
+      assertEquals(out.includes("undo completed, 1 attempts"), undone.length === 1);
+    }
+  });
+
   test(`${kind}: resolve decides about a blocked task`, async () => {
     await using on = ground(kind);
     const once = workflow("once", { version: "1" })

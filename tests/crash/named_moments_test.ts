@@ -310,6 +310,7 @@ test("a run that was being cancelled when its runner died is cancelled, and no b
     startedAt,
     endedAt,
     reason: "wrong file",
+    compensated: [],
     outputs: { a: 2 },
   });
   assertEquals(site.begun(run.id), ["a", "b"]);

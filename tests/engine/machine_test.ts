@@ -41,8 +41,10 @@ function expectOutcome(graph: Graph, { as, states }: ReturnType<typeof walk>): v
 /** Every item that has ended has ended as planned, and all have unless a failure stopped them. */
 function expectItems(graph: Graph, states: ReturnType<typeof walk>["states"]): void {
   graph.tasks.forEach(({ items }, node) => {
-    const recorded = items?.each.map((_, item) => states.get(`${node}/${item}`)) ?? [];
-    const wrong = recorded.filter((state, item) => isEnd(state) && state !== endOf(items!.each[item]!));
+    const begun = items?.each.map((_, item) => item).filter((item) => !items.omitted.includes(item)) ?? [];
+    assertEquals(items?.omitted.filter((item) => states.has(`${node}/${item}`)) ?? [], []);
+    const recorded = begun.map((item) => states.get(`${node}/${item}`));
+    const wrong = recorded.filter((state, item) => isEnd(state) && state !== endOf(items!.each[begun[item]!]!));
     assertEquals(wrong, []);
     const state = states.get(`${node}`);
     if ((state === "completed" || (state === "failed" && items?.onFailure === "finish")) && recorded.some(isEnd)) {

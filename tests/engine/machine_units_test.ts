@@ -188,7 +188,7 @@ test("a paused run starts no items, and starts them when it is resumed", () => {
 
 test("a million items are units only while they run", () => {
   const plan = planOf(dynamicWorkflow({ name: "large", tasks: [{ id: "m", run: () => null }] }));
-  const policy: ItemPolicy = { concurrency: 100, onFailure: "finish" };
+  const policy: ItemPolicy = { concurrency: 100, isReversed: false, onFailure: "finish" };
   const large = { ...plan, nodes: plan.nodes.map((node) => ({ ...node, items: policy })) };
   const run = newRunState(large, (node, item) => new Unit(large, node, item));
   advance(large, run, { type: "started" });
@@ -221,5 +221,5 @@ test("bodies that end faster than their results are written begin no more items 
 });
 
 function mapThen(onFailure: ItemPolicy["onFailure"], concurrency: number): ExampleTask[] {
-  return [{ id: "m", items: { onFailure, concurrency } }, { id: "after", after: ["m"] }];
+  return [{ id: "m", items: { onFailure, concurrency, isReversed: false } }, { id: "after", after: ["m"] }];
 }

@@ -21,7 +21,7 @@ export type Event =
   | { readonly type: "failed"; readonly id: Id; readonly retryAt: number | undefined }
   | { readonly type: "deferred"; readonly id: Id; readonly wake: Wake }
   | { readonly type: "suspended"; readonly id: Id; readonly wake: Wake; readonly reason: string }
-  | { readonly type: "expanded"; readonly id: Id; readonly items: number }
+  | { readonly type: "expanded"; readonly id: Id; readonly items: number; readonly omitted: readonly number[] }
   | { readonly type: "woken"; readonly id: Id; readonly by: WokenBy }
   | { readonly type: "stopRequested"; readonly as: "cancelled" | "failed" };
 
@@ -61,6 +61,8 @@ export interface ModelUnit {
   isOpen: boolean;
   /** For an open item: since when another attempt is due, so that the oldest goes first. */
   readySince: number;
+  /** When it first began, or was restored: those that wake at once do so in this order. */
+  begunAt: number;
   /** Once expanded. */
   items: ModelUnit[] | undefined;
   isExpansionDurable: boolean;
@@ -141,8 +143,9 @@ function waitsForChild({ body, isSuspended, wake }: ModelUnit): boolean {
   return body === "waiting" && isSuspended && wake?.child === true;
 }
 
-function endOfItems({ onFailure, each }: NonNullable<Graph["tasks"][number]["items"]>): End {
-  return onFailure === "collect" || each.every((item) => endOf(item) === "completed") ? "completed" : "failed";
+function endOfItems({ onFailure, each, omitted }: NonNullable<Graph["tasks"][number]["items"]>): End {
+  const begun = each.filter((_, item) => !omitted.includes(item));
+  return onFailure === "collect" || begun.every((item) => endOf(item) === "completed") ? "completed" : "failed";
 }
 
 /** A run of which no more is known than what a journal says. */
@@ -180,6 +183,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       isQuiet: false,
       isOpen: false,
       readySince: 0,
+      begunAt: 0,
       items: undefined,
       isExpansionDurable: false,
     };
@@ -192,18 +196,32 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       unit.body = record.state === "waiting" ? "waiting" : "none";
       unit.isOpen = true;
       unit.readySince = clock++;
+      unit.begunAt = clock++;
     } else unit.end = record.state as End;
     unit.attempts = record.attempts;
     unit.wake = record.wake;
     unit.isSuspended = record.state === "waiting" && !/^(retry|deferred)/.test(record.reason ?? "");
     unit.isDurable = !isOpen;
-    if (record.state === "expanded") expandInto(unit, record.items!, true);
+    if (record.state === "expanded") expandInto(unit, { total: record.items!, isDurable: true });
   }
 
-  function expandInto(unit: ModelUnit, total: number, isDurable: boolean): void {
+  function expandInto(
+    unit: ModelUnit,
+    { total, isDurable }: { readonly total: number; readonly isDurable: boolean },
+  ): void {
     unit.body = "none";
     unit.items = Array.from({ length: total }, (_, item) => newUnit([unit.id[0], item]));
     unit.isExpansionDurable = isDurable;
+    for (const item of omittedOf(unit)) Object.assign(unit.items[item]!, { end: "completed", isDurable: true });
+  }
+
+  /** Items that are left out have nothing to do from the beginning. */
+  function omittedOf({ id: [node] }: ModelUnit): readonly number[] {
+    return graph.tasks[node]!.items?.omitted ?? [];
+  }
+
+  function isOmitted({ id: [node, item] }: ModelUnit): boolean {
+    return item !== undefined && omittedOf(nodes[node]!).includes(item);
   }
 
   function tell(event: Event): Answer {
@@ -218,7 +236,8 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     if ("id" in event) applyTo(find(event.id), event);
     else applyToRun(event);
     if (event.type === "resumed" && phase === "active") {
-      for (const unit of allUnits()) if (unit.body === "waiting" && unit.isWoken) wake(unit);
+      const woken = allUnits().filter((unit) => unit.body === "waiting" && unit.isWoken);
+      for (const unit of woken.toSorted((a, b) => a.begunAt - b.begunAt)) wake(unit);
     }
     const newlyStopped = nodes.filter((node) => isStopped(node) && !stoppedBefore.includes(node));
     const aborted = newlyStopped.flatMap(({ items }) => items!.filter((item) => isBusy(item) && !waitsForChild(item)))
@@ -229,7 +248,9 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     if (event.type !== "graceElapsed") { for (const node of nodes) endItems(node); }
     skipWhatMustBe();
     const starts = phase === "active" ? startAll() : [];
-    const ended = allUnits().filter((unit) => unit.end !== was(unit).end).map(({ id }) => textOf(id));
+    const ended = allUnits().filter((unit) => unit.end !== was(unit).end && !isOmitted(unit)).map(({ id }) =>
+      textOf(id)
+    );
     const end = endOfRun();
     if (end !== undefined) phase = "ended";
     const isNews = event.type === "started" || event.type === "resumed";
@@ -275,7 +296,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
           return putOff(unit, event.wake, true);
         case "expanded":
-          expandInto(unit, event.items, false);
+          expandInto(unit, { total: event.items, isDurable: false });
           if (event.items > 0) extraRecords.push(textOf(unit.id));
           return;
         case "abandoned":
@@ -365,12 +386,14 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       if (node.isQuiet) continue;
       const idle = node.items.filter(({ end, body }) => end === undefined && body === "none");
       const ready = idle.filter(({ isOpen }) => isOpen).toSorted((a, b) => a.readySince - b.readySince);
-      const fresh = idle.filter(({ isOpen }) => !isOpen);
+      const inOrder = idle.filter(({ isOpen }) => !isOpen);
+      const fresh = graph.tasks[node.id[0]]!.items!.isReversed ? inOrder.toReversed() : inOrder;
       const places = graph.tasks[node.id[0]]!.items!.concurrency -
         node.items.filter(isBusy).length;
       started.push(...[...ready, ...fresh].slice(0, Math.max(0, places)));
     }
     for (const unit of started) {
+      if (!unit.isOpen) unit.begunAt = clock++;
       Object.assign(unit, { body: "running", attempts: unit.attempts + 1, isOpen: true });
     }
     return started.map(({ id }) => textOf(id));

@@ -27,7 +27,13 @@ export interface GraphTask extends Behaviour {
   /** In how many of the first attempts `when` throws instead. */
   readonly whenThrows: number;
   /** For a task that expands instead of completing: its items. */
-  readonly items: (ItemPolicy & { readonly each: readonly Behaviour[] }) | undefined;
+  readonly items:
+    | (ItemPolicy & {
+      readonly each: readonly Behaviour[];
+      /** Items that are left out. */
+      readonly omitted: readonly number[];
+    })
+    | undefined;
 }
 
 /** A workflow in which the behaviour of every unit is fixed. */
@@ -80,10 +86,15 @@ function randomTask(random: Random, number: number): GraphTask {
 }
 
 function randomItems(random: Random): GraphTask["items"] {
+  const each = Array.from({ length: random.below(6) }, () => randomBehaviour(random));
+  const all = each.map((_, item) => item);
   return {
+    isReversed: random.chance(0.3),
+    // Not all of them: such a task is not begun.
+    omitted: random.chance(0.3) ? random.shuffled(all).slice(1).filter(() => random.chance(0.5)) : [],
     concurrency: 1 + random.below(3),
     onFailure: random.pick(ITEM_FAILURES),
-    each: Array.from({ length: random.below(6) }, () => randomBehaviour(random)),
+    each,
   };
 }
 

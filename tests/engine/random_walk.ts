@@ -204,7 +204,8 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
       return end({ type: "suspended", unit, wake, reason: "for a test" });
     }
     if (task.items !== undefined && unit.item === NO_ITEM) {
-      return end({ type: "expanded", unit, items: task.items.each.length });
+      const omitted = task.items.omitted.map((item) => ({ first: item, last: item }));
+      return end({ type: "expanded", unit, items: task.items.each.length, omitted });
     }
     if (attempts[unit.attempts - 1] === "completes") return end({ type: "completed", unit });
     fail();
@@ -253,6 +254,9 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
         wake: state === "waiting" ? unit.wake : undefined,
         reason,
         items: state === "expanded" ? graph.tasks[node]!.items!.each.length : undefined,
+        completed: state === "expanded"
+          ? graph.tasks[node]!.items!.omitted.map((item) => ({ first: item, last: item }))
+          : [],
       },
     });
   }

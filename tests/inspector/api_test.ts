@@ -37,6 +37,7 @@ for (const kind of KINDS) {
       failed: 1,
       skipped: 1,
       cancelled: 0,
+      compensated: 0,
     });
     const kinds = page.events.map(({ kind, taskId = "" }) => `${kind} ${taskId}`.trim());
     assertEquals([kinds[0], kinds[1], kinds.at(-1)], ["run.created", "run.started", "run.failed"]);

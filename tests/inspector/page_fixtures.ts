@@ -26,7 +26,17 @@ export function viewOf(text = "Sluice"): View {
 
 /** A task of a graph. */
 export function nodeOf(id: string, after: readonly string[] = [], more: Partial<GraphTask> = {}): GraphTask {
-  return { id, kind: "task", after, on: "success", isConditional: false, attempts: 3, timeoutMs: undefined, ...more };
+  return {
+    id,
+    kind: "task",
+    after,
+    on: "success",
+    isConditional: false,
+    mayUndo: false,
+    attempts: 3,
+    timeoutMs: undefined,
+    ...more,
+  };
 }
 
 /** A task of a run, by default one that completed within a second. */
@@ -45,6 +55,7 @@ export function taskOf(id: string, more: Partial<TaskDetail> = {}): TaskDetail {
     history: [attemptOf(1, "completed", NOW - 10_000, NOW - 9_000)],
     steps: [],
     progress: undefined,
+    undo: undefined,
     ...more,
   };
 }
@@ -107,7 +118,17 @@ export function runOf(
   tasks: readonly TaskDetail[],
   more: Partial<RunPage["run"]> = {},
 ): RunPage {
-  const counts = { pending: 0, running: 0, waiting: 0, blocked: 0, completed: 0, failed: 0, skipped: 0, cancelled: 0 };
+  const counts = {
+    pending: 0,
+    running: 0,
+    waiting: 0,
+    blocked: 0,
+    completed: 0,
+    failed: 0,
+    skipped: 0,
+    cancelled: 0,
+    compensated: 0,
+  };
   for (const { state } of tasks) counts[state]++;
   return {
     at: NOW,
@@ -156,7 +177,16 @@ export function pagesOf(text: string): {
   const summary = summaryOf({ workflow: text, key: text, tags: [text], failure: text, reason: text, isStranded: true });
   const other = summaryOf({ id: "0190a000-0000-7000-8000-000000000002", workflow: text, reason: text, crashes: 2 });
   const link = { id: summary.id, href: summary.href, state: "failed" } as const;
-  const states = { pending: 0, running: 1, waiting: 0, paused: 0, completed: 7, failed: 2, cancelled: 0 };
+  const states = {
+    pending: 0,
+    running: 1,
+    waiting: 0,
+    paused: 0,
+    compensating: 0,
+    completed: 7,
+    failed: 2,
+    cancelled: 0,
+  };
   const durations = { count: 7, p50Ms: 10, p95Ms: 200, p99Ms: 3_000, maxMs: 4_000 };
   const sample = { runs: states, failureRate: 2 / 9, durations, since: NOW - 9_000_000, lastAt: NOW };
   const nodes = [nodeOf(text, [], { kind: text, on: text }), nodeOf(`${text}2`, [text], { isConditional: true })];
@@ -312,6 +342,7 @@ function countsOf(count: BoundedCount): RunsPage["counts"] {
     running: count,
     waiting: count,
     paused: count,
+    compensating: count,
     completed: count,
     failed: count,
     cancelled: count,

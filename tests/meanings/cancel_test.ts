@@ -18,7 +18,15 @@ test("cancel() aborts what runs, starts nothing more, and keeps what had complet
   const { runId } = await run.outcome();
   const ended = await run.outcome();
   const { startedAt, endedAt } = ended;
-  assertEquals(ended, { status: "cancelled", runId, startedAt, endedAt, reason: "enough", outputs: { first: 1 } });
+  assertEquals(ended, {
+    status: "cancelled",
+    runId,
+    startedAt,
+    endedAt,
+    reason: "enough",
+    compensated: [],
+    outputs: { first: 1 },
+  });
   const states = (await run.tasks()).map(({ id, state }) => `${id} ${state}`);
   assertEquals(states, ["first completed", "hang cancelled", "last cancelled"]);
   assertEquals(opened.events.filter(({ type }) => type === "task.started").length, 2);

@@ -25,10 +25,11 @@ test("metricsOf() counts runs, and attempts and ends of tasks, by name", async (
   for (let n = 0; n < 2; n++) await opened.clock.until(opened.runner.execute(mixed));
   const [counted] = read(opened.runner).workflows;
   const { seconds: _, ...runs } = counted!.runs;
-  const none = { completed: 0, cancelled: 0, waited: 0, handedBack: 0, leaseLost: 0, recovered: 0, stranded: 0 };
-  assertEquals([counted!.workflow, runs], ["mixed", { ...none, started: 2, resumed: 0, failed: 2 }]);
+  const none = { completed: 0, cancelled: 0, compensating: 0, waited: 0, handedBack: 0, leaseLost: 0, recovered: 0 };
+  assertEquals([counted!.workflow, runs], ["mixed", { ...none, stranded: 0, started: 2, resumed: 0, failed: 2 }]);
   const [flaky, broken, after] = counted!.tasks.map(({ seconds, ...counts }) => ({ ...counts, timed: seconds.count }));
-  const zero = { attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, blocked: 0, timed: 0 };
+  const untried = { attempts: 0, completed: 0, failed: 0, skipped: 0, retries: 0, deferred: 0, blocked: 0, timed: 0 };
+  const zero = { ...untried, compensated: 0, undoFailed: 0 };
   assertEquals(flaky, { ...zero, task: "flaky", attempts: 4, completed: 2, retries: 2, timed: 4 });
   assertEquals(broken, { ...zero, task: "broken", attempts: 2, failed: 2, timed: 2 });
   assertEquals(after, { ...zero, task: "after", skipped: 2 });

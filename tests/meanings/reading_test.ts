@@ -210,7 +210,16 @@ test("stats() counts runs by state, and what the runner holds and has done", asy
   await opened.runner.start(quick, undefined, { delay: "1h" });
   await opened.clock.settle();
   const { runs, runner } = await opened.runner.stats();
-  assertEquals(runs, { pending: 1, running: 3, waiting: 0, paused: 0, completed: 1, failed: 0, cancelled: 0 });
+  assertEquals(runs, {
+    pending: 1,
+    running: 3,
+    waiting: 0,
+    paused: 0,
+    compensating: 0,
+    completed: 1,
+    failed: 0,
+    cancelled: 0,
+  });
   const done = {
     runs: { completed: 1, failed: 0, cancelled: 0 },
     tasks: { completed: 1, failed: 0, skipped: 0 },

@@ -1,7 +1,7 @@
 /** What a resumed run reads from its journal, and when. */
 import { assertEquals } from "@std/assert";
 import { createRunner, RetryAfterError, type Runner, type Store, StoreError, workflow } from "../../mod.ts";
-import type { OutputsRequest } from "../../lib/store/batch.ts";
+import type { OutputsRequest } from "../../lib/store/outputs.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

@@ -40,6 +40,23 @@ test("a run is a span of its own, linked to its caller's, and each attempt is a 
   assertEquals(attempts[1]!.status.code, SpanStatusCode.UNSET);
 });
 
+test("an attempt at an undo is a span of its own, which says so", async () => {
+  const spans = keepSpans();
+  const order = workflow("order")
+    .task("pay", { run: () => 1, undo: () => {} })
+    .task("ship", { after: ["pay"], retry: 1, run: () => Promise.reject(new Error("no parcel")) });
+  await using opened = await open([order], { tracing: openTelemetry() });
+  const run = await opened.runner.start(order);
+  await opened.clock.until(run.outcome());
+  const undo = spans.named("undo pay");
+  const { "sluice.task.id": id, "sluice.task.undo": isUndo, "sluice.task.outcome": outcome } = undo.attributes;
+  assertEquals([id, isUndo, outcome], ["pay", true, "completed"]);
+  const states = spans.ended().filter(({ name }) => name === "run order").map(({ attributes }) =>
+    attributes["sluice.run.state"]
+  );
+  assertEquals(states, ["pending", "failed"]);
+});
+
 test("spans that bodies and conditions make are children of their own attempt, however many run at once", async () => {
   const spans = keepSpans();
   const own = (name: string) => async () => {

@@ -3,6 +3,7 @@ import { batchContract } from "./contract/batches.ts";
 import { childContract } from "./contract/children.ts";
 import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
+import { compensationContract } from "./contract/compensation.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { itemContract } from "./contract/items.ts";
@@ -33,6 +34,7 @@ export function storeContract(
   batchContract(register);
   claimContract(register);
   controlContract(register);
+  compensationContract(register);
   messageContract(register);
   childContract(register);
   recoveryContract(register);

@@ -91,6 +91,40 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await runner.list({ workflow: "other" })).runs.length, 2);
   });
 
+  test(`${kind}: the undo of a transaction is one, too, and its effects happen exactly once`, async () => {
+    await using database = await DATABASES[kind]();
+    const order = workflow("order")
+      .task("pay", {
+        retry: quick,
+        ...transaction,
+        run: async ({ tx }) => {
+          await pay(tx, "paid");
+          return 40;
+        },
+        undo: async ({ tx, output, ctx }) => {
+          await pay(tx, `refunded ${output}`);
+          if (ctx.attempt < 3) throw new Error("rolled back");
+        },
+      })
+      .map("parts", {
+        after: ["pay"],
+        over: () => ["a", "b"],
+        concurrency: 1,
+        retry: quick,
+        ...transaction,
+        run: async ({ tx, item }) => await pay(tx, item),
+        undo: async ({ tx, item }) => await pay(tx, `no ${item}`),
+      })
+      .task("ship", { after: ["parts"], retry: 1, run: () => Promise.reject(new Error("no parcel")) });
+    const store = await database.open();
+    await using runner = await createRunner(store, { workflows: [order], logger: false });
+    const outcome = await runner.execute(order);
+    assertEquals(outcome.status === "failed" && outcome.compensated, [{ taskId: "pay" }, { taskId: "parts" }]);
+    assertEquals(await database.payers(), ["paid", "a", "b", "no b", "no a", "refunded 40"]);
+    const [paid] = await runner.get(outcome.runId).tasks();
+    assertEquals([paid?.state, paid?.undo?.state, paid?.undo?.attempts], ["compensated", "completed", 3]);
+  });
+
   test(`${kind}: each item of a map may be a transaction, whose effects happen exactly once`, async () => {
     await using database = await DATABASES[kind]();
     const orders = workflow("orders")
@@ -388,6 +422,7 @@ test("postgres: cancelling a run rolls its transaction back at once", async () =
     startedAt,
     endedAt,
     reason: "wrong person",
+    compensated: [],
     outputs: {},
   });
   assertEquals(await database.payers(), []);

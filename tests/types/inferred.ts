@@ -7,6 +7,7 @@ import type { TaskContext, TaskStatus } from "../../lib/definition/context.ts";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import type { Step } from "../../lib/definition/steps.ts";
+import { task } from "../../lib/definition/task.ts";
 import type { ExecuteArgs, Registered, Resolve } from "../../lib/definition/targets.ts";
 import {
   type AnyWorkflow,
@@ -179,3 +180,31 @@ isTrue<IsEqual<ResultOf<typeof generated>, unknown>>();
 // A recorded error can be stored, such as in the output of a task that handles a failure.
 declare const failure: Failure;
 workflow("failures").task("a", { run: () => ({ failure, fields: failure.error.fields }) });
+
+// `undo` receives what the body received and its output.
+workflow("undone", { input: unchecked<{ url: string }>() })
+  .task("a", {
+    run: () => Promise.resolve({ n: 1 }),
+    undo: ({ output, input }) => [output.n.toFixed(), input.url.length],
+  })
+  .task("b", {
+    after: ["a"],
+    when: ({ a }) => a.n > 1,
+    run: ({ a }) => [a.n] as const,
+    undo: async ({ output, a, ctx, status }) => {
+      isTrue<IsEqual<typeof output, readonly [number]>>();
+      await ctx.step("call", () => [output[0], a.n, status.a]);
+      return new Map();
+    },
+  })
+  .map("m", {
+    after: ["a"],
+    over: ({ a }) => [{ sku: `${a.n}` }],
+    onItemFailure: "collect",
+    run: ({ item }) => item.sku.length,
+    undo: ({ output, item, index, a }) => void [output.toFixed(), item.sku.length, index.toFixed(), a.n],
+  })
+  .task("c", {
+    ...task({ run: (_: { a: { n: number } }) => "x", undo: ({ output, a }) => [output.length, a.n] }),
+    after: ["a"],
+  });

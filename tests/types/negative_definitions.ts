@@ -177,3 +177,31 @@ base.map("x", { over: () => [1], workflow: shipping, retries: 3, input: ({ item 
 const wrongResult = workflow("wrongResult", { input: unchecked<number>() }).subworkflow("less", { workflow: (): Child<number, string> => wrongResult, input: ({ input }) => input }).task("n", { run: () => 1 }).returns("n");
 // @ts-expect-error Type 'Workflow<"wrongTaken", number, Step<"n", number, never, never, never, "n"> | Step<"less", number, never, never, never, "less">, "n", number>' is not assignable to type 'Child<string, number>'.
 const wrongTaken = workflow("wrongTaken", { input: unchecked<number>() }).subworkflow("less", { workflow: (): Child<string, number> => wrongTaken, input: () => "x" }).task("n", { run: () => 1 }).returns("n");
+
+// ---- undo
+// @ts-expect-error Property 'm' does not exist on type '{ n: number; }'.
+base.task("x", { run: () => ({ n: 1 }), undo: ({ output }) => output.m });
+// @ts-expect-error Property 'transform' does not exist on type '{ readonly extract: Row[]; } & { readonly input: { url: string; }; readonly ctx: TaskContext; readonly status: { readonly extract: TaskStatus; }; } & OutputArg<number>'.
+base.task("x", { after: ["extract"], run: ({ extract }) => extract.length, undo: ({ output, transform }) => [output, transform] });
+// @ts-expect-error Type 'number' is not assignable to type '(args: {} & { readonly input: { url: string; }; readonly ctx: TaskContext; readonly status: {}; } & OutputArg<number>) => unknown'.
+base.task("x", { run: () => 1, undo: 3 });
+// @ts-expect-error Type '() => void' is not assignable to type '"unknown option 'compensate' - did you mean 'undo'?"'.
+base.task("x", { run: () => 1, compensate: () => {} });
+// @ts-expect-error Type '() => void' is not assignable to type '"unknown option 'undoo' - did you mean 'undo'?"'.
+base.task("x", { run: () => 1, undoo: () => {} });
+// @ts-expect-error Property 'task' does not exist on type '"write `run` before `onSuccess` and `undo`: they need the type of the output"'.
+base.task("x", { after: ["extract"], undo: ({ output }) => output.toFixed(), run: ({ extract }) => extract.length }).task("y", { run: () => 1 });
+// @ts-expect-error Property 'length' does not exist on type 'number'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, run: ({ item }) => item.id, undo: ({ output }) => output.length });
+// @ts-expect-error Property 'name' does not exist on type 'Row'.
+base.map("x", { after: ["extract"], over: ({ extract }) => extract, run: ({ item }) => item.id, undo: ({ item }) => item.name });
+// @ts-expect-error … Type '() => void' is not assignable to type '"`undo` is only for tasks and maps with `run` - a child run undoes its own tasks"'.
+base.map("x", { over: () => ["a"], workflow: shipping, input: ({ item }) => ({ parcels: [item] }), undo: () => {} });
+// @ts-expect-error Type '() => void' is not assignable to type '"`undo` is only for tasks and maps with `run` - a child run undoes its own tasks"'.
+base.subworkflow("x", { workflow: shipping, input: () => ({ parcels: [] }), undo: () => {} });
+// @ts-expect-error Type '() => void' is not assignable to type '"`undo` is only for tasks and maps with `run` - a child run undoes its own tasks"'.
+base.sleep("x", { for: "1s", undo: () => {} });
+// @ts-expect-error Type '() => void' is not assignable to type '"`undo` is only for tasks and maps with `run` - a child run undoes its own tasks"'.
+base.event("x", { schema: unchecked<number>(), undo: () => {} });
+// @ts-expect-error Property 'length' does not exist on type 'number'.
+task({ run: ({ extract }: { extract: Row[] }) => extract.length, undo: ({ output }) => output.length });

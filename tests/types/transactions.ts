@@ -21,6 +21,10 @@ export const postgres = base.task("pay", {
     await tx`insert into payments values (${ctx.runId}, ${price.cents}, ${input.item}, ${status.price})`;
     return { paid: price.cents, isDrivers };
   },
+  async undo({ tx, output, price }) {
+    const isDrivers: IsEqual<typeof tx, TransactionSql> = true;
+    await tx`delete from payments where cents = ${output.paid - price.cents} and ${isDrivers}`;
+  },
   onSuccess: ({ output, price, ctx, ...args }) => {
     const isWithoutTx: IsEqual<"tx" extends keyof typeof args ? true : false, false> = true;
     ctx.log("paid", { isWithoutTx, cents: output.paid.toFixed(), price: price.cents.toFixed() });

@@ -2,7 +2,7 @@ import { shown } from "../checks.ts";
 import type { EventDefinition } from "../definition.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
 import { isSchema, unchecked } from "../schema.ts";
-import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader } from "./kind.ts";
 
 /** Reads tasks that wait for a message. */
@@ -12,6 +12,7 @@ export const eventReader: KindReader = {
   read(source): EventDefinition {
     const { what, options, checks } = source;
     const { schema, timeout } = options;
+    refuseUndo(source);
     if (schema === undefined) checks.report(`${what} has no \`schema\`; state one, or unchecked<T>()`);
     else if (!isSchema(schema)) {
       checks.report(
@@ -31,4 +32,4 @@ export const eventReader: KindReader = {
   },
 };
 
-const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "schema", "timeout"];
+const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "undo", "schema", "timeout"];

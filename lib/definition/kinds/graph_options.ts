@@ -4,6 +4,15 @@ import type { CommonDefinition, TaskFunction, Trigger } from "../definition.ts";
 /** Names of the options that tasks of all kinds have. */
 export const GRAPH_OPTIONS: readonly string[] = ["after", "reads", "on", "when", "version"];
 
+/** Reports the option `undo` of a task that has no body of its own. */
+export function refuseUndo({ what, options, checks }: TaskSource): void {
+  if (options["undo"] === undefined) return;
+  const remedy = options["workflow"] === undefined
+    ? "undo what depends on it in the task that did it"
+    : "give the tasks of its workflow an `undo`, and leave this one out";
+  checks.report(`${what}: undo is only for tasks and maps with \`run\`; ${remedy}`);
+}
+
 /** The part of a definition that the options of all kinds determine. */
 export type GraphPart = Pick<CommonDefinition, "id" | "after" | "reads" | "on" | "when" | "version">;
 

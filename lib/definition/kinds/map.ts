@@ -1,7 +1,7 @@
 import { shown } from "../checks.ts";
 import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunction } from "../definition.ts";
 import { readTaskRetry } from "../retry.ts";
-import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 import { readChild } from "./subworkflow.ts";
 import { readDatabase, readGuarantee } from "./task.ts";
@@ -36,11 +36,12 @@ const WITH_BODY: readonly string[] = [
   "retry",
   "timeout",
   "guarantee",
+  "undo",
   "transaction",
   "workflow",
   "input",
 ];
-const WITH_WORKFLOW: readonly string[] = [...MAP_OPTIONS, "run", "workflow", "input"];
+const WITH_WORKFLOW: readonly string[] = [...MAP_OPTIONS, "run", "undo", "workflow", "input"];
 
 const ON_ITEM_FAILURE: Record<OnItemFailure, true> = { stop: true, finish: true, collect: true };
 
@@ -56,6 +57,7 @@ function readEach(source: TaskSource): MapDefinition["each"] {
     if (input !== undefined) checks.report(`${what}: input is only for a map with \`workflow\``);
     return readItemBody(source);
   }
+  refuseUndo(source);
   return {
     kind: "subworkflow",
     ...readChild(source),
@@ -69,11 +71,10 @@ function readEach(source: TaskSource): MapDefinition["each"] {
 function readItemBody(source: TaskSource): ItemBody | ItemTransaction {
   const { what, options, checks } = source;
   const run = checks.fn<TaskFunction>(options["run"], `${what}: run`) ?? (() => undefined);
+  const undo = checks.fn<TaskFunction>(options["undo"], `${what}: undo`);
   const database = readDatabase(source);
   const guarantee = readGuarantee(source);
-  return database === undefined
-    ? { kind: "task", run, undo: undefined, guarantee }
-    : { kind: "transaction", database, run, undo: undefined };
+  return database === undefined ? { kind: "task", run, undo, guarantee } : { kind: "transaction", database, run, undo };
 }
 
 function readConcurrency(value: unknown, { what, checks }: TaskSource): number | undefined {

@@ -2,7 +2,7 @@ import { shown } from "../checks.ts";
 import type { SleepDefinition, TaskFunction } from "../definition.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
 import { parseTime } from "../time.ts";
-import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 
 /** Reads tasks that wait for a time. */
@@ -13,6 +13,7 @@ export const sleepReader: KindReader = {
     const { what, options, checks } = source;
     const hasFor = options["for"] !== undefined;
     const hasUntil = options["until"] !== undefined;
+    refuseUndo(source);
     if (hasFor && hasUntil) checks.report(`${what} has both \`for\` and \`until\`; leave one out`);
     if (!hasFor && !hasUntil) checks.report(`${what} has no \`for\` and no \`until\`; state one`);
     return Object.freeze({
@@ -28,7 +29,7 @@ export const sleepReader: KindReader = {
   },
 };
 
-const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "for", "until"];
+const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "undo", "for", "until"];
 
 function readFor({ what, options, checks }: TaskSource): number | TaskFunction | undefined {
   const value = options["for"];

@@ -2,7 +2,7 @@ import { shown } from "../checks.ts";
 import type { ChildDefinition, SubworkflowDefinition, TaskFunction, WorkflowDefinition } from "../definition.ts";
 import { lazy } from "../lazy.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
-import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
+import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
 
 /** Reads tasks that start a child run. */
@@ -12,6 +12,7 @@ export const subworkflowReader: KindReader = {
   read(source): SubworkflowDefinition {
     const { what, options, checks } = source;
     const { key, priority, tags, timeout } = options;
+    refuseUndo(source);
     if (options["workflow"] === undefined) checks.report(`${what} has no \`workflow\``);
     return Object.freeze({
       ...readGraphOptions(source),
@@ -29,7 +30,16 @@ export const subworkflowReader: KindReader = {
   },
 };
 
-const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "workflow", "input", "key", "priority", "tags", "timeout"];
+const ALLOWED: readonly string[] = [
+  ...GRAPH_OPTIONS,
+  "undo",
+  "workflow",
+  "input",
+  "key",
+  "priority",
+  "tags",
+  "timeout",
+];
 
 /** Reads the options `workflow` and `input`. */
 export function readChild({ what, options, checks }: TaskSource): Pick<ChildDefinition, "workflow" | "input"> {

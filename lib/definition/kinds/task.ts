@@ -12,6 +12,7 @@ export const BODY_OPTIONS: readonly string[] = [
   "guarantee",
   "onSuccess",
   "onFailure",
+  "undo",
   "version",
   "transaction",
 ];
@@ -21,7 +22,7 @@ export const taskReader: KindReader = {
   label: "task",
   allowed: () => ALLOWED,
   read(source) {
-    const common = { ...readGraphOptions(source), ...readBody(source), undo: undefined };
+    const common = { ...readGraphOptions(source), ...readBody(source) };
     const database = readDatabase(source);
     const guarantee = readGuarantee(source);
     return database === undefined
@@ -35,11 +36,12 @@ const ALLOWED: readonly string[] = [...new Set([...GRAPH_OPTIONS, ...BODY_OPTION
 /** Reads the options of a body but for `version` and `transaction`. */
 export function readBody(
   { what, options, checks }: Omit<TaskSource, "id">,
-): Pick<BodyDefinition, "run" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
-  const { run, timeout, onSuccess, onFailure } = options;
+): Pick<BodyDefinition, "run" | "undo" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
+  const { run, undo, timeout, onSuccess, onFailure } = options;
   if (run === undefined) checks.report(`${what} has no \`run\``);
   return {
     run: checks.fn<TaskFunction>(run, `${what}: run`) ?? (() => undefined),
+    undo: checks.fn<TaskFunction>(undo, `${what}: undo`),
     retry: readTaskRetry(options, `${what}: retry`, checks),
     timeoutMs: checks.timeout(timeout, `${what}: timeout`),
     onSuccess: checks.fn<NonNullable<BodyDefinition["onSuccess"]>>(onSuccess, `${what}: onSuccess`),

@@ -1,8 +1,8 @@
 import type { NewId } from "../../ids.ts";
 import type { Mailbox } from "../../store/messages.ts";
-import type { TransactionVerdict } from "../../store/port.ts";
+import type { TransactionVerdict } from "../../store/transactions.ts";
 import type { AttemptEnd } from "../attempt.ts";
-import type { ChildOutcome } from "../child_outcome.ts";
+import type { ChildOutcome, UndoneChild } from "../child_outcome.ts";
 import type { Attempt } from "../live_run.ts";
 
 /** What kinds need of the engine. */
@@ -21,6 +21,8 @@ export interface KindPort {
   readonly traceOf: (attempt: Attempt) => string | undefined;
   /** Reads the child run of the unit of an attempt: how it ended, or `undefined` if it has not. */
   readonly findChild: (attempt: Attempt) => Promise<ChildOutcome | undefined>;
+  /** Compensates the child run of the unit of an attempt, unless it does so by itself; returns what it has come to. */
+  readonly undoChild: (attempt: Attempt) => Promise<UndoneChild>;
   /** Runs `body` in a transaction that also records the output it returns, as JSON text. */
   readonly transact: (
     attempt: Attempt,

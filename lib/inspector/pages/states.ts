@@ -10,6 +10,7 @@ export const RUN_STATES: readonly RunState[] = [
   "pending",
   "waiting",
   "paused",
+  "compensating",
   "completed",
   "failed",
   "cancelled",
@@ -23,6 +24,7 @@ export const TASK_STATES: readonly TaskState[] = [
   "waiting",
   "pending",
   "completed",
+  "compensated",
   "skipped",
   "cancelled",
 ];
@@ -45,7 +47,11 @@ export function symbolSheet(): Html {
 }
 
 // Drawn, not typed: fonts have not all of such characters, and not in one size.
+const BACK = markup`<path class="line" d="M6 3L2.5 6.5L6 10M2.5 6.5h5.7a3 3 0 0 1 0 6"/>`;
+
 const SHAPES: ReadonlyMap<State, Html> = new Map<State, Html>([
+  ["compensating", BACK],
+  ["compensated", BACK],
   [
     "completed",
     markup`<path class="line" d="M2.5 7.5l3 3 6-7"/>`,

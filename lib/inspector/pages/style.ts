@@ -24,7 +24,7 @@ export const STYLE = `
 .s-failed { --ink: light-dark(#ab2117, #ff9f96); --ground: light-dark(#fdeae8, #3d1b19); --bar: light-dark(#d4453a, #e2635a); }
 .s-running { --ink: light-dark(#1450b4, #8cb6ff); --ground: light-dark(#e5eefd, #162943); --bar: light-dark(#2f78dc, #5291ee); }
 .s-waiting, .s-blocked { --ink: light-dark(#7d4b00, #f0bf6e); --ground: light-dark(#fdf1da, #362810); --bar: light-dark(#b5760f, #c98f2e); }
-.s-paused { --ink: light-dark(#6434ac, #c8aaff); --ground: light-dark(#f1eafd, #2a2040); --bar: light-dark(#8a5bd6, #9d76de); }
+.s-paused, .s-compensating, .s-compensated { --ink: light-dark(#6434ac, #c8aaff); --ground: light-dark(#f1eafd, #2a2040); --bar: light-dark(#8a5bd6, #9d76de); }
 .s-pending { --ink: light-dark(#535a64, #a9b0ba); --ground: light-dark(#eeeff1, #272b30); --bar: light-dark(#7d8590, #7d8590); }
 .s-skipped { --ink: light-dark(#535a64, #a9b0ba); --ground: light-dark(#f5f5f3, #1d2023); --bar: light-dark(#7d8590, #7d8590); }
 .s-cancelled, .s-interrupted { --ink: light-dark(#6a5340, #cdb39c); --ground: light-dark(#f4ece5, #2f2721); --bar: light-dark(#97785c, #a3866b); }

@@ -1,4 +1,4 @@
-import type { RunPage, StepDetail, TaskDetail } from "../run_shape.ts";
+import type { RunPage, StepDetail, TaskDetail, UndoDetail } from "../run_shape.ts";
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { attemptsView } from "./attempts_view.ts";
@@ -94,6 +94,7 @@ ${graph.result === task.id && fact("Result", "its output is the result of the ru
 ${task.items ? mapView(task.id, task.items) : task.progress && progressBar(task)}
 ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
 ${attemptsView(task, start)}
+${task.undo && undoView(task.undo, { at, start })}
 ${
     task.steps.length > 0 && markup`
 <h3>Steps</h3>
@@ -105,12 +106,27 @@ ${stepList(task, start)}
 `;
 }
 
+/** The undo of a task whose run is compensated. */
+function undoView(undo: UndoDetail, { at, start }: Pick<Surroundings, "at" | "start">): Html {
+  const { state, dueAt, startedAt, endedAt, progress } = undo;
+  const took = startedAt !== undefined && endedAt !== undefined && ` took ${duration(endedAt - startedAt)}`;
+  return markup`
+<h3>Undo</h3>
+<p>${stateBadge(state)}${took}${
+    dueAt !== undefined && state === "waiting" && markup`, continues ${moment(dueAt, at)}`
+  }${progress?.message !== undefined && `: ${progress.message}`}</p>
+${state === "failed" && markup`<p>What the task did was not undone; the other undos have continued.</p>`}
+${attemptsView(undo, start)}
+`;
+}
+
 /** How a task is marked besides its id: what makes it special among tasks. */
 export function marksOf(node: GraphTask, graph: Graph): readonly string[] {
   return [
     ...(node.kind === "task" ? [] : [node.kind]),
     ...(node.on === "success" ? [] : [`on ${node.on}`]),
     ...(node.isConditional ? ["when"] : []),
+    ...(node.mayUndo ? ["undo"] : []),
     ...(graph.result === node.id ? ["result"] : []),
   ];
 }
@@ -123,6 +139,7 @@ export function fact(term: string, value: Html | string): Html {
 /** How long a task has taken or what it waits for, in few words. */
 export function noteOf(task: TaskDetail, at: number): string {
   const tries = task.attempts > 1 ? `, ${task.attempts} tries` : "";
+  if (task.undo !== undefined && task.state !== "compensated") return `undo ${task.undo.state}`;
   const begun = task.history.find(({ startedAt }) => startedAt !== undefined)?.startedAt ?? task.startedAt;
   switch (task.state) {
     case "completed":
@@ -138,6 +155,7 @@ export function noteOf(task: TaskDetail, at: number): string {
     case "pending":
     case "skipped":
     case "cancelled":
+    case "compensated":
       return task.state;
   }
 }

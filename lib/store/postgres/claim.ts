@@ -1,13 +1,6 @@
 import { StoreError } from "../../errors.ts";
-import type {
-  Claim,
-  ClaimedRun,
-  ClaimRequest,
-  ItemRange,
-  JournalOutput,
-  OutputsRequest,
-  RecordHead,
-} from "../batch.ts";
+import type { Claim, ClaimedRun, ClaimRequest, ItemRange, RecordHead } from "../batch.ts";
+import type { JournalOutput, OutputsRequest } from "../outputs.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait } from "../children.ts";
 import type { Row } from "../decode.ts";

@@ -13,10 +13,14 @@ import { CLAIMED_COLUMNS } from "../run_columns.ts";
 import { seqsHeldBy } from "./held.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
-export const DUE = "(r.indexed_state = 'pending' or r.indexed_state = 'waiting') and r.stranded_by is null";
+export const DUE: string = `${unownedSql()} and r.stranded_by is null`;
 
 /** The same for `runs_stranded`. */
-export const STRANDED = "(r.indexed_state = 'pending' or r.indexed_state = 'waiting') and r.stranded_by is not null";
+export const STRANDED: string = `${unownedSql()} and r.stranded_by is not null`;
+
+function unownedSql(): string {
+  return "(r.indexed_state = 'pending' or r.indexed_state = 'waiting' or r.indexed_state = 'compensating')";
+}
 
 /**
  * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are skipped.
@@ -134,7 +138,7 @@ taken as (
          stranded_by = null,
          claimed_by = $8::bigint,
          acknowledged = r.attention,
-         reason = case when r.cancel_at is null then null else r.reason end
+         reason = case when r.closing is null then null else r.reason end
     from clock
    where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))
   returning ${TAKEN_COLUMNS}

@@ -179,13 +179,13 @@ function attempt(
         continue;
       }
       const { move, parentHeldAs: _, ...write } = written[index]!;
-      const reason = verdict.reasonToCancel;
-      const cancel = {
-        ...write,
-        move: { to: "cancelled", at: move?.to === "completed" ? move.at : 0, reason },
-      } as const;
+      const { reasonToCancel: reason, isCompensating } = verdict;
+      const cancelled = { to: "cancelled", at: move?.to === "completed" ? move.at : 0, reason } as const;
+      const compensating = { to: "compensating", end: { state: "cancelled", reason } } as const;
+      const cancel = { ...write, move: isCompensating ? compensating : cancelled };
       const again = await attempt(session, news, { starts: [], writes: [cancel] }, { role, isWary: true });
-      ended.push(again.writes[0] === "accepted" ? { cancelled: { reason } } : "fenced");
+      const done = { cancelled: { reason, ...(isCompensating ? { isCompensating } : {}) } };
+      ended.push(again.writes[0] === "accepted" ? done : "fenced");
     }
     return ended;
   }

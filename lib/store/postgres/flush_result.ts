@@ -10,6 +10,8 @@ import type { Session } from "./session.ts";
 /** A run that is to complete and is still owned, but of which a cancel is recorded. */
 export interface CancelRecorded {
   readonly reasonToCancel: string | undefined;
+  /** Whether its compensation begins. */
+  readonly isCompensating: boolean;
 }
 
 /** What the statements of a commit have written. */
@@ -107,10 +109,15 @@ export async function writeVerdicts(
 function cancelIn({ epoch, move }: RunWrite, row: Row | undefined): WriteVerdict | CancelRecorded | undefined {
   if (move?.to !== "completed" || row?.["epoch"] !== epoch) return undefined;
   const reason = row["reason"] === null ? undefined : String(row["reason"]);
-  if (row["is_owned"] === true && row["cancel_at"] !== null) return { reasonToCancel: reason };
-  // An earlier attempt has ended the run, and its response was lost.
-  const isEnded = row["owner"] === null && row["state"] === "cancelled" && row["ended_at"] === move.at;
-  return isEnded && row["cancel_at"] !== null ? { cancelled: { reason } } : undefined;
+  if (row["is_owned"] === true && row["closing"] !== null) {
+    const isCompensating = row["closing"] === "cancel" && row["may_undo"] === true;
+    return { reasonToCancel: reason, isCompensating };
+  }
+  // An earlier attempt has ended or released the run, and its response was lost.
+  if (row["owner"] !== null) return undefined;
+  if (row["closing"] === "undoCancelled") return { cancelled: { reason, isCompensating: true } };
+  const isEnded = row["state"] === "cancelled" && row["ended_at"] === move.at;
+  return isEnded && row["closing"] !== null ? { cancelled: { reason } } : undefined;
 }
 
 /** Whether a run is as a write has left it, under the epoch of its writer. */
@@ -122,6 +129,7 @@ function isAsWritten({ epoch, move }: RunWrite, row: Row | undefined): boolean {
     case "cancelled":
       return row["owner"] === null && row["state"] === move.to && row["ended_at"] === move.at;
     case "pending":
+    case "compensating":
     case "stranded":
       return row["owner"] === null;
     case "waiting":

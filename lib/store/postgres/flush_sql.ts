@@ -14,7 +14,7 @@
  * @module
  */
 import { IS_COPIED } from "../copied.ts";
-import { endSql, MAY_COMPLETE } from "../hand_over.ts";
+import { endSql, MAY_COMPLETE, mayUndoSql } from "../hand_over.ts";
 import { WAKE } from "../sql/children.ts";
 import { MOST_RUNNERS } from "./news.ts";
 
@@ -134,6 +134,18 @@ select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.outpu
 // Moves after which a run keeps its owner.
 const IS_KEPT = "m.way in ('running', 'keep', 'ack')";
 
+// Moves by which the compensation of a run begins.
+const COMPENSATES = "m.way in ('undoFailed', 'undoCancelled')";
+
+const MAY_UNDO = mayUndoSql("@", "r");
+
+// Moves after which a run has no owner and has not ended, unless a recorded cancel ends it.
+const IS_RELEASE = `not ${IS_KEPT} and m.way not in ('failed', 'cancelled')`;
+
+const IS_CANCELLED = `${IS_RELEASE}
+                           and (r.closing = 'cancelOnly'
+                                or (r.closing = 'cancel' and not ${COMPENSATES} and not ${MAY_UNDO}))`;
+
 /** All other changes of runs: $2 numbers, $3 epochs, $4 times, $5 ways, $6 details, $7 versions, $8 seen, $9 news. */
 export const MOVE: string = `
 with clock as materialized (
@@ -144,26 +156,34 @@ moved as (
      set owner = case when ${IS_KEPT} then r.owner end,
          state = case when m.way in ('failed', 'cancelled') then m.way
                       when m.way = 'ack' then r.state
-                      when r.cancel_at is not null and not ${IS_KEPT} then 'cancelled'
+                      when ${IS_CANCELLED} then 'cancelled'
+                      when ${COMPENSATES} or (r.closing = 'cancel' and ${IS_RELEASE}) then 'pending'
                       when r.state = 'paused' then 'paused'
                       when m.way = 'running' then 'running'
                       when m.way in ('keep', 'waiting') then 'waiting'
                       else 'pending' end,
          ended_at = case when m.way in ('failed', 'cancelled') then m.at
                          when ${IS_KEPT} then r.ended_at
-                         when r.cancel_at is not null then now end,
-         due_at = case when m.way in ('waiting', 'pending', 'stranded') and r.attention > coalesce(m.seen, 0) then now
+                         when ${IS_CANCELLED} then now end,
+         due_at = case when ${COMPENSATES} or (r.closing = 'cancel' and ${IS_RELEASE}) then now
+                       when m.way in ('waiting', 'pending', 'stranded') and r.attention > coalesce(m.seen, 0) then now
                        when m.way in ('keep', 'waiting') then m.at
                        when m.way in ('pending', 'stranded') then now
                        else r.due_at end,
          stranded_by = case when m.way = 'stranded' then m.by
-                            when m.way in ('pending', 'waiting') then null
+                            when m.way in ('pending', 'waiting') or ${COMPENSATES} then null
                             else r.stranded_by end,
-         reason = case when m.way = 'failed' then null
-                       when m.way = 'cancelled' then m.detail
-                       when m.way = 'stranded' and r.cancel_at is null then m.detail
+         reason = case when ${IS_CANCELLED} then r.reason
+                       when m.way in ('failed', 'undoFailed') then null
+                       when m.way in ('cancelled', 'undoCancelled') then m.detail
+                       when m.way = 'stranded' and r.closing is null then m.detail
                        else r.reason end,
-         error = case when m.way = 'failed' then m.detail else r.error end,
+         error = case when m.way = 'failed' or (m.way = 'undoFailed' and (${IS_CANCELLED}) is not true) then m.detail
+                      else r.error end,
+         closing = case when ${IS_CANCELLED} then r.closing
+                        when ${COMPENSATES} then m.way
+                        when r.closing = 'cancel' and ${IS_RELEASE} then 'undoCancelled'
+                        else r.closing end,
          acknowledged = case when ${IS_KEPT} then greatest(r.acknowledged, m.seen) else r.attention end
     from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[])
          as m (seq, epoch, at, way, detail, by, seen), clock
@@ -240,6 +260,7 @@ select changed, case when changed > 0 then pg_notify('sluice_@schema', payload):
 
 /** The current state of runs, for a statement that wrote fewer rows than were sent. */
 export const LOOK: string = `
-select r.seq, r.epoch, r.owner, r.state, r.ended_at, r.cancel_at, r.reason, ${OWNED_BY_LIVE} as is_owned
+select r.seq, r.epoch, r.owner, r.state, r.ended_at, r.closing, r.reason, ${OWNED_BY_LIVE} as is_owned,
+       ${MAY_UNDO} as may_undo
   from @runs as r
  where r.seq = any($1::bigint[])`;

@@ -273,6 +273,7 @@ function moveValues(writes: readonly RunWrite[]): Bindable[] {
 
 function wayOf(move: RunMove | undefined): string {
   if (move === undefined) return "ack";
+  if (move.to === "compensating") return move.end.state === "failed" ? "undoFailed" : "undoCancelled";
   return move.to === "waiting" && !move.release ? "keep" : move.to;
 }
 
@@ -284,9 +285,7 @@ function atOf(move: RunMove): number | undefined {
       return move.at;
     case "waiting":
       return move.dueAt;
-    case "running":
-    case "pending":
-    case "stranded":
+    default:
       return undefined;
   }
 }
@@ -295,6 +294,8 @@ function detailOf(move: RunMove): string | undefined {
   switch (move.to) {
     case "failed":
       return JSON.stringify(move.error);
+    case "compensating":
+      return move.end.state === "failed" ? JSON.stringify(move.end.error) : printable(move.end.reason);
     case "cancelled":
     case "stranded":
       return printable(move.reason);

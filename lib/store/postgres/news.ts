@@ -60,6 +60,7 @@ export function createNews(now: () => number): News {
         if (children.some(({ owner, isShared }) => owner === undefined || isShared === true)) return true;
         switch (move?.to) {
           case "pending":
+          case "compensating":
           case "stranded":
             return true;
           case "waiting":

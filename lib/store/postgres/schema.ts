@@ -68,6 +68,7 @@ const SCHEMA: readonly string[] = [
      structure     text not null,
      graph         text not null,
      created_at    bigint not null,
+     compensates   integer not null default 0,
      primary key (workflow, version)
    )`,
   `create table @events (

@@ -109,7 +109,7 @@ parents as materialized (
     from @runs as r
    where r.seq = any($3::bigint[])
      and ((r.seq, r.epoch) in (select * from unnest($3::bigint[], $4::bigint[]))) is true
-     and r.cancel_at is null
+     and r.closing is null
      and ${OWNED_BY_LIVE}
 ),
 started as (

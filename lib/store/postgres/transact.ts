@@ -13,7 +13,7 @@ import { StoreError } from "../../errors.ts";
 import type { JournalRecord } from "../batch.ts";
 import { backendPrefix, nameInBody } from "./backends.ts";
 import { causesOf } from "../causes.ts";
-import type { TransactionRequest, TransactionVerdict } from "../port.ts";
+import type { TransactionRequest, TransactionVerdict } from "../transactions.ts";
 import type { Row } from "../decode.ts";
 import { type BodyLimits, limitReached, MOST_LOSSES, readBodyLimits } from "./body_limits.ts";
 import { codeOf, faultOf, isFromServer, messageOf } from "./faults.ts";

@@ -10,8 +10,8 @@
  */
 import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../children.ts";
 import type { Row } from "../decode.ts";
-import { endSql } from "../hand_over.ts";
-import type { ListedRun } from "../listing.ts";
+import { endSql, mayUndoSql } from "../hand_over.ts";
+import type { Closing, ListedRun } from "../listing.ts";
 import type { ControlRequest } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
 import { type Dialect, seqs } from "./dialect.ts";
@@ -158,14 +158,14 @@ export function* readDescendants(
 ): Op<readonly number[]> {
   if (parents.length === 0) return [];
   const live = yield* all(sql`
-with recursive tree (seq, state, owner, cancel_at) as (
-  select seq, state, owner, cancel_at
+with recursive tree (seq, state, closing) as (
+  select seq, state, closing
     from @runs
    where ${db.isIn("parent", seqs(parents))} and ended_at is null${
     task === undefined ? sql`` : sql` and parent_task = ${task}`
   }
    union all
-  select c.seq, c.state, c.owner, c.cancel_at
+  select c.seq, c.state, c.closing
     from tree${
     db.each({
       as: "c",
@@ -181,7 +181,7 @@ select seq from tree where ${raw(CHANGES[request.kind])} order by seq`);
 
 /** Which runs a request changes. */
 const CHANGES: Readonly<Record<ControlRequest["kind"], string>> = {
-  cancel: "(owner is null or cancel_at is null)",
+  cancel: "closing is null",
   pause: "state <> 'paused'",
   resume: "state = 'paused'",
 };
@@ -209,7 +209,7 @@ select run, ${request.kind}, ${db.now()}, ${detail}
   from ${db.rows("controlled", { run: noted })}`);
   const ended = changed.filter((row) => row["ended_at"] !== null);
   yield* notify(db, {
-    due: request.kind === "resume" && changed.some((row) => row["owner"] === null),
+    due: request.kind !== "pause" && changed.some((row) => row["owner"] === null && row["ended_at"] === null),
     ended: ended.length > 0,
     attention: ownersOf(changed),
   });
@@ -223,19 +223,16 @@ function changesOf(db: Dialect, request: ControlRequest): readonly { readonly se
   switch (request.kind) {
     case "cancel":
       return [
+        { set: cancelSql(now, request), where: raw("owner is null and closing is null") },
         {
-          set: sql`epoch = epoch + 1, ${fill(END_CANCELLED, { at: now, reason: sql`${reason}` })}`,
-          where: raw("owner is null"),
-        },
-        {
-          set: sql`cancel_at = ${now}, reason = ${reason}, attention = attention + 1`,
-          where: raw("owner is not null and cancel_at is null"),
+          set: sql`closing = ${closingOf(request)}, reason = ${reason}, attention = attention + 1`,
+          where: raw("owner is not null and closing is null"),
         },
       ];
     case "pause":
       return [{
         set: sql`state = 'paused', paused_at = ${now}, ${RAISE},
-       reason = case when cancel_at is null then ${reason} else reason end`,
+       reason = case when closing is null then ${reason} else reason end`,
         where: raw("state <> 'paused'"),
       }];
     case "resume":
@@ -250,12 +247,35 @@ export function resumeSql(now: Sql): Sql {
                     else 'waiting' end,
        deadline_at = deadline_at + (${now} - paused_at),
        paused_at = null,
-       reason = case when cancel_at is null and stranded_by is null then null else reason end`;
+       reason = case when closing is null and stranded_by is null then null else reason end`;
 }
 
 const RAISE = raw("attention = attention + case when owner is null then 0 else 1 end");
 
-const END_CANCELLED = endSql({ state: "'cancelled'", at: ":at", reason: ":reason" });
+const END_CANCELLED = endSql({ state: "'cancelled'", at: ":now", reason: ":reason" });
+
+const CANCEL = `owner = null,
+       state = case when ${mayUndoSql("@")} then 'pending' else 'cancelled' end,
+       ended_at = case when ${mayUndoSql("@")} then null else :now end,
+       due_at = case when ${mayUndoSql("@")} then :now else due_at end,
+       stranded_by = case when ${mayUndoSql("@")} then null else stranded_by end,
+       closing = case when ${mayUndoSql("@")} then 'undoCancelled' end,
+       reason = :reason,
+       acknowledged = attention`;
+
+type Cancel = Extract<ControlRequest, { readonly kind: "cancel" }>;
+
+/** The assignments that cancel runs without an owner: the compensation of those with something to undo begins. */
+export function cancelSql(now: Sql, { reason, compensate = true }: Cancel): Sql {
+  return sql`epoch = epoch + 1, ${
+    fill(compensate ? CANCEL : END_CANCELLED, { now, reason: sql`${printable(reason)}` })
+  }`;
+}
+
+/** What is recorded of a cancel of a run with an owner. */
+export function closingOf({ compensate = true }: Cancel): Closing {
+  return compensate ? "cancel" : "cancelOnly";
+}
 
 function ownersOf(rows: readonly Row[]): number[] {
   return [...new Set(rows.flatMap((row) => row["owner"] === null ? [] : [Number(row["owner"])]))];

@@ -12,18 +12,26 @@
  *
  * @module
  */
-import { endSql } from "../hand_over.ts";
 import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
-import { controlChildren, controlRuns, isFew, readDescendants, resumeSql, wakeParents } from "./children.ts";
+import {
+  cancelSql,
+  closingOf,
+  controlChildren,
+  controlRuns,
+  isFew,
+  readDescendants,
+  resumeSql,
+  wakeParents,
+} from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { all, first, type Op, transaction, write } from "./operation.ts";
 import { declareDeadIfSilent, recoverRun } from "./recovery.ts";
-import { fill, raw, type Sql, sql } from "./statement.ts";
+import { raw, type Sql, sql } from "./statement.ts";
 import { isUuid, printable } from "./texts.ts";
 
 /** Changes a run from outside. */
@@ -58,7 +66,7 @@ select 1 as one from @runs where id = ${runId} and owner is not null and acknowl
 
 /** The columns of `runs` that `decodeInboxEntry` reads; `at` stands before the names of tables. */
 export function inboxColumns(at: "@" | ""): string {
-  return `seq, attention, state, cancel_at, reason, ${hasMessagesSql(`${at}messages`)}`;
+  return `seq, attention, state, closing, reason, ${hasMessagesSql(`${at}messages`)}`;
 }
 
 const INBOX = raw("@runs indexed by runs_notified where notified is not null");
@@ -68,9 +76,12 @@ export function decodeInboxEntry(row: Row): InboxEntry {
   return {
     seq: Number(row["seq"]),
     attention: Number(row["attention"]),
-    cancel: row["cancel_at"] === null
-      ? undefined
-      : { reason: row["reason"] === null ? undefined : String(row["reason"]) },
+    cancel: row["closing"] === "cancel" || row["closing"] === "cancelOnly"
+      ? {
+        reason: row["reason"] === null ? undefined : String(row["reason"]),
+        compensate: row["closing"] === "cancel",
+      }
+      : undefined,
     paused: row["state"] === "paused",
     hasMessages: hasMessages(row),
   };
@@ -151,14 +162,15 @@ function* changeRun(db: Dialect, { row, run }: Locked, request: ControlRequest, 
 update @runs
    set ${assignments}
  where seq = ${run.seq}
-returning state, attention`);
+returning state, attention, closing, ended_at, due_at`);
+  const hasEnded = changed?.["ended_at"] !== null;
   yield* addFact(db, run.seq, { kind: request.kind, detail: request.kind === "resume" ? undefined : request.reason });
   if (run.parent !== undefined && run.owner === undefined && request.kind === "cancel") {
     yield* wakeParents(db, [run.seq]);
   }
   yield* notify(db, {
-    due: request.kind === "resume" && run.owner === undefined,
-    ended: request.kind === "cancel" && run.owner === undefined,
+    due: run.owner === undefined && (request.kind === "resume" || (request.kind === "cancel" && !hasEnded)),
+    ended: hasEnded,
     attention: run.owner === undefined ? [] : [run.owner],
   });
   const { state } = decodeRun({ ...row, ...changed });
@@ -172,19 +184,17 @@ function assignmentsOf(db: Dialect, run: RunRow, request: ControlRequest): Sql |
   const reason = request.kind === "resume" ? undefined : printable(request.reason);
   switch (request.kind) {
     case "cancel":
-      if (run.cancelling) return undefined;
-      if (!isOwned) return sql`epoch = epoch + 1, ${fill(END_CANCELLED, { at: db.now(), reason: sql`${reason}` })}`;
-      return sql`cancel_at = ${db.now()}, reason = ${reason}, attention = ${attention}`;
+      if (run.closing !== undefined) return undefined;
+      if (!isOwned) return cancelSql(db.now(), request);
+      return sql`closing = ${closingOf(request)}, reason = ${reason}, attention = ${attention}`;
     case "pause":
       if (run.state === "paused") return undefined;
       return sql`state = 'paused',
        paused_at = ${db.now()},
-       reason = case when cancel_at is null then ${reason} else reason end,
+       reason = case when closing is null then ${reason} else reason end,
        attention = ${attention}`;
     case "resume":
       if (run.state !== "paused") return undefined;
       return sql`${resumeSql(db.now())}, attention = ${attention}`;
   }
 }
-
-const END_CANCELLED = endSql({ state: "'cancelled'", at: ":at", reason: ":reason" });

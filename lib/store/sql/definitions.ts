@@ -12,6 +12,8 @@ export type Definition = Served & {
   readonly structure: string;
   /** Its graph as JSON text. */
   readonly graph: string;
+  /** Whether a run may have something to undo: itself, or in its child runs. @default {false} */
+  readonly compensates?: boolean;
 };
 
 // In one transaction, so that an update never keeps a claim waiting for long.
@@ -25,10 +27,11 @@ export function* define(db: Dialect, definitions: readonly Definition[]): Op<voi
     ...namesOf(definitions),
     structure: texts(definitions.map(({ structure }) => structure)),
     graph: texts(definitions.map(({ graph }) => graph)),
+    compensates: { type: "integer", items: definitions.map(({ compensates }) => compensates === true ? 1 : 0) },
   });
   yield* change(sql`
-insert into @workflows (workflow, version, structure, graph, created_at)
-select workflow, version, structure, graph, ${db.now()}
+insert into @workflows (workflow, version, structure, graph, created_at, compensates)
+select workflow, version, structure, graph, ${db.now()}, compensates
   from ${defined}
  where true
  order by workflow, version
@@ -96,14 +99,14 @@ select workflow, version
     const deleted = yield* write(sql`
 delete from @workflows
  where (workflow, version) in (select * from ${db.rows("unused", namesOf([...unused.values()]))})
-returning workflow, version, structure, graph, created_at`);
+returning workflow, version, structure, graph, created_at, compensates`);
     // A runner joins before it stores its definitions: it is seen here, or its insert waits for this transaction.
     const used = new Set([...yield* readServed(), ...yield* readVersions(after)].map(keyOf));
     for (const row of deleted.filter((row) => used.has(keyOf(row)))) {
       yield* change(sql`
-insert into @workflows (workflow, version, structure, graph, created_at)
+insert into @workflows (workflow, version, structure, graph, created_at, compensates)
 values (${String(row["workflow"])}, ${String(row["version"])}, ${String(row["structure"])}, ${String(row["graph"])},
-        ${Number(row["created_at"])})`);
+        ${Number(row["created_at"])}, ${Number(row["compensates"])})`);
     }
   });
 }

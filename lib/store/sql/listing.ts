@@ -3,6 +3,7 @@ import type { RunState } from "../batch.ts";
 import type { Search, SearchQuery } from "../inspection.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunRow } from "../port.ts";
+import { SHOWN_STATE } from "../hand_over.ts";
 import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_columns.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
@@ -11,7 +12,7 @@ import { and, join, raw, type Sql, sql } from "./statement.ts";
 import { isStorable } from "./texts.ts";
 
 type Unsuccessful = "failed" | "cancelled";
-type LiveState = "pending" | "running" | "waiting" | "paused";
+type LiveState = "pending" | "running" | "waiting" | "paused" | "compensating";
 
 /** Runs with where the search for them stopped. */
 interface Found extends Search {
@@ -52,6 +53,7 @@ function liveRows(db: Dialect): Readonly<Record<LiveState, readonly Sql[]>> {
     running: [held!],
     waiting: [held!, due!, stranded!],
     paused: [raw(PAUSED_ROWS)],
+    compensating: [held!, due!, stranded!],
   };
 }
 
@@ -230,7 +232,7 @@ function tableOf(state: Unsuccessful | undefined): Sql {
 function filter(db: Dialect, { workflow, states, since, until, tags, keyPrefix = "" }: ListQuery): Sql {
   const conditions: Sql[] = [];
   if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
-  if (states !== undefined) conditions.push(db.isIn("state", texts(states)));
+  if (states !== undefined) conditions.push(db.isIn(states.some(isShown) ? SHOWN_STATE : "state", texts(states)));
   // In code points, which both databases count.
   if (keyPrefix !== "") conditions.push(sql`substr(key, 1, ${[...keyPrefix].length}) = ${keyPrefix}`);
   if (since !== undefined) conditions.push(sql`created_at >= ${since}`);
@@ -252,5 +254,10 @@ function isUnsuccessful(state: RunState): state is Unsuccessful {
 }
 
 function isLive(state: RunState): state is LiveState {
-  return state === "pending" || state === "running" || state === "waiting" || state === "paused";
+  return isShown(state) || state === "paused";
+}
+
+/** Whether the column does not decide who has a state: a run that is compensated is reported as such. */
+function isShown(state: RunState): state is Exclude<LiveState, "paused"> {
+  return state === "pending" || state === "running" || state === "waiting" || state === "compensating";
 }

@@ -1,5 +1,6 @@
 import type { Store } from "../port.ts";
 import { controlChildren, readChildEnds, readChildren } from "./children.ts";
+import { compensateChild } from "./compensation.ts";
 import { control, isAcknowledged, readInbox } from "./control.ts";
 import { deleteRun } from "./delete_run.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
@@ -43,6 +44,7 @@ export type SharedMethods = Pick<
   | "controlChildren"
   | "children"
   | "childEnds"
+  | "compensateChild"
   | "leave"
   | "recover"
   | "restart"
@@ -79,6 +81,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     controlChildren: (run, request, task) => execute(controlChildren(db, run, request, task)),
     children: (run) => execute(readChildren(run)),
     childEnds: (waits) => execute(readChildEnds(db, waits)),
+    compensateChild: (child, reason) => execute(compensateChild(db, child, reason)),
     leave: (runner) => execute(leave(db, runner)),
     recover: (request) => execute(recover(db, request)),
     restart: (run, tasks) => execute(restart(db, run, tasks)),

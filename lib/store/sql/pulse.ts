@@ -19,7 +19,7 @@ export function* readPulses(
   const rows = yield* all(sql`
 select id, ended_at,
        epoch || ',' || state || ',' || coalesce(due_at, 0) || ',' || coalesce(owner, 0) || ',' ||
-       coalesce(cancel_at, 0) || ',' || coalesce(reason, '') || ',' || coalesce(stranded_by, '') as row,
+       coalesce(closing, '') || ',' || coalesce(reason, '') || ',' || coalesce(stranded_by, '') as row,
        case when ended_at is null then
          (with recursive ${taskIds(raw("runs.seq"))}
           ${summary(db)}

@@ -9,7 +9,7 @@
  * @module
  */
 import { RecoveryLimitError } from "../../errors.ts";
-import { endSql, releaseSql } from "../hand_over.ts";
+import { endSql, mayUndoSql, releaseSql } from "../hand_over.ts";
 import type { RecoverRequest, Recovery } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { recordOf } from "../rows.ts";
@@ -25,7 +25,7 @@ import {
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
-import { fill, type Sql, sql } from "./statement.ts";
+import { fill, raw, type Sql, sql } from "./statement.ts";
 
 const NOTHING: Recovery = { released: [], failed: [], more: false };
 
@@ -103,7 +103,7 @@ export function* recoverRun(db: Dialect, seq: number): Op<void> {
   yield* takeOver(db, owned.map((row) => lostRun(row, Infinity)));
 }
 
-const RELEASE = releaseSql({ now: ":now", state: "'pending'", dueAt: ":now" });
+const RELEASE = releaseSql({ now: ":now", state: "'pending'", dueAt: ":now", at: "@" });
 
 const RELEASED = { due: true, ended: true, attention: [] };
 
@@ -140,8 +140,9 @@ function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovered> {
   const remaining = owned.length < limit && doomed.length === 0 ? [] : yield* readOwners(db, dead);
   const done = dead.filter((runner) => !remaining.includes(runner));
   yield* change(sql`delete from @runners where ${db.isIn("id", numbers(done))}`);
+  const released = [...summary(lost, "released"), ...summary(lost, "compensating")];
   const more = done.length < dead.length;
-  return { recovery: { released: summary(lost, "released"), failed: summary(lost, "failed"), more }, doomed };
+  return { recovery: { released, failed: summary(lost, "failed"), more }, doomed };
 }
 
 /** A condition on `r`: these runners own the run. */
@@ -168,7 +169,7 @@ update @runners
 // A row carries the epoch under which it was written, so that progress since the last crash needs no clock.
 function ownedRuns(db: Dialect, where: Sql, limit: number): Sql {
   return sql`
-select r.seq, r.id, r.workflow, r.cancel_at, r.crashes, r.owner,
+select r.seq, r.id, r.workflow, r.closing, r.crashes, r.owner, ${raw(mayUndoSql("@", "r"))} as may_undo,
        exists (select 1
                  from @tasks as t
                 where t.run = r.seq and t.epoch > coalesce(r.crashed_epoch, 0)
@@ -184,7 +185,7 @@ interface LostRun {
   readonly id: string;
   readonly workflow: string;
   readonly crashes: number;
-  readonly end: "released" | "cancelled" | "failed";
+  readonly end: "released" | "cancelled" | "failed" | "compensating";
   readonly detail: string;
 }
 
@@ -196,9 +197,17 @@ function lostRun(row: Row, recoveryLimit: number): LostRun {
     id: String(row["id"]),
     workflow: String(row["workflow"]),
     crashes,
-    end: row["cancel_at"] !== null ? "cancelled" : crashes >= recoveryLimit ? "failed" : "released",
+    end: endOf(row, crashes >= recoveryLimit),
     detail: `runner ${row["owner"]} died (${crashes} without progress)`,
   };
+}
+
+/** A run that was given up is compensated; one that was given up in its compensation fails. */
+function endOf(row: Row, isGivenUp: boolean): LostRun["end"] {
+  const closing = row["closing"];
+  if (closing === "cancel" || closing === "cancelOnly") return "cancelled";
+  if (!isGivenUp) return "released";
+  return closing === null && (row["may_undo"] === true || row["may_undo"] === 1) ? "compensating" : "failed";
 }
 
 function summary(lost: readonly LostRun[], as: LostRun["end"]): Recovery["released"] {
@@ -207,8 +216,11 @@ function summary(lost: readonly LostRun[], as: LostRun["end"]): Recovery["releas
 
 function* takeOver(db: Dialect, lost: readonly LostRun[]): Op<void> {
   const failed = lost.filter(({ end }) => end === "failed");
-  yield* update(db, lost.filter(({ end }) => end !== "failed"), fill(RELEASE, { now: db.now() }));
+  const compensating = lost.filter(({ end }) => end === "compensating");
+  const others = lost.filter(({ end }) => end === "released" || end === "cancelled");
+  yield* update(db, others, fill(RELEASE, { now: db.now() }));
   yield* update(db, failed, fill(FAIL, { at: db.now() }));
+  yield* update(db, compensating, fill(COMPENSATE, { now: db.now() }));
   if (lost.length === 0) return;
   const notes = db.rows("note", {
     run: numbers(lost.map(({ seq }) => seq)),
@@ -220,6 +232,9 @@ select run, 'recovery', ${db.now()}, detail from ${notes}`);
   yield* settleRelatives(db, lost.flatMap(({ seq, end }) => end === "released" ? [] : [seq]));
   yield* notify(db, RELEASED);
 }
+
+const COMPENSATE = `owner = null, state = 'pending', closing = 'undoFailed', error = lost.error, reason = null,
+       due_at = :now, acknowledged = attention`;
 
 const FAIL = `${endSql({ state: "'failed'", at: ":at" })}, error = lost.error`;
 

@@ -2,6 +2,7 @@ import type { Failure } from "../../errors.ts";
 import { supersedeChildren } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
+import { COMPENSATIONS_MARK, UNDO_MARK } from "../undo_rows.ts";
 import { change, first, type Op, transaction } from "./operation.ts";
 import { sql } from "./statement.ts";
 
@@ -15,6 +16,7 @@ export interface FailedRun {
 export interface RestartedTasks {
   readonly retry: readonly string[];
   readonly forget: readonly string[];
+  readonly compensated?: readonly string[];
   readonly failures?: readonly Failure[];
 }
 
@@ -22,13 +24,13 @@ export interface RestartedTasks {
 export function* restart(
   db: Dialect,
   { seq, epoch }: FailedRun,
-  { retry, forget, failures = [] }: RestartedTasks,
+  { retry, forget, compensated, failures = [] }: RestartedTasks,
 ): Op<boolean> {
   return yield* transaction(function* (isDoubtful) {
     const changed = yield* change(sql`
 update @runs
    set state = 'pending', epoch = epoch + 1, crashed_epoch = epoch + 1, crashes = 0, due_at = ${db.now()},
-       ended_at = null, deadline_at = null, paused_at = null, cancel_at = null, reason = null, error = null
+       ended_at = null, deadline_at = null, paused_at = null, closing = null, reason = null, error = null
  where seq = ${seq} and epoch = ${epoch} and state = 'failed'`);
     if (changed === 0) {
       // Only a restart raises the epoch of a run that has failed.
@@ -42,6 +44,7 @@ delete from @tasks
 delete from @tasks
  where run = ${seq} and ${db.isIn("task", { type: "text", items: retry })}
    and step = '' and ((item = -1 and items is null) or (item >= 0 and state <> 'completed'))`);
+    if (compensated !== undefined) yield* forgetUndos(db, seq, compensated);
     // The items of a task are computed once: it continues as it was after its expansion.
     yield* change(sql`
 update @tasks
@@ -55,8 +58,31 @@ delete from @messages
       db.isIn("task", { type: "text", items: [...retry, ...forget] })
     }`);
     yield* supersedeChildren(seq);
-    yield* addFact(db, seq, { kind: "retry", detail: undefined, failures });
+    yield* addFact(db, seq, {
+      kind: "retry",
+      detail: compensated === undefined || compensated.length === 0 ? undefined : JSON.stringify(compensated),
+      failures,
+    });
     yield* notify(db, { due: true, ended: false, attention: [] });
     return true;
   });
+}
+
+/** Deletes the rows of all undos of a run, and counts the tasks that were compensated. */
+function* forgetUndos(db: Dialect, seq: number, compensated: readonly string[]): Op<void> {
+  yield* change(sql`
+delete from @tasks
+ where run = ${seq} and task >= ${UNDO_MARK} and task < ${COMPENSATIONS_MARK}`);
+  if (compensated.length === 0) return;
+  const names = db.rows("counted", {
+    name: { type: "text", items: compensated.map((task) => COMPENSATIONS_MARK + task) },
+  });
+  yield* change(sql`
+insert into @tasks as t (run, task, item, step, epoch, state, attempts)
+select r.seq, counted.name, -1, '', r.epoch, 'completed', 1
+  from ${names}
+ cross join @runs as r
+ where r.seq = ${seq}
+    on conflict (run, task, item, step) do update
+   set attempts = t.attempts + 1`);
 }

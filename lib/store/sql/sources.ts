@@ -1,7 +1,7 @@
 import type { Dialect } from "./dialect.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
-const UNOWNED = "(indexed_state = 'pending' or indexed_state = 'waiting')";
+const UNOWNED = "(indexed_state = 'pending' or indexed_state = 'waiting' or indexed_state = 'compensating')";
 
 /** The condition of the index `runs_due`: what may be claimed by any version of its workflow. */
 export const DUE: string = `${UNOWNED} and stranded_by is null`;

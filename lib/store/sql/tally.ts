@@ -2,6 +2,7 @@ import type { RunState } from "../batch.ts";
 import type { Capped, Tally } from "../inspection.ts";
 import type { RunCounts } from "../port.ts";
 import type { Row } from "../decode.ts";
+import { SHOWN_STATE } from "../hand_over.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
 import { DUE, type Source, SOURCES, sourceSql } from "./sources.ts";
@@ -16,21 +17,29 @@ const WIDTH = 256;
 // A fleet may serve thousands of versions; the backlog is counted in the first groups of equal priority and version.
 const MOST_GROUPS = 200;
 
-const COUNTED: readonly Counted[] = ["pending", "running", "waiting", "paused", "failed", "cancelled"];
+const COUNTED: readonly Counted[] = [
+  "pending",
+  "running",
+  "waiting",
+  "paused",
+  "compensating",
+  "failed",
+  "cancelled",
+];
 
 /** Which states the runs of a source can have. */
 const STATES_OF: Readonly<Record<Source, readonly Counted[]>> = {
-  held: ["running", "waiting", "paused"],
+  held: ["running", "waiting", "paused", "compensating"],
   paused: ["paused"],
-  due: ["pending", "waiting"],
-  stranded: ["pending", "waiting"],
+  due: ["pending", "waiting", "compensating"],
+  stranded: ["pending", "waiting", "compensating"],
   failed: ["failed"],
   cancelled: ["cancelled"],
 };
 
 /** How many runs are in each state, exactly and at one moment. No index holds completed runs: they are what is left. */
 export function* countRuns(db: Dialect): Op<RunCounts> {
-  const counts = { pending: 0, running: 0, waiting: 0, paused: 0, failed: 0, cancelled: 0 };
+  const counts = { pending: 0, running: 0, waiting: 0, paused: 0, compensating: 0, failed: 0, cancelled: 0 };
   const rows = yield* all(sql`${countSources(db, undefined)}
  union all
 select 'all', count(*), ${raw(COUNTED.map(() => "0").join(", "))}
@@ -55,7 +64,9 @@ function countSources(db: Dialect, most: number | undefined): Sql {
       STATES_OF[source].includes(state) ? `count(*) filter (where state = '${state}') as ${state}` : `0 as ${state}`;
     return sql`
 select '${raw(source)}' as source, count(*) as runs, ${raw(COUNTED.map(count).join(", "))}
-  from (select state from ${sourceSql(db, source)}${most === undefined ? sql`` : sql` limit ${most}`}) as counted`;
+  from (select ${raw(SHOWN_STATE)} as state from ${sourceSql(db, source)}${
+      most === undefined ? sql`` : sql` limit ${most}`
+    }) as counted`;
   });
   return join(counts, "\n union all ");
 }
@@ -73,6 +84,7 @@ function addUp(sources: readonly Row[], most: number): Tally["states"] {
     running: of("running"),
     waiting: of("waiting"),
     paused: of("paused"),
+    compensating: of("compensating"),
     failed: of("failed"),
     cancelled: of("cancelled"),
   };
@@ -124,7 +136,7 @@ select count(*) as runs, (select min(seq) from @runs) as low, (select max(seq) f
 /** Runs by state in the stretches that begin at these numbers. */
 function places(starts: readonly number[]): Sql {
   const stretches = starts.map((start) =>
-    sql`select state from @runs where seq >= ${start} and seq < ${start + WIDTH}`
+    sql`select ${raw(SHOWN_STATE)} as state from @runs where seq >= ${start} and seq < ${start + WIDTH}`
   );
   return sql`select state, count(*) as runs from (${join(stretches, "\n union all ")}) as sampled group by state`;
 }

@@ -16,7 +16,7 @@ import type { Session } from "./session.ts";
 const SIZE = 16;
 
 const PARENT = `
-select state, owner, cancel_at,
+select state, owner, closing,
        exists (select 1 from runners as r where r.id = runs.owner and not r.dead) as is_live,
        exists (select 1 from runners as r where r.id <> runs.owner and not r.dead) as has_others
   from runs
@@ -48,7 +48,7 @@ export interface ChildSite {
 export function insertChildren(session: Session, write: RunWrite, { now, children: inserted }: ChildSite): void {
   const { seq, epoch, children = [] } = write;
   const parent = session.get(PARENT, seq, epoch);
-  if (parent === undefined || parent["cancel_at"] !== null) return;
+  if (parent === undefined || parent["closing"] !== null) return;
   const isPaused = parent["state"] === "paused";
   const hasOthers = parent["has_others"] === 1;
   const pending: StartSite = { owners: NO_OWNERS, now };

@@ -80,7 +80,7 @@ update runs
        deadline_at = coalesce(deadline_at, $3 + timeout_ms),
        stranded_by = null,
        acknowledged = attention,
-       reason = case when cancel_at is null then null else reason end
+       reason = case when closing is null then null else reason end
  where seq in (select value from json_each($1))
 returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}`;
 

@@ -59,6 +59,7 @@ const SCHEMA: readonly string[] = [
      structure     text not null,
      graph         text not null,
      created_at    integer not null,
+     compensates   integer not null default 0,
      primary key (workflow, version)
    ) strict, without rowid`,
   `create table events (

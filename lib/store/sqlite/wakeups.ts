@@ -58,7 +58,8 @@ export function wakeForBatch(session: Session, { starts, writes }: Batch, receip
 }
 
 function isRelease(move: RunMove): boolean {
-  return move.to === "pending" || move.to === "stranded" || (move.to === "waiting" && move.release);
+  return move.to === "pending" || move.to === "compensating" || move.to === "stranded" ||
+    (move.to === "waiting" && move.release);
 }
 
 /** Wakes all runners, inside the transaction, if inserted runs are due for them. */

@@ -79,9 +79,9 @@ update runs
 // Used instead of COMPLETE if a cancel is recorded that the owner has not seen.
 const COMPLETE_CANCELLED = `
 update runs
-   set ${endSql({ state: "'cancelled'", at: "$3", reason: "reason" })}
+   set ${releaseSql({ now: "$3", state: "'pending'", dueAt: "$3", at: "" })}
  where ${FENCED} and not (${MAY_COMPLETE})
-returning reason`;
+returning reason, ended_at`;
 
 const IS_COMPLETED = `select 1 from runs where seq = $1 and epoch = $2 and state = 'completed' and ended_at = $3`;
 
@@ -93,6 +93,19 @@ update runs
 const CANCEL = `
 update runs
    set ${endSql({ state: "'cancelled'", at: "$3", reason: "$4" })}
+ where ${FENCED}`;
+
+// A recorded cancel without compensation stands.
+const COMPENSATE = `
+update runs
+   set owner = null,
+       state = case when closing = 'cancelOnly' then 'cancelled' else 'pending' end,
+       ended_at = case when closing = 'cancelOnly' then $3 end,
+       due_at = $3,
+       error = case when closing = 'cancelOnly' then error else $5 end,
+       reason = case when closing = 'cancelOnly' then reason else $6 end,
+       closing = case when closing = 'cancelOnly' then closing else $4 end,
+       acknowledged = attention
  where ${FENCED}`;
 
 // A paused run stays paused until its owner ends it.
@@ -108,9 +121,9 @@ update runs
 
 const RELEASE = `
 update runs
-   set ${releaseSql({ now: "$4", state: "$3", dueAt: "$5", seen: "$8" })},
+   set ${releaseSql({ now: "$4", state: "$3", dueAt: "$5", seen: "$8", at: "" })},
        stranded_by = $6,
-       reason = case when cancel_at is null then coalesce($7, reason) else reason end
+       reason = case when closing is null then coalesce($7, reason) else reason end
  where ${FENCED}`;
 
 const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and acknowledged < $3`;
@@ -132,7 +145,10 @@ export function writeRun(session: Session, write: RunWrite, site: ChildSite): Wr
 export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): WriteVerdict {
   if (session.run(COMPLETE, seq, epoch, endedAt).changes === 1) return "accepted";
   const [cancelled] = session.returning(COMPLETE_CANCELLED, seq, epoch, endedAt);
-  if (cancelled !== undefined) return { cancelled: { reason: reasonOf(cancelled) } };
+  if (cancelled !== undefined) {
+    const isCompensating = cancelled["ended_at"] === null;
+    return { cancelled: { reason: reasonOf(cancelled), ...(isCompensating ? { isCompensating } : {}) } };
+  }
   return session.get(IS_COMPLETED, seq, epoch, endedAt) === undefined ? "fenced" : "accepted";
 }
 
@@ -181,6 +197,12 @@ function change(session: Session, { seq, epoch, seen = 0 }: RunWrite, move: Move
       return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
     case "cancelled":
       return session.run(CANCEL, seq, epoch, move.at, move.reason).changes === 1;
+    case "compensating": {
+      const { end } = move;
+      return end.state === "failed"
+        ? session.run(COMPENSATE, seq, epoch, now, "undoFailed", JSON.stringify(end.error), null).changes === 1
+        : session.run(COMPENSATE, seq, epoch, now, "undoCancelled", null, end.reason).changes === 1;
+    }
     case "running":
       return session.run(GO_ON, seq, epoch).changes === 1;
     case "waiting":

@@ -265,10 +265,10 @@ export function childContract(test: Case): void {
     const { id, child, grandchild, other } = await startGenerations(store);
     await store.control(id, { kind: "cancel", reason: "enough" });
     const rows = await Promise.all([id, child.id, grandchild.id].map((run) => store.run(run)));
-    assertEquals(rows.map((row) => [row?.state, row?.cancelling]), [
-      ["cancelled", false],
-      ["running", true],
-      ["cancelled", false],
+    assertEquals(rows.map((row) => [row?.state, row?.closing]), [
+      ["cancelled", undefined],
+      ["running", "cancel"],
+      ["cancelled", undefined],
     ]);
     assertEquals((await store.inbox(other)).map(({ cancel }) => cancel?.reason), ["enough"]);
   });

@@ -17,6 +17,7 @@ export function claimContract(test: Case): void {
       version: "v1",
       input: "1",
       tags: ["a"],
+      ending: undefined,
       startedAt: T0,
       deadlineAt: T0 + 50,
       timeoutMs: 50,

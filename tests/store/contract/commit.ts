@@ -46,7 +46,7 @@ export function commitContract(test: Case): void {
       dueAt: T0 + 5,
       error: undefined,
       reason: undefined,
-      cancelling: false,
+      closing: undefined,
       strandedBy: undefined,
       crashes: 0,
       forkedFrom: undefined,

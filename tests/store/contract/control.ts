@@ -12,8 +12,8 @@ export function controlContract(test: Case): void {
     assertEquals(verdict, { kind: "done", state: "cancelled", owner: undefined, attention: 0 });
     const row = await store.run(run.id);
     assertEquals(
-      [row?.state, row?.reason, row?.endedAt, row?.epoch, row?.cancelling],
-      ["cancelled", "enough", T0, 1, false],
+      [row?.state, row?.reason, row?.endedAt, row?.epoch, row?.closing],
+      ["cancelled", "enough", T0, 1, undefined],
     );
     assertEquals(await store.facts(seq!), [{ kind: "cancel", at: T0, detail: "enough" }]);
     assertEquals(await claimed(store, claimBy(await join(store))), []);
@@ -24,11 +24,11 @@ export function controlContract(test: Case): void {
     const result = await store.control(id, { kind: "cancel", reason: "enough" });
     assertEquals(result, { kind: "done", state: "running", owner: runner, attention: 1 });
     const row = await store.run(id);
-    assertEquals([row?.state, row?.cancelling, row?.reason, row?.epoch], ["running", true, "enough", 1]);
+    assertEquals([row?.state, row?.closing, row?.reason, row?.epoch], ["running", "cancel", "enough", 1]);
     const inbox = [{
       seq,
       attention: 1,
-      cancel: { reason: "enough" },
+      cancel: { reason: "enough", compensate: true },
       paused: false,
       hasMessages: false,
     }];
@@ -38,7 +38,7 @@ export function controlContract(test: Case): void {
     assertEquals(await acknowledge(store, seq, 1), "accepted");
     assertEquals([await store.inbox(runner), await store.isAcknowledged(id, 1)], [[], true]);
     await write(store, { seq, epoch: 1 }, [], { to: "cancelled", at: T0, reason: "enough" });
-    assertEquals((await store.run(id))?.cancelling, false);
+    assertEquals((await store.run(id))?.closing, "cancel");
   });
 
   test("a run that ends leaves its owner's inbox", async ({ store }) => {
@@ -56,7 +56,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.inbox(runner), [{
       seq,
       attention: 1,
-      cancel: { reason: "first" },
+      cancel: { reason: "first", compensate: true },
       paused: false,
       hasMessages: false,
     }]);
@@ -69,7 +69,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.inbox(runner), [{
       seq,
       attention: 1,
-      cancel: { reason: undefined },
+      cancel: { reason: undefined, compensate: true },
       paused: false,
       hasMessages: false,
     }]);
@@ -293,7 +293,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.inbox(runner), [{
       seq,
       attention: 2,
-      cancel: { reason: "enough" },
+      cancel: { reason: "enough", compensate: true },
       paused: true,
       hasMessages: false,
     }]);

@@ -199,6 +199,7 @@ export async function oneOfEachState(
     { to: "completed", at: T0 },
     { to: "failed", at: T0, error: ERROR },
     { to: "cancelled", at: T0, reason: undefined },
+    { to: "compensating", end: { state: "failed", error: ERROR } },
   ];
   const owned: number[] = [];
   for (const move of moves) {
@@ -209,6 +210,15 @@ export async function oneOfEachState(
   const paused = newRun();
   const [pending, stopped] = await start(store, newRun(), paused);
   await store.control(paused.id, { kind: "pause", reason: undefined });
-  const [running, waiting, completed, failed, cancelled] = owned as [number, number, number, number, number];
-  return { pending: pending!, running, waiting, paused: stopped!, completed, failed, cancelled };
+  const [running, waiting, completed, failed, cancelled, compensating] = owned as [number, ...number[]];
+  return {
+    pending: pending!,
+    running,
+    waiting: waiting!,
+    paused: stopped!,
+    compensating: compensating!,
+    completed: completed!,
+    failed: failed!,
+    cancelled: cancelled!,
+  };
 }

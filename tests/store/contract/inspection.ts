@@ -268,17 +268,18 @@ export function inspectionContract(test: Case): void {
         running: one,
         waiting: one,
         paused: one,
+        compensating: one,
         failed: one,
         cancelled: one,
       },
-      backlog: { count: 2, isCapped: false },
+      backlog: { count: 3, isCapped: false },
       oldestDueAt: T0 - 5,
       total: Object.keys(seqs).length + 2,
       sample: {},
     });
     const capped = await store.inspection.tally(2);
     assertEquals([capped.states.pending.isCapped, capped.backlog], [true, { count: 2, isCapped: true }]);
-    assertEquals([capped.states.failed.isCapped, capped.total, capped.sample], [false, 9, {}]);
+    assertEquals([capped.states.failed.isCapped, capped.total, capped.sample], [false, 10, {}]);
   });
 
   test("pulse() and pulses() differ when something has changed", async ({ store, another }) => {

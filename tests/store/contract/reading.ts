@@ -113,6 +113,7 @@ export function readingContract(test: Case): void {
       running: 1,
       waiting: 1,
       paused: 1,
+      compensating: 1,
       completed: 1,
       failed: 1,
       cancelled: 1,

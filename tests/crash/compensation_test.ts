@@ -1,0 +1,119 @@
+/**
+ * A process is killed after each durable write of a run with every kind of task, which fails and is compensated: another
+ * process brings it to the same end, and repeats only what was under way.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { createRunner } from "../../mod.ts";
+import { spawn } from "../child.ts";
+import { backend } from "../empty_store.ts";
+import { test } from "../harness.ts";
+import { tempDir } from "../temp_dir.ts";
+import { DATABASES } from "../transactions/database.ts";
+import { openAt } from "../transactions/place.ts";
+import { within } from "../within.ts";
+import { everyKind, readLines } from "./every_kind.ts";
+
+/** A run has fewer durable writes than this. */
+const MOST_WRITES = 200;
+
+const CHILD_UNITS = ["pick", "label", "pick/undo", "label/undo"];
+const UNITS = [
+  "quote",
+  "quote/undo",
+  "pack/0",
+  "pack/1",
+  "pack/2",
+  "pack/0/undo",
+  "pack/1/undo",
+  "pack/2/undo",
+  "call",
+];
+
+test("a process killed after any durable write of a run with every kind of task changes neither its end nor its effects", async () => {
+  let killed = 0;
+  for (let writes = 1; writes < MOST_WRITES; writes++) {
+    if (!await isKilledAfter(writes)) break;
+    killed++;
+  }
+  assert(killed > 25, `the run had only ${killed} durable writes`);
+});
+
+/** Returns whether the run had so many writes that its process was killed. */
+async function isKilledAfter(writes: number): Promise<boolean> {
+  using dir = tempDir();
+  const log = join(dir.path, "effects.log");
+  await using database = await DATABASES[backend]();
+  const { place } = database;
+  const doomed = spawn("./crash/every_kind_process.ts", [JSON.stringify({ place, log, writes })]);
+  const exit = await within("the end of a process", doomed.exited);
+  assertEquals(exit.stderr, "", `after ${writes} writes`);
+  const isKilled = exit.signal === "SIGKILL";
+  assert(isKilled || exit.code === 0, `after ${writes} writes: ${exit.code}`);
+  const before = readLines(log);
+  const reader = await openAt(place);
+  const durable = new Set<string>();
+  try {
+    const [row] = await reader.list({ ...EVERY, workflow: "every" });
+    const rows = row === undefined ? [] : await reader.journal(row.seq);
+    for (const { task, step, state } of rows) {
+      if (step === "" && state === "completed") durable.add(task.startsWith("\u0001") ? `${task.slice(1)}/undo` : task);
+    }
+  } finally {
+    await reader.close();
+  }
+  const flow = everyKind(place.kind, log);
+  const store = await openAt(place);
+  const runner = await createRunner(store, { workflows: [flow], logger: false, recoveryLimit: 100 });
+  try {
+    const run = await runner.start("every", { n: 5 }, { key: "one" });
+    await run.send("approval", 2).catch(() => {});
+    const outcome = await within("the run", run.outcome());
+    const what = `killed after ${writes} writes`;
+    assertEquals(outcome.status === "failed" && outcome.error.message, "closed for today", what);
+    assertEquals(
+      outcome.status === "failed" && outcome.compensated,
+      ["quote", "pay", "pack", "ship", "notify", "call"].map((taskId) => ({ taskId })),
+      what,
+    );
+    const children = await run.children();
+    assertEquals(children.map(({ state }) => state), ["cancelled", "cancelled", "cancelled"], what);
+    // Exactly once, as they are transactions.
+    assertEquals(await database.payers(), ["paid", "refunded 7"], what);
+    const after = readLines(log).slice(before.length);
+    for (const unit of durable) {
+      assertEquals(after.filter((line) => line.unit === unit), [], `${what}: ${unit} was durable and ran again`);
+    }
+    for (const unit of UNITS) assertTimes(unit, 1, what);
+    for (const unit of CHILD_UNITS) assertTimes(unit, 3, what);
+    assertTimes("call/undo", 2, what);
+    assertOrder(what);
+  } finally {
+    await runner.stop();
+    await store.close();
+  }
+  return isKilled;
+
+  /** At least once, and once more only if it was under way when the process died. */
+  function assertTimes(unit: string, times: number, what: string): void {
+    const begun = readLines(log).filter((line) => line.what === "began" && line.unit === unit).length;
+    const most = isKilled ? times + 1 : times;
+    assert(times <= begun && begun <= most, `${what}: ${unit} was called ${begun} times`);
+  }
+
+  /** What came later was undone before. */
+  function assertOrder(what: string): void {
+    const units = readLines(log).filter((line) => line.what === "ended").map(({ unit }) => unit);
+    const [quote, pack, call] = ["quote/undo", "pack/1/undo", "call/undo"].map((unit) => units.indexOf(unit));
+    assert(call! < units.indexOf("label/undo") && units.lastIndexOf("pick/undo") < pack! && pack! < quote!, what);
+  }
+}
+
+const EVERY = {
+  states: undefined,
+  tags: undefined,
+  since: undefined,
+  until: undefined,
+  limit: 1,
+  before: undefined,
+};
