@@ -118,10 +118,10 @@ export class LiveRun {
 }
 
 /**
- * A timer of a run: for its deadline, the grace of a stopping run, the release of a parked one, or another try to cancel
- * the child runs of a task.
+ * A timer of a run: for its deadline, the grace of a stopping run, the release of a parked one, or another try to control
+ * its child runs, or those of a task.
  */
-export type RunTimer = "deadline" | "grace" | "release" | `cancel ${string}`;
+export type RunTimer = "deadline" | "grace" | "release" | "children" | `cancel ${string}`;
 
 /** A unit of a run in memory. */
 export class LiveUnit extends Unit {

@@ -15,7 +15,7 @@ import { type LiveRun, type LiveUnit, type RunTimer, unitAt } from "./live_run.t
 import { hasMessage, receive } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 
-/** A cancel of child runs that failed is repeated after this time, in milliseconds. */
+/** A request to child runs that failed is repeated after this time, in milliseconds. */
 const RETRY_MS = 1_000;
 
 /** Bodies get so long to settle after they were aborted. */
@@ -171,19 +171,29 @@ export function createRunControl(options: RunControlOptions): RunControl {
   }
 
   /**
-   * The request reached the children that there were when it was written; this reaches those that were started before it
-   * was applied here.
+   * Applies a request to the child runs of a run, or of one of its tasks; resolves once that is durable. A request to the
+   * run itself reached the children that there were when it was written; this reaches those that were started before it
+   * was applied here. Nothing else would reach them, so a request that fails is repeated, until the next one to the run.
    */
-  async function controlChildren(run: LiveRun, request: ControlRequest): Promise<void> {
-    try {
-      await options.durable(run);
-      await options.controlChildren(run.seq, request);
-      options.controlled(run);
-    } catch (error) {
-      // Also if the run has another owner by now, which applies the request again.
-      if (!run.gone) {
-        options.logger.error(`Cannot ${request.kind} the child runs of run "${run.id}"`, { error: String(error) });
+  function controlChildren(run: LiveRun, request: ControlRequest, task?: string): Promise<void> {
+    const timer: RunTimer = task === undefined ? "children" : `cancel ${task}`;
+    run.timers?.get(timer)?.();
+    return attempt();
+
+    async function attempt(): Promise<void> {
+      try {
+        await options.durable(run);
+        await options.controlChildren(run.seq, request, task);
+        return options.controlled(run);
+      } catch (error) {
+        // If the run has another owner by now, that one applies the request again.
+        if (run.gone) return;
+        const what = task === undefined ? `run "${run.id}"` : `task "${task}" of run "${run.id}"`;
+        const fields = { error: String(error) };
+        options.logger.error(`Cannot ${request.kind} the child runs of ${what}; trying again`, fields);
       }
+      await new Promise<void>((resolve) => setTimer(run, timer, RETRY_MS, resolve));
+      await attempt();
     }
   }
 
@@ -209,22 +219,10 @@ export function createRunControl(options: RunControlOptions): RunControl {
     await readOutcomes(run);
   }
 
-  /** The node ends once these child runs have ended, so a request that fails is repeated. */
   async function cancelItems(run: LiveRun, node: LiveUnit): Promise<void> {
-    const { id } = nodeOf({ unit: node });
-    try {
-      await options.durable(run);
-      await options.controlChildren(run.seq, { kind: "cancel", reason: itemFailed(node).message }, id);
-      options.controlled(run);
-    } catch (error) {
-      if (run.gone) return;
-      options.logger.error(`Cannot cancel the child runs of task "${id}" of run "${run.id}"; trying again`, {
-        error: String(error),
-      });
-      return setTimer(run, `cancel ${id}`, RETRY_MS, () => void cancelItems(run, node));
-    }
+    await controlChildren(run, { kind: "cancel", reason: itemFailed(node).message }, nodeOf({ unit: node }).id);
     // Those that had no owner have ended with the request.
-    await readOutcomes(run);
+    if (!run.gone) await readOutcomes(run);
   }
 
   async function readOutcomes(run: LiveRun): Promise<void> {

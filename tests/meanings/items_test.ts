@@ -72,9 +72,9 @@ test("each item has its state, attempts, failures, progress and times, also if i
     },
   });
   await using opened = await open([mixed]);
-  const run = await opened.runner.start(mixed);
+  const run = await opened.runner.start(mixed, undefined, { delay: "1s" });
   assertEquals(await run.items("items"), { items: [], cursor: undefined });
-  await opened.clock.advance("1s");
+  await opened.clock.advance("2s");
   const startedAt = (await run.status()).startedAt!;
   const { items } = await run.items("items");
   assertEquals(
