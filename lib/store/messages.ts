@@ -23,7 +23,7 @@ export interface SendRequest extends MessageAddress {
 export type SendResult =
   /** `accepted` is false if the task has a message already, or does not wait for one any more. */
   | { readonly kind: "done"; readonly accepted: boolean }
-  /** The run has ended, in this state. */
+  /** The run has ended, or is being compensated: its state. */
   | { readonly kind: "ended"; readonly state: RunState }
   /** The run does not exist. */
   | { readonly kind: "unknown" };

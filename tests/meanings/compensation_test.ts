@@ -633,6 +633,27 @@ test("a compensation can be paused and resumed, and a cancel does not stop it", 
   await assertRejects(() => run.cancel(), RunStateError);
 });
 
+test("a message to a run that is compensated is refused, also while it is paused", async () => {
+  const release = Promise.withResolvers<void>();
+  const flow = workflow("deaf")
+    .task("a", { run: () => 1, undo: () => release.promise })
+    .event("go", { after: ["a"], schema: unchecked<string>() });
+  await using opened = await open([flow]);
+  const run = await opened.runner.start(flow);
+  await opened.clock.settle();
+  await run.cancel();
+  await opened.clock.settle();
+  const refused = async (): Promise<string> =>
+    (await assertRejects(() => run.send("go", "now"), RunStateError)).message.replace(run.id, "<id>");
+  assertEquals(await refused(), 'Cannot send a message to run "<id>": it is compensating');
+  await run.pause();
+  assertEquals(await refused(), 'Cannot send a message to run "<id>": it is compensating');
+  release.resolve();
+  await run.resume();
+  await opened.clock.settle();
+  assertEquals([(await run.outcome()).status, await compensatedIn(run)], ["cancelled", ["a"]]);
+});
+
 test("a paused run that is cancelled is compensated", async () => {
   const undone: unknown[] = [];
   const flow = waiting(undone);

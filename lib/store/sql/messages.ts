@@ -7,6 +7,7 @@
  */
 import type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
 import type { Row } from "../decode.ts";
+import { isCompensating } from "../hand_over.ts";
 import { lockRun } from "./control.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";
@@ -75,6 +76,8 @@ function* insert(db: Dialect, runId: string, request: SendRequest): Op<SendResul
   if (run === undefined) return { kind: "unknown" };
   const { seq, owner, state, endedAt } = run;
   if (endedAt !== undefined) return { kind: "ended", state };
+  // No task that could receive it goes on.
+  if (isCompensating(run)) return { kind: "ended", state: "compensating" };
   const { id, task, item = -1, attempt = 0, payload } = request;
   const ended = yield* first(sql`
 select 1 as one
