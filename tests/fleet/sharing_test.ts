@@ -30,7 +30,7 @@ test("each of three runners takes exactly what it has room for, and the rest sta
   assertEquals(inOrder(members.flatMap(({ begun }) => begun)), inOrder([...numbers(40), ...numbers(10)]));
 
   function counts(running: number, pending: number) {
-    return { running, pending, waiting: 0, paused: 0, completed: 0, failed: 0, cancelled: 0 };
+    return { running, pending, waiting: 0, paused: 0, compensating: 0, completed: 0, failed: 0, cancelled: 0 };
   }
 });
 
