@@ -115,7 +115,7 @@ export interface RunHandle<
    * arrive before the task waits. The first message to a task is accepted; `accepted` is false for every later one, and
    * after the task has stopped waiting.
    *
-   * @throws {RunStateError} If the run has ended.
+   * @throws {RunStateError} If the run has ended, or is being compensated.
    * @throws {UnknownTaskError} If the workflow has no event task with this id.
    * @throws {UnknownWorkflowError} If the workflow is not registered here: its schema validates the payload.
    * @throws {ValidationError} If the schema of the task rejects the payload; nothing was written.
@@ -129,7 +129,7 @@ export interface RunHandle<
    * Decides about a blocked task, whose attempt has ended without a result and which runs at most once: with its output,
    * its error, or another attempt. Resolves when the decision is durable.
    *
-   * @throws {RunStateError} If the run has ended, or the task is not blocked.
+   * @throws {RunStateError} If the run has ended or is being compensated, or the task is not blocked.
    * @throws {UnknownTaskError} If the workflow of the run has no task with this id.
    * @throws {PayloadError} If the output cannot be stored as JSON or is too large.
    * @throws {TypeError} If the decision or an option is invalid.

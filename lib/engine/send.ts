@@ -23,7 +23,7 @@ export interface EventMessage {
  * accepted.
  *
  * @throws {RunNotFoundError} If the run does not exist.
- * @throws {RunStateError} If the run has ended.
+ * @throws {RunStateError} If the run has ended, or is being compensated.
  * @throws {UnknownWorkflowError} If its workflow is not registered here: its schema validates the payload.
  * @throws {UnknownTaskError} If the workflow has no event task with this id.
  * @throws {ValidationError} If the schema of the task rejects the payload.
@@ -45,7 +45,7 @@ export async function sendMessage(
  * Sends a message whose payload is not validated, in a process without the code of the workflow.
  *
  * @throws {RunNotFoundError} If the run does not exist.
- * @throws {RunStateError} If the run has ended.
+ * @throws {RunStateError} If the run has ended, or is being compensated.
  * @throws {UnknownWorkflowError} If the definition of the workflow is not stored.
  * @throws {UnknownTaskError} If the workflow has no event task with this id.
  * @throws {PayloadError} If the payload cannot be stored as JSON or is too large.
@@ -92,7 +92,7 @@ export interface Delivery {
  * Writes a message to a unit of a run and wakes the run; returns whether the message was accepted.
  *
  * @throws {RunNotFoundError} If the run does not exist.
- * @throws {RunStateError} If the run has ended.
+ * @throws {RunStateError} If the run has ended, or is being compensated.
  */
 export async function deliver(
   { store, applyChanges }: Pick<ClientContext, "store" | "applyChanges">,
