@@ -230,7 +230,11 @@ test("a full disk is waited for, with a warning, and loses nothing", async () =>
   const large = "x".repeat(100_000);
   const written = session.write(
     "write to",
-    () => session.run("insert into workflows values ('w', 'v', 's', $1, 0)", large),
+    () =>
+      session.run(
+        "insert into workflows (workflow, version, structure, graph, created_at) values ('w', 'v', 's', $1, 0)",
+        large,
+      ),
   );
   await until(() => warnings.length > 0, "a warning");
   assertEquals(warnings.length, 1);
