@@ -16,3 +16,9 @@ export function skipped(name: string, reason: string): void {
   if ("Deno" in globalThis) Deno.test({ name: title, ignore: true, fn() {} });
   else nodeTest.skip(title, () => {});
 }
+
+/** Registers a test case about what the compiler says, which takes long and is the same in each runtime, under Deno. */
+export function compilerTest(name: string, body: () => Promise<void> | void): void {
+  if ("Deno" in globalThis) test(name, body);
+  else skipped(name, "the compiler is asked under Deno");
+}

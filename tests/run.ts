@@ -24,8 +24,8 @@ const root = new URL("../", import.meta.url);
 const deno = Deno.execPath();
 const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(new URL("deno.json", root), "utf8"));
 
-// Tests wait more than they compute, so that each core has time for more than one of their files.
-const FILES_AT_ONCE = navigator.hardwareConcurrency + 1;
+// Tests wait as much as they compute, so that each core has time for two of their files.
+const FILES_AT_ONCE = 2 * navigator.hardwareConcurrency;
 
 // What runs mean and survive is the same on every store; see tests/empty_store.ts.
 const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel"];

@@ -1,14 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
-import { test } from "../harness.ts";
+import { compilerTest } from "../harness.ts";
 import { checkFile, checkSource } from "./compiler.ts";
 
 for (
   const name of ["examples.ts", "inferred.ts", "refused.ts", "bodies.ts", "running.ts", "transactions.ts", "kinds.ts"]
 ) {
-  test(`${name} compiles, and each line that must not does not`, () => assertEquals(checkFile(name).complaints, []));
+  compilerTest(
+    `${name} compiles, and each line that must not does not`,
+    () => assertEquals(checkFile(name).complaints, []),
+  );
 }
 
-test("a workflow of 200 tasks costs the compiler at most 1,200,000 instantiations and 52,000 types", () => {
+compilerTest("a workflow of 200 tasks costs the compiler at most 1,200,000 instantiations and 52,000 types", () => {
   const { complaints, instantiations, types } = checkSource(workflowOf(200));
   assertEquals(complaints, []);
   // 1,092,037 and 46,758 when this was written.
@@ -16,13 +19,13 @@ test("a workflow of 200 tasks costs the compiler at most 1,200,000 instantiation
   assert(types < 52_000, `${types} types`);
 });
 
-test("a task costs the compiler no more than a few comparisons with each task before it", () => {
+compilerTest("a task costs the compiler no more than a few comparisons with each task before it", () => {
   const [half, whole] = [checkSource(workflowOf(50)).instantiations, checkSource(workflowOf(100)).instantiations];
   assert(whole < 400_000, `100 tasks took ${whole} instantiations`);
   assert(whole < half * 3.5, `50 tasks took ${half} instantiations, 100 tasks ${whole}`);
 });
 
-test("a workflow of 200 tasks of all kinds costs the compiler at most 1,200,000 instantiations", () => {
+compilerTest("a workflow of 200 tasks of all kinds costs the compiler at most 1,200,000 instantiations", () => {
   const { complaints, instantiations } = checkSource(mixedWorkflowOf(200));
   assertEquals(complaints, []);
   // 1,070,094 when this was written.

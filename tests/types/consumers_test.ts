@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ended, type Exit, spawnExecutable } from "../child.ts";
-import { skipped, test } from "../harness.ts";
+import { compilerTest, test } from "../harness.ts";
 import { type TempDir, tempDir } from "../temp_dir.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -131,27 +131,25 @@ function printed({ code, stdout, stderr }: Exit): string {
 const PEERS = ["hono", "postgres", "@opentelemetry/api", "@types/node"];
 
 for (const [name, options] of Object.entries(OPTIONS)) {
-  test(`a program on SQLite compiles with TypeScript 7 and ${name} options, without any package`, async () => {
+  compilerTest(`a program on SQLite compiles with TypeScript 7 and ${name} options, without any package`, async () => {
     using dir = consumer(ON_SQLITE, ["@types/node"]);
     assertEquals(await compile(dir, 7, options), "");
   });
 }
 
-test("a program that uses every part compiles with TypeScript 7 and the strictest options", async () => {
+compilerTest("a program that uses every part compiles with TypeScript 7 and the strictest options", async () => {
   using dir = consumer(WITH_PACKAGES, PEERS);
   assertEquals(await compile(dir, 7, OPTIONS["strictest"]!), "");
 });
 
 for (const major of [5, 6]) {
-  const name = `a program that uses every part compiles with TypeScript ${major} and the strictest options`;
-  // Takes ten times as long as version 7, with the same result in each runtime.
-  if (!isDeno) skipped(name, "checked under Deno");
-  else {
-    test(name, async () => {
+  compilerTest(
+    `a program that uses every part compiles with TypeScript ${major} and the strictest options`,
+    async () => {
       using dir = consumer(WITH_PACKAGES, PEERS);
       assertEquals(await compile(dir, major, OPTIONS["strictest"]!), "");
-    });
-  }
+    },
+  );
 }
 
 if (isDeno) {

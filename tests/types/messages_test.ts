@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { test } from "../harness.ts";
+import { compilerTest } from "../harness.ts";
 import { checkSource, type Complaint } from "./compiler.ts";
 
 const PRELUDE = `
@@ -156,7 +156,7 @@ const firstLine = PRELUDE.split("\n").length;
 let checked: readonly Complaint[] | undefined;
 
 Object.entries(MESSAGES).forEach(([name, [source, says]], i) => {
-  test(name, () => {
+  compilerTest(name, () => {
     checked ??= checkSource(PRELUDE + Object.values(MESSAGES).map(([source]) => source).join("\n")).complaints;
     const complaints = checked.filter((complaint) => complaint.line === firstLine + i);
     assertEquals(complaints.length, 1, `${source}\n${JSON.stringify(complaints, undefined, 2)}`);
@@ -164,6 +164,6 @@ Object.entries(MESSAGES).forEach(([name, [source, says]], i) => {
   });
 });
 
-test("the compiler says nothing about the lines that are right", () => {
+compilerTest("the compiler says nothing about the lines that are right", () => {
   assertEquals(checkSource(PRELUDE).complaints, []);
 });

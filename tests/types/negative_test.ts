@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
-import { test } from "../harness.ts";
+import { compilerTest } from "../harness.ts";
 import { checkSource } from "./compiler.ts";
 
 for (const name of ["negative_definitions.ts", "negative_running.ts"]) {
-  test(`the compiler says of each wrong line of ${name} what its comment says, and nothing else`, () => {
+  compilerTest(`the compiler says of each wrong line of ${name} what its comment says, and nothing else`, () => {
     const source = readFileSync(new URL(name, import.meta.url), "utf8");
     const lines = source.split("\n");
     const expected = lines.flatMap((line, i) =>
