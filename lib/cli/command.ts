@@ -2,6 +2,7 @@ import process from "node:process";
 import { text } from "node:stream/consumers";
 import { didYouMean } from "../definition/nearest.ts";
 import { isSluiceError } from "../sluice_error.ts";
+import { backup } from "./backup.ts";
 import { type Command, parseCall, type Terminal } from "./call.ts";
 import { resolve } from "./resolve.ts";
 import { runs } from "./runs.ts";
@@ -11,7 +12,7 @@ import { table, UsageError, usageOf } from "./usage.ts";
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
-const COMMANDS: readonly Command[] = [send, resolve, ...runs];
+const COMMANDS: readonly Command[] = [send, resolve, ...runs, backup];
 
 const TERMINAL: Terminal = {
   print: (line) => void process.stdout.write(`${line}\n`),

@@ -1,6 +1,6 @@
 /**
  * The command line: sends messages to runs, resolves blocked tasks, and lists, shows, follows, exports and controls runs, in
- * any SQLite file or Postgres database. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
+ * any SQLite file or Postgres database; copies SQLite files. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
  *
  * | exit code | meaning |
  * |---|---|

@@ -43,6 +43,7 @@ export const COMMON_OPTIONS: CommandOptions = {
 /** Meanings of arguments. */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   store: "sqlite://./app.db, or postgres://user:password@host/database",
+  file: "the name of the copy",
   run: "the id of the run",
   task: "the id of the task",
   payload: "the payload as JSON text; - reads it from standard input",

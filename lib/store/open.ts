@@ -72,6 +72,20 @@ export async function openStore(target: string | Store, options: OpenOptions): P
   return { store, close: () => store.close() };
 }
 
+/**
+ * Copies the SQLite file of a URL, as it is at one moment, into a new file, while others go on to use it.
+ *
+ * @throws {TypeError} If the URL is that of another database, or the new file exists.
+ * @throws {StoreError} If the URL is invalid, the file cannot be read, or the copy cannot be written.
+ */
+export async function backUp(url: string, file: string): Promise<void> {
+  const address = parseStoreUrl(url);
+  if (address.kind === "postgres") throw new TypeError("Cannot copy a Postgres database: use pg_dump");
+  if (address.path === ":memory:") throw new TypeError(`Cannot copy "${url}": there is nothing in it yet`);
+  const { backUpFile } = await import("./sqlite/backup.ts");
+  await backUpFile(address.path, file);
+}
+
 function checkStore(target: unknown): Store {
   if (typeof target === "object" && target !== null && "commit" in target && "counters" in target) {
     return target as Store;

@@ -174,10 +174,12 @@ test("every command has a usage text that names its arguments and options", asyn
     "runs retry",
     "runs delete",
     "runs export",
+    "backup",
   ]);
+  const seconds: Readonly<Record<string, string>> = { "runs list": "", backup: " <file>" };
   for (const name of names) {
     const help = await sluice(["help", ...name.split(" ")]);
-    assertStringIncludes(help.out, `Usage: sluice ${name} <store>${name === "runs list" ? "" : " <run>"}`);
+    assertStringIncludes(help.out, `Usage: sluice ${name} <store>${seconds[name] ?? " <run>"}`);
     assertEquals(await sluice([...name.split(" "), "--help"]), help);
     for (const option of ["--schema=<name>", "--json", "--help"]) assertStringIncludes(help.out, option);
   }
