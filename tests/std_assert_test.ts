@@ -12,6 +12,9 @@ function cycle(name: string): object {
   return one;
 }
 
+// Held, as the target of a reference may be collected before the test begins.
+const TARGETS = [{ a: 1 }, { a: 1 }, { a: 2 }] as const;
+
 const EQUAL: readonly (readonly [unknown, unknown])[] = [
   [NaN, NaN],
   [0, -0],
@@ -26,7 +29,7 @@ const EQUAL: readonly (readonly [unknown, unknown])[] = [
   [new Map<unknown, unknown>([["a", 1], [{ k: 1 }, [2]]]), new Map<unknown, unknown>([[{ k: 1 }, [2]], ["a", 1]])],
   [new Uint8Array([1, 2]), new Uint8Array([1, 2])],
   [new Price(1), new Price(1)],
-  [new WeakRef({ a: 1 }), new WeakRef({ a: 1 })],
+  [new WeakRef(TARGETS[0]), new WeakRef(TARGETS[1])],
   [cycle("a"), cycle("a")],
 ];
 
@@ -53,7 +56,7 @@ const DIFFERENT: readonly (readonly [unknown, unknown])[] = [
   [new Uint8Array([1]), new Int8Array([1])],
   [new Price(1), { cents: 1 }],
   [new Price(1), new Price(2)],
-  [new WeakRef({ a: 1 }), new WeakRef({ a: 2 })],
+  [new WeakRef(TARGETS[0]), new WeakRef(TARGETS[2])],
   [new Error("a"), new Error("b")],
   [new Error("a"), new TypeError("a")],
   [cycle("a"), cycle("b")],
@@ -62,6 +65,7 @@ const DIFFERENT: readonly (readonly [unknown, unknown])[] = [
 test("equal() compares by value", () => {
   assertEquals(EQUAL.filter(([a, b]) => !equal(a, b) || !equal(b, a)), []);
   assertEquals(DIFFERENT.filter(([a, b]) => equal(a, b) || equal(b, a)), []);
+  assertEquals(TARGETS.length, 3);
 });
 
 test("weak collections cannot be compared", () => {
