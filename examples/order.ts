@@ -3,8 +3,8 @@
  * is undone in reverse order: the parcel is taken back, the booking is cancelled, and the money is refunded.
  *
  *     deno run -A examples/order.ts order 250 Berlin     # an order of 250 articles, which waits for an approval
- *     deno run -A examples/order.ts order 10 Atlantis    # nobody can deliver this one
- *     deno run -A examples/order.ts approve              # approves the oldest order, and tells what becomes of it
+ *     deno run -A examples/order.ts order 10 Atlantis    # an order that cannot be delivered
+ *     deno run -A examples/order.ts approve              # approves the oldest order, and prints its outcome
  *     deno run -A examples/order.ts cancel               # cancels the oldest order that waits
  *     deno run -A examples/order.ts account              # the payments and refunds
  *

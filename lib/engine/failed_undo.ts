@@ -9,7 +9,7 @@ export interface ExecutorReports {
   readonly emit: Observer;
 }
 
-/** Reports that the undo of a task has failed for good: somebody has to look after its effects. */
+/** Reports that the undo of a task has failed for good: its effects remain, and need attention. */
 export function reportFailedUndo(unit: LiveUnit, { logger, emit }: ExecutorReports): void {
   const { id, undo } = nodeOf({ unit });
   if (undo === undefined) return;
