@@ -73,13 +73,13 @@ test("with a listener that is cut again and again, runs are found all the same",
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   })();
-  for (const n of numbers(3)) {
+  // Not a number of runs: three may end before the listener has connected for the third time.
+  for (let n = 0; n < 3 || cuts < 3; n++) {
     const run = await crew.client.start("work", n);
     await until(async () => (await run.status()).state === "completed");
   }
   isOver = true;
   await cutting;
-  assert(cuts > 2, `${cuts}`);
 });
 
 test("a thousand runs that are started at once are told of once for each commit, and those of one commit once", async () => {
