@@ -174,9 +174,10 @@ export interface RunHandle<
   /** Reads the child runs of the run, in the order of their start, those of retried tasks included; at most 1,000. */
   children(): Promise<ChildInfo[]>;
   /**
-   * Reads the history of the run, oldest entry first: claims by a first runner, pauses, resumes, cancels, recoveries and
-   * retries of the run, and the attempts, steps, messages, decisions and child runs of its tasks. It is derived from rows
-   * that exist anyway. The entries are numbered, and those of a run that has ended keep their numbers. Of several attempts
+   * Reads the history of the run, oldest entry first: its start by a first runner, pauses, resumes, cancels, recoveries
+   * and retries of the run, hand-backs by runners that stop, the claims that follow any of these, and the attempts, steps,
+   * messages, decisions and child runs of its tasks. It is derived from rows that exist anyway and from one row for each
+   * such rare change of the run; a run that only waits and continues adds none. The entries are numbered, and those of a run that has ended keep their numbers. Of several attempts
    * at a task the first and the nine latest are listed, of child runs the first 1,000. The attempts of the items of a map
    * are part of `items()`.
    */

@@ -1,6 +1,6 @@
 /**
  * The history of a run, derived from rows that exist anyway: those of the run, its tasks and steps, its rare facts (pause,
- * cancel, recovery, retry), its messages and its child runs.
+ * cancel, hand-back, recovery, retry, and the claims that follow them), its messages and its child runs.
  *
  * @module
  */
@@ -31,6 +31,12 @@ export type HistoryEvent =
   | { readonly type: "run.created" | "run.started" | "run.resumed" | "run.compensating" | "run.completed" }
   | { readonly type: "run.paused" | "run.cancelRequested" | "run.cancelled"; readonly reason: string | undefined }
   | { readonly type: "run.recovered" | "run.stranded"; readonly detail: string | undefined }
+  /** A later claim is that of a run that was handed back, recovered, resumed, retried or stranded before. */
+  | {
+    readonly type: "run.handedBack" | "run.claimed";
+    /** The runner, as `runners()` numbers it. */
+    readonly runner: number;
+  }
   | {
     readonly type: "run.retried";
     /** Ids of tasks that had been compensated and run again; absent if there were none. */
@@ -132,6 +138,10 @@ function factEvents({ kind, at, detail, failures = [] }: Fact): readonly Event[]
       return [{ type: "run.recovered", at, detail }];
     case "stranded":
       return [{ type: "run.stranded", at, detail }];
+    case "handBack":
+      return [{ type: "run.handedBack", at, runner: Number(detail) }];
+    case "claim":
+      return [{ type: "run.claimed", at, runner: Number(detail) }];
     case "retry":
       return [...retriedEvents(failures, at), { type: "run.retried", at, ...compensatedIn(detail) }];
   }

@@ -108,7 +108,16 @@ export const TASK_STATES: readonly TaskState[] = [
 ];
 
 /** The kinds of entries in the history of a run. */
-export const FACT_KINDS: readonly Fact["kind"][] = ["cancel", "pause", "resume", "recovery", "retry", "stranded"];
+export const FACT_KINDS: readonly Fact["kind"][] = [
+  "cancel",
+  "pause",
+  "resume",
+  "recovery",
+  "retry",
+  "stranded",
+  "handBack",
+  "claim",
+];
 
 /** Returns whether a value is an array of texts. */
 export function isTexts(value: unknown): value is readonly string[] {

@@ -64,8 +64,11 @@ export interface RunRow extends ListedRun {
 
 /** An entry in the history of a run: an event that is rare. */
 export interface Fact {
-  /** The kind of event. */
-  readonly kind: "cancel" | "pause" | "resume" | "recovery" | "retry" | "stranded";
+  /**
+   * The kind of event. `handBack` means that the owner has released the run although it was due; a `claim` is recorded
+   * only if it follows an event that has left the run pending. Their `detail` is the number of the runner.
+   */
+  readonly kind: "cancel" | "pause" | "resume" | "recovery" | "retry" | "stranded" | "handBack" | "claim";
   /** When the event occurred. */
   readonly at: number;
   /** A description of the event. */

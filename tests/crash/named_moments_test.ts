@@ -169,6 +169,7 @@ test("a run survives its runner's death in the middle of a body", async () => {
     "run.created",
     "run.started",
     "run.recovered",
+    "run.claimed",
     "run.completed",
   ]);
   await site.stop(heir);

@@ -1,8 +1,8 @@
 /** The history of a run: `handle.history()`. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { DeferError, type HistoryEntry, type RunHandle, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { never, open } from "./open.ts";
+import { never, open, untilAborted } from "./open.ts";
 
 /** The entries of a history in short: type, task or item, attempt, and the rest that matters. */
 function inShort(history: readonly HistoryEntry[]): string[] {
@@ -15,6 +15,7 @@ function inShort(history: readonly HistoryEntry[]): string[] {
       "error" in entry && entry.error.message,
       "reason" in entry && entry.reason,
       "state" in entry && entry.state,
+      "runner" in entry && `by ${entry.runner}`,
     ].filter((part) => part !== false && part !== undefined).join(" ")
   );
 }
@@ -131,6 +132,7 @@ test("the history keeps the failed attempts of a run that is retried, those of i
     "task.started pay 2",
     "task.failed pay 2 down 2",
     "run.retried",
+    "run.claimed by 1",
     "task.started pay 1",
     "task.completed pay 1",
     "run.completed",
@@ -170,4 +172,30 @@ test("the history lists child runs, blocked attempts and decisions about them", 
     "task.completed end 1",
     "run.completed",
   ]);
+});
+
+test("the history lists the hand-back of a run by a runner that stops, and its claim by another", async () => {
+  const slow = workflow("slow").task("work", {
+    run: ({ ctx }) => ctx.attempt === 1 && isFirst ? untilAborted(ctx.signal) : 1,
+  }).sleep("rest", { after: ["work"], for: "1h" });
+  let isFirst = true;
+  await using opened = await open([slow], { shared: true });
+  const run = await opened.runner.start(slow);
+  await opened.clock.settle();
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  isFirst = false;
+  const next = await opened.another([slow]);
+  const handle = next.get(run.id);
+  await opened.clock.until(handle.outcome());
+  const history = inShort(await historyOf(handle)).filter((entry) => entry.startsWith("run."));
+  const [first, second] = history.filter((entry) => entry.includes(" by ")).map((entry) => entry.split(" by ")[1]);
+  // The run has been claimed once more, after its sleep: that is shown by the task.
+  assertEquals(history, [
+    "run.created",
+    "run.started",
+    `run.handedBack by ${first}`,
+    `run.claimed by ${second}`,
+    "run.completed",
+  ]);
+  assertNotEquals(first, second);
 });

@@ -293,7 +293,8 @@ for (
     assertEquals(verdict, "accepted");
     const row = await store.run(id);
     assertEquals([row?.owner, row?.epoch, (await store.journal(seq)).length], [undefined, 1, 2]);
-    assertEquals((await store.facts(seq)).length, move.to === "stranded" ? 1 : 0);
+    const facts = { stranded: ["stranded"], pending: ["handBack"] } as Partial<Record<RunMove["to"], string[]>>;
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), facts[move.to] ?? []);
   });
 }
 

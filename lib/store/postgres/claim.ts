@@ -88,7 +88,7 @@ export async function claim(session: Session, request: ClaimRequest, giveUp: Giv
       }
     }
     const rows = await session.single("claim", CLAIM, claimValues(request, token, session.at));
-    session.wrote(takenOf(rows).length);
+    session.wrote(takenOf(rows).length + Number(rows[0]?.["noted"] ?? 0));
     return rows;
   });
   const [first] = answer;

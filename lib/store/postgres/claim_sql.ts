@@ -10,6 +10,7 @@
 import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_columns.ts";
+import { isHandOverSql } from "../sql/facts.ts";
 import { seqsHeldBy } from "./held.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
@@ -101,7 +102,7 @@ due as materialized (
             limit $7::bigint) as d
 ),
 picked as materialized (
-  select r.seq, r.epoch, r.priority, r.due_at,
+  select r.seq, r.epoch, r.priority, r.due_at, r.state, r.started_at,
          ${RUN_BYTES} + coalesce(octet_length(r.input), 0) + coalesce(octet_length(r.tags), 0) as bytes
     from @runs as r
    where r.seq = any(array(select seq from due order by priority, due_at, seq limit $7::bigint))
@@ -143,6 +144,13 @@ taken as (
    where r.seq = any(array(select seq from measured where bytes_before < ${MOST_CLAIM_BYTES}))
   returning ${TAKEN_COLUMNS}
 ),
+noted as (
+  insert into @events (run, kind, at, detail)
+  select p.seq, 'claim', now, $2::bigint::text
+    from picked as p, clock
+   where p.seq in (select seq from taken) and ${isHandOverSql("p", "@")}
+  returning 1
+),
 claimed as (
   insert into @claims (runner, seqs)
   select $2::bigint, array_agg(seq)
@@ -152,6 +160,7 @@ claimed as (
 select clock.now as server_now,
        (select count(*) from due) as seen,
        (select count(*) from me) as joined,
+       (select count(*) from noted) as noted,
        case when (select count(*) from due) < $6::bigint then
          (select min(n.due_at)
             from served as g

@@ -191,13 +191,16 @@ moved as (
      and r.seq = any($2::bigint[])
      and r.epoch = m.epoch
      and ${OWNED_BY_LIVE}
-  returning r.seq, m.way, m.detail
+  returning r.seq, r.state, m.way, m.detail
 ),
 noted as (
   insert into @events (run, kind, at, detail)
-  select seq, 'stranded', now, detail
+  select seq, case way when 'stranded' then 'stranded' else 'handBack' end, now,
+         case way when 'stranded' then detail
+                  -- The statement reads the row as it was before the move.
+                  else (select o.owner::text from @runs as o where o.seq = moved.seq) end
     from moved, clock
-   where way = 'stranded'
+   where way = 'stranded' or (way = 'pending' and state = 'pending')
   returning 1
 )
 select (select now from clock) as server_now,

@@ -74,13 +74,21 @@ update @runs
                      limit ${RELEASED_AT_ONCE}${db.forUpdate}`,
       )
     }
-returning seq, ended_at`);
+returning seq, state, ended_at`);
+    yield* addHandBacks(db, runner, released.flatMap((row) => row["state"] === "pending" ? [Number(row["seq"])] : []));
     if (released.length < RELEASED_AT_ONCE) yield* change(sql`delete from @runners where id = ${runner}`);
     // A recorded cancel ends them; their descendants were cancelled with them.
     yield* wakeParents(db, released.flatMap((row) => row["ended_at"] === null ? [] : [Number(row["seq"])]));
     if (released.length > 0) yield* notify(db, RELEASED);
     return released.length;
   });
+}
+
+function* addHandBacks(db: Dialect, runner: number, seqs: readonly number[]): Op<void> {
+  if (seqs.length === 0) return;
+  yield* change(sql`
+insert into @events (run, kind, at, detail)
+select run, 'handBack', ${db.now()}, ${String(runner)} from ${db.rows("handed", { run: numbers(seqs) })}`);
 }
 
 /**

@@ -15,6 +15,7 @@ import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bo
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
 import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
+import { isHandOverSql } from "../sql/facts.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
@@ -84,12 +85,20 @@ update runs
  where seq in (select value from json_each($1))
 returning ${CLAIMED_COLUMNS.join(", ")}, ${hasMessagesSql("messages")}`;
 
+const NOTE_HAND_OVERS = `
+insert into events (run, kind, at, detail)
+select r.seq, 'claim', $3, $2
+  from json_each($1) as wanted
+ cross join runs as r
+ where r.seq = wanted.value and ${isHandOverSql("r", "")}`;
+
 // Counts the runs of a list that are preceded by fewer than $2 bytes, in the order of the list, and sums the bytes of
 // these runs.
 const FITTING = `
-select count(*) as runs, total(bytes) as bytes
-  from (select bytes, sum(bytes) over (order by place) - bytes as bytes_before
+select count(*) as runs, total(bytes) as bytes, total(resumed) as resumed
+  from (select resumed, bytes, sum(bytes) over (order by place) - bytes as bytes_before
           from (select wanted.key as place,
+                       state = 'pending' and started_at is not null as resumed,
                        ${RUN_BYTES} + ifnull(octet_length(input), 0) + ifnull(octet_length(tags), 0) +
                        case epoch when 0 then 0
                                   else (select ${HEAD_BYTES} * count(*) + total(octet_length(failures))
@@ -171,17 +180,27 @@ function take(session: Session, request: ClaimRequest, now: number): Taken {
   if (!isJoined(session, request.runner)) return { rows: [], more: false, nextDueAt: undefined };
   const limit = Math.min(request.limit, MOST_AT_ONCE);
   const { due, nextDueAt } = survey(session, { ...request, limit }, now);
-  const fitting = due.slice(0, fittingRuns(session, due));
+  const { count, mayBeHandOver } = measure(session, due);
+  const fitting = due.slice(0, count);
   if (fitting.length === 0) return { rows: [], more: false, nextDueAt };
-  const taken = session.returning(TAKE, JSON.stringify(fitting.map((run) => run.seq)), request.runner, now);
+  const seqs = JSON.stringify(fitting.map((run) => run.seq));
+  if (mayBeHandOver) session.run(NOTE_HAND_OVERS, seqs, String(request.runner), now);
+  const taken = session.returning(TAKE, seqs, request.runner, now);
   const bySeq = new Map(taken.map((row) => [row["seq"], row]));
   const rows = fitting.map(({ seq }) => bySeq.get(seq)).filter((row) => row !== undefined);
   return { rows, more: due.length === limit || fitting.length < due.length, nextDueAt };
 }
 
-/** Returns the number of due runs that a claim may take without exceeding its bytes. */
-function fittingRuns(session: Session, due: readonly Due[]): number {
+/** The due runs that a claim may take without exceeding its bytes. */
+interface Fitting {
+  readonly count: number;
+  /** Whether one of them may have been handed back, recovered, resumed or retried. */
+  readonly mayBeHandOver: boolean;
+}
+
+function measure(session: Session, due: readonly Due[]): Fitting {
   let bytes = 0;
+  let mayBeHandOver = false;
   for (let from = 0; from < due.length; from += MEASURED_RUNS) {
     const measured = due.slice(from, from + MEASURED_RUNS);
     const fitting = session.get(
@@ -190,9 +209,11 @@ function fittingRuns(session: Session, due: readonly Due[]): number {
       MOST_CLAIM_BYTES - bytes,
     );
     bytes += Number(fitting?.["bytes"]);
-    if (Number(fitting?.["runs"]) < measured.length) return from + Number(fitting?.["runs"]);
+    mayBeHandOver ||= Number(fitting?.["resumed"]) > 0;
+    const fits = Number(fitting?.["runs"]);
+    if (fits < measured.length) return { count: from + fits, mayBeHandOver };
   }
-  return due.length;
+  return { count: due.length, mayBeHandOver };
 }
 
 /** A due run that is not claimed yet. */

@@ -126,6 +126,10 @@ update runs
        reason = case when closing is null then coalesce($7, reason) else reason end
  where ${FENCED}`;
 
+const OWNER = `select owner from runs where seq = $1`;
+
+const IS_PENDING = `select 1 from runs where seq = $1 and state = 'pending'`;
+
 const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and acknowledged < $3`;
 
 /** Applies all writes of a run or, if the run has another owner or has ended, none. */
@@ -184,9 +188,14 @@ export function isOwned(session: Session, { seq, epoch }: { readonly seq: number
 type Move = Exclude<RunMove, { readonly to: "completed" }>;
 
 function move(session: Session, write: RunWrite, move: Move, now: number): boolean {
+  const owner = move.to === "pending" ? session.get(OWNER, write.seq)?.["owner"] : undefined;
   const changed = change(session, write, move, now);
   if (changed && move.to === "stranded") {
     addFact(session, write.seq, { kind: "stranded", at: now, detail: move.reason });
+  }
+  // A paused run, or one of which a cancel is recorded, is not handed back.
+  if (changed && move.to === "pending" && session.get(IS_PENDING, write.seq) !== undefined) {
+    addFact(session, write.seq, { kind: "handBack", at: now, detail: String(owner) });
   }
   return changed;
 }

@@ -82,6 +82,51 @@ export function recoveryContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(await join(store))), [seq]);
   });
 
+  test("the history keeps hand-backs, recoveries and the claims that follow them", async ({ store, clock }) => {
+    const { seq, id, runner: first } = await startOwned(store);
+    const facts = async (): Promise<string[]> =>
+      (await store.facts(seq)).map(({ kind, at, detail }) => `${at - T0} ${kind} ${detail}`);
+    clock.advance(1);
+    await write(store, { seq, epoch: 1 }, [], { to: "pending" });
+    clock.advance(1);
+    const second = await join(store);
+    assertEquals(await claimed(store, claimBy(second)), [seq]);
+    assertEquals(await facts(), [`1 handBack ${first}`, `2 claim ${second}`]);
+    clock.advance(1);
+    await store.leave(second);
+    assertEquals(await claimed(store, claimBy(first)), [seq]);
+    assertEquals((await facts()).slice(2), [`3 handBack ${second}`, `3 claim ${first}`]);
+    await recover(store, { dead: [first] });
+    const third = await join(store);
+    assertEquals(await claimed(store, claimBy(third)), [seq]);
+    await store.control(id, { kind: "pause", reason: undefined });
+    await write(store, { seq, epoch: 5 }, [], { to: "pending" });
+    await store.control(id, { kind: "resume" });
+    assertEquals(await claimed(store, claimBy(third)), [seq]);
+    assertEquals((await facts()).slice(4).map((fact) => fact.split(" ")[1]), [
+      "recovery",
+      "claim",
+      "pause",
+      "resume",
+      "claim",
+    ]);
+  });
+
+  test("first claims and those of runs that have waited add nothing to the history", async ({ store, clock }) => {
+    const runner = await join(store);
+    const [first] = await start(store, newRun());
+    const before = store.counters().rows;
+    assertEquals(await claimed(store, claimBy(runner)), [first]);
+    assertEquals(store.counters().rows - before, 1);
+    await write(store, { seq: first!, epoch: 1 }, [], { to: "waiting", dueAt: T0 + 5, release: true });
+    const { seq } = await startOwned(store);
+    await write(store, { seq, epoch: 1 }, [], { to: "compensating", end: { state: "cancelled", reason: "enough" } });
+    assertEquals(await claimed(store, claimBy(runner)), [seq]);
+    clock.advance(5);
+    assertEquals(await claimed(store, claimBy(runner)), [first]);
+    assertEquals([await store.facts(first!), await store.facts(seq)], [[], []]);
+  });
+
   test("nothing is taken from a runner whose lease holds", async ({ store, clock }) => {
     const { id } = await startOwned(store);
     clock.advance(29_999);
@@ -179,7 +224,7 @@ export function recoveryContract(test: Case): void {
       "recovery_limit",
     ]);
     assertEquals(await write(store, { seq, epoch: second.epoch }, [record("a")]), "fenced");
-    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["recovery", "recovery"]);
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["recovery", "claim", "recovery"]);
   });
 
   test("a paused run stays paused when its owner dies, and can then be resumed", async ({ store }) => {
@@ -230,7 +275,7 @@ export function recoveryContract(test: Case): void {
     assertEquals([run?.epoch, run?.deadlineAt], [3, T0 + 1_100]);
     const kept = run?.journal.map(({ task, item, step }) => `${task} ${item} ${step}`);
     assertEquals(kept, ["a -1 ", "b -1 one", "b 1 one"]);
-    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry"]);
+    assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry", "claim"]);
   });
 
   test("the history of a restarted run keeps the failures that the restart passes", async ({ store }) => {
