@@ -67,7 +67,7 @@ export type ErrorCode =
   | "retry_after"
   | "deferred";
 
-/** A workflow definition is invalid. */
+/** The definition of a workflow, schedule or poll is invalid. */
 export class DefinitionError extends SluiceError {
   /** Names the class. */
   override name = "DefinitionError";
@@ -75,9 +75,9 @@ export class DefinitionError extends SluiceError {
   declare readonly code: "invalid_definition";
   /** All problems of the definition, each as a clause. */
   readonly problems: readonly string[];
-  /** Creates one error for all problems of a workflow. */
-  constructor(workflow: string, problems: readonly string[]) {
-    super("invalid_definition", `Cannot define workflow "${workflow}": ${problems.join("; ")}`);
+  /** Creates one error for all problems of the definition with a name. @default {"workflow"} for `kind` */
+  constructor(name: string, problems: readonly string[], kind: "workflow" | "schedule" | "poll" = "workflow") {
+    super("invalid_definition", `Cannot define ${kind} "${name}": ${problems.join("; ")}`);
     this.problems = problems;
   }
 }

@@ -49,6 +49,7 @@ const OPENER = "lib/store/open.ts";
 const THIRD_PARTY: Record<string, readonly string[]> = {
   // The module of the user that the command line imports.
   "lib/cli/load_workflows.ts": ["?"],
+  "lib/engine/schedules/croner.ts": ["croner"],
   "lib/inspector/hono.ts": ["hono"],
   "lib/otel/api.ts": ["@opentelemetry/api"],
   "lib/otel/mod.ts": ["@opentelemetry/api"],
