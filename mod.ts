@@ -70,7 +70,10 @@ export type {
   Unnamed,
 } from "./lib/definition/targets.ts";
 export type {
+  Compatible,
   IfExists,
+  Keyed,
+  KeyScope,
   StartArguments,
   StartedRun,
   TaskStartArgs,
@@ -116,7 +119,8 @@ export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
 export type { Compensated } from "./lib/engine/run_end.ts";
 export type { UndoInfo } from "./lib/engine/undo_info.ts";
 export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
-export type { RunInfo, RunStatus, TaskInfo } from "./lib/engine/run_reader.ts";
+export type { RunInfo, RunStatus } from "./lib/engine/run_info.ts";
+export type { TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";

@@ -15,20 +15,25 @@ export class QueueFullError extends SluiceError {
   }
 }
 
-/** A run with this workflow and key exists, and the option `ifExists` of the start does not allow to return it. */
+/**
+ * Another run has the key: the option `ifExists` of a start does not allow to return that run, or a run that held its key
+ * until it ended is to be retried.
+ */
 export class KeyConflictError extends SluiceError {
   /** Names the class. */
   override name = "KeyConflictError";
   /** The code of the class. */
   declare readonly code: "key_conflict";
-  /** Id of the run that exists. */
+  /** Id of the run that has the key. */
   readonly runId: string;
   /** The key. */
   readonly key: string;
-  /** Creates an error for a start whose key is taken. */
-  constructor(workflow: string, key: string, runId: string, isOtherInput: boolean) {
-    const why = isOtherInput ? "was started with another input" : "exists already";
-    super("key_conflict", `Cannot start workflow "${workflow}" with key "${key}": run "${runId}" ${why}`);
+  /** Creates an error; `action` completes "Cannot …". */
+  constructor(
+    action: string,
+    { runId, key, why }: { readonly runId: string; readonly key: string; readonly why: string },
+  ) {
+    super("key_conflict", `Cannot ${action}: run "${runId}" ${why}`);
     this.runId = runId;
     this.key = key;
   }

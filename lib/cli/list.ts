@@ -1,6 +1,6 @@
 import { parseDuration } from "../duration.ts";
 import type { ListOptions } from "../engine/list.ts";
-import type { RunInfo } from "../engine/run_reader.ts";
+import type { RunInfo } from "../engine/run_info.ts";
 import { type Call, type Command, withClient } from "./call.ts";
 import { columns, printable } from "./printable.ts";
 import { UsageError } from "./usage.ts";

@@ -1,7 +1,8 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Client } from "../engine/client.ts";
 import type { HandleOf } from "../engine/handle.ts";
-import type { RunInfo, TaskInfo } from "../engine/run_reader.ts";
+import type { RunInfo } from "../engine/run_info.ts";
+import type { TaskInfo } from "../engine/run_reader.ts";
 import { type Call, type Command, withClient } from "./call.ts";
 import { deleteRun } from "./delete.ts";
 import { exportRun } from "./export.ts";
@@ -79,13 +80,13 @@ function control(
 }
 
 function shown(run: RunInfo, summary: string, tasks: readonly TaskInfo[]): string {
-  const { id, workflow, version, state, key, tags, createdAt, startedAt, endedAt } = run;
+  const { id, workflow, version, state, key, keyScope, tags, createdAt, startedAt, endedAt } = run;
   const time = (at: number): string => new Date(at).toISOString();
   const facts: (readonly [string, string | undefined])[] = [
     ["Run", id],
     ["Workflow", `${workflow} (version ${version})`],
     ["State", `${state}: ${summary}`],
-    ["Key", key],
+    ["Key", key === undefined || keyScope === "ever" ? key : `${key} (until it ends)`],
     ["Tags", tags.length === 0 ? undefined : tags.join(", ")],
     ["Created", time(createdAt)],
     ["Started", startedAt === undefined ? undefined : time(startedAt)],

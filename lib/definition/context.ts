@@ -1,7 +1,7 @@
 import type { Startable } from "./child.ts";
 import type { Duration } from "../duration.ts";
 import type { RetryPolicy } from "./retry.ts";
-import type { StartedRun, TaskStartArgs } from "./task_start.ts";
+import type { StartedRun, TaskStartArgs, TaskStartOptions } from "./task_start.ts";
 
 /** How a task ended, as its dependents see it: a task skipped because of a failure counts as failed. */
 export type TaskStatus = "completed" | "failed" | "skipped";
@@ -84,7 +84,10 @@ export interface TaskContext {
    * assertEquals(await runner.get(ann).result(), { send: "ann" });
    * ```
    */
-  readonly start: <const T extends Startable | string>(workflow: T, ...args: TaskStartArgs<T>) => Promise<StartedRun>;
+  readonly start: <const T extends Startable | string, Options extends TaskStartOptions = TaskStartOptions>(
+    workflow: T,
+    ...args: TaskStartArgs<T, Options>
+  ) => Promise<StartedRun>;
   /** Says how far the task is; stored now and then, never a reason to wait. */
   readonly progress: (done: number, total?: number, message?: string) => void;
   /** Writes to the runner's logger. */

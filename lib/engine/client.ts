@@ -1,5 +1,5 @@
 import { shown } from "../definition/checks.ts";
-import type { StartArguments } from "../definition/task_start.ts";
+import type { Compatible, Keyed, StartArguments } from "../definition/task_start.ts";
 import type { Readable, Registered, Resolve } from "../definition/targets.ts";
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
@@ -26,7 +26,10 @@ import { stranded, type StrandedRun } from "./stranded.ts";
 const STOP_MS = 10_000;
 
 /** Arguments of `start` and `execute` after the target. The input is optional if its type includes `undefined`. */
-export type StartArgs<Input> = StartArguments<Input, StartOptions>;
+export type StartArgs<Input, Options = StartOptions> = StartArguments<
+  Input,
+  Options & StartOptions & Compatible<Options> & Keyed<Options>
+>;
 
 /** Starts, reads and controls runs. */
 export interface Client<W extends AnyWorkflow> {
@@ -40,9 +43,9 @@ export interface Client<W extends AnyWorkflow> {
    * @throws {TypeError} If an option is invalid.
    * @throws {StoreError} If `tx` is not an open transaction on the database of the store.
    */
-  start<const T extends W["name"] | AnyWorkflow>(
+  start<const T extends W["name"] | AnyWorkflow, Options extends StartOptions = StartOptions>(
     target: Registered<W, T>,
-    ...args: StartArgs<InputOf<Resolve<W, T>>>
+    ...args: StartArgs<InputOf<Resolve<W, T>>, Options>
   ): Promise<
     RunHandle<
       ResultOf<Resolve<W, T>>,
@@ -72,9 +75,9 @@ export interface Client<W extends AnyWorkflow> {
    * @throws What `start` throws.
    * @throws {ShutdownError} If this client or runner is stopped before the run has ended.
    */
-  execute<const T extends W["name"] | AnyWorkflow>(
+  execute<const T extends W["name"] | AnyWorkflow, Options extends StartOptions = StartOptions>(
     target: Registered<W, T>,
-    ...args: StartArgs<InputOf<Resolve<W, T>>>
+    ...args: StartArgs<InputOf<Resolve<W, T>>, Options>
   ): Promise<RunOutcome<ResultOf<Resolve<W, T>>, OutputsOf<Resolve<W, T>>>>;
   /**
    * Returns a handle on a run without reading anything. The methods of the handle throw a `RunNotFoundError` if the run

@@ -6,7 +6,8 @@ import type { ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./item_lis
 import type { RunOutcome } from "./outcome.ts";
 import type { Resolution, ResolveOptions } from "./resolve.ts";
 import type { EventsOptions } from "./run_events.ts";
-import type { RunStatus, TaskInfo } from "./run_reader.ts";
+import type { RunStatus } from "./run_info.ts";
+import type { TaskInfo } from "./run_reader.ts";
 import type { WaitOptions } from "./wait.ts";
 
 /** The keys of a record that are strings; for a union of records, those of all of them. */

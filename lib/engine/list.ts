@@ -4,7 +4,7 @@ import type { RunState } from "../store/batch.ts";
 import type { ListQuery } from "../store/listing.ts";
 import type { Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
-import { type RunInfo, runInfo } from "./run_reader.ts";
+import { type RunInfo, runInfo } from "./run_info.ts";
 
 /** Filter and page of a list of runs. A run must match all filters. */
 export interface ListOptions {

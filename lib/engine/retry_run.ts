@@ -2,6 +2,7 @@ import { RunStateError } from "../errors.ts";
 import { descendantsOf } from "../definition/graph.ts";
 import type { Failure } from "../errors.ts";
 import type { RunRow } from "../store/port.ts";
+import { KeyConflictError } from "../start_errors.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { TaskInfo } from "./run_reader.ts";
 
@@ -11,6 +12,7 @@ import type { TaskInfo } from "./run_reader.ts";
  *
  * @throws {RunNotFoundError} If the run does not exist.
  * @throws {RunStateError} If the run is not in state `failed`.
+ * @throws {KeyConflictError} If the run held its key until it ended, and another run has it now.
  */
 export async function retryRun(context: ClientContext, id: string): Promise<void> {
   const row = await context.reader.row(id);
@@ -22,15 +24,17 @@ export async function retryRun(context: ClientContext, id: string): Promise<void
   const forget = new Set([...compensated, ...descendantsOf(tasks, [...failed, ...compensated])]);
   const retry = failed.filter((task) => !forget.has(task));
   const failures = await failuresOf(context, row, tasks);
-  if (
-    !await context.store.restart({ seq: row.seq, epoch: row.epoch }, {
-      retry,
-      forget: [...forget],
-      ...(hasUndos ? { compensated } : {}),
-      failures,
-    })
-  ) {
-    throw new RunStateError("retry", id, (await context.reader.row(id)).state);
+  const restarted = await context.store.restart({ seq: row.seq, epoch: row.epoch }, {
+    retry,
+    forget: [...forget],
+    ...(hasUndos ? { compensated } : {}),
+    failures,
+  });
+  if (restarted === false) throw new RunStateError("retry", id, (await context.reader.row(id)).state);
+  if (restarted !== true) {
+    const { keyHeldBy: runId } = restarted;
+    const { key = "" } = row;
+    throw new KeyConflictError(`retry run "${id}"`, { key, runId, why: `has its key "${key}" and has not ended` });
   }
   void context.applyChanges();
 }

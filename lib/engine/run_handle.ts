@@ -15,7 +15,8 @@ import { outcomeOf, resultOf, type RunOutcome } from "./outcome.ts";
 import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts";
 import { retryRun } from "./retry_run.ts";
 import { type EventsOptions, runEvents } from "./run_events.ts";
-import { isOver, type RunStatus, runStatus, type TaskInfo } from "./run_reader.ts";
+import { type RunStatus, runStatus } from "./run_info.ts";
+import { isOver, type TaskInfo } from "./run_reader.ts";
 import { sendMessage } from "./send.ts";
 import { waitForEnd, type WaitOptions } from "./wait.ts";
 

@@ -22,48 +22,6 @@ import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
 import { compensatedOf, type UndoInfo, undoInfo } from "./undo_info.ts";
 
-/** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
-export interface RunInfo {
-  /** Id of the run. */
-  readonly id: string;
-  /** Name of its workflow. */
-  readonly workflow: string;
-  /** Version of the workflow that the run started with. */
-  readonly version: string;
-  /** State of the run. */
-  readonly state: RunState;
-  /** Key that it was started with. */
-  readonly key: string | undefined;
-  /** Lower values run first. */
-  readonly priority: number;
-  /** Tags of the run, those of its workflow included. */
-  readonly tags: readonly string[];
-  /** When the run was inserted. */
-  readonly createdAt: number;
-  /** When a runner first claimed it. */
-  readonly startedAt: number | undefined;
-  /** When the run ended. */
-  readonly endedAt: number | undefined;
-  /** When a pending, waiting or compensating run continues; `undefined` in every other state, and while it is executed. */
-  readonly dueAt: number | undefined;
-  /** When the timeout of the run ends it. */
-  readonly deadlineAt: number | undefined;
-  /** Why the run failed. */
-  readonly error: ErrorRecord | undefined;
-  /** Why the run is cancelled, being cancelled, paused or parked. */
-  readonly reason: string | undefined;
-  /** How many runners died while they owned it, since it last made progress. */
-  readonly crashes: number;
-  /** Id of the run that it was forked from. */
-  readonly forkedFrom: string | undefined;
-}
-
-/** A run, as `status()` returns it. Times are milliseconds since the epoch. */
-export interface RunStatus extends RunInfo {
-  /** The input of the run, as its schema returned it. */
-  readonly input: unknown;
-}
-
 /** A task of a run, as `tasks()` returns it. Times are milliseconds since the epoch. */
 export interface TaskInfo {
   /** Id of the task. */
@@ -226,36 +184,6 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     if (items === undefined) return output;
     return itemOutputs(items, reason === COLLECTED, await store.outputs([{ seq, task, of: "results" }]));
   }
-}
-
-/** Converts the row of a run to the form that callers see. */
-export function runInfo(row: RunRow): RunInfo {
-  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
-  const { deadlineAt, error, reason, crashes, forkedFrom } = row;
-  const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
-  return {
-    id,
-    workflow,
-    version,
-    state,
-    key,
-    priority,
-    tags,
-    createdAt,
-    startedAt,
-    endedAt,
-    dueAt: isDue ? dueAt : undefined,
-    deadlineAt,
-    error,
-    reason,
-    crashes,
-    forkedFrom,
-  };
-}
-
-/** Converts the row of a run, with its input, to the form that callers see. */
-export function runStatus(row: RunRow): RunStatus {
-  return { ...runInfo(row), input: decodeJson(row.input, "the input of the run") };
 }
 
 /** Whether a run in this state has ended. */

@@ -6,7 +6,7 @@
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
-import type { IfExists, TaskStartOptions } from "../definition/task_start.ts";
+import type { IfExists, KeyScope, TaskStartOptions } from "../definition/task_start.ts";
 import type { NewId } from "../ids.ts";
 import type { NewRun } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
@@ -16,8 +16,8 @@ import type { Plan } from "./plan.ts";
 /** Options of `start` and `execute`. */
 export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists"> {
   /**
-   * A second start of the same workflow with the same key returns the first run, until that run is deleted. 1 to 500
-   * characters.
+   * A second start of the same workflow with the same key returns the first run, as long as that run holds the key
+   * (`keyScope`). 1 to 500 characters.
    */
   readonly key?: string;
   /**
@@ -53,6 +53,7 @@ export interface StartManyOptions<Input = unknown> extends Omit<StartOptions, "k
 export interface StartSettings {
   readonly key: string | undefined;
   readonly ifExists: IfExists;
+  readonly keyScope: KeyScope;
   readonly dueAt: number | undefined;
   readonly delayMs: number | undefined;
   readonly priority: number;
@@ -66,6 +67,7 @@ export interface StartSettings {
 export const TASK_START_OPTIONS: readonly string[] = [
   "key",
   "ifExists",
+  "keyScope",
   "delay",
   "startAt",
   "priority",
@@ -76,6 +78,7 @@ const START_OPTIONS = [...TASK_START_OPTIONS, "signal", "tx"];
 const NO_OPTIONS: StartSettings = {
   key: undefined,
   ifExists: "return",
+  keyScope: "ever",
   dueAt: undefined,
   delayMs: undefined,
   priority: 0,
@@ -85,6 +88,14 @@ const NO_OPTIONS: StartSettings = {
   tx: undefined,
 };
 
+/** What the options of a start may be. */
+interface StartRules {
+  /** The names of the options. @default {} all */
+  readonly allowed?: readonly string[];
+  /** Whether the run has a key if none is stated. @default {false} */
+  readonly hasOwnKey?: boolean;
+}
+
 /**
  * Validates the options of a start.
  *
@@ -93,7 +104,7 @@ const NO_OPTIONS: StartSettings = {
 export function startSettings(
   options: unknown,
   action: string,
-  { allowed }: { readonly allowed: readonly string[] } = { allowed: START_OPTIONS },
+  { allowed = START_OPTIONS, hasOwnKey = false }: StartRules = {},
 ): StartSettings {
   if (options === undefined) return NO_OPTIONS;
   const checks = newChecks();
@@ -104,6 +115,7 @@ export function startSettings(
   const settings: StartSettings = {
     key: checks.key(read["key"], "key"),
     ifExists: checks.word(read["ifExists"], "ifExists", { return: 1, compare: 1, reject: 1 }) ?? "return",
+    keyScope: checks.word(read["keyScope"], "keyScope", { ever: 1, active: 1 }) ?? "ever",
     delayMs: checks.duration(read["delay"], "delay"),
     dueAt: checkTime(read["startAt"], checks),
     priority: checks.priority(read["priority"], "priority") ?? 0,
@@ -114,6 +126,11 @@ export function startSettings(
   };
   if (settings.tx !== undefined && settings.signal !== undefined) {
     checks.report("signal and tx exclude each other, as a run that is not committed cannot be cancelled");
+  }
+  for (const option of ["ifExists", "keyScope"]) {
+    if (read[option] !== undefined && read["key"] === undefined && !hasOwnKey) {
+      checks.report(`${option} needs a key; state one`);
+    }
   }
   refuse(action, checks);
   return settings;
@@ -157,6 +174,7 @@ export function newRun(
     workflow: name,
     version,
     key: settings.key,
+    keyScope: settings.key !== undefined && settings.keyScope === "active" ? "active" : undefined,
     priority: settings.priority,
     dueAt: settings.dueAt ?? now + (settings.delayMs ?? 0),
     tags: settings.tags.length === 0 ? tags : [...new Set([...tags, ...settings.tags])],

@@ -106,7 +106,7 @@ export function createRunStarter(contextOf: () => ClientContext): RunStarter {
       const context = contextOf();
       const plan = context.catalog.find(target, "start");
       const action = `start workflow "${plan.workflow.name}"`;
-      const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS });
+      const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS, hasOwnKey: true });
       return {
         workflow: plan.workflow.name,
         key: settings.key,
@@ -142,7 +142,7 @@ export async function startRuns<Result, Outputs, Input, Events>(
   if (key !== undefined && typeof key !== "function") {
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
-  const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`);
+  const settings = startSettings(rest, `start workflow "${plan.workflow.name}"`, { hasOwnKey: key !== undefined });
   const keys = inputs.map((input, index) => {
     const checks = newChecks();
     const own = key === undefined ? undefined : checks.key(key(input, index), "key");
@@ -173,14 +173,16 @@ export async function startRuns<Result, Outputs, Input, Events>(
  */
 async function checkExisting(
   { store }: ClientContext,
-  { workflow, key = "", input }: NewRun,
+  { workflow, key = "", keyScope, input }: NewRun,
   existing: string,
   { ifExists }: StartSettings,
 ): Promise<void> {
   if (ifExists === "return") return;
-  if (ifExists === "reject") throw new KeyConflictError(workflow, key, existing, false);
+  const conflict = (why: string): KeyConflictError =>
+    new KeyConflictError(`start workflow "${workflow}" with key "${key}"`, { runId: existing, key, why });
+  if (ifExists === "reject") throw conflict(keyScope === "active" ? "has not ended" : "exists already");
   const row = await store.run(existing);
-  if (row !== undefined && row.input !== input) throw new KeyConflictError(workflow, key, existing, true);
+  if (row !== undefined && row.input !== input) throw conflict("was started with another input");
 }
 
 /** Inserts runs in the transaction of the caller, if there is one, or else with the next commit. */

@@ -32,7 +32,16 @@ const RUN_SUMMARY = {
     isStranded: yesNo,
     crashes: count,
   },
-  more: { key: text, startedAt: time, endedAt: time, dueAt: time, runner: whole, failure: text, reason: text },
+  more: {
+    key: text,
+    keyScope: oneOf(["ever", "active"]),
+    startedAt: time,
+    endedAt: time,
+    dueAt: time,
+    runner: whole,
+    failure: text,
+    reason: text,
+  },
 };
 
 const ITEM_COUNTS = ["total", "completed", "failed", "running", "waiting", "blocked", "pending", "cancelled"];

@@ -1,5 +1,5 @@
 import { type ClientContext, contextOf, createReadOnlyContext } from "../engine/client_context.ts";
-import { runInfo } from "../engine/run_reader.ts";
+import { runInfo } from "../engine/run_info.ts";
 import type { Logger } from "../logger.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
@@ -59,7 +59,7 @@ export function answer({ context: { store } }: Reading): Answer {
 
 /** A run as lists tell it. */
 export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
-  const { id, workflow, version, state, key, priority, tags, createdAt, startedAt, endedAt, crashes } = row;
+  const { id, workflow, version, state, key, keyScope, priority, tags, createdAt, startedAt, endedAt, crashes } = row;
   const error = redactor.error(["error"], row.error);
   return {
     id,
@@ -68,6 +68,7 @@ export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSumma
     version,
     state,
     key: redactor.text(["key"], key),
+    keyScope: key === undefined ? undefined : keyScope ?? "ever",
     priority,
     tags: tags.map((tag, at) => redactor.text(["tags", String(at)], tag)),
     createdAt,

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { KeyScope } from "../definition/task_start.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
 
@@ -59,6 +60,8 @@ export interface RunSummary {
   readonly state: RunState;
   /** Its key. */
   readonly key: string | undefined;
+  /** How long it holds its key: until it is deleted, or until it ends. */
+  readonly keyScope: KeyScope | undefined;
   /** Lower is sooner; 0 unless said otherwise. */
   readonly priority: number;
   /** Its tags. */

@@ -39,6 +39,8 @@ export interface NewRun {
   readonly version: string;
   /** The idempotency key: the store does not insert a second run of the same workflow and key. */
   readonly key: string | undefined;
+  /** `"active"` if the run holds its key only until it ends. Keys of the two scopes are distinct. @default {undefined} for ever */
+  readonly keyScope?: "active" | undefined;
   /** The priority; runs with lower values are claimed first. */
   readonly priority: number;
   /** When the run may be claimed. */

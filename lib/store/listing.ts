@@ -31,6 +31,8 @@ export interface ListedRun {
   readonly owner: number | undefined;
   /** The idempotency key of the run. */
   readonly key: string | undefined;
+  /** `"active"` if the run holds its key only until it ends; `undefined` if for ever. */
+  readonly keyScope: "active" | undefined;
   /** The priority; runs with lower values are claimed first. */
   readonly priority: number;
   /** The run's tags. */

@@ -56,6 +56,9 @@ export type ControlResult =
   /** The run does not exist. */
   | { readonly kind: "unknown" };
 
+/** Whether a run was restarted, or which run holds its key. */
+export type RestartResult = boolean | { readonly keyHeldBy: string };
+
 /** A run's row. */
 export interface RunRow extends ListedRun {
   /** The run's input as JSON text. */
@@ -256,7 +259,7 @@ export interface Store {
    * task's own row; an expanded task is running again. The rows of steps are kept. Tasks and items whose rows are
    * deleted may start new children; their previous ones remain as history. All rows of undos are deleted, and the tasks
    * in `compensated` are counted (`compensationsOf`). Returns false if the run is no longer failed
-   * under `epoch`.
+   * under `epoch`. A run whose key another run has taken since it ended is not restarted.
    */
   restart(
     run: { readonly seq: number; readonly epoch: number },
@@ -268,7 +271,7 @@ export interface Store {
       /** Failed attempts of these tasks, which the history of the run keeps. @default {[]} */
       readonly failures?: readonly Failure[];
     },
-  ): Promise<boolean>;
+  ): Promise<RestartResult>;
 
   /** Returns a run by id; `undefined` if it does not exist. */
   run(id: string): Promise<RunRow | undefined>;

@@ -5,7 +5,7 @@
  *
  * Nothing that the normal end of a run changes is in an index, as a column or in a predicate, except for the owner on
  * SQLite: Postgres then writes the new version of the row to the same page and no index (a HOT update). So indexes name
- * the computed columns `indexed_state` and `notified`, which are null before and after such an end, instead of `owner`,
+ * the computed columns `indexed_state`, `notified` and `key_freed`, which are null before and after such an end, instead of `owner`,
  * `state`, `ended_at` and `acknowledged`.
  *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
@@ -13,17 +13,11 @@
  *
  * @module
  */
-import { StoreError } from "../errors.ts";
-import type { ClaimedRun, Heads } from "./batch.ts";
 import type { ParentTask } from "./inserted_child.ts";
-import { given, option, type Projection, type RunColumn } from "./columns.ts";
-import { createReader, type Decode, isTexts, type Row, STORED_STATES, withoutUnsafeIntegers } from "./decode.ts";
+import { given, option, type RunColumn } from "./columns.ts";
+import { createReader, type Decode, isTexts, STORED_STATES } from "./decode.ts";
 import { isUndoingSql } from "./hand_over.ts";
-import type { Outline } from "./inspection.ts";
-import { hasMessages } from "./messages.ts";
-import type { RunRow } from "./port.ts";
-import { decodeClosing, decodeEnding, decodeError, decodeState } from "./run_states.ts";
-import { recordOf } from "./rows.ts";
+import { decodeClosing, decodeError, decodeState } from "./run_states.ts";
 
 const { text, optionalText, integer, optionalInteger, json } = createReader("runs", "seq");
 
@@ -35,12 +29,14 @@ const ALWAYS = ["listed", "single", "claimed", "outline"] as const;
 const decodeCount: Decode<number> = (row, column) => optionalInteger(row, column) ?? 0;
 const decodeOptionalTags = json(isTexts);
 const decodeTags: Decode<readonly string[]> = (row, column) => decodeOptionalTags(row, column) ?? [];
+const decodeKeyScope: Decode<"active" | undefined> = (row, column) => row[column] === "active" ? "active" : undefined;
 const decodeParent: Decode<ParentTask | undefined> = (row, column) => {
   const run = optionalInteger(row, column);
   return run === undefined ? undefined : { run, task: text(row, "parent_task"), item: integer(row, "parent_item") };
 };
 
-const COLUMNS = {
+/** The columns, with the types of their fields. */
+export const COLUMNS = {
   seq: { type: "key", field: "seq", decode: integer, read: ALWAYS },
   priority: {
     type: "bigint",
@@ -178,6 +174,14 @@ const COLUMNS = {
     decode: optionalText,
     read: REPORTED,
   },
+  // "active" if the run holds its key only until it ends; null if for ever, or without a key.
+  key_scope: {
+    type: "name",
+    start: option(({ keyScope }) => keyScope),
+    field: "keyScope",
+    decode: decodeKeyScope,
+    read: REPORTED,
+  },
   parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: EVERYWHERE },
   stranded_by: { type: "name", field: "strandedBy", decode: optionalText, read: REPORTED },
   forked_from: {
@@ -225,87 +229,11 @@ const COLUMNS = {
       "(owner is null and state <> 'completed') then " +
       `case when ${isUndoingSql()} and (state = 'pending' or state = 'waiting') then 'compensating' else state end end`,
   },
+  // Of a run that has ended and no longer holds its key: its own number; see `runs_active_key`.
+  key_freed: { type: "bigint", computed: "case when key_scope = 'active' and ended_at is not null then seq end" },
   // The owner of a run with external changes that the owner has not acknowledged.
   notified: { type: "bigint", computed: "case when attention > acknowledged then owner end" },
 } as const satisfies Readonly<Record<string, RunColumn>>;
 
-type Columns = typeof COLUMNS;
-
-/** The decoded fields of a projection. */
-type Fields<P extends Projection> = {
-  readonly [
-    C in keyof Columns as Columns[C] extends
-      { readonly field: infer F extends string; readonly read: readonly (infer R)[] } ? P extends R ? F : never
-      : never
-  ]: Columns[C] extends { readonly decode: Decode<infer T> } ? T : never;
-};
-
 /** The columns of the table, by name. */
 export const RUN_COLUMNS: ReadonlyMap<string, RunColumn> = new Map(Object.entries(COLUMNS));
-
-/** The columns that `decodeListedRun` reads. */
-export const LISTED_COLUMNS: string = columnsOf("listed").join(", ");
-
-/** The columns that `decodeRun` reads. */
-export const SINGLE_COLUMNS: string = columnsOf("single").join(", ");
-
-/** The columns that `decodeOutline` reads. */
-export const OUTLINE_COLUMNS: string = columnsOf("outline").join(", ");
-
-/** The columns that `decodeClaimed` reads. */
-export const CLAIMED_COLUMNS: readonly string[] = columnsOf("claimed");
-
-const decodeSingle = decoderOf("single");
-const decodeClaim = decoderOf("claimed");
-const decodeShort = decoderOf("outline");
-
-/**
- * Decodes the row of a run.
- *
- * @throws {StoreError} `corrupt_row`, if the row is invalid.
- */
-export function decodeRun(row: Row): RunRow {
-  return decodeSingle(row);
-}
-
-/** Decodes the state and the times of a run. */
-export function decodeOutline(row: Row): Outline {
-  return decodeShort(row);
-}
-
-/** Decodes a row for a list. An invalid row must not hide the other rows, so its `error` describes what is invalid. */
-export function decodeListedRun(row: Row): RunRow {
-  try {
-    return decodeRun(row);
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    const state = STORED_STATES.find((state) => state === row["state"]) ?? "failed";
-    return decodeRun({ ...withoutUnsafeIntegers(row), state, tags: null, error: JSON.stringify(recordOf(error)) });
-  }
-}
-
-/**
- * Decodes a claimed run.
- *
- * @throws {StoreError} `corrupt_row`, if the row is invalid.
- */
-export function decodeClaimed(row: Row, heads: Heads): ClaimedRun {
-  return { ...decodeClaim(row), ending: decodeEnding(row), hasMessages: hasMessages(row), ...heads };
-}
-
-function columnsOf(projection: Projection): string[] {
-  return [...RUN_COLUMNS]
-    .filter(([, { read, beside }]) => read?.includes(projection) || beside?.includes(projection))
-    .map(([name]) => name);
-}
-
-function decoderOf<P extends Projection>(projection: P): (row: Row) => Fields<P> {
-  const fields = [...RUN_COLUMNS].flatMap(([column, { field, decode, read }]) =>
-    field !== undefined && decode !== undefined && read?.includes(projection) ? [{ column, field, decode }] : []
-  );
-  return (row) => {
-    const run: Record<string, unknown> = {};
-    for (const { column, field, decode } of fields) run[field] = decode(row, column);
-    return run as Fields<P>;
-  };
-}

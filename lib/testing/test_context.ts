@@ -161,7 +161,7 @@ export function testContext(options: TestContextOptions = {}): TestContext {
   async function start(target: Startable | string, input: unknown, options: unknown): Promise<StartedRun> {
     const name = typeof target === "string" ? target : target.name;
     const action = `start workflow "${name}"`;
-    const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS });
+    const settings = startSettings(options, action, { allowed: TASK_START_OPTIONS, hasOwnKey: true });
     const { key = idempotencyKey } = settings;
     const known = started.find((run) => run.workflow === name && run.key === key);
     if (known !== undefined) {

@@ -78,6 +78,7 @@ export function summaryOf(more: Partial<RunSummary> = {}): RunSummary {
     version: "0123456789abcdef",
     state: "running",
     key: undefined,
+    keyScope: undefined,
     priority: 0,
     tags: [],
     createdAt: NOW - 12_000,

@@ -35,7 +35,11 @@ test("ifExists compares the input with that of the run, or rejects any run with 
     assertEquals([error.runId, error.key], [id, "k"]);
   }
   assertEquals((await runner.list()).runs.length, 1);
-  await assertRejects(() => runner.start(flow, { n: 1 }, { ifExists: "replace" as "reject" }), TypeError, "ifExists");
+  await assertRejects(
+    () => runner.start(flow, { n: 1 }, { key: "k", ifExists: "replace" as "reject" }),
+    TypeError,
+    "ifExists",
+  );
 });
 
 test("startMany() validates all inputs at once where the schema is asynchronous", async () => {

@@ -25,6 +25,7 @@ test("status() tells what is known of a run", async () => {
     version: quick.version,
     state: "completed",
     key: "k",
+    keyScope: "ever",
     priority: 3,
     tags: ["fast"],
     createdAt: start,

@@ -1,4 +1,5 @@
 import { test } from "../harness.ts";
+import { activeKeyContract } from "./contract/active_keys.ts";
 import { batchContract } from "./contract/batches.ts";
 import { childContract } from "./contract/children.ts";
 import { claimContract } from "./contract/claim.ts";
@@ -31,6 +32,7 @@ export function storeContract(
     });
   };
   commitContract(register);
+  activeKeyContract(register);
   batchContract(register);
   claimContract(register);
   controlContract(register);

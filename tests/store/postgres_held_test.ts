@@ -102,14 +102,16 @@ test("postgres: a renewal leaves one claim of its runner, with the runs that it 
   ]);
 });
 
-test("postgres: the end of a run changes no index", async () => {
+test("postgres: the end of a run changes no index, whether or not it has a key for ever", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
   await on.sql`alter table runs set (autovacuum_enabled = false)`;
   const runs = 500;
   for (let round = 0; round < 3; round++) {
-    const seqs = await start(store, ...Array.from({ length: runs }, () => newRun({ owner: runner, input: '"input"' })));
+    const keyOf = (at: number): string | undefined => at % 2 === 0 ? undefined : `${round}/${at}`;
+    const starts = Array.from({ length: runs }, (_, at) => newRun({ owner: runner, input: '"input"', key: keyOf(at) }));
+    const seqs = await start(store, ...starts);
     const move = { to: "completed", at: 1 } as const;
     const ended = seqs.map((seq) => ({ seq, epoch: 1, records: [{ ...record("a"), isNew: true }], move }));
     await commit(store, { writes: ended });

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import {
   createClient,
   createRunner,
+  KeyConflictError,
   RunNotFoundError,
   StoreError,
   type Tracing,
@@ -73,6 +74,41 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.count("runs"), 2);
   });
 
+  test(`${kind}: an active key is that of a run which has not ended, inside and outside of transactions`, async () => {
+    await using database = await DATABASES[kind]();
+    await using client = await createClient(await database.open(), { workflows: [double] });
+    const active = { key: "k", keyScope: "active" } as const;
+    const [first, twin] = await database.begin(async (tx) => [
+      await client.start(double, 1, { tx, ...active }),
+      await client.start(double, 2, { tx, ...active }),
+    ]);
+    assertEquals([twin!.id, twin!.isNew, (await client.start(double, 3, active)).id], [first!.id, false, first!.id]);
+    await first!.cancel();
+    await first!.outcome();
+    const next = await database.begin((tx) => client.start(double, 4, { tx, ...active }));
+    assertEquals([next.isNew, (await client.start(double, 5, active)).id], [true, next.id]);
+  });
+
+  test(`${kind}: a failed run is not retried while an open transaction has started a run with its active key`, async () => {
+    await using database = await DATABASES[kind]();
+    const broken = workflow("broken", { input: unchecked<number>() })
+      .task("fail", { retry: 1, run: ({ input }) => Promise.reject(new Error(`${input}`)) });
+    await using runner = await createRunner(await database.open(), { workflows: [broken], logger: false });
+    const active = { key: "k", keyScope: "active" } as const;
+    const failed = await runner.start(broken, 1, active);
+    await failed.outcome();
+    let retry = Promise.resolve();
+    const other = await database.begin(async (tx) => {
+      const other = await runner.start(broken, 2, { tx, ...active, delay: "1h" });
+      retry = failed.retry();
+      retry.catch(() => {});
+      if (database.isWaiting !== undefined) await until(() => database.isWaiting!());
+      return other;
+    });
+    const error = await assertRejects(() => within("the retry", retry), KeyConflictError);
+    assertEquals([error.runId, (await failed.status()).state], [other.id, "failed"]);
+  });
+
   test(`${kind}: startMany within a transaction inserts all of its runs or none`, async () => {
     await using database = await DATABASES[kind]();
     await using runner = await createRunner(await database.open(), { workflows: [sum] });
@@ -128,7 +164,11 @@ for (const kind of ["sqlite", "postgres"] as const) {
       await assertRejects(() => runner.start("nowhere" as "double", 1, { tx }), Error, "no workflow of that name");
       await assertRejects(() => runner.start(double, long, { tx }), Error, "the limit is 1,024");
       const signal = new AbortController().signal;
-      await assertRejects(() => runner.start(double, 1, { tx, signal }), TypeError, "signal and tx exclude each other");
+      await assertRejects(
+        () => runner.start(double, 1, { tx, signal } as never),
+        TypeError,
+        "signal and tx exclude each other",
+      );
       await assertRejects(() => runner.execute(double, 1, { tx }), TypeError, "use start()");
       await pay(tx, "ada");
     });

@@ -24,6 +24,16 @@ runner.start(small, { uid: "x" });
 runner.start(small);
 // @ts-expect-error Object literal may only specify known properties, but 'priorty' does not exist in type 'StartOptions'. Did you mean to write 'priority'?
 runner.start(small, { id: "x" }, { priorty: 1 });
+// @ts-expect-error … Type '{ delay: "1h"; startAt: Date; }' is not assignable to type '"`delay` and `startAt` exclude each other"'.
+runner.start(small, { id: "x" }, { delay: "1h", startAt: new Date() });
+// @ts-expect-error … Type '{ delay: number; startAt: number; }' is not assignable to type '"`delay` and `startAt` exclude each other"'.
+runner.start(small, { id: "x" }, { delay: 5, startAt: 7 });
+// @ts-expect-error … Type '{ keyScope: "active"; }' is not assignable to type '"`keyScope` needs a `key`"'.
+runner.execute(small, { id: "x" }, { keyScope: "active" });
+// @ts-expect-error … Type '{ ifExists: "reject"; }' is not assignable to type '"`ifExists` needs a `key`"'.
+runner.start(small, { id: "x" }, { ifExists: "reject" });
+// @ts-expect-error Type '"activ"' is not assignable to type 'KeyScope | undefined'. Did you mean '"active"'?
+runner.start(small, { id: "x" }, { key: "k", keyScope: "activ" });
 
 // ---- handles and outcomes
 // @ts-expect-error Argument of type '"aproval"' is not assignable to parameter of type '"approval"'.

@@ -96,7 +96,13 @@ ${endedAt !== undefined && fact("Ended", date(endedAt))}
 ${run.dueAt !== undefined && fact("Due", moment(run.dueAt, at))}
 ${run.deadlineAt !== undefined && endedAt === undefined && fact("Must end", moment(run.deadlineAt, at))}
 ${run.timeoutMs !== undefined && fact("Time limit", duration(run.timeoutMs))}
-${key !== undefined && fact("Key", markup`<code>${key}</code>`)}
+${
+    key !== undefined &&
+    fact(
+      "Key",
+      markup`<code>${key}</code>${run.keyScope === "active" && markup` <span class="note">until it ends</span>`}`,
+    )
+  }
 ${
     tags.length > 0 && fact(
       "Tags",

@@ -6,7 +6,7 @@ import { impliedWait } from "../children.ts";
 import type { Row } from "../decode.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf } from "../rows.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
-import { decodeClaimed } from "../run_columns.ts";
+import { decodeClaimed } from "../run_rows.ts";
 import { numbers, texts } from "./arrays.ts";
 import { CLAIM, TAKEN_BEFORE } from "./claim_sql.ts";
 import type { Bindable } from "./connection.ts";

@@ -9,7 +9,7 @@
 
 import { hasMessagesSql } from "../messages.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
-import { CLAIMED_COLUMNS } from "../run_columns.ts";
+import { CLAIMED_COLUMNS } from "../run_rows.ts";
 import { isHandOverSql } from "../sql/facts.ts";
 import { seqsHeldBy } from "./held.ts";
 

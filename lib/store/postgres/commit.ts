@@ -10,9 +10,7 @@
  */
 import type { Batch, NewRun, Receipt, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { OwnedChild } from "../inserted_child.ts";
-import type { Row } from "../decode.ts";
 import { endingChildren, mayEnd } from "../hand_over.ts";
-import { items, numbers, texts } from "./arrays.ts";
 import { codeOf, faultOf, isNotifyQueueFull, refusal } from "./faults.ts";
 import type { BoundStatement } from "./connection.ts";
 import type { Answer } from "./driver.ts";
@@ -22,20 +20,11 @@ import { lockedOf, type LockedRuns, RunsLocked, throwIfLocked, withLocked } from
 import type { News } from "./news.ts";
 import { childrenOf, ownedChildren } from "./owned_children.ts";
 import { halves, split } from "./parts.ts";
+import { notStartedVerdict, startVerdicts } from "./start_verdicts.ts";
 import type { Role, Session } from "./session.ts";
 
-const THESE = `
-select id, seq, owner, epoch, created_at, null as ask
-  from @runs
- where id = any($1::uuid[])
- union all
-select r.id, r.seq, r.owner, r.epoch, r.created_at, k.n
-  from unnest($2::text[], $3::text[]) with ordinality as k (workflow, key, n)
-  join @runs as r on r.workflow = k.workflow and r.key = k.key
- union all
-select r.id, r.seq, r.owner, r.epoch, r.created_at, cardinality($2::text[]) + p.n
-  from unnest($4::bigint[], $5::text[], $6::integer[]) with ordinality as p (parent, task, item, n)
-  join @runs as r on r.parent = p.parent and r.parent_task = p.task and r.parent_item = p.item and r.superseded is null`;
+/** How often runs are inserted anew of which each time another run had the key, and had freed it when it was looked up. */
+const MOST_TRIES = 100;
 
 const LOCK_TIMEOUT = `select set_config('lock_timeout', $1, true)`;
 
@@ -128,13 +117,15 @@ interface AttemptOptions {
   readonly isWary?: boolean;
   /** Longest wait for each lock, in milliseconds. @default {Infinity} */
   readonly lockTimeoutMs?: number | undefined;
+  /** How often the runs were inserted before. @default {0} */
+  readonly tries?: number;
 }
 
 function attempt(
   session: Session,
   news: News,
   batch: Batch,
-  { role, isWary = false, lockTimeoutMs }: AttemptOptions,
+  { role, isWary = false, lockTimeoutMs, tries = 0 }: AttemptOptions,
 ): Promise<Receipt> {
   const parts = split(batch);
   const wake = news.tell({ due: false, ended: false, attention: [] });
@@ -158,14 +149,29 @@ function attempt(
       const part = parts[index]!;
       const result = resultOf(statements, answers.slice(at, at += statements.length));
       rows += result.rows;
-      starts.push(...await startVerdicts(session, part.starts, result.started, role));
+      const verdicts = await startVerdicts(session, part.starts, result.started, role);
+      starts.push(...await startFreed(part.starts, verdicts));
       children.push(...await ownedChildren(session, part.writes, { answers: result.children, isDoubtful, role }));
-      const verdicts = await writeVerdicts(session, part.writes, { ...result, isDoubtful });
-      writes.push(...await endCancelled(part.writes, verdicts));
+      const written = await writeVerdicts(session, part.writes, { ...result, isDoubtful });
+      writes.push(...await endCancelled(part.writes, written));
     }
     session.wrote(rows);
     return { starts, writes, children };
   });
+
+  /** Inserts anew the runs whose key another run had, and has freed in the meantime. */
+  async function startFreed(
+    starts: readonly NewRun[],
+    verdicts: ReadonlyMap<string, StartVerdict>,
+  ): Promise<readonly StartVerdict[]> {
+    const freed = starts.filter(({ id, keyScope }) => keyScope === "active" && !verdicts.has(id));
+    const again = freed.length === 0 || tries === MOST_TRIES
+      ? []
+      : (await attempt(session, news, { starts: freed, writes: [] }, { role, isWary, lockTimeoutMs, tries: tries + 1 }))
+        .starts;
+    const inserted = new Map(freed.map(({ id }, at) => [id, again[at]]));
+    return starts.map((run) => verdicts.get(run.id) ?? inserted.get(run.id) ?? notStartedVerdict(session, run));
+  }
 
   /** Ends as cancelled the runs whose completion a recorded cancel prevented; their rows may be written already. */
   async function endCancelled(
@@ -214,77 +220,6 @@ async function send(
   return statements.length > 1
     ? await session.pipeline(role, statements)
     : [await session.single(role, first.sql, first.values)];
-}
-
-async function startVerdicts(
-  session: Session,
-  starts: readonly NewRun[],
-  answers: readonly Row[],
-  role: Role,
-): Promise<readonly StartVerdict[]> {
-  const verdicts = new Map<string, StartVerdict>();
-  for (const answer of answers) {
-    const at = Number(answer["server_now"]);
-    const seqs = items(answer["seqs"]);
-    const owned = items(answer["owned"]);
-    for (const [index, id] of items(answer["ids"]).entries()) {
-      verdicts.set(id, { kind: "started", seq: Number(seqs[index]), owned: owned[index] === "t", at });
-    }
-  }
-  const missing = starts.filter(({ id }) => !verdicts.has(id));
-  if (missing.length > 0) await findStarted(session, missing, verdicts, role);
-  return starts.map(({ id, workflow, key }) =>
-    verdicts.get(id) ?? {
-      kind: "refused",
-      error: refusal(
-        new Error(notStarted({ id, workflow, key })),
-        session.name,
-      ),
-    }
-  );
-}
-
-/** The message for a run that was not inserted, although no run with its id, key or parent exists. */
-export function notStarted({ id, workflow, key }: Pick<NewRun, "id" | "workflow" | "key">): string {
-  const named = key === undefined ? `run "${id}" of "${workflow}"` : `run "${id}" of "${workflow}" with key "${key}"`;
-  return `${named} was neither started nor found; if its rows were copied, as by logical replication, a sequence is ` +
-    "behind: open the store again, which sets it";
-}
-
-/** Finds runs that exist already: inserted by an earlier attempt of the same commit, or under the same key or parent. */
-async function findStarted(
-  session: Session,
-  missing: readonly NewRun[],
-  verdicts: Map<string, StartVerdict>,
-  role: Role,
-): Promise<void> {
-  const keyed = missing.filter(({ key }) => key !== undefined);
-  const children = missing.filter(({ parent }) => parent !== undefined);
-  // A separate statement: the snapshot of the first does not contain rows that another process has inserted since.
-  const rows = await session.single(role, THESE, [
-    texts(missing.map(({ id }) => id)),
-    texts(keyed.map(({ workflow }) => workflow)),
-    texts(keyed.map(({ key }) => key)),
-    numbers(children.map(({ parent }) => parent?.run)),
-    texts(children.map(({ parent }) => parent?.task)),
-    numbers(children.map(({ parent }) => parent?.item)),
-  ]);
-  const sought = [...keyed, ...children];
-  for (const row of rows) {
-    if (row["ask"] !== null) {
-      verdicts.set(sought[Number(row["ask"]) - 1]!.id, { kind: "existing", id: String(row["id"]) });
-    }
-  }
-  for (const row of rows) {
-    const run = missing.find(({ id }) => id === row["id"]);
-    if (run === undefined || row["ask"] !== null) continue;
-    verdicts.set(run.id, {
-      kind: "started",
-      seq: Number(row["seq"]),
-      owned: run.owner !== undefined && row["owner"] === run.owner && row["epoch"] === 1,
-      at: Number(row["created_at"]),
-    });
-  }
 }
 
 /** Halves a part until the refused item is alone. */

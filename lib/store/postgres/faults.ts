@@ -46,6 +46,9 @@ export function faultOf(error: unknown): Fault {
     case "54000":
       // Not about the values: the queue is full, as a session somewhere has not read it for long.
       return isNotifyQueueFull(error) ? "exhausted" : "values";
+    case "23505":
+      // Another run has taken the key of a run that is restarted. All starts expect that, so that only a restart fails.
+      return constraintOf(error) === "runs_active_key" ? "conflict" : "values";
     case "3D000":
       return "no_database";
     case "42501":
@@ -79,6 +82,10 @@ export function faultOf(error: unknown): Fault {
 /** Whether the error comes from the server, and not from the driver or the system. */
 export function isFromServer(error: unknown): boolean {
   return typeof error === "object" && error !== null && "severity" in error;
+}
+
+function constraintOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null && "constraint_name" in error ? error.constraint_name : undefined;
 }
 
 /** Whether the server ends the connection with this error. */

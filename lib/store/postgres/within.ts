@@ -1,11 +1,12 @@
 import { StoreError } from "../../errors.ts";
 import type { NewRun, StartVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
-import { items, texts } from "./arrays.ts";
+import { items, sparse, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
+import { holdersSql } from "./holders.ts";
 import { byKey } from "./start_order.ts";
 import type { Bindable } from "./connection.ts";
-import { notStarted } from "./commit.ts";
+import { notStartedVerdict } from "./start_verdicts.ts";
 import { notifySql } from "./news.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
@@ -47,9 +48,11 @@ select (current_setting('sluice.start', true) is not distinct from ${TOKEN})::te
        ${notifySql({ channel: "'sluice_@schema'", payload: `$${START_ARRAYS + 3}::text` })}`;
 
 const BY_KEY = `
-select k.n::text as ask, r.id::text as id
-  from unnest($1::text::text[], $2::text::text[]) with ordinality as k (workflow, key, n)
-  join @runs as r on r.workflow = k.workflow and r.key = k.key`;
+select n::text as ask, id::text as id
+  from (${holdersSql("$1::text::text[], $2::text::text[], $3::text::text[]")}) as r`;
+
+/** How often runs are inserted anew whose keys others free at that moment. */
+const MOST_TRIES = 100;
 
 /** Inserts runs through the caller's handle, in the transaction that is open on it. */
 export async function insertWithin(
@@ -75,16 +78,21 @@ export async function insertWithin(
   const [probe] = await ask(PROBE, [token]);
   if (!await isHere(session, probe)) throw refused(name, `tx is of another database, "${probe?.["base"]}"`);
   if (probe?.["path"] !== SAFE_PATH) throw refused(name, "no transaction is open on tx; begin one first");
-  const ordered = runs.toSorted(byKey);
-  const [answer] = await ask(INSERT, [
-    session.at,
-    ...startArrays(ordered),
-    token,
-    // Differs from the payloads of this store's own notifications, which the store ignores.
-    "transaction due",
-  ]);
-  if (answer?.["open"] !== "true") throw refused(name, "no transaction is open on tx; begin one first");
-  return await verdictsOf(runs, answer, ask, name);
+  const verdicts = new Map<string, StartVerdict>();
+  let missing = runs;
+  for (let tries = 0; missing.length > 0 && tries < MOST_TRIES; tries++) {
+    const [answer] = await ask(INSERT, [
+      session.at,
+      ...startArrays(missing.toSorted(byKey)),
+      token,
+      // Differs from the payloads of this store's own notifications, which the store ignores.
+      "transaction due",
+    ]);
+    if (answer?.["open"] !== "true") throw refused(name, "no transaction is open on tx; begin one first");
+    await addVerdicts(verdicts, missing, answer, ask);
+    missing = missing.filter(({ id, keyScope }) => keyScope === "active" && !verdicts.has(id));
+  }
+  return runs.map((run) => verdicts.get(run.id) ?? notStartedVerdict(session, run));
 }
 
 const identities = new WeakMap<Session, Row>();
@@ -99,29 +107,27 @@ async function isHere(session: Session, probe: Row | undefined): Promise<boolean
   return isSame(own);
 }
 
-async function verdictsOf(
+/** Adds the verdicts of runs that were inserted, or whose keys other runs hold. */
+async function addVerdicts(
+  verdicts: Map<string, StartVerdict>,
   runs: readonly NewRun[],
   answer: Row,
   ask: (sql: string, values: Bindable[]) => Promise<readonly Row[]>,
-  name: string,
-): Promise<readonly StartVerdict[]> {
+): Promise<void> {
   const seqs = items(answer["seqs"]);
   const seqOf = new Map(items(answer["ids"]).map((id, at) => [id, Number(seqs[at])]));
+  for (const [id, seq] of seqOf) verdicts.set(id, { kind: "started", seq, owned: false, at: Number(answer["at"]) });
   const missing = runs.filter(({ id }) => !seqOf.has(id));
+  if (missing.length === 0) return;
   // A separate statement: the snapshot of the first does not contain rows that another process has inserted since.
-  const rows = missing.length === 0 ? [] : await ask(BY_KEY, [
+  const rows = await ask(BY_KEY, [
     texts(missing.map(({ workflow }) => workflow)),
     texts(missing.map(({ key }) => key)),
+    sparse(missing.map(({ keyScope }) => keyScope)),
   ]);
-  const existing = new Map(rows.map((row) => [missing[Number(row["ask"]) - 1]!.id, String(row["id"])]));
-  return runs.map(({ id, workflow, key }): StartVerdict => {
-    const seq = seqOf.get(id);
-    if (seq !== undefined) return { kind: "started", seq, owned: false, at: Number(answer["at"]) };
-    const other = existing.get(id);
-    if (other !== undefined) return { kind: "existing", id: other };
-    const what = notStarted({ id, workflow, key });
-    return { kind: "refused", error: refusal(new Error(what), name) };
-  });
+  for (const row of rows) {
+    verdicts.set(missing[Number(row["ask"]) - 1]!.id, { kind: "existing", id: String(row["id"]) });
+  }
 }
 
 function handleOf(tx: unknown, name: string): Handle {

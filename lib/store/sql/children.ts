@@ -13,7 +13,7 @@ import type { Row } from "../decode.ts";
 import { endSql, mayUndoSql } from "../hand_over.ts";
 import type { Closing, ListedRun } from "../listing.ts";
 import type { ControlRequest } from "../port.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";

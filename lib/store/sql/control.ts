@@ -15,7 +15,7 @@
 import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
-import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
 import {
   cancelSql,

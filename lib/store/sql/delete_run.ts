@@ -1,5 +1,5 @@
 import type { DeleteResult } from "../listing.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { deleteRuns, RUNS_AT_ONCE } from "./prune.ts";

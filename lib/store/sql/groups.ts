@@ -1,6 +1,6 @@
 import type { ListedRun } from "../listing.ts";
 import type { Group } from "../port.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_columns.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
 import { DUE, STRANDED } from "./sources.ts";

@@ -2,14 +2,16 @@
 import type { Served, TaskState } from "../batch.ts";
 import type { DefinitionRow, Inspection, Outline, PayloadName, TaskChildrenQuery, Timing } from "../inspection.ts";
 import type { ListedRun } from "../listing.ts";
+import type { Row } from "../decode.ts";
 import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
-import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_columns.ts";
+import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_rows.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { readHeads, readItemHeads } from "./heads.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
 import { readPulses } from "./pulse.ts";
 import { raw, sql } from "./statement.ts";
+import { HAS_ACTIVE_KEY, HAS_KEY } from "./sources.ts";
 import { tallyRuns } from "./tally.ts";
 import { isIdPrefix, isStorable, padId } from "./texts.ts";
 
@@ -64,16 +66,26 @@ select ${raw(LISTED_COLUMNS)}
 }
 
 /** Keys are unique within a workflow, so each workflow is searched by itself. */
-function findByKey(db: Dialect, text: string, limit: number): ReturnType<typeof all> {
-  const where = sql`key is not null and workflow = of_workflow and key >= ${text} and key < ${text + LAST}`;
-  const workflows = { index: "runs_key", columns: ["workflow"], where: sql`key is not null` };
-  return all(sql`
-with recursive ${db.walk({ name: "workflows", ...workflows })}
+function* findByKey(db: Dialect, text: string, limit: number): Op<readonly Row[]> {
+  const rows: Row[] = [];
+  for (const { index, having } of KEYS) {
+    const where = sql`${having} and workflow = of_workflow and key >= ${text} and key < ${text + LAST}`;
+    rows.push(
+      ...yield* all(sql`
+with recursive ${db.walk({ name: "workflows", index, columns: ["workflow"], where: having })}
 select ${raw(LISTED_COLUMNS)}
   from (select * from workflows limit ${MOST_WORKFLOWS}) as w
- ${db.each({ as: "run", index: "runs_key", where, limit })}
- limit ${limit}`);
+ ${db.each({ as: "run", index, where, limit })}
+ limit ${limit}`),
+    );
+  }
+  return rows;
 }
+
+const KEYS = [
+  { index: "runs_key", having: raw(HAS_KEY) },
+  { index: "runs_active_key", having: raw(HAS_ACTIVE_KEY) },
+];
 
 function* readForks(id: string, limit: number): Op<readonly ListedRun[]> {
   const rows = yield* all(sql`

@@ -4,7 +4,7 @@ import type { Search, SearchQuery } from "../inspection.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunRow } from "../port.ts";
 import { SHOWN_STATE } from "../hand_over.ts";
-import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_columns.ts";
+import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_rows.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { firstRows, PAUSED_ROWS, sourceSql, unsuccessful } from "./sources.ts";

@@ -4,7 +4,9 @@ import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { COMPENSATIONS_MARK, UNDO_MARK } from "../undo_rows.ts";
 import { change, first, type Op, transaction } from "./operation.ts";
-import { sql } from "./statement.ts";
+import type { RestartResult } from "../port.ts";
+import { holdsKeySql } from "./sources.ts";
+import { raw, sql } from "./statement.ts";
 
 /** A run that has failed, under this epoch. */
 export interface FailedRun {
@@ -20,13 +22,22 @@ export interface RestartedTasks {
   readonly failures?: readonly Failure[];
 }
 
-/** Sets a failed run going again; false if it is no longer failed under that epoch. */
+/**
+ * Sets a failed run going again; false if it is no longer failed under that epoch. On Postgres the update is refused, and the
+ * transaction repeated, if another run takes the key at the same moment (see faults.ts there).
+ */
 export function* restart(
   db: Dialect,
   { seq, epoch }: FailedRun,
   { retry, forget, compensated, failures = [] }: RestartedTasks,
-): Op<boolean> {
-  return yield* transaction(function* (isDoubtful) {
+): Op<RestartResult> {
+  return yield* transaction(function* (isDoubtful): Op<RestartResult> {
+    const holder = yield* first(sql`
+select o.id
+  from @runs as r
+  join @runs as o on ${raw(HOLDS_KEY)}
+ where r.seq = ${seq} and r.epoch = ${epoch} and r.state = 'failed' and r.key_scope = 'active'`);
+    if (holder !== undefined) return { keyHeldBy: String(holder["id"]) };
     const changed = yield* change(sql`
 update @runs
    set state = 'pending', epoch = epoch + 1, crashed_epoch = epoch + 1, crashes = 0, due_at = ${db.now()},
@@ -67,6 +78,8 @@ delete from @messages
     return true;
   });
 }
+
+const HOLDS_KEY = holdsKeySql({ at: "o.", workflow: "r.workflow", key: "r.key", scope: "active" });
 
 /** Deletes the rows of all undos of a run, and counts the tasks that were compensated. */
 function* forgetUndos(db: Dialect, seq: number, compensated: readonly string[]): Op<void> {

@@ -1,7 +1,7 @@
 import type { JournalRecord } from "../batch.ts";
 import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
 import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
-import { decodeRun, SINGLE_COLUMNS } from "../run_columns.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { countImpliedWaits, withImpliedWaits } from "./implied_waits.ts";
 import { all, first, type Op, pause } from "./operation.ts";

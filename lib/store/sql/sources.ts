@@ -9,6 +9,25 @@ export const DUE: string = `${UNOWNED} and stranded_by is null`;
 /** The condition of the index `runs_stranded`. */
 export const STRANDED: string = `${UNOWNED} and stranded_by is not null`;
 
+/** The condition of the index `runs_key`: a run that holds its key for ever. */
+export const HAS_KEY = "key is not null and key_scope is null";
+
+/** The condition of the index `runs_active_key`: a run that holds its key until it ends. */
+export const HAS_ACTIVE_KEY = "key_scope = 'active'";
+
+/** The condition that a row is the run that holds a key; `workflow` and `key` are SQL expressions, as is `scope`. */
+export function holdsKeySql({ at = "", workflow, key, scope }: {
+  readonly at?: string;
+  readonly workflow: string;
+  readonly key: string;
+  readonly scope: "ever" | "active";
+}): string {
+  const same = `${at}workflow = ${workflow} and ${at}key = ${key}`;
+  return scope === "ever"
+    ? `${same} and ${at}key is not null and ${at}key_scope is null`
+    : `${same} and ${at}key_scope = 'active' and coalesce(${at}key_freed, 0) = 0`;
+}
+
 const RARE = "(indexed_state = 'paused' or indexed_state = 'failed' or indexed_state = 'cancelled')";
 
 /** Runs that are paused, whether owned or not. */
@@ -19,7 +38,9 @@ export const PAUSED: string = rare("paused");
  * grow with the number of ended runs.
  */
 export const RUN_INDEXES: readonly string[] = [
-  `create unique index runs_key on @runs (workflow, key) where key is not null`,
+  `create unique index runs_key on @runs (workflow, key) where ${HAS_KEY}`,
+  // Apart from the other keys, so that the end of a run with one of those changes no index.
+  `create unique index runs_active_key on @runs (workflow, key, coalesce(key_freed, 0)) where ${HAS_ACTIVE_KEY}`,
   // A task, or an item of a task, has one child that is not superseded.
   `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
     where parent is not null`,

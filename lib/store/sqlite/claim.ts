@@ -14,7 +14,7 @@ import { createSlices } from "../breathe.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
-import { CLAIMED_COLUMNS, decodeClaimed } from "../run_columns.ts";
+import { CLAIMED_COLUMNS, decodeClaimed } from "../run_rows.ts";
 import { isHandOverSql } from "../sql/facts.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";

@@ -2,6 +2,7 @@ import type { NewRun, RecordWrite, StartVerdict } from "../batch.ts";
 import { createIsPlain, type GivenColumn, startValues } from "../columns.ts";
 import { IS_COPIED } from "../copied.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
+import { HAS_ACTIVE_KEY, HAS_KEY, holdsKeySql } from "../sql/sources.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 
@@ -15,7 +16,8 @@ const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
 // has both its key and its id.
 const UNLESS_THERE = `
 on conflict (id) do nothing
-on conflict (workflow, key) where key is not null do nothing
+on conflict (workflow, key) where ${HAS_KEY} do nothing
+on conflict (workflow, key, coalesce(key_freed, 0)) where ${HAS_ACTIVE_KEY} do nothing
 on conflict (parent, parent_task, parent_item, coalesce(superseded, 0)) where parent is not null do nothing`;
 const INSERT_OWNED = insertSql({ life: "owned", isPlain: false }, UNLESS_THERE);
 const INSERT_PENDING = insertSql({ life: "pending", isPlain: false }, UNLESS_THERE);
@@ -34,7 +36,15 @@ select $1, task, item, step, 0, state, attempts, started_at, ended_at, due_at, o
   from tasks
  where run = $2 and task in (select value from json_each($3)) and ${IS_COPIED}`;
 
-const BY_KEY = `select id from runs where workflow = $1 and key = $2`;
+const BY_KEY = `select id from runs where ${holdsKeySql({ workflow: "$1", key: "$2", scope: "ever" })}`;
+
+// A body that is repeated finds the run that it has started by its id, also if it has freed its key.
+const BY_ACTIVE_KEY = `
+select id
+  from runs
+ where id = $3 or (${holdsKeySql({ workflow: "$1", key: "$2", scope: "active" })})
+ order by id <> $3
+ limit 1`;
 
 const BY_PARENT =
   `select id from runs where parent = $1 and parent_task = $2 and parent_item = $3 and superseded is null`;
@@ -102,7 +112,8 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
 }
 
-function readExisting(session: Session, { workflow, key, parent }: NewRun): Row | undefined {
+function readExisting(session: Session, { id, workflow, key, keyScope, parent }: NewRun): Row | undefined {
+  if (key !== undefined && keyScope === "active") return session.get(BY_ACTIVE_KEY, workflow, key, id);
   const sameKey = key === undefined ? undefined : session.get(BY_KEY, workflow, key);
   if (sameKey !== undefined || parent === undefined) return sameKey;
   return session.get(BY_PARENT, parent.run, parent.task, parent.item);

@@ -35,6 +35,7 @@ export function commitContract(test: Case): void {
       epoch: 0,
       owner: undefined,
       key: "k",
+      keyScope: undefined,
       priority: 3,
       tags: ["a", "ü"],
       input: `{"n":1}`,

@@ -1,0 +1,81 @@
+/** Runs in the form in which callers see them. */
+import { decodeJson } from "../definition/json.ts";
+import type { KeyScope } from "../definition/task_start.ts";
+import type { ErrorRecord } from "../errors.ts";
+import type { RunState } from "../store/batch.ts";
+import type { RunRow } from "../store/port.ts";
+
+/** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
+export interface RunInfo {
+  /** Id of the run. */
+  readonly id: string;
+  /** Name of its workflow. */
+  readonly workflow: string;
+  /** Version of the workflow that the run started with. */
+  readonly version: string;
+  /** State of the run. */
+  readonly state: RunState;
+  /** Key that it was started with. */
+  readonly key: string | undefined;
+  /** How long it holds that key; `undefined` for a run without a key. */
+  readonly keyScope: KeyScope | undefined;
+  /** Lower values run first. */
+  readonly priority: number;
+  /** Tags of the run, those of its workflow included. */
+  readonly tags: readonly string[];
+  /** When the run was inserted. */
+  readonly createdAt: number;
+  /** When a runner first claimed it. */
+  readonly startedAt: number | undefined;
+  /** When the run ended. */
+  readonly endedAt: number | undefined;
+  /** When a pending, waiting or compensating run continues; `undefined` in every other state, and while it is executed. */
+  readonly dueAt: number | undefined;
+  /** When the timeout of the run ends it. */
+  readonly deadlineAt: number | undefined;
+  /** Why the run failed. */
+  readonly error: ErrorRecord | undefined;
+  /** Why the run is cancelled, being cancelled, paused or parked. */
+  readonly reason: string | undefined;
+  /** How many runners died while they owned it, since it last made progress. */
+  readonly crashes: number;
+  /** Id of the run that it was forked from. */
+  readonly forkedFrom: string | undefined;
+}
+
+/** A run, as `status()` returns it. Times are milliseconds since the epoch. */
+export interface RunStatus extends RunInfo {
+  /** The input of the run, as its schema returned it. */
+  readonly input: unknown;
+}
+
+/** Converts the row of a run to the form that callers see. */
+export function runInfo(row: RunRow): RunInfo {
+  const { id, workflow, version, state, key, keyScope, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
+  const { deadlineAt, error, reason, crashes, forkedFrom } = row;
+  const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
+  return {
+    id,
+    workflow,
+    version,
+    state,
+    key,
+    keyScope: key === undefined ? undefined : keyScope ?? "ever",
+    priority,
+    tags,
+    createdAt,
+    startedAt,
+    endedAt,
+    dueAt: isDue ? dueAt : undefined,
+    deadlineAt,
+    error,
+    reason,
+    crashes,
+    forkedFrom,
+  };
+}
+
+/** Converts the row of a run, with its input, to the form that callers see. */
+export function runStatus(row: RunRow): RunStatus {
+  return { ...runInfo(row), input: decodeJson(row.input, "the input of the run") };
+}
