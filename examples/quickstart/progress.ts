@@ -56,6 +56,7 @@ function symbol(event: TaskEvent): string {
     case "task.started":
       return "0 %";
     case "task.progress":
+    case "undo.progress":
       return event.total ? `${Math.floor((event.done / event.total) * 100)} %` : `${event.done}`;
     case "task.completed":
       return "✓";
@@ -92,6 +93,7 @@ function sentence(event: TaskEvent, ms: number): string | undefined {
     case "task.deferred":
       return `  will come back: ${event.taskId}`;
     case "undo.started":
+    case "undo.progress":
     case "undo.deferred":
       return undefined;
     case "undo.completed":

@@ -39,7 +39,10 @@ export interface WorkflowGraph {
    * @throws {UnknownTaskError} If there is no such task.
    */
   subgraph(ids: readonly string[]): WorkflowGraph;
-  /** Returns a Mermaid flowchart: shapes show kinds, a diamond `when`; edges show `on`, dotted edges `reads`. */
+  /**
+   * Returns a Mermaid flowchart: shapes show kinds, a diamond `when`, dashed borders `undo`; edges show `on`, dotted edges
+   * `reads`.
+   */
   toMermaid(): string;
 }
 

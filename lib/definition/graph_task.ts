@@ -12,4 +12,8 @@ export interface GraphTask {
   readonly on?: string;
   /** Present if the task may be skipped. */
   readonly when?: unknown;
+  /** Present if the task can be undone. */
+  readonly undo?: unknown;
+  /** What a map does for each item, with an `undo` if that can be undone. */
+  readonly each?: { readonly kind: string; readonly undo?: unknown };
 }

@@ -2,7 +2,7 @@ import type { GraphTask } from "./graph_task.ts";
 
 /**
  * Returns a Mermaid flowchart of tasks. The shape of a node shows its kind, and a task with `when` is a diamond; edges show
- * an `on` other than `"success"`, and dotted edges `reads`. The same tasks in the same order give the same text.
+ * an `on` other than `"success"`, and dotted edges `reads`. Tasks with an `undo` have a dashed border. The same tasks in the same order give the same text.
  *
  * @example
  * ```ts
@@ -20,14 +20,19 @@ export function toMermaid(tasks: readonly GraphTask[]): string {
   const names = new Map(tasks.map((task, i) => [task.id, `t${i}`]));
   const nodes = tasks.map((task, i) => {
     const [open, close] = shapeOf(task);
-    return `t${i}${open}"${escape(task.id)}"${close}`;
+    return `t${i}${open}"${escape(task.id)}"${close}${hasUndo(task) ? ":::undo" : ""}`;
   });
   const edges = tasks.flatMap((task) => [
     ...task.after.map((id) => `${names.get(id)} ${arrow(task)} ${names.get(task.id)}`),
     // A subgraph may lack an ancestor only if it lacks the task that reads it.
     ...(task.reads ?? []).map((id) => `${names.get(id)} -.-> ${names.get(task.id)}`),
   ]);
-  return `${["flowchart TD", ...[...nodes, ...edges].map((line) => `  ${line}`)].join("\n")}\n`;
+  const classes = tasks.some(hasUndo) ? ["classDef undo stroke-dasharray: 5 3"] : [];
+  return `${["flowchart TD", ...[...nodes, ...edges, ...classes].map((line) => `  ${line}`)].join("\n")}\n`;
+}
+
+function hasUndo({ undo, each }: GraphTask): boolean {
+  return undo !== undefined || each?.undo !== undefined;
 }
 
 /** The brackets of a node. */

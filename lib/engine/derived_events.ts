@@ -160,6 +160,9 @@ function undoEvents(
   if (undo.startedAt !== undefined && undo.startedAt !== startedAt) {
     events.push({ type: "undo.started", ...base, at: undo.startedAt });
   }
+  if (undo.progress !== undefined && JSON.stringify(undo.progress) !== JSON.stringify(before?.progress)) {
+    events.push({ type: "undo.progress", ...base, at: undo.endedAt ?? undo.startedAt ?? 0, ...undo.progress });
+  }
   if (undo.state === before?.state) return events;
   const at = undo.endedAt ?? undo.startedAt ?? 0;
   if (undo.state === "completed") events.push({ type: "undo.completed", ...base, at });

@@ -49,7 +49,12 @@ export type TaskLevelEvent =
   }
   & (
     | { readonly type: "task.started" }
-    | { readonly type: "task.progress"; readonly done: number; readonly total?: number; readonly message?: string }
+    | {
+      readonly type: "task.progress" | "undo.progress";
+      readonly done: number;
+      readonly total?: number;
+      readonly message?: string;
+    }
     /** The output of a map, which may be large, is not part of its event. */
     | { readonly type: "task.completed"; readonly output: unknown }
     | { readonly type: "task.failed"; readonly error: ErrorRecord }

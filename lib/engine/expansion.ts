@@ -10,8 +10,8 @@ const MOST_FAILURES = 10;
 export interface Expansion {
   /** The number of items. */
   readonly total: number;
-  /** The array of items as JSON text, until it is written. */
-  unwritten: string | undefined;
+  /** The number of items with their array, until they are written. */
+  unwritten: NewItems | undefined;
   /** The items; `undefined` if only the store has them. */
   elements: Elements | undefined;
   /** The number of failed items. */
@@ -25,11 +25,18 @@ export interface Expansion {
 /** The outputs of the items of a map as JSON texts, in the order of the items. */
 export type ItemOutputs = readonly (string | undefined)[];
 
-/** An expansion into the elements of an array, given as JSON text. */
-export function newExpansion(total: number, text: string | undefined): Expansion {
+/** Items that no row contains yet. */
+export interface NewItems {
+  /** Their array as JSON text; `undefined` for the items of an undo, whose array is that of the task. */
+  readonly text: string | undefined;
+}
+
+/** An expansion into items; `unwritten` is `undefined` if a row contains them. */
+export function newExpansion(total: number, unwritten: NewItems | undefined): Expansion {
+  const text = unwritten?.text;
   return {
     total,
-    unwritten: text,
+    unwritten,
     elements: text === undefined ? undefined : elementsOf(text, total),
     failed: 0,
     failures: [],

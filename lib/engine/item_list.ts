@@ -18,6 +18,7 @@ import {
   readItemPage,
   type UnstartedItem,
 } from "./item_page.ts";
+import { progressOf } from "./items_info.ts";
 import { count, refuse } from "./options.ts";
 import { type UndoInfo, undoInfo } from "./undo_info.ts";
 
@@ -160,8 +161,8 @@ function itemInfo<Output>(
     startedAt: record?.startedAt,
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
-    progress: decodeJson(record?.progress, "the progress", taskId) as Progress | undefined,
-    undo: undoInfo(view.row, view.undos.get(item.item), []),
+    progress: progressOf(record, undefined),
+    undo: undoInfo(view.row, view.undos.get(item.item)),
   };
 }
 

@@ -22,7 +22,7 @@ export function recordOf(unit: LiveUnit, now: number): LiveRecord {
     progress: unit.attempt?.progress,
     // Written once: later rows leave both as they are.
     items: unit.expansion?.unwritten === undefined ? undefined : unit.expansion.total,
-    input: unit.expansion?.unwritten,
+    input: unit.expansion?.unwritten?.text,
     isNew: !unit.isWritten,
     isExpansion: unit.state === "expanded",
   };

@@ -53,8 +53,11 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "attemptStarted":
       return { type: `${subjectOf(event.attempt.unit)}.started`, ...unitFields(event.attempt.unit, at) };
     case "attemptProgressed":
-      if (subjectOf(event.attempt.unit) === "undo") return undefined;
-      return { type: "task.progress", ...unitFields(event.attempt.unit, at), ...event.progress };
+      return {
+        type: `${subjectOf(event.attempt.unit)}.progress`,
+        ...unitFields(event.attempt.unit, at),
+        ...event.progress,
+      };
     case "attemptFailed":
       return {
         type: `${subjectOf(event.attempt.unit)}.retrying`,

@@ -16,7 +16,7 @@ import { childIdsOf } from "./child_info.ts";
 import type { Progress } from "./events.ts";
 import { itemOutputs, type OutputText } from "./expansion.ts";
 import { COLLECTED } from "./items.ts";
-import { type ItemsInfo, itemsInfo } from "./items_info.ts";
+import { type ItemsInfo, itemsInfo, progressOf } from "./items_info.ts";
 import { isOfTask } from "./journal_rows.ts";
 import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
@@ -131,12 +131,13 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const childIds = defined.some(({ kind }) => kind === "subworkflow")
       ? childIdsOf(await store.children(row.seq))
       : undefined;
+    const countsOf = (name: string): readonly ItemCount[] => items.get(name) ?? [];
     return [...ids].map((id) =>
       taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, {
         record: own.get(id),
         steps: steps.get(id) ?? [],
-        counts: items.get(id) ?? [],
-        undo: undoInfo(row, own.get(undoRowOf(id)), items.get(undoRowOf(id)) ?? []),
+        counts: countsOf(id),
+        undo: undoInfo(row, own.get(undoRowOf(id)), { counts: countsOf(undoRowOf(id)), ofTask: countsOf(id) }),
         childRunId: childIds?.get(id),
       })
     );
@@ -202,7 +203,7 @@ function taskInfo(
     readonly childRunId: string | undefined;
   },
 ): TaskInfo {
-  const items = itemsInfo(row, record, counts);
+  const items = itemsInfo(row, record, counts, undo?.items);
   return {
     id,
     kind,
@@ -216,9 +217,7 @@ function taskInfo(
     startedAt: record?.startedAt,
     endedAt: record?.endedAt,
     dueAt: record?.dueAt,
-    progress: items === undefined
-      ? decodeJson(record?.progress, "the progress", id) as Progress | undefined
-      : { done: items.completed + items.failed, total: items.total },
+    progress: progressOf(record, items),
     items,
     childRunId,
     undo,

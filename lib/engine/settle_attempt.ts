@@ -58,7 +58,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
       unit.spawning = undefined;
       return;
     case "expanded":
-      unit.expansion = newExpansion(end.items, end.text);
+      unit.expansion = newExpansion(end.items, { text: end.text });
       return port.apply(run, { type: "expanded", unit, items: end.items, omitted: end.omitted ?? [] });
     case "fenced":
       return port.lose(run);

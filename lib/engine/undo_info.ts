@@ -1,8 +1,9 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { JournalRecord, TaskState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
+import type { Progress } from "./events.ts";
+import { type ItemsInfo, progressOf, undoneItemsInfo } from "./items_info.ts";
 import type { ItemCount } from "../store/port.ts";
-import { type ItemsInfo, itemsInfo } from "./items_info.ts";
 import type { Compensated } from "./run_end.ts";
 
 /** The undo of a task, as `tasks()` returns it. Times are milliseconds since the epoch. */
@@ -23,19 +24,29 @@ export interface UndoInfo {
   readonly endedAt: number | undefined;
   /** When a waiting undo continues. */
   readonly dueAt: number | undefined;
+  /** Latest progress that the undo reported; of a map how many items have been undone or could not be. */
+  readonly progress: Progress | undefined;
   /** The items of a map whose undo has begun. */
   readonly items: ItemsInfo | undefined;
 }
 
-/** Converts the row of an undo to the form that callers see; `undefined` if there is none. */
+/** The numbers of recorded items, by state. */
+export interface UndoCounts {
+  /** Those of the undo. */
+  readonly counts: readonly ItemCount[];
+  /** Those of the task. */
+  readonly ofTask: readonly ItemCount[];
+}
+
+/** Converts the row of an undo, and its items, to the form that callers see; `undefined` if there is none. */
 export function undoInfo(
   row: ListedRun,
   record: JournalRecord | undefined,
-  counts: readonly ItemCount[],
+  { counts, ofTask }: UndoCounts = { counts: [], ofTask: [] },
 ): UndoInfo | undefined {
   if (record === undefined) return undefined;
+  const items = undoneItemsInfo(row, record, counts, ofTask);
   const { state, attempts, reason, failures, startedAt, endedAt, dueAt } = record;
-  const items = itemsInfo(row, record, counts);
   return {
     state: row.endedAt !== undefined && !isOver(state)
       ? "cancelled"
@@ -49,6 +60,7 @@ export function undoInfo(
     startedAt,
     endedAt,
     dueAt,
+    progress: progressOf(record, items),
     items,
   };
 }

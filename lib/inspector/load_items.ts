@@ -42,7 +42,7 @@ export async function loadItems(reading: Reading, { params, query }: Asked): Pro
     searched: MOST_SEARCHED,
     characters: HEAD,
   });
-  const counts = countsOf(map, (await store.itemCounts(row.seq)).filter((count) => count.task === task));
+  const counts = countsOf(map, await store.itemCounts(row.seq));
   const isSearch = state !== undefined && !page.isLast && page.items.length < limit;
   const hrefOf = (start: number): string => {
     const more = [

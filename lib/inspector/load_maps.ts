@@ -19,7 +19,7 @@ export async function loadMaps(
 ): Promise<ReadonlyMap<string, MapDetail>> {
   const maps = heads.filter(({ items }) => items !== undefined);
   if (maps.length === 0) return new Map();
-  const counts = Map.groupBy(await reading.context.store.itemCounts(row.seq), ({ task }) => task);
+  const counts = await reading.context.store.itemCounts(row.seq);
   const defined = new Map(definition?.tasks.map((task) => [task.id, task]));
   const openFirst = maps.toSorted((a, b) => Number(isEnd(a.state)) - Number(isEnd(b.state)));
   const drawn = new Set(openFirst.filter(({ task }) => isOfForward(task)).slice(0, MOST_DRAWN));
@@ -28,7 +28,7 @@ export async function loadMaps(
       const map = storedMap({ row, task: head.task, head }, defined.get(head.task));
       const cells = drawn.has(head) ? await cellsOf(reading, map) : [];
       const href = reading.path("runs", row.id, "tasks", head.task, "items");
-      return [head.task, { counts: countsOf(map, counts.get(head.task) ?? []), href, cells }];
+      return [head.task, { counts: countsOf(map, counts), href, cells }];
     })),
   );
 }

@@ -94,7 +94,7 @@ function openTask(task: TaskDetail, after: readonly string[], maps: ReadonlyMap<
     ...task,
     after,
     items: maps.get(task.id)?.counts,
-    undo: undo && { ...undo, failures: [], items: maps.get(undoRowOf(task.id))?.counts },
+    undo: undo && { ...undo, progress: undefined, failures: [], items: maps.get(undoRowOf(task.id))?.counts },
   };
 }
 

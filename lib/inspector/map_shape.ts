@@ -10,7 +10,7 @@ import type { RunLink } from "./shapes.ts";
 export interface ItemCounts {
   /** All items. */
   readonly total: number;
-  /** Items that completed. */
+  /** Items that completed, without those that were undone. */
   readonly completed: number;
   /** Items that failed. */
   readonly failed: number;
@@ -24,6 +24,8 @@ export interface ItemCounts {
   readonly pending: number;
   /** Items that did not end before their map or their run did. */
   readonly cancelled: number;
+  /** Items that completed and were undone. */
+  readonly compensated: number;
 }
 
 /** An item in the grid of a run's page. */

@@ -44,7 +44,17 @@ const RUN_SUMMARY = {
   },
 };
 
-const ITEM_COUNTS = ["total", "completed", "failed", "running", "waiting", "blocked", "pending", "cancelled"];
+const ITEM_COUNTS = [
+  "total",
+  "completed",
+  "failed",
+  "running",
+  "waiting",
+  "blocked",
+  "pending",
+  "cancelled",
+  "compensated",
+];
 
 const ITEM_CELL = {
   needed: { index: count, state: oneOf(TASK_STATES), attempts: count },

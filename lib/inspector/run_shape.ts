@@ -72,7 +72,7 @@ export interface UndoDetail {
   readonly error: ErrorRecord | undefined;
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
-  /** Of a map how many items are undone. */
+  /** What its body reported; of a map how many items are undone. */
   readonly progress: ProgressDetail | undefined;
 }
 

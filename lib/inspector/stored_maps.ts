@@ -6,10 +6,11 @@
 import type { StoredTask } from "../engine/catalog.ts";
 import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } from "../engine/item_page.ts";
 import { readUndos } from "../engine/item_list.ts";
-import { itemsInfo } from "../engine/items_info.ts";
+import { itemsInfo, undoneItemsInfo } from "../engine/items_info.ts";
 import { isOver } from "../engine/run_reader.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { ItemCount, RunRow } from "../store/port.ts";
+import { taskOfUndo, undoRowOf } from "../store/undo_rows.ts";
 import type { ItemsPage } from "./item_shape.ts";
 import type { ItemCell, ItemCounts } from "./map_shape.ts";
 import { cut, linkTo, type Reading } from "./reading.ts";
@@ -37,18 +38,24 @@ export function storedMap(
   return { row, task, head, hasChildren, isTaskOver: head !== undefined && isEnd(head.state) };
 }
 
-/** How many items of a map are in which state, by how many rows have which. */
-export function countsOf({ row, head, isTaskOver }: StoredMap, counts: readonly ItemCount[]): ItemCounts {
-  const info = itemsInfo(row, head, counts);
-  const { total, completed, failed, ...open } = info ??
-    { total: 0, completed: 0, failed: 0, running: 0, waiting: 0, blocked: 0 };
+/** How many items of a map are in which state, by how many rows have which: those of its tasks and of their undos. */
+export function countsOf({ row, task, head, isTaskOver }: StoredMap, counts: readonly ItemCount[]): ItemCounts {
+  const undone = counts.find((count) => count.task === undoRowOf(task) && count.state === "completed");
+  const own = counts.filter((count) => count.task === task);
+  const undoOf = taskOfUndo(task);
+  const info = undoOf === undefined
+    ? itemsInfo(row, head, own, { completed: undone?.count ?? 0 })
+    : undoneItemsInfo(row, head, own, counts.filter((count) => count.task === undoOf));
+  const { total, completed, failed, compensated, ...open } = info ??
+    { total: 0, completed: 0, failed: 0, running: 0, waiting: 0, blocked: 0, compensated: 0 };
+  const left = total - completed - failed - compensated;
   if (isTaskOver || isOver(row.state)) {
     const none = { running: 0, waiting: 0, blocked: 0, pending: 0 };
-    return { total, completed, failed, ...none, cancelled: total - completed - failed };
+    return { total, completed, failed, ...none, cancelled: left, compensated };
   }
   const { running, waiting, blocked } = open;
-  const pending = Math.max(0, total - completed - failed - running - waiting - blocked);
-  return { total, completed, failed, running, waiting, blocked, pending, cancelled: 0 };
+  const pending = Math.max(0, left - running - waiting - blocked);
+  return { total, completed, failed, running, waiting, blocked, pending, cancelled: 0, compensated };
 }
 
 /** Items of a map, with their child runs. */

@@ -179,7 +179,7 @@ function taskOf(
 
 function undoOf(part: Part, id: string, head: JournalHead): UndoDetail {
   const { row, budgets, reading: { redactor } } = part;
-  const state = undoInfo(row, head, [])!.state;
+  const state = undoInfo(row, head)!.state;
   const hide = (error: ErrorRecord): ErrorRecord =>
     withinBudget(redactor.error(["tasks", id, "error"], error), budgets);
   const history = attemptsOf(state, head, isOver(row.state), hide);
@@ -193,12 +193,18 @@ function undoOf(part: Part, id: string, head: JournalHead): UndoDetail {
     dueAt: head.dueAt,
     error: history.findLast(({ error }) => error !== undefined)?.error,
     history,
-    progress: items && doneOf(items),
+    progress: items === undefined
+      ? progressOf(redactor.json(["tasks", id, "progress"], head.progress ?? "null"))
+      : doneOf(items),
   };
 }
 
 function doneOf({ counts }: MapDetail): TaskDetail["progress"] {
-  return { done: counts.completed + counts.failed, total: counts.total, message: itemsInWords(counts) };
+  return {
+    done: counts.completed + counts.failed + counts.compensated,
+    total: counts.total,
+    message: itemsInWords(counts),
+  };
 }
 
 function stepOf(part: Part, { task, step: name, endedAt, output, outputBytes }: JournalHead): StepDetail {

@@ -27,6 +27,24 @@ test("a flowchart shows tasks, conditions and triggers", () => {
   assertEquals(resilient.graph.toMermaid(), resilient.toMermaid());
 });
 
+test("a flowchart marks the tasks and maps that can be undone", () => {
+  const trip = workflow("trip")
+    .task("book", { run, undo() {} })
+    .map("seats", { after: ["book"], over: () => [1], run, undo() {} })
+    .task("pay", { after: ["seats"], run });
+  assertEquals(
+    trip.toMermaid(),
+    `flowchart TD
+  t0["book"]:::undo
+  t1[/"seats"/]:::undo
+  t2["pay"]
+  t0 --> t1
+  t1 --> t2
+  classDef undo stroke-dasharray: 5 3
+`,
+  );
+});
+
 test("ids that mean something to Mermaid are only text", () => {
   const ids = ["end", 'a"]; click t0 href "javascript:x', "<b>", "#35;", "`md`", "a\\nb", "größe 1"];
   const chart = dynamicWorkflow({ name: "w", tasks: ids.map((id) => ({ id, run })) }).toMermaid();

@@ -17,6 +17,15 @@ const convert = workflow("convert").map("files", {
   },
 });
 
+const undone = workflow("undone").map("seats", {
+  over: () => [1, 2, 3],
+  onItemFailure: "finish",
+  run({ item }) {
+    if (item === 2) throw new NonRetryableError("taken");
+  },
+  undo() {},
+});
+
 const ship = workflow("ship", { input: unchecked<number>() })
   .event("sent", { schema: unchecked<string>() })
   .returns("sent");
@@ -64,6 +73,25 @@ for (const kind of KINDS) {
     for (const part of ["files: 3 of 4 items completed, 1 failed", "The outputs of 4 items", "All 4 items of files"]) {
       assertStringIncludes(runHtml, part);
     }
+  });
+
+  test(`${kind}: items that were undone are counted and listed as such`, async () => {
+    await using on = ground(kind);
+    await using runner = await createRunner(await on.open(), { workflows: [undone], logger: false });
+    const { runId } = await runner.execute(undone);
+    const asked = ask(runner);
+    const page: ItemsPage = await read(asked, `/api/runs/${runId}/tasks/seats/items?state=compensated`);
+    assertEquals(page.counts, { ...NONE, total: 3, failed: 1, compensated: 2 });
+    assertEquals(page.items.map(({ index, state }) => [index, state]), [[0, "compensated"], [2, "compensated"]]);
+    const { tasks }: RunPage = await read(asked, `/api/runs/${runId}`);
+    assertEquals(tasks[0]?.items?.counts, page.counts);
+    assertEquals([tasks[0]?.progress, tasks[0]?.undo?.progress], [
+      { done: 3, total: 3, message: "0 of 3 items completed, 1 failed, 2 compensated" },
+      { done: 2, total: 2, message: "2 of 2 items completed" },
+    ]);
+    const html = await (await asked(`/runs/${runId}`)).text();
+    assertStringIncludes(html, `?state=compensated">`);
+    assertStringIncludes(html, "2 compensated");
   });
 
   test(`${kind}: what is hidden of a map's output or errors is hidden of its items`, async () => {
@@ -210,7 +238,7 @@ test("a map that has not started has no items yet", async () => {
   assertStringIncludes(html, "the array of the map is empty or not computed yet");
 });
 
-const NONE = { completed: 0, failed: 0, running: 0, waiting: 0, blocked: 0, pending: 0, cancelled: 0 };
+const NONE = { completed: 0, failed: 0, running: 0, waiting: 0, blocked: 0, pending: 0, cancelled: 0, compensated: 0 };
 
 const ID = "0190a000-0000-7000-8000-000000000001";
 

@@ -322,8 +322,9 @@ const COUNTS: ItemCounts = {
   running: 1,
   waiting: 1,
   blocked: 1,
-  pending: 999_994,
+  pending: 999_993,
   cancelled: 1,
+  compensated: 1,
 };
 
 /** An item that has not started. */

@@ -164,6 +164,18 @@ test("a run's graph, time line and details name each task with its state", () =>
   ]);
 });
 
+test("a task that is being undone is drawn as compensating, with the progress of its undo", () => {
+  const undo = { state: "running", attempts: 1, reason: undefined, history: [], error: undefined } as const;
+  const times = { startedAt: NOW - 1_000, endedAt: undefined, dueAt: undefined };
+  const progress = { done: 1, total: 4, message: undefined };
+  const nodes = [nodeOf("book", [], { mayUndo: true }), nodeOf("pay", ["book"])];
+  const tasks = [taskOf("book", { undo: { ...undo, ...times, progress } }), taskOf("pay", { state: "failed" })];
+  const { text } = runPage(runOf(nodes, tasks), viewOf());
+  assert(text.includes(`class="box s-compensating"><title>book, compensating, undo running</title>`), text);
+  assert(text.includes(`aria-label="Progress of the undo of book"`), text);
+  assert(/<rect class="done" x="\d+" y="\d+" width="\d+"/.test(text), text);
+});
+
 test("a hundred tasks that stand alike are one box that says how they do, and a link to the first that failed", () => {
   const ids = Array.from({ length: 100 }, (_, i) => `resize-${i}`);
   const nodes = [nodeOf("list"), ...ids.map((id) => nodeOf(id, ["list"])), nodeOf("sheet", ids)];

@@ -253,6 +253,40 @@ test("an undo is retried with the policy of its task, under one idempotency key"
   assertEquals([a?.undo?.state, a?.undo?.attempts, a?.undo?.failures.length], ["completed", 2, 1]);
 });
 
+test("the progress of an undo is reported, and can be read while it runs", async () => {
+  const gate = Promise.withResolvers<void>();
+  const flow = workflow("slowly")
+    .task("a", {
+      run: () => 1,
+      async undo({ ctx }) {
+        ctx.progress(1, 2, "half");
+        await gate.promise;
+        ctx.progress(2, 2);
+      },
+    })
+    .task("b", { after: ["a"], run: boom });
+  await using opened = await open([flow], { shared: true });
+  const run = await opened.runner.start(flow);
+  await opened.clock.advance("2s");
+  const [a] = await run.tasks();
+  assertEquals([a?.progress, a?.undo?.progress], [undefined, { done: 1, total: 2, message: "half" }]);
+  gate.resolve();
+  assertEquals(await opened.clock.until(compensatedIn(run)), ["a"]);
+  const seen: unknown[] = [];
+  for (const event of opened.events) {
+    if (event.type === "undo.progress") {
+      seen.push([event.taskId, event.attempt, event.done, event.total, event.message]);
+    }
+  }
+  assertEquals(seen, [["a", 1, 1, 2, "half"], ["a", 1, 2, 2, undefined]]);
+  const client = await opened.client([flow]);
+  const read: unknown[] = [];
+  for await (const event of client.get(run.id).events()) {
+    if (event.type.startsWith("undo.")) read.push([event.type, "done" in event ? event.done : undefined]);
+  }
+  assertEquals(read, [["undo.started", undefined], ["undo.progress", 2], ["undo.completed", undefined]]);
+});
+
 test("an undo that exceeds the time-out of its task fails", async () => {
   const flow = workflow("stuck")
     .task("a", { timeout: "5s", retry: 1, run: () => 1, undo: ({ ctx }) => untilAborted(ctx.signal) })
@@ -399,6 +433,31 @@ test("the items of a map are undone one by one, the last one first", async () =>
   assertEquals((await run.items("m", { state: "completed" })).items.length, 0);
 });
 
+test("the items of a map that were undone are not undone again after their runner has stopped", async () => {
+  const undone: unknown[] = [];
+  let isFirst = true;
+  const flow = workflow("handed")
+    .map("m", {
+      over: () => [0, 1, 2, 3, 4],
+      concurrency: 2,
+      run: ({ item }) => item * 10,
+      async undo({ output, ctx }) {
+        if (isFirst && output < 30) await untilAborted(ctx.signal);
+        undone.push(output);
+      },
+    })
+    .task("end", { after: ["m"], run: boom });
+  await using opened = await open([flow], { shared: true });
+  const { id } = await opened.runner.start(flow);
+  await opened.clock.advance("2s");
+  assertEquals((await opened.runner.get(id).tasks())[0]?.undo?.progress, { done: 2, total: 5 });
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  isFirst = false;
+  const run = (await opened.another([flow])).get(id);
+  assertEquals(await opened.clock.until(compensatedIn(run)), ["m"]);
+  assertEquals(undone.toSorted(), [0, 10, 20, 30, 40]);
+});
+
 test("of a map that failed, the items that completed are undone", async () => {
   const undone: unknown[] = [];
   const flow = workflow("partly").map("m", {
@@ -415,6 +474,11 @@ test("of a map that failed, the items that completed are undone", async () => {
   assertEquals(await statesOf(run), { m: "failed" });
   const { items } = await run.items("m");
   assertEquals(items.map(({ state }) => state), ["compensated", "failed", "compensated", "failed", "compensated"]);
+  const [m] = await run.tasks();
+  const none = { running: 0, waiting: 0, blocked: 0 };
+  assertEquals(m?.items, { total: 5, completed: 0, failed: 2, ...none, compensated: 3 });
+  assertEquals(m?.undo?.items, { total: 3, completed: 3, failed: 0, ...none, compensated: 0 });
+  assertEquals([m?.progress, m?.undo?.progress], [{ done: 5, total: 5 }, { done: 3, total: 3 }]);
 });
 
 test("of a map whose run is cancelled, the items that completed are undone", async () => {

@@ -375,7 +375,7 @@ test("a map shows its progress without code of the user", async () => {
   await opened.clock.advance("1s");
   const [task] = await run.tasks();
   assertEquals([task?.kind, task?.state, task?.output], ["map", "running", undefined]);
-  assertEquals(task?.items, { total: 4, completed: 1, failed: 1, running: 2, waiting: 0, blocked: 0 });
+  assertEquals(task?.items, { total: 4, completed: 1, failed: 1, running: 2, waiting: 0, blocked: 0, compensated: 0 });
   assertEquals(task?.progress, { done: 2, total: 4 });
   const { summary } = await opened.runner.explain(run.id);
   assertEquals(summary, 'task "items" runs: 1 of 4 items completed, 1 failed, 2 running');
@@ -388,6 +388,7 @@ test("a map shows its progress without code of the user", async () => {
     running: 0,
     waiting: 0,
     blocked: 0,
+    compensated: 0,
   });
 });
 

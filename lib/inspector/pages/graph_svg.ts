@@ -5,10 +5,15 @@ import { type Html, markup } from "./html.ts";
 import { columnsOf, commonName, counted, grouped, shorten, taskAnchor } from "./labels.ts";
 import { TASK_STATES } from "./states.ts";
 
+/** The state in which a task is drawn. */
+export type DrawnState = TaskState | "compensating";
+
+const DRAWN_STATES: readonly DrawnState[] = ["compensating", ...TASK_STATES];
+
 /** A task to draw. */
 export interface DrawnTask extends Foldable {
-  /** Where it is; `undefined` where no run is drawn. */
-  readonly state: TaskState | undefined;
+  /** Where it is, `compensating` while it is undone; `undefined` where no run is drawn. */
+  readonly state: DrawnState | undefined;
   /** What stands below its id. */
   readonly note: string;
   /** How much of it is done, from 0 to 1; `undefined` if that is not known. */
@@ -61,7 +66,7 @@ interface Label {
   readonly note: string;
   readonly full: string;
   readonly anchor: string;
-  readonly state: TaskState | undefined;
+  readonly state: DrawnState | undefined;
   readonly done: number | undefined;
   readonly marks: readonly string[];
   readonly isMany: boolean;
@@ -91,7 +96,7 @@ function labelOf({ tasks }: Box<DrawnTask>): Label {
 }
 
 function labelOfMany(tasks: readonly DrawnTask[]): Label {
-  const counts = TASK_STATES.flatMap((state) => {
+  const counts = DRAWN_STATES.flatMap((state) => {
     const of = tasks.filter((task) => task.state === state);
     return of.length === 0 ? [] : [{ state, count: of.length, first: of[0]!.id }];
   });

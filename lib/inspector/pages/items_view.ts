@@ -9,6 +9,7 @@ import { stateBadge, stateSymbol } from "./states.ts";
 /** The states of items in the order of the bar, and whether items in them can be listed. */
 const STATES: readonly (readonly [state: TaskState & keyof ItemCounts, listed: ItemState | undefined])[] = [
   ["completed", "completed"],
+  ["compensated", "compensated"],
   ["failed", "failed"],
   ["blocked", "blocked"],
   ["running", "running"],

@@ -125,9 +125,9 @@ function graph(data: RunPage): Html {
     const task = details.get(node.id);
     return {
       ...node,
-      state: task?.state,
+      state: task !== undefined && isUndoing(task) ? "compensating" : task?.state,
       note: task === undefined ? "" : noteOf(task, at),
-      done: task !== undefined && (task.state === "running" || isWaitingMap(task)) ? shareOf(task) : undefined,
+      done: task === undefined ? undefined : doneOf(task),
       marks: marksOf(node, graph),
     };
   });
@@ -174,7 +174,17 @@ function isWaitingMap(task: TaskDetail): boolean {
   return task.state === "waiting" && task.items !== undefined;
 }
 
-function shareOf({ progress }: TaskDetail): number | undefined {
+function doneOf(task: TaskDetail): number | undefined {
+  if (isUndoing(task)) return shareOf(task.undo!);
+  return task.state === "running" || isWaitingMap(task) ? shareOf(task) : undefined;
+}
+
+/** Whether the undo of a task has begun and not ended. */
+function isUndoing({ undo }: TaskDetail): boolean {
+  return undo?.state === "pending" || undo?.state === "running" || undo?.state === "waiting";
+}
+
+function shareOf({ progress }: Pick<TaskDetail, "progress">): number | undefined {
   if (progress?.total === undefined || !(progress.total > 0)) return undefined;
   return Math.max(0, Math.min(1, progress.done / progress.total));
 }

@@ -94,7 +94,7 @@ ${graph.result === task.id && fact("Result", "its output is the result of the ru
 ${task.items ? mapView(task.id, task.items) : task.progress && progressBar(task)}
 ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
 ${attemptsView(task, start)}
-${task.undo && undoView(task.undo, { at, start })}
+${task.undo && undoView(task.id, task.undo, { at, start })}
 ${
     task.steps.length > 0 && markup`
 <h3>Steps</h3>
@@ -107,14 +107,15 @@ ${stepList(task, start)}
 }
 
 /** The undo of a task whose run is compensated. */
-function undoView(undo: UndoDetail, { at, start }: Pick<Surroundings, "at" | "start">): Html {
+function undoView(id: string, undo: UndoDetail, { at, start }: Pick<Surroundings, "at" | "start">): Html {
   const { state, dueAt, startedAt, endedAt, progress } = undo;
   const took = startedAt !== undefined && endedAt !== undefined && ` took ${duration(endedAt - startedAt)}`;
   return markup`
 <h3>Undo</h3>
 <p>${stateBadge(state)}${took}${
     dueAt !== undefined && state === "waiting" && markup`, continues ${moment(dueAt, at)}`
-  }${progress?.message !== undefined && `: ${progress.message}`}</p>
+  }</p>
+${progressBar({ id: `the undo of ${id}`, progress })}
 ${state === "failed" && markup`<p>What the task did was not undone; the other undos have continued.</p>`}
 ${attemptsView(undo, start)}
 `;
@@ -197,7 +198,7 @@ function linksTo(ids: readonly string[]): Html {
   }`;
 }
 
-function progressBar({ id, progress }: TaskDetail): Html | undefined {
+function progressBar({ id, progress }: Pick<TaskDetail, "id" | "progress">): Html | undefined {
   if (progress === undefined) return undefined;
   const { done, total, message } = progress;
   const words = total === undefined ? `${done} done` : `${done} of ${total}`;
