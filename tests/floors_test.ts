@@ -100,6 +100,17 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertAtMost(statements / CHILDREN, LIMITS[kind].family.statements, "statements for each child run");
   });
 
+  test(`${kind}: a child run beyond the first 1,000 of a map costs no more than one of these`, async () => {
+    const [one, five] = [familyOf(CHILDREN), familyOf(5 * CHILDREN)];
+    await using few = await open(kind, one);
+    const small = await costOf(few, one, 1);
+    await using many = await open(kind, five);
+    const large = await costOf(many, five, 1);
+    assertAtMost(large.rows / small.rows, 5, "times the rows");
+    assertAtMost(large.commits / small.commits, 5, "times the commits");
+    assertAtMost(large.statements / small.statements, 5.5, "times the statements");
+  });
+
   test(`${kind}: a map of 100,000 items costs no more for each item than one of 10,000`, async () => {
     const [small, large] = [mapOf(10_000), mapOf(100_000)];
     await using site = await open(kind, small);

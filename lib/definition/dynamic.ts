@@ -72,7 +72,10 @@ export interface DynamicMap extends DynamicOptions {
   readonly kind: "map";
   /** Returns the array; its result is stored once. */
   readonly over: (args: TaskArguments) => unknown;
-  /** The maximum number of items of this map that run at once. @default {undefined} no maximum */
+  /**
+   * The maximum number of items of this map that have begun and not ended, at most 10,000.
+   * @default {undefined} 10,000, or 1,000 with `workflow`
+   */
   readonly concurrency?: number;
   /** What a failed item means. @default {"stop"} */
   readonly onItemFailure?: OnItemFailure;

@@ -222,7 +222,10 @@ export interface MapSpec<
 > extends CommonOptions<Steps, List, Ids, On, When, Args>, BodyOptions<Tx> {
   /** Returns the array; its result is stored once. Write it before the functions that receive `item`. */
   readonly over: (args: Args) => ListReturn<Items, Args>;
-  /** The maximum number of items of this map that run at once. @default {undefined} no maximum */
+  /**
+   * The maximum number of items of this map that have begun and not ended, at most 10,000.
+   * @default {undefined} 10,000, or 1,000 with `workflow`
+   */
   readonly concurrency?: number;
   /**
    * What a failed item means: `stop` starts no further items, aborts the running ones and fails the task, `finish` runs

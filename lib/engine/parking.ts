@@ -35,7 +35,8 @@ export interface Parking {
  */
 export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
   const mostKept = Math.floor(maxRuns / 2);
-  const kept = new Set<LiveRun>();
+  /** The runs that are kept, and when each was last parked. */
+  const kept = new Map<LiveRun, number>();
   return {
     get kept() {
       return kept.size;
@@ -53,18 +54,29 @@ export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Pa
   };
 
   function keep(run: LiveRun): boolean {
-    if (!waitsForChild(run.state) || (kept.size >= mostKept && !kept.has(run))) return false;
-    kept.add(run);
-    run.timers ??= new Map();
-    run.timers.get("release")?.();
-    run.timers.set("release", clock.after(LONG_WAIT_MS, () => release(run)));
+    if (!waitsForChild(run.state)) return false;
+    const isNew = !kept.has(run);
+    if (isNew && kept.size >= mostKept) return false;
+    kept.set(run, now());
+    if (isNew) releaseAfter(run, LONG_WAIT_MS);
     return true;
   }
 
+  /** A run is parked after the end of each child run, so its timer is not set anew each time. */
+  function releaseAfter(run: LiveRun, ms: number): void {
+    run.timers ??= new Map();
+    run.timers.set("release", clock.after(ms, () => release(run)));
+  }
+
   function release(run: LiveRun): void {
+    const parkedAt = kept.get(run);
+    if (parkedAt === undefined || run.isLeaving || run.gone) return;
+    const leftMs = Math.min(LONG_WAIT_MS, parkedAt + LONG_WAIT_MS - now());
+    if (run.state.isParked ? leftMs > 0 : waitsForChild(run.state)) {
+      return releaseAfter(run, run.state.isParked ? leftMs : LONG_WAIT_MS);
+    }
     kept.delete(run);
-    if (!run.state.isParked || run.isLeaving || run.gone) return;
-    move(run, { to: "waiting", dueAt: dueAtOf(run, run.state.parkedUntil), release: true });
+    if (run.state.isParked) move(run, { to: "waiting", dueAt: dueAtOf(run, run.state.parkedUntil), release: true });
   }
 }
 

@@ -83,9 +83,16 @@ export interface Plan {
 /** The maximum number of items of a map that have begun and not ended, as each of them takes memory. */
 const MOST_ITEMS_AT_ONCE = 10_000;
 
+/**
+ * The number of child runs of a map that are live at once if it states no `concurrency`: as many as a runner holds by
+ * default (`maxRuns`), so that one that is alone owns each from its insert and claims none.
+ */
+const CHILDREN_AT_ONCE = 1_000;
+
 function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
   if (task.kind !== "map") return undefined;
-  const concurrency = Math.min(task.concurrency ?? MOST_ITEMS_AT_ONCE, MOST_ITEMS_AT_ONCE);
+  const unstated = task.each.kind === "subworkflow" ? CHILDREN_AT_ONCE : MOST_ITEMS_AT_ONCE;
+  const concurrency = Math.min(task.concurrency ?? unstated, MOST_ITEMS_AT_ONCE);
   return { concurrency, isReversed: false, onFailure: task.onItemFailure };
 }
 

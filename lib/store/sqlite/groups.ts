@@ -68,7 +68,8 @@ export function writeRuns(session: Session, writes: readonly RunWrite[], site: C
       plain.at.push(at);
       plain.records.push(record);
     }
-    if (write.move !== undefined) (isKept(write.move) ? kept : ends).push(at);
+    if (write.move?.to === "completed") ends.push(at);
+    else if (write.move !== undefined || write.children !== undefined) kept.push(at);
   }
   const rows = plain.at.map((_, row) => row);
   const items = rows.filter((row) => plain.records[row]!.item >= 0);
@@ -240,9 +241,10 @@ function isKept(move: RunMove): boolean {
   return move.to === "running" || (move.to === "waiting" && !move.release);
 }
 
+/** Whether the rows of a write may be written in groups, before its child runs and its move. */
 function isPlainWrite({ records, move, seen, children }: RunWrite): boolean {
-  return seen === undefined && children === undefined &&
-    (move === undefined ? records.length > 0 : move.to === "completed" || isKept(move)) &&
+  const isEnd = move?.to === "completed" && children === undefined;
+  return seen === undefined && (move === undefined ? records.length > 0 : isEnd || isKept(move)) &&
     (records.every(isPlainRecord) || hasDistinctRows(records));
 }
 
