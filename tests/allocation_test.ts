@@ -1,14 +1,19 @@
 /**
- * How much garbage a short run makes: the number of bytes that are allocated for it, which is nearly the same on every
+ * How many bytes a short run allocates, and how many of them it holds while it is in memory: nearly the same on every
  * machine, as its time is not. Deno only: Bun cannot count them.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Session } from "node:inspector";
+import process from "node:process";
 import { createRunner, workflow } from "../mod.ts";
 import { skipped, test } from "./harness.ts";
+import { until } from "./within.ts";
 
 /** 13.8 KB in November 2026. */
 const MOST_BYTES = 15_000;
+
+/** 4.1 KB in November 2026. */
+const MOST_HELD_BYTES = 4_400;
 
 const WARM_UP = 6_000;
 const RUNS = 3_000;
@@ -38,6 +43,58 @@ async function measure(): Promise<void> {
       }
     }));
     assertEquals(completed, runs);
+  }
+}
+
+const HELD = "a run of three tasks of which one is running holds at most 4.4 KB";
+if ("Deno" in globalThis) test(HELD, measureHeld);
+else skipped(HELD, "Bun does not count allocations");
+
+async function measureHeld(): Promise<void> {
+  let gate = Promise.resolve();
+  let waiting = 0;
+  const chain = workflow("chain")
+    .task("a", { run: () => 1 })
+    .task("b", {
+      after: ["a"],
+      async run({ a }) {
+        waiting++;
+        await gate;
+        return a + 1;
+      },
+    })
+    .task("c", { after: ["b"], run: ({ b }) => b + 1 })
+    .returns("c");
+  const limits = { concurrency: RUNS, maxRuns: RUNS };
+  await using runner = await createRunner("sqlite::memory:", { workflows: [chain], logger: false, ...limits });
+  // Compiles the code, which is held, too.
+  await execute(RUNS);
+  const before = await heldBytes();
+  const opened = Promise.withResolvers<void>();
+  gate = opened.promise;
+  waiting = 0;
+  const running = execute(RUNS);
+  await until(() => waiting === RUNS);
+  const bytes = (await heldBytes() - before) / RUNS;
+  opened.resolve();
+  await running;
+  assert(bytes <= MOST_HELD_BYTES, `${Math.round(bytes)} bytes`);
+
+  async function execute(runs: number): Promise<void> {
+    const outcomes = await Promise.all(Array.from({ length: runs }, () => runner.execute(chain)));
+    assertEquals(outcomes.filter(({ status }) => status === "completed").length, runs);
+  }
+}
+
+/** The bytes of all objects that are reachable. */
+async function heldBytes(): Promise<number> {
+  const session = new Session();
+  session.connect();
+  try {
+    await post(session, "HeapProfiler.collectGarbage");
+    return process.memoryUsage().heapUsed;
+  } finally {
+    session.disconnect();
   }
 }
 

@@ -18,7 +18,7 @@ import type { Executor } from "./executor_options.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import { receiveChildren, recordedChildWaits } from "./child_runs.ts";
 import { compensatingRun } from "./compensation.ts";
-import { LiveRun } from "./live_run.ts";
+import { restoredRun } from "./restored_run.ts";
 import { receiveEarly } from "./run_messages.ts";
 import type { RunReader } from "./run_reader.ts";
 
@@ -109,7 +109,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         : whyIncompatible(run, plan, await options.definition(run));
       if (!isOwned()) return;
       if (problem !== undefined) return park(run, version, problem);
-      const live = run.ending === undefined ? new LiveRun(plan, run) : compensatingRun(plan, run, run.ending);
+      const live = run.ending === undefined ? restoredRun(plan, run) : compensatingRun(plan, run, run.ending);
       receiveEarly(live, run.messages);
       receiveChildren(live, run.outcomes);
       executor.adopt(live);

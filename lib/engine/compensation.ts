@@ -9,9 +9,10 @@ import type { ClaimedRun, RecordHead, RunEnding } from "../store/batch.ts";
 import { WAITS_FOR_CHILD } from "../store/children.ts";
 import { taskOfUndo } from "../store/undo_rows.ts";
 import { childDefinitionOf } from "./child_definition.ts";
-import { LiveRun, type LiveUnit } from "./live_run.ts";
+import type { LiveRun, LiveUnit } from "./live_run.ts";
 import type { Node, Plan } from "./plan.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { restoredRun } from "./restored_run.ts";
 import { type Undoable, undoPlanOf } from "./undo_plan.ts";
 
 /** The rows of a journal of a run itself, without those of its undos. */
@@ -37,7 +38,7 @@ function hasEffects({ state, attempts, expansion, wake }: LiveUnit): boolean {
 /** Loads a claimed run that is to be compensated. */
 export function compensatingRun(plan: Plan, run: ClaimedRun, ending: RunEnding): LiveRun {
   const forward = forwardHeads(run);
-  const base = new LiveRun(plan, forward);
+  const base = restoredRun(plan, forward);
   const journal = Map.groupBy(forward.journal, ({ task }) => task);
   const items = Map.groupBy(forward.completedItems, ({ task }) => task);
   const undoPlan = undoPlanOf(
@@ -47,7 +48,7 @@ export function compensatingRun(plan: Plan, run: ClaimedRun, ending: RunEnding):
   const undone = run.journal.flatMap((record) => ofUndo(record));
   const undoneItems = run.completedItems.flatMap((range) => ofUndo(range));
   const omitted = undoPlan.nodes.flatMap(({ id, undo }) => undo!.omitted.map((range) => ({ task: id, ...range })));
-  const live = new LiveRun(undoPlan, {
+  const live = restoredRun(undoPlan, {
     ...run,
     // The time-out of a run does not end its compensation.
     deadlineAt: undefined,

@@ -191,7 +191,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function adopt(run: LiveRun): void {
     if (isStopping) return;
     runs.set(run.seq, run);
-    run.trace = options.tracing?.follow(tracedRun(run));
+    if (options.tracing !== undefined) run.trace = options.tracing.follow(tracedRun(run));
     emit({ type: "runLoaded", run });
     control.begin(run);
   }

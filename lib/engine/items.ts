@@ -152,7 +152,7 @@ function nextItem<U extends Unit>(plan: Plan, run: RunState<U>, items: Items<U>,
   const indexOf = (begun: number): number => isReversed ? items.total - 1 - begun : begun;
   while (items.next < items.total && items.restored?.[indexOf(items.next)] === 1) items.next++;
   if (items.next === items.total) return undefined;
-  const unit = run.newUnit(node, indexOf(items.next++));
+  const unit = run.maker.newUnit(node, indexOf(items.next++));
   items.open.set(unit.item, unit);
   return unit;
 }

@@ -2,25 +2,24 @@ import type { AttemptSteps } from "./attempt_steps.ts";
 import type { TaskContext } from "../definition/context.ts";
 import type { StartedRun } from "../definition/task_start.ts";
 import type { Failure } from "../errors.ts";
-import type { NewRun, RecordHead, RecordWrite } from "../store/batch.ts";
+import type { NewRun, RecordWrite } from "../store/batch.ts";
 import type { ParentTask } from "../store/inserted_child.ts";
-import { isBlocked } from "./blocked.ts";
 import type { PendingWrite } from "./committer.ts";
-import { addItemFailure, type Expansion, newExpansion } from "./expansion.ts";
+import type { Expansion } from "./expansion.ts";
 import type { Closing } from "./closing.ts";
 import { type Compensation, compensationsIn, type LoadedRun } from "./loaded_run.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import type { Spawning } from "./spawning.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
-import { type Items, newRunState, NO_ITEM, type RunState, Unit, unitKey, type WokenBy } from "./run_state.ts";
+import { type Items, newRunState, NO_ITEM, type RunState, Unit, type UnitMaker, type WokenBy } from "./run_state.ts";
 import type { AttemptTrace, RunTrace } from "./tracing.ts";
 
 /** No failed attempts. */
 export const NO_FAILURES: readonly Failure[] = [];
 
-/** A run that this process owns and holds in memory. */
-export class LiveRun {
+/** A run that this process owns and holds in memory; see also `restoredRun`. */
+export class LiveRun implements UnitMaker<LiveUnit> {
   /** Its id. */
   readonly id: string;
   /** Its row. */
@@ -53,45 +52,45 @@ export class LiveRun {
   firstQueued: Attempt | undefined = undefined;
   lastQueued: Attempt | undefined = undefined;
   /** Clears timers. */
-  timers: Map<RunTimer, () => void> | undefined = undefined;
+  declare timers: Map<RunTimer, () => void> | undefined;
   /** What waits to be written and may still grow. */
   pending: LiveWrite | undefined = undefined;
   /** How many changes from outside have been applied. */
   seen: number;
   /** Since when it is paused. */
-  pausedAt: number | undefined = undefined;
+  declare pausedAt: number | undefined;
   /** Payloads of messages to its units as JSON text, by address. */
-  messages: Map<string, string | undefined> | undefined = undefined;
+  declare messages: Map<string, string | undefined> | undefined;
   /** Whether it has, or had, child runs. */
   hasChildren: boolean = false;
   /** How many of its child runs are about to end in this process without waking it in the store. */
-  endingChildren: number = 0;
+  declare endingChildren: number;
   /** How child runs have ended whose tasks still wait, by `unitKey`. */
-  childOutcomes: Map<string, ChildOutcome> | undefined = undefined;
+  declare childOutcomes: Map<string, ChildOutcome> | undefined;
   /** What it is beside its undos, while it is compensated. */
   readonly compensation: Compensation<LiveRun> | undefined;
   /** How often its tasks were compensated and then restarted, by id. */
   readonly compensations: ReadonlyMap<string, number> | undefined;
   /** Why it is being ended from outside. */
-  closing: Closing | undefined = undefined;
+  declare closing: Closing | undefined;
   /** What its row says. */
   stored: "running" | "waiting" = "running";
   /** Until when it waits, as its row says. */
-  storedDueAt: number | undefined = undefined;
+  declare storedDueAt: number | undefined;
   /** Whether this process has released it: whatever still arrives is ignored. */
   gone: boolean = false;
   /** Whether the write that takes it out of memory is on its way: nothing new may happen to it. */
   isLeaving: boolean = false;
   /** Whether it was changed from outside while that write was in flight, so that it is due as soon as it is released. */
-  isChangedLate: boolean = false;
+  declare isChangedLate: boolean;
   /** Whether the database refused something of it. */
-  isRefused: boolean = false;
+  declare isRefused: boolean;
   /** Hooks that have been called and returned a promise. */
-  hooks: Promise<unknown>[] | undefined = undefined;
+  declare hooks: Promise<unknown>[] | undefined;
   /** Follows it, if tracing is on. */
-  trace: RunTrace | undefined = undefined;
+  declare trace: RunTrace | undefined;
   /** Names of steps whose outputs only the store has, by `unitKey()`. */
-  storedSteps: Map<string, string[]> | undefined = undefined;
+  declare storedSteps: Map<string, string[]> | undefined;
 
   constructor(plan: Plan, loaded: LoadedRun<LiveRun>) {
     this.id = loaded.id;
@@ -109,13 +108,32 @@ export class LiveRun {
     this.seen = loaded.attention;
     this.origin = loaded.trace;
     this.compensation = loaded.compensation;
-    const { journal } = loaded;
-    this.compensations = loaded.compensation?.base.compensations ?? compensationsIn(journal);
-    this.state = newRunState(plan, (node, item) => new LiveUnit(this, node, item), recordedUnits(plan, loaded));
-    if (journal.length > 0) loadRows(this, journal);
-    if (journal.length > 0) { for (const { wake } of unitsOf(this)) this.hasChildren ||= wake?.child === true; }
+    this.compensations = loaded.compensation?.base.compensations ?? compensationsIn(loaded.journal);
+    this.state = newRunState(plan, this, recordedUnits(plan, loaded));
+  }
+
+  // A method, and not a closure for each run: thousands of them are in memory.
+  newUnit(node: number, item: number): LiveUnit {
+    return new LiveUnit(this, node, item);
   }
 }
+
+// The defaults of what most runs never have. A run has a field of its own once it is set, and is smaller by eight bytes for
+// each that is not: thousands of runs are in memory, and each collection of garbage copies them.
+Object.assign(LiveRun.prototype, {
+  timers: undefined,
+  messages: undefined,
+  pausedAt: undefined,
+  endingChildren: 0,
+  childOutcomes: undefined,
+  closing: undefined,
+  storedDueAt: undefined,
+  isChangedLate: false,
+  isRefused: false,
+  hooks: undefined,
+  trace: undefined,
+  storedSteps: undefined,
+});
 
 /**
  * A timer of a run: for its deadline, the grace of a stopping run, the release of a parked one, or another try to control
@@ -132,9 +150,9 @@ export class LiveUnit extends Unit {
   /** Whether it has completed and only the store has its output. */
   isStored: boolean = false;
   /** Its items, if it has expanded. */
-  expansion: Expansion | undefined = undefined;
+  declare expansion: Expansion | undefined;
   /** The child run to insert with the row that says that it waits for that. */
-  spawning: NewRun | undefined = undefined;
+  declare spawning: NewRun | undefined;
   /** Its failed attempts. */
   failures: readonly Failure[] = NO_FAILURES;
   /** When its latest attempt began. */
@@ -142,23 +160,34 @@ export class LiveUnit extends Unit {
   /** Whether the journal has a row of it, or one is on its way. */
   isWritten: boolean = false;
   /** Whether a row is in flight that says that it waits. */
-  isWaitInFlight: boolean = false;
+  declare isWaitInFlight: boolean;
   /** Whether it is blocked since its run was loaded, and the journal does not say so. */
-  isNewlyBlocked: boolean = false;
+  declare isNewlyBlocked: boolean;
   /** The attempt whose end is not durable. */
   attempt: Attempt | undefined = undefined;
   /** Clears the timer of its wait. */
-  disarm: (() => void) | undefined = undefined;
+  declare disarm: (() => void) | undefined;
   /** What the last attempt of a failed unit threw, for its hook. */
-  thrown: unknown = undefined;
+  declare thrown: unknown;
   /** Outputs of steps as JSON text, which are durable or about to be, by name. */
-  steps: Map<string, Promise<string | undefined>> | undefined = undefined;
+  declare steps: Map<string, Promise<string | undefined>> | undefined;
 
   constructor(run: LiveRun, node: number, item: number) {
     super(run.plan, node, item);
     this.run = run;
   }
 }
+
+// The same for units.
+Object.assign(LiveUnit.prototype, {
+  expansion: undefined,
+  spawning: undefined,
+  isWaitInFlight: false,
+  isNewlyBlocked: false,
+  disarm: undefined,
+  thrown: undefined,
+  steps: undefined,
+});
 
 /** One try at a unit, or the continuation of a suspended one. */
 export interface Attempt {
@@ -246,46 +275,6 @@ export interface LiveWrite extends PendingWrite {
   waits: LiveUnit[] | undefined;
   /** Notified when it is durable, or with the reason why it is not. */
   waiting: { readonly done: () => void; readonly failed: (error: Error) => void }[] | undefined;
-}
-
-/** Restores what the journal holds of units besides their progress. */
-function loadRows(run: LiveRun, journal: readonly RecordHead[]): void {
-  for (const record of journal) if (record.item === NO_ITEM && record.step === "") loadNode(run, record);
-  const open = new Map<string, LiveUnit>();
-  run.state.items?.forEach((items) => items.open.forEach((unit) => open.set(unitKey(unit), unit)));
-  for (const { task, item, step, startedAt, failures, state } of journal) {
-    const node = run.plan.numbers.get(task);
-    if (node === undefined) continue;
-    const key = unitKey({ node, item });
-    if (step !== "") {
-      const steps = (run.storedSteps ??= new Map()).get(key);
-      if (steps === undefined) run.storedSteps.set(key, [step]);
-      else steps.push(step);
-      continue;
-    }
-    if (item === NO_ITEM) continue;
-    const unit = open.get(key);
-    if (unit !== undefined) loadUnit(unit, { state, startedAt, failures });
-    const { expansion } = run.state.units[node]!;
-    const failure = failures.at(-1);
-    if (state === "failed" && expansion !== undefined && failure !== undefined) addItemFailure(expansion, failure);
-  }
-}
-
-function loadNode({ plan, state }: LiveRun, record: RecordHead): void {
-  const number = plan.numbers.get(record.task);
-  if (number === undefined) return;
-  const unit = state.units[number]!;
-  loadUnit(unit, record);
-  unit.isStored = unit.state === "completed";
-  if (record.items !== undefined) unit.expansion = newExpansion(record.items, undefined);
-}
-
-function loadUnit(unit: LiveUnit, record: Pick<RecordHead, "state" | "startedAt" | "failures">): void {
-  unit.isWritten = true;
-  unit.isNewlyBlocked = record.state === "running" && isBlocked(unit);
-  unit.startedAt = record.startedAt;
-  unit.failures = record.failures;
 }
 
 /** Returns the unit of a node, or of one of its items; `undefined` if it is not in memory. */

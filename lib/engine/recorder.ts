@@ -108,7 +108,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function addUnit(unit: LiveUnit): LiveWrite {
-    unit.isWaitInFlight = unit.state === "waiting";
+    if (unit.isWaitInFlight !== (unit.state === "waiting")) unit.isWaitInFlight = !unit.isWaitInFlight;
     const child = unit.spawning;
     if (child !== undefined && isImplied(unit, child)) return addWait(unit, child);
     const record = recordOf(unit, now());

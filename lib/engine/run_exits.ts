@@ -125,8 +125,10 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     run.gone = true;
     // It may be in memory again: another commit has claimed it before the answer of this one arrived.
     if (runs.get(run.seq) === run) runs.delete(run.seq);
-    run.timers?.forEach((cancel) => cancel());
-    run.timers = undefined;
+    if (run.timers !== undefined) {
+      run.timers.forEach((cancel) => cancel());
+      run.timers = undefined;
+    }
     options.forgotten(run);
     for (const unit of unitsOf(run)) {
       unit.disarm?.();

@@ -96,6 +96,12 @@ export interface Items<U extends Unit = Unit> {
   isStopped: boolean;
 }
 
+/** Makes the units of a run. */
+export interface UnitMaker<U extends Unit> {
+  /** Makes a unit: the node itself if `item` is `NO_ITEM`. */
+  newUnit(node: number, item: number): U;
+}
+
 /** How far a run is. */
 export interface RunState<U extends Unit = Unit> {
   /** `stopping`: nothing starts, and the run ends as soon as no unit runs or waits for a child run. */
@@ -108,8 +114,8 @@ export interface RunState<U extends Unit = Unit> {
   readonly units: readonly U[];
   /** The items of expanded nodes, by node number; `undefined` until a node expands. */
   items: Map<number, Items<U>> | undefined;
-  /** Makes a unit. */
-  readonly newUnit: (node: number, item: number) => U;
+  /** Makes its units. */
+  readonly maker: UnitMaker<U>;
   /** Nodes that have not ended. */
   remaining: number;
   /** Units that run. */
@@ -145,16 +151,16 @@ export interface RecordedUnit {
 /** The state of a run of which nothing, or what a journal says, has happened. */
 export function newRunState<U extends Unit>(
   plan: Plan,
-  make: (node: number, item: number) => U,
+  maker: UnitMaker<U>,
   journal: readonly RecordedUnit[] = [],
 ): RunState<U> {
   const run: RunState<U> = {
     phase: "active",
     stoppingAs: "cancelled",
     isGraceOver: false,
-    units: plan.nodes.map((_, number) => make(number, NO_ITEM)),
+    units: plan.nodes.map((_, number) => maker.newUnit(number, NO_ITEM)),
     items: undefined,
-    newUnit: make,
+    maker,
     remaining: plan.nodes.length,
     running: 0,
     ready: 0,
@@ -261,7 +267,7 @@ function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): vo
     if (record.state === "failed") items.failed++;
     return;
   }
-  const unit = run.newUnit(record.node, record.item);
+  const unit = run.maker.newUnit(record.node, record.item);
   restoreUnit(unit, record);
   items.open.set(unit.item, unit);
   if (isChildWait(unit)) items.childWaits++;

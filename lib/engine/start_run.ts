@@ -40,10 +40,15 @@ export async function startRun<Result, Outputs, Input, Events>(
 }
 
 /** Starts a run and waits until it ends. */
-export async function executeRun<Result, Outputs>(
+export function executeRun<Result, Outputs>(
   context: ClientContext,
-  { target, input, options }: StartRequest,
+  request: StartRequest,
 ): Promise<RunOutcome<Result, Outputs>> {
+  // Two functions: what an asynchronous one has had in its variables is kept as long as it waits.
+  return outcomeOfStarted(context, startToWait(context, request));
+}
+
+async function startToWait(context: ClientContext, { target, input, options }: StartRequest): Promise<AwaitedRun> {
   const { plan, settings, action } = prepare(context, { target, options, verb: "execute" });
   if (settings.tx !== undefined) {
     throw new TypeError(`${action}: the run cannot begin before tx is committed; use start()`);
@@ -55,7 +60,21 @@ export async function executeRun<Result, Outputs>(
   const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
   if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined) cancelOnAbort(context, id, signal);
-  if (id !== run.id) return outcomeOf(await waitForEnd(context, { id }));
+  return { id, isNew: id === run.id };
+}
+
+/** A run that was started, or existed. */
+interface AwaitedRun {
+  readonly id: string;
+  readonly isNew: boolean;
+}
+
+async function outcomeOfStarted<Result, Outputs>(
+  context: ClientContext,
+  starting: Promise<AwaitedRun>,
+): Promise<RunOutcome<Result, Outputs>> {
+  const { id, isNew } = await starting;
+  if (!isNew) return outcomeOf(await waitForEnd(context, { id }));
   // The run ends with a later commit, so its end is still to be reported and the store need not be read. Not registered
   // before the insert: the watcher reports a run that is not in the store as ended.
   const end = await context.watcher.waitForEnd(id);

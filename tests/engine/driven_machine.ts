@@ -44,7 +44,7 @@ export function started(
 ): DrivenMachine {
   const plan = planOfTasks(tasks, returns);
   const items = new Map<string, Unit>();
-  const run = newRunState(plan, newUnit, journal);
+  const run = newRunState(plan, { newUnit }, journal);
   const tell = (event: MachineEvent): string[] => advance(plan, run, event).map(show);
   return {
     commands: tell({ type: "started" }),

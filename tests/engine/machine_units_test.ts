@@ -190,7 +190,7 @@ test("a million items are units only while they run", () => {
   const plan = planOf(dynamicWorkflow({ name: "large", tasks: [{ id: "m", run: () => null }] }));
   const policy: ItemPolicy = { concurrency: 100, isReversed: false, onFailure: "finish" };
   const large = { ...plan, nodes: plan.nodes.map((node) => ({ ...node, items: policy })) };
-  const run = newRunState(large, (node, item) => new Unit(large, node, item));
+  const run = newRunState(large, { newUnit: (node, item) => new Unit(large, node, item) });
   advance(large, run, { type: "started" });
   advance(large, run, { type: "expanded", unit: run.units[0]!, items: 1_000_000 });
   let running = advance(large, run, { type: "durable", unit: run.units[0]! });

@@ -98,7 +98,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   function newLife(): Life {
     const known = [...journal.values()];
     return {
-      state: newRunState(plan, (node, item) => new Unit(plan, node, item), known),
+      state: newRunState(plan, { newUnit: (node, item) => new Unit(plan, node, item) }, known),
       model: newModel(graph, known),
       unsent: [],
       unreported: [],
