@@ -110,7 +110,7 @@ export interface DynamicSubworkflow extends DynamicOptions {
   readonly input?: (args: TaskArguments) => unknown;
   /** The key of the child run, or a function that returns it. */
   readonly key?: string | ((args: TaskArguments) => string);
-  /** Lower values run first, from -32,768 to 32,767. @default {undefined} the priority of the parent run */
+  /** Lower values run first (see `TaskStartOptions`). @default {undefined} the priority of the parent run */
   readonly priority?: number;
   /** Tags of the child run, in addition to those of its workflow. @default {[]} */
   readonly tags?: readonly string[];

@@ -259,7 +259,7 @@ export interface SubworkflowSpec<
   readonly input?: (args: Args) => ChildInput<W>;
   /** The key of the child run, or a function that returns it. */
   readonly key?: string | ((args: Args) => string);
-  /** Lower values run first, from -32,768 to 32,767. @default {undefined} the priority of the parent run */
+  /** Lower values run first (see `TaskStartOptions`). @default {undefined} the priority of the parent run */
   readonly priority?: number;
   /** Tags of the child run, in addition to those of its workflow. @default {[]} */
   readonly tags?: readonly string[];

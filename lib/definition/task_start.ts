@@ -35,7 +35,13 @@ export interface TaskStartOptions {
   readonly delay?: Duration;
   /** The run starts no earlier than this time (a number is milliseconds since the epoch). Excludes `delay`. */
   readonly startAt?: Date | number;
-  /** Lower values run first, from -32,768 to 32,767. @default {0} */
+  /**
+   * Lower values run first, from -32,768 to 32,767. A step is worth a minute: a run is claimed before one whose priority is
+   * n lower once that one became due more than n minutes after it, so that no run waits for ever. Runs that a runner has
+   * claimed take turns.
+   *
+   * @default {0}
+   */
   readonly priority?: number;
   /** Tags of the run, in addition to those of its workflow. @default {[]} */
   readonly tags?: readonly string[];

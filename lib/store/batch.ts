@@ -41,7 +41,7 @@ export interface NewRun {
   readonly key: string | undefined;
   /** `"active"` if the run holds its key only until it ends. Keys of the two scopes are distinct. @default {undefined} for ever */
   readonly keyScope?: "active" | undefined;
-  /** The priority; runs with lower values are claimed first. */
+  /** The priority; of runs that became due at once, those with lower values are claimed first. */
   readonly priority: number;
   /** When the run may be claimed. */
   readonly dueAt: number;
@@ -293,7 +293,7 @@ export interface ItemRange {
 
 /** The result of a claim. */
 export interface Claim {
-  /** The claimed runs, ordered by priority, then by due time. */
+  /** The claimed runs, in the order of their ranks (see claim_order.ts). */
   readonly runs: readonly ClaimedRun[];
   /** Whether more runs may be due: the claim reached its limit of runs or bytes, or other transactions hold due runs. */
   readonly more: boolean;

@@ -305,12 +305,10 @@ test("looking for due runs seeks to what it needs, and reads nothing else", asyn
     "SEARCH runs USING INDEX runs_stranded (workflow>?)",
   ]);
   assertEquals(others, [
-    ["SEARCH runs USING INDEX runs_due (priority>?)"],
-    ["SEARCH runs USING INDEX runs_due (priority=? AND workflow>?)"],
-    ["SEARCH runs USING INDEX runs_due (priority=? AND workflow=? AND version>?)"],
     [`SEARCH runs USING INDEX runs_due (${group} AND due_at<?)`],
     [`SEARCH runs USING INDEX runs_due (${group} AND due_at>?)`],
-    ["SEARCH runs USING INDEX runs_stranded (workflow=? AND version=?)"],
+    ["SEARCH runs USING INDEX runs_stranded (workflow=? AND version=? AND priority>?)"],
+    ["SEARCH runs USING INDEX runs_stranded (workflow=? AND version=? AND priority=? AND due_at<?)"],
   ]);
   connection.close();
 });

@@ -3,6 +3,7 @@ import type { Claim, ClaimedRun, ClaimRequest, ItemRange, RecordHead } from "../
 import type { JournalOutput, OutputsRequest } from "../outputs.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait } from "../children.ts";
+import { byRank, type Ranked } from "../claim_order.ts";
 import type { Row } from "../decode.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf } from "../rows.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
@@ -118,11 +119,11 @@ export function claimValues({ runner, limit, served, pinned }: ClaimRequest, tok
 
 /** The rows of runs in a result, in the order of claiming. */
 function takenOf(answer: readonly Row[]): readonly Row[] {
-  const number = (row: Row, column: string): number => Number(row[column]);
-  return answer.filter((row) => row["seq"] !== null).sort((a, b) =>
-    number(a, "priority") - number(b, "priority") || number(a, "due_at") - number(b, "due_at") ||
-    number(a, "seq") - number(b, "seq")
-  );
+  return answer.filter((row) => row["seq"] !== null).sort((a, b) => byRank(rankedOf(a), rankedOf(b)));
+}
+
+function rankedOf(row: Row): Ranked {
+  return { seq: Number(row["seq"]), priority: Number(row["priority"]), dueAt: Number(row["due_at"]) };
 }
 
 async function withJournals(session: Session, taken: readonly Row[], giveUp: GiveUp): Promise<readonly ClaimedRun[]> {

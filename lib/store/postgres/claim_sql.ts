@@ -8,6 +8,7 @@
  */
 
 import { hasMessagesSql } from "../messages.ts";
+import { rankSql } from "../claim_order.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_rows.ts";
 import { isHandOverSql } from "../sql/facts.ts";
@@ -49,6 +50,30 @@ groups (priority, workflow, version) as (
 )`;
 }
 
+const PARKED_IN_GROUP = `${STRANDED} and r.workflow = g.workflow and r.version = g.version`;
+
+/** The priorities of the parked runs of served versions. */
+const PARKED_WALK = `
+parked (workflow, version, priority) as (
+  select g.workflow, g.version, n.priority
+    from unnest($3::text[], $4::text[]) as g (workflow, version)
+   cross join lateral (
+           select r.priority
+             from @runs as r
+            where ${PARKED_IN_GROUP}
+            order by r.priority
+            limit 1) as n
+  union all
+  select g.workflow, g.version, n.priority
+    from parked as g
+   cross join lateral (
+           select r.priority
+             from @runs as r
+            where ${PARKED_IN_GROUP} and r.priority > g.priority
+            order by r.priority
+            limit 1) as n
+)`;
+
 const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow and r.version = g.version`;
 
 /** The columns of a claimed run, with those that order a claim. */
@@ -73,7 +98,7 @@ me as materialized (
     from @runners
    where id = $2::bigint and not dead
      for key share
-),${groupWalk("g.workflow = any($3::text[])")},
+),${groupWalk("g.workflow = any($3::text[])")},${PARKED_WALK},
 served as materialized (
   select g.priority, g.workflow, g.version
     from groups as g
@@ -82,7 +107,7 @@ served as materialized (
           or ((g.workflow, g.version) in (select * from unnest($3::text[], $4::text[]))) is true)
 ),
 due as materialized (
-  select d.seq, g.priority, d.due_at
+  select d.seq, g.priority, ${rankSql("g.priority", "d.due_at")} as rank
     from served as g
    cross join lateral (
            select r.seq, r.due_at
@@ -91,32 +116,32 @@ due as materialized (
             order by r.due_at, r.seq
             limit $7::bigint) as d
   union all
-  select d.seq, d.priority, d.due_at
-    from unnest($3::text[], $4::text[]) as g (workflow, version)
+  select d.seq, g.priority, ${rankSql("g.priority", "d.due_at")}
+    from parked as g
    cross join lateral (
-           select r.seq, r.priority, r.due_at
+           select r.seq, r.due_at
              from @runs as r
-            where ${STRANDED} and r.workflow = g.workflow and r.version = g.version and r.stranded_by <> r.version
+            where ${PARKED_IN_GROUP} and r.priority = g.priority and r.stranded_by <> r.version
               and r.due_at <= (select now from clock)
-            order by r.priority, r.due_at, r.seq
+            order by r.due_at, r.seq
             limit $7::bigint) as d
 ),
 picked as materialized (
-  select r.seq, r.epoch, r.priority, r.due_at, r.state, r.started_at,
+  select r.seq, r.epoch, r.priority, ${rankSql("r.priority", "r.due_at")} as rank, r.due_at, r.state, r.started_at,
          ${RUN_BYTES} + coalesce(octet_length(r.input), 0) + coalesce(octet_length(r.tags), 0) as bytes
     from @runs as r
-   where r.seq = any(array(select seq from due order by priority, due_at, seq limit $7::bigint))
+   where r.seq = any(array(select seq from due order by rank, priority, seq limit $7::bigint))
      and r.owner is null
      and (r.state = 'pending' or r.state = 'waiting')
      and r.due_at <= (select now from clock)
      and exists (select from me)
-   order by r.priority, r.due_at, r.seq
+   order by rank, r.priority, r.seq
    limit $6::bigint
      for update skip locked
 ),
 measured as materialized (
   select p.seq,
-         sum(m.bytes) over (order by p.priority, p.due_at, p.seq rows unbounded preceding) - m.bytes as bytes_before
+         sum(m.bytes) over (order by p.rank, p.priority, p.seq rows unbounded preceding) - m.bytes as bytes_before
     from picked as p
    cross join lateral (
            select p.bytes + case p.epoch when 0 then 0

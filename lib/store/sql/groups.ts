@@ -1,3 +1,4 @@
+import { rankSql } from "../claim_order.ts";
 import type { ListedRun } from "../listing.ts";
 import type { Group } from "../port.ts";
 import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
@@ -28,23 +29,16 @@ select of_workflow, of_version, 1
 /** Live runs of a group without an owner, in the order in which they would be claimed. */
 export function* readUnowned(db: Dialect, { workflow, version, stranded }: Group, limit: number): Op<ListedRun[]> {
   const ofGroup = sql`workflow = ${workflow} and version = ${version}`;
-  const inPriority = sql`${raw(DUE)} and priority = of_priority and ${ofGroup}`;
-  const due = { as: "run", index: "runs_due", where: inPriority, order: "due_at, seq", limit };
-  const rows = yield* all(
-    stranded
-      ? sql`
-select ${raw(LISTED_COLUMNS)}
-  from @runs indexed by runs_stranded
- where ${raw(STRANDED)} and ${ofGroup}
- order by priority, due_at, seq
- limit ${limit}`
-      : sql`
-with recursive ${db.walk({ name: "priorities", index: "runs_due", columns: ["priority"], where: raw(DUE) })}
+  const { index, of, inPriority } = stranded
+    ? { index: "runs_stranded", of: sql`${raw(STRANDED)} and ${ofGroup}`, inPriority: raw(STRANDED) }
+    : { index: "runs_due", of: raw(DUE), inPriority: raw(DUE) };
+  const where = sql`${inPriority} and priority = of_priority and ${ofGroup}`;
+  const rows = yield* all(sql`
+with recursive ${db.walk({ name: "priorities", index, columns: ["priority"], where: of })}
 select ${raw(LISTED_COLUMNS)}
   from priorities
- ${db.each(due)}
- order by priority, due_at, seq
- limit ${limit}`,
-  );
+ ${db.each({ as: "run", index, where, order: "due_at, seq", limit })}
+ order by ${raw(rankSql())}, priority, seq
+ limit ${limit}`);
   return rows.map(decodeListedRun);
 }

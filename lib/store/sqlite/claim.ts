@@ -1,7 +1,7 @@
 /**
- * Claims due runs. The work depends on the served workflows and on the limit, not on the number of runs: the survey seeks
- * in `runs_due` from group to group of equal (priority, workflow, version), and reads only the due rows of served groups.
- * A million runs of an unserved group, or that are due tomorrow, cost one seek.
+ * Claims due runs. The work depends on the groups and on the limit, not on the number of runs: the survey seeks in
+ * `runs_due` from group to group of equal (priority, workflow, version), and reads only the due rows of served groups that
+ * may be claimed. A million runs of an unserved group, or that are due tomorrow, cost one seek.
  *
  * One short transaction claims the runs. Their journals are read afterwards, in slices between which the event loop
  * runs: the fence prevents all other writes to these journals.
@@ -11,6 +11,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
+import { byRank, type Ranked, rankOf } from "../claim_order.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { hasMessagesSql } from "../messages.ts";
 import { recordOf } from "../rows.ts";
@@ -19,35 +20,13 @@ import { isHandOverSql } from "../sql/facts.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import type { Row } from "./driver.ts";
-import { FIRST_DUE, firstDueAt } from "./first_due.ts";
+import { dueGroups, FIRST_DUE } from "./first_due.ts";
 import { readHeads } from "./journal.ts";
 import { isJoined } from "./leases.ts";
 import type { Session } from "./session.ts";
 
 /** Fails a run whose rows are invalid. */
 type GiveUp = (run: CorruptRun) => Promise<void>;
-
-// One seek per query. A comparison of the three columns as a row value would read every entry of the previous group.
-const NEXT_PRIORITY = `
-select priority, workflow, version
-  from runs indexed by runs_due
- where ${DUE} and priority > $1
- order by priority, workflow, version
- limit 1`;
-
-const NEXT_WORKFLOW = `
-select priority, workflow, version
-  from runs indexed by runs_due
- where ${DUE} and priority = $1 and workflow > $2
- order by workflow, version
- limit 1`;
-
-const NEXT_VERSION = `
-select priority, workflow, version
-  from runs indexed by runs_due
- where ${DUE} and priority = $1 and workflow = $2 and version > $3
- order by version
- limit 1`;
 
 const DUE_IN_GROUP = `
 select seq, due_at
@@ -63,14 +42,19 @@ select due_at
  order by due_at
  limit 1`;
 
-const ANY_STRANDED = `select 1 from runs indexed by runs_stranded where ${STRANDED} limit 1`;
+const NEXT_STRANDED_PRIORITY = `
+select priority
+  from runs indexed by runs_stranded
+ where ${STRANDED} and workflow = $1 and version = $2 and priority > $3
+ order by priority
+ limit 1`;
 
 const DUE_STRANDED = `
-select seq, priority, due_at
+select seq, due_at
   from runs indexed by runs_stranded
- where ${STRANDED} and workflow = $1 and version = $2 and stranded_by <> version and due_at <= $3
- order by priority, due_at, seq
- limit $4`;
+ where ${STRANDED} and workflow = $1 and version = $2 and priority = $3 and stranded_by <> version and due_at <= $4
+ order by due_at, seq
+ limit $5`;
 
 const TAKE = `
 update runs
@@ -117,11 +101,9 @@ const MEASURED_RUNS = 64;
 /** The queries that find due runs, for the test of their query plans. */
 export const SURVEY_QUERIES: readonly string[] = [
   FIRST_DUE,
-  NEXT_PRIORITY,
-  NEXT_WORKFLOW,
-  NEXT_VERSION,
   DUE_IN_GROUP,
   NEXT_DUE_IN_GROUP,
+  NEXT_STRANDED_PRIORITY,
   DUE_STRANDED,
 ];
 
@@ -139,10 +121,10 @@ export async function claim(session: Session, request: ClaimRequest, giveUp: Giv
 
 /** Returns whether a run is due, without the write lock. */
 function look(session: Session, request: ClaimRequest, now: number): Pick<Claim, "nextDueAt"> & { isDue: boolean } {
-  const first = firstDueAt(session, request);
-  if (first !== "parked") return { isDue: first !== undefined && first <= now, nextDueAt: first };
-  const { due, nextDueAt } = survey(session, { ...request, limit: 1 }, now);
-  return { isDue: due.length > 0, nextDueAt };
+  const { groups, hasParked } = dueGroups(session, request);
+  const nextDueAt = groups.reduce((first, { dueAt }) => Math.min(first, dueAt), Infinity);
+  const isDue = nextDueAt <= now || (hasParked && dueStranded(session, { ...request, limit: 1 }, now).length > 0);
+  return { isDue, nextDueAt: nextDueAt === Infinity ? undefined : nextDueAt };
 }
 
 async function claimDue(session: Session, request: ClaimRequest, giveUp: GiveUp): Promise<Claim> {
@@ -198,7 +180,7 @@ interface Fitting {
   readonly mayBeHandOver: boolean;
 }
 
-function measure(session: Session, due: readonly Due[]): Fitting {
+function measure(session: Session, due: readonly Ranked[]): Fitting {
   let bytes = 0;
   let mayBeHandOver = false;
   for (let from = 0; from < due.length; from += MEASURED_RUNS) {
@@ -216,77 +198,57 @@ function measure(session: Session, due: readonly Due[]): Fitting {
   return { count: due.length, mayBeHandOver };
 }
 
-/** A due run that is not claimed yet. */
-interface Due {
-  readonly seq: number;
-  readonly priority: number;
-  readonly dueAt: number;
-}
-
 interface Survey {
-  readonly due: readonly Due[];
+  readonly due: readonly Ranked[];
   readonly nextDueAt: number | undefined;
 }
 
-/** Returns the runs to claim, in order; if they are fewer than the limit, also when the next run is due. */
+/**
+ * Returns the runs to claim, in order; if they are fewer than the limit, also when the next run is due. Of a group only the
+ * runs are read that come before the last of those that were found, so that hardly more are read than claimed.
+ */
 function survey(session: Session, request: ClaimRequest, now: number): Survey {
   const { limit } = request;
-  const due = dueStranded(session, request, now);
+  const { groups, hasParked } = dueGroups(session, request);
+  let due = hasParked ? first(dueStranded(session, request, now), limit) : [];
   let nextDueAt = Infinity;
-  for (const group of servedGroups(session, request)) {
-    // All groups of a priority compete for the limit; a later priority gets the remainder.
-    if (due.filter((run) => run.priority < group.priority).length >= limit) break;
-    const { priority, workflow, version } = group;
-    const rows = session.all(DUE_IN_GROUP, priority, workflow, version, now, limit);
-    for (const row of rows) due.push({ seq: Number(row["seq"]), priority, dueAt: Number(row["due_at"]) });
-    if (rows.length === limit) continue;
+  for (const group of groups.toSorted((a, b) => rankOf(a) - rankOf(b))) {
+    const { priority, workflow, version, dueAt } = group;
+    if (dueAt > now) {
+      nextDueAt = Math.min(nextDueAt, dueAt);
+      continue;
+    }
+    const last = due.length < limit ? Infinity : rankOf(due.at(-1)!);
+    if (rankOf(group) > last) break;
+    const until = Math.min(now, last - rankOf({ priority, dueAt: 0 }));
+    const rows = session.all(DUE_IN_GROUP, priority, workflow, version, until, limit);
+    due = first([...due, ...rows.map((row) => rankedOf(row, priority))], limit);
+    if (due.length === limit) continue;
     const next = session.get(NEXT_DUE_IN_GROUP, priority, workflow, version, now)?.["due_at"];
     if (typeof next === "number") nextDueAt = Math.min(nextDueAt, next);
   }
-  due.sort((a, b) => a.priority - b.priority || a.dueAt - b.dueAt || a.seq - b.seq);
-  const full = due.length >= limit;
-  return { due: due.slice(0, limit), nextDueAt: full || nextDueAt === Infinity ? undefined : nextDueAt };
+  return { due, nextDueAt: due.length === limit || nextDueAt === Infinity ? undefined : nextDueAt };
 }
 
-interface DueGroup {
-  readonly priority: number;
-  readonly workflow: string;
-  readonly version: string;
+/** The first of these runs in the order of claims. */
+function first(runs: Ranked[], limit: number): readonly Ranked[] {
+  return runs.sort(byRank).slice(0, limit);
 }
 
-function* servedGroups(session: Session, { served, pinned }: ClaimRequest): Generator<DueGroup> {
-  const versions = new Map<string, Set<string>>();
-  for (const { workflow, version } of served) {
-    versions.set(workflow, (versions.get(workflow) ?? new Set()).add(version));
-  }
-  for (const group of dueGroups(session, (workflow) => versions.has(workflow))) {
-    if (!pinned || versions.get(group.workflow)?.has(group.version)) yield group;
-  }
-}
-
-/** Yields the groups of unowned runs in order of priority; skips workflows that are not `wanted`. */
-function* dueGroups(session: Session, wanted: (workflow: string) => boolean): Generator<DueGroup> {
-  let row = session.get(NEXT_PRIORITY, Number.MIN_SAFE_INTEGER);
-  while (row) {
-    const priority = Number(row["priority"]);
-    const workflow = String(row["workflow"]);
-    const version = String(row["version"]);
-    const take = wanted(workflow);
-    if (take) yield { priority, workflow, version };
-    row = (take ? session.get(NEXT_VERSION, priority, workflow, version) : undefined) ??
-      session.get(NEXT_WORKFLOW, priority, workflow) ??
-      session.get(NEXT_PRIORITY, priority);
-  }
+function rankedOf(row: Row, priority: number): Ranked {
+  return { seq: Number(row["seq"]), priority, dueAt: Number(row["due_at"]) };
 }
 
 /** Returns due parked runs. Only their own version can claim them, even if the request is not pinned. */
-function dueStranded(session: Session, { served, limit }: ClaimRequest, now: number): Due[] {
-  if (!session.get(ANY_STRANDED)) return [];
-  return served.flatMap(({ workflow, version }) =>
-    session.all(DUE_STRANDED, workflow, version, now, limit).map((row) => ({
-      seq: Number(row["seq"]),
-      priority: Number(row["priority"]),
-      dueAt: Number(row["due_at"]),
-    }))
-  );
+function dueStranded(session: Session, { served, limit }: ClaimRequest, now: number): Ranked[] {
+  const due: Ranked[] = [];
+  for (const { workflow, version } of served) {
+    const next = (after: number): Row | undefined => session.get(NEXT_STRANDED_PRIORITY, workflow, version, after);
+    for (let row = next(Number.MIN_SAFE_INTEGER); row !== undefined; row = next(Number(row["priority"]))) {
+      const priority = Number(row["priority"]);
+      const rows = session.all(DUE_STRANDED, workflow, version, priority, now, limit);
+      due.push(...rows.map((row) => rankedOf(row, priority)));
+    }
+  }
+  return due;
 }
