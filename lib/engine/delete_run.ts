@@ -22,11 +22,5 @@ export async function deleteRun({ store, reader }: Pick<ClientContext, "store" |
       const why = `it is a child of run "${result.parentId}", and is deleted with it`;
       throw new RunStateError("delete", id, (await reader.row(id)).state, why);
     }
-    case "newest": {
-      const why =
-        "it, or a child run, is the newest run of the file, and SQLite would give its number to the next run, " +
-        "which its last runner could take for its own; delete it after the next start";
-      throw new RunStateError("delete", id, (await reader.row(id)).state, why);
-    }
   }
 }

@@ -215,8 +215,8 @@ export interface RunHandle<
   /**
    * Deletes the run, with its child runs and all that is recorded of them. Its key can be used again.
    *
-   * @throws {RunStateError} If the run or a child run has not ended, if the run is a child of another run, with which it is
-   * deleted, or if it is the newest run of a SQLite file, which would give its number to the next run.
+   * @throws {RunStateError} If the run or a child run has not ended, or if the run is a child of another run, with which it
+   * is deleted.
    */
   delete(): Promise<void>;
   /**

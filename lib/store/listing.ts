@@ -95,7 +95,5 @@ export type DeleteResult =
   | { readonly kind: "live"; readonly runId: string; readonly state: RunState }
   /** The run is a child of this run, with which it is deleted. */
   | { readonly kind: "child"; readonly parentId: string }
-  /** The run, or a descendant of it, is the newest of a database that would give its number to the next run. */
-  | { readonly kind: "newest" }
   /** The run does not exist. */
   | { readonly kind: "unknown" };

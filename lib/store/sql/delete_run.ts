@@ -33,16 +33,12 @@ select ${raw(LISTED_COLUMNS)}
 with recursive ${tree(db, root.seq)}
 select seq from tree order by seq`)).map((row) => Number(row["seq"])),
   ];
-  if (db.reusesNumbers) {
-    const newest = yield* first(sql`select max(seq) as seq from @runs`);
-    if (Number(newest?.["seq"]) === seqs.at(-1)) return { kind: "newest" };
-  }
-  const options = { before: Number.MAX_SAFE_INTEGER, keepsNewest: db.reusesNumbers };
+  const always = Number.MAX_SAFE_INTEGER;
   // It was retried, or deleted, since it was read.
-  if ((yield* deleteRuns(db, seqs.slice(0, 1), options)) === 0) return yield* deleteRun(db, id);
+  if ((yield* deleteRuns(db, seqs.slice(0, 1), always)) === 0) return yield* deleteRun(db, id);
   for (let at = 1; at < seqs.length; at += RUNS_AT_ONCE) {
     yield* pause();
-    yield* deleteRuns(db, seqs.slice(at, at + RUNS_AT_ONCE), options);
+    yield* deleteRuns(db, seqs.slice(at, at + RUNS_AT_ONCE), always);
   }
   return { kind: "deleted", runs: seqs.length };
 }

@@ -46,7 +46,7 @@ export interface WalkOptions {
 export interface Dialect {
   /** How many rows an operation may look at before it offers a pause; infinite where the server does the work. */
   readonly stride: number;
-  /** Whether the number of the newest run is given to the next run once the newest is deleted. */
+  /** Whether the database gives the number of the newest run to the next one once the newest is deleted. */
   readonly reusesNumbers: boolean;
   /** The store's clock, in milliseconds since the epoch. */
   now(): Sql;

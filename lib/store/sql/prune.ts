@@ -32,7 +32,7 @@ export function createPrune(db: Dialect): Prune {
       const { ended, end, isLast } = yield* readSlice(after, before);
       yield* deleteJournals(db, yield* readOrphans(after, end));
       const chosen = ended.slice(0, Math.min(limit - deleted, RUNS_AT_ONCE));
-      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, { before, keepsNewest: true });
+      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, before);
       if (chosen.length < ended.length) after = chosen.at(-1) ?? after;
       else if (!isLast) after = end;
       else {
@@ -88,16 +88,14 @@ function deletable(ended: readonly Row[]): readonly number[] {
 export function* deleteRuns(
   db: Dialect,
   chosen: readonly number[],
-  { before, keepsNewest }: { readonly before: number; readonly keepsNewest: boolean },
+  before: number,
 ): Op<number> {
   const { gone, tasks } = yield* transaction(function* () {
-    // The newest run stays: SQLite numbers the next run after it, and with a number that is used twice a late owner of
-    // the first run could write into the second.
+    if (db.reusesNumbers) yield* markNextNumber(db, chosen);
     const rows = yield* write(sql`
 delete from @runs
  where ${db.isIn("seq", seqs(chosen))}
    and ended_at < ${before}
-   and ${keepsNewest ? sql`seq < (select max(seq) from @runs)` : sql`true`}
 returning seq`);
     const gone = rows.map(seqOf);
     for (const table of ["@events", "@messages"]) {
@@ -107,6 +105,16 @@ returning seq`);
   });
   if (tasks === TASKS_AT_ONCE) yield* deleteJournals(db, gone);
   return gone.length;
+}
+
+/** If the newest run is among these, the next run is numbered after it nevertheless (see sqlite/inserts.ts). */
+function* markNextNumber(db: Dialect, chosen: readonly number[]): Op<void> {
+  yield* change(sql`
+insert into @meta (key, value)
+select 'next_run', newest + 1
+  from (select max(seq) as newest from @runs)
+ where ${db.isIn("newest", seqs(chosen))}
+    on conflict (key) do update set value = max(cast(value as integer), cast(excluded.value as integer))`);
 }
 
 function* deleteJournals(db: Dialect, runs: readonly number[]): Op<void> {

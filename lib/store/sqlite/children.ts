@@ -10,7 +10,7 @@ import { givenColumns, startValues } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import type { Bindable } from "./driver.ts";
 import { faultOf } from "./faults.ts";
-import { insertRun, type StartSite } from "./inserts.ts";
+import { executeGroup, FIRST_NUMBER, insertRun, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 
 const SIZE = 16;
@@ -109,7 +109,7 @@ function insertGroup(session: Session, group: readonly NewRun[], { site, inserte
   for (const child of group) for (const { given } of OWN) values.push(given(child));
   let lastInsertRowid: number;
   try {
-    lastInsertRowid = session.execute(isOwned ? INSERT_OWNED : INSERT_PENDING, values).lastInsertRowid;
+    lastInsertRowid = executeGroup(session, isOwned ? INSERT_OWNED : INSERT_PENDING, values);
   } catch (error) {
     if (faultOf(error) !== "values") throw error;
     // The statement has changed nothing. Some exist already, or are refused.
@@ -128,8 +128,9 @@ function insertGroup(session: Session, group: readonly NewRun[], { site, inserte
  */
 function insertSql(life: "owned" | "pending"): string {
   const rows = Array.from({ length: SIZE }, (_, row) => valuesOf(life, row));
-  return `insert into runs (${[...rows[0]!.keys()].join(", ")})
-values ${rows.map((values) => `(${[...values.values()].join(", ")})`).join(", ")}`;
+  const numbers = rows.map((_, row) => row === 0 ? FIRST_NUMBER : "null");
+  return `insert into runs (seq, ${[...rows[0]!.keys()].join(", ")})
+values ${rows.map((values, row) => `(${[numbers[row], ...values.values()].join(", ")})`).join(", ")}`;
 }
 
 function valuesOf(life: "owned" | "pending", row: number): Map<string, string> {

@@ -14,7 +14,7 @@
 import type { NewRun, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
 import type { ChildSite } from "./children.ts";
 import type { Bindable } from "./driver.ts";
-import { insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
+import { executeGroup, FIRST_NUMBER, insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 import { completeRun, completeSql, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
@@ -22,7 +22,9 @@ const SIZE = 16;
 const SIZE_ALIKE = 32;
 
 const PLAIN = insertOf({ life: "owned", isPlain: true }, () => "?");
-const INSERT = `insert into runs (${PLAIN.columns}) values ${rowsOf(PLAIN.row, 3)}`;
+const INSERT = `insert into runs (${PLAIN.columns}) values ${
+  rowsOf(PLAIN.row, 3).replace(":number", FIRST_NUMBER).replaceAll(":number", "null")
+}`;
 
 const RECORD = recordSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
 // Every row of values repeats the shared values. A comparison with a parameter in the "where" instead makes Bun's SQLite
@@ -128,7 +130,7 @@ function insertGroup(session: Session, starts: readonly NewRun[], verdicts: Star
     for (const { given } of PLAIN.given) values[to++] = given(starts[at]!);
   }
   // A statement assigns consecutive row numbers in the order of its rows.
-  const first = session.execute(INSERT, values).lastInsertRowid - SIZE + 1;
+  const first = executeGroup(session, INSERT, values) - SIZE + 1;
   for (let at = 0; at < SIZE; at++) verdicts.push({ kind: "started", seq: first + at, owned: true, at: site.now });
 }
 

@@ -4,9 +4,25 @@ import { IS_COPIED } from "../copied.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { HAS_ACTIVE_KEY, HAS_KEY, holdsKeySql } from "../sql/sources.ts";
 import type { Bindable, Row } from "./driver.ts";
+import { faultOf } from "./faults.ts";
 import type { Session } from "./session.ts";
 
 const hasNoOptions = createIsPlain(RUN_COLUMNS);
+
+// SQLite numbers a run after the newest one. So that no number is used twice, in which case a late owner of the first
+// run could write into the second one, a deletion of the newest run leaves a mark (see prune.ts). `autoincrement`
+// instead would write a page more with each commit that starts runs.
+const MARK = "select cast(value as integer) from meta where key = 'next_run'";
+
+/** The number of the next run after a deletion of the newest one; otherwise null. */
+const NEXT_NUMBER = `(${MARK} and cast(value as integer) > (select coalesce(max(seq), 0) from runs))`;
+
+/** The same for the first run of a group: a statement that read `runs` would gather its rows before it inserts them. */
+export const FIRST_NUMBER = `(${MARK})`;
+
+const DELETE_USED_MARK = `
+delete from meta
+ where key = 'next_run' and cast(value as integer) <= (select max(seq) from runs)`;
 
 // Nearly every run is owned by the runner that starts it and has no options. Most of the cost of a statement is the
 // binding of its values, so this statement binds as few as possible.
@@ -61,7 +77,7 @@ export interface StartSite {
 export interface RunInsert {
   /** The columns of the insert. */
   readonly columns: string;
-  /** A row of SQL values. */
+  /** A row of SQL values, in which `:number` stands for the number of the run. */
   readonly row: string;
   /** The columns whose given values are bound, in order. */
   readonly given: readonly GivenColumn[];
@@ -82,7 +98,11 @@ export function insertOf(
       return parameter(3 + bound.indexOf(column));
     },
   });
-  return { columns: [...values.keys()].join(", "), row: `(${[...values.values()].join(", ")})`, given: bound };
+  return {
+    columns: ["seq", ...values.keys()].join(", "),
+    row: `(:number, ${[...values.values()].join(", ")})`,
+    given: bound,
+  };
 }
 
 function insertSql(
@@ -90,7 +110,20 @@ function insertSql(
   conflict = "",
 ): { readonly sql: string; readonly given: readonly GivenColumn[] } {
   const { columns, row, given } = insertOf(kind, (index) => `$${index}`);
-  return { sql: `insert into runs (${columns}) values ${row}${conflict}`, given };
+  return { sql: `insert into runs (${columns}) values ${row.replace(":number", NEXT_NUMBER)}${conflict}`, given };
+}
+
+/**
+ * Executes an insert of a group of runs, of which the first has `FIRST_NUMBER`. If a run has that number by now, the mark
+ * is deleted, and the statement is executed again.
+ */
+export function executeGroup(session: Session, sql: string, values: Bindable[]): number {
+  try {
+    return session.execute(sql, values).lastInsertRowid;
+  } catch (error) {
+    if (faultOf(error) !== "values" || session.run(DELETE_USED_MARK).changes === 0) throw error;
+    return session.execute(sql, values).lastInsertRowid;
+  }
 }
 
 /** Inserts a run and the initial results of a fork. */

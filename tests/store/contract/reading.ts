@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { until } from "../../within.ts";
 import type { ListQuery } from "../../../lib/store/listing.ts";
-import type { RunMove } from "../../../lib/store/batch.ts";
+import type { NewRun, RunMove } from "../../../lib/store/batch.ts";
 import type { Change, Store } from "../../../lib/store/port.ts";
 import {
   ALL,
@@ -182,12 +182,50 @@ export function readingContract(test: Case): void {
   test("deleteRun() gives the number of a run to no other run", async ({ store }) => {
     const one = await startOwned(store);
     await write(store, { seq: one.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
-    const { kind } = await store.deleteRun(one.id);
+    assertEquals(await store.deleteRun(one.id), { kind: "deleted", runs: 1 });
+    assertEquals([await store.run(one.id), await store.deleteRun(one.id)], [undefined, { kind: "unknown" }]);
     const [next] = await start(store, newRun());
     assert(next! > one.seq, `${next} after ${one.seq}`);
-    const after = await store.deleteRun(one.id);
-    assertEquals([kind, after.kind], kind === "newest" ? ["newest", "deleted"] : ["deleted", "unknown"]);
-    assertEquals(await store.run(one.id), undefined);
+  });
+
+  test("a number is given once, however runs are deleted and started", async ({ store, clock }) => {
+    const runner = await join(store);
+    const parent = await startOwned(store);
+    const given = [parent.seq];
+    const childOf = (item: number): NewRun => newRun({ parent: { run: parent.seq, task: "m", item } });
+    let items = 0;
+    const spawn = async (count: number): Promise<number[]> => {
+      const children = Array.from({ length: count }, () => childOf(items++));
+      const write = { seq: parent.seq, epoch: 1, records: [], move: undefined, children, hasChildren: true };
+      await commit(store, { writes: [write] });
+      return await Promise.all(children.map(async ({ id }) => (await store.run(id))!.seq));
+    };
+    const plain = (): NewRun => newRun({ owner: runner });
+    const many = (count: number): Promise<number[]> => start(store, ...Array.from({ length: count }, plain));
+    const ways = [
+      () => start(store, newRun({ key: `${given.length}` })),
+      () => many(1),
+      () => many(40),
+      () => spawn(1),
+      () => spawn(40),
+      // The mark of the deletion is behind what was started since.
+      async () => [...await many(1), ...await spawn(40), ...await many(40)],
+    ];
+    for (const begin of ways) {
+      given.push(...await begin());
+      const doomed = await Promise.all([startOwned(store), startOwned(store)]);
+      for (const { seq } of doomed) {
+        await write(store, { seq, epoch: 1 }, [], { to: "failed", at: clock.now(), error: ERROR });
+        given.push(seq);
+      }
+      clock.advance(1);
+      // The newest run first, and all together.
+      if (given.length % 2 === 0) { for (const { id } of doomed.toReversed()) await store.deleteRun(id); }
+      else assertEquals(await store.prune(clock.now(), 10), 2);
+      for (const { id } of doomed) assertEquals(await store.run(id), undefined);
+      given.push(...await begin());
+    }
+    assertEquals(new Set(given).size, given.length);
   });
 
   test("prune() deletes no more than it may, and goes on where it stopped", async ({ store, clock }) => {
