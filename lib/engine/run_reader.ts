@@ -20,6 +20,7 @@ import { type ItemsInfo, itemsInfo, progressOf } from "./items_info.ts";
 import { isOfTask } from "./journal_rows.ts";
 import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import { hasOutput, type RunEnd } from "./run_end.ts";
+import { NO_ITEM } from "./run_state.ts";
 import { compensatedOf, type UndoInfo, undoInfo } from "./undo_info.ts";
 
 /** A task of a run, as `tasks()` returns it. Times are milliseconds since the epoch. */
@@ -128,9 +129,9 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     const steps = Map.groupBy(journal.filter(({ step }) => step !== ""), ({ task }) => task);
     // In the order of the definition; tasks that only the journal contains come last.
     const ids = new Set([...known.keys(), ...[...own.keys()].filter(isOfForward)]);
-    const childIds = defined.some(({ kind }) => kind === "subworkflow")
-      ? childIdsOf(await store.children(row.seq))
-      : undefined;
+    const parents = defined.flatMap(({ id, kind }) => kind === "subworkflow" ? [id] : []);
+    const query = { parent: row.seq, tasks: parents, items: [NO_ITEM] };
+    const childIds = childIdsOf(await store.inspection.taskChildren(query));
     const countsOf = (name: string): readonly ItemCount[] => items.get(name) ?? [];
     return [...ids].map((id) =>
       taskInfo(row, { kind: "task", after: [], id, ...known.get(id) }, {
@@ -138,7 +139,7 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
         steps: steps.get(id) ?? [],
         counts: countsOf(id),
         undo: undoInfo(row, own.get(undoRowOf(id)), { counts: countsOf(undoRowOf(id)), ofTask: countsOf(id) }),
-        childRunId: childIds?.get(id),
+        childRunId: childIds.get(id),
       })
     );
   }

@@ -23,6 +23,18 @@ test("each item of a map with a workflow is a child run, and the output is their
   assertEquals(listed(await run.children()), [0, 1, 2].map((item) => ["double", "completed", "doubled", item]));
 });
 
+test("the child run of a task is known however many child runs the run has started before", async () => {
+  const named = workflow("named").task("id", { run: ({ ctx }) => ctx.runId }).returns("id");
+  const parent = workflow("parent")
+    .map("many", { over: () => Array.from({ length: 1_001 }, (_, at) => at), workflow: double, input: () => 1 })
+    .subworkflow("last", { after: ["many"], workflow: named })
+    .returns("last");
+  await using opened = await open([parent]);
+  const run = await opened.runner.start(parent);
+  const id = await opened.clock.until(run.result());
+  assertEquals((await run.tasks()).map(({ childRunId }) => childRunId), [undefined, id]);
+});
+
 test("an empty array starts no child run and gives an empty array", async () => {
   const parent = workflow("parent").map("none", { over: () => [] as number[], workflow: double, input: () => 1 });
   await using opened = await open([parent]);

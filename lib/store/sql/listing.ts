@@ -7,6 +7,7 @@ import { SHOWN_STATE } from "../hand_over.ts";
 import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_rows.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
+import { keyedRows } from "./key_prefix.ts";
 import { firstRows, PAUSED_ROWS, sourceSql, unsuccessful } from "./sources.ts";
 import { and, join, raw, type Sql, sql } from "./statement.ts";
 import { isStorable } from "./texts.ts";
@@ -39,7 +40,7 @@ const SLACK_MS = 2_000;
 // The newest live runs are mostly near the new end of the table.
 const NEAR = 1_000;
 
-// Of more live runs, a list is found sooner by a walk through the table than by sorting them.
+// Of more live runs, or runs with keys, a list is found sooner by a walk through the table than by sorting them.
 const MOST_LIVE = 10_000;
 
 // A row costs more to read by this factor where its tags are parsed: a hundred long ones.
@@ -85,9 +86,22 @@ function* find(
     before: until === undefined ? newest : Math.min(newest, yield* firstSince(until + slackMs)),
     from: since === undefined ? 0 : yield* firstSince(since - slackMs),
   };
+  const keyed = yield* findKeyed(db, walk);
+  if (keyed !== undefined) return keyed;
   if (states?.every(isUnsuccessful)) return yield* walkStates(db, walk, [...new Set(states)]);
   if (states?.every(isLive)) return yield* findLive(db, walk, states);
   return yield* walkTable(db, walk, undefined);
+}
+
+/** By the indexes of keys; `undefined` without a prefix, or if so many keys begin with it that a walk finds a page sooner. */
+function* findKeyed(db: Dialect, walk: Walk): Op<Found | undefined> {
+  const { workflow, keyPrefix = "" } = walk.query;
+  if (keyPrefix === "") return undefined;
+  const sources = yield* keyedRows(db, workflow, keyPrefix);
+  if (sources.length === 0) return NOTHING;
+  const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
+  if ((yield* countUpTo(sources, most + 1)) > most) return undefined;
+  return { runs: yield* runsOf(db, walk, sources), stoppedAt: undefined };
 }
 
 /** Near the new end by a walk, the rest by indexes, or by the walk if too many are live. */
@@ -104,7 +118,7 @@ function* findLive(db: Dialect, walk: Walk, states: readonly LiveState[]): Op<Fo
   const sources = [...new Set(states.flatMap((state) => rows[state]))];
   const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
   if ((yield* countUpTo(sources, most + 1)) <= most) {
-    return { runs: [...near.runs, ...yield* liveRuns(db, rest, sources)], stoppedAt: undefined };
+    return { runs: [...near.runs, ...yield* runsOf(db, rest, sources)], stoppedAt: undefined };
   }
   if (rest.budget <= 0) return near;
   const further = yield* walkTable(db, rest, undefined);
@@ -206,7 +220,8 @@ select ${columns}
   return rows.map(decodeListedRun);
 }
 
-function* liveRuns(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Sql[]): Op<RunRow[]> {
+/** The newest runs of parts of which each has at most `MOST_LIVE`. */
+function* runsOf(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Sql[]): Op<RunRow[]> {
   const seqs = join(sources.map((source) => firstRows(source, "seq", MOST_LIVE)), " union all ");
   const rows = yield* all(sql`
 select ${columns}

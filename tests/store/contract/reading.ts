@@ -76,6 +76,23 @@ export function readingContract(test: Case): void {
     assertEquals((await found("")).length, 5);
     const search = await store.inspection.search({ ...ALL, limit: 100, keyPrefix: "order", budget: 1_000 });
     assertEquals(search.runs.map(({ key }) => key), ["order-2", "order-1"]);
+    const [other] = await start(store, newRun({ key: "order-1", workflow: "other" }));
+    const active = await start(store, newRun({ key: "order-4", keyScope: "active" }));
+    assertEquals(await listed(store, { keyPrefix: "order-" }), [...active, other!, seqs[1]!, seqs[0]!]);
+    assertEquals(await listed(store, { keyPrefix: "order-", workflow: "other" }), [other!]);
+    assertEquals(await listed(store, { keyPrefix: "order-", limit: 2, before: other! }), [seqs[1]!, seqs[0]!]);
+    assertEquals(await listed(store, { keyPrefix: "order-", states: ["failed"] }), []);
+  });
+
+  test("list() finds keys by their beginning whatever characters these have", async ({ store }) => {
+    const last = "\u{10ffff}";
+    const keys = ["a", `a${last}`, `a${last}${last}`, "b", "\ud7ff", "\ud7ffx", "\ue000", "z", last, `${last}a`];
+    const seqs: number[] = [];
+    for (const key of keys) seqs.push(...await start(store, newRun({ key })));
+    for (const prefix of keys) {
+      const expected = seqs.filter((_, at) => keys[at]!.startsWith(prefix)).reverse();
+      assertEquals(await listed(store, { keyPrefix: prefix }), expected, JSON.stringify(prefix));
+    }
   });
 
   test("list() filters by tags although a run has a tag with a null character", async ({ store }) => {
