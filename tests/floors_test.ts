@@ -42,7 +42,7 @@ const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "f
     chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
     fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
     map: { commits: 13 / 10_000, statements: 560 / 10_000 },
-    family: { commits: 7 / 1_000, statements: 230 / 1_000 },
+    family: { commits: 5 / 1_000, statements: 225 / 1_000 },
   },
   // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
   // each of them holds. A result of a run that goes on takes two statements.
@@ -50,7 +50,7 @@ const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "f
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
     map: { commits: 20 / 10_000, statements: 60 / 10_000 },
-    family: { commits: 16 / 1_000, statements: 40 / 1_000 },
+    family: { commits: 12 / 1_000, statements: 34 / 1_000 },
   },
 };
 

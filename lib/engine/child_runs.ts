@@ -5,14 +5,24 @@ import type { ClaimedRun } from "../store/batch.ts";
 import { type ChildWait, WAITS_FOR_CHILD } from "../store/children.ts";
 import { taskOfUndo } from "../store/undo_rows.ts";
 import { nodeOf } from "./attempt.ts";
-import { unitKey } from "./run_state.ts";
+import { isChildWait, NO_ITEM, unitKey } from "./run_state.ts";
 
-/** Keeps the outcome of a child run for its unit; returns the unit, if it waits for that. */
-export function receiveChild(run: LiveRun, outcome: ChildOutcome): LiveUnit | undefined {
-  const unit = unitAt(run, outcome.task, outcome.item);
-  if (unit?.state !== "waiting" || unit.wake?.child !== true) return undefined;
-  (run.childOutcomes ??= new Map()).set(unitKey(unit), outcome);
-  return unit;
+/** Returns the unit that waits for the child run with an outcome. */
+export function waitingForChild(run: LiveRun, { task, item }: ChildOutcome): LiveUnit | undefined {
+  const unit = unitAt(run, task, item);
+  return unit?.state === "waiting" && unit.wake?.child === true ? unit : undefined;
+}
+
+/** Whether the end of its child run ends a unit at once: an item that does nothing else in a run that goes on. */
+export function endsWithChild(unit: LiveUnit): boolean {
+  const { state, compensation } = unit.run;
+  return unit.item !== NO_ITEM && isChildWait(unit) && !unit.isWaitInFlight && state.phase === "active" &&
+    compensation === undefined;
+}
+
+/** Keeps the outcome of the child run of a unit until it continues. */
+export function keepChild(unit: LiveUnit, outcome: ChildOutcome): void {
+  (unit.run.childOutcomes ??= new Map()).set(unitKey(unit), outcome);
 }
 
 /** Takes the outcome of the child run of a unit. */
@@ -31,8 +41,10 @@ export function hasChildOutcome(unit: LiveUnit): boolean {
 /** Keeps outcomes of child runs for the units of a run that has not begun: they continue when it begins. */
 export function receiveChildren(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
   for (const outcome of outcomes) {
-    const unit = receiveChild(run, outcome);
-    if (unit !== undefined) unit.wokenBy = "child";
+    const unit = waitingForChild(run, outcome);
+    if (unit === undefined) continue;
+    keepChild(unit, outcome);
+    unit.wokenBy = "child";
   }
 }
 

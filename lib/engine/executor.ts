@@ -26,7 +26,7 @@ import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
 import { createRunExits } from "./run_exits.ts";
 import { hasEnded, NO_ITEM, type WokenBy } from "./run_state.ts";
-import { giveUp, settleAttempt, type SettlePort } from "./settle_attempt.ts";
+import { giveUp, settleAttempt, settleChild, type SettlePort } from "./settle_attempt.ts";
 import { runStep } from "./steps.ts";
 import { startFromTask } from "./task_starts.ts";
 import { createTaskSlots } from "./task_slots.ts";
@@ -125,6 +125,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     controlled: (run) => emit({ type: "childrenControlled", run }),
     durable: recorder.durable,
     apply,
+    settleChild: (unit, outcome) => settleChild(unit, outcome, port),
     abandonQueued,
     acknowledge: recorder.acknowledge,
   });

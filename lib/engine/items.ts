@@ -1,12 +1,13 @@
 /**
- * The items of a node that expanded. They start in order, a bounded number at once, as soon as the expansion is durable;
- * each is a unit from its beginning to its end. The node ends with its last item, in the same commit.
+ * The items of a node that expanded. They start in order, a bounded number at once, as soon as the expansion is durable, or
+ * at once if they only write what is committed after it; each is a unit from its beginning to its end. The node ends with
+ * its last item, in the same commit.
  *
  * @module
  */
 import type { Command } from "./machine_protocol.ts";
 import type { ItemPolicy, Plan } from "./plan.ts";
-import { addItems, endRange, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
+import { addItems, endRange, isChildWait, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
 import { settleNode } from "./settling.ts";
 import { leaveRunning, start } from "./unit_transitions.ts";
 
@@ -36,18 +37,19 @@ export function expand<U extends Unit>(
     return settleNode(plan, run, unit, commands);
   }
   const items = addItems(run, unit, total, omitted.length === 0 ? undefined : new Uint8Array(total));
-  items.isDurable = false;
   for (const range of omitted) endRange(items, range);
+  commands.push({ do: "record", unit });
+  if (policyOf(plan, unit.node).startsAtOnce) return startItems(plan, run, unit.node, commands);
+  items.mayStart = false;
   // Ready until its items start, so that the run is not parked before.
   run.ready++;
-  commands.push({ do: "record", unit });
 }
 
 /** Starts items as far as the limit of their node allows. */
 export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
   const items = run.items!.get(node)!;
   const { concurrency } = policyOf(plan, node);
-  while (run.phase === "active" && items.isDurable && items.busy < concurrency && !items.isStopped) {
+  while (run.phase === "active" && items.mayStart && items.busy < concurrency && !items.isStopped) {
     if (items.undurable >= MOST_UNDURABLE) break;
     const unit = items.ready.shift() ?? nextItem(plan, run, items, node);
     if (unit === undefined) break;
@@ -78,6 +80,32 @@ export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, c
     }
   }
   startItems(plan, run, unit.node, commands);
+}
+
+/**
+ * The child run of an item has ended, for which the item waited, and with it the item. That starts no body, so the item
+ * does not run again.
+ */
+export function endWithChild<U extends Unit>(
+  plan: Plan,
+  run: RunState<U>,
+  { unit, as }: { readonly unit: U; readonly as: "completed" | "failed" },
+  commands: Command<U>[],
+): void {
+  if (unit.item === NO_ITEM || !isChildWait(unit) || run.phase !== "active") return;
+  const items = run.items!.get(unit.node)!;
+  items.childWaits--;
+  items.busy--;
+  run.isParked = false;
+  unit.reason = undefined;
+  if (as === "failed" && items.isStopped) {
+    unit.state = "pending";
+    items.open.delete(unit.item);
+    return concludeItems(plan, run, unit.node, commands);
+  }
+  unit.state = as;
+  unit.isFailed = as === "failed";
+  endItem(plan, run, unit, commands);
 }
 
 /** Whether an item could start, were it not for a pause or a shutdown. */

@@ -15,6 +15,7 @@
 import {
   dropItem,
   endItem,
+  endWithChild,
   expand,
   hasStartableItem,
   isOfStoppedNode,
@@ -75,6 +76,8 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
       return release(plan, run, event.unit, commands);
     case "woken":
       return wake(plan, run, event, commands);
+    case "childEnded":
+      return endWithChild(plan, run, event, commands);
     case "paused":
       if (run.phase === "active") run.phase = "paused";
       return;
@@ -146,9 +149,10 @@ function release<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands
   if (unit.item !== NO_ITEM) return itemDurable(plan, run, unit.node, commands);
   if (unit.state === "expanded") {
     const items = run.items!.get(unit.node)!;
-    if (items.isDurable) return;
-    items.isDurable = true;
-    run.ready--;
+    if (!items.mayStart) {
+      items.mayStart = true;
+      run.ready--;
+    }
     return startItems(plan, run, unit.node, commands);
   }
   for (const number of plan.nodes[unit.node]!.next) {

@@ -27,6 +27,8 @@ export type MachineEvent<U extends Unit = Unit> =
   | { readonly type: "durable"; readonly unit: U }
   /** What a unit waited for has come. Its row may be in flight: then it continues with the next event of this type. */
   | { readonly type: "woken"; readonly unit: U; readonly by: WokenBy; readonly isInFlight?: boolean }
+  /** The child run of an item of an active run has ended, for which the item waited, and with it the item. */
+  | { readonly type: "childEnded"; readonly unit: U; readonly as: "completed" | "failed" }
   /** Nothing new may start, or may again. */
   | { readonly type: "paused" | "resumed" }
   /** The run is to end as `as` once nothing of it runs, nor a child run. */

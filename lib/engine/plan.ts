@@ -10,6 +10,8 @@ export interface ItemPolicy {
   readonly concurrency: number;
   /** Whether items start with the last one. */
   readonly isReversed: boolean;
+  /** Whether items start before the expansion is durable: they do nothing but insert child runs, in the same commit. */
+  readonly startsAtOnce: boolean;
   /**
    * What a failed item means: `stop` aborts the others and fails the task, `finish` runs the others and then fails the
    * task, `collect` never fails it.
@@ -91,9 +93,10 @@ const CHILDREN_AT_ONCE = 1_000;
 
 function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
   if (task.kind !== "map") return undefined;
-  const unstated = task.each.kind === "subworkflow" ? CHILDREN_AT_ONCE : MOST_ITEMS_AT_ONCE;
+  const startsAtOnce = task.each.kind === "subworkflow";
+  const unstated = startsAtOnce ? CHILDREN_AT_ONCE : MOST_ITEMS_AT_ONCE;
   const concurrency = Math.min(task.concurrency ?? unstated, MOST_ITEMS_AT_ONCE);
-  return { concurrency, isReversed: false, onFailure: task.onItemFailure };
+  return { concurrency, isReversed: false, startsAtOnce, onFailure: task.onItemFailure };
 }
 
 /** Returns what a task states, or else the defaults. Tasks without a body have no defaults. */

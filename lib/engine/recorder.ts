@@ -226,7 +226,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (write.waits !== undefined) { for (const unit of write.waits) options.waitDurable(unit); }
     for (const { unit, step, state, startedAt, endedAt, isExpansion } of write.records) {
       if (step === "" && (state === "waiting" || state === "blocked")) options.waitDurable(unit);
-      if (step !== "" || (endedAt === undefined && !isExpansion)) continue;
+      // A node whose items start at once may have ended since it expanded.
+      if (step !== "" || (endedAt === undefined && !(isExpansion && unit.state === "expanded"))) continue;
       const recordedMs = startedAt === undefined || endedAt === undefined ? undefined : endedAt - startedAt;
       // The recorded times are those of the wall clock, which may have been set.
       options.durable(unit, recordedMs === undefined ? undefined : unit.attempt?.tookMs ?? Math.max(0, recordedMs));

@@ -7,7 +7,7 @@ import type { InboxEntry } from "../store/runners.ts";
 import { type Arrivals, type ArrivalSources, readArrivals } from "./arrivals.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
-import { childWaitsOf, receiveChild } from "./child_runs.ts";
+import { childWaitsOf, endsWithChild, keepChild, waitingForChild } from "./child_runs.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Closing } from "./closing.ts";
 import { itemFailed } from "./expanded_unit.ts";
@@ -37,6 +37,8 @@ export interface RunControlOptions extends ArrivalSources {
   readonly durable: (run: LiveRun) => Promise<void>;
   /** Passes an event to the state machine and carries out its commands. */
   readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
+  /** Ends an item with its child run. */
+  readonly settleChild: (unit: LiveUnit, outcome: ChildOutcome) => void;
   /** Gives up the attempts of a run that wait for a slot. */
   readonly abandonQueued: (run: LiveRun) => void;
   /** Acknowledges the changes from outside that were applied. */
@@ -123,8 +125,14 @@ export function createRunControl(options: RunControlOptions): RunControl {
 
   function deliverOutcomes(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
     for (const outcome of outcomes) {
-      const unit = receiveChild(run, outcome);
-      if (unit !== undefined) apply(run, { type: "woken", unit, by: "child", isInFlight: unit.isWaitInFlight });
+      const unit = waitingForChild(run, outcome);
+      if (unit === undefined) continue;
+      if (endsWithChild(unit)) {
+        options.settleChild(unit, outcome);
+        continue;
+      }
+      keepChild(unit, outcome);
+      apply(run, { type: "woken", unit, by: "child", isInFlight: unit.isWaitInFlight });
     }
   }
 

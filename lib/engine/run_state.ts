@@ -90,8 +90,8 @@ export interface Items<U extends Unit = Unit> {
   readonly ready: U[];
   /** By index, 1 for items that had begun before the run was restored, or are left out; `undefined` for none. */
   readonly restored: Uint8Array | undefined;
-  /** Whether the expansion is durable, so that items may start. */
-  isDurable: boolean;
+  /** Whether items may start: the expansion is durable, or its items start before it is. */
+  mayStart: boolean;
   /** Whether a failure has stopped it: no item starts any more. */
   isStopped: boolean;
 }
@@ -225,7 +225,7 @@ export function addItems<U extends Unit>(
     childWaits: 0,
     ready: [],
     restored,
-    isDurable: restored !== undefined,
+    mayStart: true,
     isStopped: false,
   };
   (run.items ??= new Map()).set(node, items);

@@ -10,11 +10,13 @@ import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import { childDefinitionOf } from "./child_definition.ts";
 import type { Observer } from "./engine_events.ts";
 import { toErrorRecord, withFailure } from "./error_record.ts";
+import type { ChildOutcome } from "./child_outcome.ts";
 import { addItemFailure, newExpansion } from "./expansion.ts";
 import { isOfStoppedNode } from "./items.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 import { NO_ITEM, type Wake } from "./run_state.ts";
+import { tracedAttempt } from "./traced_attempt.ts";
 
 /** What settling an attempt needs of the engine. */
 export interface SettlePort {
@@ -98,7 +100,7 @@ function threw(attempt: Attempt, thrown: unknown, port: SettlePort): void {
     return apply(run, { type: "deferred", unit, wake: { at }, message });
   }
   if (next.kind === "fail") return fail(attempt, thrown, port);
-  const { error } = addFailure(attempt, thrown, now());
+  const { error } = addFailure(unit, attempt, thrown, now());
   const retryAt = now() + next.delayMs;
   emit({ type: "attemptFailed", attempt, error, dueAt: retryAt });
   apply(run, { type: "failed", unit, retryAt });
@@ -119,23 +121,44 @@ export function giveUp(attempt: Attempt, { apply, record, emit }: SettlePort): v
 
 function fail(attempt: Attempt, thrown: unknown, { apply, now }: SettlePort): void {
   const { unit } = attempt;
-  const { run } = unit;
-  const failure = addFailure(attempt, thrown, now());
-  unit.thrown = thrown;
-  const { expansion } = run.state.units[unit.node]!;
-  if (unit.item !== NO_ITEM && !isOfStoppedNode(run.state, unit)) addItemFailure(expansion!, failure);
-  apply(run, { type: "failed", unit, retryAt: undefined });
+  addLastFailure(unit, attempt, thrown, now());
+  apply(unit.run, { type: "failed", unit, retryAt: undefined });
 }
 
-function addFailure(attempt: Attempt, thrown: unknown, now: number): Failure {
-  const { unit } = attempt;
+/** Turns the outcome of the child run of an item that waits for it into the end of the item. */
+export function settleChild(unit: LiveUnit, { end }: ChildOutcome, { apply, now }: SettlePort): void {
+  const { run, attempts, startedAt } = unit;
+  // For its trace it continues, as a task does.
+  const trace = run.trace?.attempt(tracedAttempt(unit, attempts));
+  if (end.kind === "completed") {
+    unit.output = end.result;
+    trace?.ended({ kind: "completed" });
+    return apply(run, { type: "childEnded", unit, as: "completed" });
+  }
+  addLastFailure(unit, { number: attempts, startedAt: startedAt ?? now() }, end.error, now());
+  trace?.ended({ kind: "failed", thrown: end.error });
+  apply(run, { type: "childEnded", unit, as: "failed" });
+}
+
+type FailedAttempt = Pick<Attempt, "number" | "startedAt">;
+
+/** Adds the failure that no other attempt follows. */
+function addLastFailure(unit: LiveUnit, attempt: FailedAttempt, thrown: unknown, now: number): void {
+  const { run: { state } } = unit;
+  const failure = addFailure(unit, attempt, thrown, now);
+  unit.thrown = thrown;
+  const { expansion } = state.units[unit.node]!;
+  if (unit.item !== NO_ITEM && !isOfStoppedNode(state, unit)) addItemFailure(expansion!, failure);
+}
+
+function addFailure(unit: LiveUnit, { number, startedAt }: FailedAttempt, thrown: unknown, now: number): Failure {
   const failure = {
-    taskId: nodeOf(attempt).id,
+    taskId: nodeOf({ unit }).id,
     ...(unit.item === NO_ITEM ? {} : { item: unit.item }),
-    attempt: attempt.number,
+    attempt: number,
     error: toErrorRecord(thrown),
     // The row has the times of the latest attempt only.
-    startedAt: attempt.startedAt,
+    startedAt,
     endedAt: now,
   };
   unit.failures = withFailure(unit.failures, failure);

@@ -21,6 +21,7 @@ import { createRing } from "./ring.ts";
 import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { tracedAttempt } from "./traced_attempt.ts";
 import { tracedEnd } from "./traced_end.ts";
 import { callTraced } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
@@ -166,20 +167,14 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   }
 
   function launch(attempt: Attempt, now: number): void {
-    const { id, task, undo } = nodeOf(attempt);
-    const { run } = attempt.unit;
+    const { task } = nodeOf(attempt);
+    const { trace } = attempt.unit.run;
     queued--;
     attempt.stage = "running";
     attempt.startedAt = now;
     attempt.beganAt = monotonic();
     attempt.slot = active.push(attempt) - 1;
-    attempt.trace = run.trace?.attempt({
-      taskId: id,
-      kind: task.kind,
-      ...(attempt.unit.item === NO_ITEM ? {} : { item: attempt.unit.item }),
-      attempt: attempt.number,
-      ...(undo === undefined ? {} : { isUndo: true }),
-    });
+    attempt.trace = trace?.attempt(tracedAttempt(attempt.unit, attempt.number));
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt);

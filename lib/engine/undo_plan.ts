@@ -40,7 +40,9 @@ export function undoPlanOf(plan: Plan, undoableOf: (node: Node, number: number) 
       next: next[at]!,
       // A failed undo does not stop the others.
       on: "settled",
-      items: node.items === undefined ? undefined : { ...node.items, isReversed: true, onFailure: "finish" },
+      items: node.items === undefined
+        ? undefined
+        : { ...node.items, isReversed: true, startsAtOnce: false, onFailure: "finish" },
       mayUndo: false,
       undo: { of, total, omitted: complementOf(items, total) },
     };

@@ -188,7 +188,7 @@ test("a paused run starts no items, and starts them when it is resumed", () => {
 
 test("a million items are units only while they run", () => {
   const plan = planOf(dynamicWorkflow({ name: "large", tasks: [{ id: "m", run: () => null }] }));
-  const policy: ItemPolicy = { concurrency: 100, isReversed: false, onFailure: "finish" };
+  const policy: ItemPolicy = { concurrency: 100, isReversed: false, startsAtOnce: false, onFailure: "finish" };
   const large = { ...plan, nodes: plan.nodes.map((node) => ({ ...node, items: policy })) };
   const run = newRunState(large, { newUnit: (node, item) => new Unit(large, node, item) });
   advance(large, run, { type: "started" });
@@ -208,6 +208,47 @@ test("a million items are units only while they run", () => {
   assertEquals({ most, ended, phase: run.phase }, { most: 100, ended: 1_000_000, phase: "ended" });
 });
 
+test("items that start at once do so before the expansion is durable, and the run is parked with them", () => {
+  const run = started(mapThen("finish", 2, true));
+  assertEquals(run.expanded("m", 3), ["record m", "start m/0", "start m/1"]);
+  run.tell({ type: "suspended", unit: run.unit("m/0"), wake: { child: true }, reason: "child" });
+  const suspended = { type: "suspended", unit: run.unit("m/1"), wake: { child: true }, reason: "child" } as const;
+  assertEquals(run.tell(suspended), ["record m/1", "wait m/1 for ever", "park for ever"]);
+  assertEquals(run.durable("m"), []);
+});
+
+test("an item ends with the child run that it waits for, and another starts in its place", () => {
+  const run = started(mapThen("finish", 1, true));
+  run.expanded("m", 2);
+  run.tell({ type: "suspended", unit: run.unit("m/0"), wake: { child: true }, reason: "child" });
+  assertEquals(run.tell({ type: "childEnded", unit: run.unit("m/0"), as: "completed" }), ["record m/0", "start m/1"]);
+  run.tell({ type: "suspended", unit: run.unit("m/1"), wake: { child: true }, reason: "child" });
+  assertEquals(run.tell({ type: "childEnded", unit: run.unit("m/1"), as: "failed" }), [
+    "record m/1",
+    "record m",
+    "record after",
+    "end failed",
+  ]);
+});
+
+test("an item of a stopped node is dropped if its child run failed, too", () => {
+  const run = started(mapThen("stop", 2, true));
+  run.expanded("m", 2);
+  for (const id of ["m/0", "m/1"]) {
+    run.tell({ type: "suspended", unit: run.unit(id), wake: { child: true }, reason: "child" });
+  }
+  assertEquals(run.tell({ type: "childEnded", unit: run.unit("m/0"), as: "failed" }), [
+    "record m/0",
+    "cancel children of m",
+    "park for ever",
+  ]);
+  assertEquals(run.tell({ type: "childEnded", unit: run.unit("m/1"), as: "failed" }), [
+    "record m",
+    "record after",
+    "end failed",
+  ]);
+});
+
 test("bodies that end faster than their results are written begin no more items than a bound", () => {
   const run = started(mapThen("finish", 1));
   run.expanded("m", 5_000);
@@ -220,6 +261,9 @@ test("bodies that end faster than their results are written begin no more items 
   assertEquals(run.durable("m/1"), []);
 });
 
-function mapThen(onFailure: ItemPolicy["onFailure"], concurrency: number): ExampleTask[] {
-  return [{ id: "m", items: { onFailure, concurrency, isReversed: false } }, { id: "after", after: ["m"] }];
+function mapThen(onFailure: ItemPolicy["onFailure"], concurrency: number, startsAtOnce = false): ExampleTask[] {
+  return [{ id: "m", items: { onFailure, concurrency, isReversed: false, startsAtOnce } }, {
+    id: "after",
+    after: ["m"],
+  }];
 }

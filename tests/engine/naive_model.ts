@@ -23,6 +23,7 @@ export type Event =
   | { readonly type: "suspended"; readonly id: Id; readonly wake: Wake; readonly reason: string }
   | { readonly type: "expanded"; readonly id: Id; readonly items: number; readonly omitted: readonly number[] }
   | { readonly type: "woken"; readonly id: Id; readonly by: WokenBy }
+  | { readonly type: "childEnded"; readonly id: Id; readonly as: "completed" | "failed" }
   | { readonly type: "stopRequested"; readonly as: "cancelled" | "failed" };
 
 type UnitEvent = Extract<Event, { readonly id: Id }>;
@@ -65,6 +66,7 @@ export interface ModelUnit {
   begunAt: number;
   /** Once expanded. */
   items: ModelUnit[] | undefined;
+  /** Whether its items may start. */
   isExpansionDurable: boolean;
 }
 
@@ -256,7 +258,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     const isNews = event.type === "started" || event.type === "resumed";
     return {
       starts: starts.toSorted(),
-      continues,
+      continues: continues.toSorted(),
       records: [...extraRecords, ...ended].toSorted(),
       waits: allUnits()
         .filter((unit) => isLive(unit) && unit.body === "waiting" && (isNews || was(unit).body !== "waiting"))
@@ -296,9 +298,12 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
           return putOff(unit, event.wake, true);
         case "expanded":
-          expandInto(unit, { total: event.items, isDurable: false });
+          expandInto(unit, { total: event.items, isDurable: graph.tasks[unit.id[0]]!.items!.startsAtOnce });
           if (event.items > 0) extraRecords.push(textOf(unit.id));
           return;
+        case "childEnded":
+          if (isOfStopped && event.as === "failed") return void Object.assign(unit, { body: "none", isOpen: false });
+          return void Object.assign(unit, { body: "none", end: event.as });
         case "abandoned":
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
           if (unit.isSuspended) return void Object.assign(unit, { body: "waiting", isWoken: true });

@@ -90,6 +90,7 @@ function randomItems(random: Random): GraphTask["items"] {
   const all = each.map((_, item) => item);
   return {
     isReversed: random.chance(0.3),
+    startsAtOnce: random.chance(0.3),
     // Not all of them: such a task is not begun.
     omitted: random.chance(0.3) ? random.shuffled(all).slice(1).filter(() => random.chance(0.5)) : [],
     concurrency: 1 + random.below(3),

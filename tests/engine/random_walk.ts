@@ -8,6 +8,7 @@ import { advance } from "../../lib/engine/machine.ts";
 import type { Command, MachineEvent } from "../../lib/engine/machine_protocol.ts";
 import {
   hasEnded,
+  isChildWait,
   newRunState,
   NO_ITEM,
   type RecordedUnit,
@@ -19,6 +20,7 @@ import {
 } from "../../lib/engine/run_state.ts";
 import {
   type Answer,
+  endOf,
   type Event,
   type Id,
   isBusy,
@@ -59,7 +61,7 @@ interface Life {
   /** Rows to be written. */
   readonly unsent: { readonly row: RecordedUnit; readonly unit: Unit }[];
   /** Ends and expansions that are durable while the machine has not been notified. */
-  readonly unreported: Unit[];
+  readonly unreported: { readonly unit: Unit; readonly isExpansion: boolean }[];
   readonly bodies: Set<Unit>;
   readonly waits: Map<Unit, { readonly wake: Wake; readonly until: number | undefined }>;
   /** Nodes whose condition passed in this life. */
@@ -134,11 +136,17 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     function rest(): (() => void)[] {
       if (isReleased || ended !== undefined) return [];
       return [
-        ...(unreported.length > 0 ? [() => tell({ type: "durable", unit: unreported.shift()! })] : []),
+        ...(unreported.length > 0 ? [report] : []),
         ...[...bodies].map((unit) => () => goOn(unit)),
         ...[...waits].map(([unit, { wake, until }]) => () => wakeUp(unit, wake, until)),
       ];
     }
+  }
+
+  function report(): void {
+    const { unit, isExpansion } = life.unreported.shift()!;
+    // A node whose items start at once may have ended before its expansion is known to be durable.
+    if (!isExpansion || unit.state === "expanded") tell({ type: "durable", unit });
   }
 
   function wakeUp(unit: Unit, wake: Wake, until: number | undefined): void {
@@ -150,6 +158,8 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     const by = random.pick(ways);
     if (by === "time") now = Math.max(now, until!);
     life.waits.delete(unit);
+    const mayEnd = by === "child" && unit.item !== NO_ITEM && isChildWait(unit) && life.state.phase === "active";
+    if (mayEnd && random.chance(0.5)) return tell({ type: "childEnded", unit, as: endOf(behaviourOf(unit)) });
     tell({ type: "woken", unit, by });
   }
 
@@ -237,7 +247,8 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
       const before = journal.get(id);
       assert(before === undefined || !hasEnded(before), `unit ${id} ended twice`);
       journal.set(id, row);
-      if (hasEnded(row) || row.state === "expanded") life.unreported.push(unit);
+      const isExpansion = row.state === "expanded";
+      if (hasEnded(row) || isExpansion) life.unreported.push({ unit, isExpansion });
       if (unit.item === NO_ITEM && life.passed.has(row.node)) durablyPassed.add(row.node);
     }
   }
@@ -309,7 +320,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     const isDurable = (id: string): boolean => journal.has(id) && hasEnded(journal.get(id)!);
     const isFree = item === NO_ITEM
       ? graph.tasks[node]!.after.every((before) => isDurable(`${before}`))
-      : journal.get(`${node}`)?.state === "expanded";
+      : graph.tasks[node]!.items!.startsAtOnce || journal.get(`${node}`)?.state === "expanded";
     assert(isFree, `unit ${node}/${item} started before what it depends on was durable`);
   }
 

@@ -173,6 +173,26 @@ test("an input that the schema of the child's workflow rejects fails its item, a
   assertEquals((await run.children()).map(({ item }) => item), [0]);
 });
 
+test("a map whose inputs all fail ends in the commit that expands it, and keeps its items", async () => {
+  const parent = workflow("parent").map("each", {
+    over: () => [0, 1, 2],
+    onItemFailure: "finish",
+    workflow: double,
+    input: ({ item }): number => {
+      throw new RangeError(`no input for ${item}`);
+    },
+  });
+  await using opened = await open([parent]);
+  const run = await opened.runner.start(parent);
+  await opened.clock.settle();
+  const outcome = await run.outcome();
+  assert(outcome.status === "failed");
+  assertEquals(outcome.error.message, '3 of 3 items of task "each" failed; the first is item 0: no input for 0');
+  const { items } = await run.items("each");
+  assertEquals(items.map(({ index, state }) => [index, state]), [[0, "failed"], [1, "failed"], [2, "failed"]]);
+  assertEquals(await run.children(), []);
+});
+
 test("cancel of the parent cancels its child runs, and the parent ends after them", async () => {
   const parent = workflow("parent").map("rests", { over: () => [0, 1, 2], workflow: resting });
   await using opened = await open([parent]);

@@ -1,8 +1,9 @@
 /** Which runner owns a child run, from its insert on. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
-import { open } from "./open.ts";
+import { even } from "./even_schema.ts";
+import { open, untilAborted } from "./open.ts";
 
 const double = workflow("double", { input: unchecked<number>() })
   .task("twice", { run: ({ input }) => input * 2 })
@@ -63,6 +64,23 @@ test("child runs beyond the room of a runner are begun as their forerunners end"
   await opened.clock.settle();
   assertEquals(await run.result(), 30);
   assertEquals((await run.children()).map(({ state }) => state), Array(30).fill("completed"));
+});
+
+test("an item ends with its child run though all slots of its runner are taken", async () => {
+  const asked = workflow("asked").event("answer", { schema: even });
+  const parent = workflow("parent")
+    .map("all", { over: () => [0, 1], onItemFailure: "collect", workflow: asked })
+    .returns("all");
+  const endless = workflow("endless").task("wait", { run: ({ ctx }) => untilAborted(ctx.signal) });
+  await using opened = await open([parent, endless, asked], { concurrency: 1 });
+  const run = await opened.runner.start(parent);
+  await opened.clock.settle();
+  await opened.runner.start(endless);
+  await opened.clock.settle();
+  for (const { id } of await run.children()) await opened.runner.get(id).cancel("enough");
+  const outcome = await opened.clock.until(run.outcome());
+  assert(outcome.status === "completed");
+  assertEquals(outcome.result.map(({ ok }) => ok), [false, false]);
 });
 
 test("child runs queue behind runs that wait in the store", async () => {

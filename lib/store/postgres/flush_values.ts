@@ -222,9 +222,14 @@ function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
     const name = JSON.stringify([record.task, record.item, record.step]);
     const before = last.get(name);
     if (before === undefined) last.set(name, record);
-    else if (isOpen(before)) last.set(name, before.isNew === true ? { ...record, isNew: true } : record);
+    else if (isOpen(before)) last.set(name, replaced(before, record));
   }
   return last.size === records.length ? records : [...last.values()];
+}
+
+/** A row in the place of the row before it in the same write, of which it keeps what is written once. */
+function replaced({ isNew, items, input }: RecordWrite, record: RecordWrite): RecordWrite {
+  return { ...record, isNew: isNew === true, items: record.items ?? items, input: record.input ?? input };
 }
 
 function isOpen({ state }: JournalRecord): boolean {

@@ -164,6 +164,22 @@ export function childContract(test: Case): void {
     assertEquals((await store.itemCounts(seq)).some(({ state }) => state === "waiting"), false);
   });
 
+  test("a row of a task that expands and ends in one write keeps its number of items and its array", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    const failures = [{ taskId: "ship", attempt: 1, error: ERROR }];
+    const records = [
+      { ...openRecord("ship", { items: 2 }), input: "[7,8]", isNew: true },
+      { ...record("ship", { item: 0 }), isNew: true },
+      record("ship", { state: "failed", output: undefined, failures }),
+    ];
+    const { writes } = await commit(store, { writes: [{ seq, epoch: 1, records, move: undefined }] });
+    assertEquals(writes, ["accepted"]);
+    const [row] = await store.items({ seq, task: "ship", after: -2, until: -1, limit: 1 });
+    assertEquals([row?.state, row?.items], ["failed", 2]);
+    const [array] = await store.outputs([{ seq, task: "ship", of: "input" }]);
+    assertEquals(array?.output, "[7,8]");
+  });
+
   test("a claim is bounded by the child runs that it returns waits for", async ({ store }) => {
     const { runner } = await startOwned(store);
     for (let parent = 0; parent < 2; parent++) {
