@@ -51,7 +51,7 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     version: plan.workflow.version,
     key: undefined,
     priority: row.priority,
-    dueAt: now,
+    dueAt: undefined,
     tags: row.tags,
     input,
     timeoutMs: row.timeoutMs,

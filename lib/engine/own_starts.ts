@@ -72,7 +72,7 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     const places = options.isStopping() || claims.isBacklogged || !lease.isHeld() ? 0 : executor.room;
     let kept = 0;
     for (const run of runs) {
-      if (kept >= places || run.fork !== undefined || run.dueAt > now()) continue;
+      if (kept >= places || run.fork !== undefined || isLater(run)) continue;
       run.owner = lease.runner;
       kept++;
     }
@@ -97,9 +97,13 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     reject(error);
   }
 
+  function isLater(run: NewRun): run is NewRun & { readonly dueAt: number } {
+    return run.dueAt !== undefined && run.dueAt > now();
+  }
+
   function settle(run: NewRun, verdict: StartVerdict): void {
     if (verdict.kind !== "started") return;
-    if (!verdict.owned) return run.dueAt > now() ? claims.lookAt(run.dueAt) : claims.leftBehind();
+    if (!verdict.owned) return isLater(run) ? claims.lookAt(run.dueAt) : claims.leftBehind();
     // The lease was lost in the meantime: the run was handed back with all others.
     if (run.owner === undefined || !lease.owns(run.owner)) return;
     executor.adopt(insertedRun(catalog.get(run.workflow)!, run, verdict));

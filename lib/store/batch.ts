@@ -43,8 +43,8 @@ export interface NewRun {
   readonly keyScope?: "active" | undefined;
   /** The priority; of runs that became due at once, those with lower values are claimed first. */
   readonly priority: number;
-  /** When the run may be claimed. */
-  readonly dueAt: number;
+  /** When the run may be claimed; `undefined` for at once, by the clock of the store. */
+  readonly dueAt: number | undefined;
   /** The run's tags. */
   readonly tags: readonly string[];
   /** The validated input as JSON text; `undefined` for none. */

@@ -1,4 +1,13 @@
+import type { NewRun } from "./batch.ts";
 import type { Change } from "./port.ts";
+
+/** Other processes poll for due runs within this time, in milliseconds. */
+export const SOON_MS = 2_000;
+
+/** Whether a started run is due so soon that other processes are told of it. */
+export function isSoonDue({ dueAt }: Pick<NewRun, "dueAt">, now: number): boolean {
+  return dueAt === undefined || dueAt <= now + SOON_MS;
+}
 
 /** Merges two hints into one. */
 export function both(one: Change, other: Change): Change {

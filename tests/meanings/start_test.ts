@@ -13,6 +13,10 @@ import {
   ValidationError,
   workflow,
 } from "../../mod.ts";
+import { silent } from "../../lib/logger.ts";
+import { openStore } from "../../lib/store/open.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
 
@@ -221,3 +225,26 @@ function positive() {
     },
   } as const;
 }
+
+test("a run without a delay is due when it is inserted, though its client takes the store's clock to be ahead", async () => {
+  await using place = emptyStore();
+  const { store, close } = await openStore(place.url, {
+    logger: silent,
+    clock: createFakeClock(),
+    durability: "process",
+    schema: undefined,
+    ...place.options,
+  });
+  const client = await createClient({ ...store, now: () => store.now() + 60_000 }, { workflows: [echo] });
+  const one = await client.start(echo, { n: 1 });
+  const many = await client.startMany(echo, [{ n: 2 }, { n: 3 }]);
+  for (const run of [one, ...many]) {
+    const { dueAt, createdAt } = await run.status();
+    assertEquals(dueAt, createdAt);
+  }
+  const later = await client.start(echo, { n: 4 }, { delay: "1h" });
+  const { dueAt, createdAt } = await later.status();
+  assertEquals(dueAt, createdAt + 3_660_000);
+  await client.stop();
+  await close();
+});

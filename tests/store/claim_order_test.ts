@@ -75,7 +75,7 @@ for (const [kind, open] of Object.entries(STORES)) {
       const runs = Array.from({ length: 120 }, () => randomRun(random));
       const seqs = await start(store, ...runs);
       const waiting: Waiting[] = runs.flatMap(({ workflow, priority, dueAt, version }, at) =>
-        workflow === "foreign" ? [] : [{ seq: seqs[at]!, priority, dueAt, version }]
+        workflow === "foreign" ? [] : [{ seq: seqs[at]!, priority, dueAt: dueAt!, version }]
       );
       for (let round = 0; waiting.length > 0; round++) {
         assert(round < 1_000, "the claims do not end");

@@ -92,7 +92,7 @@ function childOf(attempt: Attempt, input: unknown, { task, workflow, key }: Sett
     version: workflow.version,
     key,
     priority: task.priority ?? run.priority,
-    dueAt: now,
+    dueAt: undefined,
     tags: [...new Set([...workflow.tags, ...task.tags])],
     input: encodeJson(input, "input", port.maxPayloadBytes),
     timeoutMs: task.childTimeoutMs ?? workflow.timeoutMs,

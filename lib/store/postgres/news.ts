@@ -1,4 +1,5 @@
 import type { Batch } from "../batch.ts";
+import { isSoonDue, SOON_MS } from "../changes.ts";
 import { ANY_CHANGE, type Change } from "../port.ts";
 
 /** Writes and reads the payloads of notifications. */
@@ -12,9 +13,6 @@ export interface News {
   /** Parses a payload; returns `undefined` if it does not concern this store. */
   read(payload: string): Change | undefined;
 }
-
-/** Other processes poll for due runs within this time. */
-const SOON_MS = 2_000;
 
 const PAUSE_MS = 10_000;
 
@@ -32,7 +30,7 @@ export function createNews(now: () => number): News {
   return {
     of(part) {
       if (performance.now() < pausedUntil) return null;
-      const change = { due: isSoonDue(part), ended: hasEnds(part), attention: [] };
+      const change = { due: isAnySoonDue(part), ended: hasEnds(part), attention: [] };
       return change.due || change.ended ? tell(change) : null;
     },
     tell,
@@ -53,9 +51,9 @@ export function createNews(now: () => number): News {
     },
   };
 
-  function isSoonDue({ starts, writes }: Batch): boolean {
-    const soon = now() + SOON_MS;
-    return starts.some(({ owner, fork, dueAt }) => (owner === undefined || fork !== undefined) && dueAt <= soon) ||
+  function isAnySoonDue({ starts, writes }: Batch): boolean {
+    const at = now();
+    return starts.some((run) => (run.owner === undefined || run.fork !== undefined) && isSoonDue(run, at)) ||
       writes.some(({ move, children = [] }) => {
         if (children.some(({ owner, isShared }) => owner === undefined || isShared === true)) return true;
         switch (move?.to) {
@@ -64,7 +62,7 @@ export function createNews(now: () => number): News {
           case "stranded":
             return true;
           case "waiting":
-            return move.release && move.dueAt !== undefined && move.dueAt <= soon;
+            return move.release && move.dueAt !== undefined && move.dueAt <= at + SOON_MS;
           default:
             return false;
         }

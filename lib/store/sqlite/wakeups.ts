@@ -9,6 +9,7 @@
  * @module
  */
 import type { Batch, NewRun, Receipt, RunMove, StartVerdict } from "../batch.ts";
+import { isSoonDue, SOON_MS } from "../changes.ts";
 import type { Change } from "../port.ts";
 import { type Sql, sql } from "../sql/statement.ts";
 import type { Row } from "./driver.ts";
@@ -33,9 +34,6 @@ values (${ALL_RUNNERS}, 1)
 const FORGET = `
 delete from wakeups
  where runner <> ${ALL_RUNNERS} and runner not in (select id from runners)`;
-
-// Other processes poll for due runs within this time.
-const SOON_MS = 2_000;
 
 const IS_ANY_DUE = `
 select 1
@@ -74,7 +72,7 @@ function raiseAll(session: Session): void {
 
 function hasSoonDue(session: Session, starts: readonly NewRun[], verdicts: readonly StartVerdict[]): boolean {
   return verdicts.some((verdict, at) =>
-    verdict.kind === "started" && !verdict.owned && starts[at]!.dueAt <= session.now() + SOON_MS
+    verdict.kind === "started" && !verdict.owned && isSoonDue(starts[at]!, session.now())
   );
 }
 
