@@ -176,7 +176,7 @@ export function newRun(
     key: settings.key,
     keyScope: settings.key !== undefined && settings.keyScope === "active" ? "active" : undefined,
     priority: settings.priority,
-    dueAt: settings.dueAt ?? (settings.delayMs === undefined ? undefined : now + settings.delayMs),
+    dueAt: settings.dueAt ?? (settings.delayMs ? now + settings.delayMs : undefined),
     tags: settings.tags.length === 0 ? tags : [...new Set([...tags, ...settings.tags])],
     input,
     timeoutMs: settings.timeoutMs ?? timeoutMs,

@@ -237,8 +237,9 @@ test("a run without a delay is due when it is inserted, though its client takes 
   });
   const client = await createClient({ ...store, now: () => store.now() + 60_000 }, { workflows: [echo] });
   const one = await client.start(echo, { n: 1 });
+  const without = await client.start(echo, { n: 5 }, { delay: 0 });
   const many = await client.startMany(echo, [{ n: 2 }, { n: 3 }]);
-  for (const run of [one, ...many]) {
+  for (const run of [one, without, ...many]) {
     const { dueAt, createdAt } = await run.status();
     assertEquals(dueAt, createdAt);
   }
