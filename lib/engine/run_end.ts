@@ -76,17 +76,17 @@ export function closeMove(run: LiveRun, end: RunEnding, at: number): RunMove {
   return isCompensated ? { to: "compensating", end } : moveTo(end, at);
 }
 
-/** Returns what has become of a run that was to complete: a cancel is recorded that its owner had not seen. */
+/** Returns what has become of a run that was to complete or to fail: a cancel is recorded that its owner had not seen. */
 export function moveByCancel(
   move: RunMove | undefined,
   { reason, isCompensating = false }: RecordedCancel,
 ): RunMove | undefined {
-  if (move?.to !== "completed") return move;
+  if (move?.to !== "completed" && move?.to !== "failed") return move;
   const end = { state: "cancelled", reason } as const;
   return isCompensating ? { to: "compensating", end } : moveTo(end, move.at);
 }
 
-/** A recorded cancel that a run has met when it was to complete. */
+/** A recorded cancel that a run has met when it was to end. */
 interface RecordedCancel {
   readonly reason: string | undefined;
   readonly isCompensating?: boolean;

@@ -139,7 +139,7 @@ export interface RecordWrite extends JournalRecord {
 }
 
 /**
- * The next state of a run's row. When the owner of a run with a recorded cancel releases or completes it, its
+ * The next state of a run's row. When the owner of a run with a recorded cancel releases, completes or fails it, its
  * compensation begins if its workflow has an undo, or else it ends as cancelled. A paused run stays paused unless it
  * ends or its compensation begins.
  */
@@ -154,7 +154,8 @@ export type RunMove =
   | { readonly to: "running" }
   /**
    * The compensation of the run begins: the run is released and due immediately, and ends as stated once it is
-   * compensated. A run with a recorded cancel without compensation ends as cancelled instead.
+   * compensated, or as cancelled if a cancel is recorded. One with a recorded cancel without compensation ends as
+   * cancelled at once.
    */
   | { readonly to: "compensating"; readonly end: RunEnding }
   /** The run is released: pending, due immediately, without owner and without a counted crash. A paused run stays paused. */

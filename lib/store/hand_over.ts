@@ -143,3 +143,14 @@ export function endingChildren(writes: readonly RunWrite[]): number[] {
  * instead.
  */
 export const MAY_COMPLETE = "closing is null";
+
+/**
+ * The condition under which a run may end as failed. A run with a recorded cancel ends as cancelled, as its failure may
+ * be a consequence of the cancel: its child runs were cancelled with it. A run that is compensated has failed before.
+ */
+export const MAY_FAIL: string = mayFailSql();
+
+/** The same for a row with an alias. */
+export function mayFailSql(alias = ""): string {
+  return `(${alias}closing is null or ${isUndoingSql(alias)})`;
+}

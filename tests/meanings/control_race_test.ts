@@ -144,3 +144,38 @@ for (const moment of MOMENTS.slice(1)) {
     assertEquals(await on.clock.until(run.result()), "woken");
   });
 }
+
+for (const move of ["completed", "failed"] as const) {
+  test(`a run that is cancelled at the moment at which its owner ends it as ${move} ends as cancelled everywhere`, async () => {
+    await using place = emptyStore();
+    const clock = createFakeClock();
+    const inner = await openPlace(place, { clock });
+    let id = "";
+    const store: Store = {
+      ...inner,
+      async commit(batch) {
+        if (batch.writes.some((write) => write.move?.to === move)) {
+          await inner.control(id, { kind: "cancel", reason: "now" });
+        }
+        return await inner.commit(batch);
+      },
+    };
+    const ends = workflow("ends").task("a", {
+      version: "1",
+      run() {
+        if (move === "failed") throw new Error("no");
+      },
+    });
+    const events: string[] = [];
+    const onEvent = ({ type }: { readonly type: string }): void => void events.push(type);
+    const runner = await createRunner(store, { workflows: [ends], defaults: { retry: 1 }, clock, onEvent });
+    const run = await runner.start("ends", undefined, { delay: "1s" });
+    id = run.id;
+    await clock.advance("2s");
+    const outcome = await clock.until(run.outcome());
+    assertEquals([outcome.status, (await run.status()).state], ["cancelled", "cancelled"]);
+    assertEquals(events.filter((type) => /^run\.(completed|failed|cancelled)$/.test(type)), ["run.cancelled"]);
+    await clock.until(runner.stop());
+    await inner.close();
+  });
+}

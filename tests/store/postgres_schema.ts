@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import type { Clock } from "../../lib/clock.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import { createConnections } from "../../lib/store/postgres/connections.ts";
 import { createSession, type Session } from "../../lib/store/postgres/session.ts";
@@ -19,7 +20,7 @@ export interface TestSchema extends AsyncDisposable {
   /** Opens a store on it, by another way if one is given. */
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
   /** Creates the session of a store that is not opened; its connections are closed at the end of the scope. */
-  session(logger?: Logger): Session;
+  session(logger?: Logger, clock?: Clock): Session;
 }
 
 const TABLES = "runs, tasks, messages, claims, workflows, events, runners";
@@ -47,7 +48,7 @@ export function testSchema(url: string = shared): TestSchema {
       stores.push(store);
       return store;
     },
-    session(logger = silent) {
+    session(logger = silent, clock) {
       const address = parsePostgresUrl(url);
       const connections = createConnections({
         address,
@@ -60,7 +61,7 @@ export function testSchema(url: string = shared): TestSchema {
         name: "the database",
         schema,
         lines: connections.lines,
-        clock: undefined,
+        clock,
         logger,
       });
       stores.push({

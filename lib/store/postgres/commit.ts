@@ -14,7 +14,7 @@ import { endingChildren, mayEnd } from "../hand_over.ts";
 import { codeOf, faultOf, isNotifyQueueFull, refusal } from "./faults.ts";
 import type { BoundStatement } from "./connection.ts";
 import type { Answer } from "./driver.ts";
-import { type CancelRecorded, resultOf, writeVerdicts } from "./flush_result.ts";
+import { type CancelRecorded, mayMeetCancel, resultOf, writeVerdicts } from "./flush_result.ts";
 import { flushOf } from "./flush_values.ts";
 import { lockedOf, type LockedRuns, RunsLocked, throwIfLocked, withLocked } from "./locked_runs.ts";
 import type { News } from "./news.ts";
@@ -173,7 +173,7 @@ function attempt(
     return starts.map((run) => verdicts.get(run.id) ?? inserted.get(run.id) ?? notStartedVerdict(session, run));
   }
 
-  /** Ends as cancelled the runs whose completion a recorded cancel prevented; their rows may be written already. */
+  /** Ends as cancelled the runs whose end a recorded cancel prevented; their rows may be written already. */
   async function endCancelled(
     written: readonly RunWrite[],
     verdicts: readonly (WriteVerdict | CancelRecorded)[],
@@ -186,7 +186,7 @@ function attempt(
       }
       const { move, parentHeldAs: _, ...write } = written[index]!;
       const { reasonToCancel: reason, isCompensating } = verdict;
-      const cancelled = { to: "cancelled", at: move?.to === "completed" ? move.at : 0, reason } as const;
+      const cancelled = { to: "cancelled", at: mayMeetCancel(move) ? move.at : 0, reason } as const;
       const compensating = { to: "compensating", end: { state: "cancelled", reason } } as const;
       const cancel = { ...write, move: isCompensating ? compensating : cancelled };
       const again = await attempt(session, news, { starts: [], writes: [cancel] }, { role, isWary: true });

@@ -1,4 +1,4 @@
-import type { RunWrite, WriteVerdict } from "../batch.ts";
+import type { RunMove, RunWrite, WriteVerdict } from "../batch.ts";
 import type { Row } from "../decode.ts";
 import { items, numbers } from "./arrays.ts";
 import type {} from "./connection.ts";
@@ -7,7 +7,7 @@ import { LOOK } from "./flush_sql.ts";
 import type { FlushStatement } from "./flush_values.ts";
 import type { Session } from "./session.ts";
 
-/** A run that is to complete and is still owned, but of which a cancel is recorded. */
+/** A run that is to complete or to fail and is still owned, but of which a cancel is recorded. */
 export interface CancelRecorded {
   readonly reasonToCancel: string | undefined;
   /** Whether its compensation begins. */
@@ -89,7 +89,7 @@ export async function writeVerdicts(
     records.length === 0 && move === undefined && seen === undefined && !parents.has(seq);
   const isAccepted = (write: RunWrite): boolean => isWhole && !isEmpty(write);
   // An earlier attempt may have moved a run that this one could not move, and a run may have a recorded cancel.
-  const isFenced = ({ seq, move }: RunWrite): boolean => !isDoubtful && unmoved.has(seq) && move?.to !== "completed";
+  const isFenced = ({ seq, move }: RunWrite): boolean => !isDoubtful && unmoved.has(seq) && !mayMeetCancel(move);
   const suspects = writes.filter((write) => !isAccepted(write) && !isFenced(write));
   if (suspects.length === 0) return writes.map((write) => isFenced(write) ? "fenced" : "accepted");
   const runs = new Map<number, Row>();
@@ -105,11 +105,16 @@ export async function writeVerdicts(
   });
 }
 
-/** What a recorded cancel means for a run that was to complete. */
+/** Whether a move ends a run in a way in which it may not end once a cancel is recorded. */
+export function mayMeetCancel(move: RunMove | undefined): move is Extract<RunMove, { to: "completed" | "failed" }> {
+  return move?.to === "completed" || move?.to === "failed";
+}
+
+/** What a recorded cancel means for a run that was to complete or to fail. */
 function cancelIn({ epoch, move }: RunWrite, row: Row | undefined): WriteVerdict | CancelRecorded | undefined {
-  if (move?.to !== "completed" || row?.["epoch"] !== epoch) return undefined;
+  if (!mayMeetCancel(move) || row?.["epoch"] !== epoch) return undefined;
   const reason = row["reason"] === null ? undefined : String(row["reason"]);
-  if (row["is_owned"] === true && row["closing"] !== null) {
+  if (row["is_owned"] === true && (row["closing"] === "cancel" || row["closing"] === "cancelOnly")) {
     const isCompensating = row["closing"] === "cancel" && row["may_undo"] === true;
     return { reasonToCancel: reason, isCompensating };
   }

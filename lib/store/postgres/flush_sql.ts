@@ -14,7 +14,7 @@
  * @module
  */
 import { IS_COPIED } from "../copied.ts";
-import { endSql, MAY_COMPLETE, mayUndoSql } from "../hand_over.ts";
+import { endSql, MAY_COMPLETE, mayFailSql, mayUndoSql } from "../hand_over.ts";
 import { WAKE } from "../sql/children.ts";
 import { MOST_RUNNERS } from "./news.ts";
 
@@ -142,6 +142,8 @@ const MAY_UNDO = mayUndoSql("@", "r");
 // Moves after which a run has no owner and has not ended, unless a recorded cancel ends it.
 const IS_RELEASE = `not ${IS_KEPT} and m.way not in ('failed', 'cancelled')`;
 
+const MAY_FAIL = mayFailSql("r.");
+
 const IS_CANCELLED = `${IS_RELEASE}
                            and (r.closing = 'cancelOnly'
                                 or (r.closing = 'cancel' and not ${COMPENSATES} and not ${MAY_UNDO}))`;
@@ -174,15 +176,16 @@ moved as (
                             when m.way in ('pending', 'waiting') or ${COMPENSATES} then null
                             else r.stranded_by end,
          reason = case when ${IS_CANCELLED} then r.reason
+                       when ${COMPENSATES} and r.closing = 'cancel' then r.reason
                        when m.way in ('failed', 'undoFailed') then null
                        when m.way in ('cancelled', 'undoCancelled') then m.detail
                        when m.way = 'stranded' and r.closing is null then m.detail
                        else r.reason end,
-         error = case when m.way = 'failed' or (m.way = 'undoFailed' and (${IS_CANCELLED}) is not true) then m.detail
+         error = case when m.way = 'failed' or (m.way = 'undoFailed' and ${MAY_FAIL}) then m.detail
                       else r.error end,
          closing = case when ${IS_CANCELLED} then r.closing
-                        when ${COMPENSATES} then m.way
                         when r.closing = 'cancel' and ${IS_RELEASE} then 'undoCancelled'
+                        when ${COMPENSATES} then m.way
                         else r.closing end,
          acknowledged = case when ${IS_KEPT} then greatest(r.acknowledged, m.seen) else r.attention end
     from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[])
@@ -191,6 +194,7 @@ moved as (
      and r.seq = any($2::bigint[])
      and r.epoch = m.epoch
      and ${OWNED_BY_LIVE}
+     and (m.way <> 'failed' or ${MAY_FAIL})
   returning r.seq, r.state, m.way, m.detail
 ),
 noted as (

@@ -8,7 +8,8 @@
  *
  * A few descendants are changed in the same transaction. Many are changed in parts, each of which may be the last, as the
  * process may die: a repetition of the request changes the others. So a run is paused before them, and resumed after
- * them; an unowned run that is cancelled is paused first, so that nothing starts it, and ends after them.
+ * them. Runs with children that are cancelled are held first: an unowned one is paused, so that nothing starts it, and ends
+ * after them; of an owned one the cancel is recorded.
  *
  * @module
  */
@@ -17,16 +18,17 @@ import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
+import { wakeParents } from "./children.ts";
 import {
   cancelSql,
   closingOf,
   controlChildren,
   controlRuns,
+  holdSql,
   isFew,
   readDescendants,
   resumeSql,
-  wakeParents,
-} from "./children.ts";
+} from "./descendants.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
 import { all, first, type Op, transaction, write } from "./operation.ts";
@@ -138,23 +140,16 @@ function* change(db: Dialect, runId: string, request: ControlRequest): Op<Change
   const left = isFew(live) ? undefined : run.seq;
   const isLast = request.kind === "resume" || (request.kind === "cancel" && run.owner === undefined);
   if (left !== undefined && isLast) {
-    if (request.kind === "cancel" && run.state !== "paused") yield* hold(db, run.seq, request.reason);
+    if (request.kind === "cancel" && run.state !== "paused") {
+      yield* write(sql`update @runs set ${holdSql(db.now(), request)} where seq = ${run.seq} returning seq`);
+    }
     return { result: undefined, left };
   }
   const result = assignments === undefined
     ? { kind: "done", state: run.state, owner: run.owner, attention } as const
     : yield* changeRun(db, locked, request, assignments);
-  if (left === undefined) yield* controlRuns(db, live, request);
+  if (left === undefined) yield* controlRuns(db, live.runs, request);
   return { result, left };
-}
-
-/** Lets nothing start an unowned run while its descendants are being cancelled. */
-function* hold(db: Dialect, seq: number, reason: string | undefined): Op<void> {
-  yield* write(sql`
-update @runs
-   set state = 'paused', paused_at = ${db.now()}, reason = ${printable(reason)}
- where seq = ${seq}
-returning seq`);
 }
 
 function* changeRun(db: Dialect, { row, run }: Locked, request: ControlRequest, assignments: Sql): Op<ControlResult> {

@@ -1,9 +1,10 @@
 import type { Store } from "../port.ts";
-import { controlChildren, readChildEnds, readChildren } from "./children.ts";
+import { readChildEnds, readChildren } from "./children.ts";
 import { compensateChild } from "./compensation.ts";
 import { control, isAcknowledged, readInbox } from "./control.ts";
-import { deleteRun } from "./delete_run.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
+import { deleteRun } from "./delete_run.ts";
+import { controlChildren } from "./descendants.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listRuns } from "./listing.ts";
 import { closeMailbox, readBlocked, readDeliveries, readMessages, send } from "./messages.ts";

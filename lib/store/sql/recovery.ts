@@ -13,15 +13,17 @@ import { endSql, mayUndoSql, releaseSql } from "../hand_over.ts";
 import type { RecoverRequest, Recovery } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { recordOf } from "../rows.ts";
+import { wakeParents } from "./children.ts";
 import {
   CANCEL_WITH_PARENT,
   controlChildren,
   controlInParts,
+  type Descendants,
   isFew,
+  NO_DESCENDANTS,
   readDescendants,
   settleRelatives,
-  wakeParents,
-} from "./children.ts";
+} from "./descendants.ts";
 import type { Dialect, Items } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
@@ -46,7 +48,7 @@ interface Recovered {
    * Descendants of runs that will end, too many for the transaction. They are cancelled before the next one: their
    * parents stay with their dead runner until then, so that a process that dies in between orphans none.
    */
-  readonly doomed: readonly number[];
+  readonly doomed: Descendants;
 }
 
 /** The most runs that a runner hands back in one transaction. */
@@ -136,16 +138,16 @@ function* recoverAll(db: Dialect, request: RecoverRequest): Op<Recovered> {
       "leave out",
     )),
   );
-  if (dead.length === 0) return { recovery: NOTHING, doomed: [] };
+  if (dead.length === 0) return { recovery: NOTHING, doomed: NO_DESCENDANTS };
   yield* declareDead(db, dead);
   const owned = yield* all(ownedRuns(db, ownedBySql(db, dead), limit));
   const found = owned.map((row) => lostRun(row, recoveryLimit));
   const ending = found.flatMap(({ seq, end }) => end === "released" ? [] : [seq]);
   const live = yield* readDescendants(db, ending, { request: CANCEL_WITH_PARENT });
-  const doomed = isFew(live) ? [] : live;
-  const lost = doomed.length === 0 ? found : found.filter(({ end }) => end === "released");
+  const doomed = isFew(live) ? NO_DESCENDANTS : live;
+  const lost = doomed.runs.length === 0 ? found : found.filter(({ end }) => end === "released");
   yield* takeOver(db, lost);
-  const remaining = owned.length < limit && doomed.length === 0 ? [] : yield* readOwners(db, dead);
+  const remaining = owned.length < limit && doomed.runs.length === 0 ? [] : yield* readOwners(db, dead);
   const done = dead.filter((runner) => !remaining.includes(runner));
   yield* change(sql`delete from @runners where ${db.isIn("id", numbers(done))}`);
   const released = [...summary(lost, "released"), ...summary(lost, "compensating")];

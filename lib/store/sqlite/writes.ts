@@ -1,5 +1,5 @@
 import type { JournalRecord, RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
-import { endSql, MAY_COMPLETE, releaseSql } from "../hand_over.ts";
+import { endSql, MAY_COMPLETE, MAY_FAIL, releaseSql } from "../hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
 import { type ChildSite, insertChildren } from "./children.ts";
@@ -76,11 +76,11 @@ update runs
    set ${completeSql("$3").set}
  where ${FENCED} and ${completeSql("$3").where}`;
 
-// Used instead of COMPLETE if a cancel is recorded that the owner has not seen.
-const COMPLETE_CANCELLED = `
+// Used instead of COMPLETE and FAIL if a cancel is recorded that the owner has not seen.
+const END_CANCELLED = `
 update runs
    set ${releaseSql({ now: "$3", state: "'pending'", dueAt: "$3", at: "" })}
- where ${FENCED} and not (${MAY_COMPLETE})
+ where ${FENCED} and not (${MAY_FAIL})
 returning reason, ended_at`;
 
 const IS_COMPLETED = `select 1 from runs where seq = $1 and epoch = $2 and state = 'completed' and ended_at = $3`;
@@ -88,23 +88,23 @@ const IS_COMPLETED = `select 1 from runs where seq = $1 and epoch = $2 and state
 const FAIL = `
 update runs
    set ${endSql({ state: "'failed'", at: "$3" })}, error = $4
- where ${FENCED}`;
+ where ${FENCED} and ${MAY_FAIL}`;
 
 const CANCEL = `
 update runs
    set ${endSql({ state: "'cancelled'", at: "$3", reason: "$4" })}
  where ${FENCED}`;
 
-// A recorded cancel without compensation stands.
+// A recorded cancel stands.
 const COMPENSATE = `
 update runs
    set owner = null,
        state = case when closing = 'cancelOnly' then 'cancelled' else 'pending' end,
        ended_at = case when closing = 'cancelOnly' then $3 end,
        due_at = $3,
-       error = case when closing = 'cancelOnly' then error else $5 end,
-       reason = case when closing = 'cancelOnly' then reason else $6 end,
-       closing = case when closing = 'cancelOnly' then closing else $4 end,
+       error = case when ${MAY_FAIL} then $5 else error end,
+       reason = case when ${MAY_FAIL} then $6 else reason end,
+       closing = case closing when 'cancelOnly' then closing when 'cancel' then 'undoCancelled' else $4 end,
        acknowledged = attention
  where ${FENCED}`;
 
@@ -141,6 +141,7 @@ export function writeRun(session: Session, write: RunWrite, site: ChildSite): Wr
   if (write.children !== undefined && write.children.length > 0) insertChildren(session, write, site);
   if (write.seen !== undefined) session.run(ACKNOWLEDGE, write.seq, write.epoch, write.seen);
   if (write.move?.to === "completed") return completeRun(session, write, write.move.at);
+  if (write.move?.to === "failed") return failRun(session, write, write.move);
   if (write.move) return move(session, write, write.move, site.now) ? "accepted" : "fenced";
   return write.records.length > 0 || isOwned(session, write) ? "accepted" : "fenced";
 }
@@ -148,12 +149,21 @@ export function writeRun(session: Session, write: RunWrite, site: ChildSite): Wr
 /** Completes a run. A repeated call, for example after a group that was not fully written, returns the same result. */
 export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): WriteVerdict {
   if (session.run(COMPLETE, seq, epoch, endedAt).changes === 1) return "accepted";
-  const [cancelled] = session.returning(COMPLETE_CANCELLED, seq, epoch, endedAt);
-  if (cancelled !== undefined) {
-    const isCompensating = cancelled["ended_at"] === null;
-    return { cancelled: { reason: reasonOf(cancelled), ...(isCompensating ? { isCompensating } : {}) } };
-  }
-  return session.get(IS_COMPLETED, seq, epoch, endedAt) === undefined ? "fenced" : "accepted";
+  return endCancelled(session, { seq, epoch }, endedAt) ??
+    (session.get(IS_COMPLETED, seq, epoch, endedAt) === undefined ? "fenced" : "accepted");
+}
+
+function failRun(session: Session, { seq, epoch }: Fence, { at, error }: Failed): WriteVerdict {
+  if (session.run(FAIL, seq, epoch, at, JSON.stringify(error)).changes === 1) return "accepted";
+  return endCancelled(session, { seq, epoch }, at) ?? "fenced";
+}
+
+/** Ends a run with a recorded cancel, or begins its compensation; returns `undefined` if none is recorded. */
+function endCancelled(session: Session, { seq, epoch }: Fence, at: number): WriteVerdict | undefined {
+  const [cancelled] = session.returning(END_CANCELLED, seq, epoch, at);
+  if (cancelled === undefined) return undefined;
+  const isCompensating = cancelled["ended_at"] === null;
+  return { cancelled: { reason: reasonOf(cancelled), ...(isCompensating ? { isCompensating } : {}) } };
 }
 
 function reasonOf({ reason }: Row): string | undefined {
@@ -181,11 +191,13 @@ export function isPlainRecord(record: JournalRecord): boolean {
 }
 
 /** Returns whether the run is still owned under its epoch. */
-export function isOwned(session: Session, { seq, epoch }: { readonly seq: number; readonly epoch: number }): boolean {
+export function isOwned(session: Session, { seq, epoch }: Fence): boolean {
   return session.get(IS_OWNED, seq, epoch) !== undefined;
 }
 
-type Move = Exclude<RunMove, { readonly to: "completed" }>;
+type Failed = Extract<RunMove, { readonly to: "failed" }>;
+type Move = Exclude<RunMove, { readonly to: "completed" } | Failed>;
+type Fence = Pick<RunWrite, "seq" | "epoch">;
 
 function move(session: Session, write: RunWrite, move: Move, now: number): boolean {
   const owner = move.to === "pending" ? session.get(OWNER, write.seq)?.["owner"] : undefined;
@@ -202,8 +214,6 @@ function move(session: Session, write: RunWrite, move: Move, now: number): boole
 
 function change(session: Session, { seq, epoch, seen = 0 }: RunWrite, move: Move, now: number): boolean {
   switch (move.to) {
-    case "failed":
-      return session.run(FAIL, seq, epoch, move.at, JSON.stringify(move.error)).changes === 1;
     case "cancelled":
       return session.run(CANCEL, seq, epoch, move.at, move.reason).changes === 1;
     case "compensating": {

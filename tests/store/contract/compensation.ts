@@ -123,11 +123,29 @@ export function compensationContract(test: Case): void {
     assertEquals(await look(store, lost.id), ["compensating", "undoCancelled", undefined, undefined]);
   });
 
-  test("a recorded cancel without compensation ends a run that is released, completed or to be compensated", async ({ store }) => {
+  test("a recorded cancel compensates a run that is to fail, and that ends as cancelled", async ({ store }) => {
+    await defineUndo(store);
+    const failing = await startOwned(store);
+    await store.control(failing.id, { kind: "cancel", reason: "enough" });
+    const failed = { to: "failed", at: T0, error: ERROR } as const;
+    assertEquals(await write(store, { seq: failing.seq, epoch: 1 }, [record("a")], failed), {
+      cancelled: { reason: "enough", isCompensating: true },
+    });
+    const undoing = await startOwned(store);
+    await store.control(undoing.id, { kind: "cancel", reason: "enough" });
+    await write(store, { seq: undoing.seq, epoch: 1 }, [record("a")], { to: "compensating", end: FAILED });
+    for (const { id } of [failing, undoing]) {
+      assertEquals(await look(store, id), ["compensating", "undoCancelled", undefined, undefined]);
+      assertEquals([(await store.run(id))?.reason, (await store.run(id))?.error], ["enough", undefined]);
+    }
+  });
+
+  test("a recorded cancel without compensation ends a run that is released, completed, failed or to be compensated", async ({ store }) => {
     await defineUndo(store);
     const moves = [
       { to: "pending" },
       { to: "completed", at: T0 },
+      { to: "failed", at: T0, error: ERROR },
       { to: "compensating", end: FAILED },
     ] as const;
     for (const move of moves) {

@@ -1,7 +1,20 @@
 import { assertEquals } from "@std/assert";
 import type { RunState } from "../../../lib/store/batch.ts";
 import type { ControlResult, Store } from "../../../lib/store/port.ts";
-import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
+import {
+  type Case,
+  claimBy,
+  claimed,
+  commit,
+  ERROR,
+  join,
+  newRun,
+  record,
+  start,
+  startOwned,
+  T0,
+  write,
+} from "./fixture.ts";
 
 /** Cancel, pause and resume, in every state. */
 export function controlContract(test: Case): void {
@@ -118,6 +131,17 @@ export function controlContract(test: Case): void {
 
   test("a run that does not exist is unknown", async ({ store }) => {
     assertEquals(await store.control("nobody", { kind: "cancel", reason: undefined }), { kind: "unknown" });
+  });
+
+  test("a run of which a cancel is recorded cannot fail: it ends as cancelled, without an error", async ({ store }) => {
+    const { seq, id } = await startOwned(store);
+    await store.control(id, { kind: "cancel", reason: "enough" });
+    const failed = { to: "failed", at: T0 + 7, error: ERROR } as const;
+    const verdict = await write(store, { seq, epoch: 1 }, [record("a")], failed);
+    assertEquals(verdict, { cancelled: { reason: "enough" } });
+    const row = await store.run(id);
+    assertEquals([row?.state, row?.reason, row?.error, row?.endedAt], ["cancelled", "enough", undefined, T0 + 7]);
+    assertEquals((await store.journal(seq)).length, 1);
   });
 
   test("a run of which a cancel is recorded cannot complete: it ends as cancelled, and keeps its results", async ({ store }) => {
@@ -298,8 +322,8 @@ export function controlContract(test: Case): void {
       hasMessages: false,
     }]);
     const failed = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
-    assertEquals(await write(store, { seq, epoch: 1 }, [], failed), "accepted");
-    assertEquals((await store.run(id))?.state, "failed");
+    assertEquals(await write(store, { seq, epoch: 1 }, [], failed), { cancelled: { reason: "enough" } });
+    assertEquals((await store.run(id))?.state, "cancelled");
     assertEquals(await store.inbox(runner), []);
   });
 
