@@ -8,6 +8,7 @@ import type { PendingWrite } from "./committer.ts";
 import type { Expansion } from "./expansion.ts";
 import type { Closing } from "./closing.ts";
 import { type Compensation, compensationsIn, type LoadedRun } from "./loaded_run.ts";
+import type { ChildRequests } from "./child_requests.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import type { Spawning } from "./spawning.ts";
 import type { Plan } from "./plan.ts";
@@ -65,6 +66,8 @@ export class LiveRun implements UnitMaker<LiveUnit> {
   hasChildren: boolean = false;
   /** How many of its child runs are about to end in this process without waking it in the store. */
   declare endingChildren: number;
+  /** The requests to its child runs (`undefined`), and to those of its tasks. */
+  declare childRequests: Map<string | undefined, ChildRequests> | undefined;
   /** How child runs have ended whose tasks still wait, by `unitKey`. */
   declare childOutcomes: Map<string, ChildOutcome> | undefined;
   /** What it is beside its undos, while it is compensated. */
@@ -125,6 +128,7 @@ Object.assign(LiveRun.prototype, {
   messages: undefined,
   pausedAt: undefined,
   endingChildren: 0,
+  childRequests: undefined,
   childOutcomes: undefined,
   closing: undefined,
   storedDueAt: undefined,
@@ -135,11 +139,8 @@ Object.assign(LiveRun.prototype, {
   storedSteps: undefined,
 });
 
-/**
- * A timer of a run: for its deadline, the grace of a stopping run, the release of a parked one, or another try to control
- * its child runs, or those of a task.
- */
-export type RunTimer = "deadline" | "grace" | "release" | "children" | `cancel ${string}`;
+/** A timer of a run: for its deadline, the grace of a stopping run, or the release of a parked one. */
+export type RunTimer = "deadline" | "grace" | "release";
 
 /** A unit of a run in memory. */
 export class LiveUnit extends Unit {

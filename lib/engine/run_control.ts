@@ -8,15 +8,13 @@ import { type Arrivals, type ArrivalSources, readArrivals } from "./arrivals.ts"
 import { toErrorRecord } from "./error_record.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
 import { childWaitsOf, endsWithChild, keepChild, waitingForChild } from "./child_runs.ts";
+import { type ChildRequests, createChildRequests } from "./child_requests.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Closing } from "./closing.ts";
 import { itemFailed } from "./expanded_unit.ts";
 import { type LiveRun, type LiveUnit, type RunTimer, unitAt } from "./live_run.ts";
 import { hasMessage, receive } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
-
-/** A request to child runs that failed is repeated after this time, in milliseconds. */
-const RETRY_MS = 1_000;
 
 /** Bodies get so long to settle after they were aborted. */
 export const GRACE_MS = 5_000;
@@ -181,28 +179,30 @@ export function createRunControl(options: RunControlOptions): RunControl {
   /**
    * Applies a request to the child runs of a run, or of one of its tasks; resolves once that is durable. A request to the
    * run itself reached the children that there were when it was written; this reaches those that were started before it
-   * was applied here. Nothing else would reach them, so a request that fails is repeated, until the next one to the run.
+   * was applied here. Nothing else would reach them, so a request that fails is repeated.
    */
   function controlChildren(run: LiveRun, request: ControlRequest, task?: string): Promise<void> {
-    const timer: RunTimer = task === undefined ? "children" : `cancel ${task}`;
-    run.timers?.get(timer)?.();
-    return attempt();
+    const ofTasks = run.childRequests ??= new Map();
+    let requests = ofTasks.get(task);
+    if (requests === undefined) ofTasks.set(task, requests = requestsTo(run, task));
+    return requests.send(request);
+  }
 
-    async function attempt(): Promise<void> {
-      try {
+  function requestsTo(run: LiveRun, task: string | undefined): ChildRequests {
+    const what = task === undefined ? `run "${run.id}"` : `task "${task}" of run "${run.id}"`;
+    return createChildRequests({
+      async apply(request) {
         await options.durable(run);
         await options.controlChildren(run.seq, request, task);
-        return options.controlled(run);
-      } catch (error) {
-        // If the run has another owner by now, that one applies the request again.
-        if (run.gone) return;
-        const what = task === undefined ? `run "${run.id}"` : `task "${task}" of run "${run.id}"`;
-        const fields = { error: String(error) };
-        options.logger.error(`Cannot ${request.kind} the child runs of ${what}; trying again`, fields);
-      }
-      await new Promise<void>((resolve) => setTimer(run, timer, RETRY_MS, resolve));
-      await attempt();
-    }
+        options.controlled(run);
+      },
+      failed(request, error) {
+        const message = `Cannot ${request.kind} the child runs of ${what}; trying again`;
+        options.logger.error(message, { error: String(error) });
+      },
+      isGone: () => run.gone,
+      after: (ms, fire) => clock.after(ms, fire),
+    });
   }
 
   function timeOut(run: LiveRun): void {

@@ -129,6 +129,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       run.timers.forEach((cancel) => cancel());
       run.timers = undefined;
     }
+    run.childRequests?.forEach((requests) => requests.dispose());
     options.forgotten(run);
     for (const unit of unitsOf(run)) {
       unit.disarm?.();

@@ -154,8 +154,7 @@ export type RunMove =
   | { readonly to: "running" }
   /**
    * The compensation of the run begins: the run is released and due immediately, and ends as stated once it is
-   * compensated, or as cancelled if a cancel is recorded. One with a recorded cancel without compensation ends as
-   * cancelled at once.
+   * compensated. One with a recorded cancel ends as cancelled, without compensation at once.
    */
   | { readonly to: "compensating"; readonly end: RunEnding }
   /** The run is released: pending, due immediately, without owner and without a counted crash. A paused run stays paused. */
