@@ -712,8 +712,9 @@ test("a message to a run that is compensated is refused, also while it is paused
   assertEquals(await refused(), 'Cannot send a message to run "<id>": it is compensating');
   await run.pause();
   assertEquals(await refused(), 'Cannot send a message to run "<id>": it is compensating');
-  release.resolve();
+  // Resumed first: once its last undo has ended, a paused run has, too.
   await run.resume();
+  release.resolve();
   await opened.clock.settle();
   assertEquals([(await run.outcome()).status, await compensatedIn(run)], ["cancelled", ["a"]]);
 });
