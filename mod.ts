@@ -53,6 +53,17 @@ export type {
 export type * from "./lib/definition/options_check.ts";
 export type { RetryPolicy, RetryRule, TaskDefaults } from "./lib/definition/retry.ts";
 export {
+  type CatchUp,
+  type Overlap,
+  Schedule,
+  schedule,
+  type ScheduleInput,
+  type ScheduleOption,
+  type ScheduleOptions,
+  type ScheduleTick,
+  type ScheduleTiming,
+} from "./lib/definition/schedule.ts";
+export {
   type Schema,
   type StorableSchema,
   unchecked,
@@ -123,9 +134,13 @@ export type { RunInfo, RunStatus } from "./lib/engine/run_info.ts";
 export type { TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
-export { createRunner, type Runner, type StopOptions } from "./lib/engine/runner.ts";
+export { createRunner } from "./lib/engine/runner.ts";
+export type { Runner, StopOptions } from "./lib/engine/runner_interface.ts";
 export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
+export type { BackfillOptions, BackfillResult, Schedules } from "./lib/engine/schedules/api.ts";
+export type { ScheduleHistoryEntry, ScheduleInfo } from "./lib/engine/schedules/info.ts";
+export type { LostTick, ScheduleCounts, ScheduleFailure } from "./lib/engine/schedules/stored.ts";
 export type { StrandedRun } from "./lib/engine/stranded.ts";
 export type {
   AttemptTrace,
@@ -158,6 +173,7 @@ export {
   UnknownWorkflowError,
   ValidationError,
 } from "./lib/errors.ts";
+export { UnknownScheduleError } from "./lib/schedule_errors.ts";
 export { KeyConflictError, QueueFullError } from "./lib/start_errors.ts";
 export { SluiceError } from "./lib/sluice_error.ts";
 export type { JsonPrimitive, JsonValue } from "./lib/json_value.ts";

@@ -50,6 +50,7 @@ export type ErrorCode =
   | "payload_too_large"
   | "unknown_workflow"
   | "unknown_task"
+  | "unknown_schedule"
   | "run_not_found"
   | "run_state"
   | "run_failed"

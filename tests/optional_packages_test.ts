@@ -8,11 +8,15 @@ import { test } from "./harness.ts";
 import { tempDir } from "./temp_dir.ts";
 
 const SCRIPT = `
-import { createRunner, workflow } from "./mod.ts";
+import { createRunner, schedule, workflow } from "./mod.ts";
 
 const flow = workflow("flow").task("a", { run: () => 1 });
 await using runner = await createRunner("sqlite::memory:", { workflows: [flow] });
 console.log((await runner.execute(flow)).status);
+const open = (schedules) => createRunner("sqlite::memory:", { workflows: [flow], schedules });
+await (await open([schedule({ name: "s", workflow: flow, every: "1h" })])).stop();
+const daily = schedule({ name: "s", workflow: flow, cron: "@daily" });
+console.log((await open([daily]).catch((error) => error)).message);
 const error = await createRunner("postgres://me:secret@localhost/app", { workflows: [flow] }).catch((error) => error);
 console.log(error.code);
 for (const part of ["store/postgres", "inspector", "otel"]) {
@@ -36,6 +40,7 @@ test("without optional packages SQLite works, and a part that needs one names it
     `the package "${name}" is not installed; run "bun add ${name}" with Bun, or "deno add npm:${name}" with Deno`;
   assertEquals(stdout.trimEnd().split("\n"), [
     "completed",
+    `Cannot use schedules with cron: ${remedy("croner")}`,
     "driver_missing",
     `Cannot use Postgres: ${remedy("postgres")}`,
     `Cannot load the inspector: ${remedy("hono")}`,

@@ -2,7 +2,7 @@ import type { Duration } from "../duration.ts";
 import { DefinitionError } from "../errors.ts";
 import { Workflow } from "./builder.ts";
 import { type Checks, newChecks, type Options, shown } from "./checks.ts";
-import { type CronExpression, readCron } from "./cron.ts";
+import { readCron } from "./cron.ts";
 import { didYouMean } from "./nearest.ts";
 import type { Known } from "./options_check.ts";
 import { checkFixedInput } from "./schedule_input.ts";
@@ -128,10 +128,9 @@ export class Schedule {
   readonly startAt: number | undefined;
   /** The first time after the last tick, in milliseconds since the epoch. */
   readonly endAt: number | undefined;
-  readonly #expression: CronExpression | undefined;
 
   /** @internal For `schedule()`, which validates the parts. */
-  constructor(parts: Omit<Schedule, "kind" | "expression"> & { readonly expression: CronExpression | undefined }) {
+  constructor(parts: Omit<Schedule, "kind">) {
     this.name = parts.name;
     this.workflow = parts.workflow;
     this.cron = parts.cron;
@@ -144,13 +143,7 @@ export class Schedule {
     this.jitterMs = parts.jitterMs;
     this.startAt = parts.startAt;
     this.endAt = parts.endAt;
-    this.#expression = parts.expression;
     Object.freeze(this);
-  }
-
-  /** The parsed cron expression. @internal */
-  get expression(): CronExpression | undefined {
-    return this.#expression;
   }
 }
 
@@ -257,18 +250,16 @@ export function checkInterval(value: unknown, checks: Checks): number | undefine
 function readTiming(
   { cron, every, timeZone }: Options,
   checks: Checks,
-): Pick<Schedule, "cron" | "everyMs" | "timeZone" | "expression"> {
+): Pick<Schedule, "cron" | "everyMs" | "timeZone"> {
   if (cron !== undefined && every !== undefined) checks.report("cron and every exclude each other; leave one out");
   if (cron === undefined && every === undefined) checks.report("it has no cron and no every; state one");
   if (timeZone !== undefined && cron === undefined && every !== undefined) {
     checks.report("timeZone is for cron; an interval has no time zone");
   }
   const text = checks.text(cron, "cron");
+  if (text !== undefined) readCron(text, (problem) => checks.report(`cron ${shown(text)}: ${problem}`));
   return {
     cron: text,
-    expression: text === undefined
-      ? undefined
-      : readCron(text, (problem) => checks.report(`cron ${shown(text)}: ${problem}`)),
     everyMs: checkInterval(every, checks),
     timeZone: checkTimeZone(timeZone, checks),
   };

@@ -4,7 +4,7 @@ import { afterIdle, type Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
-import type { Observer } from "./engine_events.ts";
+import type { EngineEvent, Observer } from "./engine_events.ts";
 import type { Executor } from "./executor_options.ts";
 
 /** How often a runner looks for due runs when every notification was lost. */
@@ -12,6 +12,15 @@ export const SLOW_POLL_MS = 2_000;
 
 /** How long a runner waits before it claims again when other transactions hold all runs that are due; doubles each time. */
 const FIRST_PAUSE_MS = 10;
+
+/** Events after which a loop claims. */
+export const CLAIMED_AFTER: readonly EngineEvent["type"][] = [
+  "capacityReleased",
+  "childrenStarted",
+  "runRecovered",
+  "leaseConfirmed",
+  "scheduleAdvanced",
+];
 
 /** Claims due runs, one claim at a time: how many it brings is not known before it has returned. */
 export interface ClaimLoop {
@@ -90,6 +99,8 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
           if (event.dueAt !== undefined) lookAt(event.dueAt);
           if (wantsRuns && !isStopped) schedule();
           return;
+        case "scheduleAdvanced":
+          return event.advance.runs.length > 0 ? look() : undefined;
         case "childrenStarted":
         case "runRecovered":
         case "leaseConfirmed":

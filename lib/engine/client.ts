@@ -16,6 +16,8 @@ import { createClientStarts } from "./client_starts.ts";
 import { createCommitter } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
 import { sendMessage } from "./send.ts";
+import { createSchedules, type Schedules } from "./schedules/api.ts";
+import { readEntries } from "./schedules/entries.ts";
 import type { StartManyOptions, StartOptions } from "./start_options.ts";
 import { executeRun, startRun, startRuns } from "./start_run.ts";
 import { type Stats, storeStats } from "./stats.ts";
@@ -111,6 +113,8 @@ export interface Client<W extends AnyWorkflow> {
   stranded(): Promise<StrandedRun[]>;
   /** Lists blocked tasks, which wait for `RunHandle.resolve()`: at most 1,000, those of the oldest runs first. */
   blocked(): Promise<BlockedTask[]>;
+  /** Reads and controls schedules. */
+  readonly schedules: Schedules;
   /** Returns counts of runs and operations. */
   stats(): Promise<Stats>;
   /**
@@ -159,16 +163,18 @@ export async function createClient<W extends AnyWorkflow = never>(
   }
   const settings = clientSettings(options);
   const catalog = catalogOf(settings.workflows);
+  const schedules = await readEntries(settings.schedules ?? [], { ...settings, catalog });
   const { store, close } = await openStore(target, settings);
   try {
     // A runner of another version can continue a run only if the definition that the run started with is known.
     if (catalog.plans.length > 0) await store.define(definitionsOf(catalog));
+    if (schedules.catalog.plans.length > 0) await store.define(definitionsOf(schedules.catalog));
   } catch (error) {
     await close();
     throw error;
   }
   const committer = createCommitter(store, { logger: settings.logger });
-  const context = createClientContext(settings, { store, catalog, insert: createClientStarts(committer) });
+  const context = createClientContext(settings, { store, catalog, schedules, insert: createClientStarts(committer) });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 
@@ -201,6 +207,7 @@ export function clientMethods<W extends AnyWorkflow>(
     explain: async (runId) => await explain(context, checkedId("explain", runId)),
     stranded: () => stranded(context.store),
     blocked: () => blockedTasks(context.store),
+    schedules: createSchedules(context),
     stats: () => storeStats(context.store),
   };
 }

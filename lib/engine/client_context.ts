@@ -7,6 +7,7 @@ import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "./metrics.ts";
 import { type ClientSettings, clientSettings } from "./options.ts";
 import type { Insert } from "./client_starts.ts";
+import { noEntries, type ScheduleEntries } from "./schedules/entries.ts";
 import { createRunReader, type RunReader } from "./run_reader.ts";
 import type { RunnerStats } from "./stats.ts";
 
@@ -37,6 +38,10 @@ export interface ClientContext {
    * when the runner of this context has applied the orders; at once for a client.
    */
   readonly applyChanges: () => Promise<void>;
+  /** The schedules that the client or runner was given. */
+  readonly schedules: ScheduleEntries;
+  /** Called after a write of a schedule by this process: its runner looks at it at once. */
+  readonly lookAtSchedule: (name: string) => void;
   /** The runner of this context; `undefined` for a client. */
   readonly runner: LocalRunner | undefined;
 }
@@ -56,11 +61,13 @@ export interface LocalRunner {
 }
 
 /** What a context consists of, in addition to the options of the client or runner. */
-export interface ClientContextParts extends Pick<ClientContext, "store" | "catalog" | "insert"> {
+export interface ClientContextParts extends Pick<ClientContext, "store" | "catalog" | "insert" | "schedules"> {
   /** @default {() => Promise.resolve()} */
   readonly applyChanges?: ClientContext["applyChanges"];
   /** @default {undefined} a client */
   readonly runner?: LocalRunner;
+  /** @default {() => {}} */
+  readonly lookAtSchedule?: ClientContext["lookAtSchedule"];
   /** Reads runs; a runner shares it with its parts. @default {createRunReader(store, catalog)} */
   readonly reader?: RunReader;
   /** Returns the ids of the runs that this process owns. @default {() => new Set()} */
@@ -70,8 +77,9 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
 /** Creates the context of a client or runner. */
 export function createClientContext(
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { store, catalog, reader, insert, applyChanges = () => Promise.resolve(), runner, ownRuns }: ClientContextParts,
+  { store, catalog, schedules, insert, ...parts }: ClientContextParts,
 ): ClientContext {
+  const { applyChanges = () => Promise.resolve(), lookAtSchedule = () => {}, runner, ownRuns, reader } = parts;
   return {
     store,
     catalog,
@@ -84,6 +92,8 @@ export function createClientContext(
     currentTrace: tracing?.here ?? (() => undefined),
     insert,
     applyChanges,
+    schedules,
+    lookAtSchedule,
     runner,
   };
 }
@@ -92,7 +102,12 @@ export function createClientContext(
 export function createReadOnlyContext(store: Store, logger: Logger): ClientContext {
   const refusal = "Cannot start a run: this context is read-only; start it with a client or a runner";
   const insert = (): Promise<never> => Promise.reject(new TypeError(refusal));
-  return createClientContext({ ...clientSettings({}), logger }, { store, catalog: catalogOf([]), insert });
+  return createClientContext({ ...clientSettings({}), logger }, {
+    store,
+    catalog: catalogOf([]),
+    schedules: noEntries(),
+    insert,
+  });
 }
 
 /** Registered for the whole process: two copies of this library, such as one per bundle, find each other's contexts. */

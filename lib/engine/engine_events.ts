@@ -15,6 +15,32 @@ export interface StoredRun {
   readonly workflow: string;
 }
 
+/** What became of the ticks of a schedule that were due, or of a check of a poll. */
+export interface ScheduleAdvance {
+  readonly schedule: string;
+  readonly workflow: string;
+  /** Runs that were started. */
+  readonly runs: readonly { readonly id: string; readonly tick: number | undefined }[];
+  /** Ticks that started no run because an earlier run had not ended. */
+  readonly overlapped: number;
+  /** Ticks that no runner could start in time. */
+  readonly missed: number;
+  /** Ticks that were given up. */
+  readonly failed: number;
+  /** How late the latest run was inserted, in milliseconds; `undefined` if none was. */
+  readonly lateMs: number | undefined;
+}
+
+/** A start that failed. */
+export interface ScheduleFailed {
+  readonly schedule: string;
+  readonly workflow: string;
+  readonly tick: number | undefined;
+  readonly message: string;
+  /** When it is tried again; `undefined` for a tick that was given up. */
+  readonly retryAt: number | undefined;
+}
+
 /** An event of the engine. */
 export type EngineEvent =
   /** A run came into memory. */
@@ -68,6 +94,10 @@ export type EngineEvent =
   | { readonly type: "runGivenUp"; readonly run: StoredRun; readonly error: ErrorRecord }
   /** A claimed run cannot continue with the version that this runner has. */
   | { readonly type: "runParked"; readonly run: StoredRun; readonly reason: string }
+  /** A schedule or poll was advanced by this runner. */
+  | { readonly type: "scheduleAdvanced"; readonly advance: ScheduleAdvance }
+  /** The input of a tick, or the check of a poll, has failed. */
+  | { readonly type: "scheduleFailed"; readonly failure: ScheduleFailed }
   /** A commit wrote that many rows. */
   | { readonly type: "committed"; readonly rows: number; readonly ms: number }
   /** A commit failed, and no retry helps. */

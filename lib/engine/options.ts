@@ -1,4 +1,5 @@
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
+import type { Schedule } from "../definition/schedule.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { readRetry, type TaskDefaults } from "../definition/retry.ts";
 import { type Clock, systemClock } from "../clock.ts";
@@ -39,6 +40,12 @@ export interface ClientOptions<W extends AnyWorkflow> {
    * @default {undefined} no tracing
    */
   readonly tracing?: Tracing;
+  /**
+   * Schedules that start runs: a runner registers and fires them, a client can `trigger` and `backfill` those whose input
+   * is a function. A runner pauses the schedules that its program no longer has; without this option it changes none.
+   * @default {undefined} none
+   */
+  readonly schedules?: readonly Schedule[];
   /** Clock of timers and leases, for tests. @default {undefined} the clock of the machine */
   readonly clock?: Clock;
 }
@@ -95,6 +102,8 @@ export interface ClientSettings {
   readonly reportsToConsole: boolean;
   readonly tracing: Tracing | undefined;
   readonly clock: Clock;
+  /** `undefined` if the option was not given. */
+  readonly schedules: readonly Schedule[] | undefined;
 }
 
 /** Options of a runner after validation, with defaults. */
@@ -118,6 +127,7 @@ const CLIENT_OPTIONS = [
   "maxPayloadBytes",
   "logger",
   "tracing",
+  "schedules",
   "clock",
 ];
 const RUNNER_OPTIONS = [
@@ -199,8 +209,11 @@ function readDefaults(value: unknown, checks: Checks): AttemptPolicy {
 }
 
 function readClient(read: Options, checks: Checks): ClientSettings {
-  const { workflows = [], password, logger, tracing, clock } = read;
+  const { workflows = [], password, logger, tracing, clock, schedules } = read;
   if (!Array.isArray(workflows)) checks.report(`workflows must be an array, not ${shown(workflows)}`);
+  if (schedules !== undefined && !Array.isArray(schedules)) {
+    checks.report(`schedules must be an array, not ${shown(schedules)}`);
+  }
   if (logger !== undefined && logger !== false && !has(logger, ["debug", "info", "warn", "error"])) {
     checks.report("logger must have the methods debug, info, warn and error, as console has");
   }
@@ -223,6 +236,7 @@ function readClient(read: Options, checks: Checks): ClientSettings {
     reportsToConsole: logger === undefined,
     tracing: tracing === undefined ? undefined : harmlessTracing(tracing as Tracing, writer),
     clock: clock === undefined ? systemClock : clock as Clock,
+    schedules: Array.isArray(schedules) ? schedules : undefined,
   };
 }
 

@@ -41,6 +41,10 @@ export interface RunInfo {
   readonly crashes: number;
   /** Id of the run that it was forked from. */
   readonly forkedFrom: string | undefined;
+  /** Name of the schedule or poll that started it. */
+  readonly schedule: string | undefined;
+  /** Tick of the schedule that it was started for; `undefined` if it was triggered, or started by a poll. */
+  readonly tick: number | undefined;
 }
 
 /** A run, as `status()` returns it. Times are milliseconds since the epoch. */
@@ -52,7 +56,7 @@ export interface RunStatus extends RunInfo {
 /** Converts the row of a run to the form that callers see. */
 export function runInfo(row: RunRow): RunInfo {
   const { id, workflow, version, state, key, keyScope, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
-  const { deadlineAt, error, reason, crashes, forkedFrom } = row;
+  const { deadlineAt, error, reason, crashes, forkedFrom, schedule, tick } = row;
   const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
   return {
     id,
@@ -72,6 +76,8 @@ export function runInfo(row: RunRow): RunInfo {
     reason,
     crashes,
     forkedFrom,
+    schedule,
+    tick,
   };
 }
 

@@ -8,15 +8,14 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers/promises";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Duration } from "../duration.ts";
 import { openStore } from "../store/open.ts";
 import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
 import { createAdmission } from "./admission.ts";
-import { type Catalog, catalogOf, definitionsOf } from "./catalog.ts";
+import { catalogOf, definitionsOf } from "./catalog.ts";
 import { createChildOutcomes } from "./child_outcomes.ts";
-import { createClaimLoop } from "./claim_loop.ts";
-import { type Client, clientMethods } from "./client.ts";
-import { createClientContext, withContext } from "./client_context.ts";
+import { CLAIMED_AFTER, createClaimLoop } from "./claim_loop.ts";
+import { clientMethods } from "./client.ts";
+import { type ClientContext, createClientContext, withContext } from "./client_context.ts";
 import { coalesce } from "./coalesce.ts";
 import { createCommitter } from "./committer.ts";
 import { createEngineEvents } from "./engine_events.ts";
@@ -34,6 +33,10 @@ import { watchRunners } from "./recovery.ts";
 import { logUnhandledRejections } from "./rejections.ts";
 import { startRetention } from "./retention.ts";
 import { createRunReader } from "./run_reader.ts";
+import type { Scheduler } from "./schedules/scheduler.ts";
+import { readEntries } from "./schedules/entries.ts";
+import { startScheduling } from "./schedules/scheduling.ts";
+import type { Runner, StopOptions } from "./runner_interface.ts";
 import { createRunStarter } from "./start_run.ts";
 import { createStandstill } from "./standstill.ts";
 import type { RunnerStats } from "./stats.ts";
@@ -45,24 +48,6 @@ import { checkTransactions } from "./transactions.ts";
 const DRAIN_MS = 10_000;
 /** How long it then waits for bodies that were aborted, and for the store. */
 const STOP_MS = 2_000;
-
-/** Options of `stop`. */
-export interface StopOptions {
-  /** How long bodies may take to finish before they are aborted and their runs handed back. @default {"10s"} */
-  readonly timeout?: Duration;
-}
-
-/** Executes runs, and does all that a client does. */
-export interface Runner<W extends AnyWorkflow> extends Client<W> {
-  /**
-   * Claims nothing more, lets running bodies finish for at most `timeout`, aborts those that did not, and hands back
-   * the remaining runs without counting an attempt. Nothing of the runner remains afterwards.
-   *
-   * Resolves at most 2 s after `timeout`, also if the store does not answer: then a warning says how many runs were not
-   * handed back, and other runners take them over when the lease expires.
-   */
-  stop(options?: StopOptions): Promise<void>;
-}
 
 /**
  * Opens a store and executes runs of the given workflows until it is stopped.
@@ -96,9 +81,10 @@ export async function createRunner<const W extends AnyWorkflow>(
 ): Promise<Runner<W>> {
   const settings = runnerSettings(options);
   const catalog = catalogOf(settings.workflows, settings.defaults);
+  const schedules = await readEntries(settings.schedules ?? [], { ...settings, catalog });
   const { store, close } = await openStore(target, settings);
   try {
-    return await openRunner<W>(store, close, catalog, settings);
+    return await openRunner<W>(store, close, { catalog, schedules }, settings);
   } catch (error) {
     await close();
     throw error;
@@ -108,7 +94,7 @@ export async function createRunner<const W extends AnyWorkflow>(
 async function openRunner<W extends AnyWorkflow>(
   store: Store,
   close: () => Promise<void>,
-  catalog: Catalog,
+  { catalog, schedules }: Pick<ClientContext, "catalog" | "schedules">,
   settings: RunnerSettings,
 ): Promise<Runner<W>> {
   const { clock, logger, maxRuns, concurrency, leaseMs, recoveryLimit, onEvent } = settings;
@@ -118,6 +104,7 @@ async function openRunner<W extends AnyWorkflow>(
   const isStopping = (): boolean => stopping !== undefined;
   const pinned = settings.onVersionChange === "pin";
   let stopping: Promise<void> | undefined;
+  let scheduler: Scheduler | undefined;
   checkTransactions(catalog, store);
 
   const events = createEngineEvents();
@@ -158,7 +145,14 @@ async function openRunner<W extends AnyWorkflow>(
   const isAtRest = (): boolean => executor.reserved === 0 && !isStopping();
   const checkOwned = createStrayRuns({ committer, logger, check: executor.checkOwned, isAtRest });
   const standstill = createStandstill(clock);
-  const card = { ...thisIsolate(), served: catalog.served, pinned, concurrency, maxRuns };
+  const card = {
+    ...thisIsolate(),
+    served: catalog.served,
+    pinned,
+    concurrency,
+    maxRuns,
+    schedules: [...schedules.byName.keys()],
+  };
   const lease = await takeLease({
     store,
     clock,
@@ -200,7 +194,7 @@ async function openRunner<W extends AnyWorkflow>(
     },
   });
   const ownChildren = createOwnChildren({ catalog, claims, executor, lease, isStopping });
-  events.subscribe(claims.observe, ["capacityReleased", "childrenStarted", "runRecovered", "leaseConfirmed"]);
+  events.subscribe(claims.observe, CLAIMED_AFTER);
   // Not every store notifies the process that made a change.
   const relativesChanged = coalesce(() => changed(ANY_CHANGE));
   events.subscribe(() => relativesChanged(), ["parentWoken", "childrenControlled"]);
@@ -208,8 +202,10 @@ async function openRunner<W extends AnyWorkflow>(
   const context = createClientContext(settings, {
     store,
     catalog,
+    schedules,
     reader,
     insert,
+    lookAtSchedule: (name) => scheduler?.look(name),
     applyChanges: () => inOwnContext(() => changed(ANY_CHANGE)),
     ownRuns: () => executor.ids,
     runner: {
@@ -231,8 +227,10 @@ async function openRunner<W extends AnyWorkflow>(
   try {
     // After the runner has joined: definitions that no runner serves may be deleted.
     await store.define(definitionsOf(catalog));
+    if (schedules.catalog.plans.length > 0) await store.define(definitionsOf(schedules.catalog));
     await store.unstrand(catalog.served);
     await recovery.recover();
+    if (settings.schedules !== undefined) scheduler = await startScheduling(context, emit);
   } catch (error) {
     await stop({ timeout: 0 }).catch(() => {});
     throw error;
@@ -305,6 +303,7 @@ async function openRunner<W extends AnyWorkflow>(
   }
 
   async function handBack(drainMs: number): Promise<void> {
+    await scheduler?.stop();
     await claims.stop();
     await committer.idle();
     // Control requests are applied until the last body has ended: a caller that cancels a run need not wait for the drain.

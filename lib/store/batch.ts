@@ -64,10 +64,9 @@ export interface NewRun {
   readonly parent?: ParentTask | undefined;
   /** The number of ancestors of the run. @default {0} */
   readonly depth?: number;
-  /**
-   * Whether a child run is inserted as pending if a runner other than its owner has joined, as that may begin it sooner.
-   * Not read-only for the same reason as `owner`. @default {false}
-   */
+  /** The schedule that starts the run, and its tick: the store does not insert a second run of the same tick. */
+  readonly schedule?: { readonly name: string; readonly tick: number | undefined } | undefined;
+  /** Whether a child run is pending if a runner other than its owner has joined. Not read-only, as `owner`. @default {false} */
   isShared?: boolean;
 }
 

@@ -61,6 +61,10 @@ export interface ListedRun {
   readonly crashes: number;
   /** The id of the run that this run was forked from. */
   readonly forkedFrom: string | undefined;
+  /** The schedule or poll that started the run. */
+  readonly schedule: string | undefined;
+  /** The tick of the schedule that the run was started for; `undefined` if it was triggered, or started by a poll. */
+  readonly tick: number | undefined;
   /** The trace context of the start. */
   readonly trace: string | undefined;
   /** The task that started the run as a child; `undefined` for a run without a parent. */

@@ -28,6 +28,7 @@ import type { Inspection } from "./inspection.ts";
 import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { JournalOutput, OutputsRequest } from "./outputs.ts";
+import type { ScheduleStore } from "./schedules.ts";
 import type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 
@@ -163,7 +164,6 @@ export interface Store {
 
   /** The time of the store's clock, in milliseconds since the Unix epoch. */
   now(): number;
-
   /** Writes a batch durably in one transaction. A row that the database refuses does not affect the other rows. */
   commit(batch: Batch): Promise<Receipt>;
   /**
@@ -295,6 +295,8 @@ export interface Store {
   unowned(group: Group, limit: number): Promise<readonly ListedRun[]>;
   /** Returns the number of runs in each state. */
   counts(): Promise<RunCounts>;
+  /** The operations on schedules and polls. */
+  readonly schedules: ScheduleStore;
   /** The queries of the inspector. */
   readonly inspection: Inspection;
   /** Deletes a run that has ended, with its descendants and all their rows, in transactions of a bounded number of rows. */

@@ -26,6 +26,7 @@ export function readOnly(store: Store): Store {
     controlChildren: refuse,
     restart: refuse,
     prune: refuse,
+    schedules: { ...store.schedules, write: refuse, insert: refuse },
   };
 }
 

@@ -98,6 +98,13 @@ export const COLUMNS = {
   },
   // Of a child whose task was retried and has started another child: its own number; see `runs_parent`.
   superseded: { type: "bigint" },
+  tick: {
+    type: "bigint",
+    start: option(({ schedule }) => schedule?.tick),
+    field: "tick",
+    decode: optionalInteger,
+    read: REPORTED,
+  },
   attention: {
     type: "integer",
     constraint: "not null default 0",
@@ -167,10 +174,12 @@ export const COLUMNS = {
     decode: text,
     read: ALWAYS,
   },
-  key: {
+  key: { type: "name", start: option(({ key }) => key), field: "key", decode: optionalText, read: REPORTED },
+  parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: EVERYWHERE },
+  schedule: {
     type: "name",
-    start: option(({ key }) => key),
-    field: "key",
+    start: option(({ schedule }) => schedule?.name),
+    field: "schedule",
     decode: optionalText,
     read: REPORTED,
   },
@@ -182,7 +191,6 @@ export const COLUMNS = {
     decode: decodeKeyScope,
     read: REPORTED,
   },
-  parent_task: { type: "name", start: option(({ parent }) => parent?.task), read: EVERYWHERE },
   stranded_by: { type: "name", field: "strandedBy", decode: optionalText, read: REPORTED },
   forked_from: {
     type: "name",

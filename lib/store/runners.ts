@@ -19,6 +19,8 @@ export interface RunnerCard {
   readonly thread?: string | undefined;
   /** The workflow versions that the runner can execute. */
   readonly served: readonly Served[];
+  /** The names of its schedules and polls. @default {[]} */
+  readonly schedules?: readonly string[];
   /** Whether the runner claims only runs of exactly these versions. */
   readonly pinned: boolean;
   /** The maximum number of task bodies that execute at once. */
@@ -27,8 +29,8 @@ export interface RunnerCard {
   readonly maxRuns: number;
 }
 
-/** The row of a runner. */
-export interface RunnerRow extends RunnerCard {
+/** The row of a runner, without its schedules, of which there may be thousands. */
+export interface RunnerRow extends Omit<RunnerCard, "schedules"> {
   /** The id of the runner. The store never reuses an id. */
   readonly id: number;
   /** When the runner joined. */

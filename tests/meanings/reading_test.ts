@@ -37,6 +37,8 @@ test("status() tells what is known of a run", async () => {
     reason: undefined,
     crashes: 0,
     forkedFrom: undefined,
+    schedule: undefined,
+    tick: undefined,
     input: undefined,
   });
 });

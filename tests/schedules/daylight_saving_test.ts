@@ -58,12 +58,12 @@ test("a daily schedule ticks exactly once per local day, in every zone of the ru
   for (const timeZone of ZONES) {
     const clock = localClock(timeZone);
     const days = new Set<string>();
-    for (let at = FROM; at < UNTIL; at += HOUR_MS) days.add(clock(at).date);
+    for (let at = FROM; at < UNTIL; at += 6 * HOUR_MS) days.add(clock(at).date);
     // The first and the last are not whole.
     const whole = [...days].slice(1, -1);
     for (const cron of ["0 0 * * *", "30 0 * * *", "15 1 * * *", "30 2 * * *", "15 23 * * *", "59 59 23 * * *"]) {
       const dates = list(ticksOf(cron, timeZone), FROM, UNTIL - 1, 1_000).map((tick) => clock(tick).date);
-      const inside = dates.filter((date) => date !== [...days][0] && date !== [...days].at(-1));
+      const inside = dates.filter((date) => date >= whole[0]! && date <= whole.at(-1)!);
       if (inside.join() !== whole.join()) wrong.push(`${timeZone} ${cron}`);
     }
   }

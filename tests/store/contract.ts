@@ -12,6 +12,7 @@ import { controlContract } from "./contract/control.ts";
 import { messageContract } from "./contract/messages.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
+import { scheduleContract } from "./contract/schedules.ts";
 import { transactionContract } from "./contract/transactions.ts";
 
 /**
@@ -43,6 +44,7 @@ export function storeContract(
   readingContract(register);
   inspectionContract(register);
   itemContract(register);
+  scheduleContract(register);
   transactionContract(register);
   if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
 }

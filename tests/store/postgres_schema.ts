@@ -23,7 +23,7 @@ export interface TestSchema extends AsyncDisposable {
   session(logger?: Logger, clock?: Clock): Session;
 }
 
-const TABLES = "runs, tasks, messages, claims, workflows, events, runners";
+const TABLES = "runs, tasks, messages, claims, workflows, events, runners, schedules";
 
 // Before any test, so that none of them is held to have left the server behind.
 const shared = await databaseUrl();

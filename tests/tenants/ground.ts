@@ -25,7 +25,7 @@ export interface Ground extends AsyncDisposable {
   readonly second: Neighbour;
 }
 
-const SQLITE_TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners"];
+const SQLITE_TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "schedules"];
 const TABLES = [...SQLITE_TABLES, "claims"];
 
 /** The ways to be two tenants, by name. */

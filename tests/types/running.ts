@@ -7,7 +7,8 @@ import { type AnyWorkflow, type InputOf, type ResultOf, workflow } from "../../l
 import { type Client, createClient } from "../../lib/engine/client.ts";
 import type { HandleOf, RunHandle } from "../../lib/engine/handle.ts";
 import type { OutcomeOf } from "../../lib/engine/outcome.ts";
-import { createRunner, type Runner } from "../../lib/engine/runner.ts";
+import { createRunner } from "../../lib/engine/runner.ts";
+import type { Runner } from "../../lib/engine/runner_interface.ts";
 import type { Failure } from "../../lib/errors.ts";
 import { etl, flaky } from "./examples.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";

@@ -6,9 +6,9 @@ import type { Session } from "./session.ts";
 
 const JOIN = `
 insert into @runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
-                      lease_until, lease_ms, started_after)
+                      lease_until, lease_ms, started_after, schedules)
 select $2, $3::bigint, $4, $5, $6, $7, $8::smallint, $9::bigint, $10::bigint, now, now + $11::bigint, $11::bigint,
-       ${NEWEST}
+       ${NEWEST}, $12
   from (select @now as now) as clock
 returning id, started_at as server_now`;
 
@@ -65,6 +65,7 @@ export async function join(session: Session, card: RunnerCard, leaseMs: number):
     String(card.concurrency),
     String(card.maxRuns),
     String(leaseMs),
+    JSON.stringify(card.schedules ?? []),
   ];
   const [row] = await session.write("heartbeat", JOIN, values, () => 1);
   return Number(row?.["id"]);

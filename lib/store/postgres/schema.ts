@@ -95,9 +95,25 @@ const SCHEMA: readonly string[] = [
      pid_started_at text,
      isolate       text not null default '',
      thread        text,
-     served        text not null
+     served        text not null,
+     schedules     text not null default '[]'
    ) with (fillfactor = 50)`,
-  ...["runs", "tasks", "runners", "claims"].map((table) =>
+  `create table @schedules (
+     next_at       bigint,
+     created_at    bigint not null,
+     changed_at    bigint not null,
+     revision      bigint not null,
+     last_run      uuid,
+     name          text collate "C" primary key,
+     kind          text collate "C" not null,
+     workflow      text collate "C" not null,
+     state         text collate "C" not null,
+     paused_by     text collate "C",
+     definition    text not null,
+     progress      text not null
+   ) with (fillfactor = 50)`,
+  `create index schedules_changed on @schedules (changed_at)`,
+  ...["runs", "tasks", "runners", "claims", "schedules"].map((table) =>
     `alter table @${table} set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
                                 autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 2000,
                                 autovacuum_vacuum_cost_limit = 2000)`
@@ -116,5 +132,6 @@ export const TABLES: readonly string[] = [
   "workflows",
   "events",
   "runners",
+  "schedules",
   "meta",
 ];

@@ -7,6 +7,7 @@ import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
 import { giveUp } from "../sql/recovery.ts";
+import { createScheduleStore } from "../sql/schedules.ts";
 import { claim, readOutputs } from "./claim.ts";
 import { commitBatch, insertKeyed } from "./commit.ts";
 import { type Connections, createConnections, createReadOnlyConnections } from "./connections.ts";
@@ -177,6 +178,7 @@ export async function openStoreOn(
     renew: (runner, leaseMs) => renew(session, marks, { runner, leaseMs }),
 
     ...methods,
+    schedules: createScheduleStore(database),
     async recover(request) {
       const recovery = await methods.recover(request);
       await session.endAbandoned();

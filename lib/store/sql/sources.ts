@@ -51,6 +51,9 @@ export const RUN_INDEXES: readonly string[] = [
     where ${STRANDED}`,
   `create index runs_rare on @runs (indexed_state, seq) where ${RARE}`,
   `create index runs_notified on @runs (notified) where notified is not null`,
+  // A tick of a schedule has one run, however many runners insert it.
+  `create unique index runs_tick on @runs (schedule, tick) where tick is not null`,
+  `create index runs_schedule on @runs (schedule, seq) where schedule is not null`,
   // Used by the inspector. The index contains only forks, which are few.
   `create index runs_forked on @runs (forked_from) where forked_from is not null`,
 ];

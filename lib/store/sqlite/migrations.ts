@@ -79,6 +79,7 @@ const SCHEMA: readonly string[] = [
      isolate       text not null default '',
      thread        text,
      served        text not null,
+     schedules     text not null default '[]',
      pinned        integer not null,
      concurrency   integer not null,
      max_runs      integer not null,
@@ -87,6 +88,21 @@ const SCHEMA: readonly string[] = [
      lease_ms      integer not null default 30000,
      dead          integer not null default 0
    ) strict`,
+  `create table schedules (
+     name          text primary key,
+     kind          text not null,
+     workflow      text not null,
+     state         text not null,
+     paused_by     text,
+     next_at       integer,
+     last_run      text,
+     definition    text not null,
+     progress      text not null,
+     revision      integer not null,
+     created_at    integer not null,
+     changed_at    integer not null
+   ) strict`,
+  `create index schedules_changed on schedules (changed_at)`,
   // See wakeups.ts.
   `create table wakeups (
      runner        integer primary key,
@@ -100,7 +116,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "wakeups", "meta"];
+const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "schedules", "wakeups", "meta"];
 
 /**
  * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate

@@ -25,6 +25,7 @@ export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendReque
 export type * from "../outputs.ts";
 export type * from "../port.ts";
 export type * from "../runners.ts";
+export type * from "../schedules.ts";
 export type * from "../transactions.ts";
 export type { Durability } from "./open.ts";
 export type { SqliteStoreOptions } from "./store.ts";

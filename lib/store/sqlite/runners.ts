@@ -6,8 +6,8 @@ import { forgetWakeups } from "./wakeups.ts";
 
 const JOIN = `
 insert into runners (host, pid, pid_started_at, isolate, thread, served, pinned, concurrency, max_runs, started_at,
-                     lease_until, lease_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
+                     lease_until, lease_ms, schedules)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
 
 /** Extends the lease of a runner that is not declared dead. */
 export const RENEW = `update runners set lease_until = $2 where id = $1 and not dead`;
@@ -43,6 +43,7 @@ export function join(session: Session, card: RunnerCard, leaseMs: number): numbe
     now,
     now + leaseMs,
     leaseMs,
+    JSON.stringify(card.schedules ?? []),
   ).lastInsertRowid;
 }
 

@@ -51,6 +51,8 @@ export function commitContract(test: Case): void {
       strandedBy: undefined,
       crashes: 0,
       forkedFrom: undefined,
+      schedule: undefined,
+      tick: undefined,
       trace: "00-a-b-01",
       parent,
     });

@@ -1,0 +1,121 @@
+/**
+ * The schedules that a runner or client was given, checked as far as their store is not needed.
+ *
+ * @module
+ */
+import { shown } from "../../definition/checks.ts";
+import { Schedule } from "../../definition/schedule.ts";
+import { DefinitionError } from "../../errors.ts";
+import { type Catalog, catalogOf } from "../catalog.ts";
+import type { AttemptPolicy, Plan } from "../plan.ts";
+import { encodeInput } from "../start_options.ts";
+import type { Rule } from "./decide.ts";
+import { loadCron } from "./croner.ts";
+import { type StoredSchedule, storedSchedule } from "./stored.ts";
+import { type Calculator, createCalculator, type Ticks } from "./ticks.ts";
+
+/** A schedule with what follows from it. */
+export interface ScheduleEntry {
+  readonly schedule: Schedule;
+  readonly plan: Plan;
+  readonly stored: StoredSchedule;
+  /** What is stored, as JSON text. */
+  readonly definition: string;
+  readonly rule: Rule;
+}
+
+/** The schedules of a runner or client. */
+export interface ScheduleEntries {
+  /** By name. */
+  readonly byName: ReadonlyMap<string, ScheduleEntry>;
+  /** The workflows of their runs. */
+  readonly catalog: Catalog;
+  /** Returns a calculator that knows cron expressions, which loads `croner`. */
+  calculator(): Promise<Calculator>;
+}
+
+/** What the entries follow from, in addition to the schedules. */
+export interface EntryOptions {
+  /** The workflows of the runner or client. */
+  readonly catalog: Catalog;
+  /** The defaults of the runner. @default {undefined} a client */
+  readonly defaults?: AttemptPolicy;
+  /** The largest input, in bytes of JSON. */
+  readonly maxPayloadBytes: number;
+}
+
+/**
+ * Checks schedules; loads `croner` if one of them has a cron expression.
+ *
+ * @throws {DefinitionError} If an element is no schedule, two have the same name, or one never ticks.
+ * @throws {ValidationError} If the schema of its workflow rejects a fixed input.
+ */
+export async function readEntries(
+  schedules: readonly Schedule[],
+  { catalog, defaults, maxPayloadBytes }: EntryOptions,
+): Promise<ScheduleEntries> {
+  let loading: Promise<Calculator> | undefined;
+  const calculator = (): Promise<Calculator> => loading ??= loadCron().then(createCalculator);
+  for (const [at, schedule] of schedules.entries()) {
+    if (schedule instanceof Schedule) continue;
+    throw new DefinitionError(
+      "",
+      [`schedules[${at}] is ${shown(schedule)}, not one that schedule() returned`],
+      "schedule",
+    );
+  }
+  const needsCron = schedules.some(({ cron }) => cron !== undefined);
+  const ticksOf = needsCron ? await calculator() : createCalculator(undefined);
+  const own = catalogOf([...new Set(schedules.map(({ workflow }) => workflow))].filter(isFirst), defaults);
+  const byName = new Map<string, ScheduleEntry>();
+  for (const schedule of schedules) {
+    const { name, workflow, input } = schedule;
+    if (byName.has(name)) throw new DefinitionError(name, ["another schedule has the same name"], "schedule");
+    const plan = own.get(workflow.name)!;
+    const others = [plan, catalog.get(workflow.name)].filter((other) => other?.workflow.version !== workflow.version);
+    if (others.some((other) => other !== undefined)) {
+      throw new DefinitionError(name, [`another workflow is registered with the name "${workflow.name}"`], "schedule");
+    }
+    const text = typeof input === "function"
+      ? undefined
+      : await encodeInput(plan, input, `Cannot define schedule "${name}"`, maxPayloadBytes);
+    const stored = storedSchedule(schedule, text);
+    const rule: Rule = { ...pickRule(stored), name, ticks: checkTicks(name, ticksOf, stored) };
+    byName.set(name, { schedule, plan, stored, definition: JSON.stringify(stored), rule });
+  }
+  return { byName, catalog: own, calculator };
+}
+
+/** Entries of a client or runner without schedules. */
+export function noEntries(): ScheduleEntries {
+  const calculator = (): Promise<Calculator> => loadCron().then(createCalculator);
+  return { byName: new Map(), catalog: catalogOf([]), calculator };
+}
+
+/** The part of a stored schedule that decides about its ticks. */
+export function pickRule({ overlap, catchUp, maxCatchUp, jitterMs }: StoredSchedule): Omit<Rule, "name" | "ticks"> {
+  return { overlap, catchUp, maxCatchUp, jitterMs };
+}
+
+/** Of workflows with the same name, all but the first are left out; their versions are compared later. */
+function isFirst(workflow: { readonly name: string }, at: number, all: readonly { readonly name: string }[]): boolean {
+  return all.findIndex(({ name }) => name === workflow.name) === at;
+}
+
+function checkTicks(name: string, calculator: Calculator, { timing, expression }: StoredSchedule): Ticks {
+  const ticks = compile();
+  if (ticks.next((timing.startAt ?? 0) - 1) === undefined) {
+    const bounds = timing.startAt === undefined && timing.endAt === undefined ? "" : " between startAt and endAt";
+    throw new DefinitionError(name, [`it never ticks${bounds}`], "schedule");
+  }
+  return ticks;
+
+  function compile(): Ticks {
+    try {
+      return calculator.ticks(timing);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new DefinitionError(name, [`cron ${shown(expression)}: ${why}`], "schedule");
+    }
+  }
+}

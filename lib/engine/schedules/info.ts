@@ -1,0 +1,103 @@
+import type { CatchUp, Overlap } from "../../definition/schedule.ts";
+import type { RunState } from "../../store/batch.ts";
+import type { ListedRun } from "../../store/listing.ts";
+import type { ScheduleRow } from "../../store/schedules.ts";
+import {
+  decodeProgress,
+  decodeSchedule,
+  type LostTick,
+  type Progress,
+  type ScheduleCounts,
+  type ScheduleFailure,
+} from "./stored.ts";
+
+/** A schedule, as `schedules.get()` and `schedules.list()` return it. Times are milliseconds since the epoch. */
+export interface ScheduleInfo {
+  /** Name of the schedule. */
+  readonly name: string;
+  /** Name of the workflow of its runs. */
+  readonly workflow: string;
+  /** Whether it starts runs. */
+  readonly state: "active" | "paused";
+  /** Who has paused it: `pause()`, or a program that no longer has it; `undefined` if it is active. */
+  readonly pausedBy: "user" | "removal" | undefined;
+  /** The cron expression; `undefined` for an interval. */
+  readonly cron: string | undefined;
+  /** The time zone of the cron expression; `undefined` for an interval. */
+  readonly timeZone: string | undefined;
+  /** The interval in milliseconds; `undefined` for a cron expression. */
+  readonly everyMs: number | undefined;
+  /** What happens to ticks that overlap. */
+  readonly overlap: Overlap;
+  /** What happens to missed ticks. */
+  readonly catchUp: CatchUp;
+  /** The next tick; `undefined` if there is none, or the schedule is paused. */
+  readonly nextTick: number | undefined;
+  /** Ticks that wait for the end of an earlier run, oldest first. */
+  readonly queued: readonly number[];
+  /** The latest tick that a run was started for. */
+  readonly lastTick: number | undefined;
+  /** Id of the latest run, and whether it has not ended; `undefined` before the first. */
+  readonly lastRun: { readonly id: string; readonly isLive: boolean } | undefined;
+  /** Why the latest start has failed; `undefined` once another has succeeded. */
+  readonly error: ScheduleFailure | undefined;
+  /** How many ticks have had which end. */
+  readonly counts: ScheduleCounts;
+}
+
+/** A past tick of a schedule. Times are milliseconds since the epoch. */
+export interface ScheduleHistoryEntry {
+  /** The tick; `undefined` for a run that was triggered. */
+  readonly tick: number | undefined;
+  /** What became of it: a run, or why there is none. */
+  readonly outcome: "started" | LostTick["outcome"];
+  /** When the run was inserted, or the tick was given up. */
+  readonly at: number;
+  /** The run; `undefined` without one. */
+  readonly run: { readonly id: string; readonly state: RunState } | undefined;
+}
+
+/** Decodes the row of a schedule. */
+export function scheduleInfo(row: ScheduleRow): ScheduleInfo {
+  const { name, workflow, state, pausedBy, lastRun, isLastRunLive } = row;
+  const { timing, expression, overlap, catchUp } = decodeSchedule(row);
+  const progress = decodeProgress(row);
+  return {
+    name,
+    workflow,
+    state,
+    pausedBy,
+    cron: expression,
+    timeZone: timing.timeZone,
+    everyMs: timing.everyMs,
+    overlap,
+    catchUp,
+    nextTick: state === "active" ? progress.nextTick : undefined,
+    queued: progress.queue,
+    lastTick: progress.lastTick,
+    lastRun: lastRun === undefined ? undefined : { id: lastRun, isLive: isLastRunLive },
+    error: progress.error,
+    counts: countsOf(progress),
+  };
+}
+
+function countsOf({ started, overlapped, missed, failed }: Progress): ScheduleCounts {
+  return { started, overlapped, missed, failed };
+}
+
+/** Merges the runs of a schedule and its ticks without runs, the latest first, at most `limit`. */
+export function historyOf(
+  row: ScheduleRow,
+  runs: readonly ListedRun[],
+  limit: number,
+): readonly ScheduleHistoryEntry[] {
+  const started = runs.map(({ tick, createdAt, id, state }): ScheduleHistoryEntry => ({
+    tick,
+    outcome: "started",
+    at: createdAt,
+    run: { id, state },
+  }));
+  const lost = decodeProgress(row).lost.map((entry): ScheduleHistoryEntry => ({ ...entry, run: undefined }));
+  const timeOf = ({ tick, at }: ScheduleHistoryEntry): number => tick ?? at;
+  return [...started, ...lost].sort((a, b) => timeOf(b) - timeOf(a)).slice(0, limit);
+}

@@ -1,0 +1,61 @@
+import { isThenable } from "../../definition/thenable.ts";
+import type { NewId } from "../../ids.ts";
+import type { NewRun } from "../../store/batch.ts";
+import { encodeInput } from "../start_options.ts";
+import type { ScheduleEntry } from "./entries.ts";
+import type { StoredTarget } from "./stored.ts";
+
+/** What distinguishes the runs of a schedule. */
+export interface ScheduledStart {
+  /** The name of the schedule. */
+  readonly schedule: string;
+  /** The tick; `undefined` if it has none. */
+  readonly tick: number | undefined;
+  readonly dueAt: number;
+  /** The input as JSON text. */
+  readonly input: string | undefined;
+  /** The key of the run. @default {undefined} none */
+  readonly key?: string | undefined;
+}
+
+/** Creates the row of a run to insert. */
+export function scheduledRun(
+  { workflow, version, tags, timeoutMs }: StoredTarget,
+  { schedule, tick, dueAt, input, key }: ScheduledStart,
+  newId: NewId,
+): NewRun {
+  return {
+    id: newId(dueAt),
+    workflow,
+    version,
+    key,
+    priority: 0,
+    dueAt,
+    tags,
+    input,
+    timeoutMs,
+    owner: undefined,
+    fork: undefined,
+    schedule: { name: schedule, tick },
+  };
+}
+
+/**
+ * Returns the input of a tick as JSON text; as a promise only if the schema of the workflow is asynchronous.
+ *
+ * @throws {Error} What the function of the schedule throws, or what `Client.start` throws because of an input.
+ */
+export function inputOf(
+  { schedule, plan, stored }: ScheduleEntry,
+  at: { readonly tick: number; readonly previous: number | undefined },
+  maxPayloadBytes: number,
+): string | undefined | Promise<string | undefined> {
+  const { name, input } = schedule;
+  if (typeof input !== "function") return stored.input;
+  const value: unknown = input(at);
+  if (isThenable(value)) {
+    value.then(undefined, () => {});
+    throw new TypeError("input returned a promise; it must be synchronous");
+  }
+  return encodeInput(plan, value, `Cannot start a run of schedule "${name}"`, maxPayloadBytes);
+}
