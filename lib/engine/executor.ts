@@ -16,7 +16,7 @@ import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
-import { concludeExpansion, itemFailed } from "./expanded_unit.ts";
+import { concludeExpansion, itemFailed, keepItem } from "./expanded_unit.ts";
 import { reportFailedUndo } from "./failed_undo.ts";
 import { createInputLoader } from "./input_loader.ts";
 import type { Executor, ExecutorOptions } from "./executor_options.ts";
@@ -227,6 +227,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   }
 
   function record(unit: LiveUnit): void {
+    if (unit.item !== NO_ITEM && hasEnded(unit)) keepItem(unit);
     if (unit.attempt?.isRecorded === true) return;
     if (unit.expansion !== undefined && hasEnded(unit)) concludeExpansion(unit, nodeOf({ unit }).id, now());
     recorder.record(unit);

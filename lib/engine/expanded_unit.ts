@@ -1,6 +1,6 @@
 import { nodeOf } from "./attempt.ts";
 import { toErrorRecord, withoutStacks } from "./error_record.ts";
-import type { OutputText } from "./expansion.ts";
+import { keepOutput, type OutputText, takeKept } from "./expansion.ts";
 import type { LiveUnit } from "./live_run.ts";
 
 /** Completes the state of a node whose items have ended: a failed one gets its failures, and memory is released. */
@@ -9,7 +9,8 @@ export function concludeExpansion(unit: LiveUnit, taskId: string, now: number): 
   const { failed, failures, total } = expansion;
   expansion.elements = undefined;
   if (total === 0) expansion.outputs = [];
-  else unit.isStored = unit.state === "completed";
+  else if (unit.state === "completed") unit.isStored = !takeKept(expansion);
+  else expansion.kept = undefined;
   const [first] = failures;
   if (unit.state !== "failed" || first === undefined) return;
   const items = `${failed} of ${total} items of task "${taskId}" failed`;
@@ -20,6 +21,15 @@ export function concludeExpansion(unit: LiveUnit, taskId: string, now: number): 
     ...failures.map((failure) => ({ ...failure, error: withoutStacks(failure.error) })),
     { taskId, attempt: unit.attempts, error: { ...record, cause: first.error }, endedAt: now },
   ];
+}
+
+/** Keeps the output of an item that has ended for the tasks after its map; the errors of failed items are read. */
+export function keepItem({ run, node, item, state, output }: LiveUnit): void {
+  const { expansion } = run.state.units[node]!;
+  if (expansion?.kept === undefined) return;
+  const isCollected = run.plan.nodes[node]!.items?.onFailure === "collect";
+  if (state === "completed") keepOutput(expansion, { item, output, isCollected });
+  else expansion.kept = undefined;
 }
 
 /** Returns the output of a unit whose output is in memory. */

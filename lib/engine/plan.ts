@@ -3,6 +3,7 @@ import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../definition/retry.
 import { mayUndo } from "../definition/compensates.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
 import type { ItemRange } from "../store/batch.ts";
+import { mayReadOutputs } from "./read_outputs.ts";
 
 /** How the items of a map run. */
 export interface ItemPolicy {
@@ -52,6 +53,8 @@ export interface Node extends AttemptPolicy {
   readonly before: readonly number[];
   /** Numbers of further nodes whose outputs it reads. */
   readonly reads: readonly number[];
+  /** Whether its functions may read the outputs of those. */
+  readonly readsOutputs: boolean;
   /** Numbers of the nodes that depend on it. */
   readonly next: readonly number[];
   /** How those before it must have ended. */
@@ -139,6 +142,7 @@ export function planOf(
       task,
       before,
       reads,
+      readsOutputs: mayReadOutputs(task),
       next: next[number]!,
       on: task.on,
       items: itemPolicyOf(task),

@@ -34,10 +34,12 @@ function inputsOf(
   { run, node }: Pick<LiveUnit, "run" | "node"> = unit,
   own: StoredInput | undefined = undefined,
 ): readonly StoredInput[] {
-  const { before, reads } = run.plan.nodes[node]!;
+  const { before, reads, readsOutputs } = run.plan.nodes[node]!;
   let inputs: StoredInput[] | undefined = own === undefined ? undefined : [own];
-  for (const number of before) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
-  for (const number of reads) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
+  if (readsOutputs) {
+    for (const number of before) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
+    for (const number of reads) if (run.state.units[number]!.isStored) (inputs ??= []).push(outputOf(run, number));
+  }
   if (unit.item !== NO_ITEM && run.state.units[node]!.expansion!.elements === undefined) {
     (inputs ??= []).push(elementsFor(run, node));
   }

@@ -1,6 +1,15 @@
 /** What a resumed run reads from its journal, and when. */
 import { assertEquals } from "@std/assert";
-import { createRunner, RetryAfterError, type Runner, type Store, StoreError, workflow } from "../../mod.ts";
+import {
+  type AnyWorkflow,
+  createRunner,
+  RetryAfterError,
+  type Runner,
+  type Store,
+  StoreError,
+  unchecked,
+  workflow,
+} from "../../mod.ts";
 import type { OutputsRequest } from "../../lib/store/outputs.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
@@ -26,7 +35,7 @@ const patient = workflow("patient")
   .task("join", { after: ["use", "large"], run: ({ use, large }) => (joined++, use + large.length) });
 
 test("a resumed run reads outputs when a task needs them, and each once", async () => {
-  await using on = await opened();
+  await using on = await opened([patient]);
   const run = await on.runner.start(patient);
   await on.clock.settle();
   assertEquals([(await run.status()).state, on.requests], ["waiting", []]);
@@ -39,8 +48,55 @@ test("a resumed run reads outputs when a task needs them, and each once", async 
   ]);
 });
 
+test("a task after a map reads outputs of its items only if they are large together", async () => {
+  let requests: readonly OutputsRequest[] = [];
+  let read: string[] = [];
+  const mapped = workflow("mapped", { input: unchecked<number>() })
+    .map("each", { over: () => Array.from({ length: 1_000 }, (_, n) => n), run: ({ input }) => "x".repeat(input) })
+    .map("tolerated", {
+      over: () => [0, 1],
+      onItemFailure: "collect",
+      run: ({ item }) => item === 0 ? undefined : item,
+    })
+    .task("join", {
+      after: ["each", "tolerated"],
+      run({ each, tolerated }) {
+        read = requests.map(({ task }) => task);
+        return JSON.stringify([each.join("").length, tolerated]);
+      },
+    })
+    .returns("join");
+  for (const length of [100, 400]) {
+    await using on = await opened([mapped]);
+    requests = on.requests;
+    const run = await on.runner.start(mapped, length);
+    const joined = await on.clock.until(run.result());
+    assertEquals(joined, `[${1_000 * length},[{"ok":true},{"ok":true,"value":1}]]`);
+    assertEquals(read, length === 100 ? [] : ["each"]);
+  }
+});
+
+test("a task whose functions take no arguments reads no outputs", async () => {
+  const taking = { run: ({ each }: { readonly each: readonly string[] }) => each.length };
+  const ignoring = workflow("ignoring")
+    .map("each", { over: () => ["a", "b"], run: () => "x".repeat(200_000) })
+    .task("arrow", { after: ["each"], run: () => 3 })
+    .task("asynchronous", { after: ["each"], run: async () => await Promise.resolve(4) })
+    .task("next", { after: ["arrow", "asynchronous"], ...taking, reads: ["each"] });
+  await using on = await opened([ignoring]);
+  const run = await on.runner.start(ignoring);
+  await on.clock.settle();
+  assertEquals((await run.tasks()).map(({ id, output }) => [id, output]).slice(1), [
+    ["arrow", 3],
+    ["asynchronous", 4],
+    ["next", 2],
+  ]);
+  // Of the last task, once.
+  assertEquals(on.requests.filter(({ of, item }) => of === "results" && item === undefined).length, 1);
+});
+
 test("a read of outputs that fails is repeated, and the run goes on", async () => {
-  await using on = await opened();
+  await using on = await opened([patient]);
   const run = await on.runner.start(patient);
   await on.clock.settle();
   on.failures.push(new Error("the network is down"), new Error("still"));
@@ -51,7 +107,7 @@ test("a read of outputs that fails is repeated, and the run goes on", async () =
 });
 
 test("an output that cannot be decoded fails the task that reads it", async () => {
-  await using on = await opened();
+  await using on = await opened([patient]);
   const run = await on.runner.start(patient);
   await on.clock.settle();
   on.failures.push(...[1, 2, 3].map(() => new StoreError("corrupt_row", "Cannot read column output")));
@@ -68,7 +124,7 @@ test("an output that cannot be decoded fails the task that reads it", async () =
 
 for (const action of ["cancel", "pause"] as const) {
   test(`no body starts once ${action}() has resolved, even if its inputs were being read`, async () => {
-    await using on = await opened();
+    await using on = await opened([patient]);
     const run = await on.runner.start(patient);
     await on.clock.settle();
     joined = 0;
@@ -90,8 +146,8 @@ for (const action of ["cancel", "pause"] as const) {
   });
 }
 
-interface Opened extends AsyncDisposable {
-  readonly runner: Runner<typeof patient>;
+interface Opened<W extends AnyWorkflow> extends AsyncDisposable {
+  readonly runner: Runner<W>;
   readonly clock: FakeClock;
   /** What was read, in order. */
   readonly requests: OutputsRequest[];
@@ -102,7 +158,7 @@ interface Opened extends AsyncDisposable {
   held: { readonly asked: () => void; readonly answer: PromiseWithResolvers<void> } | undefined;
 }
 
-async function opened(): Promise<Opened> {
+async function opened<const W extends AnyWorkflow>(workflows: readonly W[]): Promise<Opened<W>> {
   const place = emptyStore("memory");
   const clock = createFakeClock();
   const inner = await openPlace(place, { clock });
@@ -117,8 +173,8 @@ async function opened(): Promise<Opened> {
   const errors: string[] = [];
   const none = (): void => {};
   const logger = { debug: none, info: none, warn: none, error: (message: string) => void errors.push(message) };
-  const runner = await createRunner({ ...inner, outputs }, { workflows: [patient], clock, logger });
-  const on: Opened = {
+  const runner = await createRunner({ ...inner, outputs }, { workflows, clock, logger });
+  const on: Opened<W> = {
     runner,
     clock,
     requests: [],
