@@ -16,7 +16,7 @@ export function jsonFields(
   thrown: object,
   isWanted: (key: string) => boolean,
 ): Readonly<Record<string, JsonValue>> | undefined {
-  const own = Object.keys(thrown);
+  const own = keysOf(thrown);
   const keys = own.length > 0 || thrown instanceof Error ? own : GETTERS.filter((key) => key in thrown);
   const fields = membersOf(thrown, keys.filter(isWanted), [thrown]);
   let left = LONGEST_FIELDS;
@@ -27,6 +27,12 @@ export function jsonFields(
     return true;
   });
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
+}
+
+/** The own keys of an object; of elements only the first, as there may be millions. */
+function keysOf(object: object): readonly string[] {
+  if (ArrayBuffer.isView(object)) return [];
+  return Object.keys(Array.isArray(object) ? object.slice(0, MOST_MEMBERS) : object);
 }
 
 function membersOf(object: object, keys: readonly string[], ancestors: readonly object[]): Record<string, JsonValue> {
@@ -69,6 +75,9 @@ function jsonOf(value: unknown, ancestors: readonly object[]): JsonValue | undef
 function jsonOfObject(value: object, ancestors: readonly object[]): JsonValue | undefined {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (value instanceof Error) return `${value.name}: ${value.message}`.slice(0, LONGEST_TEXT);
+  // An error of an HTTP client may hold a body of many megabytes.
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (value instanceof String) return jsonOf(String(value), ancestors);
   if (ancestors.includes(value)) return "[circular]";
   if (ancestors.length > DEEPEST) return "[deep]";
   const inner = [...ancestors, value];

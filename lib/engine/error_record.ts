@@ -18,6 +18,9 @@ const LONGEST_STACK = 16_384;
 const LONGEST_RECORD = 131_072;
 const SHORT_MESSAGE = 200;
 
+/** Characters that each error of a record takes besides its texts. */
+const OVERHEAD = 100;
+
 const HANDLED_APART: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "code", "errors"]);
 
 /** Converts a thrown value of any type to the record that is stored. Never throws. */
@@ -76,7 +79,9 @@ interface Place {
 
 function describe(thrown: unknown, place: Place): ErrorRecord {
   try {
+    place.budget.left -= OVERHEAD;
     if (isError(thrown)) return describeError(thrown, place);
+    if (thrown instanceof String) return describe(String(thrown), place);
     if (typeof thrown === "object" && thrown !== null) return describeObject(thrown, place);
     if (typeof thrown === "string") return { name: "Error", message: within(place, thrown, LONGEST_MESSAGE) };
     return { name: "Error", message: `${typeof thrown === "function" ? "a function" : String(thrown)} was thrown` };
@@ -104,7 +109,7 @@ function describeError(error: Error, place: Place): ErrorRecord {
   return {
     name: nameOf(error),
     message: within(place, typeof message === "string" ? message : "", LONGEST_MESSAGE),
-    ...(isCode && { code: String(code) }),
+    ...(isCode && { code: short(String(code)) }),
     ...(isSluiceError(error) && { isSluice: true }),
     ...(typeof stack === "string" && place.budget.left > 0 && { stack: within(place, stack, LONGEST_STACK) }),
     ...withFields(fields, place),
@@ -118,7 +123,7 @@ function describeObject(thrown: object, place: Place): ErrorRecord {
   const className = classOf(thrown);
   if (typeof message === "string") {
     return {
-      name: typeof name === "string" ? name : className ?? "Error",
+      name: typeof name === "string" ? short(name) : className ?? "Error",
       message: within(place, message, LONGEST_MESSAGE),
       ...withFields(jsonFields(thrown, (key) => !HANDLED_APART.has(key)), place),
       ...related(thrown, [], place),
@@ -152,12 +157,12 @@ function related(
   { depth, budget }: Place,
 ): Pick<ErrorRecord, "cause" | "errors"> {
   const { cause } = thrown as { readonly cause?: unknown };
-  if (depth >= DEEPEST_CAUSE) return {};
+  if (depth >= DEEPEST_CAUSE || budget.left <= 0) return {};
   const deeper: Place = { depth: depth + 1, budget };
-  return {
-    ...(cause !== undefined && cause !== null && { cause: describe(cause, deeper) }),
-    ...(inner.length > 0 && { errors: inner.slice(0, MOST_INNER_ERRORS).map((one) => describe(one, deeper)) }),
-  };
+  const described = cause === undefined || cause === null ? undefined : describe(cause, deeper);
+  const errors: ErrorRecord[] = [];
+  for (const one of inner.slice(0, MOST_INNER_ERRORS)) if (budget.left > 0) errors.push(describe(one, deeper));
+  return { ...(described !== undefined && { cause: described }), ...(errors.length > 0 && { errors }) };
 }
 
 /** The inner errors of an `AggregateError` or a `SuppressedError`, or of an error like it, and the fields they stand in. */
@@ -176,6 +181,7 @@ function nameOf(error: Error): string {
   const name: unknown = error.name;
   const className = classOf(error);
   if (typeof name !== "string" || name === "") return className ?? "Error";
+  if (name.length > SHORT_MESSAGE) return short(name);
   return BUILT_IN.has(name) && !Object.hasOwn(error, "name") && className !== undefined ? className : name;
 }
 
@@ -187,9 +193,11 @@ const BUILT_IN: ReadonlySet<string> = new Set([
 function classOf(object: object): string | undefined {
   const { constructor } = object as { readonly constructor?: unknown };
   const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
-  return typeof name === "string" && name !== "" && name !== "Object" && name !== "Array"
-    ? name.slice(0, SHORT_MESSAGE)
-    : undefined;
+  return typeof name === "string" && name !== "" && name !== "Object" && name !== "Array" ? short(name) : undefined;
+}
+
+function short(text: string): string {
+  return text.slice(0, SHORT_MESSAGE);
 }
 
 function within({ budget }: Place, text: string, longest: number): string {

@@ -109,6 +109,28 @@ test("however large what is thrown is, its record is bounded", () => {
   }
 });
 
+test("names, codes and inner errors are recorded within bounds, and binary data by its size", () => {
+  const long = "n".repeat(1_000_000);
+  let nested = new AggregateError([new Error("leaf")], "leaf");
+  for (let level = 0; level < 20; level++) nested = new AggregateError(Array(10).fill(nested), `level ${level}`);
+  const named = Object.assign(new Error("x"), { name: long, code: long });
+  for (const thrown of [named, { name: long, message: "x" }, nested, new Error("y", { cause: named })]) {
+    assert(JSON.stringify(toErrorRecord(thrown)).length < 300_000);
+  }
+  const { name, code } = toErrorRecord(named);
+  assertEquals([name.length, code?.length], [200, 200]);
+  const cases: readonly [unknown, ErrorRecord][] = [
+    [new Uint8Array(9), { name: "Uint8Array", message: "a Uint8Array was thrown" }],
+    [Object.assign(new Error("x"), { body: new Uint8Array(9), text: new String("abc") }), {
+      name: "Error",
+      message: "x",
+      fields: { body: "[9 bytes]", text: "abc" },
+    }],
+    [new String("abc"), { name: "Error", message: "abc" }],
+  ];
+  for (const [thrown, expected] of cases) assertEquals(recorded(thrown), expected);
+});
+
 test("nothing that is thrown breaks the record", () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();

@@ -1,9 +1,12 @@
 /** What a request may cost the process that answers it, whatever is asked and whatever is stored. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { RunPage, RunsPage } from "../../lib/inspector/mod.ts";
+import { createRunner, workflow } from "../../mod.ts";
 import { cpuMsUntil } from "../cpu.ts";
 import { test } from "../harness.ts";
 import { ask, ground, KINDS } from "./ground.ts";
+
+const mapped = workflow("mapped").map("m", { version: "1", over: () => [1, 2], run: ({ item }) => item });
 
 test("a parameter that is repeated, or too long, is refused by name", async () => {
   await using on = ground("sqlite");
@@ -25,6 +28,43 @@ test("a parameter that is repeated, or too long, is refused by name", async () =
 });
 
 for (const kind of KINDS) {
+  test(`${kind}: no part of a path or a query is an error of the database, whatever text it is`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    const runner = await createRunner(store, { workflows: [mapped] });
+    const run = await runner.start(mapped);
+    await run.result();
+    const asked = ask(store);
+    const server: number[] = [];
+    for (const text of ["%00", "a%00b", "%ED%A0%80", "%uD800", "\u{1F600}", "'", "x".repeat(400)]) {
+      for (
+        const path of [
+          `/runs/${text}`,
+          `/runs/${run.id}/tasks/${text}/items`,
+          `/runs/${run.id}/tasks/m/items?cursor=${text}`,
+          `/runs/${run.id}/tasks/m/items?state=${text}`,
+          `/runs/${run.id}/tasks/${text}/output`,
+          `/runs/${run.id}/tasks/m/items/${text}/output`,
+          `/runs/${run.id}/tasks/m/steps/${text}/output`,
+          `/workflows/${text}`,
+          `/workflows/mapped?version=${text}`,
+          ...["q", "tag", "workflow", "state", "since", "until", "limit", "cursor"].map((key) =>
+            `/runs?${key}=${text}`
+          ),
+          `/live?run=${text}`,
+        ]
+      ) {
+        for (const prefix of ["", "/api"]) {
+          const response = await asked(prefix + path);
+          await response.body?.cancel();
+          if (response.status >= 500) server.push(response.status);
+          assertEquals(server, [], prefix + path);
+        }
+      }
+    }
+    await runner.stop();
+  });
+
   test(`${kind}: a search for many tags among runs with many tags is cheap, and lets other work run`, async () => {
     await using on = ground(kind);
     const store = await on.open();

@@ -1,6 +1,6 @@
 /** What callers and bodies pass that is not what it seems: texts, thenables, steps, reasons of signals. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { DeferError, type Schema, workflow } from "../../mod.ts";
+import { DeferError, type RunHandle, type Schema, UnknownTaskError, workflow } from "../../mod.ts";
 import { within } from "../within.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
@@ -29,6 +29,17 @@ test("texts that a store cannot keep are refused at the call, and disturb nothin
   const many = Array.from({ length: 101 }, (_, i) => `tag ${i}`);
   await assertRejects(() => runner.start(quick, undefined, { tags: many }), TypeError, "more than 100");
   await run.cancel("x".repeat(2_000));
+});
+
+test("a task whose id a store cannot keep is unknown, whatever is asked of it", async () => {
+  const map = workflow("map").map("m", { over: () => [1], run: ({ item }) => item });
+  await using opened = await open([map]);
+  const run: RunHandle = await opened.runner.start(map);
+  await opened.clock.until(run.result());
+  for (const text of ["a\0b", "\ud800"]) {
+    await assertRejects(() => run.items(text), UnknownTaskError);
+    await assertRejects(() => run.fork({ from: text }), UnknownTaskError);
+  }
 });
 
 test("a step whose name a store cannot keep fails its own task", async () => {

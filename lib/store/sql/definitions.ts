@@ -5,6 +5,7 @@ import { type Dialect, type Items, texts } from "./dialect.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { PAUSED, STRANDED } from "./sources.ts";
 import { raw, sql } from "./statement.ts";
+import { isStorable } from "./texts.ts";
 
 /** A definition to store. */
 export type Definition = Served & {
@@ -40,6 +41,7 @@ select workflow, version, structure, graph, ${db.now()}, compensates
 
 /** A stored definition. */
 export function* readDefinition({ workflow, version }: Served): Op<string | undefined> {
+  if (!isStorable(workflow + version)) return undefined;
   const row = yield* first(sql`select graph from @workflows where workflow = ${workflow} and version = ${version}`);
   return row === undefined ? undefined : String(row["graph"]);
 }

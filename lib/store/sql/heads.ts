@@ -13,6 +13,7 @@ import { withImpliedWaits } from "./implied_waits.ts";
 import { itemsOf } from "./runs.ts";
 import { taskIds } from "./task_ids.ts";
 import { raw, type Sql, sql } from "./statement.ts";
+import { isStorable } from "./texts.ts";
 
 // In bytes. Of more failures of a task the latest is read.
 const LONGEST_FAILURES = 32_768;
@@ -37,6 +38,7 @@ ${columnsOf(query)}
 
 /** Items of a task, in ascending order. */
 export function* readItemHeads(db: Dialect, query: ItemHeadsQuery): Op<readonly JournalHead[]> {
+  if (!isStorable(query.task)) return [];
   const found = yield* all(sql`${columnsOf(query)} ${itemsOf(query)}`);
   const heads = yield* completed(db, query.seq, found, query);
   return yield* withImpliedWaits(query, heads, (wait) => ({ ...wait, outputBytes: undefined }));

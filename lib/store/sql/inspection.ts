@@ -117,7 +117,7 @@ select ${raw(LISTED_COLUMNS)}
 
 /** Each task and item is one seek in the index. */
 function* readTaskChildren(db: Dialect, { parent, tasks, items }: TaskChildrenQuery): Op<readonly ListedRun[]> {
-  if (tasks.length === 0 || items.length === 0) return [];
+  if (tasks.length === 0 || items.length === 0 || !tasks.every(isStorable)) return [];
   const rows = yield* all(sql`
 select ${raw(LISTED_COLUMNS)}
   from @runs indexed by runs_parent
@@ -149,6 +149,7 @@ select ${DEFINITION_COLUMNS}
 }
 
 function* readDefinitionBytes({ workflow, version }: Served): Op<number | undefined> {
+  if (!isStorable(workflow + version)) return undefined;
   const row = yield* first(sql`
 select octet_length(graph) as bytes
   from @workflows

@@ -7,7 +7,7 @@ import { countImpliedWaits, withImpliedWaits } from "./implied_waits.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 import { LAST_ITEM, taskIds } from "./task_ids.ts";
-import { isUuid } from "./texts.ts";
+import { isStorable, isUuid } from "./texts.ts";
 
 /** A run by its id. */
 export function* readRun(id: string): Op<RunRow | undefined> {
@@ -99,6 +99,7 @@ select task, state, count(*) as items, max(item) as last
 
 /** Items of a task that have rows or wait for child runs. */
 export function* readItems(query: ItemsQuery): Op<readonly JournalRecord[]> {
+  if (!isStorable(query.task)) return [];
   const { until = LAST_ITEM, characters = Infinity } = query;
   const recorded = yield* readRecordedItems(query);
   // Those that were left out because of the size of the outputs before them are read next: no item after them may be.

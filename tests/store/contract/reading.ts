@@ -22,6 +22,23 @@ import {
 
 /** Reading, counting, pruning, definitions and wake-ups. */
 export function readingContract(test: Case): void {
+  test("texts that no row can have find nothing", async ({ store }) => {
+    const { seq } = await startOwned(store);
+    for (const text of ["a\0b", "\ud800"]) {
+      assertEquals(await store.items({ seq, task: text, limit: 9 }), []);
+      assertEquals(await store.definition({ workflow: text, version: "v1" }), undefined);
+      assertEquals(await store.definition({ workflow: "etl", version: text }), undefined);
+      const { inspection } = store;
+      const bounds = { after: -2, until: -1, limit: 1, characters: 0, bytes: 0 };
+      assertEquals(await inspection.items({ seq, task: text, ...bounds }), []);
+      assertEquals(await inspection.taskChildren({ parent: seq, tasks: [text], items: [0] }), []);
+      assertEquals(await inspection.payload(seq, { kind: "output", task: text, item: 0, step: text }), undefined);
+      assertEquals(await inspection.definitionBytes({ workflow: text, version: text }), undefined);
+      assertEquals([await inspection.versions(text, 1), await inspection.latest(text, 1, 1)], [[], []]);
+      assertEquals([await inspection.find(text, 1), await inspection.pulses([text])], [[], new Map()]);
+    }
+  });
+
   test("a run that is not there is undefined", async ({ store }) => {
     assertEquals(await store.run("nobody"), undefined);
     assertEquals(await store.journal(12), []);
