@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
+import type { Schedule } from "../definition/schedule.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { type Client, createClient } from "../engine/client.ts";
 import type { Logger } from "../logger.ts";
@@ -87,6 +88,7 @@ export async function withClient<T>(
   { args, values, terminal }: Call,
   workflows: readonly AnyWorkflow[],
   use: (client: Client<AnyWorkflow>) => Promise<T>,
+  schedules: readonly Schedule[] = [],
 ): Promise<T> {
   const { store = "" } = args;
   const { schema } = values;
@@ -100,7 +102,12 @@ export async function withClient<T>(
   const options = { schema, durability: "power", clock: systemClock, logger } as const;
   const { close } = await openStore(store, { ...options, readOnly: true });
   await close();
-  const client = await createClient(store, { workflows, logger, ...(schema === undefined ? {} : { schema }) });
+  const client = await createClient(store, {
+    workflows,
+    schedules,
+    logger,
+    ...(schema === undefined ? {} : { schema }),
+  });
   try {
     return await use(client);
   } finally {

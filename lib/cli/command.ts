@@ -6,13 +6,14 @@ import { backup } from "./backup.ts";
 import { type Command, parseCall, type Terminal } from "./call.ts";
 import { resolve } from "./resolve.ts";
 import { runs } from "./runs.ts";
+import { schedules } from "./schedules.ts";
 import { send } from "./send.ts";
 import { table, UsageError, usageOf } from "./usage.ts";
 
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
-const COMMANDS: readonly Command[] = [send, resolve, ...runs, backup];
+const COMMANDS: readonly Command[] = [send, resolve, ...runs, ...schedules, backup];
 
 const TERMINAL: Terminal = {
   print: (line) => void process.stdout.write(`${line}\n`),

@@ -53,7 +53,12 @@ function optionsOf({ values, lists }: Call): ListOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function timeOf(option: string, text: string | undefined): number | undefined {
+/**
+ * Parses a time, or a duration before now.
+ *
+ * @throws {UsageError} If it is neither.
+ */
+export function timeOf(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const agoMs = /[a-z]$/.test(text) ? parseDuration(text) : undefined;
   // A date without a zone is UTC, as all times that the commands print.

@@ -46,6 +46,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   file: "the name of the copy",
   run: "the id of the run",
   task: "the id of the task",
+  schedule: "the name of the schedule",
   payload: "the payload as JSON text; - reads it from standard input",
 };
 

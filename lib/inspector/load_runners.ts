@@ -1,7 +1,7 @@
 import { strandedRows } from "../engine/stranded.ts";
 import { COUNTED } from "./load_runs.ts";
 import { answer, type Reading } from "./reading.ts";
-import type { RunnersPage, SchedulesPage } from "./shapes.ts";
+import type { RunnersPage } from "./shapes.ts";
 
 const MOST_STRANDED = 100;
 
@@ -50,9 +50,4 @@ export async function loadRunners(reading: Reading): Promise<RunnersPage> {
       reason: redactor.text(["reason"], reason),
     })),
   };
-}
-
-/** Schedules, of which the engine has none so far. */
-export function loadSchedules(reading: Reading): Promise<SchedulesPage> {
-  return Promise.resolve({ ...answer(reading), schedules: [] });
 }

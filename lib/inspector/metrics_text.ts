@@ -1,6 +1,8 @@
 /** The numbers of a store and of a runner in the text format of Prometheus. */
 import type { Histogram } from "../engine/histogram.ts";
 import type { Metrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
+import { decodeProgress } from "../engine/schedules/stored.ts";
+import type { ScheduleRow } from "../store/schedules.ts";
 import { COUNTED, countsOf } from "./load_runs.ts";
 import type { Reading } from "./reading.ts";
 
@@ -14,6 +16,9 @@ interface Sample {
   readonly suffix?: string;
 }
 
+/** Schedules whose ticks are told, by name. */
+const MOST_SCHEDULES = 100;
+
 /** Content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -25,11 +30,12 @@ export async function metricsText(reading: Reading): Promise<string> {
 }
 
 async function storeFamilies({ context: { store } }: Reading): Promise<readonly string[]> {
-  const [tally, tasks, owned, runners] = await Promise.all([
+  const [tally, tasks, owned, runners, schedules] = await Promise.all([
     store.inspection.tally(COUNTED),
     store.inspection.heldTasks(COUNTED),
     store.inspection.owned(COUNTED),
     store.runners(),
+    store.schedules.read({ after: "", limit: MOST_SCHEDULES }),
   ]);
   const now = store.now();
   const counters = store.counters();
@@ -64,10 +70,30 @@ async function storeFamilies({ context: { store } }: Reading): Promise<readonly 
       "How long a runner's lease still holds",
       runners.map(({ id, leaseUntil }) => ({ labels: { runner: id }, value: (leaseUntil - now) / 1_000 })),
     ),
+    ...scheduleFamilies(schedules, now),
     counter("sluice_store_commits_total", "Write transactions by this process", [{ value: counters.commits }]),
     counter("sluice_store_statements_total", "Statements by this process", [{ value: counters.statements }]),
     counter("sluice_store_rows_total", "Rows written by this process", [{ value: counters.rows }]),
     counter("sluice_store_retries_total", "Writes that this process had to try again", [{ value: counters.retries }]),
+  ];
+}
+
+/** None without schedules. */
+function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly string[] {
+  if (rows.length === 0) return [];
+  const ticks = rows.flatMap((row) => {
+    const { started, overlapped, missed, failed } = decodeProgress(row);
+    return Object.entries({ started, overlapped, missed, failed }).map(([outcome, value]) => ({
+      labels: { schedule: row.name, outcome },
+      value,
+    }));
+  });
+  const next = rows.flatMap(({ name, nextAt }) =>
+    nextAt === undefined ? [] : [{ labels: { schedule: name }, value: (nextAt - now) / 1_000 }]
+  );
+  return [
+    counter("sluice_schedule_ticks_total", "Ticks of a schedule, or runs of a poll, by what became of them", ticks),
+    gauge("sluice_schedule_next_seconds", "How long until a schedule is due; negative if it is overdue", next),
   ];
 }
 

@@ -11,6 +11,7 @@ export type * from "./item_shape.ts";
 export type * from "./map_shape.ts";
 export type * from "./run_shape.ts";
 export type * from "./sample_shape.ts";
+export type * from "./schedule_shape.ts";
 export type * from "./shapes.ts";
 
 if (import.meta.main) {

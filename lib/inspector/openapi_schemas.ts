@@ -14,6 +14,7 @@ const href: Schema = { type: "string", description: "A path, which begins with t
 const RUN_STATES = ["pending", "running", "waiting", "paused", "compensating", "completed", "failed", "cancelled"];
 const RECORDED = ["pending", "running", "waiting", "blocked", "completed", "failed", "skipped", "cancelled"];
 const TASK_STATES = [...RECORDED, "compensated"];
+const TICK_OUTCOMES = ["started", "missed", "overlapped", "failed"];
 const PRECISIONS = ["exact", "atLeast", "about"];
 
 const ANSWER = { at: time, store: text };
@@ -229,9 +230,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     rule: text,
     isPaused: yesNo,
     next: list(time),
-    past: list(object({ at: time }, { run: ref("RunLink") })),
-  }),
-  SchedulesPage: object({ ...ANSWER, schedules: list(ref("ScheduleSummary")) }),
+    queued: count,
+    past: list(object({ at: time, outcome: oneOf(TICK_OUTCOMES) }, { run: ref("RunLink") })),
+    counts: object({ started: count, overlapped: count, missed: count, failed: count }),
+  }, { error: text }),
+  SchedulesPage: object({ ...ANSWER, schedules: list(ref("ScheduleSummary")), hasMore: yesNo }),
   RunnerSummary: object({
     id: whole,
     host: text,

@@ -1,7 +1,8 @@
 import { loadItems } from "./load_items.ts";
 import { loadRun } from "./load_run.ts";
-import { loadRunners, loadSchedules } from "./load_runners.ts";
+import { loadRunners } from "./load_runners.ts";
 import { loadRuns } from "./load_runs.ts";
+import { loadSchedules } from "./load_schedules.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { loadWorkflows } from "./load_workflows.ts";
 import type { Html } from "./pages/html.ts";

@@ -229,28 +229,6 @@ export interface WorkflowPage extends Answer {
   readonly sampledRuns: number;
 }
 
-/** A rule that starts runs. */
-export interface ScheduleSummary {
-  /** Its name. */
-  readonly name: string;
-  /** What it starts. */
-  readonly workflow: string;
-  /** `0 9 * * *` or `every 5m`. */
-  readonly rule: string;
-  /** Whether it starts nothing for now. */
-  readonly isPaused: boolean;
-  /** Its next ticks. */
-  readonly next: readonly number[];
-  /** Its latest ticks, newest first, with the runs they have started. */
-  readonly past: readonly { readonly at: number; readonly run: RunLink | undefined }[];
-}
-
-/** `/schedules` and `/api/schedules`. */
-export interface SchedulesPage extends Answer {
-  /** The schedules, by name. There are none yet: the engine starts no runs by itself so far. */
-  readonly schedules: readonly ScheduleSummary[];
-}
-
 /** A runner. */
 export interface RunnerSummary {
   /** Its number. */

@@ -111,7 +111,7 @@ test("runs that become due later are taken in the order of their time, and none 
   assertEquals(member.begun, numbers(4));
   for (const { id, dueAt } of starts) {
     const { startedAt } = await (await crew.client.get(id)).status();
-    assert(startedAt! >= dueAt, `due at ${dueAt}, started at ${startedAt}`);
+    assert(startedAt! >= dueAt!, `due at ${dueAt}, started at ${startedAt}`);
   }
 });
 

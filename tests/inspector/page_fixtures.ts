@@ -1,4 +1,5 @@
 /** Data of pages, of the shape that the inspector reads from a store. */
+import type { SchedulesPage } from "../../lib/inspector/schedule_shape.ts";
 import type { AttemptDetail, Payload, RunPage, TaskDetail } from "../../lib/inspector/run_shape.ts";
 import type { ItemDetail, ItemsPage } from "../../lib/inspector/item_shape.ts";
 import type { ItemCounts } from "../../lib/inspector/map_shape.ts";
@@ -9,7 +10,6 @@ import type {
   RunnersPage,
   RunsPage,
   RunSummary,
-  SchedulesPage,
   View,
   WorkflowPage,
   WorkflowsPage,
@@ -286,9 +286,30 @@ export function pagesOf(text: string): {
     schedules: {
       ...answer,
       schedules: [
-        { name: text, workflow: text, rule: text, isPaused: false, next: [NOW], past: [{ at: NOW, run: link }] },
-        { name: "b", workflow: text, rule: text, isPaused: true, next: [NOW], past: [] },
+        {
+          name: text,
+          workflow: text,
+          rule: text,
+          isPaused: false,
+          next: [NOW],
+          queued: 2,
+          past: [{ at: NOW, outcome: "started", run: link }, { at: NOW, outcome: "missed", run: undefined }],
+          counts: { started: 1_234, overlapped: 2, missed: 3, failed: 4 },
+          error: text,
+        },
+        {
+          name: "b",
+          workflow: text,
+          rule: text,
+          isPaused: true,
+          next: [],
+          queued: 0,
+          past: [],
+          counts: { started: 0, overlapped: 0, missed: 0, failed: 0 },
+          error: undefined,
+        },
       ],
+      hasMore: true,
     },
     runners: {
       ...answer,

@@ -91,7 +91,7 @@ function advanced(
     },
     cancels: decision.cancelsPrevious && last !== undefined ? row.lastRun : undefined,
     errors,
-    lateMs: last === undefined ? undefined : now - last.dueAt,
+    lateMs: last === undefined ? undefined : now - (last.dueAt ?? now),
     before,
     after,
   };

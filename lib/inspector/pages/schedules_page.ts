@@ -1,13 +1,14 @@
-import type { SchedulesPage, ScheduleSummary, View } from "../shapes.ts";
+import type { SchedulesPage, ScheduleSummary } from "../schedule_shape.ts";
+import type { View } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
 import { page } from "./page.ts";
 import { runLink } from "./run_link.ts";
-import { table } from "./table.ts";
+import { numberCell, table } from "./table.ts";
 import { moment } from "./times.ts";
 
 /** The rules that start runs. */
 export function schedulesPage(data: SchedulesPage, view: View): Html {
-  const { schedules, at } = data;
+  const { schedules, at, hasMore } = data;
   return page({
     title: "Schedules",
     section: "schedules",
@@ -16,26 +17,41 @@ export function schedulesPage(data: SchedulesPage, view: View): Html {
     content: markup`
 <h1>Schedules</h1>
 ${
-      schedules.length === 0
-        ? markup`<p class="empty">There are no schedules: nothing here starts runs by itself.</p>`
-        : table({
-          id: "schedules",
-          caption: "Schedules by name",
-          heads: ["Schedule", "Rule", "Starts", "Next", "Past"],
-          rows: schedules.map((schedule) => scheduleRow(schedule, at)),
-        })
+      schedules.length === 0 ? markup`<p class="empty">There are no schedules.</p>` : table({
+        id: "schedules",
+        caption: "Schedules by name",
+        heads: ["Schedule", "Rule", "Starts", "Next", "Past", { number: "Runs" }, { number: "Missed" }, {
+          number: "Overlapped",
+        }, { number: "Failed" }],
+        rows: schedules.map((schedule) => scheduleRow(schedule, at)),
+      })
     }
+${hasMore && markup`<p class="note">There are more schedules; their command line lists all.</p>`}
 `,
   }, view);
 }
 
-function scheduleRow({ name, rule, workflow, isPaused, next, past }: ScheduleSummary, at: number): Html {
+function scheduleRow(
+  { name, rule, workflow, isPaused, next, queued, past, counts, error }: ScheduleSummary,
+  at: number,
+): Html {
   return markup`
 <tr>
-<th scope="row">${name}${isPaused && markup` <span class="chip">paused</span>`}</th>
+<th scope="row">${name}${isPaused && markup` <span class="chip">paused</span>`}${
+    error !== undefined && markup`<br><span class="note">Failed: ${error}</span>`
+  }</th>
 <td><code>${rule}</code></td>
 <td>${workflow}</td>
-<td>${isPaused ? "–" : next.map((tick) => markup`${moment(tick, at)}<br>`)}</td>
-<td>${past.map((tick) => markup`${moment(tick.at, at)} ${tick.run && runLink(tick.run)}<br>`)}</td>
+<td>${next.length === 0 ? "–" : next.map((tick) => markup`${moment(tick, at)}<br>`)}${
+    queued > 0 && markup`<span class="note">${queued} queued</span>`
+  }</td>
+<td>${
+    past.map((tick) =>
+      markup`${moment(tick.at, at)} ${
+        tick.run === undefined ? markup`<span class="note">${tick.outcome}</span>` : runLink(tick.run)
+      }<br>`
+    )
+  }</td>
+${numberCell(counts.started)}${numberCell(counts.missed)}${numberCell(counts.overlapped)}${numberCell(counts.failed)}
 </tr>`;
 }
