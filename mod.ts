@@ -82,6 +82,7 @@ export type {
 } from "./lib/definition/targets.ts";
 export type {
   Compatible,
+  Debouncable,
   IfExists,
   Keyed,
   KeyScope,
@@ -130,13 +131,13 @@ export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
 export type { Compensated } from "./lib/engine/run_end.ts";
 export type { UndoInfo } from "./lib/engine/undo_info.ts";
 export type { Resolution, ResolveOptions } from "./lib/engine/resolve.ts";
-export type { RunInfo, RunStatus } from "./lib/engine/run_info.ts";
+export type { DebounceInfo, RunInfo, RunStatus } from "./lib/engine/run_info.ts";
 export type { TaskInfo } from "./lib/engine/run_reader.ts";
 export type { EventsOptions } from "./lib/engine/run_events.ts";
 export { type WaitOptions, WaitTimeoutError } from "./lib/engine/wait.ts";
 export { createRunner } from "./lib/engine/runner.ts";
 export type { Runner, StopOptions } from "./lib/engine/runner_interface.ts";
-export type { StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
+export type { DebounceOptions, StartManyOptions, StartOptions, Transactional } from "./lib/engine/start_options.ts";
 export type { RunnerStats, RunnerTotals, Stats } from "./lib/engine/stats.ts";
 export type { BackfillOptions, BackfillResult, Schedules } from "./lib/engine/schedules/api.ts";
 export type { ScheduleHistoryEntry, ScheduleInfo } from "./lib/engine/schedules/info.ts";

@@ -39,7 +39,7 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
 /** What a store is, and what its questions and answers look like. */
 const PORT = [
   ...["port", "batch", "messages", "children", "inserted_child", "listing", "inspection", "runners", "outputs"],
-  ...["transactions", "schedules"],
+  ...["transactions", "debounced", "item_range", "schedules"],
 ].map((name) => `lib/store/${name}.ts`);
 
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */

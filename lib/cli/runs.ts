@@ -80,13 +80,14 @@ function control(
 }
 
 function shown(run: RunInfo, summary: string, tasks: readonly TaskInfo[]): string {
-  const { id, workflow, version, state, key, keyScope, tags, createdAt, startedAt, endedAt } = run;
+  const { id, workflow, version, state, key, keyScope, debounce, tags, createdAt, startedAt, endedAt } = run;
   const time = (at: number): string => new Date(at).toISOString();
   const facts: (readonly [string, string | undefined])[] = [
     ["Run", id],
     ["Workflow", `${workflow} (version ${version})`],
     ["State", `${state}: ${summary}`],
     ["Key", key === undefined || keyScope === "ever" ? key : `${key} (until it ends)`],
+    ["Debounce", debounce && `${debounce.key}, replaced ${times(debounce.replaced)}`],
     ["Tags", tags.length === 0 ? undefined : tags.join(", ")],
     ["Created", time(createdAt)],
     ["Started", startedAt === undefined ? undefined : time(startedAt)],
@@ -100,6 +101,10 @@ function shown(run: RunInfo, summary: string, tasks: readonly TaskInfo[]): strin
     }${undo === undefined ? "" : undoText(undo)}`
   );
   return [table(known), "Tasks:", ...lines].join("\n");
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
 }
 
 function undoText({ state, attempts, error }: NonNullable<TaskInfo["undo"]>): string {

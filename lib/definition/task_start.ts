@@ -61,7 +61,17 @@ export interface StartedRun {
 export type Compatible<Options> = Options extends { readonly delay: unknown; readonly startAt: unknown }
   ? "`delay` and `startAt` exclude each other"
   : Options extends { readonly signal: unknown; readonly tx: unknown } ? "`signal` and `tx` exclude each other"
+  : Options extends { readonly debounce: unknown } & Debouncable
+    ? "`debounce` excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`"
   : unknown;
+
+/** The options that `debounce` excludes. */
+export type Debouncable =
+  | { readonly key: unknown }
+  | { readonly keyScope: unknown }
+  | { readonly ifExists: unknown }
+  | { readonly delay: unknown }
+  | { readonly startAt: unknown };
 
 /** The same for options that are about a key, where a run has a key only if it is stated. */
 export type Keyed<Options> = "key" extends keyof Options ? unknown

@@ -105,7 +105,9 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   const retry = retryCommits(store, logger, () => options.failed?.());
   return {
     start(start) {
-      if (store.keysWait === true && start.runs.some(({ key }) => key !== undefined)) return startKeyed(start);
+      if (store.keysWait === true && start.runs.some(({ key, debounce }) => (key ?? debounce) !== undefined)) {
+        return startKeyed(start);
+      }
       starts.push(start);
       schedule();
     },

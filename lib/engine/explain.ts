@@ -144,7 +144,7 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
     )
   );
   const timers: Reason[] = row.dueAt !== undefined && row.dueAt > now
-    ? [{ kind: "timer", message: `the run is due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
+    ? [{ kind: "timer", message: `the run is ${debounced(row)}due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
     : [];
   if (row.strandedBy !== undefined) return timers;
   // Reported before the run is due, too: no runner will claim it then unless an operator acts.
@@ -152,6 +152,13 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
   // A waiting run without a time is not due before something arrives.
   if (timers.length > 0 || (row.state === "waiting" && row.dueAt === undefined)) return timers;
   return [{ kind: "limit", message: "the run is due, and the runners that can execute it have no free capacity" }];
+}
+
+/** A word for a run whose next start replaces it. */
+function debounced({ debounce, epoch }: ListedRun): string {
+  if (debounce === undefined || epoch > 0) return "";
+  const { replaced = 0 } = debounce;
+  return `debounced (${replaced === 1 ? "replaced once" : `replaced ${replaced} times`}) and `;
 }
 
 function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {

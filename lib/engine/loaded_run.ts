@@ -1,4 +1,5 @@
-import type { ItemRange, RecordHead, RunEnding } from "../store/batch.ts";
+import type { RecordHead, RunEnding } from "../store/batch.ts";
+import type { ItemRange } from "../store/item_range.ts";
 import type { ParentTask } from "../store/inserted_child.ts";
 import { taskOfCompensations } from "../store/undo_rows.ts";
 

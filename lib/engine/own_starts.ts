@@ -72,7 +72,8 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     const places = options.isStopping() || claims.isBacklogged || !lease.isHeld() ? 0 : executor.room;
     let kept = 0;
     for (const run of runs) {
-      if (kept >= places || run.fork !== undefined || isLater(run)) continue;
+      // A debounced run is pending until it is due, even if that is now.
+      if (kept >= places || run.fork !== undefined || run.debounce !== undefined || isLater(run)) continue;
       run.owner = lease.runner;
       kept++;
     }
@@ -102,6 +103,7 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
   }
 
   function settle(run: NewRun, verdict: StartVerdict): void {
+    if (verdict.kind === "replaced") return claims.lookAt(verdict.dueAt);
     if (verdict.kind !== "started") return;
     if (!verdict.owned) return isLater(run) ? claims.lookAt(run.dueAt) : claims.leftBehind();
     // The lease was lost in the meantime: the run was handed back with all others.

@@ -2,8 +2,8 @@ import type { TaskDefinition, Trigger, WorkflowDefinition } from "../definition/
 import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../definition/retry.ts";
 import { mayUndo } from "../definition/compensates.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
-import type { ItemRange } from "../store/batch.ts";
 import { mayReadOutputs } from "./read_outputs.ts";
+import type { ItemRange } from "../store/item_range.ts";
 
 /** How the items of a map run. */
 export interface ItemPolicy {

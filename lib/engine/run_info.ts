@@ -3,6 +3,7 @@ import { decodeJson } from "../definition/json.ts";
 import type { KeyScope } from "../definition/task_start.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { RunState } from "../store/batch.ts";
+import type { Debounce } from "../store/debounced.ts";
 import type { RunRow } from "../store/port.ts";
 
 /** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
@@ -19,6 +20,8 @@ export interface RunInfo {
   readonly key: string | undefined;
   /** How long it holds that key; `undefined` for a run without a key. */
   readonly keyScope: KeyScope | undefined;
+  /** How its starts were debounced; `undefined` for a run without a debounce key. */
+  readonly debounce: DebounceInfo | undefined;
   /** Lower values run first. */
   readonly priority: number;
   /** Tags of the run, those of its workflow included. */
@@ -47,6 +50,18 @@ export interface RunInfo {
   readonly tick: number | undefined;
 }
 
+/** How the starts of a run were debounced. Durations are milliseconds. */
+export interface DebounceInfo {
+  /** The debounce key. */
+  readonly key: string;
+  /** How long after the last start the run is due. */
+  readonly delayMs: number;
+  /** How long after the first start the run is due at the latest; `undefined` for no limit. */
+  readonly maxDelayMs: number | undefined;
+  /** How many starts have replaced the input of an earlier one. */
+  readonly replaced: number;
+}
+
 /** A run, as `status()` returns it. Times are milliseconds since the epoch. */
 export interface RunStatus extends RunInfo {
   /** The input of the run, as its schema returned it. */
@@ -55,7 +70,21 @@ export interface RunStatus extends RunInfo {
 
 /** Converts the row of a run to the form that callers see. */
 export function runInfo(row: RunRow): RunInfo {
-  const { id, workflow, version, state, key, keyScope, priority, tags, createdAt, startedAt, endedAt, dueAt } = row;
+  const {
+    id,
+    workflow,
+    version,
+    state,
+    key,
+    keyScope,
+    debounce,
+    priority,
+    tags,
+    createdAt,
+    startedAt,
+    endedAt,
+    dueAt,
+  } = row;
   const { deadlineAt, error, reason, crashes, forkedFrom, schedule, tick } = row;
   const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
   return {
@@ -65,6 +94,7 @@ export function runInfo(row: RunRow): RunInfo {
     state,
     key,
     keyScope: key === undefined ? undefined : keyScope ?? "ever",
+    debounce: debounce && debounceInfo(debounce),
     priority,
     tags,
     createdAt,
@@ -84,4 +114,9 @@ export function runInfo(row: RunRow): RunInfo {
 /** Converts the row of a run, with its input, to the form that callers see. */
 export function runStatus(row: RunRow): RunStatus {
   return { ...runInfo(row), input: decodeJson(row.input, "the input of the run") };
+}
+
+/** Converts how a run was debounced to the form that callers see. */
+export function debounceInfo({ key, delayMs, maxDelayMs, replaced = 0 }: Debounce): DebounceInfo {
+  return { key, delayMs, maxDelayMs, replaced };
 }

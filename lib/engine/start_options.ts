@@ -8,7 +8,9 @@ import { encodeJson } from "../definition/json.ts";
 import { validate } from "../definition/schema.ts";
 import type { IfExists, KeyScope, TaskStartOptions } from "../definition/task_start.ts";
 import type { NewId } from "../ids.ts";
+import type { Duration } from "../duration.ts";
 import type { NewRun } from "../store/batch.ts";
+import type { Debounce } from "../store/debounced.ts";
 import type { Store } from "../store/port.ts";
 import { refuse } from "./options.ts";
 import type { Plan } from "./plan.ts";
@@ -27,6 +29,13 @@ export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists">
    * @default {"return"}
    */
   readonly ifExists?: IfExists;
+  /**
+   * Starts the run once no other start of the workflow with the same debounce key has followed for a while. Until then
+   * there is one pending run with the key: each start restarts its delay and replaces its input, tags, priority, timeout and
+   * version, in one atomic write, and returns a handle on it with `isNew: false`. A run that was claimed is not touched: the
+   * next start begins a new one. Excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`.
+   */
+  readonly debounce?: DebounceOptions;
   /** Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. */
   readonly signal?: AbortSignal;
   /**
@@ -38,13 +47,23 @@ export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists">
   readonly tx?: Transactional;
 }
 
+/** What debounces starts. */
+export interface DebounceOptions {
+  /** The debounce key, apart from other keys. 1 to 500 characters. */
+  readonly key: string;
+  /** The run is due this long after the last start. */
+  readonly delay: Duration;
+  /** The run is due this long after the first start, however many follow. At least `delay`. @default {} no limit */
+  readonly maxDelay?: Duration;
+}
+
 /** A transaction of the caller: an SQLite database handle, or a transaction of the Postgres driver. */
 export type Transactional =
   | { readonly prepare: unknown; readonly exec: unknown }
   | { readonly unsafe: unknown; readonly begin?: never };
 
 /** Options of `startMany`, by the type of an input. */
-export interface StartManyOptions<Input = unknown> extends Omit<StartOptions, "key" | "signal"> {
+export interface StartManyOptions<Input = unknown> extends Omit<StartOptions, "key" | "signal" | "debounce"> {
   /** Returns the key of a run, from its input as it was passed and the index of the input. */
   readonly key?: (input: Input, index: number) => string;
 }
@@ -54,6 +73,7 @@ export interface StartSettings {
   readonly key: string | undefined;
   readonly ifExists: IfExists;
   readonly keyScope: KeyScope;
+  readonly debounce: Debounce | undefined;
   readonly dueAt: number | undefined;
   readonly delayMs: number | undefined;
   readonly priority: number;
@@ -74,11 +94,12 @@ export const TASK_START_OPTIONS: readonly string[] = [
   "tags",
   "timeout",
 ];
-const START_OPTIONS = [...TASK_START_OPTIONS, "signal", "tx"];
+const START_OPTIONS = [...TASK_START_OPTIONS, "debounce", "signal", "tx"];
 const NO_OPTIONS: StartSettings = {
   key: undefined,
   ifExists: "return",
   keyScope: "ever",
+  debounce: undefined,
   dueAt: undefined,
   delayMs: undefined,
   priority: 0,
@@ -116,6 +137,7 @@ export function startSettings(
     key: checks.key(read["key"], "key"),
     ifExists: checks.word(read["ifExists"], "ifExists", { return: 1, compare: 1, reject: 1 }) ?? "return",
     keyScope: checks.word(read["keyScope"], "keyScope", { ever: 1, active: 1 }) ?? "ever",
+    debounce: checkDebounce(read, checks),
     delayMs: checks.duration(read["delay"], "delay"),
     dueAt: checkTime(read["startAt"], checks),
     priority: checks.priority(read["priority"], "priority") ?? 0,
@@ -169,6 +191,7 @@ export function newRun(
 ): NewRun {
   const now = store.now();
   const { name, version, tags, timeoutMs } = plan.workflow;
+  const delayMs = settings.debounce?.delayMs ?? settings.delayMs;
   return {
     id: newId(now),
     workflow: name,
@@ -176,7 +199,8 @@ export function newRun(
     key: settings.key,
     keyScope: settings.key !== undefined && settings.keyScope === "active" ? "active" : undefined,
     priority: settings.priority,
-    dueAt: settings.dueAt ?? (settings.delayMs ? now + settings.delayMs : undefined),
+    debounce: settings.debounce,
+    dueAt: settings.dueAt ?? (delayMs ? now + delayMs : undefined),
     tags: settings.tags.length === 0 ? tags : [...new Set([...tags, ...settings.tags])],
     input,
     timeoutMs: settings.timeoutMs ?? timeoutMs,
@@ -192,6 +216,25 @@ function checkTime(value: unknown, checks: Checks): number | undefined {
   if (typeof ms === "number" && ms >= 0 && ms <= 8.64e15) return Math.round(ms);
   checks.report(`startAt must be a Date or milliseconds since the epoch, not ${shown(value)}`);
   return undefined;
+}
+
+function checkDebounce(read: Options, checks: Checks): Debounce | undefined {
+  if (read["debounce"] === undefined) return undefined;
+  for (const option of ["key", "keyScope", "ifExists", "delay", "startAt"]) {
+    if (read[option] !== undefined) checks.report(`debounce excludes ${option}; pass one of them`);
+  }
+  const stated = checks.options(read["debounce"], "debounce", ["key", "delay", "maxDelay"]);
+  const key = checks.key(stated["key"], "debounce.key");
+  const delayMs = checks.timeout(stated["delay"], "debounce.delay");
+  const maxDelayMs = checks.timeout(stated["maxDelay"], "debounce.maxDelay");
+  for (const option of ["key", "delay"]) {
+    if (stated[option] === undefined) checks.report(`debounce needs a ${option}`);
+  }
+  if (key === undefined || delayMs === undefined) return undefined;
+  if (maxDelayMs !== undefined && maxDelayMs < delayMs) {
+    checks.report(`debounce.maxDelay must be at least debounce.delay, ${delayMs} ms, not ${maxDelayMs} ms`);
+  }
+  return { key, delayMs, maxDelayMs };
 }
 
 function checkSignal(read: Options, checks: Checks): AbortSignal | undefined {

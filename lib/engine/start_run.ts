@@ -158,6 +158,9 @@ export async function startRuns<Result, Outputs, Input, Events>(
   if ("signal" in rest) {
     throw new TypeError(`${action}: startMany() has no option "signal"; call cancel() on its handles`);
   }
+  if ("debounce" in rest) {
+    throw new TypeError(`${action}: startMany() has no option "debounce", by which only the last input would remain`);
+  }
   if (key !== undefined && typeof key !== "function") {
     throw new TypeError(`${action}: key must be a function of the input and its index, not ${shown(key)}`);
   }
@@ -229,6 +232,7 @@ function idOf(run: NewRun, verdict: StartVerdict | undefined): string {
     case "started":
       return run.id;
     case "existing":
+    case "replaced":
       return verdict.id;
     case "refused":
       throw verdict.error;

@@ -6,7 +6,7 @@
  */
 import type { TaskDefinition, TaskFunction } from "../definition/definition.ts";
 import { isThenable } from "../definition/thenable.ts";
-import type { ItemRange } from "../store/batch.ts";
+import type { ItemRange } from "../store/item_range.ts";
 import { undoRowOf } from "../store/undo_rows.ts";
 import type { Node, Plan } from "./plan.ts";
 

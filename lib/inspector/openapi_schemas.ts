@@ -36,6 +36,7 @@ const RUN_SUMMARY = {
   more: {
     key: text,
     keyScope: oneOf(["ever", "active"]),
+    debounce: object({ key: text, delayMs: whole, replaced: count }, { maxDelayMs: whole }),
     startedAt: time,
     endedAt: time,
     dueAt: time,

@@ -1,5 +1,5 @@
 import { type ClientContext, contextOf, createReadOnlyContext } from "../engine/client_context.ts";
-import { runInfo } from "../engine/run_info.ts";
+import { debounceInfo, runInfo } from "../engine/run_info.ts";
 import type { Logger } from "../logger.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
@@ -59,7 +59,21 @@ export function answer({ context: { store } }: Reading): Answer {
 
 /** A run as lists tell it. */
 export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
-  const { id, workflow, version, state, key, keyScope, priority, tags, createdAt, startedAt, endedAt, crashes } = row;
+  const {
+    id,
+    workflow,
+    version,
+    state,
+    key,
+    keyScope,
+    debounce,
+    priority,
+    tags,
+    createdAt,
+    startedAt,
+    endedAt,
+    crashes,
+  } = row;
   const error = redactor.error(["error"], row.error);
   return {
     id,
@@ -69,6 +83,7 @@ export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSumma
     state,
     key: redactor.text(["key"], key),
     keyScope: key === undefined ? undefined : keyScope ?? "ever",
+    debounce: debounce && { ...debounceInfo(debounce), key: redactor.text(["key"], debounce.key) },
     priority,
     tags: tags.map((tag, at) => redactor.text(["tags", String(at)], tag)),
     createdAt,

@@ -8,6 +8,7 @@
  * @module
  */
 import type { KeyScope } from "../definition/task_start.ts";
+import type { DebounceInfo } from "../engine/run_info.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
 
@@ -62,6 +63,8 @@ export interface RunSummary {
   readonly key: string | undefined;
   /** How long it holds its key: until it is deleted, or until it ends. */
   readonly keyScope: KeyScope | undefined;
+  /** How its starts were debounced. Its debounce key is hidden with the key. */
+  readonly debounce: DebounceInfo | undefined;
   /** Lower is sooner; 0 unless said otherwise. */
   readonly priority: number;
   /** Its tags. */

@@ -4,7 +4,9 @@
  * @module
  */
 import type { ErrorRecord, Failure } from "../errors.ts";
+import type { Debounce } from "./debounced.ts";
 import type { OwnedChild, ParentTask } from "./inserted_child.ts";
+import type { ItemRange } from "./item_range.ts";
 
 /** States of a run. While it is compensated it is `compensating`, whether it has an owner, waits or is due. */
 export type RunState =
@@ -41,6 +43,8 @@ export interface NewRun {
   readonly key: string | undefined;
   /** `"active"` if the run holds its key only until it ends. Keys of the two scopes are distinct. @default {undefined} for ever */
   readonly keyScope?: "active" | undefined;
+  /** The run is debounced: a pending run of the workflow with this debounce key is replaced. @default {undefined} it is not */
+  readonly debounce?: Debounce | undefined;
   /** The priority; of runs that became due at once, those with lower values are claimed first. */
   readonly priority: number;
   /** When the run may be claimed; `undefined` for at once, by the clock of the store. */
@@ -84,6 +88,8 @@ export interface Fork {
 export type StartVerdict =
   /** The run is inserted. `owned` is false if it is pending, for example because the runner's row is gone. */
   | { readonly kind: "started"; readonly seq: number; readonly owned: boolean; readonly at: number }
+  /** The run replaces the input of this pending run with its debounce key, which is now due at `dueAt`. */
+  | { readonly kind: "replaced"; readonly id: string; readonly dueAt: number }
   /** A run with this workflow and key, or with this parent task and item, exists already. */
   | { readonly kind: "existing"; readonly id: string }
   /** The database refuses this row, independent of the rest of the batch. */
@@ -279,16 +285,6 @@ export interface ClaimedRun {
 
 /** The part of a run's journal that a claim returns. */
 export type Heads = Pick<ClaimedRun, "journal" | "completedItems">;
-
-/** Consecutive items of a task. */
-export interface ItemRange {
-  /** The task. */
-  readonly task: string;
-  /** The first item. */
-  readonly first: number;
-  /** The last item. */
-  readonly last: number;
-}
 
 /** The result of a claim. */
 export interface Claim {

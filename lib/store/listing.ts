@@ -5,6 +5,7 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { RunState } from "./batch.ts";
+import type { Debounce } from "./debounced.ts";
 import type { ParentTask } from "./inserted_child.ts";
 
 /**
@@ -33,6 +34,8 @@ export interface ListedRun {
   readonly key: string | undefined;
   /** `"active"` if the run holds its key only until it ends; `undefined` if for ever. */
   readonly keyScope: "active" | undefined;
+  /** How the run was debounced; `undefined` for a run that was not. */
+  readonly debounce: Debounce | undefined;
   /** The priority; runs with lower values are claimed first. */
   readonly priority: number;
   /** The run's tags. */

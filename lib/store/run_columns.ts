@@ -5,7 +5,7 @@
  *
  * Nothing that the normal end of a run changes is in an index, as a column or in a predicate, except for the owner on
  * SQLite: Postgres then writes the new version of the row to the same page and no index (a HOT update). So indexes name
- * the computed columns `indexed_state`, `notified` and `key_freed`, which are null before and after such an end, instead of `owner`,
+ * the computed columns `indexed_state`, `notified`, `key_freed` and `debouncing`, which are null before and after such an end, instead of `owner`,
  * `state`, `ended_at` and `acknowledged`.
  *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Debounce } from "./debounced.ts";
 import type { ParentTask } from "./inserted_child.ts";
 import { given, option, type RunColumn } from "./columns.ts";
 import { createReader, type Decode, isTexts, STORED_STATES } from "./decode.ts";
@@ -30,6 +31,12 @@ const decodeCount: Decode<number> = (row, column) => optionalInteger(row, column
 const decodeOptionalTags = json(isTexts);
 const decodeTags: Decode<readonly string[]> = (row, column) => decodeOptionalTags(row, column) ?? [];
 const decodeKeyScope: Decode<"active" | undefined> = (row, column) => row[column] === "active" ? "active" : undefined;
+const decodeDebounce: Decode<Debounce | undefined> = (row, column) => {
+  const key = optionalText(row, column);
+  if (key === undefined) return undefined;
+  const [delayMs, maxDelayMs] = [integer(row, "debounce_ms"), optionalInteger(row, "debounce_max_ms")];
+  return { key, delayMs, maxDelayMs, replaced: decodeCount(row, "replaced") };
+};
 const decodeParent: Decode<ParentTask | undefined> = (row, column) => {
   const run = optionalInteger(row, column);
   return run === undefined ? undefined : { run, task: text(row, "parent_task"), item: integer(row, "parent_item") };
@@ -113,6 +120,8 @@ export const COLUMNS = {
     read: ["claimed"],
   },
   acknowledged: { type: "integer", constraint: "not null default 0" },
+  debounce_ms: { type: "bigint", start: option(({ debounce }) => debounce?.delayMs), read: REPORTED },
+  debounce_max_ms: { type: "bigint", start: option(({ debounce }) => debounce?.maxDelayMs), read: REPORTED },
   // On Postgres identifies the runs of a claim whose response was lost; null on SQLite, where it costs a byte.
   claimed_by: { type: "bigint" },
   id: {
@@ -132,6 +141,8 @@ export const COLUMNS = {
     decode: integer,
     read: EVERYWHERE,
   },
+  // The number of starts that a debounced run has replaced.
+  replaced: { type: "integer", start: option(({ debounce }) => debounce?.replaced), read: REPORTED },
   crashes: { type: "integer", field: "crashes", decode: decodeCount, read: EVERYWHERE },
   crashed_epoch: { type: "integer" },
   parent_item: { type: "integer", start: option(({ parent }) => parent?.item), read: EVERYWHERE },
@@ -191,6 +202,13 @@ export const COLUMNS = {
     decode: decodeKeyScope,
     read: REPORTED,
   },
+  debounce_key: {
+    type: "name",
+    start: option(({ debounce }) => debounce?.key),
+    field: "debounce",
+    decode: decodeDebounce,
+    read: REPORTED,
+  },
   stranded_by: { type: "name", field: "strandedBy", decode: optionalText, read: REPORTED },
   forked_from: {
     type: "name",
@@ -239,6 +257,8 @@ export const COLUMNS = {
   },
   // Of a run that has ended and no longer holds its key: its own number; see `runs_active_key`.
   key_freed: { type: "bigint", computed: "case when key_scope = 'active' and ended_at is not null then seq end" },
+  // The debounce key of a run that the next start with it replaces: one that was never claimed.
+  debouncing: { type: "name", computed: "case when epoch = 0 and ended_at is null then debounce_key end" },
   // The owner of a run with external changes that the owner has not acknowledged.
   notified: { type: "bigint", computed: "case when attention > acknowledged then owner end" },
 } as const satisfies Readonly<Record<string, RunColumn>>;

@@ -79,6 +79,7 @@ export function summaryOf(more: Partial<RunSummary> = {}): RunSummary {
     state: "running",
     key: undefined,
     keyScope: undefined,
+    debounce: undefined,
     priority: 0,
     tags: [],
     createdAt: NOW - 12_000,

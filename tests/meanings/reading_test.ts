@@ -26,6 +26,7 @@ test("status() tells what is known of a run", async () => {
     state: "completed",
     key: "k",
     keyScope: "ever",
+    debounce: undefined,
     priority: 3,
     tags: ["fast"],
     createdAt: start,

@@ -6,6 +6,7 @@ import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
 import { compensationContract } from "./contract/compensation.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
+import { debounceContract } from "./contract/debounce.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
@@ -34,6 +35,7 @@ export function storeContract(
   };
   commitContract(register);
   activeKeyContract(register);
+  debounceContract(register);
   batchContract(register);
   claimContract(register);
   controlContract(register);

@@ -35,6 +35,12 @@ runner.execute(small, { id: "x" }, { keyScope: "active" });
 runner.start(small, { id: "x" }, { ifExists: "reject" });
 // @ts-expect-error Type '"activ"' is not assignable to type 'KeyScope | undefined'. Did you mean '"active"'?
 runner.start(small, { id: "x" }, { key: "k", keyScope: "activ" });
+// @ts-expect-error … Type '{ debounce: { key: string; delay: "1s"; }; key: string; }' is not assignable to type '"`debounce` excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`"'.
+runner.start(small, { id: "x" }, { debounce: { key: "k", delay: "1s" }, key: "k" });
+// @ts-expect-error Property 'delay' is missing in type '{ key: string; }' but required in type 'DebounceOptions'.
+runner.start(small, { id: "x" }, { debounce: { key: "k" } });
+// @ts-expect-error Object literal may only specify known properties, and 'debounce' does not exist in type 'StartManyOptions<{ id: string; }>'.
+runner.startMany(small, [{ id: "x" }], { debounce: { key: "k", delay: "1s" } });
 
 // ---- handles and outcomes
 // @ts-expect-error Argument of type '"aproval"' is not assignable to parameter of type '"approval"'.

@@ -82,6 +82,7 @@ eagerRunner.execute(eager, { n: 1 });
 // ---- options of a start
 runner.start("etl", { url: "" }, { key: "k", delay: "5m", priority: -1, tags: ["t"], timeout: 5_000 });
 runner.execute("etl", { url: "" }, { key: "k", keyScope: "active", ifExists: "compare" });
+runner.start("etl", { url: "" }, { debounce: { key: "k", delay: "5s", maxDelay: 60_000 }, tags: ["t"] });
 // @ts-expect-error misspelt
 runner.start("etl", { url: "" }, { keyy: "k" });
 // @ts-expect-error no duration

@@ -80,7 +80,7 @@ function reasonView({ message, taskId, run }: ExplanationDetail["reasons"][numbe
 }
 
 function facts({ run, at, workflowHref }: RunPage): Html {
-  const { startedAt, endedAt, key, tags } = run;
+  const { startedAt, endedAt, key, debounce, tags } = run;
   return markup`<dl class="facts" id="facts">
 ${fact("Inserted", markup`${date(run.createdAt)} <span class="note">${moment(run.createdAt, at)}</span>`)}
 ${
@@ -101,6 +101,15 @@ ${
     fact(
       "Key",
       markup`<code>${key}</code>${run.keyScope === "active" && markup` <span class="note">until it ends</span>`}`,
+    )
+  }
+${
+    debounce !== undefined &&
+    fact(
+      "Debounced",
+      markup`<code>${debounce.key}</code> <span class="note">by ${duration(debounce.delayMs)}, replaced ${
+        counted(debounce.replaced, "time")
+      }</span>`,
     )
   }
 ${

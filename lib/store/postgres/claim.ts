@@ -1,5 +1,6 @@
 import { StoreError } from "../../errors.ts";
-import type { Claim, ClaimedRun, ClaimRequest, ItemRange, RecordHead } from "../batch.ts";
+import type { Claim, ClaimedRun, ClaimRequest, RecordHead } from "../batch.ts";
+import type { ItemRange } from "../item_range.ts";
 import type { JournalOutput, OutputsRequest } from "../outputs.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait } from "../children.ts";

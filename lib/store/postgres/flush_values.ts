@@ -1,4 +1,5 @@
 import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
+import { splitDebounced } from "../debounce.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
 import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
@@ -20,9 +21,11 @@ import { LOCK_OWNERS } from "./runner_lock.ts";
 import { byKey } from "./start_order.ts";
 import {
   childArrays,
+  debouncedArrays,
   START,
   START_CHILDREN,
   START_CHILDREN_UNLESS_THERE,
+  START_DEBOUNCED,
   START_UNLESS_THERE,
   startValuesOf,
 } from "./start_sql.ts";
@@ -58,8 +61,9 @@ export interface FlushStatement extends BoundStatement {
  */
 export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: FlushManner): readonly FlushStatement[] {
   const isNew = ({ key, parent }: NewRun): boolean => !isWary && key === undefined && parent === undefined;
-  const perhaps = starts.every(isNew) ? [] : starts.filter((run) => !isNew(run)).sort(byKey);
-  const fresh = perhaps.length === 0 ? starts : starts.filter(isNew);
+  const { debounced, others } = splitDebounced(starts);
+  const perhaps = others.every(isNew) ? [] : others.filter((run) => !isNew(run)).sort(byKey);
+  const fresh = perhaps.length === 0 ? others : others.filter(isNew);
   const forks = forksOf(starts);
   const parts = partsOf(writes, isWary);
   const statements: FlushStatement[] = [];
@@ -73,6 +77,9 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
   if (fresh.length > 0) add("starts", START, [at, tell(), ...startValuesOf(fresh)], { sent: fresh.length });
   if (perhaps.length > 0) {
     add("starts", START_UNLESS_THERE, [at, tell(), ...startValuesOf(perhaps)], { sent: perhaps.length });
+  }
+  if (debounced.length > 0) {
+    add("starts", START_DEBOUNCED, [at, tell(), ...debouncedArrays(debounced.sort(byKey))], { sent: debounced.length });
   }
   if (forks.length > 0) add("rows", FORK, forkValues(forks), { sent: undefined });
   const copies = copiesOf(starts);

@@ -10,6 +10,7 @@
  */
 import type { NewRun, StartVerdict } from "../batch.ts";
 import { createPauses, jittered } from "../pauses.ts";
+import { keyOf } from "./start_order.ts";
 
 /** Inserts starts in one commit; returns `undefined` and inserts nothing if a lock wait exceeds `lockTimeoutMs`. */
 export type InsertStarts = (
@@ -141,5 +142,8 @@ export function createKeyedStarts(insert: InsertStarts): KeyedStarts {
 }
 
 function keysOf(runs: readonly NewRun[]): readonly string[] {
-  return runs.flatMap(({ workflow, key }) => key === undefined ? [] : [JSON.stringify([workflow, key])]);
+  return runs.flatMap((run) => {
+    const key = keyOf(run);
+    return key === undefined ? [] : [JSON.stringify([run.workflow, key])];
+  });
 }

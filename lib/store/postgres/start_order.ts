@@ -1,14 +1,20 @@
 import type { NewRun } from "../batch.ts";
 
 /**
- * Orders by key, then by parent, as two flushes with the same keys in different orders would deadlock; others keep their
- * order.
+ * Orders by key, or by debounce key, then by parent, as two flushes with the same keys in different orders would deadlock;
+ * others keep their order.
  */
 export function byKey(a: NewRun, b: NewRun): number {
-  if (a.key === undefined || b.key === undefined) {
-    return Number(a.key !== undefined) - Number(b.key !== undefined) || byParent(a, b);
+  const [one, other] = [keyOf(a), keyOf(b)];
+  if (one === undefined || other === undefined) {
+    return Number(one !== undefined) - Number(other !== undefined) || byParent(a, b);
   }
-  return compare(a.workflow, b.workflow) || compare(a.key, b.key);
+  return compare(a.workflow, b.workflow) || compare(one, other);
+}
+
+/** The key of a run for which an insert may wait for another transaction. */
+export function keyOf({ key, debounce }: NewRun): string | undefined {
+  return key ?? debounce?.key;
 }
 
 function byParent({ parent: a }: NewRun, { parent: b }: NewRun): number {

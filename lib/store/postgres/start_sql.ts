@@ -8,7 +8,8 @@
  * @module
  */
 import type { NewRun } from "../batch.ts";
-import { type ColumnType, type GivenColumn, givenColumns, startValues } from "../columns.ts";
+import { type ColumnType, type GivenColumn, givenColumns, type RunColumns, startValues } from "../columns.ts";
+import { replaceSql, withoutDebounce } from "../debounce.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { OWNED_BY_LIVE } from "./flush_sql.ts";
 import { numbers, sparse } from "./arrays.ts";
@@ -16,6 +17,8 @@ import type { Bindable } from "./connection.ts";
 
 /** How the values of runs are bound. */
 interface Binding {
+  /** The columns that the insert names. */
+  readonly all: RunColumns;
   /** The name of a column for whether a child run is shared. @default {undefined} none */
   readonly shared?: string;
   /** The columns that are bound as arrays. */
@@ -24,18 +27,21 @@ interface Binding {
   readonly options: readonly GivenColumn[];
 }
 
-const EVERY_START = bindingOf(({ plain }) => plain === undefined);
+const PLAIN_COLUMNS = withoutDebounce(RUN_COLUMNS);
+
+const EVERY_START = bindingOf(PLAIN_COLUMNS, ({ plain }) => plain === undefined);
+const DEBOUNCED = bindingOf(RUN_COLUMNS, ({ plain }) => plain === undefined);
 
 // A member of JSON costs the server several times as much as an element of an array.
 const OF_CHILDREN: ReadonlySet<string> = new Set(["parent", "parent_task", "parent_item", "depth"]);
 const EVERY_CHILD: Binding = {
-  ...bindingOf(({ name, plain }) => plain === undefined || OF_CHILDREN.has(name)),
+  ...bindingOf(PLAIN_COLUMNS, ({ name, plain }) => plain === undefined || OF_CHILDREN.has(name)),
   shared: "shared",
 };
 
-function bindingOf(isBound: (column: GivenColumn) => boolean): Binding {
-  const columns = givenColumns(RUN_COLUMNS);
-  return { bound: columns.filter(isBound), options: columns.filter((column) => !isBound(column)) };
+function bindingOf(all: RunColumns, isBound: (column: GivenColumn) => boolean): Binding {
+  const columns = givenColumns(all);
+  return { all, bound: columns.filter(isBound), options: columns.filter((column) => !isBound(column)) };
 }
 
 /** Runs without keys. $2 news, then the values of `startValuesOf()`. */
@@ -75,8 +81,8 @@ select (select now from clock) as server_now,
 /** Returns the columns of a new run from `s`, and their values, which depend on `s.owned`. */
 function eitherSql(binding: Binding): { readonly columns: readonly string[]; readonly values: string[] } {
   const given = givenBy(binding);
-  const owned = startValues(RUN_COLUMNS, "owned", { now: "now", owner: "s.owner", given });
-  const pending = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "s.owner", given });
+  const owned = startValues(binding.all, "owned", { now: "now", owner: "s.owner", given });
+  const pending = startValues(binding.all, "pending", { now: "now", owner: "s.owner", given });
   const columns = [...RUN_COLUMNS.keys()].filter((column) => owned.has(column) || pending.has(column));
   const values = columns.map((column) => {
     const [one = "null", other = "null"] = [owned.get(column), pending.get(column)];
@@ -134,10 +140,67 @@ select (select now from clock) as server_now,
        (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
 }
 
+/**
+ * Debounced runs, of which no two have the same key: $2 news, then the values of `debouncedArrays()`. A run that an earlier
+ * attempt has inserted is left out: it may have been claimed since.
+ */
+export const START_DEBOUNCED: string = `
+with clock as materialized (
+  select @now as now
+),
+started as (${debouncedSql({ first: 3, cast: (type) => `${type}[]`, clock: "clock", now: "@now" })}
+)
+${debouncedResult("(select now from clock)")},
+       (select pg_notify('sluice_@schema', $2) where $2::text is not null)::text as notified`;
+
+/** How an insert of debounced runs binds its values, and reads the clock. */
+interface DebouncedSql {
+  /** The number of the first parameter of `debouncedArrays()`. */
+  readonly first: number;
+  /** Returns the cast to an array type. */
+  readonly cast: (type: string) => string;
+  /** A relation with the column `now`. */
+  readonly clock: string;
+  /** The clock as an expression, which is read when a row is locked. */
+  readonly now: string;
+  /** Whether anything is inserted. @default {"true"} */
+  readonly where?: string;
+}
+
+/** Returns the insert of debounced runs. It returns the columns of `debouncedResult()`. */
+export function debouncedSql({ first, cast, clock, now, where = "true" }: DebouncedSql): string {
+  const { columns, values } = pendingOf(DEBOUNCED);
+  const ids = `$${first + 1 + DEBOUNCED.bound.findIndex(({ name }) => name === "id")}::${cast("uuid")}`;
+  return `
+  insert into @runs as r (${columns})
+  select ${values}
+    from ${rowsSql(DEBOUNCED, first, cast)} as s
+   cross join ${clock}
+   where (s.id in (select o.id from @runs as o where o.id = any(${ids}))) is not true and ${where}
+   order by s.n
+  ${replaceSql({ now, run: "r" })}
+  returning seq, id, workflow, debounce_key, due_at, created_at`;
+}
+
+/** Returns the query for what `debouncedSql()`, named `started`, has returned: arrays in the order of row numbers. */
+export function debouncedResult(serverNow: string): string {
+  const list = (column: string): string => `array(select ${column} from started order by seq)::text`;
+  return `
+select ${serverNow} as server_now,
+       ${list("seq")} as seqs,
+       ${list("id")} as ids,
+       ${list("due_at")} as due,
+       (select json_agg(json_build_array(workflow, debounce_key) order by seq) from started)::text as names`;
+}
+
 /** Returns the columns and values of runs without an owner, for an insert from `startRows()` as `s`; `now` is the clock. */
 export function pendingSql(): { readonly columns: string; readonly values: string } {
-  const given = givenBy(EVERY_START);
-  const values = startValues(RUN_COLUMNS, "pending", { now: "now", owner: "null", given });
+  return pendingOf(EVERY_START);
+}
+
+function pendingOf(binding: Binding): { readonly columns: string; readonly values: string } {
+  const given = givenBy(binding);
+  const values = startValues(binding.all, "pending", { now: "now", owner: "null", given });
   return { columns: [...values.keys()].join(", "), values: [...values.values()].join(",\n         ") };
 }
 
@@ -170,9 +233,17 @@ export function startValuesOf(runs: readonly NewRun[]): Bindable[] {
 /** The number of parameters that `startArrays()` binds. */
 export const START_ARRAYS: number = EVERY_START.bound.length + 2;
 
+/** The same of `debouncedArrays()`. */
+export const DEBOUNCED_ARRAYS: number = DEBOUNCED.bound.length + 2;
+
 /** Returns the values of runs: their owners, the values that every start gives, and the options. */
 export function startArrays(runs: readonly NewRun[]): Bindable[] {
   return arraysOf(runs, EVERY_START);
+}
+
+/** Returns the same values of debounced runs, and what debounces them. */
+export function debouncedArrays(runs: readonly NewRun[]): Bindable[] {
+  return arraysOf(runs, DEBOUNCED);
 }
 
 /** Returns the same values of child runs; the last is whether they are shared. */

@@ -1,4 +1,5 @@
 import type { NewRun, StartVerdict } from "../batch.ts";
+import { debounceName } from "../debounce.ts";
 import type { Row } from "../decode.ts";
 import { items, numbers, sparse, texts } from "./arrays.ts";
 import { refusal } from "./faults.ts";
@@ -26,6 +27,10 @@ export async function startVerdicts(
 ): Promise<ReadonlyMap<string, StartVerdict>> {
   const verdicts = new Map<string, StartVerdict>();
   for (const answer of answers) {
+    if (answer["names"] !== undefined) {
+      addDebounced(verdicts, starts, answer);
+      continue;
+    }
     const at = Number(answer["server_now"]);
     const seqs = items(answer["seqs"]);
     const owned = items(answer["owned"]);
@@ -33,9 +38,56 @@ export async function startVerdicts(
       verdicts.set(id, { kind: "started", seq: Number(seqs[index]), owned: owned[index] === "t", at });
     }
   }
-  const missing = starts.filter(({ id }) => !verdicts.has(id));
+  const firsts = firstOfEach(starts);
+  const isFirst = (run: NewRun): boolean => run.debounce === undefined || firsts.get(nameOf(run) ?? "") === run;
+  const missing = starts.filter((run) => !verdicts.has(run.id) && isFirst(run));
   if (missing.length > 0) await findStarted(session, missing, verdicts, role);
+  for (const run of starts) addTwin(verdicts, run, firsts);
   return verdicts;
+}
+
+/** Adds the verdicts of debounced runs that `debouncedResult()` returns; of those with equal keys that of the first, by whose id the statement inserts. */
+export function addDebounced(verdicts: Map<string, StartVerdict>, starts: readonly NewRun[], answer: Row): void {
+  const firsts = firstOfEach(starts);
+  const names: unknown = JSON.parse(String(answer["names"] ?? "[]"));
+  if (!Array.isArray(names)) return;
+  const [ids, seqs, due] = [items(answer["ids"]), items(answer["seqs"]), items(answer["due"])];
+  for (const [at, name] of names.entries()) {
+    const run = firsts.get(JSON.stringify(name));
+    if (run === undefined) continue;
+    verdicts.set(
+      run.id,
+      run.id === ids[at]
+        ? { kind: "started", seq: Number(seqs[at]), owned: false, at: Number(answer["server_now"]) }
+        : { kind: "replaced", id: ids[at]!, dueAt: Number(due[at]) },
+    );
+  }
+}
+
+/** Adds the verdict of a debounced run that was merged with an earlier one. */
+export function addTwin(verdicts: Map<string, StartVerdict>, run: NewRun, firsts: ReadonlyMap<string, NewRun>): void {
+  const first = firsts.get(nameOf(run) ?? "");
+  const verdict = first && verdicts.get(first.id);
+  if (first === undefined || first === run || verdict === undefined) return;
+  const { delayMs = 0 } = run.debounce ?? {};
+  verdicts.set(
+    run.id,
+    verdict.kind === "started" ? { kind: "replaced", id: first.id, dueAt: verdict.at + delayMs } : verdict,
+  );
+}
+
+/** The first of the debounced runs with each key. */
+export function firstOfEach(starts: readonly NewRun[]): ReadonlyMap<string, NewRun> {
+  const firsts = new Map<string, NewRun>();
+  for (const run of starts) {
+    const name = nameOf(run);
+    if (name !== undefined && !firsts.has(name)) firsts.set(name, run);
+  }
+  return firsts;
+}
+
+function nameOf({ workflow, debounce }: NewRun): string | undefined {
+  return debounce && debounceName(workflow, debounce.key);
 }
 
 /** The verdict of a run that was not inserted, although no run is found in its place. */

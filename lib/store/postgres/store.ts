@@ -15,6 +15,7 @@ import { checkSchemaThere, migrate } from "./migrations.ts";
 import { createDatabase } from "./database.ts";
 import { createHostOrder, type HostOrder } from "./hosts.ts";
 import { createKeyedStarts } from "./keyed_starts.ts";
+import { keyOf } from "./start_order.ts";
 import { createStartMarks } from "./held.ts";
 import { createNews } from "./news.ts";
 import { openSession } from "./open.ts";
@@ -153,7 +154,7 @@ export async function openStoreOn(
 
     async commit(batch) {
       const { starts, writes } = batch;
-      const isKeyed = writes.length === 0 && starts.some(({ key }) => key !== undefined);
+      const isKeyed = writes.length === 0 && starts.some((run) => keyOf(run) !== undefined);
       const hasStarts = starts.length > 0 || writes.some(({ children = [] }) => children.length > 0);
       const ended = hasStarts ? marks.begin() : undefined;
       try {

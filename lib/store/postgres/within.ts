@@ -1,16 +1,26 @@
 import { StoreError } from "../../errors.ts";
 import type { NewRun, StartVerdict } from "../batch.ts";
+import { splitDebounced } from "../debounce.ts";
 import type { Row } from "../decode.ts";
 import { items, sparse, texts } from "./arrays.ts";
 import { faultOf, isTransient, messageOf, refusal, storeError } from "./faults.ts";
 import { holdersSql } from "./holders.ts";
 import { byKey } from "./start_order.ts";
 import type { Bindable } from "./connection.ts";
-import { notStartedVerdict } from "./start_verdicts.ts";
+import { addDebounced, addTwin, firstOfEach, notStartedVerdict } from "./start_verdicts.ts";
 import { notifySql } from "./news.ts";
 import { ENTER, LEAVE, SAFE_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
-import { pendingSql, START_ARRAYS, startArrays, startRows } from "./start_sql.ts";
+import {
+  DEBOUNCED_ARRAYS,
+  debouncedArrays,
+  debouncedResult,
+  debouncedSql,
+  pendingSql,
+  START_ARRAYS,
+  startArrays,
+  startRows,
+} from "./start_sql.ts";
 
 /** The part of the driver's transactions that is used here. */
 type Handle = { unsafe(sql: string, values: Bindable[]): PromiseLike<readonly Row[]> };
@@ -31,12 +41,14 @@ const PROBE = `${IDENTITY},
 const RUNS = pendingSql();
 const TOKEN = `$${START_ARRAYS + 2}::text`;
 
+const CLOCK = "coalesce($1::text::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)";
+
 const INSERT = `
 with started as (
   insert into @runs (${RUNS.columns})
   select ${RUNS.values}
     from ${startRows(2, (type) => `text::${type}[]`)} as s,
-         (select coalesce($1::text::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now) as c
+         (select ${CLOCK} as now) as c
    where current_setting('sluice.start', true) = ${TOKEN}
    on conflict do nothing
   returning seq, id, created_at
@@ -46,6 +58,23 @@ select (current_setting('sluice.start', true) is not distinct from ${TOKEN})::te
        array(select id from started order by seq)::text as ids,
        (select max(created_at) from started)::text as at,
        ${notifySql({ channel: "'sluice_@schema'", payload: `$${START_ARRAYS + 3}::text` })}`;
+
+const DEBOUNCED_TOKEN = `$${DEBOUNCED_ARRAYS + 2}::text`;
+
+const INSERT_DEBOUNCED = `
+with started as (${
+  debouncedSql({
+    first: 2,
+    cast: (type) => `text::${type}[]`,
+    clock: `(select ${CLOCK} as now) as c`,
+    now: CLOCK,
+    where: `current_setting('sluice.start', true) = ${DEBOUNCED_TOKEN}`,
+  })
+}
+)
+${debouncedResult("(select max(created_at) from started)::text")},
+       (current_setting('sluice.start', true) is not distinct from ${DEBOUNCED_TOKEN})::text as "open",
+       ${notifySql({ channel: "'sluice_@schema'", payload: `$${DEBOUNCED_ARRAYS + 3}::text` })}`;
 
 const BY_KEY = `
 select n::text as ask, id::text as id
@@ -79,16 +108,21 @@ export async function insertWithin(
   if (!await isHere(session, probe)) throw refused(name, `tx is of another database, "${probe?.["base"]}"`);
   if (probe?.["path"] !== SAFE_PATH) throw refused(name, "no transaction is open on tx; begin one first");
   const verdicts = new Map<string, StartVerdict>();
-  let missing = runs;
-  for (let tries = 0; missing.length > 0 && tries < MOST_TRIES; tries++) {
-    const [answer] = await ask(INSERT, [
-      session.at,
-      ...startArrays(missing.toSorted(byKey)),
-      token,
-      // Differs from the payloads of this store's own notifications, which the store ignores.
-      "transaction due",
-    ]);
+  const insert = async (sql: string, arrays: readonly Bindable[]): Promise<Row> => {
+    // The last value differs from the payloads of this store's own notifications, which the store ignores.
+    const [answer] = await ask(sql, [session.at, ...arrays, token, "transaction due"]);
     if (answer?.["open"] !== "true") throw refused(name, "no transaction is open on tx; begin one first");
+    return answer;
+  };
+  const { debounced, others } = splitDebounced(runs);
+  if (debounced.length > 0) {
+    const firsts = firstOfEach(runs);
+    addDebounced(verdicts, runs, await insert(INSERT_DEBOUNCED, debouncedArrays(debounced.sort(byKey))));
+    for (const run of runs) addTwin(verdicts, run, firsts);
+  }
+  let missing = others;
+  for (let tries = 0; missing.length > 0 && tries < MOST_TRIES; tries++) {
+    const answer = await insert(INSERT, startArrays(missing.toSorted(byKey)));
     await addVerdicts(verdicts, missing, answer, ask);
     missing = missing.filter(({ id, keyScope }) => keyScope === "active" && !verdicts.has(id));
   }

@@ -41,6 +41,7 @@ export const RUN_INDEXES: readonly string[] = [
   `create unique index runs_key on @runs (workflow, key) where ${HAS_KEY}`,
   // Apart from the other keys, so that the end of a run with one of those changes no index.
   `create unique index runs_active_key on @runs (workflow, key, coalesce(key_freed, 0)) where ${HAS_ACTIVE_KEY}`,
+  `create unique index runs_debouncing on @runs (workflow, debouncing) where debouncing is not null`,
   // A task, or an item of a task, has one child that is not superseded.
   `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
     where parent is not null`,

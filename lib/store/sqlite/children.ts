@@ -7,10 +7,9 @@
 import type { NewRun, RunWrite } from "../batch.ts";
 import type { OwnedChild } from "../inserted_child.ts";
 import { givenColumns, startValues } from "../columns.ts";
-import { RUN_COLUMNS } from "../run_columns.ts";
 import type { Bindable } from "./driver.ts";
 import { faultOf } from "./faults.ts";
-import { executeGroup, FIRST_NUMBER, insertRun, type StartSite } from "./inserts.ts";
+import { executeGroup, FIRST_NUMBER, insertRun, PLAIN_COLUMNS, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 
 const SIZE = 16;
@@ -28,8 +27,8 @@ const OWNED = `select seq, created_at from runs where id = $1 and owner = $2 and
 
 // The values that differ between the child runs of a map. A key differs, too, but few have one.
 const OWN_NAMES: ReadonlySet<string> = new Set(["id", "parent_item", "input"]);
-const OWN = givenColumns(RUN_COLUMNS).filter(({ name }) => OWN_NAMES.has(name));
-const SHARED = givenColumns(RUN_COLUMNS).filter(({ name }) => !OWN_NAMES.has(name));
+const OWN = givenColumns(PLAIN_COLUMNS).filter(({ name }) => OWN_NAMES.has(name));
+const SHARED = givenColumns(PLAIN_COLUMNS).filter(({ name }) => !OWN_NAMES.has(name));
 
 const INSERT_OWNED = insertSql("owned");
 const INSERT_PENDING = insertSql("pending");
@@ -134,7 +133,7 @@ values ${rows.map((values, row) => `(${[numbers[row], ...values.values()].join("
 }
 
 function valuesOf(life: "owned" | "pending", row: number): Map<string, string> {
-  return startValues(RUN_COLUMNS, life, {
+  return startValues(PLAIN_COLUMNS, life, {
     owner: "$1",
     now: "$2",
     given({ name }) {

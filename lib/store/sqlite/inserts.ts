@@ -1,6 +1,8 @@
 import type { NewRun, RecordWrite, StartVerdict } from "../batch.ts";
-import { createIsPlain, type GivenColumn, startValues } from "../columns.ts";
+import { createIsPlain, type GivenColumn, type RunColumns, startValues } from "../columns.ts";
 import { IS_COPIED } from "../copied.ts";
+import { replaceSql, withoutDebounce } from "../debounce.ts";
+import type { Debounce } from "../debounced.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { HAS_ACTIVE_KEY, HAS_KEY, holdsKeySql } from "../sql/sources.ts";
 import type { Bindable, Row } from "./driver.ts";
@@ -24,6 +26,9 @@ const DELETE_USED_MARK = `
 delete from meta
  where key = 'next_run' and cast(value as integer) <= (select max(seq) from runs)`;
 
+/** The columns of runs that are not debounced, as nearly all are. */
+export const PLAIN_COLUMNS: RunColumns = withoutDebounce(RUN_COLUMNS);
+
 // Nearly every run is owned by the runner that starts it and has no options. Most of the cost of a statement is the
 // binding of its values, so this statement binds as few as possible.
 const INSERT_PLAIN = insertSql({ life: "owned", isPlain: true });
@@ -35,6 +40,10 @@ on conflict (id) do nothing
 on conflict (workflow, key) where ${HAS_KEY} do nothing
 on conflict (workflow, key, coalesce(key_freed, 0)) where ${HAS_ACTIVE_KEY} do nothing
 on conflict (parent, parent_task, parent_item, coalesce(superseded, 0)) where parent is not null do nothing`;
+const INSERT_DEBOUNCED = insertSql(
+  { life: "pending", isPlain: false, columns: RUN_COLUMNS },
+  `\n${replaceSql({ now: "$2", run: "runs" })}`,
+);
 const INSERT_OWNED = insertSql({ life: "owned", isPlain: false }, UNLESS_THERE);
 const INSERT_PENDING = insertSql({ life: "pending", isPlain: false }, UNLESS_THERE);
 
@@ -62,6 +71,11 @@ select id
  order by id <> $3
  limit 1`;
 
+const BY_DEBOUNCE_KEY = `
+select seq, id, due_at
+  from runs
+ where debouncing is not null and workflow = $1 and debouncing = $2`;
+
 const BY_PARENT =
   `select id from runs where parent = $1 and parent_task = $2 and parent_item = $3 and superseded is null`;
 
@@ -83,13 +97,23 @@ export interface RunInsert {
   readonly given: readonly GivenColumn[];
 }
 
-/** Returns the insert of owned or of pending runs; that of plain runs binds no options. `parameter` writes a parameter. */
+/** Which runs an insert is for. */
+interface InsertKind {
+  /** Whether they are owned. */
+  readonly life: "owned" | "pending";
+  /** Whether they have no options. */
+  readonly isPlain: boolean;
+  /** The columns that they may have. @default {PLAIN_COLUMNS} */
+  readonly columns?: RunColumns;
+}
+
+/** Returns the insert of runs; that of plain runs binds no options. `parameter` writes a parameter. */
 export function insertOf(
-  { life, isPlain }: { readonly life: "owned" | "pending"; readonly isPlain: boolean },
+  { life, isPlain, columns = PLAIN_COLUMNS }: InsertKind,
   parameter: (index: number) => string,
 ): RunInsert {
   const bound: GivenColumn[] = [];
-  const values = startValues(RUN_COLUMNS, life, {
+  const values = startValues(columns, life, {
     owner: "$1",
     now: "$2",
     given(column) {
@@ -106,7 +130,7 @@ export function insertOf(
 }
 
 function insertSql(
-  kind: { readonly life: "owned" | "pending"; readonly isPlain: boolean },
+  kind: InsertKind,
   conflict = "",
 ): { readonly sql: string; readonly given: readonly GivenColumn[] } {
   const { columns, row, given } = insertOf(kind, (index) => `$${index}`);
@@ -128,6 +152,7 @@ export function executeGroup(session: Session, sql: string, values: Bindable[]):
 
 /** Inserts a run and the initial results of a fork. */
 export function insertRun(session: Session, run: NewRun, site: StartSite): StartVerdict {
+  if (run.debounce !== undefined) return insertDebounced(session, run, run.debounce, site);
   const { now } = site;
   const owned = isOwned(run, site);
   const { sql, given } = !owned ? INSERT_PENDING : hasNoOptions(run) ? INSERT_PLAIN : INSERT_OWNED;
@@ -143,6 +168,17 @@ export function insertRun(session: Session, run: NewRun, site: StartSite): Start
     session.run(COPY_RECORDS, lastInsertRowid, run.fork.copy.seq, JSON.stringify(run.fork.copy.tasks));
   }
   return { kind: "started", seq: lastInsertRowid, owned, at: now };
+}
+
+/** Inserts a debounced run, or replaces the pending run with its debounce key. */
+function insertDebounced(session: Session, run: NewRun, { key }: Debounce, { now }: StartSite): StartVerdict {
+  const values: Bindable[] = [undefined, now];
+  for (const column of INSERT_DEBOUNCED.given) values.push(column.given(run));
+  session.run(INSERT_DEBOUNCED.sql, ...values);
+  const row = session.get(BY_DEBOUNCE_KEY, run.workflow, key);
+  return row?.["id"] === run.id
+    ? { kind: "started", seq: Number(row["seq"]), owned: false, at: now }
+    : { kind: "replaced", id: String(row?.["id"]), dueAt: Number(row?.["due_at"]) };
 }
 
 function readExisting(session: Session, { id, workflow, key, keyScope, parent }: NewRun): Row | undefined {

@@ -1,5 +1,6 @@
 /** Reads of the journal, in slices with a yield to the event loop after each: SQLite runs in the caller's thread. */
-import type { Heads, ItemRange, RecordHead } from "../batch.ts";
+import type { Heads, RecordHead } from "../batch.ts";
+import type { ItemRange } from "../item_range.ts";
 import type { JournalOutput, OutputsRequest } from "../outputs.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait, isRunningMap } from "../children.ts";

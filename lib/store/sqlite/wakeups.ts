@@ -71,8 +71,11 @@ function raiseAll(session: Session): void {
 }
 
 function hasSoonDue(session: Session, starts: readonly NewRun[], verdicts: readonly StartVerdict[]): boolean {
+  const now = session.now();
   return verdicts.some((verdict, at) =>
-    verdict.kind === "started" && !verdict.owned && isSoonDue(starts[at]!, session.now())
+    verdict.kind === "started"
+      ? !verdict.owned && isSoonDue(starts[at]!, now)
+      : verdict.kind === "replaced" && isSoonDue(verdict, now)
   );
 }
 

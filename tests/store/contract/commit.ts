@@ -36,6 +36,7 @@ export function commitContract(test: Case): void {
       owner: undefined,
       key: "k",
       keyScope: undefined,
+      debounce: undefined,
       priority: 3,
       tags: ["a", "ü"],
       input: `{"n":1}`,
