@@ -6,6 +6,7 @@
  */
 
 import type { RunMove, RunWrite } from "./batch.ts";
+import { WAITS_FOR_CHILD } from "./children.ts";
 import type { Closing } from "./listing.ts";
 
 /** The values of the column `closing`. */
@@ -50,6 +51,19 @@ export function mayUndoSql(at: "@" | "", run = "runs"): string {
   return `(${run}.epoch > 0 and exists (select 1
                                from ${at}workflows as w
                               where w.workflow = ${run}.workflow and w.version = ${run}.version and w.compensates = 1))`;
+}
+
+/**
+ * The condition that a run without an owner may have something to undo: as before, and as a task or an item has completed,
+ * or may have a child run. Not for a run with an owner, which may yet write such a row.
+ */
+export function hasEffectsSql(at: "@" | "", run = "runs"): string {
+  return `(${mayUndoSql(at, run)}
+           and exists (select 1
+                         from ${at}tasks as t
+                        where t.run = ${run}.seq and t.step = '' and t.epoch > 0
+                          and (t.state = 'completed' or t.items is not null
+                               or (t.state = 'waiting' and t.reason = '${WAITS_FOR_CHILD}'))))`;
 }
 
 /** The parameters of a release. All members are SQL expressions. */

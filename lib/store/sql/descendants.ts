@@ -6,7 +6,7 @@
  * @module
  */
 import type { Row } from "../decode.ts";
-import { endSql, mayUndoSql } from "../hand_over.ts";
+import { endSql, hasEffectsSql } from "../hand_over.ts";
 import type { Closing } from "../listing.ts";
 import type { ControlRequest } from "../port.ts";
 import { ownersOf, wakeParents } from "./children.ts";
@@ -245,12 +245,14 @@ const RAISE = raw("attention = attention + case when owner is null then 0 else 1
 
 const END_CANCELLED = endSql({ state: "'cancelled'", at: ":now", reason: ":reason" });
 
+const HAS_EFFECTS = hasEffectsSql("@");
+
 const CANCEL = `owner = null,
-       state = case when ${mayUndoSql("@")} then 'pending' else 'cancelled' end,
-       ended_at = case when ${mayUndoSql("@")} then null else :now end,
-       due_at = case when ${mayUndoSql("@")} then :now else due_at end,
-       stranded_by = case when ${mayUndoSql("@")} then null else stranded_by end,
-       closing = case when ${mayUndoSql("@")} then 'undoCancelled' end,
+       state = case when ${HAS_EFFECTS} then 'pending' else 'cancelled' end,
+       ended_at = case when ${HAS_EFFECTS} then null else :now end,
+       due_at = case when ${HAS_EFFECTS} then :now else due_at end,
+       stranded_by = case when ${HAS_EFFECTS} then null else stranded_by end,
+       closing = case when ${HAS_EFFECTS} then 'undoCancelled' end,
        reason = :reason,
        acknowledged = attention`;
 

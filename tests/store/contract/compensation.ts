@@ -91,6 +91,41 @@ export function compensationContract(test: Case): void {
     assertEquals([run?.seq, run?.ending], [seq, { state: "cancelled", reason: "enough" }]);
   });
 
+  test("a cancel ends an unowned run at once if nothing of it has completed, and needs no claim for that", async ({ store }) => {
+    await defineUndo(store);
+    const rows = [
+      openRecord("event", { state: "waiting", reason: "message" }),
+      openRecord("later", { state: "waiting", reason: "retry", failures: [] }),
+      record("skipped", { state: "skipped" }),
+      record("broken", { state: "failed", output: undefined }),
+      record("broken", { step: "a step" }),
+    ];
+    const fork = newRun({ fork: { from: newRun().id, journal: [record("given")] } });
+    await start(store, fork);
+    const { id, seq, runner } = await startOwned(store);
+    assertEquals(await claimed(store, claimBy(runner)), [(await store.run(fork.id))!.seq]);
+    await write(store, { seq, epoch: 1 }, rows, { to: "waiting", dueAt: undefined, release: true });
+    await store.leave(runner);
+    for (const run of [id, fork.id]) {
+      const { kind } = await store.control(run, { kind: "cancel", reason: "enough" });
+      assertEquals([kind, await look(store, run)], ["done", ["cancelled", undefined, undefined, T0]]);
+    }
+    const next = await join(store);
+    assertEquals(await claimed(store, claimBy(next)), []);
+    const effects = [
+      record("a"),
+      record("m", { item: 3 }),
+      openRecord("m", { items: 5 }),
+      openRecord("child", { state: "waiting", reason: "child" }),
+    ];
+    for (const effect of effects) {
+      const run = await startOwned(store);
+      await write(store, { seq: run.seq, epoch: 1 }, [effect], { to: "waiting", dueAt: undefined, release: true });
+      await store.control(run.id, { kind: "cancel", reason: "enough" });
+      assertEquals([(await look(store, run.id))[0], await claimed(store, claimBy(next))], ["compensating", [run.seq]]);
+    }
+  });
+
   test("a cancel without compensation ends an unowned run at once", async ({ store }) => {
     await defineUndo(store);
     const { seq, id } = await startOwned(store);
