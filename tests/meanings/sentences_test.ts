@@ -1,9 +1,12 @@
 /** Sentences of the documentation of tasks that no other test shows. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { DefinitionError, dynamicWorkflow, RetryAfterError, unchecked, workflow } from "../../mod.ts";
+import { createRunner, DefinitionError, dynamicWorkflow, RetryAfterError, unchecked, workflow } from "../../mod.ts";
 import { transaction } from "../../lib/store/sqlite/mod.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { backend, emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
-import { open } from "./open.ts";
+import { transactionOn } from "../transactions/place.ts";
+import { never, open, untilAborted } from "./open.ts";
 
 test("functions that must be synchronous fail their task with a message if they return a promise", async () => {
   const child = workflow("child", { input: unchecked<unknown>() }).task("work", { run: () => 1 });
@@ -81,4 +84,151 @@ test("ids that name an argument of a body are refused when a task is defined", (
       `must not be "${id}": it names a task argument`,
     );
   }
+});
+
+test("a map of more than 1,000,000 items fails with a message that says so, and stores none", async () => {
+  const large = workflow("large").map("items", {
+    over: () => new Array<number>(1_000_001).fill(0),
+    retry: 1,
+    run: ({ item }) => item,
+  });
+  await using opened = await open([large]);
+  const outcome = await opened.runner.execute(large);
+  assert(outcome.status === "failed");
+  assertEquals(outcome.failures.map(({ error: { name, message } }) => `${name}: ${message}`), [
+    'RangeError: Cannot run map "items": over() returned 1,000,001 items, and the limit is 1,000,000; split them ' +
+    "between several maps or child runs",
+  ]);
+  assertEquals((await opened.runner.get(outcome.runId).tasks())[0]?.items, undefined);
+});
+
+test("a workflow that is made from data may have tasks of every kind", async () => {
+  const child = workflow("child", { input: unchecked<number>() }).task("half", { run: ({ input }) => input / 2 })
+    .returns("half");
+  const seen: unknown[] = [];
+  const flow = dynamicWorkflow({
+    name: "everything",
+    tasks: [
+      { id: "first", guarantee: "atMostOnce", run: () => 10, onSuccess: ({ output }) => seen.push(["first", output]) },
+      {
+        id: "paid",
+        after: ["first"],
+        ...transactionOn(backend),
+        run: ({ first, tx }) => tx === undefined ? 0 : Number(first) + 1,
+      },
+      {
+        id: "each",
+        kind: "map",
+        after: ["paid"],
+        over: ({ paid }) => [paid, 2],
+        run: ({ item, index }) => Number(item) * Number(index),
+      },
+      {
+        id: "halves",
+        kind: "map",
+        after: ["each"],
+        over: ({ each }) => each,
+        workflow: child,
+        input: ({ item }) => item,
+      },
+      { id: "one", kind: "subworkflow", after: ["halves"], workflow: child, input: () => 8, priority: -7, tags: ["t"] },
+      { id: "rest", kind: "sleep", after: ["one"], for: "1h" },
+      { id: "word", kind: "event", after: ["rest"], schema: unchecked<string>(), timeout: "1d" },
+      { id: "none", kind: "event", after: ["rest"], schema: unchecked<string>(), timeout: "1s" },
+      {
+        id: "last",
+        after: ["word", "none"],
+        reads: ["one", "halves"],
+        run: ({ word, none, one, halves }) => [word, none === undefined, one, halves],
+      },
+    ],
+  }).returns("last");
+  await using opened = await open([flow], { shared: true });
+  const run = await opened.runner.start(flow);
+  await opened.clock.advance("2h");
+  assertEquals(await run.send("word", "hello"), { accepted: true });
+  assertEquals(await opened.clock.until(run.result()), ["hello", true, 4, [0, 1]]);
+  assertEquals(seen, [["first", 10]]);
+  const [one] = (await opened.runner.list({ workflow: "child", tags: ["t"] })).runs;
+  assertEquals(one?.priority, -7);
+});
+
+test("what a run has evaluated before its runner stopped is not evaluated again", async () => {
+  const asked: string[] = [];
+  const child = workflow("child", { input: unchecked<number>(), version: "1" }).task("wait", {
+    version: "1",
+    run: never,
+  });
+  let isFirst = true;
+  const once = workflow("once", { version: "1" })
+    .map("items", {
+      over: () => (asked.push("over"), [1, 2]),
+      concurrency: 1,
+      run: ({ item, ctx }) => isFirst && item === 2 ? untilAborted(ctx.signal) : item,
+    })
+    .task("later", {
+      when: () => (asked.push("when"), true),
+      retry: { attempts: 2, delay: "1h", maxDelay: "1h", jitter: false },
+      run({ ctx }) {
+        if (ctx.attempt === 1) throw new Error("not yet");
+      },
+    })
+    .sleep("rest", { for: () => (asked.push("for"), "1h") })
+    .subworkflow("child", {
+      workflow: child,
+      input: () => (asked.push("input"), 1),
+      key: () => (asked.push("key"), "k"),
+    });
+  await using opened = await open([once], { shared: true });
+  const { id } = await opened.runner.start(once);
+  await opened.clock.advance("10s");
+  const first = asked.splice(0);
+  assertEquals(first.toSorted(), ["for", "input", "key", "over", "when"]);
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  isFirst = false;
+  const next = await opened.another([once]);
+  await opened.clock.advance("2h");
+  const states = (await next.get(id).tasks()).map((task) => [task.id, task.state]);
+  assertEquals([states, asked], [[
+    ["items", "completed"],
+    ["later", "completed"],
+    ["rest", "completed"],
+    ["child", "waiting"],
+  ], []]);
+});
+
+test("a run with a blocked task ends when it times out", async () => {
+  const timed = workflow("timed", { timeout: "1h" }).task("charge", {
+    guarantee: "atMostOnce",
+    version: "1",
+    run: never,
+  });
+  await using opened = await open([timed], { shared: true });
+  const { id } = await opened.runner.start(timed);
+  await opened.clock.settle();
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  const next = await opened.another([timed]);
+  await opened.clock.advance("10s");
+  assertEquals((await next.blocked()).map(({ runId, taskId }) => [runId, taskId]), [[id, "charge"]]);
+  const outcome = await opened.clock.until(next.get(id).outcome(), "2h");
+  assertEquals([outcome.status, outcome.status === "failed" && outcome.error.name], ["failed", "RunTimeoutError"]);
+  assertEquals([await next.blocked(), (await next.get(id).tasks())[0]?.state], [[], "cancelled"]);
+});
+
+test("a run that sleeps has no owner, and its sleep is one row", async () => {
+  await using store = emptyStore("shared");
+  const clock = createFakeClock();
+  const nap = workflow("nap").sleep("rest", { for: "14d" });
+  await using runner = await createRunner(store.url, {
+    workflows: [nap],
+    clock,
+    durability: "process",
+    ...store.options,
+  });
+  const run = await runner.start(nap);
+  await clock.advance("1m");
+  const rows = await store.query("select owner, (select count(*) from tasks) as n from runs");
+  assertEquals(rows.map(({ owner, n }) => [owner, Number(n)]), [[null, 1]]);
+  await clock.until(run.result(), "15d");
+  assertEquals(Number((await store.query("select count(*) as n from tasks"))[0]?.["n"]), 1);
 });

@@ -38,13 +38,20 @@ function kindOf(each: Each): Kind<Each> {
 /** The maximum number of items of a map. */
 const MOST_ITEMS = 1_000_000;
 
+function counted(items: number): string {
+  return items.toLocaleString("en");
+}
+
 function expanded(value: unknown, id: string, { maxPayloadBytes }: KindPort): AttemptEnd {
   if (!Array.isArray(value)) {
     throw new TypeError(`Cannot run map "${id}": over() must return an array, not ${shown(value)}`);
   }
   if (value.length > MOST_ITEMS) {
     throw new RangeError(
-      `Cannot run map "${id}": over() returned ${value.length} items, and the limit is ${MOST_ITEMS}`,
+      `Cannot run map "${id}": over() returned ${counted(value.length)} items, and the limit is ${
+        counted(MOST_ITEMS)
+      }; ` +
+        "split them between several maps or child runs",
     );
   }
   return { kind: "expanded", items: value.length, text: encodeJson(value, "items", maxPayloadBytes)! };
