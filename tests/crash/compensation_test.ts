@@ -59,6 +59,10 @@ async function isKilledAfter(writes: number): Promise<boolean> {
     for (const { task, step, state } of rows) {
       if (step === "" && state === "completed") durable.add(task.startsWith("\u0001") ? `${task.slice(1)}/undo` : task);
     }
+    for (const [task, end] of row === undefined ? [] : [["pack", ""], ["\u0001pack", "/undo"]] as const) {
+      const items = await reader.items({ seq: row!.seq, task, state: "completed", limit: 10 });
+      for (const { item } of items) if (item >= 0) durable.add(`pack/${item}${end}`);
+    }
   } finally {
     await reader.close();
   }

@@ -656,6 +656,32 @@ test("the child runs of the items of a map are compensated", async () => {
   assertEquals((await run.children()).map(({ state }) => state), ["cancelled", "failed", "cancelled"]);
 });
 
+test("child runs of items that were compensated are not compensated again after their parent's runner has stopped", async () => {
+  const undone: number[] = [];
+  let isFirst = true;
+  const child = workflow("child", { input: unchecked<number>() }).task("x", {
+    run: ({ input }) => input,
+    async undo({ output, ctx }) {
+      if (isFirst && output < 2) await untilAborted(ctx.signal);
+      undone.push(output);
+    },
+  });
+  const parent = workflow("parent")
+    .map("all", { over: () => [0, 1, 2, 3], concurrency: 2, workflow: child, input: ({ item }) => item })
+    .task("end", { after: ["all"], run: boom });
+  await using opened = await open([parent, child], { shared: true });
+  const { id } = await opened.runner.start(parent);
+  await opened.clock.advance("20s");
+  assertEquals(undone.toSorted(), [2, 3]);
+  await opened.clock.until(opened.runner.stop({ timeout: 0 }));
+  isFirst = false;
+  const run = (await opened.another([parent, child])).get(id);
+  assertEquals(await opened.clock.until(compensatedIn(run)), ["all"]);
+  assertEquals(undone.toSorted(), [0, 1, 2, 3]);
+  const [all] = await run.tasks();
+  assertEquals([all?.items?.compensated, all?.undo?.progress], [4, { done: 4, total: 4 }]);
+});
+
 test("a compensation reaches the child runs of child runs", async () => {
   const undone: string[] = [];
   const inner = workflow("inner").task("x", { run: () => 1, undo: () => void undone.push("x") }).returns("x");
