@@ -23,6 +23,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["ceiling/wake_up.ts", ["--wakes=20"]],
     ["ceiling/message.ts", ["--messages=20"]],
     ["ceiling/child_runs.ts", ["--rounds=1"]],
+    ["ceiling/map.ts", ["--rounds=1", "--items=1000"]],
     ["ceiling/cold_start.ts", ["--rounds=5"]],
   ],
   // It starts Sluice in both runtimes by itself.

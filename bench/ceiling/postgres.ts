@@ -6,6 +6,7 @@
  */
 import { setImmediate } from "node:timers";
 import postgres from "postgres";
+import { inFlight } from "../measure.ts";
 import { body, type Ceiling } from "./sqlite.ts";
 
 const FLUSH = `
@@ -57,7 +58,7 @@ export async function openPostgresCeiling(url: string, schema: string): Promise<
   let commits = 0;
   let rows = 0;
   return {
-    async run(stages, payload) {
+    async run(stages, payload, flight = Infinity) {
       const id = await new Promise<string>((done) => {
         queue.starts.push({ input: payload, done });
         schedule();
@@ -65,7 +66,7 @@ export async function openPostgresCeiling(url: string, schema: string): Promise<
       let seq = 0;
       for (const width of stages) {
         if (width === 1) await task(id, seq++, payload);
-        else await Promise.all(Array.from({ length: width }, () => task(id, seq++, payload)));
+        else await inFlight(width, flight, () => task(id, seq++, payload));
       }
       await new Promise((done) => {
         queue.ends.push({ id, done });

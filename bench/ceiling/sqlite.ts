@@ -7,14 +7,16 @@
  */
 import { setImmediate } from "node:timers";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
+import { inFlight } from "../measure.ts";
 
 /** A loop that can be driven. */
 export interface Ceiling {
   /**
    * Carries one run to its end; resolves when that is durable. `stages` says how many tasks there are side by side, each
-   * of them after all of the stage before: `[1, 1, 1]` is a chain of 3, `[1, 100, 1]` a fan-out with its join.
+   * of them after all of the stage before: `[1, 1, 1]` is a chain of 3, `[1, 100, 1]` a fan-out with its join. At most
+   * `flight` of them are in flight at once, each until its result is durable (all of them by default).
    */
-  run(stages: readonly number[], payload: string): Promise<void>;
+  run(stages: readonly number[], payload: string, flight?: number): Promise<void>;
   /** What it has done so far, as a store counts it. */
   counters(): Counters;
   /** What is in its tables: runs that have ended, and results. */
@@ -68,12 +70,12 @@ export async function openCeiling(path: string, durability: "power" | "process")
   let commits = 0;
   let rows = 0;
   return {
-    async run(stages, payload) {
+    async run(stages, payload, flight = Infinity) {
       const id = await durable(() => insert.run([payload]).lastInsertRowid);
       let seq = 0;
       for (const width of stages) {
         if (width === 1) await task(id, seq++, payload);
-        else await Promise.all(Array.from({ length: width }, () => task(id, seq++, payload)));
+        else await inFlight(width, flight, () => task(id, seq++, payload));
       }
       await durable(() => fenced(finish.run([id, 1]).changes));
     },
