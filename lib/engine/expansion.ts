@@ -7,7 +7,7 @@ import { type Elements, elementsOf } from "./elements.ts";
 const MOST_FAILURES = 10;
 
 /** Outputs of more items, or of more characters together, are read from the store when a task needs them. */
-const MOST_KEPT = { items: 20_000, characters: 256 * 1024 };
+const MOST_KEPT = { items: 100_000, characters: 1024 * 1024 };
 
 /** What is known of the items of a node in memory. */
 export interface Expansion {
@@ -23,7 +23,7 @@ export interface Expansion {
   failures: readonly Failure[];
   /** The outputs of the items; `undefined` if only the store has them. */
   outputs: ItemOutputs | undefined;
-  /** The outputs of items that have ended, if all of them are kept so far. */
+  /** The outputs of items that have ended, if all of them are kept so far; once the map has ended they are its outputs. */
   kept: KeptOutputs | undefined;
 }
 
@@ -78,10 +78,9 @@ export function keepOutput(
 /** Makes the kept outputs those of the map; returns whether there are no others. */
 export function takeKept(expansion: Expansion): boolean {
   const { kept, total } = expansion;
-  expansion.kept = undefined;
-  if (kept?.ended !== total) return false;
-  expansion.outputs = kept.outputs;
-  return true;
+  if (kept?.ended !== total) expansion.kept = undefined;
+  expansion.outputs = expansion.kept?.outputs;
+  return expansion.kept !== undefined;
 }
 
 /** Adds the last failure of an item that failed. */

@@ -112,7 +112,10 @@ function defineLazily(args: Args, name: string, decode: () => unknown): void {
   });
 }
 
-/** Releases the outputs of maps that no unit of the run reads any more, given a node that has ended. */
+/**
+ * Releases the outputs of maps that no unit of the run reads any more, given a node that has ended. Small ones stay for the
+ * outcome of the run, like the outputs of other tasks.
+ */
 export function releaseOutputs({ run, node }: LiveUnit): void {
   const { before, reads } = run.plan.nodes[node]!;
   for (const number of before) releaseOutput(run, number);
@@ -121,8 +124,9 @@ export function releaseOutputs({ run, node }: LiveUnit): void {
 
 function releaseOutput({ plan, state }: LiveRun, number: number): void {
   const unit = state.units[number]!;
-  if (unit.expansion?.outputs === undefined || isRead({ plan, state }, number)) return;
-  unit.expansion.outputs = undefined;
+  const { expansion } = unit;
+  if (expansion?.outputs === undefined || expansion.kept !== undefined || isRead({ plan, state }, number)) return;
+  expansion.outputs = undefined;
   unit.isStored = true;
 }
 
