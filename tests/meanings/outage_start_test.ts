@@ -11,13 +11,22 @@ import { until, within } from "../within.ts";
 
 const flow = workflow("flow", { input: unchecked<string>() }).task("work", { run: () => 1 });
 
-/** A store whose commits wait for `release`, like those of a database that is away. */
-async function storeAway(): Promise<{ readonly store: Store; away(): void; back(): void }> {
+/** A store whose commits wait until it is back, like those of a database that is away. `sent()` counts their starts. */
+async function storeAway(): Promise<{ readonly store: Store; away(): void; back(): void; sent(): number }> {
   const store = await openSqliteStore(":memory:", { durability: "process" });
+  let sent = 0;
   let gate = Promise.withResolvers<void>();
   gate.resolve();
   return {
-    store: { ...store, commit: async (batch) => (await gate.promise, await store.commit(batch)) },
+    store: {
+      ...store,
+      async commit(batch) {
+        sent += batch.starts.length;
+        await gate.promise;
+        return await store.commit(batch);
+      },
+    },
+    sent: () => sent,
     away: () => void (gate = Promise.withResolvers()),
     back: () => gate.resolve(),
   };
@@ -72,4 +81,18 @@ test("the queue of starts is bounded by runs and by inputs, and has room again w
   const last = insert([run("e")]);
   send();
   assertEquals((await last).length, 1);
+});
+
+test("a runner refuses starts beyond 100,000 that wait, and takes more when these are sent", async () => {
+  const database = await storeAway();
+  await using runner = await createRunner(database.store, { workflows: [flow], logger: false });
+  database.away();
+  const many = runner.startMany(flow, Array.from({ length: 100_000 }, () => "a"), { delay: "1h" });
+  await until(() => database.sent() === 100_000, "the starts are sent");
+  await assertRejects(() => runner.start(flow, "c"), QueueFullError, "100000 runs already wait");
+  database.back();
+  assertEquals((await within("the starts", many)).length, 100_000);
+  assertEquals((await within("a start", runner.start(flow, "d", { delay: "1h" }))).isNew, true);
+  await runner.stop();
+  await database.store.close();
 });
