@@ -36,7 +36,10 @@ export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists">
    * next start begins a new one. Excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`.
    */
   readonly debounce?: DebounceOptions;
-  /** Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. */
+  /**
+   * Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. It does not
+   * cancel a debounced run, which is also that of other starts; it gives up a start that waits for the database.
+   */
   readonly signal?: AbortSignal;
   /**
    * A transaction of the caller on the same database: the run exists if and only if the transaction commits, and the

@@ -35,7 +35,7 @@ export async function startRun<Result, Outputs, Input, Events>(
   const [verdict] = await (signal === undefined ? inserting : abortable(context, inserting, run, signal));
   const id = idOf(run, verdict);
   if (id !== run.id) await checkExisting(context, run, id, settings);
-  if (signal !== undefined) cancelOnAbort(context, id, signal);
+  if (signal !== undefined && run.debounce === undefined) cancelOnAbort(context, id, signal);
   return runHandle(context, id, { isNew: id === run.id, seq: seqOf(verdict) });
 }
 
@@ -59,7 +59,7 @@ async function startToWait(context: ClientContext, { target, input, options }: S
   const inserting = context.insert([run]);
   const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
   if (id !== run.id) await checkExisting(context, run, id, settings);
-  if (signal !== undefined) cancelOnAbort(context, id, signal);
+  if (signal !== undefined && run.debounce === undefined) cancelOnAbort(context, id, signal);
   return { id, isNew: id === run.id };
 }
 
@@ -247,7 +247,8 @@ function seqOf(verdict: StartVerdict | undefined): number | undefined {
 
 /**
  * Rejects with the reason of the signal once it aborts, as while the database is away. The start may have been sent: if it
- * is committed in spite of that, its run is cancelled. A run that another start has inserted with the same key is not.
+ * is committed in spite of that, its run is cancelled. A run that another start has inserted with the same key is not, nor is
+ * a debounced run, which is also that of the starts that followed.
  */
 async function abortable<T extends readonly StartVerdict[]>(
   context: ClientContext,
@@ -263,7 +264,9 @@ async function abortable<T extends readonly StartVerdict[]>(
     return await Promise.race([inserting, aborted.promise]);
   } catch (error) {
     void inserting.then(([verdict]) => {
-      if (verdict?.kind === "started") void runHandle(context, run.id).cancel(reasonOf(signal)).catch(() => {});
+      if (verdict?.kind === "started" && run.debounce === undefined) {
+        void runHandle(context, run.id).cancel(reasonOf(signal)).catch(() => {});
+      }
     }, () => {});
     throw error;
   } finally {

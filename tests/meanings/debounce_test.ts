@@ -100,3 +100,13 @@ test("a body cannot debounce, as its repetition would restart the delay", async 
   const result = await (await opened.runner.start(parent)).result();
   assertEquals(result, 'TypeError: Cannot start workflow "seen": the options: unknown option "debounce"');
 });
+
+test("the signal of a debounced start does not cancel the run, which is also that of the starts that followed", async () => {
+  await using opened = await open([seen]);
+  const { runner, clock } = opened;
+  const abort = new AbortController();
+  const first = await runner.start(seen, 1, { debounce, signal: abort.signal });
+  await runner.start(seen, 2, { debounce });
+  abort.abort();
+  assertEquals(await clock.until(first.result(), "5s"), 2);
+});
