@@ -15,14 +15,16 @@ export function eventsOf(
     happening("run.created", row.createdAt),
     happening("run.started", row.startedAt),
     ...tasks.flatMap(ofTask),
-    ...facts.map(({ kind, at, detail }) =>
-      happening(`fact.${kind}`, at, { detail: redactor.text(["reason"], detail) })
-    ),
+    ...facts.map((fact) => happening(`fact.${fact.kind}`, fact.at, { detail: detailOf(fact, redactor) })),
     happening(`run.${row.state}`, row.endedAt, { detail: endOf(row, redactor) }),
   ].flatMap((one) => one ?? []);
   // Stable, so that what is of the same millisecond stays in the order of cause and effect.
   all.sort((a, b) => a.at - b.at);
   return { events: all.slice(0, MOST), isTruncated: all.length > MOST };
+}
+
+function detailOf({ kind, detail }: Fact, redactor: Reading["redactor"]): string | undefined {
+  return kind === "handBack" || kind === "claim" ? `runner ${detail}` : redactor.text(["reason"], detail);
 }
 
 interface More {

@@ -120,7 +120,7 @@ export interface RunHappening {
    * `run.created`, `run.started`, `run.completed`, `run.failed`, `run.cancelled`, `task.started`, `task.completed`,
    * `task.failed`, `task.retrying`, `task.skipped`, `step.completed`, `undo.started`, `undo.completed`, `undo.failed`,
    * `undo.retrying`, and the rare facts `fact.cancel`, `fact.pause`,
-   * `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`.
+   * `fact.resume`, `fact.recovery`, `fact.retry`, `fact.stranded`, `fact.handBack`, `fact.claim`.
    */
   readonly kind: string;
   /** The task concerned. */

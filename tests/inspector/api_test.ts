@@ -8,6 +8,30 @@ import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
 for (const kind of KINDS) {
+  test(`${kind}: hand-backs of a run and its later claims are told with their runners`, async () => {
+    await using on = ground(kind);
+    let isStopped = false;
+    const begun = Promise.withResolvers<void>();
+    const slow = workflow("slow").task("work", {
+      run: ({ ctx }) =>
+        new Promise<void>((resolve, reject) => {
+          if (isStopped) return resolve();
+          ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason));
+          begun.resolve();
+        }),
+    });
+    const first = await createRunner(await on.open(), { workflows: [slow], logger: false });
+    const { id } = await first.start(slow);
+    await begun.promise;
+    await first.stop({ timeout: 0 });
+    isStopped = true;
+    await using second = await createRunner(await on.open(), { workflows: [slow], logger: false });
+    await second.get(id).result();
+    const { events } = await json<RunPage>(ask(second, { redact: ["reason"] }), `/api/runs/${id}`);
+    const facts = events.flatMap(({ kind, detail }) => kind.startsWith("fact.") ? [[kind, detail]] : []);
+    assertEquals(facts, [["fact.handBack", "runner 1"], ["fact.claim", "runner 2"]]);
+  });
+
   test(`${kind}: a run is told with its graph, attempts, steps, payloads, errors and events`, async () => {
     await using on = ground(kind);
     await using runner = await runnerOn(await on.open());
