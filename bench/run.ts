@@ -35,6 +35,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["growth/soak.ts", ["--minutes=0.25"]],
     ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
     ["growth/large_map.ts", ["--items=20000"]],
+    ["growth/many_children.ts", ["--children=5000"]],
   ],
 };
 
