@@ -1,7 +1,9 @@
 import type { NewRun } from "../store/batch.ts";
-import type { Attempt, LiveUnit } from "./live_run.ts";
+import type { AttemptSteps } from "./attempt_steps.ts";
+import type { Attempt, AttemptContext, AttemptTransaction, LiveUnit } from "./live_run.ts";
 import type { Node, Undo } from "./plan.ts";
 import type { Wake, WokenBy } from "./run_state.ts";
+import type { AttemptTrace } from "./tracing.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -32,29 +34,53 @@ export type AttemptEnd =
 
 /** The next try at a unit, or its continuation. */
 export function newAttempt(unit: LiveUnit, wokenBy: WokenBy | undefined = undefined): Attempt {
-  return {
-    unit,
-    number: unit.attempts,
-    wokenBy,
-    stage: "new",
-    unreadable: undefined,
-    slot: -1,
-    next: undefined,
-    startedAt: 0,
-    beganAt: 0,
-    tookMs: undefined,
-    context: undefined,
-    steps: undefined,
-    transaction: undefined,
-    aborted: undefined,
-    disarm: undefined,
-    isBegun: false,
-    isMarked: false,
-    isRecorded: false,
-    progress: undefined,
-    trace: undefined,
-  };
+  const attempt = new UnitAttempt(unit);
+  if (wokenBy !== undefined) attempt.wokenBy = wokenBy;
+  return attempt;
 }
+
+/** As with runs and units, what most attempts never have stands on the prototype. */
+class UnitAttempt implements Attempt {
+  readonly unit: LiveUnit;
+  readonly number: number;
+  stage: Attempt["stage"] = "new";
+  slot: number = -1;
+  startedAt: number = 0;
+  beganAt: number = 0;
+  tookMs: number | undefined = undefined;
+  context: AttemptContext | undefined = undefined;
+  isBegun: boolean = false;
+  declare wokenBy: WokenBy | undefined;
+  declare unreadable: Error | undefined;
+  declare next: Attempt | undefined;
+  declare steps: AttemptSteps | undefined;
+  declare transaction: AttemptTransaction | undefined;
+  declare aborted: Attempt["aborted"];
+  declare disarm: (() => void) | undefined;
+  declare isMarked: boolean;
+  declare isRecorded: boolean;
+  declare progress: string | undefined;
+  declare trace: AttemptTrace | undefined;
+
+  constructor(unit: LiveUnit) {
+    this.unit = unit;
+    this.number = unit.attempts;
+  }
+}
+
+Object.assign(UnitAttempt.prototype, {
+  wokenBy: undefined,
+  unreadable: undefined,
+  next: undefined,
+  steps: undefined,
+  transaction: undefined,
+  aborted: undefined,
+  disarm: undefined,
+  isMarked: false,
+  isRecorded: false,
+  progress: undefined,
+  trace: undefined,
+});
 
 /** The node of the plan that an attempt belongs to. */
 export function nodeOf({ unit }: Pick<Attempt, "unit">): Node {

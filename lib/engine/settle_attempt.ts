@@ -43,7 +43,7 @@ export function settleAttempt(attempt: Attempt, end: AttemptEnd, port: SettlePor
   switch (end.kind) {
     case "returned":
     case "committed":
-      attempt.isRecorded = end.kind === "committed";
+      if (end.kind === "committed") attempt.isRecorded = true;
       unit.output = end.output;
       port.apply(run, { type: "completed", unit });
       // Not if the run was over by then.

@@ -141,7 +141,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     const run = runs.shift()!;
     const attempt = run.firstQueued!;
     run.firstQueued = attempt.next;
-    attempt.next = undefined;
+    if (attempt.next !== undefined) attempt.next = undefined;
     if (run.firstQueued === undefined) run.lastQueued = undefined;
     else runs.push(run);
     return attempt;
@@ -174,7 +174,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     attempt.startedAt = now;
     attempt.beganAt = monotonic();
     attempt.slot = active.push(attempt) - 1;
-    attempt.trace = trace?.attempt(tracedAttempt(attempt.unit, attempt.number));
+    if (trace !== undefined) attempt.trace = trace.attempt(tracedAttempt(attempt.unit, attempt.number));
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt);

@@ -5,8 +5,8 @@
  *
  * Nothing that the normal end of a run changes is in an index, as a column or in a predicate, except for the owner on
  * SQLite: Postgres then writes the new version of the row to the same page and no index (a HOT update). So indexes name
- * the computed columns `indexed_state`, `notified`, `key_freed` and `debouncing`, which are null before and after such an end, instead of `owner`,
- * `state`, `ended_at` and `acknowledged`.
+ * the computed columns `unowned_state`, `rare_state`, `notified`, `key_freed` and `debouncing`, which are null before and
+ * after such an end, instead of `owner`, `state`, `ended_at` and `acknowledged`.
  *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
  * the columns that the end of a run changes are adjacent (`owner` to `state`): the log then contains only these.
@@ -248,12 +248,18 @@ export const COLUMNS = {
     decode: optionalText,
     read: EVERYWHERE,
   },
-  // The state of runs that are found by it: all runs but completed runs and those that an owner executes.
-  indexed_state: {
+  // The state of runs that wait for an owner. Two columns for states, and none with all of them: SQLite evaluates the
+  // expression for each place in the condition of an index that names the column, so that "is not null" is cheapest.
+  unowned_state: {
     type: "name",
-    computed: "case when state = 'paused' or state = 'failed' or state = 'cancelled' or " +
-      "(owner is null and state <> 'completed') then " +
-      `case when ${isUndoingSql()} and (state = 'pending' or state = 'waiting') then 'compensating' else state end end`,
+    computed: "case when owner is null and (state = 'pending' or state = 'waiting') then " +
+      `case when ${isUndoingSql()} then 'compensating' else state end end`,
+  },
+  // The state of runs that are few, and found by it. The states of most runs are compared first.
+  rare_state: {
+    type: "name",
+    computed: "case when state = 'completed' or state = 'running' then null " +
+      "when state = 'paused' or state = 'failed' or state = 'cancelled' then state end",
   },
   // Of a run that has ended and no longer holds its key: its own number; see `runs_active_key`.
   key_freed: { type: "bigint", computed: "case when key_scope = 'active' and ended_at is not null then seq end" },

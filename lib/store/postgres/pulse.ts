@@ -13,7 +13,7 @@ select (select max(seq) from @runs) as newest,
        ${seqsOf(PAUSED)} as paused,
        ${countOf(DUE)} as due,
        ${countOf(STRANDED)} as stranded,
-       (select max(seq) from @runs where indexed_state = 'failed' or indexed_state = 'cancelled') as unsuccessful,
+       (select max(seq) from @runs where rare_state = 'failed' or rare_state = 'cancelled') as unsuccessful,
        (select string_agg(id::text, ',' order by id) from @runners where not dead) as runners`);
   return JSON.stringify(row);
 }

@@ -1,13 +1,11 @@
 import type { Dialect } from "./dialect.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
-const UNOWNED = "(indexed_state = 'pending' or indexed_state = 'waiting' or indexed_state = 'compensating')";
-
 /** The condition of the index `runs_due`: what may be claimed by any version of its workflow. */
-export const DUE: string = `${UNOWNED} and stranded_by is null`;
+export const DUE: string = "unowned_state is not null and stranded_by is null";
 
 /** The condition of the index `runs_stranded`. */
-export const STRANDED: string = `${UNOWNED} and stranded_by is not null`;
+export const STRANDED: string = "unowned_state is not null and stranded_by is not null";
 
 /** The condition of the index `runs_key`: a run that holds its key for ever. */
 export const HAS_KEY = "key is not null and key_scope is null";
@@ -28,7 +26,7 @@ export function holdsKeySql({ at = "", workflow, key, scope }: {
     : `${same} and ${at}key_scope = 'active' and coalesce(${at}key_freed, 0) = 0`;
 }
 
-const RARE = "(indexed_state = 'paused' or indexed_state = 'failed' or indexed_state = 'cancelled')";
+const RARE = "rare_state is not null";
 
 /** Runs that are paused, whether owned or not. */
 export const PAUSED: string = rare("paused");
@@ -46,11 +44,11 @@ export const RUN_INDEXES: readonly string[] = [
   `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
     where parent is not null`,
   // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
-  `create index runs_due on @runs (priority, workflow, version, due_at, seq, indexed_state)
+  `create index runs_due on @runs (priority, workflow, version, due_at, seq, unowned_state)
     where ${DUE}`,
   `create index runs_stranded on @runs (workflow, version, priority, due_at, seq)
     where ${STRANDED}`,
-  `create index runs_rare on @runs (indexed_state, seq) where ${RARE}`,
+  `create index runs_rare on @runs (rare_state, seq) where ${RARE}`,
   `create index runs_notified on @runs (notified) where notified is not null`,
   // A tick of a schedule has one run, however many runners insert it.
   `create unique index runs_tick on @runs (schedule, tick) where tick is not null`,
@@ -92,7 +90,7 @@ export function unsuccessful(state: "failed" | "cancelled"): Sql {
 
 // SQLite uses a partial index only for a query that repeats its condition.
 function rare(state: "paused" | "failed" | "cancelled"): string {
-  return `${RARE} and indexed_state = '${state}'`;
+  return `${RARE} and rare_state = '${state}'`;
 }
 
 /** The first rows of a source, at most `limit`. */

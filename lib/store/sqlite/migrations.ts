@@ -1,5 +1,5 @@
 import { StoreError } from "../../errors.ts";
-import { columnDefinitions, type SchemaTypes } from "../columns.ts";
+import { columnDefinitions, type RunColumns, type SchemaTypes } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { RUN_INDEXES } from "../sql/sources.ts";
 import type { Connection } from "./driver.ts";
@@ -13,10 +13,14 @@ const TYPES: SchemaTypes = {
   text: "text",
 };
 
+// SQLite reads a row from its beginning up to a column: those that the fence compares for each record come first.
+const FENCE: readonly string[] = ["seq", "epoch", "owner", "state", "closing"];
+const COLUMNS: RunColumns = new Map([...FENCE, ...RUN_COLUMNS.keys()].map((name) => [name, RUN_COLUMNS.get(name)!]));
+
 // `tasks` has no foreign key, because its only insert reads the run's row. Its check is a chain of "or" (see columns.ts).
 const SCHEMA: readonly string[] = [
   `create table runs (
-     ${columnDefinitions(RUN_COLUMNS, TYPES, "virtual")}
+     ${columnDefinitions(COLUMNS, TYPES, "virtual")}
    ) strict`,
   ...RUN_INDEXES.map((sql) => sql.replaceAll("@", "")),
   // Postgres has no such index (see held.ts there). Here it costs little, as a commit writes its pages once.
