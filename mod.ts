@@ -53,6 +53,15 @@ export type {
 export type * from "./lib/definition/options_check.ts";
 export type { RetryPolicy, RetryRule, TaskDefaults } from "./lib/definition/retry.ts";
 export {
+  Poll,
+  poll,
+  type PollCheck,
+  type PollOption,
+  type PollOptions,
+  type PollResult,
+  type PollStart,
+} from "./lib/definition/poll.ts";
+export {
   type CatchUp,
   type Overlap,
   Schedule,

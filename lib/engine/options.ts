@@ -1,4 +1,5 @@
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
+import type { Poll } from "../definition/poll.ts";
 import type { Schedule } from "../definition/schedule.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { readRetry, type TaskDefaults } from "../definition/retry.ts";
@@ -41,11 +42,11 @@ export interface ClientOptions<W extends AnyWorkflow> {
    */
   readonly tracing?: Tracing;
   /**
-   * Schedules that start runs: a runner registers and fires them, a client can `trigger` and `backfill` those whose input
+   * Schedules and polls that start runs: a runner registers and fires them, a client can `trigger` and `backfill` those whose input
    * is a function. A runner pauses the schedules that its program no longer has; without this option it changes none.
    * @default {undefined} none
    */
-  readonly schedules?: readonly Schedule[];
+  readonly schedules?: readonly (Schedule | Poll)[];
   /** Clock of timers and leases, for tests. @default {undefined} the clock of the machine */
   readonly clock?: Clock;
 }
@@ -103,7 +104,7 @@ export interface ClientSettings {
   readonly tracing: Tracing | undefined;
   readonly clock: Clock;
   /** `undefined` if the option was not given. */
-  readonly schedules: readonly Schedule[] | undefined;
+  readonly schedules: readonly (Schedule | Poll)[] | undefined;
 }
 
 /** Options of a runner after validation, with defaults. */

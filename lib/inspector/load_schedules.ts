@@ -15,7 +15,7 @@ const PAST_TICKS = 5;
 export async function loadSchedules(reading: Reading): Promise<SchedulesPage> {
   const { store } = reading.context;
   const rows = await store.schedules.read({ after: "", limit: MOST_SCHEDULES + 1 });
-  const schedules = rows.filter(({ kind }) => kind === "schedule").slice(0, MOST_SCHEDULES);
+  const schedules = rows.slice(0, MOST_SCHEDULES);
   return {
     ...answer(reading),
     schedules: await Promise.all(
@@ -53,8 +53,9 @@ async function summaryOf(
 /** Without the package that knows cron expressions, only the tick that is stored is known. */
 async function nextTicks({ context: { store, schedules } }: Reading, row: ScheduleRow): Promise<readonly number[]> {
   const { timing } = decodeSchedule(row);
-  const { nextTick } = scheduleInfo(row);
+  const { nextTick, kind } = scheduleInfo(row);
   if (nextTick === undefined) return [];
+  if (kind === "poll") return [nextTick];
   try {
     const calculator = timing.cron === undefined ? createCalculator(undefined) : await schedules.calculator();
     return list(calculator.ticks(timing), Math.min(nextTick - 1, store.now()), Infinity, NEXT_TICKS);

@@ -433,7 +433,7 @@ test("an unknown element, a repeated name and an expression that never matches a
   await assertRejects(
     () => opening([{ name: "x" }]),
     Error,
-    "schedules[0] is an object, not one that schedule() returned",
+    "schedules[0] is an object, not one that schedule() or poll() returned",
   );
   const never = schedule({ name: "never", workflow: plain, cron: "0 0 30 2 *" });
   await assertRejects(() => opening([never]), Error, 'Cannot define schedule "never": it never ticks');

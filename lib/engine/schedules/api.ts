@@ -12,7 +12,7 @@ import { armed, nextLook, type Rule } from "./decide.ts";
 import { pickRule } from "./entries.ts";
 import { historyOf, type ScheduleHistoryEntry, type ScheduleInfo, scheduleInfo } from "./info.ts";
 import { inputOf, scheduledRun } from "./scheduled_run.ts";
-import { decodeProgress, decodeSchedule, type StoredSchedule } from "./stored.ts";
+import { decodeProgress, decodeSchedule, type Progress, type StoredSchedule } from "./stored.ts";
 import { createCalculator, list, type Ticks } from "./ticks.ts";
 
 /** The period of a backfill. */
@@ -32,11 +32,11 @@ export interface BackfillResult {
 }
 
 /**
- * The schedules of a store. Every method but `list` throws an `UnknownScheduleError` if the store has no schedule of the
- * name: a runner registers its schedules when it opens.
+ * The schedules and polls of a store. Every method but `list` throws an `UnknownScheduleError` if the store has none of
+ * the name: a runner registers its own when it opens. `trigger`, `backfill` and `next` are for schedules only.
  */
 export interface Schedules {
-  /** Returns all schedules, in the order of their names. */
+  /** Returns all schedules and polls, in the order of their names. */
   list(): Promise<ScheduleInfo[]>;
   /** Returns a schedule. */
   get(name: string): Promise<ScheduleInfo>;
@@ -99,7 +99,7 @@ export function createSchedules(context: ClientContext): Schedules {
       const checks = newChecks();
       const most = countUpTo(n, "n", 1, checks);
       refuse(`compute ticks of schedule ${shown(name)}`, checks);
-      const row = await find(name, "compute ticks of");
+      const row = await findSchedule(name, "compute ticks of");
       return list(await ticksOf(decodeSchedule(row)), store.now(), Infinity, most);
     },
   };
@@ -109,14 +109,13 @@ export function createSchedules(context: ClientContext): Schedules {
       const row = await find(name, action);
       const isPaused = action === "pause";
       if (row.state === (isPaused ? "paused" : "active") && row.pausedBy !== "removal") return;
-      const now = store.now();
-      const rule = await ruleOf(row);
-      const progress = isPaused ? decodeProgress(row) : armed(rule, decodeProgress(row), now);
+      const resumed = isPaused ? undefined : await resumedProgress(row, store.now());
+      const progress = resumed?.progress ?? decodeProgress(row);
       const [verdict] = await store.schedules.write([{
         ...row,
         state: isPaused ? "paused" : "active",
         pausedBy: isPaused ? "user" : undefined,
-        nextAt: isPaused ? undefined : nextLook(rule, progress, now),
+        nextAt: resumed?.nextAt,
         progress: JSON.stringify(progress),
         runs: [],
         isChange: true,
@@ -128,7 +127,7 @@ export function createSchedules(context: ClientContext): Schedules {
   async function trigger(name: string): Promise<RunHandle> {
     let run: NewRun | undefined;
     for (;;) {
-      const row = await find(name, "trigger");
+      const row = await findSchedule(name, "trigger");
       const progress = decodeProgress(row);
       // The same run for each try: an earlier one may have been committed, and its answer lost.
       run ??= await runOf(row, { tick: store.now(), previous: progress.lastTick }, false);
@@ -152,7 +151,7 @@ export function createSchedules(context: ClientContext): Schedules {
     if (from !== undefined && to !== undefined && from >= to) checks.report("to must be after from");
     if (to !== undefined && to > store.now()) checks.report("to must not be in the future");
     refuse(`backfill schedule ${shown(name)}`, checks);
-    const row = await find(name, "backfill");
+    const row = await findSchedule(name, "backfill");
     const stored = decodeSchedule(row);
     const ticks = await ticksOf({ ...stored, timing: { ...stored.timing, startAt: undefined } });
     let [started, all] = [0, 0];
@@ -178,9 +177,16 @@ export function createSchedules(context: ClientContext): Schedules {
       throw new TypeError(`Cannot ${action} a schedule: its name must be a string, not ${shown(name)}`);
     }
     const [row] = await store.schedules.read({ names: [name] });
-    if (row?.kind === "schedule") return row;
+    if (row !== undefined) return row;
     const known = (await store.schedules.read({ after: "", limit: ROWS_AT_ONCE })).map((row) => row.name);
     throw new UnknownScheduleError(name, action, didYouMean(name, known));
+  }
+
+  /** Finds a schedule, which has ticks. */
+  async function findSchedule(name: string, action: string): Promise<ScheduleRow> {
+    const row = await find(name, action);
+    if (row.kind === "schedule") return row;
+    throw new TypeError(`Cannot ${action} "${name}": it is a poll, which has no ticks`);
   }
 
   async function runOf(
@@ -189,7 +195,8 @@ export function createSchedules(context: ClientContext): Schedules {
     isTick: boolean,
   ): Promise<NewRun> {
     const { name } = row;
-    const entry = context.schedules.byName.get(name);
+    const known = context.schedules.byName.get(name);
+    const entry = known?.kind === "schedule" ? known : undefined;
     const stored = entry?.stored ?? decodeSchedule(row);
     if (entry === undefined && stored.hasFunction) {
       throw new TypeError(
@@ -201,9 +208,17 @@ export function createSchedules(context: ClientContext): Schedules {
     return scheduledRun(stored, { schedule: name, tick: isTick ? at.tick : undefined, dueAt: at.tick, input }, newId);
   }
 
-  async function ruleOf(row: ScheduleRow): Promise<Rule> {
+  /** A schedule ticks from now on, a poll is checked at once. */
+  async function resumedProgress(
+    row: ScheduleRow,
+    now: number,
+  ): Promise<{ readonly progress: Progress; readonly nextAt: number | undefined }> {
+    const before = decodeProgress(row);
+    if (row.kind === "poll") return { progress: { ...before, nextTick: now }, nextAt: now };
     const stored = decodeSchedule(row);
-    return { ...pickRule(stored), name: row.name, ticks: await ticksOf(stored) };
+    const rule: Rule = { ...pickRule(stored), name: row.name, ticks: await ticksOf(stored) };
+    const progress = armed(rule, before, now);
+    return { progress, nextAt: nextLook(rule, progress, now) };
   }
 
   async function ticksOf({ timing }: StoredSchedule): Promise<Ticks> {

@@ -4,6 +4,7 @@
  * @module
  */
 import { shown } from "../../definition/checks.ts";
+import { Poll } from "../../definition/poll.ts";
 import { Schedule } from "../../definition/schedule.ts";
 import { DefinitionError } from "../../errors.ts";
 import { type Catalog, catalogOf } from "../catalog.ts";
@@ -11,11 +12,25 @@ import type { AttemptPolicy, Plan } from "../plan.ts";
 import { encodeInput } from "../start_options.ts";
 import type { Rule } from "./decide.ts";
 import { loadCron } from "./croner.ts";
-import { type StoredSchedule, storedSchedule } from "./stored.ts";
+import { type StoredPoll, storedPoll, type StoredSchedule, storedSchedule } from "./stored.ts";
 import { type Calculator, createCalculator, type Ticks } from "./ticks.ts";
+
+/** A poll with what follows from it. */
+export interface PollEntry {
+  readonly kind: "poll";
+  readonly schedule: Poll;
+  readonly plan: Plan;
+  readonly stored: StoredPoll;
+  /** What is stored, as JSON text. */
+  readonly definition: string;
+}
+
+/** A schedule or poll with what follows from it. */
+export type Entry = ScheduleEntry | PollEntry;
 
 /** A schedule with what follows from it. */
 export interface ScheduleEntry {
+  readonly kind: "schedule";
   readonly schedule: Schedule;
   readonly plan: Plan;
   readonly stored: StoredSchedule;
@@ -27,7 +42,7 @@ export interface ScheduleEntry {
 /** The schedules of a runner or client. */
 export interface ScheduleEntries {
   /** By name. */
-  readonly byName: ReadonlyMap<string, ScheduleEntry>;
+  readonly byName: ReadonlyMap<string, Entry>;
   /** The workflows of their runs. */
   readonly catalog: Catalog;
   /** Returns a calculator that knows cron expressions, which loads `croner`. */
@@ -51,37 +66,43 @@ export interface EntryOptions {
  * @throws {ValidationError} If the schema of its workflow rejects a fixed input.
  */
 export async function readEntries(
-  schedules: readonly Schedule[],
+  schedules: readonly (Schedule | Poll)[],
   { catalog, defaults, maxPayloadBytes }: EntryOptions,
 ): Promise<ScheduleEntries> {
   let loading: Promise<Calculator> | undefined;
   const calculator = (): Promise<Calculator> => loading ??= loadCron().then(createCalculator);
   for (const [at, schedule] of schedules.entries()) {
-    if (schedule instanceof Schedule) continue;
+    if (schedule instanceof Schedule || schedule instanceof Poll) continue;
     throw new DefinitionError(
       "",
-      [`schedules[${at}] is ${shown(schedule)}, not one that schedule() returned`],
+      [`schedules[${at}] is ${shown(schedule)}, not one that schedule() or poll() returned`],
       "schedule",
     );
   }
-  const needsCron = schedules.some(({ cron }) => cron !== undefined);
+  const needsCron = schedules.some((schedule) => schedule instanceof Schedule && schedule.cron !== undefined);
   const ticksOf = needsCron ? await calculator() : createCalculator(undefined);
   const own = catalogOf([...new Set(schedules.map(({ workflow }) => workflow))].filter(isFirst), defaults);
-  const byName = new Map<string, ScheduleEntry>();
+  const byName = new Map<string, Entry>();
   for (const schedule of schedules) {
-    const { name, workflow, input } = schedule;
-    if (byName.has(name)) throw new DefinitionError(name, ["another schedule has the same name"], "schedule");
+    const { name, workflow, kind } = schedule;
+    if (byName.has(name)) throw new DefinitionError(name, ["another schedule has the same name"], kind);
     const plan = own.get(workflow.name)!;
     const others = [plan, catalog.get(workflow.name)].filter((other) => other?.workflow.version !== workflow.version);
     if (others.some((other) => other !== undefined)) {
-      throw new DefinitionError(name, [`another workflow is registered with the name "${workflow.name}"`], "schedule");
+      throw new DefinitionError(name, [`another workflow is registered with the name "${workflow.name}"`], kind);
     }
+    if (schedule instanceof Poll) {
+      const stored = storedPoll(schedule);
+      byName.set(name, { kind: "poll", schedule, plan, stored, definition: JSON.stringify(stored) });
+      continue;
+    }
+    const { input } = schedule;
     const text = typeof input === "function"
       ? undefined
       : await encodeInput(plan, input, `Cannot define schedule "${name}"`, maxPayloadBytes);
     const stored = storedSchedule(schedule, text);
     const rule: Rule = { ...pickRule(stored), name, ticks: checkTicks(name, ticksOf, stored) };
-    byName.set(name, { schedule, plan, stored, definition: JSON.stringify(stored), rule });
+    byName.set(name, { kind: "schedule", schedule, plan, stored, definition: JSON.stringify(stored), rule });
   }
   return { byName, catalog: own, calculator };
 }

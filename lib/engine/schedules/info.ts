@@ -1,4 +1,5 @@
 import type { CatchUp, Overlap } from "../../definition/schedule.ts";
+import { decodeJson } from "../../definition/json.ts";
 import type { RunState } from "../../store/batch.ts";
 import type { ListedRun } from "../../store/listing.ts";
 import type { ScheduleRow } from "../../store/schedules.ts";
@@ -9,12 +10,15 @@ import {
   type Progress,
   type ScheduleCounts,
   type ScheduleFailure,
+  type StoredSchedule,
 } from "./stored.ts";
 
-/** A schedule, as `schedules.get()` and `schedules.list()` return it. Times are milliseconds since the epoch. */
+/** A schedule or poll, as `schedules.get()` and `schedules.list()` return it. Times are milliseconds since the epoch. */
 export interface ScheduleInfo {
-  /** Name of the schedule. */
+  /** Name of the schedule or poll. */
   readonly name: string;
+  /** Whether it is a schedule or a poll. */
+  readonly kind: "schedule" | "poll";
   /** Name of the workflow of its runs. */
   readonly workflow: string;
   /** Whether it starts runs. */
@@ -27,11 +31,13 @@ export interface ScheduleInfo {
   readonly timeZone: string | undefined;
   /** The interval in milliseconds; `undefined` for a cron expression. */
   readonly everyMs: number | undefined;
-  /** What happens to ticks that overlap. */
+  /** What happens to ticks that overlap; `"allow"` for a poll. */
   readonly overlap: Overlap;
-  /** What happens to missed ticks. */
+  /** What happens to missed ticks; `"none"` for a poll. */
   readonly catchUp: CatchUp;
-  /** The next tick; `undefined` if there is none, or the schedule is paused. */
+  /** The cursor of a poll, and when its latest check began; `undefined` for a schedule. */
+  readonly poll: { readonly cursor: unknown; readonly checkedAt: number | undefined } | undefined;
+  /** The next tick, or check; `undefined` if there is none, or the schedule is paused. */
   readonly nextTick: number | undefined;
   /** Ticks that wait for the end of an earlier run, oldest first. */
   readonly queued: readonly number[];
@@ -39,7 +45,7 @@ export interface ScheduleInfo {
   readonly lastTick: number | undefined;
   /** Id of the latest run, and whether it has not ended; `undefined` before the first. */
   readonly lastRun: { readonly id: string; readonly isLive: boolean } | undefined;
-  /** Why the latest start has failed; `undefined` once another has succeeded. */
+  /** Why the latest start, or check, has failed; `undefined` once another has succeeded. */
   readonly error: ScheduleFailure | undefined;
   /** How many ticks have had which end. */
   readonly counts: ScheduleCounts;
@@ -59,19 +65,23 @@ export interface ScheduleHistoryEntry {
 
 /** Decodes the row of a schedule. */
 export function scheduleInfo(row: ScheduleRow): ScheduleInfo {
-  const { name, workflow, state, pausedBy, lastRun, isLastRunLive } = row;
-  const { timing, expression, overlap, catchUp } = decodeSchedule(row);
+  const { name, kind, workflow, state, pausedBy, lastRun, isLastRunLive } = row;
+  const { timing, expression, overlap = "allow", catchUp = "none" }: Partial<StoredSchedule> = decodeSchedule(row);
   const progress = decodeProgress(row);
   return {
     name,
+    kind,
     workflow,
     state,
     pausedBy,
     cron: expression,
-    timeZone: timing.timeZone,
-    everyMs: timing.everyMs,
+    timeZone: timing?.timeZone,
+    everyMs: timing?.everyMs,
     overlap,
     catchUp,
+    poll: kind === "poll"
+      ? { cursor: decodeJson(progress.cursor, "the cursor"), checkedAt: progress.checkedAt }
+      : undefined,
     nextTick: state === "active" ? progress.nextTick : undefined,
     queued: progress.queue,
     lastTick: progress.lastTick,

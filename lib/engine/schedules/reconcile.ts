@@ -4,12 +4,13 @@
  *
  * @module
  */
+import { encodeJson } from "../../definition/json.ts";
 import type { Store } from "../../store/port.ts";
 import type { ScheduleRecord, ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
 import { armed, nextLook } from "./decide.ts";
-import type { ScheduleEntry } from "./entries.ts";
+import type { Entry, PollEntry, ScheduleEntry } from "./entries.ts";
 import type { Look } from "./scheduler.ts";
-import { decodeProgress, decodeSchedule, NO_PROGRESS, type StoredSchedule } from "./stored.ts";
+import { decodeProgress, decodeSchedule, NO_PROGRESS, type Progress, type StoredSchedule } from "./stored.ts";
 
 /** Rows that one statement reads or writes. */
 const AT_ONCE = 200;
@@ -17,7 +18,7 @@ const AT_ONCE = 200;
 /** What a reconciliation needs of its runner. */
 export interface ReconcileOptions {
   readonly store: Store;
-  readonly entries: ReadonlyMap<string, ScheduleEntry>;
+  readonly entries: ReadonlyMap<string, Entry>;
   /** Names of the workflows that the runner executes. */
   readonly served: ReadonlySet<string>;
 }
@@ -59,23 +60,22 @@ function firstLook(record: ScheduleRecord, row: ScheduleRow | undefined): Look {
 }
 
 /** The write that registers a schedule; `undefined` if its row says so already. */
-function registered(entry: ScheduleEntry, row: ScheduleRow | undefined, now: number): ScheduleWrite | undefined {
-  const { schedule: { name, kind }, stored: { workflow }, definition, rule } = entry;
+function registered(entry: Entry, row: ScheduleRow | undefined, now: number): ScheduleWrite | undefined {
+  const { schedule: { name, kind }, stored: { workflow }, definition } = entry;
   if (row !== undefined && row.definition === definition && row.kind === kind && row.pausedBy !== "removal") {
     return undefined;
   }
-  const isSame = row !== undefined && row.kind === kind && ticksOf(decodeSchedule(row)) === ticksOf(entry.stored);
-  const before = row === undefined || row.kind !== kind ? NO_PROGRESS : decodeProgress(row);
-  // What became due while the schedule was removed is treated as if no runner had been alive.
-  const progress = isSame ? before : armed(rule, before, now);
   const isPaused = row?.pausedBy === "user";
+  const { progress, nextAt } = entry.kind === "poll"
+    ? pollProgress(entry, row, now)
+    : scheduleProgress(entry, row?.kind === kind ? row : undefined, now);
   return {
     name,
     kind,
     workflow,
     state: isPaused ? "paused" : "active",
     pausedBy: isPaused ? "user" : undefined,
-    nextAt: isPaused ? undefined : nextLook(rule, progress, now),
+    nextAt: isPaused ? undefined : nextAt,
     lastRun: row?.lastRun,
     definition,
     progress: JSON.stringify(progress),
@@ -83,6 +83,26 @@ function registered(entry: ScheduleEntry, row: ScheduleRow | undefined, now: num
     runs: [],
     isChange: true,
   };
+}
+
+interface Registered {
+  readonly progress: Progress;
+  readonly nextAt: number | undefined;
+}
+
+function scheduleProgress({ rule, stored }: ScheduleEntry, row: ScheduleRow | undefined, now: number): Registered {
+  const isSame = row !== undefined && ticksOf(decodeSchedule(row)) === ticksOf(stored);
+  const before = row === undefined ? NO_PROGRESS : decodeProgress(row);
+  // What became due while the schedule was removed is treated as if no runner had been alive.
+  const progress = isSame ? before : armed(rule, before, now);
+  return { progress, nextAt: nextLook(rule, progress, now) };
+}
+
+/** A poll keeps its cursor whatever has changed, and is checked at once, or when the check in progress must have ended. */
+function pollProgress({ schedule }: PollEntry, row: ScheduleRow | undefined, now: number): Registered {
+  if (row?.kind === "poll") return { progress: decodeProgress(row), nextAt: row.nextAt ?? now };
+  const cursor = encodeJson(schedule.cursor, "cursor", Infinity);
+  return { progress: { ...NO_PROGRESS, cursor, nextTick: now }, nextAt: now };
 }
 
 /** What decides about the ticks of a schedule. */

@@ -14,8 +14,8 @@ import type { Store } from "../../store/port.ts";
 import type { ScheduleRow, ScheduleVerdict, ScheduleWrite } from "../../store/schedules.ts";
 import { createDueQueue } from "./due_queue.ts";
 
-/** How often a runner reads the schedules that other processes have changed. */
-const POLL_MS = 10_000;
+/** How often a runner reads the schedules that other processes have changed; an idle runner stays below a statement per second. */
+const POLL_MS = 20_000;
 
 /** How far the clocks of processes and the commits of their writes may be apart. */
 const OVERLAP_MS = 10_000;
@@ -52,6 +52,8 @@ export interface SchedulerOptions {
   readonly firstLooks: ReadonlyMap<string, Look>;
   /** Prepares a step; one that takes time delays no other schedule. It must not throw. */
   readonly prepare: (row: ScheduleRow) => Step | Promise<Step>;
+  /** Called when the scheduler is to stop: steps that take time are to end. */
+  readonly stopping: () => void;
   /** Resolves when a run has ended; rejects when the runner is stopped. */
   readonly waitForEnd: (runId: string) => Promise<unknown>;
 }
@@ -92,6 +94,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     async stop() {
       isStopped = true;
+      options.stopping();
       cancelTimer();
       cancelPoll();
       await Promise.allSettled(inFlight);

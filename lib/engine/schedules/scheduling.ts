@@ -1,8 +1,10 @@
+import { ShutdownError } from "../../errors.ts";
 import type { ScheduleRow, ScheduleVerdict } from "../../store/schedules.ts";
 import type { ClientContext } from "../client_context.ts";
 import type { Observer } from "../engine_events.ts";
 import { type Advance, advance } from "./advance.ts";
-import type { ScheduleEntry } from "./entries.ts";
+import { checkPoll } from "./check_poll.ts";
+import type { PollEntry, ScheduleEntry } from "./entries.ts";
 import { reconcile } from "./reconcile.ts";
 import { createScheduler, type Look, type Scheduler, type Step } from "./scheduler.ts";
 
@@ -12,6 +14,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
   const entries = context.schedules.byName;
   const served = new Set(context.catalog.served.map(({ workflow }) => workflow));
   const superseded = new Set<string>();
+  const stopped = new AbortController();
   const firstLooks = await reconcile({ store, entries, served });
   await warnOfUnserved(context, served);
   return createScheduler({
@@ -21,6 +24,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     firstLooks,
     prepare,
     waitForEnd: (runId) => watcher.waitForEnd(runId),
+    stopping: () => stopped.abort(new ShutdownError("The runner stops; another one checks again")),
   });
 
   function prepare(row: ScheduleRow): Step | Promise<Step> {
@@ -31,10 +35,43 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
       return { write: undefined, next: { at: undefined } };
     }
     superseded.delete(row.name);
+    if (entry.kind === "poll") {
+      const isDue = row.nextAt !== undefined && row.nextAt <= store.now();
+      return isDue ? check(entry, row) : { write: undefined, next: { at: row.nextAt } };
+    }
     const advanced = advance(entry, row, { now: store.now(), newId, maxPayloadBytes });
     return advanced instanceof Promise
       ? advanced.then((advanced) => stepOf(entry, row, advanced))
       : stepOf(entry, row, advanced);
+  }
+
+  async function check(entry: PollEntry, row: ScheduleRow): Promise<Step> {
+    const { name, workflow } = row;
+    const checked = await checkPoll(entry, row, { context, stopped: stopped.signal });
+    if (checked === undefined) return { write: undefined, next: { at: store.now() } };
+    const { write, error } = checked;
+    return {
+      write,
+      next: { at: write.nextAt },
+      done(verdict) {
+        // The lease was over before the check returned: another runner checks again.
+        if (verdict.kind === "conflict") {
+          logger.warn(
+            `The check of poll "${name}" took too long: its result is dropped, and another runner checks again`,
+          );
+          return;
+        }
+        if (error !== undefined) {
+          logger.error(`The check of poll "${name}" failed: ${error}; checking again in ${entry.schedule.everyMs} ms`);
+          const failure = { schedule: name, workflow, tick: undefined, message: error, retryAt: write.nextAt };
+          emit({ type: "scheduleFailed", failure });
+        }
+        const runs = [...verdict.inserted].map((id) => ({ id, tick: undefined }));
+        const failed = error === undefined ? 0 : 1;
+        const advance = { schedule: name, workflow, runs, overlapped: 0, missed: 0, failed, lateMs: undefined };
+        emit({ type: "scheduleAdvanced", advance });
+      },
+    };
   }
 
   function stepOf(entry: ScheduleEntry, row: ScheduleRow, advanced: Advance): Step | Promise<Step> {

@@ -5,6 +5,7 @@
  */
 import { readCron } from "../../definition/cron.ts";
 import { StoreError } from "../../errors.ts";
+import type { Poll } from "../../definition/poll.ts";
 import type { CatchUp, Overlap, Schedule } from "../../definition/schedule.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import type { ScheduleRow } from "../../store/schedules.ts";
@@ -31,6 +32,18 @@ export interface StoredSchedule extends StoredTarget {
   readonly input?: string | undefined;
   /** Whether a function returns the input: only a process that has the schedule can start its runs. */
   readonly hasFunction: boolean;
+}
+
+/** A poll. */
+export interface StoredPoll extends StoredTarget {
+  readonly timing: Timing;
+  /** The longest that a check may take. */
+  readonly checkMs: number;
+}
+
+/** Returns a poll as it is stored. */
+export function storedPoll({ workflow, everyMs, timeoutMs }: Poll): StoredPoll {
+  return { ...storedTarget(workflow), timing: { everyMs }, checkMs: timeoutMs };
 }
 
 /** A tick that has started no run. */
@@ -64,7 +77,7 @@ export interface RetriedTick {
 
 /** How many ticks, or checks of a poll, have had which end. */
 export interface ScheduleCounts {
-  /** Runs that were started. */
+  /** Runs that were started; for a poll, inputs that its checks returned, with those whose key had a run already. */
   readonly started: number;
   /** Ticks that started no run because an earlier run had not ended. */
   readonly overlapped: number;
