@@ -73,7 +73,9 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     let kept = 0;
     for (const run of runs) {
       // A debounced run is pending until it is due, even if that is now.
-      if (kept >= places || run.fork !== undefined || run.debounce !== undefined || isLater(run)) continue;
+      if (kept >= places || run.fork !== undefined || run.debounce !== undefined || laterAt(run) !== undefined) {
+        continue;
+      }
       run.owner = lease.runner;
       kept++;
     }
@@ -98,14 +100,18 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     reject(error);
   }
 
-  function isLater(run: NewRun): run is NewRun & { readonly dueAt: number } {
-    return run.dueAt !== undefined && run.dueAt > now();
+  // Not a type predicate: without strict checks of null, a run for which it is false would have the type `never`.
+  function laterAt({ dueAt }: NewRun): number | undefined {
+    return dueAt !== undefined && dueAt > now() ? dueAt : undefined;
   }
 
   function settle(run: NewRun, verdict: StartVerdict): void {
     if (verdict.kind === "replaced") return claims.lookAt(verdict.dueAt);
     if (verdict.kind !== "started") return;
-    if (!verdict.owned) return isLater(run) ? claims.lookAt(run.dueAt) : claims.leftBehind();
+    if (!verdict.owned) {
+      const dueAt = laterAt(run);
+      return dueAt === undefined ? claims.leftBehind() : claims.lookAt(dueAt);
+    }
     // The lease was lost in the meantime: the run was handed back with all others.
     if (run.owner === undefined || !lease.owns(run.owner)) return;
     executor.adopt(insertedRun(catalog.get(run.workflow)!, run, verdict));
