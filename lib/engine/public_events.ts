@@ -86,6 +86,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "runChanged":
     case "capacityReleased":
     case "leaseConfirmed":
+    case "scheduleAdvanced":
+    case "scheduleFailed":
     case "committed":
     case "commitFailed":
     case "leaseLost":
