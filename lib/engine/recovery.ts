@@ -27,6 +27,8 @@ const WATCH_MS = 1_000;
 const SOONEST_MS = 10;
 /** By how much the estimate of the store's clock may be wrong. */
 const CLOCK_TOLERANCE_MS = 5_000;
+/** A smaller step back of the store's clock delays nothing for long. */
+const SMALL_STEP_MS = 1_000;
 /** Runs taken from dead runners in one transaction. */
 const RECOVER_AT_ONCE = 500;
 
@@ -74,6 +76,7 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   let clocks = { store: store.now(), monotonic: monotonic() };
   let readAt = -Infinity;
   let isFirst = true;
+  let wasClockSetBack = false;
   let hasRecovered = false;
   let isStopped = false;
   let cancel = () => {};
@@ -130,11 +133,13 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     return row.leaseUntil <= store.now() && !isExcused;
   }
 
-  /** Records a step forward of the store's clock, after which leases look expired that are not. */
+  /** Records a step of the store's clock: after one forward leases look expired that are not. */
   function recordClockStep(): void {
     const now = { store: store.now(), monotonic: monotonic() };
+    const stepMs = now.store - clocks.store - (now.monotonic - clocks.monotonic);
     // Not for longer than anything is excused for: a longer one would hide those that come after it.
-    standstill.record(Math.min(leaseMs, now.store - clocks.store - (now.monotonic - clocks.monotonic)));
+    standstill.record(Math.min(leaseMs, stepMs));
+    wasClockSetBack ||= stepMs < -SMALL_STEP_MS;
     clocks = now;
   }
 
@@ -150,11 +155,13 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     if (isStopped || !lease.isHeld()) return;
     const expired = known.filter(({ id, leaseUntil }) => leaseUntil <= store.now() && !alive.includes(id));
     // The first pass always runs: runs whose owner has no row any more are found only by the store.
-    if (!isFirst && dead.length + expired.length === 0) return;
+    if (!isFirst && !wasClockSetBack && dead.length + expired.length === 0) return;
     isFirst = false;
-    const request = { dead, alive, recoveryLimit: options.recoveryLimit, limit: RECOVER_AT_ONCE };
+    const { recoveryLimit } = options;
+    const request = { dead, alive, recoveryLimit, limit: RECOVER_AT_ONCE, wasClockSetBack };
     for (let more = true; more && !isStopped;) {
       const recovery = await store.recover(request);
+      wasClockSetBack = false;
       more = recovery.more;
       const count = recovery.released.length + recovery.failed.length;
       hasRecovered ||= count > 0;

@@ -86,6 +86,8 @@ export interface RecoverRequest {
   readonly recoveryLimit: number;
   /** The maximum number of runs to recover. */
   readonly limit: number;
+  /** Whether the store's clock was set back: what was due at once while it was ahead is made due now. @default {false} */
+  readonly wasClockSetBack?: boolean;
 }
 
 /** The result of a recovery. */

@@ -25,6 +25,7 @@ import {
   settleRelatives,
 } from "./descendants.ts";
 import type { Dialect, Items } from "./dialect.ts";
+import { makeDueAgain } from "./due_again.ts";
 import { notify } from "./facts.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { fill, raw, type Sql, sql } from "./statement.ts";
@@ -33,6 +34,7 @@ const NOTHING: Recovery = { released: [], failed: [], more: false };
 
 /** Recovers runs of dead runners. */
 export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
+  if (request.wasClockSetBack === true) yield* makeDueAgain(db);
   // Nearly always none is dead, and to find that out takes no lock.
   const dead = yield* readDead(db, request);
   if (dead.length === 0) return NOTHING;

@@ -82,6 +82,26 @@ export function recoveryContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(await join(store))), [seq]);
   });
 
+  test("what was due at once while the clock was ahead is due when it was set back, and what was delayed is not", async ({ store, clock }) => {
+    clock.advance(3_600_000);
+    const { seq: woken, id, runner } = await startOwned(store);
+    await write(store, { seq: woken, epoch: 1 }, [], { to: "waiting", dueAt: undefined, release: true });
+    await store.send(id, { id: crypto.randomUUID(), task: "go", payload: "1" });
+    const handedBack = await startOwned(store);
+    await write(store, { seq: handedBack.seq, epoch: 1 }, [], { to: "pending" });
+    const [started] = await start(store, newRun({ dueAt: undefined }));
+    const waiting = await startOwned(store);
+    const later = T0 + 7_200_000;
+    await write(store, { seq: waiting.seq, epoch: 1 }, [], { to: "waiting", dueAt: later, release: true });
+    await start(store, newRun({ dueAt: later }));
+    clock.advance(-3_600_000);
+    assertEquals(await claimed(store, claimBy(runner)), []);
+    await store.recover({ dead: [], recoveryLimit: 9, limit: 10, wasClockSetBack: true });
+    assertEquals((await claimed(store, claimBy(runner))).sort(), [woken, handedBack.seq, started]);
+    clock.advance(7_200_000);
+    assertEquals((await claimed(store, claimBy(runner))).length, 2);
+  });
+
   test("the history keeps hand-backs, recoveries and the claims that follow them", async ({ store, clock }) => {
     const { seq, id, runner: first } = await startOwned(store);
     const facts = async (): Promise<string[]> =>
