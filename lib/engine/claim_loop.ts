@@ -26,6 +26,8 @@ export const CLAIMED_AFTER: readonly EngineEvent["type"][] = [
 export interface ClaimLoop {
   /** Whether runs are known to wait in the store: then runs that are started here queue behind them. */
   readonly isBacklogged: boolean;
+  /** Whether runs may be due that no claim has looked for yet. */
+  readonly isWanting: boolean;
   /** How many runs the claim in flight may bring. */
   readonly requested: number;
   /** Resolves when the claim in flight has returned. */
@@ -82,6 +84,9 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
   return {
     get isBacklogged() {
       return isBacklogged;
+    },
+    get isWanting() {
+      return wantsRuns;
     },
     get requested() {
       return requested;

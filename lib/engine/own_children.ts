@@ -10,7 +10,7 @@ import { insertedRun } from "./inserted_run.ts";
 /** What owning child runs needs of a runner. */
 export interface OwnChildrenOptions {
   readonly catalog: Pick<Catalog, "get">;
-  readonly claims: Pick<ClaimLoop, "isBacklogged">;
+  readonly claims: Pick<ClaimLoop, "isBacklogged" | "isWanting">;
   readonly executor: Pick<Executor, "room" | "capacity" | "reserve" | "unreserve" | "adopt">;
   readonly lease: Pick<Lease, "runner" | "isHeld" | "owns">;
   readonly isStopping: () => boolean;
@@ -21,8 +21,10 @@ export function createOwnChildren(options: OwnChildrenOptions): OwnChildren {
   const { catalog, claims, executor, lease } = options;
   return {
     take(children) {
-      // None while others wait in the store, as these come first.
-      const isTaking = !options.isStopping() && !claims.isBacklogged && lease.isHeld();
+      // None while others wait in the store, as these come first, nor while others may wait there for a free slot: child
+      // runs of a long map would take each slot before the runner can claim another run.
+      const isOthersTurn = claims.isBacklogged || (claims.isWanting && executor.capacity <= 0);
+      const isTaking = !options.isStopping() && !isOthersTurn && lease.isHeld();
       const room = isTaking ? executor.room : 0;
       const soon = isTaking ? executor.capacity : 0;
       let kept = 0;

@@ -66,6 +66,35 @@ test("child runs beyond the room of a runner are begun as their forerunners end"
   assertEquals((await run.children()).map(({ state }) => state), Array(30).fill("completed"));
 });
 
+test("a map whose child runs take all slots does not keep another run from its turn", async () => {
+  const begun: string[] = [];
+  let pass = Promise.withResolvers<void>();
+  const slow = workflow("slow", { input: unchecked<string>() }).task("work", {
+    async run({ input }) {
+      begun.push(input);
+      await pass.promise;
+    },
+  });
+  const parent = workflow("parent").map("all", {
+    over: () => Array.from({ length: 40 }, (_, n) => `child ${n}`),
+    concurrency: 6,
+    workflow: slow,
+    input: ({ item }) => item,
+  });
+  await using opened = await open([parent, slow], { concurrency: 2, shared: true });
+  const client = await opened.client([slow]);
+  const run = await opened.runner.start(parent);
+  await opened.clock.settle();
+  await client.start(slow, "other");
+  while ((await run.status()).endedAt === undefined) {
+    pass.resolve();
+    pass = Promise.withResolvers();
+    await opened.clock.advance("3s");
+  }
+  const turn = begun.indexOf("other");
+  assertEquals(turn > 0 && turn < 20, true, `${turn} of ${begun.length}`);
+});
+
 test("an item ends with its child run though all slots of its runner are taken", async () => {
   const asked = workflow("asked").event("answer", { schema: even });
   const parent = workflow("parent")
