@@ -79,7 +79,10 @@ update @runs
   }
 }
 
-/** Deletes the definitions that were stored before a time, that no runner serves and with which no run started. */
+/**
+ * Deletes the definitions that were stored before a time, that no runner serves, with which no run started, and which no
+ * schedule starts.
+ */
 export function* deleteUnusedDefinitions(db: Dialect, before: number): Op<void> {
   const rows = yield* all(sql`
 select workflow, version
@@ -87,7 +90,7 @@ select workflow, version
  where created_at < ${before}`);
   const unused = new Map(rows.map((row) => [keyOf(row), decodeServed(row)]));
   if (unused.size === 0) return;
-  for (const served of yield* readServed()) unused.delete(keyOf(served));
+  for (const served of [...yield* readServed(), ...yield* readScheduled()]) unused.delete(keyOf(served));
   let after = 0;
   while (unused.size > 0) {
     const slice = yield* readVersions(after);
@@ -103,7 +106,9 @@ delete from @workflows
  where (workflow, version) in (select * from ${db.rows("unused", namesOf([...unused.values()]))})
 returning workflow, version, structure, graph, created_at, compensates`);
     // A runner joins before it stores its definitions: it is seen here, or its insert waits for this transaction.
-    const used = new Set([...yield* readServed(), ...yield* readVersions(after)].map(keyOf));
+    const used = new Set(
+      [...yield* readServed(), ...yield* readScheduled(), ...yield* readVersions(after)].map(keyOf),
+    );
     for (const row of deleted.filter((row) => used.has(keyOf(row)))) {
       yield* change(sql`
 insert into @workflows (workflow, version, structure, graph, created_at, compensates)
@@ -130,11 +135,26 @@ function* readServed(): Op<readonly Served[]> {
   return decodeRunners(yield* all(sql`select ${raw(RUNNER_COLUMNS)} from @runners`)).flatMap(({ served }) => served);
 }
 
+/** The versions with which schedules and polls start runs. */
+function* readScheduled(): Op<readonly Served[]> {
+  return (yield* all(sql`select definition from @schedules`)).flatMap(({ definition }) => decodeTarget(definition));
+}
+
 function namesOf(served: readonly Served[]): { readonly workflow: Items; readonly version: Items } {
   return {
     workflow: texts(served.map(({ workflow }) => workflow)),
     version: texts(served.map(({ version }) => version)),
   };
+}
+
+function decodeTarget(definition: unknown): readonly Served[] {
+  try {
+    const { workflow, version } = JSON.parse(String(definition));
+    return [{ workflow: String(workflow), version: String(version) }];
+  } catch {
+    // An invalid row names no version.
+    return [];
+  }
 }
 
 function decodeServed(row: Row): Served {

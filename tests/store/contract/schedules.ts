@@ -155,6 +155,15 @@ export function scheduleContract(test: Case): void {
     assertEquals([...await store.schedules.held()], []);
   });
 
+  test("prune() keeps the definitions with which schedules start runs", async ({ store, clock }) => {
+    const definitions = ["v1", "v2"].map((version) => ({ workflow: "etl", version, structure: "s", graph: "{}" }));
+    await store.define(definitions);
+    await written(store, scheduleWrite({ definition: JSON.stringify({ workflow: "etl", version: "v2" }) }));
+    clock.advance(DAY_MS);
+    await store.prune(clock.now(), 10);
+    assertEquals(await Promise.all(definitions.map((of) => store.definition(of))), [undefined, "{}"]);
+  });
+
   test("many schedules advance in one transaction of few statements", async ({ store }) => {
     const names = Array.from({ length: 100 }, (_, at) => `s${at}`);
     await written(store, ...names.map((name) => scheduleWrite({ name })));
@@ -169,6 +178,8 @@ export function scheduleContract(test: Case): void {
     assertEquals(after.rows - before.rows, 200);
   });
 }
+
+const DAY_MS = 86_400_000;
 
 function tickRun(tick: number | undefined, name = "s"): NewRun {
   return newRun({ schedule: { name, tick } });
