@@ -61,7 +61,7 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
   }
 
   async result(options?: WaitOptions): Promise<Result> {
-    return resultOf(await waitForEnd(this.#context, { id: this.id, seq: this.#seq }, options));
+    return resultOf(await waitForEnd(this.#context, { id: this.id, seq: this.#seq, wanted: "result" }, options));
   }
 
   async outcome(options?: WaitOptions): Promise<RunOutcome<Result, Outputs>> {

@@ -76,8 +76,8 @@ export interface RunReader {
   definition(of: Served): Promise<StoredDefinition | undefined>;
   /** Reads the tasks of a run, in the order of its definition. */
   tasks(row: RunRow): Promise<TaskInfo[]>;
-  /** Reads the end of a run that has ended. */
-  end(row: ListedRun): Promise<RunEnd>;
+  /** Reads the end of a run that has ended; with `wanted` no output but that of the task that it returns, if it states one. */
+  end(row: ListedRun, wanted?: "result"): Promise<RunEnd>;
 }
 
 /** Definitions that a reader keeps in memory. */
@@ -144,12 +144,13 @@ export function createRunReader(store: Store, catalog: Catalog): RunReader {
     );
   }
 
-  async function end(row: ListedRun): Promise<RunEnd> {
+  async function end(row: ListedRun, wanted?: "result"): Promise<RunEnd> {
     const journal = await store.journal(row.seq);
     const defined = await definition(row);
     const tasks = defined?.tasks ?? [];
     const rank = new Map(tasks.map(({ id }, at) => [id, at]));
-    const withoutOutput = new Set(tasks.flatMap(({ id, kind }) => hasOutput(kind) ? [] : [id]));
+    const isUnwanted = (id: string): boolean => wanted !== undefined && id !== (defined?.result ?? id);
+    const withoutOutput = new Set(tasks.flatMap(({ id, kind }) => hasOutput(kind) && !isUnwanted(id) ? [] : [id]));
     const rows = journal.filter(isOfTask);
     const undos = new Map(rows.map((record) => [record.task, record]));
     const own = rows.filter(({ task }) => isOfForward(task))

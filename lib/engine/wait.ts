@@ -38,6 +38,8 @@ export interface RunRef {
   readonly id: string;
   /** Its number, if it is known: then the row of a run in memory is not read. */
   readonly seq?: number | undefined;
+  /** Whether only its result is wanted: no other output of a run that is not in memory is read. @default {undefined} */
+  readonly wanted?: "result";
 }
 
 /**
@@ -77,17 +79,17 @@ async function waitOrStop(context: ClientContext, run: RunRef, options: unknown)
 
 /** Resolves with the end of a run whose end is watched already: an end before the row is read would be missed otherwise. */
 async function endOf(context: ClientContext, run: RunRef, watched: Promise<RunEnd | undefined>): Promise<RunEnd> {
-  const { id, seq } = run;
+  const { id, seq, wanted } = run;
   // A run in memory has not ended. To read its row would cost as much as a fifth of a short run.
   const isHeld = seq !== undefined && context.runner?.holds(seq) === true;
-  const stored = isHeld ? undefined : await storedEnd(context, id, watched);
-  return stored ?? await watched ?? await context.reader.end(await context.reader.row(id));
+  const stored = isHeld ? undefined : await storedEnd(context, run, watched);
+  return stored ?? await watched ?? await context.reader.end(await context.reader.row(id), wanted);
 }
 
 /** Returns the end of a run that has ended according to the store. */
 async function storedEnd(
   context: ClientContext,
-  id: string,
+  { id, wanted }: RunRef,
   watched: Promise<RunEnd | undefined>,
 ): Promise<RunEnd | undefined> {
   // Not awaited if the row has an end already, or cannot be read.
@@ -97,7 +99,7 @@ async function storedEnd(
   // Other callers may wait for the same run.
   context.watcher.reportStoredEnd(id);
   if (row === undefined) throw new RunNotFoundError(id);
-  return await context.reader.end(row);
+  return await context.reader.end(row, wanted);
 }
 
 function waitSettings(
