@@ -42,7 +42,7 @@ const stages: readonly Stage[] = [
   { name: "publish", command: () => [deno, "publish", "--dry-run", "--allow-dirty", "--quiet"] },
   {
     name: "doctest",
-    command: () => [deno, "test", "-A", "--quiet", "--parallel", "--doc", "mod.ts", "lib", "README.md"],
+    command: () => [deno, "test", "-A", "--quiet", "--parallel", "--doc", "mod.ts", "lib", "README.md", "docs"],
     tests: { runtime: "deno", files: [] },
   },
   { name: "deno", command: () => denoTest("tests"), env: JOBS, tests: { runtime: "deno", files: testFiles("tests") } },

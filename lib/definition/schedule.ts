@@ -171,7 +171,7 @@ const MOST_CATCH_UP = 10_000;
  *
  * A cron expression with fixed seconds, minutes and hours is a time of day: it ticks once per local day, also on the days
  * on which daylight saving time begins or ends. One with `*` or a step in them is an interval in real time. See the table
- * in README.md.
+ * in docs/schedules.md.
  *
  * @throws {DefinitionError} If an option is invalid; `problems` lists every problem.
  *

@@ -1,4 +1,4 @@
-/** The table "Schedules and daylight saving" of README.md, and what a day and an hour are to a schedule in every zone. */
+/** The table "Schedules and daylight saving" of docs/schedules.md, and what a day and an hour are to a schedule in every zone. */
 import { assert, assertEquals } from "@std/assert";
 import { readCron } from "../../lib/definition/cron.ts";
 import { loadCron, type NextWall } from "../../lib/engine/schedules/croner.ts";
