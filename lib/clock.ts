@@ -74,21 +74,3 @@ export function idleMsOf(clock: Clock): number {
 export function monotonicOf(clock: Clock): () => number {
   return clock.monotonic ?? clock.now;
 }
-
-/**
- * Returns the same with a resolution of a millisecond: where much is timed, as Deno takes a microsecond to read the
- * monotonic clock, and no time at all to read the other one. A reading holds until that one shows another time.
- */
-export function coarseMonotonicOf(clock: Clock): () => number {
-  const monotonic = monotonicOf(clock);
-  let readAt = NaN;
-  let reading = 0;
-  return () => {
-    const now = clock.now();
-    if (now !== readAt) {
-      readAt = now;
-      reading = monotonic();
-    }
-    return reading;
-  };
-}

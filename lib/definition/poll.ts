@@ -60,7 +60,7 @@ export interface PollOptions<W extends AnyWorkflow, Cursor> {
 
 /** A rule that starts runs for what a function finds, as `createRunner({ schedules })` takes it. Immutable. */
 export class Poll {
-  /** Tells a poll from a schedule. */
+  /** Distinguishes polls from schedules. */
   readonly kind = "poll";
   /** The name of the poll. */
   readonly name: string;

@@ -102,7 +102,7 @@ export interface ScheduleOptions<W extends AnyWorkflow> {
 
 /** A rule that starts runs, as `createRunner({ schedules })` takes it. Immutable. */
 export class Schedule {
-  /** Tells a schedule from a poll. */
+  /** Distinguishes schedules from polls. */
   readonly kind = "schedule";
   /** The name of the schedule. */
   readonly name: string;

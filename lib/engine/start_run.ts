@@ -44,7 +44,7 @@ export function executeRun<Result, Outputs>(
   context: ClientContext,
   request: StartRequest,
 ): Promise<RunOutcome<Result, Outputs>> {
-  // Two functions: what an asynchronous one has had in its variables is kept as long as it waits.
+  // Two functions, because an asynchronous function keeps all of its variables while it waits.
   return outcomeOfStarted(context, startToWait(context, request));
 }
 

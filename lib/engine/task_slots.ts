@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers";
 import type { TaskArguments } from "../definition/context.ts";
 import { isThenable } from "../definition/thenable.ts";
 import { TaskTimeoutError } from "../errors.ts";
-import { type Clock, coarseMonotonicOf } from "../clock.ts";
+import { type Clock, monotonicOf } from "../clock.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
@@ -96,7 +96,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
         return body(tx);
       }),
   };
-  const monotonic = coarseMonotonicOf(options.clock);
+  const monotonic = monotonicOf(options.clock);
   return {
     active,
     get queued() {

@@ -16,7 +16,7 @@ interface Sample {
   readonly suffix?: string;
 }
 
-/** Schedules whose ticks are told, by name. */
+/** The most schedules whose ticks are reported, by name. */
 const MOST_SCHEDULES = 100;
 
 /** Content type of the text. */

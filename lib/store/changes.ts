@@ -4,7 +4,7 @@ import type { Change } from "./port.ts";
 /** Other processes poll for due runs within this time, in milliseconds. */
 export const SOON_MS = 2_000;
 
-/** Whether a started run is due so soon that other processes are told of it. */
+/** Whether a started run is due so soon that other processes are notified. */
 export function isSoonDue({ dueAt }: Pick<NewRun, "dueAt">, now: number): boolean {
   return dueAt === undefined || dueAt <= now + SOON_MS;
 }

@@ -248,8 +248,8 @@ export const COLUMNS = {
     decode: optionalText,
     read: EVERYWHERE,
   },
-  // The state of runs that wait for an owner. Two columns for states, and none with all of them: SQLite evaluates the
-  // expression for each place in the condition of an index that names the column, so that "is not null" is cheapest.
+  // The state of runs that wait for an owner. It is a column apart from `rare_state` so that the conditions of indexes
+  // name each of them once, with "is not null": SQLite evaluates the expression again for each name.
   unowned_state: {
     type: "name",
     computed: "case when owner is null and (state = 'pending' or state = 'waiting') then " +

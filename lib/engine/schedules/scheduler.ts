@@ -181,7 +181,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     }, () => awaited.delete(runId));
   }
 
-  // This is the contract: a process that changes a schedule notifies nobody.
+  // Only polls find changes by other processes: a process that changes a schedule sends no notification.
   function schedulePoll(): void {
     cancelPoll = afterIdle(clock, POLL_MS, () => {
       track(readChanged());
