@@ -13,7 +13,7 @@ import { isOver, type TaskInfo } from "./run_reader.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { RunState } from "../store/batch.ts";
 import { WAITS_FOR_CHILD } from "../store/children.ts";
-import { isCancelling, isCompensating } from "../store/hand_over.ts";
+import { isCancelling, isCompensating, isHeld } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { RunnerRow } from "../store/runners.ts";
 
@@ -103,10 +103,14 @@ async function openReasons(
   const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const reasons: Reason[] = [];
   if (isCompensating(row)) reasons.push(compensationReason(row));
-  if (isCancelling(row)) {
+  if (isHeld(row)) {
+    const message =
+      "the run is held until its child runs are cancelled: cancel() or resume() ends this if it was interrupted";
+    reasons.push({ kind: "cancelling", message });
+  } else if (isCancelling(row)) {
     reasons.push({ kind: "cancelling", message: "the run is being cancelled: its bodies have 5 s to settle" });
   }
-  if (row.state === "paused") {
+  if (row.state === "paused" && !isHeld(row)) {
     const why = row.reason === undefined ? "" : ` (${row.reason})`;
     reasons.push({ kind: "paused", message: `the run is paused${why}: call resume() to continue it` });
   }

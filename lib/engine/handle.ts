@@ -92,7 +92,8 @@ export interface RunHandle<
   /**
    * Cancels the run: pending tasks never start, running bodies are aborted, child runs are cancelled. Resolves when the
    * request is durable. When its bodies and child runs have settled, or after 5 s, completed tasks with an `undo` are
-   * undone (`compensating`), and then the run becomes `cancelled`. Has no effect on a run that is `compensating`.
+   * undone (`compensating`), and then the run becomes `cancelled`. Has no effect on a run that is `compensating`. If this
+   * process dies before the promise resolves, some of more than 1,000 descendants may be left: another call cancels them.
    *
    * @throws {RunStateError} If the run has ended.
    * @throws {TypeError} If `reason` is not a string, or an option is invalid.
@@ -106,7 +107,8 @@ export interface RunHandle<
    */
   pause(reason?: string): Promise<void>;
   /**
-   * Resumes a paused run and its child runs; has no effect on a run that is not paused.
+   * Resumes a paused run and its child runs; has no effect on a run that is not paused. A run with more than 1,000
+   * descendants is paused while these are being cancelled: then this finishes the cancel, also if its process has died.
    *
    * @throws {RunStateError} If the run has ended.
    */

@@ -33,6 +33,22 @@ export function isCancelling({ closing, endedAt }: ClosingRun): boolean {
   return endedAt === undefined && (closing === "cancel" || closing === "cancelOnly");
 }
 
+/** The fields of a run that say whether it is held. */
+export interface HeldRun extends ClosingRun {
+  readonly owner: number | undefined;
+}
+
+/**
+ * Whether a run is held: it has no owner, and its cancel is recorded, which ends it after its descendants. It is paused
+ * until then, so that no runner claims it. All other runs without an owner end with their cancel.
+ */
+export function isHeld(run: HeldRun): boolean {
+  return run.owner === undefined && isCancelling(run);
+}
+
+/** The condition that a run that has not ended is held. */
+export const IS_HELD = "(owner is null and closing is not null and (closing = 'cancel' or closing = 'cancelOnly'))";
+
 /** The condition that the compensation of a run has begun; also true of a run that has ended after it. */
 export function isUndoingSql(alias = ""): string {
   return `(${alias}closing = 'undoFailed' or ${alias}closing = 'undoCancelled')`;

@@ -39,10 +39,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     test(`${kind}: a tree ${where} that is cancelled in parts ends as cancelled, though a runner works between the parts`, async () => {
       await using on = await ground(kind);
       const { clock, store, database: { dialect } } = on;
-      const runner = await createRunner(store, { workflows: [parent, child, grandchild], clock, maxRuns: 5_000 });
-      const run = await runner.start("parent", undefined);
-      await clock.advance(ms);
-      assertEquals((await store.counts()).waiting, 1 + 2 * CHILDREN);
+      const { run, runner } = await waitingTree(on, ms);
       const cancel = control(dialect, run.id, { kind: "cancel", reason: "enough" });
       const parts = await inParts(on, cancel, () => clock.advance("10s"));
       assertEquals(parts >= fewest, true);
@@ -52,6 +49,71 @@ for (const kind of ["sqlite", "postgres"] as const) {
       await clock.until(runner.stop());
     });
   }
+
+  // In the order in which they are resumed, while the tree is held: the run that is cancelled, and one below it.
+  for (const [which, of] of [["it", "parent"], ["a run in it", "child"]] as const) {
+    test(`${kind}: a tree that is cancelled in parts ends as cancelled, though ${which} is resumed between the parts`, async () => {
+      await using on = await ground(kind);
+      const { run, runner } = await waitingTree(on);
+      const { clock, store, database: { dialect } } = on;
+      const cancel = control(dialect, run.id, { kind: "cancel", reason: "enough" });
+      let resumed = 0;
+      await inParts(on, cancel, async () => {
+        const [held] = await store.list({ ...ALL, workflow: of, states: ["paused"], limit: 1 });
+        if (held !== undefined) resumed++;
+        if (held !== undefined) await clock.until(store.control(held.id, { kind: "resume" }));
+        await clock.advance("10s");
+      });
+      await clock.advance("1m");
+      const { cancelled, failed } = await store.counts();
+      assertEquals([resumed > 0, failed, cancelled], [true, 0, 1 + 2 * CHILDREN]);
+      assertEquals((await store.run(run.id))?.reason, "enough");
+      await clock.until(runner.stop());
+    });
+  }
+
+  for (const action of ["cancel", "resume"] as const) {
+    test(`${kind}: a cancel whose process died between its parts is finished by ${action}()`, async () => {
+      await using on = await ground(kind);
+      const { run, runner } = await waitingTree(on);
+      const { clock, store, database: { dialect } } = on;
+      const request = { kind: "cancel", reason: "enough", compensate: false } as const;
+      await inParts(on, control(dialect, run.id, request), () => clock.advance("10s"), 2);
+      const { paused, cancelled } = await store.counts();
+      assertEquals([paused > 0, cancelled > 0], [true, true]);
+      assertEquals((await runner.explain(run.id)).reasons.slice(0, 1), [{
+        kind: "cancelling",
+        message:
+          "the run is held until its child runs are cancelled: cancel() or resume() ends this if it was interrupted",
+      }]);
+      await clock.until(run[action]());
+      await clock.advance("1m");
+      const after = await store.counts();
+      assertEquals([after.failed, after.cancelled], [0, 1 + 2 * CHILDREN]);
+      await clock.until(runner.stop());
+    });
+  }
+
+  test(`${kind}: the resume of a tree leaves alone a run in it that is being cancelled in parts`, async () => {
+    await using on = await ground(kind);
+    const { run, runner } = await waitingTree(on);
+    const { clock, store, database: { dialect } } = on;
+    await clock.until(run.pause("a while"));
+    const request = { kind: "cancel", reason: "enough" } as const;
+    // Only the runs with children are held so far.
+    await inParts(on, control(dialect, run.id, request), () => Promise.resolve(), 1);
+    await clock.until(store.controlChildren((await store.run(run.id))!.seq, { kind: "resume" }, undefined));
+    await clock.advance("10s");
+    const states = async (workflow: string) =>
+      new Set((await store.list({ ...ALL, workflow, limit: 2_000 })).map(({ state }) => state));
+    assertEquals([...await states("child")], ["paused"]);
+    assertEquals([...await states("grandchild")], ["waiting"]);
+    await clock.until(run.cancel());
+    await clock.advance("1m");
+    const { cancelled, failed } = await store.counts();
+    assertEquals([failed, cancelled], [0, 1 + 2 * CHILDREN]);
+    await clock.until(runner.stop());
+  });
 
   test(`${kind}: what a run starts while the tree above it is cancelled in parts is cancelled with it`, async () => {
     await using on = await ground(kind);
@@ -108,11 +170,24 @@ test("postgres: a run that is being released when the run above it is cancelled 
   assertEquals((await store.run(below.id))?.state, "cancelled");
 });
 
-/** Executes an operation; `between` acts at each of its pauses. Returns how many these were. */
+/** A runner, and a tree of runs, none of which has an owner after a minute. */
+async function waitingTree({ store, clock }: Ground, ms = 60_000) {
+  const runner = await createRunner(store, { workflows: [parent, child, grandchild], clock, maxRuns: 5_000 });
+  const run = await runner.start("parent", undefined);
+  await clock.advance(ms);
+  assertEquals((await store.counts()).waiting, 1 + 2 * CHILDREN);
+  return { runner, run };
+}
+
+/**
+ * Executes an operation, or its parts before a pause with this number; `between` acts at each pause. Returns how many
+ * pauses there were.
+ */
 async function inParts(
   { database, clock }: Ground,
   operation: Op<unknown>,
   between: () => Promise<void>,
+  most = Infinity,
 ): Promise<number> {
   let pauses = 0;
   let state = operation.next([]);
@@ -122,6 +197,7 @@ async function inParts(
     if (step.kind === "pause") {
       pauses++;
       await between();
+      if (pauses === most) return pauses;
     }
     state = operation.next(rows);
   }

@@ -8,14 +8,16 @@
  *
  * A few descendants are changed in the same transaction. Many are changed in parts, each of which may be the last, as the
  * process may die: a repetition of the request changes the others. So a run is paused before them, and resumed after
- * them. Runs with children that are cancelled are held first: an unowned one is paused, so that nothing starts it, and ends
- * after them; of an owned one the cancel is recorded.
+ * them. Of runs with children that are cancelled the cancel is recorded first: an unowned one is held, so that nothing
+ * claims it, and ends after them. A resume does not lift that hold, as some of the run's children may have been cancelled:
+ * it finishes the cancel, whose process may have died.
  *
  * @module
  */
 import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
+import { isHeld } from "../hand_over.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
 import { wakeParents } from "./children.ts";
@@ -39,17 +41,20 @@ import { isUuid, printable } from "./texts.ts";
 /** Changes a run from outside. */
 export function* control(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
   if (!isUuid(runId)) return { kind: "unknown" };
+  let begun: ControlRequest | undefined;
   for (;;) {
     const { result, left } = yield* transaction(function* (isDoubtful): Op<Changed> {
       const changed = yield* change(db, runId, request);
       const { result } = changed;
-      // An earlier try of this transaction has done it, and its answer was lost.
-      return isDoubtful && request.kind === "cancel" && result?.kind === "ended" && result.state === "cancelled"
+      // An earlier try of this transaction has done it, and its answer was lost, or another process has finished it.
+      const mayBeDone = begun?.kind === "cancel" || (isDoubtful && request.kind === "cancel");
+      return mayBeDone && result?.kind === "ended" && result.state === "cancelled"
         ? { result: { kind: "done", state: "cancelled", owner: undefined, attention: 0 }, left: undefined }
         : changed;
     });
-    if (left !== undefined) yield* controlChildren(db, left, request, undefined);
+    if (left !== undefined) yield* controlChildren(db, left.seq, left.request, undefined);
     if (result !== undefined) return result;
+    begun = left?.request;
   }
 }
 
@@ -122,14 +127,15 @@ export function* lockRun(db: Dialect, runId: string): Op<RunRow | undefined> {
 interface Changed {
   /** The result; `undefined` if the run itself is to be changed after its descendants. */
   readonly result: ControlResult | undefined;
-  /** The number of the run if its descendants are still to be changed. */
-  readonly left: number | undefined;
+  /** The run whose descendants are still to be changed, and how. */
+  readonly left: { readonly seq: number; readonly request: ControlRequest } | undefined;
 }
 
-function* change(db: Dialect, runId: string, request: ControlRequest): Op<Changed> {
+function* change(db: Dialect, runId: string, requested: ControlRequest): Op<Changed> {
   const locked = yield* lockLive(db, runId);
   if (locked === undefined) return { result: { kind: "unknown" }, left: undefined };
   const { run, attention } = locked;
+  const request = requested.kind === "resume" && isHeld(run) ? recordedCancel(run) : requested;
   if (run.endedAt !== undefined) return { result: { kind: "ended", state: run.state }, left: undefined };
   const assignments = assignmentsOf(db, run, request);
   // An earlier pause may not have reached all descendants.
@@ -137,10 +143,10 @@ function* change(db: Dialect, runId: string, request: ControlRequest): Op<Change
     return { result: { kind: "done", state: run.state, owner: run.owner, attention }, left: undefined };
   }
   const live = yield* readDescendants(db, [run.seq], { request });
-  const left = isFew(live) ? undefined : run.seq;
+  const left = isFew(live) ? undefined : { seq: run.seq, request };
   const isLast = request.kind === "resume" || (request.kind === "cancel" && run.owner === undefined);
   if (left !== undefined && isLast) {
-    if (request.kind === "cancel" && run.state !== "paused") {
+    if (request.kind === "cancel") {
       yield* write(sql`update @runs set ${holdSql(db.now(), request)} where seq = ${run.seq} returning seq`);
     }
     return { result: undefined, left };
@@ -150,6 +156,11 @@ function* change(db: Dialect, runId: string, request: ControlRequest): Op<Change
     : yield* changeRun(db, locked, request, assignments);
   if (left === undefined) yield* controlRuns(db, live.runs, request);
   return { result, left };
+}
+
+/** The request of a cancel that is recorded in the row of a run. */
+function recordedCancel({ reason, closing }: RunRow): ControlRequest {
+  return { kind: "cancel", reason, compensate: closing === "cancel" };
 }
 
 function* changeRun(db: Dialect, { row, run }: Locked, request: ControlRequest, assignments: Sql): Op<ControlResult> {
@@ -179,7 +190,7 @@ function assignmentsOf(db: Dialect, run: RunRow, request: ControlRequest): Sql |
   const reason = request.kind === "resume" ? undefined : printable(request.reason);
   switch (request.kind) {
     case "cancel":
-      if (run.closing !== undefined) return undefined;
+      if (run.closing !== undefined && !isHeld(run)) return undefined;
       if (!isOwned) return cancelSql(db.now(), request);
       return sql`closing = ${closingOf(request)}, reason = ${reason}, attention = ${attention}`;
     case "pause":

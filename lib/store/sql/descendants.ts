@@ -6,7 +6,7 @@
  * @module
  */
 import type { Row } from "../decode.ts";
-import { endSql, hasEffectsSql } from "../hand_over.ts";
+import { endSql, hasEffectsSql, IS_HELD } from "../hand_over.ts";
 import type { Closing } from "../listing.ts";
 import type { ControlRequest } from "../port.ts";
 import { ownersOf, wakeParents } from "./children.ts";
@@ -94,14 +94,14 @@ export function* readDescendants(
 ): Op<Descendants> {
   if (parents.length === 0) return NO_DESCENDANTS;
   const live = yield* all(sql`
-with recursive tree (seq, above, state, closing) as (
-  select seq, parent, state, closing
+with recursive tree (seq, above, state, closing, owner) as (
+  select seq, parent, state, closing, owner
     from @runs
    where ${db.isIn("parent", seqs(parents))} and ended_at is null${
     task === undefined ? sql`` : sql` and parent_task = ${task}`
   }
    union all
-  select c.seq, c.parent, c.state, c.closing
+  select c.seq, c.parent, c.state, c.closing, c.owner
     from tree${
     db.each({
       as: "c",
@@ -119,11 +119,11 @@ select seq, above, case when ${raw(CHANGES[request.kind])} then 1 else 0 end as 
   return { runs, parents: runs.filter((seq) => above.has(seq)) };
 }
 
-/** Which runs a request changes. */
+/** Which runs a request changes. A held run stays paused until its cancel ends it. */
 const CHANGES: Readonly<Record<ControlRequest["kind"], string>> = {
-  cancel: "closing is null",
+  cancel: `(closing is null or ${IS_HELD})`,
   pause: "state <> 'paused'",
-  resume: "state = 'paused'",
+  resume: `state = 'paused' and not ${IS_HELD}`,
 };
 
 /** Applies a control request to those of these runs that have not ended, in the open transaction. */
@@ -138,22 +138,20 @@ export function* controlRuns(db: Dialect, runs: readonly number[], request: Cont
   yield* controlRuns(db, late, request);
 }
 
-/**
- * Lets no runner start those of these runs that have no owner, and records the cancel of the others, in the open
- * transaction.
- */
+/** Records the cancel of these runs, and lets no runner claim those that have no owner, in the open transaction. */
 function* holdRuns(db: Dialect, runs: readonly number[], request: Cancel): Op<void> {
   yield* lockRuns(db, runs);
   yield* change(sql`
 update @runs
    set ${holdSql(db.now(), request)}
- where ${db.isIn("seq", seqs(runs))} and ended_at is null and owner is null and closing is null and state <> 'paused'`);
+ where ${db.isIn("seq", seqs(runs))} and ended_at is null and owner is null and closing is null`);
   yield* changeRuns(db, runs, { request, changes: [recordCancel(request)] });
 }
 
-/** The assignments that let nothing start a run without an owner while its descendants are being cancelled. */
-export function holdSql(now: Sql, { reason }: Cancel): Sql {
-  return sql`state = 'paused', paused_at = ${now}, reason = ${printable(reason)}`;
+/** The assignments that hold a run without an owner while its descendants are being cancelled. */
+export function holdSql(now: Sql, request: Cancel): Sql {
+  return sql`state = 'paused', paused_at = coalesce(paused_at, ${now}), closing = ${closingOf(request)},
+       reason = ${printable(request.reason)}`;
 }
 
 function* lockRuns(db: Dialect, runs: readonly number[]): Op<void> {
@@ -209,17 +207,17 @@ function changesOf(db: Dialect, request: ControlRequest): readonly RunChange[] {
   switch (request.kind) {
     case "cancel":
       return [
-        { set: cancelSql(now, request), where: raw("owner is null and closing is null") },
+        { set: cancelSql(now, request), where: raw(`owner is null and ${CHANGES.cancel}`) },
         recordCancel(request),
       ];
     case "pause":
       return [{
         set: sql`state = 'paused', paused_at = ${now}, ${RAISE},
        reason = case when closing is null then ${reason} else reason end`,
-        where: raw("state <> 'paused'"),
+        where: raw(CHANGES.pause),
       }];
     case "resume":
-      return [{ set: sql`${resumeSql(now)}, ${RAISE}`, where: raw("state = 'paused'") }];
+      return [{ set: sql`${resumeSql(now)}, ${RAISE}`, where: raw(CHANGES.resume) }];
   }
 }
 
