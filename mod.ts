@@ -132,6 +132,7 @@ export type {
   RunHandle,
 } from "./lib/engine/handle.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
+export type { RunFilter } from "./lib/engine/run_filter.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { ArrayIds, ItemInfo, ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./lib/engine/item_list.ts";
 export type { ItemState } from "./lib/engine/item_page.ts";

@@ -18,6 +18,8 @@ export const TEXT_LIMITS = {
   tag: 200,
   /** The reason of a cancel or a pause, or of a task that waits. */
   reason: 2_000,
+  /** A text that is sought in the errors of runs. */
+  search: 2_000,
 } as const;
 
 /** What a text is. */

@@ -38,7 +38,18 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
 
 /** What a store is, and what its questions and answers look like. */
 const PORT = [
-  ...["port", "batch", "messages", "children", "inserted_child", "listing", "inspection", "runners", "outputs"],
+  ...[
+    "port",
+    "batch",
+    "control",
+    "messages",
+    "children",
+    "inserted_child",
+    "listing",
+    "inspection",
+    "runners",
+    "outputs",
+  ],
   ...["transactions", "debounced", "item_range", "schedules"],
 ].map((name) => `lib/store/${name}.ts`);
 

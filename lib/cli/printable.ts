@@ -20,6 +20,14 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   return shown.map((row) => row.map((text, at) => text.padEnd(widths[at]!)).join("  ").trimEnd());
 }
 
+/** The first line of a text, cut after 80 characters. */
+export function shortened(text: string): string {
+  const [line = ""] = text.split("\n", 1);
+  return line.length <= LONGEST && line.length === text.length ? line : `${line.slice(0, LONGEST)}…`;
+}
+
+const LONGEST = 80;
+
 function hexOf(char: string): string {
   return char.codePointAt(0)!.toString(16);
 }

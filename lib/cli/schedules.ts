@@ -1,7 +1,7 @@
 import { Schedule } from "../definition/schedule.ts";
 import type { ScheduleInfo } from "../engine/schedules/info.ts";
 import { type Call, type Command, withClient } from "./call.ts";
-import { timeOf } from "./list.ts";
+import { timeOf } from "./filters.ts";
 import { loadModule } from "./load_workflows.ts";
 import { columns } from "./printable.ts";
 import { type CommandOptions, UsageError } from "./usage.ts";

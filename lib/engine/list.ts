@@ -1,29 +1,21 @@
-import { textProblem } from "../text_limits.ts";
 import { type Checks, newChecks, shown } from "../definition/checks.ts";
-import type { RunState } from "../store/batch.ts";
-import type { ListQuery } from "../store/listing.ts";
-import type { Store } from "../store/port.ts";
+import type { RunQuery } from "../store/listing.ts";
+import type { RunRow, Store } from "../store/port.ts";
 import { count, refuse } from "./options.ts";
-import { type RunInfo, runInfo } from "./run_info.ts";
+import { checkFilter, FILTERS, type RunFilter, toQuery } from "./run_filter.ts";
+import { type RunInfo, runInfo, runStatus } from "./run_info.ts";
 
-/** Filter and page of a list of runs. A run must match all filters. */
-export interface ListOptions {
-  /** Name of the workflow. */
-  readonly workflow?: string;
-  /** A state, or several of which the run has one. */
-  readonly state?: RunState | readonly RunState[];
-  /** Tags, all of which the run has. */
-  readonly tags?: readonly string[];
-  /** Beginning of the key of the run. Runs without a key do not match. */
-  readonly keyPrefix?: string;
-  /** The run was inserted at this time or later (a number is milliseconds since the epoch). */
-  readonly since?: Date | number;
-  /** The run was inserted before this time (a number is milliseconds since the epoch). */
-  readonly until?: Date | number;
+/** Filter and page of a list of runs. */
+export interface ListOptions extends RunFilter {
   /** Runs per page, from 1 to 1,000. @default {50} */
   readonly limit?: number;
   /** `cursor` of the previous page. @default {undefined} the first page */
   readonly cursor?: string;
+  /**
+   * Whether the runs are listed with their inputs. A page then ends early after four million characters of inputs; it has
+   * a `cursor` if more runs follow. @default {false}
+   */
+  readonly input?: boolean;
 }
 
 /** A page of runs, newest first. */
@@ -34,78 +26,72 @@ export interface RunPage {
   readonly cursor: string | undefined;
 }
 
+const OPTIONS = [...FILTERS, "limit", "cursor", "input"];
+const MOST = 1_000;
+
+/** Runs whose inputs are read by one query. */
+const INPUTS_AT_ONCE = 50;
+
+/** A page ends with the run by which the inputs exceed this number of characters. */
+const LONGEST_INPUTS = 4_000_000;
+
 /**
  * Lists runs, newest first. Pages follow a keyset: each costs the same as the first, and no run is listed twice.
  *
  * @throws {TypeError} If an option is invalid.
  */
 export async function listRuns(store: Store, options: ListOptions = {}): Promise<RunPage> {
-  const query = checkQuery(options);
-  // One more than the limit, to know whether there is a next page.
-  const rows = await store.list({ ...query, limit: query.limit + 1 });
-  const page = rows.slice(0, query.limit);
-  return {
-    runs: page.map(runInfo),
-    cursor: rows.length > query.limit ? `${page.at(-1)!.seq}` : undefined,
-  };
-}
-
-const OPTIONS = ["workflow", "state", "tags", "keyPrefix", "since", "until", "limit", "cursor"];
-const MOST = 1_000;
-const STATES: Readonly<Record<RunState, true>> = {
-  pending: true,
-  running: true,
-  waiting: true,
-  paused: true,
-  compensating: true,
-  completed: true,
-  failed: true,
-  cancelled: true,
-};
-
-function checkQuery(options: unknown): ListQuery {
   const checks = newChecks();
   const read = checks.options(options, "the options", OPTIONS);
+  const filter = checkFilter(read, checks);
   const limit = count(read["limit"], "limit", 50, checks);
   if (limit > MOST) checks.report(`limit must be at most ${MOST}, not ${limit}`);
-  const query: ListQuery = {
-    workflow: checkName(read["workflow"], "workflow", checks),
-    states: checkStates(read["state"], checks),
-    tags: read["tags"] === undefined ? undefined : checks.tags(read["tags"], "tags"),
-    keyPrefix: checkName(read["keyPrefix"], "keyPrefix", checks),
-    since: checkTime(read["since"], "since", checks),
-    until: checkTime(read["until"], "until", checks),
-    limit,
-    before: checkCursor(read["cursor"], checks),
-  };
+  const before = checkCursor(read["cursor"], checks);
+  const { input = false } = read;
+  if (typeof input !== "boolean") checks.report(`input must be true or false, not ${shown(input)}`);
   refuse("list runs", checks);
-  return query;
+  const query = await toQuery(store, filter);
+  const wanted = { query, limit, before };
+  const { rows, isLast } = input === true ? await withInputs(store, wanted) : await withoutInputs(store, wanted);
+  return {
+    runs: rows.map(input === true ? runStatus : runInfo),
+    cursor: isLast ? undefined : `${rows.at(-1)!.seq}`,
+  };
 }
 
-function checkName(value: unknown, option: "workflow" | "keyPrefix", checks: Checks): string | undefined {
-  const text = checks.text(value, option);
-  const problem = text === undefined ? undefined : textProblem(text, option === "workflow" ? "name" : "key");
-  if (problem !== undefined) checks.report(`${option} ${problem}: ${shown(text)}`);
-  return text;
+/** The page to read. */
+interface Wanted {
+  readonly query: RunQuery;
+  readonly limit: number;
+  readonly before: number | undefined;
 }
 
-function checkStates(value: unknown, checks: Checks): readonly RunState[] | undefined {
-  if (value === undefined) return undefined;
-  const states: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const known = states.filter((state): state is RunState => typeof state === "string" && Object.hasOwn(STATES, state));
-  if (known.length < states.length) {
-    const wrong = states.find((state) => !known.includes(state as RunState));
-    checks.report(`state must be one of ${Object.keys(STATES).join(", ")}, not ${shown(wrong)}`);
+/** A page that was read. */
+interface Rows {
+  readonly rows: readonly RunRow[];
+  readonly isLast: boolean;
+}
+
+async function withoutInputs(store: Store, { query, limit, before }: Wanted): Promise<Rows> {
+  // One more than the limit, to know whether there is a next page.
+  const rows = await store.list({ ...query, limit: limit + 1, before, withInput: false });
+  return { rows: rows.slice(0, limit), isLast: rows.length <= limit };
+}
+
+async function withInputs(store: Store, { query, limit, before }: Wanted): Promise<Rows> {
+  const rows: RunRow[] = [];
+  let characters = 0;
+  for (;;) {
+    const most = Math.min(INPUTS_AT_ONCE, limit - rows.length);
+    const next = await store.list({ ...query, limit: most + 1, before: rows.at(-1)?.seq ?? before });
+    for (const row of next.slice(0, most)) {
+      rows.push(row);
+      characters += row.input?.length ?? 0;
+      if (characters > LONGEST_INPUTS) return { rows, isLast: next.length <= most && row === next.at(-1) };
+    }
+    if (next.length <= most) return { rows, isLast: true };
+    if (rows.length === limit) return { rows, isLast: false };
   }
-  return known;
-}
-
-function checkTime(value: unknown, name: string, checks: Checks): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = value instanceof Date ? value.getTime() : value;
-  if (typeof ms === "number" && Number.isFinite(ms)) return Math.round(ms);
-  checks.report(`${name} must be a Date or milliseconds since the epoch, not ${shown(value)}`);
-  return undefined;
 }
 
 function checkCursor(value: unknown, checks: Checks): number | undefined {

@@ -1,6 +1,6 @@
 import { newChecks, shown } from "../definition/checks.ts";
 import { RunNotFoundError, RunStateError } from "../errors.ts";
-import type { ControlRequest } from "../store/port.ts";
+import type { ControlRequest } from "../store/control.ts";
 import { textProblem } from "../text_limits.ts";
 import { type ChildInfo, childInfo } from "./child_info.ts";
 import type { ClientContext } from "./client_context.ts";

@@ -48,6 +48,8 @@ export interface RunInfo {
   readonly schedule: string | undefined;
   /** Tick of the schedule that it was started for; `undefined` if it was triggered, or started by a poll. */
   readonly tick: number | undefined;
+  /** Input of the run, as its schema returned it: from `status()`, and from `list()` if it was called with `input: true`. */
+  readonly input?: unknown;
 }
 
 /** How the starts of a run were debounced. Durations are milliseconds. */

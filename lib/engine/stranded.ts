@@ -1,7 +1,7 @@
 import type { Served } from "../store/batch.ts";
 import type { Group, Store } from "../store/port.ts";
 import type { RunnerRow } from "../store/runners.ts";
-import type { ListedRun } from "../store/listing.ts";
+import type { ListedRun, ParkedGroup } from "../store/listing.ts";
 
 /** A parked run: no live runner can continue it. */
 export interface StrandedRun {
@@ -36,12 +36,8 @@ export async function strandedRows(
   store: Store,
   most: number,
 ): Promise<readonly { readonly row: ListedRun; readonly reason: string }[]> {
-  const now = store.now();
-  const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
   const parked: { readonly row: ListedRun; readonly reason: string }[] = [];
-  for (const group of await store.groups()) {
-    const why = whyStranded(group, runners);
-    if (why === undefined && !group.stranded) continue;
+  for (const { group, why } of await parkedGroups(store)) {
     const room = Math.min(MOST_PER_VERSION, most - parked.length);
     if (room <= 0) break;
     for (const row of await store.unowned(group, room)) {
@@ -52,6 +48,22 @@ export async function strandedRows(
     }
   }
   return parked;
+}
+
+/** The groups of runs that are parked, for a list of them. */
+export async function parkedFilter(store: Store): Promise<readonly ParkedGroup[]> {
+  return (await parkedGroups(store)).map(({ group, why }) => ({ ...group, byOwnVersion: why === undefined }));
+}
+
+/** Groups with parked runs; without a reason `why`, those of them are parked that their own version could not continue. */
+async function parkedGroups(
+  store: Store,
+): Promise<readonly { readonly group: Group; readonly why: string | undefined }[]> {
+  const now = store.now();
+  const runners = (await store.runners()).filter((runner) => runner.leaseUntil > now);
+  return (await store.groups())
+    .map((group) => ({ group, why: whyStranded(group, runners) }))
+    .filter(({ group, why }) => why !== undefined || group.stranded);
 }
 
 function whyStranded(group: Group, runners: readonly RunnerRow[]): string | undefined {

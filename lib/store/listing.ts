@@ -4,7 +4,7 @@
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
-import type { RunState } from "./batch.ts";
+import type { RunState, Served } from "./batch.ts";
 import type { Debounce } from "./debounced.ts";
 import type { ParentTask } from "./inserted_child.ts";
 
@@ -74,24 +74,54 @@ export interface ListedRun {
   readonly parent: ParentTask | undefined;
 }
 
-/** The filters of a list of runs, newest first. */
-export interface ListQuery {
+/** The runs of a workflow version that no live runner can continue. */
+export interface ParkedGroup extends Served {
+  /** Whether the runs were parked by a runner that could not continue them; if not, no runner has looked at them. */
+  readonly stranded: boolean;
+  /** Whether only the runs belong to it that their own version could not continue. */
+  readonly byOwnVersion: boolean;
+}
+
+/** Which runs an operation is about: those that match all filters. `undefined` for any. */
+export interface RunQuery {
   /** Only runs of this workflow. */
   readonly workflow: string | undefined;
+  /** Only runs that started with this version. */
+  readonly version?: string | undefined;
   /** Only runs in one of these states. */
   readonly states: readonly RunState[] | undefined;
   /** Only runs with all of these tags. */
   readonly tags: readonly string[] | undefined;
-  /** Only runs whose key begins with this text. @default {undefined} with any key, or none */
+  /** Only runs whose key begins with this text. */
   readonly keyPrefix?: string | undefined;
+  /** Only runs whose error contains this text, in its name, message or code, or in those of its cause. */
+  readonly error?: string | undefined;
+  /** Only runs in which this task has failed. */
+  readonly failedTask?: string | undefined;
   /** Only runs that were inserted at or after this time. */
   readonly since: number | undefined;
   /** Only runs that were inserted before this time. */
   readonly until: number | undefined;
+  /** Only runs that ended at or after this time. */
+  readonly endedSince?: number | undefined;
+  /** Only runs that ended before this time. */
+  readonly endedUntil?: number | undefined;
+  /** Only child runs of the run with this id. */
+  readonly parent?: string | undefined;
+  /** Only runs that this schedule or poll started. */
+  readonly schedule?: string | undefined;
+  /** Only unowned runs of these groups, or all others. */
+  readonly parked?: { readonly groups: readonly ParkedGroup[]; readonly wanted: boolean } | undefined;
+}
+
+/** A page of a list of runs, newest first. */
+export interface ListQuery extends RunQuery {
   /** The maximum number of runs. */
   readonly limit: number;
   /** Only runs with a smaller `seq`. */
   readonly before: number | undefined;
+  /** Whether the inputs of the runs are read, too. @default {true} */
+  readonly withInput?: boolean;
 }
 
 /** The result of `deleteRun()`. */

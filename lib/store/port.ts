@@ -24,6 +24,7 @@ import type {
 } from "./batch.ts";
 import type { Failure } from "../errors.ts";
 import type { ChildEnd, ChildWait } from "./children.ts";
+import type { ControlRequest, ControlResult } from "./control.ts";
 import type { Inspection } from "./inspection.ts";
 import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
@@ -31,31 +32,6 @@ import type { JournalOutput, OutputsRequest } from "./outputs.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
-
-/** A change of a run that does not come from its owner. */
-export type ControlRequest =
-  | {
-    readonly kind: "cancel";
-    readonly reason: string | undefined;
-    /** Whether completed tasks with an undo are compensated. @default {true} */
-    readonly compensate?: boolean;
-  }
-  | { readonly kind: "pause"; readonly reason: string | undefined }
-  | { readonly kind: "resume" };
-
-/** The result of a control request. */
-export type ControlResult =
-  /** The request is recorded. `state` is the run's current state; `owner` applies the request and then acknowledges `attention`. */
-  | {
-    readonly kind: "done";
-    readonly state: RunState;
-    readonly owner: number | undefined;
-    readonly attention: number;
-  }
-  /** The run has ended, in this state. */
-  | { readonly kind: "ended"; readonly state: RunState }
-  /** The run does not exist. */
-  | { readonly kind: "unknown" };
 
 /** Whether a run was restarted, or which run holds its key. */
 export type RestartResult = boolean | { readonly keyHeldBy: string };
@@ -289,6 +265,8 @@ export interface Store {
   facts(seq: number): Promise<readonly Fact[]>;
   /** Returns runs, newest first. */
   list(query: ListQuery): Promise<readonly RunRow[]>;
+  /** Returns the numbers of the runs that `list()` returns. */
+  numbers(query: ListQuery): Promise<readonly number[]>;
   /** Returns the workflow versions that have live unowned runs; paused runs are not considered. */
   groups(): Promise<readonly Group[]>;
   /** Returns the live unowned runs of a group, without paused runs, in claim order. */

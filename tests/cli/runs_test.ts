@@ -44,16 +44,23 @@ for (const kind of KINDS) {
     assertEquals(await ids("--since=2h", "--until=2999-01-01"), [paused.id, failed.runId, second.runId, first.runId]);
     assertEquals(await ids("--since=2999-01-01T00:00"), []);
     assertEquals(await ids("--until=0"), []);
+    assertEquals(await ids("--error=down"), [failed.runId]);
+    assertEquals(await ids("--failed-task=try", "--ended-since=1h"), [failed.runId]);
+    assertEquals(await ids("--ended-until=1h"), []);
+    assertEquals(await ids(`--version=${greet.version}`, "--ended-since=0"), [second.runId, first.runId]);
+    assertEquals(await ids(`--parent=${first.runId}`), []);
+    assertEquals([await ids("--schedule=daily"), await ids("--parked")], [[], []]);
     const page = JSON.parse((await list("--limit=3", "--json")).out);
     assertEquals(page.runs.length, 3);
     assertEquals(await ids("--limit=3", `--cursor=${page.cursor}`), [first.runId]);
 
     const { out } = await list("--limit=3");
     const lines = out.split("\n");
-    assertEquals(lines[0]?.split(/ {2,}/), ["RUN", "STATE", "CREATED", "WORKFLOW", "KEY", "TAGS"]);
+    assertEquals(lines[0]?.split(/ {2,}/), ["RUN", "STATE", "CREATED", "WORKFLOW", "KEY", "TAGS", "ERROR"]);
     assertEquals(lines.slice(1, 4).map((line) => line.split(/ {2,}/)[0]), [paused.id, failed.runId, second.runId]);
     assertEquals(new Set(lines.slice(0, 4).map((line) => line.search(/WORKFLOW|greet|shaky/))).size, 1);
     assertStringIncludes(lines[1]!, "\\u{202e}red");
+    assertEquals(lines[2]!.split(/ {2,}/).at(-1), "down…");
     assertEquals(lines.slice(4), ["", `More runs: --cursor=${page.cursor}`]);
     assertEquals((await list("--workflow=none")).out, "No runs match.");
   });

@@ -7,6 +7,7 @@ import { commitContract } from "./contract/commit.ts";
 import { compensationContract } from "./contract/compensation.ts";
 import type { Case, Opened } from "./contract/fixture.ts";
 import { debounceContract } from "./contract/debounce.ts";
+import { filtersContract } from "./contract/filters.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
@@ -44,6 +45,7 @@ export function storeContract(
   childContract(register);
   recoveryContract(register);
   readingContract(register);
+  filtersContract(register);
   inspectionContract(register);
   itemContract(register);
   scheduleContract(register);

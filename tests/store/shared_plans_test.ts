@@ -33,7 +33,8 @@ const OWNED = 100;
 const READS: Readonly<Record<string, { readonly most: number; readonly read: (on: Reads, live: Live) => unknown }>> = {
   "the newest runs": { most: 12, read: (on) => on.list(ALL) },
   "pending runs": { most: 200, read: (on) => on.list({ ...ALL, states: ["pending"] }) },
-  "running runs": { most: 15, read: (on) => on.list({ ...ALL, states: ["running"] }) },
+  // The 80 newest runs have ended.
+  "running runs": { most: 100, read: (on) => on.list({ ...ALL, states: ["running"] }) },
   // None is near the new end.
   "paused runs": { most: 1_100, read: (on) => on.list({ ...ALL, states: ["paused"] }) },
   "failed runs": { most: 5, read: (on) => on.list({ ...ALL, states: ["failed", "cancelled"] }) },
@@ -43,6 +44,9 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   "keys that begin with a text": { most: 250, read: (on) => on.list({ ...ALL, keyPrefix: "key-1" }) },
   "keys of a workflow": { most: 60, read: (on) => on.list({ ...ALL, workflow: "st1", keyPrefix: "key-1" }) },
   "no such key": { most: 20, read: (on) => on.list({ ...ALL, keyPrefix: "yek" }) },
+  // 40 runs, 40 of them twice by the index.
+  "child runs": { most: 140, read: (on, { id }) => on.list({ ...ALL, parent: id }) },
+  "runs of a schedule": { most: 60, read: (on) => on.list({ ...ALL, schedule: "daily" }) },
   "a run": { most: 2, read: (on, { id }) => on.run(id) },
   "ended runs": { most: 2, read: (on, { id }) => on.ended([id]) },
   // Each task of a run is sought.
@@ -84,13 +88,17 @@ test("postgres: reads look up what they return", async () => {
   await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, FULL);
   await on.sql.unsafe(rowsOf("gen_random_uuid()", `generate_series(1, ${STRANDED}) as n`, "null"));
   await on.sql.unsafe(rowsOf("gen_random_uuid()", `generate_series(1, ${OWNED}) as n`, String(runner)));
-  for (const statement of otherRows("generate_series(1, 300) as n")) await on.sql.unsafe(statement);
+  for (const statement of otherRows("generate_series(1, 300) as n", () => "gen_random_uuid()")) {
+    await on.sql.unsafe(statement);
+  }
   // As after a renewal: the runner has started the runs that it owns since then.
   await on.sql`update runners set started_after = (select max(seq) from runs) - ${OWNED}`;
   await on.sql`analyze`;
   // What these connections have read is counted now, and not while a read is measured. The pause makes each take one.
   await Promise.all([1, 2].map(() => on.sql`select pg_stat_force_next_flush(), pg_sleep(0.2)`));
-  const [live] = await on.sql.unsafe<[Live]>("select id, seq from runs order by seq desc limit 1");
+  const [live] = await on.sql.unsafe<[Live]>(
+    "select id, seq from runs where owner is not null order by seq desc limit 1",
+  );
   await first.close();
   const costOf = async (read: (on: Reads, live: Live) => unknown): Promise<number> => {
     const before = await rowsRead(on);
@@ -113,9 +121,10 @@ test("sqlite: reads go through no table without a limit", async () => {
   migrate(connection, "plans");
   const numbers = (most: number): string =>
     `(with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${most}) select n from numbers)`;
-  connection.exec(rowsOf("'00000000-0000-0000-0000-' || printf('%012d', n)", numbers(STRANDED), "null"));
-  connection.exec(rowsOf("'10000000-0000-0000-0000-' || printf('%012d', n)", numbers(OWNED), "1"));
-  for (const statement of otherRows(numbers(300))) connection.exec(statement);
+  const idOf = (digit: string): string => `'${digit}0000000-0000-0000-0000-' || printf('%012d', n)`;
+  connection.exec(rowsOf(idOf("0"), numbers(STRANDED), "null"));
+  connection.exec(rowsOf(idOf("1"), numbers(OWNED), "1"));
+  for (const statement of otherRows(numbers(300), idOf)) connection.exec(statement);
   const texts = new Set<string>();
   const prepare = (text: string) => (texts.add(text), connection.prepare(text));
   const session = createSession({ ...connection, prepare }, createPersistence("plans", silent), {
@@ -151,14 +160,23 @@ function rowsOf(id: string, numbers: string, owner: string): string {
       from ${numbers}`;
 }
 
-/** Three tasks for each run that is executed or was, and definitions. */
-function otherRows(numbers: string): readonly string[] {
+/** Three tasks for each run that is executed or was, child runs of the newest with an owner, scheduled runs, definitions. */
+function otherRows(numbers: string, idOf: (digit: string) => string): readonly string[] {
   return [
     `insert into tasks (run, task, epoch, state, attempts)
      select seq, task, 1, 'completed', 1
        from runs,
             (select 'a' as task union all select 'b' union all select 'c') as names
       where state = 'completed' or state = 'running'`,
+    `insert into runs (id, epoch, state, workflow, version, priority, created_at, ended_at, parent, parent_task, parent_item)
+     select ${idOf("2")}, 1, 'completed', 'child', 'v1', 0, n, n,
+            (select seq from runs where owner is not null order by seq desc limit 1), 'ship', n
+       from ${numbers}
+      where n <= 40`,
+    `insert into runs (id, epoch, state, workflow, version, priority, created_at, ended_at, schedule, tick)
+     select ${idOf("3")}, 1, 'completed', 'tick', 'v1', 0, n, n, 'daily', n
+       from ${numbers}
+      where n <= 40`,
     `insert into workflows (workflow, version, structure, graph, created_at)
      select 'w' || n, 'v', 's', '{}', 1 from ${numbers}`,
   ];

@@ -56,6 +56,10 @@ test("no turn of the event loop is long while thousands of runs are listed, clai
   }
   assertEquals((await inTurns("list()", () => store.list({ ...ALL, limit: 1_000 }))).length, 1_000);
   assertEquals(await inTurns("list()", () => store.list({ ...ALL, tags: ["none"] })), []);
+  for (const filter of [{ error: "none" }, { failedTask: "none" }, { endedUntil: 0 }]) {
+    assertEquals(await inTurns(`list(${Object.keys(filter)})`, () => store.list({ ...ALL, ...filter })), []);
+  }
+  assertEquals((await inTurns("numbers()", () => store.numbers({ ...ALL, limit: 2_000 }))).length, 2_000);
   assertEquals((await inTurns("tally()", () => store.inspection.tally(10_000))).states.pending.count, 10_000);
   const owned: { readonly seq: number; readonly epoch: number }[] = [];
   while (owned.length < 3_000) {

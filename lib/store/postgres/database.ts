@@ -138,6 +138,14 @@ select id
       sql`case when ${raw(column)} is null then false
             else (select array_agg(held.value::text) from json_array_elements(${raw(column)}::json) as held)
                  @> ${texts.map((text) => JSON.stringify(text))}::text[] end`,
+    // To decode a null character or a lone surrogate, which JSON.stringify() escapes, is an error.
+    contains(column, paths, text) {
+      const [found, escape, escapes] = [raw(column), "\\u", "\\\\u(0000|d[89a-f][0-9a-f]{2})"];
+      const json = sql`(case when strpos(${found}, ${escape}::text) = 0 then ${found}
+                             else regexp_replace(${found}, ${escapes}::text, ${"\ufffd"}::text, 'g') end)::json`;
+      const members = paths.map(([path, end]) => sql`coalesce(${json} #>> ${path}::text[], '') || ${end}::text`);
+      return sql`case when ${found} is null then false else strpos(${join(members, " || ")}, ${text}::text) > 0 end`;
+    },
     // An index into an array decodes the elements before it; this does not.
     lastOf: (column) =>
       sql`(select '[' || held.value || ']'

@@ -14,7 +14,8 @@
  *
  * @module
  */
-import type { ControlRequest, ControlResult, RunRow } from "../port.ts";
+import type { ControlRequest, ControlResult } from "../control.ts";
+import type { RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { isHeld } from "../hand_over.ts";

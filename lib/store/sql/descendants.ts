@@ -8,7 +8,7 @@
 import type { Row } from "../decode.ts";
 import { endSql, hasEffectsSql, IS_HELD } from "../hand_over.ts";
 import type { Closing } from "../listing.ts";
-import type { ControlRequest } from "../port.ts";
+import type { ControlRequest } from "../control.ts";
 import { ownersOf, wakeParents } from "./children.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";

@@ -80,6 +80,11 @@ export interface Dialect {
   notification(change: Change): Sql | undefined;
   /** A condition: the JSON array of texts in a column holds all of these. */
   holdsAll(column: string, texts: readonly string[]): Sql;
+  /**
+   * A condition: the texts at these paths of the JSON object in a column, one after another, contain a text. Each path has
+   * the text that follows it.
+   */
+  contains(column: string, paths: readonly (readonly [path: readonly string[], end: string])[], text: string): Sql;
   /** A JSON array of the last element of the JSON array in a column. */
   lastOf(column: string): Sql;
   /** An aggregate: a text that differs when a text of the rows for which `where` holds differs. */

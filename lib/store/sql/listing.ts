@@ -1,29 +1,47 @@
 /** Lists of runs, newest first: without a limit on the work for `list()`, within a budget of rows for the inspector. */
 import type { RunState } from "../batch.ts";
+import type { Row } from "../decode.ts";
 import type { Search, SearchQuery } from "../inspection.ts";
 import type { ListQuery } from "../listing.ts";
 import type { RunRow } from "../port.ts";
-import { SHOWN_STATE } from "../hand_over.ts";
 import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_rows.ts";
-import { type Dialect, texts } from "./dialect.ts";
+import type { Dialect } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { keyedRows } from "./key_prefix.ts";
-import { firstRows, PAUSED_ROWS, sourceSql, unsuccessful } from "./sources.ts";
-import { and, join, raw, type Sql, sql } from "./statement.ts";
-import { isStorable } from "./texts.ts";
+import { canMatch, costOf, filter, isLive, type LiveState } from "./run_filter.ts";
+import { firstRows, ofParent, ofSchedule, PAUSED_ROWS, sourceSql, unsuccessful } from "./sources.ts";
+import { join, raw, type Sql, sql } from "./statement.ts";
 
 type Unsuccessful = "failed" | "cancelled";
-type LiveState = "pending" | "running" | "waiting" | "paused" | "compensating";
+
+/** A run of a list; numbers are in the order of insertion. */
+interface Numbered {
+  readonly seq: number;
+}
 
 /** Runs with where the search for them stopped. */
-interface Found extends Search {
-  readonly runs: readonly RunRow[];
+interface Found<T> {
+  readonly runs: readonly T[];
+  readonly stoppedAt: Search["stoppedAt"];
+}
+
+/** What is read of each run. */
+interface Columns<T> {
+  readonly columns: Sql;
+  readonly decode: (row: Row) => T;
+}
+
+/** How far to look. */
+interface Reach {
+  /** How many rows may be looked at. */
+  readonly budget: number;
+  /** How far the order of numbers is trusted to be the order of times. */
+  readonly slackMs: number;
 }
 
 /** What to look for, and how far. */
-interface Walk {
+interface Walk<T> extends Columns<T> {
   readonly query: ListQuery;
-  readonly columns: Sql;
   /** How many rows may be looked at. */
   readonly budget: number;
   /** Only runs with a smaller number. */
@@ -34,7 +52,7 @@ interface Walk {
 
 const DAY_MS = 86_400_000;
 
-// How far the order of numbers is trusted to be the order of times, where rows are counted.
+// The slack where rows are counted.
 const SLACK_MS = 2_000;
 
 // The newest live runs are mostly near the new end of the table.
@@ -43,8 +61,11 @@ const NEAR = 1_000;
 // Of more live runs, or runs with keys, a list is found sooner by a walk through the table than by sorting them.
 const MOST_LIVE = 10_000;
 
-// A row costs more to read by this factor where its tags are parsed: a hundred long ones.
-const TAGS_COST = 10;
+const NUMBER: Columns<number> = { columns: raw("seq"), decode: (row) => Number(row["seq"]) };
+
+const LISTED: Columns<RunRow> = { columns: raw(LISTED_COLUMNS), decode: decodeListedRun };
+
+const WITH_INPUT: Columns<RunRow> = { columns: raw(SINGLE_COLUMNS), decode: decodeListedRun };
 
 /** The parts that contain all runs of a live state. */
 function liveRows(db: Dialect): Readonly<Record<LiveState, readonly Sql[]>> {
@@ -58,57 +79,91 @@ function liveRows(db: Dialect): Readonly<Record<LiveState, readonly Sql[]>> {
   };
 }
 
-const NOTHING: Found = { runs: [], stoppedAt: undefined };
+const NOTHING: Found<never> = { runs: [], stoppedAt: undefined };
+
+const UNBOUNDED: Reach = { budget: Infinity, slackMs: DAY_MS };
 
 /** All runs that match, newest first. */
 export function* listRuns(db: Dialect, query: ListQuery): Op<readonly RunRow[]> {
-  return (yield* find(db, query, { columns: SINGLE_COLUMNS, budget: Infinity, slackMs: DAY_MS })).runs;
+  return (yield* find(db, query, query.withInput === false ? LISTED : WITH_INPUT, UNBOUNDED)).runs;
+}
+
+/** The numbers of all runs that match, newest first. */
+export function* listNumbers(db: Dialect, query: ListQuery): Op<readonly number[]> {
+  return (yield* find(db, query, NUMBER, UNBOUNDED)).runs;
 }
 
 /** Runs that match among those that the budget allows to look at. */
 export function* searchRuns(db: Dialect, query: SearchQuery): Op<Search> {
-  return yield* find(db, query, { columns: LISTED_COLUMNS, budget: query.budget, slackMs: SLACK_MS });
+  return yield* find(db, query, LISTED, { budget: query.budget, slackMs: SLACK_MS });
 }
 
-function* find(
+function* find<T extends Numbered | number>(
   db: Dialect,
   query: ListQuery,
-  options: { readonly columns: string; readonly budget: number; readonly slackMs: number },
-): Op<Found> {
-  const { states, since, until } = query;
-  const { budget, slackMs } = options;
-  if (query.limit <= 0 || states?.length === 0 || !isStorable(textsIn(query))) return NOTHING;
+  columns: Columns<T>,
+  { budget, slackMs }: Reach,
+): Op<Found<T>> {
+  const { states, since, until, parent, parked, schedule } = query;
+  if (query.limit <= 0 || !canMatch(query)) return NOTHING;
   const newest = query.before ?? Number.MAX_SAFE_INTEGER;
-  const walk: Walk = {
+  const walk: Walk<T> = {
+    ...columns,
     query,
-    columns: raw(options.columns),
     budget,
     before: until === undefined ? newest : Math.min(newest, yield* firstSince(until + slackMs)),
     from: since === undefined ? 0 : yield* firstSince(since - slackMs),
   };
+  if (parent !== undefined) return yield* findChildren(db, walk, parent);
   const keyed = yield* findKeyed(db, walk);
   if (keyed !== undefined) return keyed;
+  if (schedule !== undefined) return yield* walkTable(db, walk, ofSchedule(schedule));
+  if (parked?.wanted === true) {
+    const rows = [sourceSql(db, "due"), sourceSql(db, "stranded")];
+    return (yield* findFew(db, walk, rows)) ?? (yield* walkTable(db, walk, undefined));
+  }
   if (states?.every(isUnsuccessful)) return yield* walkStates(db, walk, [...new Set(states)]);
   if (states?.every(isLive)) return yield* findLive(db, walk, states);
   return yield* walkTable(db, walk, undefined);
 }
 
-/** By the indexes of keys; `undefined` without a prefix, or if so many keys begin with it that a walk finds a page sooner. */
-function* findKeyed(db: Dialect, walk: Walk): Op<Found | undefined> {
-  const { workflow, keyPrefix = "" } = walk.query;
-  if (keyPrefix === "") return undefined;
-  const sources = yield* keyedRows(db, workflow, keyPrefix);
-  if (sources.length === 0) return NOTHING;
+/** By the index of child runs or, of many, by a walk down to their parent, which was inserted before them. */
+function* findChildren<T extends Numbered | number>(db: Dialect, walk: Walk<T>, parent: string): Op<Found<T>> {
+  const row = yield* first(sql`select seq from @runs where id = ${parent}`);
+  if (row === undefined) return NOTHING;
+  const seq = Number(row["seq"]);
+  const few = yield* findFew(db, walk, [ofParent(seq)]);
+  return few ?? (yield* walkTable(db, { ...walk, from: Math.max(walk.from, seq) }, undefined));
+}
+
+/** The runs of these parts; `undefined` if they are so many that a walk finds a page sooner. */
+function* findFew<T extends Numbered | number>(
+  db: Dialect,
+  walk: Walk<T>,
+  sources: readonly Sql[],
+): Op<Found<T> | undefined> {
   const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
   if ((yield* countUpTo(sources, most + 1)) > most) return undefined;
   return { runs: yield* runsOf(db, walk, sources), stoppedAt: undefined };
 }
 
+/** By the indexes of keys; `undefined` without a prefix, or if so many keys begin with it that a walk finds a page sooner. */
+function* findKeyed<T extends Numbered | number>(db: Dialect, walk: Walk<T>): Op<Found<T> | undefined> {
+  const { workflow, keyPrefix = "" } = walk.query;
+  if (keyPrefix === "") return undefined;
+  const sources = yield* keyedRows(db, workflow, keyPrefix);
+  return sources.length === 0 ? NOTHING : yield* findFew(db, walk, sources);
+}
+
 /** Near the new end by a walk, the rest by indexes, or by the walk if too many are live. */
-function* findLive(db: Dialect, walk: Walk, states: readonly LiveState[]): Op<Found> {
+function* findLive<T extends Numbered | number>(
+  db: Dialect,
+  walk: Walk<T>,
+  states: readonly LiveState[],
+): Op<Found<T>> {
   const near = yield* walkTable(db, { ...walk, budget: Math.min(walk.budget, NEAR) }, undefined);
   if (near.stoppedAt === undefined) return near;
-  const rest: Walk = {
+  const rest: Walk<T> = {
     ...walk,
     before: near.stoppedAt.seq,
     budget: walk.budget - NEAR,
@@ -116,10 +171,8 @@ function* findLive(db: Dialect, walk: Walk, states: readonly LiveState[]): Op<Fo
   };
   const rows = liveRows(db);
   const sources = [...new Set(states.flatMap((state) => rows[state]))];
-  const most = Math.min(walk.budget, MOST_LIVE / costOf(walk.query));
-  if ((yield* countUpTo(sources, most + 1)) <= most) {
-    return { runs: [...near.runs, ...yield* runsOf(db, rest, sources)], stoppedAt: undefined };
-  }
+  const few = yield* findFew(db, { ...rest, budget: walk.budget }, sources);
+  if (few !== undefined) return { runs: [...near.runs, ...few.runs], stoppedAt: undefined };
   if (rest.budget <= 0) return near;
   const further = yield* walkTable(db, rest, undefined);
   return { runs: [...near.runs, ...further.runs], stoppedAt: further.stoppedAt };
@@ -143,14 +196,14 @@ select low
   return Number(row?.["low"] ?? 0);
 }
 
-/** Goes through the table, or through the runs of one state, from the new end. */
-function* walkTable(db: Dialect, walk: Walk, state: Unsuccessful | undefined): Op<Found> {
+/** Goes through the table, or through a part of it that an index has in the order of numbers, from the new end. */
+function* walkTable<T extends Numbered | number>(db: Dialect, walk: Walk<T>, part: Sql | undefined): Op<Found<T>> {
   const { query, from } = walk;
   const stride = db.stride / costOf(query);
-  const runs: RunRow[] = [];
+  const runs: T[] = [];
   let before = walk.before;
   for (let left = walk.budget;; left -= stride) {
-    const stretch: Stretch = { state, before, rows: Math.min(left, stride) };
+    const stretch: Stretch = { part, before, rows: Math.min(left, stride) };
     const limit = query.limit - runs.length;
     runs.push(...yield* matching(db, { ...walk, before, query: { ...query, limit } }, stretch));
     if (stretch.rows === Infinity || runs.length >= query.limit) return { runs, stoppedAt: undefined };
@@ -163,30 +216,34 @@ function* walkTable(db: Dialect, walk: Walk, state: Unsuccessful | undefined): O
 }
 
 /** Each state by its part of the index. What lies behind the walk that stopped first is left for the next page. */
-function* walkStates(db: Dialect, walk: Walk, states: readonly Unsuccessful[]): Op<Found> {
-  const found: Found[] = [];
-  for (const state of states) found.push(yield* walkTable(db, walk, state));
+function* walkStates<T extends Numbered | number>(
+  db: Dialect,
+  walk: Walk<T>,
+  states: readonly Unsuccessful[],
+): Op<Found<T>> {
+  const found: Found<T>[] = [];
+  for (const state of states) found.push(yield* walkTable(db, walk, unsuccessful(state)));
   const stops = found.flatMap(({ stoppedAt }) => stoppedAt ?? []).sort((a, b) => b.seq - a.seq);
   const floor = stops[0]?.seq ?? 0;
   const runs = found.flatMap((part) => part.runs)
-    .filter(({ seq }) => seq >= floor)
-    .sort((a, b) => b.seq - a.seq)
+    .filter((run) => numberOf(run) >= floor)
+    .sort((a, b) => numberOf(b) - numberOf(a))
     .slice(0, walk.query.limit);
   return { runs, stoppedAt: runs.length < walk.query.limit ? stops[0] : undefined };
 }
 
-/** The next runs below a number: so many of one state or, of all, those with as many numbers. */
+/** The next runs below a number: so many of a part or, of all, those with as many numbers. */
 interface Stretch {
-  readonly state: Unsuccessful | undefined;
+  readonly part: Sql | undefined;
   readonly before: number;
   readonly rows: number;
 }
 
 /** The lowest number of a stretch. */
-function floorOf({ state, before, rows }: Stretch): Sql {
-  return state === undefined ? sql`(select max(seq) from @runs where seq < ${before}) - ${rows - 1}` : sql`
+function floorOf({ part, before, rows }: Stretch): Sql {
+  return part === undefined ? sql`(select max(seq) from @runs where seq < ${before}) - ${rows - 1}` : sql`
        coalesce((select seq
-                   from ${tableOf(state)} and seq < ${before}
+                   from ${part} and seq < ${before}
                   order by seq desc
                   limit 1 offset ${rows - 1}), 0)`;
 }
@@ -196,8 +253,8 @@ function* lastOf(
   stretch: Stretch,
 ): Op<{ readonly seq: number; readonly createdAt: number; readonly isOldest: boolean } | undefined> {
   const row = yield* first(sql`
-select seq, created_at, (select min(seq) from ${tableOf(stretch.state)}) as oldest
-  from ${tableOf(stretch.state)}
+select seq, created_at, (select min(seq) from ${rowsOf(stretch)}) as oldest
+  from ${rowsOf(stretch)}
    and seq >= ${floorOf(stretch)}
    and seq < ${stretch.before}
  order by seq
@@ -208,20 +265,20 @@ select seq, created_at, (select min(seq) from ${tableOf(stretch.state)}) as olde
 }
 
 // `+` keeps the second lower bound out of the index condition: SQLite uses one of two, and would walk to the end.
-function* matching(db: Dialect, { query, columns, before, from }: Walk, stretch: Stretch): Op<RunRow[]> {
+function* matching<T>(db: Dialect, { query, columns, decode, before, from }: Walk<T>, stretch: Stretch): Op<T[]> {
   const rows = yield* all(sql`
 select ${columns}
-  from ${tableOf(stretch.state)}
+  from ${rowsOf(stretch)}
    and seq < ${before}
    and ${stretch.rows === Infinity ? sql`seq >= ${from}` : sql`seq >= ${floorOf(stretch)} and +seq >= ${from}`}
    and ${filter(db, query)}
  order by seq desc
  limit ${query.limit}`);
-  return rows.map(decodeListedRun);
+  return rows.map(decode);
 }
 
 /** The newest runs of parts of which each has at most `MOST_LIVE`. */
-function* runsOf(db: Dialect, { query, columns, before, from }: Walk, sources: readonly Sql[]): Op<RunRow[]> {
+function* runsOf<T>(db: Dialect, { query, columns, decode, before, from }: Walk<T>, sources: readonly Sql[]): Op<T[]> {
   const seqs = join(sources.map((source) => firstRows(source, "seq", MOST_LIVE)), " union all ");
   const rows = yield* all(sql`
 select ${columns}
@@ -231,7 +288,7 @@ select ${columns}
    and ${filter(db, query)}
  order by seq desc
  limit ${query.limit}`);
-  return rows.map(decodeListedRun);
+  return rows.map(decode);
 }
 
 function* countUpTo(sources: readonly Sql[], most: number): Op<number> {
@@ -240,39 +297,14 @@ function* countUpTo(sources: readonly Sql[], most: number): Op<number> {
   return Number(row?.["runs"]);
 }
 
-function tableOf(state: Unsuccessful | undefined): Sql {
-  return state === undefined ? raw("@runs where true") : unsuccessful(state);
+function rowsOf({ part }: Stretch): Sql {
+  return part ?? raw("@runs where true");
 }
 
-function filter(db: Dialect, { workflow, states, since, until, tags, keyPrefix = "" }: ListQuery): Sql {
-  const conditions: Sql[] = [];
-  if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
-  if (states !== undefined) conditions.push(db.isIn(states.some(isShown) ? SHOWN_STATE : "state", texts(states)));
-  // In code points, which both databases count.
-  if (keyPrefix !== "") conditions.push(sql`substr(key, 1, ${[...keyPrefix].length}) = ${keyPrefix}`);
-  if (since !== undefined) conditions.push(sql`created_at >= ${since}`);
-  if (until !== undefined) conditions.push(sql`created_at < ${until}`);
-  if (tags !== undefined && tags.length > 0) conditions.push(db.holdsAll("tags", tags));
-  return and(conditions);
-}
-
-function textsIn({ workflow = "", tags = [], keyPrefix = "" }: ListQuery): string {
-  return [workflow, keyPrefix, ...tags].join(" ");
-}
-
-function costOf({ tags = [] }: ListQuery): number {
-  return tags.length === 0 ? 1 : TAGS_COST;
+function numberOf(run: Numbered | number): number {
+  return typeof run === "number" ? run : run.seq;
 }
 
 function isUnsuccessful(state: RunState): state is Unsuccessful {
   return state === "failed" || state === "cancelled";
-}
-
-function isLive(state: RunState): state is LiveState {
-  return isShown(state) || state === "paused";
-}
-
-/** Whether the column does not decide who has a state: a run that is compensated is reported as such. */
-function isShown(state: RunState): state is Exclude<LiveState, "paused"> {
-  return state === "pending" || state === "running" || state === "waiting" || state === "compensating";
 }

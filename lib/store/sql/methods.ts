@@ -6,7 +6,7 @@ import { define, readDefinition, unstrand } from "./definitions.ts";
 import { deleteRun } from "./delete_run.ts";
 import { controlChildren } from "./descendants.ts";
 import { readGroups, readUnowned } from "./groups.ts";
-import { listRuns } from "./listing.ts";
+import { listNumbers, listRuns } from "./listing.ts";
 import { closeMailbox, readBlocked, readDeliveries, readMessages, send } from "./messages.ts";
 import type { Database } from "./operation.ts";
 import { createPrune } from "./prune.ts";
@@ -29,6 +29,7 @@ export type SharedMethods = Pick<
   | "items"
   | "facts"
   | "list"
+  | "numbers"
   | "groups"
   | "unowned"
   | "counts"
@@ -66,6 +67,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     items: (query) => execute(readItems(query)),
     facts: (seq) => execute(readFacts(seq)),
     list: (query) => execute(listRuns(db, query)),
+    numbers: (query) => execute(listNumbers(db, query)),
     groups: () => execute(readGroups(db)),
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
     counts: () => execute(countRuns(db)),

@@ -88,6 +88,16 @@ export function unsuccessful(state: "failed" | "cancelled"): Sql {
   return raw(`@runs indexed by runs_rare where ${rare(state)}`);
 }
 
+/** The runs that a schedule has started, in the order of their numbers. */
+export function ofSchedule(name: string): Sql {
+  return sql`@runs indexed by runs_schedule where schedule is not null and schedule = ${name}`;
+}
+
+/** The child runs of a run. */
+export function ofParent(seq: number): Sql {
+  return sql`@runs indexed by runs_parent where parent is not null and parent = ${seq}`;
+}
+
 // SQLite uses a partial index only for a query that repeats its condition.
 function rare(state: "paused" | "failed" | "cancelled"): string {
   return `${RARE} and rare_state = '${state}'`;

@@ -1,4 +1,4 @@
-import { and, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
+import { and, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import { breathe } from "../breathe.ts";
 import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
@@ -116,6 +116,12 @@ function createDialect(now: () => number): Dialect {
             else (select count(distinct value)
                     from json_each(${raw(column)})
                    where value in (select value from json_each(${texts}))) = ${new Set(texts).size} end`,
+    contains(column, paths, text) {
+      const members = paths.map(([path, end]) =>
+        sql`coalesce(${raw(column)} ->> ${`$.${path.join(".")}`}, '') || ${end}`
+      );
+      return sql`case when json_valid(${raw(column)}) then instr(${join(members, " || ")}, ${text}) > 0 else 0 end`;
+    },
     inOrder: () => raw(""),
     lastOf: (column) => sql`json_array(json_extract(${raw(column)}, '$[#-1]'))`,
     digest: (column, where) => sql`group_concat(${raw(column)}) filter (where ${where})`,

@@ -15,6 +15,7 @@ export type { Clock } from "../../clock.ts";
 export type { ErrorRecord, Failure } from "../../errors.ts";
 export type { Logger } from "../../logger.ts";
 export type * from "../batch.ts";
+export type * from "../control.ts";
 export type * from "../debounced.ts";
 export type * from "../inserted_child.ts";
 export type * from "../inspection.ts";

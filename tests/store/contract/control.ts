@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { RunState } from "../../../lib/store/batch.ts";
-import type { ControlResult, Store } from "../../../lib/store/port.ts";
+import type { ControlResult } from "../../../lib/store/control.ts";
+import type { Store } from "../../../lib/store/port.ts";
 import {
   type Case,
   claimBy,
