@@ -50,7 +50,9 @@ export type {
   Unstorable,
   Why,
 } from "./lib/definition/json_types.ts";
+export type * from "./lib/definition/option_names.ts";
 export type * from "./lib/definition/options_check.ts";
+export type { Limit, LimitArgs, ResolvedLimit, WhenFull } from "./lib/definition/limit.ts";
 export type { RetryPolicy, RetryRule, TaskDefaults } from "./lib/definition/retry.ts";
 export {
   Poll,

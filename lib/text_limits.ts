@@ -14,6 +14,8 @@ export const TEXT_LIMITS = {
   step: 200,
   /** The key of a run. */
   key: 500,
+  /** A text of the key of a limit. */
+  limitKey: 200,
   /** A tag of a run. */
   tag: 200,
   /** The reason of a cancel or a pause, or of a task that waits. */

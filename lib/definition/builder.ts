@@ -7,26 +7,20 @@ import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { subworkflowReader } from "./kinds/subworkflow.ts";
 import { taskReader } from "./kinds/task.ts";
-import type { Known, Stray } from "./options_check.ts";
 import type {
   EventOption,
-  EventSpec,
-  ItemOutput,
   MapOption,
-  MapOutput,
-  MapSpec,
   MissingInEvent,
   MissingInMap,
   MissingInSleep,
   MissingInSubworkflow,
   MissingInTask,
   SleepOption,
-  SleepSpec,
   SubworkflowOption,
-  SubworkflowSpec,
   TaskOption,
-  TaskSpec,
-} from "./specs.ts";
+} from "./option_names.ts";
+import type { Known, Stray } from "./options_check.ts";
+import type { EventSpec, ItemOutput, MapOutput, MapSpec, SleepSpec, SubworkflowSpec, TaskSpec } from "./specs.ts";
 import type {
   Added,
   Ancestors,

@@ -1,5 +1,6 @@
 import type { TaskArguments } from "./context.ts";
 import type { WorkflowGraph } from "./graph.ts";
+import type { ResolvedLimit, WhenFull } from "./limit.ts";
 import type { RetryRule } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 
@@ -45,6 +46,8 @@ export interface CommonDefinition {
   readonly on: Trigger;
   /** Evaluated once after `on`; the task is skipped if it returns a falsy value. */
   readonly when: TaskFunction | undefined;
+  /** What bounds the attempts at the task, its items or its child runs; empty for an event or a sleep. */
+  readonly limits: readonly ResolvedLimit[];
   /**
    * Applied when a function of the task throws: the body, or what computes items, an input or a time. `undefined` if the
    * task states none: then the default of its runner applies.
@@ -186,6 +189,10 @@ export interface WorkflowDefinition {
   readonly input: Schema | undefined;
   /** The maximum duration of a run. */
   readonly timeoutMs: number | undefined;
+  /** What bounds the runs. */
+  readonly limits: readonly ResolvedLimit[];
+  /** What a start does while a limit is full. */
+  readonly whenFull: WhenFull;
   /** The tasks, dependencies first. */
   readonly tasks: readonly TaskDefinition[];
   /** The task whose output is the result; `undefined` if the result is all outputs by id. */

@@ -1,7 +1,7 @@
 import type { Duration } from "../duration.ts";
 import { Workflow } from "./builder.ts";
 import type { Startable } from "./child.ts";
-import { type Checks, newChecks, shown } from "./checks.ts";
+import { type Checks, newChecks, type Options, shown } from "./checks.ts";
 import type { TaskArguments } from "./context.ts";
 import type { Guarantee, OnItemFailure, TaskDefinition, TaskKind, Trigger } from "./definition.ts";
 import { eventReader } from "./kinds/event.ts";
@@ -10,6 +10,8 @@ import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { subworkflowReader } from "./kinds/subworkflow.ts";
 import { taskReader } from "./kinds/task.ts";
+import type { Limit, ResolvedLimit, WhenFull } from "./limit.ts";
+import { checkShared } from "./read_limits.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
 import { sortTasks } from "./sort.ts";
@@ -46,6 +48,8 @@ export interface DynamicBody extends DynamicOptions {
   readonly transaction?: InTransaction<unknown>;
   /** The body. */
   readonly run: (args: TaskArguments) => unknown;
+  /** What bounds the attempts at the task across all runners: each limit must allow an attempt. At most eight. @default {[]} */
+  readonly limits?: readonly Limit[];
   /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. @default `defaults` of the runner */
@@ -77,6 +81,8 @@ export interface DynamicMap extends DynamicOptions {
    * @default {undefined} 10,000, or 1,000 with `workflow`
    */
   readonly concurrency?: number;
+  /** What bounds the items across all runners: each limit must allow an item. At most eight. @default {[]} */
+  readonly limits?: readonly Limit[];
   /** What a failed item means. @default {"stop"} */
   readonly onItemFailure?: OnItemFailure;
   /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
@@ -108,6 +114,8 @@ export interface DynamicSubworkflow extends DynamicOptions {
   readonly workflow: Startable | (() => Startable);
   /** Returns the input of the child run. */
   readonly input?: (args: TaskArguments) => unknown;
+  /** What bounds the child runs across all runners: each limit must allow one. At most eight. @default {[]} */
+  readonly limits?: readonly Limit[];
   /** The key of the child run, or a function that returns it. */
   readonly key?: string | ((args: TaskArguments) => string);
   /** Lower values run first (see `TaskStartOptions`). @default {undefined} the priority of the parent run */
@@ -150,6 +158,10 @@ export interface DynamicDefinition<Name extends string> {
   readonly tags?: readonly string[];
   /** The maximum duration of a run, counted from its first claim. @default {undefined} no maximum */
   readonly timeout?: Duration;
+  /** What bounds the runs across all runners: each limit must allow a run. At most eight. @default {[]} */
+  readonly limits?: readonly Limit<{ readonly input: unknown }>[];
+  /** What a start does while a limit of the workflow is full. @default {"wait"} */
+  readonly whenFull?: WhenFull;
   /** Replaces the code of all tasks in the content version: change it when a task behaves differently. */
   readonly version?: string;
   /** The tasks, in any order. */
@@ -188,8 +200,8 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
   const checks = newChecks();
   const options = checks.options(definition, "definition", DEFINITION_OPTIONS);
   checks.name(options["name"], "its name");
-  const settings = readSettings(options, checks);
-  const tasks = readTasks(options["tasks"], checks);
+  const settings = readSettings(options["name"], { options, checks });
+  const tasks = readTasks(options, checks);
   const byId = new Map(tasks.map((task) => [task.id, task]));
   const candidates = {
     what: "a task of this workflow",
@@ -198,6 +210,7 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
     ids: () => byId.keys(),
   };
   for (const task of tasks) checkDependencies(task, candidates, checks);
+  checkLimits(tasks, settings.limits, checks);
   if (options["returns"] !== undefined) checkResult(options["returns"], candidates, checks);
   const { order, cycles } = sortTasks([...byId.values()]);
   for (const cycle of cycles) {
@@ -208,9 +221,19 @@ export function dynamicWorkflow<const Name extends string>(definition: DynamicDe
   return new Workflow({ name: definition.name, settings, tasks: taskList(order), result: definition.returns });
 }
 
+/** Checks that limits with one name can share their lanes. */
+function checkLimits(tasks: readonly TaskDefinition[], ofWorkflow: readonly ResolvedLimit[], checks: Checks): void {
+  const first = new Map<string, TaskDefinition>();
+  for (const task of tasks) {
+    checkShared(task, { ofWorkflow, limitedBy: (name) => first.get(name) }, checks);
+    for (const { name } of task.limits) if (!first.has(name)) first.set(name, task);
+  }
+}
+
 const DEFINITION_OPTIONS = [...WORKFLOW_OPTIONS, "name", "tasks", "returns"];
 
-function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
+function readTasks({ tasks: value, name }: Options, checks: Checks): readonly TaskDefinition[] {
+  const workflow = typeof name === "string" ? name : "";
   if (!Array.isArray(value)) {
     checks.report(`tasks must be an array, not ${shown(value)}`);
     return [];
@@ -225,7 +248,7 @@ function readTasks(value: unknown, checks: Checks): readonly TaskDefinition[] {
     checks.allow(options, `tasks[${i}]`, [...allowed(options), "id", "kind"]);
     if (id !== "" && taken.has(id)) checks.report(`there is more than one task "${id}"`);
     taken.add(id);
-    const task = read({ id, what: `${label} "${id}"`, options, checks });
+    const task = read({ id, workflow, what: `${label} "${id}"`, options, checks });
     if (kind !== undefined && kind !== task.kind) {
       checks.report(`task "${id}": kind is "${kind}", and by its other options it is a ${task.kind}`);
     }

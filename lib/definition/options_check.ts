@@ -24,6 +24,7 @@ export type Stray<Keys, Options> = Exclude<Keys, Options>;
 /** The message for a name that is not an option; `unknown` if the name is not a literal. */
 export type UnknownOption<K, Options> = string extends K ? unknown
   : K extends "undo" ? "`undo` is only for tasks and maps with `run` - a child run undoes its own tasks"
+  : K extends "limits" ? "`limits` is only for workflows, tasks, maps and subworkflows"
   : K extends keyof Foreign ? Foreign[K] extends Options ? Suggest<K, Foreign[K]> : Suggest<K, Near<K, Options>>
   : K extends string ? Suggest<K, Near<K, Options>>
   : unknown;
@@ -95,6 +96,9 @@ export type Foreign = {
   readonly parallelism: "concurrency";
   readonly batchSize: "concurrency";
   readonly maxConcurrency: "concurrency";
+  readonly rateLimit: "limits";
+  readonly throttle: "limits";
+  readonly concurrencyLimit: "limits";
   readonly onItemError: "onItemFailure";
   readonly child: "workflow";
   readonly payload: "schema";

@@ -1,9 +1,6 @@
 /**
  * The options of tasks, as the compiler checks them.
  *
- * If a required option is missing, a message takes the place of the id of the task (`MissingIn…`): one line, where the
- * compiler would print the whole type of the options. It comes first, as the id is the first argument.
- *
  * @module
  */
 import type { Duration } from "../duration.ts";
@@ -12,76 +9,11 @@ import type { TaskContext } from "./context.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Database, Guarantee, OnItemFailure, Trigger } from "./definition.ts";
 import type { IsAny, JsonReturn, NotYet } from "./json_types.ts";
-import type { Stray } from "./options_check.ts";
+import type { Limit, LimitArgs } from "./limit.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { StorableSchema } from "./schema.ts";
 import type { Ancestors, AnyStep, IdList, OutputArg, Return, Returned } from "./steps.ts";
 import type { Time } from "./time.ts";
-
-/** Names of the options that tasks of all kinds have. */
-export type CommonOption = "after" | "reads" | "on" | "when" | "version";
-/** Names of the options of a body. */
-export type BodyOption =
-  | "run"
-  | "retry"
-  | "timeout"
-  | "guarantee"
-  | "onSuccess"
-  | "onFailure"
-  | "undo"
-  | "transaction"
-  | "version";
-/** Names of the options of `.task()`. */
-export type TaskOption = CommonOption | BodyOption;
-
-/** Names of the options of `.map()`, which depend on whether it has a body or starts child runs. */
-export type MapOption<Keys> =
-  | CommonOption
-  | "over"
-  | "concurrency"
-  | "onItemFailure"
-  | ("workflow" extends Keys ? "run" extends Keys ? BodyOption | "workflow" | "input" : "workflow" | "input"
-    : Exclude<BodyOption, "onSuccess" | "onFailure">);
-/** Names of the options of `.subworkflow()`. */
-export type SubworkflowOption = CommonOption | "workflow" | "input" | "key" | "priority" | "tags" | "timeout";
-/** Names of the options of `.event()`. */
-export type EventOption = CommonOption | "schema" | "timeout";
-/** Names of the options of `.sleep()`. */
-export type SleepOption = CommonOption | "for" | "until";
-
-/** A message about a missing option of a task, otherwise `never`. */
-export type MissingInTask<Id extends string, Keys> = "run" extends Keys ? never
-  : Unless<Stray<Keys, TaskOption>, `task '${Id}' has no \`run\``>;
-
-/** A message about missing or contradictory options of a map, otherwise `never`. */
-export type MissingInMap<Id extends string, Keys, W> = "over" extends Keys
-  ? "run" extends Keys
-    ? "workflow" extends Keys ? `map '${Id}' has both \`run\` and \`workflow\` - leave one out` : never
-  : "workflow" extends Keys ? MissingInput<Id, Keys, W>
-  : Unless<Stray<Keys, MapOption<Keys>>, `map '${Id}' has no \`run\` and no \`workflow\` - state one`>
-  : Unless<Stray<Keys, MapOption<Keys>>, `map '${Id}' has no \`over\` - state a function that returns an array`>;
-
-/** A message about a missing option of a subworkflow, otherwise `never`. */
-export type MissingInSubworkflow<Id extends string, Keys, W> = "workflow" extends Keys ? MissingInput<Id, Keys, W>
-  : Unless<Stray<Keys, SubworkflowOption>, `subworkflow '${Id}' has no \`workflow\``>;
-
-/** A message about a missing option of an event, otherwise `never`. */
-export type MissingInEvent<Id extends string, Keys> = "schema" extends Keys ? never
-  : Unless<Stray<Keys, EventOption>, `event '${Id}' has no \`schema\` - state one, or unchecked<T>()`>;
-
-/** A message about missing or contradictory options of a sleep, otherwise `never`. */
-export type MissingInSleep<Id extends string, Keys> = "for" extends Keys
-  ? "until" extends Keys ? `sleep '${Id}' has both \`for\` and \`until\` - leave one out` : never
-  : "until" extends Keys ? never
-  : Unless<Stray<Keys, SleepOption>, `sleep '${Id}' has no \`for\` and no \`until\` - state one`>;
-
-/** `Message`, unless an option name is wrong, which explains more. */
-export type Unless<Strays, Message> = [Strays] extends [never] ? Message : never;
-
-/** A message about a missing input of a child run, otherwise `never`. */
-export type MissingInput<Id extends string, Keys, W> = "input" extends Keys ? never
-  : undefined extends ChildInput<W> ? never
-  : `task '${Id}' has no \`input\`, and its workflow takes one`;
 
 /** `after` of a task: `List`, or the ids that it may contain. */
 export type AfterList<Steps extends AnyStep, List extends readonly string[]> = IdList<
@@ -161,6 +93,11 @@ export interface TaskSpec<
   /** The body. */
   readonly run: (args: Args & TxArgs<Tx>) => Return<Ret, Args>;
   /**
+   * What bounds the attempts at the task across all runners, such as `[{ max: 3 }]`: each limit must allow an attempt. At
+   * most eight. @default {[]}
+   */
+  readonly limits?: readonly Limit<LimitArgs<Args>>[];
+  /**
    * Called after `run` returned and its output was stored, at most once: not at all if the process dies in between. An
    * error that it throws is logged and has no other effect. Write it after `run`, so that the compiler knows the output.
    */
@@ -228,6 +165,11 @@ export interface MapSpec<
    */
   readonly concurrency?: number;
   /**
+   * What bounds the items across all runners, such as `[{ max: 3 }]`: each limit must allow an item. At most eight. Write it
+   * after `over`, so that the compiler knows the type of `item`. @default {[]}
+   */
+  readonly limits?: readonly Limit<LimitArgs<Args> & ItemArgs<ItemOf<Items>>>[];
+  /**
    * What a failed item means: `stop` starts no further items, aborts the running ones and fails the task, `finish` runs
    * all items and then fails the task, `collect` completes the task with the errors of its failed items.
    * @default {"stop"}
@@ -257,6 +199,8 @@ export interface SubworkflowSpec<
   readonly workflow: W | (() => W);
   /** Returns the input of the child run. */
   readonly input?: (args: Args) => ChildInput<W>;
+  /** What bounds the child runs across all runners: each limit must allow one. At most eight. @default {[]} */
+  readonly limits?: readonly Limit<LimitArgs<Args>>[];
   /** The key of the child run, or a function that returns it. */
   readonly key?: string | ((args: Args) => string);
   /** Lower values run first (see `TaskStartOptions`). @default {undefined} the priority of the parent run */

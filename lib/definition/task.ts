@@ -3,9 +3,12 @@ import type { JsonValue } from "../json_value.ts";
 import { newChecks } from "./checks.ts";
 import type { Guarantee } from "./definition.ts";
 import type { GenericReturn } from "./json_types.ts";
+import type { BodyOption } from "./option_names.ts";
 import type { Known } from "./options_check.ts";
+import type { Limit, LimitArgs } from "./limit.ts";
+import { readLimits } from "./read_limits.ts";
 import type { RetryPolicy } from "./retry.ts";
-import type { BodyOption, FailureEvent, SuccessEvent } from "./specs.ts";
+import type { FailureEvent, SuccessEvent } from "./specs.ts";
 import type { OutputArg } from "./steps.ts";
 import { BODY_OPTIONS, readBody, readGuarantee } from "./kinds/task.ts";
 
@@ -13,6 +16,11 @@ import { BODY_OPTIONS, readBody, readGuarantee } from "./kinds/task.ts";
 export interface TaskBody<Args, Ret> {
   /** The body; unit tests can call it. */
   readonly run: (args: Args) => Ret;
+  /**
+   * What bounds the attempts at the task across all runners, such as `[{ max: 3 }]`: each limit must allow an attempt. At
+   * most eight. @default {[]}
+   */
+  readonly limits?: readonly Limit<LimitArgs<NoInfer<Args>>>[];
   /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. @default `defaults` of the runner */
@@ -66,6 +74,7 @@ export function task<Args, Ret, Safe extends JsonValue | undefined | void = neve
   const source = { what: "it", options, checks };
   readBody(source);
   readGuarantee(source);
+  readLimits(options["limits"], { what: "it: limits", of: "it", name: undefined, checks });
   checks.version(options["version"], "it: version");
   if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
   // The compiler has checked that the body returns a `Ret`.

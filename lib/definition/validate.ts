@@ -7,7 +7,9 @@
 import { type Checks, type Options, shown } from "./checks.ts";
 import type { TaskDefinition } from "./definition.ts";
 import { lazy } from "./lazy.ts";
+import type { ResolvedLimit, WhenFull } from "./limit.ts";
 import { didYouMean } from "./nearest.ts";
+import { readLimits } from "./read_limits.ts";
 import { isSchema, type Schema } from "./schema.ts";
 
 /** A workflow without its tasks. */
@@ -20,15 +22,27 @@ export interface WorkflowSettings {
   readonly tags: readonly string[];
   /** The maximum duration of a run. */
   readonly timeoutMs: number | undefined;
+  /** What bounds the runs. */
+  readonly limits: readonly ResolvedLimit[];
+  /** What a start does while a limit is full. */
+  readonly whenFull: WhenFull;
   /** Replaces the code in the content version, if stated. */
   readonly statedVersion: string | undefined;
 }
 
 /** Names of the options of a workflow. */
-export const WORKFLOW_OPTIONS: readonly string[] = ["description", "input", "tags", "timeout", "version"];
+export const WORKFLOW_OPTIONS: readonly string[] = [
+  "description",
+  "input",
+  "tags",
+  "timeout",
+  "limits",
+  "whenFull",
+  "version",
+];
 
-/** Reads the options of a workflow. */
-export function readSettings(options: Options, checks: Checks): WorkflowSettings {
+/** Reads the options of a workflow with a name. */
+export function readSettings(name: unknown, { options, checks }: SettingsSource): WorkflowSettings {
   const { description, input, tags, timeout, version } = options;
   if (input !== undefined && !isSchema(input)) {
     checks.report(`input must be a Standard Schema, such as one of zod, valibot or arktype, not ${shown(input)}`);
@@ -39,9 +53,36 @@ export function readSettings(options: Options, checks: Checks): WorkflowSettings
     input: isSchema(input) ? input : undefined,
     tags: checkedTags,
     timeoutMs: checks.timeout(timeout, "timeout"),
+    ...readWorkflowLimits(typeof name === "string" ? name : "", { options, checks }),
     statedVersion: checks.version(version, "version"),
   };
 }
+
+/** What the settings of a workflow are read from. */
+export interface SettingsSource {
+  /** The options of the workflow. */
+  readonly options: Options;
+  /** Receives problems. */
+  readonly checks: Checks;
+}
+
+function readWorkflowLimits(
+  name: string,
+  { options, checks }: SettingsSource,
+): Pick<WorkflowSettings, "limits" | "whenFull"> {
+  const limits = readLimits(options["limits"], { what: "limits", of: `workflow "${name}"`, name, checks });
+  const whenFull = checks.word(options["whenFull"], "whenFull", WHEN_FULL) ?? "wait";
+  const { limits: stated = [] } = options;
+  if (options["whenFull"] !== undefined && Array.isArray(stated) && stated.length === 0) {
+    checks.report("whenFull is only for a workflow with limits; state limits, or leave it out");
+  }
+  if (whenFull === "replace" && limits.some(({ perMs }) => perMs !== undefined)) {
+    checks.report('whenFull must not be "replace" with a limit that has `per`: a start cannot be taken back');
+  }
+  return { limits, whenFull };
+}
+
+const WHEN_FULL: Record<WhenFull, true> = { wait: true, reject: true, replace: true };
 
 /** Checks the id of a task: a name that is not reserved. Returns it, or `""` if it is not a string. */
 export function checkTaskId(id: unknown, what: string, checks: Checks): string {

@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { ChildDefinition, MapDefinition, TaskDefinition, TaskFunction } from "./definition.ts";
+import type { ResolvedLimit, WhenFull } from "./limit.ts";
 
 /** What a version is computed from. */
 export interface VersionSource {
@@ -18,6 +19,10 @@ export interface VersionSource {
   readonly tags: readonly string[];
   /** The maximum duration of a run. */
   readonly timeoutMs: number | undefined;
+  /** What bounds the runs. */
+  readonly limits: readonly ResolvedLimit[];
+  /** What a start does while a limit is full. */
+  readonly whenFull: WhenFull;
   /** The tasks, in any order. */
   readonly tasks: readonly TaskDefinition[];
   /** The task whose output is the result. */
@@ -28,7 +33,14 @@ export interface VersionSource {
 
 /** Returns 16 hex digits over everything that determines the behaviour of a run. */
 export function versionOf(source: VersionSource): string {
-  return hash([structure(source), source.statedVersion ?? null, byId(source.tasks).map((task) => code(task, source))]);
+  const { limits, statedVersion, tasks } = source;
+  const ofLimits = statedVersion === undefined ? limitFunctionsOf(limits).map(sourceText) : [];
+  return hash([
+    structure(source),
+    statedVersion ?? null,
+    byId(tasks).map((task) => code(task, source)),
+    ...ifAny(ofLimits),
+  ]);
 }
 
 /** Returns the same without the code of its functions. */
@@ -52,8 +64,24 @@ function structure(source: VersionSource): unknown {
       task.timeoutMs ?? null,
       retryOf(task),
       policiesOf(task),
+      ...ifAny(limitPoliciesOf(task.limits)),
     ]),
+    ...ifAny(limitPoliciesOf(source.limits)),
+    ...(source.whenFull === "wait" ? [] : [source.whenFull]),
   ];
+}
+
+/** A list as an element, and nothing for an empty list: versions without limits are those of releases without them. */
+function ifAny(list: readonly unknown[]): readonly unknown[] {
+  return list.length === 0 ? [] : [list];
+}
+
+function limitPoliciesOf(limits: readonly ResolvedLimit[]): readonly unknown[] {
+  return limits.map(({ name, max, perMs, key, weight }) => [name, max, perMs ?? null, valueOf(key), valueOf(weight)]);
+}
+
+function limitFunctionsOf(limits: readonly ResolvedLimit[]): readonly (TaskFunction | undefined)[] {
+  return limits.flatMap(({ key, weight }) => [functionOf(key), functionOf(weight)]);
 }
 
 /** `null` for a task that states none: the defaults of a runner are not part of a version. */
@@ -65,7 +93,10 @@ function retryOf({ retry }: TaskDefinition): unknown {
 function code(task: TaskDefinition, { statedVersion }: VersionSource): unknown {
   if (task.version !== undefined) return { version: task.version };
   if (statedVersion !== undefined) return null;
-  return [...functionsOf(task), task.when, task.retry?.retryIf, task.onSuccess, task.onFailure].map(sourceText);
+  const { when, retry, onSuccess, onFailure, limits } = task;
+  return [...functionsOf(task), when, retry?.retryIf, onSuccess, onFailure, ...limitFunctionsOf(limits)].map(
+    sourceText,
+  );
 }
 
 /** Options without code that only this kind of task has. */
@@ -134,13 +165,15 @@ function childFunctionsOf({ input, key }: ChildDefinition): readonly (TaskFuncti
   return [input, functionOf(key)];
 }
 
+type Value = number | string | readonly string[];
+
 /** An option that is a value or a function: the value, or whether there is a function. */
-function valueOf(option: number | string | TaskFunction | undefined): unknown {
+function valueOf(option: Value | TaskFunction | undefined): unknown {
   return typeof option === "function" ? "function" : option ?? null;
 }
 
 /** The function of such an option. */
-function functionOf(option: number | string | TaskFunction | undefined): TaskFunction | undefined {
+function functionOf(option: Value | TaskFunction | undefined): TaskFunction | undefined {
   return typeof option === "function" ? option : undefined;
 }
 

@@ -1,6 +1,7 @@
 import type { Duration } from "../duration.ts";
 import { Workflow } from "./builder.ts";
 import { newChecks } from "./checks.ts";
+import type { Limit, WhenFull } from "./limit.ts";
 import type { Known } from "./options_check.ts";
 import type { StorableSchema } from "./schema.ts";
 import type { Outputs, Payloads, ResultIn } from "./steps.ts";
@@ -8,10 +9,10 @@ import { taskList } from "./task_list.ts";
 import { readSettings, WORKFLOW_OPTIONS } from "./validate.ts";
 
 /** Names of the options of a workflow. */
-export type WorkflowOption = "description" | "input" | "tags" | "timeout" | "version";
+export type WorkflowOption = "description" | "input" | "tags" | "timeout" | "limits" | "whenFull" | "version";
 
-/** Options of a workflow. */
-export interface WorkflowOptions<Input, Sends> {
+/** Options of a workflow; `Keys` is a union of the names of those that are stated. */
+export interface WorkflowOptions<Input, Sends, Keys = WorkflowOption> {
   /** The purpose of the workflow. */
   readonly description?: string;
   /** Validates the input and determines its type: any Standard Schema, or `unchecked<T>()`. */
@@ -20,6 +21,16 @@ export interface WorkflowOptions<Input, Sends> {
   readonly tags?: readonly string[];
   /** The maximum duration of a run, counted from its first claim. @default {undefined} no maximum */
   readonly timeout?: Duration;
+  /**
+   * What bounds the runs across all runners, such as `[{ key: ({ input }) => input.tenant, max: 3 }]`: each limit must allow a
+   * run. At most eight. @default {[]}
+   */
+  readonly limits?: readonly Limit<{ readonly input: NoInfer<Input> }>[];
+  /**
+   * What a start does while a limit of the workflow is full: `wait` leaves the run pending, `reject` throws, `replace`
+   * cancels the oldest active run of the lane, which no limit with `per` allows. @default {"wait"}
+   */
+  readonly whenFull?: "limits" extends Keys ? WhenFull : "`whenFull` is only for a workflow with `limits`";
   /** Replaces the code of all tasks in the content version: change it when a task behaves differently. */
   readonly version?: string;
 }
@@ -42,11 +53,11 @@ export interface WorkflowOptions<Input, Sends> {
  */
 export function workflow<const Name extends string, Input = undefined, Sends = Input, Keys extends string = never>(
   name: Name,
-  options: WorkflowOptions<Input, Sends> & Known<Keys, WorkflowOption> = {},
+  options: WorkflowOptions<Input, Sends, Keys> & Known<Keys, WorkflowOption> = {},
 ): Workflow<Name, Input, never, never, Sends> {
   const checks = newChecks();
   checks.name(name, "its name");
-  const settings = readSettings(checks.options(options, "options", WORKFLOW_OPTIONS), checks);
+  const settings = readSettings(name, { options: checks.options(options, "options", WORKFLOW_OPTIONS), checks });
   checks.refuse(name);
   return new Workflow({ name, settings, tasks: taskList([]), result: undefined });
 }

@@ -3,6 +3,8 @@ import type { TaskDefinition, WorkflowDefinition } from "./definition.ts";
 import { graphOf, type WorkflowGraph } from "./graph.ts";
 import type { KindReader } from "./kinds/kind.ts";
 import { lazy } from "./lazy.ts";
+import type { ResolvedLimit, WhenFull } from "./limit.ts";
+import { checkShared } from "./read_limits.ts";
 import type { Schema } from "./schema.ts";
 import type { TaskList } from "./task_list.ts";
 import { type Candidates, checkDependencies, checkResult, checkTaskId, type WorkflowSettings } from "./validate.ts";
@@ -32,6 +34,10 @@ export abstract class WorkflowValue<Name extends string> implements WorkflowDefi
   readonly input: Schema | undefined;
   /** The maximum duration of a run in milliseconds. */
   readonly timeoutMs: number | undefined;
+  /** What bounds the runs. */
+  readonly limits: readonly ResolvedLimit[];
+  /** What a start does while a limit is full. */
+  readonly whenFull: WhenFull;
   /** The task whose output is the result; `undefined` if the result is all outputs by id. */
   readonly result: string | undefined;
   readonly #parts: WorkflowParts<Name>;
@@ -46,6 +52,8 @@ export abstract class WorkflowValue<Name extends string> implements WorkflowDefi
     this.tags = parts.settings.tags;
     this.input = parts.settings.input;
     this.timeoutMs = parts.settings.timeoutMs;
+    this.limits = parts.settings.limits;
+    this.whenFull = parts.settings.whenFull;
     this.result = parts.result;
     this.#parts = parts;
     Object.freeze(this);
@@ -84,8 +92,9 @@ export abstract class WorkflowValue<Name extends string> implements WorkflowDefi
     if (tasks.get(newId) !== undefined) checks.report(`there is already a task "${newId}"`);
     const options = checks.record(stated, `${label} ${shown(id)}`);
     checks.allow(options, `${label} ${shown(id)}`, allowed(options));
-    const definition = read({ id: newId, what: `${label} "${newId}"`, options, checks });
+    const definition = read({ id: newId, workflow: name, what: `${label} "${newId}"`, options, checks });
     checkDependencies(definition, this.#candidates("an earlier task"), checks);
+    checkShared(definition, { ofWorkflow: this.limits, limitedBy: tasks.limitedBy }, checks);
     checks.refuse(name);
     return { ...this.#parts, tasks: tasks.append(definition) };
   }

@@ -1,5 +1,6 @@
 import type { ChildDefinition, TaskDefinition, WorkflowDefinition } from "../definition/definition.ts";
 import { compensates, mayUndo } from "../definition/compensates.ts";
+import type { ResolvedLimit, WhenFull } from "../definition/limit.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { Workflow } from "../definition/builder.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
@@ -41,6 +42,10 @@ export interface StoredDefinition {
   readonly description: string | undefined;
   /** Id of the task whose output is the result; `undefined` if the result is all outputs. */
   readonly result: string | undefined;
+  /** What bounds the runs; absent if there are no limits. */
+  readonly limits?: readonly StoredLimit[];
+  /** What a start does while a limit is full; absent if it waits. */
+  readonly whenFull?: WhenFull;
   /** Tasks of the workflow, dependencies first. */
   readonly tasks: readonly StoredTask[];
 }
@@ -53,8 +58,20 @@ export interface StoredTask extends Pick<TaskDefinition, "id" | "kind" | "after"
   readonly attempts?: number;
   /** Whether the task, its items or its child runs may have something to undo; absent if not. */
   readonly undo?: true;
+  /** What bounds the attempts, items or child runs; absent if there are no limits. */
+  readonly limits?: readonly StoredLimit[];
   /** Name of the workflow of the child runs that the task or its items start. */
   readonly child: string | undefined;
+}
+
+/** A limit as it is stored. */
+export interface StoredLimit extends Pick<ResolvedLimit, "name" | "max"> {
+  /** The period in milliseconds; absent for a limit of concurrency. */
+  readonly perMs?: number;
+  /** The path of the lane, or `"function"` if it is computed; absent for one lane. */
+  readonly key?: readonly string[] | "function";
+  /** The share of each key, or `"function"` if it is computed; absent if it is 1. */
+  readonly weight?: number | "function";
 }
 
 /**
@@ -159,20 +176,36 @@ export function definitionsOf({ plans }: Catalog): Parameters<Store["define"]>[0
 
 /** Converts a workflow, with the policies of its tasks, to the form in which it is stored. */
 function storedDefinition(
-  { name, description, result, tasks }: WorkflowDefinition,
+  { name, description, result, limits, whenFull, tasks }: WorkflowDefinition,
   policies: readonly Pick<TaskDefinition, "retry" | "timeoutMs">[],
 ): StoredDefinition {
   return {
     name,
     description,
     result,
+    ...storedLimits(limits),
+    ...(whenFull === "wait" ? {} : { whenFull }),
     tasks: tasks.map((task, at) => {
       const { id, kind, after, on, when } = task;
       const { retry, timeoutMs } = policies[at]!;
       const attempts = retry === undefined ? {} : { attempts: retry.attempts };
       const child = startsOf(task)?.workflow().name;
       const undo = mayUndo(task) ? { undo: true } as const : {};
-      return { id, kind, after, on, timeoutMs, conditional: when !== undefined, ...attempts, ...undo, child };
+      const more = { ...attempts, ...undo, ...storedLimits(task.limits) };
+      return { id, kind, after, on, timeoutMs, conditional: when !== undefined, ...more, child };
     }),
+  };
+}
+
+function storedLimits(limits: readonly ResolvedLimit[]): { readonly limits?: readonly StoredLimit[] } {
+  if (limits.length === 0) return {};
+  return {
+    limits: limits.map(({ name, max, perMs, key, weight }) => ({
+      name,
+      max,
+      ...(perMs !== undefined && { perMs }),
+      ...(key !== undefined && { key: typeof key === "function" ? "function" : key }),
+      ...(weight !== 1 && { weight: typeof weight === "function" ? "function" : weight }),
+    })),
   };
 }

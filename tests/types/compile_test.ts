@@ -32,6 +32,14 @@ compilerTest("a workflow of 200 tasks of all kinds costs the compiler at most 1,
   assert(instantiations < 1_200_000, `${instantiations} instantiations`);
 });
 
+compilerTest("limits cost the compiler at most half of what the tasks that state them cost", () => {
+  const limits = (after: readonly string[]) =>
+    `limits: [{ key: ({ ${after[0] ?? "status"} }) => \`\${${after[0] ?? "status"}}\`, max: 1 }], `;
+  const [without, { complaints, instantiations }] = [checkSource(workflowOf(50)), checkSource(workflowOf(50, limits))];
+  assertEquals(complaints, []);
+  assert(instantiations < without.instantiations * 1.5, `${without.instantiations}, with limits ${instantiations}`);
+});
+
 /** Of fifteen tasks nine have a body; every tenth task reads a further ancestor. */
 function mixedWorkflowOf(size: number): string {
   const kinds = Array.from({ length: size }, (_, i) => ({ 1: "map", 7: "event", 11: "sleep", 14: "collect" })[i % 15]);
@@ -79,11 +87,11 @@ function numberOf(kind: string | undefined, id: string): string {
   }
 }
 
-function workflowOf(size: number): string {
+function workflowOf(size: number, more: (after: readonly string[]) => string = () => ""): string {
   const tasks = Array.from({ length: size }, (_, i) => {
     const after = [...new Set([i - 1, i - 2, Math.floor(i / 2)])].filter((j) => j >= 0 && j < i).map((j) => `t${j}`);
     const sum = ["1", ...after.map((id) => `${id}.n`)].join(" + ");
-    return `.task("t${i}", { after: ${JSON.stringify(after)}, ` +
+    return `.task("t${i}", { after: ${JSON.stringify(after)}, ${more(after)}` +
       `run: ({ ${["ctx", ...after].join(", ")} }) => ({ n: ${sum}, k${i}: ctx.runId }) })`;
   });
   return [

@@ -1,11 +1,15 @@
 // Every kind of task, triggers and reads, with the exact types that the compiler infers. Nothing here runs.
 import { z } from "zod";
 import type { Child } from "../../lib/definition/child.ts";
-import type { TaskStatus } from "../../lib/definition/context.ts";
+import type { TaskContext, TaskStatus } from "../../lib/definition/context.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import type { Collected } from "../../lib/definition/specs.ts";
+import { task } from "../../lib/definition/task.ts";
+import { transactionOf } from "../../lib/definition/transaction.ts";
 import { type EventsOf, type OutputsOf, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
+
+const transaction = transactionOf<{ readonly sql: string }>("sqlite");
 
 // ---- event: `undefined` exactly if a timeout is stated
 const Approval = z.object({ by: z.string(), ok: z.boolean().default(true) });
@@ -234,3 +238,80 @@ export const odd = workflow("odd", { input: unchecked<number>() })
   .task("is", { after: ["less"], run: ({ less }) => less ?? false })
   .returns("is");
 isTrue<IsEqual<ResultOf<typeof odd>, boolean>>();
+
+// ---- limits: functions receive what the body receives, without `ctx` and `tx`
+const limited = workflow("limited", {
+  input: unchecked<{ tenant: string; share: number }>(),
+  limits: [{
+    key: (args) => {
+      isTrue<IsEqual<typeof args, { readonly input: { tenant: string; share: number } }>>();
+      return ["tenants", args.input.tenant];
+    },
+    weight: ({ input }) => input.share,
+    max: 3,
+  }],
+  whenFull: "reject",
+})
+  .task("read", { limits: [{ max: 1, per: "1s" }, { name: "db", key: "eu", max: 5 }], run: (): Line[] => [] })
+  // The order of members does not matter.
+  .task("count", {
+    limits: [{
+      key: (args) => {
+        isTrue<IsEqual<typeof args.read, Line[]>>();
+        isTrue<IsEqual<typeof args.status.read, TaskStatus>>();
+        isTrue<IsEqual<keyof typeof args, "read" | "input" | "status">>();
+        return args.input.tenant;
+      },
+      max: 1,
+      weight: ({ read }) => read.length + 1,
+    }],
+    after: ["read"],
+    run: ({ read }) => read.length,
+  })
+  .task("store", {
+    after: ["count"],
+    ...transaction,
+    limits: [{
+      key: (args) => {
+        isTrue<IsEqual<keyof typeof args, "count" | "input" | "status">>();
+        return args.count.toFixed();
+      },
+      max: 1,
+    }],
+    run: ({ count, tx }) => `${count} by ${tx.sql}`,
+  })
+  .map("pack", {
+    after: ["read"],
+    over: ({ read }) => read,
+    limits: [{
+      key: (args) => {
+        isTrue<IsEqual<typeof args.item, Line>>();
+        isTrue<IsEqual<typeof args.index, number>>();
+        isTrue<IsEqual<keyof typeof args, "read" | "input" | "status" | "item" | "index">>();
+        return args.item.sku;
+      },
+      weight: ({ item }) => item.count,
+      max: 2,
+    }],
+    run: ({ item }) => item.count,
+  })
+  .map("ship", {
+    over: ({ input }) => [input.tenant],
+    limits: [{ key: ({ item }) => item, max: 1 }],
+    workflow: shipping,
+    input: ({ item }) => ({ parcels: [item] }),
+  })
+  .subworkflow("child", {
+    after: ["pack"],
+    limits: [{ key: ({ pack }) => ["pack", `${pack.length}`], max: 1 }],
+    workflow: noInput,
+  });
+isTrue<IsEqual<OutputsOf<typeof limited>["store"], string>>();
+isTrue<IsEqual<OutputsOf<typeof limited>["pack"], number[]>>();
+// A body with its limits, away from the workflow.
+const weigh = task({
+  limits: [{ key: ({ read }) => read.map(({ sku }) => sku).slice(0, 4), max: 1 }],
+  run: ({ read }: { read: Line[]; ctx: TaskContext }) => read.length,
+});
+isTrue<IsEqual<ResultOf<typeof weighed>["weigh"], number>>();
+const weighed = limited.task("weigh", { after: ["read"], ...weigh });

@@ -205,3 +205,43 @@ base.sleep("x", { for: "1s", undo: () => {} });
 base.event("x", { schema: unchecked<number>(), undo: () => {} });
 // @ts-expect-error Property 'length' does not exist on type 'number'.
 task({ run: ({ extract }: { extract: Row[] }) => extract.length, undo: ({ output }) => output.length });
+
+// ---- limits
+// @ts-expect-error Property 'ctx' does not exist on type 'LimitArgs<TaskArgs<{ url: string; }, {}>>'.
+base.task("x", { limits: [{ key: ({ ctx }) => ctx.runId, max: 1 }], run: () => 1 });
+// @ts-expect-error Property 'extract' does not exist on type 'LimitArgs<TaskArgs<{ url: string; }, {}>>'.
+base.task("x", { limits: [{ key: ({ extract }) => `${extract.length}`, max: 1 }], run: () => 1 });
+// @ts-expect-error Property 'uri' does not exist on type '{ url: string; }'.
+base.task("x", { limits: [{ key: ({ input }) => input.uri, max: 1 }], run: () => 1 });
+// @ts-expect-error … Type 'number' is not assignable to type 'string | readonly string[]'.
+base.task("x", { after: ["extract"], limits: [{ key: ({ extract }) => extract.length, max: 1 }], run: () => 1 });
+// @ts-expect-error … Type 'Promise<string>' is not assignable to type 'string | readonly string[]'.
+base.task("x", { limits: [{ key: async ({ input }) => input.url, max: 1 }], run: () => 1 });
+// @ts-expect-error … Type 'string' is not assignable to type 'number'.
+base.task("x", { limits: [{ weight: ({ input }) => input.url, max: 1 }], run: () => 1 });
+// @ts-expect-error Property 'max' is missing in type '{ key: string; }' but required in type 'Limit<LimitArgs<TaskArgs<{ url: string; }, {}>>>'.
+base.task("x", { limits: [{ key: "a" }], run: () => 1 });
+// @ts-expect-error Object literal may only specify known properties, but 'wieght' does not exist in type 'Limit<LimitArgs<TaskArgs<{ url: string; }, {}>>>'. Did you mean to write 'weight'?
+base.task("x", { limits: [{ max: 1, wieght: 2 }], run: () => 1 });
+// @ts-expect-error Type '"1 second"' is not assignable to type 'Duration'.
+base.task("x", { limits: [{ max: 1, per: "1 second" }], run: () => 1 });
+// @ts-expect-error Object literal may only specify known properties, and 'max' does not exist in type 'readonly Limit<LimitArgs<TaskArgs<{ url: string; }, {}>>>[]'.
+base.task("x", { limits: { max: 1 }, run: () => 1 });
+// @ts-expect-error Type '{ max: number; }[]' is not assignable to type '"unknown option 'limit' - did you mean 'limits'?"'.
+base.task("x", { limit: [{ max: 1 }], run: () => 1 });
+// @ts-expect-error Type '{ max: number; }[]' is not assignable to type '"unknown option 'rateLimit' - did you mean 'limits'?"'.
+base.task("x", { rateLimit: [{ max: 1 }], run: () => 1 });
+// @ts-expect-error Property 'id' does not exist on type 'string'.
+base.map("x", { over: () => ["a"], limits: [{ key: ({ item }) => item.id, max: 1 }], run: ({ item }) => item });
+// @ts-expect-error Type '{ max: number; }[]' is not assignable to type '"`limits` is only for workflows, tasks, maps and subworkflows"'.
+base.event("x", { schema: unchecked<string>(), limits: [{ max: 1 }] });
+// @ts-expect-error Type '{ max: number; }[]' is not assignable to type '"`limits` is only for workflows, tasks, maps and subworkflows"'.
+base.sleep("x", { for: "1d", limits: [{ max: 1 }] });
+// @ts-expect-error Property 'b' does not exist on type 'LimitArgs<NoInfer<{ a: string; }>>'.
+task({ limits: [{ key: ({ b }) => b, max: 1 }], run: ({ a }: { a: string }) => a });
+// @ts-expect-error Property 'name' does not exist on type '{ url: string; }'.
+workflow("w", { input: unchecked<{ url: string }>(), limits: [{ key: ({ input }) => input.name, max: 1 }] });
+// @ts-expect-error Type '"reject"' is not assignable to type '"`whenFull` is only for a workflow with `limits`"'.
+workflow("w", { whenFull: "reject" });
+// @ts-expect-error Type '"rejct"' is not assignable to type 'WhenFull | undefined'. Did you mean '"reject"'?
+workflow("w", { limits: [{ max: 1 }], whenFull: "rejct" });

@@ -1,5 +1,6 @@
 import { shown } from "../checks.ts";
 import type { EventDefinition } from "../definition.ts";
+import { refuseLimits } from "../read_limits.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
 import { isSchema, unchecked } from "../schema.ts";
 import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
@@ -24,6 +25,7 @@ export const eventReader: KindReader = {
       kind: "event",
       schema: isSchema(schema) ? schema : unchecked(),
       waitMs: checks.timeout(timeout, `${what}: timeout`),
+      limits: refuseLimits(source),
       retry: ONE_ATTEMPT,
       timeoutMs: undefined,
       onSuccess: undefined,
@@ -32,4 +34,4 @@ export const eventReader: KindReader = {
   },
 };
 
-const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "undo", "schema", "timeout"];
+const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "limits", "undo", "schema", "timeout"];

@@ -5,6 +5,8 @@ import type { TaskDefinition } from "../definition.ts";
 export interface TaskSource {
   /** Id of the task. */
   readonly id: string;
+  /** Name of the workflow. */
+  readonly workflow: string;
   /** The beginning of each message, such as `task "load"`. */
   readonly what: string;
   /** The options of the task. */

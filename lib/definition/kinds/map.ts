@@ -1,5 +1,6 @@
 import { shown } from "../checks.ts";
 import type { ItemBody, ItemTransaction, MapDefinition, OnItemFailure, TaskFunction } from "../definition.ts";
+import { readTaskLimits } from "../read_limits.ts";
 import { readTaskRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
@@ -21,6 +22,7 @@ export const mapReader: KindReader = {
       concurrency: readConcurrency(concurrency, source),
       onItemFailure: checks.word(onItemFailure, `${what}: onItemFailure`, ON_ITEM_FAILURE) ?? "stop",
       each: Object.freeze(readEach(source)),
+      limits: readTaskLimits(source),
       retry: readTaskRetry(options, `${what}: retry`, checks),
       timeoutMs: checks.timeout(timeout, `${what}: timeout`),
       onSuccess: undefined,
@@ -29,7 +31,7 @@ export const mapReader: KindReader = {
   },
 };
 
-const MAP_OPTIONS: readonly string[] = [...GRAPH_OPTIONS, "over", "concurrency", "onItemFailure"];
+const MAP_OPTIONS: readonly string[] = [...GRAPH_OPTIONS, "limits", "over", "concurrency", "onItemFailure"];
 const WITH_BODY: readonly string[] = [
   ...MAP_OPTIONS,
   "run",

@@ -1,5 +1,6 @@
 import { shown } from "../checks.ts";
 import type { SleepDefinition, TaskFunction } from "../definition.ts";
+import { refuseLimits } from "../read_limits.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
 import { parseTime } from "../time.ts";
 import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
@@ -21,6 +22,7 @@ export const sleepReader: KindReader = {
       kind: "sleep",
       for: readFor(source),
       until: readUntil(source),
+      limits: refuseLimits(source),
       retry: ONE_ATTEMPT,
       timeoutMs: undefined,
       onSuccess: undefined,
@@ -29,7 +31,7 @@ export const sleepReader: KindReader = {
   },
 };
 
-const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "undo", "for", "until"];
+const ALLOWED: readonly string[] = [...GRAPH_OPTIONS, "limits", "undo", "for", "until"];
 
 function readFor({ what, options, checks }: TaskSource): number | TaskFunction | undefined {
   const value = options["for"];

@@ -1,6 +1,7 @@
 import { shown } from "../checks.ts";
 import type { ChildDefinition, SubworkflowDefinition, TaskFunction, WorkflowDefinition } from "../definition.ts";
 import { lazy } from "../lazy.ts";
+import { readTaskLimits } from "../read_limits.ts";
 import { ONE_ATTEMPT } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions, refuseUndo } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
@@ -22,6 +23,7 @@ export const subworkflowReader: KindReader = {
       priority: checks.priority(priority, `${what}: priority`),
       tags: checks.tags(tags, `${what}: tags`),
       childTimeoutMs: checks.timeout(timeout, `${what}: timeout`),
+      limits: readTaskLimits(source),
       retry: ONE_ATTEMPT,
       timeoutMs: undefined,
       onSuccess: undefined,
@@ -32,6 +34,7 @@ export const subworkflowReader: KindReader = {
 
 const ALLOWED: readonly string[] = [
   ...GRAPH_OPTIONS,
+  "limits",
   "undo",
   "workflow",
   "input",

@@ -1,5 +1,6 @@
 import { shown } from "../checks.ts";
 import type { BodyDefinition, Database, Guarantee, TaskFunction } from "../definition.ts";
+import { readTaskLimits } from "../read_limits.ts";
 import { readTaskRetry } from "../retry.ts";
 import { GRAPH_OPTIONS, readGraphOptions } from "./graph_options.ts";
 import type { KindReader, TaskSource } from "./kind.ts";
@@ -7,6 +8,7 @@ import type { KindReader, TaskSource } from "./kind.ts";
 /** Names of the options of a body. */
 export const BODY_OPTIONS: readonly string[] = [
   "run",
+  "limits",
   "retry",
   "timeout",
   "guarantee",
@@ -22,7 +24,7 @@ export const taskReader: KindReader = {
   label: "task",
   allowed: () => ALLOWED,
   read(source) {
-    const common = { ...readGraphOptions(source), ...readBody(source) };
+    const common = { ...readGraphOptions(source), limits: readTaskLimits(source), ...readBody(source) };
     const database = readDatabase(source);
     const guarantee = readGuarantee(source);
     return database === undefined
@@ -33,9 +35,12 @@ export const taskReader: KindReader = {
 
 const ALLOWED: readonly string[] = [...new Set([...GRAPH_OPTIONS, ...BODY_OPTIONS])];
 
-/** Reads the options of a body but for `version` and `transaction`. */
+/** What a body is read from, which may be defined outside of a workflow. */
+export type BodySource = Omit<TaskSource, "id" | "workflow">;
+
+/** Reads the options of a body but for `limits`, `version` and `transaction`. */
 export function readBody(
-  { what, options, checks }: Omit<TaskSource, "id">,
+  { what, options, checks }: BodySource,
 ): Pick<BodyDefinition, "run" | "undo" | "retry" | "timeoutMs" | "onSuccess" | "onFailure"> {
   const { run, undo, timeout, onSuccess, onFailure } = options;
   if (run === undefined) checks.report(`${what} has no \`run\``);
@@ -50,7 +55,7 @@ export function readBody(
 }
 
 /** Reads how often a body runs. A transaction has no such option, as it runs exactly once. */
-export function readGuarantee({ what, options, checks }: Omit<TaskSource, "id">): Guarantee {
+export function readGuarantee({ what, options, checks }: BodySource): Guarantee {
   const { guarantee, transaction } = options;
   if (guarantee !== undefined && transaction !== undefined) {
     checks.report(`${what} is a transaction, which runs exactly once; leave \`guarantee\` out`);
