@@ -1,30 +1,30 @@
-/** For how long an event loop did not turn. */
-export interface Stalls {
-  /** The longest stall, in milliseconds. */
-  readonly longestMs: number;
-  /** The sum of all stalls, in milliseconds. */
-  readonly totalMs: number;
+/** The event loop's turns are counted in intervals of this many milliseconds: a loop that turns at all turns in each. */
+const INTERVAL_MS = 20;
+
+/** A period of time, by the wall clock, which all processes of a machine share. */
+export interface Period {
+  readonly from: number;
+  readonly to: number;
 }
 
-/** A gap between two turns that is shorter is none. */
-const SHORTEST_STALL_MS = 150;
-
 /**
- * Watches the event loop of this process; the function returned ends that and returns the stalls. A machine that is busy
- * stalls every process: compare with the stalls of a process that has nothing to wait for.
+ * Watches the event loop of this process; the function returned ends that and returns when it turned, by the wall clock,
+ * at most once in 20 ms.
  */
-export function watchEventLoop(): () => Stalls {
-  let last = performance.now();
-  let [longestMs, totalMs] = [0, 0];
-  const timer = setInterval(() => {
-    const gap = performance.now() - last;
-    last += gap;
-    if (gap < SHORTEST_STALL_MS) return;
-    longestMs = Math.max(longestMs, gap);
-    totalMs += gap;
-  }, 5);
+export function watchEventLoop(): () => readonly number[] {
+  const turns: number[] = [];
+  const timer = setInterval(() => void turns.push(Date.now()), INTERVAL_MS);
   return () => {
     clearInterval(timer);
-    return { longestMs: Math.round(longestMs), totalMs: Math.round(totalMs) };
+    return turns;
   };
+}
+
+/**
+ * Whether an event loop went on turning in a period: at least a quarter as often as that of a process which had nothing to
+ * wait for, as a busy machine holds up every process.
+ */
+export function wentOnTurning(turns: readonly number[], idle: readonly number[], period: Period): boolean {
+  const count = (all: readonly number[]) => all.filter((at) => at >= period.from && at <= period.to).length;
+  return count(turns) >= Math.max(1, count(idle) / 4);
 }

@@ -1,6 +1,6 @@
 /**
  * A process that lets nobody write runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
- * table on Postgres, for three seconds. It prints `locked`, and `unlocking <time>` just before it lets go.
+ * table on Postgres, for three seconds. It prints `locked <time>`, and `unlocking <time>` just before it lets go.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const database = readPlace(place);
 for (const sql of isPostgres(place) ? ["begin", "lock table runs in exclusive mode"] : ["begin immediate"]) {
   await database.query(sql);
 }
-console.log("locked");
+console.log(`locked ${Date.now()}`);
 await new Promise((resolve) => setTimeout(resolve, Number(ms)));
 console.log(`unlocking ${Date.now()}`);
 await database.query("commit");

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
+import { passes } from "../passes.ts";
 import { until, within } from "../within.ts";
 import { writeEnd } from "./effects.ts";
 import { openSite } from "./site.ts";
@@ -55,11 +56,12 @@ test("a body that blocks its runner beyond its lease loses its run: what it answ
 
 test("a runner that was stopped beyond its lease keeps its runs if nobody has taken them", async () => {
   await using site = await openSite();
-  const worker = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "slow" } });
+  // It has a sixth of the lease for the renewal that confirms it: a second and a half, also on a slow machine.
+  const worker = site.worker({ lease: "9s", starts: [["chain", 1]], hold: { b: "slow" } });
   await worker.until("holding b");
   await site.freeze(worker);
   // Nothing happens that could be waited for: time itself is what ends a lease.
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await passes(9_500);
   worker.kill("SIGCONT");
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   assertEquals(await within("the run", run.result()), 7);

@@ -7,7 +7,7 @@
  * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
  * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
- * - `stuck 310`, when it has stopped: for how many milliseconds its event loop did not turn (`watchEventLoop()`).
+ * - `turned [1764539435310,…]`, when it has stopped: when its event loop turned (`watchEventLoop()`).
  *
  * @module
  */
@@ -85,7 +85,7 @@ async function main(config: WorkerConfig): Promise<void> {
     ...(config.recoveryLimit === undefined ? {} : { recoveryLimit: config.recoveryLimit }),
     ...(config.quiet === true ? {} : { onEvent: tell }),
   });
-  const stalls = watchEventLoop();
+  const turns = watchEventLoop();
   let isStopping = false;
   process.once("SIGTERM", () =>
     void stop().catch((error) => {
@@ -107,7 +107,7 @@ async function main(config: WorkerConfig): Promise<void> {
     await runner.stop({ timeout: (config.drain ?? "10s") as "10s" });
     await store?.close();
     await witness.close();
-    say(`stuck ${stalls().totalMs}`);
+    say(`turned ${JSON.stringify(turns())}`);
   }
 }
 
