@@ -1,149 +1,239 @@
 /**
- * Five processes race for the ticks of a schedule and are killed at any moment. The tables show that each tick was
- * decided once: it has one run, or is counted. SLUICE_FAULT_SECONDS says for how long.
+ * Five processes race for the ticks of schedules and are killed at any moment. The tables and the effect log show that
+ * each tick was decided once: it has one run, or is counted. SLUICE_FAULT_SECONDS says for how long.
  */
 import { assert, assertEquals } from "@std/assert";
-import process from "node:process";
-import { createClient, type Overlap } from "../../mod.ts";
-import { type Child, spawn } from "../child.ts";
+import { join } from "node:path";
+import { type CatchUp, createClient, type Overlap, type ScheduleCounts } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { randomTest } from "../harness.ts";
 import type { Random } from "../random.ts";
+import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
+import { type Line, RACE_MS, type Racers, readLines, reported, startRacers, wrongRuns } from "./racers.ts";
+import type { ScheduleRacerConfig } from "./schedule_runner.ts";
 
-const SECONDS = Number(process.env["SLUICE_FAULT_SECONDS"] ?? 5);
-const RUNNERS = 5;
-const EVERY_MS = 200;
+/** A tick that no runner starts within this time is missed. */
+const MISSED_AFTER_MS = 10_000;
 
-/** What the tables hold after a race. */
-interface Race {
-  /** The first tick that was due, and the first that was not decided. */
-  readonly from: number;
-  readonly until: number;
+/** The run of a tick. */
+interface TickRun {
+  readonly tick: number;
+  readonly id: string;
+  readonly created: number;
+  readonly ended: number | null;
+  readonly state: string;
+}
+
+/** What the tables hold of one schedule after a race. */
+interface Raced {
+  readonly name: string;
+  /** All ticks that were due. */
+  readonly ticks: readonly number[];
   /** Ticks that still wait for the end of a run. */
   readonly queued: readonly number[];
-  readonly counts: {
-    readonly started: number;
-    readonly overlapped: number;
-    readonly missed: number;
-    readonly failed: number;
-  };
-  readonly runs: readonly {
-    readonly tick: number;
-    readonly created: number;
-    readonly ended: number | null;
-    readonly state: string;
-  }[];
+  readonly counts: ScheduleCounts;
+  readonly runs: readonly TickRun[];
 }
 
-interface Runner {
-  readonly child: Child;
-  readonly ready: Promise<void>;
+interface Race {
+  readonly schedules: readonly Raced[];
+  readonly lines: readonly Line[];
 }
 
-async function race(overlap: Overlap, random: Random): Promise<Race> {
+type Rules = Pick<ScheduleRacerConfig, "overlap" | "catchUp" | "schedules" | "everyMs" | "workMs">;
+
+/** Lets the processes race, pauses the schedules, and waits until the last run has ended. */
+async function race(rules: Rules, random: Random, perform: (racers: Racers) => Promise<void>): Promise<Race> {
   await using place = emptyStore();
+  using dir = tempDir();
   const { url, options } = place;
-  const start = (): Runner => {
-    const config = JSON.stringify({ url, options, overlap, everyMs: EVERY_MS });
-    const child = spawn("crash/schedule_runner.ts", [config]);
-    // Not if it is killed before.
-    return { child, ready: child.until("ready").then(() => {}, () => {}) };
-  };
-  const runners: Runner[] = [start()];
-  await runners[0]!.ready;
+  const log = join(dir.path, "effects.log");
+  await using racers = await startRacers("schedule_runner.ts", { url, options, log, ...rules }, random);
   const client = await createClient(url, { ...options });
-  const first = await client.schedules.get("raced");
-  const from = first.nextTick! - EVERY_MS * (first.queued.length + first.counts.started + first.counts.overlapped);
-  while (runners.length < RUNNERS) runners.push(start());
   try {
-    for (const end = Date.now() + SECONDS * 1_000; Date.now() < end;) {
-      await new Promise((resolve) => setTimeout(resolve, 300 + random.next() * 700));
-      const at = random.below(RUNNERS);
-      const { child } = runners[at]!;
-      child.kill("SIGKILL");
-      await child.exited;
-      runners[at] = start();
-    }
-    for (const { ready } of runners) await ready;
-    await client.schedules.pause("raced");
-    // With the queue, the runs of the ticks that wait are started one after another; the rest is enough to see.
-    const { nextTick: _, queued, counts } = await client.schedules.get("raced");
-    await until(async () => (await client.stats()).runs.running === 0);
-    const [row] = await place.query("select progress from schedules");
+    await perform(racers);
+    await racers.ready();
+    const names = Array.from({ length: rules.schedules }, (_, at) => `s${at}`);
+    for (const name of names) await client.schedules.pause(name);
+    const infos = await Promise.all(names.map((name) => client.schedules.get(name)));
+    await until(async () => {
+      const { runs: { pending, running, waiting } } = await client.stats();
+      return pending + running + waiting === 0;
+    }, "no run is live");
+    const rows = await place.query("select name, created_at, progress from schedules");
     const runs = await place.query(`
-      select tick, created_at as created, ended_at as ended, state
+      select schedule, tick, id, created_at as created, ended_at as ended, state
         from runs
-       where schedule = 'raced'
-       order by tick`);
-    return {
-      from,
-      until: Number(JSON.parse(String(row?.["progress"])).nextTick),
-      queued,
-      counts,
-      runs: runs.map(({ tick, created, ended, state }) => ({
+       where schedule is not null
+       order by schedule, tick, seq`);
+    const schedules = infos.map(({ name, queued, counts }, at): Raced => {
+      const row = rows.find((row) => row["name"] === name)!;
+      const { nextTick } = JSON.parse(String(row["progress"])) as { readonly nextTick: number };
+      const created = Number(row["created_at"]);
+      const anchor = Math.floor(at * rules.everyMs / rules.schedules);
+      const ofIt = runs.filter((run) => run["schedule"] === name).map(({ tick, id, created, ended, state }) => ({
         tick: Number(tick),
+        id: String(id),
         created: Number(created),
         ended: ended === null ? null : Number(ended),
         state: String(state),
-      })),
-    };
+      }));
+      // The runner that registered it had read the time a little before, so that a tick may lie between.
+      const armed = anchor + (Math.floor((created - anchor) / rules.everyMs) + 1) * rules.everyMs;
+      const first = Math.min(armed, ofIt[0]?.tick ?? Infinity);
+      const ticks = Array.from({ length: (nextTick - first) / rules.everyMs }, (_, at) => first + at * rules.everyMs);
+      return { name, ticks, queued, counts, runs: ofIt };
+    });
+    reported(summary(rules, schedules, racers.kills));
+    return { schedules, lines: readLines(log) };
   } finally {
     await client.stop();
-    for (const { child } of runners) child.kill("SIGKILL");
-    await Promise.all(runners.map(({ child }) => child.exited));
   }
 }
 
-function allTicks({ from, until }: Race): readonly number[] {
-  return Array.from({ length: (until - from) / EVERY_MS }, (_, at) => from + at * EVERY_MS);
+function summary({ overlap, catchUp }: Rules, schedules: readonly Raced[], kills: number): string {
+  const sum = (count: (raced: Raced) => number): number => schedules.reduce((all, raced) => all + count(raced), 0);
+  const { ticks, runs, overlapped, missed } = {
+    ticks: sum(({ ticks }) => ticks.length),
+    runs: sum(({ runs }) => runs.length),
+    overlapped: sum(({ counts }) => counts.overlapped),
+    missed: sum(({ counts }) => counts.missed),
+  };
+  return `overlap ${overlap}, catchUp ${catchUp}: ${kills} kills, ${ticks} ticks, ${runs} runs, ` +
+    `${overlapped} overlapped, ${missed} missed`;
 }
 
-/** Each tick has one run, waits, or is counted; none is both, and none is missing. */
-function checkDecisions(race: Race): void {
-  const ticks = race.runs.map(({ tick }) => tick);
-  const all = allTicks(race);
-  assert(all.length > 10 && ticks.length > 1, `${all.length} ticks, ${ticks.length} runs`);
-  assertEquals(ticks, [...new Set(ticks)]);
-  assertEquals(ticks.filter((tick) => !all.includes(tick)), []);
-  assertEquals(race.counts.started, ticks.length);
-  assertEquals(race.counts.started + race.counts.overlapped + race.queued.length, all.length);
-  assertEquals([race.counts.missed, race.counts.failed], [0, 0]);
+/** Each tick has one run, waits, or is counted; none is both, and none is missing. Each run that completed had its effects. */
+function checkDecisions({ schedules, lines }: Race): void {
+  const stored = new Map<string, string>();
+  const effects = new Set(lines.flatMap(({ kind, name, what }) => kind === "end" ? [`${name} ${what}`] : []));
+  for (const { name, ticks, queued, counts, runs } of schedules) {
+    const started = runs.map(({ tick }) => tick);
+    assertEquals(started, [...new Set(started)], `${name}: a tick has two runs`);
+    assertEquals(started.filter((tick) => !ticks.includes(tick)), [], `${name}: a run has no tick of the schedule`);
+    assertEquals(
+      [counts.started, counts.started + counts.overlapped + counts.missed + queued.length, counts.failed],
+      [started.length, ticks.length, 0],
+      `${name}: ${JSON.stringify(counts)}`,
+    );
+    for (const { tick, id, state } of runs) {
+      stored.set(`${name} ${tick}`, id);
+      assert(state !== "completed" || effects.has(`${name} ${tick}`), `${name} ${tick} completed without its effects`);
+    }
+  }
+  assertEquals(wrongRuns(lines, stored), []);
+}
+
+/** A race for the ticks of one schedule whose runs overlap; there is always a runner that can start them. */
+async function overlapping(overlap: Overlap, random: Random): Promise<Raced & Pick<Race, "lines">> {
+  const rules: Rules = { overlap, catchUp: "all", schedules: 1, everyMs: 200, workMs: 500 };
+  const result = await race(rules, random, (racers) => racers.race(RACE_MS));
+  checkDecisions(result);
+  const [raced] = result.schedules;
+  assert(
+    raced!.ticks.length > 10 && raced!.runs.length > 1,
+    `${raced!.ticks.length} ticks, ${raced!.runs.length} runs`,
+  );
+  assertEquals(raced!.counts.missed, 0);
+  return { ...raced!, lines: result.lines };
+}
+
+/** No run was inserted before the one before it had ended, and none had effects before that one's last. */
+function checkNoOverlap({ runs, lines }: Pick<Raced & Race, "runs" | "lines">): void {
+  const overlapping = runs.filter(({ created }, at) => at > 0 && !((runs[at - 1]!.ended ?? Infinity) <= created));
+  assertEquals(overlapping, []);
+  const order = lines.filter(({ kind }) => kind !== "kill").map(({ runId }) => runId);
+  const turns = order.filter((runId, at) => order[at - 1] !== runId);
+  assertEquals(turns, [...new Set(turns)], "a run had effects between those of another");
 }
 
 randomTest("killed at any moment, five runners start one run for each tick (allow)", async (random) => {
-  const result = await race("allow", random);
-  checkDecisions(result);
-  assertEquals(result.runs.map(({ tick }) => tick), allTicks(result));
+  const { runs, ticks } = await overlapping("allow", random);
+  assertEquals(runs.map(({ tick }) => tick), ticks);
 });
 
 randomTest("killed at any moment, five runners start no run while another has not ended (skip)", async (random) => {
-  const result = await race("skip", random);
-  checkDecisions(result);
-  checkNoOverlap(result);
+  checkNoOverlap(await overlapping("skip", random));
 });
 
 randomTest(
   "killed at any moment, five runners start the runs of all ticks one after another (queue)",
   async (random) => {
-    const result = await race("queue", random);
-    checkDecisions(result);
-    checkNoOverlap(result);
-    assertEquals(result.counts.overlapped, 0);
-    const started = result.runs.map(({ tick }) => tick);
-    assertEquals([...started, ...result.queued], allTicks(result));
+    const raced = await overlapping("queue", random);
+    checkNoOverlap(raced);
+    assertEquals(raced.counts.overlapped, 0);
+    assertEquals([...raced.runs.map(({ tick }) => tick), ...raced.queued], raced.ticks);
   },
 );
 
 randomTest("killed at any moment, five runners leave at most one run uncancelled (cancelPrevious)", async (random) => {
-  const result = await race("cancelPrevious", random);
-  checkDecisions(result);
+  const { runs } = await overlapping("cancelPrevious", random);
   // The run before each is cancelled before it is inserted, unless it had ended.
-  const left = result.runs.slice(0, -1).filter(({ state }) => state !== "cancelled" && state !== "completed");
+  const left = runs.slice(0, -1).filter(({ state }) => state !== "cancelled" && state !== "completed");
   assertEquals(left, []);
 });
 
-function checkNoOverlap({ runs }: Race): void {
-  const overlapping = runs.filter(({ created }, at) => at > 0 && !((runs[at - 1]!.ended ?? Infinity) <= created));
-  assertEquals(overlapping, []);
+/** So many outages as fit into the time of the race, each with a race before and after it. */
+async function outages(racers: Racers, random: Random): Promise<void> {
+  const count = Math.max(1, Math.floor(RACE_MS / 30_000));
+  for (let at = 0; at < count; at++) {
+    await racers.race(RACE_MS / (count + 1));
+    await racers.outage(MISSED_AFTER_MS + 1_000 + random.next() * 4_000);
+  }
+  await racers.race(RACE_MS / (count + 1));
 }
+
+/** Ticks that are spread so that at any moment some schedules have had none within the last ten seconds. */
+async function caughtUp(catchUp: CatchUp, random: Random): Promise<Race> {
+  const rules: Rules = { overlap: "allow", catchUp, schedules: 30, everyMs: 12_000, workMs: 1 };
+  const result = await race(rules, random, (racers) => outages(racers, random));
+  checkDecisions(result);
+  return result;
+}
+
+/** How late a run may have been inserted after its tick was found to be in time. */
+const COMMIT_MS = 5_000;
+/** How far a runner's time is from that of the store. */
+const APART_MS = 500;
+
+const isLate = ({ tick, created }: TickRun): boolean => created > tick + MISSED_AFTER_MS + COMMIT_MS;
+
+randomTest("killed together, five runners start runs for the ticks in time alone (catchUp none)", async (random) => {
+  const { schedules } = await caughtUp("none", random);
+  assertEquals(schedules.flatMap(({ runs }) => runs.filter(isLate)), []);
+  // A tick without a run was missed when the next one was started, or the race was over.
+  for (const { ticks, runs } of schedules) {
+    for (const tick of ticks.filter((tick) => !runs.some((run) => run.tick === tick))) {
+      const next = runs.find((run) => run.tick > tick);
+      if (next !== undefined) assert(next.created - tick > MISSED_AFTER_MS - APART_MS, `${tick}: ${next.created}`);
+    }
+  }
+  assert(schedules.some(({ counts }) => counts.missed > 0), "no tick was missed");
+});
+
+randomTest("killed together, five runners start the last of the ticks they missed (catchUp last)", async (random) => {
+  const { schedules } = await caughtUp("last", random);
+  // Each decision starts a run for the latest tick: what has none is followed by one that has.
+  for (const { name, ticks, runs } of schedules) {
+    assertEquals(runs.at(-1)?.tick, ticks.at(-1), `${name}: the latest tick has no run`);
+    for (const [at, tick] of ticks.entries()) {
+      const run = runs.find((run) => run.tick === tick);
+      const next = runs.find((run) => run.tick > tick);
+      if (run === undefined) assert(next!.created - tick > MISSED_AFTER_MS - APART_MS, `${name}: ${tick} was in time`);
+      // A tick that is caught up is the latest of those that were due.
+      else if (isLate(run)) {
+        assert((ticks[at + 1] ?? Infinity) > run.created - COMMIT_MS, `${name}: ${tick} is not last`);
+      }
+    }
+  }
+  const late = schedules.flatMap(({ runs }) => runs.filter(({ tick, created }) => created > tick + MISSED_AFTER_MS));
+  assert(late.length > 0, "no tick was caught up");
+});
+
+randomTest("killed together, five runners start runs for all ticks that they missed (catchUp all)", async (random) => {
+  const { schedules } = await caughtUp("all", random);
+  for (const { name, ticks, runs } of schedules) assertEquals(runs.map(({ tick }) => tick), ticks, name);
+  const late = schedules.flatMap(({ runs }) => runs.filter(({ tick, created }) => created > tick + MISSED_AFTER_MS));
+  assert(late.length > 0, "no tick was caught up");
+});

@@ -1,26 +1,64 @@
-/** A runner with one schedule, which is killed at any moment. */
+/** A runner with schedules, which is killed at any moment. */
 import process from "node:process";
-import { createRunner, type Overlap, schedule, workflow } from "../../mod.ts";
+import {
+  type CatchUp,
+  createRunner,
+  type Overlap,
+  schedule,
+  type TaskContext,
+  unchecked,
+  workflow,
+} from "../../mod.ts";
+import { type RacerConfig, writeLine } from "./racers.ts";
 
-const { url, options, overlap, everyMs } = JSON.parse(process.argv[2]!) as {
-  readonly url: string;
-  readonly options: { readonly schema?: string };
-  readonly overlap: Overlap;
+/** What a process of a race for ticks is told. */
+export interface ScheduleRacerConfig extends RacerConfig {
+  /** So many schedules `s0`, `s1` …, whose ticks are spread evenly over the interval. */
+  readonly schedules: number;
   readonly everyMs: number;
-};
+  readonly overlap: Overlap;
+  readonly catchUp: CatchUp;
+  /** How long a run takes at least. */
+  readonly workMs: number;
+}
 
-// Longer than the interval, so that runs overlap.
-const work = workflow("work", { version: "1" }).sleep("wait", { for: 2.5 * everyMs }).task("a", {
-  after: ["wait"],
-  run: () => 1,
-});
-const raced = schedule({ name: "raced", workflow: work, every: everyMs, overlap, catchUp: "all", maxCatchUp: 10_000 });
+const { url, options, log, schedules, everyMs, overlap, catchUp, workMs }: ScheduleRacerConfig = JSON.parse(
+  process.argv[2]!,
+);
+
+interface Due {
+  readonly name: string;
+  readonly tick: number;
+}
+const writeEffect = (kind: "begin" | "end") =>
+({ input: { name, tick }, ctx: { runId } }: {
+  readonly input: Due;
+  readonly ctx: TaskContext;
+}): void => writeLine(log, { kind, pid: process.pid, name, what: String(tick), runId });
+
+const work = workflow("work", { version: "1", input: unchecked<Due>() })
+  .task("begin", { run: writeEffect("begin") })
+  .sleep("wait", { after: ["begin"], for: workMs })
+  .task("end", { after: ["wait"], run: writeEffect("end") });
+
 const runner = await createRunner(url, {
   ...options,
   durability: "process",
   lease: "2s",
   workflows: [work],
-  schedules: [raced],
+  schedules: Array.from({ length: schedules }, (_, at) => {
+    const name = `s${at}`;
+    return schedule({
+      name,
+      workflow: work,
+      every: everyMs,
+      startAt: Math.floor(at * everyMs / schedules),
+      overlap,
+      catchUp,
+      maxCatchUp: 10_000,
+      input: ({ tick }) => ({ name, tick }),
+    });
+  }),
   recoveryLimit: 1_000_000,
   logger: false,
 });
