@@ -20,7 +20,16 @@ export interface WorkflowParts<Name extends string> {
   readonly tasks: TaskList;
   /** The task whose output is the result; `undefined` if the result is all outputs by id. */
   readonly result: string | undefined;
+  /** The workflow in whose place this one is executed, under its version. @default {undefined} none */
+  readonly standsFor?: WorkflowDefinition;
 }
+
+/**
+ * Returns the parts that a workflow was created from.
+ *
+ * @internal
+ */
+export let partsOf: <Name extends string>(workflow: WorkflowValue<Name>) => WorkflowParts<Name>;
 
 /** A workflow without the methods that add tasks, which `Workflow` adds. Immutable. */
 export abstract class WorkflowValue<Name extends string> implements WorkflowDefinition {
@@ -42,8 +51,12 @@ export abstract class WorkflowValue<Name extends string> implements WorkflowDefi
   readonly result: string | undefined;
   readonly #parts: WorkflowParts<Name>;
   readonly #graph: () => WorkflowGraph = lazy(() => graphOf(this.tasks));
-  readonly #version: () => string = lazy(() => versionOf(this.#source()));
-  readonly #structure: () => string = lazy(() => structureOf(this.#source()));
+  readonly #version: () => string = lazy(() => this.#parts.standsFor?.version ?? versionOf(this.#source()));
+  readonly #structure: () => string = lazy(() => this.#parts.standsFor?.structure ?? structureOf(this.#source()));
+
+  static {
+    partsOf = (workflow) => workflow.#parts;
+  }
 
   /** @internal For `workflow()` and `dynamicWorkflow()`, which validate the parts. */
   constructor(parts: WorkflowParts<Name>) {

@@ -1,14 +1,22 @@
 import type { RecordHead } from "../store/batch.ts";
 import { isOfForward } from "../store/undo_rows.ts";
-import type { StoredDefinition } from "./catalog.ts";
+import type { StoredTask } from "./catalog.ts";
 import type { Plan } from "./plan.ts";
+
+/** The tasks of which a run has journal rows. */
+type Recorded = readonly Pick<RecordHead, "task">[];
+
+/** The tasks of the definition that a run started with. */
+interface Definition {
+  readonly tasks: readonly (Pick<StoredTask, "id" | "after"> & { readonly kind: string })[];
+}
 
 /**
  * Returns why `plan` cannot continue a run whichever version it started with: a task with a journal row is not in it, as
  * when another version recorded the task in the meantime. Returns `undefined` if every such task is there.
  */
 export function whyRemoved(
-  run: { readonly journal: readonly RecordHead[] },
+  run: { readonly journal: Recorded },
   plan: Plan,
 ): string | undefined {
   const removed = run.journal.find(({ task }) => isOfForward(task) && !plan.numbers.has(task));
@@ -20,9 +28,9 @@ export function whyRemoved(
  * or other dependencies. Returns `undefined` if it can. `before` is the definition that the run started with.
  */
 export function whyIncompatible(
-  run: { readonly version: string; readonly journal: readonly RecordHead[] },
+  run: { readonly version: string; readonly journal: Recorded },
   plan: Plan,
-  before: StoredDefinition | undefined,
+  before: Definition | undefined,
 ): string | undefined {
   const recorded = new Set(run.journal.map(({ task }) => task));
   if (recorded.size === 0) return undefined;

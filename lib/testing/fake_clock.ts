@@ -36,6 +36,12 @@ export interface FakeClock extends Clock {
  */
 const WAKEFUL_MS = 20_000;
 
+/**
+ * How long a promise is waited for that only checks can settle, before the time in which they find nothing is left out:
+ * longer than a runner with the default lease can be dead without being noticed.
+ */
+const CHECKED_MS = 60_000;
+
 /** Turns of the event loop without a look at the clock after which nothing is taken to be under way. */
 const QUIET_TURNS = 6;
 const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
@@ -209,8 +215,14 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     let isSettled = false;
     const settled = (): void => void (isSettled = true);
     promise.then(settled, settled);
-    // Without a timer that is due, only the checks can find what settles the promise.
-    const until = (): number => timers.first !== undefined && timers.first.dueAt <= endMs ? timers.first.dueAt : nowMs;
+    // Without a timer that is due, only the checks can find what settles the promise: soon, or not at all.
+    let busyUntil = nowMs + CHECKED_MS;
+    const until = (): number =>
+      timers.first !== undefined && timers.first.dueAt <= endMs
+        ? timers.first.dueAt
+        : nowMs < busyUntil
+        ? nowMs
+        : endMs;
     await moving(until, async () => {
       await settle();
       while (!isSettled) {
@@ -219,6 +231,7 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
           const why = dueAt === undefined ? "no timer is left that could settle it" : `it took more than ${limitMs} ms`;
           throw new Error(`Cannot wait for the promise: ${why}`);
         }
+        if (next() === timers) busyUntil = dueAt + CHECKED_MS;
         await step();
       }
     });

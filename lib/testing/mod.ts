@@ -1,18 +1,19 @@
 /**
- * What users test with: a clock that is moved by hand, so that retries, delays and time-outs of a whole run pass at once
- * on `sqlite::memory:`, and a `ctx` for unit tests of single bodies.
+ * What users test with: a runner in memory by a clock that is moved by hand, so that retries, delays and schedules of
+ * weeks pass at once, with stubs in place of tasks; crashes at every write; checks of recorded runs against new code; and
+ * a `ctx` for unit tests of single bodies.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { createRunner, workflow } from "@sluice/sluice";
- * import { createFakeClock } from "@sluice/sluice/testing";
+ * import { workflow } from "@sluice/sluice";
+ * import { createTestRunner } from "@sluice/sluice/testing";
  *
- * const slow = workflow("slow").task("hang", { retry: 1, timeout: "1m", run: () => new Promise<never>(() => {}) });
+ * const slow = workflow("slow")
+ *   .task("hang", { retry: 2, timeout: "1h", run: () => new Promise<never>(() => {}) });
  *
- * const clock = createFakeClock();
- * await using runner = await createRunner("sqlite::memory:", { workflows: [slow], clock });
- * const outcome = await clock.until(runner.execute(slow));
+ * await using runner = await createTestRunner({ workflows: [slow] });
+ * const outcome = await runner.execute(slow);
  * assertEquals(outcome.status === "failed" && outcome.error.name, "TaskTimeoutError");
  * ```
  *
@@ -24,7 +25,12 @@ export type { RetryPolicy } from "../definition/retry.ts";
 export type { Duration } from "../duration.ts";
 export type { Progress } from "../engine/events.ts";
 export type { Logger } from "../logger.ts";
+export { crashAtEveryWrite } from "./crash_plan.ts";
 export { createFakeClock, type FakeClock } from "./fake_clock.ts";
+export { type RecordedRun, recordRun, replay, type ReplayProblem } from "./replay.ts";
+export type { Stub, StubArguments, Stubs, TaskStubs } from "./stubs.ts";
+export { createTestRunner } from "./test_runner.ts";
+export type { RestartOptions, TestRunner, TestRunnerOptions } from "./test_runner_interface.ts";
 export {
   type LoggedLine,
   type TestContext,

@@ -199,7 +199,8 @@ export function testContext(options: TestContextOptions = {}): TestContext {
   }
 }
 
-function recordingLogger(lines: LoggedLine[]): Logger {
+/** Returns a logger that appends to a list. */
+export function recordingLogger(lines: LoggedLine[]): Logger {
   const write = (level: keyof Logger): Logger["info"] => (message, fields = {}) => {
     lines.push({ level, message, fields });
   };
