@@ -1,5 +1,5 @@
 /**
- * Sluice: typed, durable task pipelines inside a Deno or Bun process. All state is in SQLite or Postgres.
+ * Sluice: typed, durable task pipelines inside a Deno, Bun or Node process. All state is in SQLite or Postgres.
  *
  * @example
  * ```ts

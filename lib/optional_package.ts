@@ -8,7 +8,7 @@
  * const failed = new Error('Cannot find package "hono" from "app.ts"');
  * assertEquals(
  *   installHint("hono", failed),
- *   'the package "hono" is not installed; run "bun add hono" with Bun, or "deno add npm:hono" with Deno',
+ *   'the package "hono" is not installed; run "npm install hono", "bun add hono" or "deno add npm:hono"',
  * );
  * assertEquals(installHint("hono", new SyntaxError("Unexpected end of input")), undefined);
  * ```
@@ -18,5 +18,5 @@ export function installHint(name: string, error: unknown): string | undefined {
   const isMissing = error instanceof Error &&
     ['"', "'", "`"].some((quote) => error.message.includes(`${quote}${name}${quote}`));
   if (!isMissing) return undefined;
-  return `the package "${name}" is not installed; run "bun add ${name}" with Bun, or "deno add npm:${name}" with Deno`;
+  return `the package "${name}" is not installed; run "npm install ${name}", "bun add ${name}" or "deno add npm:${name}"`;
 }

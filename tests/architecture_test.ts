@@ -29,7 +29,7 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
   door: ["definition", "store", "port", "leaf"],
   engine: ["definition", "store", "port", "leaf"],
   inspector: ["engine", "definition", "store", "port", "leaf"],
-  cli: ["engine", "definition", "store", "port", "leaf"],
+  cli: ["inspector", "engine", "definition", "store", "port", "leaf"],
   // What it follows runs with is the engine's.
   otel: ["engine", "leaf"],
   testing: ["engine", "definition", "store", "port", "leaf"],
@@ -234,7 +234,7 @@ test("a package holds the library, and neither tests nor benchmarks", () => {
   const { files } = JSON.parse(read("package.json"));
   // npm adds package.json itself, JSR takes deno.json for it.
   assertEquals(files, include.filter((file: string) => file !== "deno.json"));
-  assertEquals(include.filter((file: string) => /^(tests|bench|examples|pictures|\*)/.test(file)), []);
+  assertEquals(include.filter((file: string) => /^(tests|bench|examples|pictures|scripts|\*)/.test(file)), []);
 });
 
 test("CI runs versions that are named, and a lock file that is frozen", () => {
@@ -243,6 +243,16 @@ test("CI runs versions that are named, and a lock file that is frozen", () => {
   assertEquals(commands.length > 0, true);
   assertEquals(/const BUN_VERSION = "\d+\.\d+\.\d+"/.test(read("tests/run.ts")), true);
   assertEquals(JSON.parse(read("deno.json")).lock, { path: "deno.lock", frozen: true });
+});
+
+test("a release is made with the versions that are tested", () => {
+  const release = read(".github/workflows/release.yml");
+  const [, deno] = /npx -y deno@(\S+) /.exec(read(".ci/run")) ?? [];
+  const [, node] = /const NODE_VERSION = "(.+)"/.exec(read("tests/node/run.ts")) ?? [];
+  assertEquals(/DENO_VERSION: (\S+)/.exec(release)?.[1], deno);
+  assertEquals(/NODE_VERSION: (\S+)/.exec(release)?.[1], node);
+  const actions = [...release.matchAll(/uses: (\S+)/g)].map(([, action]) => action!);
+  assertEquals(actions.filter((action) => !/@v\d+\.\d+\.\d+$/.test(action)), []);
 });
 
 test("a package's version stands in one place", () => {

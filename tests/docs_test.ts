@@ -33,6 +33,13 @@ test("every link of README.md and docs/ leads to a file, and to a heading in it"
   assertEquals(broken, []);
 });
 
+test("the links of README.md are relative to it, which JSR and npm resolve to the repository", () => {
+  const targets = [...withoutCode(read("README.md")).matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)]
+    .map(([, link, image]) => link ?? image!);
+  assert(targets.length > 10);
+  assertEquals(targets.filter((target) => /^(\/|\.\.)/.test(target)), []);
+});
+
 /** The links of a page to files of the project, as paths from its root. */
 function linksOf(page: string): { readonly file: string; readonly anchor: string }[] {
   const text = withoutCode(read(page));

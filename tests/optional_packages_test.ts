@@ -37,7 +37,7 @@ test("without optional packages SQLite works, and a part that needs one names it
   const { code, stdout, stderr } = await child.exited;
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   const remedy = (name: string): string =>
-    `the package "${name}" is not installed; run "bun add ${name}" with Bun, or "deno add npm:${name}" with Deno`;
+    `the package "${name}" is not installed; run "npm install ${name}", "bun add ${name}" or "deno add npm:${name}"`;
   assertEquals(stdout.trimEnd().split("\n"), [
     "completed",
     `Cannot use schedules with cron: ${remedy("croner")}`,

@@ -29,6 +29,13 @@ const FILES_AT_ONCE = 2 * navigator.hardwareConcurrency;
 
 // What runs mean and survive is the same on every store; see tests/empty_store.ts.
 const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel"];
+// Under Node, with the npm package: what differs between runtimes is the driver of SQLite, the server of the inspector and
+// the installation.
+const NODE_TESTS = [
+  "tests/package",
+  "tests/meanings",
+  ...["access", "command", "requests"].map((name) => `tests/inspector/${name}_test.ts`),
+];
 const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };
 const JOBS = { DENO_JOBS: String(FILES_AT_ONCE) };
 
@@ -52,6 +59,12 @@ const stages: readonly Stage[] = [
     command: () => denoTest(...MEANINGS),
     env: { ...JOBS, ...POSTGRES },
     tests: { runtime: "deno", files: MEANINGS.flatMap(testFiles) },
+  },
+  {
+    name: "node",
+    command: () => [deno, "run", "-A", "--quiet", "--no-check", "tests/node/run.ts", ...NODE_TESTS],
+    // What it prints has Deno's format.
+    tests: { runtime: "deno", files: NODE_TESTS.flatMap((name) => name.endsWith(".ts") ? [name] : testFiles(name)) },
   },
   { name: "bun-postgres", command: () => bunTest(...MEANINGS), env: POSTGRES, tests: { runtime: "bun", files: [] } },
 ];

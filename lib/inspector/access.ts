@@ -42,7 +42,8 @@ function isHttp1OfDeno(url: string, connection: unknown): boolean {
 
 /**
  * Decides whether a request may read. `connection` is what the server passes along with it: `Deno.serve` its second
- * argument, `Bun.serve` the server, an app of Hono its `c.env`, which is one of these.
+ * argument, `Bun.serve` the server, `@hono/node-server` an object with Node's request as `incoming`, an app of Hono its
+ * `c.env`, which is one of these.
  *
  * @throws What `authorize` throws.
  */
@@ -103,7 +104,8 @@ function whyNotLocal(request: Request, connection: unknown): string | undefined 
 /** The address of the other end of a connection. */
 function peerOf(request: Request, connection: unknown): string | undefined {
   if (typeof connection !== "object" || connection === null) return undefined;
-  const { remoteAddr, requestIP, server } = connection as {
+  const { incoming, remoteAddr, requestIP, server } = connection as {
+    incoming?: unknown;
     remoteAddr?: unknown;
     requestIP?: unknown;
     server?: unknown;
@@ -117,6 +119,10 @@ function peerOf(request: Request, connection: unknown): string | undefined {
     if (typeof ip !== "object" || ip === null) return undefined;
     const { address } = ip as { address?: unknown };
     return typeof address === "string" ? address : undefined;
+  }
+  if (typeof incoming === "object" && incoming !== null) {
+    const { socket } = incoming as { socket?: { remoteAddress?: unknown } | null };
+    return typeof socket?.remoteAddress === "string" ? socket.remoteAddress : undefined;
   }
   return server === undefined || server === connection ? undefined : peerOf(request, server);
 }

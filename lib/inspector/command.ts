@@ -11,6 +11,7 @@ import { SluiceError } from "../sluice_error.ts";
 import type { Logger } from "../logger.ts";
 import { openStore } from "../store/open.ts";
 import { inspector, type InspectorOptions } from "./inspector.ts";
+import { type Handler, serveOnNode } from "./node_server.ts";
 
 const USAGE = `Usage: deno run -A jsr:@sluice/sluice/inspector <store> [options]
 
@@ -50,6 +51,28 @@ async function serve(args: readonly string[]): Promise<void> {
   });
   if (values.help === true) return say(process.stdout, USAGE);
   if (url === undefined || more.length > 0) throw new TypeError(USAGE);
+  await serveStore(url, values, (line) => say(process.stdout, line));
+}
+
+/** Options of the command, as they are written. */
+export interface ServeOptions {
+  /** The port. @default {"8484"} */
+  readonly port?: string | undefined;
+  /** Fields to hide. @default {[]} */
+  readonly redact?: readonly string[] | undefined;
+  /** The tenant, on Postgres. @default {"sluice"} */
+  readonly schema?: string | undefined;
+  /** The title of the pages. @default {"Sluice"} */
+  readonly title?: string | undefined;
+}
+
+/**
+ * Serves the inspector of a store until the process gets SIGINT or SIGTERM; `print` receives its URL.
+ *
+ * @throws {TypeError} If an option is invalid or the port is taken.
+ * @throws {StoreError} If the store cannot be opened.
+ */
+export async function serveStore(url: string, values: ServeOptions, print: (line: string) => void): Promise<void> {
   const port = portOf(values.port);
   const options: InspectorOptions = {
     logger: LOGGER,
@@ -64,8 +87,8 @@ async function serve(args: readonly string[]): Promise<void> {
     readOnly: true,
   });
   try {
-    const server = listen(inspector(store, options).fetch, port);
-    say(process.stdout, `${store.name} at http://localhost:${server.port}/ (read only; Ctrl-C ends it)`);
+    const server = await listen(inspector(store, options).fetch, port);
+    print(`${store.name} at http://localhost:${server.port}/ (read only; Ctrl-C ends it)`);
     await told();
     await server.stop();
   } finally {
@@ -77,8 +100,6 @@ interface Server {
   readonly port: number;
   stop(): Promise<void>;
 }
-
-type Handler = (request: Request, connection: unknown) => Promise<Response>;
 
 /** What is used here of the servers that the runtimes have. */
 interface Runtimes {
@@ -99,15 +120,16 @@ interface Runtimes {
 // By number, as "localhost" may be another address for one runtime than for the other.
 const HOST = "127.0.0.1";
 
-function listen(fetch: Handler, port: number): Server {
+async function listen(fetch: Handler, port: number): Promise<Server> {
   const { Bun, Deno } = globalThis as Runtimes;
   try {
     if (Bun !== undefined) {
       const server = Bun.serve({ fetch, port, hostname: HOST });
       return { port: server.port, stop: () => server.stop(true) };
     }
+    if (Deno === undefined) return await serveOnNode(fetch, port, HOST);
     const end = new AbortController();
-    const server = Deno!.serve({ port, hostname: HOST, onListen() {}, signal: end.signal }, fetch);
+    const server = Deno.serve({ port, hostname: HOST, onListen() {}, signal: end.signal }, fetch);
     return {
       port: server.addr.port,
       stop() {

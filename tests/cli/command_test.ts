@@ -174,6 +174,7 @@ test("every command has a usage text that names its arguments and options", asyn
     "runs retry",
     "runs delete",
     "runs export",
+    "inspect",
     "backup",
   ]);
   const seconds: Readonly<Record<string, string>> = { "runs list": "", backup: " <file>" };

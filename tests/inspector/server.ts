@@ -1,4 +1,5 @@
 /** A server of whichever runtime runs the tests. */
+import { serveOnNode } from "../../lib/inspector/node_server.ts";
 
 /** A server on this machine, which ends at the end of the scope. */
 export interface TestServer extends AsyncDisposable {
@@ -18,18 +19,22 @@ interface BunLike {
 }
 
 /** Serves until it is disposed of. */
-export function serve(handler: Handler): Promise<TestServer> {
+export async function serve(handler: Handler): Promise<TestServer> {
   const { Bun } = globalThis as { readonly Bun?: BunLike };
   if (Bun !== undefined) {
     const server = Bun.serve({ fetch: handler, port: 0, hostname: "127.0.0.1", idleTimeout: 60 });
-    return Promise.resolve(at(server.port, () => server.stop(true)));
+    return at(server.port, () => server.stop(true));
+  }
+  if (!("Deno" in globalThis)) {
+    const server = await serveOnNode(async (...args) => await handler(...args), 0, "127.0.0.1");
+    return at(server.port, () => server.stop());
   }
   const end = new AbortController();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {}, signal: end.signal }, handler);
-  return Promise.resolve(at(server.addr.port, () => {
+  return at(server.addr.port, () => {
     end.abort();
     return server.finished;
-  }));
+  });
 }
 
 function at(port: number, stop: () => Promise<void>): TestServer {

@@ -100,7 +100,7 @@ test("after stop() no timer is left", async () => {
 
 test("stopping twice is stopping once", async () => {
   await using opened = await open([workflow("quick").task("go", { run: () => 1 })]);
-  assertEquals(opened.runner.stop(), opened.runner.stop({ timeout: 0 }));
+  await Promise.all([opened.runner.stop(), opened.runner.stop({ timeout: 0 })]);
   await opened.runner.stop();
 });
 

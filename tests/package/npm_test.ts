@@ -1,0 +1,192 @@
+/** The npm package, as a user installs it in a fresh project of the runtime that runs the tests. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compilerTest, test } from "../harness.ts";
+import { databaseUrl } from "../postgres_server.ts";
+import { spawnExecutable } from "../child.ts";
+import { type Project, project, removePackage, ROOT, start, tarball } from "./project.ts";
+
+// Before any test, so that none of them is held to have left the server behind.
+const url = await databaseUrl();
+
+const PEERS = ["@opentelemetry/api", "croner", "hono", "postgres"];
+
+test("the tarball has modules with types, a command and a manifest, and nothing that only we need", async () => {
+  const files = execFileSync("tar", ["-tzf", await tarball()], { encoding: "utf8" }).trim().split("\n")
+    .map((file) => file.replace(/^package\//, ""));
+  assertEquals(files.filter((file) => !file.startsWith("lib/")).sort(), [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "bin/sluice.js",
+    "mod.d.ts",
+    "mod.js",
+    "package.json",
+  ]);
+  const modules = files.filter((file) => file.endsWith(".js") && !file.startsWith("bin/"));
+  const types = files.filter((file) => file.endsWith(".ts"));
+  assertEquals(types.sort(), modules.map((file) => file.replace(/\.js$/, ".d.ts")).sort());
+});
+
+test("the manifest has an entry for each of deno.json, the command, and peers that are optional", async () => {
+  using fresh = await project();
+  const manifest = JSON.parse(readFileSync(join(fresh.path, "node_modules/@sluice/sluice/package.json"), "utf8"));
+  const { exports, version } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  assertEquals(Object.keys(manifest.exports), [...Object.keys(exports), "./package.json"]);
+  assertEquals(manifest.version, version);
+  assertEquals(manifest.bin, { sluice: "bin/sluice.js" });
+  assertEquals([manifest.private, manifest.dependencies], [undefined, undefined]);
+  assertEquals(Object.keys(manifest.peerDependencies), PEERS);
+  assertEquals(PEERS.map((name) => manifest.peerDependenciesMeta[name]), PEERS.map(() => ({ optional: true })));
+  // Nothing else was installed.
+  assertEquals(
+    readdirSync(join(fresh.path, "node_modules")).filter((name) => !name.startsWith(".")),
+    ["@sluice"],
+  );
+});
+
+test("the program in the README runs", async () => {
+  using fresh = await project();
+  const [, program = ""] = /```ts\n([^]*?)```/.exec(readFileSync(join(ROOT, "README.md"), "utf8")) ?? [];
+  assertStringIncludes(program, "createRunner");
+  assertEquals(await fresh.run(program), "1\n");
+});
+
+test("a program on a SQLite file runs, and a part whose package is missing says what to install", async () => {
+  using fresh = await project();
+  const printed = await fresh.run(`
+    import { createRunner, schedule, workflow } from "@sluice/sluice";
+    import { transaction } from "@sluice/sluice/sqlite";
+    import { createFakeClock } from "@sluice/sluice/testing";
+
+    const flow = workflow("flow").task("a", { run: () => 1 }).task("b", {
+      after: ["a"],
+      ...transaction,
+      run: ({ a, tx }) => (tx.exec("create table t (n integer)"), a + 1),
+    }).returns("b");
+    {
+      await using runner = await createRunner("sqlite://./app.db", { workflows: [flow], clock: createFakeClock() });
+      console.log((await runner.execute(flow)).result);
+    }
+    const daily = schedule({ name: "daily", workflow: flow, cron: "@daily" });
+    const failed = (work) => work.then(() => "no error", (error) => error.message);
+    console.log(await failed(createRunner("sqlite::memory:", { workflows: [flow], schedules: [daily] })));
+    console.log(await failed(createRunner("postgres://localhost/app", { workflows: [flow] })));
+    console.log(await failed(import("@sluice/sluice/inspector")));
+    console.log(await failed(import("@sluice/sluice/otel")));
+  `);
+  const [result, ...messages] = printed.trimEnd().split("\n");
+  assertEquals(result, "2");
+  assertEquals(
+    messages.map((message) => /the package "(.+?)" is not installed/.exec(message)?.[1]),
+    ["croner", "postgres", "hono", "@opentelemetry/api"],
+  );
+});
+
+test("a program on Postgres runs, with a transaction and a schedule", async () => {
+  using fresh = await project();
+  fresh.link("postgres", "croner");
+  const schema = `package_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
+  const printed = await fresh.run(`
+    import { createRunner, schedule, workflow } from "@sluice/sluice";
+    import { removeTenant, transaction } from "@sluice/sluice/postgres";
+
+    const flow = workflow("flow").task("pay", {
+      ...transaction,
+      run: async ({ tx }) => (await tx\`select 6 * 7 as answer\`)[0].answer,
+    }).returns("pay");
+    const url = ${JSON.stringify(url)};
+    {
+      const daily = schedule({ name: "daily", workflow: flow, cron: "@daily" });
+      await using runner = await createRunner(url, { schema: "${schema}", workflows: [flow], schedules: [daily] });
+      console.log((await runner.execute(flow)).result, (await runner.schedules.list()).length);
+    }
+    await removeTenant(url, { schema: "${schema}" });
+  `);
+  assertEquals(printed, "42 1\n");
+});
+
+test("the inspector serves pages, and the command line lists runs and serves the inspector", async () => {
+  using fresh = await project();
+  fresh.link("hono");
+  const printed = await fresh.run(`
+    import { createRunner, workflow } from "@sluice/sluice";
+    import { inspector } from "@sluice/sluice/inspector";
+
+    const flow = workflow("flow").task("a", { run: () => 1 });
+    await using runner = await createRunner("sqlite://./app.db", { workflows: [flow] });
+    await runner.execute(flow);
+    const { fetch } = inspector(runner, { authorize: () => true });
+    const page = await fetch(new Request("http://localhost/runs", { headers: { accept: "text/html" } }));
+    console.log(page.status, (await page.text()).includes("flow"));
+  `);
+  assertEquals(printed, "200 true\n");
+
+  const bin = realpathSync(join(fresh.path, "node_modules/.bin/sluice"));
+  const { code, stdout, stderr } = await fresh.execute(bin, ["runs", "list", "sqlite://./app.db", "--json"]);
+  assertEquals([code, stderr], [0, ""]);
+  const { runs } = JSON.parse(stdout);
+  assertEquals(runs.map(({ workflow, state }: Record<string, string>) => [workflow, state]), [["flow", "completed"]]);
+  const wrong = await fresh.execute(bin, ["runs", "lst"]);
+  assertEquals(wrong.code, 2);
+
+  await using child = start(fresh.path, [bin, "inspect", "sqlite://./app.db", "--port=0"]);
+  const served = /http:\/\/localhost:\d+\//.exec(await child.until("http://"))![0].replace("localhost", "127.0.0.1");
+  const listed = await (await fetch(`${served}api/runs`)).json();
+  assertEquals(listed.runs.length, 1);
+  child.kill("SIGTERM");
+  assertEquals((await child.exited).code, 0);
+});
+
+const PROGRAM = `
+import { createRunner, type RunEvent, unchecked, workflow } from "@sluice/sluice";
+import { inspector } from "@sluice/sluice/inspector";
+import { openTelemetry } from "@sluice/sluice/otel";
+import { createPostgresPool, transaction } from "@sluice/sluice/postgres";
+import { sqliteStore } from "@sluice/sluice/sqlite";
+import { createFakeClock } from "@sluice/sluice/testing";
+
+const flow = workflow("flow", { input: unchecked<{ id: string }>() })
+  .task("size", { run: ({ input }) => input.id.length })
+  .task("pay", { after: ["size"], ...transaction, run: async ({ tx, size }) => (await tx\`select \${size}\`).length })
+  .returns("pay");
+export async function open(url: string): Promise<number> {
+  await using pool = createPostgresPool(url);
+  const store = url === "" ? await pool.store({ schema: "acme" }) : await sqliteStore("sqlite::memory:");
+  const runner = await createRunner(store, { workflows: [flow], tracing: openTelemetry(), clock: createFakeClock() });
+  const events: RunEvent[] = [];
+  const outcome = await runner.execute("flow", { id: "a" });
+  if (outcome.status === "completed") return outcome.result + events.length + outcome.outputs.size!;
+  // @ts-expect-error a run that failed has no result
+  return outcome.result + inspector(runner).fetch.length;
+}
+`;
+
+for (const [major, module] of [[5, "nodenext"], [7, "nodenext"], [7, "preserve"]] as const) {
+  compilerTest(
+    `a program compiles with the package's types by TypeScript ${major} with modules as in ${module}`,
+    async () => {
+      using fresh = await project();
+      fresh.link(...PEERS, "@types/node");
+      assertEquals(await compile(fresh, major, module), "");
+    },
+  );
+}
+
+async function compile({ path }: Project, major: number, module: string): Promise<string> {
+  writeFileSync(join(path, "app.ts"), PROGRAM);
+  const options = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, target: "esnext" };
+  const compilerOptions = { ...options, module, types: ["node"], skipLibCheck: false };
+  writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
+  const modules = join(ROOT, "node_modules/.deno");
+  const version = readdirSync(modules).find((name) => name.startsWith(`typescript@${major}.`));
+  assert(version !== undefined, `TypeScript ${major} is not installed; run deno install`);
+  const tsc = join(modules, version, "node_modules/typescript/lib/tsc.js");
+  await using child = spawnExecutable(["run", "-A", tsc, "-p", path]);
+  const { stdout, stderr } = await child.exited;
+  return stdout + stderr;
+}
+
+test("the package is removed", removePackage);
