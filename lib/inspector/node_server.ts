@@ -56,15 +56,19 @@ async function respond(handler: Handler, incoming: IncomingMessage, outgoing: Se
   await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), outgoing).catch(() => {});
 }
 
-/** Converts a request; the methods that the inspector serves have no body. Returns `undefined` for an invalid one. */
+/**
+ * Converts a request; the methods that the inspector serves have no body. Returns `undefined` for an invalid one, such as
+ * one of HTTP/1.0 without a `Host`.
+ */
 function requestOf(
   { headers: { host }, method, rawHeaders, url }: IncomingMessage,
   signal: AbortSignal,
 ): Request | undefined {
+  if (host === undefined) return undefined;
   try {
     const headers = new Headers();
     for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
-    return new Request(new URL(url ?? "/", `http://${host ?? "localhost"}`), {
+    return new Request(new URL(url ?? "/", `http://${host}`), {
       method: method ?? "GET",
       headers,
       signal,
