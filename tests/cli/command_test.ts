@@ -177,7 +177,7 @@ test("every command has a usage text that names its arguments and options", asyn
     "inspect",
     "backup",
   ]);
-  const seconds: Readonly<Record<string, string>> = { "runs list": "", backup: " <file>" };
+  const seconds: Readonly<Record<string, string>> = { "runs list": "", inspect: "", backup: " <file>" };
   for (const name of names) {
     const help = await sluice(["help", ...name.split(" ")]);
     assertStringIncludes(help.out, `Usage: sluice ${name} <store>${seconds[name] ?? " <run>"}`);

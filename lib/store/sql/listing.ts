@@ -79,7 +79,7 @@ function liveRows(db: Dialect): Readonly<Record<LiveState, readonly Sql[]>> {
   };
 }
 
-const NOTHING: Found<never> = { runs: [], stoppedAt: undefined };
+const NOTHING: Found<never> = { runs: new Array<never>(), stoppedAt: undefined };
 
 const UNBOUNDED: Reach = { budget: Infinity, slackMs: DAY_MS };
 
