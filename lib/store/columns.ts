@@ -46,6 +46,8 @@ export interface RunColumn {
   readonly constraint?: string;
   /** An expression of other columns from which the database computes the column. @default {} it is written */
   readonly computed?: string;
+  /** A condition of other columns that holds if the computed column is not null. @default {} there is none */
+  readonly present?: string;
   /** The value in a new run. @default {} the default value of the schema */
   readonly start?: StartValue;
   /** The field that it is decoded to. @default {} it is not decoded, or by another column */
@@ -126,11 +128,11 @@ export function startValues(
 /** How a database writes the types of the schema. */
 export type SchemaTypes = Readonly<Record<Exclude<ColumnType, object>, string>>;
 
-/** Returns the definitions of the columns, for `create table`; `keep` says whether computed columns are stored. */
-export function columnDefinitions(columns: RunColumns, types: SchemaTypes, keep: "stored" | "virtual"): string {
+/** Returns the definitions of the columns, for `create table`. */
+export function columnDefinitions(columns: RunColumns, types: SchemaTypes): string {
   return [...columns].map(([name, { type, constraint, computed }]) => {
     if (computed !== undefined && typeof type === "string") {
-      return `${name} ${types[type]} generated always as (${computed}) ${keep}`;
+      return `${name} ${types[type]} generated always as (${computed}) stored`;
     }
     if (typeof type === "string") return [name, types[type], constraint].filter((part) => part !== undefined).join(" ");
     // A chain of "or" instead of a list: SQLite builds a temporary index for a list of three or more values on each

@@ -5,7 +5,7 @@
  *
  * Nothing that the normal end of a run changes is in an index, as a column or in a predicate, except for the owner on
  * SQLite: Postgres then writes the new version of the row to the same page and no index (a HOT update). So indexes name
- * the computed columns `unowned_state`, `rare_state`, `notified`, `key_freed` and `debouncing`, which are null before and
+ * the computed columns `unowned`, `rare_state`, `notified`, `key_freed` and `debouncing`, which are null before and
  * after such an end, instead of `owner`, `state`, `ended_at` and `acknowledged`.
  *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them, and
@@ -17,7 +17,6 @@ import type { Debounce } from "./debounced.ts";
 import type { ParentTask } from "./inserted_child.ts";
 import { given, option, type RunColumn } from "./columns.ts";
 import { createReader, type Decode, isTexts, STORED_STATES } from "./decode.ts";
-import { isUndoingSql } from "./hand_over.ts";
 import { decodeClosing, decodeError, decodeState } from "./run_states.ts";
 
 const { text, optionalText, integer, optionalInteger, json } = createReader("runs", "seq");
@@ -41,6 +40,11 @@ const decodeParent: Decode<ParentTask | undefined> = (row, column) => {
   const run = optionalInteger(row, column);
   return run === undefined ? undefined : { run, task: text(row, "parent_task"), item: integer(row, "parent_item") };
 };
+
+const UNOWNED = "owner is null and (state = 'pending' or state = 'waiting')";
+// The states of most runs are compared first.
+const RARE = "state <> 'completed' and state <> 'running' and " +
+  "(state = 'paused' or state = 'failed' or state = 'cancelled')";
 
 /** The columns, with the types of their fields. */
 export const COLUMNS = {
@@ -248,25 +252,24 @@ export const COLUMNS = {
     decode: optionalText,
     read: EVERYWHERE,
   },
-  // The state of runs that wait for an owner. It is a column apart from `rare_state` so that the conditions of indexes
-  // name each of them once, with "is not null": SQLite evaluates the expression again for each name.
-  unowned_state: {
-    type: "name",
-    computed: "case when owner is null and (state = 'pending' or state = 'waiting') then " +
-      `case when ${isUndoingSql()} then 'compensating' else state end end`,
-  },
-  // The state of runs that are few, and found by it. The states of most runs are compared first.
-  rare_state: {
-    type: "name",
-    computed: "case when state = 'completed' or state = 'running' then null " +
-      "when state = 'paused' or state = 'failed' or state = 'cancelled' then state end",
-  },
+  // 1 for a run that waits for an owner.
+  unowned: { type: "integer", computed: `case when ${UNOWNED} then 1 end`, present: UNOWNED },
+  // The state of runs that are few, and found by it.
+  rare_state: { type: "name", computed: `case when ${RARE} then state end`, present: RARE },
   // Of a run that has ended and no longer holds its key: its own number; see `runs_active_key`.
   key_freed: { type: "bigint", computed: "case when key_scope = 'active' and ended_at is not null then seq end" },
   // The debounce key of a run that the next start with it replaces: one that was never claimed.
-  debouncing: { type: "name", computed: "case when epoch = 0 and ended_at is null then debounce_key end" },
+  debouncing: {
+    type: "name",
+    computed: "case when epoch = 0 and ended_at is null then debounce_key end",
+    present: "epoch = 0 and ended_at is null and debounce_key is not null",
+  },
   // The owner of a run with external changes that the owner has not acknowledged.
-  notified: { type: "bigint", computed: "case when attention > acknowledged then owner end" },
+  notified: {
+    type: "bigint",
+    computed: "case when attention > acknowledged then owner end",
+    present: "attention > acknowledged and owner is not null",
+  },
 } as const satisfies Readonly<Record<string, RunColumn>>;
 
 /** The columns of the table, by name. */

@@ -15,10 +15,10 @@ import { isHandOverSql } from "../sql/facts.ts";
 import { seqsHeldBy } from "./held.ts";
 
 /** The SQL condition of runs that may be due: exactly the condition of the index `runs_due`. */
-export const DUE: string = "r.unowned_state is not null and r.stranded_by is null";
+export const DUE: string = "r.unowned is not null and r.stranded_by is null";
 
 /** The same for `runs_stranded`. */
-export const STRANDED: string = "r.unowned_state is not null and r.stranded_by is not null";
+export const STRANDED: string = "r.unowned is not null and r.stranded_by is not null";
 
 /**
  * The recursive walk over groups. `wanted` is a condition on `g.workflow`: the versions of other workflows are skipped.

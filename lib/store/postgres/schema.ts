@@ -22,7 +22,7 @@ const TYPES: SchemaTypes = {
 // accepted, even if it still owns some of its runs.
 const SCHEMA: readonly string[] = [
   `create table @runs (
-     ${columnDefinitions(RUN_COLUMNS, TYPES, "stored")}
+     ${columnDefinitions(RUN_COLUMNS, TYPES)}
    ) with (fillfactor = 45)`,
   ...RUN_INDEXES,
   `create table @tasks (

@@ -90,7 +90,7 @@ function isParkedSql(db: Dialect, groups: readonly ParkedGroup[]): Sql {
     is_stranded: { type: "integer", items: groups.map(({ stranded }) => stranded ? 1 : 0) },
     is_own: { type: "integer", items: groups.map(({ byOwnVersion }) => byOwnVersion ? 1 : 0) },
   });
-  return sql`(unowned_state is not null
+  return sql`(unowned is not null
         and exists (select 1
                       from ${rows}
                      where g.name = @runs.workflow and g.started_with = @runs.version

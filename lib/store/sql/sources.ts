@@ -2,10 +2,10 @@ import type { Dialect } from "./dialect.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
 /** The condition of the index `runs_due`: what may be claimed by any version of its workflow. */
-export const DUE: string = "unowned_state is not null and stranded_by is null";
+export const DUE: string = "unowned is not null and stranded_by is null";
 
 /** The condition of the index `runs_stranded`. */
-export const STRANDED: string = "unowned_state is not null and stranded_by is not null";
+export const STRANDED: string = "unowned is not null and stranded_by is not null";
 
 /** The condition of the index `runs_key`: a run that holds its key for ever. */
 export const HAS_KEY = "key is not null and key_scope is null";
@@ -43,8 +43,7 @@ export const RUN_INDEXES: readonly string[] = [
   // A task, or an item of a task, has one child that is not superseded.
   `create unique index runs_parent on @runs (parent, parent_task, parent_item, coalesce(superseded, 0))
     where parent is not null`,
-  // Includes the state, so that waiting runs can be counted and listed without a read of their rows.
-  `create index runs_due on @runs (priority, workflow, version, due_at, seq, unowned_state)
+  `create index runs_due on @runs (priority, workflow, version, due_at, seq)
     where ${DUE}`,
   `create index runs_stranded on @runs (workflow, version, priority, due_at, seq)
     where ${STRANDED}`,

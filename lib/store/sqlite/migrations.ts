@@ -2,6 +2,7 @@ import { StoreError } from "../../errors.ts";
 import { columnDefinitions, type RunColumns, type SchemaTypes } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { RUN_INDEXES } from "../sql/sources.ts";
+import { writeOutComputed } from "./computed.ts";
 import type { Connection } from "./driver.ts";
 
 const TYPES: SchemaTypes = {
@@ -15,14 +16,18 @@ const TYPES: SchemaTypes = {
 
 // SQLite reads a row from its beginning up to a column: those that the fence compares for each record come first.
 const FENCE: readonly string[] = ["seq", "epoch", "owner", "state", "closing"];
-const COLUMNS: RunColumns = new Map([...FENCE, ...RUN_COLUMNS.keys()].map((name) => [name, RUN_COLUMNS.get(name)!]));
+const COLUMNS: RunColumns = new Map(
+  [...FENCE, ...RUN_COLUMNS.keys()]
+    .map((name) => [name, RUN_COLUMNS.get(name)!] as const)
+    .filter(([, { computed }]) => computed === undefined),
+);
 
 // `tasks` has no foreign key, because its only insert reads the run's row. Its check is a chain of "or" (see columns.ts).
 const SCHEMA: readonly string[] = [
   `create table runs (
-     ${columnDefinitions(COLUMNS, TYPES, "virtual")}
+     ${columnDefinitions(COLUMNS, TYPES)}
    ) strict`,
-  ...RUN_INDEXES.map((sql) => sql.replaceAll("@", "")),
+  ...RUN_INDEXES.map((sql) => writeOutComputed(sql.replaceAll("@", ""))),
   // Postgres has no such index (see held.ts there). Here it costs little, as a commit writes its pages once.
   `create index runs_owned on runs (owner) where owner is not null`,
   `create table tasks (

@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Persistence } from "./busy.ts";
+import { writeOutComputed } from "./computed.ts";
 import type { Bindable, Changes, Connection, Row, Statement } from "./driver.ts";
 import { type FileIdentity, NO_FILE } from "./file_identity.ts";
 import { createGate, type Gate } from "./gate.ts";
@@ -149,7 +150,7 @@ export function createSession(
     executed++;
     let compiled = statements.get(sql);
     if (!compiled) {
-      compiled = connection.prepare(sql);
+      compiled = connection.prepare(writeOutComputed(sql));
       statements.set(sql, compiled);
     }
     return compiled;

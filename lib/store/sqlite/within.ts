@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { StoreError } from "../../errors.ts";
 import type { NewRun, StartVerdict } from "../batch.ts";
+import { writeOutComputed } from "./computed.ts";
 import type { Bindable, Connection, NativeDatabase } from "./driver.ts";
 import { connectionOf } from "./driver.ts";
 import { faultOf, storeError } from "./faults.ts";
@@ -91,7 +92,7 @@ function isSameFile(ours: string, theirs: string): boolean {
 function borrowed(session: Session, connection: Connection): Session {
   const statements = new Map<string, ReturnType<Connection["prepare"]>>();
   const statement = (sql: string): ReturnType<Connection["prepare"]> => {
-    const compiled = statements.get(sql) ?? connection.prepare(sql);
+    const compiled = statements.get(sql) ?? connection.prepare(writeOutComputed(sql));
     statements.set(sql, compiled);
     return compiled;
   };
