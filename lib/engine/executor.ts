@@ -200,7 +200,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
   /** Passes an event of a run to the state machine and carries out its commands. */
   function apply(run: LiveRun, event: MachineEvent<LiveUnit>): void {
     if (run.gone || run.isLeaving) return;
-    for (const command of advance(run.plan, run.state, event)) perform(run, command);
+    const commands = advance(run.plan, run.state, event);
+    for (let place = 0; place < commands.length; place++) perform(run, commands.at(place)!);
   }
 
   function perform(run: LiveRun, command: Command<LiveUnit>): void {

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Command } from "./machine_protocol.ts";
+import type { Commands } from "./commands.ts";
+
 import type { ItemPolicy, Plan } from "./plan.ts";
 import { addItems, endRange, isChildWait, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
 import { settleNode } from "./settling.ts";
@@ -29,7 +30,7 @@ export function expand<U extends Unit>(
     readonly items: number;
     readonly omitted?: readonly { readonly first: number; readonly last: number }[];
   },
-  commands: Command<U>[],
+  commands: Commands<U>,
 ): void {
   if (total === 0) {
     unit.state = "completed";
@@ -46,7 +47,7 @@ export function expand<U extends Unit>(
 }
 
 /** Starts items as far as the limit of their node allows. */
-export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Commands<U>): void {
   const items = run.items!.get(node)!;
   const { concurrency } = policyOf(plan, node);
   while (run.phase === "active" && items.mayStart && items.busy < concurrency && !items.isStopped) {
@@ -59,7 +60,7 @@ export function startItems<U extends Unit>(plan: Plan, run: RunState<U>, node: n
 }
 
 /** The end of an item is durable: starts items that waited for that. */
-export function itemDurable<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+export function itemDurable<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Commands<U>): void {
   const items = run.items?.get(node);
   if (items === undefined || items.undurable === 0) return;
   items.undurable--;
@@ -67,7 +68,7 @@ export function itemDurable<U extends Unit>(plan: Plan, run: RunState<U>, node: 
 }
 
 /** An item has ended: records it, and ends its node or starts what may run in its place. */
-export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+export function endItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   const items = run.items!.get(unit.node)!;
   items.open.delete(unit.item);
   items.ended++;
@@ -90,7 +91,7 @@ export function endWithChild<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
   { unit, as }: { readonly unit: U; readonly as: "completed" | "failed" },
-  commands: Command<U>[],
+  commands: Commands<U>,
 ): void {
   if (unit.item === NO_ITEM || !isChildWait(unit) || run.phase !== "active") return;
   const items = run.items!.get(unit.node)!;
@@ -122,7 +123,7 @@ export function hasStartableItem(plan: Plan, run: RunState): boolean {
  * A failure stops the items of a node: no other starts, and those that have begun are aborted. Their bodies and child runs
  * settle before the node ends.
  */
-function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Commands<U>): void {
   const items = run.items!.get(node)!;
   let hasChildren = false;
   items.isStopped = true;
@@ -143,7 +144,7 @@ function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, c
 }
 
 /** Stops nodes of which an item had failed when their runner died. */
-export function stopFailedNodes<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+export function stopFailedNodes<U extends Unit>(plan: Plan, run: RunState<U>, commands: Commands<U>): void {
   run.items?.forEach(({ failed }, node) => {
     if (failed > 0 && policyOf(plan, node).onFailure === "stop") stopItems(plan, run, node, commands);
   });
@@ -155,14 +156,14 @@ export function isOfStoppedNode(run: RunState, unit: Unit): boolean {
 }
 
 /** An item of a stopped node has settled without a result: it is not recorded, as if it had not begun. */
-export function dropItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+export function dropItem<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   if (!leaveRunning(run, unit, "pending")) return;
   run.items!.get(unit.node)!.open.delete(unit.item);
   concludeItems(plan, run, unit.node, commands);
 }
 
 /** Ends the node if all of its items have ended, or if it stops and none runs. */
-function concludeItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Command<U>[]): void {
+function concludeItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, commands: Commands<U>): void {
   const items = run.items!.get(node)!;
   const unit = run.units[node]!;
   if (unit.state !== "expanded" || items.busy > 0) return;

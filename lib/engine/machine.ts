@@ -23,7 +23,8 @@ import {
   startItems,
   stopFailedNodes,
 } from "./items.ts";
-import type { Command, MachineEvent } from "./machine_protocol.ts";
+import { Commands } from "./commands.ts";
+import type { MachineEvent } from "./machine_protocol.ts";
 import type { Plan } from "./plan.ts";
 import { isSuccess } from "./run_result.ts";
 import { isChildWait, NO_ITEM, OF_CONDITION, type RunState, type Unit, type Wake, type WokenBy } from "./run_state.ts";
@@ -31,15 +32,15 @@ import { isSkipped, settleNode } from "./settling.ts";
 import { enterRunning, leaveRunning, start } from "./unit_transitions.ts";
 
 /** Applies an event; returns what to do, in order. */
-export function advance<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>): Command<U>[] {
-  const commands: Command<U>[] = [];
+export function advance<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>): Commands<U> {
+  const commands = new Commands<U>();
   if (run.phase === "ended") return commands;
   apply(plan, run, event, commands);
   conclude(plan, run, event, commands);
   return commands;
 }
 
-function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>, commands: Command<U>[]): void {
+function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>, commands: Commands<U>): void {
   switch (event.type) {
     case "started":
       return begin(plan, run, commands);
@@ -98,7 +99,7 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
 }
 
 /** Ends, parks or releases the run if the event left nothing else to do. */
-function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>, commands: Command<U>[]): void {
+function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>, commands: Commands<U>): void {
   if (run.phase === "stopping") {
     if (run.running === 0 && (run.isGraceOver || !waitsForChild(run))) end(run, run.stoppingAs, commands);
     return;
@@ -120,12 +121,12 @@ function conclude<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEv
   commands.push({ do: "park", at });
 }
 
-function end<U extends Unit>(run: RunState<U>, as: "completed" | "failed" | "cancelled", commands: Command<U>[]): void {
+function end<U extends Unit>(run: RunState<U>, as: "completed" | "failed" | "cancelled", commands: Commands<U>): void {
   run.phase = "ended";
   commands.push({ do: "end", as });
 }
 
-function begin<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+function begin<U extends Unit>(plan: Plan, run: RunState<U>, commands: Commands<U>): void {
   // From the last: a skip decides the dependents, which come after their dependencies and must not be decided twice.
   for (let at = run.units.length - 1; at >= 0; at--) {
     const unit = run.units[at]!;
@@ -139,13 +140,13 @@ function begin<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U
 }
 
 /** A unit has ended. */
-function settle<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+function settle<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   if (unit.item === NO_ITEM) settleNode(plan, run, unit, commands);
   else endItem(plan, run, unit, commands);
 }
 
 /** An end or an expansion is durable: starts what waited only for that. */
-function release<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+function release<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   if (unit.item !== NO_ITEM) return itemDurable(plan, run, unit.node, commands);
   if (unit.state === "expanded") {
     const items = run.items!.get(unit.node)!;
@@ -163,7 +164,7 @@ function release<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands
   }
 }
 
-function startReady<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+function startReady<U extends Unit>(plan: Plan, run: RunState<U>, commands: Commands<U>): void {
   if (run.phase !== "active") return;
   for (const unit of run.units) {
     if (unit.state === "expanded") startItems(plan, run, unit.node, commands);
@@ -177,7 +178,7 @@ function fail<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
   { unit, retryAt }: { readonly unit: U; readonly retryAt: number | undefined },
-  commands: Command<U>[],
+  commands: Commands<U>,
 ): void {
   if (isOfStoppedNode(run, unit)) return dropItem(plan, run, unit, commands);
   // A failure while the run stops comes from the abort: the unit is cancelled with the rest, and not recorded.
@@ -201,14 +202,15 @@ function wait<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
   { unit, wake }: { readonly unit: U; readonly wake: Wake },
-  commands: Command<U>[],
+  commands: Commands<U>,
 ): void {
   if (isOfStoppedNode(run, unit)) return dropItem(plan, run, unit, commands);
   if (!leaveRunning(run, unit, "waiting")) return;
   unit.wake = wake;
   unit.wokenBy = undefined;
   if (unit.item !== NO_ITEM && isChildWait(unit)) run.items!.get(unit.node)!.childWaits++;
-  commands.push({ do: "record", unit }, { do: "wait", unit, wake });
+  commands.push({ do: "record", unit });
+  commands.push({ do: "wait", unit, wake });
   if (unit.item !== NO_ITEM) startItems(plan, run, unit.node, commands);
 }
 
@@ -216,7 +218,7 @@ function wake<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
   { unit, by, isInFlight = false }: { readonly unit: U; readonly by: WokenBy; readonly isInFlight?: boolean },
-  commands: Command<U>[],
+  commands: Commands<U>,
 ): void {
   if (unit.state !== "waiting") return;
   if (unit.item !== NO_ITEM && isChildWait(unit)) run.items!.get(unit.node)!.childWaits--;
@@ -237,7 +239,7 @@ function wake<U extends Unit>(
 }
 
 /** The unit is as it was before its attempt, or before it was woken. */
-function abandon<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+function abandon<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   if (isOfStoppedNode(run, unit)) return dropItem(plan, run, unit, commands);
   if (unit.isSuspended) return void leaveRunning(run, unit, "waiting");
   unit.attempts--;
@@ -246,7 +248,7 @@ function abandon<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands
   else run.items!.get(unit.node)!.ready.push(unit);
 }
 
-function resume<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+function resume<U extends Unit>(plan: Plan, run: RunState<U>, commands: Commands<U>): void {
   if (run.phase !== "paused") return;
   run.phase = "active";
   run.isParked = false;
@@ -256,7 +258,7 @@ function resume<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<
 }
 
 /** Continues units whose waits have ended in the meantime. They are older than what has not begun, so they come first. */
-function continueWoken<U extends Unit>(plan: Plan, run: RunState<U>, commands: Command<U>[]): void {
+function continueWoken<U extends Unit>(plan: Plan, run: RunState<U>, commands: Commands<U>): void {
   if (run.phase !== "active") return;
   for (const unit of waitingUnits(run)) {
     const by = unit.wokenBy;
@@ -264,7 +266,7 @@ function continueWoken<U extends Unit>(plan: Plan, run: RunState<U>, commands: C
   }
 }
 
-function armWaits<U extends Unit>(run: RunState<U>, commands: Command<U>[]): void {
+function armWaits<U extends Unit>(run: RunState<U>, commands: Commands<U>): void {
   for (const unit of waitingUnits(run)) commands.push({ do: "wait", unit, wake: unit.wake ?? {} });
 }
 

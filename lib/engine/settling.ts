@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Command } from "./machine_protocol.ts";
+import type { Commands } from "./commands.ts";
+
 import type { Plan } from "./plan.ts";
 import { failsIfSkipped, type RunState, type Unit } from "./run_state.ts";
 
@@ -22,7 +23,7 @@ export function isSkipped<U extends Unit>(plan: Plan, run: RunState<U>, unit: U)
 }
 
 /** A node has ended: records it and decides its dependents, without recursion along the graph. */
-export function settleNode<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Command<U>[]): void {
+export function settleNode<U extends Unit>(plan: Plan, run: RunState<U>, unit: U, commands: Commands<U>): void {
   const skipped = settleOne(plan, run, unit, commands);
   if (skipped === undefined) return;
   for (let at = 0; at < skipped.length; at++) settleOne(plan, run, skipped[at]!, commands, skipped);
@@ -33,7 +34,7 @@ function settleOne<U extends Unit>(
   plan: Plan,
   run: RunState<U>,
   unit: U,
-  commands: Command<U>[],
+  commands: Commands<U>,
   skipped?: U[],
 ): U[] | undefined {
   run.remaining--;

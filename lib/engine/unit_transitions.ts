@@ -1,8 +1,9 @@
-import type { Command } from "./machine_protocol.ts";
+import type { Commands } from "./commands.ts";
+
 import { NO_ITEM, type RunState, type Unit, type UnitState } from "./run_state.ts";
 
 /** Begins an attempt at a pending unit. */
-export function start<U extends Unit>(run: RunState<U>, unit: U, commands: Command<U>[]): void {
+export function start<U extends Unit>(run: RunState<U>, unit: U, commands: Commands<U>): void {
   unit.attempts++;
   enterRunning(run, unit);
   commands.push({ do: "start", unit });

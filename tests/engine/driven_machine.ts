@@ -45,7 +45,7 @@ export function started(
   const plan = planOfTasks(tasks, returns);
   const items = new Map<string, Unit>();
   const run = newRunState(plan, { newUnit }, journal);
-  const tell = (event: MachineEvent): string[] => advance(plan, run, event).map(show);
+  const tell = (event: MachineEvent): string[] => [...advance(plan, run, event)].map(show);
   return {
     commands: tell({ type: "started" }),
     tell,

@@ -193,7 +193,7 @@ test("a million items are units only while they run", () => {
   const run = newRunState(large, { newUnit: (node, item) => new Unit(large, node, item) });
   advance(large, run, { type: "started" });
   advance(large, run, { type: "expanded", unit: run.units[0]!, items: 1_000_000 });
-  let running = advance(large, run, { type: "durable", unit: run.units[0]! });
+  let running = [...advance(large, run, { type: "durable", unit: run.units[0]! })];
   let most = 0;
   let ended = 0;
   while (running.length > 0) {

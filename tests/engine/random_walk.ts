@@ -88,7 +88,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   begin();
   for (let steps = 0; steps < MOST_STEPS; steps++) {
     if (life.ended !== undefined && life.unsent.length === 0) {
-      assertEquals(advance(plan, life.state, { type: "paused" }), [], "something happened after the end");
+      assertEquals([...advance(plan, life.state, { type: "paused" })], [], "something happened after the end");
       return { as: life.ended, states: new Map([...journal].map(([id, { state }]) => [id, state])), steps };
     }
     const choices = [...work(), ...disturb()];
@@ -274,7 +274,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
 
   /** Applies an event to both, compares their answers and carries them out. */
   function tell(event: MachineEvent): void {
-    const commands = advance(plan, life.state, event);
+    const commands = [...advance(plan, life.state, event)];
     const expected = life.model.tell(modelEvent(event));
     assertEquals(answerOf(commands), expected, `after ${JSON.stringify(modelEvent(event))}`);
     for (const command of commands) perform(command);
