@@ -10,7 +10,7 @@ import { mapReader } from "./kinds/map.ts";
 import { sleepReader } from "./kinds/sleep.ts";
 import { subworkflowReader } from "./kinds/subworkflow.ts";
 import { taskReader } from "./kinds/task.ts";
-import type { Limit, ResolvedLimit, WhenFull } from "./limit.ts";
+import type { Limit, LimitArgs, ResolvedLimit, WhenFull } from "./limit.ts";
 import { checkShared } from "./read_limits.ts";
 import type { RetryPolicy } from "./retry.ts";
 import type { Schema } from "./schema.ts";
@@ -49,7 +49,7 @@ export interface DynamicBody extends DynamicOptions {
   /** The body. */
   readonly run: (args: TaskArguments) => unknown;
   /** What bounds the attempts at the task across all runners: each limit must allow an attempt. At most eight. @default {[]} */
-  readonly limits?: readonly Limit[];
+  readonly limits?: readonly Limit<LimitArgs<TaskArguments>>[];
   /** Applied when `run` throws: a total number of attempts, or a policy. @default `defaults` of the runner */
   readonly retry?: number | RetryPolicy;
   /** The maximum duration of an attempt. @default `defaults` of the runner */
@@ -82,7 +82,7 @@ export interface DynamicMap extends DynamicOptions {
    */
   readonly concurrency?: number;
   /** What bounds the items across all runners: each limit must allow an item. At most eight. @default {[]} */
-  readonly limits?: readonly Limit[];
+  readonly limits?: readonly Limit<LimitArgs<TaskArguments>>[];
   /** What a failed item means. @default {"stop"} */
   readonly onItemFailure?: OnItemFailure;
   /** Runs the body in a transaction, which it receives as `tx`: write `...transaction`. */
@@ -115,7 +115,7 @@ export interface DynamicSubworkflow extends DynamicOptions {
   /** Returns the input of the child run. */
   readonly input?: (args: TaskArguments) => unknown;
   /** What bounds the child runs across all runners: each limit must allow one. At most eight. @default {[]} */
-  readonly limits?: readonly Limit[];
+  readonly limits?: readonly Limit<LimitArgs<TaskArguments>>[];
   /** The key of the child run, or a function that returns it. */
   readonly key?: string | ((args: TaskArguments) => string);
   /** Lower values run first (see `TaskStartOptions`). @default {undefined} the priority of the parent run */

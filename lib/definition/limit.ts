@@ -6,7 +6,6 @@
 import type { Duration } from "../duration.ts";
 import { textProblem } from "../text_limits.ts";
 import { shown } from "./checks.ts";
-import type { TaskArguments } from "./context.ts";
 import { isThenable } from "./thenable.ts";
 import { thrownMessage } from "./thrown_message.ts";
 
@@ -14,9 +13,21 @@ import { thrownMessage } from "./thrown_message.ts";
  * A bound on how many bodies, items or runs are active at once, or start in a period, across all runners of a store.
  *
  * Its functions are synchronous. They receive `Args`: what the body receives without `ctx` and `tx`, for the items of a
- * map also `item` and `index`, and for a workflow `{ input }`.
+ * map also `item` and `index`, and for a workflow `{ input }`. A `Limit` without functions fits wherever limits are stated.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { unchecked, workflow } from "@sluice/sluice";
+ *
+ * const database: Limit = { name: "database", max: 5 };
+ * const load = workflow("load", { input: unchecked<{ tenant: string }>() })
+ *   .task("read", { limits: [database, { key: ({ input }) => input.tenant, max: 1 }], run: () => [1, 2, 3] })
+ *   .map("store", { after: ["read"], over: ({ read }) => read, limits: [database], run: ({ item }) => item });
+ * assertEquals(load.tasks[0]?.limits.map(({ name }) => name), ["database", "load/read"]);
+ * ```
  */
-export interface Limit<Args = LimitArgs<TaskArguments>> {
+export interface Limit<Args = unknown> {
   /**
    * Text of 1 to 200 characters. Limits with the same name share their lanes across tasks and workflows, and must have the
    * same `max` and `per`.
@@ -50,7 +61,7 @@ export type WhenFull = "wait" | "reject" | "replace";
 
 /** A limit as the engine reads it: with all defaults, and with its period in milliseconds. */
 export interface ResolvedLimit {
-  /** Limits with the same name share their lanes.. */
+  /** Limits with the same name share their lanes. At most 403 characters, as a default consists of two names. */
   readonly name: string;
   /** How many are active at once, or start in a period. */
   readonly max: number;

@@ -2,11 +2,19 @@
 import { z } from "zod";
 import type { Child } from "../../lib/definition/child.ts";
 import type { TaskContext, TaskStatus } from "../../lib/definition/context.ts";
+import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import type { Limit } from "../../lib/definition/limit.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import type { Collected } from "../../lib/definition/specs.ts";
 import { task } from "../../lib/definition/task.ts";
 import { transactionOf } from "../../lib/definition/transaction.ts";
-import { type EventsOf, type OutputsOf, type ResultOf, workflow } from "../../lib/definition/workflow.ts";
+import {
+  type EventsOf,
+  type OutputsOf,
+  type ResultOf,
+  workflow,
+  type WorkflowOptions,
+} from "../../lib/definition/workflow.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
 
 const transaction = transactionOf<{ readonly sql: string }>("sqlite");
@@ -315,3 +323,48 @@ const weigh = task({
 });
 isTrue<IsEqual<ResultOf<typeof weighed>["weigh"], number>>();
 const weighed = limited.task("weigh", { after: ["read"], ...weigh });
+// Limits that several tasks and workflows share.
+const database: Limit = { name: "database", max: 5 };
+const perTenant: Limit<{ readonly input: { readonly tenant: string } }> = {
+  name: "tenants",
+  key: ({ input }) => ["tenants", input.tenant],
+  max: 1,
+  per: "1s",
+};
+const options: WorkflowOptions<{ tenant: string }, { tenant: string }> = { limits: [perTenant], whenFull: "reject" };
+workflow("sharing", options).task("x", { limits: [database, perTenant], run: () => 1 });
+workflow("sharing", { input: unchecked<{ tenant: string; lines: Line[] }>(), limits: [perTenant, database] })
+  .map("a", { over: ({ input }) => input.lines, limits: [database, perTenant], run: ({ item }) => item.sku })
+  .map("b", { over: () => [1], limits: [database, perTenant], workflow: noInput })
+  .subworkflow("c", { after: ["a"], limits: [database, perTenant], workflow: noInput });
+
+// ---- limits of a workflow that is generated
+dynamicWorkflow({
+  name: "generated",
+  limits: [{
+    key: (args) => {
+      isTrue<IsEqual<typeof args, { readonly input: unknown }>>();
+      return `${args.input}`;
+    },
+    max: 1,
+  }, database],
+  whenFull: "reject",
+  tasks: [
+    { id: "a", limits: [database, { key: ({ input, b }) => [`${input}`, `${b}`], max: 1 }], run: () => 1 },
+    {
+      id: "b",
+      kind: "map",
+      over: () => [1],
+      limits: [database, {
+        key: (args) => {
+          isTrue<IsEqual<typeof args.item, unknown>>();
+          isTrue<IsEqual<typeof args.status, Readonly<Record<string, TaskStatus>>>>();
+          return `${args.item}`;
+        },
+        max: 1,
+      }],
+      run: () => 1,
+    },
+    { id: "c", kind: "subworkflow", limits: [database], workflow: noInput },
+  ],
+});

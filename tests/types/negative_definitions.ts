@@ -2,6 +2,8 @@
 // deno-fmt-ignore-file one line an example
 // What must not compile, and what the compiler says: its first line, or after "…" its last one. See negative_test.ts.
 import type { Child } from "../../lib/definition/child.ts";
+import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
+import type { Limit } from "../../lib/definition/limit.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import { task } from "../../lib/definition/task.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
@@ -245,3 +247,16 @@ workflow("w", { input: unchecked<{ url: string }>(), limits: [{ key: ({ input })
 workflow("w", { whenFull: "reject" });
 // @ts-expect-error Type '"rejct"' is not assignable to type 'WhenFull | undefined'. Did you mean '"reject"'?
 workflow("w", { limits: [{ max: 1 }], whenFull: "rejct" });
+// @ts-expect-error Property 'task' does not exist on type '"write `over` before the functions that receive `item`"'.
+base.map("x", { after: ["extract"], limits: [{ key: ({ item }) => `${item.id}`, max: 1 }], over: ({ extract }) => extract, run: () => 1 }).task("y", { run: () => 1 });
+const needsTenant: Limit<{ readonly input: { readonly tenant: string } }> = { key: ({ input }) => input.tenant, max: 1 };
+// @ts-expect-error Type 'Limit<{ readonly input: { readonly tenant: string; }; }>' is not assignable to type 'Limit<LimitArgs<TaskArgs<{ url: string; }, {}>>>' with 'exactOptionalPropertyTypes: true'. Consider adding 'undefined' to the types of the target's properties.
+base.task("x", { limits: [needsTenant], run: () => 1 });
+// @ts-expect-error Type 'Limit<{ readonly input: { readonly tenant: string; }; }>' is not assignable to type 'Limit<{ readonly input: NoInfer<{ url: string; }>; }>' with 'exactOptionalPropertyTypes: true'. Consider adding 'undefined' to the types of the target's properties.
+workflow("w", { input: unchecked<{ url: string }>(), limits: [needsTenant] });
+// @ts-expect-error Type '"rejct"' is not assignable to type 'WhenFull'. Did you mean '"reject"'?
+dynamicWorkflow({ name: "w", whenFull: "rejct", tasks: [] });
+// @ts-expect-error Object literal may only specify known properties, and 'limits' does not exist in type 'DynamicSleep'.
+dynamicWorkflow({ name: "w", tasks: [{ id: "a", kind: "sleep", for: "1d", limits: [{ max: 1 }] }] });
+// @ts-expect-error Type 'number' is not assignable to type 'string'.
+base.task("x", { limits: [{ key: ["a", 1], max: 1 }], run: () => 1 });
