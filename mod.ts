@@ -133,6 +133,7 @@ export type {
   PayloadOf,
   RunHandle,
 } from "./lib/engine/handle.ts";
+export type { LaneInfo, LimitsOptions, PermitInfo } from "./lib/engine/limits/lane_info.ts";
 export type { ListOptions, RunPage } from "./lib/engine/list.ts";
 export type { RunFilter } from "./lib/engine/run_filter.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
@@ -187,7 +188,7 @@ export {
   ValidationError,
 } from "./lib/errors.ts";
 export { UnknownScheduleError } from "./lib/schedule_errors.ts";
-export { KeyConflictError, QueueFullError } from "./lib/start_errors.ts";
+export { KeyConflictError, LimitReachedError, QueueFullError } from "./lib/start_errors.ts";
 export { SluiceError } from "./lib/sluice_error.ts";
 export type { JsonPrimitive, JsonValue } from "./lib/json_value.ts";
 export type { Logger } from "./lib/logger.ts";

@@ -63,6 +63,7 @@ export type ErrorCode =
   | "shutdown"
   | "queue_full"
   | "key_conflict"
+  | "limit_reached"
   | "recovery_limit"
   | "non_retryable"
   | "retry_after"

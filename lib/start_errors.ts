@@ -38,3 +38,24 @@ export class KeyConflictError extends SluiceError {
     this.key = key;
   }
 }
+
+/** A limit of the workflow has no free place, and the workflow does not wait for one (`whenFull: "reject"`). */
+export class LimitReachedError extends SluiceError {
+  /** Names the class. */
+  override name = "LimitReachedError";
+  /** The code of the class. */
+  declare readonly code: "limit_reached";
+  /** Name of the workflow. */
+  readonly workflow: string;
+  /** Name of the limit. */
+  readonly limit: string;
+  /** Creates an error for a start that found no place. */
+  constructor(workflow: string, limit: string) {
+    super(
+      "limit_reached",
+      `Cannot start workflow "${workflow}": its limit "${limit}" has no free place; try again later`,
+    );
+    this.workflow = workflow;
+    this.limit = limit;
+  }
+}

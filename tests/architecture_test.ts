@@ -50,7 +50,7 @@ const PORT = [
     "runners",
     "outputs",
   ],
-  ...["transactions", "debounced", "item_range", "schedules"],
+  ...["transactions", "debounced", "item_range", "schedules", "limits"],
 ].map((name) => `lib/store/${name}.ts`);
 
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */

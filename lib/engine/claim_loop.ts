@@ -17,6 +17,7 @@ const FIRST_PAUSE_MS = 10;
 export const CLAIMED_AFTER: readonly EngineEvent["type"][] = [
   "capacityReleased",
   "childrenStarted",
+  "runsAdmitted",
   "runRecovered",
   "leaseConfirmed",
   "scheduleAdvanced",
@@ -107,6 +108,7 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
         case "scheduleAdvanced":
           return event.advance.runs.length > 0 ? look() : undefined;
         case "childrenStarted":
+        case "runsAdmitted":
         case "runRecovered":
         case "leaseConfirmed":
           return look();

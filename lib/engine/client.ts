@@ -13,6 +13,9 @@ import { type ListOptions, listRuns, type RunPage } from "./list.ts";
 import { type BlockedTask, blockedTasks } from "./blocked_tasks.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createClientStarts } from "./client_starts.ts";
+import { type LaneInfo, type LimitsOptions, listLanes } from "./limits/lane_info.ts";
+import { createClientAdmission } from "./limits/admit_runs.ts";
+import { rulesOf } from "./limits/permit_request.ts";
 import { createCommitter } from "./committer.ts";
 import type { RunOutcome } from "./outcome.ts";
 import { sendMessage } from "./send.ts";
@@ -113,6 +116,12 @@ export interface Client<W extends AnyWorkflow> {
   stranded(): Promise<StrandedRun[]>;
   /** Lists blocked tasks, which wait for `RunHandle.resolve()`: at most 1,000, those of the oldest runs first. */
   blocked(): Promise<BlockedTask[]>;
+  /**
+   * Lists the lanes of limits in which something holds a place or waits: those with the most waiters first.
+   *
+   * @throws {TypeError} If an option is invalid.
+   */
+  limits(options?: LimitsOptions): Promise<LaneInfo[]>;
   /** Reads and controls schedules. */
   readonly schedules: Schedules;
   /** Returns counts of runs and operations. */
@@ -164,6 +173,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   const settings = clientSettings(options);
   const catalog = catalogOf(settings.workflows);
   const schedules = await readEntries(settings.schedules ?? [], { ...settings, catalog });
+  const limitRules = rulesOf([...catalog.plans, ...schedules.catalog.plans], "create a client");
   const { store, close } = await openStore(target, settings);
   try {
     // A runner of another version can continue a run only if the definition that the run started with is known.
@@ -174,7 +184,13 @@ export async function createClient<W extends AnyWorkflow = never>(
     throw error;
   }
   const committer = createCommitter(store, { logger: settings.logger });
-  const context = createClientContext(settings, { store, catalog, schedules, insert: createClientStarts(committer) });
+  const context = createClientContext(settings, {
+    store,
+    catalog,
+    schedules,
+    insert: createClientStarts(committer),
+    admit: createClientAdmission(store, limitRules),
+  });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });
 
@@ -207,6 +223,7 @@ export function clientMethods<W extends AnyWorkflow>(
     explain: async (runId) => await explain(context, checkedId("explain", runId)),
     stranded: () => stranded(context.store),
     blocked: () => blockedTasks(context.store),
+    limits: async (options) => await listLanes(context.store, options),
     schedules: createSchedules(context),
     stats: () => storeStats(context.store),
   };

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { createIds, type NewId } from "../ids.ts";
 import type { Logger } from "../logger.ts";
+import type { Admit } from "./limits/admit_runs.ts";
 import type { Store } from "../store/port.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
@@ -33,6 +34,8 @@ export interface ClientContext {
   readonly currentTrace: () => string | undefined;
   /** Inserts runs in one commit. */
   readonly insert: Insert;
+  /** Admits runs that were inserted and have limits; resolves with the limits that refused some of them, by id. */
+  readonly admit: Admit;
   /**
    * Called after a write that did not pass through the committer: runs may have become due, or orders may stand. Resolves
    * when the runner of this context has applied the orders; at once for a client.
@@ -61,7 +64,8 @@ export interface LocalRunner {
 }
 
 /** What a context consists of, in addition to the options of the client or runner. */
-export interface ClientContextParts extends Pick<ClientContext, "store" | "catalog" | "insert" | "schedules"> {
+export interface ClientContextParts
+  extends Pick<ClientContext, "store" | "catalog" | "insert" | "admit" | "schedules"> {
   /** @default {() => Promise.resolve()} */
   readonly applyChanges?: ClientContext["applyChanges"];
   /** @default {undefined} a client */
@@ -77,7 +81,7 @@ export interface ClientContextParts extends Pick<ClientContext, "store" | "catal
 /** Creates the context of a client or runner. */
 export function createClientContext(
   { clock, logger, maxPayloadBytes, tracing }: ClientSettings,
-  { store, catalog, schedules, insert, ...parts }: ClientContextParts,
+  { store, catalog, schedules, insert, admit, ...parts }: ClientContextParts,
 ): ClientContext {
   const { applyChanges = () => Promise.resolve(), lookAtSchedule = () => {}, runner, ownRuns, reader } = parts;
   return {
@@ -91,6 +95,7 @@ export function createClientContext(
     newId: createIds(),
     currentTrace: tracing?.here ?? (() => undefined),
     insert,
+    admit,
     applyChanges,
     schedules,
     lookAtSchedule,
@@ -107,6 +112,7 @@ export function createReadOnlyContext(store: Store, logger: Logger): ClientConte
     catalog: catalogOf([]),
     schedules: noEntries(),
     insert,
+    admit: insert,
   });
 }
 

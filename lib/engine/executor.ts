@@ -12,15 +12,16 @@ import { createIds } from "../ids.ts";
 import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "./live_run.ts";
 import { tracedRun } from "./traced_run.ts";
 import type { EngineEvent } from "./engine_events.ts";
-import { callHooks } from "./hooks.ts";
 import { advance } from "./machine.ts";
 import type { Command, MachineEvent } from "./machine_protocol.ts";
 import { drainSlots } from "./drain.ts";
 import { concludeExpansion, itemFailed, keepItem } from "./expanded_unit.ts";
-import { reportFailedUndo } from "./failed_undo.ts";
 import { createInputLoader } from "./input_loader.ts";
 import type { Executor, ExecutorOptions } from "./executor_options.ts";
+import { isLasting, isLimited } from "./limits/permit_request.ts";
+import { createPermits } from "./limits/permits.ts";
 import { createParking } from "./parking.ts";
+import { relationsOf } from "./relations.ts";
 import { createRecorder } from "./recorder.ts";
 import { createRunControl } from "./run_control.ts";
 import { endMove } from "./run_end.ts";
@@ -30,7 +31,7 @@ import { giveUp, settleAttempt, settleChild, type SettlePort } from "./settle_at
 import { runStep } from "./steps.ts";
 import { startFromTask } from "./task_starts.ts";
 import { createTaskSlots } from "./task_slots.ts";
-import { releaseOutputs } from "./unit_arguments.ts";
+import { reportEnd } from "./unit_end.ts";
 import { runTransaction } from "./transactions.ts";
 import { createUnitWaits } from "./unit_waits.ts";
 
@@ -79,17 +80,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
     newId: createIds(),
     currentTrace: options.tracing?.here ?? (() => undefined),
-    findChild: async ({ unit }) => {
-      const wait = { parent: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
-      return (await options.children.read([wait]))[0];
-    },
-    async undoChild({ unit, unit: { run } }) {
-      const wait = { parent: run.seq, epoch: run.epoch, task: nodeOf({ unit }).id, item: unit.item };
-      const child = await options.children.undo(wait, `its parent run "${run.id}" is compensated`);
-      if (child.kind === "live") emit({ type: "childrenStarted", run });
-      return child;
-    },
-    closeMailbox: (attempt) => store.closeMailbox(attempt.unit.run.seq, nodeOf(attempt).id),
+    ...relationsOf(options),
     ended,
     step: (attempt, call) => runStep(attempt, call, { recorder, ...options }),
     start: (attempt, request) => startFromTask(attempt, request, { starter: options.starter, recorder, now }),
@@ -101,18 +92,29 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
   });
   const loader = createInputLoader(options);
-  const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit });
+  const permits = createPermits({
+    ...options,
+    limits: store.limits,
+    rules: options.limitRules,
+    apply,
+    failed(attempt, thrown) {
+      attempt.stage = "over";
+      ended(attempt, { kind: "failed", thrown });
+    },
+    admitted: () => emit({ type: "runsAdmitted" }),
+  });
+  const waits = createUnitWaits({ clock, now, apply, record: recorder.record, emit, watchPermit: permits.watch });
   const parking = createParking({ clock, now, maxRuns, move: recorder.move });
   const exits = createRunExits({
+    ...options,
     runs,
     slots,
-    clock,
-    now,
-    logger,
-    emit,
     released,
     childEnded: (parent, outcome) => control.childEnded(parent, outcome),
-    forgotten: parking.forget,
+    forgotten(run, as) {
+      parking.forget(run);
+      permits.left(run, as);
+    },
   });
   const control = createRunControl({
     runs,
@@ -177,6 +179,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       for (const run of [...runs.values()]) exits.lose(run);
     },
     resume: slots.resume,
+    permits,
     drain,
   };
 
@@ -194,6 +197,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     runs.set(run.seq, run);
     if (options.tracing !== undefined) run.trace = options.tracing.follow(tracedRun(run));
     emit({ type: "runLoaded", run });
+    permits.adopted(run);
     control.begin(run);
   }
 
@@ -229,6 +233,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   function record(unit: LiveUnit): void {
     if (unit.item !== NO_ITEM && hasEnded(unit)) keepItem(unit);
+    if (unit.run.plan.isLimited && hasEnded(unit) && isLimited(unit)) permits.leave(unit);
     if (unit.attempt?.isRecorded === true) return;
     if (unit.expansion !== undefined && hasEnded(unit)) concludeExpansion(unit, nodeOf({ unit }).id, now());
     recorder.record(unit);
@@ -237,12 +242,19 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function begin(unit: LiveUnit, wokenBy: WokenBy | undefined): void {
     const attempt = unit.attempt = newAttempt(unit, wokenBy);
     if (isStopping || unit.run.gone) return abandon(attempt);
-    loader.load(attempt, slots.queue);
+    loader.load(attempt, unit.run.plan.isLimited ? enter : slots.queue);
+  }
+
+  /** An attempt begins once its unit has the places that its limits demand. */
+  function enter(attempt: Attempt): void {
+    if (attempt.wokenBy !== undefined || !isLimited(attempt.unit)) slots.queue(attempt);
+    else permits.enter(attempt, slots.queue);
   }
 
   function began(attempt: Attempt): void {
     // The continuation of a unit that has waited is no attempt of its own.
     if (attempt.wokenBy !== undefined) return;
+    if (attempt.unit.run.plan.isLimited) permits.began(attempt);
     attempt.unit.startedAt = attempt.startedAt;
     emit({ type: "attemptStarted", attempt });
     recorder.watch();
@@ -251,6 +263,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function ended(attempt: Attempt, end: AttemptEnd): void {
     const { unit } = attempt;
     if (!unit.run.gone) settleAttempt(attempt, end, port);
+    // The child run of a task goes on.
+    if (unit.permit !== undefined && !(unit.state === "waiting" && unit.isSuspended && isLasting(unit))) {
+      permits.leave(unit);
+    }
     released(undefined);
     if (slots.active.length === 0) quiet?.();
   }
@@ -258,6 +274,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function abandon(attempt: Attempt): void {
     const { unit, stage } = attempt;
     slots.drop(attempt);
+    if (unit.permit !== undefined) permits.leave(unit);
     if (stage === "running") giveUp(attempt, port);
     else apply(unit.run, { type: "abandoned", unit });
   }
@@ -277,16 +294,8 @@ export function createExecutor(options: ExecutorOptions): Executor {
 
   /** The end of a unit, or its expansion, is durable. */
   function durable(unit: LiveUnit, tookMs: number | undefined): void {
-    const { attempt, run } = unit;
-    if (unit.state !== "expanded") {
-      unit.attempt = undefined;
-      if (attempt?.isRecorded === true) emit({ type: "runChanged", runId: run.id });
-      emit({ type: "unitEnded", unit, tookMs });
-      if (unit.state === "failed" && unit.item === NO_ITEM) reportFailedUndo(unit, options);
-      if (attempt !== undefined) callHooks(attempt, logger);
-      if (unit.item === NO_ITEM) releaseOutputs(unit);
-    }
-    apply(run, { type: "durable", unit });
+    if (unit.state !== "expanded") reportEnd(unit, tookMs, options);
+    apply(unit.run, { type: "durable", unit });
   }
 
   async function drain(timeoutMs: number): Promise<void> {
@@ -300,6 +309,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     loader.stop();
     slots.stop();
     await exits.forgetAll();
+    await permits.stop();
   }
 
   function onIdle(settled: () => void): () => void {

@@ -2,6 +2,8 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { InboxEntry, OwnedRun } from "../store/runners.ts";
+import type { Permits } from "./limits/permits.ts";
+import type { LimitRule } from "../store/limits.ts";
 import type { LiveRun } from "./live_run.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import type { Observer } from "./engine_events.ts";
@@ -28,7 +30,16 @@ export interface ExecutorOptions {
   /** In [0, 1), for jitter. */
   readonly random: () => number;
   /** Runs bodies in transactions, receives messages, controls child runs, and reads what bodies of resumed runs receive. */
-  readonly store: Pick<Store, "tenant" | "transact" | "messages" | "closeMailbox" | "controlChildren" | "outputs">;
+  readonly store: Pick<
+    Store,
+    "tenant" | "transact" | "messages" | "closeMailbox" | "controlChildren" | "outputs" | "limits"
+  >;
+  /** The limits of the runner's workflows. */
+  readonly limitRules: readonly LimitRule[];
+  /** The id of the runner. */
+  readonly runner: () => number;
+  /** Cancels a run. */
+  readonly cancel: (runId: string, reason: string) => Promise<void>;
   /** Owns child runs from their insert. */
   readonly ownChildren: OwnChildren;
   /** Reads how child runs have ended. */
@@ -66,6 +77,8 @@ export interface Executor {
   isQueued(runId: string, taskId: string): boolean;
   /** With how many crashes the runs that it holds have come. */
   readonly crashes: readonly number[];
+  /** Gives units the places that limits demand. */
+  readonly permits: Pick<Permits, "begin" | "look" | "recheck" | "admit">;
   /** Takes in a run this process owns. */
   adopt(run: LiveRun): void;
   /** Applies changes from outside, and acknowledges them; resolves once messages have been read. */

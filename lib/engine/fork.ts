@@ -8,6 +8,8 @@ import { undoRowOf } from "../store/undo_rows.ts";
 import type { ClientContext } from "./client_context.ts";
 import { descendantsOf } from "../definition/graph.ts";
 import { isOfTask } from "./journal_rows.ts";
+import { admitRuns } from "./limits/admit_runs.ts";
+import { runLimitsOf } from "./limits/permit_request.ts";
 import type { Plan } from "./plan.ts";
 import { encodeInput } from "./start_options.ts";
 
@@ -58,9 +60,11 @@ export async function forkRun(context: ClientContext, id: string, changes: Chang
     owner: undefined,
     trace: context.currentTrace(),
     fork: { from: id, journal, copy: { seq: row.seq, tasks: kept } },
+    limits: runLimitsOf(plan.workflow, input),
   };
   const [verdict] = await context.insert([run]);
   if (verdict?.kind === "refused") throw verdict.error;
+  await admitRuns(context, [run], [verdict]);
   return run.id;
 }
 

@@ -8,7 +8,16 @@
 import type { Commands } from "./commands.ts";
 
 import type { ItemPolicy, Plan } from "./plan.ts";
-import { addItems, endRange, isChildWait, type Items, NO_ITEM, type RunState, type Unit } from "./run_state.ts";
+import {
+  addItems,
+  endRange,
+  isChildWait,
+  type Items,
+  NO_ITEM,
+  type RunState,
+  type Unit,
+  waitsForPermit,
+} from "./run_state.ts";
 import { settleNode } from "./settling.ts";
 import { leaveRunning, start } from "./unit_transitions.ts";
 
@@ -135,7 +144,7 @@ function stopItems<U extends Unit>(plan: Plan, run: RunState<U>, node: number, c
     }
     if (unit.state === "running" || unit.isSuspended) commands.push({ do: "abort", unit });
     if (unit.state === "running") continue;
-    if (unit.isSuspended) items.busy--;
+    if (unit.isSuspended || waitsForPermit(unit)) items.busy--;
     unit.state = "pending";
     items.open.delete(unit.item);
   }

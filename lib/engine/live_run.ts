@@ -10,6 +10,7 @@ import type { Closing } from "./closing.ts";
 import { type Compensation, compensationsIn, type LoadedRun } from "./loaded_run.ts";
 import type { ChildRequests } from "./child_requests.ts";
 import type { ChildOutcome } from "./child_outcome.ts";
+import type { RunStarts, UnitPermit } from "./limits/unit_permit.ts";
 import type { Spawning } from "./spawning.ts";
 import type { Plan } from "./plan.ts";
 import { recordedUnits } from "./recorded_units.ts";
@@ -92,6 +93,8 @@ export class LiveRun implements UnitMaker<LiveUnit> {
   declare hooks: Promise<unknown>[] | undefined;
   /** Follows it, if tracing is on. */
   declare trace: RunTrace | undefined;
+  /** Its starts in limits of rate of its workflow; `undefined` for none. */
+  declare starts: RunStarts | undefined;
   /** Names of steps whose outputs only the store has, by `unitKey()`. */
   declare storedSteps: Map<string, string[]> | undefined;
 
@@ -136,6 +139,7 @@ Object.assign(LiveRun.prototype, {
   isRefused: false,
   hooks: undefined,
   trace: undefined,
+  starts: undefined,
   storedSteps: undefined,
 });
 
@@ -168,6 +172,8 @@ export class LiveUnit extends Unit {
   attempt: Attempt | undefined = undefined;
   /** Clears the timer of its wait. */
   declare disarm: (() => void) | undefined;
+  /** Its places in the lanes of its limits. */
+  declare permit: UnitPermit<Attempt> | undefined;
   /** What the last attempt of a failed unit threw, for its hook. */
   declare thrown: unknown;
   /** Outputs of steps as JSON text, which are durable or about to be, by name. */
@@ -186,6 +192,7 @@ Object.assign(LiveUnit.prototype, {
   isWaitInFlight: false,
   isNewlyBlocked: false,
   disarm: undefined,
+  permit: undefined,
   thrown: undefined,
   steps: undefined,
 });

@@ -27,9 +27,20 @@ import { Commands } from "./commands.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
 import type { Plan } from "./plan.ts";
 import { isSuccess } from "./run_result.ts";
-import { isChildWait, NO_ITEM, OF_CONDITION, type RunState, type Unit, type Wake, type WokenBy } from "./run_state.ts";
+import {
+  isChildWait,
+  LIMIT,
+  NO_ITEM,
+  OF_CONDITION,
+  type RunState,
+  type Unit,
+  waitsForPermit,
+  type Wake,
+  type WokenBy,
+} from "./run_state.ts";
 import { isSkipped, settleNode } from "./settling.ts";
 import { enterRunning, leaveRunning, start } from "./unit_transitions.ts";
+import { firstTime, waitingUnits, waitsForChild } from "./waiting_units.ts";
 
 /** Applies an event; returns what to do, in order. */
 export function advance<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent<U>): Commands<U> {
@@ -64,6 +75,11 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
       event.unit.reason = waitReason(plan, event.unit, "deferred") +
         (event.message === undefined ? "" : `: ${event.message}`);
       return wait(plan, run, event, commands);
+    case "held":
+      event.unit.attempts--;
+      event.unit.isSuspended = false;
+      event.unit.reason = waitReason(plan, event.unit, LIMIT);
+      return wait(plan, run, { unit: event.unit, wake: FOR_PERMIT }, commands);
     case "suspended":
       event.unit.isSuspended = true;
       event.unit.reason = event.reason;
@@ -194,7 +210,7 @@ function fail<U extends Unit>(
 }
 
 /** The journal keeps whether the condition threw: then the next attempt evaluates it again. */
-function waitReason(plan: Plan, unit: Unit, what: "retry" | "deferred"): string {
+function waitReason(plan: Plan, unit: Unit, what: "retry" | "deferred" | typeof LIMIT): string {
   return plan.nodes[unit.node]!.task.when === undefined || unit.conditionPassed ? what : `${what}${OF_CONDITION}`;
 }
 
@@ -229,11 +245,17 @@ function wake<U extends Unit>(
     commands.push({ do: "continue", unit, by });
     return;
   }
+  const hasTurn = waitsForPermit(unit);
   unit.wake = undefined;
   unit.wokenBy = undefined;
   unit.state = "pending";
   unit.reason = undefined;
   if (unit.item === NO_ITEM) return start(run, unit, commands);
+  if (hasTurn) {
+    // Its place among the items is still its own.
+    run.items!.get(unit.node)!.busy--;
+    return start(run, unit, commands);
+  }
   run.items!.get(unit.node)!.ready.push(unit);
   startItems(plan, run, unit.node, commands);
 }
@@ -270,36 +292,4 @@ function armWaits<U extends Unit>(run: RunState<U>, commands: Commands<U>): void
   for (const unit of waitingUnits(run)) commands.push({ do: "wait", unit, wake: unit.wake ?? {} });
 }
 
-/**
- * Units that wait. `isBrief` may leave out items that wait for nothing but child runs: a map of ten thousand child runs has
- * as many, and is concluded after the end of each.
- */
-function waitingUnits<U extends Unit>(run: RunState<U>, isBrief = false): readonly U[] {
-  // No closure, and no list if no unit waits: this runs at the start of every run.
-  let waiting: U[] | undefined;
-  for (const unit of run.units) if (unit.state === "waiting") (waiting ??= []).push(unit);
-  if (run.items !== undefined) {
-    for (const { open, childWaits } of run.items.values()) {
-      if (isBrief && childWaits === open.size) continue;
-      for (const unit of open.values()) if (unit.state === "waiting") (waiting ??= []).push(unit);
-    }
-  }
-  return waiting ?? NONE;
-}
-
-// Not a literal, which is an `undefined[]` for a compiler without strict options.
-const NONE: readonly never[] = new Array<never>();
-
-/** Whether a child run has not ended, as far as is known: it was cancelled with this run, and settles like a body. */
-export function waitsForChild<U extends Unit>(run: RunState<U>): boolean {
-  for (const { childWaits } of run.items?.values() ?? []) if (childWaits > 0) return true;
-  return waitingUnits(run, true).some(({ wake, wokenBy }) => wake?.child === true && wokenBy === undefined);
-}
-
-function firstTime(waiting: readonly Unit[]): number | undefined {
-  let first: number | undefined;
-  for (const { wake } of waiting) {
-    if (wake?.at !== undefined && (first === undefined || wake.at < first)) first = wake.at;
-  }
-  return first;
-}
+const FOR_PERMIT: Wake = Object.freeze({ permit: true });

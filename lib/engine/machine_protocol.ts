@@ -12,6 +12,8 @@ export type MachineEvent<U extends Unit = Unit> =
   | { readonly type: "failed"; readonly unit: U; readonly retryAt: number | undefined }
   /** An attempt is postponed and does not count. */
   | { readonly type: "deferred"; readonly unit: U; readonly wake: Wake; readonly message?: string | undefined }
+  /** An attempt does not begin, as a limit has no free place; it begins when one is free, and an item keeps its turn. */
+  | { readonly type: "held"; readonly unit: U }
   /** A unit waits, and continues where it is when it is woken. */
   | { readonly type: "suspended"; readonly unit: U; readonly wake: Wake; readonly reason: string }
   /** A unit consists of that many items, of which those in `omitted` are left out. */

@@ -30,7 +30,8 @@ export function createOwnChildren(options: OwnChildrenOptions): OwnChildren {
       let kept = 0;
       for (const child of children) {
         child.owner = undefined;
-        if (kept >= room || catalog.get(child.workflow)?.workflow.version !== child.version) continue;
+        if (kept >= room || child.limits !== undefined) continue;
+        if (catalog.get(child.workflow)?.workflow.version !== child.version) continue;
         child.owner = lease.runner;
         child.isShared = kept >= soon;
         kept++;

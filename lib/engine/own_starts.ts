@@ -76,6 +76,8 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
       if (kept >= places || run.fork !== undefined || run.debounce !== undefined || laterAt(run) !== undefined) {
         continue;
       }
+      // It is due once it has its places.
+      if (run.limits !== undefined) continue;
       run.owner = lease.runner;
       kept++;
     }
@@ -108,6 +110,7 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
   function settle(run: NewRun, verdict: StartVerdict): void {
     if (verdict.kind === "replaced") return claims.lookAt(verdict.dueAt);
     if (verdict.kind !== "started") return;
+    if (run.limits !== undefined) return;
     if (!verdict.owned) {
       const dueAt = laterAt(run);
       return dueAt === undefined ? claims.leftBehind() : claims.lookAt(dueAt);

@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { RunMove } from "../store/batch.ts";
-import type { LiveRun } from "./live_run.ts";
-import { waitsForChild } from "./machine.ts";
+import { type LiveRun, type LiveUnit, unitsOf } from "./live_run.ts";
+import { waitsForPermit } from "./run_state.ts";
+import { waitsForChild } from "./waiting_units.ts";
 
 /** A run that waits longer than this is released from memory, and claimed again when it is due. In milliseconds. */
 const LONG_WAIT_MS = 5_000;
@@ -19,7 +20,7 @@ export interface ParkingOptions {
 
 /** Parks runs that only wait, in memory or in the store. */
 export interface Parking {
-  /** How many runs stay in memory because they wait for child runs. */
+  /** How many runs stay in memory because they wait for child runs, or for the places that limits demand. */
   readonly kept: number;
   /** Parks a run until a time, or until something arrives for it. */
   park(run: LiveRun, at: number | undefined): void;
@@ -31,7 +32,7 @@ export interface Parking {
 
 /**
  * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while:
- * each end would otherwise cost a claim. Such runs take no place of others, and are at most half as many as these may be.
+ * each end would otherwise cost a claim; and so does one that waits for the places that limits demand. Such runs take no place of others, and are at most half as many as these may be.
  */
 export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
   const mostKept = Math.floor(maxRuns / 2);
@@ -54,9 +55,9 @@ export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Pa
   };
 
   function keep(run: LiveRun): boolean {
-    if (!waitsForChild(run.state)) return false;
+    if (!isKept(run)) return false;
     const isNew = !kept.has(run);
-    if (isNew && kept.size >= mostKept) return false;
+    if (isNew && kept.size >= mostKept && !isAsking(run)) return false;
     kept.set(run, now());
     if (isNew) releaseAfter(run, LONG_WAIT_MS);
     return true;
@@ -72,12 +73,27 @@ export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Pa
     const parkedAt = kept.get(run);
     if (parkedAt === undefined || run.isLeaving || run.gone) return;
     const leftMs = Math.min(LONG_WAIT_MS, parkedAt + LONG_WAIT_MS - now());
-    if (run.state.isParked ? leftMs > 0 : waitsForChild(run.state)) {
+    if (run.state.isParked ? leftMs > 0 : isKept(run)) {
       return releaseAfter(run, run.state.isParked ? leftMs : LONG_WAIT_MS);
     }
     kept.delete(run);
     if (run.state.isParked) move(run, { to: "waiting", dueAt: dueAtOf(run, run.state.parkedUntil), release: true });
   }
+}
+
+/** Whether something that a run waits for may come soon. */
+function isKept(run: LiveRun): boolean {
+  return waitsForChild(run.state) || (run.plan.isLimited && hasUnit(run, waitsForPermit));
+}
+
+/** Whether it is not known yet if a unit of a run has been granted its places. */
+function isAsking(run: LiveRun): boolean {
+  return run.plan.isLimited && hasUnit(run, ({ permit }) => permit?.state === "checking");
+}
+
+function hasUnit(run: LiveRun, test: (unit: LiveUnit) => boolean): boolean {
+  for (const unit of unitsOf(run)) if (test(unit)) return true;
+  return false;
 }
 
 /** When a parked run is due: at the time that it waits for, or at its deadline. */

@@ -1,4 +1,5 @@
 import type { TaskDefinition, Trigger, WorkflowDefinition } from "../definition/definition.ts";
+import type { ResolvedLimit } from "../definition/limit.ts";
 import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../definition/retry.ts";
 import { mayUndo } from "../definition/compensates.ts";
 import { type NewRecord, recordsOf } from "../definition/records.ts";
@@ -59,6 +60,8 @@ export interface Node extends AttemptPolicy {
   readonly next: readonly number[];
   /** How those before it must have ended. */
   readonly on: Trigger;
+  /** What bounds its attempts, or those of its items; empty for none. */
+  readonly limits: readonly ResolvedLimit[];
   /** For a node that expands into items. */
   readonly items: ItemPolicy | undefined;
   /** Whether it may have something to undo once it has completed. */
@@ -79,6 +82,8 @@ export interface Plan {
   readonly place: number;
   /** Number of the node whose output is the result, if one was chosen. */
   readonly result: number | undefined;
+  /** Whether runs, or their tasks, have limits. */
+  readonly isLimited: boolean;
   /** Whether a run may have something to undo. */
   readonly compensates: boolean;
   /** Makes an empty record that can have the ids of the tasks as keys. */
@@ -90,14 +95,17 @@ const MOST_ITEMS_AT_ONCE = 10_000;
 
 /**
  * The number of child runs of a map that are live at once if it states no `concurrency`: as many as a runner holds by
- * default (`maxRuns`), so that one that is alone owns each from its insert and claims none.
+ * default (`maxRuns`), so that one that is alone owns each from its insert and claims none. Also the number of items of a
+ * map with limits that run or wait for a place.
  */
 const CHILDREN_AT_ONCE = 1_000;
 
 function itemPolicyOf(task: TaskDefinition): ItemPolicy | undefined {
   if (task.kind !== "map") return undefined;
-  const startsAtOnce = task.each.kind === "subworkflow";
-  const unstated = startsAtOnce ? CHILDREN_AT_ONCE : MOST_ITEMS_AT_ONCE;
+  const isLimited = task.limits.length > 0;
+  const hasChildren = task.each.kind === "subworkflow";
+  const startsAtOnce = hasChildren && !isLimited;
+  const unstated = hasChildren || isLimited ? CHILDREN_AT_ONCE : MOST_ITEMS_AT_ONCE;
   const concurrency = Math.min(task.concurrency ?? unstated, MOST_ITEMS_AT_ONCE);
   return { concurrency, isReversed: false, startsAtOnce, onFailure: task.onItemFailure };
 }
@@ -145,6 +153,7 @@ export function planOf(
       readsOutputs: mayReadOutputs(task),
       next: next[number]!,
       on: task.on,
+      limits: task.limits,
       items: itemPolicyOf(task),
       mayUndo: mayUndo(task),
       undo: undefined,
@@ -157,6 +166,7 @@ export function planOf(
     numbers,
     place,
     result: workflow.result === undefined ? undefined : numbers.get(workflow.result),
+    isLimited: workflow.limits.length > 0 || nodes.some(({ limits }) => limits.length > 0),
     compensates: nodes.some((node) => node.mayUndo),
     newRecord: recordsOf(numbers.keys()),
   };

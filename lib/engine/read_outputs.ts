@@ -14,7 +14,8 @@ function takesNothing(code: { readonly length: number }): boolean {
 }
 
 function functionsOf(task: TaskDefinition): readonly unknown[] {
-  return [task.when, task.onSuccess, task.onFailure, ...ownFunctionsOf(task)];
+  const ofLimits = task.limits.flatMap(({ key, weight }) => [key, weight]);
+  return [task.when, task.onSuccess, task.onFailure, ...ofLimits, ...ownFunctionsOf(task)];
 }
 
 type Body = TaskDefinition | Extract<TaskDefinition, { readonly kind: "map" }>["each"];

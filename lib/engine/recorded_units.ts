@@ -2,7 +2,7 @@ import type { ClaimedRun, RecordHead } from "../store/batch.ts";
 import { BLOCKED, isAtMostOnce, RESOLUTION } from "./blocked.ts";
 import { childDefinitionOf } from "./child_definition.ts";
 import type { Node, Plan } from "./plan.ts";
-import { isBetweenAttempts, type RecordedUnit } from "./run_state.ts";
+import { isBetweenAttempts, isLimitWait, type RecordedUnit } from "./run_state.ts";
 
 const NO_UNITS: readonly RecordedUnit[] = [];
 
@@ -44,6 +44,7 @@ function stateOf({ task }: Node, { item, state, attempts, dueAt, reason, items }
       return blocked();
     case "waiting":
       // Which other things than a time end a wait follows from the kind of the task.
+      if (isLimitWait(reason)) return { state, wake: { permit: true } };
       if (isBetweenAttempts(reason)) return { state, wake: { at: dueAt } };
       return {
         state,

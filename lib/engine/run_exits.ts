@@ -28,7 +28,7 @@ export interface RunExitsOptions {
   /** A child run of a run in memory has ended. */
   readonly childEnded: (parent: LiveRun, outcome: ChildOutcome) => void;
   /** A run has left memory. */
-  readonly forgotten: (run: LiveRun) => void;
+  readonly forgotten: (run: LiveRun, as: "ended" | "compensating" | "released") => void;
 }
 
 /** Takes runs out of memory, in every way that there is. */
@@ -56,7 +56,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
   const finishing = new Set<Promise<void>>();
   return {
     leave(run, move, parent) {
-      forget(run, leaveOf(move));
+      forget(run, leaveOf(move), exitOf(run, move));
       if (parent !== undefined) options.childEnded(parent, outcomeForParent(run, move));
       else if (run.parent !== undefined) emit({ type: "parentWoken", run });
       const end = runEnd(run, move);
@@ -121,7 +121,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     released(undefined);
   }
 
-  function forget(run: LiveRun, leave: RunLeave): void {
+  function forget(run: LiveRun, leave: RunLeave, as: "ended" | "compensating" | "released" = "released"): void {
     run.gone = true;
     // It may be in memory again: another commit has claimed it before the answer of this one arrived.
     if (runs.get(run.seq) === run) runs.delete(run.seq);
@@ -130,7 +130,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       run.timers = undefined;
     }
     run.childRequests?.forEach((requests) => requests.dispose());
-    options.forgotten(run);
+    options.forgotten(run, as);
     for (const unit of unitsOf(run)) {
       unit.disarm?.();
       // A body that outlived its grace or its lease may never settle: its slot is released all the same.
@@ -138,6 +138,11 @@ export function createRunExits(options: RunExitsOptions): RunExits {
     }
     run.trace?.left(leave);
   }
+}
+
+function exitOf(run: LiveRun, move: RunMove): "ended" | "compensating" | "released" {
+  if (move.to === "compensating") return "compensating";
+  return runEnd(run, move) === undefined ? "released" : "ended";
 }
 
 function releasedAs(

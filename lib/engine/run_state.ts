@@ -14,6 +14,9 @@ export const NO_ITEM = -1;
 /** Ends the reason of a wait that began before the unit's condition was evaluated. */
 export const OF_CONDITION = " of its condition";
 
+/** The reason of a wait for the places that limits demand. */
+export const LIMIT = "limit";
+
 /** What ends a wait: whichever of these comes first. Without any the wait lasts until its run ends. */
 export interface Wake {
   /** A time, in milliseconds since the epoch. */
@@ -197,9 +200,19 @@ export function isChildWait({ state, wake, wokenBy }: Unit): boolean {
   return state === "waiting" && wake?.child === true && wake.at === undefined && wokenBy === undefined;
 }
 
+/** Whether a unit waits for the places that limits demand. */
+export function waitsForPermit({ state, reason }: Pick<Unit, "state" | "reason">): boolean {
+  return state === "waiting" && isLimitWait(reason);
+}
+
 /** Whether the wait with that recorded reason is followed by another attempt. */
 export function isBetweenAttempts(reason: string | undefined): boolean {
-  return reason === undefined || reason.startsWith("retry") || reason.startsWith("deferred");
+  return reason === undefined || reason.startsWith("retry") || reason.startsWith("deferred") || isLimitWait(reason);
+}
+
+/** Whether a wait with that recorded reason is one for the places that limits demand. */
+export function isLimitWait(reason: string | undefined): boolean {
+  return reason?.startsWith(LIMIT) === true;
 }
 
 /** Whether that recorded reason is one of the condition, in front of the message of a deferral. */
@@ -272,7 +285,7 @@ function restoreItem<U extends Unit>(run: RunState<U>, record: RecordedUnit): vo
   items.open.set(unit.item, unit);
   if (isChildWait(unit)) items.childWaits++;
   if (unit.state === "pending") items.ready.push(unit);
-  if (unit.isSuspended) items.busy++;
+  if (unit.isSuspended || waitsForPermit(unit)) items.busy++;
 }
 
 function restoreUnit(unit: Unit, record: RecordedUnit): void {

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
-import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
+import { ANY_CHANGE, type Store } from "../store/port.ts";
 import { createAdmission } from "./admission.ts";
 import { catalogOf, definitionsOf } from "./catalog.ts";
 import { createChildOutcomes } from "./child_outcomes.ts";
@@ -22,8 +22,10 @@ import { createEngineEvents } from "./engine_events.ts";
 import { createExecutor } from "./executor.ts";
 import { createHintLimit } from "./hint_limit.ts";
 import { takeLease } from "./lease.ts";
+import { rulesOf } from "./limits/permit_request.ts";
 import { createMeter } from "./meter.ts";
 import { refuse, type RunnerOptions, type RunnerSettings, runnerSettings } from "./options.ts";
+import { createOutsideChanges } from "./outside_changes.ts";
 import { createOwnChildren } from "./own_children.ts";
 import { createOwnStarts } from "./own_starts.ts";
 import { thisIsolate } from "./process_liveness.ts";
@@ -106,6 +108,7 @@ async function openRunner<W extends AnyWorkflow>(
   let stopping: Promise<void> | undefined;
   let scheduler: Scheduler | undefined;
   checkTransactions(catalog, store);
+  const limitRules = rulesOf([...catalog.plans, ...schedules.catalog.plans], "create a runner");
 
   const events = createEngineEvents();
   const { emit } = events;
@@ -139,6 +142,12 @@ async function openRunner<W extends AnyWorkflow>(
       drop: (spawning) => ownChildren.drop(spawning),
     },
     store,
+    limitRules,
+    runner: () => lease.runner,
+    async cancel(runId, reason) {
+      await store.control(runId, { kind: "cancel", reason });
+      await changed(ANY_CHANGE);
+    },
     emit,
     tracing: settings.tracing,
   });
@@ -179,6 +188,14 @@ async function openRunner<W extends AnyWorkflow>(
     emit,
   });
   let usefulHints = 0;
+  const { changed, concernsOwn } = createOutsideChanges({
+    claims: { look: () => claims.look() },
+    lease,
+    logger,
+    permits: executor.permits,
+    isStopping,
+    useful: () => usefulHints++,
+  });
   const claims = createClaimLoop({
     store,
     logger,
@@ -198,6 +215,7 @@ async function openRunner<W extends AnyWorkflow>(
   // Not every store notifies the process that made a change.
   const relativesChanged = coalesce(() => changed(ANY_CHANGE));
   events.subscribe(() => relativesChanged(), ["parentWoken", "childrenControlled"]);
+  events.subscribe(executor.permits.look, ["childrenStarted", "scheduleAdvanced", "runRecovered", "runGivenUp"]);
   const insert = createOwnStarts({ catalog, committer, claims, executor, lease, now, isStopping });
   const context = createClientContext(settings, {
     store,
@@ -205,6 +223,7 @@ async function openRunner<W extends AnyWorkflow>(
     schedules,
     reader,
     insert,
+    admit: executor.permits.admit,
     lookAtSchedule: (name) => scheduler?.look(name),
     applyChanges: () => inOwnContext(() => changed(ANY_CHANGE)),
     ownRuns: () => executor.ids,
@@ -221,6 +240,7 @@ async function openRunner<W extends AnyWorkflow>(
   const hints = createHintLimit({ act: (change) => void changed(change), useful: () => usefulHints, clock });
   const unwatch = store.watch((change) => {
     if (change.due || concernsOwn(change)) hints.hint(change);
+    if (change.due || change.ended) executor.permits.look();
   });
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
   const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
@@ -228,6 +248,8 @@ async function openRunner<W extends AnyWorkflow>(
     // After the runner has joined: definitions that no runner serves may be deleted.
     await store.define(definitionsOf(catalog));
     if (schedules.catalog.plans.length > 0) await store.define(definitionsOf(schedules.catalog));
+    if (limitRules.length > 0) await store.limits.deploy(limitRules, "runner");
+    executor.permits.begin();
     await store.unstrand(catalog.served);
     await recovery.recover();
     if (settings.schedules !== undefined) scheduler = await startScheduling(context, emit);
@@ -247,29 +269,6 @@ async function openRunner<W extends AnyWorkflow>(
   function load(): RunnerStats {
     const { active, queued } = executor.load;
     return { runs: executor.size, active, queued, done: meter.totals() };
-  }
-
-  /** Whether runs that this runner owns may have been changed. */
-  function concernsOwn({ attention }: Change): boolean {
-    return attention === undefined || attention.includes(lease.runner);
-  }
-
-  /** Something was changed past the committer, by this process or another. */
-  async function changed(change: Change): Promise<void> {
-    if (change.due) claims.look();
-    // Also while nothing is in memory: a claim may be in flight.
-    if (!concernsOwn(change)) return;
-    try {
-      if (await lease.readInbox()) usefulHints++;
-      // A run that was released in the meantime is in no inbox any more: its change has made it due.
-      claims.look();
-    } catch (error) {
-      // The store was closed in the meantime.
-      if (isStopping()) return;
-      logger.error("Cannot read which runs were changed from outside; they are read again with the next renewal", {
-        error: String(error),
-      });
-    }
   }
 
   async function stop(options: StopOptions = {}): Promise<void> {

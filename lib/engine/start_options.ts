@@ -13,6 +13,7 @@ import type { NewRun } from "../store/batch.ts";
 import type { Debounce } from "../store/debounced.ts";
 import type { Store } from "../store/port.ts";
 import { refuse } from "./options.ts";
+import { runLimitsOf } from "./limits/permit_request.ts";
 import type { Plan } from "./plan.ts";
 
 /** Options of `start` and `execute`. */
@@ -210,6 +211,7 @@ export function newRun(
     owner: undefined,
     trace: currentTrace(),
     fork: undefined,
+    limits: runLimitsOf(plan.workflow, input),
   };
 }
 

@@ -9,6 +9,7 @@ import type { RunHandle } from "./handle.ts";
 import { runHandle } from "./run_handle.ts";
 import { refuse } from "./options.ts";
 import { outcomeOf, type RunOutcome } from "./outcome.ts";
+import { admitRuns } from "./limits/admit_runs.ts";
 import type { Plan } from "./plan.ts";
 import { encodeInput, newRun, type StartSettings, startSettings, TASK_START_OPTIONS } from "./start_options.ts";
 import { waitForEnd } from "./wait.ts";
@@ -33,6 +34,7 @@ export async function startRun<Result, Outputs, Input, Events>(
   const { signal } = settings;
   const inserting = insert(context, [run], settings);
   const [verdict] = await (signal === undefined ? inserting : abortable(context, inserting, run, signal));
+  if (run.limits !== undefined && settings.tx === undefined) await admitRuns(context, [run], [verdict]);
   const id = idOf(run, verdict);
   if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined && run.debounce === undefined) cancelOnAbort(context, id, signal);
@@ -57,7 +59,9 @@ async function startToWait(context: ClientContext, { target, input, options }: S
   const run = newRun(plan, text, settings, context);
   const { signal } = settings;
   const inserting = context.insert([run]);
-  const id = idOf(run, (await (signal === undefined ? inserting : abortable(context, inserting, run, signal)))[0]);
+  const [verdict] = await (signal === undefined ? inserting : abortable(context, inserting, run, signal));
+  if (run.limits !== undefined) await admitRuns(context, [run], [verdict]);
+  const id = idOf(run, verdict);
   if (id !== run.id) await checkExisting(context, run, id, settings);
   if (signal !== undefined && run.debounce === undefined) cancelOnAbort(context, id, signal);
   return { id, isNew: id === run.id };
@@ -134,7 +138,9 @@ export function createRunStarter(contextOf: () => ClientContext): RunStarter {
           const text = await encodeInput(plan, input, `Cannot ${action}`, context.maxPayloadBytes);
           const own = { ...settings, tx, key: settings.key ?? key };
           const run = newRun(plan, text, own, { ...context, newId: () => id });
-          const runId = idOf(run, (await insert(context, [run], own))[0]);
+          const [verdict] = await insert(context, [run], own);
+          if (run.limits !== undefined && tx === undefined) await admitRuns(context, [run], [verdict]);
+          const runId = idOf(run, verdict);
           if (runId !== id) await checkExisting(context, run, runId, own);
           return { runId, isNew: runId === id };
         },
@@ -180,6 +186,7 @@ export async function startRuns<Result, Outputs, Input, Events>(
   const runs = texts.map((text, index) => newRun(plan, text, { ...settings, key: keys[index] }, context));
   if (runs.length === 0) return [];
   const verdicts = await insert(context, runs, settings);
+  if (plan.workflow.limits.length > 0 && settings.tx === undefined) await admitRuns(context, runs, verdicts);
   const ids = runs.map((run, at) => idOf(run, verdicts[at]));
   for (const [at, run] of runs.entries()) {
     if (ids[at] !== run.id) await checkExisting(context, run, ids[at]!, settings);

@@ -5,6 +5,7 @@
  * @module
  */
 import type { TaskDefinition, TaskFunction } from "../definition/definition.ts";
+import { NO_LIMITS } from "../definition/limit.ts";
 import { isThenable } from "../definition/thenable.ts";
 import type { ItemRange } from "../store/item_range.ts";
 import { undoRowOf } from "../store/undo_rows.ts";
@@ -38,6 +39,7 @@ export function undoPlanOf(plan: Plan, undoableOf: (node: Node, number: number) 
       before,
       reads: [],
       next: next[at]!,
+      limits: NO_LIMITS,
       // A failed undo does not stop the others.
       on: "settled",
       items: node.items === undefined

@@ -1,6 +1,5 @@
 import type { Commands } from "./commands.ts";
-
-import { NO_ITEM, type RunState, type Unit, type UnitState } from "./run_state.ts";
+import { isLimitWait, NO_ITEM, type RunState, type Unit, type UnitState } from "./run_state.ts";
 
 /** Begins an attempt at a pending unit. */
 export function start<U extends Unit>(run: RunState<U>, unit: U, commands: Commands<U>): void {
@@ -25,8 +24,8 @@ export function leaveRunning<U extends Unit>(run: RunState<U>, unit: U, state: U
   if (unit.state !== "running") return false;
   unit.state = state;
   if (run.running > 0) run.running--;
-  // A suspended item keeps its place, as the child run behind it goes on.
-  const keepsPlace = state === "waiting" && unit.isSuspended;
+  // A suspended item keeps its place, as the child run behind it goes on, and so does one that has yet to begin.
+  const keepsPlace = state === "waiting" && (unit.isSuspended || isLimitWait(unit.reason));
   if (unit.item !== NO_ITEM && !keepsPlace) run.items!.get(unit.node)!.busy--;
   return true;
 }

@@ -4,6 +4,7 @@ import type { Observer } from "./engine_events.ts";
 import type { LiveRun, LiveUnit } from "./live_run.ts";
 import { hasMessage } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
+import { waitsForPermit } from "./run_state.ts";
 
 /** What the waits of units need of an executor. */
 export interface UnitWaitsOptions {
@@ -15,6 +16,8 @@ export interface UnitWaitsOptions {
   /** Writes the row of a unit as it is now. */
   readonly record: (unit: LiveUnit) => void;
   readonly emit: Observer;
+  /** A unit waits for the places that limits demand. */
+  readonly watchPermit: (unit: LiveUnit) => void;
 }
 
 /** The waits of units in memory: each ends at its time, or by a message or the end of a child run that is known. */
@@ -26,17 +29,21 @@ export interface UnitWaits {
 }
 
 /** The waits of an executor's units. */
-export function createUnitWaits({ clock, now, apply, record, emit }: UnitWaitsOptions): UnitWaits {
+export function createUnitWaits(options: UnitWaitsOptions): UnitWaits {
+  const { clock, now, apply, record, emit } = options;
   return {
     arm(unit) {
       if (unit.isNewlyBlocked) block(unit);
+      if (waitsForPermit(unit)) return options.watchPermit(unit);
       setTimer(unit);
     },
     durable(unit) {
       unit.isWaitInFlight = false;
       if (unit.state !== "waiting") return;
       if (unit.wake?.message === true && hasMessage(unit)) apply(unit.run, { type: "woken", unit, by: "message" });
-      else if (hasChildOutcome(unit)) apply(unit.run, { type: "woken", unit, by: "child" });
+      else if (waitsForPermit(unit) && unit.permit?.state === "granted") {
+        apply(unit.run, { type: "woken", unit, by: "permit" });
+      } else if (hasChildOutcome(unit)) apply(unit.run, { type: "woken", unit, by: "child" });
       else setTimer(unit);
     },
   };

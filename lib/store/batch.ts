@@ -6,6 +6,7 @@
 import type { ErrorRecord, Failure } from "../errors.ts";
 import type { Debounce } from "./debounced.ts";
 import type { OwnedChild, ParentTask } from "./inserted_child.ts";
+import type { RunLimits } from "./limits.ts";
 import type { ItemRange } from "./item_range.ts";
 
 /** States of a run. While it is compensated it is `compensating`, whether it has an owner, waits or is due. */
@@ -70,6 +71,8 @@ export interface NewRun {
   readonly depth?: number;
   /** The schedule that starts the run, and its tick: the store does not insert a second run of the same tick. */
   readonly schedule?: { readonly name: string; readonly tick: number | undefined } | undefined;
+  /** The places that the limits of the workflow demand of the run, without which it is not claimed. @default {undefined} none */
+  readonly limits?: RunLimits | undefined;
   /** Whether a child run is pending if a runner other than its owner has joined. Not read-only, as `owner`. @default {false} */
   isShared?: boolean;
 }

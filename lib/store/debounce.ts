@@ -33,12 +33,14 @@ const REPLACED = [
  */
 export function replaceSql({ now, run }: { readonly now: string; readonly run: string }): string {
   const due = `${now} + excluded.debounce_ms`;
+  const latest = `${run}.created_at + excluded.debounce_max_ms`;
+  const dueAt = `case when ${latest} < ${due} then ${latest} else ${due} end`;
   return `on conflict (workflow, debouncing) where debouncing is not null do update
    set ${REPLACED.map((column) => `${column} = excluded.${column}`).join(",\n       ")},
        replaced = coalesce(${run}.replaced, 0) + coalesce(excluded.replaced, 0) + 1,
-       due_at = case when ${run}.created_at + excluded.debounce_max_ms < ${due}
-                     then ${run}.created_at + excluded.debounce_max_ms
-                     else ${due} end`;
+       limits = excluded.limits,
+       due_at = case when ${run}.gate_at is null then ${dueAt} end,
+       gate_at = case when ${run}.gate_at >= 0 then ${dueAt} else ${run}.gate_at end`;
 }
 
 /** Identifies the runs of which at most one is pending. */

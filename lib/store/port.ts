@@ -26,6 +26,7 @@ import type { Failure } from "../errors.ts";
 import type { ChildEnd, ChildWait } from "./children.ts";
 import type { ControlRequest, ControlResult } from "./control.ts";
 import type { Inspection } from "./inspection.ts";
+import type { LimitStore } from "./limits.ts";
 import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { JournalOutput, OutputsRequest } from "./outputs.ts";
@@ -275,6 +276,8 @@ export interface Store {
   counts(): Promise<RunCounts>;
   /** The operations on schedules and polls. */
   readonly schedules: ScheduleStore;
+  /** The operations on limits. */
+  readonly limits: LimitStore;
   /** The queries of the inspector. */
   readonly inspection: Inspection;
   /** Deletes a run that has ended, with its descendants and all their rows, in transactions of a bounded number of rows. */

@@ -27,6 +27,7 @@ export function readOnly(store: Store): Store {
     restart: refuse,
     prune: refuse,
     schedules: { ...store.schedules, write: refuse, insert: refuse },
+    limits: { ...store.limits, deploy: refuse, exchange: refuse },
   };
 }
 

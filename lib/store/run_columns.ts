@@ -17,6 +17,7 @@ import type { Debounce } from "./debounced.ts";
 import type { ParentTask } from "./inserted_child.ts";
 import { given, option, type RunColumn } from "./columns.ts";
 import { createReader, type Decode, isTexts, STORED_STATES } from "./decode.ts";
+import { encodeRunLimits } from "./run_limits.ts";
 import { decodeClosing, decodeError, decodeState } from "./run_states.ts";
 
 const { text, optionalText, integer, optionalInteger, json } = createReader("runs", "seq");
@@ -63,7 +64,8 @@ export const COLUMNS = {
     start: {
       ...given(({ owner, fork, dueAt }) => owner === undefined || fork ? dueAt : undefined),
       owned: ":now",
-      pending: "coalesce(:this, :now)",
+      // A run with limits is due once it has its places.
+      pending: "case when :limits is null then coalesce(:this, :now) end",
     },
     field: "dueAt",
     decode: optionalInteger,
@@ -126,6 +128,14 @@ export const COLUMNS = {
   acknowledged: { type: "integer", constraint: "not null default 0" },
   debounce_ms: { type: "bigint", start: option(({ debounce }) => debounce?.delayMs), read: REPORTED },
   debounce_max_ms: { type: "bigint", start: option(({ debounce }) => debounce?.maxDelayMs), read: REPORTED },
+  // When a run asks for the places that its limits demand; -1 while it waits for them, null once it has them.
+  gate_at: {
+    type: "bigint",
+    start: { owned: undefined, pending: "case when :limits is not null then coalesce(:due_at, :now) end" },
+    field: "gateAt",
+    decode: optionalInteger,
+    read: REPORTED,
+  },
   // On Postgres identifies the runs of a claim whose response was lost; null on SQLite, where it costs a byte.
   claimed_by: { type: "bigint" },
   id: {
@@ -252,6 +262,8 @@ export const COLUMNS = {
     decode: optionalText,
     read: EVERYWHERE,
   },
+  // The places that the limits of the workflow demand of the run (see sql/limits/gated.ts).
+  limits: { type: "text", start: option(({ limits }) => limits === undefined ? undefined : encodeRunLimits(limits)) },
   // 1 for a run that waits for an owner.
   unowned: { type: "integer", computed: `case when ${UNOWNED} then 1 end`, present: UNOWNED },
   // The state of runs that are few, and found by it.

@@ -109,6 +109,7 @@ export async function createTestRunner<const W extends AnyWorkflow>(
     explain: (runId) => client().explain(runId),
     stranded: () => client().stranded(),
     blocked: () => client().blocked(),
+    limits: (options) => client().limits(options),
     async advance(duration) {
       await clock.advance(duration);
       await restarting;

@@ -11,6 +11,7 @@ import { filtersContract } from "./contract/filters.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
+import { limitContract } from "./contract/limits.ts";
 import { messageContract } from "./contract/messages.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
@@ -49,6 +50,7 @@ export function storeContract(
   inspectionContract(register);
   itemContract(register);
   scheduleContract(register);
+  limitContract(register);
   transactionContract(register);
   if (left.size > 0) throw new Error(`No such tests: ${[...left].join("; ")}`);
 }

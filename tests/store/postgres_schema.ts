@@ -2,6 +2,7 @@ import postgres from "postgres";
 import type { Clock } from "../../lib/clock.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import { createConnections } from "../../lib/store/postgres/connections.ts";
+import { TABLES } from "../../lib/store/postgres/schema.ts";
 import { createSession, type Session } from "../../lib/store/postgres/session.ts";
 import { hostOrderOf, openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -23,7 +24,7 @@ export interface TestSchema extends AsyncDisposable {
   session(logger?: Logger, clock?: Clock): Session;
 }
 
-const TABLES = "runs, tasks, messages, claims, workflows, events, runners, schedules";
+const EMPTIED = TABLES.filter((table) => table !== "meta").join(", ");
 
 // Before any test, so that none of them is held to have left the server behind.
 const shared = await databaseUrl();
@@ -82,7 +83,7 @@ export async function openOn(on: TestSchema, options: PostgresStoreOptions = {})
   const clock = manualClock();
   const stores: Store[] = [];
   const store = await another();
-  await on.sql.unsafe(`truncate ${TABLES} restart identity`);
+  await on.sql.unsafe(`truncate ${EMPTIED} restart identity`);
   return {
     store,
     another,

@@ -1,4 +1,5 @@
 /** Two tenants that are alike to the last row, in each of the ways in which there can be two. */
+import { TABLES as STORE_TABLES } from "../../lib/store/postgres/schema.ts";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createPostgresPool, type PostgresPool, postgresStore } from "../../lib/store/postgres/mod.ts";
@@ -25,8 +26,8 @@ export interface Ground extends AsyncDisposable {
   readonly second: Neighbour;
 }
 
-const SQLITE_TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "schedules"];
-const TABLES = [...SQLITE_TABLES, "claims"];
+const TABLES = STORE_TABLES.filter((table) => table !== "meta");
+const SQLITE_TABLES = TABLES.filter((table) => table !== "claims");
 
 /** The ways to be two tenants, by name. */
 export const GROUNDS: Readonly<Record<string, () => Promise<Ground>>> = {

@@ -2,11 +2,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { postgresStore } from "../../lib/store/postgres/mod.ts";
+import { TABLES } from "../../lib/store/postgres/schema.ts";
 import { test } from "../harness.ts";
 import { commit, newRun } from "../store/contract/fixture.ts";
 import { connect, openSite } from "./site.ts";
-
-const TABLES = ["runs", "tasks", "messages", "claims", "workflows", "events", "runners", "schedules", "meta"];
 
 /** What the server says against each of some statements; `undefined` where it has nothing against it. */
 async function denials(url: string, statements: readonly string[]): Promise<(string | undefined)[]> {

@@ -8,6 +8,7 @@ import { nodeOf } from "../attempt.ts";
 import type { ChildOutcome } from "../child_outcome.ts";
 import { takeChild } from "../child_runs.ts";
 import type { Attempt } from "../live_run.ts";
+import { runLimitsOf } from "../limits/permit_request.ts";
 import { refuse } from "../options.ts";
 import { NO_ITEM } from "../run_state.ts";
 import { NonRetryableError } from "../task_errors.ts";
@@ -86,6 +87,7 @@ interface Settings {
 function childOf(attempt: Attempt, input: unknown, { task, workflow, key }: Settings, port: KindPort): Spawn {
   const { run, item } = attempt.unit;
   const now = port.now();
+  const text = encodeJson(input, "input", port.maxPayloadBytes);
   const child: NewRun = {
     id: port.newId(now),
     workflow: workflow.name,
@@ -94,13 +96,14 @@ function childOf(attempt: Attempt, input: unknown, { task, workflow, key }: Sett
     priority: task.priority ?? run.priority,
     dueAt: undefined,
     tags: [...new Set([...workflow.tags, ...task.tags])],
-    input: encodeJson(input, "input", port.maxPayloadBytes),
+    input: text,
     timeoutMs: task.childTimeoutMs ?? workflow.timeoutMs,
     owner: undefined,
     trace: port.traceOf(attempt),
     fork: undefined,
     parent: { run: run.seq, task: nodeOf(attempt).id, item },
     depth: run.depth + 1,
+    limits: runLimitsOf(workflow, text),
   };
   return { kind: "new", child };
 }

@@ -6,9 +6,11 @@
  */
 import type { NewId } from "../../ids.ts";
 import type { NewRun } from "../../store/batch.ts";
+import type { RunLimits } from "../../store/limits.ts";
 import type { ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
 import { thrownText } from "../error_record.ts";
 import { afterStart, decide, type Decision, dueAt, nextLook } from "./decide.ts";
+import { runLimitsOf } from "../limits/permit_request.ts";
 import type { ScheduleEntry } from "./entries.ts";
 import { inputOf, scheduledRun } from "./scheduled_run.ts";
 import { decodeProgress, type Progress } from "./stored.ts";
@@ -69,8 +71,8 @@ function advanced(
   const errors: { readonly tick: number; readonly message: string }[] = [];
   let after = decision.progress;
   for (const [at, tick] of decision.starts.entries()) {
-    const input = inputs[at];
-    if (typeof input === "object") {
+    const input = withLimits(entry, inputs[at]);
+    if ("error" in input) {
       const message = thrownText(input.error);
       errors.push({ tick, message });
       after = afterStart(after, tick, { now, error: message });
@@ -78,7 +80,7 @@ function advanced(
     }
     after = afterStart(after, tick, { now, error: undefined });
     // Runs that are started together keep the order of their ticks.
-    runs.push(scheduledRun(stored, { schedule: name, tick, dueAt: dueAt(rule, tick), input }, newId));
+    runs.push(scheduledRun(stored, { schedule: name, tick, dueAt: dueAt(rule, tick), ...input }, newId));
   }
   const last = runs.at(-1);
   return {
@@ -95,4 +97,17 @@ function advanced(
     before,
     after,
   };
+}
+
+/** The input of a run with what the limits of its workflow demand, or what was thrown. */
+function withLimits(
+  { plan }: ScheduleEntry,
+  input: string | undefined | { readonly error: unknown },
+): { readonly input: string | undefined; readonly limits: RunLimits | undefined } | { readonly error: unknown } {
+  if (typeof input === "object") return input;
+  try {
+    return { input, limits: runLimitsOf(plan.workflow, input) };
+  } catch (error) {
+    return { error };
+  }
 }

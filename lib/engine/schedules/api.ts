@@ -7,6 +7,7 @@ import type { ScheduleRow } from "../../store/schedules.ts";
 import type { ClientContext } from "../client_context.ts";
 import type { RunHandle } from "../handle.ts";
 import { count, refuse } from "../options.ts";
+import { runLimitsOf } from "../limits/permit_request.ts";
 import { runHandle } from "../run_handle.ts";
 import { armed, nextLook, type Rule } from "./decide.ts";
 import { pickRule } from "./entries.ts";
@@ -205,7 +206,9 @@ export function createSchedules(context: ClientContext): Schedules {
       );
     }
     const input = entry === undefined ? stored.input : await inputOf(entry, at, maxPayloadBytes);
-    return scheduledRun(stored, { schedule: name, tick: isTick ? at.tick : undefined, dueAt: at.tick, input }, newId);
+    const limits = entry === undefined ? stored.limits : runLimitsOf(entry.plan.workflow, input);
+    const start = { schedule: name, tick: isTick ? at.tick : undefined, dueAt: at.tick, input, limits };
+    return scheduledRun(stored, start, newId);
   }
 
   /** A schedule ticks from now on, a poll is checked at once. */

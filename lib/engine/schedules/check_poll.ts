@@ -13,6 +13,7 @@ import type { ClientContext } from "../client_context.ts";
 import { thrownText } from "../error_record.ts";
 import { encodeInput } from "../start_options.ts";
 import type { PollEntry } from "./entries.ts";
+import { runLimitsOf } from "../limits/permit_request.ts";
 import { scheduledRun } from "./scheduled_run.ts";
 import { decodeProgress, type Progress } from "./stored.ts";
 
@@ -90,7 +91,9 @@ async function startsOf(
     const action = `Cannot start a run of poll "${name}" with element ${at}`;
     const encoded = await encodeInput(plan, input, action, maxPayloadBytes);
     const dueAt = store.now();
-    runs.push(scheduledRun(stored, { schedule: name, tick: undefined, dueAt, input: encoded, key: keyOf(key) }, newId));
+    const limits = runLimitsOf(plan.workflow, encoded);
+    const start = { schedule: name, tick: undefined, dueAt, input: encoded, limits, key: keyOf(key) };
+    runs.push(scheduledRun(stored, start, newId));
   }
   return { runs, cursor };
 }

@@ -1,6 +1,7 @@
 import { isThenable } from "../../definition/thenable.ts";
 import type { NewId } from "../../ids.ts";
 import type { NewRun } from "../../store/batch.ts";
+import type { RunLimits } from "../../store/limits.ts";
 import { encodeInput } from "../start_options.ts";
 import type { ScheduleEntry } from "./entries.ts";
 import type { StoredTarget } from "./stored.ts";
@@ -14,6 +15,8 @@ export interface ScheduledStart {
   readonly dueAt: number;
   /** The input as JSON text. */
   readonly input: string | undefined;
+  /** The places that the limits of the workflow demand. */
+  readonly limits: RunLimits | undefined;
   /** The key of the run. @default {undefined} none */
   readonly key?: string | undefined;
 }
@@ -21,7 +24,7 @@ export interface ScheduledStart {
 /** Creates the row of a run to insert. */
 export function scheduledRun(
   { workflow, version, tags, timeoutMs }: StoredTarget,
-  { schedule, tick, dueAt, input, key }: ScheduledStart,
+  { schedule, tick, dueAt, input, limits, key }: ScheduledStart,
   newId: NewId,
 ): NewRun {
   return {
@@ -36,6 +39,7 @@ export function scheduledRun(
     timeoutMs,
     owner: undefined,
     fork: undefined,
+    limits,
     schedule: { name: schedule, tick },
   };
 }

@@ -9,6 +9,8 @@ import type { Poll } from "../../definition/poll.ts";
 import type { CatchUp, Overlap, Schedule } from "../../definition/schedule.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import type { ScheduleRow } from "../../store/schedules.ts";
+import type { RunLimits } from "../../store/limits.ts";
+import { runLimitsOf } from "../limits/permit_request.ts";
 import type { Timing } from "./ticks.ts";
 
 /** The workflow whose runs a schedule or poll starts. */
@@ -30,6 +32,8 @@ export interface StoredSchedule extends StoredTarget {
   readonly jitterMs: number;
   /** The input of each run as JSON text, unless a function returns it. */
   readonly input?: string | undefined;
+  /** The places that the limits of the workflow demand of each run, unless a function returns its input. */
+  readonly limits?: RunLimits | undefined;
   /** Whether a function returns the input: only a process that has the schedule can start its runs. */
   readonly hasFunction: boolean;
 }
@@ -145,6 +149,7 @@ export function storedSchedule(schedule: Schedule, input: string | undefined): S
     maxCatchUp: schedule.maxCatchUp,
     jitterMs: schedule.jitterMs,
     input,
+    limits: typeof schedule.input === "function" ? undefined : runLimitsOf(schedule.workflow, input),
     hasFunction: typeof schedule.input === "function",
   };
 }

@@ -6,7 +6,7 @@ import { numbers, texts } from "./arrays.ts";
 import type { Bindable } from "./connection.ts";
 import { heldSql, seqsHeldBy } from "./held.ts";
 import { type News, notifySql } from "./news.ts";
-import { LOCK_ALONE, TRY_LOCK_ALONE } from "./runner_lock.ts";
+import { LOCK_ALONE, LOCK_LIMITS, TRY_LOCK_ALONE } from "./runner_lock.ts";
 import type { Session, Transaction } from "./session.ts";
 
 const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
@@ -91,11 +91,11 @@ function createDialect(session: Session, news: News): Dialect {
     },
     walk,
     // The limit forces an index search per row: a plain join would be planned as a single read of the whole index.
-    each: ({ as, where, order, limit }: EachOptions) =>
+    each: ({ table = "runs", as, where, order, limit }: EachOptions) =>
       sql`
  cross join lateral (
          select *
-           from @runs
+           from @${raw(table)}
           where ${where}${order === undefined ? raw("") : raw(`\n          order by ${order}`)}
           limit ${limit}) as ${raw(as)}`,
     inOrder: (columns) => raw(`order by ${columns}`),
@@ -108,6 +108,8 @@ function createDialect(session: Session, news: News): Dialect {
           where ${where}
           limit ${limit}))`,
     forUpdate: raw("\n   for update"),
+    forUpdateOfFree: raw("\n   for update skip locked"),
+    lockLimits: raw(LOCK_LIMITS),
     lockRunners: (where, busy) =>
       busy === "wait"
         ? sql`

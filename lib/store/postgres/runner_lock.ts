@@ -34,3 +34,6 @@ export const LOCK_ALONE: string = `pg_advisory_xact_lock(${KEY_OF_SCHEMA}, ${key
 
 /** The same as a condition, which is false if a commit of the runner holds the lock. */
 export const TRY_LOCK_ALONE: string = `pg_try_advisory_xact_lock(${KEY_OF_SCHEMA}, ${keyOf("id")})`;
+
+/** Takes the lock of the exchanges of permits, which no runner has. */
+export const LOCK_LIMITS = `select pg_advisory_xact_lock(${KEY_OF_SCHEMA}, -1)::text as locked`;

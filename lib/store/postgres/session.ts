@@ -258,6 +258,9 @@ export function createSession(options: SessionOptions): Session {
 export function statementIn(schema: string, sql: string): string {
   return sql
     .replaceAll("@now", NOW)
-    .replace(/@(runs|tasks|messages|claims|workflows|events|runners|schedules|meta)\b/g, `"${schema}".$1`)
+    .replace(
+      /@(runs|tasks|messages|claims|workflows|events|runners|schedules|limits|lanes|queues|lane_queues|permits|starts|meta)\b/g,
+      `"${schema}".$1`,
+    )
     .replaceAll("@schema", schema);
 }

@@ -7,6 +7,7 @@ import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
 import { giveUp } from "../sql/recovery.ts";
+import { createLimitStore } from "../sql/limits/limit_store.ts";
 import { createScheduleStore } from "../sql/schedules.ts";
 import { claim, readOutputs } from "./claim.ts";
 import { commitBatch, insertKeyed } from "./commit.ts";
@@ -180,6 +181,7 @@ export async function openStoreOn(
 
     ...methods,
     schedules: createScheduleStore(database),
+    limits: createLimitStore(database),
     async recover(request) {
       const recovery = await methods.recover(request);
       await session.endAbandoned();

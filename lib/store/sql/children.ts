@@ -89,7 +89,7 @@ returning owner, state`);
 
 /** The assignments that wake a run: it is due now if it waits without an owner, also once it is resumed. */
 export const WAKE = `attention = attention + 1,
-       due_at = case when owner is null and epoch > 0 and (state = 'waiting' or state = 'paused') then :now
+       due_at = case when owner is null and epoch > 0 and gate_at is null and (state = 'waiting' or state = 'paused') then :now
                      else due_at end`;
 
 /** The runners that own rows of `runs`. */

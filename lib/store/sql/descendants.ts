@@ -258,7 +258,7 @@ type Cancel = Extract<ControlRequest, { readonly kind: "cancel" }>;
 
 /** The assignments that cancel runs without an owner: the compensation of those with something to undo begins. */
 export function cancelSql(now: Sql, { reason, compensate = true }: Cancel): Sql {
-  return sql`epoch = epoch + 1, ${
+  return sql`epoch = epoch + 1, gate_at = null, ${
     fill(compensate ? CANCEL : END_CANCELLED, { now, reason: sql`${printable(reason)}` })
   }`;
 }

@@ -16,8 +16,10 @@ export function seqs(items: readonly number[]): Items {
   return { type: "bigint", items };
 }
 
-/** Which rows of `runs` to join to each row of another relation. */
+/** Which rows of a table to join to each row of another relation. */
 export interface EachOptions {
+  /** The table. @default {"runs"} */
+  readonly table?: "runs" | "lane_queues" | "permits";
   /** The alias of the joined rows. */
   readonly as: string;
   /** The index that finds them. */
@@ -56,7 +58,7 @@ export interface Dialect {
   rows(as: string, columns: Readonly<Record<string, Items>>): Sql;
   /** A recursive common table expression that reads one entry of the index for each distinct value. */
   walk(options: WalkOptions): Sql;
-  /** A `cross join` with the first rows of `runs` for each row of the relation before it. */
+  /** A `cross join` with the first rows of a table for each row of the relation before it. */
   each(options: EachOptions): Sql;
   /**
    * Orders the rows of joins that read an index in that order, one after another. SQLite does as it is written, and would
@@ -71,6 +73,10 @@ export interface Dialect {
   firstTasks(where: Sql, limit: number): Sql;
   /** Appended to a query of a transaction: its rows are locked until the transaction ends. */
   readonly forUpdate: Sql;
+  /** The same, without rows that another transaction has locked. */
+  readonly forUpdateOfFree: Sql;
+  /** A query that takes the lock of the exchanges of permits until the transaction ends. @default {} a transaction is alone */
+  readonly lockLimits?: Sql;
   /**
    * A query for the ids of runners that locks them until the transaction ends, against their own commits, too. Runners that
    * are locked, as by a commit, are waited for or left out.

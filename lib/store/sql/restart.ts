@@ -40,7 +40,9 @@ select o.id
     if (holder !== undefined) return { keyHeldBy: String(holder["id"]) };
     const changed = yield* change(sql`
 update @runs
-   set state = 'pending', epoch = epoch + 1, crashed_epoch = epoch + 1, crashes = 0, due_at = ${db.now()},
+   set state = 'pending', epoch = epoch + 1, crashed_epoch = epoch + 1, crashes = 0,
+       due_at = case when limits is null then ${db.now()} end,
+       gate_at = case when limits is not null then ${db.now()} end,
        ended_at = null, deadline_at = null, paused_at = null, closing = null, reason = null, error = null
  where seq = ${seq} and epoch = ${epoch} and state = 'failed'`);
     if (changed === 0) {

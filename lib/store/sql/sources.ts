@@ -26,6 +26,9 @@ export function holdsKeySql({ at = "", workflow, key, scope }: {
     : `${same} and ${at}key_scope = 'active' and coalesce(${at}key_freed, 0) = 0`;
 }
 
+/** The condition of the index `runs_gated`: a run that is to ask for the places that its limits demand. */
+export const GATED = "gate_at >= 0";
+
 const RARE = "rare_state is not null";
 
 /** Runs that are paused, whether owned or not. */
@@ -52,6 +55,7 @@ export const RUN_INDEXES: readonly string[] = [
   // A tick of a schedule has one run, however many runners insert it.
   `create unique index runs_tick on @runs (schedule, tick) where tick is not null`,
   `create index runs_schedule on @runs (schedule, seq) where schedule is not null`,
+  `create index runs_gated on @runs (gate_at, seq) where ${GATED}`,
   // Used by the inspector. The index contains only forks, which are few.
   `create index runs_forked on @runs (forked_from) where forked_from is not null`,
 ];

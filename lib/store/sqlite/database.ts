@@ -105,6 +105,7 @@ function createDialect(now: () => number): Dialect {
           where ${where}
           limit ${limit})`,
     forUpdate: raw(""),
+    forUpdateOfFree: raw(""),
     // No row lock is needed: SQLite has at most one write transaction at a time.
     lockRunners: (where) => sql`select id from @runners where ${where} order by id`,
     notification: raiseSql,
@@ -128,14 +129,14 @@ function createDialect(now: () => number): Dialect {
   };
 }
 
-function each({ as, index, where, order, limit }: EachOptions): Sql {
+function each({ table = "runs", as, index, where, order, limit }: EachOptions): Sql {
   return order === undefined
     ? sql`
- cross join runs as ${raw(as)} indexed by ${raw(index)} on ${where}`
+ cross join ${raw(table)} as ${raw(as)} indexed by ${raw(index)} on ${where}`
     : sql`
- cross join runs as ${raw(as)} on ${raw(as)}.seq in (
-         select seq
-           from runs indexed by ${raw(index)}
+ cross join ${raw(table)} as ${raw(as)} on ${raw(as)}.rowid in (
+         select rowid
+           from ${raw(table)} indexed by ${raw(index)}
           where ${where}
           order by ${raw(order)}
           limit ${limit})`;

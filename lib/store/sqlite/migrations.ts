@@ -112,6 +112,63 @@ const SCHEMA: readonly string[] = [
      changed_at    integer not null
    ) strict`,
   `create index schedules_changed on schedules (changed_at)`,
+  `create table limits (
+     name          text primary key,
+     max           integer not null,
+     per_ms        integer
+   ) strict, without rowid`,
+  `create table lanes (
+     seq           integer primary key,
+     name          text not null,
+     rate          integer not null,
+     key           text not null,
+     held          integer not null,
+     waiting       integer not null,
+     clock         integer not null
+   ) strict`,
+  `create unique index lanes_key on lanes (name, rate, key)`,
+  `create table queues (
+     seq           integer primary key,
+     lanes         text not null unique,
+     cost          integer not null,
+     waiting       integer not null,
+     held          integer not null
+   ) strict`,
+  `create table lane_queues (
+     lane          integer not null,
+     queue         integer not null,
+     clock         integer not null,
+     active        integer not null,
+     primary key (lane, queue)
+   ) strict`,
+  `create index lane_queues_active on lane_queues (lane, clock, queue) where active = 1`,
+  `create index lane_queues_queue on lane_queues (queue)`,
+  `create table permits (
+     seq           integer primary key,
+     run           integer not null,
+     task          text not null,
+     item          integer not null,
+     queue         integer not null,
+     rank          integer not null,
+     since         integer not null,
+     granted_at    integer,
+     holder        integer,
+     is_lasting    integer not null
+   ) strict`,
+  `create unique index permits_unit on permits (run, task, item)`,
+  `create index permits_waiting on permits (queue, rank, seq) where granted_at is null`,
+  `create index permits_held on permits (queue, granted_at) where granted_at is not null`,
+  // Numbered for ever: its runner may end a start that was deleted.
+  `create table starts (
+     seq           integer primary key autoincrement,
+     lane          integer not null,
+     run           integer not null,
+     task          text not null,
+     item          integer not null,
+     holder        integer,
+     until         integer
+   ) strict`,
+  `create index starts_unit on starts (run, task, item)`,
   // See wakeups.ts.
   `create table wakeups (
      runner        integer primary key,
@@ -125,7 +182,23 @@ const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-const TABLES = ["runs", "tasks", "messages", "workflows", "events", "runners", "schedules", "wakeups", "meta"];
+const TABLES = [
+  "runs",
+  "tasks",
+  "messages",
+  "workflows",
+  "events",
+  "runners",
+  "schedules",
+  "limits",
+  "lanes",
+  "queues",
+  "lane_queues",
+  "permits",
+  "starts",
+  "wakeups",
+  "meta",
+];
 
 /**
  * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate

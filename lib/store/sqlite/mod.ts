@@ -20,6 +20,7 @@ export type * from "../debounced.ts";
 export type * from "../inserted_child.ts";
 export type * from "../inspection.ts";
 export type * from "../item_range.ts";
+export type * from "../limits.ts";
 export type * from "../listing.ts";
 export type { ChildEnd, ChildWait } from "../children.ts";
 export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";

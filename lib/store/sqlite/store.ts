@@ -5,6 +5,7 @@ import { readOnly } from "../read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
 import { giveUp } from "../sql/recovery.ts";
+import { createLimitStore } from "../sql/limits/limit_store.ts";
 import { createScheduleStore } from "../sql/schedules.ts";
 import { createPersistence } from "./busy.ts";
 import { createCheckpoints, NO_CHECKPOINTS } from "./checkpoint.ts";
@@ -92,6 +93,7 @@ export async function openSqliteStore(given: string, options: SqliteStoreOptions
 
     ...createMethods(database),
     schedules: createScheduleStore(database),
+    limits: createLimitStore(database),
     // Any commit to the file can change a list.
     inspection: createInspection(
       database,

@@ -46,6 +46,7 @@ export function commitContract(test: Case): void {
       startedAt: undefined,
       endedAt: undefined,
       dueAt: T0 + 5,
+      gateAt: undefined,
       error: undefined,
       reason: undefined,
       closing: undefined,

@@ -1,0 +1,60 @@
+import { LimitReachedError } from "../../start_errors.ts";
+import type { NewRun, StartVerdict } from "../../store/batch.ts";
+import type { LimitRule } from "../../store/limits.ts";
+import type { Store } from "../../store/port.ts";
+
+/** Admits runs; resolves with the limits that refused some of them, by id. */
+export type Admit = (runIds: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+
+/** Where runs are admitted. */
+export interface AdmissionContext {
+  readonly admit: Admit;
+  /** The runner; `undefined` for a client. */
+  readonly runner: object | undefined;
+}
+
+/**
+ * Admits runs with limits that were inserted just now. A runner does so in the background, unless the caller is to learn
+ * of a limit that is full.
+ *
+ * @throws {LimitReachedError} If a limit has no free place, and the workflow does not wait for one.
+ */
+export async function admitRuns(
+  context: AdmissionContext,
+  runs: readonly NewRun[],
+  verdicts: readonly (StartVerdict | undefined)[],
+): Promise<void> {
+  const started = runs.filter(({ limits }, at) => limits !== undefined && verdicts[at]?.kind === "started");
+  if (started.length === 0) return;
+  const admitted = context.admit(started.map(({ id }) => id));
+  if (context.runner !== undefined && started.every(({ limits }) => limits?.whenFull !== "reject")) return;
+  const refused = await admitted;
+  for (const { id, workflow } of started) {
+    const limit = refused.get(id);
+    if (limit !== undefined) throw new LimitReachedError(workflow, limit);
+  }
+}
+
+/** Creates the admission of a client, which knows these limits. */
+export function createClientAdmission(store: Pick<Store, "limits" | "control">, rules: readonly LimitRule[]): Admit {
+  let deployed: Promise<void> | undefined;
+  return async (runIds) => {
+    // A runner that is started later states its own numbers.
+    await (deployed ??= store.limits.deploy(rules, "client"));
+    const refused = new Map<string, string>();
+    for (let started = runIds;; started = []) {
+      const answer = await store.limits.exchange({ runner: undefined, started });
+      for (const { id, limit } of answer.rejected) refused.set(id, limit);
+      for (const { id, limit, by } of answer.replaced) {
+        await store.control(id, { kind: "cancel", reason: replacedBy(by, limit) });
+      }
+      if (answer.replaced.length > 0) await store.limits.exchange({ runner: undefined, recovers: true });
+      if (!answer.more) return refused;
+    }
+  };
+}
+
+/** The reason of the cancel of a run that another one replaces. */
+export function replacedBy(runId: string, limit: string): string {
+  return `replaced by run ${runId}, as limit "${limit}" has no other place`;
+}

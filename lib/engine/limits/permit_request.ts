@@ -1,0 +1,93 @@
+import { keyOf, type ResolvedLimit, weightOf, type WhenFull } from "../../definition/limit.ts";
+import type { WorkflowDefinition } from "../../definition/definition.ts";
+import { decodeJson } from "../../definition/json.ts";
+import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/limits.ts";
+import { childDefinitionOf } from "../child_definition.ts";
+import { nodeOf } from "../attempt.ts";
+import type { Attempt, LiveUnit } from "../live_run.ts";
+import type { Plan } from "../plan.ts";
+import { NO_ITEM } from "../run_state.ts";
+import { argumentsOf } from "../unit_arguments.ts";
+
+const NO_LIMITS: readonly ResolvedLimit[] = [];
+
+/** What bounds the attempts at a unit: the limits of a map bound its items, and not the function that computes them. */
+export function limitsOf(unit: LiveUnit): readonly ResolvedLimit[] {
+  const { limits, items } = nodeOf({ unit });
+  return items !== undefined && unit.item === NO_ITEM ? NO_LIMITS : limits;
+}
+
+/** Whether a unit keeps its places while its child run goes on, also when its runner has died. */
+export function isLasting(unit: LiveUnit): boolean {
+  return childDefinitionOf(nodeOf({ unit }).task, unit.item) !== undefined;
+}
+
+/**
+ * Returns the places that an attempt needs.
+ *
+ * @throws {TypeError} If the function of a limit throws, or returns no key or weight.
+ * @throws {StoreError} `corrupt_row`, if the store has no valid text of what the functions receive.
+ */
+export function permitRequestOf(attempt: Attempt): PermitRequest {
+  const limits = limitsOf(attempt.unit);
+  return requestOf(limits, isConstant(limits) ? undefined : argumentsOf(attempt));
+}
+
+/**
+ * Returns the places that a run needs; `undefined` if its workflow has no limits.
+ *
+ * @throws {TypeError} If the function of a limit throws, or returns no key or weight.
+ */
+export function runLimitsOf(
+  { limits, whenFull }: Pick<WorkflowDefinition, "limits" | "whenFull">,
+  input: string | undefined,
+): RunLimits | undefined {
+  if (limits.length === 0) return undefined;
+  const args = isConstant(limits) ? undefined : { input: decodeJson(input, "the input of the run") };
+  return { ...requestOf(limits, args), whenFull: whenFull satisfies WhenFull };
+}
+
+function isConstant(limits: readonly ResolvedLimit[]): boolean {
+  return limits.every(({ key, weight }) => typeof key !== "function" && typeof weight !== "function");
+}
+
+/** The weight is that of the first limit that states one, or of several the product: a key has one share. */
+function requestOf(limits: readonly ResolvedLimit[], args: unknown): PermitRequest {
+  const lanes = limits.map((limit): LaneRef => ({
+    limit: limit.name,
+    isRate: limit.perMs !== undefined,
+    key: keyOf(limit, args),
+  }));
+  return { lanes, weight: limits.reduce((product, limit) => product * weightOf(limit, args), 1) };
+}
+
+/**
+ * Returns the rules of all limits of workflows.
+ *
+ * @throws {TypeError} If two limits with one name have different numbers.
+ */
+export function rulesOf(plans: Iterable<Plan>, action: string): readonly LimitRule[] {
+  const rules = new Map<string, ResolvedLimit>();
+  for (const { workflow, nodes } of plans) {
+    for (const limit of [...workflow.limits, ...nodes.flatMap(({ limits }) => limits)]) {
+      const known = rules.get(limit.name);
+      if (known !== undefined && (known.max !== limit.max || known.perMs !== limit.perMs)) {
+        throw new TypeError(
+          `Cannot ${action}: limit "${limit.name}" is ${inWords(known)} of ${known.of} and ${inWords(limit)} of ` +
+            `${limit.of}; limits with one name need the same max and per`,
+        );
+      }
+      rules.set(limit.name, limit);
+    }
+  }
+  return [...rules.values()].map(({ name, max, perMs }) => ({ name, max, perMs }));
+}
+
+function inWords({ max, perMs }: LimitRule): string {
+  return perMs === undefined ? `${max}` : `${max} per ${perMs} ms`;
+}
+
+/** Whether a unit has limits. */
+export function isLimited(unit: LiveUnit): boolean {
+  return limitsOf(unit).length > 0;
+}

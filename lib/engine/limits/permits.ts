@@ -1,0 +1,280 @@
+/**
+ * The places that limits demand, for the runs of a runner.
+ *
+ * A unit that finds no free place waits in the store, and its run may be released. Its permit is the truth: the owner of
+ * the run asks for it again when the run is loaded, and when it is notified that something has changed.
+ *
+ * @module
+ */
+import { type Clock, monotonicOf } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
+import type { Granted, LimitAnswer, LimitRule, LimitStore, PermitAsk, PermitHolder } from "../../store/limits.ts";
+import { nodeOf } from "../attempt.ts";
+import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../live_run.ts";
+import type { MachineEvent } from "../machine_protocol.ts";
+import { waitsForPermit } from "../run_state.ts";
+import { replacedBy } from "./admit_runs.ts";
+import { createLimitPolls } from "./limit_polls.ts";
+import { createPermitExchange, type PermitBatch, permitKey } from "./permit_exchange.ts";
+import { isLasting, permitRequestOf } from "./permit_request.ts";
+import { createStartTimers } from "./start_timers.ts";
+import type { RunStarts } from "./unit_permit.ts";
+
+/** What permits need of a runner. */
+export interface PermitsOptions {
+  readonly limits: LimitStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The store's time. */
+  readonly now: () => number;
+  /** The limits of the runner's workflows. */
+  readonly rules: readonly LimitRule[];
+  /** The id of the runner. */
+  readonly runner: () => number;
+  /** Passes an event to the state machine of a run. */
+  readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
+  /** The function of a limit has thrown: the attempt has failed. */
+  readonly failed: (attempt: Attempt, thrown: unknown) => void;
+  /** Runs have become due. */
+  readonly admitted: () => void;
+  /** Cancels a run that a newer one replaces. */
+  readonly cancel: (runId: string, reason: string) => Promise<void>;
+}
+
+/** How a run leaves memory. */
+export type PermitExit = "ended" | "compensating" | "released";
+
+/** The permits of a runner's runs. */
+export interface Permits {
+  /** The runner has its lease, and the limits of its workflows are deployed. */
+  begin(): void;
+  /** Calls `ready` with an attempt once its unit has its places; if there are none, the unit waits. */
+  enter(attempt: Attempt, ready: (attempt: Attempt) => void): void;
+  /** A unit waits for its places, in a run that was loaded or resumed. */
+  watch(unit: LiveUnit): void;
+  /** A body begins. */
+  began(attempt: Attempt): void;
+  /** A unit needs its places no more. */
+  leave(unit: LiveUnit): void;
+  /** A run is in memory. */
+  adopted(run: LiveRun): void;
+  /** A run has left memory. */
+  left(run: LiveRun, as: PermitExit): void;
+  /** Asks again for units that wait: an exchange of another process may have granted them their places. */
+  recheck(): void;
+  /** Something was changed by others: runs may ask for their places, or have ended. */
+  look(): void;
+  /** Admits runs that this process has inserted; resolves with the limits that refused some of them, by id. */
+  admit(runIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Ends all timers, and leaves the starts to others. */
+  stop(): Promise<void>;
+}
+
+/** Creates the permits of a runner without runs. */
+export function createPermits(options: PermitsOptions): Permits {
+  const { limits, clock, logger, now, apply } = options;
+  const monotonic = monotonicOf(clock);
+  /** Units that ask or wait, by `permitKey()`. */
+  const open = new Map<string, LiveUnit>();
+  const exchange = createPermitExchange({ limits, clock, logger, runner: options.runner, answered });
+  const timers = createStartTimers(options.rules, { clock, over: endStart });
+  const polls = createLimitPolls({
+    limits,
+    clock,
+    now,
+    stale: recover,
+    gated: recover,
+    failed: exchange.report,
+  });
+  return {
+    begin() {
+      if (options.rules.length === 0) return;
+      exchange.begin();
+      polls.begin();
+    },
+    enter,
+    watch(unit) {
+      if (unit.permit !== undefined) return;
+      unit.permit = { state: "checking", ready: undefined, starts: [] };
+      open.set(permitKey(holderOf(unit)), unit);
+      check(unit);
+    },
+    began({ unit: { permit, run: { starts } } }) {
+      if (permit !== undefined && permit.starts.length > 0) {
+        timers.begin(permit.starts);
+        permit.starts = [];
+      }
+      if (starts !== undefined && starts.beganAt === undefined) beginRun(starts);
+    },
+    leave,
+    adopted(run) {
+      if (!run.plan.workflow.limits.some(({ perMs }) => perMs !== undefined)) return;
+      run.starts = { starts: undefined, beganAt: undefined };
+      exchange.next.begun.set(run.seq, run.starts);
+      exchange.schedule();
+    },
+    left,
+    recheck() {
+      for (const unit of open.values()) if (unit.permit?.state === "waiting") check(unit);
+    },
+    look: polls.look,
+    admit(runIds) {
+      const admission = Promise.withResolvers<ReadonlyMap<string, string>>();
+      exchange.next.started.push(...runIds);
+      exchange.next.admissions.push(admission);
+      exchange.schedule();
+      return admission.promise;
+    },
+    async stop() {
+      polls.stop();
+      await exchange.stop(timers.stop());
+    },
+  };
+
+  function enter(attempt: Attempt, ready: (attempt: Attempt) => void): void {
+    const { unit } = attempt;
+    if (unit.permit?.state === "granted") return ready(attempt);
+    let request: PermitAsk["request"];
+    try {
+      request = permitRequestOf(attempt);
+    } catch (thrown) {
+      return options.failed(attempt, thrown);
+    }
+    const holder = holderOf(unit);
+    attempt.stage = "loading";
+    unit.permit = { state: "asking", ready, starts: [] };
+    open.set(permitKey(holder), unit);
+    ask(unit, request);
+  }
+
+  function ask(unit: LiveUnit, request: PermitAsk["request"]): void {
+    const holder = holderOf(unit);
+    const { priority } = unit.run;
+    exchange.next.asks.set(permitKey(holder), { ...holder, request, priority, isLasting: isLasting(unit) });
+    exchange.schedule();
+  }
+
+  /** Asks what has become of a unit that waits. */
+  function check(unit: LiveUnit): void {
+    ask(unit, undefined);
+  }
+
+  function leave(unit: LiveUnit): void {
+    const { permit } = unit;
+    if (permit === undefined && !isLasting(unit)) return;
+    close(unit);
+    exchange.next.releases.push(holderOf(unit));
+    // Its body has not begun.
+    for (const { seq } of permit?.starts ?? []) exchange.next.over.push(seq);
+    exchange.schedule();
+  }
+
+  /** A unit neither asks nor waits any more. */
+  function close(unit: LiveUnit): void {
+    const key = permitKey(holderOf(unit));
+    unit.permit = undefined;
+    open.delete(key);
+    exchange.next.asks.delete(key);
+  }
+
+  function left(run: LiveRun, as: PermitExit): void {
+    if (!run.plan.isLimited) return;
+    for (const unit of unitsOf(run)) {
+      const { permit } = unit;
+      if (permit === undefined) continue;
+      close(unit);
+      if (as === "compensating") exchange.next.releases.push(holderOf(unit));
+      // Its next owner takes what it was granted. One that was refused meanwhile waits in the store.
+      if (as === "released" && permit.state !== "waiting" && !isLasting(unit)) {
+        exchange.next.untaken.push(holderOf(unit));
+      }
+    }
+    if (as === "ended") exchange.next.ended.push(run.seq);
+    exchange.schedule();
+  }
+
+  function beginRun(run: RunStarts): void {
+    run.beganAt ??= monotonic();
+    if (run.starts === undefined) return;
+    timers.begin(run.starts, run.beganAt);
+    run.starts = [];
+  }
+
+  function endStart(seq: number): void {
+    exchange.next.over.push(seq);
+    exchange.schedule();
+  }
+
+  function recover(): void {
+    exchange.next.recovers = true;
+    exchange.schedule();
+  }
+
+  function answered(answer: LimitAnswer, { asks, begun, admissions }: PermitBatch): void {
+    timers.takeOver(answer.takenOver);
+    for (const [seq, starts] of answer.begun) {
+      const run = begun.get(seq)!;
+      run.starts = starts;
+      if (run.beganAt !== undefined) beginRun(run);
+    }
+    const rejected = new Map(answer.rejected.map(({ id, limit }) => [id, limit]));
+    for (const admission of admissions) admission.resolve(rejected);
+    const granted = new Set(answer.granted.map(permitKey));
+    for (const permit of answer.granted) grant(permit);
+    for (const holder of answer.unknown) askAnew(open.get(permitKey(holder)));
+    for (const [key, { request }] of asks) if (!granted.has(key)) refuse(open.get(key), request);
+    for (const { id, limit, by } of answer.replaced) {
+      void options.cancel(id, replacedBy(by, limit)).then(recover, exchange.report);
+    }
+    if (answer.isDue) options.admitted();
+    polls.lookAt(answer.nextAt);
+  }
+
+  function grant({ starts, ...holder }: Granted): void {
+    const unit = open.get(permitKey(holder));
+    const permit = unit?.permit;
+    if (unit === undefined || permit === undefined) {
+      // It has left since.
+      exchange.next.untaken.push(holder);
+      return exchange.schedule();
+    }
+    const isAsking = permit.state === "asking";
+    const { attempt } = unit;
+    open.delete(permitKey(holder));
+    permit.starts = starts;
+    permit.state = "granted";
+    if (isAsking && attempt?.stage === "loading") permit.ready!(attempt);
+    else if (waitsForPermit(unit)) wake(unit);
+    else leave(unit);
+  }
+
+  /** A unit that waits has no permit in the store: its attempt begins, and asks anew. */
+  function askAnew(unit: LiveUnit | undefined): void {
+    if (unit?.permit === undefined || unit.permit.state === "asking") return;
+    close(unit);
+    if (waitsForPermit(unit)) wake(unit);
+  }
+
+  function wake(unit: LiveUnit): void {
+    apply(unit.run, { type: "woken", unit, by: "permit", isInFlight: unit.isWaitInFlight });
+  }
+
+  /** A unit was granted nothing: it waits. */
+  function refuse(unit: LiveUnit | undefined, request: PermitAsk["request"]): void {
+    const { permit, attempt } = unit ?? {};
+    if (unit === undefined || permit === undefined) return;
+    if (permit.state === "checking") permit.state = "waiting";
+    if (permit.state !== "asking" || request === undefined) return;
+    permit.state = "waiting";
+    if (attempt?.stage === "loading") {
+      attempt.stage = "over";
+      apply(unit.run, { type: "held", unit });
+    }
+    // The failure of another item has stopped its map, or its run is over.
+    if (!waitsForPermit(unit)) leave(unit);
+  }
+}
+
+function holderOf(unit: LiveUnit): PermitHolder {
+  return { run: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
+}

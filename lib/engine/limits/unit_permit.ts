@@ -1,0 +1,22 @@
+import type { HeldStart } from "../../store/limits.ts";
+
+/** A unit that has, or asks for, the places that its limits demand. */
+export interface UnitPermit<Attempt> {
+  /**
+   * `asking`: its attempt begins if there is a place. `checking`: it waits, and it is not known if it has been granted its
+   * places since. `waiting`: it waits. `granted`: it has its places.
+   */
+  state: "asking" | "checking" | "waiting" | "granted";
+  /** Called with the attempt when it may begin; `undefined` for a unit that waits. */
+  readonly ready: ((attempt: Attempt) => void) | undefined;
+  /** The starts that begin with its body. */
+  starts: readonly HeldStart[];
+}
+
+/** The starts of a run in limits of rate of its workflow. */
+export interface RunStarts {
+  /** `undefined` until the store has returned them. */
+  starts: readonly HeldStart[] | undefined;
+  /** When its first body began, by the monotonic clock. */
+  beganAt: number | undefined;
+}

@@ -1,0 +1,196 @@
+/**
+ * The types of the operations on limits.
+ *
+ * A *lane* counts the places of one key of a limit. A *permit* is a place of a unit (a task or an item), or of a whole run,
+ * in all lanes that its limits name: it waits until each of them has a free place, and then holds them. What waits for the
+ * same lanes is a *queue*. In a lane with a limit of rate, a *start* keeps the place, from the grant until the period
+ * after the beginning of the body is over.
+ *
+ * @module
+ */
+
+/** The number of places that a limit has. */
+export interface LimitRule {
+  /** The name of the limit. */
+  readonly name: string;
+  /** How many places each of its lanes has. */
+  readonly max: number;
+  /** For a limit of rate, how long a start keeps its place, in milliseconds. */
+  readonly perMs: number | undefined;
+}
+
+/** A lane: a limit, and the path of a key. */
+export interface LaneRef {
+  /** The name of the limit. */
+  readonly limit: string;
+  /** Whether the limit is one of rate. */
+  readonly isRate: boolean;
+  /** The key; empty for a limit without keys. */
+  readonly key: readonly string[];
+}
+
+/** The places that something needs. */
+export interface PermitRequest {
+  /** The lanes, one for each limit. */
+  readonly lanes: readonly LaneRef[];
+  /** The share of its key, where several keys wait for one lane. */
+  readonly weight: number;
+}
+
+/** A unit of a run, or the run itself. */
+export interface PermitHolder {
+  /** The number of the run. */
+  readonly run: number;
+  /** The task; `""` for the run itself. */
+  readonly task: string;
+  /** The item; -1 for a task or a run. */
+  readonly item: number;
+}
+
+/** What a unit asks for. */
+export interface PermitAsk extends PermitHolder {
+  /** The places that it needs; `undefined` if it has asked before and only wants to know. */
+  readonly request: PermitRequest | undefined;
+  /** The priority of its run. */
+  readonly priority: number;
+  /** Whether the places belong to the run and not to its runner: a child run goes on when the runner has died. */
+  readonly isLasting: boolean;
+}
+
+/** What becomes of a run whose start finds no free place. */
+export type WhenFull = "wait" | "reject" | "replace";
+
+/** The places that a run needs, as its row holds them. */
+export interface RunLimits extends PermitRequest {
+  readonly whenFull: WhenFull;
+}
+
+/** A start that keeps a place of a limit of rate. */
+export interface HeldStart {
+  /** Its number. */
+  readonly seq: number;
+  /** The name of the limit. */
+  readonly limit: string;
+}
+
+/** A permit that was granted. */
+export interface Granted extends PermitHolder {
+  /** The starts that the holder has to end when their periods are over. */
+  readonly starts: readonly HeldStart[];
+}
+
+/** A start that another runner has left behind. */
+export interface LeftStart extends HeldStart {
+  /** How long it keeps its place, in milliseconds. */
+  readonly leftMs: number;
+}
+
+/** A change of permits, all in one transaction. */
+export interface LimitExchange {
+  /** The runner that asks; `undefined` for a client. */
+  readonly runner: number | undefined;
+  /** What units ask for. @default {[]} */
+  readonly asks?: readonly PermitAsk[];
+  /** Units that need no permit any more, whether they hold one or wait. @default {[]} */
+  readonly releases?: readonly PermitHolder[];
+  /** Units that were granted their places and do not take them here: their runs are made due if they have no owner. @default {[]} */
+  readonly untaken?: readonly PermitHolder[];
+  /** Runs that have ended: all of their permits are released. @default {[]} */
+  readonly ended?: readonly number[];
+  /** Starts whose periods are over. @default {[]} */
+  readonly over?: readonly number[];
+  /** Runs that begin here: the runner takes over their starts. @default {[]} */
+  readonly begun?: readonly number[];
+  /** Starts that the runner leaves to others, as it stops. @default {[]} */
+  readonly left?: readonly LeftStart[];
+  /** Runs that were just inserted, by id: a run that finds no place and does not wait is deleted. @default {[]} */
+  readonly started?: readonly string[];
+  /** Whether permits of dead runners and of runs that have ended are released, and their starts taken over. @default {false} */
+  readonly recovers?: boolean;
+}
+
+/** The result of an exchange. */
+export interface LimitAnswer {
+  /** Permits of units that this runner asked for now, or that wait in runs which it owns. */
+  readonly granted: readonly Granted[];
+  /** Units that asked without a request and have no permit: they have to ask again. */
+  readonly unknown: readonly PermitHolder[];
+  /** The starts of runs that begin here. */
+  readonly begun: ReadonlyMap<number, readonly HeldStart[]>;
+  /** Starts that this runner has taken over. */
+  readonly takenOver: readonly LeftStart[];
+  /** Runs that did not find a place and were deleted, with the limit. */
+  readonly rejected: readonly { readonly id: string; readonly limit: string }[];
+  /** Runs that are to be cancelled, as newer ones replace them. */
+  readonly replaced: readonly { readonly id: string; readonly limit: string; readonly by: string }[];
+  /** Whether runs became due. */
+  readonly isDue: boolean;
+  /** Whether more runs are to be admitted than one exchange does. */
+  readonly more: boolean;
+  /** When the next run asks for its places; `undefined` if none does. */
+  readonly nextAt: number | undefined;
+}
+
+/** What there is to do for limits, without a change. */
+export interface LimitLook {
+  /** When the next run asks for its places; `undefined` if none does. */
+  readonly nextAt: number | undefined;
+  /** Whether a permit or a start is held by a dead runner, or by a run that has ended. */
+  readonly isStale: boolean;
+}
+
+/** Which lanes to read. */
+export interface LanesQuery {
+  /** Only lanes of this limit. @default {undefined} of all limits */
+  readonly limit?: string | undefined;
+  /** Only lanes that the permits of this run hold or wait for. @default {undefined} all lanes */
+  readonly run?: number | undefined;
+  /** The maximum number of lanes: those with most waiters first. */
+  readonly lanes: number;
+  /** The maximum number of holders, and of waiters, of each lane. */
+  readonly permits: number;
+}
+
+/** A permit in a lane. */
+export interface LanePermit {
+  /** The id of the run. */
+  readonly runId: string;
+  /** The workflow of the run. */
+  readonly workflow: string;
+  /** The task; `undefined` for the run itself. */
+  readonly task: string | undefined;
+  /** The item; `undefined` for a task or a run. */
+  readonly item: number | undefined;
+  /** Since when it has held its places or, if it waits, has waited. */
+  readonly since: number;
+}
+
+/** A lane and its permits. */
+export interface LaneRow extends LaneRef {
+  /** The number of its places. */
+  readonly max: number;
+  /** For a limit of rate, the period. */
+  readonly perMs: number | undefined;
+  /** How many places are taken. */
+  readonly held: number;
+  /** How many permits wait. */
+  readonly waiting: number;
+  /** The oldest of the permits that hold a place. Empty for a limit of rate, whose places outlast them. */
+  readonly holders: readonly LanePermit[];
+  /** The first of the permits that wait. */
+  readonly waiters: readonly LanePermit[];
+}
+
+/** The operations on limits. */
+export interface LimitStore {
+  /** Stores the rules of limits. Those of a client do not change what a runner has deployed. */
+  deploy(rules: readonly LimitRule[], by: "runner" | "client"): Promise<void>;
+  /** Reads what there is to do. */
+  look(): Promise<LimitLook>;
+  /** Changes permits, and grants the places that become free. */
+  exchange(exchange: LimitExchange): Promise<LimitAnswer>;
+  /** Reads lanes. */
+  lanes(query: LanesQuery): Promise<readonly LaneRow[]>;
+  /** Reads all rules. */
+  rules(): Promise<readonly LimitRule[]>;
+}

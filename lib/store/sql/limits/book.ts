@@ -1,0 +1,148 @@
+/**
+ * The lanes and queues that an exchange of permits is about, in memory, and the rule by which free places are granted.
+ *
+ * A lane grants its places to the queue whose clock is behind, so that keys take turns; each grant moves the clock of the
+ * queue by `STEP` divided by its weight (start-time fair queueing). A queue whose key is a path pays for its siblings, too:
+ * with ten keys below one, each of them takes a turn in ten, and the ten together have the share of one. The clock of the
+ * lane is that of the queue which was granted last. A queue that was idle, or blocked by another lane, starts from there:
+ * it has saved nothing up.
+ *
+ * Within a queue, permits are granted in the order of their ranks.
+ *
+ * @module
+ */
+import type { LaneRef, PermitHolder } from "../../limits.ts";
+
+/** How far a clock moves with a grant of weight 1. */
+export const STEP = 1_000_000;
+
+/** A lane. */
+export interface Lane extends LaneRef {
+  readonly seq: number;
+  /** How many places it has. */
+  max: number;
+  /** How many of them are taken. */
+  held: number;
+  /** How many permits wait for it. */
+  waiting: number;
+  /** The clock of the queue that was granted last. */
+  clock: number;
+  /** The queues with waiting permits that are known. */
+  readonly queues: Set<Queue>;
+}
+
+/** Those that wait for the same lanes. */
+export interface Queue {
+  readonly seq: number;
+  readonly lanes: readonly Lane[];
+  /** The keys of its lanes, one behind the other. */
+  readonly path: readonly string[];
+  /** How far a grant moves its clocks. */
+  cost: number;
+  /** How many permits wait in it. */
+  waiting: number;
+  /** How many permits are granted. */
+  held: number;
+  /** Its clocks in the lanes of which it is known, by the numbers of these. */
+  readonly clocks: Map<number, number>;
+  /** The first of the waiting permits, as far as they are known. */
+  readonly waiters: Waiter[];
+}
+
+/** A permit that waits. */
+export interface Waiter extends PermitHolder {
+  /** Its number; `undefined` if it is not stored yet. */
+  readonly seq: number | undefined;
+  readonly rank: number;
+  readonly since: number;
+  /** The runner that is told of the grant by the answer; `undefined` for none. */
+  readonly holder: number | undefined;
+  /** The owner of its run; `undefined` for none. */
+  readonly owner: number | undefined;
+}
+
+/** A permit that was granted. */
+export interface Grant {
+  readonly waiter: Waiter;
+  readonly queue: Queue;
+}
+
+/** Whether a lane has a free place. */
+export function hasPlace({ held, max }: Pick<Lane, "held" | "max">): boolean {
+  return held < max;
+}
+
+/**
+ * Grants the free places of lanes to the waiting permits that are known. Returns the grants in order, and the queues of
+ * which further permits may be granted once they are known.
+ */
+export function grantPlaces(
+  lanes: Iterable<Lane>,
+): { readonly grants: readonly Grant[]; readonly exhausted: ReadonlySet<Queue> } {
+  const grants: Grant[] = [];
+  const exhausted = new Set<Queue>();
+  // Lanes that many share come first: theirs is the order that matters.
+  for (const lane of [...lanes].sort((a, b) => b.queues.size - a.queues.size)) {
+    while (hasPlace(lane)) {
+      const queue = nextQueue(lane, exhausted);
+      if (queue === undefined) break;
+      grants.push({ waiter: grantFirst(lane, queue), queue });
+    }
+  }
+  return { grants, exhausted };
+}
+
+/** The queue whose turn it is. */
+function nextQueue(lane: Lane, exhausted: Set<Queue>): Queue | undefined {
+  let next: Queue | undefined;
+  let first = Infinity;
+  for (const queue of lane.queues) {
+    if (queue.waiting === 0 || !queue.lanes.every(hasPlace)) continue;
+    if (queue.waiters.length === 0) {
+      exhausted.add(queue);
+      continue;
+    }
+    const clock = clockOf(lane, queue);
+    if (clock > first || (clock === first && !isOlder(queue, next!))) continue;
+    next = queue;
+    first = clock;
+  }
+  return next;
+}
+
+function clockOf(lane: Lane, queue: Queue): number {
+  return Math.max(lane.clock, queue.clocks.get(lane.seq) ?? 0);
+}
+
+function isOlder({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolean {
+  return one!.rank < other!.rank;
+}
+
+function grantFirst(lane: Lane, queue: Queue): Waiter {
+  // A queue that has the lane for itself takes nobody's turn.
+  if (lane.queues.size > 1) {
+    lane.clock = clockOf(lane, queue);
+    queue.clocks.set(lane.seq, lane.clock + queue.cost * siblingsOf(lane, queue));
+  }
+  queue.waiting--;
+  queue.held++;
+  for (const each of queue.lanes) {
+    each.held++;
+    each.waiting--;
+    if (queue.waiting === 0) each.queues.delete(queue);
+  }
+  return queue.waiters.shift()!;
+}
+
+/** By how many a queue shares the turns of the first element of its key: at each level, the keys below the one above. */
+function siblingsOf(lane: Lane, { path }: Queue): number {
+  let siblings = 1;
+  for (let depth = 1; depth < path.length; depth++) {
+    const names = new Set<string>();
+    for (const other of lane.queues) {
+      if (path.slice(0, depth).every((name, at) => other.path[at] === name)) names.add(other.path[depth] ?? "");
+    }
+    siblings *= Math.max(1, names.size);
+  }
+  return siblings;
+}

@@ -1,0 +1,214 @@
+/**
+ * Exchanges of permits: in one transaction permits are released, others are asked for, and the places that are free are
+ * granted. One exchange of a store happens at a time, so that no two grant the same place. What an exchange does not touch
+ * costs it nothing: it reads the lanes that it changes, the queues that wait for their free places, and the first permits of
+ * these.
+ *
+ * Nothing else writes these tables, and the end of a run needs not: a permit of a run that has ended, or of a runner that
+ * has died, is found and released by an exchange that recovers. A permit that is granted to a unit in another process is
+ * found by its owner when that asks again; a run without an owner is made due.
+ *
+ * @module
+ */
+import { rankOf } from "../../claim_order.ts";
+import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../limits.ts";
+import { type Dialect, seqs } from "../dialect.ts";
+import { notify } from "../facts.ts";
+import { all, change, first, type Op, transaction, write } from "../operation.ts";
+import { raw, type Sql, sql } from "../statement.ts";
+import { type Grant, grantPlaces, type Waiter } from "./book.ts";
+import { HELD_BY_RUN, holderKey } from "./book_state.ts";
+import { type Gated, readGated } from "./gated.ts";
+import { holderRows } from "./holder_rows.ts";
+import { refuse } from "./refusals.ts";
+import { readStale, staleRuns } from "./stale.ts";
+import { beginStarts, byUnit, endStarts, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
+import { type Book, createBook } from "./store_book.ts";
+import { QUEUED, wakeUnits } from "./wake_units.ts";
+
+/** The most runs that one exchange admits. */
+const ADMITTED_AT_ONCE = 500;
+
+/** Changes permits. */
+export function exchange(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
+  return transaction(() => exchangeLocked(db, request));
+}
+
+function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
+  const { runner, asks = [], releases = [], ended = [], over = [], begun = [], started = [] } = request;
+  if (db.lockLimits !== undefined) yield* all(db.lockLimits);
+  const book = createBook(db, runner);
+  yield* giveBack(db, request);
+  const stale = request.recovers === true ? yield* readStale() : undefined;
+  yield* leaveStarts(db, request);
+  yield* release(book, byHolder(db, releases));
+  yield* release(book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
+  // Once a paused run goes on, its units ask again.
+  if (stale !== undefined && stale.paused.length > 0) yield* wakeUnits(db, stale.paused.map(({ run }) => run));
+  yield* release(book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
+  yield* endStarts(db, book, [...over, ...stale?.starts ?? []], ended);
+  const takenOver = stale === undefined ? [] : yield* recoverStarts(db, runner);
+  const known = yield* readKnown(db, runner, asks);
+  const fresh = asks.filter((ask) => ask.request !== undefined && !known.holders.has(holderKey(ask)));
+  const now = Number((yield* first(sql`select ${db.now()} as now`))?.["now"]);
+  const { gated, more, nextAt } = yield* readGated(db, { now, started, limit: ADMITTED_AT_ONCE });
+  yield* book.join([
+    ...fresh.map((ask) => ({ request: ask.request!, waiter: waiterOf(ask, now, runner) })),
+    ...gated.map((run) => ({ request: run.limits, waiter: waiterOfRun(run) })),
+  ]);
+  if (stale !== undefined) yield* book.touchWaiting();
+  const grants = yield* grantAll(book);
+  const refused = yield* refuse(db, book, gated, grants);
+  const heldStarts = yield* book.save(grants, now);
+  const wakes = yield* wakeRuns(db, grants, gated);
+  const answered = [...known.granted, ...grants.flatMap((grant) => grantedTo(runner, grant, heldStarts))];
+  const stuck = stale === undefined ? false : yield* staleRuns(db);
+  return {
+    granted: answered,
+    unknown: asks.filter((ask) => ask.request === undefined && !known.holders.has(holderKey(ask))),
+    begun: yield* beginStarts(db, runner, begun),
+    takenOver,
+    ...refused,
+    isDue: wakes || stuck,
+    more,
+    nextAt,
+  };
+}
+
+function waiterOf(
+  { run, task, item, priority, isLasting }: PermitAsk,
+  now: number,
+  runner: number | undefined,
+): Waiter {
+  const rank = rankOf({ priority, dueAt: now });
+  return { seq: undefined, run, task, item, rank, since: now, holder: isLasting ? HELD_BY_RUN : runner, owner: runner };
+}
+
+function waiterOfRun({ seq: run, priority, gateAt }: Gated): Waiter {
+  const rank = rankOf({ priority, dueAt: gateAt });
+  return { seq: undefined, run, task: "", item: -1, rank, since: gateAt, holder: undefined, owner: undefined };
+}
+
+function byHolder(db: Dialect, holders: readonly PermitHolder[]): Sql | undefined {
+  if (holders.length === 0) return undefined;
+  return db.isIn(
+    "seq",
+    sql`select p.seq
+          from ${holderRows(db, holders)}
+         cross join @permits as p
+         where p.run = h.of_run and p.task = h.of_task and p.item = h.of_item`,
+  );
+}
+
+function among(db: Dialect, column: string, numbers: readonly number[]): Sql | undefined {
+  return numbers.length === 0 ? undefined : db.isIn(column, seqs(numbers));
+}
+
+function* release(book: Book, where: Sql | undefined): Op<void> {
+  if (where === undefined) return;
+  const rows = yield* write(sql`
+delete from @permits
+ where ${where}
+returning queue, case when granted_at is null then 0 else 1 end as is_granted`);
+  yield* book.leave(rows.map((row) => ({ queue: Number(row["queue"]), isGranted: row["is_granted"] === 1 })));
+}
+
+function* giveBack(db: Dialect, { untaken = [] }: LimitExchange): Op<void> {
+  const where = byHolder(db, untaken);
+  if (where === undefined) return;
+  yield* change(sql`
+update @permits
+   set holder = null
+ where granted_at is not null and is_lasting = 0 and ${where}`);
+}
+
+/** What these units have asked for before. */
+interface Known {
+  /** Those that hold a permit or wait for one, by `holderKey()`. */
+  readonly holders: ReadonlySet<string>;
+  readonly granted: readonly Granted[];
+}
+
+function* readKnown(db: Dialect, runner: number | undefined, asks: readonly PermitAsk[]): Op<Known> {
+  if (asks.length === 0) return { holders: new Set(), granted: [] };
+  const rows = yield* all(sql`
+select p.run, p.task, p.item, p.seq, case when p.granted_at is null then 0 else 1 end as is_granted
+  from ${holderRows(db, asks)}
+ cross join @permits as p
+ where p.run = h.of_run and p.task = h.of_task and p.item = h.of_item`);
+  const found = rows.map((row) => ({
+    seq: Number(row["seq"]),
+    run: Number(row["run"]),
+    task: String(row["task"]),
+    item: Number(row["item"]),
+    isGranted: row["is_granted"] === 1,
+  }));
+  const granted = found.filter(({ isGranted }) => isGranted);
+  if (granted.length > 0) {
+    yield* change(sql`
+update @permits
+   set holder = case when is_lasting = 1 then ${raw(String(HELD_BY_RUN))} else cast(${
+      runner ?? HELD_BY_RUN
+    } as bigint) end
+ where ${db.isIn("seq", seqs(granted.map(({ seq }) => seq)))}`);
+  }
+  const starts = yield* takeStarts(runner, byUnit(db, granted));
+  return {
+    holders: new Set(found.map(holderKey)),
+    granted: granted.map(({ run, task, item }) => ({
+      run,
+      task,
+      item,
+      starts: starts.get(holderKey({ run, task, item })) ?? [],
+    })),
+  };
+}
+
+/** Grants places until none of the lanes that were touched has both a free one and a permit that could take it. */
+function* grantAll(book: Book): Op<readonly Grant[]> {
+  const grants: Grant[] = [];
+  yield* book.loadQueues();
+  for (;;) {
+    const { grants: some, exhausted } = grantPlaces(book.touched);
+    grants.push(...some);
+    if (exhausted.size === 0 || !(yield* book.loadWaiters(exhausted))) return grants;
+  }
+}
+
+function grantedTo(
+  runner: number | undefined,
+  { waiter: { run, task, item, owner } }: Grant,
+  starts: ReadonlyMap<string, readonly HeldStart[]>,
+): Granted[] {
+  if (task === "" || owner === undefined || owner !== runner) return [];
+  return [{ run, task, item, starts: starts.get(holderKey({ run, task, item })) ?? [] }];
+}
+
+/** Runs that were granted their places become due; the owners of other runs are notified. Returns whether any run is due. */
+function* wakeRuns(db: Dialect, grants: readonly Grant[], gated: readonly Gated[]): Op<boolean> {
+  const admitted = grants.flatMap(({ waiter: { run, task } }) => task === "" ? [run] : []);
+  const queued = gated.map(({ seq }) => seq).filter((seq) => !admitted.includes(seq));
+  const units = grants.filter(({ waiter: { task, owner } }) => task !== "" && owner === undefined);
+  let due = 0;
+  if (queued.length > 0) {
+    yield* change(sql`
+update @runs
+   set gate_at = ${QUEUED},
+       state = case when state = 'pending' then 'waiting' else state end
+ where ${db.isIn("seq", seqs(queued))} and ended_at is null`);
+  }
+  if (admitted.length > 0) {
+    due += yield* change(sql`
+update @runs
+   set gate_at = null,
+       due_at = ${db.now()},
+       state = case when state = 'waiting' then 'pending' else state end
+ where ${db.isIn("seq", seqs(admitted))} and gate_at is not null and owner is null and ended_at is null`);
+  }
+  if (units.length > 0) due += yield* wakeUnits(db, [...new Set(units.map(({ waiter: { run } }) => run))]);
+  const owners = new Set(
+    grants.flatMap(({ waiter: { owner, task } }) => task === "" || owner === undefined ? [] : [owner]),
+  );
+  if (due > 0 || owners.size > 0) yield* notify(db, { due: due > 0, ended: false, attention: [...owners] });
+  return due > 0;
+}

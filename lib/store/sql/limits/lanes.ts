@@ -1,0 +1,96 @@
+import type { LanePermit, LaneRow, LanesQuery } from "../../limits.ts";
+import type { Row } from "../../decode.ts";
+import { type Dialect, seqs } from "../dialect.ts";
+import { all, type Op } from "../operation.ts";
+import { and, raw, type Sql, sql } from "../statement.ts";
+
+/** Reads lanes with their permits: those with most waiting permits first. */
+export function* readLanes(db: Dialect, { limit, run, lanes: most, permits }: LanesQuery): Op<readonly LaneRow[]> {
+  const conditions: Sql[] = [
+    ...limit === undefined ? [] : [sql`l.name = ${limit}`],
+    ...run === undefined ? [] : [sql`exists (
+         select 1
+           from @permits as p
+          cross join @lane_queues as lq
+          where p.run = ${run} and lq.queue = p.queue and lq.lane = l.seq)`],
+  ];
+  const rows = yield* all(sql`
+select l.seq, l.name, l.rate, l.key, l.held, l.waiting, m.max, m.per_ms
+  from @lanes as l
+  left join @limits as m on m.name = l.name
+ where ${and(conditions)}
+ order by l.waiting desc, l.held desc, l.name, l.key
+ limit ${most}`);
+  const lanes: LaneRow[] = [];
+  for (const row of rows) {
+    const isRate = row["rate"] === 1;
+    const held = Number(row["held"]);
+    const waiting = Number(row["waiting"]);
+    lanes.push({
+      limit: String(row["name"]),
+      isRate,
+      key: JSON.parse(String(row["key"])) as string[],
+      max: Number(row["max"] ?? 0),
+      perMs: row["per_ms"] === null ? undefined : Number(row["per_ms"]),
+      held,
+      waiting,
+      holders: isRate || held === 0
+        ? []
+        : yield* readPermits(db, Number(row["seq"]), { isGranted: true, limit: permits }),
+      waiters: waiting === 0 ? [] : yield* readPermits(db, Number(row["seq"]), { isGranted: false, limit: permits }),
+    });
+  }
+  return lanes;
+}
+
+/** The first permits of each queue of a lane are merged: a lane may have many queues, and a queue many permits. */
+function* readPermits(
+  db: Dialect,
+  lane: number,
+  { isGranted, limit }: { readonly isGranted: boolean; readonly limit: number },
+): Op<readonly LanePermit[]> {
+  const granted = sql`
+select p.run, p.task, p.item, p.granted_at as since
+  from @lane_queues as lq
+ cross join @permits as p
+ where lq.lane = ${lane} and p.queue = lq.queue and p.granted_at is not null
+ order by p.granted_at, p.seq
+ limit ${limit}`;
+  const waiting = sql`
+select p.run, p.task, p.item, p.since
+  from ${db.rows("w", { of_lane: seqs([lane]) })}
+ cross join @lane_queues as lq${
+    db.each({
+      table: "permits",
+      as: "p",
+      index: "permits_waiting",
+      where: raw("granted_at is null and queue = lq.queue"),
+      order: "rank, seq",
+      limit,
+    })
+  }
+ where lq.lane = w.of_lane and lq.active = 1
+ order by p.rank, p.seq
+ limit ${limit}`;
+  const rows = yield* all(isGranted ? granted : waiting);
+  const runs = yield* all(sql`
+select seq, id, workflow
+  from @runs
+ where ${db.isIn("seq", seqs(rows.map((row) => Number(row["run"]))))}`);
+  const byNumber = new Map(runs.map((row) => [Number(row["seq"]), row]));
+  return rows.flatMap((row) => {
+    const run = byNumber.get(Number(row["run"]));
+    return run === undefined ? [] : [permitOf(row, run)];
+  });
+}
+
+function permitOf(row: Row, run: Row): LanePermit {
+  const item = Number(row["item"]);
+  return {
+    runId: String(run["id"]),
+    workflow: String(run["workflow"]),
+    task: row["task"] === "" ? undefined : String(row["task"]),
+    item: item < 0 ? undefined : item,
+    since: Number(row["since"]),
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * Starts of limits of rate: each keeps a place of its lane until the period after the beginning of the body is over. Its
+ * runner ends it, by the monotonic clock, so that no step of another clock makes a period shorter or longer.
+ *
+ * @module
+ */
+import type { HeldStart, LeftStart, LimitExchange, PermitHolder } from "../../limits.ts";
+import { type Dialect, seqs } from "../dialect.ts";
+import { all, change, type Op, write } from "../operation.ts";
+import { type Sql, sql } from "../statement.ts";
+import { holderKey } from "./book_state.ts";
+import { holderRows } from "./holder_rows.ts";
+import { isDead } from "./stale.ts";
+import type { Book } from "./store_book.ts";
+
+/** Ends starts whose periods are over, and those of runs that have ended without having begun. */
+export function* endStarts(db: Dialect, book: Book, over: readonly number[], ended: readonly number[]): Op<void> {
+  if (over.length === 0 && ended.length === 0) return;
+  const rows = yield* write(sql`
+delete from @starts
+ where ${db.isIn("seq", seqs(over))}
+    or (${db.isIn("run", seqs(ended))} and holder is null and until is null)
+returning lane`);
+  yield* book.vacate(rows.map((row) => Number(row["lane"])));
+}
+
+/** A runner that stops leaves its starts to others. */
+export function* leaveStarts(db: Dialect, { left = [] }: LimitExchange): Op<void> {
+  if (left.length === 0) return;
+  const rows = db.rows("l", {
+    of_seq: seqs(left.map(({ seq }) => seq)),
+    left_ms: seqs(left.map(({ leftMs }) => leftMs)),
+  });
+  yield* change(sql`
+update @starts
+   set holder = null,
+       until = ${db.now()} + l.left_ms
+  from ${rows}
+ where seq = l.of_seq`);
+}
+
+/** A condition on starts: they are of these units. */
+export function byUnit(db: Dialect, holders: readonly PermitHolder[]): Sql | undefined {
+  if (holders.length === 0) return undefined;
+  return db.isIn(
+    "seq",
+    sql`select s.seq
+          from ${holderRows(db, holders)}
+         cross join @starts as s
+         where s.run = h.of_run and s.task = h.of_task and s.item = h.of_item`,
+  );
+}
+
+/** The runner takes over starts that nobody has, which it has to end; by the keys of their units. */
+export function* takeStarts(
+  runner: number | undefined,
+  where: Sql | undefined,
+): Op<ReadonlyMap<string, readonly HeldStart[]>> {
+  if (where === undefined || runner === undefined) return new Map();
+  const rows = yield* write(sql`
+update @starts
+   set holder = ${runner}
+ where holder is null and until is null and ${where}
+returning seq, run, task, item, (select l.name from @lanes as l where l.seq = lane) as name`);
+  const starts = new Map<string, HeldStart[]>();
+  for (const row of rows) {
+    const key = holderKey({ run: Number(row["run"]), task: String(row["task"]), item: Number(row["item"]) });
+    const own = starts.get(key) ?? [];
+    own.push({ seq: Number(row["seq"]), limit: String(row["name"]) });
+    starts.set(key, own);
+  }
+  return starts;
+}
+
+/** The runner takes over the starts of runs that begin here. */
+export function* beginStarts(
+  db: Dialect,
+  runner: number | undefined,
+  runs: readonly number[],
+): Op<ReadonlyMap<number, readonly HeldStart[]>> {
+  if (runs.length === 0) return new Map();
+  const starts = yield* takeStarts(runner, sql`task = '' and ${db.isIn("run", seqs(runs))}`);
+  return new Map(runs.map((run) => [run, starts.get(holderKey({ run, task: "", item: -1 })) ?? []]));
+}
+
+/**
+ * A runner takes over starts of dead runners, and those that a runner has left as it stopped. It is not known when the
+ * bodies of a dead runner began: their periods begin now.
+ */
+export function* recoverStarts(db: Dialect, runner: number | undefined): Op<readonly LeftStart[]> {
+  if (runner === undefined) return [];
+  const rows = yield* all(sql`
+select s.seq, l.name, s.until, m.per_ms, ${db.now()} as now
+  from @starts as s
+ cross join @lanes as l
+  left join @limits as m on m.name = l.name
+ where l.seq = s.lane and ((s.holder is null and s.until is not null) or (${isDead("s.holder")}))`);
+  if (rows.length === 0) return [];
+  yield* write(sql`
+update @starts
+   set holder = ${runner}, until = null
+ where ${db.isIn("seq", seqs(rows.map((row) => Number(row["seq"]))))}
+returning seq`);
+  return rows.map((row) => {
+    const periodMs = Number(row["per_ms"] ?? 0);
+    const leftMs = row["until"] === null ? periodMs : Number(row["until"]) - Number(row["now"]);
+    return { seq: Number(row["seq"]), limit: String(row["name"]), leftMs: Math.min(periodMs, Math.max(0, leftMs)) };
+  });
+}

@@ -1,0 +1,376 @@
+import { assert, assertEquals } from "@std/assert";
+import type { LimitAnswer, LimitExchange, PermitAsk, PermitHolder, WhenFull } from "../../../lib/store/limits.ts";
+import type { Store } from "../../../lib/store/port.ts";
+import { type Case, claimBy, commit, join, newRun, start, startOwned, T0 } from "./fixture.ts";
+
+/** Permits of units and runs, lanes, and starts of limits of rate. */
+export function limitContract(test: Case): void {
+  test("as many units are granted as a limit has places, in the order in which they asked", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 2 });
+    assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b"), ask("c")] }), ["a", "b"]);
+    assertEquals(await granted(store, { runner, asks: [ask("d")] }), []);
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["c"]);
+    assertEquals(await granted(store, { runner, releases: [ask("b"), ask("c")] }), ["d"]);
+    await exchange(store, { runner, releases: [ask("d")] });
+    assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
+  });
+
+  test("a unit that asks again keeps its place, and one that is unknown is told so", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
+    assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
+    const { granted: again, unknown } = await exchange(store, {
+      runner,
+      asks: [{ ...ask("a"), request: undefined }, { ...ask("c"), request: undefined }],
+    });
+    assertEquals([again.map(({ task }) => task), unknown.map(({ task }) => task)], [["a"], ["c"]]);
+  });
+
+  test("a unit that stops waiting leaves the queue", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });
+    assertEquals(await granted(store, { runner, releases: [ask("b")] }), []);
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["c"]);
+  });
+
+  test("each key has a lane of its own", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const asks = [ask("a", ["x"]), ask("b", ["x"]), ask("c", ["y"]), ask("d", ["x", "1"])];
+    assertEquals((await granted(store, { runner, asks })).sort(), ["a", "c", "d"]);
+    assertEquals(await granted(store, { runner, releases: [ask("c")] }), []);
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["b"]);
+  });
+
+  test("several limits have to allow a unit, and one that is full does not hold up the others", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 2 });
+    await store.limits.deploy([{ name: "gpu", max: 1, perMs: undefined }], "runner");
+    const both = (task: string): PermitAsk => ({
+      ...ask(task),
+      request: { weight: 1, lanes: [...ask(task).request!.lanes, { limit: "gpu", isRate: false, key: [] }] },
+    });
+    assertEquals(await granted(store, { runner, asks: [both("a"), both("b"), ask("c"), ask("d")] }), ["a", "c"]);
+    assertEquals(await granted(store, { runner, releases: [ask("c")] }), ["d"]);
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["b"]);
+  });
+
+  test("keys take turns, whatever one of them has asked for before", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
+    const of = (task: string, key: readonly string[], weight = 1): PermitAsk => ({
+      ...ask(task),
+      request: { weight, lanes: [...ask(task).request!.lanes, { limit: "each", isRate: false, key }] },
+    });
+    await exchange(store, { runner, asks: [of("first", ["z"])] });
+    const flood = Array.from({ length: 40 }, (_, at) => of(`flood${at}`, ["a"]));
+    await exchange(store, { runner, asks: flood });
+    await exchange(store, { runner, asks: [of("b0", ["b"]), of("b1", ["b"]), of("c0", ["c"])] });
+    const order = await drain(store, { runner, first: of("first", ["z"]), count: 7 });
+    assertEquals(order.filter((task) => task.startsWith("b")), ["b0", "b1"]);
+    assert(order.indexOf("c0") >= 0 && order.indexOf("c0") <= 2, order.join());
+  });
+
+  test("weights are shares, and many keys below one have the share of one", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
+    const of = (task: string, key: readonly string[], weight = 1): PermitAsk => ({
+      ...ask(task),
+      request: { weight, lanes: [...ask(task).request!.lanes, { limit: "each", isRate: false, key }] },
+    });
+    await exchange(store, { runner, asks: [of("first", ["z"])] });
+    const asks = Array.from({ length: 30 }, (_, at) => [
+      of(`heavy${at}`, ["h"], 3),
+      of(`light${at}`, ["l"]),
+      ...["1", "2", "3", "4"].map((job) => of(`split${at}${job}`, ["s", job])),
+    ]).flat();
+    await exchange(store, { runner, asks });
+    const order = await drain(store, { runner, first: of("first", ["z"]), count: 50 });
+    const share = (name: string): number => order.filter((task) => task.startsWith(name)).length;
+    assert(Math.abs(share("heavy") - 30) <= 4, `heavy ${share("heavy")} of 50`);
+    assert(Math.abs(share("light") - 10) <= 4, `light ${share("light")} of 50`);
+    assert(Math.abs(share("split") - 10) <= 4, `split ${share("split")} of 50`);
+  });
+
+  test("within a key the more urgent come first, and then the older ones", async ({ store, clock }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("first")] });
+    await exchange(store, { runner, asks: [ask("a")] });
+    clock.advance(1_000);
+    await exchange(store, { runner, asks: [ask("b"), { ...ask("urgent"), priority: -1 }] });
+    assertEquals(await drain(store, { runner, first: ask("first"), count: 3 }), ["urgent", "a", "b"]);
+  });
+
+  test("more places are granted at once when a limit is deployed with another number", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: ["a", "b", "c", "d"].map((task) => ask(task)) });
+    await store.limits.deploy([{ name: "l", max: 5, perMs: undefined }], "client");
+    assertEquals((await store.limits.rules())[0]?.max, 1);
+    await store.limits.deploy([{ name: "l", max: 3, perMs: undefined }], "runner");
+    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals(await granted(store, { runner, recovers: true }), ["b", "c"]);
+    assertEquals((await store.limits.look()).isStale, false);
+    await store.limits.deploy([{ name: "l", max: 1, perMs: undefined }], "runner");
+    assertEquals(await granted(store, { runner, releases: [ask("a"), ask("b")] }), []);
+    assertEquals(await granted(store, { runner, releases: [ask("c")] }), ["d"]);
+  });
+
+  test("a start keeps its place of a limit of rate until its period is over", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
+    const { granted: [first] } = await exchange(store, { runner, asks: [ask("a"), ask("b")] });
+    assertEquals(first?.starts.map(({ limit }) => limit), ["l"]);
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), []);
+    const over = first!.starts.map(({ seq }) => seq);
+    assertEquals(await granted(store, { runner, over }), ["b"]);
+    // A start is over once.
+    assertEquals(await granted(store, { runner, over, asks: [ask("c")] }), []);
+  });
+
+  test("a stopped runner leaves the rest of a period to others, and a dead one all of it", async ({ store, clock }) => {
+    const { runner, ask } = await opened(store, { max: 2, perMs: 60_000 });
+    const { granted: [a] } = await exchange(store, { runner, asks: [ask("a"), ask("b")] });
+    await exchange(store, { runner, left: [{ ...a!.starts[0]!, leftMs: 10_000 }] });
+    const other = await join(store, 60_000);
+    clock.advance(4_000);
+    assertEquals((await exchange(store, { runner: other, recovers: true })).takenOver.map(({ leftMs }) => leftMs), [
+      6_000,
+    ]);
+    await store.recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
+    const { takenOver } = await exchange(store, { runner: other, recovers: true });
+    assertEquals(takenOver.map(({ leftMs }) => leftMs), [60_000]);
+    assertEquals((await exchange(store, { runner: other, recovers: true })).takenOver, []);
+  });
+
+  test("the permits of a dead runner are free, except for those that belong to a run", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 2 });
+    await exchange(store, { runner, asks: [ask("a"), { ...ask("child"), isLasting: true }] });
+    const other = await join(store, 60_000);
+    const { seq } = await startOwned(store);
+    const asks = [{ ...ask("x"), run: seq }, { ...ask("y"), run: seq }];
+    assertEquals(await granted(store, { runner: other, asks }), []);
+    await store.recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
+    assertEquals((await store.limits.look()).isStale, true);
+    await exchange(store, { runner: other, recovers: true });
+    const lane = await theLane(store);
+    assertEquals([lane.held, lane.waiting, lane.holders.map(({ task }) => task)], [2, 1, ["child", "x"]]);
+  });
+
+  test("a unit of a run without an owner that is granted its places makes the run due", async ({ store }) => {
+    const { runner, ask, seq } = await opened(store, { max: 1 });
+    const second = await startOwned(store);
+    const wanted = { ...ask("b"), run: second.seq };
+    await exchange(store, { runner, asks: [ask("a")] });
+    await exchange(store, { runner: second.runner, asks: [wanted] });
+    await commit(store, {
+      writes: [{ seq: second.seq, epoch: 1, records: [], move: { to: "waiting", dueAt: undefined, release: true } }],
+    });
+    assertEquals(await claimedIds(store, runner), []);
+    const answer = await exchange(store, { runner, releases: [{ ...ask("a"), run: seq }] });
+    assertEquals([answer.granted, answer.isDue], [[], true]);
+    assertEquals(await claimedIds(store, runner), [second.id]);
+    // The next owner takes it.
+    assertEquals(await granted(store, { runner, asks: [{ ...wanted, request: undefined }] }), ["b"]);
+  });
+
+  test("a run that was released when one of its units was granted its places is found", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const second = await startOwned(store);
+    await exchange(store, { runner, asks: [ask("a")] });
+    await exchange(store, { runner: second.runner, asks: [{ ...ask("b"), run: second.seq }] });
+    // Its owner has not been told yet.
+    await exchange(store, { runner, releases: [ask("a")] });
+    await commit(store, {
+      writes: [{ seq: second.seq, epoch: 1, records: [], move: { to: "waiting", dueAt: undefined, release: true } }],
+    });
+    assertEquals(await claimedIds(store, runner), []);
+    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await exchange(store, { runner, recovers: true })).isDue, true);
+    assertEquals(await claimedIds(store, runner), [second.id]);
+  });
+
+  test("a run with limits is not claimed before it has its places, which it keeps until it has ended", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const [one, two] = [limited(), limited()];
+    await start(store, one);
+    await start(store, two);
+    assertEquals(await claimedIds(store, runner), []);
+    assertEquals((await exchange(store, { runner })).isDue, true);
+    assertEquals(await claimedIds(store, runner), [one.id]);
+    assertEquals((await store.run(two.id))?.state, "waiting");
+    const { seq } = (await store.run(one.id))!;
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    assertEquals((await exchange(store, { runner, ended: [seq] })).isDue, true);
+    assertEquals(await claimedIds(store, runner), [two.id]);
+  });
+
+  test("a run that ended without its runner having told so is found", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const [one, two] = [limited(), limited()];
+    await start(store, one);
+    await start(store, two);
+    await exchange(store, { runner });
+    await store.control(one.id, { kind: "cancel", reason: undefined });
+    assertEquals((await store.limits.look()).isStale, true);
+    await exchange(store, { runner, recovers: true });
+    assertEquals(await claimedIds(store, runner), [two.id]);
+    // One that waits and is cancelled leaves the queue, too.
+    const three = limited();
+    await start(store, three);
+    await exchange(store, { runner });
+    await store.control(three.id, { kind: "cancel", reason: undefined });
+    const { seq } = (await store.run(two.id))!;
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    await exchange(store, { runner, ended: [seq] });
+    assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
+  });
+
+  test("a run that starts later asks when its time has come", async ({ store, clock }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const later = limited({ dueAt: T0 + 5_000 });
+    await start(store, later);
+    const { isDue, nextAt } = await exchange(store, { runner });
+    assertEquals([isDue, nextAt, (await store.limits.look()).nextAt], [false, T0 + 5_000, T0 + 5_000]);
+    clock.advance(5_000);
+    assertEquals((await exchange(store, { runner })).isDue, true);
+    assertEquals(await claimedIds(store, runner), [later.id]);
+  });
+
+  test("a paused run leaves its turn to others", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const runs = [limited(), limited(), limited()];
+    for (const run of runs) await start(store, run);
+    await exchange(store, { runner });
+    await store.control(runs[1]!.id, { kind: "pause", reason: undefined });
+    const { seq } = (await store.run(runs[0]!.id))!;
+    assertEquals(await claimedIds(store, runner), [runs[0]!.id]);
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    await exchange(store, { runner, ended: [seq] });
+    assertEquals(await claimedIds(store, runner), [runs[2]!.id]);
+    await store.control(runs[1]!.id, { kind: "resume" });
+    assertEquals(await claimedIds(store, runner), []);
+    const last = (await store.run(runs[2]!.id))!.seq;
+    await commit(store, { writes: [{ seq: last, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    await exchange(store, { runner, ended: [last] });
+    assertEquals(await claimedIds(store, runner), [runs[1]!.id]);
+  });
+
+  test("a start that finds no place and does not wait is deleted, and a child run has failed", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const [one, two, child] = [limited({}, "reject"), limited({}, "reject"), limited({}, "reject")];
+    await start(store, one);
+    assertEquals((await exchange(store, { runner, started: [one.id] })).rejected, []);
+    await start(store, two);
+    await start(store, child);
+    assertEquals((await exchange(store, { runner, started: [two.id] })).rejected.map(({ id }) => id), [
+      two.id,
+      child.id,
+    ]);
+    assertEquals(await store.run(two.id), undefined);
+    const row = await store.run(child.id);
+    assertEquals([row?.state, row?.error?.code], ["failed", "limit_reached"]);
+    const lane = await theLane(store);
+    assertEquals([lane.held, lane.waiting], [1, 0]);
+  });
+
+  test("the oldest runs are replaced by newer ones", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const runs = [limited({}, "replace"), limited({}, "replace"), limited({}, "replace")];
+    const replaced: string[][] = [];
+    for (const run of runs) {
+      await start(store, run);
+      const answer = await exchange(store, { runner });
+      replaced.push(answer.replaced.map(({ id }) => id));
+      for (const { id } of answer.replaced) await store.control(id, { kind: "cancel", reason: "replaced" });
+    }
+    assertEquals(replaced, [[], [runs[0]!.id], [runs[1]!.id]]);
+    await exchange(store, { runner, recovers: true });
+    assertEquals(await claimedIds(store, runner), [runs[2]!.id]);
+  });
+
+  test("lanes are read with those that hold a place and those that wait", async ({ store, clock }) => {
+    const { runner, ask, id } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("a", ["k"])] });
+    clock.advance(10);
+    await exchange(store, { runner, asks: [{ ...ask("b", ["k"]), item: 3 }, ask("c", ["other"])] });
+    const unit = (task: string, since: number, item?: number) => ({ runId: id, workflow: "etl", task, item, since });
+    assertEquals(await store.limits.lanes({ limit: "l", lanes: 1, permits: 10 }), [{
+      limit: "l",
+      isRate: false,
+      key: ["k"],
+      max: 1,
+      perMs: undefined,
+      held: 1,
+      waiting: 1,
+      holders: [unit("a", T0)],
+      waiters: [unit("b", T0 + 10, 3)],
+    }]);
+    assertEquals((await store.limits.lanes({ lanes: 10, permits: 0 })).length, 2);
+    assertEquals(await store.limits.lanes({ limit: "no", lanes: 10, permits: 1 }), []);
+  });
+
+  test("stores that grant at once never grant more places than there are", async ({ store, another }) => {
+    const { runner, ask } = await opened(store, { max: 3 });
+    const other = await another();
+    const asks = Array.from({ length: 20 }, (_, at) => ask(`t${at}`));
+    const answers = await Promise.all(
+      asks.map((one, at) => exchange(at % 2 === 0 ? store : other, { runner, asks: [one] })),
+    );
+    assertEquals(answers.flatMap(({ granted }) => granted).length, 3);
+    const lane = await theLane(store);
+    assertEquals([lane.held, lane.waiting], [3, 17]);
+  });
+}
+
+const LANE = { limit: "l", isRate: false } as const;
+
+function limited(options: { readonly dueAt?: number } = {}, whenFull: WhenFull = "wait") {
+  return newRun({ ...options, limits: { lanes: [{ ...LANE, key: [] }], weight: 1, whenFull } });
+}
+
+async function claimedIds(store: Store, runner: number): Promise<string[]> {
+  return (await store.claim(claimBy(runner))).runs.map(({ id }) => id);
+}
+
+/** A runner with a run, and a limit. */
+async function opened(store: Store, { max, perMs }: { readonly max: number; readonly perMs?: number }) {
+  const { seq, id, runner } = await startOwned(store);
+  await store.limits.deploy([{ name: "l", max, perMs }], "runner");
+  const isRate = perMs !== undefined;
+  const ask = (task: string, key: readonly string[] = []): PermitAsk => ({
+    run: seq,
+    task,
+    item: -1,
+    priority: 0,
+    isLasting: false,
+    request: { lanes: [{ limit: "l", isRate, key }], weight: 1 },
+  });
+  return { runner, seq, id, ask };
+}
+
+function exchange(store: Store, request: LimitExchange): Promise<LimitAnswer> {
+  return store.limits.exchange(request);
+}
+
+async function granted(store: Store, request: LimitExchange): Promise<string[]> {
+  return (await exchange(store, request)).granted.map(({ task }) => task);
+}
+
+/** Releases what holds the only place, one after the other; returns the order of the grants. */
+async function drain(
+  store: Store,
+  { runner, first, count }: { readonly runner: number; readonly first: PermitHolder; readonly count: number },
+): Promise<string[]> {
+  const order: string[] = [];
+  let holder = first;
+  while (order.length < count) {
+    const [next] = (await exchange(store, { runner, releases: [holder] })).granted;
+    assert(next !== undefined, `nothing was granted after ${order.join()}`);
+    order.push(next.task);
+    holder = next;
+  }
+  return order;
+}
+
+async function theLane(store: Store) {
+  const [lane] = await store.limits.lanes({ lanes: 1, permits: 10 });
+  assert(lane !== undefined);
+  return lane;
+}
