@@ -62,6 +62,7 @@ export type WhenFull = "wait" | "reject" | "replace";
 
 /** The places that a run needs, as its row holds them. */
 export interface RunLimits extends PermitRequest {
+  /** What becomes of the run if it finds no place. */
   readonly whenFull: WhenFull;
 }
 
