@@ -1,10 +1,17 @@
 /** `sluice backup`: a copy of a SQLite file that is in use. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { readdirSync, writeFileSync } from "node:fs";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
+import { ended, spawn } from "../child.ts";
 import { test } from "../harness.ts";
+import { passes } from "../passes.ts";
 import { tempDir } from "../temp_dir.ts";
+import { until } from "../within.ts";
 import { sluice } from "./terminal.ts";
 
 const double = workflow("double", { input: unchecked<number>() })
@@ -63,4 +70,88 @@ test("backup refuses a copy that exists, a missing or foreign file, and a databa
     assertStringIncludes(err, words);
   }
   assertEquals(readdirSync(dir.path).filter((name) => name.startsWith("copy.db")), []);
+});
+
+const large = workflow("large", { input: unchecked<string>() }).task("work", { run: () => 1 }).returns("work");
+
+/** A runner on a file of some megabytes, which it goes on to use. */
+async function largeFile(path: string, megabytes: number) {
+  const runner = await createRunner(`sqlite://${path}`, { workflows: [large], durability: "process" });
+  for (let n = 0; n < megabytes; n++) await runner.execute(large, "x".repeat(1_000_000));
+  return runner;
+}
+
+/** How many runs there are in a file whose pages are all right. */
+function runsIn(path: string): unknown {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    assertEquals({ ...database.prepare("pragma integrity_check").get() }, { integrity_check: "ok" });
+    return database.prepare("select count(*) as n from runs").get()!["n"];
+  } finally {
+    database.close();
+  }
+}
+
+test("a backup that is killed leaves nothing under the name of the copy, and the next one is complete", async () => {
+  using dir = tempDir();
+  const [path, copy] = [join(dir.path, "app.db"), join(dir.path, "copy.db")];
+  const parts = () => readdirSync(dir.path).filter((name) => name.endsWith(".part"));
+  await using runner = await largeFile(path, 64);
+  let kills = 0;
+  // A fast disk may be done before it is killed.
+  while (kills === 0) {
+    rmSync(copy, { force: true });
+    await using child = spawn("../lib/cli/mod.ts", ["backup", `sqlite://${path}`, copy]);
+    await until(() => parts().length > 0 || existsSync(copy));
+    child.kill("SIGKILL");
+    await child.exited;
+    if (!existsSync(copy)) kills++;
+  }
+  assertEquals(parts().length, 1);
+  assertEquals((await runner.execute(large, "y")).status, "completed");
+  const { code, stderr } = await ended(spawn("../lib/cli/mod.ts", ["backup", `sqlite://${path}`, copy]));
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals([runsIn(copy), runsIn(path)], [65, 65]);
+});
+
+test("a backup onto a full disk says so, leaves no file, and disturbs no runner", async () => {
+  using dir = tempDir();
+  const [path, copy] = [join(dir.path, "app.db"), join(dir.path, "copy.db")];
+  await using runner = await largeFile(path, 4);
+  // The largest file that this process may write stands for the end of the disk.
+  const cli = fileURLToPath(new URL("../../lib/cli/mod.ts", import.meta.url));
+  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet", "--no-code-cache"] : [];
+  const script = `trap "" XFSZ; ulimit -f 1000; exec "$@"`;
+  const args = ["-c", script, "sh", process.execPath, ...runtime, cli, "backup", `sqlite://${path}`, copy];
+  const { status, stdout, stderr } = spawnSync("sh", args, { encoding: "utf8" });
+  assertEquals([status, stdout], [1, ""], stderr);
+  assertStringIncludes(stderr, `copy into "${copy}"`);
+  assert(/full|disk/.test(stderr), stderr);
+  assertEquals(readdirSync(dir.path).filter((name) => name.startsWith("copy.db")), []);
+  assertEquals((await runner.execute(large, "y")).status, "completed");
+  assertEquals((await sluice(["backup", `sqlite://${path}`, copy])).code, 0);
+  assertEquals(runsIn(copy), 5);
+});
+
+test("a backup needs no lock of writers, and waits for one of those who let nobody read", async () => {
+  using dir = tempDir();
+  const [path, copy] = [join(dir.path, "app.db"), join(dir.path, "copy.db")];
+  await (await largeFile(path, 1)).stop();
+  const writer = new DatabaseSync(path);
+  writer.exec("begin immediate; delete from runs");
+  assertEquals((await sluice(["backup", `sqlite://${path}`, copy])).code, 0);
+  assertEquals(runsIn(copy), 1);
+  writer.exec("rollback");
+  rmSync(copy);
+  // As SQLite itself does while it recovers the log of a process that died.
+  writer.exec(
+    "pragma locking_mode = exclusive; begin immediate; insert into meta (key, value) values ('a', 'b'); commit",
+  );
+  const backup = sluice(["backup", `sqlite://${path}`, copy]);
+  await passes(500);
+  assertEquals(existsSync(copy), false);
+  writer.close();
+  const { code, err } = await backup;
+  assertEquals([code, err], [0, ""]);
+  assertEquals(runsIn(copy), 1);
 });

@@ -27,7 +27,8 @@ export async function backUpFile(path: string, copy: string): Promise<void> {
     renameSync(part, copy);
     sync(dirname(copy));
   } catch (error) {
-    rmSync(part, { force: true });
+    // On a full disk SQLite leaves its journal behind as well.
+    for (const left of [part, `${part}-journal`]) rmSync(left, { force: true });
     throw storeError(error, name, `copy into "${copy}":`);
   } finally {
     connection.close();
