@@ -14,6 +14,7 @@
 import { type Clock, idleMsOf, monotonicOf, periodicOf } from "../clock.ts";
 import { RecoveryLimitError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { SMALL_STEP_MS } from "../store/clock_steps.ts";
 import type { Store } from "../store/port.ts";
 import type { Recovery, RunnerCard, RunnerRow } from "../store/runners.ts";
 import type { Observer } from "./engine_events.ts";
@@ -27,8 +28,6 @@ const WATCH_MS = 1_000;
 const SOONEST_MS = 10;
 /** By how much the estimate of the store's clock may be wrong. */
 const CLOCK_TOLERANCE_MS = 5_000;
-/** A smaller step back of the store's clock delays nothing for long. */
-const SMALL_STEP_MS = 1_000;
 /** Runs taken from dead runners in one transaction. */
 const RECOVER_AT_ONCE = 500;
 
@@ -139,7 +138,9 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     const stepMs = now.store - clocks.store - (now.monotonic - clocks.monotonic);
     // Not for longer than anything is excused for: a longer one would hide those that come after it.
     standstill.record(Math.min(leaseMs, stepMs));
-    wasClockSetBack ||= stepMs < -SMALL_STEP_MS;
+    // The store sees also what happens between two looks.
+    const wasSetBack = store.clockWasSetBack?.() ?? false;
+    wasClockSetBack ||= wasSetBack || stepMs < -SMALL_STEP_MS;
     clocks = now;
   }
 
@@ -151,15 +152,18 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     known = await store.runners();
     standstill.record(standstill.since(sentAt));
     recordClockStep();
-    const { dead, alive } = judge(others());
+    const { dead, excused } = judge(others());
     if (isStopped || !lease.isHeld()) return;
-    const expired = known.filter(({ id, leaseUntil }) => leaseUntil <= store.now() && !alive.includes(id));
+    const expired = others().filter(({ id, leaseUntil }) => leaseUntil <= store.now() && !excused.includes(id));
     // The first pass always runs: runs whose owner has no row any more are found only by the store.
     if (!isFirst && !wasClockSetBack && dead.length + expired.length === 0) return;
     isFirst = false;
     const { recoveryLimit } = options;
-    const request = { dead, alive, recoveryLimit, limit: RECOVER_AT_ONCE, wasClockSetBack };
+    // All others count as alive: the store's clock may be set ahead before it judges them.
+    const condemned = [...dead, ...expired.map(({ id }) => id)];
+    const alive = known.flatMap(({ id }) => condemned.includes(id) ? [] : [id]);
     for (let more = true; more && !isStopped;) {
+      const request = { dead, alive, recoveryLimit, limit: RECOVER_AT_ONCE, wasClockSetBack };
       const recovery = await store.recover(request);
       wasClockSetBack = false;
       more = recovery.more;
@@ -181,18 +185,18 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
   /** Sorts runners into those that are dead whatever their lease says, and those that are alive although it expired. */
   function judge(
     rows: readonly RunnerRow[],
-  ): { readonly dead: readonly number[]; readonly alive: readonly number[] } {
+  ): { readonly dead: readonly number[]; readonly excused: readonly number[] } {
     const dead: number[] = [];
-    const alive: number[] = [];
+    const excused: number[] = [];
     for (const row of rows) {
       const liveness = livenessOf(row, options.card);
       if (liveness === "dead" || (liveness !== "alive" && isOverdue(row))) dead.push(row.id);
-      else if (row.leaseUntil <= store.now() && isExcused(row, liveness)) alive.push(row.id);
+      else if (row.leaseUntil <= store.now() && isExcused(row, liveness)) excused.push(row.id);
     }
     const ids = new Set(rows.map(({ id }) => id));
     for (const id of excuses.keys()) if (!ids.has(id)) excuses.delete(id);
     for (const id of implausible.keys()) if (!ids.has(id)) implausible.delete(id);
-    return { dead, alive };
+    return { dead, excused };
   }
 
   /**

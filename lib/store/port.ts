@@ -141,6 +141,11 @@ export interface Store {
 
   /** The time of the store's clock, in milliseconds since the Unix epoch. */
   now(): number;
+  /**
+   * Returns whether the store has seen its clock set back by more than a second since this was last asked, also if the
+   * clock was ahead for a moment only. @default {undefined} the caller compares `now()` with a monotonic clock
+   */
+  clockWasSetBack?(): boolean;
   /** Writes a batch durably in one transaction. A row that the database refuses does not affect the other rows. */
   commit(batch: Batch): Promise<Receipt>;
   /**

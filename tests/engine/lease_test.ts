@@ -298,6 +298,46 @@ test("a neighbour that is known to be alive keeps its runs for one more lease", 
   await end();
 });
 
+test("a clock that is set ahead between the look at the leases and the recovery costs no runner its runs", async () => {
+  const { clock: still, pass } = stoppedClock();
+  let offsetMs = 0;
+  const clock: Clock = { ...still, now: () => still.now() + offsetMs, monotonic: still.now };
+  const inner = await openSqliteStore(":memory:", { clock });
+  const store: Store = {
+    ...inner,
+    recover(request) {
+      offsetMs = 3_600_000;
+      return inner.recover(request);
+    },
+  };
+  const { lease, recovery, log, end } = await take(store, clock);
+  const dead = await ownedRun(store, await store.join({ ...CARD, host: "there" }, LEASE_MS));
+  pass(20_000);
+  await lease.renew();
+  const neighbour = await store.join({ ...CARD, host: "elsewhere" }, LEASE_MS);
+  const kept = await ownedRun(store, neighbour);
+  pass(15_000);
+  await recovery.recover();
+  assertEquals(log, [dead]);
+  assertEquals([(await store.run(kept))?.owner, (await store.renew(neighbour, LEASE_MS)).alive], [neighbour, true]);
+  await end();
+});
+
+test("a runner of which only the clock of the server is set ahead takes neither itself nor a neighbour for dead", async () => {
+  const { clock: still } = stoppedClock();
+  let offsetMs = 0;
+  const clock: Clock = { ...still, now: () => still.now() + offsetMs, monotonic: still.now };
+  const store = await openSqliteStore(":memory:", { clock });
+  const { lease, recovery, log, end } = await take(store, still);
+  const neighbour = await store.join({ ...CARD, host: "elsewhere" }, LEASE_MS);
+  const runs = [await ownedRun(store, lease.runner), await ownedRun(store, neighbour)];
+  offsetMs = 3_600_000;
+  await recovery.recover();
+  assertEquals(log, []);
+  assertEquals(await Promise.all(runs.map(async (id) => (await store.run(id))?.owner)), [lease.runner, neighbour]);
+  await end();
+});
+
 function startedAt(pid: number): string | undefined {
   if (!existsSync("/proc/self/stat")) return undefined;
   return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19];

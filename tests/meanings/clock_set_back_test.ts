@@ -28,3 +28,26 @@ test("a message that is sent while the clock is an hour ahead wakes its run once
   await time.until(runner.stop());
   await store.close();
 });
+
+test("a run that is started while the clock is ahead for a moment begins once the clock is right", async () => {
+  await using place = emptyStore();
+  const time = createFakeClock();
+  let offsetMs = 0;
+  const clock: Clock = { ...time, now: () => time.now() + offsetMs, monotonic: () => time.now() };
+  const store = await openPlace(place, { clock });
+  const flow = workflow("flow").task("a", { version: "1", run: () => 1 });
+  const held = Promise.withResolvers<void>();
+  const holding = workflow("holding").task("a", { version: "1", run: () => held.promise });
+  const runner = await createRunner(store, { workflows: [flow, holding], clock, concurrency: 1, maxRuns: 1 });
+  await runner.start(holding);
+  await time.advance("10s");
+  // Between two looks of the runner, which has no place for it.
+  offsetMs = 3_600_000;
+  const run = await runner.start(flow);
+  offsetMs = 0;
+  held.resolve();
+  await time.advance("1m");
+  assertEquals((await run.status()).state, "completed");
+  await time.until(runner.stop());
+  await store.close();
+});

@@ -1,3 +1,6 @@
+import type { ClockSteps } from "../clock_steps.ts";
+import { SMALL_STEP_MS } from "../clock_steps.ts";
+
 /** The database's clock, extrapolated between two responses of the server. */
 export interface ServerClock {
   /** Milliseconds since the epoch. Goes back only if the clock of the server was set back. */
@@ -12,15 +15,16 @@ const KEEP_MS = 10_000;
 /** If two readings differ by more than this and their errors of measurement, the clock was set between them. */
 const DRIFT_MS = 100;
 
-/** After a smaller step back time stands still until the server's clock has caught up. */
-const SMALL_STEP_MS = 1_000;
-
 /**
  * Extrapolates from the server's responses with this process's monotonic clock. Its wall clock is never read: it may be
  * an hour off, or set while the process runs. The clock of the server may be set, too, and a failover leads to another
- * server: an answer that contradicts the earlier ones replaces them at once.
+ * server: an answer that contradicts the earlier ones replaces them at once. After a small step back time stands still until
+ * the server's clock has caught up. Steps are recorded in `steps`.
  */
-export function createServerClock(monotonic: () => number = () => performance.now()): ServerClock {
+export function createServerClock(
+  monotonic: () => number = () => performance.now(),
+  steps?: Pick<ClockSteps, "record">,
+): ServerClock {
   let offset = 0;
   let exactness = Infinity;
   let learnedAt = -Infinity;
@@ -37,6 +41,7 @@ export function createServerClock(monotonic: () => number = () => performance.no
       const wasSet = Math.abs(next - offset) > (took + exactness) / 2 + DRIFT_MS;
       if (!wasSet && took > exactness && received - learnedAt < KEEP_MS) return;
       if (wasSet && offset - next > SMALL_STEP_MS) last = 0;
+      if (wasSet && exactness < Infinity) steps?.record(next - offset);
       exactness = took;
       learnedAt = received;
       offset = next;

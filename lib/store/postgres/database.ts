@@ -82,6 +82,7 @@ function createDialect(session: Session, news: News): Dialect {
     stride: Infinity,
     reusesNumbers: false,
     now: () => session.at === null ? raw(SERVER_CLOCK) : sql`${session.at}::bigint`,
+    steadyMs: session.steps.steadyMs,
     isIn(column, among) {
       return "type" in among ? sql`${raw(column)} = any(${array(among)})` : sql`${raw(column)} = any(array(${among}))`;
     },

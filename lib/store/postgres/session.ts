@@ -1,5 +1,6 @@
-import { type Clock, systemClock } from "../../clock.ts";
+import { type Clock, monotonicOf, systemClock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import { type ClockSteps, createClockSteps } from "../clock_steps.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Row } from "../decode.ts";
 import { faultOf } from "./faults.ts";
@@ -50,6 +51,8 @@ export interface Session {
   readonly at: Bindable;
   /** The time of the store's clock. */
   now(): number;
+  /** The steps of that clock, as far as answers of the server show them. */
+  readonly steps: ClockSteps;
   /** Runs a statement that reads. */
   read(sql: string, values?: readonly Bindable[], role?: Role): Promise<readonly Row[]>;
   /** Runs a statement that writes; `rows` returns the number of written rows from its result. */
@@ -109,7 +112,9 @@ const NOW = "coalesce($1::bigint, floor(extract(epoch from clock_timestamp()) * 
 export function createSession(options: SessionOptions): Session {
   const { name, schema, lines, clock, logger } = options;
   const persistence = createPersistence(name, logger, clock);
-  const serverClock = createServerClock();
+  const steps = createClockSteps(clock === undefined ? () => performance.now() : monotonicOf(clock));
+  if (clock !== undefined) steps.compare(clock.now());
+  const serverClock = createServerClock(undefined, steps);
   const texts = new Map<string, string>();
   const endings = new Set<Promise<void>>();
   let lookedAt = -Infinity;
@@ -125,6 +130,7 @@ export function createSession(options: SessionOptions): Session {
       return clock === undefined ? null : String(clock.now());
     },
     now: () => clock === undefined ? serverClock.now() : clock.now(),
+    steps,
     read: (sql, values = [], role = "read") => persistence.attempt("read", () => single(role, sql, values)),
     write(role, sql, values, count) {
       return persistence.attempt("write to", async () => {
@@ -195,7 +201,8 @@ export function createSession(options: SessionOptions): Session {
 
   function learn(answer: readonly Row[], sent: number): void {
     const said = answer[0]?.["server_now"];
-    if (clock === undefined && said !== undefined) serverClock.learn(Number(said), sent);
+    if (clock !== undefined) steps.compare(clock.now());
+    else if (said !== undefined) serverClock.learn(Number(said), sent);
   }
 
   function wrote(count: number): void {

@@ -179,6 +179,7 @@ export async function openStoreOn(
     join: (card, leaseMs) => join(session, card, leaseMs),
     renew: (runner, leaseMs) => renew(session, marks, { runner, leaseMs }),
 
+    clockWasSetBack: session.steps.takeSetBack,
     ...methods,
     schedules: createScheduleStore(database),
     limits: createLimitStore(database),

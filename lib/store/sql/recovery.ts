@@ -100,8 +100,10 @@ select run, 'handBack', ${db.now()}, ${String(runner)} from ${db.rows("handed", 
  * it may come back. Returns whether it is dead.
  */
 export function* declareDeadIfSilent(db: Dialect, runner: number): Op<boolean> {
-  const row = yield* first(sql`select dead from @runners where id = ${runner}`);
+  // The time shows whether the clock was set: then the lease of a runner that is alive may look expired.
+  const row = yield* first(sql`select dead, lease_ms, ${db.now()} as server_now from @runners where id = ${runner}`);
   if (row === undefined || row["dead"] === 1 || row["dead"] === true) return true;
+  if (db.steadyMs() < Number(row["lease_ms"])) return false;
   const isSilent = sql`id = ${runner} and not dead and lease_until + lease_ms <= ${db.now()}`;
   const silent = yield* all(db.lockRunners(isSilent, "leave out"));
   if (silent.length === 0) return false;

@@ -11,7 +11,7 @@ const LONGEST_STRETCH_MS = 2;
 
 /** Creates a database that executes operations on a SQLite connection, in the caller's thread. */
 export function createDatabase(session: Session): Database {
-  return { dialect: createDialect(session.now), execute };
+  return { dialect: createDialect(session), execute };
 
   async function execute<T>(operation: Op<T>): Promise<T> {
     let since = performance.now();
@@ -50,7 +50,7 @@ export function createDatabase(session: Session): Database {
 
 /** Executes an operation inside the open transaction. */
 export function executeWithin<T>(session: Session, work: (db: Dialect) => Op<T>): T {
-  return runNow(session, work(createDialect(session.now)));
+  return runNow(session, work(createDialect(session)));
 }
 
 function runNow<T>(session: Session, operation: Op<T>): T {
@@ -81,12 +81,13 @@ function encode(value: Value): Bindable {
   return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
-function createDialect(now: () => number): Dialect {
+function createDialect({ now, steps }: Session): Dialect {
   return {
     // A few milliseconds of work.
     stride: 2_500,
     reusesNumbers: true,
     now: () => sql`${now()}`,
+    steadyMs: steps.steadyMs,
     isIn(column, among) {
       return "type" in among
         ? sql`${raw(column)} in (select value from json_each(${among.items}))`

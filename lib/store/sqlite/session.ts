@@ -1,5 +1,6 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, monotonicOf } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
+import { type ClockSteps, createClockSteps } from "../clock_steps.ts";
 import type { StoreCounters } from "../port.ts";
 import type { Persistence } from "./busy.ts";
 import { writeOutComputed } from "./computed.ts";
@@ -15,6 +16,8 @@ export interface Session {
   readonly logger: Logger;
   /** The time of the store's clock, in milliseconds since the Unix epoch. */
   now(): number;
+  /** The steps of that clock. It is compared with the monotonic clock in each transaction. */
+  readonly steps: ClockSteps;
   /** Runs `work`, which reads; retries it while the database is locked. */
   read<T>(action: string, work: () => T): Promise<T>;
   /** Runs `work` in a transaction; retries all of it while the database is locked or the disk is full. */
@@ -55,6 +58,8 @@ export function createSession(
 ): Session {
   const { name, clock, logger, committed, gate = createGate(), identity = NO_FILE } = options;
   const statements = new Map<string, Statement>();
+  const steps = createClockSteps(monotonicOf(clock));
+  steps.compare(clock.now());
   const begin = connection.prepare("begin immediate");
   const commit = connection.prepare("commit");
   const rollback = connection.prepare("rollback");
@@ -65,6 +70,7 @@ export function createSession(
     name,
     logger,
     now: clock.now,
+    steps,
     read: (action, work) => persistence.attempt(action, () => onFile(work)),
     write: (action, work) => gate.held === undefined ? writeNow(action, work) : writeLater(action, work),
     nested,
@@ -109,6 +115,7 @@ export function createSession(
   function transaction<T>(work: () => T): T {
     const rowsBefore = rows;
     begin.run();
+    steps.compare(clock.now());
     try {
       const result = work();
       commit.run();

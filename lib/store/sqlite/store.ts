@@ -71,6 +71,7 @@ export async function openSqliteStore(given: string, options: SqliteStoreOptions
   const store: Store = {
     name: path === ":memory:" ? "sqlite::memory:" : `sqlite://${given}`,
     now: session.now,
+    clockWasSetBack: session.steps.takeSetBack,
 
     commit: (batch) => commitBatch(session, batch),
     claim: (request) => claim(session, request, (run) => database.execute(giveUp(database.dialect, run))),

@@ -111,6 +111,21 @@ export function controlContract(test: Case): void {
     assertEquals(released.map((run) => run.id), [other.id]);
   });
 
+  test("cancel ends no run behind its owner right after the clock was set ahead, and does when a lease has passed since", async ({ store, clock }) => {
+    const { seq, id, runner } = await startOwned(store);
+    const other = newRun({ owner: runner });
+    await start(store, other);
+    clock.set(3_600_000);
+    const result = await store.control(id, { kind: "cancel", reason: "r" });
+    assertEquals(result, { kind: "done", state: "running", owner: runner, attention: 1 });
+    const { alive, owned } = await store.renew(runner, 30_000);
+    assertEquals([alive, owned.length], [true, 2]);
+    assertEquals(await write(store, { seq, epoch: 1 }, [record("a")]), "accepted");
+    clock.advance(60_000);
+    const late = await store.control(other.id, { kind: "cancel", reason: "r" });
+    assertEquals(late, { kind: "done", state: "cancelled", owner: undefined, attention: 0 });
+  });
+
   test("cancel ends the run of a runner whose row is gone", async ({ store }) => {
     const { id, runner } = await startOwned(store);
     const other = newRun({ owner: runner });

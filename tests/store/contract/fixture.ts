@@ -17,6 +17,8 @@ import type { Store } from "../../../lib/store/port.ts";
 export interface ManualClock extends Clock {
   /** Lets time pass, and calls what becomes due meanwhile. */
   advance(ms: number): void;
+  /** Sets the wall clock ahead, or back, while no time passes. */
+  set(ms: number): void;
 }
 
 /** An empty database, as a backend gives it to the contract; disposing of it closes every store on it. */
@@ -51,8 +53,9 @@ export const ALL: ListQuery = {
 /** Makes a clock that stands at `T0`. */
 export function manualClock(): ManualClock {
   let now = T0;
+  let offsetMs = 0;
   const timers = new Set<{ readonly at: number; readonly fire: () => void }>();
-  return { now: () => now, after, advance };
+  return { now: () => now + offsetMs, monotonic: () => now, after, advance, set: (ms) => void (offsetMs += ms) };
 
   function after(ms: number, fire: () => void): () => void {
     const timer = { at: now + ms, fire };

@@ -102,6 +102,20 @@ export function recoveryContract(test: Case): void {
     assertEquals((await claimed(store, claimBy(runner))).length, 2);
   });
 
+  test("a store says once that its clock was set back, however short the time was", async ({ store, clock }) => {
+    assertEquals(store.clockWasSetBack?.(), false);
+    clock.set(3_600_000);
+    const started = newRun({ dueAt: undefined });
+    await start(store, started);
+    assertEquals(store.clockWasSetBack?.(), false);
+    clock.set(-3_600_000);
+    await start(store, newRun());
+    assertEquals([store.clockWasSetBack?.(), store.clockWasSetBack?.()], [true, false]);
+    clock.advance(60_000);
+    await start(store, newRun());
+    assertEquals(store.clockWasSetBack?.(), false);
+  });
+
   test("the history keeps hand-backs, recoveries and the claims that follow them", async ({ store, clock }) => {
     const { seq, id, runner: first } = await startOwned(store);
     const facts = async (): Promise<string[]> =>

@@ -1,0 +1,46 @@
+/** A smaller step delays nothing for long, and no lease is as short. */
+export const SMALL_STEP_MS = 1_000;
+
+/**
+ * Steps of a store's clock: it was set while the monotonic clock of this process says that no time passed, or the machine
+ * was suspended.
+ */
+export interface ClockSteps {
+  /** Compares the time of the store's clock, as it was read just now, with those before. */
+  compare(now: number): void;
+  /** Records by how much the clock was set ahead; negative if it was set back. */
+  record(stepMs: number): void;
+  /**
+   * For how long the clock was not seen to be set ahead, by the monotonic clock. For the time of a lease after that an
+   * expired lease says nothing: its owner may not have renewed it yet.
+   */
+  steadyMs(): number;
+  /** Whether the clock was seen to be set back since this was last asked. */
+  takeSetBack(): boolean;
+}
+
+/** A record without steps. */
+export function createClockSteps(monotonic: () => number): ClockSteps {
+  let offset: number | undefined;
+  let aheadSince = -Infinity;
+  let wasSetBack = false;
+  return {
+    compare(now) {
+      const next = now - monotonic();
+      if (offset !== undefined) record(next - offset);
+      offset = next;
+    },
+    record,
+    steadyMs: () => monotonic() - aheadSince,
+    takeSetBack() {
+      const was = wasSetBack;
+      wasSetBack = false;
+      return was;
+    },
+  };
+
+  function record(stepMs: number): void {
+    if (stepMs > SMALL_STEP_MS) aheadSince = monotonic();
+    if (stepMs < -SMALL_STEP_MS) wasSetBack = true;
+  }
+}
