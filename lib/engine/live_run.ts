@@ -93,6 +93,8 @@ export class LiveRun implements UnitMaker<LiveUnit> {
   declare hooks: Promise<unknown>[] | undefined;
   /** Follows it, if tracing is on. */
   declare trace: RunTrace | undefined;
+  /** Whether units of it have asked for the places that limits demand, perhaps those of an earlier version. */
+  declare hasPermits: boolean;
   /** Its starts in limits of rate of its workflow; `undefined` for none. */
   declare starts: RunStarts | undefined;
   /** Names of steps whose outputs only the store has, by `unitKey()`. */
@@ -139,6 +141,7 @@ Object.assign(LiveRun.prototype, {
   isRefused: false,
   hooks: undefined,
   trace: undefined,
+  hasPermits: false,
   starts: undefined,
   storedSteps: undefined,
 });

@@ -83,12 +83,12 @@ export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Pa
 
 /** Whether something that a run waits for may come soon. */
 function isKept(run: LiveRun): boolean {
-  return waitsForChild(run.state) || (run.plan.isLimited && hasUnit(run, waitsForPermit));
+  return waitsForChild(run.state) || (run.hasPermits && hasUnit(run, waitsForPermit));
 }
 
 /** Whether it is not known yet if a unit of a run has been granted its places. */
 function isAsking(run: LiveRun): boolean {
-  return run.plan.isLimited && hasUnit(run, ({ permit }) => permit?.state === "checking");
+  return run.hasPermits && hasUnit(run, ({ permit }) => permit?.state === "checking");
 }
 
 function hasUnit(run: LiveRun, test: (unit: LiveUnit) => boolean): boolean {

@@ -249,7 +249,7 @@ async function openRunner<W extends AnyWorkflow>(
     await store.define(definitionsOf(catalog));
     if (schedules.catalog.plans.length > 0) await store.define(definitionsOf(schedules.catalog));
     if (limitRules.length > 0) await store.limits.deploy(limitRules, "runner");
-    executor.permits.begin();
+    await executor.permits.begin();
     await store.unstrand(catalog.served);
     await recovery.recover();
     if (settings.schedules !== undefined) scheduler = await startScheduling(context, emit);

@@ -281,3 +281,53 @@ test("a run that was started later, by a client, in a transaction or anew waits 
   assertEquals(again.map(({ status }) => status), ["completed", "completed"]);
   assertEquals(most, 1);
 });
+
+test("what waits for limits that a new version no longer has goes on as places become free", async () => {
+  const order: string[] = [];
+  const limited = (limits: readonly { readonly max: number }[]) =>
+    [
+      workflow("runs", { input: unchecked<number>(), limits })
+        .sleep("wait", { for: "1m" })
+        .task("end", { after: ["wait"], run: ({ input }) => void order.push(`run ${input}`) }),
+      workflow("tasks", { input: unchecked<number>() })
+        .task("end", { limits, run: ({ input, ctx }) => ctx.attempt > 0 && void order.push(`task ${input}`) }),
+    ] as const;
+  await using opened = await open([...limited([{ max: 1 }])], { shared: true });
+  const { runner, clock } = opened;
+  const busy = workflow("busy").task("hold", {
+    limits: [{ name: "tasks/end", max: 1 }],
+    run: () => new Promise<void>((resolve) => clock.after(30_000, resolve)),
+  });
+  const other = await opened.another([busy]);
+  const holding = other.execute(busy);
+  await clock.advance("1s");
+  const runs = [];
+  for (const input of [1, 2]) runs.push(await runner.start("runs", input), await runner.start("tasks", input));
+  await clock.advance("1s");
+  assertEquals(order, []);
+  await clock.until(runner.stop());
+  await opened.another([...limited([])]);
+  await clock.until(Promise.all([holding, ...runs.map((run) => other.get(run.id).outcome())]), "10m");
+  assertEquals(order.toSorted(), ["run 1", "run 2", "task 1", "task 2"]);
+});
+
+test("maps with limits of thousands of items keep the event loop free and end in order", async () => {
+  let running = 0;
+  let most = 0;
+  const w = workflow("w").map("m", {
+    over: () => Array.from({ length: 3_000 }, (_, at) => at),
+    limits: [{ max: 100 }],
+    run: async ({ item }) => {
+      most = Math.max(most, ++running);
+      await Promise.resolve();
+      running--;
+      return item;
+    },
+  }).returns("m");
+  await using opened = await open([w]);
+  const { runner, clock } = opened;
+  const outcome = await clock.until(runner.execute(w), "10m");
+  assertEquals(outcome.status === "completed" && outcome.result.length, 3_000);
+  assert(most <= 100 && most > 1, `${most} at once`);
+  assertEquals(await runner.limits(), []);
+});

@@ -3,6 +3,9 @@ import type { NewRun, StartVerdict } from "../../store/batch.ts";
 import type { LimitRule } from "../../store/limits.ts";
 import type { Store } from "../../store/port.ts";
 
+/** How often a client that starts runs releases the places of runs that have ended. */
+const RECOVERY_PAUSE_MS = 1_000;
+
 /** Admits runs; resolves with the limits that refused some of them, by id. */
 export type Admit = (runIds: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 
@@ -38,12 +41,16 @@ export async function admitRuns(
 /** Creates the admission of a client, which knows these limits. */
 export function createClientAdmission(store: Pick<Store, "limits" | "control">, rules: readonly LimitRule[]): Admit {
   let deployed: Promise<void> | undefined;
+  let recoveredAt = -Infinity;
   return async (runIds) => {
     // A runner that is started later states its own numbers.
     await (deployed ??= store.limits.deploy(rules, "client"));
     const refused = new Map<string, string>();
     for (let started = runIds;; started = []) {
-      const answer = await store.limits.exchange({ runner: undefined, started });
+      // While no live runner knows of limits, nothing else finds the runs that have ended.
+      const recovers = performance.now() - recoveredAt >= RECOVERY_PAUSE_MS;
+      if (recovers) recoveredAt = performance.now();
+      const answer = await store.limits.exchange({ runner: undefined, started, recovers });
       for (const { id, limit } of answer.rejected) refused.set(id, limit);
       for (const { id, limit, by } of answer.replaced) {
         await store.control(id, { kind: "cancel", reason: replacedBy(by, limit) });

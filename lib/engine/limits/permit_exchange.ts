@@ -13,6 +13,9 @@ import type { RunStarts } from "./unit_permit.ts";
 
 const RETRY_MS = 1_000;
 
+const ASKS_AT_ONCE = 500;
+const RELEASES_AT_ONCE = 1_000;
+
 /** Limits that refused runs, by the ids of these. */
 type Refused = ReadonlyMap<string, string>;
 
@@ -117,8 +120,7 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
   }
 
   async function exchange(): Promise<void> {
-    const sent = next;
-    next = newBatch();
+    const sent = takeBatch();
     let answer: LimitAnswer;
     try {
       const { asks, begun, admissions: _, recovers, ...rest } = sent;
@@ -143,6 +145,20 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
     failure = undefined;
     isMore = answer.more;
     options.answered(answer, sent);
+  }
+
+  /** What is exchanged at once: a transaction of thousands of asks would block the event loop. */
+  function takeBatch(): PermitBatch {
+    const batch = next;
+    next = newBatch();
+    next.releases.push(...batch.releases.splice(RELEASES_AT_ONCE));
+    // A unit may ask again after its release.
+    const most = next.releases.length > 0 ? 0 : ASKS_AT_ONCE;
+    for (const [key, ask] of [...batch.asks].slice(most)) {
+      batch.asks.delete(key);
+      next.asks.set(key, ask);
+    }
+    return batch;
   }
 
   function report(error: unknown): void {

@@ -47,7 +47,7 @@ export type PermitExit = "ended" | "compensating" | "released";
 /** The permits of a runner's runs. */
 export interface Permits {
   /** The runner has its lease, and the limits of its workflows are deployed. */
-  begin(): void;
+  begin(): Promise<void>;
   /** Calls `ready` with an attempt once its unit has its places; if there are none, the unit waits. */
   enter(attempt: Attempt, ready: (attempt: Attempt) => void): void;
   /** A unit waits for its places, in a run that was loaded or resumed. */
@@ -87,8 +87,9 @@ export function createPermits(options: PermitsOptions): Permits {
     failed: exchange.report,
   });
   return {
-    begin() {
-      if (options.rules.length === 0) return;
+    async begin() {
+      // Runs may still wait for the limits of an earlier version.
+      if (options.rules.length === 0 && (await limits.rules()).length === 0) return;
       exchange.begin();
       polls.begin();
     },
@@ -148,6 +149,7 @@ export function createPermits(options: PermitsOptions): Permits {
   }
 
   function ask(unit: LiveUnit, request: PermitAsk["request"]): void {
+    unit.run.hasPermits = true;
     const holder = holderOf(unit);
     const { priority } = unit.run;
     exchange.next.asks.set(permitKey(holder), { ...holder, request, priority, isLasting: isLasting(unit) });
@@ -178,7 +180,7 @@ export function createPermits(options: PermitsOptions): Permits {
   }
 
   function left(run: LiveRun, as: PermitExit): void {
-    if (!run.plan.isLimited) return;
+    if (!run.plan.isLimited && !run.hasPermits) return;
     for (const unit of unitsOf(run)) {
       const { permit } = unit;
       if (permit === undefined) continue;

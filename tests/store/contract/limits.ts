@@ -252,6 +252,24 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [runs[1]!.id]);
   });
 
+  test("a run that is paused when it asks is granted nothing until it is resumed", async ({ store }) => {
+    const { runner } = await opened(store, { max: 1 });
+    const [paused, other] = [limited(), limited()];
+    await start(store, paused);
+    await store.control(paused.id, { kind: "pause", reason: undefined });
+    await start(store, other);
+    await exchange(store, { runner });
+    assertEquals(await claimedIds(store, runner), [other.id]);
+    const { seq } = (await store.run(other.id))!;
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    await exchange(store, { runner, ended: [seq] });
+    await store.control(paused.id, { kind: "resume" });
+    assertEquals(await claimedIds(store, runner), []);
+    assertEquals((await store.limits.look()).isStale, true);
+    await exchange(store, { runner, recovers: true });
+    assertEquals(await claimedIds(store, runner), [paused.id]);
+  });
+
   test("a start that finds no place and does not wait is deleted, and a child run has failed", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two, child] = [limited({}, "reject"), limited({}, "reject"), limited({}, "reject")];

@@ -59,6 +59,8 @@ export interface Waiter extends PermitHolder {
   readonly holder: number | undefined;
   /** The owner of its run; `undefined` for none. */
   readonly owner: number | undefined;
+  /** Whether its run is paused, so that it is granted nothing. @default {false} */
+  readonly isPaused?: boolean;
 }
 
 /** A permit that was granted. */

@@ -48,8 +48,9 @@ export function dropWaiter(queue: Queue): void {
   }
 }
 
-/** Adds a waiting permit in the order of ranks. */
+/** Adds a waiting permit in the order of ranks, unless its run is paused. */
 export function insertWaiter({ waiters }: Queue, waiter: Waiter): void {
+  if (waiter.isPaused === true) return;
   let at = waiters.length;
   while (at > 0 && waiters[at - 1]!.rank > waiter.rank) at--;
   waiters.splice(at, 0, waiter);

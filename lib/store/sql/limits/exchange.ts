@@ -84,9 +84,19 @@ function waiterOf(
   return { seq: undefined, run, task, item, rank, since: now, holder: isLasting ? HELD_BY_RUN : runner, owner: runner };
 }
 
-function waiterOfRun({ seq: run, priority, gateAt }: Gated): Waiter {
+function waiterOfRun({ seq: run, priority, gateAt, isPaused }: Gated): Waiter {
   const rank = rankOf({ priority, dueAt: gateAt });
-  return { seq: undefined, run, task: "", item: -1, rank, since: gateAt, holder: undefined, owner: undefined };
+  return {
+    seq: undefined,
+    run,
+    task: "",
+    item: -1,
+    rank,
+    since: gateAt,
+    holder: undefined,
+    owner: undefined,
+    isPaused,
+  };
 }
 
 function byHolder(db: Dialect, holders: readonly PermitHolder[]): Sql | undefined {

@@ -15,6 +15,8 @@ export interface Gated {
   /** When it asked. */
   readonly gateAt: number;
   readonly limits: RunLimits;
+  /** Whether it is paused: it waits, and is granted nothing. */
+  readonly isPaused: boolean;
   /** Whether it is deleted if it finds no place, as the caller of its start learns of that. */
   readonly mayVanish: boolean;
 }
@@ -47,7 +49,7 @@ export function* readGated(
   { now, started, limit }: { readonly now: number; readonly started: readonly string[]; readonly limit: number },
 ): Op<GatedRuns> {
   const ids: Items = { type: "uuid", items: started };
-  const columns = raw("seq, id, workflow, priority, gate_at, limits");
+  const columns = raw("seq, id, workflow, state, priority, gate_at, limits");
   const rows = [
     ...started.length === 0 ? [] : yield* all(sql`
 select ${columns}
@@ -73,6 +75,7 @@ select ${columns}
       priority: runs.integer(row, "priority"),
       gateAt: runs.integer(row, "gate_at"),
       limits: decodeRunLimits(runs.text(row, "limits")),
+      isPaused: row["state"] === "paused",
       mayVanish: vanishing.has(id),
     });
   }
