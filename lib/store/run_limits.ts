@@ -1,4 +1,4 @@
-import type { LaneRef, RunLimits, WhenFull } from "./limits.ts";
+import type { LaneRef, PermitHolder, RunLimits, WhenFull } from "./limits.ts";
 
 const WHEN_FULL: readonly WhenFull[] = ["wait", "reject", "replace"];
 
@@ -28,4 +28,9 @@ export function decodeRunLimits(text: string): RunLimits {
     weight: typeof weight === "number" ? weight : 1,
     whenFull: WHEN_FULL.find((value) => value === whenFull) ?? "wait",
   };
+}
+
+/** Returns a text that differs between units, and runs. */
+export function permitKey({ run, task, item }: PermitHolder): string {
+  return `${run}/${item}/${task}`;
 }

@@ -199,8 +199,3 @@ function merged(first: PermitBatch, second: PermitBatch): PermitBatch {
     recovers: first.recovers || second.recovers,
   };
 }
-
-/** A text that differs between units. */
-export function permitKey({ run, task, item }: PermitHolder): string {
-  return `${run}/${item}/${task}`;
-}

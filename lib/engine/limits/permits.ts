@@ -9,13 +9,14 @@
 import { type Clock, monotonicOf } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type { Granted, LimitAnswer, LimitRule, LimitStore, PermitAsk, PermitHolder } from "../../store/limits.ts";
+import { permitKey } from "../../store/run_limits.ts";
 import { nodeOf } from "../attempt.ts";
 import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../live_run.ts";
 import type { MachineEvent } from "../machine_protocol.ts";
 import { waitsForPermit } from "../run_state.ts";
 import { replacedBy } from "./admit_runs.ts";
 import { createLimitPolls } from "./limit_polls.ts";
-import { createPermitExchange, type PermitBatch, permitKey } from "./permit_exchange.ts";
+import { createPermitExchange, type PermitBatch } from "./permit_exchange.ts";
 import { isLasting, permitRequestOf } from "./permit_request.ts";
 import { createStartTimers } from "./start_timers.ts";
 import type { RunStarts } from "./unit_permit.ts";

@@ -1,9 +1,10 @@
+import { permitKey } from "../../run_limits.ts";
 import type { HeldStart, PermitHolder } from "../../limits.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { all, change, type Op, write } from "../operation.ts";
 import { sql } from "../statement.ts";
 import type { Grant, Queue, Waiter } from "./book.ts";
-import { type BookState, distinct, HELD_BY_RUN, holderKey } from "./book_state.ts";
+import { type BookState, distinct, HELD_BY_RUN } from "./book_state.ts";
 
 /** Writes all changes of an exchange; returns the starts of the granted permits, by unit. */
 export type BookSave = (grants: readonly Grant[], now: number) => Op<ReadonlyMap<string, readonly HeldStart[]>>;
@@ -95,9 +96,9 @@ returning seq, lane, run, task, item`);
     const byUnit = new Map<string, HeldStart[]>();
     for (const row of rows) {
       const unit: PermitHolder = { run: Number(row["run"]), task: String(row["task"]), item: Number(row["item"]) };
-      const own = byUnit.get(holderKey(unit)) ?? [];
+      const own = byUnit.get(permitKey(unit)) ?? [];
       own.push({ seq: Number(row["seq"]), limit: lanes.get(Number(row["lane"]))!.limit });
-      byUnit.set(holderKey(unit), own);
+      byUnit.set(permitKey(unit), own);
     }
     return byUnit;
   }

@@ -1,6 +1,6 @@
 import { seqs } from "../dialect.ts";
 import type { Items } from "../dialect.ts";
-import type { LaneRef, PermitHolder } from "../../limits.ts";
+import type { LaneRef } from "../../limits.ts";
 import type { Lane, Queue, Waiter } from "./book.ts";
 
 /** The holder of a permit that belongs to a run and not to its runner. */
@@ -54,9 +54,4 @@ export function insertWaiter({ waiters }: Queue, waiter: Waiter): void {
   let at = waiters.length;
   while (at > 0 && waiters[at - 1]!.rank > waiter.rank) at--;
   waiters.splice(at, 0, waiter);
-}
-
-/** A text that differs between units. */
-export function holderKey({ run, task, item }: PermitHolder): string {
-  return `${run}/${item}/${task}`;
 }

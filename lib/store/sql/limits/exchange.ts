@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { permitKey } from "../../run_limits.ts";
 import { rankOf } from "../../claim_order.ts";
 import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
@@ -17,7 +18,7 @@ import { notify } from "../facts.ts";
 import { all, change, first, type Op, transaction, write } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";
 import { type Grant, grantPlaces, type Waiter } from "./book.ts";
-import { HELD_BY_RUN, holderKey } from "./book_state.ts";
+import { HELD_BY_RUN } from "./book_state.ts";
 import { type Gated, readGated } from "./gated.ts";
 import { holderRows } from "./holder_rows.ts";
 import { refuse } from "./refusals.ts";
@@ -49,7 +50,7 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   yield* endStarts(db, book, [...over, ...stale?.starts ?? []], ended);
   const takenOver = stale === undefined ? [] : yield* recoverStarts(db, runner);
   const known = yield* readKnown(db, runner, asks);
-  const fresh = asks.filter((ask) => ask.request !== undefined && !known.holders.has(holderKey(ask)));
+  const fresh = asks.filter((ask) => ask.request !== undefined && !known.holders.has(permitKey(ask)));
   const now = Number((yield* first(sql`select ${db.now()} as now`))?.["now"]);
   const { gated, more, nextAt } = yield* readGated(db, { now, started, limit: ADMITTED_AT_ONCE });
   yield* book.join([
@@ -65,7 +66,7 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   const stuck = stale === undefined ? false : yield* staleRuns(db);
   return {
     granted: answered,
-    unknown: asks.filter((ask) => ask.request === undefined && !known.holders.has(holderKey(ask))),
+    unknown: asks.filter((ask) => ask.request === undefined && !known.holders.has(permitKey(ask))),
     begun: yield* beginStarts(db, runner, begun),
     takenOver,
     ...refused,
@@ -134,7 +135,7 @@ update @permits
 
 /** What these units have asked for before. */
 interface Known {
-  /** Those that hold a permit or wait for one, by `holderKey()`. */
+  /** Those that hold a permit or wait for one, by `permitKey()`. */
   readonly holders: ReadonlySet<string>;
   readonly granted: readonly Granted[];
 }
@@ -164,12 +165,12 @@ update @permits
   }
   const starts = yield* takeStarts(runner, byUnit(db, granted));
   return {
-    holders: new Set(found.map(holderKey)),
+    holders: new Set(found.map(permitKey)),
     granted: granted.map(({ run, task, item }) => ({
       run,
       task,
       item,
-      starts: starts.get(holderKey({ run, task, item })) ?? [],
+      starts: starts.get(permitKey({ run, task, item })) ?? [],
     })),
   };
 }
@@ -191,7 +192,7 @@ function grantedTo(
   starts: ReadonlyMap<string, readonly HeldStart[]>,
 ): Granted[] {
   if (task === "" || owner === undefined || owner !== runner) return [];
-  return [{ run, task, item, starts: starts.get(holderKey({ run, task, item })) ?? [] }];
+  return [{ run, task, item, starts: starts.get(permitKey({ run, task, item })) ?? [] }];
 }
 
 /** Runs that were granted their places become due; the owners of other runs are notified. Returns whether any run is due. */

@@ -4,11 +4,11 @@
  *
  * @module
  */
+import { permitKey } from "../../run_limits.ts";
 import type { HeldStart, LeftStart, LimitExchange, PermitHolder } from "../../limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, change, type Op, write } from "../operation.ts";
 import { type Sql, sql } from "../statement.ts";
-import { holderKey } from "./book_state.ts";
 import { holderRows } from "./holder_rows.ts";
 import { isDead } from "./stale.ts";
 import type { Book } from "./store_book.ts";
@@ -64,7 +64,7 @@ update @starts
 returning seq, run, task, item, (select l.name from @lanes as l where l.seq = lane) as name`);
   const starts = new Map<string, HeldStart[]>();
   for (const row of rows) {
-    const key = holderKey({ run: Number(row["run"]), task: String(row["task"]), item: Number(row["item"]) });
+    const key = permitKey({ run: Number(row["run"]), task: String(row["task"]), item: Number(row["item"]) });
     const own = starts.get(key) ?? [];
     own.push({ seq: Number(row["seq"]), limit: String(row["name"]) });
     starts.set(key, own);
@@ -80,7 +80,7 @@ export function* beginStarts(
 ): Op<ReadonlyMap<number, readonly HeldStart[]>> {
   if (runs.length === 0) return new Map();
   const starts = yield* takeStarts(runner, sql`task = '' and ${db.isIn("run", seqs(runs))}`);
-  return new Map(runs.map((run) => [run, starts.get(holderKey({ run, task: "", item: -1 })) ?? []]));
+  return new Map(runs.map((run) => [run, starts.get(permitKey({ run, task: "", item: -1 })) ?? []]));
 }
 
 /**
