@@ -1,5 +1,5 @@
 /** A large tree of runs, and schedules with much to catch up. */
-import { type AnyWorkflow, schedule, unchecked, workflow } from "../../mod.ts";
+import { type AnyWorkflow, type Schedule, schedule, unchecked, workflow } from "../../mod.ts";
 
 /** The children of a tree; each has a child, too, so that a tree is more than a transaction changes at once. */
 export const CHILDREN = 600;
@@ -22,7 +22,7 @@ const tick = workflow("tick", { version: "1" }).task("work", { run: () => 1 });
 export const treeWorkflows: readonly AnyWorkflow[] = [tree, child, grandchild, tick];
 
 /** The schedules, none of whose ticks is left out. */
-export function tickSchedules() {
+export function tickSchedules(): Schedule[] {
   return Array.from({ length: SCHEDULES }, (_, at) =>
     schedule({
       name: `s${at}`,
