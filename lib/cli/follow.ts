@@ -1,4 +1,4 @@
-import type { RunEvent } from "../engine/events.ts";
+import type { ExecutionEvent } from "../engine/events.ts";
 import { type Command, withClient } from "./call.ts";
 import { printable } from "./printable.ts";
 
@@ -30,7 +30,7 @@ export const follow: Command = {
   },
 };
 
-function lineOf(event: RunEvent): string {
+function lineOf(event: ExecutionEvent): string {
   const place = !("taskId" in event)
     ? []
     : [event.item === undefined ? event.taskId : `${event.taskId} [${event.item}]`];
@@ -39,7 +39,7 @@ function lineOf(event: RunEvent): string {
   return printable(parts.join("  "));
 }
 
-function detailOf(event: RunEvent): readonly string[] {
+function detailOf(event: ExecutionEvent): readonly string[] {
   return [
     ..."error" in event ? [`${event.error.name}: ${event.error.message}`] : [],
     ..."reason" in event && event.reason !== undefined ? [event.reason] : [],

@@ -21,6 +21,7 @@ export const CLAIMED_AFTER: readonly EngineEvent["type"][] = [
   "runRecovered",
   "leaseConfirmed",
   "scheduleAdvanced",
+  "pollChecked",
 ];
 
 /** Claims due runs, one claim at a time: how many it brings is not known before it has returned. */
@@ -107,6 +108,8 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
           return;
         case "scheduleAdvanced":
           return event.advance.runs.length > 0 ? look() : undefined;
+        case "pollChecked":
+          return event.runIds.length > 0 ? look() : undefined;
         case "childrenStarted":
         case "runsAdmitted":
         case "runRecovered":

@@ -6,7 +6,7 @@
 import type { Failure } from "../errors.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunRow } from "../store/port.ts";
-import type { RunEvent, TaskLevelEvent } from "./events.ts";
+import type { ExecutionEvent, TaskLevelEvent } from "./events.ts";
 import { deferMessageOf } from "./journal_rows.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import type { UndoInfo } from "./undo_info.ts";
@@ -35,11 +35,11 @@ export function seenOf(row: RunRow, tasks: readonly TaskInfo[]): Seen {
  * also if the clock was set back between two of them; of events of several tasks in the same millisecond, those of the
  * task that was defined earlier come first.
  */
-export function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): RunEvent[] {
+export function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInfo[]): ExecutionEvent[] {
   const run = { runId: row.id, workflow: row.workflow };
   const dated = tasks.flatMap((task) => inOrder(taskEvents(run, before.tasks.get(task.id), task, isOver(row.state))));
   dated.sort((a, b) => a.order - b.order);
-  const events: RunEvent[] = dated.map(({ event }) => event);
+  const events: ExecutionEvent[] = dated.map(({ event }) => event);
   // Not spread into Math.max(): a call cannot have tens of thousands of arguments.
   const latest = events.reduce((latest, { at }) => Math.max(latest, at), row.createdAt);
   if (row.startedAt !== undefined && !before.isStarted) {
@@ -50,12 +50,12 @@ export function eventsBetween(before: Seen, row: RunRow, tasks: readonly TaskInf
 }
 
 /** Adds to each event a time that never decreases. */
-function inOrder(events: readonly RunEvent[]): { readonly event: RunEvent; readonly order: number }[] {
+function inOrder(events: readonly ExecutionEvent[]): { readonly event: ExecutionEvent; readonly order: number }[] {
   let order = -Infinity;
   return events.map((event) => ({ event, order: order = Math.max(order, event.at) }));
 }
 
-function stateEvents(run: Run, before: RunState, row: RunRow, latest: number): RunEvent[] {
+function stateEvents(run: Run, before: RunState, row: RunRow, latest: number): ExecutionEvent[] {
   const at = row.endedAt ?? latest;
   switch (row.state) {
     case "pending":
@@ -86,7 +86,7 @@ interface Run {
 
 type Base = Pick<TaskLevelEvent, "runId" | "workflow" | "taskId" | "attempt">;
 
-function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRunOver: boolean): RunEvent[] {
+function taskEvents(run: Run, before: TaskInfo | undefined, task: TaskInfo, isRunOver: boolean): ExecutionEvent[] {
   const base = { ...run, taskId: task.id, attempt: task.attempts };
   // The failures of a map are those of its items.
   const failures = task.failures.filter(({ item }) => item === undefined);
@@ -107,8 +107,8 @@ function attemptEvents(
     readonly task: TaskInfo;
     readonly failures: readonly Failure[];
   },
-): RunEvent[] {
-  const events: RunEvent[] = [];
+): ExecutionEvent[] {
+  const events: ExecutionEvent[] = [];
   let startedAt = before?.startedAt;
   const start = (attempt: number, at: number | undefined): void => {
     if (at === undefined || at === startedAt) return;
@@ -144,9 +144,9 @@ function isSame(a: Failure, b: Failure | undefined): boolean {
 function undoEvents(
   { attempt: _, ...task }: Base,
   { before, undo }: { readonly before: UndoInfo | undefined; readonly undo: UndoInfo },
-): RunEvent[] {
+): ExecutionEvent[] {
   const base = { ...task, attempt: undo.attempts };
-  const events: RunEvent[] = [];
+  const events: ExecutionEvent[] = [];
   const known = before?.failures.at(-1)?.attempt ?? 0;
   let startedAt = before?.startedAt;
   for (const { attempt, error, startedAt: began, endedAt = 0, item } of undo.failures) {
@@ -186,7 +186,7 @@ function endEvents(
   base: Base,
   task: TaskInfo,
   { before, isRunOver }: { readonly before: TaskInfo | undefined; readonly isRunOver: boolean },
-): RunEvent[] {
+): ExecutionEvent[] {
   const at = task.endedAt ?? task.startedAt ?? 0;
   switch (task.state) {
     case "compensated":
@@ -214,7 +214,7 @@ function deferredEvent(
   base: Base,
   { reason, dueAt }: TaskInfo,
   at: number,
-): RunEvent {
+): ExecutionEvent {
   const message = deferMessageOf(reason);
   return { type: "task.deferred", ...base, at, dueAt: dueAt ?? at, ...(message !== undefined && { message }) };
 }

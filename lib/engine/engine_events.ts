@@ -8,6 +8,7 @@ import type { ErrorRecord } from "../errors.ts";
 import type { Progress } from "./events.ts";
 import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
 import type { LiveRunEnd } from "./run_end.ts";
+import type { LostTick } from "./schedules/stored.ts";
 
 /** A run that is not in memory. */
 export interface StoredRun {
@@ -15,20 +16,20 @@ export interface StoredRun {
   readonly workflow: string;
 }
 
-/** What became of the ticks of a schedule that were due, or of a check of a poll. */
+/** What became of the ticks of a schedule that were due. */
 export interface ScheduleAdvance {
   readonly schedule: string;
   readonly workflow: string;
   /** Runs that were started. */
-  readonly runs: readonly { readonly id: string; readonly tick: number | undefined }[];
+  readonly runs: readonly { readonly id: string; readonly tick: number; readonly lateMs: number }[];
   /** Ticks that started no run because an earlier run had not ended. */
   readonly overlapped: number;
   /** Ticks that no runner could start in time. */
   readonly missed: number;
   /** Ticks that were given up. */
   readonly failed: number;
-  /** How late the latest run was inserted, in milliseconds; `undefined` if none was. */
-  readonly lateMs: number | undefined;
+  /** The latest ticks that started no run, oldest first. */
+  readonly lost: readonly LostTick[];
 }
 
 /** A start that failed. */
@@ -96,10 +97,23 @@ export type EngineEvent =
   | { readonly type: "runGivenUp"; readonly run: StoredRun; readonly error: ErrorRecord }
   /** A claimed run cannot continue with the version that this runner has. */
   | { readonly type: "runParked"; readonly run: StoredRun; readonly reason: string }
-  /** A schedule or poll was advanced by this runner. */
+  /** A schedule was advanced by this runner. */
   | { readonly type: "scheduleAdvanced"; readonly advance: ScheduleAdvance }
   /** The input of a tick, or the check of a poll, has failed. */
   | { readonly type: "scheduleFailed"; readonly failure: ScheduleFailed }
+  /** A check of a poll took that long, and its result is durable. */
+  | {
+    readonly type: "pollChecked";
+    readonly schedule: string;
+    readonly workflow: string;
+    /** Runs that were started. */
+    readonly runIds: readonly string[];
+    /** Whether it has failed. */
+    readonly isFailed: boolean;
+    readonly ms: number;
+  }
+  /** The result of a check was dropped: the lease of the poll was over before it returned. */
+  | { readonly type: "checkDropped"; readonly schedule: string; readonly workflow: string }
   /** A commit wrote that many rows. */
   | { readonly type: "committed"; readonly rows: number; readonly ms: number }
   /** A commit failed, and no retry helps. */

@@ -1,7 +1,11 @@
 import type { ErrorRecord } from "../errors.ts";
+import type { ScheduleEvent } from "./schedules/schedule_events.ts";
+
+/** An event of a run, a schedule or a poll, as `onEvent` receives it. */
+export type RunEvent = ExecutionEvent | ScheduleEvent;
 
 /** An event of a run, as `onEvent` receives and `handle.events()` yields it. */
-export type RunEvent = RunLevelEvent | TaskLevelEvent;
+export type ExecutionEvent = RunLevelEvent | TaskLevelEvent;
 
 /** An event that concerns a run as a whole. */
 export type RunLevelEvent =

@@ -1,6 +1,6 @@
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../definition/workflow.ts";
 import type { ChildInfo } from "./child_info.ts";
-import type { RunEvent } from "./events.ts";
+import type { ExecutionEvent } from "./events.ts";
 import type { HistoryEntry } from "./history.ts";
 import type { ItemListOptions, ItemPage, MapIds, OutputOfItem } from "./item_list.ts";
 import type { RunOutcome } from "./outcome.ts";
@@ -206,7 +206,7 @@ export interface RunHandle<
    * assertEquals(types, ["run.started", "task.started", "task.completed", "run.completed"]);
    * ```
    */
-  events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void>;
+  events(options?: EventsOptions): AsyncIterableIterator<ExecutionEvent, void, void>;
   /**
    * Retries a failed run: its failed tasks, the tasks that never ran, those that were compensated, and their descendants
    * run again. Results of other tasks are kept. A task whose child run failed starts a new one.

@@ -15,6 +15,7 @@ import type { Metrics, RunCounters, TaskMetrics } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
 import type { RunEnd } from "./run_end.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { createScheduleMeter } from "./schedules/schedule_meter.ts";
 import type { RunnerTotals } from "./stats.ts";
 
 /** Counts for a runner. */
@@ -60,6 +61,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
   const places = new Map(plans.map(({ workflow, place }) => [workflow.name, place]));
   const rowsOfCommits = createObservations(COMMIT_ROWS);
   const timesOfCommits = createObservations(COMMIT_TIMES);
+  const schedules = createScheduleMeter();
   let failedCommits = 0;
   let leaseLosses = 0;
   return {
@@ -74,6 +76,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
       })),
       commits: { rows: rowsOfCommits.histogram(), seconds: timesOfCommits.histogram(), failed: failedCommits },
       leaseLosses,
+      schedules: schedules.metrics(),
     }),
     totals,
   };
@@ -116,6 +119,9 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
         return void failedCommits++;
       case "leaseLost":
         return void leaseLosses++;
+      case "scheduleAdvanced":
+      case "pollChecked":
+        return schedules.observe(event);
       case "runAbandoned":
       case "runEnding":
       case "runChanged":
@@ -179,7 +185,7 @@ export function createMeter(plans: readonly Plan[], now: () => number): Meter {
         retries += counts.retries;
       }
     }
-    return { runs, tasks, retries, leaseLosses };
+    return { runs, tasks, retries, leaseLosses, ...schedules.totals() };
   }
 }
 

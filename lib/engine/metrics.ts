@@ -10,6 +10,28 @@ export interface Metrics {
   readonly commits: CommitMetrics;
   /** How often the lease expired and the runner registered again under a new id. */
   readonly leaseLosses: number;
+  /** Metrics of the schedules and polls that the runner has fired. */
+  readonly schedules: ScheduleMetrics;
+}
+
+/** Metrics of the schedules and polls that a runner has fired, together. */
+export interface ScheduleMetrics {
+  /** How late the runs of ticks were inserted, in seconds, jitter not included. */
+  readonly lateness: Histogram;
+  /** Ticks that started no run because an earlier run had not ended. */
+  readonly overlapped: number;
+  /** Ticks that no runner could start in time. */
+  readonly missed: number;
+  /** Ticks whose input could not be computed, and that were given up. */
+  readonly failed: number;
+  /** Checks of polls that returned. */
+  readonly checked: number;
+  /** Checks of polls that failed. */
+  readonly checksFailed: number;
+  /** Runs that checks have started. */
+  readonly found: number;
+  /** Duration of a check, in seconds. */
+  readonly checkSeconds: Histogram;
 }
 
 /** Metrics of the runs of a workflow in this runner. */

@@ -80,7 +80,7 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   readonly onVersionChange?: "resume" | "pin";
   /** A run fails when this many runners died while they owned it, without progress. @default {5} */
   readonly recoveryLimit?: number;
-  /** Receives the events of this runner as they happen. An error that it throws is logged. */
+  /** Receives the events of the runs, schedules and polls of this runner as they happen. An error that it throws is logged. */
   readonly onEvent?: (event: RunEvent) => void;
   /**
    * How to treat unhandled promise rejections of the process, such as one of a promise that a body did not await. They

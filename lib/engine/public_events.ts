@@ -4,9 +4,10 @@ import { decodeJson } from "../definition/json.ts";
 import type { Logger } from "../logger.ts";
 import { nodeOf } from "./attempt.ts";
 import type { EngineEvent, Observer, StoredRun } from "./engine_events.ts";
-import type { RunEvent, RunLevelEvent, TaskLevelEvent } from "./events.ts";
+import type { ExecutionEvent, RunEvent, RunLevelEvent, TaskLevelEvent } from "./events.ts";
 import type { LiveRun, LiveUnit } from "./live_run.ts";
 import { NO_ITEM } from "./run_state.ts";
+import { scheduleEvents } from "./schedules/public_events.ts";
 
 /** What `onEvent` needs of the engine. */
 export interface PublicEventsOptions {
@@ -22,18 +23,28 @@ export function createPublicEvents({ onEvent, logger, now }: PublicEventsOptions
   // The user's function must not see the async context of whatever code made the engine emit.
   const inOwnContext = AsyncLocalStorage.snapshot();
   return (event) => {
-    const told = publicEvent(event, now());
-    if (told === undefined) return;
-    try {
-      inOwnContext(onEvent, told);
-    } catch (error) {
-      logger.warn("onEvent threw", { event: told.type, error: thrownText(error) });
+    switch (event.type) {
+      case "scheduleAdvanced":
+      case "scheduleFailed":
+      case "pollChecked":
+      case "checkDropped":
+        return scheduleEvents(event, now()).forEach(tell);
     }
+    const told = publicEvent(event, now());
+    if (told !== undefined) tell(told);
   };
+
+  function tell(event: RunEvent): void {
+    try {
+      inOwnContext(onEvent, event);
+    } catch (error) {
+      logger.warn("onEvent threw", { event: event.type, error: thrownText(error) });
+    }
+  }
 }
 
 /** The event as users see it; `undefined` for one that concerns only the engine. */
-function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
+function publicEvent(event: EngineEvent, at: number): ExecutionEvent | undefined {
   switch (event.type) {
     case "runLoaded":
       return { type: loadedAs(event.run), ...runFields(event.run, at) };
@@ -88,6 +99,8 @@ function publicEvent(event: EngineEvent, at: number): RunEvent | undefined {
     case "leaseConfirmed":
     case "scheduleAdvanced":
     case "scheduleFailed":
+    case "pollChecked":
+    case "checkDropped":
     case "committed":
     case "commitFailed":
     case "leaseLost":

@@ -2,7 +2,7 @@ import { systemClock } from "../clock.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import type { ClientContext } from "./client_context.ts";
 import { eventsBetween, NOTHING_SEEN, seenOf } from "./derived_events.ts";
-import type { RunEvent } from "./events.ts";
+import type { ExecutionEvent } from "./events.ts";
 import { refuse } from "./options.ts";
 import { isOver } from "./run_reader.ts";
 
@@ -17,7 +17,7 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
-type Result = IteratorResult<RunEvent, void>;
+type Result = IteratorResult<ExecutionEvent, void>;
 
 const DONE: Result = { done: true, value: undefined };
 
@@ -34,10 +34,10 @@ export function runEvents(
   runId: string,
   { reader, watcher, clock }: Pick<ClientContext, "reader" | "watcher" | "clock">,
   options?: unknown,
-): AsyncIterableIterator<RunEvent, void, void> {
+): AsyncIterableIterator<ExecutionEvent, void, void> {
   const signal = signalOf(runId, options);
   const waiting: PromiseWithResolvers<Result>[] = [];
-  let unread: readonly RunEvent[] = [];
+  let unread: readonly ExecutionEvent[] = [];
   let delivered = 0;
   let seen = NOTHING_SEEN;
   let hasChanged = true;

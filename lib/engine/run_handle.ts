@@ -4,7 +4,7 @@ import type { ControlRequest } from "../store/control.ts";
 import { textProblem } from "../text_limits.ts";
 import { type ChildInfo, childInfo } from "./child_info.ts";
 import type { ClientContext } from "./client_context.ts";
-import type { RunEvent } from "./events.ts";
+import type { ExecutionEvent } from "./events.ts";
 import { deleteRun } from "./delete_run.ts";
 import { forkRun } from "./fork.ts";
 import type { CancelOptions, ForkOptions, RunHandle } from "./handle.ts";
@@ -111,7 +111,7 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
     return readHistory(this.#context, this.id);
   }
 
-  events(options?: EventsOptions): AsyncIterableIterator<RunEvent, void, void> {
+  events(options?: EventsOptions): AsyncIterableIterator<ExecutionEvent, void, void> {
     return runEvents(this.id, this.#context, options);
   }
 

@@ -41,7 +41,7 @@ import { startScheduling } from "./schedules/scheduling.ts";
 import type { Runner, StopOptions } from "./runner_interface.ts";
 import { createRunStarter } from "./start_run.ts";
 import { createStandstill } from "./standstill.ts";
-import type { RunnerStats } from "./stats.ts";
+import { type RunnerStats, storeStats } from "./stats.ts";
 import { withinLimit } from "./stop_limit.ts";
 import { createStrayRuns } from "./stray_runs.ts";
 import { checkTransactions } from "./transactions.ts";
@@ -261,7 +261,7 @@ async function openRunner<W extends AnyWorkflow>(
 
   return withContext<Runner<W>>(context, {
     ...clientMethods<W>(context),
-    stats: async () => ({ runs: await store.counts(), store: store.counters(), runner: load() }),
+    stats: async () => ({ ...await storeStats(store), runner: load() }),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   });

@@ -1,13 +1,24 @@
 import type { RunCounts, Store, StoreCounters } from "../store/port.ts";
+import type { ScheduleRowCounts } from "../store/schedules.ts";
+import { MISSED_AFTER_MS } from "./schedules/decide.ts";
+import type { ScheduleCounts } from "./schedules/stored.ts";
 
 /** Counts of runs and operations. */
 export interface Stats {
   /** Number of runs in each state. */
   readonly runs: RunCounts;
+  /** Number of schedules and polls in each state. */
+  readonly schedules: ScheduleTotals;
   /** Operations of this runner or client on its store since it was opened. */
   readonly store: StoreCounters;
   /** Load of this runner; absent for a client. */
   readonly runner?: RunnerStats;
+}
+
+/** The schedules and polls of a store. Times are milliseconds since the epoch. */
+export interface ScheduleTotals extends ScheduleRowCounts {
+  /** How many have been due for more than ten seconds: no live runner has them, or their checks are slow. */
+  readonly overdue: number;
 }
 
 /** Load of a runner. */
@@ -28,6 +39,10 @@ export interface RunnerTotals {
   readonly runs: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
   /** Tasks that ended here. */
   readonly tasks: Readonly<Record<"completed" | "failed" | "skipped", number>>;
+  /** Ticks of schedules that this runner has decided about, by what became of them. */
+  readonly ticks: ScheduleCounts;
+  /** Checks of polls that this runner has made. */
+  readonly checks: Readonly<Record<"completed" | "failed", number>>;
   /** Failed attempts that are followed by another attempt. */
   readonly retries: number;
   /** How often the lease expired and the runner registered again under a new id. */
@@ -36,5 +51,6 @@ export interface RunnerTotals {
 
 /** Reads the counts of a store. */
 export async function storeStats(store: Store): Promise<Stats> {
-  return { runs: await store.counts(), store: store.counters() };
+  const [runs, schedules] = await Promise.all([store.counts(), store.schedules.counts(MISSED_AFTER_MS)]);
+  return { runs, schedules, store: store.counters() };
 }

@@ -1,6 +1,7 @@
 /** The numbers of a store and of a runner in the text format of Prometheus. */
 import type { Histogram } from "../engine/histogram.ts";
-import type { Metrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
+import type { Metrics, ScheduleMetrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
+import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
 import { decodeProgress } from "../engine/schedules/stored.ts";
 import type { ScheduleRow } from "../store/schedules.ts";
 import { COUNTED, countsOf } from "./load_runs.ts";
@@ -30,12 +31,13 @@ export async function metricsText(reading: Reading): Promise<string> {
 }
 
 async function storeFamilies({ context: { store } }: Reading): Promise<readonly string[]> {
-  const [tally, tasks, owned, runners, schedules] = await Promise.all([
+  const [tally, tasks, owned, runners, schedules, scheduleCounts] = await Promise.all([
     store.inspection.tally(COUNTED),
     store.inspection.heldTasks(COUNTED),
     store.inspection.owned(COUNTED),
     store.runners(),
     store.schedules.read({ after: "", limit: MOST_SCHEDULES }),
+    store.schedules.counts(MISSED_AFTER_MS),
   ]);
   const now = store.now();
   const counters = store.counters();
@@ -70,6 +72,11 @@ async function storeFamilies({ context: { store } }: Reading): Promise<readonly 
       "How long a runner's lease still holds",
       runners.map(({ id, leaseUntil }) => ({ labels: { runner: id }, value: (leaseUntil - now) / 1_000 })),
     ),
+    gauge("sluice_schedules", "Schedules and polls by state; overdue ones are active, and due for ten seconds", [
+      { labels: { state: "active" }, value: scheduleCounts.active },
+      { labels: { state: "paused" }, value: scheduleCounts.paused },
+      { labels: { state: "overdue" }, value: scheduleCounts.overdue },
+    ]),
     ...scheduleFamilies(schedules, now),
     counter("sluice_store_commits_total", "Write transactions by this process", [{ value: counters.commits }]),
     counter("sluice_store_statements_total", "Statements by this process", [{ value: counters.statements }]),
@@ -108,7 +115,23 @@ function runnerFamilies({ context }: Reading): readonly string[] {
   ];
 }
 
-function familiesOf({ workflows, commits, leaseLosses }: Metrics): readonly string[] {
+/** None in a runner that has fired none. */
+function firedFamilies({ lateness, checkSeconds }: ScheduleMetrics): readonly string[] {
+  return [
+    ...lateness.count === 0 ? [] : [
+      histogram("sluice_schedule_lateness_seconds", "How late this runner has started the runs of ticks", [
+        { labels: {}, histogram: lateness },
+      ]),
+    ],
+    ...checkSeconds.count === 0 ? [] : [
+      histogram("sluice_poll_check_duration_seconds", "How long the checks of polls took in this runner", [
+        { labels: {}, histogram: checkSeconds },
+      ]),
+    ],
+  ];
+}
+
+function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): readonly string[] {
   const runs = (of: (workflow: WorkflowMetrics) => Labels): readonly Sample[] =>
     workflows.flatMap((one) =>
       Object.entries(of(one)).map(([event, value]) => ({
@@ -163,6 +186,7 @@ function familiesOf({ workflows, commits, leaseLosses }: Metrics): readonly stri
     histogram("sluice_commit_duration_seconds", "How long a commit took", [{ labels: {}, histogram: commits.seconds }]),
     counter("sluice_commit_failures_total", "Commits that no retry mended", [{ value: commits.failed }]),
     counter("sluice_lease_losses_total", "How often this runner was taken for dead", [{ value: leaseLosses }]),
+    ...firedFamilies(schedules),
   ];
 }
 

@@ -65,6 +65,16 @@ export type ScheduleQuery =
   /** Those after a name, in the order of names. */
   | { readonly after: string; readonly limit: number };
 
+/** The number of schedules and polls. */
+export interface ScheduleRowCounts {
+  /** How many start runs. */
+  readonly active: number;
+  /** How many are paused. */
+  readonly paused: number;
+  /** When the next of them is due; `undefined` for never. */
+  readonly nextAt: number | undefined;
+}
+
 /** The operations on schedules and polls. */
 export interface ScheduleStore {
   /** Reads rows. */
@@ -75,6 +85,8 @@ export interface ScheduleStore {
   insert(runs: readonly NewRun[]): Promise<ReadonlySet<string>>;
   /** Returns the names of the schedules and polls that runners with an unexpired lease have. */
   held(): Promise<ReadonlySet<string>>;
+  /** Counts rows; `overdue` are the active ones that have been due for longer than `overdueMs`. */
+  counts(overdueMs: number): Promise<ScheduleRowCounts & { readonly overdue: number }>;
   /** Returns the runs of a schedule, the latest inserted first. */
   runs(name: string, limit: number): Promise<readonly ListedRun[]>;
 }

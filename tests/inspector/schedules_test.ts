@@ -59,6 +59,8 @@ test("the page of schedules shows next and past ticks, what became of them, and 
     const metrics = await (await asked("/metrics")).text();
     assert(metrics.includes('sluice_schedule_ticks_total{schedule="minutely",outcome="overlapped"} 40'), metrics);
     assert(metrics.includes('sluice_schedule_next_seconds{schedule="minutely"} 60'), metrics);
+    assert(metrics.includes('sluice_schedules{state="active"} 2'), metrics);
+    assert(metrics.includes("sluice_schedule_lateness_seconds_count 21"), metrics);
   } finally {
     await clock.until(runner.stop());
   }

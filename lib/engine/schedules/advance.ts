@@ -22,8 +22,8 @@ export interface Advance {
   readonly cancels: string | undefined;
   /** Starts that have failed. */
   readonly errors: readonly { readonly tick: number; readonly message: string }[];
-  /** How late the latest start is, in milliseconds; `undefined` if none is started. */
-  readonly lateMs: number | undefined;
+  /** How late each run is started, by its id, in milliseconds. */
+  readonly lateMs: ReadonlyMap<string, number>;
   readonly before: Progress;
   readonly after: Progress;
 }
@@ -93,7 +93,7 @@ function advanced(
     },
     cancels: decision.cancelsPrevious && last !== undefined ? row.lastRun : undefined,
     errors,
-    lateMs: last === undefined ? undefined : now - (last.dueAt ?? now),
+    lateMs: new Map(runs.map(({ id, dueAt = now }) => [id, Math.max(0, now - dueAt)])),
     before,
     after,
   };

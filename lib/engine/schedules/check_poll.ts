@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { monotonicOf } from "../../clock.ts";
 import { shown } from "../../definition/checks.ts";
 import { decodeJson, encodeJson } from "../../definition/json.ts";
 import type { NewRun } from "../../store/batch.ts";
@@ -30,6 +31,8 @@ export interface Checked {
   readonly error: string | undefined;
   /** Whether the runner stopped before the check ended: another one repeats it. */
   readonly isAborted: boolean;
+  /** How long it took, in milliseconds. */
+  readonly checkedMs: number;
 }
 
 /** Leases the row of a poll and checks; `undefined` if another runner has the row. */
@@ -50,15 +53,19 @@ export async function checkPoll(
     const nextAt = stopped.aborted ? store.now() : Math.max(checkedAt + everyMs, store.now());
     return { ...leased, nextAt, runs, progress: JSON.stringify({ ...progress, nextTick: nextAt }) };
   };
+  const monotonic = monotonicOf(context.clock);
+  const beganAt = monotonic();
+  const checkedMs = (): number => monotonic() - beganAt;
   try {
     const { runs, cursor } = await startsOf(entry, before, { context, stopped });
     const progress = { ...before, cursor, error: undefined, started: before.started + runs.length };
-    return { write: done(progress, runs), error: undefined, isAborted: false };
+    return { write: done(progress, runs), error: undefined, isAborted: false, checkedMs: checkedMs() };
   } catch (thrown) {
-    if (stopped.aborted) return { write: done(before), error: undefined, isAborted: true };
+    if (stopped.aborted) return { write: done(before), error: undefined, isAborted: true, checkedMs: checkedMs() };
     const message = thrownText(thrown);
     const error = { message, at: store.now() };
-    return { write: done({ ...before, error, failed: before.failed + 1 }), error: message, isAborted: false };
+    const write = done({ ...before, error, failed: before.failed + 1 });
+    return { write, error: message, isAborted: false, checkedMs: checkedMs() };
   }
 }
 

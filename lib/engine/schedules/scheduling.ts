@@ -49,13 +49,14 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     const { name, workflow } = row;
     const checked = await checkPoll(entry, row, { context, stopped: stopped.signal });
     if (checked === undefined) return { write: undefined, next: { at: store.now() } };
-    const { write, error } = checked;
+    const { write, error, isAborted, checkedMs } = checked;
     return {
       write,
       next: { at: write.nextAt },
       done(verdict) {
         // The lease was over before the check returned: another runner checks again.
         if (verdict.kind === "conflict") {
+          emit({ type: "checkDropped", schedule: name, workflow });
           logger.warn(
             `The check of poll "${name}" took too long: its result is dropped, and another runner checks again`,
           );
@@ -66,10 +67,11 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
           const failure = { schedule: name, workflow, tick: undefined, message: error, retryAt: write.nextAt };
           emit({ type: "scheduleFailed", failure });
         }
-        const runs = [...verdict.inserted].map((id) => ({ id, tick: undefined }));
-        const failed = error === undefined ? 0 : 1;
-        const advance = { schedule: name, workflow, runs, overlapped: 0, missed: 0, failed, lateMs: undefined };
-        emit({ type: "scheduleAdvanced", advance });
+        // Another runner repeats a check that this one has aborted.
+        if (isAborted) return;
+        const runIds = [...verdict.inserted];
+        const isFailed = error !== undefined;
+        emit({ type: "pollChecked", schedule: name, workflow, runIds, isFailed, ms: checkedMs });
       },
     };
   }
@@ -107,7 +109,8 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     const { name, workflow } = write;
     const runs = write.runs.filter(({ id }) => verdict.inserted.has(id)).map(({ id, schedule }) => ({
       id,
-      tick: schedule?.tick,
+      tick: schedule!.tick!,
+      lateMs: lateMs.get(id)!,
     }));
     for (const { tick, message } of errors) {
       const retryAt = after.retry?.tick === tick ? after.retry.at : undefined;
@@ -126,7 +129,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
         overlapped: after.overlapped - before.overlapped,
         missed: after.missed - before.missed,
         failed: after.failed - before.failed,
-        lateMs,
+        lost: after.lost.filter((tick) => !before.lost.includes(tick)),
       },
     });
   }

@@ -25,6 +25,7 @@ export function createScheduleStore({ dialect: db, execute }: Database): Schedul
     write: (writes) => execute(writeSchedules(db, writes)),
     insert: (runs) => execute(transaction(() => insertDue(db, runs))),
     held: () => execute(readHeld(db)),
+    counts: (overdueMs) => execute(countSchedules(db, overdueMs)),
     runs: (name, limit) => execute(readRuns(name, limit)),
   };
 }
@@ -141,6 +142,21 @@ function* insertDue(db: Dialect, runs: readonly NewRun[]): Op<ReadonlySet<string
   const inserted = yield* insertRuns(db, runs);
   if (inserted.size > 0) yield* notify(db, { due: true, ended: false, attention: [] });
   return inserted;
+}
+
+function* countSchedules(db: Dialect, overdueMs: number): Op<Awaited<ReturnType<ScheduleStore["counts"]>>> {
+  const [row] = yield* all(sql`
+select count(case when state = 'active' then 1 end) as active,
+       count(case when state = 'paused' then 1 end) as paused,
+       count(case when state = 'active' and next_at < ${db.now()} - ${overdueMs} then 1 end) as overdue,
+       min(case when state = 'active' then next_at end) as next_at
+  from @schedules`);
+  return {
+    active: schedules.integer(row!, "active"),
+    paused: schedules.integer(row!, "paused"),
+    overdue: schedules.integer(row!, "overdue"),
+    nextAt: schedules.optionalInteger(row!, "next_at"),
+  };
 }
 
 function* readHeld(db: Dialect): Op<ReadonlySet<string>> {

@@ -27,6 +27,20 @@ export function scheduleContract(test: Case): void {
     ]);
   });
 
+  test("schedules are counted by state, with those that are overdue and the next", async ({ store, clock }) => {
+    assertEquals(await store.schedules.counts(10_000), { active: 0, paused: 0, overdue: 0, nextAt: undefined });
+    await written(
+      store,
+      scheduleWrite(),
+      scheduleWrite({ name: "late", nextAt: T0 + 500 }),
+      scheduleWrite({ name: "over", nextAt: undefined }),
+      scheduleWrite({ name: "off", state: "paused", nextAt: undefined }),
+    );
+    assertEquals(await store.schedules.counts(10_000), { active: 3, paused: 1, overdue: 0, nextAt: T0 + 500 });
+    clock.advance(10_800);
+    assertEquals(await store.schedules.counts(10_000), { active: 3, paused: 1, overdue: 1, nextAt: T0 + 500 });
+  });
+
   test("a schedule advances, and its runs are inserted, once for each revision", async ({ store, another }) => {
     await written(store, scheduleWrite());
     const runs = [tickRun(T0), tickRun(T0 + 1)];
