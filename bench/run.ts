@@ -36,6 +36,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["growth/memory.ts", ["--pending=10000", "--flight=1000"]],
     ["growth/large_map.ts", ["--items=20000"]],
     ["growth/many_children.ts", ["--children=5000"]],
+    ["schedules.ts", ["--schedules=500", "--seconds=3"]],
   ],
 };
 

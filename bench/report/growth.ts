@@ -48,6 +48,21 @@ const SHAPES: readonly Shape[] = [
     ],
   },
   {
+    bench: "schedules, none due",
+    parameters: ["store", "schedules"],
+    figures: ["statementsPerSecond", "commitsPerSecond"],
+    wanted: () => "≤ 1 statement/s",
+  },
+  {
+    bench: "schedules, due",
+    parameters: ["store", "schedules"],
+    figures: [
+      ...["ticksPerSecond", "lateP50Ms", "lateP99Ms", "lateMostMs", "timersLateP99Ms", "commitsPerTick"],
+      "statementsPerTick",
+    ],
+    wanted: () => "p99 ≤ 50 ms",
+  },
+  {
     bench: "soak",
     isOf: ({ what }) => what === "runs",
     parameters: ["store", "minutes"],
