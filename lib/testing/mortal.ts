@@ -32,12 +32,13 @@ export interface PartyOptions {
 const NOTIFIED: ReadonlySet<string> = new Set([
   ...["commit", "transact", "recover", "control", "controlChildren", "send", "closeMailbox", "compensateChild"],
   ...["restart", "deleteRun", "unstrand", "leave", "schedules.write", "schedules.insert"],
+  ...["limits.exchange", "limits.deploy"],
 ]);
 
 /** Methods by which a runner executes runs and fires schedules, if they have written something. */
 const EXECUTION: ReadonlySet<string> = new Set([
   ...["commit", "claim", "transact", "controlChildren", "closeMailbox", "compensateChild"],
-  ...["schedules.write", "schedules.insert"],
+  ...["schedules.write", "schedules.insert", "limits.exchange"],
 ]);
 
 /** Shares a store. */
@@ -47,9 +48,13 @@ export function shareStore(store: Store, clock: Clock): SharedStore {
     close: () => store.close(),
     party({ isDead = () => false, wrote = () => {}, isolate } = {}) {
       const party = {};
-      const observed = (name: string, method: (...args: unknown[]) => unknown) => async (...args: unknown[]) => {
-        if (isDead()) return await never();
-        const result: unknown = await method(...args);
+      const observed = (name: string, method: (...args: unknown[]) => unknown) => (...args: unknown[]) => {
+        if (isDead()) return never();
+        const result = method(...args);
+        return result instanceof Promise ? settled(name, args, result) : result;
+      };
+      const settled = async (name: string, args: readonly unknown[], promise: Promise<unknown>): Promise<unknown> => {
+        const result = await promise;
         if (isDead()) return await never();
         if (NOTIFIED.has(name)) notify(party);
         if (EXECUTION.has(name) && hasWritten(name, args, result)) wrote(name);
@@ -60,7 +65,11 @@ export function shareStore(store: Store, clock: Clock): SharedStore {
         Object.fromEntries(
           Object.entries(target).map(([name, value]) => [
             name,
-            typeof value === "function" ? observed(`${prefix}${name}`, value as () => unknown) : value,
+            typeof value === "function"
+              ? observed(`${prefix}${name}`, value as () => unknown)
+              : typeof value === "object" && value !== null
+              ? methods(value, `${prefix}${name}.`)
+              : value,
           ]),
         );
       const view = methods(store) as unknown as Store;
@@ -69,8 +78,6 @@ export function shareStore(store: Store, clock: Clock): SharedStore {
         join: (card, leaseMs) => view.join(isolate === undefined ? card : { ...card, isolate }, leaseMs),
         now: store.now,
         counters: store.counters,
-        schedules: methods(store.schedules, "schedules.") as unknown as Store["schedules"],
-        inspection: methods(store.inspection, "inspection.") as unknown as Store["inspection"],
         watch(changed) {
           const watcher = (change: Change): void => isDead() ? undefined : changed(change);
           watchers.set(watcher, party);

@@ -268,3 +268,30 @@ compilerTest("the compiler checks the tasks of stubs and their outputs", () => {
   const item = () => createTestRunner({ workflows: [order], stubs: { order: { pack: () => 1 } } });
   assertEquals([right, noTask, noWorkflow, wrong, wrongFunction, sleep, item].length, 7);
 });
+
+test("limits hold in a test runner, and those of a killed runner are free again", async () => {
+  let [running, most] = [0, 0];
+  const narrow = workflow("narrow").task("a", {
+    limits: [{ max: 1 }],
+    async run() {
+      most = Math.max(most, ++running);
+      await Promise.resolve();
+      running--;
+    },
+  });
+  await using runner = await createTestRunner({ workflows: [narrow] });
+  const runs = [await runner.start(narrow), await runner.start(narrow), await runner.start(narrow)];
+  for (const run of runs) assertEquals((await runner.until(run.outcome())).status, "completed");
+  assertEquals(most, 1);
+  const held = workflow("held").task("a", {
+    limits: [{ name: "one", max: 1 }],
+    run: () => new Promise<never>(() => {}),
+  });
+  const free = workflow("held").task("a", { limits: [{ name: "one", max: 1 }], run: () => "done" });
+  await runner.restart({ workflows: [held] });
+  const [first, second] = [await runner.start("held" as "narrow"), await runner.start("held" as "narrow")];
+  await runner.settle();
+  await runner.kill();
+  await runner.restart({ workflows: [free] });
+  for (const run of [first, second]) assertEquals((await runner.until(run.outcome())).status, "completed");
+});
