@@ -11,13 +11,19 @@ test("a runner that is killed after each durable write of a parent and its child
   const run = site.client.get(id);
   let kills = 0;
   while ((await run.status()).endedAt === undefined && kills < 40) {
-    const worker = site.worker({ quiet: true, recoveryLimit: 1_000_000, moment: { at: "after", of: "record" } });
+    const worker = site.worker({
+      quiet: true,
+      recoveryLimit: 1_000_000,
+      moment: { at: "after", of: "record" },
+      // Long enough for it to be recorded that the body runs, as on a slow machine.
+      hold: { grown: "slow" },
+    });
     // The worker that finds everything ended waits for a run that does not come.
     await within("a write", Promise.race([worker.exited, run.outcome()]));
     await site.kill(worker);
     kills++;
   }
-  const outcome = await run.outcome();
+  const outcome = await within("the end of the run", run.outcome());
   assertEquals(outcome.status === "completed" && outcome.result, expected("parent", 5).result);
   const children = await run.children();
   assertEquals(children.map(({ taskId, item, state }) => [taskId, item, state]), [

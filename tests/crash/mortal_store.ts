@@ -12,7 +12,7 @@ export interface Moment {
   /**
    * Which commit: the first that inserts runs, that claims some, that ends one, that hands one back, that records a
    * task or step in a state (`"b completed"`, `"sum/one completed"`), that takes the runner off the list, or that records
-   * anything of a task.
+   * progress of a task. That a body runs, which is recorded if it takes a while, is none: it is recorded again each time.
    */
   readonly of: "insert" | "claim" | "end" | "hand back" | "leave" | "record" | `${string} ${string}`;
 }
@@ -58,7 +58,9 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
     case "hand back":
       return batch.writes.some(({ move }) => move?.to === "pending" || (move?.to === "waiting" && move.release));
     case "record":
-      return batch.writes.some(({ records }) => records.length > 0);
+      return batch.writes.some(({ records }) =>
+        records.some(({ state, items }) => state !== "running" || items !== undefined)
+      );
     case "claim":
     case "leave":
       return false;
