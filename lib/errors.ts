@@ -1,3 +1,4 @@
+import type { StoreErrorCode } from "./error_codes.ts";
 import type { JsonValue } from "./json_value.ts";
 import { SluiceError } from "./sluice_error.ts";
 
@@ -37,38 +38,6 @@ export interface Failure {
   readonly endedAt?: number;
 }
 
-/**
- * Codes of the errors that Sluice throws for callers to catch, except those of a `StoreError`. Each is the code of one
- * class, named alike, such as `"run_failed"` of `RunFailedError`. The exceptions: `"invalid_definition"` is
- * `DefinitionError`, `"invalid_input"` is `ValidationError`, `"unstorable_payload"` and `"payload_too_large"` are
- * `PayloadError`. Bodies throw `NonRetryableError`, `RetryAfterError` and `DeferError`, which is `"deferred"`.
- */
-export type ErrorCode =
-  | "invalid_definition"
-  | "invalid_input"
-  | "unstorable_payload"
-  | "payload_too_large"
-  | "unknown_workflow"
-  | "unknown_task"
-  | "unknown_schedule"
-  | "run_not_found"
-  | "run_state"
-  | "run_failed"
-  | "run_cancelled"
-  | "run_timeout"
-  | "wait_timeout"
-  | "task_timeout"
-  | "step_timeout"
-  | "lease_lost"
-  | "shutdown"
-  | "queue_full"
-  | "key_conflict"
-  | "limit_reached"
-  | "recovery_limit"
-  | "non_retryable"
-  | "retry_after"
-  | "deferred";
-
 /** The definition of a workflow, schedule or poll is invalid. */
 export class DefinitionError extends SluiceError {
   /** Names the class. */
@@ -89,12 +58,12 @@ export class ValidationError extends SluiceError {
   /** Names the class. */
   override name = "ValidationError";
   /** The code of the class. */
-  declare readonly code: "invalid_input";
+  declare readonly code: "validation_failed";
   /** Issues that the schema reported, with their paths. */
   readonly issues: readonly string[];
   /** Creates one error for all issues of a value; `action` begins the message. */
   constructor(action: string, issues: readonly string[]) {
-    super("invalid_input", `${action}: ${issues.join("; ")}`);
+    super("validation_failed", `${action}: ${issues.join("; ")}`);
     this.issues = issues;
   }
 }
@@ -303,8 +272,14 @@ export class RecoveryLimitError extends SluiceError {
   }
 }
 
-/** The database cannot be opened or used. The message names the database and the remedy; `code` is a stable word. */
+/** The database cannot be opened or used. The message names the database and the remedy; `code` names the reason. */
 export class StoreError extends SluiceError {
   /** Names the class. */
   override name = "StoreError";
+  /** The reason. */
+  declare readonly code: StoreErrorCode;
+  /** Creates an error for a database that cannot be opened or used. */
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
 }

@@ -4,8 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { openPostgresStore } from "../lib/store/postgres/store.ts";
 import type { Store } from "../lib/store/port.ts";
-import { sqliteStore } from "../lib/store/sqlite/mod.ts";
-import type { Clock, Logger } from "../mod.ts";
+import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../mod.ts";
 
 /** A place, as it may be sent to another process; `createRunner(url, { ...options, … })` opens it. */
 export interface Place {
@@ -37,7 +38,7 @@ export async function openPlace(
   more: { readonly clock?: Clock; readonly logger?: Logger } = {},
 ): Promise<Store> {
   if (isPostgres({ url, options })) return await openPostgresStore(url, { ...options, ...more });
-  return await sqliteStore(url, more);
+  return await openSqliteStore(url, more);
 }
 
 /** Connects to a place, be its tables there or not. */

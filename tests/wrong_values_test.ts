@@ -1,16 +1,16 @@
 /** Values of wrong types, as plain JavaScript may pass them, are refused with a sentence of Sluice's own. */
 import { assert, assertEquals } from "@std/assert";
 import { createRunner, DeferError, RetryAfterError, workflow } from "../mod.ts";
-import { inspector } from "../lib/inspector/mod.ts";
+import { createInspector } from "../lib/inspector/mod.ts";
 import {
   createPostgresPool,
   createTenant,
   listTenants,
-  postgresStore,
+  openPostgresStore,
   removeTenant,
 } from "../lib/store/postgres/mod.ts";
-import { sqliteStore } from "../lib/store/sqlite/mod.ts";
-import { createFakeClock, testContext } from "../lib/testing/mod.ts";
+import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
+import { createFakeClock, createTestContext } from "../lib/testing/mod.ts";
 import { test } from "./harness.ts";
 
 const flow = workflow("flow").task("a", { run: () => 1 });
@@ -20,10 +20,10 @@ const URL = "postgres://127.0.0.1:1/app";
 const CALLS: Readonly<Record<string, (value: never) => unknown>> = {
   "createRunner()": (value) => createRunner(value, { workflows: [flow] }),
   "createRunner(url)": (value) => createRunner("sqlite::memory:", value),
-  "sqliteStore()": (value) => sqliteStore(value),
-  "sqliteStore(url)": (value) => sqliteStore("sqlite::memory:", value),
-  "postgresStore()": (value) => postgresStore(value),
-  "postgresStore(url)": (value) => postgresStore(URL, value),
+  "openSqliteStore()": (value) => openSqliteStore(value),
+  "openSqliteStore(url)": (value) => openSqliteStore("sqlite::memory:", value),
+  "openPostgresStore()": (value) => openPostgresStore(value),
+  "openPostgresStore(url)": (value) => openPostgresStore(URL, value),
   "createPostgresPool()": (value) => createPostgresPool(value),
   "createPostgresPool(url)": (value) => createPostgresPool(URL, value),
   "pool.store()": (value) => createPostgresPool(URL).store(value),
@@ -33,8 +33,8 @@ const CALLS: Readonly<Record<string, (value: never) => unknown>> = {
   "removeTenant(url)": (value) => removeTenant(URL, value),
   "listTenants()": (value) => listTenants(value),
   "listTenants(url)": (value) => listTenants(URL, value),
-  "inspector()": (value) => inspector(value),
-  "testContext()": (value) => testContext(value),
+  "createInspector()": (value) => createInspector(value),
+  "createTestContext()": (value) => createTestContext(value),
   "createFakeClock()": (value) => createFakeClock(value),
   "advance()": (value) => createFakeClock().advance(value),
   "RetryAfterError()": (value) => new RetryAfterError(value),
@@ -72,7 +72,7 @@ for (const [name, call] of Object.entries(CALLS)) {
 
 test("options with names that do not exist are refused, and the known ones are named", async () => {
   const options = { durabilty: "process" } as object;
-  const error = await sqliteStore("sqlite::memory:", options).catch((error: unknown) => error);
+  const error = await openSqliteStore("sqlite::memory:", options).catch((error: unknown) => error);
   assertEquals(
     String(error),
     'TypeError: Cannot open the store: unknown option "durabilty" (known: durability, readOnly, clock, logger)',

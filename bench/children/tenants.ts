@@ -6,7 +6,7 @@ import process from "node:process";
 import postgres from "postgres";
 import { createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
 import { createPostgresPool, createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { flag, inFlight, median } from "../measure.ts";
 import { serverMemoryMb } from "../growth/server.ts";
@@ -121,7 +121,7 @@ function schemas(): Site {
 }
 
 function files(): Site {
-  const open = (n: number): Promise<Store> => sqliteStore(`${url}/${n}.db`, { durability: "process" });
+  const open = (n: number): Promise<Store> => openSqliteStore(`${url}/${n}.db`, { durability: "process" });
   return {
     make: async (n) => await (await open(n)).close(),
     open,

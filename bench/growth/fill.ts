@@ -1,7 +1,7 @@
 /** Rows as the stores write them, made by the database itself: to carry millions of runs to their end would take an hour. */
 import postgres from "postgres";
 import { fileURLToPath } from "node:url";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import type { EmptyStore } from "../stores.ts";
@@ -28,7 +28,7 @@ export async function fill({ url, options }: EmptyStore, crowd: Crowd): Promise<
 }
 
 async function fillFile(url: string, crowd: Crowd): Promise<void> {
-  await (await sqliteStore(url)).close();
+  await (await openSqliteStore(url)).close();
   const db = await openConnection(fileURLToPath(url.replace("sqlite:", "file:")));
   const numbers = `(with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${crowd.runs})
       select n from numbers)`;

@@ -21,7 +21,7 @@ import postgres from "postgres";
 import { type Client, createClient, createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
 import type { Store, StoreCounters } from "../../lib/store/port.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { databaseUrl } from "../../tests/postgres_server.ts";
 import { explainClaim } from "../../tests/store/postgres_backlog.ts";
 import { choice, flag, inFlight, median, report } from "../measure.ts";
@@ -220,7 +220,7 @@ async function put(client: Client<DynamicWorkflow<"chain">>, runs: number): Prom
 // Opened here and not by the runner, whose stats() would count the runs in it each time.
 async function openStore({ url, options }: EmptyStore): Promise<Store> {
   const { schema, durability = "process" } = options;
-  return schema === undefined ? await sqliteStore(url, { durability }) : await openPostgresStore(url, { schema });
+  return schema === undefined ? await openSqliteStore(url, { durability }) : await openPostgresStore(url, { schema });
 }
 
 function serveOn(store: Store, completed: () => void): Promise<Runner<DynamicWorkflow<"chain">>> {

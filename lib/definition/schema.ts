@@ -33,7 +33,7 @@ export interface ValidationIssue {
 }
 
 /**
- * A schema that trusts the caller: a type for the compiler, no check at run time.
+ * A schema that checks nothing at run time and states a type for the compiler: the caller is trusted.
  *
  * @example
  * ```ts

@@ -38,6 +38,3 @@ export type RegisteredTarget<W extends AnyWorkflow, T> = T extends { readonly na
 
 /** Workflows of a run that is read by its id: those of `W`, or any workflow for a client without workflows. */
 export type Readable<W extends AnyWorkflow> = [W] extends [never] ? DynamicWorkflow<string> : W;
-
-/** Arguments for an input, which is optional if its type includes `undefined`. */
-export type ExecuteArgs<Input> = undefined extends Input ? [input?: Input] : [input: Input];

@@ -36,6 +36,16 @@ export type StartArgs<Input, Options = StartOptions> = StartArguments<
   Options & StartOptions & Compatible<Options> & Keyed<Options>
 >;
 
+/** The same for `execute`, which waits for the run and therefore does not start it within a transaction. */
+type ExecuteArgs<Input, Options> = StartArguments<
+  Input,
+  & Options
+  & StartOptions
+  & Compatible<Options>
+  & Keyed<Options>
+  & (Options extends { readonly tx: unknown } ? "`tx` is only for `start`: the run begins after the commit" : unknown)
+>;
+
 /** Starts, reads and controls runs. */
 export interface Client<W extends AnyWorkflow> {
   /**
@@ -64,10 +74,13 @@ export interface Client<W extends AnyWorkflow> {
    *
    * @throws What `start` throws; one invalid input prevents all runs.
    */
-  startMany<const T extends W["name"] | AnyWorkflow>(
+  startMany<
+    const T extends W["name"] | AnyWorkflow,
+    Options extends StartManyOptions<InputOf<Resolve<W, T>>> = StartManyOptions<InputOf<Resolve<W, T>>>,
+  >(
     target: Registered<W, T>,
     inputs: readonly InputOf<Resolve<W, T>>[],
-    options?: StartManyOptions<InputOf<Resolve<W, T>>>,
+    options?: Options & StartManyOptions<InputOf<Resolve<W, T>>> & Compatible<Options> & Keyed<Options>,
   ): Promise<RunHandle<
     ResultOf<Resolve<W, T>>,
     OutputsOf<Resolve<W, T>>,
@@ -82,7 +95,7 @@ export interface Client<W extends AnyWorkflow> {
    */
   execute<const T extends W["name"] | AnyWorkflow, Options extends StartOptions = StartOptions>(
     target: Registered<W, T>,
-    ...args: StartArgs<InputOf<Resolve<W, T>>, Options>
+    ...args: ExecuteArgs<InputOf<Resolve<W, T>>, Options>
   ): Promise<RunOutcome<ResultOf<Resolve<W, T>>, OutputsOf<Resolve<W, T>>>>;
   /**
    * Returns a handle on a run without reading anything. The methods of the handle throw a `RunNotFoundError` if the run
@@ -148,10 +161,10 @@ export interface Client<W extends AnyWorkflow> {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { createClient, workflow } from "@sluice/sluice";
- * import { sqliteStore } from "@sluice/sluice/sqlite";
+ * import { openSqliteStore } from "@sluice/sluice/sqlite";
  *
  * const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
- * const store = await sqliteStore("sqlite::memory:");
+ * const store = await openSqliteStore("sqlite::memory:");
  * const client = await createClient(store, { workflows: [greet] });
  * const run = await client.start("greet"); // a runner on the same store would execute it
  * assertEquals((await run.status()).state, "pending");
@@ -167,7 +180,7 @@ export async function createClient<W extends AnyWorkflow = never>(
   if (target === "sqlite::memory:") {
     throw new TypeError(
       'Cannot open a client on "sqlite::memory:": no runner can execute its runs, because no other process or store ' +
-        "sees this memory; give runner and client one open store, which sqliteStore() returns",
+        "sees this memory; give runner and client one open store, which openSqliteStore() returns",
     );
   }
   const settings = clientSettings(options);

@@ -93,7 +93,7 @@ export function createClientContext(
     logger,
     maxPayloadBytes,
     newId: createIds(),
-    currentTrace: tracing?.here ?? (() => undefined),
+    currentTrace: tracing?.currentContext ?? (() => undefined),
     insert,
     admit,
     applyChanges,

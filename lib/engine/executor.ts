@@ -79,7 +79,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     },
     transact: (attempt, body) => runTransaction(attempt, body, store.transact, now),
     newId: createIds(),
-    currentTrace: options.tracing?.here ?? (() => undefined),
+    currentTrace: options.tracing?.currentContext ?? (() => undefined),
     ...relationsOf(options),
     ended,
     step: (attempt, call) => runStep(attempt, call, { recorder, ...options }),
@@ -195,7 +195,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function adopt(run: LiveRun): void {
     if (isStopping) return;
     runs.set(run.seq, run);
-    if (options.tracing !== undefined) run.trace = options.tracing.follow(tracedRun(run));
+    if (options.tracing !== undefined) run.trace = options.tracing.startRun(tracedRun(run));
     emit({ type: "runLoaded", run });
     permits.adopted(run);
     control.begin(run);

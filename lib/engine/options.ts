@@ -37,7 +37,7 @@ export interface ClientOptions<W extends AnyWorkflow> {
    */
   readonly logger?: Logger | false;
   /**
-   * Observes runs that are started here and, in a runner, their execution: `openTelemetry()` of `./otel` makes spans.
+   * Observes runs that are started here and, in a runner, their execution: `createTracing()` of `./otel` makes spans.
    * @default {undefined} no tracing
    */
   readonly tracing?: Tracing;
@@ -218,8 +218,8 @@ function readClient(read: Options, checks: Checks): ClientSettings {
   if (logger !== undefined && logger !== false && !has(logger, ["debug", "info", "warn", "error"])) {
     checks.report("logger must have the methods debug, info, warn and error, as console has");
   }
-  if (tracing !== undefined && !has(tracing, ["here", "follow"])) {
-    checks.report("tracing must have here and follow, as openTelemetry() returns them");
+  if (tracing !== undefined && !has(tracing, ["currentContext", "startRun"])) {
+    checks.report("tracing must have currentContext and startRun, as createTracing() returns them");
   }
   // Not shown in the message: it may be a password in another form.
   if (password !== undefined && typeof password !== "string" && typeof password !== "function") {

@@ -136,7 +136,7 @@ export function createRunExits(options: RunExitsOptions): RunExits {
       // A body that outlived its grace or its lease may never settle: its slot is released all the same.
       if (unit.attempt !== undefined) slots.drop(unit.attempt);
     }
-    run.trace?.left(leave);
+    run.trace?.end(leave);
   }
 }
 

@@ -129,14 +129,14 @@ function fail(attempt: Attempt, thrown: unknown, { apply, now }: SettlePort): vo
 export function settleChild(unit: LiveUnit, { end }: ChildOutcome, { apply, now }: SettlePort): void {
   const { run, attempts, startedAt } = unit;
   // For its trace it continues, as a task does.
-  const trace = run.trace?.attempt(tracedAttempt(unit, attempts));
+  const trace = run.trace?.startAttempt(tracedAttempt(unit, attempts));
   if (end.kind === "completed") {
     unit.output = end.result;
-    trace?.ended({ kind: "completed" });
+    trace?.end({ kind: "completed" });
     return apply(run, { type: "childEnded", unit, as: "completed" });
   }
   addLastFailure(unit, { number: attempts, startedAt: startedAt ?? now() }, end.error, now());
-  trace?.ended({ kind: "failed", thrown: end.error });
+  trace?.end({ kind: "failed", thrown: end.error });
   apply(run, { type: "childEnded", unit, as: "failed" });
 }
 

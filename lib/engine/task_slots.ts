@@ -87,7 +87,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     findChild: options.findChild,
     undoChild: options.undoChild,
     traceOf: (attempt) =>
-      attempt.trace === undefined ? attempt.unit.run.origin : attempt.trace.within(options.currentTrace),
+      attempt.trace === undefined ? attempt.unit.run.origin : attempt.trace.run(options.currentTrace),
     call: ({ trace }, code, args) => trace === undefined ? code(args) : callTraced(trace, code, args),
     transact: (attempt, body) =>
       options.transact(attempt, (tx) => {
@@ -116,7 +116,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
       if (attempt.stage === "over") return;
       if (attempt.stage === "queued") queued--;
       leave(attempt);
-      attempt.trace?.ended({ kind: "aborted", reason: attempt.aborted?.reason });
+      attempt.trace?.end({ kind: "aborted", reason: attempt.aborted?.reason });
       pump();
     },
     resume: pump,
@@ -174,7 +174,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     attempt.startedAt = now;
     attempt.beganAt = monotonic();
     attempt.slot = active.push(attempt) - 1;
-    if (trace !== undefined) attempt.trace = trace.attempt(tracedAttempt(attempt.unit, attempt.number));
+    if (trace !== undefined) attempt.trace = trace.startAttempt(tracedAttempt(attempt.unit, attempt.number));
     options.began(attempt);
     attempt.context = createContext(attempt, options);
     arm(attempt);
@@ -291,7 +291,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     if (attempt.stage !== "running") return;
     attempt.tookMs = monotonic() - attempt.beganAt;
     leave(attempt);
-    attempt.trace?.ended(tracedEnd(attempt, end));
+    attempt.trace?.end(tracedEnd(attempt, end));
     options.ended(attempt, end);
     pump();
   }

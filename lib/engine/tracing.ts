@@ -5,7 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
 
 /**
- * Observes runs and attempts; `openTelemetry()` of `./otel` creates one that makes spans. An error that it throws is
+ * Observes runs and attempts; `createTracing()` of `./otel` creates one that makes spans. An error that it throws is
  * logged and has no other effect.
  */
 export interface Tracing {
@@ -13,9 +13,9 @@ export interface Tracing {
    * Returns the trace context of the caller of `start()` or `fork()`, as text of at most 1,000 characters. It is stored
    * with the run and passed to the process that executes it. `undefined` if there is no trace.
    */
-  readonly here: () => string | undefined;
+  readonly currentContext: () => string | undefined;
   /** Called when a runner loads a run: at its first claim, and again after a long wait, a pause, or another runner. */
-  readonly follow: (run: TracedRun) => RunTrace;
+  readonly startRun: (run: TracedRun) => RunTrace;
 }
 
 /** A run in the memory of a runner. */
@@ -28,16 +28,16 @@ export interface TracedRun {
   readonly version: string;
   /** Number of its claim, counted from 1. */
   readonly epoch: number;
-  /** The trace context that `here` returned when the run was started. */
+  /** The trace context that `currentContext` returned when the run was started. */
   readonly trace: string | undefined;
 }
 
 /** The observer of one run. */
 export interface RunTrace {
   /** Called when an attempt at one of its tasks starts. */
-  attempt(attempt: TracedAttempt): AttemptTrace;
+  startAttempt(attempt: TracedAttempt): AttemptTrace;
   /** Called once when the run leaves the memory of the runner, after the ends of its attempts. */
-  left(leave: RunLeave): void;
+  end(leave: RunLeave): void;
 }
 
 /** How a run leaves the memory of a runner. */
@@ -68,9 +68,9 @@ export interface TracedAttempt {
 /** The observer of one attempt. */
 export interface AttemptTrace {
   /** Calls a function of the user, such as the body of the task, and returns its result. */
-  within<T>(call: () => T): T;
+  run<T>(call: () => T): T;
   /** Called once when the attempt has ended for the engine; its body may still run. */
-  ended(end: TracedEnd): void;
+  end(end: TracedEnd): void;
 }
 
 /** How an attempt ended. */
@@ -90,33 +90,35 @@ const LONGEST_TRACE = 1_000;
 /** Wraps tracing so that an error of it is logged and has no other effect. */
 export function harmlessTracing(tracing: Tracing, logger: Logger): Tracing {
   return {
-    here() {
-      const text = attempt<unknown>(() => tracing.here());
+    currentContext() {
+      const text = attempt<unknown>(() => tracing.currentContext());
       if (text === undefined) return undefined;
       if (typeof text === "string" && text.length <= LONGEST_TRACE && !text.includes("\0")) return text;
-      logger.warn("tracing.here() must return at most 1,000 characters without NUL; the run starts without a trace");
+      logger.warn(
+        "tracing.currentContext() must return at most 1,000 characters without NUL; the run starts without a trace",
+      );
       return undefined;
     },
-    follow(run) {
-      const trace = attempt(() => tracing.follow(run));
+    startRun(run) {
+      const trace = attempt(() => tracing.startRun(run));
       return {
-        attempt: (begun) => harmlessAttempt(attempt(() => trace?.attempt(begun))),
-        left: (leave) => attempt(() => trace?.left(leave)),
+        startAttempt: (begun) => harmlessAttempt(attempt(() => trace?.startAttempt(begun))),
+        end: (leave) => attempt(() => trace?.end(leave)),
       };
     },
   };
 
   function harmlessAttempt(trace: AttemptTrace | undefined): AttemptTrace {
     return {
-      within: (call) => trace === undefined ? call() : within(trace, call),
-      ended: (end) => attempt(() => trace?.ended(end)),
+      run: (call) => trace === undefined ? call() : runWithin(trace, call),
+      end: (end) => attempt(() => trace?.end(end)),
     };
   }
 
-  function within<T>(trace: AttemptTrace, call: () => T): T {
+  function runWithin<T>(trace: AttemptTrace, call: () => T): T {
     let isCalled = false;
     try {
-      return trace.within(() => {
+      return trace.run(() => {
         isCalled = true;
         return call();
       });
@@ -162,5 +164,5 @@ export function leaveOf(move: RunMove): RunLeave {
 
 /** Calls a function of the user within a trace. Apart from the caller, whose call without a trace makes no closure. */
 export function callTraced<Args, T>(trace: AttemptTrace, code: (args: Args) => T, args: Args): T {
-  return trace.within(() => code(args));
+  return trace.run(() => code(args));
 }

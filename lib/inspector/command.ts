@@ -10,7 +10,7 @@ import { systemClock } from "../clock.ts";
 import { SluiceError } from "../sluice_error.ts";
 import type { Logger } from "../logger.ts";
 import { openStore } from "../store/open.ts";
-import { inspector, type InspectorOptions } from "./inspector.ts";
+import { createInspector, type InspectorOptions } from "./inspector.ts";
 import { type Handler, serveOnNode } from "./node_server.ts";
 
 const USAGE = `Usage: deno run -A jsr:@sluice/sluice/inspector <store> [options]
@@ -87,7 +87,7 @@ export async function serveStore(url: string, values: ServeOptions, print: (line
     readOnly: true,
   });
   try {
-    const server = await listen(inspector(store, options).fetch, port);
+    const server = await listen(createInspector(store, options).fetch, port);
     print(`${store.name} at http://localhost:${server.port}/ (read only; Ctrl-C ends it)`);
     await told();
     await server.stop();

@@ -51,9 +51,9 @@ export interface Inspector {
 /**
  * Makes an inspector of a runner, a client or a store. It answers GET and HEAD and nothing else, and never writes.
  *
- * - `Deno.serve(inspector(runner).fetch)`
- * - `Bun.serve({ fetch: inspector(runner).fetch })`
- * - `app.mount("/ops", inspector(runner, { basePath: "/ops" }).fetch, { replaceRequest: false })` in an app of Hono
+ * - `Deno.serve(createInspector(runner).fetch)`
+ * - `Bun.serve({ fetch: createInspector(runner).fetch })`
+ * - `app.mount("/ops", createInspector(runner, { basePath: "/ops" }).fetch, { replaceRequest: false })` in an app of Hono
  *
  * @throws {TypeError} If an option is wrong.
  *
@@ -61,20 +61,20 @@ export interface Inspector {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { createRunner, workflow } from "@sluice/sluice";
- * import { inspector } from "@sluice/sluice/inspector";
+ * import { createInspector } from "@sluice/sluice/inspector";
  *
  * const greet = workflow("greet").task("hello", { run: () => "hello" });
  * await using runner = await createRunner("sqlite::memory:", { workflows: [greet] });
  * await runner.execute(greet);
  *
- * const { fetch } = inspector(runner, { authorize: (request) => request.headers.get("authorization") === "Bearer 1234" });
+ * const { fetch } = createInspector(runner, { authorize: (request) => request.headers.get("authorization") === "Bearer 1234" });
  * const request = new Request("http://localhost/api/runs", { headers: { authorization: "Bearer 1234" } });
  * const { runs } = await (await fetch(request)).json();
  * assertEquals([runs.length, runs[0].state], [1, "completed"]);
  * assertEquals((await fetch(new Request("http://localhost/api/runs"))).status, 403);
  * ```
  */
-export function inspector(target: Inspectable, options: InspectorOptions = {}): Inspector {
+export function createInspector(target: Inspectable, options: InspectorOptions = {}): Inspector {
   const checks = newChecks();
   const read = checks.options(options, "the options", ["authorize", "redact", "basePath", "title", "logger"]);
   const authorize = checks.fn<Authorize>(read["authorize"], "authorize");

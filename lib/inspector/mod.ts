@@ -5,14 +5,7 @@
  * @module
  */
 export type { Authorize } from "./access.ts";
-export type { Fetch } from "./app.ts";
-export { type Inspectable, type Inspector, inspector, type InspectorOptions } from "./inspector.ts";
-export type * from "./item_shape.ts";
-export type * from "./map_shape.ts";
-export type * from "./run_shape.ts";
-export type * from "./sample_shape.ts";
-export type * from "./schedule_shape.ts";
-export type * from "./shapes.ts";
+export { createInspector, type Inspectable, type Inspector, type InspectorOptions } from "./inspector.ts";
 
 if (import.meta.main) {
   const [{ main }, { default: process }] = await Promise.all([import("./command.ts"), import("node:process")]);

@@ -5,9 +5,9 @@
  * @example
  * ```ts ignore
  * import { createRunner } from "@sluice/sluice";
- * import { openTelemetry } from "@sluice/sluice/otel";
+ * import { createTracing } from "@sluice/sluice/otel";
  *
- * await using runner = await createRunner("sqlite://./app.db", { workflows: [etl], tracing: openTelemetry() });
+ * await using runner = await createRunner("sqlite://./app.db", { workflows: [etl], tracing: createTracing() });
  * await runner.execute(etl, { url }); // the run's span is linked to the one that is active here
  * ```
  *
@@ -60,21 +60,21 @@ const { context, createTraceState, isSpanContextValid, ROOT_CONTEXT, SpanKind, S
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { createRunner, workflow } from "@sluice/sluice";
- * import { openTelemetry } from "@sluice/sluice/otel";
+ * import { createTracing } from "@sluice/sluice/otel";
  *
  * const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
- * await using runner = await createRunner("sqlite::memory:", { workflows: [greet], tracing: openTelemetry() });
+ * await using runner = await createRunner("sqlite::memory:", { workflows: [greet], tracing: createTracing() });
  * assertEquals((await runner.execute(greet)).status, "completed");
  * ```
  */
-export function openTelemetry(): Tracing {
+export function createTracing(): Tracing {
   return {
-    here() {
+    currentContext() {
       const active = trace.getSpanContext(context.active());
       return active === undefined || !isSpanContextValid(active) ? undefined : toText(active);
     },
     // The global one, asked for anew, as it may be set later than this is called.
-    follow: (run) => followRun(trace.getTracer("@sluice/sluice"), run),
+    startRun: (run) => followRun(trace.getTracer("@sluice/sluice"), run),
   };
 }
 
@@ -88,8 +88,8 @@ function followRun(tracer: Tracer, { runId, workflow, version, epoch, trace: ori
     attributes: { ...identity, "sluice.workflow.version": version, "sluice.run.epoch": epoch },
   }, ROOT_CONTEXT);
   return {
-    attempt: (begun) => followAttempt(tracer, span, begun, identity),
-    left(leave) {
+    startAttempt: (begun) => followAttempt(tracer, span, begun, identity),
+    end(leave) {
       endRun(span, leave);
       span.end();
     },
@@ -132,8 +132,8 @@ function followAttempt(
   }, parent);
   const within = trace.setSpan(ROOT_CONTEXT, span);
   return {
-    within: (call) => context.with(within, call),
-    ended(end) {
+    run: (call) => context.with(within, call),
+    end(end) {
       endAttempt(span, end);
       span.end();
     },

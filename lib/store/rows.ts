@@ -1,5 +1,6 @@
 /** Decoders from database rows to the types of the port; run_columns.ts has those of runs. */
 import { type ErrorRecord, StoreError } from "../errors.ts";
+import type { SluiceError } from "../sluice_error.ts";
 import type { JournalRecord, RecordHead, TaskState } from "./batch.ts";
 import type { JournalOutput } from "./outputs.ts";
 import {
@@ -177,6 +178,6 @@ export function decodeTaskState(row: Row): TaskState {
 }
 
 /** Converts an error that the store found in a run to the record that it stores. */
-export function recordOf(error: Pick<StoreError, "name" | "message" | "code">): ErrorRecord {
+export function recordOf(error: Pick<SluiceError, "name" | "message" | "code">): ErrorRecord {
   return { name: error.name, message: error.message, code: error.code };
 }

@@ -32,9 +32,9 @@ export type { Stub, StubArguments, Stubs, TaskStubs } from "./stubs.ts";
 export { createTestRunner } from "./test_runner.ts";
 export type { RestartOptions, TestRunner, TestRunnerOptions } from "./test_runner_interface.ts";
 export {
+  createTestContext,
   type LoggedLine,
   type TestContext,
-  testContext,
   type TestContextOptions,
   type TestStart,
 } from "./test_context.ts";

@@ -94,7 +94,7 @@ export interface TestContext extends TaskContext {
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { task, type TaskContext } from "@sluice/sluice";
- * import { testContext } from "@sluice/sluice/testing";
+ * import { createTestContext } from "@sluice/sluice/testing";
  *
  * const transform = task({
  *   async run({ extract, ctx }: { extract: number[]; ctx: TaskContext }) {
@@ -103,12 +103,12 @@ export interface TestContext extends TaskContext {
  *   },
  * });
  *
- * const ctx = testContext();
+ * const ctx = createTestContext();
  * assertEquals(await transform.run({ extract: [1, 2], ctx }), [2, 4]);
  * assertEquals(ctx.progressed, [{ done: 2 }]);
  * ```
  */
-export function testContext(options: TestContextOptions = {}): TestContext {
+export function createTestContext(options: TestContextOptions = {}): TestContext {
   knownOptions(options, "make a test context", TEST_CONTEXT_OPTIONS);
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
   const { workflow = "test-workflow", tenant, clock = systemClock } = options;

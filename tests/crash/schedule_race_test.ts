@@ -4,7 +4,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { type CatchUp, createClient, type Overlap, type ScheduleCounts } from "../../mod.ts";
+import type { CatchUp, Overlap } from "../../lib/definition/schedule.ts";
+import type { ScheduleCounts } from "../../lib/engine/schedules/stored.ts";
+import { createClient } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { randomTest } from "../harness.ts";
 import type { Random } from "../random.ts";

@@ -1,14 +1,7 @@
 /** A runner with schedules, which is killed at any moment. */
 import process from "node:process";
-import {
-  type CatchUp,
-  createRunner,
-  type Overlap,
-  schedule,
-  type TaskContext,
-  unchecked,
-  workflow,
-} from "../../mod.ts";
+import type { CatchUp, Overlap } from "../../lib/definition/schedule.ts";
+import { createRunner, schedule, type TaskContext, unchecked, workflow } from "../../mod.ts";
 import { type RacerConfig, writeLine } from "./racers.ts";
 
 /** What a process of a race for ticks is told. */

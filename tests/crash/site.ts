@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AnyWorkflow, type Client, type Clock, createClient } from "../../mod.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
 import { type Child, ended, type Exit, spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";

@@ -1,8 +1,8 @@
+import type { TaskArguments } from "../../lib/definition/context.ts";
 import {
   type AnyWorkflow,
   dynamicWorkflow,
   NonRetryableError,
-  type TaskArguments,
   type TaskContext,
   unchecked,
   workflow,

@@ -1,5 +1,6 @@
 /** The state machine driven by hand, with its commands as text. */
-import { type DynamicBody, dynamicWorkflow } from "../../mod.ts";
+import type { DynamicBody } from "../../lib/definition/dynamic.ts";
+import { dynamicWorkflow } from "../../mod.ts";
 import { advance } from "../../lib/engine/machine.ts";
 import type { Command, MachineEvent } from "../../lib/engine/machine_protocol.ts";
 import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/plan.ts";

@@ -4,7 +4,7 @@ import { metricsOf } from "../../lib/engine/client_context.ts";
 import type { RunCounters } from "../../lib/engine/metrics.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createIds } from "../../lib/ids.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
@@ -19,7 +19,7 @@ async function afterDeath(recoveryLimit: number): Promise<{
   readonly runs: RunCounters;
 }> {
   const clock = createFakeClock();
-  const store = await sqliteStore("sqlite::memory:", { clock });
+  const store = await openSqliteStore("sqlite::memory:", { clock });
   const card = { host: "elsewhere", pid: 1, pidStartedAt: undefined, served, pinned: false };
   const dead = await store.join({ ...card, concurrency: 1, maxRuns: 1 }, 1_000);
   const run = { id, workflow: "greet", version: greet.version, key: undefined, priority: 0, dueAt: clock.now() };

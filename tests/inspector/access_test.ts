@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Hono } from "hono";
 import { request as httpRequest } from "node:http";
 import { createApp } from "../../lib/inspector/app.ts";
-import { inspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
+import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
 import { contextFor, pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
@@ -36,7 +36,7 @@ test("HEAD answers as GET does, without a body", async () => {
 
 test("without authorize only this machine may read: by its address, its name, and without a proxy", async () => {
   await using on = ground("sqlite");
-  const { fetch } = inspector(await on.open());
+  const { fetch } = createInspector(await on.open());
   const status = async (url: string, connection?: unknown, headers: HeadersInit = {}): Promise<number> =>
     (await fetch(new Request(url, { headers }), connection)).status;
   const from = (hostname: string): unknown => ({ remoteAddr: { transport: "tcp", hostname, port: 5 } });
@@ -64,7 +64,7 @@ test("without authorize only this machine may read: by its address, its name, an
 
 test("a server of this runtime tells where a request comes from, and a foreign Host is refused there, too", async () => {
   await using on = ground("sqlite");
-  await using server = await serve(inspector(await on.open()).fetch);
+  await using server = await serve(createInspector(await on.open()).fetch);
   assertEquals(await statusFor(server.port, "/api/runs", `127.0.0.1:${server.port}`), 200);
   assertEquals(await statusFor(server.port, "/api/runs", "localhost"), 200);
   assertEquals(await statusFor(server.port, "/api/runs", "evil.example"), 403);
@@ -76,10 +76,10 @@ test("it can be mounted in an app of Hono, with and without authorize", async ()
   await using on = ground("sqlite");
   const store = await on.open();
   const app = new Hono();
-  app.mount("/ops", inspector(store, { basePath: "/ops" }).fetch, { replaceRequest: false });
-  app.mount("/open", inspector(store, { basePath: "/open", authorize: () => true }).fetch);
-  app.all("/by-hand/*", ({ req, env }) => inspector(store, { basePath: "/by-hand" }).fetch(req.raw, env));
-  app.mount("/plain", inspector(store, { basePath: "/plain" }).fetch);
+  app.mount("/ops", createInspector(store, { basePath: "/ops" }).fetch, { replaceRequest: false });
+  app.mount("/open", createInspector(store, { basePath: "/open", authorize: () => true }).fetch);
+  app.all("/by-hand/*", ({ req, env }) => createInspector(store, { basePath: "/by-hand" }).fetch(req.raw, env));
+  app.mount("/plain", createInspector(store, { basePath: "/plain" }).fetch);
   await using server = await serve((request, connection) => app.fetch(request, connection as object));
   for (const path of ["/ops", "/open", "/by-hand"]) {
     for (const page of ["/runs", "/api/runs"]) {
@@ -111,7 +111,9 @@ test("authorize decides each request, and only true is a yes", async () => {
     [new Response("who are you?", { status: 401, headers: { "www-authenticate": "Basic" } }), 401],
   ];
   for (const [answer, status] of answers) {
-    const { fetch } = inspector(store, { authorize: (() => answer) as NonNullable<InspectorOptions["authorize"]> });
+    const { fetch } = createInspector(store, {
+      authorize: (() => answer) as NonNullable<InspectorOptions["authorize"]>,
+    });
     const got = await fetch(new Request("http://evil.example/api/runs"));
     assertEquals(got.status, status);
     if (status === 401) {

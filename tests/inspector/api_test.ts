@@ -1,7 +1,8 @@
 /** What the API of the inspector answers, on either store. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { RunnersPage, RunPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/mod.ts";
-import { inspector } from "../../lib/inspector/mod.ts";
+import type { RunPage } from "../../lib/inspector/run_shape.ts";
+import type { RunnersPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/shapes.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
@@ -280,9 +281,9 @@ test("an option that is wrong is refused, and so is what can be no inspector's",
   for (
     const options of [{ basePath: "ops" }, { basePath: "/ops/" }, { redact: ["a..b"] }, { colour: 1 }, { title: 1 }]
   ) {
-    assertThrows(() => inspector(store, options as never), TypeError);
+    assertThrows(() => createInspector(store, options as never), TypeError);
   }
-  assertThrows(() => inspector({} as never), TypeError, "a runner, a client or an open store");
+  assertThrows(() => createInspector({} as never), TypeError, "a runner, a client or an open store");
 });
 
 const PATHS = [

@@ -1,6 +1,7 @@
 /** What a request may cost the process that answers it, whatever is asked and whatever is stored. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { RunPage, RunsPage } from "../../lib/inspector/mod.ts";
+import type { RunPage } from "../../lib/inspector/run_shape.ts";
+import type { RunsPage } from "../../lib/inspector/shapes.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { cpuMsUntil } from "../cpu.ts";
 import { test } from "../harness.ts";

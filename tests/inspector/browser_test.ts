@@ -2,7 +2,7 @@ import axe from "axe-core";
 import { assert, assertEquals } from "@std/assert";
 import { Hono } from "hono";
 import type { Browser, BrowserContextOptions } from "playwright-core";
-import { inspector } from "../../lib/inspector/mod.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { relative } from "../../lib/inspector/pages/times.ts";
 import { skipped, test } from "../harness.ts";
 import { CHROMIUM, openBrowser, openPage, type WatchedPage } from "./browser.ts";
@@ -29,7 +29,7 @@ function browserTest(name: string, run: (site: Site) => Promise<void>): void {
   }
   test(name, async () => {
     await using scene = await openScene();
-    await using server = await serve(inspector(scene.runner).fetch);
+    await using server = await serve(createInspector(scene.runner).fetch);
     const { url: origin } = server;
     await using browser = await openBrowser();
     const also = async (options: BrowserContextOptions): Promise<WatchedPage> =>
@@ -143,7 +143,7 @@ browserTest("no page has anything that axe objects to", async ({ scene, origin, 
 });
 
 browserTest("whom authorize refuses sees a page that says so, and nothing else", async ({ scene, browser }) => {
-  await using server = await serve(inspector(scene.runner, { authorize: () => false }).fetch);
+  await using server = await serve(createInspector(scene.runner, { authorize: () => false }).fetch);
   const { page, wrongs } = await openPage(await browser.newContext(), server.url);
   await page.goto(`${server.url}/runs/${scene.runs.done}`);
   assertEquals(await page.textContent("h1"), "This is not for you to see");
@@ -153,7 +153,7 @@ browserTest("whom authorize refuses sees a page that says so, and nothing else",
 
 browserTest("mounted in an app of Hono, links and following stay below its path", async ({ scene, browser }) => {
   const app = new Hono();
-  app.mount("/ops", inspector(scene.runner, { basePath: "/ops", title: "Ops" }).fetch, { replaceRequest: false });
+  app.mount("/ops", createInspector(scene.runner, { basePath: "/ops", title: "Ops" }).fetch, { replaceRequest: false });
   await using server = await serve((request, connection) => app.fetch(request, connection as Record<string, unknown>));
   const { page, wrongs } = await openPage(await browser.newContext(), server.url);
   await page.goto(`${server.url}/ops`);

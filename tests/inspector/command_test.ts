@@ -1,6 +1,6 @@
 /** The inspector as a command, in a process of its own. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { RunsPage } from "../../lib/inspector/mod.ts";
+import type { RunsPage } from "../../lib/inspector/shapes.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";
 import { greet, ground, KINDS, runnerOn } from "./ground.ts";

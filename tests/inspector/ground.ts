@@ -1,7 +1,7 @@
 /** What the tests of the inspector stand on: a store of either kind, with runs of every sort in it. */
 import { join } from "node:path";
 import { createRunner, type Runner, type RunnerOptions, type Store, unchecked, workflow } from "../../mod.ts";
-import { inspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
+import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { testSchema } from "../store/postgres_schema.ts";
 import { tempDir } from "../temp_dir.ts";
@@ -99,7 +99,7 @@ export type AnyRunner = Pick<Runner<never>, "explain" | "stats">;
 
 /** Asks an inspector that lets everybody read; a path is asked as GET. */
 export function ask(target: AnyRunner | Store, options: InspectorOptions = {}): Ask {
-  const { fetch } = inspector(target, { authorize: () => true, ...options });
+  const { fetch } = createInspector(target, { authorize: () => true, ...options });
   return (path, init = {}) => fetch(new Request(`http://localhost${path}`, init));
 }
 

@@ -1,6 +1,6 @@
 /** What requests cost where there are many runs: no more than where there are some. */
 import { assert, assertEquals } from "@std/assert";
-import type { RunsPage } from "../../lib/inspector/mod.ts";
+import type { RunsPage } from "../../lib/inspector/shapes.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
 import { createInspection } from "../../lib/store/sql/inspection.ts";

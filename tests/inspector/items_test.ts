@@ -1,7 +1,8 @@
 /** The items of a map: the API, the pages, and what they cost however many items there are. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createRunner, NonRetryableError, unchecked, workflow } from "../../mod.ts";
-import type { ItemsPage, RunPage } from "../../lib/inspector/mod.ts";
+import type { ItemsPage } from "../../lib/inspector/item_shape.ts";
+import type { RunPage } from "../../lib/inspector/run_shape.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 import { ask, type Ground, ground, KINDS } from "./ground.ts";

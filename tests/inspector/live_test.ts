@@ -1,7 +1,7 @@
 /** Server-sent events: who is told what, and what it costs. */
 import { assert, assertEquals } from "@std/assert";
 import { createLive, type Live, type LiveTimes } from "../../lib/inspector/live.ts";
-import { inspector } from "../../lib/inspector/mod.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { silent } from "../../lib/logger.ts";
 import { createClient, type Store } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -130,7 +130,7 @@ test("a browser that goes away is forgotten", async () => {
 test("many requests for the same at the same time are one", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
-  const { fetch } = inspector(store, { authorize: () => true });
+  const { fetch } = createInspector(store, { authorize: () => true });
   const get = (): Promise<Response> => fetch(new Request("http://localhost/api/runs"));
   const one = await statementsOf(store, get);
   const many = await statementsOf(store, () => Promise.all(Array.from({ length: 50 }, get)));

@@ -6,7 +6,7 @@
  */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { inspector } from "../../lib/inspector/mod.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { openBrowser } from "./browser.ts";
 import { openScene } from "./scene.ts";
 import { serve } from "./server.ts";
@@ -15,7 +15,7 @@ const folder = process.argv[2] ?? fileURLToPath(new URL("../../pictures", import
 
 await using scene = await openScene({ paceMs: 80, isTidy: true });
 for (let i = 0; i < 3; i++) await scene.another();
-await using server = await serve(inspector(scene.runner).fetch);
+await using server = await serve(createInspector(scene.runner).fetch);
 await using browser = await openBrowser();
 
 const { runs } = scene;

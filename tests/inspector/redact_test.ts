@@ -3,7 +3,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import { createRunner, workflow } from "../../mod.ts";
-import { inspector } from "../../lib/inspector/mod.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { test } from "../harness.ts";
 import { ask, etl, greet, ground, runnerOn } from "./ground.ts";
 
@@ -127,7 +127,7 @@ test("a path that can hide nothing is reported, with what it was probably meant 
   const warned: string[] = [];
   const logger: Logger = { ...silent, warn: (message) => void warned.push(message) };
   await using on = ground("sqlite");
-  inspector(await on.open(), { redact: ["tasks.pay.outputs", "input"], logger });
+  createInspector(await on.open(), { redact: ["tasks.pay.outputs", "input"], logger });
   assertEquals(warned.length, 1);
 });
 

@@ -2,7 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { connect } from "node:net";
 import { createApp, type Fetch } from "../../lib/inspector/app.ts";
-import { inspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
+import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
 import { contextFor, pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
@@ -26,7 +26,7 @@ const PROXY_HEADERS: readonly (readonly [string, string])[] = [
 
 test("without authorize a request that came through a proxy is refused, and the answer says what to do", async () => {
   await using on = ground("sqlite");
-  const { fetch } = inspector(await on.open());
+  const { fetch } = createInspector(await on.open());
   const get = (headers: HeadersInit): Promise<Response> =>
     fetch(new Request("http://localhost/api/runs", { headers }), LOCAL);
   for (const [name, value] of PROXY_HEADERS) {
@@ -68,7 +68,7 @@ test("a Host that is missing or malformed is a 400 from a server of this runtime
     "<b>",
   ];
   for (const authorize of [undefined, () => true]) {
-    await using server = await serve(inspector(store, { ...authorize && { authorize }, logger }).fetch);
+    await using server = await serve(createInspector(store, { ...authorize && { authorize }, logger }).fetch);
     for (const host of hosts) {
       for (const method of ["GET", "POST"]) {
         const head = `${method} /api/runs HTTP/1.1\r\nHost: ${host}\r\ncontent-length: 0\r\n`;
@@ -87,7 +87,7 @@ test("a Host that is missing or malformed is a 400 from a server of this runtime
 test("authorize may return one and the same response to every request", async () => {
   await using on = ground("sqlite");
   const refusal = new Response("log in first", { status: 401, headers: { "www-authenticate": "Basic" } });
-  await using server = await serve(inspector(await on.open(), { authorize: () => refusal }).fetch);
+  await using server = await serve(createInspector(await on.open(), { authorize: () => refusal }).fetch);
   for (let i = 0; i < 3; i++) {
     const answer = await fetch(`${server.url}/api/runs`);
     assertEquals([answer.status, await answer.text()], [401, "log in first"]);

@@ -1,6 +1,6 @@
 /** The page of schedules, on either store. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { SchedulesPage } from "../../lib/inspector/mod.ts";
+import type { SchedulesPage } from "../../lib/inspector/schedule_shape.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { createRunner, schedule, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";

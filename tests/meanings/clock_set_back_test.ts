@@ -1,6 +1,7 @@
 /** A store's clock that was ahead for a while: what was due at once in that time does not wait for the clock. */
 import { assertEquals } from "@std/assert";
-import { type Clock, createRunner, unchecked, workflow } from "../../mod.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

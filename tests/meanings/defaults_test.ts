@@ -1,7 +1,7 @@
 /** The option `defaults` of a runner: policies of tasks that state none. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { createRunner, type DynamicTask, dynamicWorkflow, RetryAfterError, unchecked, workflow } from "../../mod.ts";
-import { inspector } from "../../lib/inspector/mod.ts";
+import { createInspector } from "../../lib/inspector/mod.ts";
 import { test } from "../harness.ts";
 import { never, open } from "./open.ts";
 
@@ -113,8 +113,8 @@ test("the inspector of a runner shows the policies with which it executes tasks"
     .sleep("pause", { for: 0 });
   await using opened = await open([shown], { shared: true, defaults: { retry: 7, timeout: "7s" } });
   const client = await opened.client([shown]);
-  const policies = async (of: Parameters<typeof inspector>[0]): Promise<unknown> => {
-    const { fetch } = inspector(of, { authorize: () => true });
+  const policies = async (of: Parameters<typeof createInspector>[0]): Promise<unknown> => {
+    const { fetch } = createInspector(of, { authorize: () => true });
     const response = await fetch(new Request("http://localhost/api/workflows/shown"));
     assertEquals(response.status, 200);
     const { graph }: { graph: { tasks: { id: string; attempts?: number; timeoutMs?: number }[] } } = await response

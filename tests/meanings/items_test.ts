@@ -1,13 +1,7 @@
 /** The items of a map in pages: `handle.items()`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type ItemInfo,
-  type ItemListOptions,
-  type ItemPage,
-  unchecked,
-  UnknownTaskError,
-  workflow,
-} from "../../mod.ts";
+import type { ItemListOptions } from "../../lib/engine/item_list.ts";
+import { type ItemInfo, type ItemPage, unchecked, UnknownTaskError, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { never, open } from "./open.ts";
 

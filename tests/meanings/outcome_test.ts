@@ -1,6 +1,8 @@
 /** How runs end, and what `on` and `when` have to do with it. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RunFailedError, type TaskStatus, type Trigger, unchecked, workflow } from "../../mod.ts";
+import type { TaskStatus } from "../../lib/definition/context.ts";
+import type { Trigger } from "../../lib/definition/definition.ts";
+import { RunFailedError, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
 

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { metricsOf } from "../../lib/engine/client_context.ts";
 import type { Metrics } from "../../lib/engine/metrics.ts";
-import { poll, schedule, type ScheduleEvent, unchecked, workflow } from "../../mod.ts";
+import type { ScheduleEvent } from "../../lib/engine/schedules/schedule_events.ts";
+import { poll, schedule, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { never, open, type Opened } from "./open.ts";
 

@@ -193,6 +193,7 @@ const wrong: readonly Wrong[] = [
     "only the last input",
   ],
   ["an unknown key scope", (r) => r.start("echo", {}, { key: "k", keyScope: "activ" as never }), TypeError, '"active"'],
+  // @ts-expect-error it does not compile
   ["a key scope without keys", (r) => r.startMany("echo", [1], { keyScope: "active" }), TypeError, "needs a key"],
   ["a wrong startAt", (r) => r.start("echo", {}, { startAt: new Date(NaN) }), TypeError, "startAt"],
   ["a priority out of range", (r) => r.start("echo", {}, { priority: 40_000 }), TypeError, "-32768 to 32767"],

@@ -1,13 +1,7 @@
 /** The options `retry` and `timeout` of `ctx.step`. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  NonRetryableError,
-  RetryAfterError,
-  RunCancelledError,
-  type StepOptions,
-  StepTimeoutError,
-  workflow,
-} from "../../mod.ts";
+import type { StepOptions } from "../../lib/definition/context.ts";
+import { NonRetryableError, RetryAfterError, RunCancelledError, StepTimeoutError, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { never, open } from "./open.ts";
 

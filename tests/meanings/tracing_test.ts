@@ -1,7 +1,8 @@
 /** What `tracing` is told of runs and attempts, and that it changes nothing about them. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
-import { createRunner, DeferError, type Tracing, workflow } from "../../mod.ts";
+import type { Tracing } from "../../lib/engine/tracing.ts";
+import { createRunner, DeferError, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
@@ -13,22 +14,22 @@ function written(): { readonly tracing: Tracing; readonly lines: string[]; reado
   const lines: string[] = [];
   const part = new AsyncLocalStorage<string>();
   const tracing: Tracing = {
-    here: () => part.getStore(),
-    follow({ workflow, epoch, trace }) {
+    currentContext: () => part.getStore(),
+    startRun({ workflow, epoch, trace }) {
       lines.push(`${workflow} comes, epoch ${epoch}, from ${trace}`);
       return {
-        attempt({ taskId, attempt }) {
+        startAttempt({ taskId, attempt }) {
           const name = `${taskId} ${attempt}`;
           lines.push(`${name} begins`);
           return {
-            within: (call) => part.run(name, call),
-            ended(end) {
+            run: (call) => part.run(name, call),
+            end(end) {
               const why = end.kind === "failed" ? end.thrown : end.kind === "aborted" ? end.reason : undefined;
               lines.push(`${name} ${end.kind}${why instanceof Error ? ` by ${why.name}` : ""}`);
             },
           };
         },
-        left: (leave) =>
+        end: (leave) =>
           void lines.push(`${workflow} ${leave.state}${"error" in leave ? ` by ${leave.error.name}` : ""}`),
       };
     },
@@ -163,20 +164,20 @@ test("a run that was taken for a dead runner's leaves as lost, and what it still
   await store.close();
 });
 
-const METHODS = ["here", "follow", "attempt", "within", "ended", "left"] as const;
+const METHODS = ["currentContext", "startRun", "startAttempt", "run", "endAttempt", "end"] as const;
 for (const broken of METHODS) {
   test(`a tracing whose ${broken}() throws is logged and changes nothing`, async () => {
     const may = (name: typeof METHODS[number]): void => {
       if (name === broken) throw new Error(`${name} is broken`);
     };
     const tracing: Tracing = {
-      here: () => (may("here"), undefined),
-      follow: () => (may("follow"), {
-        attempt: () => (may("attempt"), {
-          within: (call) => (may("within"), call()),
-          ended: () => may("ended"),
+      currentContext: () => (may("currentContext"), undefined),
+      startRun: () => (may("startRun"), {
+        startAttempt: () => (may("startAttempt"), {
+          run: (call) => (may("run"), call()),
+          end: () => may("endAttempt"),
         }),
-        left: () => may("left"),
+        end: () => may("end"),
       }),
     };
     const sum = workflow("sum").task("one", { run: () => 1 }).task("two", {
@@ -194,7 +195,7 @@ test("where a run was started is not stored if it is no text, or a long one", as
   const quick = workflow("quick").task("go", { run: () => 1 });
   for (const text of ["x".repeat(1_001), "a\0b", 5 as unknown as string]) {
     const { tracing, lines } = written();
-    await using opened = await open([quick], { tracing: { ...tracing, here: () => text } });
+    await using opened = await open([quick], { tracing: { ...tracing, currentContext: () => text } });
     await opened.runner.execute(quick);
     assertEquals(lines[0], "quick comes, epoch 1, from undefined");
     assertEquals(opened.lines.map(({ level }) => level), ["warn"]);
@@ -204,5 +205,5 @@ test("where a run was started is not stored if it is no text, or a long one", as
 test("a tracing that is none is refused", async () => {
   const tracing = {} as Tracing;
   const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [], tracing }), TypeError);
-  assertEquals(error.message.includes("tracing must have here and follow"), true);
+  assertEquals(error.message.includes("tracing must have currentContext and startRun"), true);
 });

@@ -1,6 +1,6 @@
 import { context, createTraceState, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { assert, assertEquals } from "@std/assert";
-import { openTelemetry } from "../../lib/otel/mod.ts";
+import { createTracing } from "../../lib/otel/mod.ts";
 import { createClient, createRunner, DeferError, workflow } from "../../mod.ts";
 import { spawn } from "../child.ts";
 import { backend, emptyStore } from "../empty_store.ts";
@@ -18,7 +18,7 @@ test("a run is a span of its own, linked to its caller's, and each attempt is a 
       if (ctx.attempt === 1) throw new TypeError("not yet");
     },
   });
-  await using opened = await open([flaky], { tracing: openTelemetry() });
+  await using opened = await open([flaky], { tracing: createTracing() });
   const { id } = await spans.within("caller", () => opened.runner.start(flaky));
   await opened.clock.until(opened.runner.get(id).result());
   const run = spans.named("run flaky");
@@ -45,7 +45,7 @@ test("an attempt at an undo is a span of its own, which says so", async () => {
   const order = workflow("order")
     .task("pay", { run: () => 1, undo: () => {} })
     .task("ship", { after: ["pay"], retry: 1, run: () => Promise.reject(new Error("no parcel")) });
-  await using opened = await open([order], { tracing: openTelemetry() });
+  await using opened = await open([order], { tracing: createTracing() });
   const run = await opened.runner.start(order);
   await opened.clock.until(run.outcome());
   const undo = spans.named("undo pay");
@@ -65,7 +65,7 @@ test("spans that bodies and conditions make are children of their own attempt, h
     return true;
   };
   const both = workflow("both").task("a", { when: own("in when"), run: own("in a") }).task("b", { run: own("in b") });
-  await using opened = await open([both], { tracing: openTelemetry() });
+  await using opened = await open([both], { tracing: createTracing() });
   await spans.within("caller", () => opened.runner.execute(both));
   assertEquals(["in when", "in a", "in b"].map((name) => parentOf(spans.named(name))), [
     spans.named("task a").spanContext().spanId,
@@ -80,7 +80,7 @@ test("the body of a transaction runs within its attempt", async () => {
     ...transactionOn(backend),
     run: () => active()?.spanContext().spanId ?? "none",
   }).returns("pay");
-  await using opened = await open([pay], { tracing: openTelemetry(), shared: true });
+  await using opened = await open([pay], { tracing: createTracing(), shared: true });
   const outcome = await opened.runner.execute(pay);
   const attempt = spans.named("task pay");
   assertEquals(outcome.status === "completed" && outcome.result, attempt.spanContext().spanId);
@@ -93,7 +93,7 @@ test("the body of a transaction runs within its attempt", async () => {
 test("a failed run is an error, and says which", async () => {
   const spans = keepSpans();
   const broken = workflow("broken").task("a", { retry: 1, run: () => Promise.reject("a text") });
-  await using opened = await open([broken], { tracing: openTelemetry() });
+  await using opened = await open([broken], { tracing: createTracing() });
   await opened.runner.execute(broken);
   const { status, attributes } = spans.named("run broken");
   assertEquals(status, { code: SpanStatusCode.ERROR, message: "a text" });
@@ -112,7 +112,7 @@ test("what was put off, skipped or cancelled is no error", async () => {
     })
     .task("off", { when: () => false, run: () => 1 });
   let isReady = false;
-  await using opened = await open([calm], { tracing: openTelemetry() });
+  await using opened = await open([calm], { tracing: createTracing() });
   const run = await opened.runner.start(calm);
   await opened.clock.settle();
   isReady = true;
@@ -141,7 +141,7 @@ test("a run that is taken up again is another span with the same link", async ()
       if (!isReady) throw new DeferError("1m");
     },
   });
-  await using opened = await open([patient], { tracing: openTelemetry() });
+  await using opened = await open([patient], { tracing: createTracing() });
   const run = await spans.within("caller", () => opened.runner.start(patient));
   await opened.clock.settle();
   isReady = true;
@@ -158,7 +158,7 @@ test("a run that another process executes is linked to the span of the process t
   const spans = keepSpans();
   await using on = emptyStore();
   const place = JSON.stringify({ url: on.url, options: on.options });
-  await using client = await createClient(on.url, { ...on.options, workflows: [flow], tracing: openTelemetry() });
+  await using client = await createClient(on.url, { ...on.options, workflows: [flow], tracing: createTracing() });
   const run = await spans.within("caller", () => client.start(flow));
   await using child = spawn("otel/runner.ts", [place, run.id]);
   const { stdout, stderr } = await child.exited;
@@ -171,14 +171,14 @@ test("the state of the caller's trace travels along, and what is no trace is pas
   const place = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
   const traceState = createTraceState("rojo=00f067aa0ba902b7, congo=t61rcWkgMzE");
   const caller = trace.setSpanContext(context.active(), { ...place, traceState });
-  const tracing = openTelemetry();
+  const tracing = createTracing();
   await using runner = await createRunner("sqlite::memory:", { workflows: [flow], tracing });
   await context.with(caller, () => runner.execute(flow));
   const [link] = spans.named("run flow").links;
   assertEquals({ ...link?.context, traceState: undefined }, { ...place, isRemote: true, traceState: undefined });
   assertEquals(link?.context.traceState?.get("congo"), "t61rcWkgMzE");
   for (const text of ["", "nonsense", `00-${"0".repeat(32)}-${"0".repeat(16)}-01`]) {
-    tracing.follow({ runId: "r", workflow: `odd ${text}`, version: "1", epoch: 1, trace: text }).left({
+    tracing.startRun({ runId: "r", workflow: `odd ${text}`, version: "1", epoch: 1, trace: text }).end({
       state: "completed",
     });
     assertEquals(spans.named(`run odd ${text}`).links, []);
@@ -187,8 +187,8 @@ test("the state of the caller's trace travels along, and what is no trace is pas
 
 test("a run that is started where no span is active is linked to none, and nothing of it is stored", async () => {
   const spans = keepSpans();
-  const tracing = openTelemetry();
-  assertEquals(tracing.here(), undefined);
+  const tracing = createTracing();
+  assertEquals(tracing.currentContext(), undefined);
   await using runner = await createRunner("sqlite::memory:", { workflows: [flow], tracing });
   await runner.execute(flow);
   assertEquals(linksOf(spans.named("run flow")), []);

@@ -113,12 +113,12 @@ test("the inspector serves pages, and the command line lists runs and serves the
   fresh.link("hono");
   const printed = await fresh.run(`
     import { createRunner, workflow } from "@sluice/sluice";
-    import { inspector } from "@sluice/sluice/inspector";
+    import { createInspector } from "@sluice/sluice/inspector";
 
     const flow = workflow("flow").task("a", { run: () => 1 });
     await using runner = await createRunner("sqlite://./app.db", { workflows: [flow] });
     await runner.execute(flow);
-    const { fetch } = inspector(runner, { authorize: () => true });
+    const { fetch } = createInspector(runner, { authorize: () => true });
     const page = await fetch(new Request("http://localhost/runs", { headers: { accept: "text/html" } }));
     console.log(page.status, (await page.text()).includes("flow"));
   `);
@@ -140,33 +140,58 @@ test("the inspector serves pages, and the command line lists runs and serves the
   assertEquals((await child.exited).code, 0);
 });
 
+// What is exported must have types that a declaration file can name, by what the package exports.
 const PROGRAM = `
-import { createRunner, type RunEvent, unchecked, workflow } from "@sluice/sluice";
-import { inspector } from "@sluice/sluice/inspector";
-import { openTelemetry } from "@sluice/sluice/otel";
+import { createClient, createRunner, dynamicWorkflow, poll, schedule, task, unchecked, workflow } from "@sluice/sluice";
+import { createInspector } from "@sluice/sluice/inspector";
+import { createTracing } from "@sluice/sluice/otel";
 import { createPostgresPool, transaction } from "@sluice/sluice/postgres";
-import { sqliteStore } from "@sluice/sluice/sqlite";
+import { openSqliteStore, transaction as onSqlite } from "@sluice/sluice/sqlite";
+import type { Store } from "@sluice/sluice/store";
 import { createFakeClock } from "@sluice/sluice/testing";
 
-const flow = workflow("flow", { input: unchecked<{ id: string }>() })
-  .task("size", { run: ({ input }) => input.id.length })
-  .task("pay", { after: ["size"], ...transaction, run: async ({ tx, size }) => (await tx\`select \${size}\`).length })
-  .returns("pay");
-export async function open(url: string): Promise<number> {
-  await using pool = createPostgresPool(url);
-  const store = url === "" ? await pool.store({ schema: "acme" }) : await sqliteStore("sqlite::memory:");
-  const runner = await createRunner(store, { workflows: [flow], tracing: openTelemetry(), clock: createFakeClock() });
-  const events: RunEvent[] = [];
-  const outcome = await runner.execute("flow", { id: "a" });
-  if (outcome.status === "completed") return outcome.result + events.length + outcome.outputs.size!;
+export const load = task({ retry: 3, run: ({ input }: { input: { id: string } }) => ({ size: input.id.length }) });
+export const pay = transaction({ run: async ({ tx, load }: { tx: any; load: number }) => Number(await tx\`\${load}\`) });
+export const note = onSqlite({ run: ({ tx }) => (tx.exec("select 1"), 1) });
+export const child = workflow("child", { input: unchecked<{ sku: string }>() }).task("quote", { run: () => 1 }).returns("quote");
+export const flow = workflow("flow", { input: unchecked<{ id: string; ids: string[] }>() })
+  .task("load", load)
+  .task("pay", { after: ["load"], ...transaction, run: async ({ tx, load }) => (await tx\`select \${load.size}\`).length })
+  .task("note", note)
+  .map("each", { over: ({ input }) => input.ids, run: ({ item }) => item.length, onItemFailure: "collect" })
+  .map("children", { over: ({ input }) => input.ids, workflow: child, input: ({ item }) => ({ sku: item }) })
+  .event("approval", { schema: unchecked<{ by: string }>(), timeout: "1d" })
+  .sleep("rest", { after: ["approval"], for: "1s" })
+  .subworkflow("ship", { workflow: child, input: ({ input }) => ({ sku: input.id }) })
+  .task("end", { after: ["ship", "each"], when: () => true, run: ({ ship, each }) => ({ ship, first: each[0] }) })
+  .returns("end");
+export const hourly = schedule({ name: "hourly", workflow: flow, every: "1h", input: { id: "a", ids: [] } });
+export const mails = poll({ name: "mails", every: "1m", workflow: child, cursor: 0, check: ({ cursor }) => ({ cursor: cursor + 1 }) });
+export const untyped = dynamicWorkflow({ name: "untyped", tasks: [{ id: "a", run: () => 1 }] });
+export const open = async (store: Store | string) => await createRunner(store, { workflows: [flow, child], tracing: createTracing() });
+export const clock = createFakeClock();
+export const pool = createPostgresPool("postgres://localhost/app");
+export const store = () => openSqliteStore("sqlite::memory:");
+export async function use(runner: Awaited<ReturnType<typeof open>>) {
+  const client = await createClient(await store(), { workflows: [flow] });
+  const run = await runner.start("flow", { id: "a", ids: [] });
+  const outcome = await run.outcome();
   // @ts-expect-error a run that failed has no result
-  return outcome.result + inspector(runner).fetch.length;
+  outcome.result;
+  return {
+    ...{ client, run, outcome, result: await run.result(), status: await run.status(), tasks: await run.tasks() },
+    ...{ items: await run.items("each"), history: await run.history(), children: await run.children() },
+    ...{ events: run.events(), fork: await run.fork(), list: await runner.list(), stats: await runner.stats() },
+    ...{ stranded: await runner.stranded(), blocked: await runner.blocked(), why: await runner.explain(run.id) },
+    ...{ schedules: await runner.schedules.list(), inspector: createInspector(runner), input: flow.input, graph: flow.graph },
+    ...{ next: await runner.schedules.next("hourly", 1), ticks: await runner.schedules.history("hourly") },
+  };
 }
 `;
 
 for (const [major, module] of [[5, "nodenext"], [7, "nodenext"], [7, "preserve"]] as const) {
   compilerTest(
-    `a program compiles with the package's types by TypeScript ${major} with modules as in ${module}`,
+    `a program and its declarations compile with the package's types by TypeScript ${major} with modules as in ${module}`,
     async () => {
       using fresh = await project();
       fresh.link(...PEERS, "@types/node");
@@ -177,7 +202,14 @@ for (const [major, module] of [[5, "nodenext"], [7, "nodenext"], [7, "preserve"]
 
 async function compile({ path }: Project, major: number, module: string): Promise<string> {
   writeFileSync(join(path, "app.ts"), PROGRAM);
-  const options = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, target: "esnext" };
+  const options = {
+    declaration: true,
+    emitDeclarationOnly: true,
+    outDir: "types",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    target: "esnext",
+  };
   const compilerOptions = { ...options, module, types: ["node"], skipLibCheck: false };
   writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
   const modules = join(ROOT, "node_modules/.deno");

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createClient, createRunner, workflow } from "../../mod.ts";
 import { createServerClock } from "../../lib/store/postgres/clock.ts";
-import { postgresStore } from "../../lib/store/postgres/mod.ts";
+import { openPostgresStore } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { testSchema } from "./postgres_schema.ts";
@@ -63,7 +63,7 @@ test("postgres: the server's clock is an hour ahead for a while, and then runs t
   await using server = await ownServer();
   const sql = postgres(server.url, { max: 1, onnotice() {} });
   const setAhead = await falsifyClock(sql);
-  const store = await postgresStore(server.url);
+  const store = await openPostgresStore(server.url);
   const quick = workflow("quick").task("run", { run: () => 7 }).returns("run");
   const retried = workflow("retried").task("run", {
     retry: { attempts: 2, delay: 50, jitter: false },

@@ -4,7 +4,7 @@ import { chmodSync } from "node:fs";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
-import { createPostgresPool, postgresStore, transaction } from "../../lib/store/postgres/mod.ts";
+import { createPostgresPool, openPostgresStore, transaction } from "../../lib/store/postgres/mod.ts";
 import { AUTHORITY, startEncryptedProxy } from "../encrypted_proxy.ts";
 import { test } from "../harness.ts";
 import { startPooler } from "../pooler.ts";
@@ -24,7 +24,7 @@ test("a pooler that refuses the settings of a connection is named at once, with 
   await using on = testSchema();
   await using pooler = await startPooler(on.url, "refuses");
   const since = performance.now();
-  const error = await assertRejects(() => postgresStore(pooler.url, { schema: on.schema }), StoreError);
+  const error = await assertRejects(() => openPostgresStore(pooler.url, { schema: on.schema }), StoreError);
   assertEquals(error.code, "unsupported_pooler");
   for (const part of ["PgBouncer", "unsupported startup parameter", "prepare: false"]) {
     assertStringIncludes(error.message, part);
@@ -129,7 +129,7 @@ test("a server that is not of the kind that the URL wants is passed over", async
   assertEquals((await runner.execute(flow)).status, "completed");
   const alone = `${login}127.0.0.1:${new URL(replica.url).port}${pathname}?target_session_attrs=read-write`;
   const error = await assertRejects(
-    () => postgresStore(alone, { schema: on.schema, connectTimeoutMs: 3_000 }),
+    () => openPostgresStore(alone, { schema: on.schema, connectTimeoutMs: 3_000 }),
     StoreError,
   );
   assertEquals(error.code, "read_only");
@@ -147,7 +147,7 @@ test("a server is reached by its socket in the file system", async () => {
     `postgres://${login}127.0.0.1:1,${encodeURIComponent(dir.path)}:${port}${pathname}`,
   ];
   for (const url of ways) {
-    const store = await postgresStore(url);
+    const store = await openPostgresStore(url);
     assertEquals((await store.counts()).pending, 0);
     await store.close();
   }
@@ -178,7 +178,7 @@ test("a password that is a function is called for each connection", async () => 
     await store.close();
     const wrong = { schema: on.schema, connectTimeoutMs: 300 };
     for (const bad of [() => Promise.reject(new Error("no vault")), () => 7 as unknown as string]) {
-      const error = await assertRejects(() => postgresStore(url, { ...wrong, password: bad }), StoreError);
+      const error = await assertRejects(() => openPostgresStore(url, { ...wrong, password: bad }), StoreError);
       assertEquals(error.code, "cannot_connect");
       assertStringIncludes(error.message, 'the option "password" failed');
     }
@@ -270,7 +270,7 @@ for (const [host, parameters, succeeds] of ENCRYPTIONS) {
       await store.close();
     } else {
       const options = { schema: on.schema, connectTimeoutMs: 200 };
-      await assertRejects(() => postgresStore(url, options), StoreError);
+      await assertRejects(() => openPostgresStore(url, options), StoreError);
     }
   });
 }

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { StoreError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/logger.ts";
-import { postgresStore, transaction } from "../../lib/store/postgres/mod.ts";
+import { openPostgresStore, transaction } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { type OwnServer, ownServer } from "../postgres_server.ts";
 import { type Proxy, startProxy } from "../proxy.ts";
@@ -21,7 +21,7 @@ const flow = workflow("flow", { input: unchecked<number>() })
 /** A primary and a standby with the same schema, and the host and port of each. */
 async function pair(): Promise<AsyncDisposable & { primary: Target; standby: Target; server: OwnServer }> {
   const server = await ownServer();
-  await (await postgresStore(server.url)).close();
+  await (await openPostgresStore(server.url)).close();
   const standby = targetOf(await server.standby());
   return { server, primary: targetOf(server.url), standby, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
@@ -54,7 +54,7 @@ test("postgres: a runner whose name leads to a standby for a while leaves it, an
   await using two = await pair();
   await using proxy = await startProxy(two.primary);
   const { logger, lines } = recorder();
-  const store = await postgresStore(proxyUrl(proxy), { logger });
+  const store = await openPostgresStore(proxyUrl(proxy), { logger });
   await using _closed = { [Symbol.asyncDispose]: () => store.close() };
   await using runner = await createRunner(store, { workflows: [flow], logger });
   assertEquals(await (await runner.start(flow, 1)).result(), 2);
@@ -73,7 +73,7 @@ test("postgres: a runner whose name leads to a standby for a while leaves it, an
 
 test("postgres: the host that is a standby is passed over, also when the store is opened", async () => {
   await using two = await pair();
-  const store = await postgresStore(urlOf([two.standby, two.primary]));
+  const store = await openPostgresStore(urlOf([two.standby, two.primary]));
   await using _closed = { [Symbol.asyncDispose]: () => store.close() };
   await using runner = await createRunner(store, { workflows: [flow] });
   assertEquals(await (await runner.start(flow, 1)).result(), 2);
@@ -84,7 +84,7 @@ test("postgres: a store that is opened at a standby waits until it is promoted",
   await using two = await pair();
   await using proxy = await startProxy(two.standby);
   const { logger, lines } = recorder();
-  const opening = postgresStore(proxyUrl(proxy), { logger });
+  const opening = openPostgresStore(proxyUrl(proxy), { logger });
   await until(() => lines.length > 0);
   assertStringIncludes(lines[0]!, "read-only");
   proxy.lead(two.primary);
@@ -96,7 +96,7 @@ test("postgres: a store that is opened at a standby waits until it is promoted",
 test("postgres: a standby that stays one is refused after the time that was given", async () => {
   await using two = await pair();
   const error = await assertRejects(
-    () => postgresStore(urlOf([two.standby]), { connectTimeoutMs: 3_000 }),
+    () => openPostgresStore(urlOf([two.standby]), { connectTimeoutMs: 3_000 }),
     StoreError,
   );
   assertEquals(error.code, "read_only");
@@ -116,7 +116,7 @@ for (
     await using two = await pair();
     const isInRecovery = async (targets: readonly Target[]): Promise<boolean> => {
       const url = urlOf(targets, `?target_session_attrs=${target}`);
-      const store = await postgresStore(url, { readOnly: true, connectTimeoutMs: 30_000 });
+      const store = await openPostgresStore(url, { readOnly: true, connectTimeoutMs: 30_000 });
       // A store that only reads may be of either kind; the primary counts who is connected to it.
       const at = await connectedTo(two);
       await store.close();
@@ -146,7 +146,7 @@ async function connectedTo({ standby, primary }: { standby: Target; primary: Tar
 test("postgres: a store that writes is refused at once for a URL that asks for a standby", async () => {
   for (const target of ["standby", "read-only", "prefer-standby"]) {
     const url = urlOf([{ host: "127.0.0.1", port: 1 }], `?target_session_attrs=${target}`);
-    const error = await assertRejects(() => postgresStore(url), StoreError);
+    const error = await assertRejects(() => openPostgresStore(url), StoreError);
     assertEquals(error.code, "invalid_url");
     assertStringIncludes(error.message, "readOnly");
   }

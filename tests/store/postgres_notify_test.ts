@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { silent } from "../../lib/logger.ts";
-import { postgresStore, transaction } from "../../lib/store/postgres/mod.ts";
+import { openPostgresStore, transaction } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { within } from "../within.ts";
@@ -12,8 +12,8 @@ test("postgres: a queue of notifications that is full fails no start, no result,
   // From Postgres 17 on the queue may be small.
   await using server = await ownServer(["max_notify_queue_pages=64"]);
   const sql = postgres(server.url, { max: 2, max_lifetime: null, onnotice() {} });
-  const store = await postgresStore(server.url, { logger: silent });
-  const other = await postgresStore(server.url, { logger: silent });
+  const store = await openPostgresStore(server.url, { logger: silent });
+  const other = await openPostgresStore(server.url, { logger: silent });
   const flow = workflow("flow", { input: unchecked<number>() })
     .task("a", { run: ({ input }) => input + 1 })
     .task("b", { after: ["a"], ...transaction, run: ({ a }) => Promise.resolve(a + 1) })

@@ -7,7 +7,7 @@ import {
   createPostgresPool,
   createTenant,
   listTenants,
-  postgresStore,
+  openPostgresStore,
   removeTenant,
   transaction,
 } from "../../lib/store/postgres/mod.ts";
@@ -91,7 +91,7 @@ test("an administrator makes, lists and removes tenants without calling what oth
     assertEquals(listed.map(({ roles, live }) => ({ roles, live })), [{ roles: [schema], live: 0 }]);
     const own = new URL(url);
     [own.username, own.password] = [schema, "hunter2"];
-    const store = await postgresStore(own.href, { schema });
+    const store = await openPostgresStore(own.href, { schema });
     assertEquals((await store.counts()).pending, 0);
     await store.close();
     assertEquals(
@@ -108,14 +108,14 @@ for (const prepare of [true, false]) {
   test(`a runner, a client and an inspector call nothing planted, with prepare: ${prepare}`, async () => {
     const { url, called } = await hostile();
     const schema = `test_${crypto.randomUUID().slice(0, 8)}`;
-    await useAll(() => postgresStore(url, { schema, prepare }));
+    await useAll(() => openPostgresStore(url, { schema, prepare }));
     assertEquals(await called(), []);
   });
 }
 
 test("stores on a pool call nothing planted", async () => {
   const { url, called } = await hostile();
-  await using pool = createPostgresPool(url, { width: 1 });
+  await using pool = createPostgresPool(url, { connections: 1 });
   await useAll(() => pool.store({ schema: "pooled" }));
   assertEquals(await called(), []);
 });
@@ -123,7 +123,7 @@ test("stores on a pool call nothing planted", async () => {
 test("behind a pooler that drops the settings of a connection nothing planted is called either", async () => {
   const { url, called } = await hostile();
   await using pooler = await startPooler(url, "drops");
-  await useAll(() => postgresStore(pooler.url, { schema: "behind" }));
+  await useAll(() => openPostgresStore(pooler.url, { schema: "behind" }));
   assertEquals(await called(), []);
 });
 
@@ -135,7 +135,7 @@ test("neither the URL nor the role decides where the engine's statements look", 
     await sql.unsafe(`alter role "${role}" set search_path = public, pg_catalog`);
     const own = new URL(`${url}?search_path=public,pg_catalog&options=-c%20search_path%3Dpublic,pg_catalog`);
     [own.username, own.password] = [role, "hunter2"];
-    await useAll(() => postgresStore(own.href, { schema: "hijacked" }));
+    await useAll(() => openPostgresStore(own.href, { schema: "hijacked" }));
   } finally {
     await sql.unsafe(`drop owned by "${role}" cascade; drop role "${role}"`);
   }
@@ -156,7 +156,7 @@ test("in users' transactions the engine calls nothing planted, and users find wh
       return "paid";
     },
   }).returns("pay");
-  await using stores = await openBoth(() => postgresStore(url, { schema: "payers" }));
+  await using stores = await openBoth(() => openPostgresStore(url, { schema: "payers" }));
   await using runner = await createRunner(stores.first, { workflows: [pay, double] });
   await using client = await createClient(stores.second, { workflows: [double] });
   assertEquals((await runner.execute(pay, "one")).status, "completed");

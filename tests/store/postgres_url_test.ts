@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
-import { createPostgresPool, createTenant, listTenants, postgresStore } from "../../lib/store/postgres/mod.ts";
+import { createPostgresPool, createTenant, listTenants, openPostgresStore } from "../../lib/store/postgres/mod.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createClient, createRunner } from "../../mod.ts";
 import { test } from "../harness.ts";
 
@@ -289,8 +289,8 @@ for (const [url, reason] of Object.entries(REFUSED)) {
     const attempts: (() => Promise<unknown>)[] = [
       () => createRunner(url, silently),
       () => createClient(url, silently),
-      () => postgresStore(url),
-      () => sqliteStore(url),
+      () => openPostgresStore(url),
+      () => openSqliteStore(url),
       () => createTenant(url, { schema: "acme" }),
       () => listTenants(url),
       () => Promise.try(() => createPostgresPool(url)),
@@ -333,7 +333,11 @@ test("no name shows a user or a password: not of a store, a pool, an error, a lo
 test("a URL that is no text is refused in one sentence", async () => {
   for (const url of [undefined, null, 7, {}, new URL("postgres://me:hunter2@h/db")] as unknown as string[]) {
     assertThrows(() => createPostgresPool(url), Error, "Cannot use the Postgres URL: it is of type");
-    const error = await assertRejects(() => postgresStore(url), Error, "Cannot use the Postgres URL: it is of type");
+    const error = await assertRejects(
+      () => openPostgresStore(url),
+      Error,
+      "Cannot use the Postgres URL: it is of type",
+    );
     assert(!error.message.includes(SECRET));
   }
 });

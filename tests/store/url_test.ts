@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { parseStoreUrl } from "../../lib/store/url.ts";
 import { test } from "../harness.ts";
 
@@ -52,11 +52,11 @@ test("every other URL is refused with the reason", () => {
   }
 });
 
-test("sqliteStore() opens what its URL names, and refuses a URL of Postgres without its password", async () => {
-  const store = await sqliteStore("sqlite::memory:");
+test("openSqliteStore() opens what its URL names, and refuses a URL of Postgres without its password", async () => {
+  const store = await openSqliteStore("sqlite::memory:");
   assertEquals(store.name, "sqlite::memory:");
   await store.close();
-  const error = await assertRejects(() => sqliteStore("postgres://me:secret@h/db"), StoreError);
+  const error = await assertRejects(() => openSqliteStore("postgres://me:secret@h/db"), StoreError);
   assertEquals(
     error.message,
     'Cannot use the store URL: it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"',

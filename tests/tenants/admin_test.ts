@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
 import { SCHEMA_VERSION } from "../../lib/store/postgres/migrations.ts";
-import { createTenant, listTenants, postgresStore, removeTenant } from "../../lib/store/postgres/mod.ts";
+import { createTenant, listTenants, openPostgresStore, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { startProxy } from "../proxy.ts";
 import { commit, newRun } from "../store/contract/fixture.ts";
@@ -53,7 +53,7 @@ test("a tenant is made once, however often and by however many at once", async (
   const all = Array.from({ length: 8 }, () => createTenant(site.url, { schema, role: schema, password: "hunter2" }));
   assertEquals((await Promise.all(all)).filter((isNew) => isNew).length, 1);
   assertEquals(await createTenant(site.url, { schema }), false);
-  const store = await postgresStore(urlFor(schema, "hunter2"), { schema });
+  const store = await openPostgresStore(urlFor(schema, "hunter2"), { schema });
   await commit(store, { starts: [newRun(), newRun()] });
   await store.close();
   const tenant = (await listTenants(site.url)).find((one) => one.schema === schema);
@@ -66,16 +66,16 @@ test("a tenant's password is changed by creating it again, and kept where none i
   await using site = openSite();
   const { schema, url } = await site.create();
   await createTenant(site.url, { schema, role: schema });
-  await (await postgresStore(url, { schema })).close();
+  await (await openPostgresStore(url, { schema })).close();
   // Quotes and what Unicode composes: nothing of a password is SQL.
   const password = `hunter2 ' " \\ $$ é`;
   await createTenant(site.url, { schema, role: schema, password });
-  await (await postgresStore(urlFor(schema, password), { schema })).close();
+  await (await openPostgresStore(urlFor(schema, password), { schema })).close();
   // A server that trusts whoever comes, as some are set up for tests, asks for no password.
   const sql = connect(urlFor(schema, "wrong"));
   const trusts = await sql`select 1`.then(() => true, () => false);
   await sql.end({ timeout: 1 });
-  if (!trusts) assertEquals((await refused(() => postgresStore(url, { schema }))).code, "login_failed");
+  if (!trusts) assertEquals((await refused(() => openPostgresStore(url, { schema }))).code, "login_failed");
 });
 
 test("a password is in no statement that the server sees, and in no message", async () => {
@@ -137,7 +137,7 @@ test("a role that was not made for this tenant is neither changed nor dropped", 
   assertEquals((await refused(() => removeTenant(site.url, { schema, role: mine }))).code, "role_taken");
   assertEquals([(await left(site, schema)).schema, (await left(site, mine)).role], [true, true]);
   // Its own password stands.
-  await (await postgresStore(other.url, { schema: other.schema })).close();
+  await (await openPostgresStore(other.url, { schema: other.schema })).close();
 });
 
 test("a schema with things of somebody else becomes no tenant", async () => {
@@ -168,7 +168,7 @@ test("an empty schema that an administrator has made becomes a tenant", async ()
 test("removing a tenant takes its schema and its role, and may be repeated", async () => {
   await using site = openSite();
   const { schema, url } = await site.create();
-  const store = await postgresStore(url, { schema });
+  const store = await openPostgresStore(url, { schema });
   await commit(store, { starts: [newRun()] });
   await store.close();
   assertEquals(await removeTenant(site.url, { schema, role: schema }), true);

@@ -2,8 +2,8 @@
 import { TABLES as STORE_TABLES } from "../../lib/store/postgres/schema.ts";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createPostgresPool, type PostgresPool, postgresStore } from "../../lib/store/postgres/mod.ts";
-import { sqliteStore } from "../../lib/store/sqlite/mod.ts";
+import { createPostgresPool, openPostgresStore, type PostgresPool } from "../../lib/store/postgres/mod.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { type ManualClock, manualClock } from "../store/contract/fixture.ts";
 import { tempDir } from "../temp_dir.ts";
@@ -32,7 +32,7 @@ const SQLITE_TABLES = TABLES.filter((table) => table !== "claims");
 /** The ways to be two tenants, by name. */
 export const GROUNDS: Readonly<Record<string, () => Promise<Ground>>> = {
   "two schemas": () => openSchemas(undefined),
-  "two schemas on one pool": () => openSchemas((url) => createPostgresPool(url, { width: 1 })),
+  "two schemas on one pool": () => openSchemas((url) => createPostgresPool(url, { connections: 1 })),
   "two files": openFiles,
 };
 
@@ -54,7 +54,7 @@ async function openSchemas(makePool: ((url: string) => PostgresPool) | undefined
 
   async function neighbour(): Promise<Neighbour> {
     const schema = site.name();
-    const store = await (pool?.store({ schema, clock }) ?? postgresStore(site.url, { schema, clock }));
+    const store = await (pool?.store({ schema, clock }) ?? openPostgresStore(site.url, { schema, clock }));
     return {
       store,
       async rows() {
@@ -92,7 +92,7 @@ async function openFiles(): Promise<Ground> {
 
   async function neighbour(name: string): Promise<Neighbour> {
     const path = join(dir.path, `${name}.db`);
-    const store = await sqliteStore(`sqlite://${path}`, { clock, durability: "process" });
+    const store = await openSqliteStore(`sqlite://${path}`, { clock, durability: "process" });
     return {
       store,
       rows: () =>

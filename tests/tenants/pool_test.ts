@@ -9,7 +9,7 @@ import { openSite } from "./site.ts";
 test("runners of fifty tenants on one pool execute their own runs and no others, over few connections", async () => {
   await using site = openSite();
   const url = await site.admin();
-  const pool = createPostgresPool(url, { width: 1 });
+  const pool = createPostgresPool(url, { connections: 1 });
   const seen: string[] = [];
   const tenants = await Promise.all(Array.from({ length: 50 }, async (_, n) => {
     const schema = site.name();
@@ -36,7 +36,7 @@ test("runners of fifty tenants on one pool execute their own runs and no others,
 
 test("what a transaction sets on a connection of a pool does not reach the next one, of whatever tenant", async () => {
   await using site = openSite();
-  await using pool = createPostgresPool(site.url, { width: 1, transactionConnections: 1 });
+  await using pool = createPostgresPool(site.url, { connections: 1, transactionConnections: 1 });
   const settings = async (set: boolean): Promise<unknown> => {
     const flow = workflow("flow").task("look", {
       ...transaction,
@@ -91,7 +91,7 @@ const LEFT_BEHIND: Readonly<Record<string, readonly [leave: string, find: string
 for (const [what, [leave, find]] of Object.entries(LEFT_BEHIND)) {
   test(`the body of a transaction leaves behind ${what}, and the next one, of another tenant, does not find it`, async () => {
     await using site = openSite();
-    await using pool = createPostgresPool(site.url, { width: 1, transactionConnections: 1 });
+    await using pool = createPostgresPool(site.url, { connections: 1, transactionConnections: 1 });
     const rowsIn = async (sql: string): Promise<number> => {
       const flow = workflow("flow").task("run", {
         ...transaction,
@@ -108,7 +108,7 @@ for (const [what, [leave, find]] of Object.entries(LEFT_BEHIND)) {
 
 test("a store on a pool hears of its own tenant's news, and of no other's", async () => {
   await using site = openSite();
-  await using pool = createPostgresPool(site.url, { width: 1 });
+  await using pool = createPostgresPool(site.url, { connections: 1 });
   const [first, second] = [site.name(), site.name()];
   const [mine, other] = [await pool.store({ schema: first }), await pool.store({ schema: second })];
   let heard = Promise.withResolvers<void>();
@@ -193,7 +193,7 @@ test("stores on a pool go on when every connection of it is ended", async () => 
 
 test("a tenant that is removed and made again works on a pool that knew it before", async () => {
   await using site = openSite();
-  await using pool = createPostgresPool(site.url, { width: 1 });
+  await using pool = createPostgresPool(site.url, { connections: 1 });
   const schema = site.name();
   for (let round = 0; round < 2; round++) {
     await createTenant(site.url, { schema });
@@ -206,7 +206,7 @@ test("a tenant that is removed and made again works on a pool that knew it befor
 });
 
 test("a pool refuses what it cannot use, without the password", async () => {
-  assertThrows(() => createPostgresPool("postgres://me@localhost/app", { width: 0 }), RangeError, "width");
+  assertThrows(() => createPostgresPool("postgres://me@localhost/app", { connections: 0 }), TypeError, "connections");
   assertThrows(() => createPostgresPool("sqlite::memory:"), StoreError, "it is not a Postgres URL");
   const pool = createPostgresPool("postgres://me:secret@127.0.0.1:1/none");
   assertEquals(pool.name, "postgres://127.0.0.1:1/none");

@@ -1,7 +1,7 @@
 /** What a tenant's login can reach: asked of the server, past Sluice. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
-import { postgresStore } from "../../lib/store/postgres/mod.ts";
+import { openPostgresStore } from "../../lib/store/postgres/mod.ts";
 import { TABLES } from "../../lib/store/postgres/schema.ts";
 import { test } from "../harness.ts";
 import { commit, newRun } from "../store/contract/fixture.ts";
@@ -86,7 +86,7 @@ test("a tenant's login cannot open another tenant, nor make one", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   for (const schema of [other.schema, site.name()]) {
-    const error = await assertRejects(() => postgresStore(mine.url, { schema }));
+    const error = await assertRejects(() => openPostgresStore(mine.url, { schema }));
     assertEquals((error as { code?: string }).code, "not_permitted");
   }
 });
@@ -110,7 +110,7 @@ test("a tenant's login is enough for all that a runner does", async () => {
   await later.cancel();
   assertEquals((await runner.stats()).runs.cancelled, 1);
   await runner.stop();
-  const store = await postgresStore(url, { schema });
+  const store = await openPostgresStore(url, { schema });
   await commit(store, { starts: [newRun()] });
   await store.recover({ dead: [99], recoveryLimit: 5, limit: 10 });
   assertEquals(await store.prune(Number.MAX_SAFE_INTEGER, 10), 2);
@@ -121,7 +121,7 @@ test("a tenant's login is enough for all that a runner does", async () => {
 test("of another tenant a login sees no statement, no statistics of values and no connection to end", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
-  const store = await postgresStore(other.url, { schema: other.schema });
+  const store = await openPostgresStore(other.url, { schema: other.schema });
   await commit(store, { starts: [newRun({ input: '"secret"' })] });
   await site.sql.unsafe(`analyze "${other.schema}".runs`);
   const sql = connect(mine.url);
@@ -162,7 +162,7 @@ test("a login that listens to another tenant learns that something happens there
 test("notifications that another tenant's login makes up change nothing, and cost little", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
-  const store = await postgresStore(other.url, { schema: other.schema });
+  const store = await openPostgresStore(other.url, { schema: other.schema });
   let hints = 0;
   store.watch(() => hints++);
   while (hints === 0) await new Promise((resolve) => setTimeout(resolve, 5));

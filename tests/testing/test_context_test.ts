@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { createFakeClock, testContext } from "../../lib/testing/mod.ts";
+import { createFakeClock, createTestContext } from "../../lib/testing/mod.ts";
 import { z } from "zod";
 import {
   PayloadError,
@@ -13,7 +13,7 @@ import {
 import { test } from "../harness.ts";
 
 test("a context has defaults for everything", () => {
-  const { runId, workflow, tenant, taskId, attempt, idempotencyKey, signal } = testContext();
+  const { runId, workflow, tenant, taskId, attempt, idempotencyKey, signal } = createTestContext();
   assertEquals({ runId, workflow, tenant, taskId, attempt, idempotencyKey, aborted: signal.aborted }, {
     runId: "test-run",
     workflow: "test-workflow",
@@ -27,7 +27,7 @@ test("a context has defaults for everything", () => {
 
 test("a context is what it is told to be", () => {
   const options = { runId: "r", workflow: "w", tenant: "s", taskId: "t", attempt: 3 };
-  const { runId, workflow, tenant, taskId, attempt, idempotencyKey } = testContext(options);
+  const { runId, workflow, tenant, taskId, attempt, idempotencyKey } = createTestContext(options);
   assertEquals({ runId, workflow, tenant, taskId, attempt }, options);
   assertEquals(idempotencyKey, "r/t");
 });
@@ -41,7 +41,7 @@ test("a body can be tested with it, away from any workflow", async () => {
       return await ctx.step("sum", () => extract.reduce((a, b) => a + b, 0));
     },
   });
-  const ctx = testContext();
+  const ctx = createTestContext();
   assertEquals(await transform.run({ extract: [1, 2, 3], ctx }), 6);
   assertEquals(ctx.progressed, [{ done: 1, total: 3, message: "rows" }]);
   const who = { runId: "test-run", taskId: "test-task", attempt: 1 };
@@ -53,25 +53,25 @@ test("a body can be tested with it, away from any workflow", async () => {
 });
 
 test("a step runs once, at the same time and afterwards", async () => {
-  const ctx = testContext();
+  const ctx = createTestContext();
   let calls = 0;
   const step = (): Promise<number> => ctx.step("one", () => ++calls);
   assertEquals([await Promise.all([step(), step()]), await step(), calls], [[1, 1], 1, 1]);
 });
 
 test("a step that throws is not remembered", async () => {
-  const ctx = testContext();
+  const ctx = createTestContext();
   await assertRejects(() => ctx.step("shaky", () => Promise.reject(new Error("no"))), Error, "no");
   assertEquals(await ctx.step("shaky", () => "yes"), "yes");
 });
 
 test("steps of an earlier attempt can be given", async () => {
-  const ctx = testContext({ attempt: 2, steps: { charge: { receipt: 7 } } });
+  const ctx = createTestContext({ attempt: 2, steps: { charge: { receipt: 7 } } });
   assertEquals(await ctx.step("charge", () => ({ receipt: 0 })), { receipt: 7 });
 });
 
 test("a step answers a copy, and refuses what a run could not store", async () => {
-  const ctx = testContext({ maxPayloadBytes: 100 });
+  const ctx = createTestContext({ maxPayloadBytes: 100 });
   const list = await ctx.step("list", () => [1]);
   list.push(2);
   assertEquals(await ctx.step("list", () => []), [1]);
@@ -80,18 +80,18 @@ test("a step answers a copy, and refuses what a run could not store", async () =
 });
 
 test("abort() aborts the signal, by default as a cancellation does", () => {
-  const cancelled = testContext({ runId: "r" });
+  const cancelled = createTestContext({ runId: "r" });
   cancelled.abort();
   assertInstanceOf(cancelled.signal.reason, RunCancelledError);
-  const other = testContext();
+  const other = createTestContext();
   other.abort("my reason");
   assertEquals([other.signal.aborted, other.signal.reason], [true, "my reason"]);
-  assert(!testContext().signal.aborted);
+  assert(!createTestContext().signal.aborted);
 });
 
 test("a step is repeated and limited as its options state", async () => {
   const clock = createFakeClock();
-  const ctx = testContext({ clock });
+  const ctx = createTestContext({ clock });
   let calls = 0;
   const repeated = ctx.step("fetch", () => {
     if (++calls < 3) throw new Error("not yet");
@@ -105,7 +105,7 @@ test("a step is repeated and limited as its options state", async () => {
 });
 
 test("an abort ends the delay of a step", async () => {
-  const ctx = testContext({ clock: createFakeClock() });
+  const ctx = createTestContext({ clock: createFakeClock() });
   const waits = ctx.step("fetch", (): number => {
     throw new Error("not yet");
   }, { retry: 2 });
@@ -117,7 +117,7 @@ test("an abort ends the delay of a step", async () => {
 test("the runs that a body starts are recorded, with validated inputs, and not executed", async () => {
   const mail = workflow("mail", { input: z.object({ to: z.string(), copies: z.number().default(1) }) })
     .task("send", { run: ({ input }) => input.to });
-  const ctx = testContext();
+  const ctx = createTestContext();
   const first = await ctx.start(mail, { to: "ann" });
   const second = await ctx.start("mail", { to: "ben" }, { key: "ben" });
   const again = await ctx.start(mail, { to: "ben" }, { key: "ben" });

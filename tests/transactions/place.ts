@@ -5,7 +5,7 @@
  * @module
  */
 import { type PostgresTransaction, transaction as onPostgres } from "../../lib/store/postgres/mod.ts";
-import { sqliteStore, type SqliteTransaction, transaction as onSqlite } from "../../lib/store/sqlite/mod.ts";
+import { openSqliteStore, type SqliteTransaction, transaction as onSqlite } from "../../lib/store/sqlite/mod.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Transaction } from "../../lib/definition/transaction.ts";
@@ -36,7 +36,7 @@ export function openAt(
   options: { readonly clock?: Clock; readonly logger?: Logger } = {},
 ): Promise<Store> {
   return schema === undefined
-    ? sqliteStore(url, { durability: "process", ...options })
+    ? openSqliteStore(url, { durability: "process", ...options })
     : openPostgresStore(url, { schema, ...options });
 }
 

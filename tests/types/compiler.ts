@@ -52,6 +52,29 @@ export function checkFile(name: string): Check {
   return check(`${HERE}${name}`, undefined);
 }
 
+/** Returns what an editor shows of variables of a module beside this one, by name. */
+export function hoversOf(source: string, names: readonly string[]): Readonly<Record<string, string>> {
+  const path = `${HERE}in_memory.ts`;
+  const service = ts.createLanguageService({
+    getCompilationSettings: () => OPTIONS,
+    getCurrentDirectory: () => HERE,
+    getDefaultLibFileName: (options) => ts.getDefaultLibFilePath(options),
+    getScriptFileNames: () => [path],
+    getScriptVersion: () => "1",
+    getScriptSnapshot(name) {
+      const text = name === path ? source : ts.sys.readFile(name);
+      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+    },
+    fileExists: (name) => name === path || ts.sys.fileExists(name),
+    readFile: (name) => name === path ? source : ts.sys.readFile(name),
+    directoryExists: (name) => ts.sys.directoryExists(name),
+  });
+  return Object.fromEntries(names.map((name) => {
+    const info = service.getQuickInfoAtPosition(path, source.indexOf(`const ${name} `) + "const ".length);
+    return [name, ts.displayPartsToString(info?.displayParts)];
+  }));
+}
+
 function check(path: string, source: string | undefined): Check {
   const host = ts.createCompilerHost(OPTIONS);
   const { getSourceFile, fileExists, readFile } = host;

@@ -17,17 +17,17 @@ const isDeno = "Deno" in globalThis;
 /** Uses what needs no package. */
 const ON_SQLITE = `
 import { createRunner, type RunEvent, unchecked, workflow } from "@sluice/sluice";
-import { sqliteStore, transaction } from "@sluice/sluice/sqlite";
-import { createFakeClock, testContext } from "@sluice/sluice/testing";
+import { openSqliteStore, transaction } from "@sluice/sluice/sqlite";
+import { createFakeClock, createTestContext } from "@sluice/sluice/testing";
 
 const flow = workflow("flow", { input: unchecked<{ id: string }>() })
   .task("size", { run: ({ input }) => input.id.length })
   .task("next", { after: ["size"], ...transaction, run: ({ size }) => size + 1 })
   .returns("next");
-const store = await sqliteStore("sqlite://./app.db");
+const store = await openSqliteStore("sqlite://./app.db");
 await using runner = await createRunner(store, { workflows: [flow], clock: createFakeClock() });
 const events: RunEvent[] = [];
-const run = await runner.start(flow, { id: testContext().runId });
+const run = await runner.start(flow, { id: createTestContext().runId });
 for await (const event of run.events()) events.push(event);
 console.log((await run.result()).toFixed(), events.length);
 `;
@@ -35,9 +35,9 @@ console.log((await run.result()).toFixed(), events.length);
 /** Uses every part. */
 const WITH_PACKAGES = `
 import { createRunner, workflow } from "@sluice/sluice";
-import { inspector } from "@sluice/sluice/inspector";
-import { openTelemetry } from "@sluice/sluice/otel";
-import { createPostgresPool, postgresStore, transaction } from "@sluice/sluice/postgres";
+import { createInspector } from "@sluice/sluice/inspector";
+import { createTracing } from "@sluice/sluice/otel";
+import { createPostgresPool, openPostgresStore, transaction } from "@sluice/sluice/postgres";
 
 const flow = workflow("flow").task("pay", {
   ...transaction,
@@ -45,9 +45,9 @@ const flow = workflow("flow").task("pay", {
 });
 async function open(url: string) {
   await using pool = createPostgresPool(url);
-  const store = url === "" ? await pool.store({ schema: "acme" }) : await postgresStore(url);
-  const runner = await createRunner(store, { workflows: [flow], tracing: openTelemetry() });
-  return { runner, fetch: inspector(runner).fetch };
+  const store = url === "" ? await pool.store({ schema: "acme" }) : await openPostgresStore(url);
+  const runner = await createRunner(store, { workflows: [flow], tracing: createTracing() });
+  return { runner, fetch: createInspector(runner).fetch };
 }
 console.log(typeof open);
 `;

@@ -8,7 +8,7 @@ import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { unchecked } from "../../lib/definition/schema.ts";
 import type { Step } from "../../lib/definition/steps.ts";
 import { task } from "../../lib/definition/task.ts";
-import type { ExecuteArgs, Registered, Resolve } from "../../lib/definition/targets.ts";
+import type { Registered, Resolve } from "../../lib/definition/targets.ts";
 import {
   type AnyWorkflow,
   type InputOf,
@@ -172,9 +172,6 @@ isTrue<IsEqual<Resolve<Known | typeof unnamed, "etl">, typeof etl>>();
 isTrue<IsEqual<Resolve<Known | typeof unnamed, "tuesday">, typeof unnamed>>();
 isTrue<IsEqual<Registered<Known, typeof etl>, typeof etl>>();
 isTrue<IsEqual<Registered<Known, typeof pair>, "workflow 'pair' is not registered with this runner">>();
-isTrue<IsEqual<ExecuteArgs<InputOf<typeof etl>>, [input: { url: string; limit?: number | undefined }]>>();
-isTrue<IsEqual<ExecuteArgs<InputOf<typeof flaky>>, [input?: undefined]>>();
-isTrue<IsEqual<ExecuteArgs<InputOf<typeof generated>>, [input?: unknown]>>();
 isTrue<IsEqual<ResultOf<typeof generated>, unknown>>();
 
 // A recorded error can be stored, such as in the output of a task that handles a failure.

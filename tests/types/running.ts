@@ -9,6 +9,7 @@ import type { HandleOf, RunHandle } from "../../lib/engine/handle.ts";
 import type { OutcomeOf } from "../../lib/engine/outcome.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import type { Runner } from "../../lib/engine/runner_interface.ts";
+import type { StartOptions } from "../../lib/engine/start_options.ts";
 import type { Failure } from "../../lib/errors.ts";
 import { etl, flaky } from "./examples.ts";
 import { type IsEqual, isTrue } from "./is_equal.ts";
@@ -101,6 +102,25 @@ runner.startMany("etl", [{ url: "a" }, { url: 1 }]);
 runner.startMany("etl", [{ url: "a" }], { key: "k" });
 // @ts-expect-error not registered
 runner.startMany(child, [{ sku: "" }]);
+
+// ---- options that exclude each other
+declare const tx: NonNullable<StartOptions["tx"]>;
+runner.start("etl", { url: "" }, { tx });
+// @ts-expect-error `execute` waits for the run, which begins after the transaction
+runner.execute("etl", { url: "" }, { tx });
+// @ts-expect-error `delay` and `startAt`
+runner.start("etl", { url: "" }, { delay: "1s", startAt: 0 });
+// @ts-expect-error `signal` and `tx`
+runner.start("etl", { url: "" }, { signal: AbortSignal.timeout(1), tx });
+// @ts-expect-error `debounce` and `key`
+runner.start("etl", { url: "" }, { debounce: { key: "k", delay: "1s" }, key: "k" });
+// @ts-expect-error `keyScope` without `key`
+runner.start("etl", { url: "" }, { keyScope: "active" });
+// @ts-expect-error `delay` and `startAt`
+runner.startMany("etl", [{ url: "a" }], { delay: "1s", startAt: 0 });
+// @ts-expect-error `keyScope` without `key`
+runner.startMany("etl", [{ url: "a" }], { keyScope: "active" });
+runner.startMany("etl", [{ url: "a" }], { keyScope: "active", key: ({ url }) => url, delay: "1s" });
 
 // ---- outcomes
 const outcome = await runner.execute("etl", { url: "" });

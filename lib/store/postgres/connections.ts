@@ -57,7 +57,7 @@ const LOCK_TIMEOUT_MS: Partial<Record<Role, number>> = { flush: 250, care: 250 }
 /**
  * Creates the connections of a single store. None is opened yet.
  *
- * @throws {RangeError} If `transactionConnections` allows no connection.
+ * @throws {TypeError} If `transactionConnections` allows no connection.
  */
 export function createConnections(options: ConnectionsOptions): Connections {
   const lines = {
@@ -113,7 +113,7 @@ export function lineFor(role: Role, options: ConnectionsOptions): Line {
 export function transactionsFor(options: ConnectionsOptions): Transactions {
   const { address, hosts, prepare, transactionConnections: most = 8 } = options;
   if (!Number.isSafeInteger(most) || most < 1) {
-    throw new RangeError(`transactionConnections must be a whole number from 1 on, not ${most}`);
+    throw new TypeError(`transactionConnections must be a positive integer, not ${most}`);
   }
   return createTransactions({ address, hosts, prepare, most, newName: () => applicationName("transaction", options) });
 }

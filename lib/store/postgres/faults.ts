@@ -1,3 +1,4 @@
+import type { StoreErrorCode } from "../../error_codes.ts";
 import { StoreError } from "../../errors.ts";
 
 /** The kind of an error of the driver or the server. */
@@ -148,7 +149,7 @@ export function refusal(error: unknown, name: string): StoreError {
   return new StoreError("refused_row", `Cannot write to Postgres database ${name}: ${detail}`);
 }
 
-function storeCode(fault: Fault): string {
+function storeCode(fault: Fault): StoreErrorCode {
   switch (fault) {
     case "conflict":
     case "connection":

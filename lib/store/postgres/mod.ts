@@ -8,8 +8,9 @@ import type postgres from "postgres";
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
 import { knownOptions } from "../../option_names.ts";
 import type { Store } from "../port.ts";
-import { openPostgresStore, type PostgresStoreOptions, STORE_OPTIONS } from "./store.ts";
+import { openPostgresStore as openStore, type PostgresStoreOptions, STORE_OPTIONS } from "./store.ts";
 
+export type { TransactionBody } from "../../definition/transaction.ts";
 export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 export type { Password } from "../url.ts";
@@ -37,13 +38,13 @@ export type PostgresTransaction = postgres.TransactionSql;
  *
  * @example
  * ```ts ignore
- * await using runner = await createRunner(await postgresStore("postgres://localhost/app", { prepare: false }), {
+ * await using runner = await createRunner(await openPostgresStore("postgres://localhost/app", { prepare: false }), {
  *   workflows: [etl],
  * });
  * ```
  */
-export async function postgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
-  return await openPostgresStore(url, knownOptions(options, "open the store", STORE_OPTIONS));
+export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
+  return await openStore(url, knownOptions(options, "open the store", STORE_OPTIONS));
 }
 
 /**

@@ -118,7 +118,7 @@ function poolerError(error: unknown, name: string): StoreError {
     `Cannot open Postgres database ${name}: a pooler such as PgBouncer is before it and refuses the settings of the ` +
       `connection (${
         messageOf(error)
-      }); open it with postgresStore(url, { prepare: false }), or createPostgresPool(), ` +
+      }); open it with openPostgresStore(url, { prepare: false }), or createPostgresPool(), ` +
       "and leave settings out of the URL",
   );
 }

@@ -26,7 +26,7 @@ export interface PostgresPoolOptions {
    *
    * @default {2}
    */
-  readonly width?: number;
+  readonly connections?: number;
   /** How many additional connections the bodies of transactions share, while there are any. @default {8} */
   readonly transactionConnections?: number;
   /**
@@ -57,7 +57,7 @@ export interface PostgresPool {
   /**
    * Opens the store of a tenant on these connections. It is closed with the pool, or earlier by its own `close()`.
    *
-   * @throws {StoreError} As `postgresStore()` does.
+   * @throws {StoreError} As `openPostgresStore()` does.
    */
   store(options?: PooledStoreOptions): Promise<Store>;
   /** Ends the connections, and with them all stores of the pool: stop their runners first. */
@@ -74,7 +74,7 @@ const LONGEST_CLOSE_MS = 1_000;
  * not six each. No connection is opened before the first store.
  *
  * @throws {StoreError} If the URL is not a Postgres URL.
- * @throws {RangeError} If `width` or `transactionConnections` is not a positive integer.
+ * @throws {TypeError} If `connections` or `transactionConnections` is not a positive integer.
  *
  * @example
  * ```ts ignore
@@ -85,19 +85,19 @@ const LONGEST_CLOSE_MS = 1_000;
  * ```
  */
 export function createPostgresPool(url: string, options: PostgresPoolOptions = {}): PostgresPool {
-  const known = ["width", "transactionConnections", "password", "prepare", "logger"];
-  const { width = 2, prepare = true, logger = silent, transactionConnections } = knownOptions(
+  const known = ["connections", "transactionConnections", "password", "prepare", "logger"];
+  const { connections = 2, prepare = true, logger = silent, transactionConnections } = knownOptions(
     options,
-    "make a pool",
+    "create a pool",
     known,
   );
   const address = addressOf(url, options.password);
-  if (!Number.isSafeInteger(width) || width < 1) {
-    throw new RangeError(`Cannot make a pool: width must be a positive integer, not ${width}`);
+  if (!Number.isSafeInteger(connections) || connections < 1) {
+    throw new TypeError(`Cannot create a pool: connections must be a positive integer, not ${connections}`);
   }
   const { name } = address;
   const connect = { address, hosts: hostOrderOf(address), prepare, logger, transactionConnections, label: "pool" };
-  const lanes = Array.from({ length: width }, () => ({
+  const lanes = Array.from({ length: connections }, () => ({
     flush: lineFor("flush", connect),
     keys: lineFor("keys", connect),
     read: lineFor("read", connect),

@@ -79,7 +79,7 @@ export interface PostgresStoreOptions {
 /** The names of the options that every store has. */
 export const SHARED_OPTIONS: readonly string[] = ["schema", "connectTimeoutMs", "logger", "clock"];
 
-/** The names of the options of `postgresStore()`. */
+/** The names of the options of `openPostgresStore()`. */
 export const STORE_OPTIONS: readonly string[] = [
   ...SHARED_OPTIONS,
   "password",
@@ -93,7 +93,7 @@ export const STORE_OPTIONS: readonly string[] = [
  * safely from many processes at once.
  *
  * @throws {StoreError} If the store cannot be used; the message states the reason.
- * @throws {RangeError} If `transactionConnections` allows no connection.
+ * @throws {TypeError} If `transactionConnections` allows no connection.
  */
 export async function openPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   const { logger = silent, clock, prepare = true, transactionConnections } = options;

@@ -1,3 +1,4 @@
+import type { StoreErrorCode } from "../../error_codes.ts";
 import { StoreError } from "../../errors.ts";
 
 /** The class of a driver error. */
@@ -59,7 +60,7 @@ export function storeError(error: unknown, name: string, action: string): StoreE
   });
 }
 
-function codeOf(fault: Fault): string {
+function codeOf(fault: Fault): StoreErrorCode {
   switch (fault) {
     case "busy":
       return "database_busy";

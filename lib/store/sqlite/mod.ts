@@ -1,6 +1,6 @@
 /**
  * The SQLite store, for applications that open it themselves instead of passing its URL to `createRunner()`, for example
- * to share a store between a runner and a client. Also exports the types of the port, for custom stores.
+ * to share a store between a runner and a client.
  *
  * @module
  */
@@ -9,26 +9,9 @@ import { knownOptions } from "../../option_names.ts";
 import type { Store } from "../port.ts";
 import { invalidUrl, parseStoreUrl } from "../url.ts";
 import type { SqliteTransaction } from "./handle.ts";
-import { openSqliteStore, type SqliteStoreOptions } from "./store.ts";
+import { openSqliteStore as openStore, type SqliteStoreOptions } from "./store.ts";
 
-export type { Clock } from "../../clock.ts";
-export type { ErrorRecord, Failure } from "../../errors.ts";
-export type { Logger } from "../../logger.ts";
-export type * from "../batch.ts";
-export type * from "../control.ts";
-export type * from "../debounced.ts";
-export type * from "../inserted_child.ts";
-export type * from "../inspection.ts";
-export type * from "../item_range.ts";
-export type * from "../limits.ts";
-export type * from "../listing.ts";
-export type { ChildEnd, ChildWait } from "../children.ts";
-export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
-export type * from "../outputs.ts";
-export type * from "../port.ts";
-export type * from "../runners.ts";
-export type * from "../schedules.ts";
-export type * from "../transactions.ts";
+export type { TransactionBody } from "../../definition/transaction.ts";
 export type { Durability } from "./open.ts";
 export type { SqliteStoreOptions } from "./store.ts";
 export type { SqliteStatement, SqliteTransaction, SqliteValue } from "./handle.ts";
@@ -43,15 +26,15 @@ export type { SqliteStatement, SqliteTransaction, SqliteValue } from "./handle.t
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * const store = await sqliteStore("sqlite::memory:");
+ * const store = await openSqliteStore("sqlite::memory:");
  * assertEquals((await store.counts()).pending, 0);
  * await store.close();
  * ```
  */
-export async function sqliteStore(url: string, options: SqliteStoreOptions = {}): Promise<Store> {
+export async function openSqliteStore(url: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const address = parseStoreUrl(url);
   const known = knownOptions(options, "open the store", ["durability", "readOnly", "clock", "logger"]);
-  if (address.kind === "sqlite") return await openSqliteStore(address.path, known);
+  if (address.kind === "sqlite") return await openStore(address.path, known);
   throw invalidUrl('it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"');
 }
 

@@ -1,0 +1,97 @@
+/**
+ * The port: the interface of a store, with the types of its methods, for those who write a store for another database. A
+ * store that implements it is passed to `createRunner()` and `createClient()` instead of a URL.
+ *
+ * Unlike the other entries, this one can change in any release.
+ *
+ * @module
+ */
+export type { Clock } from "../clock.ts";
+export type { ErrorRecord, Failure } from "../errors.ts";
+export type { Logger } from "../logger.ts";
+export type {
+  Batch,
+  Claim,
+  ClaimedRun,
+  ClaimRequest,
+  FinalVerdict,
+  Fork,
+  Heads,
+  JournalRecord,
+  NewRun,
+  Receipt,
+  RecordHead,
+  RecordWrite,
+  RunEnding,
+  RunMove,
+  RunState,
+  RunWrite,
+  Served,
+  StartVerdict,
+  TaskState,
+  WriteVerdict,
+} from "./batch.ts";
+export type { ChildEnd, ChildWait } from "./children.ts";
+export type { Debounce } from "./debounced.ts";
+export type { OwnedChild, ParentTask } from "./inserted_child.ts";
+export type {
+  Capped,
+  DefinitionRow,
+  HeadsQuery,
+  Inspection,
+  ItemHeadsQuery,
+  JournalHead,
+  JournalHeads,
+  Outline,
+  PayloadName,
+  Search,
+  SearchQuery,
+  Tally,
+  TaskChildrenQuery,
+  Timing,
+} from "./inspection.ts";
+export type { ItemRange } from "./item_range.ts";
+export type { Closing, DeleteResult, ListedRun, ListQuery, ParkedGroup, RunQuery } from "./listing.ts";
+export type {
+  Granted,
+  HeldStart,
+  LanePermit,
+  LaneRef,
+  LaneRow,
+  LanesQuery,
+  LeftStart,
+  LimitAnswer,
+  LimitExchange,
+  LimitLook,
+  LimitRule,
+  LimitStore,
+  PermitAsk,
+  PermitHolder,
+  PermitRequest,
+  RunLimits,
+  WhenFull,
+} from "./limits.ts";
+export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "./messages.ts";
+export type { JournalOutput, OutputsRequest } from "./outputs.ts";
+export type {
+  Change,
+  Fact,
+  Group,
+  ItemCount,
+  ItemsQuery,
+  RestartResult,
+  RunCounts,
+  RunRow,
+  Store,
+  StoreCounters,
+} from "./port.ts";
+export type { InboxEntry, OwnedRun, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
+export type {
+  ScheduleQuery,
+  ScheduleRecord,
+  ScheduleRow,
+  ScheduleStore,
+  ScheduleVerdict,
+  ScheduleWrite,
+} from "./schedules.ts";
+export type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
