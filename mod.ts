@@ -37,6 +37,7 @@ export { type AnyWorkflow, type InputOf, type OutputsOf, type ResultOf, workflow
 export type { Duration } from "./lib/duration.ts";
 export type { BlockedTask } from "./lib/engine/blocked_tasks.ts";
 export type { ChildInfo } from "./lib/engine/child_info.ts";
+export type { BulkFilter, BulkProgress } from "./lib/engine/bulk.ts";
 export { type Client, createClient } from "./lib/engine/client.ts";
 export type { ExecutionEvent, RunEvent } from "./lib/engine/events.ts";
 export type { Explanation } from "./lib/engine/explain.ts";

@@ -10,6 +10,7 @@ import { explain, type Explanation } from "./explain.ts";
 import type { RunHandle } from "./handle.ts";
 import { runHandle } from "./run_handle.ts";
 import { type ListOptions, listRuns, type RunPage } from "./list.ts";
+import { type Bulk, createBulk } from "./bulk.ts";
 import { type BlockedTask, blockedTasks } from "./blocked_tasks.ts";
 import { type ClientOptions, clientSettings } from "./options.ts";
 import { createClientStarts } from "./client_starts.ts";
@@ -47,7 +48,7 @@ type ExecuteArgs<Input, Options> = StartArguments<
 >;
 
 /** Starts, reads and controls runs. */
-export interface Client<W extends AnyWorkflow> {
+export interface Client<W extends AnyWorkflow> extends Bulk {
   /**
    * Starts a run of a workflow, given by value or by name. Resolves when the run is durable. If it throws, nothing was
    * written.
@@ -237,6 +238,7 @@ export function clientMethods<W extends AnyWorkflow>(
     stranded: () => stranded(context.store),
     blocked: () => blockedTasks(context.store),
     limits: async (options) => await listLanes(context.store, options),
+    ...createBulk(context),
     schedules: createSchedules(context),
     stats: () => storeStats(context.store),
   };

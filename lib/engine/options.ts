@@ -9,6 +9,7 @@ import { harmless, type Logger, silent } from "../logger.ts";
 import type { RunEvent } from "./events.ts";
 import type { Password } from "../store/url.ts";
 import { type AttemptPolicy, DEFAULT_POLICY } from "./plan.ts";
+import type { RetentionTimes } from "./retention.ts";
 import { harmlessTracing, type Tracing } from "./tracing.ts";
 
 /** Options of `createClient`. */
@@ -70,8 +71,12 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   readonly maxRuns?: number;
   /** How long this runner is believed alive without a sign of life; at least a second. @default {"30s"} */
   readonly lease?: Duration;
-  /** Runs are deleted this long after their end. @default {undefined} never */
-  readonly retention?: Duration;
+  /**
+   * How long after their end runs are deleted: a duration, or one for each final state, such as
+   * `{ completed: "1d", failed: "30d" }`. Runs of a state without one are kept. Child runs are deleted by their own state,
+   * and never before their parent. @default {undefined} never
+   */
+  readonly retention?: Duration | Retention;
   /**
    * What to do with a run that started with another version of its workflow. `"resume"`: continue it if each of its
    * recorded tasks still exists with the same kind and dependencies, or else park it. `"pin"`: leave it to a runner with
@@ -89,6 +94,16 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
    * @default {"log"}
    */
   readonly unhandledRejections?: "log" | "ignore";
+}
+
+/** How long runs are kept after their end, by the state in which they ended. */
+export interface Retention {
+  /** Runs that completed. @default {undefined} they are kept */
+  readonly completed?: Duration;
+  /** Runs that failed. @default {undefined} they are kept */
+  readonly failed?: Duration;
+  /** Runs that were cancelled. @default {undefined} they are kept */
+  readonly cancelled?: Duration;
 }
 
 /** Options of a client after validation, with defaults. */
@@ -113,7 +128,7 @@ export interface RunnerSettings extends ClientSettings {
   readonly concurrency: number;
   readonly maxRuns: number;
   readonly leaseMs: number;
-  readonly retentionMs: number | undefined;
+  readonly retention: RetentionTimes;
   readonly onVersionChange: "resume" | "pin";
   readonly recoveryLimit: number;
   readonly onEvent: ((event: RunEvent) => void) | undefined;
@@ -170,7 +185,7 @@ export function runnerSettings(options: unknown): RunnerSettings {
     concurrency: count(read["concurrency"], "concurrency", 64, checks),
     maxRuns: count(read["maxRuns"], "maxRuns", 1_000, checks),
     leaseMs: checks.duration(read["lease"], "lease") ?? 30_000,
-    retentionMs: checks.duration(read["retention"], "retention"),
+    retention: readRetention(read["retention"], checks),
     onVersionChange: checks.word(read["onVersionChange"], "onVersionChange", { resume: 1, pin: 1 }) ?? "resume",
     recoveryLimit: count(read["recoveryLimit"], "recoveryLimit", 5, checks),
     onEvent: checks.fn<(event: RunEvent) => void>(read["onEvent"], "onEvent"),
@@ -207,6 +222,17 @@ function readDefaults(value: unknown, checks: Checks): AttemptPolicy {
     retry: readRetry(retry, "defaults.retry", checks),
     timeoutMs: checks.timeout(timeout, "defaults.timeout"),
   };
+}
+
+function readRetention(value: unknown, checks: Checks): RetentionTimes {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null) {
+    const ms = checks.duration(value, "retention");
+    return ms === undefined ? {} : { completed: ms, failed: ms, cancelled: ms };
+  }
+  const read = checks.options(value, "retention", ["completed", "failed", "cancelled"]);
+  const times = Object.entries(read).map(([state, time]) => [state, checks.duration(time, `retention.${state}`)]);
+  return Object.fromEntries(times.filter(([, ms]) => ms !== undefined));
 }
 
 function readClient(read: Options, checks: Checks): ClientSettings {

@@ -7,17 +7,22 @@ const BATCH_SIZE = 200;
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 
-/** Deletes runs in small batches, `retentionMs` milliseconds after their end, until the returned function is called. */
+/** How long runs are kept after their end, in milliseconds; a state without an entry for ever. */
+export type RetentionTimes = Readonly<Partial<Record<"completed" | "failed" | "cancelled", number>>>;
+
+/** Deletes runs in small batches, as long after their end as `retention` says, until the returned function is called. */
 export function startRetention(
   store: Store,
-  { clock, logger, retentionMs }: {
+  { clock, logger, retention }: {
     readonly clock: Clock;
     readonly logger: Logger;
-    readonly retentionMs: number | undefined;
+    readonly retention: RetentionTimes;
   },
 ): () => void {
-  if (retentionMs === undefined) return () => {};
-  const pauseMs = Math.min(Math.max(retentionMs / 10, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
+  const kept = Object.entries(retention);
+  if (kept.length === 0) return () => {};
+  const shortest = Math.min(...kept.map(([, ms]) => ms));
+  const pauseMs = Math.min(Math.max(shortest / 10, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
   let isStopped = false;
   let cancel = clock.after(0, sweep);
   return () => {
@@ -28,7 +33,8 @@ export function startRetention(
   async function sweep(): Promise<void> {
     let pruned = 0;
     try {
-      pruned = await store.prune(store.now() - retentionMs!, BATCH_SIZE);
+      const now = store.now();
+      pruned = await store.prune(Object.fromEntries(kept.map(([state, ms]) => [state, now - ms])), BATCH_SIZE);
     } catch (error) {
       if (!isStopped) {
         logger.error("Cannot delete finished runs; the runner retries after a pause", { error: String(error) });

@@ -104,6 +104,12 @@ export function checkFilter(read: Options, checks: Checks): CheckedFilter {
   };
 }
 
+/** Whether all runs match a filter. */
+export function isEmpty({ tags = [], keyPrefix = "", error = "", ...others }: CheckedFilter): boolean {
+  return tags.length === 0 && keyPrefix === "" && error === "" &&
+    Object.values(others).every((value) => value === undefined);
+}
+
 /** Completes a filter with what is read from the store. */
 export async function toQuery(store: Store, { parked, ...filter }: CheckedFilter): Promise<RunQuery> {
   if (parked === undefined) return filter;

@@ -1,9 +1,7 @@
-import { newChecks, shown } from "../definition/checks.ts";
-import { RunNotFoundError, RunStateError } from "../errors.ts";
-import type { ControlRequest } from "../store/control.ts";
-import { textProblem } from "../text_limits.ts";
+import { newChecks } from "../definition/checks.ts";
 import { type ChildInfo, childInfo } from "./child_info.ts";
 import type { ClientContext } from "./client_context.ts";
+import { cancelRequest, checkReason, controlRun } from "./control_runs.ts";
 import type { ExecutionEvent } from "./events.ts";
 import { deleteRun } from "./delete_run.ts";
 import { forkRun } from "./fork.ts";
@@ -16,12 +14,9 @@ import { type Resolution, type ResolveOptions, resolveTask } from "./resolve.ts"
 import { retryRun } from "./retry_run.ts";
 import { type EventsOptions, runEvents } from "./run_events.ts";
 import { type RunStatus, runStatus } from "./run_info.ts";
-import { isOver, type TaskInfo } from "./run_reader.ts";
+import type { TaskInfo } from "./run_reader.ts";
 import { sendMessage } from "./send.ts";
 import { waitForEnd, type WaitOptions } from "./wait.ts";
-
-/** How long a change of a run that another process owns waits to be applied there. */
-const ACKNOWLEDGE_MS = 1_000;
 
 /** Creates a handle on a run. */
 export function runHandle<Result, Outputs, Input, Events>(
@@ -70,21 +65,21 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
 
   async cancel(reason?: string, options: CancelOptions = {}): Promise<void> {
     const checks = newChecks();
-    const { compensate } = checks.options(options, "the options", ["compensate"]);
-    if (compensate !== undefined && typeof compensate !== "boolean") {
-      checks.report(`compensate must be true or false, not ${shown(compensate)}`);
-    }
+    const read = checks.options(options, "the options", ["compensate"]);
+    const request = cancelRequest({ reason, compensate: read["compensate"] }, checks);
     refuse("cancel a run", checks);
-    const request = { kind: "cancel", reason: reasonText("cancel", reason) } as const;
-    await control(this.#context, this.id, compensate === false ? { ...request, compensate } : request);
+    await controlRun(this.#context, this.id, request);
   }
 
   async pause(reason?: string): Promise<void> {
-    await control(this.#context, this.id, { kind: "pause", reason: reasonText("pause", reason) });
+    const checks = newChecks();
+    const request = { kind: "pause", reason: checkReason(reason, checks) } as const;
+    refuse("pause a run", checks);
+    await controlRun(this.#context, this.id, request);
   }
 
   resume(): Promise<void> {
-    return control(this.#context, this.id, { kind: "resume" });
+    return controlRun(this.#context, this.id, { kind: "resume" });
   }
 
   send(taskId: string, ...[payload]: readonly unknown[]): Promise<{ readonly accepted: boolean }> {
@@ -134,45 +129,4 @@ class Handle<Result, Outputs, Input, Events> implements RunHandle<Result, Output
     refuse(`fork run "${this.id}"`, checks);
     return runHandle(this.#context, await forkRun(this.#context, this.id, options), { isNew: true });
   }
-}
-
-async function control(context: ClientContext, id: string, request: ControlRequest): Promise<void> {
-  const result = await context.store.control(id, request);
-  const applied = context.applyChanges();
-  if (result.kind === "unknown") throw new RunNotFoundError(id);
-  if (result.kind === "ended") throw new RunStateError(request.kind, id, result.state);
-  if (isOver(result.state)) context.watcher.reportStoredEnd(id);
-  // When the call resolves, the run is paused or cancelled: none of its tasks may start.
-  await applied;
-  const { owner, attention } = result;
-  if (owner !== undefined && owner !== context.runner?.id()) await acknowledged(context, id, attention);
-}
-
-/**
- * Waits until the owner in another process has applied a change. A body that it starts in the meantime starts before the
- * call resolves. An owner that does not acknowledge the change is suspended or dead. The change is durable, so the next
- * owner of the run applies it.
- */
-async function acknowledged({ store, clock, logger }: ClientContext, id: string, attention: number): Promise<void> {
-  // A clock that is moved by hand stands still while this waits.
-  if (clock.outside !== undefined) return;
-  const endsAt = performance.now() + ACKNOWLEDGE_MS;
-  try {
-    for (
-      let ms = 1;
-      !await store.isAcknowledged(id, attention) && performance.now() < endsAt;
-      ms = Math.min(ms * 2, 50)
-    ) {
-      await new Promise<void>((resolve) => void clock.after(ms, resolve));
-    }
-  } catch (error) {
-    logger.warn(`Cannot read whether the owner of run "${id}" has applied a change`, { error: String(error) });
-  }
-}
-
-function reasonText(action: string, reason: unknown): string | undefined {
-  if (reason === undefined) return undefined;
-  const problem = typeof reason === "string" ? textProblem(reason, "reason") : `must be a string, not ${shown(reason)}`;
-  if (problem !== undefined) throw new TypeError(`Cannot ${action} a run: the reason ${problem}`);
-  return String(reason);
 }

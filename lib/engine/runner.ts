@@ -243,7 +243,7 @@ async function openRunner<W extends AnyWorkflow>(
     if (change.due || change.ended) executor.permits.look();
   });
   const ignoreRejections = settings.unhandledRejections === "log" ? logUnhandledRejections(logger) : () => {};
-  const stopRetention = startRetention(store, { clock, logger, retentionMs: settings.retentionMs });
+  const stopRetention = startRetention(store, { clock, logger, retention: settings.retention });
   try {
     // After the runner has joined: definitions that no runner serves may be deleted.
     await store.define(definitionsOf(catalog));

@@ -112,8 +112,16 @@ export interface RunQuery {
   readonly parent?: string | undefined;
   /** Only runs that this schedule or poll started. */
   readonly schedule?: string | undefined;
+  /** Only runs with these numbers. */
+  readonly seqs?: readonly number[] | undefined;
   /** Only unowned runs of these groups, or all others. */
   readonly parked?: { readonly groups: readonly ParkedGroup[]; readonly wanted: boolean } | undefined;
+}
+
+/** Runs by their numbers, of which an operation changes those that match. */
+export interface RunSelection extends RunQuery {
+  /** The numbers of the runs. */
+  readonly seqs: readonly number[];
 }
 
 /** A page of a list of runs, newest first. */
@@ -124,6 +132,16 @@ export interface ListQuery extends RunQuery {
   readonly before: number | undefined;
   /** Whether the inputs of the runs are read, too. @default {true} */
   readonly withInput?: boolean;
+}
+
+/** For each final state the time before which runs must have ended to be deleted; without one they are kept. */
+export interface PruneTimes {
+  /** The time for completed runs. */
+  readonly completed?: number | undefined;
+  /** The time for failed runs. */
+  readonly failed?: number | undefined;
+  /** The time for cancelled runs. */
+  readonly cancelled?: number | undefined;
 }
 
 /** The result of `deleteRun()`. */

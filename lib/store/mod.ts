@@ -32,6 +32,17 @@ export type {
   WriteVerdict,
 } from "./batch.ts";
 export type { ChildEnd, ChildWait } from "./children.ts";
+export type {
+  Acknowledgement,
+  ControlledRun,
+  ControlRequest,
+  ControlResult,
+  RestartedTasks,
+  RestartRequest,
+  RestartResult,
+  TagChange,
+  TagResult,
+} from "./control.ts";
 export type { Debounce } from "./debounced.ts";
 export type { OwnedChild, ParentTask } from "./inserted_child.ts";
 export type {
@@ -51,7 +62,7 @@ export type {
   Timing,
 } from "./inspection.ts";
 export type { ItemRange } from "./item_range.ts";
-export type { Closing, DeleteResult, ListedRun, ListQuery, ParkedGroup, RunQuery } from "./listing.ts";
+export type { Closing, DeleteResult, ListedRun, ListQuery, ParkedGroup, PruneTimes, RunQuery, RunSelection } from "./listing.ts";
 export type {
   Granted,
   HeldStart,
@@ -79,7 +90,6 @@ export type {
   Group,
   ItemCount,
   ItemsQuery,
-  RestartResult,
   RunCounts,
   RunRow,
   Store,

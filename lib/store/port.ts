@@ -24,18 +24,24 @@ import type {
 } from "./batch.ts";
 import type { Failure } from "../errors.ts";
 import type { ChildEnd, ChildWait } from "./children.ts";
-import type { ControlRequest, ControlResult } from "./control.ts";
+import type {
+  Acknowledgement,
+  ControlledRun,
+  ControlRequest,
+  ControlResult,
+  RestartedTasks,
+  RestartRequest,
+  RestartResult,
+  TagChange,
+} from "./control.ts";
 import type { Inspection } from "./inspection.ts";
 import type { LimitStore } from "./limits.ts";
-import type { DeleteResult, ListedRun, ListQuery } from "./listing.ts";
+import type { DeleteResult, ListedRun, ListQuery, PruneTimes, RunSelection } from "./listing.ts";
 import type { BlockedUnit, Delivery, Mailbox, Message, SendRequest, SendResult } from "./messages.ts";
 import type { JournalOutput, OutputsRequest } from "./outputs.ts";
 import type { ScheduleStore } from "./schedules.ts";
 import type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
 import type { InboxEntry, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
-
-/** Whether a run was restarted, or which run holds its key. */
-export type RestartResult = boolean | { readonly keyHeldBy: string };
 
 /** A run's row. */
 export interface RunRow extends ListedRun {
@@ -208,6 +214,11 @@ export interface Store {
    * has no effect on a run whose compensation has begun.
    */
   control(runId: string, request: ControlRequest): Promise<ControlResult>;
+  /**
+   * Applies a control request to those of the selected runs that match and have not ended, to each as `control()` does.
+   * Returns the runs that it has changed. May be repeated.
+   */
+  controlMany(selection: RunSelection, request: ControlRequest): Promise<readonly ControlledRun[]>;
   /** Sends a message to a task of a run and wakes the run. The first message to a task is accepted, later ones are not. */
   send(runId: string, message: SendRequest): Promise<SendResult>;
   /** Returns the accepted messages of runs, whether or not their tasks have received them. */
@@ -228,8 +239,8 @@ export interface Store {
    * once. After a full page, the waits behind the last one have yet to be read.
    */
   childEnds(waits: readonly ChildWait[]): Promise<readonly ChildEnd[]>;
-  /** Returns whether the owner of a run has acknowledged `attention`, or the run has no owner. */
-  isAcknowledged(runId: string, attention: number): Promise<boolean>;
+  /** Returns whether the owners of runs have acknowledged these changes; a run without an owner has nothing to acknowledge. */
+  areAcknowledged(changes: readonly Acknowledgement[]): Promise<boolean>;
   /**
    * Begins the compensation of the child run of a task or item that has completed, if its workflow has an undo and the
    * parent is owned under `epoch`; it then ends as cancelled with `reason`. It may be repeated.
@@ -241,19 +252,12 @@ export interface Store {
    * task's own row; an expanded task is running again. The rows of steps are kept. Tasks and items whose rows are
    * deleted may start new children; their previous ones remain as history. All rows of undos are deleted, and the tasks
    * in `compensated` are counted (`compensationsOf`). Returns false if the run is no longer failed
-   * under `epoch`. A run whose key another run has taken since it ended is not restarted.
+   * under `epoch`. A run whose key another run has taken since it ended is not restarted, nor is a child that was
+   * superseded by another.
    */
-  restart(
-    run: { readonly seq: number; readonly epoch: number },
-    tasks: {
-      readonly retry: readonly string[];
-      readonly forget: readonly string[];
-      /** The tasks in `forget` that were undone, as a whole or in part. @default {undefined} the run has no undos */
-      readonly compensated?: readonly string[];
-      /** Failed attempts of these tasks, which the history of the run keeps. @default {[]} */
-      readonly failures?: readonly Failure[];
-    },
-  ): Promise<RestartResult>;
+  restart(run: Pick<RestartRequest, "seq" | "epoch">, tasks: RestartedTasks): Promise<RestartResult>;
+  /** Restarts several failed runs in one transaction; returns the results in the order of the requests. */
+  restartMany(requests: readonly RestartRequest[]): Promise<readonly RestartResult[]>;
 
   /** Returns a run by id; `undefined` if it does not exist. */
   run(id: string): Promise<RunRow | undefined>;
@@ -288,11 +292,24 @@ export interface Store {
   /** Deletes a run that has ended, with its descendants and all their rows, in transactions of a bounded number of rows. */
   deleteRun(id: string): Promise<DeleteResult>;
   /**
-   * Deletes at most `limit` runs that ended before `before`, with all their rows, in transactions of a bounded number of
-   * rows, and returns the number of deleted runs. Occasionally it also deletes definitions that were stored before
-   * `before`, that no runner serves and with which no run started.
+   * Deletes those of the selected runs that match and have ended, as `deleteRun()` does; returns their number. Leaves
+   * child runs to their parents, and runs with a descendant that has not ended.
    */
-  prune(before: number, limit: number): Promise<number>;
+  deleteMany(selection: RunSelection): Promise<number>;
+  /**
+   * Changes the tags of those of the selected runs that match. Returns how many it has changed; `full` is the id of a run
+   * that would have more tags than a run may have, and then none is changed.
+   */
+  tagMany(
+    selection: RunSelection,
+    change: TagChange,
+  ): Promise<{ readonly changed: number; readonly full: string | undefined }>;
+  /**
+   * Deletes at most `limit` runs that ended before the time in `before` for their state, with all their rows, in transactions of a bounded number of
+   * rows, and returns the number of deleted runs. Occasionally it also deletes definitions that were stored before
+   * the latest of these times, that no runner serves and with which no run started.
+   */
+  prune(before: PruneTimes, limit: number): Promise<number>;
 
   /**
    * Calls `changed` when another process may have changed the database. The call is a hint: it can be late or spurious.

@@ -1,6 +1,7 @@
 import { test } from "../harness.ts";
 import { activeKeyContract } from "./contract/active_keys.ts";
 import { batchContract } from "./contract/batches.ts";
+import { bulkContract } from "./contract/bulk.ts";
 import { childContract } from "./contract/children.ts";
 import { claimContract } from "./contract/claim.ts";
 import { commitContract } from "./contract/commit.ts";
@@ -47,6 +48,7 @@ export function storeContract(
   recoveryContract(register);
   readingContract(register);
   filtersContract(register);
+  bulkContract(register);
   inspectionContract(register);
   itemContract(register);
   scheduleContract(register);

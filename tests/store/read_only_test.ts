@@ -12,7 +12,18 @@ import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
 import { test } from "../harness.ts";
 import { ask, type Ground, ground, KINDS } from "../inspector/ground.ts";
 import { openSite } from "../tenants/site.ts";
-import { claimBy, commit, join, newRun, record, start, startOwned, write } from "./contract/fixture.ts";
+import {
+  ALL,
+  claimBy,
+  commit,
+  endedBefore,
+  join,
+  newRun,
+  record,
+  start,
+  startOwned,
+  write,
+} from "./contract/fixture.ts";
 
 for (const kind of KINDS) {
   test(`${kind}: a store that is only read sees what another one writes`, async () => {
@@ -42,7 +53,12 @@ for (const kind of KINDS) {
       () => reader.define([{ workflow: "x", version: "1", structure: "s", graph: "{}" }]),
       () => reader.unstrand([]),
       () => reader.restart({ seq: 1, epoch: 1 }, { retry: [], forget: [] }),
-      () => reader.prune(1, 1),
+      () => reader.prune(endedBefore(1), 1),
+      () => reader.controlMany({ ...ALL, seqs: [1] }, { kind: "resume" }),
+      () => reader.tagMany({ ...ALL, seqs: [1] }, { add: ["a"], remove: [] }),
+      () => reader.restartMany([]),
+      () => reader.deleteRun("none"),
+      () => reader.deleteMany({ ...ALL, seqs: [1] }),
       () => reader.insertWithin({}, [newRun()]),
     ];
     for (const attempt of writes) assertEquals((await assertRejects(attempt, StoreError)).code, "read_only");

@@ -11,7 +11,7 @@ import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { migrate } from "../../lib/store/sqlite/migrations.ts";
 import { createSession } from "../../lib/store/sqlite/session.ts";
 import { test } from "../harness.ts";
-import { ALL, join } from "./contract/fixture.ts";
+import { ALL, endedBefore, join } from "./contract/fixture.ts";
 import { fill } from "./postgres_backlog.ts";
 import { testSchema } from "./postgres_schema.ts";
 
@@ -61,7 +61,7 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   },
   "runs to unstrand": { most: 3.5 * STRANDED, read: (on) => on.unstrand([{ workflow: "st1", version: "v1" }]) },
   // One slice, and the definitions.
-  "nothing to prune": { most: 1_000, read: (on) => on.prune(1, 10) },
+  "nothing to prune": { most: 1_000, read: (on) => on.prune(endedBefore(1), 10) },
   "owners": { most: 2.2 * OWNED, read: (on) => on.inspection.owned(1_000) },
   "tasks of owned runs": { most: 6 * OWNED, read: (on) => on.inspection.heldTasks(1_000) },
   "times of tasks": { most: 12, read: (on, { seq }) => on.inspection.timings([seq, seq - 1], 10) },

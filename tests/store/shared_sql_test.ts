@@ -18,7 +18,7 @@ import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { cpuMsUntil } from "../cpu.ts";
 import { test } from "../harness.ts";
 import { tempDir } from "../temp_dir.ts";
-import { ALL, newRun, start } from "./contract/fixture.ts";
+import { ALL, endedBefore, newRun, start } from "./contract/fixture.ts";
 import { testSchema } from "./postgres_schema.ts";
 
 const MOST_ROWS = 2_500;
@@ -95,7 +95,7 @@ test("sqlite: a run whose journal is deleted bit by bit is gone from the first m
   on.exec(`insert into tasks (run, task, epoch, state, attempts)
            select 1, 't' || seq, 1, 'completed', 1 from (${numbersTo(3_000)})`);
   const seen: number[][] = [];
-  await on.database.execute(watched(createPrune(on.database.dialect)(10 ** 15, 10), (step) => {
+  await on.database.execute(watched(createPrune(on.database.dialect)(endedBefore(10 ** 15), 10), (step) => {
     if (step.kind === "pause") seen.push([on.count("runs"), on.count("tasks")]);
   }));
   assertEquals(seen.slice(0, 3), [[0, 2_001], [0, 1_001], [0, 1]]);
@@ -110,7 +110,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await on.run(`insert into tasks (run, task, epoch, state, attempts)
                   values (3, 'a', 1, 'completed', 1), (3, 'b', 1, 'completed', 1), (7, 'a', 1, 'completed', 1),
                          (11, 'a', 1, 'completed', 1)`);
-    assertEquals(await on.store.prune(0, 10), 0);
+    assertEquals(await on.store.prune(endedBefore(0), 10), 0);
     const [left] = await on.run("select count(*) as n, min(run) as run from tasks");
     assertEquals([left?.["n"], left?.["run"]], [1, 11]);
   });

@@ -18,6 +18,7 @@ import {
   ALL,
   claimBy,
   claimed,
+  endedBefore,
   join,
   manualClock,
   newRun,
@@ -146,7 +147,7 @@ for (const [what, sql] of Object.entries(BAD_ROWS)) {
     assertEquals((await store.renew(runner, 30_000)).alive, true);
     await store.counts();
     await store.recover({ dead: [], recoveryLimit: 5, limit: 10 });
-    await store.prune(T0 - 1, 10);
+    await store.prune(endedBefore(T0 - 1), 10);
     await store.inspection.tally(100);
     const inspect = ask(store);
     for (const page of ["/", "/runs", "/workflows", "/runners", `/runs/${id}`, `/api/runs/${id}`]) {

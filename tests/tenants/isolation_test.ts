@@ -2,7 +2,18 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import type { Store } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
-import { claimBy, claimed, commit, join, newRun, record, start, T0, write } from "../store/contract/fixture.ts";
+import {
+  claimBy,
+  claimed,
+  commit,
+  endedBefore,
+  join,
+  newRun,
+  record,
+  start,
+  T0,
+  write,
+} from "../store/contract/fixture.ts";
 import { GROUNDS } from "./ground.ts";
 
 const [PENDING, OWNED, FAILED, STRANDED, ENDED, PAUSED] = [1, 2, 3, 4, 5, 6].map((n) =>
@@ -58,7 +69,7 @@ const DEEDS: Readonly<Record<string, (store: Store, rows: Rows) => Promise<unkno
   "leaving": (store, { runner }) => store.leave(runner),
   "taking over from the dead": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 5, limit: 100 }),
   "giving up what kills": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 1, limit: 100 }),
-  "deleting what has ended": (store) => store.prune(T0 + 1, 100),
+  "deleting what has ended": (store) => store.prune(endedBefore(T0 + 1), 100),
 };
 
 for (const [ground, open] of Object.entries(GROUNDS)) {

@@ -14,30 +14,21 @@
  *
  * @module
  */
-import type { ControlRequest, ControlResult } from "../control.ts";
+import type { Acknowledgement, ControlledRun, ControlRequest, ControlResult } from "../control.ts";
+import type { RunSelection } from "../listing.ts";
 import type { RunRow } from "../port.ts";
 import type { InboxEntry } from "../runners.ts";
 import type { Row } from "../decode.ts";
 import { isHeld } from "../hand_over.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import { hasMessages, hasMessagesSql } from "../messages.ts";
-import { wakeParents } from "./children.ts";
-import {
-  cancelSql,
-  closingOf,
-  controlChildren,
-  controlRuns,
-  holdSql,
-  isFew,
-  readDescendants,
-  resumeSql,
-} from "./descendants.ts";
+import { controlChildren, controlOnly, controlRuns, holdSql, isFew, readDescendants } from "./descendants.ts";
 import type { Dialect } from "./dialect.ts";
-import { addFact, notify } from "./facts.ts";
-import { all, first, type Op, transaction, write } from "./operation.ts";
+import { all, first, type Op, pause, transaction, write } from "./operation.ts";
 import { declareDeadIfSilent, recoverRun } from "./recovery.ts";
+import { selected } from "./run_filter.ts";
 import { raw, type Sql, sql } from "./statement.ts";
-import { isUuid, printable } from "./texts.ts";
+import { isUuid } from "./texts.ts";
 
 /** Changes a run from outside. */
 export function* control(db: Dialect, runId: string, request: ControlRequest): Op<ControlResult> {
@@ -59,16 +50,78 @@ export function* control(db: Dialect, runId: string, request: ControlRequest): O
   }
 }
 
+/**
+ * Changes those of the selected runs that match and have not ended, as `control()` does each of them: all in one
+ * transaction, but for those with many descendants, with a dead owner or held ones, which are changed one by one.
+ */
+export function* controlMany(
+  db: Dialect,
+  selection: RunSelection,
+  request: ControlRequest,
+): Op<readonly ControlledRun[]> {
+  const { changed, apart } = yield* transaction(() => changeMany(db, selection, request));
+  const all = [...changed];
+  for (const { id, isDone } of apart) {
+    yield* pause();
+    const result = yield* control(db, id, request);
+    if (result.kind === "done" && !isDone) all.push({ ...result, id });
+  }
+  return all;
+}
+
+/** What a transaction has done with several runs. */
+interface ManyChanged {
+  readonly changed: readonly ControlledRun[];
+  /** The runs that are left, and whether only their descendants are. */
+  readonly apart: readonly { readonly id: string; readonly isDone: boolean }[];
+}
+
+function* changeMany(db: Dialect, selection: RunSelection, request: ControlRequest): Op<ManyChanged> {
+  const found = yield* lock(db, sql`${selected(db, selection)} and ended_at is null`);
+  // A repeated pause reaches the descendants that an earlier one has not.
+  const wanted = found.filter(({ run }) => request.kind === "pause" || !isDone(run, request));
+  const dead = new Set<number>();
+  for (const owner of new Set(wanted.flatMap(({ run }) => run.owner ?? []))) {
+    if (yield* declareDeadIfSilent(db, owner)) dead.add(owner);
+  }
+  const isSimple = ({ run }: Locked): boolean => !isHeld(run) && (run.owner === undefined || !dead.has(run.owner));
+  const simple = wanted.filter(isSimple);
+  const live = yield* readDescendants(db, simple.map(({ run }) => run.seq), { request });
+  const chosen = isFew(live) ? simple : [];
+  const rows = chosen.length === 0
+    ? []
+    : yield* controlRuns(db, [...new Set([...chosen.map(({ run }) => run.seq), ...live.runs])], request);
+  const changed = new Map(rows.map((row) => [Number(row["seq"]), row]));
+  // What happens to a run with one of its ancestors is a part of the change of that one.
+  const descendants = new Set(live.runs);
+  return {
+    changed: chosen.flatMap((locked) => {
+      const row = descendants.has(locked.run.seq) ? undefined : changed.get(locked.run.seq);
+      return row === undefined ? [] : [{ id: locked.run.id, ...resultOf(locked, row) }];
+    }),
+    apart: wanted.filter((locked) => !chosen.includes(locked))
+      .map(({ run }) => ({ id: run.id, isDone: isDone(run, request) })),
+  };
+}
+
 /** The runs of a runner that were changed from outside since it last acknowledged. */
 export function* readInbox(runner: number): Op<readonly InboxEntry[]> {
   const rows = yield* all(sql`select ${raw(inboxColumns("@"))} from ${INBOX} and notified = ${runner}`);
   return rows.map(decodeInboxEntry);
 }
 
-/** Whether the owner of a run has acknowledged `attention`, or the run has no owner any more. */
-export function* isAcknowledged(runId: string, attention: number): Op<boolean> {
+/** Whether the owners of runs have acknowledged their changes, or the runs have no owners any more. */
+export function* areAcknowledged(db: Dialect, changes: readonly Acknowledgement[]): Op<boolean> {
+  const awaited = db.rows("c", {
+    id: { type: "uuid", items: changes.map(({ id }) => id) },
+    raised: { type: "integer", items: changes.map(({ attention }) => attention) },
+  });
   const open = yield* first(sql`
-select 1 as one from @runs where id = ${runId} and owner is not null and acknowledged < ${attention}`);
+select 1 as one
+  from ${awaited}
+ cross join @runs as r
+ where r.id = c.id and r.owner is not null and r.acknowledged < c.raised
+ limit 1`);
   return open === undefined;
 }
 
@@ -102,21 +155,23 @@ interface Locked {
   readonly attention: number;
 }
 
-function* lock(db: Dialect, runId: string): Op<Locked | undefined> {
-  const row = yield* first(sql`
+// The highest numbers are first, as in other transactions that lock several runs (see descendants.ts).
+function* lock(db: Dialect, where: Sql): Op<readonly Locked[]> {
+  const rows = yield* all(sql`
 select ${raw(SINGLE_COLUMNS)}, attention
   from @runs
- where id = ${runId}${db.forUpdate}`);
-  return row && { row, run: decodeRun(row), attention: Number(row["attention"]) };
+ where ${where}
+ order by seq desc${db.forUpdate}`);
+  return rows.map((row) => ({ row, run: decodeRun(row), attention: Number(row["attention"]) }));
 }
 
 /** Locks the row of a run; a run of a dead owner is released first. */
 function* lockLive(db: Dialect, runId: string): Op<Locked | undefined> {
-  const locked = yield* lock(db, runId);
+  const [locked] = yield* lock(db, sql`id = ${runId}`);
   const owner = locked?.run.owner;
   if (locked === undefined || owner === undefined || !(yield* declareDeadIfSilent(db, owner))) return locked;
   yield* recoverRun(db, locked.run.seq);
-  return yield* lock(db, runId);
+  return (yield* lock(db, sql`id = ${runId}`))[0];
 }
 
 /** Locks the row of a run in the open transaction; a run of a dead owner is released first. */
@@ -138,9 +193,8 @@ function* change(db: Dialect, runId: string, requested: ControlRequest): Op<Chan
   const { run, attention } = locked;
   const request = requested.kind === "resume" && isHeld(run) ? recordedCancel(run) : requested;
   if (run.endedAt !== undefined) return { result: { kind: "ended", state: run.state }, left: undefined };
-  const assignments = assignmentsOf(db, run, request);
   // An earlier pause may not have reached all descendants.
-  if (assignments === undefined && request.kind !== "pause") {
+  if (isDone(run, request) && request.kind !== "pause") {
     return { result: { kind: "done", state: run.state, owner: run.owner, attention }, left: undefined };
   }
   const live = yield* readDescendants(db, [run.seq], { request });
@@ -152,11 +206,10 @@ function* change(db: Dialect, runId: string, requested: ControlRequest): Op<Chan
     }
     return { result: undefined, left };
   }
-  const result = assignments === undefined
-    ? { kind: "done", state: run.state, owner: run.owner, attention } as const
-    : yield* changeRun(db, locked, request, assignments);
-  if (left === undefined) yield* controlRuns(db, live.runs, request);
-  return { result, left };
+  const rows = left === undefined
+    ? yield* controlRuns(db, [run.seq, ...live.runs], request)
+    : yield* controlOnly(db, [run.seq], request);
+  return { result: resultOf(locked, rows.find((row) => Number(row["seq"]) === run.seq)), left };
 }
 
 /** The request of a cancel that is recorded in the row of a run. */
@@ -164,44 +217,23 @@ function recordedCancel({ reason, closing }: RunRow): ControlRequest {
   return { kind: "cancel", reason, compensate: closing === "cancel" };
 }
 
-function* changeRun(db: Dialect, { row, run }: Locked, request: ControlRequest, assignments: Sql): Op<ControlResult> {
-  const [changed] = yield* write(sql`
-update @runs
-   set ${assignments}
- where seq = ${run.seq}
-returning state, attention, closing, ended_at, due_at`);
-  const hasEnded = changed?.["ended_at"] !== null;
-  yield* addFact(db, run.seq, { kind: request.kind, detail: request.kind === "resume" ? undefined : request.reason });
-  if (run.parent !== undefined && run.owner === undefined && request.kind === "cancel") {
-    yield* wakeParents(db, [run.seq]);
-  }
-  yield* notify(db, {
-    due: run.owner === undefined && (request.kind === "resume" || (request.kind === "cancel" && !hasEnded)),
-    ended: hasEnded,
-    attention: run.owner === undefined ? [] : [run.owner],
-  });
+/** The result of a change; without a changed row the run was so before. */
+function resultOf(
+  { row, run, attention }: Locked,
+  changed: Row | undefined,
+): Extract<ControlResult, { readonly kind: "done" }> {
   const { state } = decodeRun({ ...row, ...changed });
-  return { kind: "done", state, owner: run.owner, attention: Number(changed?.["attention"]) };
+  return { kind: "done", state, owner: run.owner, attention: Number(changed?.["attention"] ?? attention) };
 }
 
-/** The assignments of a change; `undefined` if there is nothing to change. */
-function assignmentsOf(db: Dialect, run: RunRow, request: ControlRequest): Sql | undefined {
-  const isOwned = run.owner !== undefined;
-  const attention = raw(isOwned ? "attention + 1" : "attention");
-  const reason = request.kind === "resume" ? undefined : printable(request.reason);
+/** Whether a request leaves a run as it is. */
+function isDone(run: RunRow, request: ControlRequest): boolean {
   switch (request.kind) {
     case "cancel":
-      if (run.closing !== undefined && !isHeld(run)) return undefined;
-      if (!isOwned) return cancelSql(db.now(), request);
-      return sql`closing = ${closingOf(request)}, reason = ${reason}, attention = ${attention}`;
+      return run.closing !== undefined && !isHeld(run);
     case "pause":
-      if (run.state === "paused") return undefined;
-      return sql`state = 'paused',
-       paused_at = ${db.now()},
-       reason = case when closing is null then ${reason} else reason end,
-       attention = ${attention}`;
+      return run.state === "paused";
     case "resume":
-      if (run.state !== "paused") return undefined;
-      return sql`${resumeSql(db.now())}, attention = ${attention}`;
+      return run.state !== "paused";
   }
 }

@@ -1,15 +1,13 @@
-import type { DeleteResult } from "../listing.ts";
+import type { DeleteResult, RunSelection } from "../listing.ts";
 import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
-import type { Dialect } from "./dialect.ts";
+import { type Dialect, seqs as numbers } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { deleteRuns, RUNS_AT_ONCE } from "./prune.ts";
+import { selected } from "./run_filter.ts";
 import { readRun } from "./runs.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 
-/**
- * Deletes a run that has ended, with its descendants and all rows that belong to them. The run is deleted first, so that it
- * cannot be retried without its child runs; then the others in parts, parents first.
- */
+/** Deletes a run that has ended, with its descendants and all rows that belong to them. */
 export function* deleteRun(db: Dialect, id: string): Op<DeleteResult> {
   const root = yield* readRun(id);
   if (root === undefined) return { kind: "unknown" };
@@ -17,7 +15,7 @@ export function* deleteRun(db: Dialect, id: string): Op<DeleteResult> {
   const parent = root.parent && (yield* first(sql`select id from @runs where seq = ${root.parent.run}`));
   if (parent !== undefined) return { kind: "child", parentId: String(parent["id"]) };
   const live = yield* first(sql`
-with recursive ${tree(db, root.seq)}
+with recursive ${tree(db, [root.seq])}
 select ${raw(LISTED_COLUMNS)}
   from @runs
  where ${db.isIn("seq", sql`select seq from tree`)} and ended_at is null
@@ -27,24 +25,60 @@ select ${raw(LISTED_COLUMNS)}
     const { id: runId, state } = decodeListedRun(live);
     return { kind: "live", runId, state };
   }
-  const seqs = [
-    root.seq,
-    ...(yield* all(sql`
-with recursive ${tree(db, root.seq)}
-select seq from tree order by seq`)).map((row) => Number(row["seq"])),
-  ];
-  const always = Number.MAX_SAFE_INTEGER;
+  const runs = (yield* deleteTrees(db, [root.seq], raw("true"))).length;
   // It was retried, or deleted, since it was read.
-  if ((yield* deleteRuns(db, seqs.slice(0, 1), always)) === 0) return yield* deleteRun(db, id);
-  for (let at = 1; at < seqs.length; at += RUNS_AT_ONCE) {
-    yield* pause();
-    yield* deleteRuns(db, seqs.slice(at, at + RUNS_AT_ONCE), always);
-  }
-  return { kind: "deleted", runs: seqs.length };
+  return runs === 0 ? yield* deleteRun(db, id) : { kind: "deleted", runs };
 }
 
-/** A recursive common table expression `tree (seq)`: the descendants of a run. */
-function tree(db: Dialect, root: number): Sql {
+/**
+ * Deletes those of the selected runs that match and have ended, as `deleteRun()` does each of them; returns their number.
+ * Child runs are left to their parents, as are runs with a descendant that has not ended.
+ */
+export function* deleteMany(db: Dialect, selection: RunSelection): Op<number> {
+  const isMatch = selected(db, selection);
+  const rows = yield* all(sql`
+select seq
+  from @runs
+ where ${isMatch} and ended_at is not null and not ${HAS_PARENT}
+ order by seq`);
+  const roots = rows.map((row) => Number(row["seq"]));
+  if (roots.length === 0) return 0;
+  const live = yield* all(sql`
+with recursive ${tree(db, roots)}
+select distinct root
+  from tree
+ where exists (select 1 from @runs as r where r.seq = tree.seq and r.ended_at is null)`);
+  const kept = new Set(live.map((row) => Number(row["root"])));
+  const chosen = roots.filter((seq) => !kept.has(seq));
+  const deleted = new Set(yield* deleteTrees(db, chosen, sql`${isMatch} and not ${HAS_PARENT}`));
+  return chosen.filter((seq) => deleted.has(seq)).length;
+}
+
+/** The condition that a run is the child of a run that exists. */
+const HAS_PARENT = raw("(parent is not null and exists (select 1 from @runs as p where p.seq = @runs.parent))");
+
+/**
+ * Deletes runs that have ended and for which a condition still holds, with their descendants, all of which have ended;
+ * returns their numbers. A run is deleted first, so that it cannot be retried without its child runs; then the others in
+ * parts, parents first.
+ */
+function* deleteTrees(db: Dialect, roots: readonly number[], where: Sql): Op<readonly number[]> {
+  if (roots.length === 0) return [];
+  const rows = yield* all(sql`
+with recursive ${tree(db, roots)}
+select root, seq from tree order by seq`);
+  const gone = yield* deleteRuns(db, roots, where);
+  const left = new Set(gone);
+  const descendants = rows.filter((row) => left.has(Number(row["root"]))).map((row) => Number(row["seq"]));
+  for (let at = 0; at < descendants.length; at += RUNS_AT_ONCE) {
+    yield* pause();
+    yield* deleteRuns(db, descendants.slice(at, at + RUNS_AT_ONCE), raw("true"));
+  }
+  return [...gone, ...descendants];
+}
+
+/** A recursive common table expression `tree (root, seq)`: the descendants of runs. */
+function tree(db: Dialect, roots: readonly number[]): Sql {
   const each = db.each({
     as: "c",
     index: "runs_parent",
@@ -52,12 +86,12 @@ function tree(db: Dialect, root: number): Sql {
     limit: Number.MAX_SAFE_INTEGER,
   });
   return sql`
-tree (seq) as (
-  select seq
+tree (root, seq) as (
+  select parent, seq
     from @runs
-   where parent = ${root}
+   where ${db.isIn("parent", numbers(roots))}
    union all
-  select c.seq
+  select tree.root, c.seq
     from tree${each}
 )`;
 }

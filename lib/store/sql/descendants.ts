@@ -126,17 +126,28 @@ const CHANGES: Readonly<Record<ControlRequest["kind"], string>> = {
   resume: `state = 'paused' and not ${IS_HELD}`,
 };
 
-/** Applies a control request to those of these runs that have not ended, in the open transaction. */
-export function* controlRuns(db: Dialect, runs: readonly number[], request: ControlRequest): Op<void> {
-  if (runs.length === 0) return;
-  if (request.kind !== "cancel") return yield* changeRuns(db, runs, { request, changes: changesOf(db, request) });
-  // A run that is claimed or released between the two updates must not be missed by both of them.
-  yield* lockRuns(db, runs);
-  yield* changeRuns(db, runs, { request, changes: changesOf(db, request) });
+/**
+ * Applies a control request to those of these runs that have not ended, in the open transaction. Returns what was changed
+ * of them: the columns of `CHANGED`.
+ */
+export function* controlRuns(db: Dialect, runs: readonly number[], request: ControlRequest): Op<readonly Row[]> {
+  if (runs.length === 0) return [];
+  const changed = yield* controlOnly(db, runs, request);
+  if (request.kind !== "cancel") return changed;
   // Those without an owner may have started child runs since the tree was read.
   const { runs: late } = yield* readDescendants(db, runs, { request });
-  yield* controlRuns(db, late, request);
+  return [...changed, ...yield* controlRuns(db, late, request)];
 }
+
+/** The same for runs whose descendants are changed later. */
+export function* controlOnly(db: Dialect, runs: readonly number[], request: ControlRequest): Op<readonly Row[]> {
+  // A run that is claimed or released between the two updates of a cancel must not be missed by both of them.
+  if (request.kind === "cancel") yield* lockRuns(db, runs);
+  return yield* changeRuns(db, runs, { request, changes: changesOf(db, request) });
+}
+
+/** What a control request may change of a run. */
+const CHANGED = "seq, owner, state, attention, closing, ended_at, due_at";
 
 /** Records the cancel of these runs, and lets no runner claim those that have no owner, in the open transaction. */
 function* holdRuns(db: Dialect, runs: readonly number[], request: Cancel): Op<void> {
@@ -173,7 +184,7 @@ interface Changes {
   readonly changes: readonly RunChange[];
 }
 
-function* changeRuns(db: Dialect, runs: readonly number[], { request, changes }: Changes): Op<void> {
+function* changeRuns(db: Dialect, runs: readonly number[], { request, changes }: Changes): Op<readonly Row[]> {
   const changed: Row[] = [];
   for (const { set, where } of changes) {
     changed.push(
@@ -181,10 +192,10 @@ function* changeRuns(db: Dialect, runs: readonly number[], { request, changes }:
 update @runs
    set ${set}
  where ${db.isIn("seq", seqs(runs))} and ended_at is null and ${where}
-returning seq, owner, state, ended_at`),
+returning ${raw(CHANGED)}`),
     );
   }
-  if (changed.length === 0) return;
+  if (changed.length === 0) return changed;
   const noted = { type: "bigint", items: changed.map((row) => Number(row["seq"])) } as const;
   const detail = request.kind === "resume" ? undefined : printable(request.reason);
   yield* change(sql`
@@ -198,9 +209,10 @@ select run, ${request.kind}, ${db.now()}, ${detail}
     attention: ownersOf(changed),
   });
   yield* wakeParents(db, ended.map((row) => Number(row["seq"])));
+  return changed;
 }
 
-/** The updates of a request. Like those of a single run (see control.ts), but for runs with and without owners. */
+/** The updates of a request, for runs with and without owners. */
 function changesOf(db: Dialect, request: ControlRequest): readonly RunChange[] {
   const now = db.now();
   const reason = request.kind === "resume" ? undefined : printable(request.reason);
@@ -230,7 +242,7 @@ function recordCancel(request: Cancel): RunChange {
 }
 
 /** The assignments that resume a run: while it was paused its time stood still, so its deadline moves by as much. */
-export function resumeSql(now: Sql): Sql {
+function resumeSql(now: Sql): Sql {
   return sql`state = case when owner is not null then 'running'
                     when epoch = 0 or due_at <= ${now} then 'pending'
                     else 'waiting' end,
@@ -257,13 +269,13 @@ const CANCEL = `owner = null,
 type Cancel = Extract<ControlRequest, { readonly kind: "cancel" }>;
 
 /** The assignments that cancel runs without an owner: the compensation of those with something to undo begins. */
-export function cancelSql(now: Sql, { reason, compensate = true }: Cancel): Sql {
+function cancelSql(now: Sql, { reason, compensate = true }: Cancel): Sql {
   return sql`epoch = epoch + 1, gate_at = null, ${
     fill(compensate ? CANCEL : END_CANCELLED, { now, reason: sql`${printable(reason)}` })
   }`;
 }
 
 /** What is recorded of a cancel of a run with an owner. */
-export function closingOf({ compensate = true }: Cancel): Closing {
+function closingOf({ compensate = true }: Cancel): Closing {
   return compensate ? "cancel" : "cancelOnly";
 }

@@ -114,6 +114,7 @@ function* find<T extends Numbered | number>(
     before: until === undefined ? newest : Math.min(newest, yield* firstSince(until + slackMs)),
     from: since === undefined ? 0 : yield* firstSince(since - slackMs),
   };
+  if (query.seqs !== undefined) return { runs: yield* runsOf(db, walk, undefined), stoppedAt: undefined };
   if (parent !== undefined) return yield* findChildren(db, walk, parent);
   const keyed = yield* findKeyed(db, walk);
   if (keyed !== undefined) return keyed;
@@ -277,13 +278,14 @@ select ${columns}
   return rows.map(decode);
 }
 
-/** The newest runs of parts of which each has at most `MOST_LIVE`. */
-function* runsOf<T>(db: Dialect, { query, columns, decode, before, from }: Walk<T>, sources: readonly Sql[]): Op<T[]> {
-  const seqs = join(sources.map((source) => firstRows(source, "seq", MOST_LIVE)), " union all ");
+/** The newest runs of parts of which each has at most `MOST_LIVE`, or of the numbers that the query names. */
+function* runsOf<T>(db: Dialect, walk: Walk<T>, sources: readonly Sql[] | undefined): Op<T[]> {
+  const { query, columns, decode, before, from } = walk;
+  const seqs = sources && join(sources.map((source) => firstRows(source, "seq", MOST_LIVE)), " union all ");
   const rows = yield* all(sql`
 select ${columns}
   from @runs
- where ${db.isIn("seq", seqs)}
+ where ${seqs === undefined ? sql`true` : db.isIn("seq", seqs)}
    and seq < ${before} and seq >= ${from}
    and ${filter(db, query)}
  order by seq desc

@@ -1,9 +1,9 @@
 import type { Store } from "../port.ts";
 import { readChildEnds, readChildren } from "./children.ts";
 import { compensateChild } from "./compensation.ts";
-import { control, isAcknowledged, readInbox } from "./control.ts";
+import { areAcknowledged, control, controlMany, readInbox } from "./control.ts";
 import { define, readDefinition, unstrand } from "./definitions.ts";
-import { deleteRun } from "./delete_run.ts";
+import { deleteMany, deleteRun } from "./delete_run.ts";
 import { controlChildren } from "./descendants.ts";
 import { readGroups, readUnowned } from "./groups.ts";
 import { listNumbers, listRuns } from "./listing.ts";
@@ -14,6 +14,7 @@ import { leave, recover } from "./recovery.ts";
 import { restart } from "./restart.ts";
 import { readRunners } from "./runners.ts";
 import { readEnded, readFacts, readItemCounts, readItems, readJournal, readRun } from "./runs.ts";
+import { tagMany } from "./tags.ts";
 import { countRuns } from "./tally.ts";
 
 /** The methods of a store that are the same on both databases. */
@@ -35,9 +36,12 @@ export type SharedMethods = Pick<
   | "counts"
   | "prune"
   | "deleteRun"
+  | "deleteMany"
+  | "tagMany"
   | "control"
+  | "controlMany"
   | "inbox"
-  | "isAcknowledged"
+  | "areAcknowledged"
   | "send"
   | "messages"
   | "deliveries"
@@ -50,6 +54,7 @@ export type SharedMethods = Pick<
   | "leave"
   | "recover"
   | "restart"
+  | "restartMany"
   | "runners"
 >;
 
@@ -72,10 +77,13 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
     counts: () => execute(countRuns(db)),
     deleteRun: (id) => execute(deleteRun(db, id)),
+    deleteMany: (selection) => execute(deleteMany(db, selection)),
+    tagMany: (selection, tags) => execute(tagMany(db, selection, tags)),
     prune: (before, limit) => execute(prune(before, limit)),
     control: (runId, request) => execute(control(db, runId, request)),
+    controlMany: (selection, request) => execute(controlMany(db, selection, request)),
     inbox: (runner) => execute(readInbox(runner)),
-    isAcknowledged: (runId, attention) => execute(isAcknowledged(runId, attention)),
+    areAcknowledged: (changes) => execute(areAcknowledged(db, changes)),
     send: (runId, message) => execute(send(db, runId, message)),
     messages: (runs) => execute(readMessages(db, runs)),
     deliveries: (run) => execute(readDeliveries(run)),
@@ -87,7 +95,8 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     compensateChild: (child, reason) => execute(compensateChild(db, child, reason)),
     leave: (runner) => execute(leave(db, runner)),
     recover: (request) => execute(recover(db, request)),
-    restart: (run, tasks) => execute(restart(db, run, tasks)),
+    restart: async (run, tasks) => (await execute(restart(db, [{ ...run, ...tasks }])))[0]!,
+    restartMany: (requests) => execute(restart(db, requests)),
     runners: () => execute(readRunners(db)),
   };
 }

@@ -1,11 +1,12 @@
 import type { Row } from "../decode.ts";
+import type { PruneTimes } from "../listing.ts";
 import { deleteUnusedDefinitions } from "./definitions.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";
-import { raw, sql } from "./statement.ts";
+import { join, raw, type Sql, sql } from "./statement.ts";
 
-/** Deletes at most `limit` runs that ended before `before`, with all rows that belong to them; returns how many. */
-export type Prune = (before: number, limit: number) => Op<number>;
+/** Deletes at most `limit` runs that ended long enough ago, with all rows that belong to them; returns how many. */
+export type Prune = (before: PruneTimes, limit: number) => Op<number>;
 
 // Deleted in one transaction: a few milliseconds, and as many rows in the log.
 export const RUNS_AT_ONCE = 200;
@@ -26,13 +27,16 @@ const SWEEP_MS = 3_600_000;
 export function createPrune(db: Dialect): Prune {
   let after = 0;
   let sweptBefore = -Infinity;
-  return function* (before, limit) {
+  return function* (times, limit) {
+    const before = Math.max(...ENDED.flatMap((state) => times[state] ?? []));
+    if (before === -Infinity) return 0;
+    const isOld = isOldSql(times);
     let deleted = 0;
     while (deleted < limit) {
-      const { ended, end, isLast } = yield* readSlice(after, before);
+      const { ended, end, isLast } = yield* readSlice(after, before, isOld);
       yield* deleteJournals(db, yield* readOrphans(after, end));
       const chosen = ended.slice(0, Math.min(limit - deleted, RUNS_AT_ONCE));
-      if (chosen.length > 0) deleted += yield* deleteRuns(db, chosen, before);
+      if (chosen.length > 0) deleted += (yield* deleteRuns(db, chosen, isOld)).length;
       if (chosen.length < ended.length) after = chosen.at(-1) ?? after;
       else if (!isLast) after = end;
       else {
@@ -58,9 +62,19 @@ interface Slice {
   readonly isLast: boolean;
 }
 
-function* readSlice(after: number, before: number): Op<Slice> {
+const ENDED = ["completed", "failed", "cancelled"] as const;
+
+/** The condition that a run ended before the time for its state. */
+function isOldSql(times: PruneTimes): Sql {
+  const conditions = ENDED.flatMap((state) =>
+    times[state] === undefined ? [] : [sql`(state = ${state} and ended_at < ${times[state]})`]
+  );
+  return conditions.length === 0 ? raw("false") : sql`(${join(conditions, " or ")})`;
+}
+
+function* readSlice(after: number, before: number, isOldEnough: Sql): Op<Slice> {
   const rows = yield* all(sql`
-select seq, created_at, ended_at, parent,
+select seq, created_at, parent, case when ended_at is not null and ${isOldEnough} then 1 else 0 end as is_over,
        case when parent is not null then (select 1 from @runs as p where p.seq = @runs.parent) end as has_parent
   from @runs
  where seq > ${after}
@@ -68,7 +82,7 @@ select seq, created_at, ended_at, parent,
  limit ${SLICE_ROWS}`);
   const isOld = (row: Row): boolean => Number(row["created_at"]) < before;
   const old = rows.filter(isOld);
-  const ended = deletable(old.filter((row) => row["ended_at"] !== null && Number(row["ended_at"]) < before));
+  const ended = deletable(old.filter((row) => row["is_over"] === 1));
   const [young] = rows.filter((row) => !isOld(row));
   const isLast = old.length < SLICE_ROWS;
   const end = !isLast ? Math.max(...old.map(seqOf)) : young === undefined ? Number.MAX_SAFE_INTEGER : seqOf(young) - 1;
@@ -84,18 +98,17 @@ function deletable(ended: readonly Row[]): readonly number[] {
   return [...chosen];
 }
 
-/** Deletes runs, their facts and the first part of their journals in one transaction, then the rest of the journals. */
-export function* deleteRuns(
-  db: Dialect,
-  chosen: readonly number[],
-  before: number,
-): Op<number> {
+/**
+ * Deletes those of these runs that have ended and for which a condition holds, their facts and the first part of their
+ * journals in one transaction, then the rest of the journals; returns their numbers.
+ */
+export function* deleteRuns(db: Dialect, chosen: readonly number[], where: Sql): Op<readonly number[]> {
   const { gone, tasks } = yield* transaction(function* () {
     if (db.reusesNumbers) yield* markNextNumber(db, chosen);
     const rows = yield* write(sql`
 delete from @runs
- where ${db.isIn("seq", seqs(chosen))}
-   and ended_at < ${before}
+ where ${db.isIn("seq", seqs(chosen))} and ended_at is not null
+   and ${where}
 returning seq`);
     const gone = rows.map(seqOf);
     for (const table of ["@events", "@messages"]) {
@@ -104,7 +117,7 @@ returning seq`);
     return { gone, tasks: yield* deleteTasks(db, gone) };
   });
   if (tasks === TASKS_AT_ONCE) yield* deleteJournals(db, gone);
-  return gone.length;
+  return gone;
 }
 
 /** If the newest run is among these, the next run is numbered after it nevertheless (see sqlite/inserts.ts). */

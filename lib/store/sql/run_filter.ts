@@ -1,9 +1,9 @@
 /** The conditions of a list of runs, which bulk operations apply again to the rows that they lock. */
 import type { RunState } from "../batch.ts";
 import { SHOWN_STATE } from "../hand_over.ts";
-import type { ParkedGroup, RunQuery } from "../listing.ts";
-import { type Dialect, texts } from "./dialect.ts";
-import { and, type Sql, sql } from "./statement.ts";
+import type { ParkedGroup, RunQuery, RunSelection } from "../listing.ts";
+import { type Dialect, seqs as numbers, texts } from "./dialect.ts";
+import { and, raw, type Sql, sql } from "./statement.ts";
 import { isStorable, isUuid } from "./texts.ts";
 
 /** A state of runs that a column or an index shows to be live. */
@@ -27,8 +27,9 @@ const ERROR_TEXTS: readonly (readonly [readonly string[], string])[] = [
 /** The condition that a row of `runs` matches. */
 export function filter(db: Dialect, query: RunQuery): Sql {
   const { workflow, version, states, since, until, endedSince, endedUntil, tags, keyPrefix = "" } = query;
-  const { parent, schedule, parked, failedTask, error } = query;
+  const { parent, schedule, parked, failedTask, error, seqs } = query;
   const conditions: Sql[] = [];
+  if (seqs !== undefined) conditions.push(db.isIn("seq", numbers(seqs)));
   if (workflow !== undefined) conditions.push(sql`workflow = ${workflow}`);
   if (version !== undefined) conditions.push(sql`version = ${version}`);
   if (states !== undefined) conditions.push(db.isIn(states.some(isShown) ? SHOWN_STATE : "state", texts(states)));
@@ -48,6 +49,11 @@ export function filter(db: Dialect, query: RunQuery): Sql {
   if (failedTask !== undefined) conditions.push(hasFailedSql(failedTask));
   if (error !== undefined && error !== "") conditions.push(db.contains("error", ERROR_TEXTS, error));
   return and(conditions);
+}
+
+/** The condition that a run is one of the selected ones and matches. */
+export function selected(db: Dialect, selection: RunSelection): Sql {
+  return canMatch(selection) ? filter(db, selection) : raw("false");
 }
 
 /** Whether a run can match: no row has a text that Postgres cannot hold, or an id that is no UUID. */

@@ -6,6 +6,7 @@ import {
   type Case,
   claimBy,
   commit,
+  endedBefore,
   ERROR,
   join,
   newRun,
@@ -391,10 +392,10 @@ export function childContract(test: Case): void {
     await end(store, claimed!.seq, seq, { to: "completed", at: T0 });
     await startOwned(store);
     clock.advance(1_000);
-    assertEquals(await store.prune(T0 + 500, 10), 0);
+    assertEquals(await store.prune(endedBefore(T0 + 500), 10), 0);
     await store.control(id, { kind: "cancel", reason: undefined });
     clock.advance(1_000);
-    assertEquals(await store.prune(T0 + 1_500, 10), 2);
+    assertEquals(await store.prune(endedBefore(T0 + 1_500), 10), 2);
     assertEquals([await store.run(id), await store.run(child.id)], [undefined, undefined]);
   });
 }

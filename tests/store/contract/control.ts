@@ -48,9 +48,9 @@ export function controlContract(test: Case): void {
     }];
     assertEquals(await store.inbox(runner), inbox);
     assertEquals(await store.renew(runner, 1_000), { alive: true, inbox, owned: [{ seq, epoch: 1 }] });
-    assertEquals(await store.isAcknowledged(id, 1), false);
+    assertEquals(await store.areAcknowledged([{ id, attention: 1 }]), false);
     assertEquals(await acknowledge(store, seq, 1), "accepted");
-    assertEquals([await store.inbox(runner), await store.isAcknowledged(id, 1)], [[], true]);
+    assertEquals([await store.inbox(runner), await store.areAcknowledged([{ id, attention: 1 }])], [[], true]);
     await write(store, { seq, epoch: 1 }, [], { to: "cancelled", at: T0, reason: "enough" });
     assertEquals((await store.run(id))?.closing, "cancel");
   });
@@ -59,7 +59,7 @@ export function controlContract(test: Case): void {
     const { seq, id, runner } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: "enough" });
     await write(store, { seq, epoch: 1 }, [], { to: "cancelled", at: T0, reason: "enough" });
-    assertEquals([await store.inbox(runner), await store.isAcknowledged(id, 1)], [[], true]);
+    assertEquals([await store.inbox(runner), await store.areAcknowledged([{ id, attention: 1 }])], [[], true]);
   });
 
   test("a second cancel changes nothing", async ({ store }) => {
@@ -210,7 +210,7 @@ export function controlContract(test: Case): void {
     const claim = await store.claim(claimBy(runner));
     assertEquals(claim?.runs.map((run) => run.attention), [2]);
     assertEquals(await store.inbox(runner), []);
-    assertEquals(await store.isAcknowledged(id, 2), true);
+    assertEquals(await store.areAcknowledged([{ id, attention: 2 }]), true);
   });
 
   test("an owner that releases a run of which a cancel is recorded ends it", async ({ store }) => {

@@ -10,7 +10,7 @@ import type {
   RunMove,
   RunState,
 } from "../../../lib/store/batch.ts";
-import type { ListQuery } from "../../../lib/store/listing.ts";
+import type { ListQuery, PruneTimes } from "../../../lib/store/listing.ts";
 import type { Store } from "../../../lib/store/port.ts";
 
 /** A clock that stands still until a test moves it. */
@@ -49,6 +49,11 @@ export const ALL: ListQuery = {
   limit: 10,
   before: undefined,
 };
+
+/** The times for `prune()` to delete what ended before one, whatever its state. */
+export function endedBefore(at: number): PruneTimes {
+  return { completed: at, failed: at, cancelled: at };
+}
 
 /** Makes a clock that stands at `T0`. */
 export function manualClock(): ManualClock {

@@ -6,6 +6,7 @@ import {
   claimBy,
   claimed,
   commit,
+  endedBefore,
   join,
   newRun,
   openRecord,
@@ -158,7 +159,7 @@ export function messageContract(test: Case): void {
     await send(store, id, "a", "1");
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     await start(store, newRun());
-    assertEquals(await store.prune(T0 + 1, 10), 1);
+    assertEquals(await store.prune(endedBefore(T0 + 1), 10), 1);
     assertEquals(await store.messages([seq]), []);
   });
 }

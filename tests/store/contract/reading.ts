@@ -9,6 +9,7 @@ import {
   claimBy,
   claimed,
   commit,
+  endedBefore,
   ERROR,
   join,
   newRun,
@@ -176,12 +177,12 @@ export function readingContract(test: Case): void {
     await write(store, { seq: late.seq, epoch: 1 }, [record("a")], { to: "failed", at: T0 + 9, error: ERROR });
     clock.advance(10);
     await start(store, newRun());
-    assertEquals(await store.prune(T0 + 9, 10), 1);
+    assertEquals(await store.prune(endedBefore(T0 + 9), 10), 1);
     assertEquals(await store.run(old.id), undefined);
     assertEquals([await store.journal(old.seq), await store.facts(old.seq)], [[], []]);
     assertEquals([(await store.run(live.id))?.state, (await store.run(late.id))?.state], ["running", "failed"]);
-    assertEquals(await store.prune(T0 + 10, 10), 1);
-    assertEquals(await store.prune(T0 + 10, 10), 0);
+    assertEquals(await store.prune(endedBefore(T0 + 10), 10), 1);
+    assertEquals(await store.prune(endedBefore(T0 + 10), 10), 0);
   });
 
   test("deleteRun() deletes a run that has ended, with its descendants and all their rows", async ({ store }) => {
@@ -255,7 +256,7 @@ export function readingContract(test: Case): void {
       clock.advance(1);
       // The newest run first, and all together.
       if (given.length % 2 === 0) { for (const { id } of doomed.toReversed()) await store.deleteRun(id); }
-      else assertEquals(await store.prune(clock.now(), 10), 2);
+      else assertEquals(await store.prune(endedBefore(clock.now()), 10), 2);
       for (const { id } of doomed) assertEquals(await store.run(id), undefined);
       given.push(...await begin());
     }
@@ -268,7 +269,7 @@ export function readingContract(test: Case): void {
     await start(store, newRun());
     clock.advance(10);
     const deleted: number[] = [];
-    for (let i = 0; i < 4; i++) deleted.push(await store.prune(T0 + 5, 3));
+    for (let i = 0; i < 4; i++) deleted.push(await store.prune(endedBefore(T0 + 5), 3));
     assertEquals(deleted, [3, 3, 1, 0]);
     assertEquals((await store.counts()).completed, 0);
   });
@@ -282,7 +283,7 @@ export function readingContract(test: Case): void {
     await start(store, newRun());
     clock.advance(10);
     const before = store.counters();
-    assertEquals(await store.prune(T0 + 10, 200), 3);
+    assertEquals(await store.prune(endedBefore(T0 + 10), 200), 3);
     const { commits, rows } = store.counters();
     assertEquals(rows - before.rows, 3 * 2_501);
     assert(commits - before.commits >= 8, `${commits - before.commits} commits`);
@@ -300,11 +301,11 @@ export function readingContract(test: Case): void {
     const left = async (): Promise<string[]> =>
       (await store.inspection.definitions(10)).map(({ workflow, version }) => `${workflow} ${version}`);
     // None is younger than what is pruned.
-    await store.prune(T0, 10);
+    await store.prune(endedBefore(T0), 10);
     assertEquals((await left()).length, 5);
     clock.advance(3_600_000);
     await store.define([v("v5")]);
-    assertEquals(await store.prune(T0 + 3_600_000, 10), 1);
+    assertEquals(await store.prune(endedBefore(T0 + 3_600_000), 10), 1);
     assertEquals(await left(), ["etl v1", "etl v2", "etl v5"]);
     await store.define([v("v4")]);
     assertEquals(await store.definition(v("v4")), `"v4"`);
@@ -334,7 +335,7 @@ export function readingContract(test: Case): void {
     const { seq, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     clock.advance(10);
-    await store.prune(T0 + 10, 10);
+    await store.prune(endedBefore(T0 + 10), 10);
     const [next] = await start(store, newRun({ owner: runner }));
     assert(next! > seq);
   });

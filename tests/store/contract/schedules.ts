@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { NewRun } from "../../../lib/store/batch.ts";
 import type { Store } from "../../../lib/store/port.ts";
 import type { ScheduleVerdict, ScheduleWrite } from "../../../lib/store/schedules.ts";
-import { type Case, claimBy, claimed, commit, join, newRun, start, T0 } from "./fixture.ts";
+import { type Case, claimBy, claimed, commit, endedBefore, join, newRun, start, T0 } from "./fixture.ts";
 
 /** Rows of schedules and polls, and the runs that are inserted with them. */
 export function scheduleContract(test: Case): void {
@@ -174,7 +174,7 @@ export function scheduleContract(test: Case): void {
     await store.define(definitions);
     await written(store, scheduleWrite({ definition: JSON.stringify({ workflow: "etl", version: "v2" }) }));
     clock.advance(DAY_MS);
-    await store.prune(clock.now(), 10);
+    await store.prune(endedBefore(clock.now()), 10);
     assertEquals(await Promise.all(definitions.map((of) => store.definition(of))), [undefined, "{}"]);
   });
 

@@ -1,0 +1,69 @@
+/** What operations on 20,000 runs cost, on each store: few statements, no long transaction, and no long turn of the event loop. */
+import { assert, assertEquals } from "@std/assert";
+import { createClient } from "../../mod.ts";
+import type { Store } from "../../lib/store/port.ts";
+import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
+import { longestTurn } from "../cpu.ts";
+import { test } from "../harness.ts";
+import { commit, ERROR, join, newRun, record, start } from "./contract/fixture.ts";
+import { testSchema } from "./postgres_schema.ts";
+
+const MANY = 20_000;
+
+test("sqlite: operations on 20,000 runs take few statements, and block the event loop for milliseconds", async () => {
+  const store = await openSqliteStore(":memory:");
+  await check(store);
+  await store.close();
+});
+
+test("postgres: operations on 20,000 runs take few statements, and block the event loop for milliseconds", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  await check(store);
+  await store.close();
+});
+
+async function check(store: Store): Promise<void> {
+  await fill(store);
+  await using client = await createClient(store);
+  const cost = async (name: string, most: number, work: () => Promise<number>): Promise<void> => {
+    const before = store.counters();
+    const { result, ms } = await longestTurn(work);
+    const { statements, commits } = store.counters();
+    assertEquals(result, MANY, name);
+    const perRun = (statements - before.statements) / MANY;
+    assert(perRun <= most, `${name}: ${perRun} statements for each run`);
+    assert(commits - before.commits >= MANY / 250, `${name}: ${commits - before.commits} commits`);
+    // Each takes less than 20 ms on a quiet machine.
+    assert(ms < 120, `${name}: a turn of ${ms} ms`);
+  };
+  // Its journal and its child runs are read for each run, and its rows are changed one by one.
+  await cost("retryMany", 16, () => client.retryMany({ error: "no" }));
+  await cost("pauseMany", 0.15, () => client.pauseMany({ workflow: "etl" }));
+  await cost("resumeMany", 0.15, () => client.resumeMany({ state: "paused" }));
+  await cost("tagMany", 0.1, () => client.tagMany({ all: true }, ["a"]));
+  await cost("cancelMany", 0.2, () => client.cancelMany({ tags: ["a"] }));
+  await cost("deleteMany", 0.15, () => client.deleteMany({ all: true }));
+  assertEquals(await store.list({ ...NOTHING, limit: 1 }), []);
+}
+
+const NOTHING = {
+  workflow: undefined,
+  states: undefined,
+  tags: undefined,
+  since: undefined,
+  until: undefined,
+  before: undefined,
+};
+
+/** Runs that have failed. */
+async function fill(store: Store): Promise<void> {
+  const runner = await join(store);
+  for (let from = 0; from < MANY; from += 1_000) {
+    const seqs = await start(store, ...Array.from({ length: 1_000 }, () => newRun({ owner: runner })));
+    const records = [record("a", { state: "failed", output: undefined })];
+    await commit(store, {
+      writes: seqs.map((seq) => ({ seq, epoch: 1, records, move: { to: "failed", at: 0, error: ERROR } })),
+    });
+  }
+}
