@@ -92,12 +92,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const { store = "" } = args;
   const { schema } = values;
-  const logger: Logger = {
-    debug() {},
-    info() {},
-    warn: terminal.complain,
-    error: (message, fields) => terminal.complain(`${message} ${JSON.stringify(fields ?? {})}`),
-  };
+  const logger = terminalLogger(terminal);
   // A store that is opened for writing is created if it does not exist, and a command must not do that.
   const options = { schema, durability: "power", clock: systemClock, logger } as const;
   const { close } = await openStore(store, { ...options, readOnly: true });
@@ -113,6 +108,16 @@ export async function withClient<T>(
   } finally {
     await client.stop();
   }
+}
+
+/** A logger that writes warnings and errors to standard error. */
+export function terminalLogger(terminal: Terminal): Logger {
+  return {
+    debug() {},
+    info() {},
+    warn: terminal.complain,
+    error: (message, fields) => terminal.complain(`${message} ${JSON.stringify(fields ?? {})}`),
+  };
 }
 
 /**

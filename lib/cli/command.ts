@@ -4,7 +4,10 @@ import { didYouMean } from "../definition/nearest.ts";
 import { isSluiceError } from "../sluice_error.ts";
 import { backup } from "./backup.ts";
 import { type Command, parseCall, type Terminal } from "./call.ts";
+import { check } from "./check.ts";
 import { inspect } from "./inspect.ts";
+import { migrate } from "./migrate.ts";
+import { runners, stats, workflows } from "./overview.ts";
 import { resolve } from "./resolve.ts";
 import { runs } from "./runs.ts";
 import { schedules } from "./schedules.ts";
@@ -14,7 +17,10 @@ import { table, UsageError, usageOf } from "./usage.ts";
 const FAILED = 1;
 const WRONG_USAGE = 2;
 
-const COMMANDS: readonly Command[] = [send, resolve, ...runs, ...schedules, inspect, backup];
+const COMMANDS: readonly Command[] = [
+  ...[send, resolve, ...runs, ...schedules],
+  ...[workflows, runners, stats, migrate, check, inspect, backup],
+];
 
 const TERMINAL: Terminal = {
   print: (line) => void process.stdout.write(`${line}\n`),

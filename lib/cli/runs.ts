@@ -1,14 +1,15 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { Client } from "../engine/client.ts";
 import type { HandleOf } from "../engine/handle.ts";
+import type { RunState } from "../store/batch.ts";
 import type { RunInfo } from "../engine/run_info.ts";
 import type { TaskInfo } from "../engine/run_reader.ts";
 import { type Call, type Command, withClient } from "./call.ts";
-import { deleteRun } from "./delete.ts";
+import { changeCommand } from "./bulk.ts";
 import { exportRun } from "./export.ts";
+import { failures } from "./failures.ts";
 import { follow } from "./follow.ts";
 import { list } from "./list.ts";
-import { type CommandOptions, table } from "./usage.ts";
+import { type CommandOptions, table, UsageError } from "./usage.ts";
 
 const REASON: CommandOptions = { reason: { type: "string", value: "text", text: "the reason, which the run keeps" } };
 
@@ -35,48 +36,86 @@ export const runs: readonly Command[] = [
   list,
   show,
   follow,
-  control(
-    "cancel",
-    "Cancels a run, and undoes its completed tasks that have an undo",
-    { ...REASON, "no-undo": { type: "boolean", text: "undo nothing" } },
-    (run, { values: { reason }, flags }) => run.cancel(reason, { compensate: !flags.has("no-undo") }),
-  ),
-  control("pause", "Pauses a run and its child runs", REASON, (run, { values: { reason } }) => run.pause(reason)),
-  control("resume", "Resumes a paused run and its child runs", {}, (run) => run.resume()),
-  control(
-    "retry",
-    "Retries a failed run; results of completed tasks that are not undone are kept",
-    {},
-    (run) => run.retry(),
-  ),
-  deleteRun,
+  changeCommand({
+    verb: "cancel",
+    summary: "Cancels runs with their child runs, and undoes their completed tasks that have an undo",
+    options: { ...REASON, "no-undo": { type: "boolean", text: "undo nothing" } },
+    one: (run, options) => stateAfter(run, run.cancel(reasonOf(options).reason, undoOf(options))),
+    sentence: isNow,
+    many: (client, filter, { more, ...options }) =>
+      client.cancelMany(filter, { ...more, ...reasonOf(options), ...undoOf(options) }),
+    done: "cancelled",
+  }),
+  changeCommand({
+    verb: "pause",
+    summary: "Pauses runs and their child runs",
+    options: REASON,
+    one: (run, options) => stateAfter(run, run.pause(reasonOf(options).reason)),
+    sentence: isNow,
+    many: (client, filter, { more, ...options }) => client.pauseMany(filter, { ...more, ...reasonOf(options) }),
+    done: "paused",
+  }),
+  changeCommand({
+    verb: "resume",
+    summary: "Resumes paused runs and their child runs",
+    one: (run) => stateAfter(run, run.resume()),
+    sentence: isNow,
+    many: (client, filter, { more }) => client.resumeMany(filter, more),
+    done: "resumed",
+  }),
+  changeCommand({
+    verb: "retry",
+    summary: "Retries failed runs; results of completed tasks that are not undone are kept",
+    one: (run) => stateAfter(run, run.retry()),
+    sentence: isNow,
+    many: (client, filter, { more }) => client.retryMany(filter, more),
+    done: "retried",
+  }),
+  changeCommand({
+    verb: "tag",
+    summary: "Adds tags to runs, and removes others",
+    options: {
+      add: { type: "string", value: "tag", isList: true, text: "a tag that the runs get" },
+      remove: { type: "string", value: "tag", isList: true, text: "a tag that the runs lose" },
+    },
+    many: (client, filter, { lists: { add = [], remove = [] }, more }) => client.tagMany(filter, { add, remove }, more),
+    done: "changed",
+  }),
+  changeCommand({
+    verb: "delete",
+    summary: "Deletes runs that have ended, with their child runs and all that is recorded of them",
+    async one(run, { flags }) {
+      const { length } = await run.children();
+      if (length > 0 && !flags.has("yes")) {
+        throw new UsageError(`run "${run.id}" has started child runs, which would be deleted, too; add --yes to do so`);
+      }
+      await run.delete();
+      return { deleted: true };
+    },
+    sentence: () => "is deleted",
+    many: (client, filter, { more }) => client.deleteMany(filter, more),
+    done: "deleted",
+  }),
+  failures,
   exportRun,
 ];
 
-type AnyHandle = HandleOf<AnyWorkflow>;
+function reasonOf({ values: { reason } }: Pick<Call, "values">): { readonly reason?: string } {
+  return reason === undefined ? {} : { reason };
+}
 
-function control(
-  verb: string,
-  summary: string,
-  options: CommandOptions,
-  apply: (run: AnyHandle, call: Pick<Call, "values" | "flags">) => Promise<void>,
-): Command {
-  return {
-    name: `runs ${verb}`,
-    summary,
-    args: ["store", "run"],
-    options,
-    async execute(call) {
-      const { args: { run: id = "" }, flags, terminal } = call;
-      const { state } = await withClient(call, [], async (client: Client<AnyWorkflow>) => {
-        const run = client.get(id);
-        await apply(run, call);
-        return await run.status();
-      });
-      terminal.print(flags.has("json") ? JSON.stringify({ id, state }) : `Run "${id}" is now ${state}.`);
-      return 0;
-    },
-  };
+function undoOf({ flags }: Pick<Call, "flags">): { readonly compensate: boolean } {
+  return { compensate: !flags.has("no-undo") };
+}
+
+async function stateAfter(run: HandleOf<AnyWorkflow>, change: Promise<void>): Promise<{ readonly state: RunState }> {
+  await change;
+  const { state } = await run.status();
+  return { state };
+}
+
+function isNow({ state }: Readonly<Record<string, unknown>>): string {
+  return `is now ${state}`;
 }
 
 function shown(run: RunInfo, summary: string, tasks: readonly TaskInfo[]): string {

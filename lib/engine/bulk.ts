@@ -5,10 +5,11 @@
  *
  * @module
  */
+import { systemClock } from "../clock.ts";
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
-import { breathe } from "../store/breathe.ts";
 import type { RunQuery, RunSelection } from "../store/listing.ts";
 import type { ControlRequest, TagChange } from "../store/control.ts";
+import type { Store } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import { cancelRequest, checkReason, controlMany } from "./control_runs.ts";
 import { refuse } from "./options.ts";
@@ -195,28 +196,44 @@ export function createBulk(context: ClientContext): Bulk {
     size: number,
     apply: (part: RunSelection) => Promise<number>,
   ): Promise<number> {
-    const seqs = await numbersOf(query, signal);
+    const seqs = (await numbersOf(store, query, signal)).toReversed();
     let changed = 0;
     for (let at = 0; at < seqs.length; at += size) {
       signal?.throwIfAborted();
       changed += await apply({ ...query, seqs: seqs.slice(at, at + size) });
       onProgress?.({ total: seqs.length, done: Math.min(at + size, seqs.length), changed });
-      await breathe();
+      await turn();
     }
     return changed;
   }
+}
 
-  /** The numbers of the runs that match, in ascending order. */
-  async function numbersOf(query: RunQuery, signal: AbortSignal | undefined): Promise<readonly number[]> {
-    const seqs: number[] = [];
-    for (;;) {
-      signal?.throwIfAborted();
-      const page = await store.numbers({ ...query, limit: PAGE, before: seqs.at(-1) });
-      seqs.push(...page);
-      if (page.length < PAGE) return seqs.reverse();
-      await breathe();
-    }
+/**
+ * Counts the runs that match a filter, as a bulk operation reads them.
+ *
+ * @throws {TypeError} If the filter is empty or invalid.
+ */
+export async function countMatching({ store }: ClientContext, action: string, filter: BulkFilter): Promise<number> {
+  const { checks, filter: checked } = begin(action, filter);
+  refuse(`${action} runs`, checks);
+  return (await numbersOf(store, await toQuery(store, checked), undefined)).length;
+}
+
+/** The numbers of the runs that match, newest first. */
+async function numbersOf(store: Store, query: RunQuery, signal: AbortSignal | undefined): Promise<readonly number[]> {
+  const seqs: number[] = [];
+  for (;;) {
+    signal?.throwIfAborted();
+    const page = await store.numbers({ ...query, limit: PAGE, before: seqs.at(-1) });
+    seqs.push(...page);
+    if (page.length < PAGE) return seqs;
+    await turn();
   }
+}
+
+/** Lets other work of the process run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => void systemClock.after(0, resolve));
 }
 
 /** The arguments of a call after validation. */

@@ -287,6 +287,8 @@ export interface Store {
   readonly schedules: ScheduleStore;
   /** The operations on limits. */
   readonly limits: LimitStore;
+  /** Checks the tables and the settings of the database; returns a sentence for each problem. Reads all rows. */
+  check(): Promise<readonly string[]>;
   /** The queries of the inspector. */
   readonly inspection: Inspection;
   /** Deletes a run that has ended, with its descendants and all their rows, in transactions of a bounded number of rows. */

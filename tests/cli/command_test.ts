@@ -172,12 +172,24 @@ test("every command has a usage text that names its arguments and options", asyn
     "runs pause",
     "runs resume",
     "runs retry",
+    "runs tag",
     "runs delete",
+    "runs failures",
     "runs export",
+    "workflows",
+    "runners",
+    "stats",
+    "migrate",
+    "check",
     "inspect",
     "backup",
   ]);
-  const seconds: Readonly<Record<string, string>> = { "runs list": "", inspect: "", backup: " <file>" };
+  const seconds: Readonly<Record<string, string>> = {
+    ...Object.fromEntries(["cancel", "pause", "resume", "retry", "delete"].map((verb) => [`runs ${verb}`, " [<run>]"])),
+    ...Object.fromEntries(["runs list", "runs tag", "runs failures", "workflows"].map((name) => [name, " [options]"])),
+    ...Object.fromEntries(["runners", "stats", "migrate", "check", "inspect"].map((name) => [name, " [options]"])),
+    backup: " <file>",
+  };
   for (const name of names) {
     const help = await sluice(["help", ...name.split(" ")]);
     assertStringIncludes(help.out, `Usage: sluice ${name} <store>${seconds[name] ?? " <run>"}`);

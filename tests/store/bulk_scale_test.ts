@@ -10,6 +10,9 @@ import { testSchema } from "./postgres_schema.ts";
 
 const MANY = 20_000;
 
+/** Runs that are retried. Each takes some statements of its own. */
+const RETRIED = 1_000;
+
 test("sqlite: operations on 20,000 runs take few statements, and block the event loop for milliseconds", async () => {
   const store = await openSqliteStore(":memory:");
   await check(store);
@@ -26,20 +29,20 @@ test("postgres: operations on 20,000 runs take few statements, and block the eve
 async function check(store: Store): Promise<void> {
   await fill(store);
   await using client = await createClient(store);
-  const cost = async (name: string, most: number, work: () => Promise<number>): Promise<void> => {
+  const cost = async (name: string, most: number, work: () => Promise<number>, runs = MANY): Promise<void> => {
     const before = store.counters();
     const { result, ms } = await longestTurn(work);
     const { statements, commits } = store.counters();
-    assertEquals(result, MANY, name);
-    const perRun = (statements - before.statements) / MANY;
+    assertEquals(result, runs, name);
+    const perRun = (statements - before.statements) / runs;
     assert(perRun <= most, `${name}: ${perRun} statements for each run`);
-    assert(commits - before.commits >= MANY / 250, `${name}: ${commits - before.commits} commits`);
+    assert(commits - before.commits >= runs / 250, `${name}: ${commits - before.commits} commits`);
     // Each takes less than 20 ms on a quiet machine.
     assert(ms < 120, `${name}: a turn of ${ms} ms`);
   };
   // Its journal and its child runs are read for each run, and its rows are changed one by one.
-  await cost("retryMany", 16, () => client.retryMany({ error: "no" }));
-  await cost("pauseMany", 0.15, () => client.pauseMany({ workflow: "etl" }));
+  await cost("retryMany", 16, () => client.retryMany({ keyPrefix: "retried" }), RETRIED);
+  await cost("pauseMany", 0.15, () => client.pauseMany({ state: "pending" }));
   await cost("resumeMany", 0.15, () => client.resumeMany({ state: "paused" }));
   await cost("tagMany", 0.1, () => client.tagMany({ all: true }, ["a"]));
   await cost("cancelMany", 0.2, () => client.cancelMany({ tags: ["a"] }));
@@ -56,11 +59,15 @@ const NOTHING = {
   before: undefined,
 };
 
-/** Runs that have failed. */
+/** Pending runs, and some that have failed. */
 async function fill(store: Store): Promise<void> {
   const runner = await join(store);
-  for (let from = 0; from < MANY; from += 1_000) {
-    const seqs = await start(store, ...Array.from({ length: 1_000 }, () => newRun({ owner: runner })));
+  for (let from = RETRIED; from < MANY; from += 1_000) {
+    await start(store, ...Array.from({ length: 1_000 }, () => newRun()));
+  }
+  for (let from = 0; from < RETRIED; from += 1_000) {
+    const failing = Array.from({ length: 1_000 }, (_, at) => newRun({ owner: runner, key: `retried-${from + at}` }));
+    const seqs = await start(store, ...failing);
     const records = [record("a", { state: "failed", output: undefined })];
     await commit(store, {
       writes: seqs.map((seq) => ({ seq, epoch: 1, records, move: { to: "failed", at: 0, error: ERROR } })),

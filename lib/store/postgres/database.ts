@@ -3,6 +3,7 @@ import type { Database, Op, Step } from "../sql/operation.ts";
 import { fill, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
+import { checkServer } from "./check_server.ts";
 import type { Bindable } from "./connection.ts";
 import { heldSql, seqsHeldBy } from "./held.ts";
 import { type News, notifySql } from "./news.ts";
@@ -149,6 +150,12 @@ select id
       const members = paths.map(([path, end]) => sql`coalesce(${json} #>> ${path}::text[], '') || ${end}::text`);
       return sql`case when ${found} is null then false else strpos(${join(members, " || ")}, ${text}::text) > 0 end`;
     },
+    runIndexes: raw(`
+select c.relname as name
+  from pg_catalog.pg_index as i
+  join pg_catalog.pg_class as c on c.oid = i.indexrelid
+ where i.indrelid = '@runs'::regclass and i.indisvalid`),
+    checkSettings: checkServer,
     // An index into an array decodes the elements before it; this does not.
     lastOf: (column) =>
       sql`(select '[' || held.value || ']'

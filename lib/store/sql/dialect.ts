@@ -1,4 +1,5 @@
 import type { Change } from "../port.ts";
+import type { Op } from "./operation.ts";
 import type { Sql } from "./statement.ts";
 
 /** An array that is bound as one parameter. */
@@ -93,6 +94,10 @@ export interface Dialect {
    * the text that follows it.
    */
   contains(column: string, paths: readonly (readonly [path: readonly string[], end: string])[], text: string): Sql;
+  /** A query for the `name` of each index on `runs` that the database uses. */
+  readonly runIndexes: Sql;
+  /** Reads what is wrong with the file, or with the settings of the server, a sentence for each problem. */
+  checkSettings(): Op<readonly string[]>;
   /** A JSON array of the last element of the JSON array in a column. */
   lastOf(column: string): Sql;
   /** An aggregate: a text that differs when a text of the rows for which `where` holds differs. */

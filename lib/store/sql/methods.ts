@@ -1,4 +1,5 @@
 import type { Store } from "../port.ts";
+import { checkStore } from "./check.ts";
 import { readChildEnds, readChildren } from "./children.ts";
 import { compensateChild } from "./compensation.ts";
 import { areAcknowledged, control, controlMany, readInbox } from "./control.ts";
@@ -34,6 +35,7 @@ export type SharedMethods = Pick<
   | "groups"
   | "unowned"
   | "counts"
+  | "check"
   | "prune"
   | "deleteRun"
   | "deleteMany"
@@ -75,6 +77,7 @@ export function createMethods({ dialect: db, execute }: Database): SharedMethods
     numbers: (query) => execute(listNumbers(db, query)),
     groups: () => execute(readGroups(db)),
     unowned: (group, limit) => execute(readUnowned(db, group, limit)),
+    check: () => execute(checkStore(db)),
     counts: () => execute(countRuns(db)),
     deleteRun: (id) => execute(deleteRun(db, id)),
     deleteMany: (selection) => execute(deleteMany(db, selection)),
