@@ -53,6 +53,14 @@ export interface TagChange {
   readonly remove: readonly string[];
 }
 
+/** The result of a change of tags. */
+export interface TagResult {
+  /** The number of runs that were changed. */
+  readonly changed: number;
+  /** The id of a run that would have more tags than a run may have: then none was changed. */
+  readonly full: string | undefined;
+}
+
 /** Which tasks of a failed run run again. */
 export interface RestartedTasks {
   /** Tasks that keep their steps and completed items. */

@@ -33,6 +33,7 @@ import type {
   RestartRequest,
   RestartResult,
   TagChange,
+  TagResult,
 } from "./control.ts";
 import type { Inspection } from "./inspection.ts";
 import type { LimitStore } from "./limits.ts";
@@ -298,14 +299,8 @@ export interface Store {
    * child runs to their parents, and runs with a descendant that has not ended.
    */
   deleteMany(selection: RunSelection): Promise<number>;
-  /**
-   * Changes the tags of those of the selected runs that match. Returns how many it has changed; `full` is the id of a run
-   * that would have more tags than a run may have, and then none is changed.
-   */
-  tagMany(
-    selection: RunSelection,
-    change: TagChange,
-  ): Promise<{ readonly changed: number; readonly full: string | undefined }>;
+  /** Changes the tags of those of the selected runs that match. */
+  tagMany(selection: RunSelection, change: TagChange): Promise<TagResult>;
   /**
    * Deletes at most `limit` runs that ended before the time in `before` for their state, with all their rows, in transactions of a bounded number of
    * rows, and returns the number of deleted runs. Occasionally it also deletes definitions that were stored before

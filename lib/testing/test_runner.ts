@@ -110,6 +110,12 @@ export async function createTestRunner<const W extends AnyWorkflow>(
     stranded: () => client().stranded(),
     blocked: () => client().blocked(),
     limits: (options) => client().limits(options),
+    cancelMany: (filter, options) => client().cancelMany(filter, options),
+    pauseMany: (filter, options) => client().pauseMany(filter, options),
+    resumeMany: (filter, options) => client().resumeMany(filter, options),
+    retryMany: (filter, options) => client().retryMany(filter, options),
+    deleteMany: (filter, options) => client().deleteMany(filter, options),
+    tagMany: (filter, tags, options) => client().tagMany(filter, tags, options),
     async advance(duration) {
       await clock.advance(duration);
       await restarting;

@@ -1,4 +1,4 @@
-import type { TagChange } from "../control.ts";
+import type { TagChange, TagResult } from "../control.ts";
 import type { RunSelection } from "../listing.ts";
 import { decodeListedRun, SINGLE_COLUMNS } from "../run_rows.ts";
 import { MOST_TAGS } from "../../text_limits.ts";
@@ -11,13 +11,9 @@ import { raw, sql } from "./statement.ts";
  * Changes the tags of those of the selected runs that match. Returns how many it has changed, and the id of a run that
  * would have more tags than a run may have: then it changes none.
  */
-export function* tagMany(
-  db: Dialect,
-  selection: RunSelection,
-  { add, remove }: TagChange,
-): Op<{ readonly changed: number; readonly full: string | undefined }> {
+export function* tagMany(db: Dialect, selection: RunSelection, { add, remove }: TagChange): Op<TagResult> {
   const lost = new Set(remove);
-  return yield* transaction(function* () {
+  return yield* transaction(function* (): Op<TagResult> {
     const rows = yield* all(sql`
 select ${raw(SINGLE_COLUMNS)}
   from @runs
