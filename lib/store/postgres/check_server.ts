@@ -1,4 +1,4 @@
-import { all, type Op } from "../sql/operation.ts";
+import type { SettingsCheck } from "../sql/dialect.ts";
 import { sql } from "../sql/statement.ts";
 
 /** Settings with a value by which committed results can be lost, or tables grow, and what that means. */
@@ -10,14 +10,14 @@ const WRONG: Readonly<Record<string, readonly [value: string, problem: string]>>
   track_counts: ["off", "autovacuum does not work"],
 };
 
-/** Reads what is wrong with the settings of the server. */
-export function* checkServer(): Op<readonly string[]> {
-  const names = { type: "text", items: Object.keys(WRONG) } as const;
-  const rows = yield* all(sql`
-select name, setting from pg_catalog.pg_settings where name = any(${names.items}::text[]) order by name`);
-  return rows.flatMap((row) => {
-    const [name, setting] = [String(row["name"]), String(row["setting"])];
-    const [wrong, problem] = WRONG[name]!;
-    return setting === wrong ? [`The setting ${name} of the server is ${setting}: ${problem}.`] : [];
-  });
-}
+/** Checks of the settings of a server. */
+export const SERVER_CHECKS: readonly SettingsCheck[] = [{
+  query: sql`
+select name, setting from pg_catalog.pg_settings where name = any(${Object.keys(WRONG)}::text[]) order by name`,
+  problems: (rows) =>
+    rows.flatMap((row) => {
+      const [name, setting] = [String(row["name"]), String(row["setting"])];
+      const [wrong, problem] = WRONG[name] ?? [];
+      return setting === wrong ? [`The setting ${name} of the server is ${setting}: ${problem}.`] : [];
+    }),
+}];

@@ -3,7 +3,7 @@ import type { Database, Op, Step } from "../sql/operation.ts";
 import { fill, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
-import { checkServer } from "./check_server.ts";
+import { SERVER_CHECKS } from "./check_server.ts";
 import type { Bindable } from "./connection.ts";
 import { heldSql, seqsHeldBy } from "./held.ts";
 import { type News, notifySql } from "./news.ts";
@@ -155,7 +155,7 @@ select c.relname as name
   from pg_catalog.pg_index as i
   join pg_catalog.pg_class as c on c.oid = i.indexrelid
  where i.indrelid = '@runs'::regclass and i.indisvalid`),
-    checkSettings: checkServer,
+    checks: SERVER_CHECKS,
     // An index into an array decodes the elements before it; this does not.
     lastOf: (column) =>
       sql`(select '[' || held.value || ']'

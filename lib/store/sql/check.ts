@@ -34,7 +34,8 @@ const PARTS = ["tasks", "messages", "events"] as const;
 
 /** Returns what is wrong with a store, a sentence for each problem. */
 export function* checkStore(db: Dialect): Op<readonly string[]> {
-  const settings = yield* db.checkSettings();
+  const settings: string[] = [];
+  for (const { query, problems } of db.checks) settings.push(...problems(yield* all(query)));
   return [...settings, ...yield* checkIndexes(db), ...yield* checkRuns(), ...yield* checkParts()];
 }
 

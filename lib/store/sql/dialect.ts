@@ -1,5 +1,5 @@
+import type { Row } from "../decode.ts";
 import type { Change } from "../port.ts";
-import type { Op } from "./operation.ts";
 import type { Sql } from "./statement.ts";
 
 /** An array that is bound as one parameter. */
@@ -43,6 +43,14 @@ export interface WalkOptions {
   readonly index: string;
   /** The condition of the index, if it is partial. */
   readonly where: Sql;
+}
+
+/** A check of what a database reports about itself. */
+export interface SettingsCheck {
+  /** What is read. */
+  readonly query: Sql;
+  /** Returns a sentence for each problem that the rows show. */
+  problems(rows: readonly Row[]): readonly string[];
 }
 
 /** Where the SQL of SQLite and of Postgres differs. */
@@ -96,8 +104,8 @@ export interface Dialect {
   contains(column: string, paths: readonly (readonly [path: readonly string[], end: string])[], text: string): Sql;
   /** A query for the `name` of each index on `runs` that the database uses. */
   readonly runIndexes: Sql;
-  /** Reads what is wrong with the file, or with the settings of the server, a sentence for each problem. */
-  checkSettings(): Op<readonly string[]>;
+  /** Checks of the file, or of the settings of the server. */
+  readonly checks: readonly SettingsCheck[];
   /** A JSON array of the last element of the JSON array in a column. */
   lastOf(column: string): Sql;
   /** An aggregate: a text that differs when a text of the rows for which `where` holds differs. */

@@ -1,22 +1,25 @@
-import { all, type Op } from "../sql/operation.ts";
-import { raw, sql } from "../sql/statement.ts";
+import type { SettingsCheck } from "../sql/dialect.ts";
+import { raw } from "../sql/statement.ts";
 
 /** The most sentences about damage that SQLite finds. */
 const MOST_SENTENCES = 20;
 
-/** Reads what is wrong with a file, or with its settings: SQLite reads all of it, in the thread of the caller. */
-export function* checkFile(): Op<readonly string[]> {
-  const problems: string[] = [];
-  const [mode] = yield* all(sql`pragma journal_mode`);
-  const journal = String(mode?.["journal_mode"]);
-  if (journal !== "wal" && journal !== "memory") {
-    problems.push(
-      `The journal mode of the file is "${journal}" and not "wal": readers and writers wait for each other.`,
-    );
-  }
-  for (const row of yield* all(raw(`pragma integrity_check(${MOST_SENTENCES})`))) {
-    const sentence = String(row["integrity_check"]);
-    if (sentence !== "ok") problems.push(`SQLite finds damage: ${sentence}.`);
-  }
-  return problems;
-}
+/** Checks of a file: SQLite reads all of it, in the thread of the caller. */
+export const FILE_CHECKS: readonly SettingsCheck[] = [
+  {
+    query: raw("pragma journal_mode"),
+    problems: ([row]) =>
+      ["wal", "memory"].includes(String(row?.["journal_mode"])) ? [] : [
+        `The journal mode of the file is "${
+          row?.["journal_mode"]
+        }" and not "wal": readers and writers wait for each other.`,
+      ],
+  },
+  {
+    query: raw(`pragma integrity_check(${MOST_SENTENCES})`),
+    problems: (rows) =>
+      rows.map((row) => String(row["integrity_check"]))
+        .filter((sentence) => sentence !== "ok")
+        .map((sentence) => `SQLite finds damage: ${sentence}.`),
+  },
+];

@@ -2,7 +2,7 @@ import { and, join, raw, render, type Sql, sql, type Value } from "../sql/statem
 import { breathe } from "../breathe.ts";
 import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
-import { checkFile } from "./check_file.ts";
+import { FILE_CHECKS } from "./check_file.ts";
 import type { Bindable, Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 import { raiseSql } from "./wakeups.ts";
@@ -126,7 +126,7 @@ function createDialect({ now, steps }: Session): Dialect {
       return sql`case when json_valid(${raw(column)}) then instr(${join(members, " || ")}, ${text}) > 0 else 0 end`;
     },
     runIndexes: raw("select name from sqlite_schema where type = 'index' and tbl_name = 'runs'"),
-    checkSettings: checkFile,
+    checks: FILE_CHECKS,
     inOrder: () => raw(""),
     lastOf: (column) => sql`json_array(json_extract(${raw(column)}, '$[#-1]'))`,
     digest: (column, where) => sql`group_concat(${raw(column)}) filter (where ${where})`,
