@@ -80,6 +80,7 @@ update @runs
    set ${fill(WAKE, { now: db.now() })}
  where ${db.isIn("seq", parents)}
 returning owner, state`);
+  if (woken.length === 0) return;
   yield* notify(db, {
     due: woken.some((row) => row["owner"] === null && row["state"] === "waiting"),
     ended: false,
