@@ -62,7 +62,16 @@ export type {
   Timing,
 } from "./inspection.ts";
 export type { ItemRange } from "./item_range.ts";
-export type { Closing, DeleteResult, ListedRun, ListQuery, ParkedGroup, PruneTimes, RunQuery, RunSelection } from "./listing.ts";
+export type {
+  Closing,
+  DeleteResult,
+  ListedRun,
+  ListQuery,
+  ParkedGroup,
+  PruneTimes,
+  RunQuery,
+  RunSelection,
+} from "./listing.ts";
 export type {
   Granted,
   HeldStart,
@@ -84,17 +93,7 @@ export type {
 } from "./limits.ts";
 export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "./messages.ts";
 export type { JournalOutput, OutputsRequest } from "./outputs.ts";
-export type {
-  Change,
-  Fact,
-  Group,
-  ItemCount,
-  ItemsQuery,
-  RunCounts,
-  RunRow,
-  Store,
-  StoreCounters,
-} from "./port.ts";
+export type { Change, Fact, Group, ItemCount, ItemsQuery, RunCounts, RunRow, Store, StoreCounters } from "./port.ts";
 export type { InboxEntry, OwnedRun, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
 export type {
   ScheduleQuery,
