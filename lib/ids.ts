@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
 
+const ID_LENGTH = 36;
+const DASH = "-".charCodeAt(0);
+const DIGITS: readonly number[] = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
+
 /** Makes an id, given the time in milliseconds since the epoch. */
 export type NewId = (nowMs: number) => string;
 
@@ -19,7 +23,9 @@ export type NewId = (nowMs: number) => string;
 export function createIds(): NewId {
   let lastMs = 0;
   let counter = 0;
-  let prefix = "";
+  // The characters of an id. A string that is made from them is one object of 56 bytes; a template that joins the parts
+  // made 440 bytes of strings, and took 10 to 40 % longer (Deno and Bun).
+  const codes = new Array<number>(ID_LENGTH).fill(DASH);
   // Random numbers are drawn 1,024 at a time: one call per id would cost more than the rest of it.
   const pool = new Uint16Array(1_024);
   let drawn = pool.length;
@@ -29,18 +35,28 @@ export function createIds(): NewId {
     if (nowMs > lastMs) setTime(nowMs, next16() & 0x7ff);
     // The counter of this millisecond is used up: borrow the next millisecond.
     else if (++counter > 0xfff) setTime(lastMs + 1, 0);
-    const [a, b, c, d] = [next16(), next16(), next16(), next16()];
-    // One template: a part that is put together beforehand would be a string of its own.
-    return `${prefix}${HEX[counter >> 8]![1]}${HEX[counter & 0xff]}-${HEX[0x80 | (a >> 8 & 0x3f)]}${HEX[a & 0xff]}-${
-      HEX[b >> 8]
-    }${HEX[b & 0xff]}${HEX[c >> 8]}${HEX[c & 0xff]}${HEX[d >> 8]}${HEX[d & 0xff]}`;
+    put(14, 0x7000 | counter);
+    put(19, 0x8000 | (next16() & 0x3fff));
+    put(24, next16());
+    put(28, next16());
+    put(32, next16());
+    return String.fromCharCode.apply(undefined, codes);
   }
 
   function setTime(ms: number, first: number): void {
     lastMs = ms;
     counter = first;
-    const time = ms.toString(16).padStart(12, "0");
-    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    put(0, Math.floor(ms / 2 ** 32) & 0xffff);
+    put(4, ms / 2 ** 16 & 0xffff);
+    put(9, ms & 0xffff);
+  }
+
+  /** Writes four hexadecimal digits. */
+  function put(at: number, value: number): void {
+    codes[at] = DIGITS[value >> 12]!;
+    codes[at + 1] = DIGITS[value >> 8 & 0xf]!;
+    codes[at + 2] = DIGITS[value >> 4 & 0xf]!;
+    codes[at + 3] = DIGITS[value & 0xf]!;
   }
 
   function next16(): number {
@@ -55,8 +71,6 @@ export function createIds(): NewId {
 /** Returns the UUID of version 7 that a text determines: that of `at`, another one, with different random bits. */
 export function derivedId(at: string, text: string): string {
   const hash = createHash("sha256").update(text).digest("hex");
-  const variant = HEX[0x80 | (parseInt(hash.slice(0, 2), 16) & 0x3f)];
+  const variant = (0x80 | (parseInt(hash.slice(0, 2), 16) & 0x3f)).toString(16);
   return `${at.slice(0, 13)}-7${hash.slice(2, 5)}-${variant}${hash.slice(5, 7)}-${hash.slice(7, 19)}`;
 }
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -33,7 +33,7 @@ export interface PendingWrite extends RunWrite {
   /** The change of its state. */
   move: RunMove | undefined;
   /** How many changes from outside it acknowledges. */
-  seen?: number;
+  seen?: number | undefined;
   /** Whether it is in flight: nothing may be added any more. */
   isSent: boolean;
   /** Called immediately before it is sent, once: what its runner can own of it is decided then. */

@@ -2,6 +2,8 @@ import type { NewRun } from "../store/batch.ts";
 import { LiveRun } from "./live_run.ts";
 import type { Plan } from "./plan.ts";
 
+const NOTHING: readonly never[] = [];
+
 /** What the store has given a run that it inserted as owned. */
 export interface Inserted {
   /** Its row. */
@@ -27,7 +29,7 @@ export function insertedRun(plan: Plan, run: NewRun, { seq, at }: Inserted): Liv
     depth,
     priority,
     attention: 0,
-    journal: [],
-    completedItems: [],
+    journal: NOTHING,
+    completedItems: NOTHING,
   });
 }

@@ -6,6 +6,7 @@ import { recordOf } from "./journal_rows.ts";
 import { isReported } from "./ended_child.ts";
 import { closeMove, leavesMemory, moveByCancel } from "./run_end.ts";
 import type { Attempt, LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
+import { newLiveWrite, type WriteObserver } from "./live_write.ts";
 import { toErrorRecord } from "./error_record.ts";
 import { NO_ITEM } from "./run_state.ts";
 import { MOST_CHARACTERS, MOST_ROWS, rowsOf } from "./commit_size.ts";
@@ -66,6 +67,7 @@ export interface RecorderOptions {
 /** A recorder for an executor. */
 export function createRecorder(options: RecorderOptions): Recorder {
   const { committer, clock, now } = options;
+  const observer: WriteObserver = { sent, settled, dropped };
   let stopSweep: (() => void) | undefined;
   return {
     record(unit) {
@@ -149,26 +151,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function newWrite(run: LiveRun, records: LiveRecord[]): LiveWrite {
-    const write: LiveWrite = {
-      seq: run.seq,
-      epoch: run.epoch,
-      records,
-      move: undefined,
-      isSent: false,
-      run,
-      parent: run.parent?.run,
-      parentHeldAs: undefined,
-      children: undefined,
-      hasChildren: run.hasChildren,
-      size: records.reduce((size, record) => size + sizeOf(record), 0),
-      holds: undefined,
-      spawning: undefined,
-      waits: undefined,
-      waiting: undefined,
-      onSend: sent,
-      onResult: settled,
-      onDropped: dropped,
-    };
+    const write = newLiveWrite(run, records, observer);
+    for (const record of records) write.size += sizeOf(record);
     run.pending = write;
     committer.write(write);
     return write;
@@ -183,14 +167,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
     write.holds = parent;
   }
 
-  function sent(this: void, write: LiveWrite): void {
+  function sent(write: LiveWrite): void {
     if (write.children !== undefined) write.spawning = options.ownChildren.take(write.children);
   }
 
   function settled(
-    this: void,
-    verdict: FinalVerdict,
     write: LiveWrite,
+    verdict: FinalVerdict,
     inserted: ReadonlyMap<string, OwnedChild>,
   ): void {
     const { run, spawning } = write;
@@ -213,7 +196,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     refused(run, write, verdict.refused);
   }
 
-  function dropped(this: void, error: Error, { waiting, holds, spawning }: LiveWrite): void {
+  function dropped({ waiting, holds, spawning }: LiveWrite, error: Error): void {
     if (holds !== undefined) holds.endingChildren--;
     if (spawning !== undefined) options.ownChildren.drop(spawning);
     for (const { failed } of waiting ?? []) failed(error);

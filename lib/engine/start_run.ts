@@ -55,8 +55,8 @@ async function startToWait(context: ClientContext, { target, input, options }: S
   if (settings.tx !== undefined) {
     throw new TypeError(`${action}: the run cannot begin before tx is committed; use start()`);
   }
-  const text = await encodeInput(plan, input, action, context.maxPayloadBytes);
-  const run = newRun(plan, text, settings, context);
+  const encoded = encodeInput(plan, input, action, context.maxPayloadBytes);
+  const run = newRun(plan, encoded instanceof Promise ? await encoded : encoded, settings, context);
   const { signal } = settings;
   const inserting = context.insert([run]);
   const [verdict] = await (signal === undefined ? inserting : abortable(context, inserting, run, signal));

@@ -189,7 +189,7 @@ export interface RunWrite {
    * The number of external changes that the owner has applied (`InboxEntry.attention`); the write acknowledges them. A
    * released run with more changes than this is due immediately. @default {0}
    */
-  readonly seen?: number;
+  readonly seen?: number | undefined;
   /**
    * Child runs to insert. One is owned if its owner is that of the run; a child of a paused run is paused and unowned. The
    * store inserts no child of a run with a recorded cancel, and none whose id, key or parent task exists already.
