@@ -9,16 +9,16 @@ import { createRunner, workflow } from "../mod.ts";
 import { skipped, test } from "./harness.ts";
 import { until } from "./within.ts";
 
-/** 13.8 KB in November 2026. */
-const MOST_BYTES = 15_000;
+/** 11.8 KB in November 2026. */
+const MOST_BYTES = 13_000;
 
-/** 4.1 KB in November 2026. */
-const MOST_HELD_BYTES = 4_400;
+/** 3.8 KB in November 2026. */
+const MOST_HELD_BYTES = 4_100;
 
 const WARM_UP = 6_000;
 const RUNS = 3_000;
 
-const NAME = "a chain of three tasks leaves at most 15 KB to the garbage collector";
+const NAME = "a chain of three tasks leaves at most 13 KB to the garbage collector";
 if ("Deno" in globalThis) test(NAME, measure);
 else skipped(NAME, "Bun does not count allocations");
 
@@ -46,7 +46,7 @@ async function measure(): Promise<void> {
   }
 }
 
-const HELD = "a run of three tasks of which one is running holds at most 4.4 KB";
+const HELD = "a run of three tasks of which one is running holds at most 4.1 KB";
 if ("Deno" in globalThis) test(HELD, measureHeld);
 else skipped(HELD, "Bun does not count allocations");
 
