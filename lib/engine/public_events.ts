@@ -28,7 +28,8 @@ export function createPublicEvents({ onEvent, logger, now }: PublicEventsOptions
       case "scheduleFailed":
       case "pollChecked":
       case "checkDropped":
-        return scheduleEvents(event, now()).forEach(tell);
+        scheduleEvents(event, now()).forEach(tell);
+        return;
     }
     const told = publicEvent(event, now());
     if (told !== undefined) tell(told);
