@@ -2,8 +2,13 @@
 import { test as nodeTest } from "node:test";
 import { type Random, withSeed } from "./random.ts";
 
+/** Only a hang reaches it; `bun test FILE` by itself gives a test five seconds, which a busy machine needs for many. */
+const LONGEST_MS = 5 * 60_000;
+
 /** Registers a test case. */
-export const test: (name: string, fn: () => Promise<void> | void) => void = "Deno" in globalThis ? Deno.test : nodeTest;
+export const test: (name: string, fn: () => Promise<void> | void) => void = "Deno" in globalThis
+  ? Deno.test
+  : (name, fn) => void nodeTest(name, { timeout: LONGEST_MS }, fn);
 
 /** Registers a test case that depends on random numbers: its error names the seed, `SLUICE_TEST_SEED` repeats it. */
 export function randomTest(name: string, body: (random: Random) => Promise<void> | void): void {

@@ -98,6 +98,7 @@ function publicEvent(event: EngineEvent, at: number): ExecutionEvent | undefined
     case "runChanged":
     case "capacityReleased":
     case "leaseConfirmed":
+    case "runsAdmitted":
     case "scheduleAdvanced":
     case "scheduleFailed":
     case "pollChecked":
