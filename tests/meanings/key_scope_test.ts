@@ -69,12 +69,22 @@ test("ifExists concerns only the run that has the active key", async () => {
 });
 
 test("retry() of a run whose active key another run has is refused by a clear error", async () => {
-  await using opened = await open([flow]);
+  const held = Promise.withResolvers<void>();
+  let calls = 0;
+  // Once it is retried it does not end before the test does, so that it still has its key.
+  const once = workflow("once", { input: unchecked<{ n: number }>() })
+    .event("go", { schema: unchecked<boolean>() })
+    .task("work", {
+      after: ["go"],
+      retry: 1,
+      run: () => ++calls === 1 ? Promise.reject(new Error("no")) : held.promise,
+    });
+  await using opened = await open([once]);
   const { runner } = opened;
-  const failed = await runner.start(flow, { n: 1 }, ACTIVE);
-  await failed.send("go", false);
+  const failed = await runner.start(once, { n: 1 }, ACTIVE);
+  await failed.send("go", true);
   assertEquals((await failed.outcome()).status, "failed");
-  const other = await runner.start(flow, { n: 2 }, ACTIVE);
+  const other = await runner.start(once, { n: 2 }, ACTIVE);
   const error = await assertRejects(() => failed.retry(), KeyConflictError);
   assertEquals([error.runId, error.key, error.code], [other.id, "k", "key_conflict"]);
   assertEquals(
@@ -84,7 +94,8 @@ test("retry() of a run whose active key another run has is refused by a clear er
   await other.cancel();
   await opened.clock.until(other.outcome());
   await failed.retry();
-  assertEquals((await runner.start(flow, { n: 3 }, ACTIVE)).id, failed.id);
+  assertEquals((await runner.start(once, { n: 3 }, ACTIVE)).id, failed.id);
+  held.resolve();
 });
 
 test("a fork has no key, and leaves that of its origin alone", async () => {

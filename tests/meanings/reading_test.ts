@@ -229,6 +229,8 @@ test("stats() counts runs by state, and what the runner holds and has done", asy
     tasks: { completed: 1, failed: 0, skipped: 0 },
     retries: 0,
     leaseLosses: 0,
+    ticks: { started: 0, overlapped: 0, missed: 0, failed: 0 },
+    checks: { completed: 0, failed: 0 },
   };
   assertEquals(runner, { runs: 3, active: 2, queued: 1, done });
 });
