@@ -6,6 +6,7 @@ import { backup } from "./backup.ts";
 import { type Command, parseCall, type Terminal } from "./call.ts";
 import { check } from "./check.ts";
 import { inspect } from "./inspect.ts";
+import { limits } from "./limits.ts";
 import { migrate } from "./migrate.ts";
 import { runners, stats, workflows } from "./overview.ts";
 import { resolve } from "./resolve.ts";
@@ -19,7 +20,7 @@ const WRONG_USAGE = 2;
 
 const COMMANDS: readonly Command[] = [
   ...[send, resolve, ...runs, ...schedules],
-  ...[workflows, runners, stats, migrate, check, inspect, backup],
+  ...[workflows, runners, limits, stats, migrate, check, inspect, backup],
 ];
 
 const TERMINAL: Terminal = {

@@ -1,7 +1,7 @@
 /**
  * The command line: lists, shows, follows, exports and changes runs, one or many; sends messages, resolves blocked tasks,
- * controls schedules, shows workflows and runners, serves the inspector, migrates, checks and copies databases: any SQLite
- * file or Postgres database. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
+ * controls schedules, shows workflows, runners and limits, serves the inspector, migrates, checks and copies databases: any
+ * SQLite file or Postgres database. `deno run -A jsr:@sluice/sluice/cli help` prints the commands.
  *
  * | exit code | meaning |
  * |---|---|

@@ -8,7 +8,9 @@ import {
   waitsForChild,
   waitsForMessage,
 } from "./explain_waits.ts";
+import { isHeldByLimit, isHeldTask, type LimitWait, type LimitWaits, readLimitWaits } from "./explain_limits.ts";
 import { compensationReason, undoReasons } from "./explain_undos.ts";
+import { dueAtOf } from "./run_info.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import { NO_ITEM } from "./run_state.ts";
 import type { RunState } from "../store/batch.ts";
@@ -21,8 +23,9 @@ import type { RunnerRow } from "../store/runners.ts";
 export interface Reason {
   /**
    * Kind of the reason: the run has `ended`, waits for a `task`, a `timer`, an `event`, a `child` run, a decision about a
-   * `blocked` task, a `limit` of a runner or a live `runner`, is `paused`, `cancelling` or `compensating`, waits for an `undo`, or needs a runner with another
-   * `version` of its workflow.
+   * `blocked` task, a `limit` (that is stated by its workflow or a task, or is the capacity of a runner) or a live `runner`,
+   * is `paused`, `cancelling` or `compensating`, waits for an `undo`, or needs a runner with another `version` of its
+   * workflow.
    */
   readonly kind:
     | "ended"
@@ -46,6 +49,8 @@ export interface Reason {
   readonly runId?: string;
   /** When the run or task continues by itself, in milliseconds since the epoch. */
   readonly dueAt?: number;
+  /** The limit that the run, the task or its items wait for; absent for the capacity of a runner. */
+  readonly limit?: LimitWait;
 }
 
 /** Why a run does not progress, what it is executing, or how it ended. */
@@ -120,6 +125,8 @@ async function openReasons(
       `a runner with version ${row.version} is needed`;
     reasons.push({ kind: "version", message });
   }
+  const limits = await readLimitWaits(store.limits, row, { now, tasks });
+  if (isHeldByLimit(row)) reasons.push(...limits.ofRun());
   if (row.owner === undefined && row.state !== "paused") reasons.push(...unownedReasons(row, runners, now));
   if (row.owner !== undefined && !runners.some(({ id }) => id === row.owner)) {
     const next = runners.length === 0 ? "and no other runner is alive" : "and another runner will take it over";
@@ -137,7 +144,7 @@ async function openReasons(
   }
   const deliveries = tasks.some(waitsForMessage) ? await store.deliveries(row.seq) : [];
   const sentAt = new Map(deliveries.map(({ task, at }) => [task, at]));
-  const waits = { open, now, isQueued, children, childWorkflows, sentAt };
+  const waits = { open, now, isQueued, children, childWorkflows, sentAt, limits };
   return [...reasons, ...tasks.flatMap((task) => taskReasons(task, waits))];
 }
 
@@ -147,14 +154,18 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
       workflow === row.workflow && (!runner.pinned || version === row.version)
     )
   );
-  const timers: Reason[] = row.dueAt !== undefined && row.dueAt > now
-    ? [{ kind: "timer", message: `the run is ${debounced(row)}due ${inWords(row.dueAt - now)}`, dueAt: row.dueAt }]
+  const dueAt = dueAtOf(row);
+  const timers: Reason[] = dueAt !== undefined && dueAt > now
+    ? [{ kind: "timer", message: `the run is ${debounced(row)}due ${inWords(dueAt - now)}`, dueAt }]
     : [];
   if (row.strandedBy !== undefined) return timers;
   // Reported before the run is due, too: no runner will claim it then unless an operator acts.
   if (able.length === 0) return [...timers, whyNotClaimed(row, runners)];
   // A waiting run without a time is not due before something arrives.
-  if (timers.length > 0 || (row.state === "waiting" && row.dueAt === undefined)) return timers;
+  if (timers.length > 0 || isHeldByLimit(row) || (row.state === "waiting" && dueAt === undefined)) return timers;
+  if (row.gateAt !== undefined) {
+    return [{ kind: "limit", message: "the run is due, and is about to ask for the limits of its workflow" }];
+  }
   return [{ kind: "limit", message: "the run is due, and the runners that can execute it have no free capacity" }];
 }
 
@@ -174,7 +185,7 @@ function whyNotClaimed(row: ListedRun, runners: readonly RunnerRow[]): Reason {
 
 function taskReasons(
   task: OpenTask,
-  { open, now, isQueued, children, childWorkflows, sentAt }: {
+  { open, now, isQueued, children, childWorkflows, sentAt, limits }: {
     readonly open: ReadonlySet<string>;
     readonly now: number;
     readonly isQueued: (taskId: string) => boolean;
@@ -182,14 +193,23 @@ function taskReasons(
     readonly childWorkflows: ReadonlyMap<string, string | undefined>;
     /** When the messages were sent that tasks have been given. */
     readonly sentAt: ReadonlyMap<string, number>;
+    /** What the units of the run wait for that wait for a limit. */
+    readonly limits: LimitWaits;
   },
 ): Reason[] {
   const { id: taskId } = task;
+  // A map has its own reason, and one for each limit that its items wait for.
+  const itemReasons = (): Reason[] => {
+    const limited = limits.itemsOf(taskId);
+    const running = runningReasons(task, { childWorkflow: childWorkflows.get(taskId), limited });
+    return limited === 0 ? running : [...running, ...limits.ofTask(taskId)];
+  };
   switch (task.state) {
     case "running":
-      return runningReasons(task, childWorkflows.get(taskId));
+      return itemReasons();
     case "waiting":
-      if (task.items !== undefined) return runningReasons(task, childWorkflows.get(taskId));
+      if (task.items !== undefined) return itemReasons();
+      if (isHeldTask(task)) return limits.ofTask(taskId);
       return [
         waitsForChild(task) ? childReason(task, children) : waitReason(task, { now, sentAt: sentAt.get(taskId) }),
       ];
@@ -197,7 +217,7 @@ function taskReasons(
       return [blockedReason(task)];
     case "pending": {
       // A map that has expanded, in a run without an owner.
-      if (task.items !== undefined) return runningReasons(task, childWorkflows.get(taskId));
+      if (task.items !== undefined) return itemReasons();
       const missing = task.after.filter((id) => open.has(id));
       if (missing.length === 0 && isQueued(taskId)) {
         const message = `task "${taskId}" waits for a free slot of this runner (concurrency)`;

@@ -7,7 +7,7 @@ import { isBetweenAttempts, NO_ITEM } from "./run_state.ts";
 
 /** One reason why a task does not progress. */
 export interface TaskReason {
-  readonly kind: "task" | "timer" | "event" | "child" | "blocked";
+  readonly kind: "task" | "timer" | "event" | "child" | "blocked" | "limit";
   readonly message: string;
   readonly taskId: string;
   readonly runId?: string;
@@ -27,7 +27,11 @@ export function waitsForMessage({ kind, state, reason }: Pick<TaskInfo, "kind" |
 /** A task that is running, or a map that has expanded, with the workflow of its child runs. */
 export function runningReasons(
   { id: taskId, state, attempts, items }: Pick<TaskInfo, "id" | "state" | "attempts" | "items">,
-  childWorkflow: string | undefined,
+  { childWorkflow, limited }: {
+    readonly childWorkflow: string | undefined;
+    /** How many of its items wait for a limit, and have no child runs yet. */
+    readonly limited: number;
+  },
 ): TaskReason[] {
   if (items === undefined) {
     return [{ kind: "task", taskId, message: `task "${taskId}" is running (attempt ${attempts})` }];
@@ -35,13 +39,14 @@ export function runningReasons(
   return [progressReason(), ...items.blocked === 0 ? [] : [blockedItems(items.blocked)]];
 
   function progressReason(): TaskReason {
-    if (childWorkflow === undefined || items!.waiting === 0) {
+    const children = items!.waiting - limited;
+    if (childWorkflow === undefined || children <= 0) {
       // In a run without an owner no item runs.
       const verb = state === "pending" ? "has" : "runs:";
       return { kind: "task", taskId, message: `task "${taskId}" ${verb} ${itemsInWords(items!)}` };
     }
-    const runs = `${items!.waiting} child run${items!.waiting === 1 ? "" : "s"} of workflow "${childWorkflow}"`;
-    const progress = itemsInWords({ ...items!, waiting: 0 });
+    const runs = `${children} child run${children === 1 ? "" : "s"} of workflow "${childWorkflow}"`;
+    const progress = itemsInWords({ ...items!, waiting: limited });
     return { kind: "child", taskId, message: `task "${taskId}" waits for ${runs}: ${progress}` };
   }
 
@@ -107,7 +112,8 @@ export function inWords(ms: number): string {
   return ms <= 0 ? "now" : `in ${duration(ms)}`;
 }
 
-function duration(ms: number): string {
+/** A length of time in words. */
+export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, ms)} ms`;
   if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
   if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;

@@ -10,8 +10,10 @@ import type { JournalRecord, RunState } from "../store/batch.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Delivery } from "../store/messages.ts";
 import type { Fact, RunRow } from "../store/port.ts";
+import { isOfTask } from "./journal_rows.ts";
 import { taskOfCompensations, taskOfUndo } from "../store/undo_rows.ts";
 import { childInfo } from "./child_info.ts";
+import { isHeldTask } from "./explain_limits.ts";
 import type { ClientContext } from "./client_context.ts";
 import { NO_ITEM } from "./run_state.ts";
 import { isOver } from "./run_reader.ts";
@@ -88,6 +90,8 @@ export async function readHistory(
     store.children(row.seq),
     reader.definition(row),
   ]);
+  const held = isOver(row.state) ? [] : journal.filter((record) => isOfTask(record) && isHeldTask(record));
+  const waits = held.length === 0 ? [] : await store.limits.waits({ run: row.seq, waits: held.length, holders: 0 });
   const ranks = new Map(definition?.tasks.map(({ id }, at) => [id, at]));
   const rankOf = (name: string): number => ranks.get(taskOfUndo(name) ?? name) ?? Infinity;
   const ids = [...new Set([...journal, ...deliveries].map(({ task }) => task))]
@@ -98,6 +102,7 @@ export async function readHistory(
     journal: Map.groupBy(journal, ({ task }) => task),
     deliveries: Map.groupBy(deliveries, ({ task }) => task),
     children: Map.groupBy(children, ({ parent }) => parent?.task ?? ""),
+    limited: new Map(waits.map(({ task = "", since }) => [task, since])),
   };
   const events: readonly Event[] = [
     { type: "run.created", at: row.createdAt },
@@ -179,6 +184,8 @@ interface TaskRows {
   readonly journal: ReadonlyMap<string, readonly JournalRecord[]>;
   readonly deliveries: ReadonlyMap<string, readonly Delivery[]>;
   readonly children: ReadonlyMap<string, readonly ListedRun[]>;
+  /** Since when tasks wait for a limit. */
+  readonly limited: ReadonlyMap<string, number>;
 }
 
 function compensatedIn(detail: string | undefined): { readonly compensated?: readonly string[] } {
@@ -210,7 +217,7 @@ function undoEvent(event: Event, taskId: string): Event | undefined {
   }
 }
 
-function taskEvents(taskId: string, { row, journal, deliveries, children }: TaskRows): readonly Event[] {
+function taskEvents(taskId: string, { row, journal, deliveries, children, limited }: TaskRows): readonly Event[] {
   const records = journal.get(taskId) ?? [];
   const own = records.find(({ step }) => step === "");
   const steps = Map.groupBy(records.filter(({ step }) => step !== ""), ({ attempts }) => attempts);
@@ -218,7 +225,7 @@ function taskEvents(taskId: string, { row, journal, deliveries, children }: Task
     ...own === undefined ? [...steps.values()].flatMap(stepEvents) : attemptEvents(own, steps),
     ...(deliveries.get(taskId) ?? []).map((delivery) => deliveryEvent(taskId, delivery)),
     ...(children.get(taskId) ?? []).flatMap(childEvents),
-    ...own === undefined ? [] : stateEvents(own, row),
+    ...own === undefined ? [] : stateEvents(own, row, limited.get(taskId) ?? own.startedAt),
   ];
 }
 
@@ -251,7 +258,8 @@ function stepEvents(steps: readonly JournalRecord[]): readonly Event[] {
   );
 }
 
-function stateEvents(record: JournalRecord, row: RunRow): readonly Event[] {
+/** The event of the state of a task; `waitsSince` is when it began to wait, if it waits. */
+function stateEvents(record: JournalRecord, row: RunRow, waitsSince: number | undefined): readonly Event[] {
   const { task: taskId, state, attempts: attempt, startedAt, endedAt, reason, dueAt } = record;
   switch (state) {
     case "completed":
@@ -261,9 +269,9 @@ function stateEvents(record: JournalRecord, row: RunRow): readonly Event[] {
     case "blocked":
       return startedAt === undefined ? [] : [{ type: "task.blocked", at: startedAt, taskId, attempt }];
     case "waiting":
-      return startedAt === undefined || isOver(row.state)
+      return waitsSince === undefined || isOver(row.state)
         ? []
-        : [{ type: "task.waiting", at: startedAt, taskId, reason, dueAt }];
+        : [{ type: "task.waiting", at: waitsSince, taskId, reason, dueAt }];
     case "failed":
     case "pending":
     case "running":

@@ -4,6 +4,7 @@ import type { KeyScope } from "../definition/task_start.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { RunState } from "../store/batch.ts";
 import type { Debounce } from "../store/debounced.ts";
+import type { ListedRun } from "../store/listing.ts";
 import type { RunRow } from "../store/port.ts";
 
 /** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
@@ -85,7 +86,6 @@ export function runInfo(row: RunRow): RunInfo {
     createdAt,
     startedAt,
     endedAt,
-    dueAt,
   } = row;
   const { deadlineAt, error, reason, crashes, forkedFrom, schedule, tick } = row;
   const isDue = state === "pending" || state === "waiting" || (state === "compensating" && row.owner === undefined);
@@ -102,7 +102,7 @@ export function runInfo(row: RunRow): RunInfo {
     createdAt,
     startedAt,
     endedAt,
-    dueAt: isDue ? dueAt : undefined,
+    dueAt: isDue ? dueAtOf(row) : undefined,
     deadlineAt,
     error,
     reason,
@@ -111,6 +111,11 @@ export function runInfo(row: RunRow): RunInfo {
     schedule,
     tick,
   };
+}
+
+/** Returns when a run is due: of a run whose workflow has limits, when it asks for their places. */
+export function dueAtOf({ dueAt, gateAt = -1 }: Pick<ListedRun, "dueAt" | "gateAt">): number | undefined {
+  return dueAt ?? (gateAt < 0 ? undefined : gateAt);
 }
 
 /** Converts the row of a run, with its input, to the form that callers see. */

@@ -182,6 +182,47 @@ export interface LaneRow extends LaneRef {
   readonly waiters: readonly LanePermit[];
 }
 
+/** Which waiting permits of a run to read. */
+export interface WaitsQuery {
+  /** The number of the run. */
+  readonly run: number;
+  /** The maximum number of entries: those of most units first, and of those the oldest. */
+  readonly waits: number;
+  /** The maximum number of holders of each lane. */
+  readonly holders: number;
+}
+
+/** Permits of one task of a run, or the permit of the run itself, that wait for the same lanes. */
+export interface WaitRow {
+  /** The task; `undefined` for the run itself. */
+  readonly task: string | undefined;
+  /** How many items of the task wait; `undefined` for the task itself, or the run. */
+  readonly items: number | undefined;
+  /** How many permits of the task wait in all, for these lanes and others. */
+  readonly ofTask: number;
+  /** Since when the first of them has waited. */
+  readonly since: number;
+  /** How many permits that wait for the same lanes come before the first of them; at most `MOST_AHEAD`. */
+  readonly ahead: number;
+  /** The lanes, without their waiters. */
+  readonly lanes: readonly LaneRow[];
+}
+
+/** Permits that come before another one are counted up to this number. */
+export const MOST_AHEAD = 1_000;
+
+/** How many places of a limit are taken, and how many permits wait for one, in all of its lanes. */
+export interface LimitTotals {
+  /** The name of the limit. */
+  readonly limit: string;
+  /** The number of lanes in which a place is taken or a permit waits. */
+  readonly lanes: number;
+  /** How many places are taken. */
+  readonly held: number;
+  /** How many permits wait. */
+  readonly waiting: number;
+}
+
 /** The operations on limits. */
 export interface LimitStore {
   /** Stores the rules of limits. Those of a client do not change what a runner has deployed. */
@@ -192,6 +233,10 @@ export interface LimitStore {
   exchange(exchange: LimitExchange): Promise<LimitAnswer>;
   /** Reads lanes. */
   lanes(query: LanesQuery): Promise<readonly LaneRow[]>;
+  /** Reads what permits of a run wait for. */
+  waits(query: WaitsQuery): Promise<readonly WaitRow[]>;
+  /** Reads how busy each deployed limit is, at most `limit` of them, by name. Reads every lane that is in use. */
+  totals(limit: number): Promise<readonly LimitTotals[]>;
   /** Reads all rules. */
   rules(): Promise<readonly LimitRule[]>;
 }

@@ -178,6 +178,7 @@ test("every command has a usage text that names its arguments and options", asyn
     "runs export",
     "workflows",
     "runners",
+    "limits",
     "stats",
     "migrate",
     "check",
@@ -187,7 +188,9 @@ test("every command has a usage text that names its arguments and options", asyn
   const seconds: Readonly<Record<string, string>> = {
     ...Object.fromEntries(["cancel", "pause", "resume", "retry", "delete"].map((verb) => [`runs ${verb}`, " [<run>]"])),
     ...Object.fromEntries(["runs list", "runs tag", "runs failures", "workflows"].map((name) => [name, " [options]"])),
-    ...Object.fromEntries(["runners", "stats", "migrate", "check", "inspect"].map((name) => [name, " [options]"])),
+    ...Object.fromEntries(
+      ["runners", "limits", "stats", "migrate", "check", "inspect"].map((name) => [name, " [options]"]),
+    ),
     backup: " <file>",
   };
   for (const name of names) {

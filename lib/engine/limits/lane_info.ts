@@ -47,7 +47,8 @@ export interface LimitsOptions {
   readonly permits?: number;
 }
 
-const MOST = 1_000;
+/** The most lanes, and the most permits of each, that are listed. */
+export const MOST_LANES = 1_000;
 
 /** Lists the lanes of limits in which something holds a place or waits. */
 export async function listLanes(store: Store, options: LimitsOptions = {}): Promise<LaneInfo[]> {
@@ -57,7 +58,7 @@ export async function listLanes(store: Store, options: LimitsOptions = {}): Prom
   const lanes = count(read["lanes"], "lanes", 100, checks);
   const permits = read["permits"] === 0 ? 0 : count(read["permits"], "permits", 10, checks);
   for (const [name, value] of [["lanes", lanes], ["permits", permits]] as const) {
-    if (value > MOST) checks.report(`${name} must be at most ${MOST}, not ${value}`);
+    if (value > MOST_LANES) checks.report(`${name} must be at most ${MOST_LANES}, not ${value}`);
   }
   refuse("list the lanes of limits", checks);
   return (await store.limits.lanes({ limit: options.limit, lanes, permits })).map(laneInfo);

@@ -324,6 +324,48 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ limit: "no", lanes: 10, permits: 1 }), []);
   });
 
+  test("the permits of a run that wait are read by task, with their lanes and those before them", async ({ store, clock }) => {
+    const { runner, ask, seq, id } = await opened(store, { max: 1 });
+    await store.limits.deploy([{ name: "rate", max: 1, perMs: 60_000 }], "runner");
+    const rate = { limit: "rate", isRate: true, key: [] };
+    const both = (task: string, item: number): PermitAsk => ({
+      ...ask(task),
+      item,
+      request: { weight: 1, lanes: [...ask(task, ["k"]).request!.lanes, rate] },
+    });
+    const second = await startOwned(store);
+    const other = (task: string): PermitAsk => ({ ...ask(task), run: second.seq });
+    await exchange(store, { runner, asks: [other("a"), other("b"), both("m", 0)] });
+    clock.advance(10);
+    await exchange(store, { runner, asks: [ask("c"), ask("d", ["k"]), both("m", 1), both("m", 2), other("e")] });
+    const lane = { key: [] as string[], max: 1, held: 1, holders: [], waiters: [] };
+    const place = { ...lane, limit: "l", isRate: false, perMs: undefined };
+    const holder = { workflow: "etl", item: undefined, since: T0 };
+    const ofM = [
+      { ...place, key: ["k"], waiting: 3, holders: [{ ...holder, runId: id, task: "m", item: 0 }] },
+      { ...lane, ...rate, perMs: 60_000, waiting: 2 },
+    ];
+    const ofC = [{ ...place, waiting: 3, holders: [{ ...holder, runId: second.id, task: "a" }] }];
+    const since = T0 + 10;
+    assertEquals(await store.limits.waits({ run: seq, waits: 10, holders: 1 }), [
+      { task: "m", items: 2, ofTask: 2, since, ahead: 0, lanes: ofM },
+      { task: "c", items: undefined, ofTask: 1, since, ahead: 1, lanes: ofC },
+      { task: "d", items: undefined, ofTask: 1, since, ahead: 0, lanes: ofM.slice(0, 1) },
+    ]);
+    assertEquals((await store.limits.waits({ run: seq, waits: 1, holders: 0 })).map(({ task }) => task), ["m"]);
+    assertEquals(await store.limits.waits({ run: seq + 100, waits: 1, holders: 1 }), []);
+  });
+
+  test("the lanes of each limit are summed up", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await store.limits.deploy([{ name: "idle", max: 1, perMs: undefined }], "runner");
+    const asks = [ask("a", ["x"]), ask("b", ["x"]), ask("c", ["y"]), ask("d", ["x"])];
+    await exchange(store, { runner, asks });
+    const idle = { limit: "idle", lanes: 0, held: 0, waiting: 0 };
+    assertEquals(await store.limits.totals(10), [idle, { limit: "l", lanes: 2, held: 2, waiting: 2 }]);
+    assertEquals(await store.limits.totals(1), [idle]);
+  });
+
   test("stores that grant at once never grant more places than there are", async ({ store, another }) => {
     const { runner, ask } = await opened(store, { max: 3 });
     const other = await another();

@@ -1,4 +1,4 @@
-import type { LanePermit, LaneRow, LanesQuery } from "../../limits.ts";
+import type { LanePermit, LaneRow, LanesQuery, LimitTotals } from "../../limits.ts";
 import type { Row } from "../../decode.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, type Op } from "../operation.ts";
@@ -14,18 +14,30 @@ export function* readLanes(db: Dialect, { limit, run, lanes: most, permits }: La
           cross join @lane_queues as lq
           where p.run = ${run} and lq.queue = p.queue and lq.lane = l.seq)`],
   ];
+  return yield* readLanesWhere(db, and(conditions), { lanes: most, holders: permits, waiters: permits });
+}
+
+/** Reads the lanes, in rows `l`, that meet a condition. */
+export function* readLanesWhere(
+  db: Dialect,
+  where: Sql,
+  most: { readonly lanes: number; readonly holders: number; readonly waiters: number },
+): Op<readonly LaneRow[]> {
   const rows = yield* all(sql`
 select l.seq, l.name, l.rate, l.key, l.held, l.waiting, m.max, m.per_ms
   from @lanes as l
   left join @limits as m on m.name = l.name
- where ${and(conditions)}
+ where ${where}
  order by l.waiting desc, l.held desc, l.name, l.key
- limit ${most}`);
+ limit ${most.lanes}`);
   const lanes: LaneRow[] = [];
   for (const row of rows) {
+    const seq = Number(row["seq"]);
     const isRate = row["rate"] === 1;
     const held = Number(row["held"]);
     const waiting = Number(row["waiting"]);
+    const holders = isRate || held === 0 ? 0 : most.holders;
+    const waiters = waiting === 0 ? 0 : most.waiters;
     lanes.push({
       limit: String(row["name"]),
       isRate,
@@ -34,13 +46,27 @@ select l.seq, l.name, l.rate, l.key, l.held, l.waiting, m.max, m.per_ms
       perMs: row["per_ms"] === null ? undefined : Number(row["per_ms"]),
       held,
       waiting,
-      holders: isRate || held === 0
-        ? []
-        : yield* readPermits(db, Number(row["seq"]), { isGranted: true, limit: permits }),
-      waiters: waiting === 0 ? [] : yield* readPermits(db, Number(row["seq"]), { isGranted: false, limit: permits }),
+      holders: holders === 0 ? [] : yield* readPermits(db, seq, { isGranted: true, limit: holders }),
+      waiters: waiters === 0 ? [] : yield* readPermits(db, seq, { isGranted: false, limit: waiters }),
     });
   }
   return lanes;
+}
+
+/** Sums up the lanes of each limit. A limit that is not in use has none. */
+export function* readTotals(limit: number): Op<readonly LimitTotals[]> {
+  const rows = yield* all(sql`
+select m.name, count(l.seq) as lanes, coalesce(sum(l.held), 0) as held, coalesce(sum(l.waiting), 0) as waiting
+  from (select name from @limits order by name limit ${limit}) as m
+  left join @lanes as l on l.name = m.name and l.held + l.waiting > 0
+ group by m.name
+ order by m.name`);
+  return rows.map((row) => ({
+    limit: String(row["name"]),
+    lanes: Number(row["lanes"]),
+    held: Number(row["held"]),
+    waiting: Number(row["waiting"]),
+  }));
 }
 
 /** The first permits of each queue of a lane are merged: a lane may have many queues, and a queue many permits. */

@@ -3,8 +3,9 @@ import { type Dialect, seqs, texts } from "../dialect.ts";
 import { all, change, type Database, type Op, transaction } from "../operation.ts";
 import { sql } from "../statement.ts";
 import { exchange } from "./exchange.ts";
-import { readLanes } from "./lanes.ts";
+import { readLanes, readTotals } from "./lanes.ts";
 import { lookAtLimits } from "./stale.ts";
+import { readWaits } from "./waits.ts";
 
 /** Creates the operations on limits of a database. */
 export function createLimitStore({ dialect: db, execute }: Database): LimitStore {
@@ -13,6 +14,8 @@ export function createLimitStore({ dialect: db, execute }: Database): LimitStore
     look: () => execute(lookAtLimits()),
     exchange: (request) => execute(exchange(db, request)),
     lanes: (query) => execute(readLanes(db, query)),
+    waits: (query) => execute(readWaits(db, query)),
+    totals: (limit) => execute(readTotals(limit)),
     rules: () => execute(readRules()),
   };
 }
