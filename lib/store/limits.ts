@@ -96,6 +96,8 @@ export interface LimitExchange {
   readonly releases?: readonly PermitHolder[];
   /** Units that were granted their places and do not take them here: their runs are made due if they have no owner. @default {[]} */
   readonly untaken?: readonly PermitHolder[];
+  /** Starts that were granted to these units, of bodies that have not begun: the next owner takes them. @default {[]} */
+  readonly unbegun?: readonly number[];
   /** Runs that have ended: all of their permits are released. @default {[]} */
   readonly ended?: readonly number[];
   /** Starts whose periods are over. @default {[]} */
@@ -138,6 +140,8 @@ export interface LimitLook {
   readonly nextAt: number | undefined;
   /** Whether a permit or a start is held by a dead runner, or by a run that has ended. */
   readonly isStale: boolean;
+  /** Whether a unit in a run of the runner was granted its places and has not taken them. */
+  readonly isGranted: boolean;
 }
 
 /** Which lanes to read. */
@@ -227,8 +231,8 @@ export interface LimitTotals {
 export interface LimitStore {
   /** Stores the rules of limits. Those of a client do not change what a runner has deployed. */
   deploy(rules: readonly LimitRule[], by: "runner" | "client"): Promise<void>;
-  /** Reads what there is to do. */
-  look(): Promise<LimitLook>;
+  /** Reads what there is to do for a runner. */
+  look(runner: number): Promise<LimitLook>;
   /** Changes permits, and grants the places that become free. */
   exchange(exchange: LimitExchange): Promise<LimitAnswer>;
   /** Reads lanes. */

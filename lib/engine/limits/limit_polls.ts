@@ -13,6 +13,10 @@ export interface LimitPollsOptions {
   readonly clock: Clock;
   /** The store's time. */
   readonly now: () => number;
+  /** The id of the runner. */
+  readonly runner: () => number;
+  /** A unit of the runner was granted its places by an exchange of another process. */
+  readonly granted: () => void;
   /** Permits, or starts, were left behind. */
   readonly stale: () => void;
   /** Runs ask for their places. */
@@ -34,7 +38,8 @@ export interface LimitPolls {
 }
 
 /** Creates polls that have not begun. */
-export function createLimitPolls({ limits, clock, now, stale, gated, failed }: LimitPollsOptions): LimitPolls {
+export function createLimitPolls(options: LimitPollsOptions): LimitPolls {
+  const { limits, clock, now, stale, gated, failed } = options;
   const monotonic = monotonicOf(clock);
   let isOpen = false;
   let lookedAt = -Infinity;
@@ -84,8 +89,9 @@ export function createLimitPolls({ limits, clock, now, stale, gated, failed }: L
   async function lookNow(): Promise<void> {
     lookedAt = monotonic();
     try {
-      const { isStale, nextAt } = await limits.look();
+      const { isStale, isGranted, nextAt } = await limits.look(options.runner());
       if (!isOpen) return;
+      if (isGranted) options.granted();
       if (isStale) stale();
       lookAt(nextAt);
     } catch (error) {

@@ -25,6 +25,7 @@ export interface PermitBatch {
   readonly asks: Map<string, PermitAsk>;
   readonly releases: PermitHolder[];
   readonly untaken: PermitHolder[];
+  readonly unbegun: number[];
   readonly ended: number[];
   readonly over: number[];
   /** Runs that have begun here, by number. */
@@ -175,6 +176,7 @@ function newBatch(): PermitBatch {
     asks: new Map(),
     releases: [],
     untaken: [],
+    unbegun: [],
     ended: [],
     over: [],
     begun: new Map(),
@@ -190,6 +192,7 @@ function merged(first: PermitBatch, second: PermitBatch): PermitBatch {
     asks: new Map([...first.asks, ...second.asks]),
     releases: [...first.releases, ...second.releases],
     untaken: [...first.untaken, ...second.untaken],
+    unbegun: [...first.unbegun, ...second.unbegun],
     ended: [...first.ended, ...second.ended],
     over: [...first.over, ...second.over],
     begun: new Map([...first.begun, ...second.begun]),

@@ -8,7 +8,15 @@
  */
 import { type Clock, monotonicOf } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Granted, LimitAnswer, LimitRule, LimitStore, PermitAsk, PermitHolder } from "../../store/limits.ts";
+import type {
+  Granted,
+  HeldStart,
+  LimitAnswer,
+  LimitRule,
+  LimitStore,
+  PermitAsk,
+  PermitHolder,
+} from "../../store/limits.ts";
 import { permitKey } from "../../store/run_limits.ts";
 import { nodeOf } from "../attempt.ts";
 import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../live_run.ts";
@@ -83,6 +91,8 @@ export function createPermits(options: PermitsOptions): Permits {
     limits,
     clock,
     now,
+    runner: options.runner,
+    granted: recheck,
     stale: recover,
     gated: recover,
     failed: exchange.report,
@@ -97,7 +107,7 @@ export function createPermits(options: PermitsOptions): Permits {
     enter,
     watch(unit) {
       if (unit.permit !== undefined) return;
-      unit.permit = { state: "checking", ready: undefined, starts: [] };
+      unit.permit = { state: "checking", ready: undefined, isOutdated: false, starts: [] };
       open.set(permitKey(holderOf(unit)), unit);
       check(unit);
     },
@@ -116,9 +126,7 @@ export function createPermits(options: PermitsOptions): Permits {
       exchange.schedule();
     },
     left,
-    recheck() {
-      for (const unit of open.values()) if (unit.permit?.state === "waiting") check(unit);
-    },
+    recheck,
     look: polls.look,
     admit(runIds) {
       const admission = Promise.withResolvers<ReadonlyMap<string, string>>();
@@ -144,7 +152,7 @@ export function createPermits(options: PermitsOptions): Permits {
     }
     const holder = holderOf(unit);
     attempt.stage = "loading";
-    unit.permit = { state: "asking", ready, starts: [] };
+    unit.permit = { state: "asking", ready, isOutdated: false, starts: [] };
     open.set(permitKey(holder), unit);
     ask(unit, request);
   }
@@ -160,6 +168,14 @@ export function createPermits(options: PermitsOptions): Permits {
   /** Asks what has become of a unit that waits. */
   function check(unit: LiveUnit): void {
     ask(unit, undefined);
+  }
+
+  function recheck(): void {
+    for (const unit of open.values()) {
+      if (unit.permit?.state === "waiting") check(unit);
+      // The answer that it waits for may be older than the grant.
+      else if (unit.permit !== undefined) unit.permit.isOutdated = true;
+    }
   }
 
   function leave(unit: LiveUnit): void {
@@ -187,10 +203,9 @@ export function createPermits(options: PermitsOptions): Permits {
       if (permit === undefined) continue;
       close(unit);
       if (as === "compensating") exchange.next.releases.push(holderOf(unit));
+      if (as !== "released") exchange.next.over.push(...permit.starts.map(({ seq }) => seq));
       // Its next owner takes what it was granted. One that was refused meanwhile waits in the store.
-      if (as === "released" && permit.state !== "waiting" && !isLasting(unit)) {
-        exchange.next.untaken.push(holderOf(unit));
-      }
+      else if (permit.state !== "waiting" && !isLasting(unit)) giveBack(holderOf(unit), permit.starts);
     }
     if (as === "ended") exchange.next.ended.push(run.seq);
     exchange.schedule();
@@ -233,17 +248,23 @@ export function createPermits(options: PermitsOptions): Permits {
     polls.lookAt(answer.nextAt);
   }
 
+  function giveBack(holder: PermitHolder, starts: readonly HeldStart[]): void {
+    exchange.next.untaken.push(holder);
+    exchange.next.unbegun.push(...starts.map(({ seq }) => seq));
+    exchange.schedule();
+  }
+
   function grant({ starts, ...holder }: Granted): void {
-    const unit = open.get(permitKey(holder));
+    const key = permitKey(holder);
+    const unit = open.get(key);
     const permit = unit?.permit;
-    if (unit === undefined || permit === undefined) {
-      // It has left since.
-      exchange.next.untaken.push(holder);
-      return exchange.schedule();
-    }
+    const hasLeft = exchange.next.asks.get(key)?.request !== undefined;
+    // It has left since. If it asks anew, the next exchange releases this permit first.
+    if (unit === undefined || permit === undefined || hasLeft) return giveBack(holder, starts);
     const isAsking = permit.state === "asking";
     const { attempt } = unit;
-    open.delete(permitKey(holder));
+    open.delete(key);
+    exchange.next.asks.delete(key);
     permit.starts = starts;
     permit.state = "granted";
     if (isAsking && attempt?.stage === "loading") permit.ready!(attempt);
@@ -266,6 +287,10 @@ export function createPermits(options: PermitsOptions): Permits {
   function refuse(unit: LiveUnit | undefined, request: PermitAsk["request"]): void {
     const { permit, attempt } = unit ?? {};
     if (unit === undefined || permit === undefined) return;
+    if (permit.isOutdated && permit.state !== "granted") {
+      permit.isOutdated = false;
+      check(unit);
+    }
     if (permit.state === "checking") permit.state = "waiting";
     if (permit.state !== "asking" || request === undefined) return;
     permit.state = "waiting";

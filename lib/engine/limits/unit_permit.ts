@@ -9,6 +9,8 @@ export interface UnitPermit<Attempt> {
   state: "asking" | "checking" | "waiting" | "granted";
   /** Called with the attempt when it may begin; `undefined` for a unit that waits. */
   readonly ready: ((attempt: Attempt) => void) | undefined;
+  /** Whether something was granted by others since it asked, so that an answer without a grant may be out of date. */
+  isOutdated: boolean;
   /** The starts that begin with its body. */
   starts: readonly HeldStart[];
 }

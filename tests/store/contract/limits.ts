@@ -105,9 +105,9 @@ export function limitContract(test: Case): void {
     await store.limits.deploy([{ name: "l", max: 5, perMs: undefined }], "client");
     assertEquals((await store.limits.rules())[0]?.max, 1);
     await store.limits.deploy([{ name: "l", max: 3, perMs: undefined }], "runner");
-    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await store.limits.look(runner)).isStale, true);
     assertEquals(await granted(store, { runner, recovers: true }), ["b", "c"]);
-    assertEquals((await store.limits.look()).isStale, false);
+    assertEquals((await store.limits.look(runner)).isStale, false);
     await store.limits.deploy([{ name: "l", max: 1, perMs: undefined }], "runner");
     assertEquals(await granted(store, { runner, releases: [ask("a"), ask("b")] }), []);
     assertEquals(await granted(store, { runner, releases: [ask("c")] }), ["d"]);
@@ -139,6 +139,33 @@ export function limitContract(test: Case): void {
     assertEquals((await exchange(store, { runner: other, recovers: true })).takenOver, []);
   });
 
+  test("a start that was granted to a unit which has left goes to the next owner, or ends with its permit", async ({ store }) => {
+    const { runner, ask, seq } = await opened(store, { max: 2, perMs: 60_000 });
+    const { granted: [a, b] } = await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });
+    const unbegun = [...a!.starts, ...b!.starts].map(({ seq }) => seq);
+    await exchange(store, { runner, untaken: [ask("a"), ask("b")], unbegun });
+    const other = await join(store, 60_000);
+    const { granted: [taken] } = await exchange(store, { runner: other, asks: [{ ...ask("a"), request: undefined }] });
+    assertEquals(taken, { run: seq, task: "a", item: -1, starts: a!.starts });
+    // One that is taken ends by itself.
+    assertEquals(await granted(store, { runner, releases: [ask("a")] }), []);
+    assertEquals(await granted(store, { runner, releases: [ask("b")] }), ["c"]);
+  });
+
+  test("a look finds units of a runner that another exchange has granted their places", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const second = await startOwned(store);
+    const wanted = { ...ask("b"), run: second.seq };
+    await exchange(store, { runner: second.runner, asks: [wanted] });
+    const looks = async () =>
+      (await Promise.all([runner, second.runner].map((id) => store.limits.look(id)))).map(({ isGranted }) => isGranted);
+    assertEquals(await looks(), [false, false]);
+    await exchange(store, { runner: second.runner, untaken: [wanted] });
+    assertEquals(await looks(), [false, true]);
+    await exchange(store, { runner: second.runner, asks: [{ ...wanted, request: undefined }] });
+    assertEquals(await looks(), [false, false]);
+  });
+
   test("the permits of a dead runner are free, except for those that belong to a run", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
     await exchange(store, { runner, asks: [ask("a"), { ...ask("child"), isLasting: true }] });
@@ -147,7 +174,7 @@ export function limitContract(test: Case): void {
     const asks = [{ ...ask("x"), run: seq }, { ...ask("y"), run: seq }];
     assertEquals(await granted(store, { runner: other, asks }), []);
     await store.recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
-    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await store.limits.look(runner)).isStale, true);
     await exchange(store, { runner: other, recovers: true });
     const lane = await theLane(store);
     assertEquals([lane.held, lane.waiting, lane.holders.map(({ task }) => task)], [2, 1, ["child", "x"]]);
@@ -181,7 +208,7 @@ export function limitContract(test: Case): void {
       writes: [{ seq: second.seq, epoch: 1, records: [], move: { to: "waiting", dueAt: undefined, release: true } }],
     });
     assertEquals(await claimedIds(store, runner), []);
-    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await store.limits.look(runner)).isStale, true);
     assertEquals((await exchange(store, { runner, recovers: true })).isDue, true);
     assertEquals(await claimedIds(store, runner), [second.id]);
   });
@@ -208,7 +235,7 @@ export function limitContract(test: Case): void {
     await start(store, two);
     await exchange(store, { runner });
     await store.control(one.id, { kind: "cancel", reason: undefined });
-    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await store.limits.look(runner)).isStale, true);
     await exchange(store, { runner, recovers: true });
     assertEquals(await claimedIds(store, runner), [two.id]);
     // One that waits and is cancelled leaves the queue, too.
@@ -227,7 +254,7 @@ export function limitContract(test: Case): void {
     const later = limited({ dueAt: T0 + 5_000 });
     await start(store, later);
     const { isDue, nextAt } = await exchange(store, { runner });
-    assertEquals([isDue, nextAt, (await store.limits.look()).nextAt], [false, T0 + 5_000, T0 + 5_000]);
+    assertEquals([isDue, nextAt, (await store.limits.look(runner)).nextAt], [false, T0 + 5_000, T0 + 5_000]);
     clock.advance(5_000);
     assertEquals((await exchange(store, { runner })).isDue, true);
     assertEquals(await claimedIds(store, runner), [later.id]);
@@ -265,7 +292,7 @@ export function limitContract(test: Case): void {
     await exchange(store, { runner, ended: [seq] });
     await store.control(paused.id, { kind: "resume" });
     assertEquals(await claimedIds(store, runner), []);
-    assertEquals((await store.limits.look()).isStale, true);
+    assertEquals((await store.limits.look(runner)).isStale, true);
     await exchange(store, { runner, recovers: true });
     assertEquals(await claimedIds(store, runner), [paused.id]);
   });

@@ -23,7 +23,7 @@ import { type Gated, readGated } from "./gated.ts";
 import { holderRows } from "./holder_rows.ts";
 import { refuse } from "./refusals.ts";
 import { readStale, staleRuns } from "./stale.ts";
-import { beginStarts, byUnit, endStarts, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
+import { beginStarts, byUnit, endStarts, endUnbegun, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
 import { type Book, createBook } from "./store_book.ts";
 import { QUEUED, wakeUnits } from "./wake_units.ts";
 
@@ -42,11 +42,11 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   yield* giveBack(db, request);
   const stale = request.recovers === true ? yield* readStale() : undefined;
   yield* leaveStarts(db, request);
-  yield* release(book, byHolder(db, releases));
-  yield* release(book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
+  yield* release(db, book, byHolder(db, releases));
+  yield* release(db, book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
   // Once a paused run goes on, its units ask again.
   if (stale !== undefined && stale.paused.length > 0) yield* wakeUnits(db, stale.paused.map(({ run }) => run));
-  yield* release(book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
+  yield* release(db, book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
   yield* endStarts(db, book, [...over, ...stale?.starts ?? []], ended);
   const takenOver = stale === undefined ? [] : yield* recoverStarts(db, runner);
   const known = yield* readKnown(db, runner, asks);
@@ -115,16 +115,26 @@ function among(db: Dialect, column: string, numbers: readonly number[]): Sql | u
   return numbers.length === 0 ? undefined : db.isIn(column, seqs(numbers));
 }
 
-function* release(book: Book, where: Sql | undefined): Op<void> {
+function* release(db: Dialect, book: Book, where: Sql | undefined): Op<void> {
   if (where === undefined) return;
   const rows = yield* write(sql`
 delete from @permits
  where ${where}
-returning queue, case when granted_at is null then 0 else 1 end as is_granted`);
-  yield* book.leave(rows.map((row) => ({ queue: Number(row["queue"]), isGranted: row["is_granted"] === 1 })));
+returning run, task, item, queue, case when granted_at is null then 0 else 1 end as is_granted`);
+  const rated = yield* book.leave(rows.map((row) => ({
+    run: Number(row["run"]),
+    task: String(row["task"]),
+    item: Number(row["item"]),
+    queue: Number(row["queue"]),
+    isGranted: row["is_granted"] === 1,
+  })));
+  yield* endUnbegun(db, book, rated);
 }
 
-function* giveBack(db: Dialect, { untaken = [] }: LimitExchange): Op<void> {
+function* giveBack(db: Dialect, { untaken = [], unbegun = [] }: LimitExchange): Op<void> {
+  if (unbegun.length > 0) {
+    yield* change(sql`update @starts set holder = null where until is null and ${db.isIn("seq", seqs(unbegun))}`);
+  }
   const where = byHolder(db, untaken);
   if (where === undefined) return;
   yield* change(sql`

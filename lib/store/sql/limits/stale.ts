@@ -69,8 +69,8 @@ export function* staleRuns(db: Dialect): Op<boolean> {
   return rows.length > 0 && (yield* wakeUnits(db, rows.map((row) => Number(row["run"])))) > 0;
 }
 
-/** Reads what there is to do. */
-export function* lookAtLimits(): Op<LimitLook> {
+/** Reads what there is to do for a runner. */
+export function* lookAtLimits(runner: number): Op<LimitLook> {
   const row = yield* first(sql`
 select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${isOver("p.run")}))
               or exists (select 1
@@ -82,6 +82,10 @@ select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${i
                            from @lanes as l
                            left join @limits as m on m.name = l.name
                           where l.waiting > 0 and l.held < coalesce(m.max, l.held + 1))
-            then 1 else 0 end as is_stale`);
-  return { isStale: row?.["is_stale"] === 1, nextAt: yield* readNextGate() };
+            then 1 else 0 end as is_stale,
+       case when exists (select 1
+                           from ${HELD} and p.task <> '' and p.holder is null
+                            and exists (select 1 from @runs as r where r.seq = p.run and r.owner = ${runner}))
+            then 1 else 0 end as is_granted`);
+  return { isStale: row?.["is_stale"] === 1, isGranted: row?.["is_granted"] === 1, nextAt: yield* readNextGate() };
 }

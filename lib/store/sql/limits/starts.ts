@@ -24,6 +24,17 @@ returning lane`);
   yield* book.vacate(rows.map((row) => Number(row["lane"])));
 }
 
+/** Ends the starts of units that have released their permits and were not told of them. */
+export function* endUnbegun(db: Dialect, book: Book, holders: readonly PermitHolder[]): Op<void> {
+  const where = byUnit(db, holders);
+  if (where === undefined) return;
+  const rows = yield* write(sql`
+delete from @starts
+ where holder is null and until is null and ${where}
+returning lane`);
+  yield* book.vacate(rows.map((row) => Number(row["lane"])));
+}
+
 /** A runner that stops leaves its starts to others. */
 export function* leaveStarts(db: Dialect, { left = [] }: LimitExchange): Op<void> {
   if (left.length === 0) return;

@@ -1,5 +1,5 @@
 import { queueText } from "../../run_limits.ts";
-import type { HeldStart, PermitRequest } from "../../limits.ts";
+import type { HeldStart, PermitHolder, PermitRequest } from "../../limits.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Op } from "../operation.ts";
 import { sql } from "../statement.ts";
@@ -15,12 +15,18 @@ export interface Joining {
   readonly waiter: Waiter;
 }
 
+/** A permit that was deleted. */
+export interface Leaving extends PermitHolder {
+  readonly queue: number;
+  readonly isGranted: boolean;
+}
+
 /** The lanes and queues of an exchange, read as they are needed, and written at its end. */
 export interface Book {
   /** The lanes that have, or may have, a free place since the exchange began. */
   readonly touched: Iterable<Lane>;
-  /** Permits were deleted. */
-  leave(permits: readonly { readonly queue: number; readonly isGranted: boolean }[]): Op<void>;
+  /** Permits were deleted; returns those that were granted, of units with limits of rate. */
+  leave(permits: readonly Leaving[]): Op<readonly PermitHolder[]>;
   /** Starts were deleted, one of each of these lanes. */
   vacate(lanes: readonly number[]): Op<void>;
   /** Adds permits that wait. */
@@ -67,6 +73,9 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
           touched.add(lane);
         }
       }
+      return permits.filter(({ task, queue, isGranted }) =>
+        task !== "" && isGranted && queues.get(queue)?.lanes.some(({ isRate }) => isRate) === true
+      );
     },
     *vacate(seqs) {
       yield* loadLanes(sql`${db.isIn("l.seq", distinct(seqs))}`);
