@@ -1,6 +1,7 @@
 /**
- * Five processes that race for the ticks of schedules or the checks of polls, and are killed at random. What their bodies
- * and checks do is in an effect log: a line is one append, in the order in which it happened, whichever process it was.
+ * Five processes that race for the ticks of schedules, the checks of polls or the places of limits, and are killed at
+ * random. What their bodies and checks do is in an effect log: a line is one append, in the order in which it happened,
+ * whichever process it was.
  *
  * @module
  */
@@ -33,19 +34,21 @@ export interface Line {
   readonly what: string;
   /** The run; `-` for a check. */
   readonly runId: string;
+  /** When it was written, in milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Appends a line. */
-export function writeLine(log: string, { kind, pid, name, what, runId }: Line): void {
-  appendFileSync(log, `${kind} ${pid} ${name} ${what} ${runId}\n`);
+export function writeLine(log: string, { kind, pid, name, what, runId }: Omit<Line, "at">): void {
+  appendFileSync(log, `${kind} ${pid} ${name} ${what} ${runId} ${Date.now()}\n`);
 }
 
 /** All lines. */
 export function readLines(log: string): readonly Line[] {
   if (!existsSync(log)) return [];
   return readFileSync(log, "utf8").split("\n").slice(0, -1).map((line) => {
-    const [kind, pid, name, what, runId] = line.split(" ");
-    return { kind: kind as Line["kind"], pid: Number(pid), name: name!, what: what!, runId: runId! };
+    const [kind, pid, name, what, runId, at] = line.split(" ");
+    return { kind: kind as Line["kind"], pid: Number(pid), name: name!, what: what!, runId: runId!, at: Number(at) };
   });
 }
 
@@ -59,8 +62,8 @@ export interface RacerConfig extends Place {
 export interface Racers extends AsyncDisposable {
   /** How often a process was killed. */
   readonly kills: number;
-  /** Kills one process after another at random moments for so long, and starts each anew. */
-  race(ms: number): Promise<void>;
+  /** Kills processes at random moments for so long, each while `others` are ready, and starts each anew. @default {0} others */
+  race(ms: number, others?: number): Promise<void>;
   /** Kills all at once, starts none for so long, and then all. */
   outage(ms: number): Promise<void>;
   /** Resolves when all of them have opened their runners. */
@@ -76,11 +79,14 @@ export async function startRacers<Config extends RacerConfig>(
   interface Racer {
     readonly child: Child;
     readonly ready: Promise<void>;
+    isReady: boolean;
   }
   const start = (): Racer => {
     const child = spawn(`crash/${script}`, [JSON.stringify(config)]);
+    const began = (): void => void (racer.isReady = true);
     // Not if it is killed before.
-    return { child, ready: child.until("ready").then(() => {}, () => {}) };
+    const racer: Racer = { child, ready: child.until("ready").then(began, () => {}), isReady: false };
+    return racer;
   };
   let kills = 0;
   const racers: Racer[] = [start()];
@@ -90,10 +96,11 @@ export async function startRacers<Config extends RacerConfig>(
     get kills() {
       return kills;
     },
-    async race(ms) {
+    async race(ms, others = 0) {
       for (const end = performance.now() + ms; performance.now() < end;) {
         await pause(300 + random.next() * 700);
         const at = random.below(RUNNERS);
+        if (racers.filter(({ isReady }, other) => isReady && other !== at).length < others) continue;
         // Mostly one that is at work: a process takes longer to start than many a race lets it live.
         if (random.chance(0.8)) await racers[at]!.ready;
         await kill(racers[at]!);
