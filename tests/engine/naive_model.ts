@@ -15,7 +15,7 @@ export type Id = readonly [node: number, item?: number];
 export type Event =
   | { readonly type: "started" | "paused" | "resumed" | "graceElapsed" }
   | {
-    readonly type: "conditionPassed" | "conditionFailed" | "completed" | "abandoned" | "durable";
+    readonly type: "conditionPassed" | "conditionFailed" | "completed" | "abandoned" | "durable" | "held";
     readonly id: Id;
   }
   | { readonly type: "failed"; readonly id: Id; readonly retryAt: number | undefined }
@@ -51,6 +51,8 @@ export interface ModelUnit {
   attempts: number;
   wake: Wake | undefined;
   isSuspended: boolean;
+  /** Whether it waits for a place of a limit, and keeps its turn among the items. */
+  keepsTurn: boolean;
   /** Whether its wait has ended and it has not continued since. */
   isWoken: boolean;
   isDurable: boolean;
@@ -135,9 +137,14 @@ export function endsOf(graph: Graph): End[] {
   return ends;
 }
 
-/** An item takes a place while it runs, and while it waits for something other than its next attempt. */
-export function isBusy({ body, isSuspended }: ModelUnit): boolean {
-  return body === "running" || (body === "waiting" && isSuspended);
+/** An item takes a place while it runs, and while it waits for something other than the time of its next attempt. */
+export function isBusy({ body, isSuspended, keepsTurn }: ModelUnit): boolean {
+  return body === "running" || (body === "waiting" && (isSuspended || keepsTurn));
+}
+
+/** Whether an item waits for a place of a limit. */
+function waitsForPlace({ body, keepsTurn }: ModelUnit): boolean {
+  return body === "waiting" && keepsTurn;
 }
 
 /** Whether a child run of an item goes on, as far as the item knows. */
@@ -179,6 +186,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       attempts: 0,
       wake: undefined,
       isSuspended: false,
+      keepsTurn: false,
       isWoken: false,
       isDurable: false,
       isHeld: false,
@@ -202,7 +210,8 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     } else unit.end = record.state as End;
     unit.attempts = record.attempts;
     unit.wake = record.wake;
-    unit.isSuspended = record.state === "waiting" && !/^(retry|deferred)/.test(record.reason ?? "");
+    unit.isSuspended = record.state === "waiting" && !/^(retry|deferred|limit)/.test(record.reason ?? "");
+    unit.keepsTurn = record.state === "waiting" && /^limit/.test(record.reason ?? "");
     unit.isDurable = !isOpen;
     if (record.state === "expanded") expandInto(unit, { total: record.items!, isDurable: true });
   }
@@ -235,6 +244,7 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     const stoppedBefore = event.type === "started" ? [] : nodes.filter(isStopped);
     const extraRecords: string[] = [];
     const continues: string[] = [];
+    const begun: string[] = [];
     if ("id" in event) applyTo(find(event.id), event);
     else applyToRun(event);
     if (event.type === "resumed" && phase === "active") {
@@ -242,14 +252,16 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
       for (const unit of woken.toSorted((a, b) => a.begunAt - b.begunAt)) wake(unit);
     }
     const newlyStopped = nodes.filter((node) => isStopped(node) && !stoppedBefore.includes(node));
-    const aborted = newlyStopped.flatMap(({ items }) => items!.filter((item) => isBusy(item) && !waitsForChild(item)))
+    const aborted = newlyStopped.flatMap(({ items }) =>
+      items!.filter((item) => isBusy(item) && !waitsForChild(item) && !waitsForPlace(item))
+    )
       .map(({ id }) => textOf(id));
     const childrenCancelled = newlyStopped.filter(({ items }) => items!.some(waitsForChild)).map(({ id }) =>
       textOf(id)
     );
     if (event.type !== "graceElapsed") { for (const node of nodes) endItems(node); }
     skipWhatMustBe();
-    const starts = phase === "active" ? startAll() : [];
+    const starts = [...begun, ...phase === "active" ? startAll() : []];
     const ended = allUnits().filter((unit) => unit.end !== was(unit).end && !isOmitted(unit)).map(({ id }) =>
       textOf(id)
     );
@@ -275,7 +287,8 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
     function applyTo(unit: ModelUnit, event: UnitEvent): void {
       const isOfStopped = unit.id[1] !== undefined && isStopped(nodes[unit.id[0]]!);
       // An item that is given up leaves its place free until something else happens to the items of its node.
-      const changesPlaces = event.type !== "durable" && !(event.type === "woken" && unit.isSuspended);
+      const changesPlaces = event.type !== "durable" &&
+        !(event.type === "woken" && (unit.isSuspended || unit.keepsTurn));
       if (changesPlaces || unit.id[1] === undefined) nodes[unit.id[0]]!.isQuiet = event.type === "abandoned";
       switch (event.type) {
         case "conditionPassed":
@@ -294,6 +307,11 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
           unit.attempts--;
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
           return putOff(unit, event.wake, false);
+        case "held":
+          unit.attempts--;
+          if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
+          putOff(unit, { permit: true }, false);
+          return void (unit.keepsTurn = true);
         case "suspended":
           if (isOfStopped) return void Object.assign(unit, { body: "none", isOpen: false });
           return putOff(unit, event.wake, true);
@@ -331,11 +349,16 @@ export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): M
         unit.body = "running";
         return void continues.push(textOf(unit.id));
       }
-      Object.assign(unit, { body: "none", readySince: clock++ });
+      if (!unit.keepsTurn || unit.id[1] === undefined) {
+        return void Object.assign(unit, { body: "none", readySince: clock++ });
+      }
+      // It has its turn: it starts, whatever else is ready.
+      Object.assign(unit, { body: "running", attempts: unit.attempts + 1 });
+      begun.push(textOf(unit.id));
     }
 
     function putOff(unit: ModelUnit, wake: Wake, isSuspended: boolean): void {
-      Object.assign(unit, { body: "waiting", wake, isSuspended, isWoken: false });
+      Object.assign(unit, { body: "waiting", wake, isSuspended, isWoken: false, keepsTurn: false });
       extraRecords.push(textOf(unit.id));
     }
   }

@@ -12,6 +12,8 @@ import type { Random } from "../random.ts";
 export interface Behaviour {
   /** How many times it is postponed before anything else. */
   readonly deferrals: number;
+  /** How many of its attempts have to wait for a place of a limit. */
+  readonly holds: number;
   /** What it waits for, one wait after the other, before its attempts end as planned. */
   readonly waits: readonly Wake[];
   /** How each attempt ends; no attempt follows the last one. */
@@ -102,6 +104,7 @@ function randomItems(random: Random): GraphTask["items"] {
 function randomBehaviour(random: Random): Behaviour {
   return {
     deferrals: random.chance(0.2) ? 1 + random.below(2) : 0,
+    holds: random.chance(0.25) ? 1 + random.below(2) : 0,
     waits: random.chance(0.25) ? Array.from({ length: 1 + random.below(2) }, () => randomWake(random)) : [],
     attempts: Array.from({ length: 1 + random.below(3) }, () => random.chance(0.45) ? "fails" : "completes"),
   };

@@ -79,6 +79,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
   const plan = planOfGraph(graph);
   const journal = new Map<string, RecordedUnit>();
   const deferrals = new Map<string, number>();
+  const holds = new Map<string, number>();
   const waitsDone = new Map<string, number>();
   /** Nodes whose condition passed according to the journal. */
   const durablyPassed = new Set<number>();
@@ -193,6 +194,13 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     const { attempts, waits } = behaviourOf(unit);
     const id = textOf(idOf(unit));
     if (life.isStopping && random.chance(0.5)) return end({ type: "abandoned", unit });
+    // A continuation has its place, and so has an attempt that has begun.
+    const held = holds.get(id) ?? 0;
+    const hasBegun = unit.isSuspended || (task.when !== undefined && unit.conditionPassed);
+    if (held < behaviourOf(unit).holds && !hasBegun && stopAs === undefined) {
+      holds.set(id, held + 1);
+      return end({ type: "held", unit });
+    }
     if (task.when !== undefined && unit.item === NO_ITEM) {
       assertEquals(unit.conditionPassed, life.passed.has(unit.node), `whether the condition of task ${id} has passed`);
       if (!unit.conditionPassed && unit.attempts <= task.whenThrows) return fail();
