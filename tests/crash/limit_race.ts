@@ -24,7 +24,7 @@ export type Raced = "task" | "map" | "whole" | "parent" | "rated";
 const BODY_MS = 30;
 
 /** A busy machine may interrupt a process between the moment from which the engine counts a period and the body's line. */
-const TOLERANCE_MS = 50;
+const TOLERANCE_MS = 200;
 
 /** Creates the workflows, whose bodies write to a log. */
 export function limitWorkflows(log: string): Readonly<Record<Raced | "child", AnyWorkflow>> {
