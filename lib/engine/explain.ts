@@ -8,7 +8,14 @@ import {
   waitsForChild,
   waitsForMessage,
 } from "./explain_waits.ts";
-import { isHeldByLimit, isHeldTask, type LimitWait, type LimitWaits, readLimitWaits } from "./explain_limits.ts";
+import {
+  isHeldByLimit,
+  isHeldTask,
+  type LimitWait,
+  type LimitWaits,
+  readLimitWaits,
+  type ShownKey,
+} from "./explain_limits.ts";
 import { compensationReason, undoReasons } from "./explain_undos.ts";
 import { dueAtOf } from "./run_info.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
@@ -80,8 +87,9 @@ export async function explainRow(
   context: ClientContext,
   row: ListedRun,
   tasks: readonly OpenTask[],
+  shownKey: ShownKey = (_, part) => part,
 ): Promise<Explanation> {
-  const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(context, row, tasks);
+  const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(context, row, { tasks, shownKey });
   return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
 }
 
@@ -99,7 +107,7 @@ function endReason(row: ListedRun): Reason {
 async function openReasons(
   { store, runner, reader }: ClientContext,
   row: ListedRun,
-  tasks: readonly OpenTask[],
+  { tasks, shownKey }: { readonly tasks: readonly OpenTask[]; readonly shownKey: ShownKey },
 ): Promise<Reason[]> {
   const now = store.now();
   const isQueued = (taskId: string): boolean => runner?.isQueued(row.id, taskId) ?? false;
@@ -125,7 +133,7 @@ async function openReasons(
       `a runner with version ${row.version} is needed`;
     reasons.push({ kind: "version", message });
   }
-  const limits = await readLimitWaits(store.limits, row, { now, tasks });
+  const limits = await readLimitWaits(store.limits, row, { now, tasks, shownKey });
   if (isHeldByLimit(row)) reasons.push(...limits.ofRun());
   if (row.owner === undefined && row.state !== "paused") reasons.push(...unownedReasons(row, runners, now));
   if (row.owner !== undefined && !runners.some(({ id }) => id === row.owner)) {

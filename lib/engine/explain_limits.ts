@@ -20,6 +20,9 @@ export interface LimitReason {
   readonly limit?: LimitWait;
 }
 
+/** Returns a part of a key of a limit as it may be shown. */
+export type ShownKey = (limit: string, part: string) => string;
+
 /** What the units of a run wait for. */
 export interface LimitWaits {
   /** Returns why the run itself waits. */
@@ -52,8 +55,10 @@ export function isHeldTask({ state, reason }: Pick<TaskInfo, "state" | "reason">
 export async function readLimitWaits(
   limits: LimitStore,
   row: ListedRun,
-  { now, tasks }: {
+  { now, tasks, shownKey }: {
     readonly now: number;
+    /** Returns a part of a key of a limit as it may be shown. */
+    readonly shownKey: ShownKey;
     readonly tasks: readonly Pick<TaskInfo, "state" | "reason" | "items">[];
   },
 ): Promise<LimitWaits> {
@@ -90,7 +95,11 @@ export async function readLimitWaits(
       : items === 1
       ? `1 item of ${what} waits`
       : `${items} items of ${what} wait`;
-    const lanes = wait.lanes.map(laneInfo).map(({ waiters: _, ...lane }): LimitWait => ({ ...lane, ahead }));
+    const lanes = wait.lanes.map(laneInfo).map(({ waiters: _, key, ...lane }): LimitWait => ({
+      ...lane,
+      key: key.map((part) => shownKey(lane.limit, part)),
+      ahead,
+    }));
     const full = lanes.filter(({ held, max }) => held >= max);
     return (full.length === 0 ? lanes : full).map((limit) => ({
       kind: "limit",

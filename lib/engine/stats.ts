@@ -9,6 +9,8 @@ export interface Stats {
   readonly runs: RunCounts;
   /** Number of schedules and polls in each state. */
   readonly schedules: ScheduleTotals;
+  /** How busy limits are. */
+  readonly limits: LimitStats;
   /** Operations of this runner or client on its store since it was opened. */
   readonly store: StoreCounters;
   /** Load of this runner; absent for a client. */
@@ -19,6 +21,16 @@ export interface Stats {
 export interface ScheduleTotals extends ScheduleRowCounts {
   /** How many have been due for more than ten seconds: no live runner has them, or their checks are slow. */
   readonly overdue: number;
+}
+
+/** How busy limits are, in sums over all limits and keys. */
+export interface LimitStats {
+  /** Keys of limits for which a place is taken, or something waits. */
+  readonly lanes: number;
+  /** Places that are taken. */
+  readonly held: number;
+  /** Tasks, items and runs that wait; those that wait for several limits are counted for each. */
+  readonly waiting: number;
 }
 
 /** Load of a runner. */
@@ -51,6 +63,19 @@ export interface RunnerTotals {
 
 /** Reads the counts of a store. */
 export async function storeStats(store: Store): Promise<Stats> {
-  const [runs, schedules] = await Promise.all([store.counts(), store.schedules.counts(MISSED_AFTER_MS)]);
-  return { runs, schedules, store: store.counters() };
+  const [runs, schedules, totals] = await Promise.all([
+    store.counts(),
+    store.schedules.counts(MISSED_AFTER_MS),
+    store.limits.totals(MOST_LIMITS),
+  ]);
+  const limits = { lanes: 0, held: 0, waiting: 0 };
+  for (const { lanes, held, waiting } of totals) {
+    limits.lanes += lanes;
+    limits.held += held;
+    limits.waiting += waiting;
+  }
+  return { runs, schedules, limits, store: store.counters() };
 }
+
+/** The most limits that are summed up. */
+const MOST_LIMITS = 10_000;

@@ -1,6 +1,7 @@
-import type { StoredDefinition } from "../engine/catalog.ts";
+import type { StoredDefinition, StoredLimit } from "../engine/catalog.ts";
 import { leftOutSentence } from "./left_out.ts";
-import type { Graph, GraphTask } from "./shapes.ts";
+import type { Reading } from "./reading.ts";
+import type { Graph, GraphLimit, GraphTask } from "./shapes.ts";
 
 /** The most tasks of a graph that a page shows. */
 export const MOST_TASKS = 1_000;
@@ -8,11 +9,15 @@ export const MOST_TASKS = 1_000;
 const MOST_LINKS = 10_000;
 
 /** A graph as it was defined, and after it `otherwise` tasks; without a definition, of those alone. */
-export function graphOf(definition: StoredDefinition | undefined, otherwise: readonly GraphTask[]): Graph {
+export function graphOf(
+  definition: StoredDefinition | undefined,
+  otherwise: readonly GraphTask[],
+  path: Reading["path"],
+): Graph {
   if (definition === undefined) {
     return { isKnown: false, description: undefined, result: undefined, tasks: otherwise };
   }
-  const defined = definition.tasks.map(({ id, kind, after, on, conditional, attempts, timeoutMs, undo }) => ({
+  const defined = definition.tasks.map(({ id, kind, after, on, conditional, attempts, timeoutMs, undo, limits }) => ({
     id,
     kind,
     after,
@@ -21,14 +26,21 @@ export function graphOf(definition: StoredDefinition | undefined, otherwise: rea
     mayUndo: undo === true,
     attempts,
     timeoutMs,
+    ...limits !== undefined && { limits: limits.map((limit) => limitOf(limit, path)) },
   }));
   const known = new Set(defined.map(({ id }) => id));
   return {
     isKnown: true,
     description: definition.description,
     result: definition.result,
+    ...definition.limits !== undefined && { limits: definition.limits.map((limit) => limitOf(limit, path)) },
     tasks: [...defined, ...otherwise.filter(({ id }) => !known.has(id))],
   };
+}
+
+function limitOf({ name, max, perMs, key }: StoredLimit, path: Reading["path"]): GraphLimit {
+  const href = `${path("limits")}?limit=${encodeURIComponent(name)}`;
+  return { name, href, max, per: perMs, isKeyed: key !== undefined };
 }
 
 /** A graph of at most `MOST_TASKS` tasks, those with the lowest rank, in its order; and of a bounded number of links. */

@@ -46,6 +46,7 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     context,
     { ...row, error, reason },
     graph.tasks.map((node, at) => openTask(tasks[at]!, node.after, maps)),
+    (limit, part) => redactor.text(["limits", limit, "key"], part),
   );
   const events = eventsOf(row, tasks, facts, reading);
   return {

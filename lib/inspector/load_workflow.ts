@@ -31,7 +31,7 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
     aliveRunners(reading),
     definitionOf(reading, row),
   ]);
-  const graph = boundedGraph(graphOf(definition, []));
+  const graph = boundedGraph(graphOf(definition, [], path));
   const runs = groupBy(latest, ({ version }) => version);
   const summaryOf = ({ version, structure, createdAt }: DefinitionRow) => ({
     version,

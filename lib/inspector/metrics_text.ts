@@ -3,6 +3,7 @@ import type { Histogram } from "../engine/histogram.ts";
 import type { Metrics, ScheduleMetrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
 import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
 import { decodeProgress } from "../engine/schedules/stored.ts";
+import type { LimitTotals } from "../store/limits.ts";
 import type { ScheduleRow } from "../store/schedules.ts";
 import { COUNTED, countsOf } from "./load_runs.ts";
 import type { Reading } from "./reading.ts";
@@ -20,6 +21,9 @@ interface Sample {
 /** The most schedules whose ticks are reported, by name. */
 const MOST_SCHEDULES = 100;
 
+/** The most limits that are reported, by name. */
+const MOST_LIMITS = 100;
+
 /** Content type of the text. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -31,13 +35,14 @@ export async function metricsText(reading: Reading): Promise<string> {
 }
 
 async function storeFamilies({ context: { store } }: Reading): Promise<readonly string[]> {
-  const [tally, tasks, owned, runners, schedules, scheduleCounts] = await Promise.all([
+  const [tally, tasks, owned, runners, schedules, scheduleCounts, limits] = await Promise.all([
     store.inspection.tally(COUNTED),
     store.inspection.heldTasks(COUNTED),
     store.inspection.owned(COUNTED),
     store.runners(),
     store.schedules.read({ after: "", limit: MOST_SCHEDULES }),
     store.schedules.counts(MISSED_AFTER_MS),
+    store.limits.totals(MOST_LIMITS),
   ]);
   const now = store.now();
   const counters = store.counters();
@@ -78,6 +83,7 @@ async function storeFamilies({ context: { store } }: Reading): Promise<readonly 
       { labels: { state: "overdue" }, value: scheduleCounts.overdue },
     ]),
     ...scheduleFamilies(schedules, now),
+    ...limitFamilies(limits),
     counter("sluice_store_commits_total", "Write transactions by this process", [{ value: counters.commits }]),
     counter("sluice_store_statements_total", "Statements by this process", [{ value: counters.statements }]),
     counter("sluice_store_rows_total", "Rows written by this process", [{ value: counters.rows }]),
@@ -101,6 +107,17 @@ function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly s
   return [
     counter("sluice_schedule_ticks_total", "Ticks of a schedule, or runs of a poll, by what became of them", ticks),
     gauge("sluice_schedule_next_seconds", "How long until a schedule is due; negative if it is overdue", next),
+  ];
+}
+
+/** None without limits. */
+function limitFamilies(totals: readonly LimitTotals[]): readonly string[] {
+  if (totals.length === 0) return [];
+  const samples = (of: "held" | "waiting"): readonly Sample[] =>
+    totals.map((total) => ({ labels: { limit: total.limit }, value: total[of] }));
+  return [
+    gauge("sluice_limit_held", "Places of a limit that are taken, over all keys", samples("held")),
+    gauge("sluice_limit_waiting", "Tasks, items and runs that wait for a limit, over all keys", samples("waiting")),
   ];
 }
 

@@ -31,6 +31,8 @@ const ITEMS_QUERY: Operation["query"] = {
   limit: { description: "At most so many, up to 500; 200 unless said otherwise" },
 };
 
+const LIMITS_QUERY: Operation["query"] = { limit: { description: "Only the limit with this name" } };
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...page("/runs", "Runs, newest first", "RunsPage", RUNS_QUERY),
   ...page("/runs/{id}", "One run, its payloads cut", "RunPage"),
@@ -43,6 +45,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     VERSION_QUERY,
   ),
   ...page("/schedules", "The schedules", "SchedulesPage"),
+  ...page(
+    "/limits",
+    "The limits in use by key, with what holds their places and what waits",
+    "LimitsPage",
+    LIMITS_QUERY,
+  ),
   ...page("/runners", "The runners, and what waits for them", "RunnersPage"),
   "/api/runs/{id}/input": { summary: "What a run was started with, whole", answer: [JSON_TYPE, {}] },
   "/api/runs/{id}/tasks/{task}/output": { summary: "What a task answered, whole", answer: [JSON_TYPE, {}] },

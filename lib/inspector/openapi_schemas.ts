@@ -99,9 +99,15 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   ProgressDetail: object({ done: number }, { total: number, message: text }),
   GraphTask: object(
     { id: text, kind: text, after: list(text), on: text, isConditional: yesNo, mayUndo: yesNo },
-    { attempts: whole, timeoutMs: number },
+    { attempts: whole, timeoutMs: number, limits: list(ref("GraphLimit")) },
   ),
-  Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, { description: text, result: text, leftOut: text }),
+  Graph: object({ isKnown: yesNo, tasks: list(ref("GraphTask")) }, {
+    description: text,
+    result: text,
+    leftOut: text,
+    limits: list(ref("GraphLimit")),
+  }),
+  GraphLimit: object({ name: text, href, max: count, isKeyed: yesNo }, { per: whole }),
   UndoDetail: object({ state: oneOf(RECORDED), attempts: count, history: list(ref("AttemptDetail")) }, {
     reason: text,
     startedAt: time,
@@ -236,6 +242,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     counts: object({ started: count, overlapped: count, missed: count, failed: count }),
   }, { error: text }),
   SchedulesPage: object({ ...ANSWER, schedules: list(ref("ScheduleSummary")), hasMore: yesNo }),
+  LimitPermit: object({ run: ref("RunLink"), workflow: text, since: time }),
+  LimitLane: object({
+    limit: text,
+    href,
+    key: list(text),
+    max: count,
+    held: count,
+    waiting: count,
+    holders: list(ref("LimitPermit")),
+    waiters: list(ref("LimitPermit")),
+  }, { per: whole }),
+  LimitsPage: object({ ...ANSWER, lanes: list(ref("LimitLane")), hasMore: yesNo }, { limit: text }),
   RunnerSummary: object({
     id: whole,
     host: text,

@@ -24,7 +24,7 @@ export interface Redactor {
 
 /**
  * Creates a redactor from paths through a run, which has the form `{ input, key, tags, reason, error, tasks: { [id]: {
- * output, error, reason, progress, steps: { [name]: output } } } }`. The error of a run is that of one of its tasks: what
+ * output, error, reason, progress, steps: { [name]: output } } }, limits: { [name]: { key } } }`. The error of a run is that of one of its tasks: what
  * a path hides of the error of any task is hidden of it, too.
  *
  * @throws {TypeError} If a path is malformed.

@@ -21,7 +21,15 @@ const TASK: Fields = {
   steps: true,
 };
 
-const RUN: Fields = { input: true, key: {}, tags: { "*": {} }, reason: {}, error: ERROR, tasks: { "*": TASK } };
+const RUN: Fields = {
+  input: true,
+  key: {},
+  tags: { "*": {} },
+  reason: {},
+  error: ERROR,
+  tasks: { "*": TASK },
+  limits: { "*": { key: {} } },
+};
 
 /**
  * Parses a path such as `input.password`, `tasks.*.output`, `**.token` or `tasks."pay.card".output`: a segment in double

@@ -1,3 +1,4 @@
+import { loadLimits } from "./load_limits.ts";
 import { loadItems } from "./load_items.ts";
 import { loadRun } from "./load_run.ts";
 import { loadRunners } from "./load_runners.ts";
@@ -6,6 +7,7 @@ import { loadSchedules } from "./load_schedules.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { loadWorkflows } from "./load_workflows.ts";
 import type { Html } from "./pages/html.ts";
+import { limitsPage } from "./pages/limits_page.ts";
 import { itemsPage } from "./pages/items_page.ts";
 import { runPage } from "./pages/run_page.ts";
 import { runnersPage } from "./pages/runners_page.ts";
@@ -46,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   route("/workflows", loadWorkflows, workflowsPage),
   route("/workflows/:name", loadWorkflow, workflowPage),
   route("/schedules", loadSchedules, schedulesPage),
+  route("/limits", loadLimits, limitsPage),
   route("/runners", loadRunners, runnersPage),
 ];
 

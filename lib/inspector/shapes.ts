@@ -134,6 +134,22 @@ export interface GraphTask {
   readonly attempts: number | undefined;
   /** The maximum duration of an attempt. */
   readonly timeoutMs: number | undefined;
+  /** What bounds its attempts, items or child runs; absent if there are no limits. */
+  readonly limits?: readonly GraphLimit[];
+}
+
+/** A limit on concurrency or rate, as a version states it. */
+export interface GraphLimit {
+  /** Its name. */
+  readonly name: string;
+  /** Its lanes. */
+  readonly href: string;
+  /** How many places each key has. */
+  readonly max: number;
+  /** For a limit of rate, the period in milliseconds. */
+  readonly per: number | undefined;
+  /** Whether each key has places of its own. */
+  readonly isKeyed: boolean;
 }
 
 /** A workflow's graph as it was defined in one version. */
@@ -148,6 +164,8 @@ export interface Graph {
   readonly tasks: readonly GraphTask[];
   /** What is left out of a larger graph, such as `left out: 9,000 tasks`. */
   readonly leftOut?: string;
+  /** What bounds its runs; absent if there are no limits. */
+  readonly limits?: readonly GraphLimit[];
 }
 
 /** A run that another one is about. */

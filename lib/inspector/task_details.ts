@@ -56,7 +56,7 @@ export function runDetails(
     if (others === undefined) steps.set(head.task, [head]);
     else others.push(head);
   }
-  const whole = graphOf(definition, [...own.keys()].filter(isOfForward).map(unknownTask));
+  const whole = graphOf(definition, [...own.keys()].filter(isOfForward).map(unknownTask), reading.path);
   const stateOf = (id: string): TaskState => taskState(row, own.get(id), own.get(undoRowOf(id)));
   const taskCounts = {
     pending: 0,

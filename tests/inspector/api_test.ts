@@ -288,7 +288,7 @@ test("an option that is wrong is refused, and so is what can be no inspector's",
 
 const PATHS = [
   ...["/runs", "/runs?q=abcdef&tag=x", "/runs?state=failed", "/runs?state=pending", "/runs/:id", "/workflows"],
-  ...["/workflows/etl", "/schedules", "/runners"],
+  ...["/workflows/etl", "/schedules", "/limits", "/runners"],
 ].flatMap((path) => [path, `/api${path}`]).concat([
   "/api/runs/:id/input",
   "/api/runs/:id/tasks/big/output",

@@ -55,6 +55,7 @@ function pathsOf({ runs }: Scene): readonly string[] {
     "/workflows/thumbnails",
     `/workflows/${encodeURIComponent(HOSTILE)}`,
     "/schedules",
+    "/limits",
     "/runners",
     "/there-is-no-such-page",
   ];

@@ -1,6 +1,6 @@
 /** Numbers for Prometheus. */
 import { assert, assertEquals } from "@std/assert";
-import { createClient, createRunner, dynamicWorkflow } from "../../mod.ts";
+import { createClient, createRunner, dynamicWorkflow, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
@@ -49,6 +49,28 @@ for (const kind of KINDS) {
     assertEquals([numbers.get("sluice_backlog_runs"), numbers.get('sluice_runners{state="alive"}')], [2, 0]);
     assert(numbers.get("sluice_queue_age_seconds")! > 0);
     assertEquals([...numbers.keys()].some((name) => name.startsWith("sluice_commit_")), false);
+  });
+}
+
+for (const kind of KINDS) {
+  test(`${kind}: the numbers of limits are summed up over their keys, in stats() and for Prometheus`, async () => {
+    await using on = ground(kind);
+    const keyed = workflow("keyed", { input: unchecked<string>(), limits: [{ key: ({ input }) => input, max: 1 }] })
+      .event("done", { schema: unchecked<string>() });
+    const idle = workflow("idle", { limits: [{ max: 1 }] }).event("done", { schema: unchecked<string>() });
+    await using runner = await createRunner(await on.open(), { workflows: [keyed, idle] });
+    assertEquals((await runner.stats()).limits, { lanes: 0, held: 0, waiting: 0 });
+    await runner.startMany(keyed, ["a", "a", "a", "b"]);
+    await until(async () => (await runner.stats()).limits.waiting === 2);
+    assertEquals((await runner.stats()).limits, { lanes: 2, held: 2, waiting: 2 });
+    const numbers = await read(ask(runner));
+    const ofLimits = [...numbers].filter(([name]) => name.startsWith("sluice_limit"));
+    assertEquals(ofLimits, [
+      ['sluice_limit_held{limit="idle"}', 0],
+      ['sluice_limit_held{limit="keyed"}', 2],
+      ['sluice_limit_waiting{limit="idle"}', 0],
+      ['sluice_limit_waiting{limit="keyed"}', 2],
+    ]);
   });
 }
 

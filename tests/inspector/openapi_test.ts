@@ -60,7 +60,7 @@ test("every answer is as the document says", async () => {
       "/runs?limit=2",
       "/workflows",
     ],
-    ...["/workflows/etl", `/workflows/greet?version=${greet.version}`, "/schedules", "/runners"],
+    ...["/workflows/etl", `/workflows/greet?version=${greet.version}`, "/schedules", "/limits", "/runners"],
     ...ids.map((id) => `/runs/${id}`),
     ...["", "?state=failed", "?limit=1&from=1"].map((query) => `/runs/${packed.runId}/tasks/boxes/items${query}`),
   ].map((path) => `/api${path}`).concat("/healthz");

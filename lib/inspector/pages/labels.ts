@@ -1,3 +1,18 @@
+import type { GraphLimit } from "../shapes.ts";
+import { type Html, markup } from "./html.ts";
+import { duration } from "./times.ts";
+
+/** Limits as the page of a workflow or task shows them, with links to their lanes. */
+export function limitWords(limits: readonly GraphLimit[]): Html {
+  return markup`${
+    limits.map(({ name, href, max, per, isKeyed }, at) =>
+      markup`${at > 0 && ", "}<a href="${href}">${name}</a>: ${max}${per !== undefined && ` per ${duration(per)}`}${
+        isKeyed && " by key"
+      }`
+    )
+  }`;
+}
+
 /**
  * Text of at most so many columns, with an ellipsis for what is left out of its middle: ends of ids tell them apart.
  *

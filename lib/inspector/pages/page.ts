@@ -27,7 +27,13 @@ export interface Frame {
 /** An entry of the menu. */
 export type Section = keyof typeof SECTIONS;
 
-const SECTIONS = { runs: "Runs", workflows: "Workflows", schedules: "Schedules", runners: "Runners" } as const;
+const SECTIONS = {
+  runs: "Runs",
+  workflows: "Workflows",
+  schedules: "Schedules",
+  limits: "Limits",
+  runners: "Runners",
+} as const;
 
 /** The whole document. */
 export function page(frame: Frame, view: View): Html {

@@ -1,10 +1,11 @@
 import type { RunPage, StepDetail, TaskDetail, UndoDetail } from "../run_shape.ts";
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
+import { isHeldTask } from "../../engine/explain_limits.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { attemptsView } from "./attempts_view.ts";
 import { type Html, markup } from "./html.ts";
 import { mapView } from "./items_view.ts";
-import { counted, taskAnchor } from "./labels.ts";
+import { counted, limitWords, taskAnchor } from "./labels.ts";
 import { clip, errorView, payloadView } from "./payload.ts";
 import { runLink } from "./run_link.ts";
 import { stateBadge, stateSymbol, TASK_STATES } from "./states.ts";
@@ -86,6 +87,7 @@ ${fact("Kind", kindOf(node))}
 ${node.after.length > 0 && fact("After", linksTo(node.after))}
 ${fact("Attempts", node.attempts === undefined ? `${task.attempts}` : `${task.attempts} of ${node.attempts}`)}
 ${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
+${node.limits !== undefined && fact("Limits", limitWords(node.limits))}
 ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
 ${task.child && fact("Child run", runLink(task.child))}
 ${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
@@ -151,6 +153,7 @@ export function noteOf(task: TaskDetail, at: number): string {
     case "running":
       return task.startedAt === undefined ? "running" : `running ${duration(at - task.startedAt)}${tries}`;
     case "waiting":
+      if (isHeldTask(task)) return `waits for a limit${tries}`;
       return task.dueAt === undefined ? `waiting${tries}` : `${relative(task.dueAt - at)}${tries}`;
     case "blocked":
     case "pending":
@@ -178,6 +181,7 @@ function sentence(task: TaskDetail, at: number): Html {
   if (task.state === "waiting" && task.kind === "sleep" && task.reason === "sleep") {
     return markup`It sleeps${since}${task.dueAt !== undefined && markup`, and goes on ${moment(task.dueAt, at)}`}.`;
   }
+  if (isHeldTask(task)) return markup`It waits for a limit; ${"“Where it is”"} above names it.`;
   if (task.state === "skipped") return markup`It was skipped: ${words}.`;
   if (task.state === "blocked") {
     return markup`It is blocked: ${words}, and it runs at most once. A program must call ${"resolve()"} to decide.`;

@@ -2,7 +2,7 @@ import type { TaskSample } from "../sample_shape.ts";
 import type { GraphTask, VersionSummary, View, WorkflowPage } from "../shapes.ts";
 import { type DrawnTask, graphSvg } from "./graph_svg.ts";
 import { type Html, markup } from "./html.ts";
-import { counted, taskAnchor } from "./labels.ts";
+import { counted, limitWords, taskAnchor } from "./labels.ts";
 import { page } from "./page.ts";
 import { clip } from "./payload.ts";
 import { fact, marksOf } from "./task_list.ts";
@@ -33,6 +33,7 @@ ${
       )
     }
 ${fact("Failed", rateWords(sample.failureRate))}
+${graph.limits !== undefined && fact("Limits of its runs", limitWords(graph.limits))}
 ${durations && fact("Half took at most", duration(durations.p50Ms))}
 ${durations && fact("99 of 100", duration(durations.p99Ms))}
 ${durations && fact("The longest", duration(durations.maxMs))}
@@ -79,11 +80,11 @@ ${
 </section>`;
 }
 
-function taskRow({ id }: GraphTask, marks: readonly string[], cells: Html): Html {
+function taskRow({ id, limits }: GraphTask, marks: readonly string[], cells: Html): Html {
   return markup`
-<tr id="${taskAnchor(id)}"><th scope="row"><code>${id}</code> <span class="small">${
-    marks.join(", ")
-  }</span></th>${cells}</tr>`;
+<tr id="${taskAnchor(id)}"><th scope="row"><code>${id}</code> <span class="small">${marks.join(", ")}</span>${
+    limits !== undefined && markup`<br><span class="small">limits ${limitWords(limits)}</span>`
+  }</th>${cells}</tr>`;
 }
 
 function sampleCells(sample: TaskSample | undefined, longest: number): Html {
