@@ -2,7 +2,8 @@ import type { NewRun } from "../store/batch.ts";
 import { LiveRun } from "./live_run.ts";
 import type { Plan } from "./plan.ts";
 
-const NOTHING: readonly never[] = [];
+// Not a literal, which is an `undefined[]` for a compiler without strict options.
+const NOTHING: readonly never[] = new Array<never>();
 
 /** What the store has given a run that it inserted as owned. */
 export interface Inserted {

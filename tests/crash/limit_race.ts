@@ -23,8 +23,8 @@ export type Raced = "task" | "map" | "whole" | "parent" | "rated";
 /** How long a body takes, in milliseconds. */
 const BODY_MS = 30;
 
-/** A busy machine may interrupt a process between the moment from which the engine counts a period and the body's line. */
-const TOLERANCE_MS = 200;
+/** The times of lines are rounded, and timers too. */
+const TOLERANCE_MS = 5;
 
 /** Creates the workflows, whose bodies write to a log. */
 export function limitWorkflows(log: string): Readonly<Record<Raced | "child", AnyWorkflow>> {

@@ -111,12 +111,20 @@ export function createPermits(options: PermitsOptions): Permits {
       open.set(permitKey(holderOf(unit)), unit);
       check(unit);
     },
-    began({ unit: { permit, run: { starts } } }) {
-      if (permit !== undefined && permit.starts.length > 0) {
-        timers.begin(permit.starts);
-        permit.starts = [];
-      }
-      if (starts !== undefined && starts.beganAt === undefined) beginRun(starts);
+    began({ unit: { permit, run } }) {
+      const { starts: ofRun } = run;
+      const isFirst = ofRun !== undefined && ofRun.beganAt === undefined;
+      if (isFirst) ofRun.beganAt = monotonic();
+      const ofUnit = permit?.starts ?? [];
+      if (permit !== undefined) permit.starts = [];
+      if (!isFirst && ofUnit.length === 0) return;
+      // The period is counted from the first pause of the body, so that whatever it does or notes at its beginning is in it.
+      queueMicrotask(() => {
+        timers.begin(ofUnit);
+        if (!isFirst) return;
+        ofRun.beganAt = monotonic();
+        beginRun(ofRun);
+      });
     },
     leave,
     adopted(run) {
@@ -211,8 +219,8 @@ export function createPermits(options: PermitsOptions): Permits {
     exchange.schedule();
   }
 
+  /** The periods of a run whose first body has begun are counted once its starts are known. */
   function beginRun(run: RunStarts): void {
-    run.beganAt ??= monotonic();
     if (run.starts === undefined) return;
     timers.begin(run.starts, run.beganAt);
     run.starts = [];

@@ -137,6 +137,12 @@ export function limitContract(test: Case): void {
     const { takenOver } = await exchange(store, { runner: other, recovers: true });
     assertEquals(takenOver.map(({ leftMs }) => leftMs), [60_000]);
     assertEquals((await exchange(store, { runner: other, recovers: true })).takenOver, []);
+    // However many runners die, a period is over after its length.
+    const third = await join(store, 60_000);
+    clock.advance(20_000);
+    await store.recover({ dead: [other], recoveryLimit: 5, limit: 10 });
+    const again = (await exchange(store, { runner: third, recovers: true })).takenOver;
+    assertEquals(again.map(({ leftMs }) => leftMs).toSorted((a, b) => a - b), [0, 40_000]);
   });
 
   test("a start that was granted to a unit which has left goes to the next owner, or ends with its permit", async ({ store }) => {

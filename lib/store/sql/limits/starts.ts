@@ -107,14 +107,17 @@ select s.seq, l.name, s.until, m.per_ms, ${db.now()} as now
   left join @limits as m on m.name = l.name
  where l.seq = s.lane and ((s.holder is null and s.until is not null) or (${isDead("s.holder")}))`);
   if (rows.length === 0) return [];
-  yield* write(sql`
-update @starts
-   set holder = ${runner}, until = null
- where ${db.isIn("seq", seqs(rows.map((row) => Number(row["seq"]))))}
-returning seq`);
-  return rows.map((row) => {
+  const left = rows.map((row) => {
     const periodMs = Number(row["per_ms"] ?? 0);
     const leftMs = row["until"] === null ? periodMs : Number(row["until"]) - Number(row["now"]);
     return { seq: Number(row["seq"]), limit: String(row["name"]), leftMs: Math.min(periodMs, Math.max(0, leftMs)) };
   });
+  // If this runner dies, too, no period begins anew.
+  yield* change(sql`
+update @starts
+   set holder = ${runner},
+       until = ${db.now()} + l.left_ms
+  from ${db.rows("l", { of_seq: seqs(left.map(({ seq }) => seq)), left_ms: seqs(left.map(({ leftMs }) => leftMs)) })}
+ where seq = l.of_seq`);
+  return left;
 }
