@@ -112,8 +112,8 @@ test("postgres: a client that was stopped in the middle of a cancel, with the ru
   const run = await runner.start(flow);
   await begun.promise;
   const handle = await client.get(run.id);
-  const locked = proxy.asked("select dead from");
-  proxy.holdAfter("select dead from");
+  const locked = proxy.asked("select dead, lease_ms");
+  proxy.holdAfter("select dead, lease_ms");
   const cancelled = handle.cancel();
   await locked;
   goOn.resolve();
