@@ -14,7 +14,7 @@ import type { Random } from "../random.ts";
 const seconds = process.env["SLUICE_FAULT_SECONDS"];
 
 /** How long a race takes without its outages. */
-export const RACE_MS: number = Number(seconds ?? 5) * 1_000;
+export const RACE_MS: number = Number(seconds ?? 4) * 1_000;
 
 /** Prints the figures of a long race. */
 export function reported(figures: string): void {
