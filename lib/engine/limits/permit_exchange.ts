@@ -44,7 +44,7 @@ export interface PermitExchangeOptions {
   readonly logger: Logger;
   /** The id of the runner. */
   readonly runner: () => number;
-  /** Called with the answer to a batch; returns whether another exchange is to follow at once. */
+  /** Called with the answer to a batch. */
   readonly answered: (answer: LimitAnswer, batch: PermitBatch) => void;
 }
 

@@ -1,4 +1,4 @@
-import { keyOf, type ResolvedLimit, weightOf, type WhenFull } from "../../definition/limit.ts";
+import { keyOf, NO_LIMITS, type ResolvedLimit, weightOf } from "../../definition/limit.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import { decodeJson } from "../../definition/json.ts";
 import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/limits.ts";
@@ -8,8 +8,6 @@ import type { Attempt, LiveUnit } from "../live_run.ts";
 import type { Plan } from "../plan.ts";
 import { NO_ITEM } from "../run_state.ts";
 import { argumentsOf } from "../unit_arguments.ts";
-
-const NO_LIMITS: readonly ResolvedLimit[] = [];
 
 /** What bounds the attempts at a unit: the limits of a map bound its items, and not the function that computes them. */
 export function limitsOf(unit: LiveUnit): readonly ResolvedLimit[] {
@@ -44,14 +42,14 @@ export function runLimitsOf(
 ): RunLimits | undefined {
   if (limits.length === 0) return undefined;
   const args = isConstant(limits) ? undefined : { input: decodeJson(input, "the input of the run") };
-  return { ...requestOf(limits, args), whenFull: whenFull satisfies WhenFull };
+  return { ...requestOf(limits, args), whenFull };
 }
 
 function isConstant(limits: readonly ResolvedLimit[]): boolean {
   return limits.every(({ key, weight }) => typeof key !== "function" && typeof weight !== "function");
 }
 
-/** The weight is that of the first limit that states one, or of several the product: a key has one share. */
+/** The weight is the product of those of the limits, as a queue has one share. */
 function requestOf(limits: readonly ResolvedLimit[], args: unknown): PermitRequest {
   const lanes = limits.map((limit): LaneRef => ({
     limit: limit.name,

@@ -55,11 +55,7 @@ export function limitContract(test: Case): void {
 
   test("keys take turns, whatever one of them has asked for before", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
-    await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
-    const of = (task: string, key: readonly string[], weight = 1): PermitAsk => ({
-      ...ask(task),
-      request: { weight, lanes: [...ask(task).request!.lanes, { limit: "each", isRate: false, key }] },
-    });
+    const of = await sharing(store, ask);
     await exchange(store, { runner, asks: [of("first", ["z"])] });
     const flood = Array.from({ length: 40 }, (_, at) => of(`flood${at}`, ["a"]));
     await exchange(store, { runner, asks: flood });
@@ -71,11 +67,7 @@ export function limitContract(test: Case): void {
 
   test("weights are shares, and many keys below one have the share of one", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
-    await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
-    const of = (task: string, key: readonly string[], weight = 1): PermitAsk => ({
-      ...ask(task),
-      request: { weight, lanes: [...ask(task).request!.lanes, { limit: "each", isRate: false, key }] },
-    });
+    const of = await sharing(store, ask);
     await exchange(store, { runner, asks: [of("first", ["z"])] });
     const asks = Array.from({ length: 30 }, (_, at) => [
       of(`heavy${at}`, ["h"], 3),
@@ -420,6 +412,15 @@ function limited(options: { readonly dueAt?: number } = {}, whenFull: WhenFull =
 
 async function claimedIds(store: Store, runner: number): Promise<string[]> {
   return (await store.claim(claimBy(runner))).runs.map(({ id }) => id);
+}
+
+/** Returns a function of what units with keys of their own ask for in the one lane. */
+async function sharing(store: Store, ask: (task: string) => PermitAsk) {
+  await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
+  return (task: string, key: readonly string[], weight = 1): PermitAsk => ({
+    ...ask(task),
+    request: { weight, lanes: [...ask(task).request!.lanes, { limit: "each", isRate: false, key }] },
+  });
 }
 
 /** A runner with a run, and a limit. */

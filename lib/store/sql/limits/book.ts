@@ -55,7 +55,7 @@ export interface Waiter extends PermitHolder {
   readonly seq: number | undefined;
   readonly rank: number;
   readonly since: number;
-  /** The runner that is told of the grant by the answer; `undefined` for none. */
+  /** The holder that a grant is stored with; `undefined` for none. */
   readonly holder: number | undefined;
   /** The owner of its run; `undefined` for none. */
   readonly owner: number | undefined;
@@ -121,7 +121,7 @@ function isOlder({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolea
 }
 
 function grantFirst(lane: Lane, queue: Queue): Waiter {
-  // A queue that has the lane for itself takes nobody's turn.
+  // A queue that is alone in the lane takes no turn of another one.
   if (lane.queues.size > 1) {
     lane.clock = clockOf(lane, queue);
     queue.clocks.set(lane.seq, lane.clock + queue.cost * siblingsOf(lane, queue));

@@ -103,7 +103,7 @@ returning seq, lane, run, task, item`);
     return byUnit;
   }
 
-  /** Writes queues, and deletes those that nobody needs any more; returns the lanes of these. */
+  /** Writes queues, and deletes those that are no longer needed; returns the lanes of these. */
   function* saveQueues(): Op<readonly number[]> {
     const known = [...queues.values()];
     if (known.length === 0) return [];
@@ -126,7 +126,7 @@ update @queues
  where seq = w.of_seq`);
       yield* saveClocks(kept);
     }
-    // A lane for which nobody waits any more forgets whose turn it was.
+    // A lane without waiting permits forgets whose turn it was.
     const drained = [...touched].filter(({ waiting, clock }) => waiting === 0 && clock > 0).map(({ seq }) => seq);
     const forgotten = drained.length === 0 ? [] : yield* all(sql`
 select q.seq

@@ -1,5 +1,4 @@
-import { seqs } from "../dialect.ts";
-import type { Items } from "../dialect.ts";
+import { type Items, seqs } from "../dialect.ts";
 import type { LaneRef } from "../../limits.ts";
 import type { Lane, Queue, Waiter } from "./book.ts";
 

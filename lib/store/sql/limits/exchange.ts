@@ -12,7 +12,7 @@
  */
 import { permitKey } from "../../run_limits.ts";
 import { rankOf } from "../../claim_order.ts";
-import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../limits.ts";
+import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk } from "../../limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { notify } from "../facts.ts";
 import { all, change, first, type Op, transaction, write } from "../operation.ts";
@@ -20,10 +20,10 @@ import { raw, type Sql, sql } from "../statement.ts";
 import { type Grant, grantPlaces, type Waiter } from "./book.ts";
 import { HELD_BY_RUN } from "./book_state.ts";
 import { type Gated, readGated } from "./gated.ts";
-import { holderRows } from "./holder_rows.ts";
+import { holderRows, ofUnits } from "./holder_rows.ts";
 import { refuse } from "./refusals.ts";
 import { readStale, staleRuns } from "./stale.ts";
-import { beginStarts, byUnit, endStarts, endUnbegun, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
+import { beginStarts, endStarts, endUnbegun, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
 import { type Book, createBook } from "./store_book.ts";
 import { QUEUED, wakeUnits } from "./wake_units.ts";
 
@@ -42,7 +42,7 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   yield* giveBack(db, request);
   const stale = request.recovers === true ? yield* readStale() : undefined;
   yield* leaveStarts(db, request);
-  yield* release(db, book, byHolder(db, releases));
+  yield* release(db, book, ofUnits(db, "@permits", releases));
   yield* release(db, book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
   // Once a paused run goes on, its units ask again.
   if (stale !== undefined && stale.paused.length > 0) yield* wakeUnits(db, stale.paused.map(({ run }) => run));
@@ -100,17 +100,6 @@ function waiterOfRun({ seq: run, priority, gateAt, isPaused }: Gated): Waiter {
   };
 }
 
-function byHolder(db: Dialect, holders: readonly PermitHolder[]): Sql | undefined {
-  if (holders.length === 0) return undefined;
-  return db.isIn(
-    "seq",
-    sql`select p.seq
-          from ${holderRows(db, holders)}
-         cross join @permits as p
-         where p.run = h.of_run and p.task = h.of_task and p.item = h.of_item`,
-  );
-}
-
 function among(db: Dialect, column: string, numbers: readonly number[]): Sql | undefined {
   return numbers.length === 0 ? undefined : db.isIn(column, seqs(numbers));
 }
@@ -135,7 +124,7 @@ function* giveBack(db: Dialect, { untaken = [], unbegun = [] }: LimitExchange): 
   if (unbegun.length > 0) {
     yield* change(sql`update @starts set holder = null where until is null and ${db.isIn("seq", seqs(unbegun))}`);
   }
-  const where = byHolder(db, untaken);
+  const where = ofUnits(db, "@permits", untaken);
   if (where === undefined) return;
   yield* change(sql`
 update @permits
@@ -173,7 +162,7 @@ update @permits
     } as bigint) end
  where ${db.isIn("seq", seqs(granted.map(({ seq }) => seq)))}`);
   }
-  const starts = yield* takeStarts(runner, byUnit(db, granted));
+  const starts = yield* takeStarts(runner, ofUnits(db, "@starts", granted));
   return {
     holders: new Set(found.map(permitKey)),
     granted: granted.map(({ run, task, item }) => ({
@@ -207,8 +196,8 @@ function grantedTo(
 
 /** Runs that were granted their places become due; the owners of other runs are notified. Returns whether any run is due. */
 function* wakeRuns(db: Dialect, grants: readonly Grant[], gated: readonly Gated[]): Op<boolean> {
-  const admitted = grants.flatMap(({ waiter: { run, task } }) => task === "" ? [run] : []);
-  const queued = gated.map(({ seq }) => seq).filter((seq) => !admitted.includes(seq));
+  const admitted = new Set(grants.flatMap(({ waiter: { run, task } }) => task === "" ? [run] : []));
+  const queued = gated.map(({ seq }) => seq).filter((seq) => !admitted.has(seq));
   const units = grants.filter(({ waiter: { task, owner } }) => task !== "" && owner === undefined);
   let due = 0;
   if (queued.length > 0) {
@@ -218,13 +207,13 @@ update @runs
        state = case when state = 'pending' then 'waiting' else state end
  where ${db.isIn("seq", seqs(queued))} and ended_at is null`);
   }
-  if (admitted.length > 0) {
+  if (admitted.size > 0) {
     due += yield* change(sql`
 update @runs
    set gate_at = null,
        due_at = ${db.now()},
        state = case when state = 'waiting' then 'pending' else state end
- where ${db.isIn("seq", seqs(admitted))} and gate_at is not null and owner is null and ended_at is null`);
+ where ${db.isIn("seq", seqs([...admitted]))} and gate_at is not null and owner is null and ended_at is null`);
   }
   if (units.length > 0) due += yield* wakeUnits(db, [...new Set(units.map(({ waiter: { run } }) => run))]);
   const owners = new Set(

@@ -32,12 +32,12 @@ export interface GatedRuns {
 
 const runs = createReader("runs", "seq");
 
-/** Reads when the next run asks for its places. */
-export function* readNextGate(): Op<number | undefined> {
+/** Reads when the next run asks for its places, if it does after that time. */
+export function* readNextGate(after = -1): Op<number | undefined> {
   const row = yield* first(sql`
 select gate_at
   from @runs indexed by runs_gated
- where ${raw(GATED)}
+ where ${raw(GATED)} and gate_at > ${after}
  order by gate_at
  limit 1`);
   return row === undefined ? undefined : Number(row["gate_at"]);
@@ -79,15 +79,9 @@ select ${columns}
       mayVanish: vanishing.has(id),
     });
   }
-  const next = yield* first(sql`
-select gate_at
-  from @runs indexed by runs_gated
- where ${raw(GATED)} and gate_at > ${now}
- order by gate_at
- limit 1`);
   return {
     gated: [...gated.values()],
     more: rows.length - started.length >= limit || gated.size >= limit,
-    nextAt: next === undefined ? undefined : Number(next["gate_at"]),
+    nextAt: yield* readNextGate(now),
   };
 }

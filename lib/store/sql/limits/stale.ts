@@ -1,5 +1,5 @@
 /**
- * What processes that died have left behind: permits of dead runners and of runs that have ended, starts that nobody ends,
+ * What processes that died have left behind: permits of dead runners and of runs that have ended, starts that no runner ends,
  * and runs that were not told of their permits.
  *
  * @module

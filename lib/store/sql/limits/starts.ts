@@ -9,7 +9,7 @@ import type { HeldStart, LeftStart, LimitExchange, PermitHolder } from "../../li
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, change, type Op, write } from "../operation.ts";
 import { type Sql, sql } from "../statement.ts";
-import { holderRows } from "./holder_rows.ts";
+import { ofUnits } from "./holder_rows.ts";
 import { isDead } from "./stale.ts";
 import type { Book } from "./store_book.ts";
 
@@ -26,7 +26,7 @@ returning lane`);
 
 /** Ends the starts of units that have released their permits and were not told of them. */
 export function* endUnbegun(db: Dialect, book: Book, holders: readonly PermitHolder[]): Op<void> {
-  const where = byUnit(db, holders);
+  const where = ofUnits(db, "@starts", holders);
   if (where === undefined) return;
   const rows = yield* write(sql`
 delete from @starts
@@ -37,6 +37,15 @@ returning lane`);
 
 /** A runner that stops leaves its starts to others. */
 export function* leaveStarts(db: Dialect, { left = [] }: LimitExchange): Op<void> {
+  yield* keepFor(db, left, undefined);
+}
+
+/** Stores how long starts keep their places from now on, and the runner that ends them. */
+function* keepFor(
+  db: Dialect,
+  left: readonly Pick<LeftStart, "seq" | "leftMs">[],
+  holder: number | undefined,
+): Op<void> {
   if (left.length === 0) return;
   const rows = db.rows("l", {
     of_seq: seqs(left.map(({ seq }) => seq)),
@@ -44,25 +53,13 @@ export function* leaveStarts(db: Dialect, { left = [] }: LimitExchange): Op<void
   });
   yield* change(sql`
 update @starts
-   set holder = null,
+   set holder = ${holder},
        until = ${db.now()} + l.left_ms
   from ${rows}
  where seq = l.of_seq`);
 }
 
-/** A condition on starts: they are of these units. */
-export function byUnit(db: Dialect, holders: readonly PermitHolder[]): Sql | undefined {
-  if (holders.length === 0) return undefined;
-  return db.isIn(
-    "seq",
-    sql`select s.seq
-          from ${holderRows(db, holders)}
-         cross join @starts as s
-         where s.run = h.of_run and s.task = h.of_task and s.item = h.of_item`,
-  );
-}
-
-/** The runner takes over starts that nobody has, which it has to end; by the keys of their units. */
+/** The runner takes over starts that no runner ends; by the keys of their units. */
 export function* takeStarts(
   runner: number | undefined,
   where: Sql | undefined,
@@ -106,18 +103,12 @@ select s.seq, l.name, s.until, m.per_ms, ${db.now()} as now
  cross join @lanes as l
   left join @limits as m on m.name = l.name
  where l.seq = s.lane and ((s.holder is null and s.until is not null) or (${isDead("s.holder")}))`);
-  if (rows.length === 0) return [];
   const left = rows.map((row) => {
     const periodMs = Number(row["per_ms"] ?? 0);
     const leftMs = row["until"] === null ? periodMs : Number(row["until"]) - Number(row["now"]);
     return { seq: Number(row["seq"]), limit: String(row["name"]), leftMs: Math.min(periodMs, Math.max(0, leftMs)) };
   });
   // If this runner dies, too, no period begins anew.
-  yield* change(sql`
-update @starts
-   set holder = ${runner},
-       until = ${db.now()} + l.left_ms
-  from ${db.rows("l", { of_seq: seqs(left.map(({ seq }) => seq)), left_ms: seqs(left.map(({ leftMs }) => leftMs)) })}
- where seq = l.of_seq`);
+  yield* keepFor(db, left, runner);
   return left;
 }
