@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { systemClock } from "../clock.ts";
 import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
 import type { RunQuery, RunSelection } from "../store/listing.ts";
 import type { ControlRequest, TagChange } from "../store/control.ts";
+import { breathe } from "../store/breathe.ts";
 import type { Store } from "../store/port.ts";
 import type { ClientContext } from "./client_context.ts";
 import { cancelRequest, checkReason, controlMany } from "./control_runs.ts";
@@ -202,7 +202,7 @@ export function createBulk(context: ClientContext): Bulk {
       signal?.throwIfAborted();
       changed += await apply({ ...query, seqs: seqs.slice(at, at + size) });
       onProgress?.({ total: seqs.length, done: Math.min(at + size, seqs.length), changed });
-      await turn();
+      await breathe();
     }
     return changed;
   }
@@ -227,13 +227,8 @@ async function numbersOf(store: Store, query: RunQuery, signal: AbortSignal | un
     const page = await store.numbers({ ...query, limit: PAGE, before: seqs.at(-1) });
     seqs.push(...page);
     if (page.length < PAGE) return seqs;
-    await turn();
+    await breathe();
   }
-}
-
-/** Lets other work of the process run. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => void systemClock.after(0, resolve));
 }
 
 /** The arguments of a call after validation. */

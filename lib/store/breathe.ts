@@ -1,9 +1,22 @@
 import { systemClock } from "../clock.ts";
 import { SLICE_ROWS } from "./claim_bounds.ts";
 
+let pending = 0;
+
 /** Yields to the event loop once, between two slices of long work. */
 export function breathe(): Promise<void> {
-  return new Promise((resolve) => void systemClock.after(0, resolve));
+  pending++;
+  return new Promise((resolve) =>
+    void systemClock.after(0, () => {
+      pending--;
+      resolve();
+    })
+  );
+}
+
+/** Returns whether long work in this process waits for its next slice. A clock that is moved by hand stands still then. */
+export function isBreathing(): boolean {
+  return pending > 0;
 }
 
 /** Divides work in the caller's thread into slices. */

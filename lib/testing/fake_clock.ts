@@ -1,6 +1,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Duration, toMs } from "../duration.ts";
+import { isBreathing } from "../store/breathe.ts";
 import { type TimerQueue, timerQueue } from "./timer_queue.ts";
 
 /** A clock that stands still until it is moved by hand. */
@@ -192,8 +193,8 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
 
   async function settle(): Promise<void> {
     await rest();
-    // The engine now and then gives way for a moment of real time, between two slices of something long.
-    await new Promise<void>((resolve) => void systemClock.after(0, resolve));
+    // What a body waits for may take a moment of real time.
+    await turnOfTimers();
     await rest();
   }
 
@@ -203,6 +204,7 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
       await new Promise<void>((resolve) => void setImmediate(resolve));
       if (outside > 0) await back.promise;
+      else if (isBreathing()) await turnOfTimers();
       else if (touched === before) continue;
       quiet = 0;
       before = touched;
@@ -237,4 +239,9 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     });
     return await promise;
   }
+}
+
+/** Resolves after the timers of the machine that are due now. */
+function turnOfTimers(): Promise<void> {
+  return new Promise((resolve) => void systemClock.after(0, resolve));
 }

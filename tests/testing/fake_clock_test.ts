@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { createFakeClock } from "../../lib/testing/mod.ts";
+import { breathe } from "../../lib/store/breathe.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 
@@ -59,6 +60,17 @@ test("the time stands still while something outside of the process is under way"
   clock.after(20, () => told.push("second"));
   await clock.advance(20);
   assertEquals(told, ["the answer is there", "second"]);
+});
+
+test("the time stands still while long work is between two of its slices", async () => {
+  const clock = createFakeClock(0);
+  const poll = (): void => void clock.periodic!(1_000, clock.idleMs!(), poll);
+  poll();
+  const work = async (): Promise<number> => {
+    for (let slice = 0; slice < 20; slice++) await breathe();
+    return clock.now();
+  };
+  assertEquals(await clock.until(work()), 0);
 });
 
 test("what fails outside of the process is waited for, too, and until() waits for it without a timer", async () => {
