@@ -101,7 +101,8 @@ export function runEvents(
   async function read(): Promise<void> {
     const began = performance.now();
     const row = await reader.row(runId);
-    const tasks = await reader.tasks(row);
+    // A run may start between the two reads: its tasks are read after the row that says so.
+    const tasks = row.startedAt === undefined && !isOver(row.state) ? [] : await reader.tasks(row);
     if (isClosed) return;
     unread = eventsBetween(seen, row, tasks);
     delivered = 0;
