@@ -22,11 +22,16 @@ async function proxied(): Promise<{ proxy: Proxy; way: string }> {
   return { proxy, way: way.href };
 }
 
-/** Cuts all connections, and now and then takes none for a while, until `isOver` or as often as `most`. */
-async function cutting(proxy: Proxy, pauseMs: () => number, isOver: () => boolean, most: number): Promise<number> {
+/** Cuts all connections after pauses of so many milliseconds, and now and then takes none for a while, until `isOver` or as often as `most`. */
+async function cutting(
+  proxy: Proxy,
+  pauseMs: (cuts: number) => number,
+  isOver: () => boolean,
+  most: number,
+): Promise<number> {
   let cuts = 0;
   for (; cuts < most && !isOver(); cuts++) {
-    await passes(pauseMs());
+    await passes(pauseMs(cuts));
     if (isOver()) break;
     if (cuts % 3 === 2) proxy.refuse();
     proxy.cut();
@@ -68,7 +73,7 @@ for (const [whose, isOwned] of [["a runner has in memory", true], ["nobody owns"
       }
       let isOver = false;
       const cancel = run.cancel("enough").finally(() => isOver = true);
-      const cuts = await cutting(proxy, () => 30 + random.next() * 300, () => isOver, 12);
+      const cuts = await cutting(proxy, (cuts) => random.next() * Math.min(300, 10 * 2 ** cuts), () => isOver, 12);
       await within("the cancel", cancel);
       await until(async () => (await on.sql`select 1 from runs where ended_at is null limit 1`).length === 0);
       const rows = await on.sql`select state, count(*)::int as n from runs group by state`;
