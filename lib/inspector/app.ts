@@ -7,7 +7,6 @@ import { Hono } from "./hono.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadItemOutput, loadOutput, loadStep } from "./load_payload.ts";
 import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
-import { openapi } from "./openapi.ts";
 import { contentSecurityPolicy } from "./pages/page.ts";
 import { problemPage } from "./pages/problem_page.ts";
 import { queryOf } from "./query.ts";
@@ -43,8 +42,6 @@ const PAYLOADS = [
 export interface App {
   /** Answers a request. */
   readonly fetch: Fetch;
-  /** The paths that there are. */
-  readonly paths: readonly string[];
 }
 
 /** The routes of the inspector, behind what decides who may read. */
@@ -75,7 +72,6 @@ export function createApp(reading: Reading, options: AppOptions): App {
   for (const { path, load } of PAYLOADS) {
     app.get(path, async ({ req }) => streamAnswer(await load(reading, askedBy(req.url, req.param()))));
   }
-  app.get("/api/openapi.json", () => jsonAnswer(openapi(title, basePath)));
   app.get("/api/live", ({ req }) => liveAnswer(req.raw));
   app.get(
     "/metrics",
@@ -90,10 +86,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
     if (error instanceof Refusal) return refused(req.raw, error.status, error.message);
     return failed(req.raw, error);
   });
-  return {
-    fetch,
-    paths: app.routes.map(({ path }) => path),
-  };
+  return { fetch };
 
   /** Never rejects: the error page that a server such as Bun would then show contains source code and paths. */
   async function fetch(request: Request, connection?: unknown): Promise<Response> {

@@ -65,7 +65,6 @@ ${content}
 <footer id="footer">
 ${answer && markup`<span><code>${answer.store}</code></span> <span>as of ${date(answer.at)}</span>`}
 ${jsonHref !== undefined && markup`<a href="${jsonHref}">This page as JSON</a>`}
-<a href="${view.basePath}/api/openapi.json">API</a>
 </footer>
 <p class="visually-hidden" id="announcer" role="status"></p>
 <script>${trusted(SCRIPT)}</script>
