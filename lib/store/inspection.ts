@@ -134,6 +134,70 @@ export interface Timing {
   readonly endedAt: number | undefined;
 }
 
+/** Which failed runs to group, and how far to look. */
+export interface FailuresQuery {
+  /** Only runs of this workflow. */
+  readonly workflow: string | undefined;
+  /** Only runs that ended at or after this time. */
+  readonly endedSince: number | undefined;
+  /** Whether runs with the same message are a group, or those of the same workflow. */
+  readonly by: "error" | "workflow";
+  /** The maximum number of failed runs to read, the newest first. */
+  readonly budget: number;
+  /** The maximum number of groups. */
+  readonly limit: number;
+}
+
+/** Failed runs with the same error, or of the same workflow. */
+export interface FailureGroup {
+  /** The first line of `name: message`, at most 300 characters; `undefined` for a group by workflow. */
+  readonly error: string | undefined;
+  /** The number of runs. */
+  readonly runs: number;
+  /** The workflows of the runs, that of the newest run first; at most three. */
+  readonly workflows: readonly string[];
+  /** The id of the run that was inserted last. */
+  readonly latestId: string;
+  /** When the first of the runs ended. */
+  readonly firstEndedAt: number;
+  /** When the last of the runs ended. */
+  readonly lastEndedAt: number;
+}
+
+/** Groups of failed runs. */
+export interface Failures {
+  /** The largest groups, the largest first. */
+  readonly groups: readonly FailureGroup[];
+  /** The number of groups. */
+  readonly groupCount: number;
+  /** The number of runs that were grouped. */
+  readonly runs: number;
+  /** Whether failed runs exist beyond the budget. */
+  readonly isCapped: boolean;
+}
+
+/** A span of time, divided into buckets of equal length. */
+export interface OutcomesQuery {
+  /** Where the first bucket starts. */
+  readonly since: number;
+  /** The length of a bucket in milliseconds. */
+  readonly bucketMs: number;
+  /** The number of buckets. */
+  readonly buckets: number;
+}
+
+/** How many runs ended in each bucket of a span of time. */
+export interface Outcomes {
+  /** Completed runs. */
+  readonly completed: readonly number[];
+  /** Failed runs. */
+  readonly failed: readonly number[];
+  /** Cancelled runs. */
+  readonly cancelled: readonly number[];
+  /** Whether so many runs were inserted that the completed ones are estimated from a sample, or some others are not counted. */
+  readonly isEstimated: boolean;
+}
+
 /** The queries of the inspector. */
 export interface Inspection {
   /** Returns the counts of runs, each state counted up to `most`. */
@@ -180,6 +244,14 @@ export interface Inspection {
   owned(most: number): Promise<{ readonly counts: ReadonlyMap<number, number>; readonly isCapped: boolean }>;
   /** Returns the number of recorded tasks of owned runs by state; counts at most `most` runs and `most` tasks. */
   heldTasks(most: number): Promise<ReadonlyMap<TaskState, number>>;
+  /** Returns failed runs in groups. */
+  failures(query: FailuresQuery): Promise<Failures>;
+  /**
+   * Returns how many runs ended when, for each of the spans. Of completed runs those count that were inserted in the span, or as
+   * long before it as it lasts: 16,384 of them, or a sample of as many. Of failed and of cancelled runs the 5,000 newest
+   * count.
+   */
+  outcomes(spans: readonly OutcomesQuery[]): Promise<readonly Outcomes[]>;
   /** Returns a change token for lists of runs: a text that differs after a change of any listed value. */
   pulse(): Promise<string>;
   /** Returns change tokens for runs by id, without runs that do not exist. */

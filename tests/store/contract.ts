@@ -14,6 +14,7 @@ import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
 import { limitContract } from "./contract/limits.ts";
 import { messageContract } from "./contract/messages.ts";
+import { outcomesContract } from "./contract/outcomes.ts";
 import { readingContract } from "./contract/reading.ts";
 import { recoveryContract } from "./contract/recovery.ts";
 import { scheduleContract } from "./contract/schedules.ts";
@@ -50,6 +51,7 @@ export function storeContract(
   filtersContract(register);
   bulkContract(register);
   inspectionContract(register);
+  outcomesContract(register);
   itemContract(register);
   scheduleContract(register);
   limitContract(register);

@@ -25,6 +25,7 @@ interface Live {
   readonly seq: number;
 }
 
+const FAILURES = { workflow: undefined, endedSince: undefined, by: "error", budget: 9, limit: 9 } as const;
 const FULL = { pending: 4_000, delayed: 4_000, finished: 12_000 };
 const STRANDED = 500;
 const OWNED = 100;
@@ -75,6 +76,9 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
     read: (on, { seq }) => on.inspection.taskChildren({ parent: seq, tasks: ["t", "u"], items: [1, 2, 3] }),
   },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
+  "groups of failures": { most: 10, read: (on) => on.inspection.failures(FAILURES) },
+  // At most as many runs as stretches have, besides those that a search for the span reads.
+  "ends of runs": { most: 17_500, read: (on) => on.inspection.outcomes([{ since: 2, bucketMs: 1, buckets: 3 }]) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },
 };
 

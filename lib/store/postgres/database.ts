@@ -1,4 +1,4 @@
-import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
+import type { Dialect, EachOptions, Items, TextPaths, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
 import { fill, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import type { Row } from "../decode.ts";
@@ -142,14 +142,8 @@ select id
       sql`case when ${raw(column)} is null then false
             else (select array_agg(held.value::text) from json_array_elements(${raw(column)}::json) as held)
                  @> ${texts.map((text) => JSON.stringify(text))}::text[] end`,
-    // To decode a null character or a lone surrogate, which JSON.stringify() escapes, is an error.
-    contains(column, paths, text) {
-      const [found, escape, escapes] = [raw(column), "\\u", "\\\\u(0000|d[89a-f][0-9a-f]{2})"];
-      const json = sql`(case when strpos(${found}, ${escape}::text) = 0 then ${found}
-                             else regexp_replace(${found}, ${escapes}::text, ${"\ufffd"}::text, 'g') end)::json`;
-      const members = paths.map(([path, end]) => sql`coalesce(${json} #>> ${path}::text[], '') || ${end}::text`);
-      return sql`case when ${found} is null then false else strpos(${join(members, " || ")}, ${text}::text) > 0 end`;
-    },
+    textAt,
+    contains: (column, paths, text) => sql`coalesce(strpos(${textAt(column, paths)}, ${text}::text), 0) > 0`,
     runIndexes: raw(`
 select c.relname as name
   from pg_catalog.pg_index as i
@@ -165,6 +159,15 @@ select c.relname as name
     digest: (column, where) =>
       sql`md5(string_agg(${raw(column)}, ',' order by task, item, step) filter (where ${where}))`,
   };
+}
+
+/** To decode a null character or a lone surrogate, which JSON.stringify() escapes, is an error. */
+function textAt(column: string, paths: TextPaths): Sql {
+  const [found, escape, escapes] = [raw(column), "\\u", "\\\\u(0000|d[89a-f][0-9a-f]{2})"];
+  const json = sql`(case when strpos(${found}, ${escape}::text) = 0 then ${found}
+                         else regexp_replace(${found}, ${escapes}::text, ${"\ufffd"}::text, 'g') end)::json`;
+  const members = paths.map(([path, end]) => sql`coalesce(${json} #>> ${path}::text[], '') || ${end}::text`);
+  return sql`case when ${found} is not null then ${join(members, " || ")} end`;
 }
 
 function array({ type, items }: Items): Sql {

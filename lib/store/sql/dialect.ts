@@ -17,6 +17,9 @@ export function seqs(items: readonly number[]): Items {
   return { type: "bigint", items };
 }
 
+/** Paths to texts of a JSON object, each with the text that follows it. */
+export type TextPaths = readonly (readonly [path: readonly string[], end: string])[];
+
 /** Which rows of a table to join to each row of another relation. */
 export interface EachOptions {
   /** The table. @default {"runs"} */
@@ -97,11 +100,10 @@ export interface Dialect {
   notification(change: Change): Sql | undefined;
   /** A condition: the JSON array of texts in a column holds all of these. */
   holdsAll(column: string, texts: readonly string[]): Sql;
-  /**
-   * A condition: the texts at these paths of the JSON object in a column, one after another, contain a text. Each path has
-   * the text that follows it.
-   */
-  contains(column: string, paths: readonly (readonly [path: readonly string[], end: string])[], text: string): Sql;
+  /** The texts at these paths of the JSON object in a column, one after another; null without an object. */
+  textAt(column: string, paths: TextPaths): Sql;
+  /** A condition: what `textAt` returns contains a text. */
+  contains(column: string, paths: TextPaths, text: string): Sql;
   /** A query for the `name` of each index on `runs` that the database uses. */
   readonly runIndexes: Sql;
   /** Checks of the file, or of the settings of the server. */

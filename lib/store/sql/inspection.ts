@@ -6,6 +6,7 @@ import type { Row } from "../decode.ts";
 import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
 import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_rows.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
+import { readFailures, readOutcomes } from "./outcomes.ts";
 import { readHeads, readItemHeads } from "./heads.ts";
 import { searchRuns } from "./listing.ts";
 import { all, type Database, first, type Op } from "./operation.ts";
@@ -42,6 +43,8 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
     timings: (seqs, limit) => execute(readTimings(db, seqs, limit)),
     owned: (most) => execute(countOwned(db, most)),
     heldTasks: (most) => execute(countHeldTasks(db, most)),
+    failures: (query) => execute(readFailures(db, query)),
+    outcomes: (spans) => execute(readOutcomes(db, spans)),
     pulse,
     pulses: (ids) => execute(readPulses(db, ids)),
   };

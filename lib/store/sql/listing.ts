@@ -180,7 +180,7 @@ function* findLive<T extends Numbered | number>(
 }
 
 /** The number of the first run that was inserted at this time or later, by halving: each step reads two rows. */
-function* firstSince(at: number): Op<number> {
+export function* firstSince(at: number): Op<number> {
   const isBefore = sql`(select created_at from @runs where seq >= (low + high) / 2 order by seq limit 1) < ${at}`;
   const row = yield* first(sql`
 with recursive narrowed (low, high) as (

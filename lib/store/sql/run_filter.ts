@@ -2,7 +2,7 @@
 import type { RunState } from "../batch.ts";
 import { SHOWN_STATE } from "../hand_over.ts";
 import type { ParkedGroup, RunQuery, RunSelection } from "../listing.ts";
-import { type Dialect, seqs as numbers, texts } from "./dialect.ts";
+import { type Dialect, seqs as numbers, type TextPaths, texts } from "./dialect.ts";
 import { and, raw, type Sql, sql } from "./statement.ts";
 import { isStorable, isUuid } from "./texts.ts";
 
@@ -15,7 +15,7 @@ const ERROR_COST = 10;
 const TASK_COST = 4;
 
 /** The texts of an error that a search looks at, each with what separates it from the next one. */
-const ERROR_TEXTS: readonly (readonly [readonly string[], string])[] = [
+const ERROR_TEXTS: TextPaths = [
   [["name"], ": "],
   [["message"], "\n"],
   [["code"], "\n"],

@@ -1,6 +1,6 @@
 import { and, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
 import { breathe } from "../breathe.ts";
-import type { Dialect, EachOptions, Items, WalkOptions } from "../sql/dialect.ts";
+import type { Dialect, EachOptions, Items, TextPaths, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
 import { FILE_CHECKS } from "./check_file.ts";
 import type { Bindable, Row } from "./driver.ts";
@@ -119,18 +119,19 @@ function createDialect({ now, steps }: Session): Dialect {
             else (select count(distinct value)
                     from json_each(${raw(column)})
                    where value in (select value from json_each(${texts}))) = ${new Set(texts).size} end`,
-    contains(column, paths, text) {
-      const members = paths.map(([path, end]) =>
-        sql`coalesce(${raw(column)} ->> ${`$.${path.join(".")}`}, '') || ${end}`
-      );
-      return sql`case when json_valid(${raw(column)}) then instr(${join(members, " || ")}, ${text}) > 0 else 0 end`;
-    },
+    textAt,
+    contains: (column, paths, text) => sql`coalesce(instr(${textAt(column, paths)}, ${text}), 0) > 0`,
     runIndexes: raw("select name from sqlite_schema where type = 'index' and tbl_name = 'runs'"),
     checks: FILE_CHECKS,
     inOrder: () => raw(""),
     lastOf: (column) => sql`json_array(json_extract(${raw(column)}, '$[#-1]'))`,
     digest: (column, where) => sql`group_concat(${raw(column)}) filter (where ${where})`,
   };
+}
+
+function textAt(column: string, paths: TextPaths): Sql {
+  const members = paths.map(([path, end]) => sql`coalesce(${raw(column)} ->> ${`$.${path.join(".")}`}, '') || ${end}`);
+  return sql`case when json_valid(${raw(column)}) then ${join(members, " || ")} end`;
 }
 
 function each({ table = "runs", as, index, where, order, limit }: EachOptions): Sql {
