@@ -23,7 +23,7 @@ export const limits: Command = {
 };
 
 function shown(lanes: readonly LaneInfo[]): readonly string[] {
-  if (lanes.length === 0) return ["Nothing holds or waits for a place of a limit."];
+  if (lanes.length === 0) return ["No limit is in use: nothing holds or waits for a slot."];
   const time = (at: number | undefined): string => at === undefined ? "-" : new Date(at).toISOString();
   const rows = lanes.map(({ limit, key, max, per, held, waiting, holders, waiters }) => [
     limit,

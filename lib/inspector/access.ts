@@ -11,7 +11,7 @@
  * @module
  */
 
-/** Decides about a request: true lets it read, a response (such as one with status 401) is what it gets instead. */
+/** Decides about a request: `true` serves it, a response (such as one with status 401) is sent instead. */
 export type Authorize = (request: Request) => boolean | Response | Promise<boolean | Response>;
 
 /** The decision about a request: it may read, is refused for a reason, or gets the response of `authorize`. */
@@ -29,7 +29,7 @@ export function whyMalformed(request: Request, connection: unknown): string | un
   const isValid = host === null
     ? URL.canParse(request.url) && !isHttp1OfDeno(request.url, connection)
     : HOST.test(host) && URL.canParse(`http://${host}`) && URL.canParse(request.url);
-  return isValid ? undefined : "The request has no valid Host";
+  return isValid ? undefined : "The request has no valid Host header";
 }
 
 // Without user, path and the like, which a URL may have and a Host may not.
@@ -59,7 +59,9 @@ export async function mayRead(
   const answer: unknown = await authorize(request);
   if (answer instanceof Response) return { kind: "answered", response: answer };
   // Nothing else grants access, such as an object whose fields were not checked.
-  return answer === true ? { kind: "granted" } : { kind: "refused", message: "You may not read this" };
+  return answer === true
+    ? { kind: "granted" }
+    : { kind: "refused", message: "Forbidden: authorize refused the request" };
 }
 
 /** Whether a page of another site sent the request from a visitor's browser, other than by a link that was followed. */
@@ -67,7 +69,7 @@ export function isForeign({ headers }: Request): boolean {
   return headers.get("sec-fetch-site") === "cross-site" && headers.get("sec-fetch-mode") !== "navigate";
 }
 
-const ONLY_LOCAL = "Only this machine may read this: the inspector was created without authorize";
+const ONLY_LOCAL = "Forbidden: without authorize the inspector serves only clients on this machine";
 
 const PROXY_HEADERS: ReadonlySet<string> = new Set([
   ...["forwarded", "via", "x-real-ip", "true-client-ip", "client-ip", "x-client-ip", "x-cluster-client-ip", "cdn-loop"],
@@ -90,11 +92,11 @@ function isProxied({ headers }: Request): boolean {
 function whyNotLocal(request: Request, connection: unknown): string | undefined {
   const peer = peerOf(request, connection);
   if (peer === undefined) {
-    return `${ONLY_LOCAL}, and the server does not say where a request comes from; under Bun mount it with ` +
-      "{ replaceRequest: false }, or give it authorize";
+    return `${ONLY_LOCAL}, and this server does not pass the client's address; pass it as the second argument of ` +
+      "fetch(), mount with { replaceRequest: false } under Bun, or set authorize";
   }
   if (!isLoopback(peer)) return ONLY_LOCAL;
-  if (isProxied(request)) return `${ONLY_LOCAL}, and this request came through a proxy; give it authorize`;
+  if (isProxied(request)) return `${ONLY_LOCAL}, and this request came through a proxy; set authorize`;
   // HTTP/2 has no Host: the name is in the URL. With a Host, the URL may hold another name.
   const hosts = [request.headers.get("host"), new URL(request.url).host].filter((host) => host !== null);
   if (hosts.every(isLocalName)) return undefined;

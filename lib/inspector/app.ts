@@ -81,7 +81,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
     await store.runners();
     return jsonAnswer('{"status":"ok"}');
   });
-  app.notFound(({ req }) => refused(req.raw, 404, "There is nothing here"));
+  app.notFound(({ req }) => refused(req.raw, 404, "There is no page at this address"));
   app.onError((error, { req }) => {
     if (error instanceof Refusal) return refused(req.raw, error.status, error.message);
     return failed(req.raw, error);
@@ -101,25 +101,25 @@ export function createApp(reading: Reading, options: AppOptions): App {
 
   async function answer(request: Request, connection: unknown): Promise<Response> {
     if (request.method !== "GET" && request.method !== "HEAD") {
-      const answered = refused(request, 405, "The inspector only reads: GET and HEAD");
+      const answered = refused(request, 405, "The inspector is read-only: it accepts GET and HEAD");
       answered.headers.set("allow", "GET, HEAD");
       return answered;
     }
-    if (isForeign(request)) return refused(request, 403, "Another site may not read this");
+    if (isForeign(request)) return refused(request, 403, "Requests from pages of other sites are refused");
     let verdict: Verdict | undefined;
     try {
       verdict = await inTime(mayRead(request, connection, authorize), () => undefined);
     } catch (error) {
-      report("Cannot decide whether a request may read: authorize threw", error);
-      return refused(request, 500, "Cannot decide whether you may read this: authorize threw");
+      report("Cannot authorize a request: authorize threw", error);
+      return refused(request, 500, "Cannot authorize the request: authorize threw");
     }
     if (verdict === undefined) {
-      report(`Cannot decide whether a request may read: authorize did not settle within ${patienceMs} ms`);
-      return refused(request, 503, "Cannot decide whether you may read this: authorize did not settle");
+      report(`Cannot authorize a request: authorize did not settle within ${patienceMs} ms`);
+      return refused(request, 503, "Cannot authorize the request: authorize did not settle");
     }
     if (verdict.kind === "answered") return copyOf(verdict.response);
     if (verdict.kind === "refused") return refused(request, 403, verdict.message);
-    return await inTime(app.fetch(request), () => refused(request, 503, "The store does not answer"));
+    return await inTime(app.fetch(request), () => refused(request, 503, "The store did not respond in time"));
   }
 
   /** Returns the result of `work`, or of `late` once `patienceMs` have passed. */
@@ -134,8 +134,8 @@ export function createApp(reading: Reading, options: AppOptions): App {
   }
 
   function failed(request: Request, error: unknown): Response {
-    report("The inspector cannot answer a request", error);
-    return refused(request, 500, "The store cannot be read; the log says why");
+    report("The inspector failed to handle a request", error);
+    return refused(request, 500, "The request failed; the log has the error");
   }
 
   function report(message: string, error?: unknown): void {
@@ -175,7 +175,9 @@ export function createApp(reading: Reading, options: AppOptions): App {
     const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
     if (method === "HEAD") return new Response(null, { headers });
     const stream = live.open(query.get("run") ?? undefined, query.get("seen") ?? undefined);
-    if (stream === undefined) return problemAnswer({ status: 503, message: "Too many pages are watching" });
+    if (stream === undefined) {
+      return problemAnswer({ status: 503, message: "Too many live streams are open; reload later" });
+    }
     return new Response(stream, { headers });
   }
 }

@@ -17,11 +17,11 @@ const USAGE = `Usage: deno run -A jsr:@sluice/sluice/inspector <store> [options]
 
   <store>            sqlite://./app.db, or postgres://user:password@host/database
   --schema=<name>    the tenant, on Postgres (default: sluice)
-  --port=<number>    where it answers, on localhost (default: 8484; 0 for any that is free)
-  --title=<text>     what it is called
-  --redact=<path>    hides a part of payloads, such as input.password or **.token; as often as needed
+  --port=<number>    the port on localhost (default: 8484; 0 selects a free port)
+  --title=<text>     the title of the pages (default: Sluice)
+  --redact=<path>    hides a field of payloads, such as input.password or **.token; may be repeated
 
-It only reads. Ctrl-C ends it.`;
+The database is opened read-only. Ctrl-C stops the server.`;
 
 const PORT = 8_484;
 
@@ -88,7 +88,7 @@ export async function serveStore(url: string, values: ServeOptions, print: (line
   });
   try {
     const server = await listen(createInspector(store, options).fetch, port);
-    print(`${store.name} at http://localhost:${server.port}/ (read only; Ctrl-C ends it)`);
+    print(`${store.name} at http://localhost:${server.port}/ (read-only; Ctrl-C stops it)`);
     await told();
     await server.stop();
   } finally {
@@ -139,7 +139,7 @@ async function listen(fetch: Handler, port: number): Promise<Server> {
     };
   } catch (error) {
     if (!isTaken(error)) throw error;
-    throw new TypeError(`Cannot listen on port ${port}: something else does; --port=0 takes any that is free`);
+    throw new TypeError(`Cannot listen on port ${port}: it is in use; choose another one, or --port=0 for a free port`);
   }
 }
 
@@ -151,7 +151,7 @@ function portOf(text: string | undefined): number {
   if (text === undefined) return PORT;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (port <= 65_535) return port;
-  throw new TypeError(`Cannot listen on port "${text}": it must be a whole number up to 65535`);
+  throw new TypeError(`Cannot listen on port "${text}": it must be an integer from 0 to 65535`);
 }
 
 /** Resolves when the process is told to end. */

@@ -8,54 +8,55 @@ import { createApp, type Fetch } from "./app.ts";
 import { contextFor, pathsBelow } from "./reading.ts";
 import { createRedactor } from "./redact.ts";
 
-/** What an inspector can be made of: a runner, a client, or a store that is open. It stays its owner's to close. */
+/** What an inspector reads from: a runner, a client or an open store. The inspector never closes it. */
 export type Inspectable = Pick<Client<never>, "explain" | "stats"> | Store;
 
-/** How an inspector is set up. */
+/** Options of {@linkcode createInspector}. */
 export interface InspectorOptions {
   /**
-   * Decides, for each request, whether it may read; a response, such as one with status 401, is what it gets instead.
+   * Decides about each request: `true` serves it, a `Response` (such as one with status 401) is sent instead, anything
+   * else refuses it with status 403.
    *
-   * @default {undefined} only this machine may read, by a loopback address
+   * @default {undefined} serves loopback clients only, and refuses requests that came through a proxy
    */
   readonly authorize?: Authorize;
   /**
    * Fields of runs to hide, as paths through a run of the form `{ input, key, tags, reason, error, tasks: { [id]: { output,
    * error, reason, progress, steps } } }`: `"input.password"`, `"tasks.pay.output"`, `"tasks.*.output.rows.*.name"`,
-   * `"**.token"`. `*` is any name, `**` any number of names; a name in double quotes is taken as it stands
-   * (`'tasks."pay.card".output'`). The output of an item of a map is `tasks.<id>.output.<index>`, its error that of its task.
-   * A hidden value is also hidden where it appears again: the error of a task in that of
-   * its run, a message in its stack and in errors that quote it; hidden keys and tags cannot be searched for. A path that
-   * can hide nothing is reported to the logger.
+   * `"**.token"`. `*` matches any name, `**` any number of names; a name in double quotes is matched literally
+   * (`'tasks."pay.card".output'`). The output of an item of a map is `tasks.<id>.output.<index>`; its error is hidden
+   * with that of its task. A hidden value is also hidden wherever it is repeated: the error of a task in the error of
+   * its run, a message in its stack and in errors that quote it. Hidden keys and tags cannot be searched for. A path
+   * that matches no field of a run is reported to the logger.
    */
   readonly redact?: readonly string[];
-  /** The path below which it is mounted, such as `"/ops"`. @default {""} */
+  /** The path at which the inspector is mounted, such as `"/ops"`. @default {""} */
   readonly basePath?: string;
-  /** What it is called on its pages. @default {"Sluice"} */
+  /** The title of the pages. @default {"Sluice"} */
   readonly title?: string;
-  /** Hears of what could not be answered. @default {undefined} that of the runner or client */
+  /** Receives the errors behind responses with status 500 and 503. @default {undefined} that of the runner or client */
   readonly logger?: Logger;
 }
 
 const PATIENCE_MS = 15_000;
 
-/** An inspector. */
+/** A request handler that serves pages, a JSON API and metrics; {@linkcode createInspector} returns it. */
 export interface Inspector {
   /**
-   * Answers a request: what `Deno.serve`, `Bun.serve` and `app.mount` of Hono call. The second argument is what these
-   * give along with the request; by it the inspector sees where that came from.
+   * Handles a request; pass it to `Deno.serve`, `Bun.serve` or Hono's `app.mount`. The second argument is the one that
+   * these servers pass; the inspector takes the client's address from it. Never rejects.
    */
   readonly fetch: Fetch;
 }
 
 /**
- * Makes an inspector of a runner, a client or a store. It answers GET and HEAD and nothing else, and never writes.
+ * Creates an inspector of a runner, a client or a store. It serves GET and HEAD requests only, and never writes.
  *
  * - `Deno.serve(createInspector(runner).fetch)`
  * - `Bun.serve({ fetch: createInspector(runner).fetch })`
  * - `app.mount("/ops", createInspector(runner, { basePath: "/ops" }).fetch, { replaceRequest: false })` in an app of Hono
  *
- * @throws {TypeError} If an option is wrong.
+ * @throws {TypeError} If an option or the target is invalid.
  *
  * @example
  * ```ts
@@ -82,9 +83,9 @@ export function createInspector(target: Inspectable, options: InspectorOptions =
   const basePath = checks.text(read["basePath"], "basePath") ?? "";
   const title = checks.text(read["title"], "title") ?? "Sluice";
   if (!/^(\/[\w.~-]+)*$/.test(basePath)) {
-    checks.report('basePath must be a path such as "/ops", without a slash at its end');
+    checks.report('basePath must be a path such as "/ops", without a trailing slash');
   }
-  refuse("make an inspector", checks);
+  refuse("create an inspector", checks);
   const context = contextFor(target, options.logger ?? silent);
   const redactor = createRedactor(redact);
   const logger = harmless(options.logger ?? context.logger);

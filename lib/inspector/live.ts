@@ -172,7 +172,7 @@ export function createLive(store: Store, logger: Logger, times: LiveTimes = LIVE
       await lookAtRuns();
     } catch (error) {
       // A store that fails for good was closed, along with the runner or client.
-      logger.debug("Cannot see what has changed; those who watch are sent away", { error: String(error) });
+      logger.debug("Cannot detect changes; live streams are closed and browsers reconnect", { error: String(error) });
       for (const watcher of [...watchers]) drop(watcher);
     }
     lookMs = performance.now() - lookedAt;

@@ -89,7 +89,7 @@ async function mapOf(reading: Reading, row: RunRow, task: string): Promise<Store
     definitionOf(reading, row),
   ]);
   const defined = definition?.tasks.find(({ id }) => id === task);
-  if (head?.items === undefined && defined?.kind !== "map") throw new Refusal(404, "There is no map of this id");
+  if (head?.items === undefined && defined?.kind !== "map") throw new Refusal(404, "There is no map with this id");
   return storedMap({ row, task, head }, defined);
 }
 

@@ -25,7 +25,7 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
   const versions = await store.inspection.versions(name, COUNTED_VERSIONS);
   const wanted = textOf(query, "version") ?? versions[0]?.version;
   const row = versions.find(({ version }) => version === wanted);
-  if (row === undefined) throw new Refusal(404, "No runner has brought a workflow of this name and version");
+  if (row === undefined) throw new Refusal(404, "There is no workflow with this name and version");
   const [latest, runners, definition] = await Promise.all([
     store.inspection.latest(name, SAMPLED_RUNS, BUDGET),
     aliveRunners(reading),

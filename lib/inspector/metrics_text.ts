@@ -51,43 +51,49 @@ async function storeFamilies({ context: { store } }: Reading): Promise<readonly 
   return [
     gauge(
       "sluice_runs",
-      `Runs by state; beyond ${COUNTED} of a state estimated from samples`,
+      `Runs by state; counts above ${COUNTED} are estimated from samples`,
       Object.entries(countsOf(tally)).map(([state, { count }]) => ({ labels: { state }, value: count })),
     ),
     gauge(
       "sluice_tasks",
-      "Tasks that are recorded of the runs that runners have, by state",
+      "Recorded tasks of runs that a runner owns, by state",
       [...tasks].map(([state, value]) => ({ labels: { state }, value })),
     ),
-    gauge("sluice_backlog_runs", `Runs that are due and that nobody has; counted up to ${COUNTED}`, [
+    gauge("sluice_backlog_runs", `Runs that are due and unowned; counted up to ${COUNTED}`, [
       { value: tally.backlog.count },
     ]),
-    gauge("sluice_queue_age_seconds", "How long the run has been due that waits longest", [{ value: aged }]),
-    gauge("sluice_runners", "Runners by whether their lease holds", [
+    gauge("sluice_queue_age_seconds", "Seconds for which the oldest run of the backlog has been due", [{
+      value: aged,
+    }]),
+    gauge("sluice_runners", "Registered runners, by whether their lease is valid (alive) or expired", [
       { labels: { state: "alive" }, value: alive.length },
       { labels: { state: "expired" }, value: runners.length - alive.length },
     ]),
     gauge(
       "sluice_runner_runs",
-      "Runs that a runner has",
+      "Runs that a runner owns",
       runners.map(({ id }) => ({ labels: { runner: id }, value: owned.counts.get(id) ?? 0 })),
     ),
     gauge(
       "sluice_runner_lease_seconds",
-      "How long a runner's lease still holds",
+      "Seconds until the lease of a runner expires; negative if it has expired",
       runners.map(({ id, leaseUntil }) => ({ labels: { runner: id }, value: (leaseUntil - now) / 1_000 })),
     ),
-    gauge("sluice_schedules", "Schedules and polls by state; overdue ones are active, and due for ten seconds", [
+    gauge("sluice_schedules", "Schedules and polls by state; overdue ones are active ones due for more than 10 s", [
       { labels: { state: "active" }, value: scheduleCounts.active },
       { labels: { state: "paused" }, value: scheduleCounts.paused },
       { labels: { state: "overdue" }, value: scheduleCounts.overdue },
     ]),
     ...scheduleFamilies(schedules, now),
     ...limitFamilies(limits),
-    counter("sluice_store_commits_total", "Write transactions by this process", [{ value: counters.commits }]),
-    counter("sluice_store_statements_total", "Statements by this process", [{ value: counters.statements }]),
+    counter("sluice_store_commits_total", "Write transactions committed by this process", [{
+      value: counters.commits,
+    }]),
+    counter("sluice_store_statements_total", "SQL statements executed by this process", [{
+      value: counters.statements,
+    }]),
     counter("sluice_store_rows_total", "Rows written by this process", [{ value: counters.rows }]),
-    counter("sluice_store_retries_total", "Writes that this process had to try again", [{ value: counters.retries }]),
+    counter("sluice_store_retries_total", "Writes retried by this process", [{ value: counters.retries }]),
   ];
 }
 
@@ -105,8 +111,8 @@ function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly s
     nextAt === undefined ? [] : [{ labels: { schedule: name }, value: (nextAt - now) / 1_000 }]
   );
   return [
-    counter("sluice_schedule_ticks_total", "Ticks of a schedule, or runs of a poll, by what became of them", ticks),
-    gauge("sluice_schedule_next_seconds", "How long until a schedule is due; negative if it is overdue", next),
+    counter("sluice_schedule_ticks_total", "Ticks of a schedule, or runs of a poll, by outcome", ticks),
+    gauge("sluice_schedule_next_seconds", "Seconds until the next tick of a schedule; negative if it is overdue", next),
   ];
 }
 
@@ -116,8 +122,8 @@ function limitFamilies(totals: readonly LimitTotals[]): readonly string[] {
   const samples = (of: "held" | "waiting"): readonly Sample[] =>
     totals.map((total) => ({ labels: { limit: total.limit }, value: total[of] }));
   return [
-    gauge("sluice_limit_held", "Places of a limit that are taken, over all keys", samples("held")),
-    gauge("sluice_limit_waiting", "Tasks, items and runs that wait for a limit, over all keys", samples("waiting")),
+    gauge("sluice_limit_held", "Slots of a limit in use, over all keys", samples("held")),
+    gauge("sluice_limit_waiting", "Tasks, items and runs waiting for a limit, over all keys", samples("waiting")),
   ];
 }
 
@@ -125,7 +131,7 @@ function runnerFamilies({ context }: Reading): readonly string[] {
   const own = context.runner?.load();
   if (own === undefined) return [];
   return [
-    gauge("sluice_bodies", "Task bodies of this runner by whether they run or wait for a place", [
+    gauge("sluice_bodies", "Task bodies of this runner: running (active), or waiting for a slot (queued)", [
       { labels: { state: "active" }, value: own.active },
       { labels: { state: "queued" }, value: own.queued },
     ]),
@@ -136,12 +142,12 @@ function runnerFamilies({ context }: Reading): readonly string[] {
 function firedFamilies({ lateness, checkSeconds }: ScheduleMetrics): readonly string[] {
   return [
     ...lateness.count === 0 ? [] : [
-      histogram("sluice_schedule_lateness_seconds", "How late this runner has started the runs of ticks", [
+      histogram("sluice_schedule_lateness_seconds", "Seconds from a tick to the start of its run by this runner", [
         { labels: {}, histogram: lateness },
       ]),
     ],
     ...checkSeconds.count === 0 ? [] : [
-      histogram("sluice_poll_check_duration_seconds", "How long the checks of polls took in this runner", [
+      histogram("sluice_poll_check_duration_seconds", "Duration in seconds of the poll checks of this runner", [
         { labels: {}, histogram: checkSeconds },
       ]),
     ],
@@ -163,46 +169,49 @@ function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): re
   return [
     counter(
       "sluice_run_events_total",
-      "What became of runs in this runner",
+      "Events of runs in this runner, such as started, completed and failed",
       runs(({ runs: { seconds: _, ...counts } }) => ({ ...counts })),
     ),
     histogram(
       "sluice_run_duration_seconds",
-      "From when a runner first took a run to its end, for those that ended here",
+      "Seconds from the first claim of a run to its end, for runs that ended in this runner",
       workflows.map(({ workflow, runs: { seconds } }) => ({ labels: { workflow }, histogram: seconds })),
     ),
-    counter("sluice_task_attempts_total", "Attempts begun", tasks(({ attempts }) => attempts)),
+    counter("sluice_task_attempts_total", "Attempts started", tasks(({ attempts }) => attempts)),
     counter(
       "sluice_task_retries_total",
-      "Failed attempts that are followed by another",
+      "Failed attempts that are retried",
       tasks(({ retries }) => retries),
     ),
-    counter("sluice_task_deferrals_total", "Attempts that asked to be called later", tasks(({ deferred }) => deferred)),
+    counter("sluice_task_deferrals_total", "Attempts deferred by DeferError", tasks(({ deferred }) => deferred)),
     counter(
       "sluice_task_blocks_total",
-      "Attempts that ended without a result, of tasks that run at most once",
+      "Attempts of at-most-once tasks that ended without a result and blocked the task",
       tasks(({ blocked }) => blocked),
     ),
-    counter("sluice_tasks_completed_total", "Tasks that completed", tasks(({ completed }) => completed)),
-    counter("sluice_tasks_failed_total", "Tasks that failed for good", tasks(({ failed }) => failed)),
-    counter("sluice_tasks_skipped_total", "Tasks that were skipped", tasks(({ skipped }) => skipped)),
-    counter("sluice_tasks_compensated_total", "Tasks that were undone", tasks(({ compensated }) => compensated)),
+    counter("sluice_tasks_completed_total", "Completed tasks", tasks(({ completed }) => completed)),
+    counter("sluice_tasks_failed_total", "Tasks that failed after their last attempt", tasks(({ failed }) => failed)),
+    counter("sluice_tasks_skipped_total", "Skipped tasks", tasks(({ skipped }) => skipped)),
+    counter("sluice_tasks_compensated_total", "Compensated tasks", tasks(({ compensated }) => compensated)),
     counter(
       "sluice_task_undos_failed_total",
-      "Tasks whose undo failed for good",
+      "Tasks whose undo failed after its last attempt",
       tasks(({ undoFailed }) => undoFailed),
     ),
     histogram(
       "sluice_task_duration_seconds",
-      "How long attempts took that completed or failed",
+      "Duration in seconds of attempts that completed or failed",
       workflows.flatMap(({ workflow, tasks }) =>
         tasks.map(({ task, seconds }) => ({ labels: { workflow, task }, histogram: seconds }))
       ),
     ),
-    histogram("sluice_commit_rows", "Rows of a commit", [{ labels: {}, histogram: commits.rows }]),
-    histogram("sluice_commit_duration_seconds", "How long a commit took", [{ labels: {}, histogram: commits.seconds }]),
-    counter("sluice_commit_failures_total", "Commits that no retry mended", [{ value: commits.failed }]),
-    counter("sluice_lease_losses_total", "How often this runner was taken for dead", [{ value: leaseLosses }]),
+    histogram("sluice_commit_rows", "Rows written per commit", [{ labels: {}, histogram: commits.rows }]),
+    histogram("sluice_commit_duration_seconds", "Duration of commits in seconds", [{
+      labels: {},
+      histogram: commits.seconds,
+    }]),
+    counter("sluice_commit_failures_total", "Commits that failed permanently", [{ value: commits.failed }]),
+    counter("sluice_lease_losses_total", "Lost leases of this runner", [{ value: leaseLosses }]),
     ...firedFamilies(schedules),
   ];
 }

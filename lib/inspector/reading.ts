@@ -44,7 +44,7 @@ export function contextFor(target: object, logger: Logger): ClientContext {
   const context = isObject ? contextOf(target) : undefined;
   if (context !== undefined) return context;
   if (isObject && "inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
-  throw new TypeError("Cannot inspect: a runner, a client or an open store is needed");
+  throw new TypeError("Cannot create an inspector: the target must be a runner, a client or an open store");
 }
 
 /** Paths below a base path. */

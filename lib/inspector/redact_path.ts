@@ -81,8 +81,8 @@ export function whyHidesNothing(pattern: Pattern): string | undefined {
     if (next === undefined) {
       const names = Object.keys(fields);
       return names.length === 0
-        ? `nothing stands below a text, so "${name}" is not found`
-        : `"${name}" is none of ${names.join(", ")}${didYouMean(name, names)}`;
+        ? `"${name}" is below a text, which has no fields`
+        : `unknown field "${name}" (known: ${names.join(", ")})${didYouMean(name, names)}`;
     }
     fields = next;
   }

@@ -14,6 +14,6 @@ export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
     const [listed] = await context.store.inspection.find(id, 1);
     return listed === undefined ? undefined : { ...listed, input: undefined };
   });
-  if (row === undefined) throw new Refusal(404, "There is no run of this id");
+  if (row === undefined) throw new Refusal(404, "There is no run with this id");
   return row;
 }

@@ -96,7 +96,7 @@ export function runDetails(
     tasks,
     taskCounts,
     input,
-    ...(parts.length > 0 && { leftOut: `So much is recorded of this run that not all is shown: ${parts.join("; ")}.` }),
+    ...(parts.length > 0 && { leftOut: `This run is too large to show in full: ${parts.join("; ")}.` }),
   };
 }
 

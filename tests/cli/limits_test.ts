@@ -19,7 +19,7 @@ for (const kind of KINDS) {
     const list = async (...args: string[]): Promise<Printed> =>
       await sluice(["limits", on.url, ...args, ...tenantOf(on)]);
     await using runner = await createRunner(await on.open(), { workflows: [order, call] });
-    assertEquals(await list(), { code: 0, out: "Nothing holds or waits for a place of a limit.", err: "" });
+    assertEquals(await list(), { code: 0, out: "No limit is in use: nothing holds or waits for a slot.", err: "" });
     await runner.startMany(order, ["acme", "acme", "acme"]);
     await runner.start(call);
     await until(async () => (await runner.limits()).length === 2);

@@ -268,7 +268,7 @@ test("a run says what it waits for: a message and since when, a child run with i
     ]);
     assertEquals(page.tasks.map(({ child }) => child), [undefined, undefined, link]);
     const html = await (await asked(`/runs/${run.id}`)).text();
-    for (const words of ["It waits for a message, since <time", "It sleeps, since <time", "It waits for"]) {
+    for (const words of ["Waits for a message, since <time", "Sleeps, since <time", "Waits for"]) {
       assert(html.includes(words), words);
     }
     assertEquals(html.match(/<section id="state-why".*?<\/section>/s)?.[0].includes(link.href), true);

@@ -122,7 +122,7 @@ for (const kind of KINDS) {
     const page: RunPage = await (await asked(`/api/runs/${id}`)).json();
     assertMatch(
       page.leftOut ?? "",
-      /^So much is recorded .* left out: 11,000 tasks, 18 dependencies; left out: \d+ errors in full; only 5,000 rows /,
+      /^This run is too large .* left out: 11,000 tasks, 18 dependencies; left out: \d+ errors in full; only 5,000 rows /,
     );
     // Those that failed are all there.
     assertEquals([page.tasks.length, page.taskCounts.failed], [1_000, 5_000]);

@@ -147,7 +147,7 @@ browserTest("whom authorize refuses sees a page that says so, and nothing else",
   await using server = await serve(createInspector(scene.runner, { authorize: () => false }).fetch);
   const { page, wrongs } = await openPage(await browser.newContext(), server.url);
   await page.goto(`${server.url}/runs/${scene.runs.done}`);
-  assertEquals(await page.textContent("h1"), "This is not for you to see");
+  assertEquals(await page.textContent("h1"), "Forbidden");
   assert(!(await page.content()).includes("prices"));
   assertEquals(wrongs, []);
 });
@@ -178,7 +178,7 @@ browserTest("links lead from the runs to a run, its tasks, its workflow and back
   assert((await page.textContent("#task-charge"))!.includes("upstream timed out after 30 s"));
   await page.click(".crumbs a:last-child");
   await page.waitForURL(/\/workflows\/settlement/);
-  await page.click("text=all its runs");
+  await page.click("text=all runs");
   await page.waitForURL(/\/runs\?workflow=settlement/);
   assertEquals(await page.locator("#runs-rows tr").count(), 1);
 });

@@ -71,7 +71,7 @@ for (const kind of KINDS) {
       assertStringIncludes(html, part);
     }
     const runHtml = await (await asked(`/runs/${runId}`)).text();
-    for (const part of ["files: 3 of 4 items completed, 1 failed", "The outputs of 4 items", "All 4 items of files"]) {
+    for (const part of ["files: 3 of 4 items completed, 1 failed", "Outputs of 4 items", "All 4 items of files"]) {
       assertStringIncludes(runHtml, part);
     }
   });

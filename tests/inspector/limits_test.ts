@@ -46,7 +46,7 @@ for (const kind of KINDS) {
     await until(async () => (await runner.get(waiter.runId).tasks())[0]?.state === "waiting");
     const runHtml = await (await asked(`/runs/${waiter.runId}`)).text();
     assertStringIncludes(runHtml, "waits for limit &quot;payments&quot;");
-    assertStringIncludes(runHtml, "It waits for a limit");
+    assertStringIncludes(runHtml, "Waits for a limit");
     const workflowHtml = await (await asked("/workflows/order")).text();
     assertStringIncludes(workflowHtml, ">payments</a>: 1 by key");
     assertStringIncludes(workflowHtml, '<a href="/limits?limit=tenants">tenants</a>: 5');

@@ -132,7 +132,7 @@ test("a run in the list says where it is and how long it took", () => {
   assert(words.includes("completed etl a 12 s ago 1.24 s"), words);
   assert(words.includes("running etl b 12 s ago 10 s so far"), words);
   assert(words.includes("pending etl c 12 s ago due in 2 h"), words);
-  assert(words.includes("failed etl d1 runner died with it: TypeError: rows is undefined 12 s ago"), words);
+  assert(words.includes("failed etl d1 runner crashed: TypeError: rows is undefined 12 s ago"), words);
 });
 
 test("a run's graph, time line and details name each task with its state", () => {
@@ -151,7 +151,7 @@ test("a run's graph, time line and details name each task with its state", () =>
     taskOf("report", { state: "pending", attempts: 0, startedAt: undefined, endedAt: undefined, history: [] }),
   ];
   const { text } = runPage(runOf(nodes, tasks), viewOf());
-  assert(text.includes(`<title>extract, completed, 1 s, 2 tries</title>`), text);
+  assert(text.includes(`<title>extract, completed, 1 s, 2 attempts</title>`), text);
   assert(text.includes(`<title>load, running, running 9 s</title>`));
   assert(text.includes(`<span class="visually-hidden">pending: </span><code>report</code>`));
   assertEquals([...text.matchAll(/<rect class="s-(\w+)" x="([\d.]+)%"/g)].map(([, state, x]) => `${state} at ${x}`), [
@@ -264,8 +264,8 @@ test("a list without runs says whether there are none, or none that match", () =
   const wordsOf = (more: Parameters<typeof runsOf>[0]): string | undefined =>
     /<p class="empty">([^<]*)/.exec(runsPage(runsOf({ runs: [], ...more }), viewOf()).text)?.[1];
   const filter = { workflow: undefined, states: [], tags: [], since: undefined, until: undefined, q: undefined };
-  assertEquals(wordsOf({}), "There are no runs yet: they appear here as soon as they are started.");
-  assertEquals(wordsOf({ filter: { ...filter, states: ["failed"] } }), "No runs match.");
+  assertEquals(wordsOf({}), "No runs yet.");
+  assertEquals(wordsOf({ filter: { ...filter, states: ["failed"] } }), "No matching runs.");
   assertEquals(wordsOf({ filter: { ...filter, q: "x" }, searchedBackTo: NOW }), "No matching runs so far.");
   assertEquals(wordsOf({ isContinued: true }), "No older runs.");
 });

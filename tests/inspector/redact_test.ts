@@ -118,8 +118,8 @@ test("a path that can hide nothing is reported, with what it was probably meant 
     ]
   ) assertEquals(warningsOf(path), [], path);
   assertEquals(warningsOf("inputs.password"), [
-    'The redact path "inputs.password" hides nothing: "inputs" is none of input, key, tags, reason, error, tasks, limits ' +
-    '(did you mean "input"?)',
+    'The redact path "inputs.password" hides nothing: unknown field "inputs" (known: input, key, tags, reason, error, tasks, ' +
+    'limits) (did you mean "input"?)',
   ]);
   for (const path of ["output", "tasks.pay.outputs", "key.a", "tasks.pay.error.msg", "tasks.pay.error.message.a"]) {
     assertEquals(warningsOf(path).length, 1, path);

@@ -26,9 +26,9 @@ function attemptView(
 ): Html {
   return markup`
 <li value="${number}"><p>${attemptBadge(state)}${
-    startedAt !== undefined && ` began ${duration(startedAt - start)} after the run`
+    startedAt !== undefined && ` started ${duration(startedAt - start)} after the run`
   }${startedAt !== undefined && endedAt !== undefined && `, took ${duration(endedAt - startedAt)}`}${
-    isSame && `; the same error as in the next`
+    isSame && `; same error as the next attempt`
   }</p>${error && !isSame && errorView(error)}</li>`;
 }
 

@@ -40,22 +40,20 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
   const top = labels.some(({ marks }) => marks.length > 0) ? MARK_HEIGHT : 0;
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
-<div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Drawing">
+<div class="scroll" id="graph-view" tabindex="0" role="region" aria-label="Graph drawing">
 <svg class="graph" width="${width}" height="${height + top}" viewBox="0 ${-top} ${width} ${
     height + top
   }" role="group" aria-label="${title}">
-<desc>From top to bottom. Each task is a link to its details below; the same is told there as text.</desc>
+<desc>The tasks from top to bottom. Each task links to its details below, which state the same as text.</desc>
 <path class="edges" d="${lines.map(curveOf).join("")}"/>
 <path class="heads" d="${heads.join("")}"/>
 ${labels.map((label, at) => boxOf(label, layout.boxes[at]!))}
 </svg>
 </div>
-${implied > 0 && markup`<p class="note">${counted(implied, "line")} that the others imply are not drawn.</p>`}
+${implied > 0 && markup`<p class="note">${counted(implied, "line")} implied by others are not drawn.</p>`}
 ${
     leftOut > 0 &&
-    markup`<p class="note">The graph has too many lines to draw: the longest are left out, ${
-      grouped(leftOut)
-    } in all. The list
+    markup`<p class="note">The graph has too many lines to draw: the ${grouped(leftOut)} longest are omitted. The list
 below names every dependency.</p>`
   }
 `;

@@ -67,7 +67,7 @@ function emptyWords({ state, counts, searchedTo, from }: ItemsPage): string {
   if (searchedTo !== undefined) return "No such items so far.";
   if (from > 0) return "No more items.";
   if (state !== undefined) return `No item is ${state}.`;
-  return counts.total === 0 ? "There are no items: the array of the map is empty or not computed yet." : "No items.";
+  return counts.total === 0 ? "No items: the array of the map is empty or not computed yet." : "No items.";
 }
 
 /** An item that unfolds over the whole width. */
@@ -83,8 +83,11 @@ ${fact("State", stateBadge(state))}
 ${fact("Attempts", `${attempts}`)}
 ${child !== undefined && fact("Child run", runLink(child))}
 ${startedAt !== undefined && fact("Latest start", date(startedAt))}
-${startedAt !== undefined && endedAt !== undefined && fact("Latest attempt took", duration(endedAt - startedAt))}
-${dueAt !== undefined && state === "waiting" && fact("Goes on", moment(dueAt, at))}
+${
+    startedAt !== undefined && endedAt !== undefined &&
+    fact("Duration of the latest attempt", duration(endedAt - startedAt))
+  }
+${dueAt !== undefined && state === "waiting" && fact("Continues", moment(dueAt, at))}
 ${reason !== undefined && child === undefined && fact("Reason", clip(reason, 500))}
 ${progress !== undefined && fact("Progress", progressWords(progress))}
 </dl>
@@ -104,14 +107,14 @@ function progressWords({ done, total, message }: NonNullable<ItemDetail["progres
 function pager({ from, state, firstHref, previousHref, nextHref, searchedTo, counts }: ItemsPage): Html {
   return markup`${
     searchedTo !== undefined &&
-    markup`<p class="note">Looked at the items up to ${grouped(searchedTo)} of ${
+    markup`<p class="note">Searched the items up to ${grouped(searchedTo)} of ${
       grouped(counts.total)
-    }, as many as one request may.</p>`
+    }, the limit of one request.</p>`
   }<nav class="pager" aria-label="More items">${
     from > 0 && markup`<a href="${firstHref}" rel="first">First items</a>`
   }${previousHref !== undefined && markup`<a href="${previousHref}" rel="prev">Previous items</a>`}${
     nextHref !== undefined &&
-    markup`<a href="${nextHref}" rel="next">${searchedTo === undefined ? "Next items" : "Search on"}</a>`
+    markup`<a href="${nextHref}" rel="next">${searchedTo === undefined ? "Next items" : "Continue search"}</a>`
   }</nav>
 ${
     (from > 0 || nextHref !== undefined) && markup`

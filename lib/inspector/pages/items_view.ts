@@ -74,8 +74,8 @@ export function itemCounts(counts: ItemCounts, href: string, current?: ItemState
 /** How an item is, in few words. */
 export function cellTitle({ index, state, attempts, failure, child }: ItemCell): string {
   const tries = attempts > 1 ? ` after ${attempts} attempts` : "";
-  const why = failure === undefined ? "" : state === "completed" ? `; failed before: ${failure}` : `: ${failure}`;
-  const run = child?.state === undefined ? "" : `; its child run is ${child.state}`;
+  const why = failure === undefined ? "" : state === "completed" ? `; previous failure: ${failure}` : `: ${failure}`;
+  const run = child?.state === undefined ? "" : `; child run ${child.state}`;
   return `item ${index}: ${state}${tries}${why}${run}`;
 }
 

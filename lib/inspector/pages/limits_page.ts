@@ -18,20 +18,20 @@ export function limitsPage(data: LimitsPage, view: View): Html {
 ${limit !== undefined && markup`<p class="crumbs"><a href="${view.basePath}/limits">Limits</a></p>`}
 <h1>${limit === undefined ? "Limits" : markup`Limit <code>${limit}</code>`}</h1>
 ${
-      lanes.length === 0 ? markup`<p class="empty">Nothing holds or waits for a place of a limit.</p>` : table({
+      lanes.length === 0 ? markup`<p class="empty">No limit is in use: nothing holds or waits for a slot.</p>` : table({
         id: "limits",
-        caption: "Limits in use by key, those for which most wait first",
-        heads: ["Limit", "Key", "Places", { number: "Held" }, { number: "Waiting" }, "Held by", "First in line"],
+        caption: "Limits in use by key, the most waited for first",
+        heads: ["Limit", "Key", "Places", { number: "Held" }, { number: "Waiting" }, "Held by", "Next"],
         rows: lanes.map((lane) => laneRow(lane, at)),
       })
     }
-${hasMore && markup`<p class="note">There are more keys in use; <code>sluice limits</code> lists them.</p>`}
+${hasMore && markup`<p class="note">More keys are in use; <code>sluice limits</code> lists them.</p>`}
 `,
   }, view);
 }
 
 function laneRow({ limit, href, key, max, per, held, waiting, holders, waiters }: LimitLane, at: number): Html {
-  const label = `Places of limit ${limit} that are held`;
+  const label = `Slots of limit ${limit} in use`;
   return markup`
 <tr>
 <th scope="row"><a href="${href}"><code>${limit}</code></a></th>

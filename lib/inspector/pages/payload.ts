@@ -12,7 +12,7 @@ export function payloadView({ text, bytes, isTruncated, href }: Payload, label: 
   }
   return markup`
 <pre class="json" tabindex="0" role="group" aria-label="${label}">${shown}</pre>
-<p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${isTruncated && "; this is the beginning"}</p>`;
+<p class="note"><a href="${href}">${label} as JSON</a>, ${size(bytes)}${isTruncated && "; truncated"}</p>`;
 }
 
 /** An error with its fields, causes and inner errors, and the stack. */
@@ -27,7 +27,7 @@ ${fields !== undefined && markup`<p class="small"><code>${clip(JSON.stringify(fi
 ${
     stack !== undefined && markup`
 <details>
-<summary>Where it was thrown</summary>
+<summary>Stack</summary>
 <pre tabindex="0" role="group" aria-label="Stack of ${name}">${clip(stack)}</pre>
 </details>
 `

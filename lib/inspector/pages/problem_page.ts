@@ -4,7 +4,7 @@ import { page } from "./page.ts";
 
 /** What a refusal looks like. */
 export function problemPage({ status, message }: Problem, view: View): Html {
-  const title = TITLES[status] ?? (status < 500 ? "That cannot be answered" : "Something went wrong");
+  const title = TITLES[status] ?? (status < 500 ? "Request refused" : "Internal error");
   const content = markup`
 <h1>${title}</h1>
 <p>${message}</p>
@@ -14,10 +14,10 @@ export function problemPage({ status, message }: Problem, view: View): Html {
 }
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: "That is not understood",
-  401: "Sign in first",
-  403: "This is not for you to see",
-  404: "There is nothing here",
-  405: "Only looking is possible here",
-  503: "Not now",
+  400: "Bad request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "There is no page at this address",
+  405: "Method not allowed",
+  503: "Service unavailable",
 };

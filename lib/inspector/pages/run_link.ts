@@ -7,7 +7,7 @@ export function runLink({ id, href, state, task, item }: RunLink): Html {
   const place = task === undefined ? undefined : item === undefined ? task : `${task} [${item}]`;
   return markup`
 <span class="run-link"><a href="${href}"><code>${id}</code></a> ${
-    state === undefined ? markup`<span class="note">gone</span>` : stateBadge(state)
+    state === undefined ? markup`<span class="note">deleted</span>` : stateBadge(state)
   }${place !== undefined && markup` <span class="note">${place}</span>`}</span>
 `;
 }

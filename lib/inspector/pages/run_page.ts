@@ -29,7 +29,7 @@ export function runPage(data: RunPage, view: View): Html {
 <p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
 <h1>${run.workflow} ${stateBadge(run.state)}</h1>
 <p class="id-line"><code>${run.id}</code></p>
-${run.error && markup`<section id="failure" aria-label="Why it failed">${errorView(run.error)}</section>`}
+${run.error && markup`<section id="failure" aria-label="Failure">${errorView(run.error)}</section>`}
 ${explanation(data)}
 ${facts(data)}
 ${resultPart(data)}
@@ -61,7 +61,7 @@ function explanation({ run, explanation }: RunPage): Html | undefined {
   const rest = reasons.length - shown.length;
   return markup`
 <section id="state-why" class="why-box" aria-labelledby="why">
-<h2 id="why">Where it is</h2>
+<h2 id="why">Status</h2>
 <ul>${shown.map((reason) => markup`<li>${reasonView(reason)}</li>`)}${
     rest > 0 &&
     markup`<li>and ${counted(rest, "other reason")}</li>`
@@ -82,25 +82,27 @@ function reasonView({ message, taskId, run }: ExplanationDetail["reasons"][numbe
 function facts({ run, at, workflowHref }: RunPage): Html {
   const { startedAt, endedAt, key, debounce, tags } = run;
   return markup`<dl class="facts" id="facts">
-${fact("Inserted", markup`${date(run.createdAt)} <span class="note">${moment(run.createdAt, at)}</span>`)}
+${fact("Created", markup`${date(run.createdAt)} <span class="note">${moment(run.createdAt, at)}</span>`)}
 ${
     startedAt !== undefined &&
-    fact("First taken", startedAt - run.createdAt < 1 ? "at once" : `after ${duration(startedAt - run.createdAt)}`)
+    fact("Queue time", duration(Math.max(0, startedAt - run.createdAt)))
   }
 ${
     startedAt !== undefined && endedAt !== undefined
-      ? fact("Took", duration(endedAt - startedAt))
-      : startedAt !== undefined && fact("So far", duration(at - startedAt))
+      ? fact("Duration", duration(endedAt - startedAt))
+      : startedAt !== undefined && fact("Running for", duration(at - startedAt))
   }
 ${endedAt !== undefined && fact("Ended", date(endedAt))}
 ${run.dueAt !== undefined && fact("Due", moment(run.dueAt, at))}
-${run.deadlineAt !== undefined && endedAt === undefined && fact("Must end", moment(run.deadlineAt, at))}
-${run.timeoutMs !== undefined && fact("Time limit", duration(run.timeoutMs))}
+${run.deadlineAt !== undefined && endedAt === undefined && fact("Deadline", moment(run.deadlineAt, at))}
+${run.timeoutMs !== undefined && fact("Timeout", duration(run.timeoutMs))}
 ${
     key !== undefined &&
     fact(
       "Key",
-      markup`<code>${key}</code>${run.keyScope === "active" && markup` <span class="note">until it ends</span>`}`,
+      markup`<code>${key}</code>${
+        run.keyScope === "active" && markup` <span class="note">while the run is active</span>`
+      }`,
     )
   }
 ${
@@ -120,10 +122,10 @@ ${
   }
 ${run.priority !== 0 && fact("Priority", `${run.priority}`)}
 ${fact("Version", markup`<a href="${workflowHref}"><code>${run.version}</code></a>`)}
-${run.strandedBy !== undefined && fact("Stranded by", markup`version <code>${run.strandedBy}</code>`)}
+${run.strandedBy !== undefined && fact("Parked", markup`version <code>${run.strandedBy}</code> cannot continue it`)}
 ${run.runner !== undefined && fact("Runner", `${run.runner}`)}
-${run.epoch > 1 && fact("Changed hands", counted(run.epoch - 1, "time"))}
-${run.crashes > 0 && fact("Crashes", `${counted(run.crashes, "runner")} died with it`)}
+${run.epoch > 1 && fact("Claims", `${run.epoch}`)}
+${run.crashes > 0 && fact("Crashes", `${run.crashes}`)}
 </dl>`;
 }
 
@@ -145,7 +147,7 @@ function graph(data: RunPage): Html {
 ${
     !graph.isKnown &&
     markup`
-<p class="note">The definition of this version is not stored, or too large: these are the tasks that were recorded.</p>`
+<p class="note">The definition of this version is not stored, or is too large; the graph shows the recorded tasks.</p>`
   }
 ${graphSvg(drawn, `The graph of this run of ${run.workflow}`)}
 </section>`;
@@ -168,10 +170,10 @@ ${
     shown.map(({ id, output, items }) =>
       markup`<h3><a href="#${taskAnchor(id)}"><code>${id}</code></a></h3>${
         output && payloadView(output, `Result of ${id}`)
-      }${items && markup`<p><a href="${items.href}">The outputs of ${counted(items.counts.total, "item")}</a></p>`}`
+      }${items && markup`<p><a href="${items.href}">Outputs of ${counted(items.counts.total, "item")}</a></p>`}`
     )
   }
-${rest > 0 && markup`<p class="note">and the outputs of ${counted(rest, "more task")}, with the tasks below</p>`}
+${rest > 0 && markup`<p class="note">The outputs of ${counted(rest, "more task")} are shown with the tasks below.</p>`}
 </section>
 `;
 }
@@ -218,12 +220,12 @@ function related({ links }: RunPage): Html | undefined {
 
 function happenings({ events, run }: RunPage): Html {
   return markup`<section id="events-part" aria-labelledby="events">
-<h2 id="events">What happened</h2>
+<h2 id="events">History</h2>
 ${
     table({
       id: "happenings",
-      caption: "What happened, oldest first",
-      heads: [{ number: "After" }, "What", "Task", "In words"],
+      caption: "History, oldest first",
+      heads: [{ number: "Time" }, "Event", "Task", "Details"],
       rows: events.map((event) => happening(event, run.createdAt)),
     })
   }

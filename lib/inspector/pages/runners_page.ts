@@ -21,14 +21,14 @@ export function runnersPage(data: RunnersPage, view: View): Html {
 <h1>Runners</h1>
 <dl class="facts">
 ${fact("Alive", `${runners.filter(({ isAlive }) => isAlive).length}`)}
-${fact("Runs that are due and wait for one", countWords(backlog))}
-${oldestDueAt !== undefined && fact("The oldest was due", moment(oldestDueAt, at))}
+${fact("Backlog", countWords(backlog))}
+${oldestDueAt !== undefined && fact("Oldest run due", moment(oldestDueAt, at))}
 </dl>
 ${
-      runners.length === 0 ? markup`<p class="empty">No runner has joined: runs wait until one does.</p>` : table({
+      runners.length === 0 ? markup`<p class="empty">No runners: runs wait until a runner starts.</p>` : table({
         id: "runners",
-        caption: "Runners by number",
-        heads: ["Runner", "Lease", "Joined", { number: "Runs" }, { number: "Bodies" }, "Workflows"],
+        caption: "Runners by id",
+        heads: ["Runner", "Lease", "Started", { number: "Runs" }, { number: "Bodies" }, "Workflows"],
         rows: runners.map((runner) => runnerRow(runner, at)),
       })
     }
@@ -44,8 +44,8 @@ function runnerRow(runner: RunnerSummary, at: number): Html {
 <th scope="row">${id}${
     isThis && markup` <span class="chip">this one</span>`
   }<br><span class="small">process ${pid} on <code title="${host}">${host.split(" ")[0]}</code></span></th>
-<td>${isAlive ? stateBadge("completed", "alive") : stateBadge("failed", "silent")} <span class="small">${
-    isAlive ? "ends" : "ended"
+<td>${isAlive ? stateBadge("completed", "alive") : stateBadge("failed", "lease expired")} <span class="small">${
+    isAlive ? "expires" : "expired"
   } ${moment(leaseUntil, at)}</span></td>
 <td class="when">${moment(startedAt, at)}</td>
 <td class="number">${load(runs.count, maxRuns, `Runs of runner ${id}`)}<br>${
@@ -57,7 +57,7 @@ function runnerRow(runner: RunnerSummary, at: number): Html {
       : markup`${
         load(bodies.active, concurrency, `Bodies of runner ${id}`)
       }<br>${bodies.active} <span class="small">of ${concurrency}${
-        bodies.queued > 0 && `, ${bodies.queued} wait`
+        bodies.queued > 0 && `, ${bodies.queued} queued`
       }</span>`
   }</td>
 <td>${workflowLinks(runner)}</td>
@@ -72,9 +72,7 @@ function workflowLinks({ workflows, isPinned }: RunnerSummary): Html {
     shown.map(({ name, version, href }, i) =>
       markup`${i > 0 && ", "}<a href="${href}">${name} <code class="small">${version.slice(0, 7)}</code></a>`
     )
-  }${rest > 0 && ` and ${counted(rest, "other")}`}${
-    isPinned && markup` <span class="chip">these versions only</span>`
-  }`;
+  }${rest > 0 && ` and ${counted(rest, "other")}`}${isPinned && markup` <span class="chip">pinned versions</span>`}`;
 }
 
 const MOST_WORKFLOWS = 12;
@@ -85,12 +83,12 @@ function load(count: number, most: number, label: string): Html {
 
 function strandedTable(stranded: RunnersPage["stranded"]): Html {
   return markup`<section aria-labelledby="stranded-title">
-<h2 id="stranded-title">Stranded runs</h2>
-<p class="note">No runner that is alive can carry these on.</p>
+<h2 id="stranded-title">Parked runs</h2>
+<p class="note">No live runner can continue these runs.</p>
 ${
     table({
       id: "stranded",
-      caption: "Stranded runs",
+      caption: "Parked runs",
       heads: ["State", "Run"],
       rows: stranded.map(strandedRow),
     })

@@ -24,7 +24,7 @@ ${
       runs.length === 0 ? markup`<p class="empty">${emptyWords(data)}</p>` : table({
         id: "runs",
         caption: "Runs, newest first",
-        heads: ["State", "Run", "Inserted", { number: "Took" }],
+        heads: ["State", "Run", "Created", { number: "Duration" }],
         rows: runs.map((run) => runRow(run, at)),
       })
     }
@@ -36,9 +36,7 @@ ${pager(data)}
 function emptyWords({ filter, searchedBackTo, isContinued }: RunsPage): string {
   if (searchedBackTo !== undefined) return "No matching runs so far.";
   if (isContinued) return "No older runs.";
-  return queryOf(filter) === ""
-    ? "There are no runs yet: they appear here as soon as they are started."
-    : "No runs match.";
+  return queryOf(filter) === "" ? "No runs yet." : "No matching runs.";
 }
 
 /** A number of runs, which may have been too many to count. */
@@ -63,9 +61,9 @@ function runRow(run: RunSummary, at: number): Html {
 
 function noteOf(run: RunSummary): Html | undefined {
   const notes = [
-    run.isStranded && "stranded",
+    run.isStranded && "parked",
     run.isCancelling && "being cancelled",
-    run.crashes > 0 && `${counted(run.crashes, "runner")} died with it`,
+    run.crashes > 0 && `${counted(run.crashes, "runner")} crashed`,
   ].filter((note) => note !== false);
   const why = run.failure ?? run.reason;
   if (why === undefined && notes.length === 0) return undefined;
@@ -124,12 +122,12 @@ ${
 function pager({ isContinued, firstHref, nextHref, searchedBackTo }: RunsPage): Html {
   return markup`${
     searchedBackTo !== undefined &&
-    markup`<p class="note">Looked at all runs back to ${date(searchedBackTo)}, as many as one request may.</p>`
+    markup`<p class="note">Searched the runs back to ${date(searchedBackTo)}, the limit of one request.</p>`
   }<nav class="pager" aria-label="More runs">${
     isContinued && markup`<a href="${firstHref}" rel="first">Newest runs</a>`
   }${
     nextHref !== undefined &&
-    markup`<a href="${nextHref}" rel="next">${searchedBackTo === undefined ? "Older runs" : "Search on"}</a>`
+    markup`<a href="${nextHref}" rel="next">${searchedBackTo === undefined ? "Older runs" : "Continue search"}</a>`
   }</nav>`;
 }
 

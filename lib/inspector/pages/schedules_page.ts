@@ -17,7 +17,7 @@ export function schedulesPage(data: SchedulesPage, view: View): Html {
     content: markup`
 <h1>Schedules</h1>
 ${
-      schedules.length === 0 ? markup`<p class="empty">There are no schedules.</p>` : table({
+      schedules.length === 0 ? markup`<p class="empty">No schedules.</p>` : table({
         id: "schedules",
         caption: "Schedules by name",
         heads: ["Schedule", "Rule", "Starts", "Next", "Past", { number: "Runs" }, { number: "Missed" }, {
@@ -26,7 +26,7 @@ ${
         rows: schedules.map((schedule) => scheduleRow(schedule, at)),
       })
     }
-${hasMore && markup`<p class="note">There are more schedules; their command line lists all.</p>`}
+${hasMore && markup`<p class="note">More schedules exist; <code>sluice schedules list</code> lists all.</p>`}
 `,
   }, view);
 }

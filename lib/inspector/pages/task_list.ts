@@ -36,7 +36,7 @@ export function taskList({ run, graph, tasks, taskCounts, at, isTruncated, leftO
       }</li>`;
     })
   }</ul>
-${isTruncated && markup`<p class="note">${leftOut ?? "So much is recorded of this run that not all is shown."}</p>`}
+${isTruncated && markup`<p class="note">${leftOut ?? "This run is too large to show in full."}</p>`}
 <div class="tasks ${tasks.length > MANY && "dense"}" id="tasks-view">
 <div class="axis-row"><span></span>${lines.axis}<span></span></div>
 ${rows.slice(0, MOST_UNFOLDED)}
@@ -86,12 +86,12 @@ ${fact("State", stateBadge(task.state))}
 ${fact("Kind", kindOf(node))}
 ${node.after.length > 0 && fact("After", linksTo(node.after))}
 ${fact("Attempts", node.attempts === undefined ? `${task.attempts}` : `${task.attempts} of ${node.attempts}`)}
-${node.timeoutMs !== undefined && fact("Time limit", `${duration(node.timeoutMs)} an attempt`)}
+${node.timeoutMs !== undefined && fact("Timeout", `${duration(node.timeoutMs)} per attempt`)}
 ${node.limits !== undefined && fact("Limits", limitWords(node.limits))}
 ${task.startedAt !== undefined && fact("Latest start", date(task.startedAt))}
 ${task.child && fact("Child run", runLink(task.child))}
-${task.dueAt !== undefined && task.state === "waiting" && fact("Goes on", moment(task.dueAt, at))}
-${graph.result === task.id && fact("Result", "its output is the result of the run")}
+${task.dueAt !== undefined && task.state === "waiting" && fact("Continues", moment(task.dueAt, at))}
+${graph.result === task.id && fact("Result", "the output of this task is the result of the run")}
 </dl>
 ${task.items ? mapView(task.id, task.items) : task.progress && progressBar(task)}
 ${task.output && markup`<h3>Output</h3>${payloadView(task.output, `Output of ${task.id}`)}`}
@@ -118,7 +118,7 @@ function undoView(id: string, undo: UndoDetail, { at, start }: Pick<Surroundings
     dueAt !== undefined && state === "waiting" && markup`, continues ${moment(dueAt, at)}`
   }</p>
 ${progressBar({ id: `the undo of ${id}`, progress })}
-${state === "failed" && markup`<p>What the task did was not undone; the other undos have continued.</p>`}
+${state === "failed" && markup`<p>The effects of the task remain; the other undos continued.</p>`}
 ${attemptsView(undo, start)}
 `;
 }
@@ -141,7 +141,7 @@ export function fact(term: string, value: Html | string): Html {
 
 /** How long a task has taken or what it waits for, in few words. */
 export function noteOf(task: TaskDetail, at: number): string {
-  const tries = task.attempts > 1 ? `, ${task.attempts} tries` : "";
+  const tries = task.attempts > 1 ? `, ${task.attempts} attempts` : "";
   if (task.undo !== undefined && task.state !== "compensated") return `undo ${task.undo.state}`;
   const begun = task.history.find(({ startedAt }) => startedAt !== undefined)?.startedAt ?? task.startedAt;
   switch (task.state) {
@@ -173,25 +173,25 @@ function sentence(task: TaskDetail, at: number): Html {
   const words = clip(task.reason ?? "");
   const since = task.startedAt === undefined ? "" : markup`, since ${date(task.startedAt)}`;
   if (task.state === "waiting" && task.kind === "event" && task.reason === "message") {
-    return markup`It waits for a message${since}.`;
+    return markup`Waits for a message${since}.`;
   }
   if (task.state === "waiting" && task.reason === WAITS_FOR_CHILD) {
-    return markup`It waits for ${task.child === undefined ? "a child run" : runLink(task.child)}${since}.`;
+    return markup`Waits for ${task.child === undefined ? "a child run" : runLink(task.child)}${since}.`;
   }
   if (task.state === "waiting" && task.kind === "sleep" && task.reason === "sleep") {
-    return markup`It sleeps${since}${task.dueAt !== undefined && markup`, and goes on ${moment(task.dueAt, at)}`}.`;
+    return markup`Sleeps${since}${task.dueAt !== undefined && markup`; continues ${moment(task.dueAt, at)}`}.`;
   }
-  if (isHeldTask(task)) return markup`It waits for a limit; ${"“Where it is”"} above names it.`;
-  if (task.state === "skipped") return markup`It was skipped: ${words}.`;
+  if (isHeldTask(task)) return markup`Waits for a limit, named above under “Status”.`;
+  if (task.state === "skipped") return markup`Skipped: ${words}.`;
   if (task.state === "blocked") {
-    return markup`It is blocked: ${words}, and it runs at most once. A program must call ${"resolve()"} to decide.`;
+    return markup`Blocked: ${words}, and the task runs at most once. Call resolve() on the run to decide.`;
   }
-  return task.state === "waiting" ? markup`It waits: ${words}.` : markup`${words}`;
+  return task.state === "waiting" ? markup`Waits: ${words}.` : markup`${words}`;
 }
 
 function kindOf(node: GraphTask): string {
   const on = node.on === "success" ? "" : `, on ${node.on}`;
-  return `${node.kind}${on}${node.isConditional ? ", when its condition says so" : ""}`;
+  return `${node.kind}${on}${node.isConditional ? ", conditional" : ""}`;
 }
 
 function linksTo(ids: readonly string[]): Html {
@@ -229,7 +229,7 @@ ${
 
 function stepView({ name, endedAt, output }: StepDetail, start: number): Html {
   const when = endedAt !== undefined &&
-    markup` <span class="note">done ${duration(endedAt - start)} after the run began</span>`;
+    markup` <span class="note">completed ${duration(endedAt - start)} after the start of the run</span>`;
   if (output === undefined) return markup`<li><p><code>${name}</code>${when}</p></li>`;
   return markup`
 <li><details><summary><code>${name}</code>${when}</summary>${

@@ -29,18 +29,20 @@ ${
         "Latest runs",
         markup`<span class="sample-fact">${
           sampleBar(sample)
-        } <a class="small" href="${data.runsHref}">all its runs</a></span>`,
+        } <a class="small" href="${data.runsHref}">all runs</a></span>`,
       )
     }
 ${fact("Failed", rateWords(sample.failureRate))}
-${graph.limits !== undefined && fact("Limits of its runs", limitWords(graph.limits))}
-${durations && fact("Half took at most", duration(durations.p50Ms))}
-${durations && fact("99 of 100", duration(durations.p99Ms))}
-${durations && fact("The longest", duration(durations.maxMs))}
+${graph.limits !== undefined && fact("Limits of runs", limitWords(graph.limits))}
+${durations && fact("p50", duration(durations.p50Ms))}
+${durations && fact("p99", duration(durations.p99Ms))}
+${durations && fact("Longest", duration(durations.maxMs))}
 </dl>
 <section aria-labelledby="graph">
 <h2 id="graph">Graph</h2>
-<p class="note">Version <code>${version}</code>${!graph.isKnown && ", whose definition is not stored, or too large"}</p>
+<p class="note">Version <code>${version}</code>${
+      !graph.isKnown && "; its definition is not stored, or is too large"
+    }</p>
 ${graphSvg(drawnTasks(data), `The graph of ${name}`)}
 ${
       graph.leftOut !== undefined &&
@@ -68,11 +70,11 @@ function taskTable({ graph, tasks, sampledRuns }: WorkflowPage): Html {
   const heads = ["Completed", "Failed", "Skipped", "Retries"].map((number) => ({ number }));
   return markup`<section aria-labelledby="tasks">
 <h2 id="tasks">Tasks</h2>
-<p class="note">In the latest ${counted(sampledRuns, "run")} of this version that ended.</p>
+<p class="note">From the latest ${counted(sampledRuns, "ended run")} of this version.</p>
 ${
     table({
       id: "samples",
-      caption: "Tasks, dependencies first",
+      caption: "Tasks in dependency order",
       heads: ["Task", ...heads, ...DURATION_HEADS, { unseen: "p50 to p99" }],
       rows: graph.tasks.map((node) => taskRow(node, marksOf(node, graph), sampleCells(samples.get(node.id), longest))),
     })
@@ -90,7 +92,7 @@ function taskRow({ id, limits }: GraphTask, marks: readonly string[], cells: Htm
 function sampleCells(sample: TaskSample | undefined, longest: number): Html {
   const count = (n: number, kind = ""): Html =>
     numberCell(markup`<span class="${n === 0 ? "note" : kind}">${n}</span>`);
-  if (sample === undefined) return markup`<td colspan="8" class="note">nothing recorded</td>`;
+  if (sample === undefined) return markup`<td colspan="8" class="note">no data</td>`;
   const { completed, failed, skipped, retries, durations } = sample;
   return markup`${count(completed)}${count(failed, "bad")}${count(skipped)}${count(retries)}${
     durationCells(durations)
@@ -115,7 +117,7 @@ ${
     table({
       id: "versions",
       caption: "Versions, newest first",
-      heads: ["Version", "Brought", "Latest runs", { number: "Failed" }, ...DURATION_HEADS, { number: "Runners" }],
+      heads: ["Version", "Registered", "Latest runs", { number: "Failed" }, ...DURATION_HEADS, { number: "Runners" }],
       rows: versions.map((one) => versionRow(one, one.version === version)),
     })
   }

@@ -18,15 +18,15 @@ export function workflowsPage(data: WorkflowsPage, view: View): Html {
     content: markup`
 <h1>Workflows</h1>
 ${
-      workflows.length === 0 ? markup`<p class="empty">No runner has brought a workflow yet.</p>` : table({
+      workflows.length === 0 ? markup`<p class="empty">No workflows registered yet.</p>` : table({
         id: "workflows",
         caption: "Workflows by name",
         heads: ["Workflow", "Latest runs", { number: "Failed" }, ...DURATION_HEADS, "Last run", { number: "Runners" }],
         rows: workflows.map((workflow) => workflowRow(workflow, at)),
       })
     }
-${isTruncated && markup`<p class="note">There are more than are shown here.</p>`}
-<p class="note">Counts and durations are of the latest ${counted(sampled, "run")} of the store.</p>
+${isTruncated && markup`<p class="note">More workflows exist than this page shows.</p>`}
+<p class="note">Counts and durations cover the latest ${counted(sampled, "run")} of the store.</p>
 `,
   }, view);
 }
