@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from "node:timers";
 
-/** Time and timers of the engine. Tests replace it with a clock that is moved by hand. */
+/** Time and timers of the engine. Tests replace it with a clock that they advance. */
 export interface Clock {
   /** Returns whole milliseconds since the epoch. The clock of a machine can be set forward or backward. */
   now(): number;
@@ -15,18 +15,18 @@ export interface Clock {
    */
   after(ms: number, fire: () => void, background?: boolean): () => void;
   /**
-   * The same for a check that is repeated all the time, such as a poll: `fire` is called after `ms` milliseconds, or up
-   * to `idleMs` later if nothing has happened until then. @default {after}
+   * Like `after`, for a check that is repeated all the time, such as a poll: `fire` is called after `ms` milliseconds,
+   * or up to `idleMs` later if nothing has happened until then. @default {after}
    */
   periodic?(ms: number, idleMs: number, fire: () => void, background?: boolean): () => void;
   /**
    * Returns for how many milliseconds from now nothing but periodic checks is due, and none of them can find anything.
-   * Only a clock that is moved by hand knows that. @default {0}
+   * Only a clock for tests can return more than 0. @default {0}
    */
   idleMs?(): number;
   /**
-   * Receives work that is pending outside of the process, such as a statement that was sent to a server. A clock that is
-   * moved by hand waits until it has settled.
+   * Receives work that is pending outside of the process, such as a statement that was sent to a server. A clock for
+   * tests waits until it has settled.
    */
   outside?(work: PromiseLike<unknown>): void;
 }

@@ -40,9 +40,9 @@ export interface Failure {
 
 /** The definition of a workflow, schedule or poll is invalid. */
 export class DefinitionError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "DefinitionError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "invalid_definition";
   /** All problems of the definition, each as a clause. */
   readonly problems: readonly string[];
@@ -55,9 +55,9 @@ export class DefinitionError extends SluiceError {
 
 /** A schema rejected an input or event payload. Nothing was written. */
 export class ValidationError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "ValidationError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "validation_failed";
   /** Issues that the schema reported, with their paths. */
   readonly issues: readonly string[];
@@ -70,7 +70,7 @@ export class ValidationError extends SluiceError {
 
 /** A value cannot be represented as JSON, or is too large to store. An attempt that fails with it is not retried. */
 export class PayloadError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "PayloadError";
   /** `"payload_too_large"` if the value exceeds `maxPayloadBytes`. */
   declare readonly code: "unstorable_payload" | "payload_too_large";
@@ -85,9 +85,9 @@ export class PayloadError extends SluiceError {
 
 /** The workflow is not registered with this runner or client, or another one of its name is. */
 export class UnknownWorkflowError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "UnknownWorkflowError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "unknown_workflow";
   /** Name of the requested workflow. */
   readonly workflow: string;
@@ -100,9 +100,9 @@ export class UnknownWorkflowError extends SluiceError {
 
 /** The workflow has no task with this id. */
 export class UnknownTaskError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "UnknownTaskError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "unknown_task";
   /** Id of the requested task. */
   readonly taskId: string;
@@ -115,9 +115,9 @@ export class UnknownTaskError extends SluiceError {
 
 /** The store has no run with this id. */
 export class RunNotFoundError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RunNotFoundError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "run_not_found";
   /** Id of the requested run. */
   readonly runId: string;
@@ -130,9 +130,9 @@ export class RunNotFoundError extends SluiceError {
 
 /** The state of the run does not allow the action, such as cancelling a run that has ended. */
 export class RunStateError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RunStateError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "run_state";
   /** Id of the run. */
   readonly runId: string;
@@ -148,9 +148,9 @@ export class RunStateError extends SluiceError {
 
 /** Thrown by `result()` if the run failed. */
 export class RunFailedError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RunFailedError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "run_failed";
   /** Id of the run. */
   readonly runId: string;
@@ -169,9 +169,9 @@ export class RunFailedError extends SluiceError {
 
 /** Thrown by `result()` if the run was cancelled, and the reason of `ctx.signal` while it is being cancelled. */
 export class RunCancelledError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RunCancelledError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "run_cancelled";
   /** Id of the run. */
   readonly runId: string;
@@ -187,9 +187,9 @@ export class RunCancelledError extends SluiceError {
 
 /** An attempt took longer than the `timeout` of its task. Also the reason of `ctx.signal`. */
 export class TaskTimeoutError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "TaskTimeoutError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "task_timeout";
   /** Id of the task. */
   readonly taskId: string;
@@ -205,9 +205,9 @@ export class TaskTimeoutError extends SluiceError {
 
 /** A run took longer than its `timeout`. Also the reason of `ctx.signal`. */
 export class RunTimeoutError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RunTimeoutError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "run_timeout";
   /** Id of the run. */
   readonly runId: string;
@@ -226,9 +226,9 @@ export class RunTimeoutError extends SluiceError {
  * Results of the aborted body are not recorded. Also the reason of `ctx.signal`.
  */
 export class LeaseLostError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "LeaseLostError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "lease_lost";
   /** Id of the run. */
   readonly runId: string;
@@ -244,9 +244,9 @@ export class LeaseLostError extends SluiceError {
  * that still wait for a run. Other runners continue the run.
  */
 export class ShutdownError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "ShutdownError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "shutdown";
   /** Creates an error for a runner or client that stops. */
   constructor(message = "The runner was stopped") {
@@ -256,9 +256,9 @@ export class ShutdownError extends SluiceError {
 
 /** The run failed because too many runners died while they owned it, without progress. */
 export class RecoveryLimitError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RecoveryLimitError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "recovery_limit";
   /** Id of the run. */
   readonly runId: string;
@@ -274,7 +274,7 @@ export class RecoveryLimitError extends SluiceError {
 
 /** The database cannot be opened or used. The message names the database and the remedy; `code` names the reason. */
 export class StoreError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "StoreError";
   /** The reason. */
   declare readonly code: StoreErrorCode;

@@ -2,11 +2,11 @@ import { SluiceError } from "./sluice_error.ts";
 
 /** The store has no schedule or poll of this name. */
 export class UnknownScheduleError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "UnknownScheduleError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "unknown_schedule";
-  /** The name that was given. */
+  /** The requested name. */
   readonly schedule: string;
   /** Creates an error for a name; `action` completes "Cannot …". */
   constructor(schedule: string, action: string, hint: string) {

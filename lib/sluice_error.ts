@@ -13,7 +13,7 @@ export function isSluiceError(value: unknown): value is SluiceError {
 
 /** Base of every error that Sluice throws for callers to catch. */
 export class SluiceError extends Error {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "SluiceError";
   /**
    * Stable code for programs: an `ErrorCode`, or one of the codes of a `StoreError`. An error that was read from a store

@@ -1,14 +1,14 @@
 import { SluiceError } from "./sluice_error.ts";
 
-/** Too many starts wait for the database, which is slow or away: start again later. Nothing was queued. */
+/** The queue of starts is full, as the database is slow or unavailable. Nothing was queued; start again later. */
 export class QueueFullError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "QueueFullError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "queue_full";
-  /** Number of runs that wait. */
+  /** Number of runs in the queue. */
   readonly waiting: number;
-  /** Creates an error for a start that has no room. */
+  /** Creates an error for a start that was not queued. */
   constructor(waiting: number) {
     super("queue_full", `Cannot start a run: ${waiting} runs already wait for the database; try again later`);
     this.waiting = waiting;
@@ -20,9 +20,9 @@ export class QueueFullError extends SluiceError {
  * until it ended is to be retried.
  */
 export class KeyConflictError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "KeyConflictError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "key_conflict";
   /** Id of the run that has the key. */
   readonly runId: string;
@@ -39,17 +39,17 @@ export class KeyConflictError extends SluiceError {
   }
 }
 
-/** A limit of the workflow has no free place, and the workflow does not wait for one (`whenFull: "reject"`). */
+/** A limit of the workflow has no free slot, and the workflow has `whenFull: "reject"`. */
 export class LimitReachedError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "LimitReachedError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "limit_reached";
   /** Name of the workflow. */
   readonly workflow: string;
   /** Name of the limit. */
   readonly limit: string;
-  /** Creates an error for a start that found no place. */
+  /** Creates an error for a rejected start. */
   constructor(workflow: string, limit: string) {
     super(
       "limit_reached",

@@ -1,6 +1,6 @@
 /** The arguments of a command are wrong. */
 export class UsageError extends Error {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "UsageError";
 }
 

@@ -6,17 +6,20 @@ import type { StartedRun, TaskStartArgs, TaskStartOptions } from "./task_start.t
 /** How a task ended, as its dependents see it: a task skipped because of a failure counts as failed. */
 export type TaskStatus = "completed" | "failed" | "skipped";
 
-/** Writes a line to the runner's logger, with the run, task and attempt beside it; `ctx.log("…")` is `ctx.log.info("…")`. */
+/**
+ * Writes a line to the runner's logger, with the run, task and attempt as fields; `ctx.log("…")` is
+ * `ctx.log.info("…")`.
+ */
 export interface TaskLog {
-  /** What is good to know. */
+  /** Normal events. */
   (message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** Details for somebody who looks for a fault. */
+  /** Details for debugging. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What is good to know. */
+  /** Normal events. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What went wrong and was mended. */
+  /** Problems from which the task recovered. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** What went wrong and needs somebody. */
+  /** Problems that need an operator. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
@@ -34,27 +37,58 @@ export interface StepOptions {
   readonly timeout?: Duration;
 }
 
-/** What the engine tells a task about its run. */
+/** The context of an attempt, which a task body receives as `ctx`. */
 export interface TaskContext {
-  /** The run. */
+  /** Id of the run. */
   readonly runId: string;
   /** Name of the workflow of the run. */
   readonly workflow: string;
-  /** The tenant: the schema of the database on Postgres; `undefined` on SQLite, where a tenant is a file of its own. */
+  /** The tenant: on Postgres the name of the schema, on SQLite `undefined`, as each tenant is a separate file. */
   readonly tenant: string | undefined;
-  /** The task. */
+  /** Id of the task. */
   readonly taskId: string;
-  /** 1 for the first attempt. */
+  /** Number of the attempt, counted from 1. */
   readonly attempt: number;
   /** The index of the item of a map, from 0; `undefined` in the body of another task. */
   readonly item: number | undefined;
-  /** Aborted on cancel, timeout, shutdown and a lost lease; its reason is the error that says which. */
+  /**
+   * Aborted on cancel, timeout, shutdown and a lost lease, and when another item of a map has failed. Its `reason` is an
+   * error that states the cause, such as a `RunCancelledError`, `TaskTimeoutError` or `ShutdownError`.
+   */
   readonly signal: AbortSignal;
-  /** The same for every attempt at this task of this run, and different for all others. */
+  /**
+   * A key for external requests: the same in every attempt of this task, or item, of this run, and unique otherwise.
+   */
   readonly idempotencyKey: string;
   /**
-   * Runs `body` once per run and remembers its output: a later attempt gets the stored one. Durable when the promise
-   * resolves. A body that throws is repeated as `retry` states, and not remembered. Names are unique within the task.
+   * Runs `body` and stores its output under `name`: later attempts of the task receive the stored output, and `body` is
+   * not called again. Resolves when the output is durable. A body that throws is repeated according to `retry`, and
+   * nothing is stored. A name may be used once per attempt.
+   *
+   * @throws {TypeError} If an argument is invalid, the name was used before, the step would wait for itself, or the task is
+   * a transaction.
+   * @throws {PayloadError} If the output cannot be stored as JSON or is too large.
+   * @throws {StepTimeoutError} If an attempt at the step takes longer than its `timeout`, and no attempt follows.
+   * @throws What `body` throws, after the last attempt at the step.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { createRunner, workflow } from "@sluice/sluice";
+   *
+   * let charges = 0;
+   * const order = workflow("order").task("pay", {
+   *   retry: { delay: 0 },
+   *   run: async ({ ctx }) => {
+   *     const receipt = await ctx.step("charge", () => `receipt ${++charges}`);
+   *     if (ctx.attempt === 1) throw new Error("the receipt printer is offline");
+   *     return receipt;
+   *   },
+   * }).returns("pay");
+   * await using runner = await createRunner("sqlite::memory:", { workflows: [order] });
+   * const outcome = await runner.execute(order);
+   * assertEquals(outcome.status === "completed" && outcome.result, "receipt 1");
+   * ```
    */
   readonly step: <Output>(name: string, body: () => Output, options?: StepOptions) => Promise<Awaited<Output>>;
   /**
@@ -88,7 +122,12 @@ export interface TaskContext {
     workflow: T,
     ...args: TaskStartArgs<T, Options>
   ) => Promise<StartedRun>;
-  /** Says how far the task is; stored now and then, never a reason to wait. */
+  /**
+   * Reports the progress of the task, for `tasks()`, `events()` and the inspector. Never blocks the body: the latest value
+   * is stored about ten times a second at most.
+   *
+   * @throws {TypeError} If `done` or `total` is not a number.
+   */
   readonly progress: (done: number, total?: number, message?: string) => void;
   /** Writes to the runner's logger. */
   readonly log: TaskLog;
@@ -98,7 +137,7 @@ export interface TaskContext {
 export interface TaskArguments {
   /** The run's validated input. */
   readonly input: unknown;
-  /** What the engine tells it. */
+  /** The context of the attempt. */
   readonly ctx: TaskContext;
   /** How each dependency ended. */
   readonly status: Readonly<Record<string, TaskStatus>>;

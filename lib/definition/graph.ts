@@ -5,15 +5,18 @@ import { toMermaid } from "./mermaid.ts";
 import { didYouMean } from "./nearest.ts";
 import { sortTasks } from "./sort.ts";
 
-/** Questions about the graph of a workflow. What is asked is worked out once; nothing is before. */
+/** Derived views of the task graph of a workflow, computed on first use and cached. */
 export interface WorkflowGraph {
-  /** Ids by how many tasks must end one after the other before them: those of one level can run together. */
+  /**
+   * Ids grouped by level, the length of the longest chain of dependencies before a task. Tasks of one level can run in
+   * parallel.
+   */
   readonly levels: readonly (readonly string[])[];
-  /** Ids of the tasks that wait for none. */
+  /** Ids of the tasks without dependencies. */
   readonly roots: readonly string[];
-  /** Ids of the tasks that none waits for. */
+  /** Ids of the tasks without dependents. */
   readonly leaves: readonly string[];
-  /** Every id, dependencies first, otherwise as they were declared. */
+  /** All ids in topological order; ties keep the order of declaration. */
   readonly order: readonly string[];
   /**
    * Ids of the tasks that a task names in its `after`.
@@ -28,13 +31,14 @@ export interface WorkflowGraph {
    */
   dependents(id: string): readonly string[];
   /**
-   * Whether neither of two different tasks must wait for the other, directly or through others.
+   * Returns whether two different tasks can run in parallel: neither depends on the other, directly or through other
+   * tasks.
    *
    * @throws {UnknownTaskError} If there is no such task.
    */
   canRunInParallel(a: string, b: string): boolean;
   /**
-   * The graph of these tasks and all they depend on.
+   * Returns the graph of these tasks and of all their ancestors.
    *
    * @throws {UnknownTaskError} If there is no such task.
    */

@@ -13,7 +13,8 @@ import { thrownMessage } from "./thrown_message.ts";
  * A bound on how many bodies, items or runs are active at once, or start in a period, across all runners of a store.
  *
  * Its functions are synchronous. They receive `Args`: what the body receives without `ctx` and `tx`, for the items of a
- * map also `item` and `index`, and for a workflow `{ input }`. A `Limit` without functions fits wherever limits are stated.
+ * map also `item` and `index`, and for a workflow `{ input }`. A `Limit` without functions fits every task and
+ * workflow.
  *
  * @example
  * ```ts
@@ -42,7 +43,10 @@ export interface Limit<Args = unknown> {
    * @default {undefined} one lane
    */
   readonly key?: string | readonly string[] | ((args: Args) => string | readonly string[]);
-  /** How many are active at once or, with `per`, start in any period of that length. An integer from 1 to 1,000,000. */
+  /**
+   * The maximum number active at once or, with `per`, of starts in any period of that length. An integer from 1 to
+   * 1,000,000.
+   */
   readonly max: number;
   /** Bounds the rate of starts: the length of the period, from 1 ms to 366 days. @default {undefined} no period */
   readonly per?: Duration;

@@ -58,7 +58,7 @@ export interface PollOptions<W extends AnyWorkflow, Cursor> {
   readonly timeout?: Duration;
 }
 
-/** A rule that starts runs for what a function finds, as `createRunner({ schedules })` takes it. Immutable. */
+/** A rule that starts runs for what a function finds, for the option `schedules` of `createRunner`. Immutable. */
 export class Poll {
   /** Distinguishes polls from schedules. */
   readonly kind = "poll";
@@ -72,7 +72,7 @@ export class Poll {
   readonly check: (at: PollCheck<unknown>) => unknown;
   /** The first cursor. */
   readonly cursor: unknown;
-  /** The longest that a check may take, in milliseconds. */
+  /** The maximum duration of a check, in milliseconds. */
   readonly timeoutMs: number;
 
   /** @internal For `poll()`, which validates the parts. */
@@ -91,7 +91,7 @@ const OPTIONS: readonly PollOption[] = ["name", "workflow", "every", "check", "c
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
- * Defines a poll, which asks a function for runs to start, again and again.
+ * Defines a poll, which calls a function at an interval and starts the runs that the function returns.
  *
  * @throws {DefinitionError} If an option is invalid; `problems` lists every problem.
  *

@@ -100,7 +100,7 @@ export interface ScheduleOptions<W extends AnyWorkflow> {
   readonly endAt?: Time;
 }
 
-/** A rule that starts runs, as `createRunner({ schedules })` takes it. Immutable. */
+/** A rule that starts runs at times, for the option `schedules` of `createRunner`. Immutable. */
 export class Schedule {
   /** Distinguishes schedules from polls. */
   readonly kind = "schedule";
@@ -120,9 +120,9 @@ export class Schedule {
   readonly overlap: Overlap;
   /** What happens to missed ticks. */
   readonly catchUp: CatchUp;
-  /** How many missed or queued ticks are kept. */
+  /** The maximum number of missed or queued ticks that are kept. */
   readonly maxCatchUp: number;
-  /** The longest delay of a tick, in milliseconds. */
+  /** The maximum delay of a tick, in milliseconds. */
   readonly jitterMs: number;
   /** The first time that can be a tick, in milliseconds since the epoch. */
   readonly startAt: number | undefined;
@@ -166,12 +166,12 @@ const LEAST_INTERVAL_MS = 100;
 const MOST_CATCH_UP = 10_000;
 
 /**
- * Defines a schedule, which starts runs of a workflow by time. Runners that are given it in `schedules` start exactly one
- * run for each tick, however many they are.
+ * Defines a schedule, which starts runs of a workflow at times. The runners that have it in `schedules` start exactly
+ * one run per tick, however many runners there are.
  *
- * A cron expression with fixed seconds, minutes and hours is a time of day: it ticks once per local day, also on the days
- * on which daylight saving time begins or ends. One with `*` or a step in them is an interval in real time. See the table
- * in docs/schedules.md.
+ * A cron expression with fixed seconds, minutes and hours is a time of day: it ticks once per local day, including the
+ * days on which daylight saving time begins or ends. An expression with `*` or a step in these fields is an interval in
+ * real time. See the table in docs/schedules.md.
  *
  * @throws {DefinitionError} If an option is invalid; `problems` lists every problem.
  *

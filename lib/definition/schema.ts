@@ -4,7 +4,10 @@ import { isThenable } from "./thenable.ts";
 import { memberPath } from "./member_path.ts";
 import { thrownMessage } from "./thrown_message.ts";
 
-/** Any Standard Schema v1 (https://standardschema.dev), such as one of zod, valibot or arktype: the part we need. */
+/**
+ * Any Standard Schema v1 (https://standardschema.dev), such as one of zod, valibot or arktype. The interface contains
+ * the properties that Sluice uses.
+ */
 export interface Schema<In = unknown, Out = In> {
   /** The schema's properties. */
   readonly "~standard": {
@@ -33,7 +36,7 @@ export interface ValidationIssue {
 }
 
 /**
- * A schema that checks nothing at run time and states a type for the compiler: the caller is trusted.
+ * A schema without a run-time check: it states a type for the compiler and returns every value as it is.
  *
  * @example
  * ```ts

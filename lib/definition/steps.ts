@@ -31,10 +31,10 @@ export interface Step<
   readonly above: Above;
 }
 
-/** A task whose output is sent from outside. */
+/** An event task, as the compiler represents it. Its output is the payload of a message. */
 export interface EventStep<Id extends string, Output, Payload, Skip = never, Sure = string, Above = string>
   extends Step<Id, Output, Skip, Sure, Above> {
-  /** What can be sent: the input of its schema. */
+  /** The type of the payload: the input of the schema. */
   readonly payload: Payload;
 }
 

@@ -47,8 +47,8 @@ export interface TaskBody<Args, Ret> {
 }
 
 /**
- * Defines a body with its options outside of a workflow, for reuse and unit tests. Its parameter states what it reads,
- * which is checked where the body is added to a workflow.
+ * Defines a body with its options outside of a workflow, for reuse and unit tests. The type of its parameter states the
+ * inputs of the body; the compiler checks it where the body is added to a workflow.
  *
  * @throws {TypeError} If an option is invalid; the message names every problem.
  *

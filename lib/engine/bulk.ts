@@ -30,13 +30,13 @@ export interface BulkOptions {
   readonly onProgress?: (progress: BulkProgress) => void;
 }
 
-/** How far a bulk operation is. */
+/** The progress of a bulk operation. */
 export interface BulkProgress {
-  /** Runs that matched when the operation began. */
+  /** Number of runs that matched when the operation began. */
   readonly total: number;
-  /** Runs of these that were looked at. */
+  /** Number of these runs that were processed. */
   readonly done: number;
-  /** Runs of these that were changed. */
+  /** Number of these runs that were changed. */
   readonly changed: number;
 }
 

@@ -14,7 +14,7 @@ export interface ChildInfo {
   readonly taskId: string;
   /** Index of the item of that task; `undefined` for the task itself. */
   readonly item: number | undefined;
-  /** When the run was inserted. */
+  /** When the run was created. */
   readonly createdAt: number;
   /** When the run ended. */
   readonly endedAt: number | undefined;

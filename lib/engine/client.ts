@@ -99,9 +99,9 @@ export interface Client<W extends AnyWorkflow> extends Bulk {
     ...args: ExecuteArgs<InputOf<Resolve<W, T>>, Options>
   ): Promise<RunOutcome<ResultOf<Resolve<W, T>>, OutputsOf<Resolve<W, T>>>>;
   /**
-   * Returns a handle on a run without reading anything. The methods of the handle throw a `RunNotFoundError` if the run
-   * does not exist. The types of the handle are those of all workflows registered here; `status()` returns the name of
-   * the workflow of the run.
+   * Returns a handle on a run, without a read. The methods of the handle throw a `RunNotFoundError` if the run does not
+   * exist. The types of the handle are those of all workflows registered here; `status()` returns the name of the
+   * workflow of the run.
    *
    * @throws {TypeError} If the id is not a string.
    */
@@ -131,7 +131,7 @@ export interface Client<W extends AnyWorkflow> extends Bulk {
   /** Lists blocked tasks, which wait for `RunHandle.resolve()`: at most 1,000, those of the oldest runs first. */
   blocked(): Promise<BlockedTask[]>;
   /**
-   * Lists the lanes of limits in which something holds a place or waits: those with the most waiters first.
+   * Lists the lanes of limits that have holders or waiters, those with the most waiters first.
    *
    * @throws {TypeError} If an option is invalid.
    */
@@ -141,8 +141,8 @@ export interface Client<W extends AnyWorkflow> extends Bulk {
   /** Returns counts of runs and operations. */
   stats(): Promise<Stats>;
   /**
-   * Waits for writes in flight, then closes the store if it was opened here. Calls that still wait for a run reject with
-   * a `ShutdownError`.
+   * Waits for writes in flight, then closes the store unless it was passed in already open. Calls that still wait for a
+   * run reject with a `ShutdownError`.
    */
   stop(): Promise<void>;
   /** Calls `stop()`. */
@@ -153,7 +153,7 @@ export interface Client<W extends AnyWorkflow> extends Bulk {
  * Opens a store to start, read and control runs without executing any.
  *
  * @param target The URL of the store (`sqlite://./app.db`, `sqlite:///abs/app.db`, `postgres://…`), or an open store.
- * `sqlite::memory:` is refused: no runner could see what is in this memory.
+ * `sqlite::memory:` is refused, as no runner could access the same memory.
  * @throws {StoreError} If the store cannot be opened; the message names the remedy.
  * @throws {DefinitionError} If a workflow is invalid.
  * @throws {TypeError} If an option is invalid.

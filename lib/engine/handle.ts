@@ -56,9 +56,12 @@ export interface RunHandle<
 > {
   /** Id of the run. */
   readonly id: string;
-  /** Whether the call that returned this handle inserted the run: false for a run with the same key, and from `get()`. */
+  /**
+   * Whether the call that returned this handle created the run: false if a run with the same key existed, and for
+   * `get()`.
+   */
   readonly isNew: boolean;
-  /** Reads the state of the run, with its input. */
+  /** Reads the state, input, tags and times of the run, in one read. */
   status(): Promise<RunStatus>;
   /**
    * Waits until the run ends and returns its result.
@@ -178,18 +181,19 @@ export interface RunHandle<
   children(): Promise<ChildInfo[]>;
   /**
    * Reads the history of the run, oldest entry first: its start by a first runner, pauses, resumes, cancels, recoveries
-   * and retries of the run, hand-backs by runners that stop, the claims that follow any of these, and the attempts, steps,
-   * messages, decisions and child runs of its tasks. It is derived from rows that exist anyway and from one row for each
-   * such rare change of the run; a run that only waits and continues adds none. The entries are numbered, and those of a run that has ended keep their numbers. Of several attempts
-   * at a task the first and the nine latest are listed, of child runs the first 1,000. The attempts of the items of a map
-   * are part of `items()`.
+   * and retries of the run, releases by runners that stop, the claims that follow any of these, and the attempts,
+   * steps, messages, decisions and child runs of its tasks. It is derived from rows that exist anyway and from one row
+   * for each such rare change of the run; a run that only waits and continues adds none. The entries are numbered, and
+   * those of a run that has ended keep their numbers. Of several attempts at a task the first and the nine latest are
+   * listed, of child runs the first 1,000. The attempts of the items of a map are part of `items()`.
    */
   history(): Promise<HistoryEntry[]>;
   /**
-   * Yields past and future events of the run, until the run ends or the runner or client is stopped. Events are derived
-   * from the rows of the run, so every process sees the same ones, in the order of the journal; of a task with more than
-   * ten failed attempts those that are not recorded are missing. `return()` settles at once, also while `next()` is
-   * pending. Reads the run only while `next()` is pending and after the run has changed.
+   * Yields past and future events of the run, until the run ends or the runner or client is stopped. Each event is
+   * delivered once per iterator, in the order of the journal. Events are derived from the rows of the run, so every
+   * process sees the same ones; of a task with more than ten failed attempts those that are not recorded are missing.
+   * `return()` settles at once, also while `next()` is pending. The run is read only while `next()` is pending and
+   * after it has changed; it learns of a change by a notification, or by a poll within about a second.
    *
    * @throws {TypeError} If an option is invalid.
    *
@@ -215,10 +219,10 @@ export interface RunHandle<
    */
   retry(): Promise<void>;
   /**
-   * Deletes the run, with its child runs and all that is recorded of them. Its key can be used again.
+   * Deletes the run with its child runs and all their rows. Its key can be used again.
    *
-   * @throws {RunStateError} If the run or a child run has not ended, or if the run is a child of another run, with which it
-   * is deleted.
+   * @throws {RunStateError} If the run or a child run has not ended, or if the run is a child of another run, with
+   * which it is deleted.
    */
   delete(): Promise<void>;
   /**

@@ -16,11 +16,11 @@ import { harmlessTracing, type Tracing } from "./tracing.ts";
 export interface ClientOptions<W extends AnyWorkflow> {
   /** Workflows that can be started. @default {[]} */
   readonly workflows?: readonly W[];
-  /** Postgres: the schema of the tenant. An error with SQLite, where each tenant has a file. @default {"sluice"} */
+  /** Postgres: the schema of the tenant. Refused with SQLite, where each tenant has a file. @default {"sluice"} */
   readonly schema?: string;
   /**
    * Postgres: the password of the login, or a function that returns the current one, for credentials that rotate. The
-   * function is called before each connection. An error with SQLite. @default {undefined} the password of the URL
+   * function is called before each connection. Refused with SQLite. @default {undefined} the password of the URL
    */
   readonly password?: Password;
   /**
@@ -38,7 +38,7 @@ export interface ClientOptions<W extends AnyWorkflow> {
    */
   readonly logger?: Logger | false;
   /**
-   * Observes runs that are started here and, in a runner, their execution: `createTracing()` of `./otel` makes spans.
+   * Observes runs that are started here and, in a runner, their execution: `createTracing()` of `./otel` creates spans.
    * @default {undefined} no tracing
    */
   readonly tracing?: Tracing;
@@ -57,9 +57,9 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
   /** Workflows that this runner executes. It never claims runs of other workflows. */
   readonly workflows: readonly W[];
   /**
-   * What applies to tasks, transactions and maps that state no `retry` or no `timeout`. Not part of the version of a
-   * workflow: with another value, the runs in progress continue with it. A task with `guarantee: "atMostOnce"` that states
-   * no `retry` has one attempt in any case. @default {{}}
+   * The `retry` and `timeout` of tasks, transactions and maps that state none. Not part of the version of a workflow:
+   * with another value, the runs in progress continue with it. A task with `guarantee: "atMostOnce"` that states no
+   * `retry` has one attempt in any case. @default {{}}
    */
   readonly defaults?: TaskDefaults;
   /** Task bodies that run at once. @default {64} */
@@ -69,7 +69,10 @@ export interface RunnerOptions<W extends AnyWorkflow> extends ClientOptions<W> {
    * @default {1000}
    */
   readonly maxRuns?: number;
-  /** How long this runner is believed alive without a sign of life; at least a second. @default {"30s"} */
+  /**
+   * How long this runner owns its runs without a renewal, from 1 s. If a runner dies, other runners recover its runs
+   * after this time, and on the same host within seconds. @default {"30s"}
+   */
   readonly lease?: Duration;
   /**
    * How long after their end runs are deleted: a duration, or one for each final state, such as

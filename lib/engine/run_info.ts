@@ -27,7 +27,7 @@ export interface RunInfo {
   readonly priority: number;
   /** Tags of the run, those of its workflow included. */
   readonly tags: readonly string[];
-  /** When the run was inserted. */
+  /** When the run was created. */
   readonly createdAt: number;
   /** When a runner first claimed it. */
   readonly startedAt: number | undefined;

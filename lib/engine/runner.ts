@@ -54,11 +54,11 @@ const STOP_MS = 2_000;
 /**
  * Opens a store and executes runs of the given workflows until it is stopped.
  *
- * Runs that others left, or that a dead runner held, are taken up at once.
+ * Unowned runs and the runs of dead runners are claimed at once.
  *
- * @param target Where runs are kept: `sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`, or an
- * open store.
- * @throws {StoreError} If the store cannot be opened; the message says what to do.
+ * @param target The URL of the store (`sqlite://./app.db`, `sqlite:///abs/app.db`, `sqlite::memory:`, `postgres://…`),
+ * or an open store.
+ * @throws {StoreError} If the store cannot be opened; the message names the remedy.
  * @throws {DefinitionError} If a workflow cannot be executed.
  * @throws {TypeError} If an option is wrong.
  *

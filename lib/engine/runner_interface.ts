@@ -8,14 +8,14 @@ export interface StopOptions {
   readonly timeout?: Duration;
 }
 
-/** Executes runs, and does all that a client does. */
+/** Executes runs, and has all methods of a client. */
 export interface Runner<W extends AnyWorkflow> extends Client<W> {
   /**
-   * Claims nothing more, lets running bodies finish for at most `timeout`, aborts those that did not, and hands back
-   * the remaining runs without counting an attempt. Nothing of the runner remains afterwards.
+   * Stops claiming runs, waits up to `timeout` for running bodies, aborts the rest, and releases the remaining runs
+   * without counting an attempt. The runner leaves no timers or connections behind.
    *
-   * Resolves at most 2 s after `timeout`, also if the store does not answer: then a warning says how many runs were not
-   * handed back, and other runners take them over when the lease expires.
+   * Resolves at most 2 s after `timeout`, even if the store does not respond: a warning then reports the number of runs
+   * that were not released, and other runners recover them when the lease expires.
    */
   stop(options?: StopOptions): Promise<void>;
 }

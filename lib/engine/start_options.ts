@@ -31,15 +31,15 @@ export interface StartOptions extends Omit<TaskStartOptions, "key" | "ifExists">
    */
   readonly ifExists?: IfExists;
   /**
-   * Starts the run once no other start of the workflow with the same debounce key has followed for a while. Until then
-   * there is one pending run with the key: each start restarts its delay and replaces its input, tags, priority, timeout and
-   * version, in one atomic write, and returns a handle on it with `isNew: false`. A run that was claimed is not touched: the
-   * next start begins a new one. Excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`.
+   * Delays the run until no other start of the workflow with the same debounce key has followed for `delay`. Until then
+   * there is one pending run with the key: each start restarts its delay and replaces its input, tags, priority,
+   * timeout and version, in one atomic write, and returns a handle on it with `isNew: false`. A run that was claimed is
+   * not changed: the next start creates a new one. Excludes `key`, `keyScope`, `ifExists`, `delay` and `startAt`.
    */
   readonly debounce?: DebounceOptions;
   /**
    * Cancels the run when it aborts. If it has aborted already, its reason is thrown and nothing is started. It does not
-   * cancel a debounced run, which is also that of other starts; it gives up a start that waits for the database.
+   * cancel a debounced run, which other starts share. A start that waits for the database is dropped.
    */
   readonly signal?: AbortSignal;
   /**

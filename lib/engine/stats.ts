@@ -9,7 +9,7 @@ export interface Stats {
   readonly runs: RunCounts;
   /** Number of schedules and polls in each state. */
   readonly schedules: ScheduleTotals;
-  /** How busy limits are. */
+  /** Use of the limits. */
   readonly limits: LimitStats;
   /** Operations of this runner or client on its store since it was opened. */
   readonly store: StoreCounters;

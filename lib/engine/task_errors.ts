@@ -21,9 +21,9 @@ import { SluiceError } from "../sluice_error.ts";
  * ```
  */
 export class NonRetryableError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "NonRetryableError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "non_retryable";
   /** Creates an error that another attempt would not resolve. */
   constructor(message: string, options?: ErrorOptions) {
@@ -53,9 +53,9 @@ export class NonRetryableError extends SluiceError {
  * ```
  */
 export class RetryAfterError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "RetryAfterError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "retry_after";
   /** Delay in milliseconds. */
   readonly delayMs: number;
@@ -95,9 +95,9 @@ export class RetryAfterError extends SluiceError {
  * ```
  */
 export class DeferError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "DeferError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "deferred";
   /** Delay in milliseconds. */
   readonly delayMs: number;
@@ -115,9 +115,9 @@ export class DeferError extends SluiceError {
 
 /** An attempt at a step took longer than the `timeout` of the step. */
 export class StepTimeoutError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "StepTimeoutError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "step_timeout";
   /** Name of the step. */
   readonly step: string;

@@ -5,7 +5,7 @@ import type { Logger } from "../logger.ts";
 import type { RunMove } from "../store/batch.ts";
 
 /**
- * Observes runs and attempts; `createTracing()` of `./otel` creates one that makes spans. An error that it throws is
+ * Observes runs and attempts; `createTracing()` of `./otel` returns one that creates spans. An error that it throws is
  * logged and has no other effect.
  */
 export interface Tracing {

@@ -17,9 +17,9 @@ export interface WaitOptions {
 
 /** A run did not end within the `timeout` of `result()` or `outcome()`. The run continues. */
 export class WaitTimeoutError extends SluiceError {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "WaitTimeoutError";
-  /** The code of the class. */
+  /** Stable code for programs. */
   declare readonly code: "wait_timeout";
   /** Id of the run. */
   readonly runId: string;

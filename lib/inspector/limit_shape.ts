@@ -10,7 +10,7 @@ export interface LimitPermit {
   readonly since: number;
 }
 
-/** The places of one key of a limit. */
+/** A lane: the slots of one key of a limit. */
 export interface LimitLane {
   /** Name of the limit. */
   readonly limit: string;
@@ -18,13 +18,13 @@ export interface LimitLane {
   readonly href: string;
   /** The key; empty for a limit without keys. */
   readonly key: readonly string[];
-  /** How many places there are. */
+  /** Number of slots: the `max` of the limit. */
   readonly max: number;
-  /** For a limit of rate, the period in milliseconds. */
+  /** The period of a rate limit, in milliseconds; `undefined` for a limit of concurrency. */
   readonly per: number | undefined;
-  /** How many places are taken. A start of a limit of rate keeps its place for the period. */
+  /** Number of slots in use. With a rate limit a start uses its slot for the period. */
   readonly held: number;
-  /** How many tasks, items or runs wait for a place. */
+  /** Number of tasks, items and runs that wait for a slot. */
   readonly waiting: number;
   /** The oldest of those that hold a place; empty for a limit of rate. */
   readonly holders: readonly LimitPermit[];

@@ -27,7 +27,7 @@ export interface Asked {
 
 /** Thrown by a loader where it has no answer: `status` says why not. */
 export class Refusal extends Error {
-  /** Names the class. */
+  /** Name of the class. */
   override name = "Refusal";
   /** The status of the answer. */
   readonly status: 400 | 404;

@@ -22,7 +22,7 @@ export interface ScheduleSummary {
     readonly outcome: ScheduleHistoryEntry["outcome"];
     readonly run: RunLink | undefined;
   }[];
-  /** How many ticks have had which end. */
+  /** Number of ticks by outcome. */
   readonly counts: ScheduleCounts;
   /** Why its latest start has failed. */
   readonly error: string | undefined;

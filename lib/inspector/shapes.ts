@@ -146,7 +146,7 @@ export interface GraphLimit {
   readonly href: string;
   /** How many places each key has. */
   readonly max: number;
-  /** For a limit of rate, the period in milliseconds. */
+  /** The period of a rate limit, in milliseconds; `undefined` for a limit of concurrency. */
   readonly per: number | undefined;
   /** Whether each key has places of its own. */
   readonly isKeyed: boolean;

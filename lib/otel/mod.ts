@@ -1,6 +1,6 @@
 /**
- * Traces of runs and of what their bodies do, by OpenTelemetry. It needs the npm package `@opentelemetry/api`, and an SDK
- * that sends spans somewhere; without one it does nothing.
+ * OpenTelemetry traces of runs and attempts. It needs the npm package `@opentelemetry/api` and an SDK that exports
+ * spans; without an SDK it does nothing.
  *
  * @example
  * ```ts ignore
@@ -39,22 +39,21 @@ export type {
 const { context, createTraceState, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api;
 
 /**
- * Makes spans of what is done by a runner or client that is given it as `tracing`, with the SDK that the program has set
- * up.
+ * Creates spans for a runner or client (its option `tracing`) with the OpenTelemetry SDK of the program.
  *
- * - `run <workflow>`, from when a runner takes a run until it has ended, or is let go of: for a wait of more than some
- *   seconds, for a pause, to another runner. Who takes it up again makes another such span, with the same
- *   `sluice.run.id` and a higher `sluice.run.epoch`. It is the root of a trace of its own, as a run may outlive its caller
- *   by days, and it is linked to the span that was active when `start()`, `startMany()`, `execute()` or `fork()` was
- *   called, whichever process executes it: what links them is stored with the run.
- * - `task <id>`, its child, for each attempt. It is active while the task's `when` and body run, so that the spans that
- *   these make, or that clients which they use make, become its children; this needs a context manager, as SDKs bring
- *   it. Errors that were thrown are recorded. An attempt that asked to be called later, or that was aborted with its
- *   run, is no error; `sluice.task.outcome` says which it was.
+ * - `run <workflow>`, from the claim of a run until it has ended or is released: for a wait of more than some seconds,
+ *   for a pause, or to another runner. The next claim creates another span with the same `sluice.run.id` and a higher
+ *   `sluice.run.epoch`. The span is the root of a separate trace, as a run may outlive its caller by days. It is linked
+ *   to the span that was active in the call of `start()`, `startMany()`, `execute()` or `fork()`, whichever process
+ *   executes the run: the trace context is stored with the run.
+ * - `task <id>`, its child, for each attempt. It is active while the task's `when` and body run, so that spans which
+ *   they or their clients create become its children; this needs a context manager, which SDKs include. Thrown errors
+ *   are recorded. A deferred attempt, or one that was aborted with its run, is not an error; `sluice.task.outcome`
+ *   states the outcome.
  *
  * Attributes: `sluice.workflow`, `sluice.workflow.version`, `sluice.run.id`, `sluice.run.epoch`, `sluice.run.state`,
- * `sluice.run.reason`; `sluice.task.id`, `sluice.task.kind`, `sluice.task.attempt`, `sluice.task.outcome`; `error.type`.
- * Neither inputs nor outputs are among them.
+ * `sluice.run.reason`; `sluice.task.id`, `sluice.task.kind`, `sluice.task.attempt`, `sluice.task.outcome`;
+ * `error.type`. Inputs and outputs are never recorded.
  *
  * @example
  * ```ts

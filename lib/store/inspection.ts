@@ -112,7 +112,7 @@ export interface Outline extends Served {
   readonly seq: number;
   /** The state of the run. */
   readonly state: RunState;
-  /** When the run was inserted. */
+  /** When the run was created. */
   readonly createdAt: number;
   /** When the run was first owned. */
   readonly startedAt: number | undefined;

@@ -44,7 +44,7 @@ export interface ListedRun {
   readonly timeoutMs: number | undefined;
   /** When the run times out. */
   readonly deadlineAt: number | undefined;
-  /** When the run was inserted. */
+  /** When the run was created. */
   readonly createdAt: number;
   /** When the run was first owned. */
   readonly startedAt: number | undefined;

@@ -169,7 +169,7 @@ export interface Store {
    * Runs a body in a transaction that records its result under the run's epoch: both are durable, or neither.
    *
    * @throws The error of the body, the reason of the signal, or the database's error for the row. The transaction is
-   * rolled back then.
+   * rolled back.
    */
   transact(request: TransactionRequest): Promise<TransactionVerdict>;
   /**

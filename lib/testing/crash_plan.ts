@@ -18,14 +18,14 @@ export const crashes: AsyncLocalStorage<CrashPlan> = new AsyncLocalStorage();
 const MOST_WRITES = 1_000;
 
 /**
- * Runs a test without a crash, and then again and again: each time the runner that `createTestRunner()` has opened in it
- * is killed after another one of its durable writes, and a new one is started at once. So the test sees every state in
- * which a process can leave a run, and must pass in each: bodies may be repeated, results may not be lost.
+ * Runs a test once without a crash, and then once per durable write: the runner that the test opened with
+ * `createTestRunner()` is killed after that write, and a new one is started at once. The test must pass in every state
+ * in which a process can leave a run: bodies may be repeated, results may not be lost.
  *
- * Writes are those by which a runner executes runs and fires schedules: its claims and commits. Those of the test itself,
- * such as `start()`, are not among them.
+ * Counted are the claims and commits by which a runner executes runs and fires schedules, not the writes of the test
+ * itself, such as `start()`.
  *
- * @returns After how many writes it has crashed.
+ * @returns The number of writes, which is the number of crashes.
  * @throws {Error} If the test fails; the message says after which write, and `cause` is the error of the test.
  *
  * @example

@@ -4,30 +4,33 @@ import { type Duration, toMs } from "../duration.ts";
 import { isBreathing } from "../store/breathe.ts";
 import { type TimerQueue, timerQueue } from "./timer_queue.ts";
 
-/** A clock that stands still until it is moved by hand. */
+/** A clock whose time stands still until it is advanced. */
 export interface FakeClock extends Clock {
-  /** Timers that wait. */
+  /** Number of pending timers. */
   readonly timers: number;
   /**
-   * Moves the time on and fires, in order, every timer that becomes due on the way, those that are set meanwhile
-   * included. Before each one, and at the end, it waits as `settle()` does, so that whole chains of retries pass.
+   * Advances the time and fires, in order, every timer that becomes due, including timers that are set meanwhile.
+   * Before each one, and at the end, it waits like `settle()`, so that whole chains of retries pass.
    *
-   * Time in which nothing happens costs nothing, however long it is: polls and renewals of leases are left out of it,
-   * but for the 20 seconds before each timer and before the end.
+   * Idle time costs nothing, however long it is: polls and renewals of leases are skipped, except in the 20 seconds
+   * before each timer and before the end.
    *
    * @throws {RangeError} If `duration` is not a duration.
    */
   advance(duration: Duration): Promise<void>;
-  /** Waits, without moving the time, until what was set off in this process has come to rest. */
+  /** Waits, without advancing the time, until all work in this process has settled. */
   settle(): Promise<void>;
   /**
-   * Moves the time on from timer to timer until `promise` settles, and answers as it does.
+   * Advances the time from timer to timer until `promise` settles, and settles like it.
    *
-   * @throws {Error} If it has not settled after `limit` of this clock's time.
+   * @throws {Error} If the promise has not settled after `limit` of this clock's time.
    * @default {"1h"} for `limit`
    */
   until<T>(promise: PromiseLike<T>, limit?: Duration): Promise<T>;
-  /** Tells it of work that it cannot see, as a body's on a file or a socket: nothing is at rest before that settles. */
+  /**
+   * Registers work that the clock cannot detect, such as that of a body on a file or a socket: the clock waits until it
+   * settles.
+   */
   outside(work: PromiseLike<unknown>): void;
 }
 
@@ -48,14 +51,15 @@ const QUIET_TURNS = 6;
 const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
 
 /**
- * A clock for tests, to be given to `createRunner()` or `createClient()`. The time stands still until it is moved, so a
- * retry an hour away costs no waiting. A timer of no duration fires by itself, in the next turn of the event loop.
+ * Creates a clock for tests, for the option `clock` of `createRunner()` and `createClient()`. Its time stands still
+ * until it is advanced, so a retry an hour away costs no waiting. A timer without a delay fires by itself in the next
+ * turn of the event loop.
  *
- * It knows when promises and immediates have come to rest, and waits for a store's statements on their way to a server.
- * Of what else happens outside of the process it knows nothing: a body that waits for a file, a socket or a timer of the
- * machine is to be awaited before the time is moved on, or told to `outside()`.
+ * The clock detects when promises and immediates have settled, and waits for statements that a store has sent to a
+ * server. It does not detect other work outside of the process: if a body waits for a file, a socket or a timer of the
+ * machine, await it before you advance the time, or pass its promise to `outside()`.
  *
- * @param startMs Its first time, in milliseconds since the epoch.
+ * @param startMs The initial time, in milliseconds since the epoch.
  * @default {1_767_225_600_000} for `startMs`, the beginning of 2026
  *
  * @example

@@ -13,7 +13,7 @@ import type { RunHandle } from "../engine/handle.ts";
 import type { RunStatus } from "../engine/run_info.ts";
 import type { TaskInfo } from "../engine/run_reader.ts";
 
-/** A run as it was recorded: what `recordRun()` returns, and a part of what `sluice runs export` prints. */
+/** A recorded run, as `recordRun()` returns it. The output of `sluice runs export` contains its fields. */
 export interface RecordedRun {
   /** The run, as `status()` returns it. */
   readonly run: Pick<RunStatus, "id" | "workflow" | "version" | "input">;
@@ -31,7 +31,7 @@ export interface ReplayProblem {
   readonly problem: string;
 }
 
-/** Reads what `replay()` needs of a run. The result is JSON, to be kept in a file. */
+/** Reads the data of a run that `replay()` needs. The result is JSON and can be stored in a file. */
 export async function recordRun(
   run: Pick<RunHandle<unknown, Readonly<Record<string, unknown>>>, "status" | "tasks">,
 ): Promise<RecordedRun> {
@@ -44,12 +44,13 @@ export async function recordRun(
 }
 
 /**
- * Checks recorded runs against a workflow as a runner does that is to continue them, wherever they are interrupted: each
- * recorded task exists, with the same kind and dependencies. A run that does not fit would be parked. In addition the
- * schemas of today accept the recorded input and messages, which the bodies receive. No body is called.
+ * Checks whether a workflow can continue recorded runs, at whatever point they were interrupted: each recorded task
+ * must exist with the same kind and dependencies, or a runner would park the run. The schemas of the workflow must also
+ * accept the recorded input and messages. No body is called.
  *
- * @returns Every problem; an empty array means that the workflow can be deployed while such runs are in progress.
- * @throws {TypeError} If an argument is not what `recordRun()` or `workflow()` returns, or a run is of another workflow.
+ * @returns All problems. If the array is empty, the workflow can be deployed while such runs are in progress.
+ * @throws {TypeError} If an argument is not what `recordRun()` or `workflow()` returns, or a run is of another
+ * workflow.
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ import { taskList } from "../definition/task_list.ts";
 import { partsOf } from "../definition/workflow_value.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 
-/** What a stub receives: what the functions of its task receive. */
+/** The arguments of a stub: those of the functions of its task. */
 export interface StubArguments<Input = unknown> {
   /** The validated input of the run. */
   readonly input: Input;

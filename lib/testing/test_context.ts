@@ -14,7 +14,7 @@ import { RunCancelledError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { knownOptions } from "../option_names.ts";
 
-/** What a context for tests may be told; everything has a default. */
+/** Options of `createTestContext`. */
 export interface TestContextOptions {
   /** The run. @default {"test-run"} */
   readonly runId?: string;
@@ -24,7 +24,7 @@ export interface TestContextOptions {
   readonly tenant?: string;
   /** The task. @default {"test-task"} */
   readonly taskId?: string;
-  /** Which attempt, counted from 1. @default {1} */
+  /** Number of the attempt, counted from 1. @default {1} */
   readonly attempt?: number;
   /** The index of the item of a map, from 0. @default {undefined} */
   readonly item?: number;
@@ -32,7 +32,7 @@ export interface TestContextOptions {
   readonly steps?: Readonly<Record<string, unknown>>;
   /** The largest output of a step, in bytes of JSON. @default {1_048_576} */
   readonly maxPayloadBytes?: number;
-  /** Times the delays and time-outs of steps. @default {undefined} the clock of the machine */
+  /** The clock for delays and timeouts of steps. @default {undefined} the clock of the machine */
   readonly clock?: Clock;
 }
 
@@ -50,11 +50,11 @@ const TEST_CONTEXT_OPTIONS: readonly (keyof TestContextOptions)[] = [
 
 /** A line that `ctx.log` wrote. */
 export interface LoggedLine {
-  /** How urgent it is. */
+  /** The level of the line. */
   readonly level: keyof Logger;
   /** The message. */
   readonly message: string;
-  /** What stood beside it, the run, task and attempt included. */
+  /** The fields of the line, including the run, task and attempt. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -70,13 +70,13 @@ export interface TestStart {
   readonly runId: string;
 }
 
-/** A context that can be steered and tells what was done with it. */
+/** A context that records the calls of a body and can be aborted. */
 export interface TestContext extends TaskContext {
-  /** What `ctx.progress` said, in order. */
+  /** The arguments of the calls of `ctx.progress`, in order. */
   readonly progressed: readonly Progress[];
   /** The runs that `ctx.start` started, in order. Nothing executes them. */
   readonly started: readonly TestStart[];
-  /** What `ctx.log` wrote, in order. */
+  /** The lines that `ctx.log` wrote, in order. */
   readonly logged: readonly LoggedLine[];
   /** Outputs of the steps that have completed, by name. */
   readonly steps: ReadonlyMap<string, unknown>;
@@ -85,10 +85,10 @@ export interface TestContext extends TaskContext {
 }
 
 /**
- * A `ctx` for unit tests of task bodies, away from any runner and store.
+ * Creates a `ctx` for unit tests of task bodies, without a runner or store.
  *
- * Steps behave as in a run: the output of each is stored as JSON and remembered, a body that throws is repeated as its
- * options state and not remembered, and what cannot be stored is refused.
+ * Steps behave as in a run: the output of each is stored as JSON, a body that throws is repeated according to its
+ * options and not stored, and a value that JSON cannot represent is refused.
  *
  * @example
  * ```ts

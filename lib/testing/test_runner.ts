@@ -25,9 +25,10 @@ const OPTIONS: readonly (keyof TestRunnerOptions<AnyWorkflow>)[] = [
 const LONGEST_RUN: Duration = "30d";
 
 /**
- * Opens a runner for tests: on a store in memory, by a clock that is moved by hand. Schedules and polls tick by it, too.
+ * Opens a runner for tests, on a store in memory and with a clock that the test advances. Schedules and polls use the
+ * same clock.
  *
- * @throws {TypeError} If an option is wrong, or a stub is for a task that does not exist.
+ * @throws {TypeError} If an option is invalid, or a stub is for a task that does not exist.
  * @throws {DefinitionError} If a workflow cannot be executed.
  *
  * @example

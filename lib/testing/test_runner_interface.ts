@@ -29,66 +29,67 @@ export interface TestRunnerOptions<W extends AnyWorkflow> extends
     | "tracing"
   > {
   /**
-   * Outputs, or functions that return them, in place of tasks: by the name of the workflow and the id of the task. A stub
-   * takes the place of a whole map and of a child run. It may be that of a workflow of child runs. @default {{}}
+   * Outputs, or functions that return them, in place of tasks: by the name of the workflow and the id of the task. A
+   * stub of a map or subworkflow replaces the whole task. The workflows of child runs can have stubs, too. @default
+   * {{}}
    */
   readonly stubs?: Stubs<W>;
-  /** The first time of the clock. @default {"2026-01-01T00:00:00Z"} */
+  /** The initial time of the clock. @default {"2026-01-01T00:00:00Z"} */
   readonly now?: Time;
 }
 
-/** What a restart may change. */
+/** Options of `restart`. */
 export interface RestartOptions {
-  /** The workflows of the new runner, as after a deploy. @default {undefined} those of before */
+  /** The workflows of the new runner, as after a deploy. @default {undefined} the previous ones */
   readonly workflows?: readonly AnyWorkflow[];
-  /** Its stubs. @default {undefined} those of before, unless `workflows` is stated */
+  /** The stubs of the new runner. @default {undefined} the previous ones, unless `workflows` is stated */
   readonly stubs?: Stubs<AnyWorkflow>;
-  /** Its schedules and polls. @default {undefined} those of before */
+  /** The schedules and polls of the new runner. @default {undefined} the previous ones */
   readonly schedules?: readonly (Schedule | Poll)[];
 }
 
-/** A runner on a store in memory, by a clock that is moved by hand, and a client of it that survives it. */
+/** A runner on a store in memory, with a clock that the test advances, and a client that outlives the runner. */
 export interface TestRunner<W extends AnyWorkflow> extends Omit<Client<W>, "stop"> {
   /** The clock of the runner and its store. */
   readonly clock: FakeClock;
-  /** What `onEvent` was told, in order. */
+  /** The events that `onEvent` received, in order. */
   readonly events: readonly RunEvent[];
-  /** What was logged, in order. */
+  /** The log lines, in order. */
   readonly logged: readonly LoggedLine[];
   /** Whether the runner was killed and not restarted. */
   readonly isKilled: boolean;
   /**
-   * Starts a run and moves the time on until it has ended, for at most 30 days.
+   * Starts a run and advances the time until it has ended, by at most 30 days.
    *
    * @throws What `start` throws.
-   * @throws {Error} If it has not ended by then, as a run that waits for a message.
+   * @throws {Error} If the run has not ended by then, such as one that waits for a message.
    */
   readonly execute: Client<W>["execute"];
   /**
-   * Moves the time on; whatever becomes due on the way happens: retries, time-outs, sleeps, ticks, checks. Time in which
-   * nothing happens costs nothing.
+   * Advances the time and executes all that becomes due: retries, timeouts, sleeps, ticks, checks. Idle time costs
+   * nothing.
    *
    * @throws {RangeError} If `duration` is not a duration.
    */
   advance(duration: Duration): Promise<void>;
-  /** Waits, without moving the time, until everything that can happen now has happened. */
+  /** Waits, without advancing the time, until all work that is due has settled. */
   settle(): Promise<void>;
   /**
-   * Moves the time on until `promise` settles, and settles as it does: `until(run.result())`.
+   * Advances the time until `promise` settles, and settles like it: `until(run.result())`.
    *
-   * @throws {Error} If it has not settled after `limit`.
+   * @throws {Error} If the promise has not settled after `limit`.
    * @default {"30d"} for `limit`
    */
   until<T>(promise: PromiseLike<T>, limit?: Duration): Promise<T>;
   /**
-   * Ends the runner as `kill -9` ends a process: from now on it writes nothing, and what was not written is lost. Bodies
-   * that run are not interrupted, as nothing in a process can do that; their results are dropped. Runs can be started, sent
-   * to and controlled meanwhile.
+   * Ends the runner like `kill -9` ends a process: it writes nothing from now on, and uncommitted results are lost.
+   * Running bodies are not interrupted, which is impossible within a process; their results are dropped. Meanwhile runs
+   * can be started, sent to and controlled.
    */
   kill(): Promise<void>;
-  /** Opens a new runner, which recovers the runs of one that was killed at once; one that lives is stopped before. */
+  /** Opens a new runner, which recovers the runs of a killed one at once. A live one is stopped first. */
   restart(options?: RestartOptions): Promise<void>;
-  /** Counts of runs and operations, those of all runners and the client together. */
+  /** Counts of runs and operations, of all runners and the client together. */
   stats(): Promise<Stats>;
   /** Stops the runner and closes the store. */
   stop(): Promise<void>;

@@ -17,23 +17,23 @@ export interface PermitInfo {
   readonly since: number;
 }
 
-/** The places of one key of a limit. */
+/** A lane: the slots of one key of a limit. */
 export interface LaneInfo {
   /** Name of the limit. */
   readonly limit: string;
   /** The key; empty for a limit without keys. */
   readonly key: readonly string[];
-  /** How many places there are. */
+  /** Number of slots: the `max` of the limit. */
   readonly max: number;
-  /** For a limit of rate, the period in milliseconds. */
+  /** The period of a rate limit, in milliseconds; `undefined` for a limit of concurrency. */
   readonly per?: number;
-  /** How many places are taken. A start of a limit of rate keeps its place for the period. */
+  /** Number of slots in use. With a rate limit a start uses its slot for the period. */
   readonly held: number;
-  /** How many tasks, items or runs wait for a place. */
+  /** Number of tasks, items and runs that wait for a slot. */
   readonly waiting: number;
-  /** Those that hold a place, oldest first; empty for a limit of rate. */
+  /** The holders of slots, oldest first; empty for a rate limit. */
   readonly holders: readonly PermitInfo[];
-  /** Those that wait, in the order of their ranks. */
+  /** The waiters, in the order in which they receive slots. */
   readonly waiters: readonly PermitInfo[];
 }
 

@@ -23,7 +23,7 @@ export interface ScheduleInfo {
   readonly workflow: string;
   /** Whether it starts runs. */
   readonly state: "active" | "paused";
-  /** Who has paused it: `pause()`, or a program that no longer has it; `undefined` if it is active. */
+  /** What paused it: a call of `pause()`, or a program that no longer registers it; `undefined` if it is active. */
   readonly pausedBy: "user" | "removal" | undefined;
   /** The cron expression; `undefined` for an interval. */
   readonly cron: string | undefined;
@@ -35,7 +35,7 @@ export interface ScheduleInfo {
   readonly overlap: Overlap;
   /** What happens to missed ticks; `"none"` for a poll. */
   readonly catchUp: CatchUp;
-  /** The cursor of a poll, and when its latest check began; `undefined` for a schedule. */
+  /** The cursor of a poll, and when its latest check started; `undefined` for a schedule. */
   readonly poll: { readonly cursor: unknown; readonly checkedAt: number | undefined } | undefined;
   /** The next tick, or check; `undefined` if there is none, or the schedule is paused. */
   readonly nextTick: number | undefined;
@@ -47,7 +47,7 @@ export interface ScheduleInfo {
   readonly lastRun: { readonly id: string; readonly isLive: boolean } | undefined;
   /** Why the latest start, or check, has failed; `undefined` once another has succeeded. */
   readonly error: ScheduleFailure | undefined;
-  /** How many ticks have had which end. */
+  /** Number of ticks by outcome. */
   readonly counts: ScheduleCounts;
 }
 
@@ -55,7 +55,7 @@ export interface ScheduleInfo {
 export interface ScheduleHistoryEntry {
   /** The tick; `undefined` for a run that was triggered. */
   readonly tick: number | undefined;
-  /** What became of it: a run, or why there is none. */
+  /** The outcome of the tick: a run, or the reason why there is none. */
   readonly outcome: "started" | LostTick["outcome"];
   /** When the run was inserted, or the tick was given up. */
   readonly at: number;

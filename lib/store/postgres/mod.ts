@@ -31,7 +31,8 @@ export type PostgresTransaction = postgres.TransactionSql;
  * Opens the Postgres store that a URL names, `postgres://user:password@host/database`, in a separate schema. The schema
  * is created if it is missing and migrated, safely from many processes at once and while older runners continue.
  *
- * The URL is parsed as in libpq, with its parameters; docs/postgres.md lists the exceptions. Its text appears in no message.
+ * The URL is parsed as in libpq, with its parameters; docs/postgres.md lists the exceptions. It never appears in a
+ * message.
  *
  * @throws {StoreError} If the URL is not a Postgres URL, the schema's name is refused, or the database cannot be used;
  * the message contains the reason and the remedy.

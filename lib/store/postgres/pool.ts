@@ -27,7 +27,7 @@ export interface PostgresPoolOptions {
    * @default {2}
    */
   readonly connections?: number;
-  /** How many additional connections the bodies of transactions share, while there are any. @default {8} */
+  /** The maximum number of additional connections for the bodies of transactions. @default {8} */
   readonly transactionConnections?: number;
   /**
    * The password, or a function that returns the current one, for credentials that rotate; it is called before each
@@ -35,7 +35,7 @@ export interface PostgresPoolOptions {
    */
   readonly password?: Password;
   /**
-   * Whether statements are prepared by name; `false` behind a pooler that gives each transaction another connection.
+   * Whether statements are prepared by name; `false` behind a pooler that assigns a connection per transaction.
    *
    * @default {true}
    */
@@ -70,8 +70,8 @@ export interface PostgresPool {
 const LONGEST_CLOSE_MS = 1_000;
 
 /**
- * Creates a pool, so that the runners of many tenants in the same process need seven connections (nine with keys) and
- * not six each. No connection is opened before the first store.
+ * Creates a pool for the stores of many tenants in one process: it uses seven connections (nine with keys) in total,
+ * instead of six per store. It connects when the first store is opened.
  *
  * @throws {StoreError} If the URL is not a Postgres URL.
  * @throws {TypeError} If `connections` or `transactionConnections` is not a positive integer.

@@ -52,7 +52,7 @@ export interface PostgresStoreOptions {
   readonly password?: Password;
   /**
    * Whether statements are prepared by name, which makes each of them cheaper. Set it to `false` behind a pooler that
-   * gives each transaction another connection, such as PgBouncer in transaction mode. @default {true}
+   * assigns a connection per transaction, such as PgBouncer in transaction mode. @default {true}
    */
   readonly prepare?: boolean;
   /**
@@ -68,7 +68,7 @@ export interface PostgresStoreOptions {
    * @default {false}
    */
   readonly readOnly?: boolean;
-  /** How many connections the bodies of transactions share; further bodies wait. @default {8} */
+  /** The maximum number of connections for the bodies of transactions; further bodies wait. @default {8} */
   readonly transactionConnections?: number;
   /** Receives warnings about waits and handled errors. */
   readonly logger?: Logger;

@@ -17,7 +17,7 @@ export interface Tenant {
   readonly live: number | undefined;
   /** Bytes on disk, indexes included. */
   readonly bytes: number;
-  /** The roles that `createTenant()` made for it. */
+  /** The roles that `createTenant()` created for it. */
   readonly roles: readonly string[];
 }
 

@@ -40,7 +40,7 @@ const ADMIN_OPTIONS: readonly string[] = ["connectTimeoutMs", "logger"];
 export interface CreateTenantOptions extends TenantAdminOptions {
   /** The schema: `[a-z_][a-z0-9_]*`, at most 48 characters, and not `public`, which all roles share. */
   readonly schema: string;
-  /** A role that can log in and reach the tenant's schema and no other. @default {undefined} none */
+  /** A role that can log in and access the tenant's schema only. @default {undefined} none */
   readonly role?: string;
   /** The role's password. If omitted, a new role has no password, and an existing role keeps its password. */
   readonly password?: string;
@@ -80,13 +80,14 @@ const MOST_TRIES = 10;
 const IS_THERE = `select 1 as there from pg_catalog.pg_namespace where nspname = $1`;
 
 /**
- * Creates a tenant: a schema with Sluice's tables, migrated if it exists already, and optionally a role that may log
- * in, read and write these tables, and nothing else. Returns whether the schema was not Sluice's before. Can be
- * repeated, also concurrently; a failure leaves nothing behind.
+ * Creates a tenant: a schema with Sluice's tables, migrated if it exists already, and optionally a role that can log in
+ * and access these tables only. Returns whether the schema is new. Can be repeated, also concurrently; a failure leaves
+ * nothing behind.
  *
  * The role also has the rights that Postgres grants to all roles: connect, create temporary tables, see the names of
- * schemas, tables and roles, listen and notify. From the notifications of other tenants a tenant can infer only when
- * they work; forged notifications make them read their tables, some ten times a second at most, and have no other effect.
+ * schemas, tables and roles, listen and notify. A tenant can observe when other tenants are active, as notifications
+ * are database-wide, but not what they do. A forged notification causes at most ten additional reads of their tables
+ * per second and has no other effect.
  *
  * @throws {StoreError} If a name is refused, the schema holds other objects or belongs to a role that the login does
  * not trust, the role is not this tenant's, or the login lacks the right; the message states the reason.
@@ -140,8 +141,8 @@ export async function removeTenant(url: string, options: RemoveTenantOptions): P
 
 /**
  * The tenants of a database, by name: each schema with Sluice's tables that the login may read, and that belong to the
- * login, to a superuser, or to a role whose rights the login has. Others are left out, with a warning to the logger:
- * reading from a table executes code that its owner has attached to it.
+ * login, to a superuser, or to a role whose rights the login has. Other schemas are omitted with a warning to the
+ * logger, as a read from a table can execute code of its owner.
  *
  * @throws {StoreError} If the database cannot be used.
  */
