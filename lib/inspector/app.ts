@@ -68,7 +68,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
       return pageAnswer(await shared(req.url, () => drawn(route, asked)), contentSecurityPolicy);
     });
   }
-  app.get("/", () => new Response(null, { status: 302, headers: { location: reading.path("runs") } }));
+  app.get("/", () => new Response(null, { status: 302, headers: { location: reading.path("overview") } }));
   for (const { path, load } of PAYLOADS) {
     app.get(path, async ({ req }) => streamAnswer(await load(reading, askedBy(req.url, req.param()))));
   }

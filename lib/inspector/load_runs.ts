@@ -1,3 +1,4 @@
+import { parkedFilter } from "../engine/stranded.ts";
 import type { RunState } from "../store/batch.ts";
 import type { Tally } from "../store/inspection.ts";
 import type { ListedRun } from "../store/listing.ts";
@@ -26,11 +27,14 @@ export async function loadRuns(reading: Reading, { query }: Asked): Promise<Runs
   if (reading.redactor.hidesTags && filter.tags.length > 0) {
     throw new Refusal(400, "Cannot search runs by tag: the inspector hides their tags");
   }
+  if (reading.redactor.hidesErrors && filter.error !== undefined) {
+    throw new Refusal(400, "Cannot search runs by error: the inspector hides parts of errors");
+  }
   const limit = numberOf(query, "limit", 1, LONGEST_PAGE) ?? PAGE;
   const before = numberOf(query, "cursor", 0, Number.MAX_SAFE_INTEGER);
-  const [tally, definitions, found] = await Promise.all([
+  const [tally, workflows, found] = await Promise.all([
     inspection.tally(COUNTED),
-    inspection.definitions(MOST_DEFINITIONS),
+    distinctWorkflows(reading),
     findRuns(reading, filter, limit, before),
   ]);
   const { runs, next, searchedBackTo } = found;
@@ -39,7 +43,7 @@ export async function loadRuns(reading: Reading, { query }: Asked): Promise<Runs
     ...answer(reading),
     filter,
     counts: countsOf(tally),
-    workflows: [...new Set([...definitions, ...runs].map(({ workflow }) => workflow))].sort(),
+    workflows: [...new Set([...workflows, ...runs.map(({ workflow }) => workflow)])].sort(),
     runs: runs.map((row) => summaryOf(row, reading)),
     isContinued: before !== undefined,
     firstHref: hrefOf(reading, query, undefined),
@@ -47,6 +51,12 @@ export async function loadRuns(reading: Reading, { query }: Asked): Promise<Runs
     cursor,
     searchedBackTo,
   };
+}
+
+/** Names of workflows of which definitions are stored, to choose from. */
+export async function distinctWorkflows({ context: { store } }: Reading): Promise<readonly string[]> {
+  const definitions = await store.inspection.definitions(MOST_DEFINITIONS);
+  return [...new Set(definitions.map(({ workflow }) => workflow))].sort();
 }
 
 /** Counts as they are told, with those estimated that were not counted to the end. */
@@ -81,43 +91,41 @@ interface Found {
 
 async function findRuns(
   { context: { store }, redactor }: Reading,
-  filter: RunsFilter,
+  { workflow, states, tags, since, until, q, error, isParked }: RunsFilter,
   limit: number,
   before: number | undefined,
 ): Promise<Found> {
-  const { workflow, states, since, until, q } = filter;
+  const wanted = {
+    workflow,
+    states: states.length === 0 ? undefined : states,
+    tags,
+    since,
+    until,
+    error,
+    ...isParked && { parked: { groups: await parkedFilter(store), wanted: true } },
+    budget: BUDGET,
+  };
   // Matches of an id or a key are on the first page. A hidden key must not be found letter by letter.
   const named = q === undefined || before !== undefined ? [] : (await store.inspection.find(q, limit))
     .filter(({ id }) => !redactor.isHidden(["key"]) || id.startsWith(q.toLowerCase()));
-  if (redactor.hidesTags && q !== undefined) {
-    return { runs: named.filter((run) => isWanted(run, filter)), next: undefined, searchedBackTo: undefined };
-  }
+  const seqs = named.map(({ seq }) => seq);
+  const first = seqs.length === 0
+    ? []
+    : (await store.inspection.search({ ...wanted, seqs, limit: seqs.length, before: undefined })).runs;
+  if (redactor.hidesTags && q !== undefined) return { runs: first, next: undefined, searchedBackTo: undefined };
   const { runs, stoppedAt } = await store.inspection.search({
-    workflow,
-    states: states.length === 0 ? undefined : states,
-    tags: q === undefined ? filter.tags : [...filter.tags, q],
-    since,
-    until,
+    ...wanted,
+    tags: q === undefined ? tags : [...tags, q],
     // One more than is told, to see whether there is a next page.
     limit: limit + 1,
     before,
-    budget: BUDGET,
   });
   const page = runs.slice(0, limit);
-  const first = named.filter((run) => isWanted(run, filter) && !page.some(({ seq }) => seq === run.seq));
   return {
-    runs: [...first, ...page],
+    runs: [...first.filter(({ seq }) => !page.some((run) => run.seq === seq)), ...page],
     next: runs.length > limit ? page.at(-1)?.seq : stoppedAt?.seq,
     searchedBackTo: stoppedAt?.createdAt,
   };
-}
-
-function isWanted(run: ListedRun, { workflow, states, tags, since, until }: RunsFilter): boolean {
-  return (workflow === undefined || run.workflow === workflow) &&
-    (states.length === 0 || states.includes(run.state)) &&
-    tags.every((tag) => run.tags.includes(tag)) &&
-    (since === undefined || run.createdAt >= since) &&
-    (until === undefined || run.createdAt < until);
 }
 
 function hrefOf({ path }: Reading, query: URLSearchParams, cursor: string | undefined): string {

@@ -51,6 +51,8 @@ export function filterOf(query: URLSearchParams): RunsFilter {
     since: timeOf(query, "since"),
     until: timeOf(query, "until"),
     q: textOf(query, "q"),
+    error: textOf(query, "error"),
+    isParked: flagOf(query, "parked"),
   };
 }
 
@@ -76,6 +78,17 @@ export function numberOf(query: URLSearchParams, name: string, least: number, mo
   throw new Refusal(400, `${name} must be a whole number from ${least} to ${most}`);
 }
 
+/**
+ * Returns whether a parameter is `true`, as a checkbox sends it.
+ *
+ * @throws {Refusal} If it is something else.
+ */
+function flagOf(query: URLSearchParams, name: string): boolean {
+  const text = textOf(query, name);
+  if (text === undefined || text === "true" || text === "false") return text === "true";
+  throw new Refusal(400, `${name} must be true or false`);
+}
+
 /** The distinct texts of a parameter. A field of a form that was left empty counts as absent. */
 function textsOf(query: URLSearchParams, name: string, most: number): readonly string[] {
   const texts = [...new Set(query.getAll(name).map((text) => text.trim()).filter((text) => text !== ""))];
@@ -84,8 +97,12 @@ function textsOf(query: URLSearchParams, name: string, most: number): readonly s
   throw new Refusal(400, `${name} is too long: it may have ${LONGEST_TEXT} characters`);
 }
 
-/** Milliseconds since the epoch, or a date and time as forms send it, which is taken as UTC. */
-function timeOf(query: URLSearchParams, name: string): number | undefined {
+/**
+ * Returns a time: milliseconds since the epoch, or a date and time as forms send it, which is taken as UTC.
+ *
+ * @throws {Refusal} If it is not a time.
+ */
+export function timeOf(query: URLSearchParams, name: string): number | undefined {
   const text = textOf(query, name);
   if (text === undefined) return undefined;
   const isZoned = /(Z|[+-]\d\d:?\d\d)$/i.test(text);

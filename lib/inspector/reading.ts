@@ -100,7 +100,10 @@ export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSumma
 }
 
 /** A link to a run. */
-export function linkTo({ id, state }: Pick<ListedRun, "id"> & Partial<ListedRun>, { path }: Reading): RunLink {
+export function linkTo(
+  { id, state }: Pick<ListedRun, "id"> & Partial<ListedRun>,
+  { path }: Pick<Reading, "path">,
+): RunLink {
   return { id, href: path("runs", id), state };
 }
 

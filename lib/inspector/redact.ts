@@ -18,6 +18,8 @@ export interface Redactor {
   isHidden(path: readonly string[]): boolean;
   /** Whether some tag of a run can be hidden. */
   readonly hidesTags: boolean;
+  /** Whether some part of an error that a search looks at can be hidden. */
+  readonly hidesErrors: boolean;
   /** Why paths hide nothing, a sentence each. */
   readonly warnings: readonly string[];
 }
@@ -40,6 +42,7 @@ export function createRedactor(paths: readonly string[]): Redactor {
     text: (path, text) => text !== undefined && isHidden(path) ? REDACTED : text,
     error,
     isHidden,
+    hidesErrors: JSON.stringify(error(["error"], PROBE)) !== JSON.stringify(PROBE),
     hidesTags: [...names].some((name) => isHidden(["tags", name])),
     warnings: given.flatMap((pattern, at) => {
       const why = whyHidesNothing(pattern);
@@ -58,6 +61,16 @@ export function createRedactor(paths: readonly string[]): Redactor {
     const record = recordOf(shown, error, hidden);
     return hidden.size === 0 ? record : withoutTexts(record, [...hidden].sort((a, b) => b.length - a.length));
   }
+}
+
+/** An error with each text that is searched, of itself and of its causes, which its message may quote. */
+const PROBE: ErrorRecord = [1, 2, 3, 4, 5, 6].reduce<ErrorRecord>(
+  (cause, depth) => ({ ...probeAt(depth), cause, errors: [probeAt(depth)] }),
+  probeAt(0),
+);
+
+function probeAt(depth: number): ErrorRecord {
+  return { name: `name ${depth}`, message: `message ${depth}`, code: `code ${depth}` };
 }
 
 // Shorter texts, such as a digit, occur by chance.

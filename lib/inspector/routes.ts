@@ -1,14 +1,18 @@
+import { loadFailures } from "./load_failures.ts";
 import { loadLimits } from "./load_limits.ts";
 import { loadItems } from "./load_items.ts";
+import { loadOverview } from "./load_overview.ts";
 import { loadRun } from "./load_run.ts";
 import { loadRunners } from "./load_runners.ts";
 import { loadRuns } from "./load_runs.ts";
 import { loadSchedules } from "./load_schedules.ts";
 import { loadWorkflow } from "./load_workflow.ts";
 import { loadWorkflows } from "./load_workflows.ts";
+import { failuresPage } from "./pages/failures_page.ts";
 import type { Html } from "./pages/html.ts";
 import { limitsPage } from "./pages/limits_page.ts";
 import { itemsPage } from "./pages/items_page.ts";
+import { overviewPage } from "./pages/overview_page.ts";
 import { runPage } from "./pages/run_page.ts";
 import { runnersPage } from "./pages/runners_page.ts";
 import { runsPage } from "./pages/runs_page.ts";
@@ -36,6 +40,7 @@ export interface Route {
 
 /** All pages. */
 export const ROUTES: readonly Route[] = [
+  route("/overview", loadOverview, overviewPage),
   route("/runs", loadRuns, runsPage),
   route("/runs/:id", loadRun, runPage, {
     runOf: ({ params }) => params["id"],
@@ -45,6 +50,7 @@ export const ROUTES: readonly Route[] = [
     runOf: ({ params }) => params["id"],
     isOver: ({ run: { endedAt } }) => endedAt !== undefined,
   }),
+  route("/failures", loadFailures, failuresPage),
   route("/workflows", loadWorkflows, workflowsPage),
   route("/workflows/:name", loadWorkflow, workflowPage),
   route("/schedules", loadSchedules, schedulesPage),

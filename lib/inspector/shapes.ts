@@ -31,7 +31,7 @@ export interface BoundedCount {
 /** How many runs are in each state. */
 export type StateCounts = Readonly<Record<RunState, BoundedCount>>;
 
-/** Which runs were asked for; in the address it is `?workflow=etl&state=failed&state=paused&tag=eu&since=…&until=…&q=…`. */
+/** Which runs were asked for; in the address it is `?workflow=etl&state=failed&state=paused&tag=eu&since=…&until=…&q=…&error=…&parked=true`. */
 export interface RunsFilter {
   /** Of this workflow. */
   readonly workflow: string | undefined;
@@ -45,6 +45,10 @@ export interface RunsFilter {
   readonly until: number | undefined;
   /** With an id or a key that begins like this, or with this very tag. */
   readonly q: string | undefined;
+  /** With this text in their error: in `name: message` or the code, or in those of its cause. */
+  readonly error: string | undefined;
+  /** Whether only parked runs were asked for, which no live runner can continue. */
+  readonly isParked: boolean;
 }
 
 /** A run in a list. */

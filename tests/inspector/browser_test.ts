@@ -43,6 +43,9 @@ function browserTest(name: string, run: (site: Site) => Promise<void>): void {
 
 function pathsOf({ runs }: Scene): readonly string[] {
   return [
+    "/overview",
+    "/failures",
+    "/failures?since=2100-01-01",
     "/runs",
     "/runs?state=failed&state=cancelled",
     "/runs?q=nothing-is-called-that",
@@ -158,6 +161,8 @@ browserTest("mounted in an app of Hono, links and following stay below its path"
   await using server = await serve((request, connection) => app.fetch(request, connection as Record<string, unknown>));
   const { page, wrongs } = await openPage(await browser.newContext(), server.url);
   await page.goto(`${server.url}/ops`);
+  assertEquals(await page.title(), "Overview · Ops");
+  await page.click("#state-running a");
   await page.click(`#run-${CSS(scene.runs.held)} a`);
   assertEquals(await page.title(), "upload running · Ops");
   await page.waitForSelector(".live.on");
@@ -283,6 +288,25 @@ browserTest("times are told anew while a page stays open, in the words of the se
     await told.filter({ hasText: words }).waitFor();
     await page.reload();
   }
+});
+
+browserTest("a time of day is that of the reader's zone, with UTC in the tooltip", async ({ scene, origin, also }) => {
+  const { page, wrongs } = await also({ timezoneId: "Asia/Kolkata" });
+  await page.goto(`${origin}/runs/${scene.runs.held}`);
+  await page.waitForSelector(".live.on");
+  scene.release();
+  await page.waitForSelector("h1 .badge.s-completed");
+  // The first was there when the page was opened, the last one came while it followed the run.
+  const times = page.locator("#facts time[data-local]");
+  for (const told of [times.first(), times.last()]) {
+    const at = Date.parse((await told.getAttribute("datetime"))!);
+    const shown = (ms: number): string =>
+      new Date(ms).toISOString().slice(0, 23).replace("T", " ").replace(/\.000$/, "");
+    assertEquals(await told.textContent(), shown(at + 5.5 * 3_600_000));
+    assertEquals(await told.getAttribute("title"), `${shown(at)} UTC`);
+  }
+  assertEquals(await times.count(), 2);
+  assertEquals(wrongs, []);
 });
 
 browserTest("what users have written runs nothing, wherever it stands", async ({ scene, page, go }) => {

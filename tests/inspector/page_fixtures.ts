@@ -1,4 +1,5 @@
 /** Data of pages, of the shape that the inspector reads from a store. */
+import type { FailuresPage, OverviewPage } from "../../lib/inspector/overview_shape.ts";
 import type { SchedulesPage } from "../../lib/inspector/schedule_shape.ts";
 import type { AttemptDetail, Payload, RunPage, TaskDetail } from "../../lib/inspector/run_shape.ts";
 import type { ItemDetail, ItemsPage } from "../../lib/inspector/item_shape.ts";
@@ -14,6 +15,7 @@ import type {
   WorkflowPage,
   WorkflowsPage,
 } from "../../lib/inspector/shapes.ts";
+import { failuresOf, overviewOf } from "./overview_fixtures.ts";
 import type { ErrorRecord } from "../../lib/errors.ts";
 
 /** When everything in the fixtures is looked at. */
@@ -101,7 +103,16 @@ export function runsOf(more: Partial<RunsPage> = {}): RunsPage {
   return {
     at: NOW,
     store: "sqlite://app.db",
-    filter: { workflow: undefined, states: [], tags: [], since: undefined, until: undefined, q: undefined },
+    filter: {
+      workflow: undefined,
+      states: [],
+      tags: [],
+      since: undefined,
+      until: undefined,
+      q: undefined,
+      error: undefined,
+      isParked: false,
+    },
     counts: countsOf(countOf(3)),
     workflows: ["etl"],
     runs: [summaryOf()],
@@ -159,6 +170,8 @@ export function runOf(
 /** Every page, with `text` wherever text of users may stand. */
 export function pagesOf(text: string): {
   readonly runs: RunsPage;
+  readonly overview: OverviewPage;
+  readonly failures: FailuresPage;
   readonly run: RunPage;
   readonly items: ItemsPage;
   readonly workflows: WorkflowsPage;
@@ -225,13 +238,24 @@ export function pagesOf(text: string): {
   return {
     runs: runsOf({
       ...answer,
-      filter: { workflow: text, states: ["failed"], tags: [text], since: NOW, until: NOW, q: text },
+      filter: {
+        workflow: text,
+        states: ["failed"],
+        tags: [text],
+        since: NOW,
+        until: NOW,
+        q: text,
+        error: text,
+        isParked: true,
+      },
       workflows: [text, "etl"],
       runs: [summary, other],
       isContinued: true,
       nextHref: "/ops/runs?cursor=1",
       searchedBackTo: NOW,
     }),
+    overview: overviewOf(text, { ...answer, counts: countsOf(countOf(3)) }),
+    failures: { ...answer, ...failuresOf(text), workflow: text, since: NOW, workflows: [text, "etl"] },
     run: {
       ...run,
       ...answer,

@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { contentSecurityPolicy } from "../../lib/inspector/pages/page.ts";
+import { failuresPage } from "../../lib/inspector/pages/failures_page.ts";
 import { itemsPage } from "../../lib/inspector/pages/items_page.ts";
+import { overviewPage } from "../../lib/inspector/pages/overview_page.ts";
 import { problemPage } from "../../lib/inspector/pages/problem_page.ts";
 import { runPage } from "../../lib/inspector/pages/run_page.ts";
 import { runnersPage } from "../../lib/inspector/pages/runners_page.ts";
@@ -20,6 +22,8 @@ function everyPage(text: string): Readonly<Record<string, string>> {
   const view = viewOf(text);
   const pages = {
     runs: runsPage(data.runs, view),
+    overview: overviewPage(data.overview, view),
+    failures: failuresPage(data.failures, view),
     run: runPage(data.run, view),
     items: itemsPage(data.items, view),
     workflows: workflowsPage(data.workflows, view),
@@ -110,6 +114,8 @@ test("the filter of the runs keeps what was asked for", () => {
     since: NOW,
     until: undefined,
     q: "x",
+    error: "no rows",
+    isParked: true,
   } as const;
   const { text } = runsPage(runsOf({ filter }), viewOf());
   assert(text.includes(`<option value="gone" selected>gone</option>`));
@@ -117,7 +123,11 @@ test("the filter of the runs keeps what was asked for", () => {
   assertEquals([...text.matchAll(/name="tag" value="([^"]*)"/g)].map(([, tag]) => tag), ["a", "b", ""]);
   assert(text.includes(`name="since" value="2026-11-23T12:00"`));
   // Another state, and nothing else changed.
-  assert(text.includes(`/ops/runs?workflow=gone&amp;state=paused&amp;tag=a&amp;tag=b&amp;since=${NOW}&amp;q=x"`));
+  assert(
+    text.includes(
+      `/ops/runs?workflow=gone&amp;state=paused&amp;tag=a&amp;tag=b&amp;since=${NOW}&amp;q=x&amp;error=no+rows&amp;parked=true"`,
+    ),
+  );
 });
 
 test("a run in the list says where it is and how long it took", () => {
@@ -263,7 +273,16 @@ test("many tasks and many steps are folded", () => {
 test("a list without runs says whether there are none, or none that match", () => {
   const wordsOf = (more: Parameters<typeof runsOf>[0]): string | undefined =>
     /<p class="empty">([^<]*)/.exec(runsPage(runsOf({ runs: [], ...more }), viewOf()).text)?.[1];
-  const filter = { workflow: undefined, states: [], tags: [], since: undefined, until: undefined, q: undefined };
+  const filter = {
+    workflow: undefined,
+    states: [],
+    tags: [],
+    since: undefined,
+    until: undefined,
+    q: undefined,
+    error: undefined,
+    isParked: false,
+  };
   assertEquals(wordsOf({}), "No runs yet.");
   assertEquals(wordsOf({ filter: { ...filter, states: ["failed"] } }), "No matching runs.");
   assertEquals(wordsOf({ filter: { ...filter, q: "x" }, searchedBackTo: NOW }), "No matching runs so far.");

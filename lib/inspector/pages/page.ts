@@ -20,6 +20,8 @@ export interface Frame {
   readonly status?: string;
   /** After how many seconds it is another by time alone, as while a task runs. @default {undefined} never */
   readonly againAfter?: number | undefined;
+  /** How many seconds at least lie between two readings of a page that follows what it shows. @default {1} */
+  readonly leastBetween?: number;
   /** The content. */
   readonly content: Hole;
 }
@@ -28,7 +30,9 @@ export interface Frame {
 export type Section = keyof typeof SECTIONS;
 
 const SECTIONS = {
+  overview: "Overview",
   runs: "Runs",
+  failures: "Failures",
   workflows: "Workflows",
   schedules: "Schedules",
   limits: "Limits",
@@ -37,7 +41,7 @@ const SECTIONS = {
 
 /** The whole document. */
 export function page(frame: Frame, view: View): Html {
-  const { title, answer, jsonHref, status, againAfter, content } = frame;
+  const { title, answer, jsonHref, status, againAfter, leastBetween, content } = frame;
   const at = answer?.at;
   return markup`<!doctype html>
 <html lang="en">
@@ -55,11 +59,11 @@ export function page(frame: Frame, view: View): Html {
 ${symbolSheet()}
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
-<a class="brand" href="${view.basePath}/runs">${view.title}</a>
+<a class="brand" href="${view.basePath}/overview">${view.title}</a>
 ${menu(frame.section, view)}
 <span class="live" id="live" hidden></span>
 </header>
-<main id="main" tabindex="-1" data-at="${at}" data-status="${status}" data-again="${againAfter}">
+<main id="main" tabindex="-1" data-at="${at}" data-status="${status}" data-again="${againAfter}" data-between="${leastBetween}">
 ${content}
 </main>
 <footer id="footer">

@@ -99,7 +99,7 @@ ${
 }
 
 function filterForm({ filter, workflows }: RunsPage, view: View): Html {
-  const { workflow, states, tags, since, until, q } = filter;
+  const { workflow, states, tags, since, until, q, error, isParked } = filter;
   // A workflow that is asked for may be none of those that are offered.
   const names = workflow === undefined || workflows.includes(workflow) ? workflows : [workflow, ...workflows];
   const option = (name: string): Html =>
@@ -115,6 +115,10 @@ ${
   }
 <label>From (UTC) <input type="datetime-local" name="since" value="${since !== undefined && minuteOf(since)}"></label>
 <label>Before (UTC) <input type="datetime-local" name="until" value="${until !== undefined && minuteOf(until)}"></label>
+<label>Error text <input type="search" name="error" value="${
+    error ?? ""
+  }" autocomplete="off" spellcheck="false"></label>
+<label class="check"><input type="checkbox" name="parked" value="true"${isParked && markup` checked`}> Parked</label>
 <button>Show</button>${queryOf(filter) !== "" && markup` <a class="clear" href="${view.basePath}/runs">Show all</a>`}
 </form>`;
 }
@@ -131,7 +135,7 @@ function pager({ isContinued, firstHref, nextHref, searchedBackTo }: RunsPage): 
   }</nav>`;
 }
 
-function queryOf({ workflow, states, tags, since, until, q }: RunsFilter): string {
+function queryOf({ workflow, states, tags, since, until, q, error, isParked }: RunsFilter): string {
   const query = new URLSearchParams([
     ...(workflow === undefined ? [] : [["workflow", workflow]]),
     ...states.map((state) => ["state", state]),
@@ -139,11 +143,14 @@ function queryOf({ workflow, states, tags, since, until, q }: RunsFilter): strin
     ...(since === undefined ? [] : [["since", `${since}`]]),
     ...(until === undefined ? [] : [["until", `${until}`]]),
     ...(q === undefined ? [] : [["q", q]]),
+    ...(error === undefined ? [] : [["error", error]]),
+    ...(isParked ? [["parked", "true"]] : []),
   ]);
   return query.size === 0 ? "" : `?${query}`;
 }
 
-function minuteOf(at: number): string {
+/** A time as a field of a form has it, UTC. */
+export function minuteOf(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 16);
 }

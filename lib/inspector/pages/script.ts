@@ -11,7 +11,6 @@
 export const SCRIPT = String.raw`
 "use strict";
 (() => {
-  const LEAST_BETWEEN_MS = 1000;
   const BETWEEN_WORDS_MS = 5000;
   const byId = (id) => document.getElementById(id);
   const liveHref = document.body.dataset.live;
@@ -52,6 +51,21 @@ export const SCRIPT = String.raw`
     }
   }
   setInterval(() => document.hidden || tick(), 1000);
+
+  // ---- times of day in the zone of the reader, with UTC in the tooltip ----
+
+  function localize(root) {
+    for (const time of root.querySelectorAll("time[data-local]")) {
+      const at = new Date(time.dateTime);
+      const two = (number) => String(number).padStart(2, "0");
+      const ms = at.getMilliseconds();
+      const minutes = two(at.getHours()) + ":" + two(at.getMinutes());
+      const seconds = ":" + two(at.getSeconds()) + (ms ? "." + String(ms).padStart(3, "0") : "");
+      const day = at.getFullYear() + "-" + two(at.getMonth() + 1) + "-" + two(at.getDate());
+      time.textContent = time.dataset.local === "minute" ? minutes : day + " " + minutes + seconds;
+    }
+  }
+  localize(document);
 
   // ---- putting what differs into the document ----
 
@@ -127,6 +141,7 @@ export const SCRIPT = String.raw`
   }
 
   function take(next) {
+    localize(next);
     for (const id of ["main", "footer"]) {
       if (next.getElementById(id)) merge(byId(id), document.adoptNode(next.getElementById(id)));
     }
@@ -140,7 +155,7 @@ export const SCRIPT = String.raw`
     timer = setTimeout(() => {
       timer = undefined;
       refresh();
-    }, Math.max(0, lastFetch + LEAST_BETWEEN_MS - Date.now()));
+    }, Math.max(0, lastFetch + 1000 * (byId("main").dataset.between || 1) - Date.now()));
   }
 
   // Read out when it differs from what was read out before, but not so often that nothing else can be heard.

@@ -82,6 +82,7 @@ symbol .fill { fill: currentColor; }
 .states a[aria-current] { border-color: var(--text); background: var(--panel); }
 .filter { display: flex; flex-wrap: wrap; align-items: end; gap: 0.5rem 0.75rem; margin: 0 0 1rem; padding: 0.75rem; background: var(--sunken); border-radius: 8px; }
 .filter label { display: grid; gap: 0.15rem; font-size: 0.78rem; color: var(--muted); }
+.filter .check { display: flex; gap: 0.3rem; align-items: center; min-height: 2rem; }
 .filter select { max-width: 11rem; }
 input, select, button { font: inherit; font-size: 0.88rem; color: var(--text); background: var(--panel); border: 1px solid var(--strong-rule); border-radius: 6px; padding: 0.3rem 0.5rem; min-height: 2.1rem; max-width: 100%; }
 button { padding-inline: 0.9rem; font-weight: 560; cursor: pointer; }
@@ -197,6 +198,16 @@ a.item:hover, .item > summary:hover { outline: 1px solid var(--bar); }
 .bars .tail { fill: var(--strong-rule); stroke: none; }
 .bars .half { fill: light-dark(#2f78dc, #5291ee); stroke: none; }
 .sample rect { fill: var(--bar); }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.2rem; }
+.outcomes { margin: 0; padding: 0.6rem 0.9rem; border: 1px solid var(--rule); border-radius: 8px; background: var(--panel); }
+.outcomes figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; justify-content: space-between; }
+.outcomes h3, .outcomes p { margin: 0; }
+.outcomes .plot { position: relative; margin: 0.5rem 0 0.2rem; }
+.outcomes svg { display: block; }
+.outcomes rect { fill: var(--bar); }
+.outcomes .ground { stroke: var(--strong-rule); }
+.outcomes .most { position: absolute; left: 0; top: 0; padding: 0 0.25rem; font-size: 0.75rem; color: var(--muted); background: color-mix(in srgb, var(--panel) 80%, transparent); pointer-events: none; }
+.outcomes .ends { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }
 
 @media (min-width: 701px) {
   .filter [type="datetime-local"] { width: 12.5rem; }
@@ -218,12 +229,12 @@ a.item:hover, .item > summary:hover { outline: 1px solid var(--bar); }
   #runs .number .note { display: inline-block; max-width: 4rem; white-space: normal; }
   #runs .badge { padding-right: 0.35rem; font-size: 0; gap: 0; }
   .filter label { flex: 1 1 8rem; min-width: 0; }
-  .filter :is(input, select) { width: 100%; min-width: 0; }
+  .filter :is(input:not([type="checkbox"]), select) { width: 100%; min-width: 0; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .bars rect.s-running { animation: breathe 2s ease-in-out infinite alternate; }
   @keyframes breathe { to { opacity: 0.55; } }
 }
 @media print { .top nav, .filter, .live, .skip { display: none; } .scroll, pre { max-height: none !important; overflow: visible; } }
-@media (forced-colors: active) { .bars rect, .sample rect, .item-bar rect { fill: CanvasText; stroke: CanvasText; } }
+@media (forced-colors: active) { .bars rect, .sample rect, .item-bar rect, .outcomes rect { fill: CanvasText; stroke: CanvasText; } }
 `;

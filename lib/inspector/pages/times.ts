@@ -6,10 +6,16 @@ export function moment(at: number, now: number): Html {
   return markup`<time datetime="${iso}" title="${inFull(iso)}" data-relative>${relative(at - now)}</time>`;
 }
 
-/** A moment as date and time of day, UTC. */
+/** A moment as date and time of day: UTC, or where scripts run that of the reader, with UTC in the tooltip. */
 export function date(at: number): Html {
   const iso = isoOf(at);
-  return markup`<time datetime="${iso}">${inFull(iso)}</time>`;
+  return markup`<time datetime="${iso}" title="${inFull(iso)}" data-local="second">${inFull(iso)}</time>`;
+}
+
+/** The same as hours and minutes. */
+export function clock(at: number): Html {
+  const iso = isoOf(at);
+  return markup`<time datetime="${iso}" title="${inFull(iso)}" data-local="minute">${iso.slice(11, 16)} UTC</time>`;
 }
 
 /**
