@@ -45,6 +45,7 @@ export type { HandleOf, RunHandle } from "./lib/engine/handle.ts";
 export type { HistoryEntry } from "./lib/engine/history.ts";
 export type { ItemInfo, ItemPage } from "./lib/engine/item_list.ts";
 export type { LaneInfo } from "./lib/engine/limits/lane_info.ts";
+export { metricsText } from "./lib/engine/metrics_text.ts";
 export type { ListOptions, RunPage as RunList } from "./lib/engine/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
 export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";

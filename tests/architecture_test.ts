@@ -63,6 +63,7 @@ const THIRD_PARTY: Record<string, readonly string[]> = {
   "lib/engine/schedules/croner.ts": ["croner"],
   "lib/inspector/hono.ts": ["hono"],
   "lib/otel/api.ts": ["@opentelemetry/api"],
+  "lib/otel/metrics.ts": ["@opentelemetry/api"],
   "lib/otel/mod.ts": ["@opentelemetry/api"],
   "lib/store/postgres/driver.ts": ["postgres"],
   // For the types of the transaction that bodies receive.

@@ -130,6 +130,22 @@ export function contextOf(client: object): ClientContext | undefined {
   return (client as { readonly [CONTEXT]?: ClientContext })[CONTEXT];
 }
 
+/**
+ * Returns the context of a runner or client, or creates one for a store.
+ *
+ * @throws {TypeError} If it is none of these; the message begins with `action`.
+ */
+export function contextFor(
+  target: object,
+  { logger, action }: { readonly logger: Logger; readonly action: string },
+): ClientContext {
+  const isObject = typeof target === "object" && target !== null;
+  const context = isObject ? contextOf(target) : undefined;
+  if (context !== undefined) return context;
+  if (isObject && "inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
+  throw new TypeError(`${action}: the target must be a runner, a client or an open store`);
+}
+
 /** Returns what a runner has counted since it was opened; `undefined` for any object that is not a runner. */
 export function metricsOf(runner: object): Metrics | undefined {
   return contextOf(runner)?.runner?.metrics();

@@ -1,12 +1,12 @@
 import { systemClock } from "../clock.ts";
 import { thrownMessage } from "../definition/thrown_message.ts";
+import { METRICS_TYPE, renderMetrics } from "../engine/metrics_text.ts";
 import { harmless, type Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead, type Verdict, whyMalformed } from "./access.ts";
 import { copyOf, guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";
 import { Hono } from "./hono.ts";
 import { createLive } from "./live.ts";
 import { loadInput, loadItemOutput, loadOutput, loadStep } from "./load_payload.ts";
-import { METRICS_TYPE, metricsText } from "./metrics_text.ts";
 import { contentSecurityPolicy } from "./pages/page.ts";
 import { problemPage } from "./pages/problem_page.ts";
 import { queryOf } from "./query.ts";
@@ -75,7 +75,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
   app.get("/api/live", ({ req }) => liveAnswer(req.raw));
   app.get(
     "/metrics",
-    async ({ req }) => textAnswer(await shared(req.url, () => metricsText(reading)), METRICS_TYPE),
+    async ({ req }) => textAnswer(await shared(req.url, () => renderMetrics(reading.context)), METRICS_TYPE),
   );
   app.get("/healthz", async () => {
     await store.runners();

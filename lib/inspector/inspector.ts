@@ -1,11 +1,12 @@
 import { newChecks } from "../definition/checks.ts";
 import type { Client } from "../engine/client.ts";
+import { contextFor } from "../engine/client_context.ts";
 import { refuse } from "../engine/options.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { Authorize } from "./access.ts";
 import { createApp, type Fetch } from "./app.ts";
-import { contextFor, pathsBelow } from "./reading.ts";
+import { pathsBelow } from "./reading.ts";
 import { createRedactor } from "./redact.ts";
 
 /** What an inspector reads from: a runner, a client or an open store. The inspector never closes it. */
@@ -86,7 +87,7 @@ export function createInspector(target: Inspectable, options: InspectorOptions =
     checks.report('basePath must be a path such as "/ops", without a trailing slash');
   }
   refuse("create an inspector", checks);
-  const context = contextFor(target, options.logger ?? silent);
+  const context = contextFor(target, { logger: options.logger ?? silent, action: "Cannot create an inspector" });
   const redactor = createRedactor(redact);
   const logger = harmless(options.logger ?? context.logger);
   for (const warning of redactor.warnings) logger.warn(warning);

@@ -1,9 +1,9 @@
+import { COUNTED, countsOf } from "../engine/run_counts.ts";
 import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
 import { strandedRows } from "../engine/stranded.ts";
 import { NO_ITEM } from "../engine/run_state.ts";
 import type { Outcomes, OutcomesQuery } from "../store/inspection.ts";
 import { failureGroups } from "./load_failures.ts";
-import { COUNTED, countsOf } from "./load_runs.ts";
 import { aliveRunners } from "./load_workflows.ts";
 import type { OutcomeChart, OverviewPage } from "./overview_shape.ts";
 import { answer, linkTo, type Reading } from "./reading.ts";

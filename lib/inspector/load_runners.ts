@@ -1,5 +1,5 @@
+import { COUNTED } from "../engine/run_counts.ts";
 import { strandedRows } from "../engine/stranded.ts";
-import { COUNTED } from "./load_runs.ts";
 import { answer, type Reading } from "./reading.ts";
 import type { RunnersPage } from "./shapes.ts";
 

@@ -1,16 +1,12 @@
+import { COUNTED, countsOf } from "../engine/run_counts.ts";
 import { parkedFilter } from "../engine/stranded.ts";
-import type { RunState } from "../store/batch.ts";
-import type { Tally } from "../store/inspection.ts";
 import type { ListedRun } from "../store/listing.ts";
 import { filterOf, numberOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.ts";
-import type { BoundedCount, RunsFilter, RunsPage, StateCounts } from "./shapes.ts";
+import type { RunsFilter, RunsPage } from "./shapes.ts";
 
 /** How many runs one request may look at where no index helps. */
 export const BUDGET = 10_000;
-
-/** Up to how many runs are counted. */
-export const COUNTED = 10_000;
 
 const PAGE = 50;
 const LONGEST_PAGE = 500;
@@ -57,30 +53,6 @@ export async function loadRuns(reading: Reading, { query }: Asked): Promise<Runs
 export async function distinctWorkflows({ context: { store } }: Reading): Promise<readonly string[]> {
   const definitions = await store.inspection.definitions(MOST_DEFINITIONS);
   return [...new Set(definitions.map(({ workflow }) => workflow))].sort();
-}
-
-/** Counts as they are told, with those estimated that were not counted to the end. */
-export function countsOf({ states, total, sample }: Tally): StateCounts {
-  const sampled = Object.values(sample).reduce((sum, runs) => sum + runs, 0);
-  const share = (state: RunState): number => Math.round(total * (sample[state] ?? 0) / Math.max(1, sampled));
-  const countOf = (state: Exclude<RunState, "completed">): BoundedCount => {
-    const { count, isCapped } = states[state];
-    if (!isCapped) return { count, precision: "exact" };
-    return share(state) > count ? { count: share(state), precision: "about" } : { count, precision: "atLeast" };
-  };
-  const live = Object.values(states);
-  const others = live.reduce((sum, { count }) => sum + count, 0);
-  const completed = live.some(({ isCapped }) => isCapped) ? share("completed") : Math.max(0, total - others);
-  return {
-    pending: countOf("pending"),
-    running: countOf("running"),
-    waiting: countOf("waiting"),
-    paused: countOf("paused"),
-    compensating: countOf("compensating"),
-    completed: { count: completed, precision: sampled === 0 ? "exact" : "about" },
-    failed: countOf("failed"),
-    cancelled: countOf("cancelled"),
-  };
 }
 
 interface Found {

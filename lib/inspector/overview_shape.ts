@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Answer, BoundedCount, RunLink, StateCounts } from "./shapes.ts";
+import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
+import type { Answer, RunLink } from "./shapes.ts";
 
 /** Failed runs with the same error. */
 export interface FailureGroup {

@@ -1,9 +1,7 @@
-import { type ClientContext, contextOf, createReadOnlyContext } from "../engine/client_context.ts";
+import type { ClientContext } from "../engine/client_context.ts";
 import { debounceInfo, runInfo } from "../engine/run_info.ts";
-import type { Logger } from "../logger.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
-import type { Store } from "../store/port.ts";
 import type { Redactor } from "./redact.ts";
 import type { Answer, RunLink, RunSummary } from "./shapes.ts";
 
@@ -36,15 +34,6 @@ export class Refusal extends Error {
     super(message);
     this.status = status;
   }
-}
-
-/** The context of a runner or client, or one for a store. */
-export function contextFor(target: object, logger: Logger): ClientContext {
-  const isObject = typeof target === "object" && target !== null;
-  const context = isObject ? contextOf(target) : undefined;
-  if (context !== undefined) return context;
-  if (isObject && "inspection" in target && "now" in target) return createReadOnlyContext(target as Store, logger);
-  throw new TypeError("Cannot create an inspector: the target must be a runner, a client or an open store");
 }
 
 /** Paths below a base path. */

@@ -8,6 +8,7 @@
  * @module
  */
 import type { KeyScope } from "../definition/task_start.ts";
+import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
 import type { DebounceInfo } from "../engine/run_info.ts";
 import type { RunState } from "../store/batch.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
@@ -19,17 +20,6 @@ export interface Answer {
   /** Which store it is about, without any password. */
   readonly store: string;
 }
-
-/** A number of runs. Counting stops at a limit, so that a page costs the same however many there are. */
-export interface BoundedCount {
-  /** How many. */
-  readonly count: number;
-  /** `exact`; `atLeast`, where counting stopped; `about`, where it was estimated from samples of the table. */
-  readonly precision: "exact" | "atLeast" | "about";
-}
-
-/** How many runs are in each state. */
-export type StateCounts = Readonly<Record<RunState, BoundedCount>>;
 
 /** Which runs were asked for; in the address it is `?workflow=etl&state=failed&state=paused&tag=eu&since=…&until=…&q=…&error=…&parked=true`. */
 export interface RunsFilter {

@@ -1,6 +1,6 @@
 /**
- * OpenTelemetry traces of runs and attempts. It needs the npm package `@opentelemetry/api` and an SDK that exports
- * spans; without an SDK it does nothing.
+ * OpenTelemetry traces of runs and attempts, and metrics. It needs the npm package `@opentelemetry/api` and an SDK that
+ * exports spans and metrics; without an SDK it does nothing.
  *
  * @example
  * ```ts ignore
@@ -26,6 +26,7 @@ import type {
 } from "../engine/tracing.ts";
 import { api } from "./api.ts";
 
+export { type MetricsObserver, observeMetrics } from "./metrics.ts";
 export type {
   AttemptTrace,
   RunLeave,

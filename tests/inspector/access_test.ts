@@ -4,7 +4,8 @@ import { Hono } from "hono";
 import { request as httpRequest } from "node:http";
 import { createApp } from "../../lib/inspector/app.ts";
 import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
-import { contextFor, pathsBelow } from "../../lib/inspector/reading.ts";
+import { contextFor } from "../../lib/engine/client_context.ts";
+import { pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import type { Store } from "../../mod.ts";
@@ -154,7 +155,11 @@ test("a store that does not answer is a 503 after a while, and is asked once", a
   let asked = 0;
   const tally: Store["inspection"]["tally"] = () => (asked++, new Promise(() => {}));
   const stuck: Store = { ...store, runners: () => new Promise(() => {}), inspection: { ...store.inspection, tally } };
-  const reading = { context: contextFor(stuck, silent), redactor: createRedactor([]), path: pathsBelow("") };
+  const reading = {
+    context: contextFor(stuck, { logger: silent, action: "" }),
+    redactor: createRedactor([]),
+    path: pathsBelow(""),
+  };
   const options = { authorize: () => true, basePath: "", title: "t", logger: silent };
   const { fetch } = createApp(reading, { ...options, patienceMs: 20 });
   const get = (path: string): Promise<Response> => fetch(new Request(`http://localhost${path}`));

@@ -1,6 +1,6 @@
 /** Numbers for Prometheus. */
-import { assert, assertEquals } from "@std/assert";
-import { createClient, createRunner, dynamicWorkflow, unchecked, workflow } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createClient, createRunner, dynamicWorkflow, metricsText, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
@@ -85,11 +85,35 @@ test("names of users are quoted, whatever is in them", async () => {
   assertEquals(numbers.get(`sluice_tasks_completed_total{workflow="${quoted}",task="${quoted}"}`), 1);
 });
 
+for (const kind of KINDS) {
+  test(`${kind}: metricsText() needs no inspector, and says the same of a runner, a client and a store`, async () => {
+    await using on = ground(kind);
+    const store = await on.open();
+    await using runner = await runnerOn(store);
+    await runner.execute(greet);
+    const numbers = parse(await metricsText(runner));
+    assertEquals([...numbers.keys()], [...(await read(ask(runner))).keys()]);
+    assertEquals(numbers.get('sluice_tasks_completed_total{workflow="greet",task="hello"}'), 1);
+    await using client = await createClient(store, { workflows: [greet] });
+    for (const target of [client, store]) {
+      assertEquals(parse(await metricsText(target)).get('sluice_runs{state="completed"}'), 1);
+    }
+    await assertRejects(
+      () => metricsText({} as typeof store),
+      TypeError,
+      "Cannot read metrics: the target must be a runner, a client or an open store",
+    );
+  });
+}
+
 /** Reads the text as strictly as Prometheus does: each family once, with its help and its type before its numbers. */
 async function read(asked: Ask): Promise<ReadonlyMap<string, number>> {
   const answer = await asked("/metrics");
   assertEquals([answer.status, answer.headers.get("content-type")], [200, "text/plain; version=0.0.4; charset=utf-8"]);
-  const text = await answer.text();
+  return parse(await answer.text());
+}
+
+function parse(text: string): ReadonlyMap<string, number> {
   assert(text.endsWith("\n"));
   const families = new Map<string, string>();
   const numbers = new Map<string, number>();

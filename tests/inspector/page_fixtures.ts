@@ -1,11 +1,11 @@
 /** Data of pages, of the shape that the inspector reads from a store. */
+import type { BoundedCount } from "../../lib/engine/run_counts.ts";
 import type { FailuresPage, OverviewPage } from "../../lib/inspector/overview_shape.ts";
 import type { SchedulesPage } from "../../lib/inspector/schedule_shape.ts";
 import type { AttemptDetail, Payload, RunPage, TaskDetail } from "../../lib/inspector/run_shape.ts";
 import type { ItemDetail, ItemsPage } from "../../lib/inspector/item_shape.ts";
 import type { ItemCounts } from "../../lib/inspector/map_shape.ts";
 import type {
-  BoundedCount,
   GraphTask,
   Problem,
   RunnersPage,

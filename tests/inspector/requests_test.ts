@@ -3,7 +3,8 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { connect } from "node:net";
 import { createApp, type Fetch } from "../../lib/inspector/app.ts";
 import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
-import { contextFor, pathsBelow } from "../../lib/inspector/reading.ts";
+import { contextFor } from "../../lib/engine/client_context.ts";
+import { pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import type { Store } from "../../mod.ts";
@@ -140,7 +141,11 @@ async function statusOf(asked: (path: string) => Promise<Response>): Promise<num
 }
 
 function appOf(store: Store, options: Required<Pick<InspectorOptions, "authorize" | "logger">>): Fetch {
-  const reading = { context: contextFor(store, silent), redactor: createRedactor([]), path: pathsBelow("") };
+  const reading = {
+    context: contextFor(store, { logger: silent, action: "" }),
+    redactor: createRedactor([]),
+    path: pathsBelow(""),
+  };
   return createApp(reading, { ...options, basePath: "", title: "t", patienceMs: 20 }).fetch;
 }
 

@@ -1,21 +1,36 @@
-/** The numbers of a store and of a runner in the text format of Prometheus. */
-import type { Histogram } from "../engine/histogram.ts";
-import type { Metrics, ScheduleMetrics, TaskMetrics, WorkflowMetrics } from "../engine/metrics.ts";
-import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
-import { decodeProgress } from "../engine/schedules/stored.ts";
-import type { LimitTotals } from "../store/limits.ts";
+/** What is counted of a store and of a runner, for Prometheus and OpenTelemetry. */
 import type { ScheduleRow } from "../store/schedules.ts";
-import { COUNTED, countsOf } from "./load_runs.ts";
-import type { Reading } from "./reading.ts";
+import type { LimitTotals } from "../store/limits.ts";
+import type { ClientContext } from "./client_context.ts";
+import type { Histogram } from "./histogram.ts";
+import type { Metrics, ScheduleMetrics, TaskMetrics, WorkflowMetrics } from "./metrics.ts";
+import { COUNTED, countsOf } from "./run_counts.ts";
+import { MISSED_AFTER_MS } from "./schedules/decide.ts";
+import { decodeProgress } from "./schedules/stored.ts";
 
-type Labels = Readonly<Record<string, string | number | undefined>>;
+/** The labels of a sample; `undefined` for all that is beyond a limit together. */
+export type Labels = Readonly<Record<string, string | number | undefined>>;
 
 /** A number with its labels. */
-interface Sample {
+export interface Sample {
+  /** The labels. @default {} */
   readonly labels?: Labels;
+  /** The number. */
   readonly value: number;
-  /** What follows the name, such as `_sum`. */
+  /** Follows the name of the family: `_bucket`, `_sum` or `_count` of a histogram. */
   readonly suffix?: string;
+}
+
+/** Samples of one name. */
+export interface MetricFamily {
+  /** The name, such as `sluice_runs`. */
+  readonly name: string;
+  /** How its numbers change. */
+  readonly type: "gauge" | "counter" | "histogram";
+  /** What it counts. */
+  readonly help: string;
+  /** The numbers. */
+  readonly samples: readonly Sample[];
 }
 
 /** The most schedules whose ticks are reported, by name. */
@@ -24,17 +39,17 @@ const MOST_SCHEDULES = 100;
 /** The most limits that are reported, by name. */
 const MOST_LIMITS = 100;
 
-/** Content type of the text. */
-export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-/** Renders the counts of the store and, if the inspector was created from a runner, the metrics of that runner. */
-export async function metricsText(reading: Reading): Promise<string> {
-  const store = await storeFamilies(reading);
-  const metrics = reading.context.runner?.metrics();
-  return [...store, ...runnerFamilies(reading), ...metrics === undefined ? [] : familiesOf(metrics)].join("");
+/**
+ * Reads the counts of a store and, from the context of a runner, the metrics of that runner. The names do not change
+ * while a context is in use. Costs seven bounded reads.
+ */
+export async function readFamilies(context: ClientContext): Promise<readonly MetricFamily[]> {
+  const store = await storeFamilies(context);
+  const metrics = context.runner?.metrics();
+  return [...store, ...runnerFamilies(context), ...metrics === undefined ? [] : familiesOf(metrics)];
 }
 
-async function storeFamilies({ context: { store } }: Reading): Promise<readonly string[]> {
+async function storeFamilies({ store }: ClientContext): Promise<readonly MetricFamily[]> {
   const [tally, tasks, owned, runners, schedules, scheduleCounts, limits] = await Promise.all([
     store.inspection.tally(COUNTED),
     store.inspection.heldTasks(COUNTED),
@@ -97,9 +112,7 @@ async function storeFamilies({ context: { store } }: Reading): Promise<readonly 
   ];
 }
 
-/** None without schedules. */
-function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly string[] {
-  if (rows.length === 0) return [];
+function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly MetricFamily[] {
   const ticks = rows.flatMap((row) => {
     const { started, overlapped, missed, failed } = decodeProgress(row);
     return Object.entries({ started, overlapped, missed, failed }).map(([outcome, value]) => ({
@@ -116,9 +129,7 @@ function scheduleFamilies(rows: readonly ScheduleRow[], now: number): readonly s
   ];
 }
 
-/** None without limits. */
-function limitFamilies(totals: readonly LimitTotals[]): readonly string[] {
-  if (totals.length === 0) return [];
+function limitFamilies(totals: readonly LimitTotals[]): readonly MetricFamily[] {
   const samples = (of: "held" | "waiting"): readonly Sample[] =>
     totals.map((total) => ({ labels: { limit: total.limit }, value: total[of] }));
   return [
@@ -127,8 +138,8 @@ function limitFamilies(totals: readonly LimitTotals[]): readonly string[] {
   ];
 }
 
-function runnerFamilies({ context }: Reading): readonly string[] {
-  const own = context.runner?.load();
+function runnerFamilies({ runner }: ClientContext): readonly MetricFamily[] {
+  const own = runner?.load();
   if (own === undefined) return [];
   return [
     gauge("sluice_bodies", "Task bodies of this runner: running (active), or waiting for a slot (queued)", [
@@ -138,23 +149,23 @@ function runnerFamilies({ context }: Reading): readonly string[] {
   ];
 }
 
-/** None in a runner that has fired none. */
-function firedFamilies({ lateness, checkSeconds }: ScheduleMetrics): readonly string[] {
+function firedFamilies({ lateness, checkSeconds }: ScheduleMetrics): readonly MetricFamily[] {
+  const parts = (histogram: Histogram) => histogram.count === 0 ? [] : [{ labels: {}, histogram }];
   return [
-    ...lateness.count === 0 ? [] : [
-      histogram("sluice_schedule_lateness_seconds", "Seconds from a tick to the start of its run by this runner", [
-        { labels: {}, histogram: lateness },
-      ]),
-    ],
-    ...checkSeconds.count === 0 ? [] : [
-      histogram("sluice_poll_check_duration_seconds", "Duration in seconds of the poll checks of this runner", [
-        { labels: {}, histogram: checkSeconds },
-      ]),
-    ],
+    histogram(
+      "sluice_schedule_lateness_seconds",
+      "Seconds from a tick to the start of its run by this runner",
+      parts(lateness),
+    ),
+    histogram(
+      "sluice_poll_check_duration_seconds",
+      "Duration in seconds of the poll checks of this runner",
+      parts(checkSeconds),
+    ),
   ];
 }
 
-function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): readonly string[] {
+function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): readonly MetricFamily[] {
   const runs = (of: (workflow: WorkflowMetrics) => Labels): readonly Sample[] =>
     workflows.flatMap((one) =>
       Object.entries(of(one)).map(([event, value]) => ({
@@ -216,48 +227,27 @@ function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): re
   ];
 }
 
-function gauge(name: string, help: string, samples: readonly Sample[]): string {
-  return family(name, "gauge", help, samples);
+function gauge(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, type: "gauge", help, samples };
 }
 
-function counter(name: string, help: string, samples: readonly Sample[]): string {
-  return family(name, "counter", help, samples);
+function counter(name: string, help: string, samples: readonly Sample[]): MetricFamily {
+  return { name, type: "counter", help, samples };
 }
 
 function histogram(
   name: string,
   help: string,
   parts: readonly { readonly labels: Labels; readonly histogram: Histogram }[],
-): string {
-  return family(
-    name,
-    "histogram",
-    help,
-    parts.flatMap(({ labels, histogram: { buckets, count, sum } }): readonly Sample[] => [
-      ...buckets.map(({ le, count }) => ({
-        suffix: "_bucket",
-        labels: { ...labels, le: le === Infinity ? "+Inf" : le },
-        value: count,
-      })),
-      { suffix: "_sum", labels, value: sum },
-      { suffix: "_count", labels, value: count },
-    ]),
-  );
-}
-
-function family(name: string, type: string, help: string, samples: readonly Sample[]): string {
-  const lines = samples.map(({ labels = {}, value, suffix = "" }) =>
-    `${name}${suffix}${labelsText(labels)} ${value}\n`
-  );
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
-}
-
-/** What has no value, as all that is beyond a limit together, has an empty one. */
-function labelsText(labels: Labels): string {
-  const texts = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value ?? ""))}"`);
-  return texts.length === 0 ? "" : `{${texts.join(",")}}`;
-}
-
-function escaped(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+): MetricFamily {
+  const samples = parts.flatMap(({ labels, histogram: { buckets, count, sum } }): readonly Sample[] => [
+    ...buckets.map(({ le, count }) => ({
+      suffix: "_bucket",
+      labels: { ...labels, le: le === Infinity ? "+Inf" : le },
+      value: count,
+    })),
+    { suffix: "_sum", labels, value: sum },
+    { suffix: "_count", labels, value: count },
+  ]);
+  return { name, type: "histogram", help, samples };
 }
