@@ -5,6 +5,7 @@ import { refuse } from "../engine/options.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";
 import type { Authorize } from "./access.ts";
+import { type Actions, safeActions } from "./actions.ts";
 import { createApp, type Fetch } from "./app.ts";
 import { pathsBelow } from "./reading.ts";
 import { createRedactor } from "./redact.ts";
@@ -31,6 +32,14 @@ export interface InspectorOptions {
    * that matches no field of a run is reported to the logger.
    */
   readonly redact?: readonly string[];
+  /**
+   * Returns links to tools of yours for a run, a task or a workflow, such as a form that retries it: the inspector itself
+   * never writes. At most ten are shown. If it throws, or returns anything else, the logger receives an error and no
+   * links are shown.
+   *
+   * @default {undefined} no links
+   */
+  readonly actions?: Actions;
   /** The path at which the inspector is mounted, such as `"/ops"`. @default {""} */
   readonly basePath?: string;
   /** The title of the pages. @default {"Sluice"} */
@@ -78,9 +87,17 @@ export interface Inspector {
  */
 export function createInspector(target: Inspectable, options: InspectorOptions = {}): Inspector {
   const checks = newChecks();
-  const read = checks.options(options, "the options", ["authorize", "redact", "basePath", "title", "logger"]);
+  const read = checks.options(options, "the options", [
+    "authorize",
+    "redact",
+    "actions",
+    "basePath",
+    "title",
+    "logger",
+  ]);
   const authorize = checks.fn<Authorize>(read["authorize"], "authorize");
   const redact = read["redact"] === undefined ? [] : checks.list(read["redact"], "redact", "paths");
+  const actions = checks.fn<Actions>(read["actions"], "actions");
   const basePath = checks.text(read["basePath"], "basePath") ?? "";
   const title = checks.text(read["title"], "title") ?? "Sluice";
   if (!/^(\/[\w.~-]+)*$/.test(basePath)) {
@@ -91,7 +108,7 @@ export function createInspector(target: Inspectable, options: InspectorOptions =
   const redactor = createRedactor(redact);
   const logger = harmless(options.logger ?? context.logger);
   for (const warning of redactor.warnings) logger.warn(warning);
-  const reading = { context, redactor, path: pathsBelow(basePath) };
+  const reading = { context, redactor, path: pathsBelow(basePath), actions: safeActions(actions, logger) };
   const { fetch } = createApp(reading, { authorize, basePath, title, logger, patienceMs: PATIENCE_MS });
   return { fetch };
 }

@@ -49,10 +49,12 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
     (limit, part) => redactor.text(["limits", limit, "key"], part),
   );
   const events = eventsOf(row, tasks, facts, reading);
+  const summary = summaryOf(row, reading);
+  const { workflow, version, state, key, tags } = summary;
   return {
     ...answer(reading),
     run: {
-      ...summaryOf(row, reading),
+      ...summary,
       input,
       deadlineAt: row.deadlineAt,
       timeoutMs: row.timeoutMs,
@@ -61,7 +63,12 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
       epoch: row.epoch,
     },
     graph,
-    tasks: own.size === 0 ? tasks : tasks.map((task) => ({ ...task, child: own.get(task.id) })),
+    tasks: tasks.map((task) => ({
+      ...task,
+      child: own.get(task.id),
+      actions: reading.actions({ kind: "task", runId: row.id, workflow, taskId: task.id, state: task.state }),
+    })),
+    actions: reading.actions({ kind: "run", runId: row.id, workflow, version, state, key, tags }),
     taskCounts,
     isTruncated: journal.isTruncated || events.isTruncated || leftOut !== undefined,
     ...(leftOut !== undefined && { leftOut }),

@@ -49,6 +49,7 @@ export async function loadWorkflow(reading: Reading, { params, query }: Asked): 
     versions: versions.slice(0, MOST_VERSIONS).map(summaryOf),
     versionCount: versions.length,
     version: row.version,
+    actions: reading.actions({ kind: "workflow", workflow: name, version: row.version }),
     graph,
     sample: sampleOf(latest),
     ...await taskSamples(reading, graph, ended),

@@ -5,6 +5,7 @@
  * @module
  */
 export type { Authorize } from "./access.ts";
+export type { ActionLink, Actions, ActionSubject } from "./actions.ts";
 export { createInspector, type Inspectable, type Inspector, type InspectorOptions } from "./inspector.ts";
 
 if (import.meta.main) {

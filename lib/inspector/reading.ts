@@ -2,6 +2,7 @@ import type { ClientContext } from "../engine/client_context.ts";
 import { debounceInfo, runInfo } from "../engine/run_info.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
+import type { Actions } from "./actions.ts";
 import type { Redactor } from "./redact.ts";
 import type { Answer, RunLink, RunSummary } from "./shapes.ts";
 
@@ -11,6 +12,8 @@ export interface Reading {
   readonly context: ClientContext;
   /** Hides what nobody is to see. */
   readonly redactor: Redactor;
+  /** Returns the links of users for what a page shows. */
+  readonly actions: Actions;
   /** The path of a page or of the API. */
   path(...segments: readonly string[]): string;
 }

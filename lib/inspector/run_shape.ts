@@ -5,6 +5,7 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
+import type { ActionLink } from "./actions.ts";
 import type { MapDetail } from "./map_shape.ts";
 import type { Answer, Graph, RunLink, RunSummary } from "./shapes.ts";
 
@@ -108,6 +109,8 @@ export interface TaskDetail {
   readonly items?: MapDetail | undefined;
   /** The child run that it started; after a retry the latest. */
   readonly child?: RunLink | undefined;
+  /** Links to tools of the user. @default {[]} */
+  readonly actions?: readonly ActionLink[];
   /** Its undo, once the compensation of the run has reached it. */
   readonly undo: UndoDetail | undefined;
 }
@@ -188,6 +191,8 @@ export interface RunPage extends Answer {
     /** Its child runs: failed ones first, then those that have not ended; at most a hundred. */
     readonly children: readonly RunLink[];
   };
+  /** Links to tools of the user. */
+  readonly actions: readonly ActionLink[];
   /** The page of its workflow. */
   readonly workflowHref: string;
 }

@@ -11,6 +11,7 @@ import type { KeyScope } from "../definition/task_start.ts";
 import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
 import type { DebounceInfo } from "../engine/run_info.ts";
 import type { RunState } from "../store/batch.ts";
+import type { ActionLink } from "./actions.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
 
 /** What every answer begins with. */
@@ -234,6 +235,8 @@ export interface WorkflowPage extends Answer {
   readonly versionCount: number;
   /** The version of which `graph` and `tasks` are. */
   readonly version: string;
+  /** Links to tools of the user. */
+  readonly actions: readonly ActionLink[];
   /** The graph of that version. */
   readonly graph: Graph;
   /** All of its versions among its latest runs. */

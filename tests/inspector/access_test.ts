@@ -159,6 +159,7 @@ test("a store that does not answer is a 503 after a while, and is asked once", a
     context: contextFor(stuck, { logger: silent, action: "" }),
     redactor: createRedactor([]),
     path: pathsBelow(""),
+    actions: () => [],
   };
   const options = { authorize: () => true, basePath: "", title: "t", logger: silent };
   const { fetch } = createApp(reading, { ...options, patienceMs: 20 });

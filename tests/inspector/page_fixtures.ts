@@ -163,6 +163,7 @@ export function runOf(
     events: [],
     explanation: { reasons: [], summary: "" },
     links: { forkedFrom: undefined, forks: [], parent: undefined, children: [] },
+    actions: [],
     workflowHref: "/ops/workflows/etl",
   };
 }
@@ -230,6 +231,7 @@ export function pagesOf(text: string): {
       history: [{ ...attemptOf(1, "failed", NOW - 9_000, NOW - 8_000), error }, attemptOf(2, "interrupted")],
       steps: [{ name: text, endedAt: NOW, output: payload }],
       progress: { done: 1, total: 2, message: text },
+      actions: [{ label: text, href: "/ops/tools" }],
     }),
     taskOf(`${text}2`, { state: "skipped", reason: text, attempts: 0, history: [] }),
     taskOf(`${text}3`, { kind: "map", items: { counts: COUNTS, href: "/ops/items", cells: [item, bareItemOf(1)] } }),
@@ -261,6 +263,7 @@ export function pagesOf(text: string): {
       ...answer,
       graph: { ...run.graph, description: text, result: text },
       isTruncated: true,
+      actions: [{ label: text, href: "/ops/tools" }],
       events: [{ at: NOW, kind: "task.failed", taskId: text, attempt: 2, detail: text }],
       explanation: { reasons: [{ kind: "task", message: text, taskId: text, dueAt: NOW + 60_000 }], summary: text },
       links: { forkedFrom: link, forks: [link], parent: { ...link, state: undefined }, children: [link] },
@@ -306,6 +309,7 @@ export function pagesOf(text: string): {
       graph: { isKnown: false, description: text, result: text, tasks: nodes },
       sample,
       tasks: [{ id: text, completed: 1, failed: 2, skipped: 3, retries: 4, durations }],
+      actions: [{ label: text, href: "/ops/tools" }],
       sampledRuns: 9,
     },
     schedules: {

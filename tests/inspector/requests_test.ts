@@ -145,6 +145,7 @@ function appOf(store: Store, options: Required<Pick<InspectorOptions, "authorize
     context: contextFor(store, { logger: silent, action: "" }),
     redactor: createRedactor([]),
     path: pathsBelow(""),
+    actions: () => [],
   };
   return createApp(reading, { ...options, basePath: "", title: "t", patienceMs: 20 }).fetch;
 }

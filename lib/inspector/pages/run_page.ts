@@ -1,5 +1,6 @@
 import type { ExplanationDetail, RunHappening, RunPage, TaskDetail } from "../run_shape.ts";
 import type { RunLink, View } from "../shapes.ts";
+import { actionLinks } from "./action_links.ts";
 import { type DrawnTask, graphSvg } from "./graph_svg.ts";
 import { type Hole, type Html, markup } from "./html.ts";
 import { counted, taskAnchor } from "./labels.ts";
@@ -29,6 +30,7 @@ export function runPage(data: RunPage, view: View): Html {
 <p class="crumbs"><a href="${view.basePath}/runs">Runs</a> › <a href="${data.workflowHref}">${run.workflow}</a></p>
 <h1>${run.workflow} ${stateBadge(run.state)}</h1>
 <p class="id-line"><code>${run.id}</code></p>
+${actionLinks(data.actions, "this run")}
 ${run.error && markup`<section id="failure" aria-label="Failure">${errorView(run.error)}</section>`}
 ${explanation(data)}
 ${facts(data)}

@@ -180,6 +180,9 @@ pre { margin: 0.3rem 0; padding: 0.7rem 0.9rem; max-height: 24rem; overflow: aut
 .task-end { text-align: right; font-size: 0.82rem; color: var(--muted); font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .task-end strong { color: light-dark(#ab2117, #ff9f96); font-weight: 600; }
 .task-body { position: relative; background: var(--panel); border-top: 1px solid var(--rule); padding: 0.6rem 0.9rem 1rem; scroll-margin-top: 3.5rem; overflow-wrap: anywhere; }
+.actions { display: flex; flex-wrap: wrap; gap: 0.4rem; list-style: none; padding: 0; margin: 0.5rem 0; }
+.actions a { display: inline-block; padding: 0.15rem 0.7rem; border: 1px solid var(--strong-rule); border-radius: 6px; background: var(--panel); text-decoration: none; }
+.actions a:hover { border-color: var(--link); }
 .more > summary { padding: 0.5rem 0.9rem; cursor: pointer; color: var(--link); font-size: 0.88rem; }
 .steps summary { cursor: pointer; width: fit-content; }
 .attempts, .steps { display: grid; gap: 0.5rem; padding-left: 1.4rem; list-style: decimal; }

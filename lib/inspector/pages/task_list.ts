@@ -2,6 +2,7 @@ import type { RunPage, StepDetail, TaskDetail, UndoDetail } from "../run_shape.t
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
 import { isHeldTask } from "../../engine/explain_limits.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
+import { actionLinks } from "./action_links.ts";
 import { attemptsView } from "./attempts_view.ts";
 import { type Html, markup } from "./html.ts";
 import { mapView } from "./items_view.ts";
@@ -79,6 +80,7 @@ function taskRow(node: GraphTask, graph: Graph, { byId, lines, at, start }: Surr
     lines.bars(task)
   }<span class="task-end">${endOf(task, at)}</span></summary>
 <div class="task-body" id="${anchor}">
+${actionLinks(task.actions, `task ${task.id}`)}
 ${task.reason !== undefined && markup`<p>${sentence(task, at)}</p>`}
 ${task.error && !task.history.some(({ error }) => error) && errorView(task.error)}
 <dl class="facts">

@@ -1,5 +1,6 @@
 import type { TaskSample } from "../sample_shape.ts";
 import type { GraphTask, VersionSummary, View, WorkflowPage } from "../shapes.ts";
+import { actionLinks } from "./action_links.ts";
 import { type DrawnTask, graphSvg } from "./graph_svg.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, limitWords, taskAnchor } from "./labels.ts";
@@ -22,6 +23,7 @@ export function workflowPage(data: WorkflowPage, view: View): Html {
     content: markup`
 <p class="crumbs"><a href="${view.basePath}/workflows">Workflows</a></p>
 <h1>${name}</h1>
+${actionLinks(data.actions, "this workflow")}
 ${graph.description !== undefined && markup`<p class="lead">${clip(graph.description, 2_000)}</p>`}
 <dl class="facts">
 ${
