@@ -110,6 +110,8 @@ export interface LimitExchange {
   readonly started?: readonly string[];
   /** Whether permits of dead runners and of runs that have ended are released, and their starts taken over. @default {false} */
   readonly recovers?: boolean;
+  /** Whether lanes and queues that nothing uses are deleted, some at a time. @default {false} */
+  readonly tidies?: boolean;
 }
 
 /** The result of an exchange. */
@@ -130,6 +132,8 @@ export interface LimitAnswer {
   readonly isDue: boolean;
   /** Whether more runs are to be admitted than one exchange does. */
   readonly more: boolean;
+  /** Whether more lanes and queues may be unused than one exchange deletes. */
+  readonly isUntidy: boolean;
   /** When the next run asks for its places; `undefined` if none does. */
   readonly nextAt: number | undefined;
 }

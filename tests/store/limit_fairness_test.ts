@@ -12,7 +12,7 @@ test("no lane has more permits than places, and none has a free place that a wai
     const { lanes, queues } = randomBook(random);
     for (let round = 0; round < 20; round++) {
       const before = new Map(lanes.map((lane) => [lane, lane.held]));
-      const { grants, exhausted } = grantPlaces(lanes);
+      const { grants, exhausted } = grant(lanes);
       const context = `SLUICE_TEST_SEED=${seed}, round ${round}`;
       for (const lane of lanes) {
         const granted = grants.filter(({ queue }) => queue.lanes.includes(lane)).length;
@@ -42,11 +42,11 @@ test("a queue of which more permits wait than are known is named, and takes no p
   enter(known, 1);
   enter(unknown, 2);
   const [hidden] = unknown.waiters.splice(0);
-  const { grants, exhausted } = grantPlaces([lane]);
+  const { grants, exhausted } = grant([lane]);
   assertEquals(grants.map(({ waiter }) => waiter.rank), [1]);
   assertEquals([...exhausted], [unknown]);
   unknown.waiters.push(hidden!);
-  assertEquals(grantPlaces([lane]).grants.map(({ waiter }) => waiter.rank), [2]);
+  assertEquals(grant([lane]).grants.map(({ waiter }) => waiter.rank), [2]);
 });
 
 test("keys have the shares of their weights, and paths divide the share of what they have in common", () => {
@@ -68,7 +68,7 @@ test("keys have the shares of their weights, and paths divide the share of what 
     let rank = 0;
     for (let count = 0; count < total;) {
       for (const queue of queues) while (queue.waiting < lane.max + 1) enter(queue, rank++);
-      for (const { queue } of grantPlaces([lane]).grants) {
+      for (const { queue } of grant([lane]).grants) {
         held.push(queue);
         granted.set(queue.path.join("/"), (granted.get(queue.path.join("/")) ?? 0) + 1);
         count++;
@@ -93,9 +93,9 @@ test("a queue that was idle has saved nothing up", () => {
   let rank = 0;
   const next = (): string => {
     for (const queue of [busy, third]) while (queue.waiting < 2) enter(queue, rank++);
-    const [grant] = grantPlaces([lane]).grants;
-    release(grant!.queue);
-    return grant!.queue.path[0]!;
+    const [first] = grant([lane]).grants;
+    release(first!.queue);
+    return first!.queue.path[0]!;
   };
   for (let at = 0; at < 100; at++) next();
   for (let at = 0; at < 50; at++) enter(idle, rank++);
@@ -125,7 +125,7 @@ function newLane(seq: number, max: number): Lane {
 
 function newQueue(seq: number, lanes: readonly Lane[], path: readonly string[], weight: number): Queue {
   const cost = Math.round(STEP / weight);
-  return { seq, lanes, path, cost, waiting: 0, held: 0, clocks: new Map(), waiters: [] };
+  return { seq, lanes, path, cost, waiting: 0, clocks: new Map(), waiters: [] };
 }
 
 function isFree({ held, max }: Lane): boolean {
@@ -148,9 +148,19 @@ function enter(queue: Queue, rank: number): void {
   }
 }
 
+/** How many permits of each queue hold their places. */
+const heldBy = new WeakMap<Queue, number>();
+
+function grant(lanes: readonly Lane[]): ReturnType<typeof grantPlaces> {
+  const granted = grantPlaces(lanes);
+  for (const { queue } of granted.grants) heldBy.set(queue, (heldBy.get(queue) ?? 0) + 1);
+  return granted;
+}
+
 /** A permit that holds its places is released, if there is one. */
 function release(queue: Queue): void {
-  if (queue.held === 0) return;
-  queue.held--;
+  const held = heldBy.get(queue) ?? 0;
+  if (held === 0) return;
+  heldBy.set(queue, held - 1);
   for (const lane of queue.lanes) lane.held--;
 }

@@ -13,6 +13,9 @@ import type { RunStarts } from "./unit_permit.ts";
 
 const RETRY_MS = 1_000;
 
+/** For so long lanes and queues that nothing uses remain: their keys mostly return. */
+const TIDY_AFTER_MS = 5_000;
+
 const ASKS_AT_ONCE = 500;
 const RELEASES_AT_ONCE = 1_000;
 
@@ -35,6 +38,7 @@ export interface PermitBatch {
   readonly started: string[];
   readonly admissions: PromiseWithResolvers<Refused>[];
   recovers: boolean;
+  tidies: boolean;
 }
 
 /** What exchanges need of a runner. */
@@ -76,6 +80,7 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
   let exchanging: Promise<void> | undefined;
   let failure: string | undefined;
   let cancelRetry = () => {};
+  let cancelTidy: (() => void) | undefined;
   return {
     get next() {
       return next;
@@ -93,6 +98,8 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
       isStopped = true;
       cancelRetry();
       next.left.push(...left);
+      if (cancelTidy !== undefined) next.tidies = true;
+      cancelTidy?.();
       if (isOpen && hasWork()) await exchange();
       cancelRetry();
       for (const admission of next.admissions) admission.resolve(new Map());
@@ -115,9 +122,9 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
   }
 
   function hasWork(): boolean {
-    const { asks, releases, untaken, ended, over, begun, left, started, recovers } = next;
+    const { asks, releases, untaken, ended, over, begun, left, started, recovers, tidies } = next;
     const size = asks.size + begun.size + releases.length + untaken.length + ended.length + over.length;
-    return isMore || recovers || size + left.length + started.length > 0;
+    return isMore || recovers || tidies || size + left.length + started.length > 0;
   }
 
   async function exchange(): Promise<void> {
@@ -145,7 +152,19 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
     }
     failure = undefined;
     isMore = answer.more;
+    if (answer.isUntidy) next.tidies = true;
+    else if (!sent.tidies) tidyLater();
     options.answered(answer, sent);
+  }
+
+  /** What has gathered since is exchanged with it. */
+  function tidyLater(): void {
+    if (isStopped || cancelTidy !== undefined) return;
+    cancelTidy = clock.after(TIDY_AFTER_MS, () => {
+      cancelTidy = undefined;
+      next.tidies = true;
+      schedule();
+    });
   }
 
   /** What is exchanged at once: a transaction of thousands of asks would block the event loop. */
@@ -184,6 +203,7 @@ function newBatch(): PermitBatch {
     started: [],
     admissions: [],
     recovers: false,
+    tidies: false,
   };
 }
 
@@ -200,5 +220,6 @@ function merged(first: PermitBatch, second: PermitBatch): PermitBatch {
     started: [...first.started, ...second.started],
     admissions: [...first.admissions, ...second.admissions],
     recovers: first.recovers || second.recovers,
+    tidies: first.tidies || second.tidies,
   };
 }

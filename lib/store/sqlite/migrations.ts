@@ -131,8 +131,7 @@ const SCHEMA: readonly string[] = [
      seq           integer primary key,
      lanes         text not null unique,
      cost          integer not null,
-     waiting       integer not null,
-     held          integer not null
+     waiting       integer not null
    ) strict`,
   `create table lane_queues (
      lane          integer not null,

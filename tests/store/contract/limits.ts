@@ -82,6 +82,39 @@ export function limitContract(test: Case): void {
     assert(Math.abs(share("split") - 10) <= 4, `split ${share("split")} of 50`);
   });
 
+  test("lanes and queues that nothing uses are deleted by exchanges that tidy up, some at a time", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const asks = Array.from({ length: 600 }, (_, at) => ask(`t${at}`, [`k${at}`]));
+    await exchange(store, { runner, asks });
+    assertEquals(await exchange(store, { runner, tidies: true }).then(({ isUntidy }) => isUntidy), false);
+    await exchange(store, { runner, releases: asks.slice(1) });
+    assertEquals((await store.limits.lanes({ lanes: 10, permits: 10 })).map(({ key }) => key), [["k0"]]);
+    const untidy: boolean[] = [];
+    for (let at = 0; at < 3; at++) untidy.push((await exchange(store, { runner, tidies: true })).isUntidy);
+    assertEquals(untidy, [true, false, false]);
+    assertEquals(await granted(store, { runner, asks: [ask("again", ["k0"]), ask("new", ["k1"])] }), ["new"]);
+  });
+
+  test("a key that has had its turn before others is remembered, whoever tidies up", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const of = await sharing(store, ask);
+    await exchange(store, { runner, asks: [of("first", ["z"])] });
+    await exchange(store, { runner, asks: Array.from({ length: 30 }, (_, at) => of(`often${at}`, ["often"])) });
+    const order: string[] = [];
+    let holder: PermitHolder = of("first", ["z"]);
+    for (let at = 0; at < 25; at++) {
+      // One at a time of the other key: while it waits for nothing, nothing but its clock is left of its last turn.
+      const isOut = order.length === 0 || order.at(-1) === "seldom";
+      const [next] = (await exchange(store, { runner, releases: [holder], tidies: true })).granted;
+      if (isOut) await exchange(store, { runner, asks: [of("seldom", ["seldom"], 0.25)], tidies: true });
+      assert(next !== undefined);
+      order.push(next.task);
+      holder = next;
+    }
+    const turns = order.filter((task) => task === "seldom").length;
+    assert(turns >= 4 && turns <= 6, order.join());
+  });
+
   test("within a key the more urgent come first, and then the older ones", async ({ store, clock }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("first")] });

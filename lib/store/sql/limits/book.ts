@@ -41,8 +41,6 @@ export interface Queue {
   cost: number;
   /** How many permits wait in it. */
   waiting: number;
-  /** How many permits are granted. */
-  held: number;
   /** Its clocks in the lanes of which it is known, by the numbers of these. */
   readonly clocks: Map<number, number>;
   /** The first of the waiting permits, as far as they are known. */
@@ -127,7 +125,6 @@ function grantFirst(lane: Lane, queue: Queue): Waiter {
     queue.clocks.set(lane.seq, lane.clock + queue.cost * siblingsOf(lane, queue));
   }
   queue.waiting--;
-  queue.held++;
   for (const each of queue.lanes) {
     each.held++;
     each.waiting--;

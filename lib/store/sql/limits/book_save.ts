@@ -1,10 +1,10 @@
 import { permitKey } from "../../run_limits.ts";
 import type { HeldStart, PermitHolder } from "../../limits.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
-import { all, change, type Op, write } from "../operation.ts";
+import { change, type Op, write } from "../operation.ts";
 import { sql } from "../statement.ts";
 import type { Grant, Queue, Waiter } from "./book.ts";
-import { type BookState, distinct, HELD_BY_RUN } from "./book_state.ts";
+import { type BookState, HELD_BY_RUN } from "./book_state.ts";
 
 /** Writes all changes of an exchange; returns the starts of the granted permits, by unit. */
 export type BookSave = (grants: readonly Grant[], now: number) => Op<ReadonlyMap<string, readonly HeldStart[]>>;
@@ -12,7 +12,7 @@ export type BookSave = (grants: readonly Grant[], now: number) => Op<ReadonlyMap
 /** Creates the writer for an exchange of a runner. */
 export function createBookSave(
   db: Dialect,
-  { lanes, queues, pages, touched, joined }: BookState,
+  { lanes, stored, queues, pages, touched, joined }: BookState,
   runner: number | undefined,
 ): BookSave {
   return save;
@@ -20,17 +20,17 @@ export function createBookSave(
   function* save(grants: readonly Grant[], now: number): Op<ReadonlyMap<string, readonly HeldStart[]>> {
     yield* savePermits(grants, now);
     const starts = yield* saveStarts(grants);
-    const idle = yield* saveQueues();
-    yield* saveLanes(idle);
+    yield* saveQueues();
+    yield* saveLanes();
     return starts;
   }
 
   function* savePermits(grants: readonly Grant[], now: number): Op<void> {
-    const stored = grants.flatMap(({ waiter }) => waiter.seq === undefined ? [] : [{ ...waiter, seq: waiter.seq }]);
-    if (stored.length > 0) {
+    const waited = grants.flatMap(({ waiter }) => waiter.seq === undefined ? [] : [{ ...waiter, seq: waiter.seq }]);
+    if (waited.length > 0) {
       const rows = db.rows("g", {
-        of_seq: seqs(stored.map(({ seq }) => seq)),
-        of_holder: seqs(stored.map((waiter) => holderOf(waiter) ?? -1)),
+        of_seq: seqs(waited.map(({ seq }) => seq)),
+        of_holder: seqs(waited.map((waiter) => holderOf(waiter) ?? -1)),
       });
       yield* change(sql`
 update @permits
@@ -103,76 +103,67 @@ returning seq, lane, run, task, item`);
     return byUnit;
   }
 
-  /** Writes queues, and deletes those that are no longer needed; returns the lanes of these. */
-  function* saveQueues(): Op<readonly number[]> {
-    const known = [...queues.values()];
-    if (known.length === 0) return [];
-    const idle = known.filter((queue) => isIdle(queue) && !isRemembered(queue));
-    const kept = known.filter((queue) => !idle.includes(queue));
-    if (kept.length > 0) {
+  function* saveQueues(): Op<void> {
+    const changed = [...queues.values()].filter((queue) => {
+      const { cost, waiting } = pages.get(queue)!.stored;
+      return queue.cost !== cost || queue.waiting !== waiting;
+    });
+    if (changed.length > 0) {
       yield* change(sql`
 update @queues
    set cost = w.of_cost,
-       waiting = w.of_waiting,
-       held = w.of_held
+       waiting = w.of_waiting
   from ${
         db.rows("w", {
-          of_seq: seqs(kept.map(({ seq }) => seq)),
-          of_cost: seqs(kept.map(({ cost }) => cost)),
-          of_waiting: seqs(kept.map(({ waiting }) => waiting)),
-          of_held: seqs(kept.map(({ held }) => held)),
+          of_seq: seqs(changed.map(({ seq }) => seq)),
+          of_cost: seqs(changed.map(({ cost }) => cost)),
+          of_waiting: seqs(changed.map(({ waiting }) => waiting)),
         })
       }
  where seq = w.of_seq`);
-      yield* saveClocks(kept);
     }
-    // A lane without waiting permits forgets whose turn it was.
-    const drained = [...touched].filter(({ waiting, clock }) => waiting === 0 && clock > 0).map(({ seq }) => seq);
-    const forgotten = drained.length === 0 ? [] : yield* all(sql`
-select q.seq
-  from @lane_queues as lq
- cross join @queues as q
- where ${db.isIn("lq.lane", seqs(drained))} and q.seq = lq.queue and q.waiting = 0 and q.held = 0`);
-    const gone = distinct([...idle.map(({ seq }) => seq), ...forgotten.map((row) => Number(row["seq"]))]);
-    if (gone.items.length === 0) return [];
-    const of = yield* write(sql`delete from @lane_queues where ${db.isIn("queue", gone)} returning lane`);
-    yield* change(sql`delete from @queues where ${db.isIn("seq", gone)}`);
-    return of.map((row) => Number(row["lane"]));
+    yield* saveClocks();
   }
 
-  function isIdle({ waiting, held }: Queue): boolean {
-    return waiting === 0 && held === 0;
-  }
-
-  /** Whether another queue is before this one although nothing of this one waits. */
-  function isRemembered({ lanes, clocks }: Queue): boolean {
-    return lanes.some(({ seq, waiting, clock }) => waiting > 0 && (clocks.get(seq) ?? 0) > clock);
-  }
-
-  function* saveClocks(kept: readonly Queue[]): Op<void> {
-    const pairs = kept.flatMap((queue) => {
-      const hasChanged = queue.waiting > 0 !== pages.get(queue)!.wasActive;
-      return queue.lanes.flatMap((lane) => hasChanged || queue.clocks.has(lane.seq) ? [{ lane, queue }] : []);
+  function* saveClocks(): Op<void> {
+    const pairs = [...queues.values()].flatMap((queue) => {
+      const { stored, clocks } = pages.get(queue)!;
+      const hasChanged = queue.waiting > 0 !== stored.waiting > 0;
+      return queue.lanes.flatMap((lane) =>
+        hasChanged || queue.clocks.get(lane.seq) !== clocks.get(lane.seq) ? [{ lane, queue }] : []
+      );
     });
-    if (pairs.length === 0) return;
-    yield* change(sql`
+    if (pairs.length > 0) {
+      yield* change(sql`
 update @lane_queues
    set active = w.of_active,
        clock = case when w.of_clock > clock then w.of_clock else clock end
   from ${
-      db.rows("w", {
-        of_lane: seqs(pairs.map(({ lane }) => lane.seq)),
-        of_queue: seqs(pairs.map(({ queue }) => queue.seq)),
-        of_active: seqs(pairs.map(({ queue }) => queue.waiting > 0 ? 1 : 0)),
-        of_clock: seqs(pairs.map(({ lane, queue }) => queue.clocks.get(lane.seq) ?? 0)),
-      })
-    }
+        db.rows("w", {
+          of_lane: seqs(pairs.map(({ lane }) => lane.seq)),
+          of_queue: seqs(pairs.map(({ queue }) => queue.seq)),
+          of_active: seqs(pairs.map(({ queue }) => queue.waiting > 0 ? 1 : 0)),
+          of_clock: seqs(pairs.map(({ lane, queue }) => queue.clocks.get(lane.seq) ?? 0)),
+        })
+      }
  where lane = w.of_lane and queue = w.of_queue`);
+    }
+    // A lane without waiting permits forgets whose turn it was.
+    const drained = [...touched].filter(({ waiting, clock }) => waiting === 0 && clock > 0);
+    if (drained.length === 0) return;
+    yield* change(sql`
+update @lane_queues
+   set clock = 0
+ where ${db.isIn("lane", seqs(drained.map(({ seq }) => seq)))} and clock > 0`);
+    for (const lane of drained) lane.clock = 0;
   }
 
-  function* saveLanes(freed: readonly number[]): Op<void> {
-    const known = [...lanes.values()];
-    if (known.length === 0) return;
+  function* saveLanes(): Op<void> {
+    const changed = [...lanes.values()].filter((lane) => {
+      const { held, waiting, clock } = stored.get(lane)!;
+      return lane.held !== held || lane.waiting !== waiting || lane.clock !== clock;
+    });
+    if (changed.length === 0) return;
     yield* change(sql`
 update @lanes
    set held = w.of_held,
@@ -180,18 +171,12 @@ update @lanes
        clock = w.of_clock
   from ${
       db.rows("w", {
-        of_seq: seqs(known.map(({ seq }) => seq)),
-        of_held: seqs(known.map(({ held }) => held)),
-        of_waiting: seqs(known.map(({ waiting }) => waiting)),
-        of_clock: seqs(known.map(({ clock }) => clock)),
+        of_seq: seqs(changed.map(({ seq }) => seq)),
+        of_held: seqs(changed.map(({ held }) => held)),
+        of_waiting: seqs(changed.map(({ waiting }) => waiting)),
+        of_clock: seqs(changed.map(({ clock }) => clock)),
       })
     }
  where seq = w.of_seq`);
-    const empty = new Set([...freed, ...known.flatMap(({ seq, held, waiting }) => held + waiting === 0 ? [seq] : [])]);
-    if (empty.size === 0) return;
-    yield* change(sql`
-delete from @lanes
- where ${db.isIn("seq", seqs([...empty]))} and held = 0 and waiting = 0
-   and not exists (select 1 from @lane_queues as lq where lq.lane = @lanes.seq)`);
   }
 }

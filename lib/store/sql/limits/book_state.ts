@@ -11,14 +11,18 @@ export interface Page {
   last: { readonly rank: number; readonly seq: number } | undefined;
   /** Whether all that are stored have been read. */
   isComplete: boolean;
-  /** Whether the queue had waiting permits when it was read. */
-  readonly wasActive: boolean;
+  /** What the row of the queue has. */
+  readonly stored: Pick<Queue, "cost" | "waiting">;
+  /** The clocks that were read. */
+  readonly clocks: Map<number, number>;
 }
 
 /** What an exchange has read of the tables, and changed. */
 export interface BookState {
   /** By number. */
   readonly lanes: Map<number, Lane>;
+  /** What the rows of lanes have. */
+  readonly stored: Map<Lane, Pick<Lane, "held" | "waiting" | "clock">>;
   /** By number. */
   readonly queues: Map<number, Queue>;
   readonly pages: Map<Queue, Page>;

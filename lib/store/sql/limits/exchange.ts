@@ -2,7 +2,7 @@
  * Exchanges of permits: in one transaction permits are released, others are asked for, and the places that are free are
  * granted. One exchange of a store happens at a time, so that no two grant the same place. What an exchange does not touch
  * costs it nothing: it reads the lanes that it changes, the queues that wait for their free places, and the first permits of
- * these.
+ * these. Lanes and queues remain when nothing uses them, as their keys mostly return, until an exchange tidies up.
  *
  * Nothing else writes these tables, and the end of a run needs not: a permit of a run that has ended, or of a runner that
  * has died, is found and released by an exchange that recovers. A permit that is granted to a unit in another process is
@@ -24,6 +24,7 @@ import { holderRows, ofUnits } from "./holder_rows.ts";
 import { refuse } from "./refusals.ts";
 import { readStale, staleRuns } from "./stale.ts";
 import { beginStarts, endStarts, endUnbegun, leaveStarts, recoverStarts, takeStarts } from "./starts.ts";
+import { tidy } from "./tidy.ts";
 import { type Book, createBook } from "./store_book.ts";
 import { QUEUED, wakeUnits } from "./wake_units.ts";
 
@@ -63,6 +64,7 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   const heldStarts = yield* book.save(grants, now);
   const wakes = yield* wakeRuns(db, grants, gated);
   const answered = [...known.granted, ...grants.flatMap((grant) => grantedTo(runner, grant, heldStarts))];
+  const isUntidy = request.tidies === true && (yield* tidy(db));
   const stuck = stale === undefined ? false : yield* staleRuns(db);
   return {
     granted: answered,
@@ -72,6 +74,7 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
     ...refused,
     isDue: wakes || stuck,
     more,
+    isUntidy,
     nextAt,
   };
 }

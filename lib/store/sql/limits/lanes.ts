@@ -7,6 +7,7 @@ import { and, raw, type Sql, sql } from "../statement.ts";
 /** Reads lanes with their permits: those with most waiting permits first. */
 export function* readLanes(db: Dialect, { limit, run, lanes: most, permits }: LanesQuery): Op<readonly LaneRow[]> {
   const conditions: Sql[] = [
+    raw("l.held + l.waiting > 0"),
     ...limit === undefined ? [] : [sql`l.name = ${limit}`],
     ...run === undefined ? [] : [sql`exists (
          select 1

@@ -49,6 +49,7 @@ export interface Book {
 export function createBook(db: Dialect, runner: number | undefined): Book {
   const state: BookState = {
     lanes: new Map(),
+    stored: new Map(),
     queues: new Map(),
     pages: new Map(),
     touched: new Set(),
@@ -64,8 +65,7 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
       for (const { queue: seq, isGranted } of permits) {
         const queue = queues.get(seq);
         if (queue === undefined) continue;
-        if (isGranted) queue.held--;
-        else queue.waiting--;
+        if (!isGranted) queue.waiting--;
         for (const lane of queue.lanes) {
           if (!isGranted) lane.waiting--;
           // A place of a limit of rate is free once its start is over.
