@@ -266,7 +266,7 @@ export class RecoveryLimitError extends SluiceError {
   readonly crashes: number;
   /** Creates an error for a run that exceeded the recovery limit. */
   constructor(runId: string, crashes: number) {
-    super("recovery_limit", `Run "${runId}" was given up: ${crashes} runners died while they owned it`);
+    super("recovery_limit", `Run "${runId}" failed: ${crashes} runners died while they owned it`);
     this.runId = runId;
     this.crashes = crashes;
   }

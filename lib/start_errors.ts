@@ -53,7 +53,7 @@ export class LimitReachedError extends SluiceError {
   constructor(workflow: string, limit: string) {
     super(
       "limit_reached",
-      `Cannot start workflow "${workflow}": its limit "${limit}" has no free place; try again later`,
+      `Cannot start workflow "${workflow}": its limit "${limit}" has no free slot; try again later`,
     );
     this.workflow = workflow;
     this.limit = limit;

@@ -44,6 +44,6 @@ test("without optional packages SQLite works, and a part that needs one names it
     "driver_missing",
     `Cannot use Postgres: ${remedy("postgres")}`,
     `Cannot load the inspector: ${remedy("hono")}`,
-    `Cannot load the tracing by OpenTelemetry: ${remedy("@opentelemetry/api")}`,
+    `Cannot load OpenTelemetry tracing: ${remedy("@opentelemetry/api")}`,
   ]);
 });

@@ -5,11 +5,10 @@ import { UsageError } from "./usage.ts";
 /** Copies a SQLite file. */
 export const backup: Command = {
   name: "backup",
-  summary: "Copies a SQLite file as it is at this moment, while others go on to use it",
+  summary: "Copies a SQLite database consistently, while it is in use",
   args: ["store", "file"],
   options: {},
-  notes:
-    "The file must not exist. A copy of the file by other means, such as cp, can lack commits or be damaged. For a\n" +
+  notes: "The new file must not exist. A copy by other means, such as cp, can miss commits or be damaged. For a\n" +
     "Postgres database use pg_dump.",
   async execute({ args: { store = "", file = "" }, values: { schema }, flags, terminal }) {
     if (schema !== undefined) throw new UsageError("--schema is for Postgres; use pg_dump for a Postgres database");

@@ -11,12 +11,12 @@ import { type CommandOptions, UsageError } from "./usage.ts";
 const OPTIONS: CommandOptions = {
   ...FILTER_OPTIONS,
   all: { type: "boolean", text: "all runs" },
-  yes: { type: "boolean", text: "confirms that more than one run is changed" },
+  yes: { type: "boolean", text: "confirm the change of more than one run" },
 };
 
 const NOTES =
-  "State a run, filters, or --all. Of several runs the number is printed, and nothing is done without --yes.\n" +
-  `The command may be repeated: runs to which it does not apply are left as they are.\n${FILTER_NOTES}`;
+  "Pass a run, filters, or --all. Without --yes the number of matching runs is printed and nothing is changed.\n" +
+  `The command can be repeated: runs to which it does not apply are not changed.\n${FILTER_NOTES}`;
 
 type Options = Pick<Call, "values" | "flags" | "lists">;
 
@@ -53,9 +53,9 @@ export function changeCommand({ verb, summary, options = {}, one, sentence, many
       const { args: { run: id }, flags, terminal } = call;
       const filter: BulkFilter = { ...filterOf(call), ...flags.has("all") ? { all: true } : {} };
       const isFiltered = Object.keys(filter).length > 0;
-      if (id !== undefined && isFiltered) throw new UsageError("a run and filters exclude each other");
+      if (id !== undefined && isFiltered) throw new UsageError("pass a run or filters, not both");
       if (id === undefined && !isFiltered) {
-        throw new UsageError(`state ${one === undefined ? "" : "a run, "}filters, or --all for all runs`);
+        throw new UsageError(`pass ${one === undefined ? "" : "a run, "}filters, or --all for all runs`);
       }
       return await withClient(call, [], async (client) => {
         if (id !== undefined && one !== undefined) {

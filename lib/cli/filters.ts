@@ -8,13 +8,13 @@ import { type CommandOptions, UsageError } from "./usage.ts";
 export const FILTER_OPTIONS: CommandOptions = {
   workflow: { type: "string", value: "name", text: "only runs of this workflow" },
   version: { type: "string", value: "version", text: "only runs that started with this version of their workflow" },
-  state: { type: "string", value: "state", isList: true, text: "only runs in this state, or in one of several" },
-  tag: { type: "string", value: "tag", isList: true, text: "only runs with this tag, or with all of several" },
+  state: { type: "string", value: "state", isList: true, text: "only runs in this state; may be repeated" },
+  tag: { type: "string", value: "tag", isList: true, text: "only runs with this tag; repeated, with all of them" },
   "key-prefix": { type: "string", value: "text", text: "only runs whose key begins with this text" },
   error: { type: "string", value: "text", text: "only runs whose error contains this text" },
   "failed-task": { type: "string", value: "task", text: "only runs in which this task has failed" },
-  since: { type: "string", value: "time", text: "only runs that were inserted at this time or later" },
-  until: { type: "string", value: "time", text: "only runs that were inserted before this time" },
+  since: { type: "string", value: "time", text: "only runs created at this time or later" },
+  until: { type: "string", value: "time", text: "only runs created before this time" },
   "ended-since": { type: "string", value: "time", text: "only runs that ended at this time or later" },
   "ended-until": { type: "string", value: "time", text: "only runs that ended before this time" },
   parent: { type: "string", value: "run", text: "only child runs of this run" },
@@ -25,7 +25,7 @@ export const FILTER_OPTIONS: CommandOptions = {
 /** What a usage text says about the values of filters. */
 export const FILTER_NOTES =
   "A time is a date and time, such as 2026-11-30T09:00Z, milliseconds since the epoch, or a duration before now, such " +
-  "as 2h or 7d. --state and --tag may be stated several times.";
+  "as 2h or 7d. --state and --tag may be repeated.";
 
 /** Returns the filter that the options of a call state. Its values are checked by the operation that receives it. */
 export function filterOf({ values, lists, flags }: Pick<Call, "values" | "lists" | "flags">): RunFilter {

@@ -46,6 +46,6 @@ function detailOf(event: ExecutionEvent): readonly string[] {
     ..."done" in event ? [`${event.done}${event.total === undefined ? "" : ` of ${event.total}`}`] : [],
     ..."message" in event && event.message !== undefined ? [event.message] : [],
     ..."dueAt" in event ? [`next attempt ${new Date(event.dueAt).toISOString()}`] : [],
-    ..."crashes" in event ? [`runners that died with it: ${event.crashes}`] : [],
+    ..."crashes" in event ? [`runner crashes: ${event.crashes}`] : [],
   ];
 }

@@ -6,16 +6,16 @@ export const inspect: Command = {
   summary: "Serves the inspector of a database on this machine, until it is interrupted",
   args: ["store"],
   options: {
-    port: { type: "string", value: "number", text: "the port on localhost (default: 8484; 0 for any that is free)" },
+    port: { type: "string", value: "number", text: "the port on localhost (default: 8484; 0 selects a free port)" },
     title: { type: "string", value: "text", text: "the title of the pages" },
     redact: {
       type: "string",
       value: "path",
       isList: true,
-      text: "hides a part of payloads, such as input.password or **.token",
+      text: "hides a field of payloads, such as input.password or **.token",
     },
   },
-  notes: "It needs the package hono. The database is opened read-only. Ctrl-C ends it.",
+  notes: "It needs the package hono. The database is opened read-only. Ctrl-C stops it.",
   async execute({ args: { store = "" }, values, lists: { redact }, terminal }) {
     const { port, schema, title } = values;
     // Loaded here, as no other command needs its package.

@@ -5,13 +5,13 @@ import { columns } from "./printable.ts";
 /** Lists the lanes of limits. */
 export const limits: Command = {
   name: "limits",
-  summary: "Lists the limits in use by key: places, what is held and what waits",
+  summary: "Lists the limits in use by key: slots, holders and waiters",
   args: ["store"],
   options: {
     limit: { type: "string", value: "name", text: "only this limit" },
   },
-  notes: `At most ${MOST_LANES} keys are listed, those for which most wait first. HELD SINCE is that of the oldest ` +
-    "holder; WAITING SINCE that of the first in line.",
+  notes: `Lists at most ${MOST_LANES} keys, those with the most waiters first. HELD SINCE is the time of the oldest ` +
+    "holder, WAITING SINCE that of the next waiter.",
   async execute(call) {
     const { values: { limit }, flags, terminal } = call;
     const options = { lanes: MOST_LANES, ...limit === undefined ? {} : { limit } };

@@ -11,8 +11,8 @@ export const list: Command = {
   args: ["store"],
   options: {
     ...FILTER_OPTIONS,
-    limit: { type: "string", value: "number", text: "at most so many runs, up to 1000 (default: 50)" },
-    cursor: { type: "string", value: "cursor", text: "the next page, by what the page before printed" },
+    limit: { type: "string", value: "number", text: "the page size, from 1 to 1000 (default: 50)" },
+    cursor: { type: "string", value: "cursor", text: "the next page: the cursor that the previous page printed" },
     input: { type: "boolean", text: "with the inputs of the runs" },
   },
   notes: FILTER_NOTES,

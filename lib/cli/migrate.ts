@@ -9,13 +9,13 @@ export const migrate: Command = {
   args: ["store"],
   options: {},
   notes:
-    "Runners and clients do this when they open a database; this command does it before a deploy. It may be repeated.",
+    "Runners and clients do this when they open a database; this command does it before a deploy. It can be repeated.",
   async execute({ args: { store: target = "" }, values: { schema }, flags, terminal }) {
     const logger = terminalLogger(terminal);
     const { store, close } = await openStore(target, { schema, durability: "power", clock: systemClock, logger });
     const { name } = store;
     await close();
-    terminal.print(flags.has("json") ? JSON.stringify({ migrated: true }) : `${name} has the tables of this version.`);
+    terminal.print(flags.has("json") ? JSON.stringify({ migrated: true }) : `${name} is up to date.`);
     return 0;
   },
 };

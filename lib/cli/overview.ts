@@ -33,7 +33,7 @@ export const runners: Command = {
   summary: "Lists the runners, with their processes and the runs that they own",
   args: ["store"],
   options: {},
-  notes: "A runner whose lease has expired is dead, or cannot reach the database: others recover its runs.",
+  notes: "A runner whose lease has expired is dead or cannot reach the database; other runners recover its runs.",
   async execute(call) {
     const { flags, terminal } = call;
     const found = await withClient(call, [], async (client) => {

@@ -5,12 +5,12 @@ import { UsageError } from "./usage.ts";
 /** Decides about a blocked task. */
 export const resolve: Command = {
   name: "resolve",
-  summary: "Decides about a blocked task, whose attempt has ended without a result and which runs at most once",
+  summary: "Resolves a blocked task: one that runs at most once, and whose attempt ended without a result",
   args: ["store", "run", "task"],
   options: {
     output: { type: "string", value: "json", text: "the task completes with this output" },
     error: { type: "string", value: "text", text: "the task fails with this error" },
-    retry: { type: "boolean", text: "the task is tried again" },
+    retry: { type: "boolean", text: "the task gets another attempt" },
     item: { type: "string", value: "index", text: "the item, if the task is a map" },
   },
   async execute(call) {
@@ -26,7 +26,7 @@ export const resolve: Command = {
 
 function resolutionOf({ values: { output, error }, flags }: Call): Resolution {
   const stated = [output !== undefined, error !== undefined, flags.has("retry")].filter((is) => is).length;
-  if (stated !== 1) throw new UsageError("state one of --output=<json>, --error=<text> and --retry");
+  if (stated !== 1) throw new UsageError("pass one of --output=<json>, --error=<text> and --retry");
   if (output !== undefined) return { output: parseJson(output, "--output") };
   return error === undefined ? { retry: true } : { error };
 }

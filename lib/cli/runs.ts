@@ -11,7 +11,7 @@ import { follow } from "./follow.ts";
 import { list } from "./list.ts";
 import { type CommandOptions, table, UsageError } from "./usage.ts";
 
-const REASON: CommandOptions = { reason: { type: "string", value: "text", text: "the reason, which the run keeps" } };
+const REASON: CommandOptions = { reason: { type: "string", value: "text", text: "the reason, stored with the run" } };
 
 /** Shows a run and its tasks. */
 const show: Command = {
@@ -39,7 +39,7 @@ export const runs: readonly Command[] = [
   changeCommand({
     verb: "cancel",
     summary: "Cancels runs with their child runs, and undoes their completed tasks that have an undo",
-    options: { ...REASON, "no-undo": { type: "boolean", text: "undo nothing" } },
+    options: { ...REASON, "no-undo": { type: "boolean", text: "do not undo completed tasks" } },
     one: (run, options) => stateAfter(run, run.cancel(reasonOf(options).reason, undoOf(options))),
     sentence: isNow,
     many: (client, filter, { more, ...options }) =>
@@ -75,19 +75,19 @@ export const runs: readonly Command[] = [
     verb: "tag",
     summary: "Adds tags to runs, and removes others",
     options: {
-      add: { type: "string", value: "tag", isList: true, text: "a tag that the runs get" },
-      remove: { type: "string", value: "tag", isList: true, text: "a tag that the runs lose" },
+      add: { type: "string", value: "tag", isList: true, text: "a tag to add; may be repeated" },
+      remove: { type: "string", value: "tag", isList: true, text: "a tag to remove; may be repeated" },
     },
     many: (client, filter, { lists: { add = [], remove = [] }, more }) => client.tagMany(filter, { add, remove }, more),
     done: "changed",
   }),
   changeCommand({
     verb: "delete",
-    summary: "Deletes runs that have ended, with their child runs and all that is recorded of them",
+    summary: "Deletes runs that have ended, with their child runs and all their rows",
     async one(run, { flags }) {
       const { length } = await run.children();
       if (length > 0 && !flags.has("yes")) {
-        throw new UsageError(`run "${run.id}" has started child runs, which would be deleted, too; add --yes to do so`);
+        throw new UsageError(`run "${run.id}" has child runs, which are deleted with it; add --yes to confirm`);
       }
       await run.delete();
       return { deleted: true };

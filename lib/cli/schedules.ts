@@ -37,7 +37,7 @@ const trigger: Command = {
     const { args: { schedule = "" }, flags, terminal } = call;
     const schedules = await loadSchedules(call);
     const { id } = await withClient(call, [], (client) => client.schedules.trigger(schedule), schedules);
-    terminal.print(flags.has("json") ? JSON.stringify({ runId: id }) : `Run "${id}" is started.`);
+    terminal.print(flags.has("json") ? JSON.stringify({ runId: id }) : `Started run "${id}".`);
     return 0;
   },
 };
@@ -50,11 +50,11 @@ const backfill: Command = {
     from: { type: "string", value: "time", text: "the first time that can be a tick" },
     to: { type: "string", value: "time", text: "the first time after the last tick (default: now)" },
     ...MODULE,
-    yes: { type: "boolean", text: "confirms that several runs are started" },
+    yes: { type: "boolean", text: "confirm the start of several runs" },
   },
   notes:
     "A time is a date and time, such as 2026-11-30T09:00Z, milliseconds since the epoch, or a duration before now, " +
-    "such as 2h or 7d. The command may be repeated: no tick gets a second run.",
+    "such as 2h or 7d. The command can be repeated: no tick gets a second run.",
   async execute(call) {
     const { args: { schedule = "" }, values, flags, terminal } = call;
     const from = timeOf("--from", values["from"]);
@@ -81,8 +81,8 @@ const backfill: Command = {
 /** The commands about schedules. */
 export const schedules: readonly Command[] = [
   list,
-  control("pause", "Stops a schedule from starting runs"),
-  control("resume", "Lets a paused schedule tick again, from now on"),
+  control("pause", "Pauses a schedule"),
+  control("resume", "Resumes a paused schedule from now on; ticks in between are skipped"),
   trigger,
   backfill,
 ];

@@ -46,8 +46,8 @@ export const send: Command = {
     else {
       terminal.print(
         accepted
-          ? `Task "${task}" has accepted the message.`
-          : `Task "${task}" has not accepted the message: it has received one before, or does not wait any more.`,
+          ? `Task "${task}" accepted the message.`
+          : `Task "${task}" did not accept the message: it already has one, or no longer waits.`,
       );
     }
     return accepted ? 0 : NOT_ACCEPTED;

@@ -128,8 +128,8 @@ export function poll<
   const name = checks.name(read["name"], "its name");
   const workflow = checkWorkflow(read["workflow"], checks);
   const { cursor } = read;
-  if (read["every"] === undefined) checks.report("it has no every");
-  if (read["check"] === undefined) checks.report("it has no check");
+  if (read["every"] === undefined) checks.report("it has no \`every\`");
+  if (read["check"] === undefined) checks.report("it has no \`check\`");
   const everyMs = checkInterval(read["every"], checks) ?? 0;
   const check = checks.fn<Poll["check"]>(read["check"], "check");
   const timeoutMs = checks.timeout(read["timeout"], "timeout") ?? DEFAULT_TIMEOUT_MS;

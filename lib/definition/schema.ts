@@ -89,15 +89,15 @@ async function valueLater(answer: PromiseLike<unknown>, action: string): Promise
 
 function valueOf(answer: unknown, action: string): unknown {
   if (typeof answer !== "object" || answer === null) {
-    throw new ValidationError(action, ["its schema answered no result"]);
+    throw new ValidationError(action, ["its schema returned no result"]);
   }
   if (!("value" in answer) && !("issues" in answer)) {
-    throw new ValidationError(action, ["its schema answered neither a value nor issues"]);
+    throw new ValidationError(action, ["its schema returned neither a value nor issues"]);
   }
   const result = answer as ValidationResult<unknown>;
   if (!("issues" in result) || result.issues === undefined) return (result as { readonly value: unknown }).value;
   const issues = result.issues.map(issueText);
-  throw new ValidationError(action, issues.length > 0 ? issues : ["its schema refuses it"]);
+  throw new ValidationError(action, issues.length > 0 ? issues : ["its schema rejects it"]);
 }
 
 function refuse(thrown: unknown, action: string): never {

@@ -186,7 +186,7 @@ export type NewId<Id extends string, Taken, Missing = never, Name extends string
   : Id extends Taken ? `there is already a task '${Name}' in this workflow`
   : Id extends "input" | "ctx" | "status" | "item" | "index" | "output" | "error" | "tx"
     ? `'${Name}' is reserved: it names a task argument`
-  : Id extends "__proto__" ? "'__proto__' is reserved: JavaScript gives it a meaning of its own"
+  : Id extends "__proto__" ? "'__proto__' is reserved by JavaScript"
   : Id extends "" ? "a task id must not be empty"
   : [Missing] extends [never] ? Id
   : Missing;

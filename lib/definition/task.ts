@@ -76,7 +76,11 @@ export function task<Args, Ret, Safe extends JsonValue | undefined | void = neve
   readGuarantee(source);
   readLimits(options["limits"], { what: "it: limits", of: "it", name: undefined, checks });
   checks.version(options["version"], "it: version");
-  if (checks.problems.length > 0) throw new TypeError(`Cannot define task: ${checks.problems.join("; ")}`);
+  if (checks.problems.length > 0) {
+    throw new TypeError(
+      `Cannot define task: ${checks.problems.map((problem) => problem.replace(/^it: /, "")).join("; ")}`,
+    );
+  }
   // The compiler has checked that the body returns a `Ret`.
   return Object.freeze({ ...body }) as unknown as TaskBody<Args, Ret>;
 }

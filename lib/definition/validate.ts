@@ -89,7 +89,7 @@ export function checkTaskId(id: unknown, what: string, checks: Checks): string {
   const name = checks.name(id, what);
   if (RESERVED.includes(name)) checks.report(`${what} must not be "${name}": it names a task argument`);
   // It would work in our own records, but not in copies that programs make of them with Object.assign().
-  if (name === "__proto__") checks.report(`${what} must not be "__proto__": JavaScript gives it a meaning of its own`);
+  if (name === "__proto__") checks.report(`${what} must not be "__proto__", which is reserved by JavaScript`);
   return name;
 }
 

@@ -78,7 +78,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     try {
       resumed = await withArrivals(runs);
     } catch (error) {
-      logger.error(`Cannot read the messages of ${runs.length} claimed runs; they are handed back and claimed again`, {
+      logger.error(`Cannot read the messages of ${runs.length} claimed runs; they are released and claimed again`, {
         error: String(error),
       });
       executor.unreserve(runs.length);

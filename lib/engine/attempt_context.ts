@@ -105,7 +105,9 @@ class LazyContext implements AttemptContext {
     return (done, total, message) => {
       // It is shown to people and encoded as JSON, which has no NaN and no Infinity.
       if (!Number.isFinite(done) || (total !== undefined && !Number.isFinite(total))) {
-        throw new TypeError(`ctx.progress() needs numbers: ${shown(done)}, ${shown(total)}`);
+        throw new TypeError(
+          `Cannot report progress: done and total must be numbers, not ${shown(done)} and ${shown(total)}`,
+        );
       }
       this.#port.progress(this.#attempt, {
         done,

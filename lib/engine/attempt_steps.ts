@@ -51,7 +51,7 @@ export class AttemptSteps {
       if (this.#isCalledBy(caller.step, name)) {
         throw new TypeError(
           caller.step === name
-            ? `Cannot run step "${name}": it is called in itself and would wait for itself`
+            ? `Cannot run step "${name}": it is called within itself and would wait for itself`
             : `Cannot run step "${name}" in step "${caller.step}": the two would wait for each other`,
         );
       }

@@ -203,7 +203,7 @@ export function createClaimLoop(options: ClaimLoopOptions): ClaimLoop {
   /** Logs once for each reason: the next poll claims again. */
   function failed(thrown: unknown): undefined {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    if (reason !== failure && !isStopped) logger.error(`Cannot claim runs: ${reason}; trying again with the next poll`);
+    if (reason !== failure && !isStopped) logger.error(`Cannot claim runs: ${reason}; retrying with the next poll`);
     failure = reason;
   }
 }

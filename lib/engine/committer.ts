@@ -240,7 +240,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
     children: ReadonlyMap<string, OwnedChild>,
   ): void {
     if (verdict === "locked") return void sendLater(write);
-    if (locked.delete(write) && locked.size === 0) logger.warn(`No row of a run in ${store.name} is locked any more`);
+    if (locked.delete(write) && locked.size === 0) logger.warn(`Locked rows in ${store.name} are free again`);
     try {
       write.onResult(verdict, write, children);
     } catch (thrown) {
@@ -253,7 +253,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
     const tries = locked.get(write) ?? 0;
     if (locked.size === 0) {
       logger.warn(
-        `Cannot write results to ${store.name}: another transaction has locked the rows of their runs; other runs go on`,
+        `Cannot write results to ${store.name}: another transaction locked the rows of their runs; other runs continue`,
       );
     }
     locked.set(write, tries + 1);
@@ -278,7 +278,7 @@ export function createCommitter(store: Store, options: CommitterOptions = {}): C
   }
 
   function logInternal(thrown: unknown): void {
-    logger.error("An internal error was caught while results were passed on", { error: String(thrown) });
+    logger.error("Internal error while results were distributed", { error: String(thrown) });
   }
 
   /** The starts of at least one caller, never a part of them: `startMany` is one commit however large. */

@@ -41,7 +41,7 @@ export function whyIncompatible(
     if (!recorded.has(task.id)) continue;
     const now = plan.nodes[plan.numbers.get(task.id)!]!.task;
     if (now.kind !== task.kind) return `task "${task.id}" changed its kind from ${task.kind} to ${now.kind}`;
-    if (!isSame(now.after, task.after)) return `task "${task.id}" has other dependencies than before`;
+    if (!isSame(now.after, task.after)) return `task "${task.id}" has different dependencies`;
   }
   return undefined;
 }

@@ -34,7 +34,9 @@ export function createConsoleReports(write: Pick<Console, "error" | "warn"> = co
       case "undoFailed":
         return write.error(line(event.message));
       case "leaseLost":
-        return write.warn(line("The lease of the runner expired: its runs are handed back, and may run elsewhere"));
+        return write.warn(
+          line("The lease of the runner expired: its runs are released, and other runners can claim them"),
+        );
     }
   };
 

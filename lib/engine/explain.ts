@@ -172,7 +172,7 @@ function unownedReasons(row: ListedRun, runners: readonly RunnerRow[], now: numb
   // A waiting run without a time is not due before something arrives.
   if (timers.length > 0 || isHeldByLimit(row) || (row.state === "waiting" && dueAt === undefined)) return timers;
   if (row.gateAt !== undefined) {
-    return [{ kind: "limit", message: "the run is due, and is about to ask for the limits of its workflow" }];
+    return [{ kind: "limit", message: "the run is due, and is about to request the limits of its workflow" }];
   }
   return [{ kind: "limit", message: "the run is due, and the runners that can execute it have no free capacity" }];
 }

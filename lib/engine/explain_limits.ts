@@ -71,7 +71,7 @@ export async function readLimitWaits(
     ofTask: (taskId) =>
       reasons(taskId, {
         what: `task "${taskId}"`,
-        next: row.state === "paused" ? "asks for its limits again when the run continues" : "is about to continue",
+        next: row.state === "paused" ? "requests its limits again when the run continues" : "is about to continue",
       }),
     itemsOf: (taskId) => byTask.get(taskId)?.find(({ items }) => items !== undefined)?.ofTask ?? 0,
   };
@@ -116,8 +116,8 @@ export function laneInWords({ limit, key }: Pick<LaneInfo, "limit" | "key">): st
 
 function placesInWords(lane: LimitWait, now: number): string {
   const { max, per, held, holders } = lane;
-  if (per !== undefined) return `${laneInWords(lane)}: ${held} of ${max} starts per ${duration(per)} are taken`;
-  const taken = `${laneInWords(lane)}: ${held} of ${max} places ${max === 1 ? "is" : "are"} taken`;
+  if (per !== undefined) return `${laneInWords(lane)}: ${held} of ${max} starts per ${duration(per)} are used`;
+  const taken = `${laneInWords(lane)}: ${held} of ${max} slots ${max === 1 ? "is" : "are"} in use`;
   if (holders.length === 0) return taken;
   const names = holders.map(({ runId, taskId, item, since }) => {
     const task = taskId === undefined ? "" : `task "${taskId}" of `;

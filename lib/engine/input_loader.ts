@@ -118,7 +118,7 @@ export function createInputLoader({ store, clock, logger }: InputLoaderOptions):
     if (reads.length > 1) return reads.forEach((read) => void perform([read]));
     const [read] = reads;
     if (error instanceof StoreError && error.code === "corrupt_row") return read!.done.reject(error);
-    logger.error("Cannot read outputs of a resumed run; the read is repeated", { error: String(error) });
+    logger.error("Cannot read outputs of a resumed run; retrying", { error: String(error) });
     const cancel = clock.after(RETRY_MS, () => {
       timers.delete(cancel);
       void perform(reads);

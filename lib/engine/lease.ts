@@ -154,7 +154,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     isLost = true;
     cancelDeadline();
     const ms = Math.round(moment().monotonic - confirmedAt.monotonic);
-    logger.warn(`The lease could not be renewed for ${ms} ms: running bodies are aborted, and their runs handed back`);
+    logger.warn(`The lease could not be renewed for ${ms} ms: running bodies are aborted and their runs released`);
     dropRuns();
     void renew();
   }
@@ -188,7 +188,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 
   function report(error: unknown): void {
     if (isDatabaseLost(error)) return abandon(error);
-    if (!isOver) logger.error("Cannot renew the lease; trying again", { error: String(error) });
+    if (!isOver) logger.error("Cannot renew the lease; retrying", { error: String(error) });
   }
 
   async function renewUntilConfirmed(): Promise<void> {

@@ -60,7 +60,7 @@ function apply<U extends Unit>(plan: Plan, run: RunState<U>, event: MachineEvent
       commands.push({ do: "record", unit: event.unit });
       return;
     case "conditionFailed":
-      event.unit.reason = "its condition answered false";
+      event.unit.reason = "its condition returned false";
       if (leaveRunning(run, event.unit, "skipped")) settle(plan, run, event.unit, commands);
       return;
     case "completed":

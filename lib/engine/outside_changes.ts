@@ -45,7 +45,7 @@ export function createOutsideChanges(options: OutsideChangesOptions): OutsideCha
     } catch (error) {
       // The store was closed in the meantime.
       if (options.isStopping()) return;
-      logger.error("Cannot read which runs were changed from outside; they are read again with the next renewal", {
+      logger.error("Cannot read external changes of runs; retrying with the next renewal of the lease", {
         error: String(error),
       });
     }

@@ -120,7 +120,7 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     try {
       await recover();
     } catch (error) {
-      if (!isStopped) logger.error("Cannot recover the runs of dead runners; trying again", { error: String(error) });
+      if (!isStopped) logger.error("Cannot recover the runs of dead runners; retrying", { error: String(error) });
     }
   }
 

@@ -60,7 +60,7 @@ export async function resolveTask(
   if (record?.state !== "blocked") throw notBlocked(record?.state ?? "pending");
   const message = { task: taskId, item, attempt: record.attempts, payload };
   const isAccepted = await deliver(context, runId, { message, action: `resolve task "${taskId}" of` });
-  if (!isAccepted) throw notBlocked("resolved already");
+  if (!isAccepted) throw notBlocked("already resolved");
 
   function notBlocked(state: string): RunStateError {
     const what = item === NO_ITEM ? `task "${taskId}"` : `item ${item} of task "${taskId}"`;

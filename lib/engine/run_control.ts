@@ -104,7 +104,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
       arrivalsOf = await readArrivals(addressees, options);
     } catch (error) {
       options.logger.error(
-        "Cannot read messages and child runs of runs; they are read again with the next renewal of the lease",
+        "Cannot read messages and child runs of runs; retrying with the next renewal of the lease",
         { error: String(error) },
       );
       return;
@@ -198,7 +198,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
         options.controlled(run);
       },
       failed(request, error) {
-        const message = `Cannot ${request.kind} the child runs of ${what}; trying again`;
+        const message = `Cannot ${request.kind} the child runs of ${what}; retrying`;
         options.logger.error(message, { error: String(error) });
       },
       isGone: () => run.gone,

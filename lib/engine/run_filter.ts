@@ -25,9 +25,9 @@ export interface RunFilter {
   readonly error?: string;
   /** Id of a task that has failed in the run, whether or not its failure was handled. */
   readonly failedTask?: string;
-  /** The run was inserted at this time or later (a number is milliseconds since the epoch). */
+  /** The run was created at this time or later (a number is milliseconds since the epoch). */
   readonly since?: Date | number;
-  /** The run was inserted before this time (a number is milliseconds since the epoch). */
+  /** The run was created before this time (a number is milliseconds since the epoch). */
   readonly until?: Date | number;
   /** The run ended at this time or later. Runs that have not ended do not match. */
   readonly endedSince?: Date | number;

@@ -286,8 +286,8 @@ async function openRunner<W extends AnyWorkflow>(
       await withinLimit(handBack(drainMs), drainMs + STOP_MS, () => {
         committer.giveUp();
         logger.warn(
-          `Stopped before the store took everything: ${executor.size} runs were not handed back; ` +
-            "other runners take them over when the lease expires",
+          `Stopped although the store did not respond: ${executor.size} runs were not released; ` +
+            "other runners recover them when the lease expires",
         );
       });
     } finally {

@@ -33,7 +33,7 @@ export function createStrayRuns({ committer, logger, check, isAtRest }: StrayRun
   function handBack(strays: readonly OwnedRun[]): void {
     for (const { seq, epoch } of strays) {
       if (suspects.get(seq) !== epoch) continue;
-      logger.warn("A run that this runner owns is not in its memory: it is handed back", { seq });
+      logger.warn("A run that this runner owns is not in its memory: it is released", { seq });
       const write = { seq, epoch, move: { to: "pending" }, isSent: false } as const;
       committer.write({ ...write, records: [], onResult() {}, onDropped() {} });
     }

@@ -10,6 +10,6 @@ async function load(): Promise<Api> {
     return await import("@opentelemetry/api");
   } catch (error) {
     const hint = installHint("@opentelemetry/api", error);
-    throw hint === undefined ? error : new Error(`Cannot load the tracing by OpenTelemetry: ${hint}`, { cause: error });
+    throw hint === undefined ? error : new Error(`Cannot load OpenTelemetry tracing: ${hint}`, { cause: error });
   }
 }

@@ -59,13 +59,13 @@ export async function openStore(target: string | Store, options: OpenOptions): P
     return { store, close: () => store.close() };
   }
   if (options.schema !== undefined) {
-    throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite a tenant is a file of its own`);
+    throw new TypeError(`Cannot open "${target}": schema is for Postgres; on SQLite each tenant is a separate file`);
   }
   if (options.password !== undefined) {
     throw new TypeError(`Cannot open "${target}": password is for Postgres; a SQLite file has none`);
   }
   if (options.readOnly === true && address.path === ":memory:") {
-    throw new TypeError(`Cannot open "${target}" read-only: there is nothing in it yet`);
+    throw new TypeError(`Cannot open "${target}" read-only: a database in memory is empty`);
   }
   const { openSqliteStore } = await import("./sqlite/store.ts");
   const store = await openSqliteStore(address.path, options);
@@ -81,7 +81,7 @@ export async function openStore(target: string | Store, options: OpenOptions): P
 export async function backUp(url: string, file: string): Promise<void> {
   const address = parseStoreUrl(url);
   if (address.kind === "postgres") throw new TypeError("Cannot copy a Postgres database: use pg_dump");
-  if (address.path === ":memory:") throw new TypeError(`Cannot copy "${url}": there is nothing in it yet`);
+  if (address.path === ":memory:") throw new TypeError(`Cannot copy "${url}": a database in memory is empty`);
   const { backUpFile } = await import("./sqlite/backup.ts");
   await backUpFile(address.path, file);
 }

@@ -37,7 +37,7 @@ export function parseStoreUrl(url: unknown): StoreAddress {
   }
   // Messages contain the path, so a path that contains a login would expose it.
   if (/:[^/]*@|:\/\//.test(escaped)) {
-    throw invalidUrl('it names a file like a server with a login; write "%40" for "@" or "%3A" for ":" in the path');
+    throw invalidUrl('the path looks like a server with a login; write "%40" for "@" or "%3A" for ":" in the path');
   }
   const path = decode(escaped);
   if (path === undefined) {
@@ -49,7 +49,7 @@ export function parseStoreUrl(url: unknown): StoreAddress {
     throw invalidUrl("the path begins or ends with white space");
   }
   if (path.startsWith("file:")) {
-    throw invalidUrl('it names a file by a URI; write the path itself, or "./" before a name that begins with "file:"');
+    throw invalidUrl('the path is a URI; write the path itself, or "./" before a name that begins with "file:"');
   }
   if (path.includes("\0")) throw invalidUrl("the path contains a NUL character");
   if (path === ":memory:") throw invalidUrl(`write "sqlite::memory:" for a database in memory`);

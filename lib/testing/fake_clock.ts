@@ -87,7 +87,7 @@ const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
  */
 export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
   if (!Number.isFinite(startMs)) {
-    throw new RangeError("Cannot create a clock: its first time must be in milliseconds since the epoch");
+    throw new RangeError("Cannot create a clock: its initial time must be in milliseconds since the epoch");
   }
   const timers = timerQueue();
   // Apart from the others, because they go on for ever: only the others say when something happens.

@@ -95,7 +95,7 @@ async function problemsOf({ run, tasks }: RecordedRun, workflow: AnyWorkflow): P
   const structural = whyIncompatible({ version: run.version, journal }, planOf(workflow), { tasks });
   const refused = async (schema: Parameters<typeof validate>[0], value: unknown): Promise<string | undefined> => {
     try {
-      await validate(schema, value, "the schema refuses it");
+      await validate(schema, value, "the schema rejects it");
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);

@@ -109,7 +109,7 @@ export interface TestContext extends TaskContext {
  * ```
  */
 export function createTestContext(options: TestContextOptions = {}): TestContext {
-  knownOptions(options, "make a test context", TEST_CONTEXT_OPTIONS);
+  knownOptions(options, "create a test context", TEST_CONTEXT_OPTIONS);
   const { runId = "test-run", taskId = "test-task", attempt = 1, item, maxPayloadBytes = 1_048_576 } = options;
   const { workflow = "test-workflow", tenant, clock = systemClock } = options;
   const idempotencyKey = item === undefined ? `${runId}/${taskId}` : `${runId}/${taskId}/${item}`;

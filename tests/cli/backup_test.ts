@@ -59,7 +59,7 @@ test("backup refuses a copy that exists, a missing or foreign file, and a databa
     [[`sqlite://${join(dir.path, "none.db")}`, copy], 1, "there is no such file"],
     [[`sqlite://${foreign}`, copy], 1, foreign],
     [[url, join(dir.path, "no/where.db")], 1, "unable to open database"],
-    [["sqlite::memory:", copy], 1, "there is nothing in it yet"],
+    [["sqlite::memory:", copy], 1, "a database in memory is empty"],
     [["postgres://localhost/app", copy], 1, "use pg_dump"],
     [[url, copy, "--schema=acme"], 2, "use pg_dump"],
     [[url], 2, "<file> is missing"],

@@ -10,7 +10,7 @@ const greet = workflow("greet").task("hello", { run: () => "hello" });
 
 /** Damage, and what is said of it. */
 const DAMAGE: readonly (readonly [sql: string, problem: string])[] = [
-  ["update runs set ended_at = null where seq = 1", "contradict each other"],
+  ["update runs set ended_at = null where seq = 1", "have a state that contradicts the time of their end"],
   ["update runs set owner = 77 where seq = 2", "1 runs have ended and have an owner, such as run"],
   ["update runs set owner = 77 where seq = 2", "1 runs have an owner that does not exist"],
   ["update runs set state = 'failed' where seq = 3", "have failed without an error"],

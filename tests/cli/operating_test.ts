@@ -78,7 +78,7 @@ for (const kind of KINDS) {
     assertStringIncludes((await call(0, "workflows")).out, order.version);
     assertStringIncludes((await call(0, "runners")).out, "alive");
     assertEquals(JSON.parse((await call(0, "runners", "--json")).out).runners[0].workflows, ["order", "newsletter"]);
-    assertStringIncludes((await call(0, "migrate")).out, "has the tables of this version");
+    assertStringIncludes((await call(0, "migrate")).out, "is up to date");
     if (kind === "sqlite") {
       const copy = join(dir.path, "copy.db");
       assertEquals((await call(0, "backup", copy)).out, `Copied into "${copy}".`);
@@ -92,9 +92,9 @@ for (const kind of KINDS) {
     await using runner = await createRunner(await on.open(), { workflows: [waits], logger: false });
     const [run] = await runner.startMany(waits, [undefined, undefined], { delay: "1h" });
     const cases: readonly (readonly [readonly string[], number, string])[] = [
-      [["cancel"], 2, "state a run, filters, or --all for all runs"],
-      [["tag", "--add=a"], 2, "state filters, or --all"],
-      [["cancel", run!.id, "--state=pending"], 2, "a run and filters exclude each other"],
+      [["cancel"], 2, "pass a run, filters, or --all for all runs"],
+      [["tag", "--add=a"], 2, "pass filters, or --all"],
+      [["cancel", run!.id, "--state=pending"], 2, "pass a run or filters, not both"],
       [["cancel", "--all"], 2, "2 runs match; add --yes to cancel them"],
       [["cancel", "--all", "--workflow=waits", "--yes"], 1, "all: true excludes other filters"],
       [["cancel", "--state=odd", "--yes"], 1, "state must be one of pending"],

@@ -30,7 +30,7 @@ const logger: Logger = {
   debug() {},
   info() {},
   warn(message) {
-    if (message.includes("in its place again")) say("back");
+    if (message.includes("back at its path")) say("back");
     if (message.includes("re-registered")) say("re-registered");
   },
   error(message, fields) {

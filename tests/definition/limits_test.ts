@@ -277,8 +277,8 @@ test("a body away from any workflow has its limits checked where it is written",
   assertThrows(
     () => untypedTask({ run, limits: [{ name: "db", max: 0 }, { name: "db", max: 1 }, { max: 1 }, { max: 1 }] }),
     TypeError,
-    "Cannot define task: it: limits[0]: max must be an integer from 1 to 1,000,000, not 0; " +
-      'it: limits[1] and [0] have the same name: "db"',
+    "Cannot define task: limits[0]: max must be an integer from 1 to 1,000,000, not 0; " +
+      'limits[1] and [0] have the same name: "db"',
   );
 });
 

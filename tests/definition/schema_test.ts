@@ -60,8 +60,8 @@ test("a schema that throws, rejects or answers nothing is a refusal with its cau
   });
   assertEquals(await issuesOf(throwing, 1), ['its schema threw "out of order"']);
   assertEquals(await issuesOf(schemaOf(() => Promise.reject(undefined)), 1), ['its schema threw "undefined"']);
-  assertEquals(await issuesOf(schemaOf(() => undefined), 1), ["its schema answered no result"]);
-  assertEquals(await issuesOf(schemaOf(() => ({ issues: [] })), 1), ["its schema refuses it"]);
+  assertEquals(await issuesOf(schemaOf(() => undefined), 1), ["its schema returned no result"]);
+  assertEquals(await issuesOf(schemaOf(() => ({ issues: [] })), 1), ["its schema rejects it"]);
   const error = await assertRejects(async () => await validate(throwing, 1, ACTION), ValidationError);
   assertStrictEquals(error.cause, cause);
 });

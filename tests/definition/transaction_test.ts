@@ -35,14 +35,14 @@ test("a body away from any workflow keeps its options, is frozen, and can be cal
   assertEquals(pay.run({ tx: { on: "here" } }), "here");
   assertEquals([pay.retry, pay.timeout, pay.transaction.database, Object.isFrozen(pay)], [5, "1s", "postgres", true]);
   const wrong = { run, retries: 2 } as unknown as { readonly run: typeof run };
-  assertThrows(() => transaction(wrong), TypeError, 'Cannot define task: it: unknown option "retries"');
+  assertThrows(() => transaction(wrong), TypeError, 'Cannot define task: unknown option "retries"');
 });
 
 test("what is no mark of a transaction is refused, and so is a kind that a task is not of", () => {
   for (const mark of [true, null, "postgres", {}, { database: "mysql" }]) {
     const options = { transaction: mark as typeof transaction.transaction, run };
     const error = assertThrows(() => workflow("w").task("pay", options), DefinitionError);
-    assertEquals(error.message.includes('task "pay": transaction is '), true, error.message);
+    assertEquals(error.message.includes('task "pay": invalid `transaction` '), true, error.message);
   }
   const tasks: DynamicTask[] = [{ id: "a", kind: "transaction", run }, { id: "b", kind: "task", ...transaction, run }];
   const error = assertThrows(() => dynamicWorkflow({ name: "w", tasks }), DefinitionError);

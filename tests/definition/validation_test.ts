@@ -68,7 +68,7 @@ test("ids that every object has are ids like any other, but __proto__ is refused
   }
   assertEquals(odd.tasks.map((task) => task.id), ids);
   assertEquals(taskProblems("__proto__", { run }), [
-    'a task id must not be "__proto__": JavaScript gives it a meaning of its own',
+    'a task id must not be "__proto__", which is reserved by JavaScript',
   ]);
 });
 
@@ -181,8 +181,8 @@ test("a body away from any workflow is checked where it is written", () => {
   assertThrows(
     () => untypedTask({ retries: 3, retry: 0, after: ["a"], version: 1 }),
     TypeError,
-    'Cannot define task: it: unknown option "retries" (did you mean "retry"?); it: unknown option ' +
-      '"after"; it has no `run`; it: retry: attempts must be a positive integer, not 0; it: version must be a string, not 1',
+    'Cannot define task: unknown option "retries" (did you mean "retry"?); unknown option ' +
+      '"after"; it has no `run`; retry: attempts must be a positive integer, not 0; version must be a string, not 1',
   );
   const double = task({ retry: 2, run: ({ n }: { n: number }) => n * 2 });
   assertEquals(double.run({ n: 4 }), 8);

@@ -83,7 +83,7 @@ test("a claim that fails is logged once for each reason, and repeated with the n
   await requests[1]!.fail();
   await clock.advance("2s");
   await requests[2]!.answer(NOTHING);
-  assertEquals(lines, ["Cannot claim runs: away; trying again with the next poll"]);
+  assertEquals(lines, ["Cannot claim runs: away; retrying with the next poll"]);
   await loop.stop();
 });
 

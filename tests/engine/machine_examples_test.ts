@@ -54,7 +54,7 @@ test("a task that is skipped by its own condition does not hinder its dependents
   assertEquals(run.conditionFailed("a"), ["record a"]);
   assertEquals(run.durable("a"), ["start b"]);
   assertEquals(run.completed("b"), ["record b", "end completed"]);
-  assertEquals(run.reasons()["a"], "its condition answered false");
+  assertEquals(run.reasons()["a"], "its condition returned false");
 });
 
 test('"settled" starts after a failure, and does not hide it', () => {

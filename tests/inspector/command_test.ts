@@ -33,7 +33,7 @@ test("the command says what is wrong, and makes nothing", async () => {
   const outputs = await Promise.all([
     [[], "Usage:"],
     [["sqlite://./there/is/none.db"], 'the directory "./there/is" does not exist'],
-    [["sqlite::memory:"], "nothing in it"],
+    [["sqlite::memory:"], "a database in memory is empty"],
     [["mysql://x"], "Cannot use the store URL"],
     [["sqlite://./app.db", "--port=x"], 'port "x"'],
     [["sqlite://./app.db", "--pot=1"], "--pot"],

@@ -104,7 +104,7 @@ test("only the first decision counts", async () => {
   await run.pause();
   await run.resolve("charge", { output: 1 });
   const error = await assertRejects(() => run.resolve("charge", { output: 2 }), RunStateError);
-  assertEquals(error.message, `Cannot resolve task "charge" of run "${run.id}": it is resolved already`);
+  assertEquals(error.message, `Cannot resolve task "charge" of run "${run.id}": it is already resolved`);
   await run.resume();
   assertEquals(await opened.clock.until(run.result()), "paid 1");
 });

@@ -993,8 +993,8 @@ test("a task of a kind without a body of its own has no undo", () => {
     return [];
   };
   const only = "undo is only for tasks and maps with `run`";
-  const ofBody = `${only}; undo what depends on it in the task that did it`;
-  const ofChild = `${only}; give the tasks of its workflow an \`undo\`, and leave this one out`;
+  const ofBody = `${only}; put the \`undo\` on the task that has the effects`;
+  const ofChild = `${only}; give the tasks of its workflow an \`undo\`, and omit this one`;
   assertEquals(problems(() => workflow("w").sleep("s", { for: "1s", ...undo })), [`sleep "s": ${ofBody}`]);
   assertEquals(problems(() => workflow("w").event("e", { schema: unchecked<null>(), ...undo })), [
     `event "e": ${ofBody}`,

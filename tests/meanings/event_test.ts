@@ -47,7 +47,7 @@ test("events carry what they are about", async () => {
   const { done, total, message } = of("task.progress");
   assertEquals({ done, total, message }, { done: 1, total: 2, message: "half" });
   assertEquals(of("task.completed")["output"], "done");
-  assertEquals(of("task.skipped")["reason"], "its condition answered false");
+  assertEquals(of("task.skipped")["reason"], "its condition returned false");
   assertEquals((of("task.failed")["error"] as Error).name, "TypeError");
   assertEquals((of("run.failed")["error"] as Error).message, "no");
   assertEquals(of("run.failed")["at"], start + 1_000);

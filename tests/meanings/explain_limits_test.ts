@@ -22,7 +22,7 @@ test("a task that waits for a limit names the limit, its key, who holds it and h
   assertEquals(reason, {
     kind: "limit",
     taskId: "pay",
-    message: 'task "pay" waits for limit "payments" of key "acme": 1 of 1 places is taken, by task "pay" of run ' +
+    message: 'task "pay" waits for limit "payments" of key "acme": 1 of 1 slots is in use, by task "pay" of run ' +
       `"${first!.id}" (for ${Math.round((clock.now() - since) / 1_000)} s); 1 waits before it`,
   });
   const { holders, ...lane } = limit!;
@@ -66,7 +66,7 @@ test("a task that failed and then waits for a limit is not described as one that
   await clock.advance("5s");
   const [reason] = (await runner.explain(fails.id)).reasons;
   assertEquals(reason?.kind, "limit");
-  assertStringIncludes(reason!.message, 'task "call" waits for limit "api": 1 of 1 places is taken, by task "call"');
+  assertStringIncludes(reason!.message, 'task "call" waits for limit "api": 1 of 1 slots is in use, by task "call"');
   const types = (await fails.history()).map(({ type }) => type);
   assertEquals(types, ["run.created", "run.started", "task.started", "task.retrying", "task.waiting"]);
 });
@@ -87,7 +87,7 @@ test("a run that waits for a limit of its workflow says so, and a limit of rate 
   ]);
   const [open_, rate] = reasons;
   assert(
-    /^the run waits for limit "open": 2 of 2 places are taken, by run ".+" \(for \d s\), run ".+" \(for \d s\); 1 waits before it$/
+    /^the run waits for limit "open": 2 of 2 slots are in use, by run ".+" \(for \d s\), run ".+" \(for \d s\); 1 waits before it$/
       .test(open_!.message),
     open_!.message,
   );
@@ -97,7 +97,7 @@ test("a run that waits for a limit of its workflow says so, and a limit of rate 
   );
   assertEquals(
     rate?.message,
-    'the run waits for limit "rate": 2 of 2 starts per 60 s are taken; 1 waits before it',
+    'the run waits for limit "rate": 2 of 2 starts per 60 s are used; 1 waits before it',
   );
   await runs[3]!.pause();
   assertStringIncludes((await runner.explain(runs[3]!.id)).summary, "the run is paused: call resume() to continue it");
@@ -119,7 +119,7 @@ test("of a map the items that wait are counted for each limit, apart from child 
   );
   assertStringIncludes(
     limit!.message,
-    '3 items of task "many" wait for limit "few": 2 of 2 places are taken, by item 0 of task "many"',
+    '3 items of task "many" wait for limit "few": 2 of 2 slots are in use, by item 0 of task "many"',
   );
   assertEquals(limit?.limit?.holders.map(({ item }) => item), [0, 1]);
 });
@@ -140,7 +140,7 @@ test("a delayed run of a workflow with limits is due when it asks for their plac
   assertEquals((await delayed.status()).dueAt, undefined);
   assertStringIncludes(
     (await runner.explain(delayed.id)).summary,
-    'the run waits for limit "w": 1 of 1 places is taken',
+    'the run waits for limit "w": 1 of 1 slots is in use',
   );
 });
 

@@ -46,7 +46,7 @@ test("the history lists the attempts and steps of tasks between the start and th
   assertEquals(inShort(history), [
     "run.created",
     "run.started",
-    "task.skipped zero its condition answered false",
+    "task.skipped zero its condition returned false",
     "task.started work 1",
     "step.completed work step 1",
     "task.retrying work 1 down 1",

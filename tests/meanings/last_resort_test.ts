@@ -39,7 +39,7 @@ test("a store that takes no result fails no run, is reported once, and does not 
   ]);
   assertEquals(lines.map((line) => line.replace(/^.*?: /, "")), [
     "torn page; retrying until it succeeds",
-    "1 runs were not handed back; other runners take them over when the lease expires",
+    "1 runs were not released; other runners recover them when the lease expires",
   ]);
   await store.close();
 });
@@ -92,7 +92,7 @@ test("ctx.progress() refuses what is no number, and cuts off what is no line", a
     .task("a", { retry: 1, run: ({ input, ctx }) => ctx.progress(input ?? NaN, 2, "x".repeat(10_000)) });
   await using opened = await open([told]);
   const bad = await opened.runner.execute(told, null);
-  assert(bad.status === "failed" && bad.error.message.includes("ctx.progress() needs numbers"));
+  assert(bad.status === "failed" && bad.error.message.includes("Cannot report progress"));
   assertEquals((await opened.runner.execute(told, 1)).status, "completed");
   const lengths = opened.events.flatMap((event) => event.type === "task.progress" ? [event.message?.length] : []);
   assertEquals(lengths, [500]);

@@ -150,7 +150,7 @@ test("a start rejects if its workflow does not wait for a place, and leaves noth
   const error = await assertRejects(
     () => runner.start(w, undefined, { key: "other" }),
     LimitReachedError,
-    'Cannot start workflow "w": its limit "one" has no free place',
+    'Cannot start workflow "w": its limit "one" has no free slot',
   );
   assertEquals([error.limit, error.workflow, error.code], ["one", "w", "limit_reached"]);
   assertEquals((await runner.start(w, undefined, { key: "k" })).id, first.id);

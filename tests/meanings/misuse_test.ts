@@ -101,7 +101,7 @@ test("a step that would wait for itself throws, also by way of another", async (
   const outcome = await within("the steps", opened.runner.execute(steps));
   assert(outcome.status === "failed");
   assertEquals(outcome.failures.map(({ taskId, error }) => [taskId, error.message]), [
-    ["itself", 'Cannot run step "a": it is called in itself and would wait for itself'],
+    ["itself", 'Cannot run step "a": it is called within itself and would wait for itself'],
     ["deeper", 'Cannot run step "a" in step "b": the two would wait for each other'],
     ["each", 'Cannot run step "a" in step "b": the two would wait for each other'],
   ]);

@@ -189,7 +189,7 @@ test("a task skipped by its own condition arrives as `undefined`", async () => {
   const run = await opened.runner.start(optional);
   assertEquals(await run.result(), 101);
   const { state, reason, attempts } = (await run.tasks())[0]!;
-  assertEquals([state, reason, attempts], ["skipped", "its condition answered false", 1]);
+  assertEquals([state, reason, attempts], ["skipped", "its condition returned false", 1]);
 });
 
 test("`when` sees what its body would see, and may be asynchronous", async () => {

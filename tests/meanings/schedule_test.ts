@@ -350,7 +350,7 @@ test("an input that throws fails the start of its tick alone, which is tried aga
   });
   assertEquals(lines.filter(({ level }) => level === "error").map(({ message }) => message), [
     'Cannot start the run of schedule "bad" for 2026-01-01T00:10:00.000Z: Error: no input; ' +
-    "trying again at 2026-01-01T00:10:01.000Z",
+    "retrying at 2026-01-01T00:10:01.000Z",
   ]);
   await clock.advance("10s");
   broken = false;
@@ -470,7 +470,7 @@ test("a schedule that another runner has registered with another definition is l
   assertEquals(days, [{ day: "new" }, { day: "new" }]);
   const warnings = opened.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
   assertEquals(warnings, [
-    'Schedule "s" was registered with another definition by another runner; this one leaves it to that',
+    'Schedule "s" was registered with another definition by another runner; this runner does not change it',
   ]);
 });
 

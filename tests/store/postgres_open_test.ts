@@ -99,7 +99,7 @@ test("a login with too few connections is told how many are needed", async () =>
   await withRole(on, "connection limit 1", async (url) => {
     const error = await refused(url, { schema: on.schema, connectTimeoutMs: 300 });
     assertEquals(error.code, "cannot_connect");
-    assertStringIncludes(error.message, "four of them to spare");
+    assertStringIncludes(error.message, "four of them free");
   });
 });
 

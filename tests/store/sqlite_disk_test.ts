@@ -109,7 +109,7 @@ test("sqlite: stop() resolves while another connection holds the write lock, and
   other.exec("begin immediate");
   // The lock is released only afterwards.
   await within("stop()", runner.stop({ timeout: 100 }));
-  assertEquals(warnings.filter((line) => line.includes("1 runs were not handed back")).length, 1, `${warnings}`);
+  assertEquals(warnings.filter((line) => line.includes("1 runs were not released")).length, 1, `${warnings}`);
   other.exec("rollback");
   other.close();
 });

@@ -53,7 +53,7 @@ test("a file that is no database is refused, and named", async () => {
   assertEquals(error.code, "not_a_database");
   assertEquals(
     error.message,
-    `Cannot open SQLite database "${path}": the file exists and is something else than a SQLite database`,
+    `Cannot open SQLite database "${path}": the file is not a SQLite database`,
   );
 });
 
@@ -132,7 +132,7 @@ test("writing through a read-only connection is told apart from other faults", a
   assertEquals(faultOf(caught), "read_only");
   assertEquals(
     storeError(caught, `"${path}"`, "write to").message,
-    `Cannot write to SQLite database "${path}": it cannot be written to; check the permissions of the file and of its directory`,
+    `Cannot write to SQLite database "${path}": it is not writable; check the permissions of the file and of its directory`,
   );
 });
 

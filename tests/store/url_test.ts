@@ -36,7 +36,7 @@ test("every other URL is refused with the reason", () => {
     "sqlite://": "names no file",
     "sqlite:///abs/": "names no file",
     "sqlite://app.db?mode=ro": "has no options",
-    "sqlite://file:abs.db": "by a URI",
+    "sqlite://file:abs.db": "is a URI",
     "sqlite://./app.db ": "white space",
     "sqlite://./app.db%20": "white space",
     "sqlite://%09app.db": "white space",
@@ -59,6 +59,6 @@ test("openSqliteStore() opens what its URL names, and refuses a URL of Postgres 
   const error = await assertRejects(() => openSqliteStore("postgres://me:secret@h/db"), StoreError);
   assertEquals(
     error.message,
-    'Cannot use the store URL: it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"',
+    'Cannot use the store URL: it is a Postgres URL; expected "sqlite://./app.db" or "sqlite::memory:"',
   );
 });

@@ -55,7 +55,7 @@ test("what a runner would park the run for is a problem, and the runner does", a
     .task("b", { after: ["a"], run: () => 2 }).sleep("s", { after: ["b"], for: "1d" });
   assertEquals(await problems(removed), ['task "e" has a recorded result and was removed']);
   assertEquals(await problems(otherKind), ['task "e" changed its kind from event to task']);
-  assertEquals(await problems(otherDependencies), ['task "b" has other dependencies than before']);
+  assertEquals(await problems(otherDependencies), ['task "b" has different dependencies']);
 
   await using runner = await createTestRunner({ workflows: [before] });
   const run = await runner.start(before, "x");
@@ -77,8 +77,8 @@ test("an input or a message that the schema of today refuses is a problem", asyn
     .task("b", { after: ["e"], run: () => 2 })
     .sleep("s", { after: ["b"], for: "1d" });
   assertEquals(await problems(strict), [
-    "its input: the schema refuses it: not a number",
-    "e: its message: the schema refuses it: not a number",
+    "its input: the schema rejects it: not a number",
+    "e: its message: the schema rejects it: not a number",
   ]);
 });
 

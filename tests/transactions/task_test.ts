@@ -299,7 +299,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const run = await runner.start(flow);
     const outcome = await run.outcome();
     assert(outcome.status === "failed");
-    assertStringIncludes(outcome.error.message, "the body has ended its transaction");
+    assertStringIncludes(outcome.error.message, "the body ended its transaction");
     assertEquals((await run.tasks())[0]!.attempts, 1);
     assertEquals(await database.payers(), []);
   });

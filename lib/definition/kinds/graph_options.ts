@@ -8,8 +8,8 @@ export const GRAPH_OPTIONS: readonly string[] = ["after", "reads", "on", "when",
 export function refuseUndo({ what, options, checks }: TaskSource): void {
   if (options["undo"] === undefined) return;
   const remedy = options["workflow"] === undefined
-    ? "undo what depends on it in the task that did it"
-    : "give the tasks of its workflow an `undo`, and leave this one out";
+    ? "put the `undo` on the task that has the effects"
+    : "give the tasks of its workflow an `undo`, and omit this one";
   checks.report(`${what}: undo is only for tasks and maps with \`run\`; ${remedy}`);
 }
 

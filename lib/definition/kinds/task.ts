@@ -72,6 +72,8 @@ export function readDatabase({ what, options: { transaction }, checks }: TaskSou
     ? transaction.database
     : undefined;
   if (database === "sqlite" || database === "postgres") return database;
-  checks.report(`${what}: transaction is ${shown(transaction)}, not what \`...transaction\` adds`);
+  checks.report(
+    `${what}: invalid \`transaction\` ${shown(transaction)}; spread \`...transaction\` from the module of the store`,
+  );
   return undefined;
 }

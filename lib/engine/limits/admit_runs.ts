@@ -63,5 +63,5 @@ export function createClientAdmission(store: Pick<Store, "limits" | "control">, 
 
 /** The reason of the cancel of a run that another one replaces. */
 export function replacedBy(runId: string, limit: string): string {
-  return `replaced by run ${runId}, as limit "${limit}" has no other place`;
+  return `replaced by run ${runId}, as limit "${limit}" has no free slot`;
 }

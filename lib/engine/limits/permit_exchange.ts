@@ -184,7 +184,7 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
   function report(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (reason !== failure && !isStopped) {
-      logger.error(`Cannot exchange the permits of limits: ${reason}; trying again`);
+      logger.error(`Cannot exchange the permits of limits: ${reason}; retrying`);
     }
     failure = reason;
   }

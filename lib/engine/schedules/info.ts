@@ -57,7 +57,7 @@ export interface ScheduleHistoryEntry {
   readonly tick: number | undefined;
   /** The outcome of the tick: a run, or the reason why there is none. */
   readonly outcome: "started" | LostTick["outcome"];
-  /** When the run was inserted, or the tick was given up. */
+  /** When the run was created, or the tick was dropped. */
   readonly at: number;
   /** The run; `undefined` without one. */
   readonly run: { readonly id: string; readonly state: RunState } | undefined;

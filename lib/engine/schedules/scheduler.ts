@@ -210,7 +210,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   function failed(thrown: unknown): void {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     if (reason !== failure && !isStopped) {
-      logger.error(`Cannot advance schedules: ${reason}; trying again in ${RETRY_MS / 1_000} s`);
+      logger.error(`Cannot advance schedules: ${reason}; retrying in ${RETRY_MS / 1_000} s`);
     }
     failure = reason;
   }

@@ -93,7 +93,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     try {
       await store.control(runId, { kind: "cancel", reason: `a later tick of schedule "${name}" is due` });
     } catch (error) {
-      logger.error(`Cannot cancel the previous run of schedule "${name}"; trying again`, { error: String(error) });
+      logger.error(`Cannot cancel the previous run of schedule "${name}"; retrying`, { error: String(error) });
       return { write: undefined, next: { at: store.now() + 1_000 } };
     }
     void context.applyChanges();
@@ -114,7 +114,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     }));
     for (const { tick, message } of errors) {
       const retryAt = after.retry?.tick === tick ? after.retry.at : undefined;
-      const then = retryAt === undefined ? "it is given up" : `trying again at ${new Date(retryAt).toISOString()}`;
+      const then = retryAt === undefined ? "the tick is dropped" : `retrying at ${new Date(retryAt).toISOString()}`;
       logger.error(
         `Cannot start the run of schedule "${name}" for ${new Date(tick).toISOString()}: ${message}; ${then}`,
       );
@@ -138,7 +138,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     if (superseded.has(name)) return;
     superseded.add(name);
     logger.warn(
-      `Schedule "${name}" was registered with another definition by another runner; this one leaves it to that`,
+      `Schedule "${name}" was registered with another definition by another runner; this runner does not change it`,
     );
   }
 }

@@ -5,7 +5,7 @@ import { sql } from "../sql/statement.ts";
 const WRONG: Readonly<Record<string, readonly [value: string, problem: string]>> = {
   fsync: ["off", "a crash of the machine can damage the database"],
   full_page_writes: ["off", "a crash of the machine can damage the database"],
-  synchronous_commit: ["off", "a crash of the server can lose results that runners hold to be durable"],
+  synchronous_commit: ["off", "a crash of the server can lose results that were reported as durable"],
   autovacuum: ["off", "tables grow, and queries become slow"],
   track_counts: ["off", "autovacuum does not work"],
 };

@@ -98,7 +98,7 @@ export async function openSession<T>(
     return new StoreError(
       "cannot_connect",
       `Cannot open Postgres database ${name}: ${waitsFor} ${waited}; check that the server runs, accepts connections ` +
-        "from here, and has four of them to spare",
+        "from here, and has four of them free",
     );
   }
 }
@@ -115,7 +115,7 @@ function isPoolers(error: unknown): boolean {
 function poolerError(error: unknown, name: string): StoreError {
   return new StoreError(
     "unsupported_pooler",
-    `Cannot open Postgres database ${name}: a pooler such as PgBouncer is before it and refuses the settings of the ` +
+    `Cannot open Postgres database ${name}: a pooler such as PgBouncer refuses the settings of the ` +
       `connection (${
         messageOf(error)
       }); open it with openPostgresStore(url, { prepare: false }), or createPostgresPool(), ` +

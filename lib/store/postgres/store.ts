@@ -228,7 +228,7 @@ export function hostOrderOf({ hosts }: PostgresAddress): HostOrder {
 function refuseStandby({ targetSession }: PostgresAddress): void {
   if (targetSession === undefined || targetSession === "primary" || targetSession === "read-write") return;
   throw invalidUrl(
-    `its parameter target_session_attrs=${targetSession} asks for a server that only reads; leave it out, or open the ` +
+    `its parameter target_session_attrs=${targetSession} selects a read-only server; omit it, or open the ` +
       "store with `readOnly: true`",
   );
 }

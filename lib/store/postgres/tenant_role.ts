@@ -43,8 +43,8 @@ async function isThere({ name, schema }: Session, run: Run, role: string): Promi
   if (found === undefined || found["ours"] === true) return found !== undefined;
   throw new StoreError(
     "role_taken",
-    `Cannot use role "${role}" for tenant "${schema}" of ${name}: there is one of that name that createTenant() has ` +
-      "not made for this tenant; choose another name",
+    `Cannot use role "${role}" for tenant "${schema}" of ${name}: a role of that name exists, which createTenant() did ` +
+      "not create for this tenant; choose another name",
   );
 }
 

@@ -260,7 +260,7 @@ async function refuseStrangers({ name, schema }: Session, run: Run): Promise<voi
   const shown = things.length > 3 ? `${things.slice(0, 3).join(", ")} and more` : things.join(", ");
   throw new StoreError(
     "foreign_tables",
-    `Cannot change tenant "${schema}" of ${name}: its schema also holds what is not Sluice's (${shown}); a tenant needs ` +
+    `Cannot change tenant "${schema}" of ${name}: its schema also contains other objects (${shown}); a tenant needs ` +
       "a schema of its own",
   );
 }

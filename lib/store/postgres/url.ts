@@ -84,8 +84,8 @@ function split(text: unknown): Parts {
   const at = authority.lastIndexOf("@");
   if (at !== authority.indexOf("@")) throw refused('it has more than one "@"');
   // The rest of a login whose password contains a "/" or a "?".
-  if (/[/@:]/.test(path)) throw refused('there is a "@", ":" or "/" in the place of the database');
-  if (query.includes("@")) throw refused('there is a "@" among the parameters');
+  if (/[/@:]/.test(path)) throw refused('the name of the database contains "@", ":" or "/"');
+  if (query.includes("@")) throw refused('the parameters contain "@"');
   return {
     scheme: scheme.toLowerCase(),
     login: at < 0 ? undefined : authority.slice(0, at),
@@ -125,7 +125,7 @@ function hostsOf(
 
 function readHost(text: string): { readonly host: string; readonly port: number | undefined } {
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(text);
-  if (parts === null) throw refused("a host is not readable; an IPv6 address stands in brackets");
+  if (parts === null) throw refused("a host cannot be parsed; write an IPv6 address in brackets");
   const [, address, name = "", port] = parts;
   const host = decode(address ?? name, "a host");
   if (address === undefined) checkHost(host);

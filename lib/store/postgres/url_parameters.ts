@@ -46,8 +46,8 @@ const SETTINGS = new Set([
 const REFUSED: Readonly<Record<string, { readonly but: readonly string[]; readonly why: string }>> = {
   hostaddr: { but: [], why: 'write the address as "host"' },
   passfile: { but: [], why: "give the password in the URL or by the option `password`" },
-  service: { but: [], why: "write out what the service stands for" },
-  servicefile: { but: [], why: "write out what the service stands for" },
+  service: { but: [], why: "write its parameters in the URL" },
+  servicefile: { but: [], why: "write its parameters in the URL" },
   replication: { but: ["false", "off", "no", "0"], why: "Sluice does not replicate" },
   client_encoding: { but: ["auto", "utf8", "UTF8", "utf-8", "UTF-8"], why: "it is always UTF8" },
   channel_binding: { but: ["disable", "prefer"], why: "the driver has none; use sslmode=verify-full instead" },
@@ -56,7 +56,7 @@ const REFUSED: Readonly<Record<string, { readonly but: readonly string[]; readon
   gsslib: { but: [], why: "the driver has no GSSAPI" },
   krbsrvname: { but: [], why: "the driver has no GSSAPI" },
   require_auth: { but: [], why: "the driver cannot restrict how the server asks for the password" },
-  requirepeer: { but: [], why: "the driver cannot tell which user owns a socket" },
+  requirepeer: { but: [], why: "the driver cannot check the owner of a socket" },
   scram_client_key: { but: [], why: "the driver derives the key from the password" },
   scram_server_key: { but: [], why: "the driver derives the key from the password" },
   oauth_issuer: { but: [], why: "the driver has no OAuth; use the option `password` for tokens" },
@@ -67,11 +67,11 @@ const REFUSED: Readonly<Record<string, { readonly but: readonly string[]; readon
   sslkeylogfile: { but: [], why: "keys of connections are not written to a file" },
   ssl: { but: [], why: "write sslmode=require, or verify-full to check the certificate as well" },
   sslcompression: { but: ["0"], why: "TLS is not compressed" },
-  sslcrl: { but: [], why: "revocation lists are not read" },
-  sslcrldir: { but: [], why: "revocation lists are not read" },
+  sslcrl: { but: [], why: "revocation lists are not checked" },
+  sslcrldir: { but: [], why: "revocation lists are not checked" },
   sslsni: { but: ["1"], why: "the name of the server is always sent" },
   sslcertmode: { but: ["allow"], why: "sslcert alone decides" },
-  ssl_min_protocol_version: { but: ["TLSv1.2"], why: "the runtime decides; it begins with TLSv1.2" },
+  ssl_min_protocol_version: { but: ["TLSv1.2"], why: "the runtime decides; its minimum is TLSv1.2" },
   ssl_max_protocol_version: { but: [], why: "the runtime decides" },
   min_protocol_version: { but: ["3.0"], why: "the driver has version 3.0 only" },
   max_protocol_version: { but: ["3.0", "3.2", "latest"], why: "the driver has version 3.0 only" },
@@ -151,11 +151,11 @@ function readPair(pair: string, number: number): readonly [name: string, value: 
   // As in libpq: a parameter without a value is not set.
   if (value === "") return [known, value];
   if (refusal !== undefined && !refusal.but.includes(value)) {
-    throw invalidUrl(`its parameter ${known} cannot be used so: ${refusal.why}`);
+    throw invalidUrl(`its parameter ${known} is not supported: ${refusal.why}`);
   }
   const allowed: readonly string[] | undefined = isRead(known) ? READ[known] : undefined;
   if (allowed !== undefined && !allowed.includes(value)) {
-    throw invalidUrl(`its parameter ${known} is none of ${allowed.join(", ")}`);
+    throw invalidUrl(`its parameter ${known} must be one of ${allowed.join(", ")}`);
   }
   return [known, value];
 }

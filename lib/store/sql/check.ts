@@ -11,7 +11,7 @@ const ROWS = 2_000;
 const WRONG_RUNS: readonly (readonly [condition: string, problem: string])[] = [
   [
     "(state = 'completed' or state = 'failed' or state = 'cancelled') <> (ended_at is not null)",
-    "have a state and a time of their end that contradict each other",
+    "have a state that contradicts the time of their end",
   ],
   ["ended_at is not null and owner is not null", "have ended and have an owner"],
   ["state = 'running' and owner is null", "are running and have no owner"],
@@ -20,7 +20,7 @@ const WRONG_RUNS: readonly (readonly [condition: string, problem: string])[] = [
     "have an owner that does not exist",
   ],
   ["state = 'pending' and owner is null and due_at is null", "are pending and never due"],
-  ["state = 'paused' and paused_at is null", "are paused since no time"],
+  ["state = 'paused' and paused_at is null", "are paused without a time"],
   ["state = 'failed' and error is null", "have failed without an error"],
   ["acknowledged > attention", "have acknowledged more changes than there were"],
   [

@@ -20,6 +20,6 @@ export const FILE_CHECKS: readonly SettingsCheck[] = [
     problems: (rows) =>
       rows.map((row) => String(row["integrity_check"]))
         .filter((sentence) => sentence !== "ok")
-        .map((sentence) => `SQLite finds damage: ${sentence}.`),
+        .map((sentence) => `SQLite reports damage: ${sentence}.`),
   },
 ];

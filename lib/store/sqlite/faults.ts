@@ -88,9 +88,9 @@ export function reasonOf(fault: Fault, error: unknown, name: string): string {
         "restored from a backup, delete that log; otherwise restore the file from a backup, or save what can be read " +
         "with the .recover command of the sqlite3 shell";
     case "not_a_database":
-      return "the file exists and is something else than a SQLite database";
+      return "the file is not a SQLite database";
     case "read_only":
-      return "it cannot be written to; check the permissions of the file and of its directory";
+      return "it is not writable; check the permissions of the file and of its directory";
     case "busy":
     case "storage":
     case "integer":

@@ -48,7 +48,7 @@ export function identifyFile(path: string, name: string, logger: Logger): FileId
     checkedAt = performance.now();
     const problem = problemOf();
     if (problem === undefined) {
-      if (lost !== undefined) logger.warn(`SQLite database ${name} is in its place again`);
+      if (lost !== undefined) logger.warn(`SQLite database ${name} is back at its path`);
       lost = undefined;
     } else if (lost === undefined) {
       lost = new StoreError(FILE_REPLACED, `Cannot use SQLite database ${name}: ${problem}`);

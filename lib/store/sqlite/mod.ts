@@ -35,7 +35,7 @@ export async function openSqliteStore(url: string, options: SqliteStoreOptions =
   const address = parseStoreUrl(url);
   const known = knownOptions(options, "open the store", ["durability", "readOnly", "clock", "logger"]);
   if (address.kind === "sqlite") return await openStore(address.path, known);
-  throw invalidUrl('it is one of Postgres; expected "sqlite://./app.db" or "sqlite::memory:"');
+  throw invalidUrl('it is a Postgres URL; expected "sqlite://./app.db" or "sqlite::memory:"');
 }
 
 /**

@@ -213,8 +213,8 @@ function stillOpen(connection: Connection, name: string): void {
     if (!(error instanceof Error) || !/no such savepoint/i.test(error.message)) throw error;
     throw new StoreError(
       "transaction_ended",
-      `Cannot record the result in SQLite database ${name}: the body has ended its transaction; what it wrote may be ` +
-        "committed without it. Leave commit and rollback to Sluice: a body that throws is rolled back",
+      `Cannot record the result in SQLite database ${name}: the body ended its transaction, and its writes may be ` +
+        "committed without the result; leave commit and rollback to Sluice, which rolls back if the body throws",
     );
   }
 }
