@@ -23,9 +23,9 @@ export interface Scene extends AsyncDisposable {
 export const HOSTILE = `"><img src=x onerror="globalThis.taken=1"></script><script>taken=1</script>\u202e`;
 
 /** Opens a scene. `paceMs` is about how long a task takes; without `isTidy` somebody who means ill has a part in it. */
-export async function openScene({ paceMs = 4, isTidy = false } = {}): Promise<Scene> {
+export async function openScene({ paceMs = 4, isTidy = false, url = "sqlite::memory:" } = {}): Promise<Scene> {
   const gate = Promise.withResolvers<void>();
-  const runner = await createRunner("sqlite::memory:", {
+  const runner = await createRunner(url, {
     workflows: [
       prices(paceMs),
       settlement(paceMs),

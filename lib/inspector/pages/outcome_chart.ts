@@ -24,13 +24,11 @@ export function outcomeChart(id: string, title: string, chart: OutcomeChart): Ht
 <figcaption><h3 id="${id}-title">${title}</h3><p>${words}${
     isEstimated && markup` <span class="note">(estimated)</span>`
   }</p></figcaption>
-<div class="plot">
+<p class="most small" aria-hidden="true">${grouped(most)} in ${duration(bucketMs)}</p>
 <svg width="100%" height="${HEIGHT}" role="img" aria-label="${title}: ${words}">
 <line class="ground" x1="0" x2="100%" y1="${HEIGHT - 0.5}" y2="${HEIGHT - 0.5}"/>
 ${totals.map((total, at) => total > 0 && bar(chart, at, { left: round(100 * at / totals.length), width, most }))}
 </svg>
-<span class="most" aria-hidden="true">${grouped(most)} in ${duration(bucketMs)}</span>
-</div>
 <p class="ends small">${ends.map((at) => clock(at))}</p>
 </figure>`;
 }

@@ -205,11 +205,9 @@ a.item:hover, .item > summary:hover { outline: 1px solid var(--bar); }
 .outcomes { margin: 0; padding: 0.6rem 0.9rem; border: 1px solid var(--rule); border-radius: 8px; background: var(--panel); }
 .outcomes figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; align-items: baseline; justify-content: space-between; }
 .outcomes h3, .outcomes p { margin: 0; }
-.outcomes .plot { position: relative; margin: 0.5rem 0 0.2rem; }
-.outcomes svg { display: block; }
+.outcomes svg { display: block; border-top: 1px dashed var(--rule); margin-bottom: 0.2rem; }
 .outcomes rect { fill: var(--bar); }
 .outcomes .ground { stroke: var(--strong-rule); }
-.outcomes .most { position: absolute; left: 0; top: 0; padding: 0 0.25rem; font-size: 0.75rem; color: var(--muted); background: color-mix(in srgb, var(--panel) 80%, transparent); pointer-events: none; }
 .outcomes .ends { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }
 
 @media (min-width: 701px) {
