@@ -15,6 +15,7 @@ import { whyIncompatible, whyRemoved } from "./compatibility.ts";
 import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
 import type { Executor } from "./executor_options.ts";
+import { logFailedCall } from "./failed_call.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
 import { receiveChildren, recordedChildWaits } from "./child_runs.ts";
 import { compensatingRun } from "./compensation.ts";
@@ -78,9 +79,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     try {
       resumed = await withArrivals(runs);
     } catch (error) {
-      logger.error(`Cannot read the messages of ${runs.length} claimed runs; they are released and claimed again`, {
-        error: String(error),
-      });
+      const message = `Cannot read the messages of ${runs.length} claimed runs; they are released and claimed again`;
+      logFailedCall(logger, message, error);
       executor.unreserve(runs.length);
       await Promise.all(runs.map(postpone));
       return;

@@ -3,6 +3,7 @@ import type { Logger } from "../logger.ts";
 import { isDatabaseLost } from "../store/lost.ts";
 import { createPauses, jittered } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
+import { isStoreClosed } from "./failed_call.ts";
 
 /** Commits that are repeated until the store takes them. */
 export interface CommitRetry {
@@ -37,7 +38,7 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
           if (reasons.size > 0) recovered();
           return receipt;
         } catch (error) {
-          if (isGivenUp || isClosed(error) || isDatabaseLost(error)) throw error;
+          if (isGivenUp || isStoreClosed(error) || isDatabaseLost(error)) throw error;
           report(error);
           await pauses.pause(jittered(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS)));
         }
@@ -75,8 +76,4 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
     reasons.clear();
     logger.warn(`Commits to ${store.name} succeed again`);
   }
-}
-
-function isClosed(error: unknown): boolean {
-  return error instanceof StoreError && error.code === "store_closed";
 }

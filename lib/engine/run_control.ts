@@ -13,6 +13,7 @@ import { type ChildRequests, createChildRequests } from "./child_requests.ts";
 import { nodeOf } from "./attempt.ts";
 import type { Closing } from "./closing.ts";
 import { itemFailed } from "./expanded_unit.ts";
+import { logFailedCall } from "./failed_call.ts";
 import { type LiveRun, type LiveUnit, type RunTimer, unitAt } from "./live_run.ts";
 import { hasMessage, receive } from "./run_messages.ts";
 import type { MachineEvent } from "./machine_protocol.ts";
@@ -103,10 +104,8 @@ export function createRunControl(options: RunControlOptions): RunControl {
     try {
       arrivalsOf = await readArrivals(addressees, options);
     } catch (error) {
-      options.logger.error(
-        "Cannot read messages and child runs of runs; retrying with the next renewal of the lease",
-        { error: String(error) },
-      );
+      const message = "Cannot read messages and child runs of runs; retrying with the next renewal of the lease";
+      logFailedCall(options.logger, message, error);
       return;
     }
     for (const change of changes) {
@@ -199,7 +198,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
       },
       failed(request, error) {
         const message = `Cannot ${request.kind} the child runs of ${what}; retrying`;
-        options.logger.error(message, { error: String(error) });
+        logFailedCall(options.logger, message, error);
       },
       isGone: () => run.gone,
       after: (ms, fire) => clock.after(ms, fire),
@@ -238,7 +237,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
     try {
       deliverOutcomes(run, await options.children.read(childWaitsOf(run)));
     } catch (error) {
-      options.logger.error(`Cannot read the child runs of run "${run.id}"`, { error: String(error) });
+      logFailedCall(options.logger, `Cannot read the child runs of run "${run.id}"`, error);
     }
   }
 

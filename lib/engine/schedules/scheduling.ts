@@ -2,6 +2,7 @@ import { ShutdownError } from "../../errors.ts";
 import type { ScheduleRow, ScheduleVerdict } from "../../store/schedules.ts";
 import type { ClientContext } from "../client_context.ts";
 import type { Observer } from "../engine_events.ts";
+import { logFailedCall } from "../failed_call.ts";
 import { type Advance, advance } from "./advance.ts";
 import { checkPoll } from "./check_poll.ts";
 import type { PollEntry, ScheduleEntry } from "./entries.ts";
@@ -93,7 +94,7 @@ export async function startScheduling(context: ClientContext, emit: Observer): P
     try {
       await store.control(runId, { kind: "cancel", reason: `a later tick of schedule "${name}" is due` });
     } catch (error) {
-      logger.error(`Cannot cancel the previous run of schedule "${name}"; retrying`, { error: String(error) });
+      logFailedCall(logger, `Cannot cancel the previous run of schedule "${name}"; retrying`, error);
       return { write: undefined, next: { at: store.now() + 1_000 } };
     }
     void context.applyChanges();
