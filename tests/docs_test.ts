@@ -1,4 +1,4 @@
-/** README.md and the pages of docs/: their size, and where their links lead. */
+/** README.md and the pages of docs/: their size, where their links lead, and that their code is checked. */
 import { assert, assertEquals } from "@std/assert";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,6 +31,14 @@ test("every link of README.md and docs/ leads to a file, and to a heading in it"
       .map(({ file, anchor }) => `${page} -> ${file}#${anchor}`)
   );
   assertEquals(broken, []);
+});
+
+test("every block of TypeScript in README.md and docs/ is checked by the compiler, and run", () => {
+  const blocks = PAGES.flatMap((page) =>
+    [...read(page).matchAll(/^```(ts|typescript|js|javascript)\b(.*)$/gm)].map(([fence]) => ({ page, fence }))
+  );
+  assert(blocks.length > 30);
+  assertEquals(blocks.filter(({ fence }) => fence !== "```ts"), []);
 });
 
 test("the links of README.md are relative to it, which JSR and npm resolve to the repository", () => {
