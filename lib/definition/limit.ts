@@ -101,10 +101,7 @@ export function keyOf(limit: ResolvedLimit, args: unknown): readonly string[] {
   const { key } = limit;
   if (key === undefined) return NO_KEY;
   if (typeof key !== "function") return key;
-  const value = evaluate(limit, "key", () => key(args));
-  const problem = keyProblem(value, "key");
-  if (problem !== undefined) throw invalid(limit, problem);
-  return pathOf(value);
+  return checkedKey(limit, evaluate(limit, "key", () => key(args)));
 }
 
 /**
@@ -115,9 +112,7 @@ export function keyOf(limit: ResolvedLimit, args: unknown): readonly string[] {
 export function weightOf(limit: ResolvedLimit, args: unknown): number {
   const { weight } = limit;
   if (typeof weight !== "function") return weight;
-  const value = evaluate(limit, "weight", () => weight(args));
-  if (isWeight(value)) return value;
-  throw invalid(limit, weightProblem(value, "weight"));
+  return checkedWeight(limit, evaluate(limit, "weight", () => weight(args)));
 }
 
 /** Returns what is wrong with a key, as a clause that `what` begins; `undefined` if it is text or a path. */
@@ -146,6 +141,33 @@ export function weightProblem(value: unknown, what: string): string {
   return `${what} must be a positive and finite number, not ${described(value)}`;
 }
 
+/**
+ * Returns a limit without functions: its key and weight for these arguments. Its functions may be marked as asynchronous.
+ *
+ * @throws {TypeError} As `keyOf` and `weightOf`.
+ */
+export async function constantLimit(limit: ResolvedLimit, args: unknown): Promise<ResolvedLimit> {
+  const { key, weight } = limit;
+  return {
+    ...limit,
+    ...(typeof key === "function" && { key: checkedKey(limit, await evaluateLater(limit, "key", () => key(args))) }),
+    ...(typeof weight === "function" && {
+      weight: checkedWeight(limit, await evaluateLater(limit, "weight", () => weight(args))),
+    }),
+  };
+}
+
+function checkedKey(limit: ResolvedLimit, value: unknown): readonly string[] {
+  const problem = keyProblem(value, "key");
+  if (problem !== undefined) throw invalid(limit, problem);
+  return pathOf(value);
+}
+
+function checkedWeight(limit: ResolvedLimit, value: unknown): number {
+  if (isWeight(value)) return value;
+  throw invalid(limit, weightProblem(value, "weight"));
+}
+
 function elementProblem(value: unknown, what: string): string | undefined {
   if (typeof value !== "string") return `${what} must be text, not ${described(value)}`;
   if (value === "") return `${what} must not be empty`;
@@ -158,13 +180,23 @@ function evaluate(limit: ResolvedLimit, option: string, call: () => unknown): un
   try {
     value = call();
   } catch (error) {
-    throw new TypeError(`Cannot apply ${nameOf(limit)}: its ${option} threw: ${thrownMessage(error)}`, {
-      cause: error,
-    });
+    throw threw(limit, option, error);
   }
   // Handled, as an unhandled rejection would end the process.
   if (isThenable(value)) Promise.resolve(value).catch(() => {});
   return value;
+}
+
+async function evaluateLater(limit: ResolvedLimit, option: string, call: () => unknown): Promise<unknown> {
+  try {
+    return await call();
+  } catch (error) {
+    throw threw(limit, option, error);
+  }
+}
+
+function threw(limit: ResolvedLimit, option: string, error: unknown): TypeError {
+  return new TypeError(`Cannot apply ${nameOf(limit)}: its ${option} threw: ${thrownMessage(error)}`, { cause: error });
 }
 
 function invalid(limit: ResolvedLimit, problem: string): TypeError {

@@ -1,12 +1,13 @@
 import { shown } from "../../definition/checks.ts";
 import type { SleepDefinition } from "../../definition/definition.ts";
+import { isThenable } from "../../definition/thenable.ts";
 import { parseTime } from "../../definition/time.ts";
 import { toMs } from "../../duration.ts";
 import { nodeOf } from "../attempt.ts";
 import type { Attempt } from "../live_run.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
-import { synchronous } from "./synchronous.ts";
+import { returnedBy } from "./synchronous.ts";
 
 /** Waits for a time, which is computed once and recorded. */
 export const sleepKind: Kind<SleepDefinition, number> = {
@@ -15,14 +16,19 @@ export const sleepKind: Kind<SleepDefinition, number> = {
     at <= port.now() ? { kind: "returned", output: undefined } : { kind: "suspended", wake: { at }, reason: "sleep" },
 };
 
-function endOf(attempt: Attempt, { for: duration, until }: SleepDefinition, port: KindPort): number {
+function endOf(
+  attempt: Attempt,
+  { for: duration, until }: SleepDefinition,
+  port: KindPort,
+): number | PromiseLike<number> {
   const { id } = nodeOf(attempt);
   const what = `${duration === undefined ? "until" : "for"} of sleep "${id}"`;
   const stated = duration ?? until;
   const value = typeof stated === "function"
-    ? synchronous(port.call(attempt, stated, argumentsOf(attempt)), what)
+    ? returnedBy(stated, port.call(attempt, stated, argumentsOf(attempt)), what)
     : stated;
-  return duration === undefined ? timeOf(value, what) : port.now() + toMs(value, what);
+  const end = (known: unknown): number => duration === undefined ? timeOf(known, what) : port.now() + toMs(known, what);
+  return isThenable(value) ? value.then(end) : end(value);
 }
 
 function timeOf(value: unknown, what: string): number {

@@ -2,6 +2,7 @@ import type { ChildDefinition, TaskFunction, WorkflowDefinition } from "../../de
 import { newChecks } from "../../definition/checks.ts";
 import { encodeJson } from "../../definition/json.ts";
 import { validate } from "../../definition/schema.ts";
+import { isThenable } from "../../definition/thenable.ts";
 import type { NewRun } from "../../store/batch.ts";
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
 import { nodeOf } from "../attempt.ts";
@@ -14,7 +15,7 @@ import { NO_ITEM } from "../run_state.ts";
 import { NonRetryableError } from "../task_errors.ts";
 import { argumentsOf } from "../unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
-import { synchronous } from "./synchronous.ts";
+import { returnedBy } from "./synchronous.ts";
 
 /** How deep child runs may be nested. */
 export const MOST_ANCESTORS = 64;
@@ -67,15 +68,23 @@ function spawn(attempt: Attempt, task: ChildDefinition, port: KindPort): Spawn |
   const workflow = task.workflow();
   const args = argumentsOf(attempt);
   const call = (code: TaskFunction, what: string): unknown =>
-    synchronous(port.call(attempt, code, args), `${what} of task "${id}"`);
+    returnedBy(code, port.call(attempt, code, args), `${what} of task "${id}"`);
   const input = task.input === undefined ? undefined : call(task.input, "input");
   const key = typeof task.key === "function" ? call(task.key, "key") : task.key;
-  const checks = newChecks();
-  const settings: Settings = { task, workflow, key: checks.key(key, `key of task "${id}"`) };
-  refuse(action, checks);
-  const value = validate(workflow.input, input, `Cannot ${action}: the input of workflow "${workflow.name}"`);
-  if (!(value instanceof Promise)) return childOf(attempt, value, settings, port);
-  return value.then((validated) => childOf(attempt, validated, settings, port));
+  if (isThenable(input) || isThenable(key)) {
+    return Promise.all([input, key]).then(([input, key]) => spawnWith(input, key));
+  }
+  return spawnWith(input, key);
+
+  function spawnWith(input: unknown, stated: unknown): Spawn | Promise<Spawn> {
+    const checks = newChecks();
+    const key = checks.key(stated, `key of task "${id}"`);
+    refuse(action, checks);
+    const settings: Settings = { task, workflow, key };
+    const value = validate(workflow.input, input, `Cannot ${action}: the input of workflow "${workflow.name}"`);
+    if (!(value instanceof Promise)) return childOf(attempt, value, settings, port);
+    return value.then((validated) => childOf(attempt, validated, settings, port));
+  }
 }
 
 interface Settings {

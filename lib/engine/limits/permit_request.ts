@@ -1,4 +1,5 @@
-import { keyOf, NO_LIMITS, type ResolvedLimit, weightOf } from "../../definition/limit.ts";
+import { isAsynchronous } from "../../definition/asynchronous.ts";
+import { constantLimit, keyOf, NO_LIMITS, type ResolvedLimit, weightOf } from "../../definition/limit.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import { decodeJson } from "../../definition/json.ts";
 import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/limits.ts";
@@ -21,14 +22,17 @@ export function isLasting(unit: LiveUnit): boolean {
 }
 
 /**
- * Returns the places that an attempt needs.
+ * Returns the places that an attempt needs; a promise if the function of a limit is marked as asynchronous.
  *
  * @throws {TypeError} If the function of a limit throws, or returns no key or weight.
  * @throws {StoreError} `corrupt_row`, if the store has no valid text of what the functions receive.
  */
-export function permitRequestOf(attempt: Attempt): PermitRequest {
+export function permitRequestOf(attempt: Attempt): PermitRequest | Promise<PermitRequest> {
   const limits = limitsOf(attempt.unit);
-  return requestOf(limits, isConstant(limits) ? undefined : argumentsOf(attempt));
+  if (isConstant(limits)) return requestOf(limits, undefined);
+  const args = argumentsOf(attempt);
+  if (!limits.some(({ key, weight }) => isAsynchronous(key) || isAsynchronous(weight))) return requestOf(limits, args);
+  return Promise.all(limits.map((limit) => constantLimit(limit, args))).then((known) => requestOf(known, undefined));
 }
 
 /**

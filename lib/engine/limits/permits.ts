@@ -152,16 +152,25 @@ export function createPermits(options: PermitsOptions): Permits {
   function enter(attempt: Attempt, ready: (attempt: Attempt) => void): void {
     const { unit } = attempt;
     if (unit.permit?.state === "granted") return ready(attempt);
-    let request: PermitAsk["request"];
+    let request: ReturnType<typeof permitRequestOf>;
     try {
       request = permitRequestOf(attempt);
     } catch (thrown) {
       return options.failed(attempt, thrown);
     }
-    const holder = holderOf(unit);
     attempt.stage = "loading";
+    if (!(request instanceof Promise)) return askFor(attempt, request, ready);
+    // Nothing if the attempt has been dropped since.
+    request.then(
+      (known) => isAwaited(attempt) && askFor(attempt, known, ready),
+      (thrown) => isAwaited(attempt) && options.failed(attempt, thrown),
+    );
+  }
+
+  function askFor(attempt: Attempt, request: PermitAsk["request"], ready: (attempt: Attempt) => void): void {
+    const { unit } = attempt;
     unit.permit = { state: "asking", ready, isOutdated: false, starts: [] };
-    open.set(permitKey(holder), unit);
+    open.set(permitKey(holderOf(unit)), unit);
     ask(unit, request);
   }
 
@@ -313,4 +322,9 @@ export function createPermits(options: PermitsOptions): Permits {
 
 function holderOf(unit: LiveUnit): PermitHolder {
   return { run: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
+}
+
+/** Whether an attempt still waits for what is loaded for it. */
+function isAwaited({ stage, unit }: Attempt): boolean {
+  return stage === "loading" && !unit.run.gone;
 }

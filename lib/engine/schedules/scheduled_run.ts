@@ -1,3 +1,4 @@
+import { isAsynchronous } from "../../definition/asynchronous.ts";
 import { isThenable } from "../../definition/thenable.ts";
 import type { NewId } from "../../ids.ts";
 import type { NewRun } from "../../store/batch.ts";
@@ -45,7 +46,8 @@ export function scheduledRun(
 }
 
 /**
- * Returns the input of a tick as JSON text; as a promise only if the schema of the workflow is asynchronous.
+ * Returns the input of a tick as JSON text; as a promise only if the schema of the workflow is asynchronous, or
+ * the function of the schedule is marked so.
  *
  * @throws {Error} What the function of the schedule throws, or what `Client.start` throws because of an input.
  */
@@ -57,9 +59,10 @@ export function inputOf(
   const { name, input } = schedule;
   if (typeof input !== "function") return stored.input;
   const value: unknown = input(at);
-  if (isThenable(value)) {
-    value.then(undefined, () => {});
-    throw new TypeError("input returned a promise; it must be synchronous");
-  }
-  return encodeInput(plan, value, `Cannot start a run of schedule "${name}"`, maxPayloadBytes);
+  const encode = (known: unknown): ReturnType<typeof encodeInput> =>
+    encodeInput(plan, known, `Cannot start a run of schedule "${name}"`, maxPayloadBytes);
+  if (!isThenable(value)) return encode(value);
+  if (isAsynchronous(input)) return Promise.resolve(value).then(encode);
+  value.then(undefined, () => {});
+  throw new TypeError("input returned a promise; it must be synchronous");
 }

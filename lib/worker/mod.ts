@@ -1,0 +1,17 @@
+/**
+ * The engine for programs in other languages: it serves the worker protocol, which docs/worker-protocol.md describes, over
+ * standard input and output or a Unix socket. The worker defines workflows as data and executes the bodies.
+ *
+ * `deno run -A jsr:@sluice/sluice/worker` serves the process that has started it, and ends with it. Exit codes: 0 after the
+ * worker has left, 2 if it sent what is not a message of the protocol, 1 for wrong arguments. With `--socket PATH` it
+ * serves every process that connects, until it receives SIGTERM or SIGINT.
+ *
+ * @module
+ */
+export { type ServeEnd, type ServeOptions, serveWorker } from "./serve.ts";
+export { type Endpoint, type Transport, transportOver } from "./transport.ts";
+
+if (import.meta.main) {
+  const { main } = await import("./main.ts");
+  Deno.exit(await main(Deno.args));
+}
