@@ -86,6 +86,11 @@ export async function backUp(url: string, file: string): Promise<void> {
   await backUpFile(address.path, file);
 }
 
+/** Loads the functions that create, remove and list tenants, which are schemas of a Postgres database. */
+export async function loadTenants(): Promise<typeof import("./postgres/tenants.ts")> {
+  return await import("./postgres/tenants.ts");
+}
+
 function checkStore(target: unknown): Store {
   if (typeof target === "object" && target !== null && "commit" in target && "counters" in target) {
     return target as Store;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Checks, newChecks, type Options, shown } from "../definition/checks.ts";
+import { type Checks, newChecks, shown } from "../definition/checks.ts";
 import { type DynamicDefinition, type DynamicTask, dynamicWorkflow } from "../definition/dynamic.ts";
 import { didYouMean } from "../definition/nearest.ts";
 import { type Poll, poll, type PollOptions } from "../definition/poll.ts";
@@ -12,7 +12,7 @@ import { type Schema, unchecked } from "../definition/schema.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { DefinitionError } from "../errors.ts";
 import { isRetried } from "./errors.ts";
-import { type Functions, isRef, readRef } from "./functions.ts";
+import { type Functions, readRef } from "./functions.ts";
 import type { FunctionRef } from "./invocations.ts";
 import { isObject, type Members } from "./protocol.ts";
 
@@ -22,7 +22,6 @@ const HOOKS = ["onSuccess", "onFailure"];
 /** Options of a task that are values or functions. */
 const TASK_VALUES = ["key", "for", "until"];
 const LIMIT_VALUES = ["key", "weight"];
-const SCHEDULE_INPUTS = ["input", "computeInput"];
 
 /**
  * Creates the workflows of a worker, which may name each other in any order.

@@ -12,6 +12,7 @@ export { type ServeEnd, type ServeOptions, serveWorker } from "./serve.ts";
 export { type Endpoint, type Transport, transportOver } from "./transport.ts";
 
 if (import.meta.main) {
-  const { main } = await import("./main.ts");
-  Deno.exit(await main(Deno.args));
+  const [{ main }, { default: process }] = await Promise.all([import("./main.ts"), import("node:process")]);
+  // A read of standard input is pending, and a store may hang: neither may keep the process from its end.
+  process.exit(await main(process.argv.slice(2)));
 }

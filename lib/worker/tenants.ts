@@ -1,8 +1,9 @@
 import { newChecks } from "../definition/checks.ts";
 import { refuse } from "../engine/options.ts";
+import { loadTenants } from "../store/open.ts";
 import type { Members } from "./protocol.ts";
 
-type Tenants = typeof import("../store/postgres/tenants.ts");
+type Tenants = Awaited<ReturnType<typeof loadTenants>>;
 
 /** The methods about tenants by their names. */
 const TENANT_METHODS: Readonly<Record<string, (tenants: Tenants, url: string, options: Members) => Promise<unknown>>> =
@@ -29,6 +30,6 @@ export function tenantMethod(name: string): ((params: Members) => Promise<unknow
     const options = checks.record(read["options"] ?? {}, "options");
     refuse(`call "${name}"`, checks);
     // Not before it is needed: it loads the driver.
-    return await method(await import("../store/postgres/tenants.ts"), url!, options);
+    return await method(await loadTenants(), url!, options);
   };
 }

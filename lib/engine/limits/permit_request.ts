@@ -22,12 +22,28 @@ export function isLasting(unit: LiveUnit): boolean {
 }
 
 /**
- * Returns the places that an attempt needs; a promise if the function of a limit is marked as asynchronous.
- *
- * @throws {TypeError} If the function of a limit throws, or returns no key or weight.
- * @throws {StoreError} `corrupt_row`, if the store has no valid text of what the functions receive.
+ * Calls `ask` with the places that an attempt needs, or `failed` with what was thrown: the function of a limit threw or
+ * returned no key or weight, or the store has no valid text of what it receives. Later if a function is marked as
+ * asynchronous, and not at all if the attempt was dropped in the meantime.
  */
-export function permitRequestOf(attempt: Attempt): PermitRequest | Promise<PermitRequest> {
+export function requestPermit(
+  attempt: Attempt,
+  failed: (attempt: Attempt, thrown: unknown) => void,
+  ask: (request: PermitRequest) => void,
+): void {
+  let request: PermitRequest | Promise<PermitRequest>;
+  try {
+    request = permitRequestOf(attempt);
+  } catch (thrown) {
+    return failed(attempt, thrown);
+  }
+  if (!(request instanceof Promise)) return ask(request);
+  attempt.stage = "loading";
+  const isAwaited = (): boolean => attempt.stage === "loading" && !attempt.unit.run.gone;
+  request.then((known) => isAwaited() && ask(known), (thrown) => isAwaited() && failed(attempt, thrown));
+}
+
+function permitRequestOf(attempt: Attempt): PermitRequest | Promise<PermitRequest> {
   const limits = limitsOf(attempt.unit);
   if (isConstant(limits)) return requestOf(limits, undefined);
   const args = argumentsOf(attempt);

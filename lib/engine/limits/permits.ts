@@ -25,7 +25,7 @@ import { waitsForPermit } from "../run_state.ts";
 import { replacedBy } from "./admit_runs.ts";
 import { createLimitPolls } from "./limit_polls.ts";
 import { createPermitExchange, type PermitBatch } from "./permit_exchange.ts";
-import { isLasting, permitRequestOf } from "./permit_request.ts";
+import { isLasting, requestPermit } from "./permit_request.ts";
 import { createStartTimers } from "./start_timers.ts";
 import type { RunStarts } from "./unit_permit.ts";
 
@@ -152,26 +152,12 @@ export function createPermits(options: PermitsOptions): Permits {
   function enter(attempt: Attempt, ready: (attempt: Attempt) => void): void {
     const { unit } = attempt;
     if (unit.permit?.state === "granted") return ready(attempt);
-    let request: ReturnType<typeof permitRequestOf>;
-    try {
-      request = permitRequestOf(attempt);
-    } catch (thrown) {
-      return options.failed(attempt, thrown);
-    }
-    attempt.stage = "loading";
-    if (!(request instanceof Promise)) return askFor(attempt, request, ready);
-    // Nothing if the attempt has been dropped since.
-    request.then(
-      (known) => isAwaited(attempt) && askFor(attempt, known, ready),
-      (thrown) => isAwaited(attempt) && options.failed(attempt, thrown),
-    );
-  }
-
-  function askFor(attempt: Attempt, request: PermitAsk["request"], ready: (attempt: Attempt) => void): void {
-    const { unit } = attempt;
-    unit.permit = { state: "asking", ready, isOutdated: false, starts: [] };
-    open.set(permitKey(holderOf(unit)), unit);
-    ask(unit, request);
+    requestPermit(attempt, options.failed, (request) => {
+      attempt.stage = "loading";
+      unit.permit = { state: "asking", ready, isOutdated: false, starts: [] };
+      open.set(permitKey(holderOf(unit)), unit);
+      ask(unit, request);
+    });
   }
 
   function ask(unit: LiveUnit, request: PermitAsk["request"]): void {
@@ -322,9 +308,4 @@ export function createPermits(options: PermitsOptions): Permits {
 
 function holderOf(unit: LiveUnit): PermitHolder {
   return { run: unit.run.seq, task: nodeOf({ unit }).id, item: unit.item };
-}
-
-/** Whether an attempt still waits for what is loaded for it. */
-function isAwaited({ stage, unit }: Attempt): boolean {
-  return stage === "loading" && !unit.run.gone;
 }
