@@ -28,7 +28,7 @@ const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(ne
 const FILES_AT_ONCE = 2 * navigator.hardwareConcurrency;
 
 // What runs mean and survive is the same on every store; see tests/empty_store.ts.
-const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel"];
+const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel", "tests/worker"];
 // Under Node, with the npm package: what differs between runtimes is the driver of SQLite, the server of the inspector and
 // the installation. So these are some of the meanings: those of each kind of task, and what reads and writes most.
 const NODE_MEANINGS = [
