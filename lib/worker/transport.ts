@@ -10,8 +10,11 @@ export interface Transport {
 
 /** What Deno has for standard input and output, and for connections. */
 export interface Endpoint {
+  /** Reads into a buffer; returns how many bytes, or `null` at the end. */
   readonly reader: { read(buffer: Uint8Array): Promise<number | null> };
+  /** Writes a part of the bytes; returns how many. */
   readonly writer: { write(bytes: Uint8Array): Promise<number> };
+  /** Ends both directions. */
   readonly close: () => void;
 }
 
