@@ -48,7 +48,7 @@ export interface App {
 export function createApp(reading: Reading, options: AppOptions): App {
   const { authorize, basePath, title, patienceMs } = options;
   const logger = harmless(options.logger);
-  const view: View = { title, basePath, liveHref: undefined };
+  const view: View = { title, basePath, liveHref: undefined, layouts: new Map() };
   const { store } = reading.context;
   const live = createLive(store, logger);
   // Who asks the same at the same time gets the same answer: a change makes every browser ask at once.

@@ -1,8 +1,9 @@
 /** Texts of a page, within what is left of its budgets. */
+import type { Progress } from "../engine/events.ts";
 import type { ErrorRecord } from "../errors.ts";
 import { type TextBudget, textBudget } from "./left_out.ts";
 import { cut } from "./reading.ts";
-import type { Payload, ProgressDetail } from "./run_shape.ts";
+import type { Payload } from "./run_shape.ts";
 
 const MOST_PAYLOAD_TEXT = 256 * 1024;
 const MOST_ERROR_TEXT = 512 * 1024;
@@ -59,7 +60,7 @@ export function withinBudget(error: ErrorRecord, { errors, leftOut }: TextBudget
 }
 
 /** The progress that a body reported, of JSON text. */
-export function progressOf(text: string): ProgressDetail | undefined {
+export function progressOf(text: string): Progress | undefined {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) return undefined;
   const { done, total, message } = value as Readonly<Record<string, unknown>>;
@@ -67,8 +68,8 @@ export function progressOf(text: string): ProgressDetail | undefined {
   if (typeof done !== "number") return undefined;
   return {
     done,
-    total: typeof total === "number" ? total : undefined,
-    message: typeof message === "string" ? message : undefined,
+    ...(typeof total === "number" && { total }),
+    ...(typeof message === "string" && { message }),
   };
 }
 

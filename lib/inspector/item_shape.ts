@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { Progress } from "../engine/events.ts";
 import type { ItemState } from "../engine/item_page.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { ItemCell, ItemCounts } from "./map_shape.ts";
-import type { AttemptDetail, Payload, ProgressDetail } from "./run_shape.ts";
+import type { AttemptDetail, Payload } from "./run_shape.ts";
 import type { Answer, RunLink } from "./shapes.ts";
 
 /** An item with what is recorded of it. */
@@ -26,7 +27,7 @@ export interface ItemDetail extends ItemCell {
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
   /** What its body said last of how far it is. */
-  readonly progress: ProgressDetail | undefined;
+  readonly progress: Progress | undefined;
 }
 
 /** `/runs/:id/tasks/:task/items` and the same below `/api`, with `?state=`, `?from=` and `?limit=`: items of a map. */

@@ -117,12 +117,9 @@ function inShort({ reasons }: Explanation, children: ReadonlyMap<string, RunLink
   const more = reasons.length - told.length;
   return {
     summary: [...told, ...more > 0 ? [`and ${more} more`] : []].join("; "),
-    reasons: reasons.slice(0, MOST_REASONS).map(({ kind, message, taskId, dueAt, runId }) => ({
-      kind,
-      message,
-      taskId,
-      dueAt,
-      run: runId === undefined || taskId === undefined ? undefined : children.get(taskId),
+    reasons: reasons.slice(0, MOST_REASONS).map(({ runId, limit: _, ...reason }) => ({
+      ...reason,
+      run: runId === undefined || reason.taskId === undefined ? undefined : children.get(reason.taskId),
     })),
   };
 }

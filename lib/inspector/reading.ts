@@ -1,5 +1,5 @@
 import type { ClientContext } from "../engine/client_context.ts";
-import { debounceInfo, runInfo } from "../engine/run_info.ts";
+import { runInfo } from "../engine/run_info.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Actions } from "./actions.ts";
@@ -51,43 +51,22 @@ export function answer({ context: { store } }: Reading): Answer {
 
 /** A run as lists tell it. */
 export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
-  const {
-    id,
-    workflow,
-    version,
-    state,
-    key,
-    keyScope,
-    debounce,
-    priority,
-    tags,
-    createdAt,
-    startedAt,
-    endedAt,
-    crashes,
-  } = row;
-  const error = redactor.error(["error"], row.error);
+  const { deadlineAt: _, error, forkedFrom: __, schedule: ___, tick: ____, ...info } = runInfo({
+    ...row,
+    input: undefined,
+  });
+  const shown = redactor.error(["error"], error);
   return {
-    id,
-    href: path("runs", id),
-    workflow,
-    version,
-    state,
-    key: redactor.text(["key"], key),
-    keyScope: key === undefined ? undefined : keyScope ?? "ever",
-    debounce: debounce && { ...debounceInfo(debounce), key: redactor.text(["key"], debounce.key) },
-    priority,
-    tags: tags.map((tag, at) => redactor.text(["tags", String(at)], tag)),
-    createdAt,
-    startedAt,
-    endedAt,
-    dueAt: runInfo({ ...row, input: undefined }).dueAt,
+    ...info,
+    href: path("runs", row.id),
+    key: redactor.text(["key"], info.key),
+    debounce: info.debounce && { ...info.debounce, key: redactor.text(["key"], info.debounce.key) },
+    tags: info.tags.map((tag, at) => redactor.text(["tags", String(at)], tag)),
     runner: row.owner,
-    failure: error && cut(`${error.name}: ${error.message}`),
-    reason: redactor.text(["reason"], row.reason),
+    failure: shown && cut(`${shown.name}: ${shown.message}`),
+    reason: redactor.text(["reason"], info.reason),
     isCancelling: isCancelling(row),
     isStranded: row.strandedBy !== undefined,
-    crashes,
   };
 }
 

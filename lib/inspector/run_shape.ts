@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Progress } from "../engine/events.ts";
+import type { Reason } from "../engine/explain.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { ActionLink } from "./actions.ts";
@@ -45,16 +47,6 @@ export interface StepDetail {
   readonly output: Payload | undefined;
 }
 
-/** How far a body said it is. */
-export interface ProgressDetail {
-  /** How much is done. */
-  readonly done: number;
-  /** Of how much, if it said so. */
-  readonly total: number | undefined;
-  /** What it is at. */
-  readonly message: string | undefined;
-}
-
 /** The undo of a task whose run is compensated. */
 export interface UndoDetail {
   /** Where it is. */
@@ -74,7 +66,7 @@ export interface UndoDetail {
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
   /** What its body reported; of a map how many items are undone. */
-  readonly progress: ProgressDetail | undefined;
+  readonly progress: Progress | undefined;
 }
 
 /** A task of a run. What it depends on stands in the graph. */
@@ -104,7 +96,7 @@ export interface TaskDetail {
   /** Its completed steps, by when they ended; at most a hundred. */
   readonly steps: readonly StepDetail[];
   /** What its body said last of how far it is. */
-  readonly progress: ProgressDetail | undefined;
+  readonly progress: Progress | undefined;
   /** The items of a map whose array is computed. */
   readonly items?: MapDetail | undefined;
   /** The child run that it started; after a retry the latest. */
@@ -137,14 +129,10 @@ export interface RunHappening {
 /** Why a run is not further. */
 export interface ExplanationDetail {
   /** Every reason, the decisive one first; `kind` is `ended`, `task`, `timer`, `limit`, `paused`, `version`, `runner`, … */
-  readonly reasons: readonly {
-    readonly kind: string;
-    readonly message: string;
-    readonly taskId: string | undefined;
-    readonly dueAt: number | undefined;
+  readonly reasons: readonly (Omit<Reason, "runId" | "limit"> & {
     /** The child run that it is about. */
     readonly run?: RunLink | undefined;
-  }[];
+  })[];
   /** The reasons as one sentence. */
   readonly summary: string;
 }

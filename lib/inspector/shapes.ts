@@ -7,11 +7,11 @@
  *
  * @module
  */
-import type { KeyScope } from "../definition/task_start.ts";
 import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
-import type { DebounceInfo } from "../engine/run_info.ts";
+import type { RunInfo } from "../engine/run_info.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ActionLink } from "./actions.ts";
+import type { Layout } from "./pages/graph_layout.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
 
 /** What every answer begins with. */
@@ -42,48 +42,21 @@ export interface RunsFilter {
   readonly isParked: boolean;
 }
 
+/** What a list has of a run as `list()` returns it. The keys are hidden with each other, and each tag by itself. */
+type ListedInfo = Omit<RunInfo, "deadlineAt" | "error" | "forkedFrom" | "schedule" | "tick" | "input">;
+
 /** A run in a list. */
-export interface RunSummary {
-  /** Its id. */
-  readonly id: string;
+export interface RunSummary extends ListedInfo {
   /** Its page. */
   readonly href: string;
-  /** Its workflow's name. */
-  readonly workflow: string;
-  /** The version it started with. */
-  readonly version: string;
-  /** Where it is. */
-  readonly state: RunState;
-  /** Its key. */
-  readonly key: string | undefined;
-  /** How long it holds its key: until it is deleted, or until it ends. */
-  readonly keyScope: KeyScope | undefined;
-  /** How its starts were debounced. Its debounce key is hidden with the key. */
-  readonly debounce: DebounceInfo | undefined;
-  /** Lower is sooner; 0 unless said otherwise. */
-  readonly priority: number;
-  /** Its tags. */
-  readonly tags: readonly string[];
-  /** When it was inserted. */
-  readonly createdAt: number;
-  /** When a runner first took it. */
-  readonly startedAt: number | undefined;
-  /** When it ended. */
-  readonly endedAt: number | undefined;
-  /** When a pending or waiting one goes on by itself. */
-  readonly dueAt: number | undefined;
-  /** The runner that has it. */
+  /** The runner that owns it. */
   readonly runner: number | undefined;
   /** Why it failed, in short: `TypeError: rows is undefined`. */
   readonly failure: string | undefined;
-  /** Why it was cancelled (or is being), paused or stranded. */
-  readonly reason: string | undefined;
-  /** Whether an order to cancel it stands. */
+  /** Whether a cancel is recorded that has not ended it yet. */
   readonly isCancelling: boolean;
-  /** Whether no version of its workflow that is running could go on with it. */
+  /** Whether no running version of its workflow can continue it. */
   readonly isStranded: boolean;
-  /** How many runners have died with it since it last got further. */
-  readonly crashes: number;
 }
 
 /** `/runs` and `/api/runs`: runs, newest first. */
@@ -305,4 +278,6 @@ export interface View {
   readonly basePath: string;
   /** Where server-sent events of this page come from; `undefined` where nothing can change any more. */
   readonly liveHref: string | undefined;
+  /** The layouts of graphs that were drawn before. */
+  readonly layouts: Map<string, Layout>;
 }

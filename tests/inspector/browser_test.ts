@@ -3,9 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { Hono } from "hono";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { createInspector } from "../../lib/inspector/mod.ts";
+import { failuresPage } from "../../lib/inspector/pages/failures_page.ts";
+import { overviewPage } from "../../lib/inspector/pages/overview_page.ts";
+import { runPage } from "../../lib/inspector/pages/run_page.ts";
 import { relative } from "../../lib/inspector/pages/times.ts";
+import { workflowPage } from "../../lib/inspector/pages/workflow_page.ts";
 import { skipped, test } from "../harness.ts";
 import { CHROMIUM, openBrowser, openPage, type WatchedPage } from "./browser.ts";
+import { pagesOf, viewOf } from "./page_fixtures.ts";
 import { HOSTILE, openScene, type Scene } from "./scene.ts";
 import { serve } from "./server.ts";
 
@@ -147,6 +152,33 @@ browserTest("no page has anything that axe objects to", async ({ scene, origin, 
   }
   assertEquals(found, []);
 });
+
+browserTest(
+  "axe objects to nothing where something needs attention, and where users have links of their own",
+  async (site) => {
+    const { page } = await site.also({ bypassCSP: true, viewport: { width: 1_400, height: 900 } });
+    const { overview, failures, run, workflow: flow } = pagesOf("text");
+    const view = viewOf();
+    const found: string[] = [];
+    for (
+      const { text } of [
+        overviewPage(overview, view),
+        failuresPage(failures, view),
+        runPage(run, view),
+        workflowPage(flow, view),
+      ]
+    ) {
+      // Without the script, which would ask for events of the page.
+      await page.setContent(text.replace(/<script>.*<\/script>/s, ""));
+      await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true");
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(document, { resultTypes: ["violations"] })`);
+      const title = await page.title();
+      found.push(...violations.map(({ id, nodes }) => `${title}: ${id} at ${nodes[0]?.html}`));
+    }
+    assertEquals(found, []);
+  },
+);
 
 browserTest("whom authorize refuses sees a page that says so, and nothing else", async ({ scene, browser }) => {
   await using server = await serve(createInspector(scene.runner, { authorize: () => false }).fetch);

@@ -23,7 +23,7 @@ export const NOW = Date.UTC(2026, 10, 23, 12, 0, 0);
 
 /** How a page is shown. */
 export function viewOf(text = "Sluice"): View {
-  return { title: text, basePath: "/ops", liveHref: "/ops/api/live" };
+  return { title: text, basePath: "/ops", liveHref: "/ops/api/live", layouts: new Map() };
 }
 
 /** A task of a graph. */

@@ -26,7 +26,7 @@ export interface DrawnTask extends Foldable {
  * A graph as SVG: its boxes are links to where the page tells more of their tasks. Tasks that stand alike share a box if
  * they are many.
  */
-export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
+export function graphSvg(tasks: readonly DrawnTask[], title: string, layouts: Layouts): Html {
   const boxes = foldTasks(tasks, MOST_ALIKE);
   if (boxes.length > MOST_BOXES) {
     return markup`<p class="note">A graph of ${
@@ -34,7 +34,7 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string): Html {
     } is too large to draw; the list below shows them.</p>`;
   }
   const labels = boxes.map(labelOf);
-  const layout = layoutOf(boxes.map(({ after }, at) => ({ after, width: widthOf(labels[at]!) })));
+  const layout = layoutOf(boxes.map(({ after }, at) => ({ after, width: widthOf(labels[at]!) })), layouts);
   const { width, height, lines, implied, leftOut } = layout;
   // The marks of the first row stand above it.
   const top = labels.some(({ marks }) => marks.length > 0) ? MARK_HEIGHT : 0;
@@ -120,11 +120,16 @@ function widthOf({ name, isMany, marks }: Label): number {
   return Math.ceil(Math.max(text, Math.min(WIDEST, 2 * (columnsOf(marks.join(" · ")) * SMALL_COLUMN + 10))));
 }
 
+/** Layouts by the sizes and dependencies of their boxes, those used last at the end. */
+export type Layouts = Map<string, Layout>;
+
 // A page that is watched draws the same graph again with every change; its layout is the same each time.
-const layouts = new Map<string, Layout>();
 const MOST_LAYOUTS = 32;
 
-function layoutOf(boxes: readonly { readonly width: number; readonly after: readonly number[] }[]): Layout {
+function layoutOf(
+  boxes: readonly { readonly width: number; readonly after: readonly number[] }[],
+  layouts: Layouts,
+): Layout {
   const key = boxes.map(({ width, after }) => `${width}:${after}`).join(" ");
   const layout = layouts.get(key) ?? layOut(boxes, { boxHeight: BOX_HEIGHT, rowWidth: ROW_WIDTH });
   layouts.delete(key);

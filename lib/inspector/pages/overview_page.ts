@@ -125,7 +125,7 @@ function parkedPart({ parked, parkedCount }: OverviewPage, { basePath }: View): 
 ${
     table({
       id: "parked-runs",
-      caption: "Parked runs",
+      caption: "Parked runs, with what each needs",
       heads: ["State", "Run"],
       rows: parked.map(parkedRow),
     })

@@ -35,7 +35,7 @@ ${run.error && markup`<section id="failure" aria-label="Failure">${errorView(run
 ${explanation(data)}
 ${facts(data)}
 ${resultPart(data)}
-${graph(data)}
+${graph(data, view)}
 ${taskList(data)}
 ${
       run.input &&
@@ -131,7 +131,7 @@ ${run.crashes > 0 && fact("Crashes", `${run.crashes}`)}
 </dl>`;
 }
 
-function graph(data: RunPage): Html {
+function graph(data: RunPage, { layouts }: View): Html {
   const { graph, tasks, at, run } = data;
   const details = new Map(tasks.map((task) => [task.id, task]));
   const drawn = graph.tasks.map((node): DrawnTask => {
@@ -151,7 +151,7 @@ ${
     markup`
 <p class="note">The definition of this version is not stored, or is too large; the graph shows the recorded tasks.</p>`
   }
-${graphSvg(drawn, `The graph of this run of ${run.workflow}`)}
+${graphSvg(drawn, `The graph of this run of ${run.workflow}`, layouts)}
 </section>`;
 }
 

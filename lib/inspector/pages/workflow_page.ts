@@ -45,7 +45,7 @@ ${durations && fact("Longest", duration(durations.maxMs))}
 <p class="note">Version <code>${version}</code>${
       !graph.isKnown && "; its definition is not stored, or is too large"
     }</p>
-${graphSvg(drawnTasks(data), `The graph of ${name}`)}
+${graphSvg(drawnTasks(data), `The graph of ${name}`, view.layouts)}
 ${
       graph.leftOut !== undefined &&
       markup`<p class="note">The workflow is too large to show in full; ${graph.leftOut}.</p>`
