@@ -166,12 +166,9 @@ function firedFamilies({ lateness, checkSeconds }: ScheduleMetrics): readonly Me
 }
 
 function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): readonly MetricFamily[] {
-  const runs = (of: (workflow: WorkflowMetrics) => Labels): readonly Sample[] =>
-    workflows.flatMap((one) =>
-      Object.entries(of(one)).map(([event, value]) => ({
-        labels: { workflow: one.workflow, event },
-        value: Number(value),
-      }))
+  const runs = (label: string, of: (runs: WorkflowMetrics["runs"]) => Readonly<Record<string, number>>) =>
+    workflows.flatMap(({ workflow, runs }) =>
+      Object.entries(of(runs)).map(([name, value]): Sample => ({ labels: { workflow, [label]: name }, value }))
     );
   const tasks = (of: (task: TaskMetrics) => number): readonly Sample[] =>
     workflows.flatMap(({ workflow, tasks }) =>
@@ -179,9 +176,14 @@ function familiesOf({ workflows, commits, leaseLosses, schedules }: Metrics): re
     );
   return [
     counter(
+      "sluice_runs_ended_total",
+      "Runs that ended in this runner, by final state",
+      runs("state", ({ completed, failed, cancelled }) => ({ completed, failed, cancelled })),
+    ),
+    counter(
       "sluice_run_events_total",
-      "Events of runs in this runner, such as started, completed and failed",
-      runs(({ runs: { seconds: _, ...counts } }) => ({ ...counts })),
+      "Other events of runs in this runner, such as started, resumed and stranded",
+      runs("event", ({ seconds: _, completed: __, failed: ___, cancelled: ____, ...moves }) => ({ ...moves })),
     ),
     histogram(
       "sluice_run_duration_seconds",

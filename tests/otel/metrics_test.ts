@@ -61,7 +61,7 @@ test("a metrics SDK observes what the store and the runner count, until the obse
     const expected = {
       "gauge sluice_runs completed": 1,
       "gauge sluice_runners alive": 1,
-      "counter sluice_run_events greet,completed": 1,
+      "counter sluice_runs_ended greet,completed": 1,
       "counter sluice_tasks_completed greet,hello": 1,
       "counter sluice_task_duration_seconds_count greet,hello": 1,
     };
