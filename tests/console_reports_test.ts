@@ -1,6 +1,8 @@
 /** What a runner prints that was given no logger. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { createRunner, workflow } from "../mod.ts";
+import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
+import { createFakeClock } from "../lib/testing/mod.ts";
 import { test } from "./harness.ts";
 
 const failing = workflow("failing").task("work", { retry: 1, run: () => Promise.reject(new TypeError("no\nrows")) });
@@ -40,6 +42,48 @@ test("without a logger a failed undo is one line", async () => {
   });
   assertEquals(lines.length, 2);
   assertMatch(lines[0]!, /^sluice: Cannot undo task "pay" of run "[0-9a-f-]{36}": no way; its effects remain, /);
+});
+
+test("without a logger a parked run is one line", async () => {
+  const clock = createFakeClock();
+  const store = await openSqliteStore("sqlite::memory:", { clock });
+  const before = workflow("trip").task("book", { run: () => 1 }).sleep("rest", { after: ["book"], for: "1h" });
+  const after = workflow("trip").task("reserve", { run: () => 1 });
+  const first = await createRunner(store, { workflows: [before], clock, logger: false });
+  const run = await first.start(before);
+  await clock.advance("1s");
+  await clock.until(first.stop());
+  const lines = await printed(async () => {
+    const second = await createRunner(store, { workflows: [after], clock });
+    await clock.advance("2h");
+    await clock.until(second.stop());
+  });
+  await store.close();
+  assertEquals(lines.length, 1, lines.join("\n"));
+  assertMatch(lines[0]!, new RegExp(`^sluice: Run "${run.id}" of workflow "trip" is parked: .*"book"`));
+});
+
+test("without a logger a lost lease is one line", async () => {
+  const clock = createFakeClock();
+  const inner = await openSqliteStore("sqlite::memory:", { clock });
+  let isAway = false;
+  const renew: typeof inner.renew = async (...args) => {
+    if (isAway) throw new Error("the server is away");
+    return await inner.renew(...args);
+  };
+  const lines = await printed(async () => {
+    const runner = await createRunner({ ...inner, renew }, { workflows: [fine], clock });
+    await runner.start(fine, undefined, { delay: "1h" });
+    isAway = true;
+    await clock.advance("2m");
+    isAway = false;
+    await clock.advance("2m");
+    await clock.until(runner.stop());
+  });
+  await inner.close();
+  assertEquals(lines, [
+    "sluice: The lease of the runner expired: its runs are released, and other runners can claim them",
+  ]);
 });
 
 test("with a logger, or with false, nothing is printed", async () => {

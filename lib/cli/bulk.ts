@@ -51,10 +51,12 @@ export function changeCommand({ verb, summary, options = {}, one, sentence, many
     notes: NOTES,
     async execute(call) {
       const { args: { run: id }, flags, terminal } = call;
-      const filter: BulkFilter = { ...filterOf(call), ...flags.has("all") ? { all: true } : {} };
-      const isFiltered = Object.keys(filter).length > 0;
-      if (id !== undefined && isFiltered) throw new UsageError("pass a run or filters, not both");
-      if (id === undefined && !isFiltered) {
+      const filters = filterOf(call);
+      const isFiltered = Object.keys(filters).length > 0;
+      const filter: BulkFilter = flags.has("all") ? { all: true } : filters;
+      if (isFiltered && filter.all) throw new UsageError("pass filters or --all, not both");
+      if (id !== undefined && (isFiltered || filter.all)) throw new UsageError("pass a run or filters, not both");
+      if (id === undefined && !isFiltered && !filter.all) {
         throw new UsageError(`pass ${one === undefined ? "" : "a run, "}filters, or --all for all runs`);
       }
       return await withClient(call, [], async (client) => {

@@ -16,11 +16,16 @@ import { refuse } from "./options.ts";
 import { checkFilter, FILTERS, isEmpty, type RunFilter, toQuery } from "./run_filter.ts";
 import { retryMany } from "./retry_run.ts";
 
-/** Which runs a bulk operation changes: the filter of `list()`, or `{ all: true }`. */
-export type BulkFilter = RunFilter & {
-  /** All runs: an empty filter is refused without it. @default {false} */
-  readonly all?: boolean;
-};
+/** The runs that a bulk operation changes: those that match a filter of `list()`, or with `{ all: true }` all runs. */
+export type BulkFilter =
+  | (RunFilter & {
+    /** Excluded by a filter. */
+    readonly all?: false;
+  })
+  | ({
+    /** All runs: an empty filter is refused without it. @default {false} */
+    readonly all: true;
+  } & { readonly [Filter in keyof RunFilter]?: never });
 
 /** Options of every bulk operation. */
 export interface BulkOptions {

@@ -96,7 +96,7 @@ for (const kind of KINDS) {
       [["tag", "--add=a"], 2, "pass filters, or --all"],
       [["cancel", run!.id, "--state=pending"], 2, "pass a run or filters, not both"],
       [["cancel", "--all"], 2, "2 runs match; add --yes to cancel them"],
-      [["cancel", "--all", "--workflow=waits", "--yes"], 1, "all: true excludes other filters"],
+      [["cancel", "--all", "--workflow=waits", "--yes"], 2, "pass filters or --all, not both"],
       [["cancel", "--state=odd", "--yes"], 1, "state must be one of pending"],
       [["tag", "--all", "--yes"], 1, "no tag is stated"],
     ];

@@ -121,6 +121,10 @@ runner.startMany("etl", [{ url: "a" }], { delay: "1s", startAt: 0 });
 // @ts-expect-error `keyScope` without `key`
 runner.startMany("etl", [{ url: "a" }], { keyScope: "active" });
 runner.startMany("etl", [{ url: "a" }], { keyScope: "active", key: ({ url }) => url, delay: "1s" });
+runner.cancelMany({ workflow: "etl", state: ["pending", "running"] });
+runner.deleteMany({ all: true });
+// @ts-expect-error `all` and another filter
+runner.cancelMany({ all: true, workflow: "etl" });
 
 // ---- outcomes
 const outcome = await runner.execute("etl", { url: "" });
