@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { posix } from "node:path";
 import { test } from "./harness.ts";
+import { forbiddenWords } from "./plain_english.ts";
 import { codeOf, filesBelow, type Import, importsOf, read } from "./source_tree.ts";
 
 type Layer =
@@ -163,6 +164,21 @@ test(`no file of the library has more than ${LONGEST_FILE} lines`, () => {
   const lengths = library.map((file) => [file, read(file).split("\n").length - 1] as const);
   const long = lengths.filter(([, lines]) => lines > LONGEST_FILE).map(([file]) => file);
   assertEquals(long, []);
+});
+
+test("messages, log lines and pages are in plain English", () => {
+  const found = library.flatMap((file) => forbiddenWords(codeOf(read(file))).map((words) => `${file}: ${words}`));
+  assertEquals(found, []);
+});
+
+test("words of a forbidden kind are found, also across lines", () => {
+  assertEquals(forbiddenWords("Nobody was\n  told; the run is handed back, and goes on."), [
+    "nobody",
+    "was told",
+    "handed back",
+    "goes on",
+  ]);
+  assertEquals(forbiddenWords("The run is released and continues."), []);
 });
 
 test("the engine and the files beside it keep no state in modules", () => {

@@ -53,7 +53,7 @@ export interface PermitAsk extends PermitHolder {
   readonly request: PermitRequest | undefined;
   /** The priority of its run. */
   readonly priority: number;
-  /** Whether the places belong to the run and not to its runner: a child run goes on when the runner has died. */
+  /** Whether the slots belong to the run and not to its runner: a child run continues when the runner has died. */
   readonly isLasting: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * What users test with: a runner in memory by a clock that is moved by hand, so that retries, delays and schedules of
- * weeks pass at once, with stubs in place of tasks; crashes at every write; checks of recorded runs against new code; and
- * a `ctx` for unit tests of single bodies.
+ * Tools to test workflows: a runner in memory with a clock that the test advances, so that retries, delays and
+ * schedules of weeks pass at once, with stubs in place of tasks; crashes at every write; checks of recorded runs
+ * against new code; and a `ctx` for unit tests of single bodies.
  *
  * @example
  * ```ts

@@ -18,7 +18,10 @@ import type { Transport } from "./transport.ts";
 export interface ServeOptions {
   /** What the result of `hello` says about the engine. @default {{ name: "sluice" }} */
   readonly engine?: Members;
-  /** How long to hand back runs after the worker has left, in milliseconds; others take over the rest. @default {3_000} */
+  /**
+   * How long to release runs after the worker has left, in milliseconds; other runners recover the rest. @default
+   * {3_000}
+   */
   readonly longestEndMs?: number;
   /** Aborts when the worker is known to have gone. */
   readonly gone?: AbortSignal;
@@ -37,8 +40,8 @@ type Request = Extract<Message, { readonly kind: "request" }>;
 type Notification = Extract<Message, { readonly kind: "notification" }>;
 
 /**
- * Serves one worker: reads its messages, executes its requests and calls its functions. Resolves when it has left and its
- * runs are handed back, at most `longestEndMs` after it has left.
+ * Serves one worker: reads its messages, executes its requests and calls its functions. Resolves when it has left and
+ * its runs are released, at most `longestEndMs` after it has left.
  */
 export async function serveWorker(
   transport: Transport,

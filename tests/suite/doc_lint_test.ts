@@ -1,7 +1,7 @@
 /** The stage `docs`: a name without documentation is a complaint, a type that is not exported is none. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
-import { complaintsOf } from "./doc_lint.ts";
+import { complaintsOf, wordsOf } from "./doc_lint.ts";
 
 const PRIVATE = `error[private-type-ref]: public type 'Workflow' references private type 'AnyStep'
   --> /tmp/a.ts:46:1
@@ -24,4 +24,9 @@ test("the lint of documentation complains of what is not documented, and not of 
   assertEquals(complaintsOf('error: Module not found "file:///tmp/b.ts".\n' + PRIVATE + END), [
     'error: Module not found "file:///tmp/b.ts".',
   ]);
+});
+
+test("documentation with a forbidden word is a complaint", () => {
+  const printed = { nodes: [{ jsDoc: { doc: "Is told\nof runs." } }, { jsDoc: { doc: "Receives runs." } }] };
+  assertEquals(wordsOf(JSON.stringify(printed)), ['"is told" is not plain English: Is told\nof runs.']);
 });

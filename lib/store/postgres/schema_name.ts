@@ -39,7 +39,7 @@ function checkName(name: unknown, kind: Kind): string {
   const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
   if (name.length > LONGEST) throw invalid(kind, shown, `it has more than ${LONGEST} characters`);
   if (!/^[a-z_][a-z0-9_]*$/.test(name)) {
-    throw invalid(kind, shown, "it must begin with a lower-case letter or _, and go on with these or digits");
+    throw invalid(kind, shown, "it must be lower-case letters, digits and _, and not begin with a digit");
   }
   if (name.startsWith("pg_")) throw invalid(kind, shown, "it belongs to Postgres");
   return name;
