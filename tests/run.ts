@@ -85,6 +85,12 @@ const stages: readonly Stage[] = [
     // What it prints has Deno's format.
     tests: { runtime: "deno", files: NODE_TESTS.flatMap((name) => name.endsWith(".ts") ? [name] : testFiles(name)) },
   },
+  {
+    name: "python",
+    command: () => [deno, "run", "-A", "--quiet", "--no-check", "tests/python/run.ts"],
+    // What it prints has Deno's format.
+    tests: { runtime: "deno", files: [] },
+  },
   { name: "bun-postgres", command: () => bunTest(...MEANINGS), env: POSTGRES, tests: { runtime: "bun", files: [] } },
 ];
 

@@ -48,12 +48,17 @@ export interface StageOptions {
   readonly progressMs?: number;
 }
 
+/** The exit code of a stage that cannot run here; its last line of output says why. */
+export const SKIPPED = 77;
+
 interface StageResult {
   readonly stage: Stage;
   readonly isOk: boolean;
   readonly counts: Counts;
   readonly failures: readonly Failure[];
-  /** Why it failed, apart from its tests. */
+  /** Whether it could not run here. */
+  readonly isSkipped: boolean;
+  /** Why it failed, apart from its tests, or was skipped. */
   readonly reason?: string;
   /** What it printed, without the lines of tests that passed. */
   readonly output: readonly string[];
@@ -83,10 +88,10 @@ type Options = StageOptions & Required<Pick<StageOptions, "now">>;
 async function runStage(stage: Stage, options: Options): Promise<StageResult> {
   const start = options.now();
   const result = await runCommand(stage, options);
-  const { isOk, counts } = result;
+  const { isOk, isSkipped, counts } = result;
   const columns = [
     stage.name.padEnd(15),
-    (isOk ? "ok" : "FAILED").padEnd(7),
+    (isSkipped ? "skipped" : isOk ? "ok" : "FAILED").padEnd(7),
     (stage.tests ? show(counts) : "").padEnd(36),
     `${seconds(options.now() - start)} s`.padStart(8),
   ];
@@ -101,6 +106,7 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
   const start = now();
   let progressAt = start;
   let isHung = false;
+  let isSkipped = false;
 
   const [command, ...args] = await stage.command();
   const child = spawn(command!, args, {
@@ -110,7 +116,10 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
   });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
-    child.once("close", (code, signal) => resolve(code === 0 ? undefined : signal ?? `exit code ${code}`));
+    child.once("close", (code, signal) => {
+      isSkipped = code === SKIPPED;
+      resolve(code === 0 ? undefined : signal ?? `exit code ${code}`);
+    });
   });
   const read = [child.stdout, child.stderr].map((input) =>
     new Promise<void>((resolve) => createInterface({ input }).on("line", take).once("close", resolve))
@@ -127,10 +136,11 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
 
   const counts = reader?.counts() ?? { passed: 0, failed: 0, skipped: 0 };
   const reason = reasonOf();
-  const isOk = reason === undefined && ending === undefined && counts.failed === 0;
+  const isOk = isSkipped || (reason === undefined && ending === undefined && counts.failed === 0);
   return {
     stage,
     isOk,
+    isSkipped,
     counts,
     failures: reader?.failures() ?? [],
     ...(reason === undefined ? {} : { reason }),
@@ -149,6 +159,7 @@ async function runCommand(stage: Stage, options: Options): Promise<StageResult> 
   }
 
   function reasonOf(): string | undefined {
+    if (isSkipped) return output.at(-1);
     if (isHung) {
       const where = whereItHangs();
       return `no progress for ${seconds(longestSilenceMs)} s${where.length > 0 ? ` in ${where.join(", ")}` : ""}`;

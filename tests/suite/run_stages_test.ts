@@ -55,6 +55,19 @@ test("a stage says nothing but its line when its tests pass", async () => {
   ]);
 });
 
+test("a stage that cannot run here is skipped, with its last line as the reason", async () => {
+  using project = openProject({ a_test: 'test("adds", () => {});' });
+  const script = 'console.log("noise\\nthere is no Python"); process.exit(77)';
+  const { isOk, lines } = await project.run([
+    { ...project.stage("other"), command: () => [process.execPath, ...evaluate, script] },
+  ]);
+  assert(isOk);
+  assertEquals(
+    lines[0]?.replace(/ +/g, " ").replace(/[\d.]+ s\b/, "… s"),
+    "other skipped 0 passed, 0 failed … s there is no Python",
+  );
+});
+
 test("a stage that finds no tests fails", async () => {
   using project = openProject({ a_test: "export {};" });
   const { isOk, lines } = await project.run([project.stage("tests")]);
@@ -112,6 +125,8 @@ test("an interruption ends the stage that runs and leaves out the others", async
   assert(!isOk);
   assert(/^tests +FAILED/m.test(written) && !written.includes("first"), written);
 });
+
+const evaluate = runtime === "deno" ? ["eval", "--quiet"] : ["-e"];
 
 interface Printed {
   readonly isOk: boolean;

@@ -1,0 +1,86 @@
+"""Schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ._checks import Checks
+from ._definition import Workflow, WorkflowOption
+from ._duration import Duration, Time, shown
+from ._json import check
+
+OVERLAPS = {"skip": "skip", "queue": "queue", "allow": "allow", "cancel_previous": "cancelPrevious"}
+CATCH_UPS = {"none": "none", "last": "last", "all": "all"}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A rule that starts runs, as ``Runner(schedules=…)`` takes it. Exactly one of ``cron`` and ``every`` is stated.
+
+    Raises DefinitionError, which lists every problem.
+    """
+
+    name: str
+    """Unique in the store."""
+    workflow: Workflow
+    """The workflow of its runs."""
+    cron: str | None = None
+    """Five fields, or six with seconds first, or ``@hourly``, ``@daily``, ``@weekly``, ``@monthly``, ``@yearly``."""
+    every: Duration | None = None
+    """An interval of at least 100 ms."""
+    time_zone: str | None = None
+    """The time zone of ``cron``, such as ``"Europe/Berlin"``. By default UTC."""
+    input: Any = None
+    """The input of each run, or a function of ``tick`` and ``previous`` that returns it: two times in seconds."""
+    overlap: str = "skip"
+    """What happens to a tick while the latest run has not ended: skip, queue, allow or cancel_previous."""
+    catch_up: str = "last"
+    """What happens to ticks that no runner could start in time: none, last or all."""
+    max_catch_up: int = 100
+    """How many missed or queued ticks are kept at most."""
+    jitter: Duration = 0
+    """Each tick is delayed by a part of this."""
+    start_at: Time | None = None
+    """No ticks before this time."""
+    end_at: Time | None = None
+    """No ticks at or after this time."""
+
+    def __post_init__(self) -> None:
+        self._read()
+
+    def _read(self) -> dict[str, Any]:
+        checks = Checks()
+        checks.text(self.name, "its name")
+        if not isinstance(self.workflow, Workflow):
+            checks.report(f"workflow must be a Workflow, not {shown(self.workflow)}")
+        if (self.cron is None) == (self.every is None):
+            checks.report("state exactly one of cron and every")
+        if self.time_zone is not None and self.cron is None:
+            checks.report("time_zone is for cron; an interval has no time zone")
+        if not callable(self.input):
+            try:
+                check(self.input, "input")
+            except Exception as error:
+                checks.report(str(error))
+        options: dict[str, Any] = {
+            "name": self.name,
+            "cron": checks.text(self.cron, "cron"),
+            "every": checks.duration(self.every, "every"),
+            "timeZone": checks.text(self.time_zone, "time_zone"),
+            "overlap": checks.word(self.overlap, "overlap", OVERLAPS),
+            "catchUp": checks.word(self.catch_up, "catch_up", CATCH_UPS),
+            "maxCatchUp": checks.count(self.max_catch_up, "max_catch_up", 10_000),
+            "jitter": checks.duration(self.jitter, "jitter"),
+            "startAt": checks.time(self.start_at, "start_at"),
+            "endAt": checks.time(self.end_at, "end_at"),
+        }
+        checks.refuse(f"schedule {shown(self.name)}")
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def schedule(workflow: WorkflowOption, *, name: str | None = None, **options: Any) -> Schedule:
+    """Makes a ``Schedule``, by default with the name of its workflow: ``schedule(etl, cron="0 2 * * *")``."""
+    if not isinstance(workflow, Workflow):
+        raise TypeError(f"Cannot define a schedule: its workflow must be a Workflow, not {shown(workflow)}")
+    return Schedule(name=name if name is not None else workflow.name, workflow=workflow, **options)
