@@ -31,12 +31,14 @@ const UNITS = [
 ];
 
 test("a process killed after any durable write of a run with every kind of task changes neither its end nor its effects", async () => {
-  let killed = 0;
-  for (let writes = 1; writes < MOST_WRITES; writes++) {
+  // Each round on Postgres makes a schema and two processes: Deno takes the odd writes and Bun the even ones.
+  const [first, step] = backend === "postgres" ? ["Deno" in globalThis ? 1 : 2, 2] : [1, 1];
+  let last = 0;
+  for (let writes = first; writes < MOST_WRITES; writes += step) {
     if (!await isKilledAfter(writes)) break;
-    killed++;
+    last = writes;
   }
-  assert(killed > 25, `the run had only ${killed} durable writes`);
+  assert(last > 25, `the run had only ${last} durable writes`);
 });
 
 /** Returns whether the run had so many writes that its process was killed. */
