@@ -98,11 +98,11 @@ test("postgres: reads look up what they return", async () => {
   // As after a renewal: the runner has started the runs that it owns since then.
   await on.sql`update runners set started_after = (select max(seq) from runs) - ${OWNED}`;
   await on.sql`analyze`;
-  // What these connections have read is counted now, and not while a read is measured. The pause makes each take one.
-  await Promise.all([1, 2].map(() => on.sql`select pg_stat_force_next_flush(), pg_sleep(0.2)`));
   const [live] = await on.sql.unsafe<[Live]>(
     "select id, seq from runs where owner is not null order by seq desc limit 1",
   );
+  // What these connections have read is counted now, and not while a read is measured. The pause makes each take one.
+  await Promise.all([1, 2].map(() => on.sql`select pg_stat_force_next_flush(), pg_sleep(0.2)`));
   await first.close();
   const costOf = async (read: (on: Reads, live: Live) => unknown): Promise<number> => {
     const before = await rowsRead(on);
