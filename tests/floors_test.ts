@@ -14,7 +14,14 @@ import { openPostgresStore } from "../lib/store/postgres/store.ts";
 import type { Store, StoreCounters } from "../lib/store/port.ts";
 import { openSqliteStore } from "../lib/store/sqlite/store.ts";
 import { createFakeClock, type FakeClock } from "../lib/testing/mod.ts";
-import { type AnyWorkflow, createRunner, type DynamicWorkflow, dynamicWorkflow, type Runner } from "../mod.ts";
+import {
+  type AnyWorkflow,
+  createClient,
+  createRunner,
+  type DynamicWorkflow,
+  dynamicWorkflow,
+  type Runner,
+} from "../mod.ts";
 import { cpuMsUntil } from "./cpu.ts";
 import { test } from "./harness.ts";
 import { ownServer } from "./postgres_server.ts";
@@ -198,6 +205,34 @@ test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in
     await costOf(site, workflow, runs);
     assertAtMost((await position() - before) / (runs * tasks), limit, `bytes for each task of "${workflow.name}"`);
   }
+  await sql.end();
+});
+
+test("postgres: a queued run of one task adds at most 1,150 bytes to the log, and its input once", async () => {
+  await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
+  const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
+  const position = async (): Promise<number> =>
+    Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
+  const workflow = dynamicWorkflow({ name: "queued", tasks: [{ id: "work", run: () => 12345678 }] });
+  const store = await openPostgresStore(server.url);
+  const bytesOf = async (input: string): Promise<number> => {
+    const client = await createClient(store, { workflows: [workflow] });
+    const before = await position();
+    const handles = await client.startMany(workflow, Array.from({ length: 1_000 }, () => input));
+    // As many places as runs, so that a claim takes as many as it can.
+    const runner = await createRunner(store, { workflows: [workflow], concurrency: 1_000 });
+    await Promise.all(handles.map((handle) => handle.outcome()));
+    const bytes = (await position() - before) / 1_000;
+    await runner.stop();
+    await client.stop();
+    return bytes;
+  };
+  await bytesOf("12345678");
+  const small = await bytesOf("12345678");
+  assertAtMost(small, 1_150, "bytes for each run");
+  const large = await bytesOf("x".repeat(1_008));
+  assertAtMost(large - small, 1_300, "bytes more for each run with 1,000 bytes more of input");
+  await store.close();
   await sql.end();
 });
 
