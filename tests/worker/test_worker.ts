@@ -42,7 +42,7 @@ export interface TestWorker {
   send(text: string): Promise<void>;
   /** Stops to read, until the returned function is called. */
   pause(): () => void;
-  /** The notifications that arrived. */
+  /** The notifications that arrived, and each `ping`. */
   readonly notifications: readonly Members[];
   /** Closes the worker's side. */
   close(): void;
@@ -54,6 +54,7 @@ export interface TestWorker {
 export async function connectWorker(
   transport: Transport,
   functions: Readonly<Record<string, WorkerFunction>> = {},
+  hello: Members = { protocol: 1 },
 ): Promise<TestWorker> {
   const waiting = new Map<number, PromiseWithResolvers<Members>>();
   const running = new Map<number, AbortController>();
@@ -75,7 +76,7 @@ export async function connectWorker(
     close: () => transport.close(),
     ended,
   };
-  await call("hello", { protocol: 1 });
+  await call("hello", hello);
   return worker;
 
   function call(method: string, params: Members = {}): Promise<Members> {
@@ -98,7 +99,10 @@ export async function connectWorker(
   }
 
   function receive({ id, method, params, result, error }: Members): void {
-    if (method === "ping") return send({ id, result: {} });
+    if (method === "ping") {
+      notifications.push({ method });
+      return send({ id, result: {} });
+    }
     if (method === "invoke") return void invoke(Number(id), params as Members);
     if (method === "abort") {
       notifications.push({ method, params });
