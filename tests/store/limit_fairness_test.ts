@@ -12,7 +12,7 @@ test("no lane has more permits than places, and none has a free place that a wai
     const { lanes, queues } = randomBook(random);
     for (let round = 0; round < 20; round++) {
       const before = new Map(lanes.map((lane) => [lane, lane.held]));
-      const { grants, exhausted } = grant(lanes);
+      const { grants, unknown } = grant(lanes);
       const context = `SLUICE_TEST_SEED=${seed}, round ${round}`;
       for (const lane of lanes) {
         const granted = grants.filter(({ queue }) => queue.lanes.includes(lane)).length;
@@ -23,7 +23,7 @@ test("no lane has more permits than places, and none has a free place that a wai
       }
       const eligible = queues.filter(({ lanes, waiters }) => waiters.length > 0 && lanes.every(isFree));
       assertEquals(eligible.map(({ seq }) => seq), [], context);
-      assertEquals([...exhausted].map(({ seq }) => seq), [], context);
+      assertEquals([unknown.queues.size, unknown.lanes.size], [0, 0], context);
       for (const queue of queues) {
         const ranks = grants.filter((grant) => grant.queue === queue).map(({ waiter }) => waiter.rank);
         assertEquals(ranks, ranks.toSorted((a, b) => a - b), context);
@@ -36,17 +36,30 @@ test("no lane has more permits than places, and none has a free place that a wai
   }
 });
 
-test("a queue of which more permits wait than are known is named, and takes no place before they are", () => {
+test("a queue of which more permits wait than are known is named, and nothing is granted before it out of turn", () => {
   const lane = newLane(1, 2);
   const [known, unknown] = [newQueue(1, [lane], ["a"], 1), newQueue(2, [lane], ["b"], 1)];
   enter(known, 1);
   enter(unknown, 2);
   const [hidden] = unknown.waiters.splice(0);
-  const { grants, exhausted } = grant([lane]);
-  assertEquals(grants.map(({ waiter }) => waiter.rank), [1]);
-  assertEquals([...exhausted], [unknown]);
+  unknown.hasMore = true;
+  const before = grant([lane]);
+  assertEquals([before.grants, [...before.unknown.queues]], [[], [unknown]]);
   unknown.waiters.push(hidden!);
-  assertEquals(grant([lane]).grants.map(({ waiter }) => waiter.rank), [2]);
+  unknown.hasMore = false;
+  assertEquals(grant([lane]).grants.map(({ waiter }) => waiter.rank), [1, 2]);
+});
+
+test("a lane of which not all queues are known grants nothing out of turn", () => {
+  const lane = newLane(1, 9);
+  const [first, last] = [newQueue(1, [lane], ["a"], 1), newQueue(3, [lane], ["c"], 1)];
+  for (const queue of [first, first, last]) enter(queue, lane.waiting);
+  // A queue with number 2 may wait as well.
+  lane.horizon = { clock: 0, queue: 1 };
+  const before = grant([lane]);
+  assertEquals([before.grants.map(({ queue }) => queue.seq), [...before.unknown.lanes]], [[1], [lane]]);
+  lane.horizon = undefined;
+  assertEquals(grant([lane]).grants.map(({ queue }) => queue.seq), [3, 1]);
 });
 
 test("keys have the shares of their weights, and paths divide the share of what they have in common", () => {
@@ -120,12 +133,23 @@ function randomBook(random: Random): { readonly lanes: readonly Lane[]; readonly
 
 function newLane(seq: number, max: number): Lane {
   const queues = new Set<Queue>();
-  return { seq, limit: `l${seq}`, isRate: false, key: [], max, held: 0, waiting: 0, clock: 0, queues };
+  return {
+    seq,
+    limit: `l${seq}`,
+    isRate: false,
+    key: [],
+    max,
+    held: 0,
+    waiting: 0,
+    clock: 0,
+    queues,
+    horizon: undefined,
+  };
 }
 
 function newQueue(seq: number, lanes: readonly Lane[], path: readonly string[], weight: number): Queue {
   const cost = Math.round(STEP / weight);
-  return { seq, lanes, path, cost, waiting: 0, clocks: new Map(), waiters: [] };
+  return { seq, lanes, path, cost, waiting: 0, clocks: new Map(), waiters: [], hasMore: false };
 }
 
 function isFree({ held, max }: Lane): boolean {

@@ -115,6 +115,27 @@ export function limitContract(test: Case): void {
     assert(turns >= 4 && turns <= 6, order.join());
   });
 
+  test("of many keys each has its turn before any has a second one, also if those before them are blocked", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    const of = await sharing(store, ask);
+    await store.limits.deploy([{ name: "each", max: 1, perMs: undefined }], "runner");
+    const each = (task: string, key: string): PermitAsk => ({
+      ...ask(task),
+      request: { weight: 1, lanes: [{ limit: "each", isRate: false, key: [key] }] },
+    });
+    await exchange(store, { runner, asks: [of("first", ["first"])] });
+    const keys = Array.from({ length: 150 }, (_, at) => `k${at}`);
+    await exchange(store, { runner, asks: keys.slice(0, 70).map((key) => each(`holds ${key}`, key)) });
+    await exchange(store, { runner, asks: keys.map((key) => of(`one ${key}`, [key])) });
+    await exchange(store, { runner, asks: keys.map((key) => of(`two ${key}`, [key])) });
+    const free = await drain(store, { runner, first: of("first", ["first"]), count: 81 });
+    assertEquals(free.map((task) => task.split(" ")[1]), [...keys.slice(70), keys[70]]);
+    const holds = keys.slice(0, 70).map((key) => each(`holds ${key}`, key));
+    assertEquals(await granted(store, { runner, releases: holds }), []);
+    const blocked = await drain(store, { runner, first: of(free.at(-1)!, [keys[70]!]), count: 70 });
+    assertEquals(blocked.map((task) => task.split(" ")[1]), keys.slice(0, 70));
+  });
+
   test("within a key the more urgent come first, and then the older ones", async ({ store, clock }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("first")] });

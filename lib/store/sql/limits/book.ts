@@ -5,7 +5,8 @@
  * queue by `STEP` divided by its weight (start-time fair queueing). A queue whose key is a path pays for its siblings, too:
  * with ten keys below one, each of them takes a turn in ten, and the ten together have the share of one. The clock of the
  * lane is that of the queue which was granted last. A queue that was idle, or blocked by another lane, starts from there:
- * it has saved nothing up.
+ * it has saved nothing up. Of queues with the same clock those are read first that were created first, as new ones would
+ * otherwise come before them for ever.
  *
  * Within a queue, permits are granted in the order of their ranks.
  *
@@ -29,6 +30,8 @@ export interface Lane extends LaneRef {
   clock: number;
   /** The queues with waiting permits that are known. */
   readonly queues: Set<Queue>;
+  /** The last queue that is known, in the order of their clocks and numbers; `undefined` if all are. */
+  horizon: { readonly clock: number; readonly queue: number } | undefined;
 }
 
 /** Those that wait for the same lanes. */
@@ -45,6 +48,8 @@ export interface Queue {
   readonly clocks: Map<number, number>;
   /** The first of the waiting permits, as far as they are known. */
   readonly waiters: Waiter[];
+  /** Whether more of them are stored than are known. */
+  hasMore: boolean;
 }
 
 /** A permit that waits. */
@@ -67,55 +72,84 @@ export interface Grant {
   readonly queue: Queue;
 }
 
+/** What has to be read before more places can be granted. */
+export interface Unknown {
+  /** Queues whose turn it is and of which no waiting permit is known. */
+  readonly queues: Set<Queue>;
+  /** Lanes in which it may be the turn of a queue that is not known. */
+  readonly lanes: Set<Lane>;
+}
+
 /** Whether a lane has a free place. */
 export function hasPlace({ held, max }: Pick<Lane, "held" | "max">): boolean {
   return held < max;
 }
 
 /**
- * Grants the free places of lanes to the waiting permits that are known. Returns the grants in order, and the queues of
- * which further permits may be granted once they are known.
+ * Grants the free places of lanes to the waiting permits that are known, as long as it is their turn. Returns the grants
+ * in order, and what has to be known to grant more.
  */
-export function grantPlaces(
-  lanes: Iterable<Lane>,
-): { readonly grants: readonly Grant[]; readonly exhausted: ReadonlySet<Queue> } {
+export function grantPlaces(lanes: Iterable<Lane>): { readonly grants: readonly Grant[]; readonly unknown: Unknown } {
   const grants: Grant[] = [];
-  const exhausted = new Set<Queue>();
+  const unknown: Unknown = { queues: new Set(), lanes: new Set() };
+  /** Lanes of which it is not known whose turn it is. */
+  const stalled = new Set<Lane>();
   // Lanes that many share come first: theirs is the order that matters.
   for (const lane of [...lanes].sort((a, b) => b.queues.size - a.queues.size)) {
     while (hasPlace(lane)) {
-      const queue = nextQueue(lane, exhausted);
-      if (queue === undefined) break;
+      const queue = nextQueue(lane, unknown);
+      const isStalled = queue === undefined
+        ? unknown.lanes.has(lane)
+        : queue.waiters.length === 0 || queue.lanes.some((other) => stalled.has(other));
+      if (isStalled) stalled.add(lane);
+      if (isStalled || queue === undefined) break;
       grants.push({ waiter: grantFirst(lane, queue), queue });
     }
   }
-  return { grants, exhausted };
+  return { grants, unknown };
 }
 
-/** The queue whose turn it is. */
-function nextQueue(lane: Lane, exhausted: Set<Queue>): Queue | undefined {
+/** The queue whose turn it is, as far as it is known. If its waiting permits are not, it is among the unknown. */
+function nextQueue(lane: Lane, unknown: Unknown): Queue | undefined {
   let next: Queue | undefined;
   let first = Infinity;
   for (const queue of lane.queues) {
-    if (queue.waiting === 0 || !queue.lanes.every(hasPlace)) continue;
-    if (queue.waiters.length === 0) {
-      exhausted.add(queue);
-      continue;
-    }
+    if (!mayBeGranted(queue)) continue;
     const clock = clockOf(lane, queue);
-    if (clock > first || (clock === first && !isOlder(queue, next!))) continue;
+    if (clock > first || (clock === first && !comesBefore(queue, next!))) continue;
     next = queue;
     first = clock;
   }
+  if (isBeyond(lane, next)) {
+    unknown.lanes.add(lane);
+    return undefined;
+  }
+  if (next?.waiters.length === 0) {
+    for (const queue of lane.queues) if (queue.waiters.length === 0 && mayBeGranted(queue)) unknown.queues.add(queue);
+  }
   return next;
+}
+
+function mayBeGranted({ waiting, waiters, hasMore, lanes }: Queue): boolean {
+  return waiting > 0 && (waiters.length > 0 || hasMore) && lanes.every(hasPlace);
+}
+
+/** Whether a queue that is not known may come before this one. */
+function isBeyond({ seq, horizon }: Lane, queue: Queue | undefined): boolean {
+  if (horizon === undefined) return false;
+  if (queue === undefined) return true;
+  const clock = queue.clocks.get(seq) ?? 0;
+  return clock > horizon.clock || (clock === horizon.clock && queue.seq > horizon.queue);
 }
 
 function clockOf(lane: Lane, queue: Queue): number {
   return Math.max(lane.clock, queue.clocks.get(lane.seq) ?? 0);
 }
 
-function isOlder({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolean {
-  return one!.rank < other!.rank;
+/** Of two queues with the same clock, that with the older permit comes first. One whose permits are not known may be older. */
+function comesBefore({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolean {
+  if (one === undefined || other === undefined) return other !== undefined;
+  return one.rank < other.rank || (one.rank === other.rank && (one.seq ?? Infinity) < (other.seq ?? Infinity));
 }
 
 function grantFirst(lane: Lane, queue: Queue): Waiter {

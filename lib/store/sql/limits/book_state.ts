@@ -9,8 +9,6 @@ export const HELD_BY_RUN = 0;
 export interface Page {
   /** The last one that was read. */
   last: { readonly rank: number; readonly seq: number } | undefined;
-  /** Whether all that are stored have been read. */
-  isComplete: boolean;
   /** What the row of the queue has. */
   readonly stored: Pick<Queue, "cost" | "waiting">;
   /** The clocks that were read. */

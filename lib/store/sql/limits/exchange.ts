@@ -180,11 +180,13 @@ update @permits
 /** Grants places until none of the lanes that were touched has both a free one and a permit that could take it. */
 function* grantAll(book: Book): Op<readonly Grant[]> {
   const grants: Grant[] = [];
-  yield* book.loadQueues();
+  yield* book.loadQueues(book.touched);
   for (;;) {
-    const { grants: some, exhausted } = grantPlaces(book.touched);
+    const { grants: some, unknown: { queues, lanes } } = grantPlaces(book.touched);
     grants.push(...some);
-    if (exhausted.size === 0 || !(yield* book.loadWaiters(exhausted))) return grants;
+    if (queues.size + lanes.size === 0) return grants;
+    yield* book.loadQueues(lanes);
+    yield* book.loadWaiters(queues);
   }
 }
 

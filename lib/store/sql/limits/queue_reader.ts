@@ -7,8 +7,11 @@ import { raw, type Sql, sql } from "../statement.ts";
 import { type Lane, type Queue, STEP } from "./book.ts";
 import { type BookState, distinct, laneText } from "./book_state.ts";
 
-/** The most queues of a lane that an exchange chooses from. */
-const QUEUES_AT_ONCE = 1_000;
+/** How many queues of a lane are read at once. */
+const QUEUES_AT_ONCE = 64;
+
+/** The same for lanes with keys that are paths: the turns of a queue depend on how many share the first elements. */
+const PATHS_AT_ONCE = 1_000;
 
 const LANE_COLUMNS = raw("l.seq as lane, l.name, l.rate, l.key, l.held, l.waiting as lane_waiting, l.clock, m.max");
 
@@ -20,7 +23,7 @@ export interface QueueReader {
   loadBySeq(wanted: readonly number[]): Op<void>;
   /** Finds the queues of requests, and creates those that are missing, by their texts. */
   findQueues(requests: readonly PermitRequest[]): Op<ReadonlyMap<string, Queue>>;
-  /** Reads the first queues that wait for these lanes, and the clocks of all that have joined. */
+  /** Reads the next queues that wait for these lanes, and how far they are known then. */
   readQueues(contended: readonly Lane[]): Op<void>;
 }
 
@@ -51,6 +54,7 @@ select ${LANE_COLUMNS}
       waiting: Number(row["lane_waiting"]),
       clock: Number(row["clock"]),
       queues: new Set(),
+      horizon: undefined,
     };
     lanes.set(seq, lane);
     stored.set(lane, { held: lane.held, waiting: lane.waiting, clock: lane.clock });
@@ -66,7 +70,7 @@ select ${LANE_COLUMNS}
   function* loadQueues(where: Sql | undefined): Op<void> {
     if (where === undefined) return;
     const rows = yield* all(sql`
-select q.seq, q.lanes, q.cost, q.waiting, ${LANE_COLUMNS}
+select q.seq, q.lanes, q.cost, q.waiting, lq.clock as queue_clock, ${LANE_COLUMNS}
   from @queues as q
  cross join @lane_queues as lq
  cross join @lanes as l
@@ -78,14 +82,16 @@ select q.seq, q.lanes, q.cost, q.waiting, ${LANE_COLUMNS}
       know(
         { seq, text: String(row!["lanes"]), cost: Number(row!["cost"]), waiting: Number(row!["waiting"]) },
         own.map(laneOf),
+        own.flatMap((row) => Number(row["queue_clock"]) > 0 ? [[Number(row["lane"]), Number(row["queue_clock"])]] : []),
       );
     }
   }
 
-  /** Adds a queue that waits for these lanes. */
+  /** Adds a queue that waits for these lanes, with its clocks in them. */
   function know(
     { seq, text, cost, waiting }: Pick<Queue, "seq" | "cost" | "waiting"> & { readonly text: string },
     of: readonly Lane[],
+    clocks: readonly (readonly [lane: number, clock: number])[],
   ): void {
     const refs = lanesOf(text);
     const byText = of.length === 1 ? undefined : new Map(of.map((lane) => [laneText(lane), lane]));
@@ -96,11 +102,12 @@ select q.seq, q.lanes, q.cost, q.waiting, ${LANE_COLUMNS}
       path: refs.flatMap(({ key }) => key),
       cost,
       waiting,
-      clocks: new Map(),
+      clocks: new Map(clocks),
       waiters: [],
+      hasMore: waiting > 0,
     };
     queues.set(seq, queue);
-    pages.set(queue, { last: undefined, isComplete: waiting === 0, stored: { cost, waiting }, clocks: new Map() });
+    pages.set(queue, { last: undefined, stored: { cost, waiting }, clocks: new Map(clocks) });
   }
 
   /** Finds lanes, and creates those that are missing, by their texts. */
@@ -152,7 +159,7 @@ returning seq, lanes`);
     for (const row of created) {
       const [seq, text] = [Number(row["seq"]), String(row["lanes"])];
       const of = wanted.get(text)!.map((ref) => byRef.get(laneText(ref))!);
-      know({ seq, text, cost: STEP, waiting: 0 }, of);
+      know({ seq, text, cost: STEP, waiting: 0 }, of, []);
       found.set(text, queues.get(seq)!);
       for (const lane of of) pairs.push({ lane, seq });
     }
@@ -176,38 +183,43 @@ select w.of_lane, w.of_queue, 0, 0
     }
     // Where only those wait that have joined in this exchange, all queues are known.
     const waited = contended.filter((lane) => lane.waiting > (fresh.get(lane) ?? 0));
-    const rows = waited.length === 0 ? [] : yield* readActive(waited);
-    yield* loadBySeq(rows.map((row) => Number(row["seq"])));
-    const idle = [...new Set(joined.values())].filter((queue) =>
-      pages.get(queue)!.stored.waiting === 0 && isContended(queue)
-    );
-    const clocks = idle.length === 0 ? [] : yield* all(sql`
-select lane, clock, queue as seq
-  from @lane_queues
- where clock > 0 and ${db.isIn("queue", distinct(idle.map(({ seq }) => seq)))}`);
-    for (const row of [...rows, ...clocks]) {
-      const queue = queues.get(Number(row["seq"]));
-      if (queue === undefined) continue;
-      queue.clocks.set(Number(row["lane"]), Number(row["clock"]));
-      pages.get(queue)!.clocks.set(Number(row["lane"]), Number(row["clock"]));
-    }
+    yield* readPage(waited, QUEUES_AT_ONCE);
+    const ofPaths = new Set([...queues.values()].flatMap(({ path, lanes }) => path.length > 1 ? lanes : []));
+    yield* readPage(waited.filter((lane) => lane.horizon !== undefined && ofPaths.has(lane)), PATHS_AT_ONCE);
   }
 
-  function readActive(waited: readonly Lane[]): Op<readonly Row[]> {
-    const first = db.each({
+  function* readPage(of: readonly Lane[], limit: number): Op<void> {
+    if (of.length === 0) return;
+    const next = db.each({
       table: "lane_queues",
       as: "lq",
       index: "lane_queues_active",
-      where: sql`active = 1 and lane = w.of_lane`,
+      where: sql`active = 1 and lane = w.of_lane
+            and (clock > w.of_clock or (clock = w.of_clock and queue > w.of_queue))`,
       order: "clock, queue",
-      limit: QUEUES_AT_ONCE,
+      limit,
     });
-    return all(sql`
-select lq.lane, lq.clock, lq.queue as seq
-  from ${db.rows("w", { of_lane: seqs(waited.map(({ seq }) => seq)) })}${first}`);
-  }
-
-  function isContended({ lanes }: Queue): boolean {
-    return lanes.some(({ clock }) => clock > 0);
+    const rows = yield* all(sql`
+select lq.lane, lq.clock, lq.queue
+  from ${
+      db.rows("w", {
+        of_lane: seqs(of.map(({ seq }) => seq)),
+        of_clock: seqs(of.map(({ horizon }) => horizon?.clock ?? 0)),
+        of_queue: seqs(of.map(({ horizon }) => horizon?.queue ?? 0)),
+      })
+    }${next}`);
+    const byLane = Map.groupBy(rows, (row) => Number(row["lane"]));
+    for (const lane of of) {
+      const places = (byLane.get(lane.seq) ?? []).map((row) => ({
+        clock: Number(row["clock"]),
+        queue: Number(row["queue"]),
+      }));
+      lane.horizon = places.length < limit
+        ? undefined
+        : places.reduce((last, place) =>
+          place.clock > last.clock || (place.clock === last.clock && place.queue > last.queue) ? place : last
+        );
+    }
+    yield* loadBySeq(rows.map((row) => Number(row["queue"])));
   }
 }

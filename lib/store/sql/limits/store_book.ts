@@ -33,10 +33,10 @@ export interface Book {
   join(joining: readonly Joining[]): Op<void>;
   /** Touches the lanes that have a free place and waiting permits. */
   touchWaiting(): Op<void>;
-  /** Reads the queues that wait for the free places of the lanes that were touched. */
-  loadQueues(): Op<void>;
-  /** Reads the next waiting permits of queues; returns whether there are any. */
-  loadWaiters(queues: Iterable<Queue>): Op<boolean>;
+  /** Reads the next queues that wait for free places of these lanes. */
+  loadQueues(of: Iterable<Lane>): Op<void>;
+  /** Reads the next waiting permits of queues. */
+  loadWaiters(queues: Iterable<Queue>): Op<void>;
   /** The queue of a run that has joined. */
   queueOf(run: number): Queue | undefined;
   /** Removes a run that has joined and was not granted its places. */
@@ -55,7 +55,7 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
     touched: new Set(),
     joined: new Map(),
   };
-  const { lanes, queues, pages, touched, joined } = state;
+  const { lanes, queues, touched, joined } = state;
   const { loadLanes, loadBySeq, findQueues, readQueues } = createQueueReader(db, state);
   const readWaiters = createWaiterReader(db, state);
   return {
@@ -92,14 +92,14 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
       for (const { request, waiter } of joining) {
         const queue = byText.get(queueText(request.lanes))!;
         queue.cost = Math.max(1, Math.round(STEP / request.weight));
-        queue.waiting++;
+        if (queue.waiting++ === 0) beginTurn(queue);
         joined.set(waiter, queue);
         for (const lane of queue.lanes) {
           lane.waiting++;
           touched.add(lane);
         }
         // Those that are stored come first, unless they are known to be none.
-        if (pages.get(queue)!.isComplete) insertWaiter(queue, waiter);
+        if (!queue.hasMore) insertWaiter(queue, waiter);
       }
     },
     *touchWaiting() {
@@ -109,8 +109,8 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
         touched.add(lane);
       }
     },
-    *loadQueues() {
-      const contended = [...touched].filter((lane) => hasPlace(lane) && lane.waiting > 0);
+    *loadQueues(of) {
+      const contended = [...of].filter((lane) => hasPlace(lane) && lane.waiting > 0);
       if (contended.length === 0) return;
       yield* readQueues(contended);
       for (const queue of queues.values()) {
@@ -118,10 +118,8 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
       }
     },
     *loadWaiters(wanted) {
-      const open = [...wanted].filter((queue) => !pages.get(queue)!.isComplete);
-      if (open.length === 0) return false;
-      yield* readWaiters(open);
-      return true;
+      const open = [...wanted].filter(({ hasMore }) => hasMore);
+      if (open.length > 0) yield* readWaiters(open);
     },
     queueOf(run) {
       for (const [waiter, queue] of joined) if (waiter.run === run && waiter.task === "") return queue;
@@ -138,4 +136,9 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
     },
     save: createBookSave(db, state, runner),
   };
+}
+
+/** A queue that was idle has saved nothing up. */
+function beginTurn({ lanes, clocks }: Queue): void {
+  for (const { seq, clock } of lanes) if (clock > (clocks.get(seq) ?? 0)) clocks.set(seq, clock);
 }

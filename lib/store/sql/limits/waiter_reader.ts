@@ -4,8 +4,9 @@ import { sql } from "../statement.ts";
 import type { Queue } from "./book.ts";
 import { type BookState, dropWaiter, HELD_BY_RUN, insertWaiter } from "./book_state.ts";
 
-/** How many waiting permits of a queue are read at once. */
+/** How many waiting permits of a queue are read at once, and of queues of which none is known: mostly few are granted. */
 const WAITERS_AT_ONCE = 64;
+const FIRST_WAITERS = 8;
 
 /** Reads the next waiting permits of queues; those of runs that have ended are deleted, and paused runs are left out. */
 export type ReadWaiters = (open: readonly Queue[]) => Op<void>;
@@ -15,6 +16,7 @@ export function createWaiterReader(db: Dialect, { queues, pages, joined }: BookS
   return readWaiters;
 
   function* readWaiters(open: readonly Queue[]): Op<void> {
+    const limit = open.some((queue) => pages.get(queue)!.last === undefined) ? FIRST_WAITERS : WAITERS_AT_ONCE;
     const lasts = open.map((queue) => pages.get(queue)!.last ?? { rank: Number.MIN_SAFE_INTEGER, seq: 0 });
     const next = db.each({
       table: "permits",
@@ -24,7 +26,7 @@ export function createWaiterReader(db: Dialect, { queues, pages, joined }: BookS
             and (rank > w.of_rank or (rank = w.of_rank and permits.seq > w.of_seq))
             and not exists (select 1 from @runs as r where r.seq = permits.run and r.state = 'paused')`,
       order: "rank, seq",
-      limit: WAITERS_AT_ONCE,
+      limit,
     });
     const rows = yield* all(sql`
 select p.seq, p.run, p.task, p.item, p.queue, p.rank, p.since, p.is_lasting, r.owner, r.seq as found, r.ended_at
@@ -63,8 +65,8 @@ select p.seq, p.run, p.task, p.item, p.queue, p.rank, p.since, p.is_lasting, r.o
       });
     }
     for (const queue of open) {
-      if ((counts.get(queue) ?? 0) === WAITERS_AT_ONCE) continue;
-      pages.get(queue)!.isComplete = true;
+      if ((counts.get(queue) ?? 0) === limit) continue;
+      queue.hasMore = false;
       for (const [waiter, own] of joined) if (own === queue) insertWaiter(queue, waiter);
     }
     if (gone.length > 0) yield* change(sql`delete from @permits where ${db.isIn("seq", seqs(gone))}`);
