@@ -122,6 +122,43 @@ test("postgres: a client that was stopped in the middle of a cancel, with the ru
   await assertRejects(() => cancelled, RunStateError);
 });
 
+for (const prepare of [true, false]) {
+  test(`postgres: a runner that stops in the middle of an exchange of limits delays no others, with prepare: ${prepare}`, async () => {
+    await using on = testSchema();
+    const url = new URL(on.url);
+    await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    let active = 0;
+    let most = 0;
+    const flow = workflow("flow", { version: "1", limits: [{ name: "runs", max: 50 }] }).task("a", {
+      limits: [{ name: "two", max: 2 }],
+      async run() {
+        most = Math.max(most, ++active);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        active--;
+        return 1;
+      },
+    }).returns("a");
+    const { logger } = recorder();
+    const store = await on.open({ url: url.href, logger, prepare });
+    // Its first exchange takes the lock of all exchanges, in a transaction that is open from then on.
+    const text = ", -1)::text as locked";
+    const locked = proxy.asked(text);
+    proxy.holdAfter(text);
+    const opening = createRunner(store, { workflows: [flow], logger });
+    await within("an exchange of the runner", locked);
+    await using other = await createRunner(await on.open(), { workflows: [flow] });
+    const runs = await other.startMany(flow, Array.from({ length: 20 }, () => undefined));
+    assertEquals(await within("the other runs", Promise.all(runs.map((run) => run.result()))), runs.map(() => 1));
+    proxy.flow();
+    const stopped = await within("the runner that was stopped", opening);
+    assertEquals(await within("a run of it", (await stopped.start(flow)).result()), 1);
+    assertEquals(most, 2);
+    await within("the stop", stopped.stop());
+    await until(async () => (await other.limits()).length === 0, "no place is taken");
+  });
+}
+
 /** Far less than the time-out of a statement, and more than a slow machine takes for a run. */
 const LONGEST_RUN_MS = 12_000;
 

@@ -12,6 +12,7 @@ import {
   openConnection,
   type Query,
 } from "./connection.ts";
+import { LONGEST_IDLE_MS } from "./backends.ts";
 import type { Answer } from "./driver.ts";
 import { READ_PATH, SAFE_PATH, SET_PATH } from "./search_path.ts";
 import { checkServerKind, SERVER_KIND } from "./server_kind.ts";
@@ -50,7 +51,8 @@ interface Member {
 
 // Overrides the default of the database: the fence requires that each statement sees all earlier commits.
 const BEGIN = "begin isolation level read committed";
-const BEGIN_WITH_PATH = `${BEGIN}; ${SET_PATH}`;
+// A process that stalls with the lock of its runner, or that of the limits, must not hold up others.
+const BEGIN_WITH_PATH = `${BEGIN}; ${SET_PATH}; set local idle_in_transaction_session_timeout = ${LONGEST_IDLE_MS}`;
 
 /** Creates a line without opening a connection. */
 export function createLine(options: LineOptions): Line {
