@@ -19,7 +19,7 @@ test("every method but GET and HEAD is refused on every path, whoever asks", asy
   await using on = ground("sqlite");
   const asked = ask(await on.open());
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
-    for (const path of ["/", "/runs", "/api/runs", "/api/live", "/metrics", "/nothing"]) {
+    for (const path of ["/", "/runs", "/limits", "/api/runs", "/api/limits", "/api/live", "/metrics", "/nothing"]) {
       const answer = await asked(path, { method });
       assertEquals([answer.status, answer.headers.get("allow")], [405, "GET, HEAD"]);
     }
@@ -29,7 +29,7 @@ test("every method but GET and HEAD is refused on every path, whoever asks", asy
 test("HEAD answers as GET does, without a body", async () => {
   await using on = ground("sqlite");
   const asked = ask(await on.open());
-  for (const path of ["/runs", "/api/runs", "/api/live", "/healthz"]) {
+  for (const path of ["/runs", "/limits", "/api/runs", "/api/limits", "/api/live", "/healthz"]) {
     const answer = await asked(path, { method: "HEAD" });
     assertEquals([answer.status, await answer.text()], [200, ""]);
   }
@@ -121,6 +121,13 @@ test("authorize decides each request, and only true is a yes", async () => {
       assertEquals([got.headers.get("www-authenticate"), await got.text()], ["Basic", "who are you?"]);
     }
     assertEquals(got.headers.get("x-content-type-options"), "nosniff");
+    for (const path of ["/limits", "/api/limits"]) {
+      const other = await fetch(new Request(`http://evil.example${path}`));
+      assertEquals([other.status, (await other.text()).includes("Limits")], [
+        status,
+        status === 200 && path === "/limits",
+      ]);
+    }
   }
 });
 
