@@ -37,6 +37,7 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["growth/large_map.ts", ["--items=20000"]],
     ["growth/many_children.ts", ["--children=5000"]],
     ["schedules.ts", ["--schedules=500", "--seconds=3"]],
+    ["limits.ts", ["--backlog=2000", "--seconds=1", "--runs=1000", "--rounds=1"]],
   ],
 };
 

@@ -63,6 +63,18 @@ const SHAPES: readonly Shape[] = [
     wanted: () => "p99 ≤ 50 ms",
   },
   {
+    bench: "limits, waits of other keys",
+    parameters: ["store", "what", "keys", "backlog"],
+    figures: ["p50Ms", "p50WithoutMs", "p50Ratio", "p99Ms", "p99WithoutMs", "meanRatio", "drainedPerSecond"],
+    wanted: ({ what }) => what === "shared" ? "" : "ratios ≤ 2",
+  },
+  {
+    bench: "limits, throughput",
+    parameters: ["store", "what", "keys", "tasks"],
+    figures: ["runsPerSecond", "ratio", "cpuRatio"],
+    wanted: ({ what }) => what === "shared" ? "" : "ratio ≥ 0.5",
+  },
+  {
     bench: "soak",
     isOf: ({ what }) => what === "runs",
     parameters: ["store", "minutes"],
