@@ -53,8 +53,8 @@ const NODE_TESTS = [
   ...SOME_MEANINGS,
   ...["access", "command", "requests"].map((name) => `tests/inspector/${name}_test.ts`),
 ];
-// Run under Deno alone: the suite and the engine of other languages, which are started by it, and what is the same in each
-// runtime, as the state machine on random graphs, and the contract of stores once more among planted functions.
+// These run under Deno only: the tests of this suite and of the worker protocol, whose programs Deno runs, and tests that
+// cannot differ between runtimes, such as those of the pure state machine.
 const OF_DENO = ["tests/suite/", "tests/worker/", "tests/engine/machine_", "tests/store/postgres_search_path_test.ts"];
 const BUN_TESTS = testFiles("tests").filter((file) => !OF_DENO.some((start) => file.startsWith(start)));
 const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };

@@ -5,7 +5,7 @@ import type { RunsPage } from "../../lib/inspector/shapes.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { cpuMsUntil } from "../cpu.ts";
 import { test } from "../harness.ts";
-import { ask, ground, KINDS } from "./ground.ts";
+import { ask, ground, KINDS, numbered } from "./ground.ts";
 
 const mapped = workflow("mapped").map("m", { version: "1", over: () => [1, 2], run: ({ item }) => item });
 
@@ -88,13 +88,7 @@ for (const kind of KINDS) {
 
 /** Ten thousand completed runs with the same tags. */
 async function fillTagged(on: ReturnType<typeof ground>, kind: typeof KINDS[number], tags: string): Promise<void> {
-  const isSqlite = kind === "sqlite";
-  const numbers = isSqlite
-    ? "(with recursive n (n) as (select 1 union all select n + 1 from n where n < 10000) select n from n) as numbers"
-    : "generate_series(1, 10000) as n";
-  const id = isSqlite
-    ? "printf('0190a000-0000-7000-8000-%012x', n)"
-    : "('0190a000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
+  const { numbers, id } = numbered(kind, 10_000);
   await on.run(`
     insert into runs (epoch, state, id, workflow, version, tags, priority, due_at, created_at, input, started_at, ended_at)
     select 1, 'completed', ${id}, 'w', 'v', '${tags}', 0, 1, ${Date.now()}, 'null', 1, 2 from ${numbers}`);

@@ -26,6 +26,21 @@ export function ground(kind: typeof KINDS[number]): Ground {
   return kind === "sqlite" ? inFile() : inSchema();
 }
 
+/** SQL of a kind of store: the rows `n` from 1 to `count`, and the id of a run for each. */
+export function numbered(
+  kind: typeof KINDS[number],
+  count: number,
+): { readonly numbers: string; readonly id: string } {
+  if (kind === "postgres") {
+    return {
+      numbers: `generate_series(1, ${count}) as n`,
+      id: "('0190a000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid",
+    };
+  }
+  const rows = `with recursive n (n) as (select 1 union all select n + 1 from n where n < ${count}) select n from n`;
+  return { numbers: `(${rows}) as numbers`, id: "printf('0190a000-0000-7000-8000-%012x', n)" };
+}
+
 function inFile(): Ground {
   const dir = tempDir();
   const path = join(dir.path, "app.db");

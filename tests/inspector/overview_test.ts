@@ -7,7 +7,7 @@ import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { longestTurn } from "../cpu.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
-import { type Ask, ask, ground, KINDS } from "./ground.ts";
+import { type Ask, ask, ground, KINDS, numbered } from "./ground.ts";
 import { chartOf, overviewOf } from "./overview_fixtures.ts";
 import { NOW, runsOf, viewOf } from "./page_fixtures.ts";
 
@@ -156,13 +156,7 @@ test("few failures beside very many completed runs are still drawn, and say how 
 
 /** Runs of the last minutes: 22,000 that completed and 6,000 that failed, by twenty errors. */
 async function fill(on: ReturnType<typeof ground>, kind: typeof KINDS[number]): Promise<void> {
-  const isSqlite = kind === "sqlite";
-  const numbers = isSqlite
-    ? "(with recursive n (n) as (select 1 union all select n + 1 from n where n < 28000) select n from n) as numbers"
-    : "generate_series(1, 28000) as n";
-  const id = isSqlite
-    ? "printf('0190a000-0000-7000-8000-%012x', n)"
-    : "('0190a000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
+  const { numbers, id } = numbered(kind, 28_000);
   const error = `'{"name":"Error","message":"no ' || (n % 20) || '","stack":"${"at x ".repeat(200)}"}'`;
   const at = Date.now() - 600_000;
   await on.run(`

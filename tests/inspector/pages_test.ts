@@ -273,16 +273,7 @@ test("many tasks and many steps are folded", () => {
 test("a list without runs says whether there are none, or none that match", () => {
   const wordsOf = (more: Parameters<typeof runsOf>[0]): string | undefined =>
     /<p class="empty">([^<]*)/.exec(runsPage(runsOf({ runs: [], ...more }), viewOf()).text)?.[1];
-  const filter = {
-    workflow: undefined,
-    states: [],
-    tags: [],
-    since: undefined,
-    until: undefined,
-    q: undefined,
-    error: undefined,
-    isParked: false,
-  };
+  const { filter } = runsOf();
   assertEquals(wordsOf({}), "No runs yet.");
   assertEquals(wordsOf({ filter: { ...filter, states: ["failed"] } }), "No matching runs.");
   assertEquals(wordsOf({ filter: { ...filter, q: "x" }, searchedBackTo: NOW }), "No matching runs so far.");
