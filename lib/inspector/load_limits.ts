@@ -1,3 +1,4 @@
+import { laneInfo } from "../engine/limits/lane_info.ts";
 import type { LanePermit, LaneRow } from "../store/limits.ts";
 import type { LimitLane, LimitPermit, LimitsPage } from "./limit_shape.ts";
 import { textOf } from "./query.ts";
@@ -7,7 +8,7 @@ import { answer, type Asked, type Reading } from "./reading.ts";
 const MOST_LANES = 50;
 const MOST_PERMITS = 5;
 
-/** The lanes of limits in which something holds a place or waits. */
+/** Reads the lanes of limits that have holders or waiters. */
 export async function loadLimits(reading: Reading, { query }: Asked): Promise<LimitsPage> {
   const limit = textOf(query, "limit");
   const rows = await reading.context.store.limits.lanes({ limit, lanes: MOST_LANES + 1, permits: MOST_PERMITS });
@@ -19,17 +20,15 @@ export async function loadLimits(reading: Reading, { query }: Asked): Promise<Li
   };
 }
 
-function laneOf(reading: Reading, { limit, key, max, perMs, held, waiting, holders, waiters }: LaneRow): LimitLane {
+function laneOf(reading: Reading, row: LaneRow): LimitLane {
+  const { limit, key, ...lane } = laneInfo(row);
   return {
     limit,
     href: `${reading.path("limits")}?limit=${encodeURIComponent(limit)}`,
     key: key.map((part) => reading.redactor.text(["limits", limit, "key"], part)),
-    max,
-    per: perMs,
-    held,
-    waiting,
-    holders: holders.map((permit) => permitOf(reading, permit)),
-    waiters: waiters.map((permit) => permitOf(reading, permit)),
+    ...lane,
+    holders: row.holders.map((permit) => permitOf(reading, permit)),
+    waiters: row.waiters.map((permit) => permitOf(reading, permit)),
   };
 }
 

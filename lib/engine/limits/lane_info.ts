@@ -3,7 +3,7 @@ import type { LanePermit, LaneRow } from "../../store/limits.ts";
 import type { Store } from "../../store/port.ts";
 import { count, refuse } from "../options.ts";
 
-/** What holds a place of a limit, or waits for one. */
+/** A holder of a slot of a limit, or a waiter for one. */
 export interface PermitInfo {
   /** Id of the run. */
   readonly runId: string;
@@ -13,7 +13,7 @@ export interface PermitInfo {
   readonly taskId?: string;
   /** Index of the item; absent for a task or run. */
   readonly item?: number;
-  /** Since when it has held its place or, if it waits, has waited, in milliseconds since the epoch. */
+  /** Since when it has held its slot or, if it waits, has waited, in milliseconds since the epoch. */
   readonly since: number;
 }
 
@@ -50,7 +50,7 @@ export interface LimitsOptions {
 /** The most lanes, and the most permits of each, that are listed. */
 export const MOST_LANES = 1_000;
 
-/** Lists the lanes of limits in which something holds a place or waits. */
+/** Lists the lanes of limits that have holders or waiters. */
 export async function listLanes(store: Store, options: LimitsOptions = {}): Promise<LaneInfo[]> {
   const checks = newChecks();
   const read = checks.options(options, "the options", ["limit", "lanes", "permits"]);
