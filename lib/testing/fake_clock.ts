@@ -56,8 +56,9 @@ const FIRST_OF_2026 = Date.UTC(2026, 0, 1);
  * turn of the event loop.
  *
  * The clock detects when promises and immediates have settled, and waits for statements that a store has sent to a
- * server. It does not detect other work outside of the process: if a body waits for a file, a socket or a timer of the
- * machine, await it before you advance the time, or pass its promise to `outside()`.
+ * server; for a statement of a transaction's body a second at most, as another body may block it. It does not detect
+ * other work outside of the process: if a body waits for a file, a socket or a timer of the machine, await it before you
+ * advance the time, or pass its promise to `outside()`.
  *
  * @param startMs The initial time, in milliseconds since the epoch.
  * @default {1_767_225_600_000} for `startMs`, the beginning of 2026

@@ -4,6 +4,7 @@ import process from "node:process";
 import postgres from "postgres";
 import { createRunner, StoreError, unchecked, workflow } from "../../mod.ts";
 import { silent } from "../../lib/logger.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
 import { type PostgresTransaction, transaction } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
@@ -295,4 +296,45 @@ test("postgres: a store that is closed refuses transactions", async () => {
   const body = () => Promise.reject(new Error("it was called"));
   const closed = store.transact({ seq: 1, epoch: 1, task: "pay", item: -1, body, signal, committing() {} });
   await assertRejects(() => closed, StoreError, "the store was closed");
+});
+
+test("postgres: a fake clock stands still while the server works for a transaction", async () => {
+  await using database = await DATABASES.postgres();
+  const clock = createFakeClock();
+  const startedAt = clock.now();
+  const flow = workflow("payment")
+    .task("pay", { ...transaction, run: ({ tx }) => tx`select pg_sleep(0.2)`.then(() => pay(tx, "first")) })
+    .task("again", { after: ["pay"], ...transaction, run: ({ tx }) => pay(tx, "second") });
+  await using runner = await createRunner(await database.open({ clock }), { workflows: [flow], clock });
+  const ended = runner.start(flow).then((run) => run.result()).then(() => clock.now());
+  assertEquals(await clock.until(ended), startedAt);
+  assertEquals(await database.payers(), ["first", "second"]);
+  await clock.until(runner.stop());
+});
+
+test("postgres: a fake clock moves on while a transaction is blocked by a body that waits for the clock", async () => {
+  await using database = await DATABASES.postgres();
+  const clock = createFakeClock();
+  const holds = Promise.withResolvers<void>();
+  const lock = (tx: PostgresTransaction) => tx`select pg_advisory_xact_lock(1)`;
+  const flow = workflow("payments")
+    .task("holder", {
+      ...transaction,
+      async run({ tx }) {
+        await lock(tx);
+        holds.resolve();
+        await new Promise<void>((resolve) => void clock.after(5_000, resolve));
+      },
+    })
+    .task("blocked", {
+      ...transaction,
+      async run({ tx }) {
+        await holds.promise;
+        await lock(tx);
+      },
+    });
+  await using runner = await createRunner(await database.open({ clock }), { workflows: [flow], clock });
+  const ended = runner.start(flow).then((run) => run.result());
+  assertEquals(await clock.until(ended), { holder: undefined, blocked: undefined });
+  await clock.until(runner.stop());
 });

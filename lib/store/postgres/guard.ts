@@ -30,13 +30,14 @@ export interface GuardOptions {
   readonly whyLost: () => Error | undefined;
   /** Rejects when the connection ends. */
   readonly lost: Promise<never>;
+  /** Receives each query that is sent. */
+  readonly sent: (query: PromiseLike<unknown>) => void;
 }
 
 /** The untyped part of the driver's queries: `handler` sends a query once it is awaited. */
-interface LazyQuery {
+interface LazyQuery extends PromiseLike<unknown> {
   handler: (query: LazyQuery) => unknown;
   canceller: unknown;
-  then(done: () => void, failed: (error: unknown) => void): unknown;
   reject(error: Error): void;
 }
 
@@ -50,7 +51,7 @@ const HIDDEN = new Set<PropertyKey>(
 );
 
 /** Lends the transaction that is open on a connection. */
-export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedTransaction {
+export function guardTransaction({ sql, whyLost, lost, sent }: GuardOptions): GuardedTransaction {
   const flying = new Set<LazyQuery>();
   const outermost: Scope = { failure: undefined };
   let isOver = false;
@@ -100,7 +101,9 @@ export function guardTransaction({ sql, whyLost, lost }: GuardOptions): GuardedT
         if (whyLost() === undefined) settled(query);
         scope.failure ??= { error };
       });
-      return problem === undefined ? send(query) : query.reject(problem);
+      if (problem !== undefined) return query.reject(problem);
+      sent(query);
+      return send(query);
     };
     made.handler = Object.assign(handler, send);
     made.canceller = refuseCancel;

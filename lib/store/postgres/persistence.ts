@@ -9,7 +9,8 @@ export interface Persistence {
   /**
    * Runs `work`; `action` names it in messages. `isDoubtful` is true if an earlier attempt may have taken effect with
    * its response lost. `isOutside` is false if the work waits not only for the server but also for something that may
-   * need a test clock to advance. @default {true} for `isOutside`
+   * need a test clock to advance: the work itself tells the clock when it waits for the server. @default {true} for
+   * `isOutside`
    */
   attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>, isOutside?: boolean): Promise<T>;
   /** The number of retries. */
@@ -46,7 +47,7 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
   let isClosed = false;
   return {
     attempt(action, work, isOutside = true) {
-      const done = attempt(action, work);
+      const done = attempt(action, work, isOutside);
       if (isOutside) clock?.outside?.(done);
       return done;
     },
@@ -54,7 +55,11 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
     close,
   };
 
-  async function attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>): Promise<T> {
+  async function attempt<T>(
+    action: string,
+    work: (isDoubtful: boolean) => Promise<T>,
+    isOutside: boolean,
+  ): Promise<T> {
     let outage: Outage | undefined;
     let isDoubtful = false;
     try {
@@ -74,7 +79,9 @@ export function createPersistence(name: string, logger: Logger, clock?: Clock): 
           outage ??= begin(action);
           report(action, outage, error);
           retries++;
-          await pauses.pause(pauseFor(error, tries));
+          const pause = pauses.pause(pauseFor(error, tries));
+          if (!isOutside) clock?.outside?.(pause);
+          await pause;
         }
       }
     } finally {

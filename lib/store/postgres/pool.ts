@@ -164,7 +164,7 @@ function createShare(
       read: shareOf(lines.read),
       care: shareOf(lines.care),
     },
-    transactions: { take: (signal) => track(() => transactions.take(signal)), close },
+    transactions: { take: (...given) => track(() => transactions.take(...given)), close },
     listener: { watch, close },
     close,
   };

@@ -47,6 +47,10 @@ export interface Session {
   readonly logger: Logger;
   /** Retries transient errors. */
   readonly persistence: Persistence;
+  /** Returns `work`; a test clock stands still until it has settled. */
+  outside<T>(work: Promise<T>): Promise<T>;
+  /** The same for work that may be blocked until a test clock moves: that stands still for a second at most. */
+  outsideForAMoment(work: PromiseLike<unknown>): void;
   /** The value to bind for `$1` in a statement that contains `@now`. */
   readonly at: Bindable;
   /** The time of the store's clock. */
@@ -90,6 +94,8 @@ export interface Session {
 
 /** How long `close()` waits for the end of connections on the server. */
 const END_MS = 1_000;
+/** How long a test clock waits for a statement of a body, which another body may block. */
+const MOMENT_MS = 1_000;
 
 /** Options of `createSession()`. */
 export interface SessionOptions {
@@ -126,6 +132,22 @@ export function createSession(options: SessionOptions): Session {
     schema,
     logger,
     persistence,
+    outside(work) {
+      clock?.outside?.(work);
+      return work;
+    },
+    outsideForAMoment(work) {
+      if (clock?.outside === undefined) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const cancel = systemClock.after(MOMENT_MS, resolve, true);
+      clock.outside(promise);
+      work.then(settled, settled);
+
+      function settled(): void {
+        cancel();
+        resolve();
+      }
+    },
     get at() {
       return clock === undefined ? null : String(clock.now());
     },

@@ -110,11 +110,11 @@ export async function transact(
   let losses = 0;
   const end = await session.persistence.attempt("write to", async () => {
     if (signal.aborted) return { threw: signal.reason as unknown };
-    if (doubtful !== undefined) await session.endConnection(doubtful);
+    if (doubtful !== undefined) await session.outside(session.endConnection(doubtful));
     doubtful = undefined;
     let lent: Lent;
     try {
-      lent = await transactions.take(signal);
+      lent = await transactions.take(signal, session.outside);
     } catch (error) {
       if (signal.aborted) return { threw: signal.reason as unknown };
       throw error;
@@ -174,12 +174,12 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   try {
     const verdict = await work();
     if (now.at === "commit") session.wrote(1);
-    else await connection.query("rollback", []);
+    else await rollback();
     return { verdict };
   } catch (thrown) {
     guard?.close();
     // A lost connection rolls back by itself, and so does a commit that failed.
-    if (!connection.isLost && now.at !== "commit") await connection.query("rollback", []).catch(() => {});
+    if (!connection.isLost && now.at !== "commit") await rollback().catch(() => {});
     if (signal.aborted && now.at !== "commit") return { thrown: signal.reason };
     if (connection.isLost) {
       const isLostInBody = now.at === "body" && guard !== undefined && limits !== undefined;
@@ -197,19 +197,33 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   }
 
   async function work(): Promise<TryVerdict> {
+    const row = await session.outside(begin());
+    const found = foundIn(row);
+    if (found !== undefined) return found;
+    now.at = "body";
+    limits = readBodyLimits(row);
+    guard = guardTransaction({
+      sql: connection.sql,
+      whyLost: () => connection.whyLost,
+      lost: connection.lost,
+      sent: session.outsideForAMoment,
+    });
+    const record = await Promise.race([request.body(guard.tx), connection.lost]);
+    guard.close();
+    signal.throwIfAborted();
+    return await session.outside(finish(record));
+  }
+
+  async function begin(): Promise<Row | undefined> {
     const [, [row]] = await Promise.all([
       connection.query(BEGIN, []),
       ask(CHECK, [...keyOf(request), token, backendPrefix(applicationName)]),
       connection.query(USERS_PATH, []),
     ]);
-    const found = foundIn(row);
-    if (found !== undefined) return found;
-    now.at = "body";
-    limits = readBodyLimits(row);
-    guard = guardTransaction({ sql: connection.sql, whyLost: () => connection.whyLost, lost: connection.lost });
-    const record = await Promise.race([request.body(guard.tx), connection.lost]);
-    guard.close();
-    signal.throwIfAborted();
+    return row;
+  }
+
+  async function finish(record: JournalRecord): Promise<TryVerdict> {
     const [isOpen] = await ask(IS_OPEN, [token]);
     if (isOpen?.["open"] !== "true") throw endedError(session.name);
     const [, [answer]] = await Promise.all([
@@ -219,13 +233,17 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
       ask(LEAVE, []),
     ]);
     if (answer?.["open"] !== "true") throw endedError(session.name);
-    if (guard.failure !== undefined) throw guard.failure.error;
+    if (guard?.failure !== undefined) throw guard.failure.error;
     if (answer["recorded"] !== "1") return { kind: "unrecorded" };
     signal.throwIfAborted();
     now.at = "commit";
     request.committing();
     await connection.query("commit", []);
     return committed(record.output);
+  }
+
+  function rollback(): Promise<unknown> {
+    return session.outside(connection.query("rollback", []));
   }
 
   async function ask(sql: string, values: readonly Bindable[]): Promise<readonly Row[]> {

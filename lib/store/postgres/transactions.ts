@@ -20,9 +20,10 @@ export interface Lent {
 export interface Transactions {
   /**
    * Waits for a free connection; rejects with the signal's reason when it aborts, or with the error of a connection
-   * that cannot be opened.
+   * that cannot be opened. `outside` receives what the server does before the connection can be used, but not the wait
+   * for other bodies.
    */
-  take(signal: AbortSignal): Promise<Lent>;
+  take(signal: AbortSignal, outside: (work: Promise<void>) => void): Promise<Lent>;
   /** Ends all connections. */
   close(): Promise<void>;
 }
@@ -76,9 +77,10 @@ export function createTransactions({ address, hosts, newName, prepare, most }: T
   const leaving = new Set<Promise<void>>();
   return { take, close };
 
-  async function take(signal: AbortSignal): Promise<Lent> {
+  async function take(signal: AbortSignal, outside: (work: Promise<void>) => void): Promise<Lent> {
     signal.throwIfAborted();
     const member = free() ?? await turn(signal);
+    outside(member.ready);
     try {
       await unlessAborted(member.ready, signal);
     } catch (error) {
