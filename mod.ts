@@ -40,7 +40,7 @@ export type { ChildInfo } from "./lib/engine/child_info.ts";
 export type { BulkFilter, BulkProgress } from "./lib/engine/bulk.ts";
 export { type Client, createClient } from "./lib/engine/client.ts";
 export type { ExecutionEvent, RunEvent } from "./lib/engine/events.ts";
-export type { Explanation } from "./lib/engine/explain.ts";
+export type { Explanation, RunOrigin } from "./lib/engine/explain.ts";
 export type { HandleOf, RunHandle } from "./lib/engine/handle.ts";
 export type { HistoryEntry } from "./lib/engine/history.ts";
 export type { ItemInfo, ItemPage } from "./lib/engine/item_list.ts";

@@ -60,6 +60,18 @@ export interface Reason {
   readonly limit?: LimitWait;
 }
 
+/** The schedule or poll that started a run. */
+export interface RunOrigin {
+  /** Kind of the origin: a `schedule`, by a tick, a backfill or `trigger()`, or a `poll`. */
+  readonly kind: "schedule" | "poll";
+  /** Name of the schedule or poll. */
+  readonly name: string;
+  /** Tick that the run was started for, in milliseconds since the epoch; absent if it was triggered, or started by a poll. */
+  readonly tick?: number;
+  /** The origin as a clause in English. */
+  readonly message: string;
+}
+
 /** Why a run does not progress, what it is executing, or how it ended. */
 export interface Explanation {
   /** Id of the run. */
@@ -68,7 +80,9 @@ export interface Explanation {
   readonly state: RunState;
   /** All reasons, the decisive one first. */
   readonly reasons: readonly Reason[];
-  /** The messages of all reasons, joined by `"; "`. */
+  /** The schedule or poll that started the run; absent for a run that was started in another way. */
+  readonly startedBy?: RunOrigin;
+  /** The messages of all reasons, and of `startedBy`, joined by `"; "`. */
   readonly summary: string;
 }
 
@@ -90,7 +104,21 @@ export async function explainRow(
   shownKey: ShownKey = (_, part) => part,
 ): Promise<Explanation> {
   const reasons = isOver(row.state) ? [endReason(row)] : await openReasons(context, row, { tasks, shownKey });
-  return { runId: row.id, state: row.state, reasons, summary: reasons.map(({ message }) => message).join("; ") };
+  const startedBy = await originOf(context, row);
+  const summary = [...reasons, ...startedBy === undefined ? [] : [startedBy]].map(({ message }) => message).join("; ");
+  return { runId: row.id, state: row.state, reasons, ...startedBy === undefined ? {} : { startedBy }, summary };
+}
+
+/** Costs a read for a run without a tick: a poll started it, or a schedule was triggered. */
+async function originOf({ store }: ClientContext, { schedule: name, tick }: ListedRun): Promise<RunOrigin | undefined> {
+  if (name === undefined) return undefined;
+  if (tick !== undefined) {
+    const message = `it was started by schedule "${name}" for its tick at ${new Date(tick).toISOString()}`;
+    return { kind: "schedule", name, tick, message };
+  }
+  const [row] = await store.schedules.read({ names: [name] });
+  if (row?.kind === "poll") return { kind: "poll", name, message: `it was started by poll "${name}"` };
+  return { kind: "schedule", name, message: `it was started by schedule "${name}", which was triggered` };
 }
 
 /** The fields of a task that an explanation needs. */

@@ -1,6 +1,6 @@
 /** What explain() says of each kind of wait, also of one that is over before a runner has noticed. */
 import { assert, assertEquals } from "@std/assert";
-import { unchecked, workflow } from "../../mod.ts";
+import { poll, schedule, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { never, open, untilAborted } from "./open.ts";
 
@@ -103,5 +103,44 @@ test("a map of a run without an owner is described by its items, not as about to
   assertEquals(
     (await client.explain(id)).summary,
     'no runner is alive; task "parcels" has 1 of 3 items completed',
+  );
+});
+
+test("a run names the schedule and the tick that started it, or the poll", async () => {
+  const nightly = schedule({ name: "nightly", workflow: order, cron: "30 2 * * *", timeZone: "UTC" });
+  const inbox = poll({
+    name: "inbox",
+    workflow: order,
+    every: "1d",
+    cursor: 0,
+    check: ({ cursor }) => ({ input: undefined, cursor }),
+  });
+  await using opened = await open([order], { schedules: [nightly, inbox] });
+  const { runner, clock } = opened;
+  const started = await runner.start(order);
+  await clock.advance("3h");
+  const [[ticked], [polled]] = [
+    await runner.schedules.history("nightly"),
+    (await runner.list({ schedule: "inbox" })).runs,
+  ];
+  const triggered = await runner.schedules.trigger("nightly");
+  const tick = Date.UTC(2026, 0, 1, 2, 30);
+  const ids = [ticked!.run!.id, polled!.id, triggered.id, started.id];
+  const explained = await Promise.all(ids.map(async (id) => (await runner.explain(id)).startedBy));
+  assertEquals(explained, [
+    {
+      kind: "schedule",
+      name: "nightly",
+      tick,
+      message: 'it was started by schedule "nightly" for its tick at 2026-01-01T02:30:00.000Z',
+    },
+    { kind: "poll", name: "inbox", message: 'it was started by poll "inbox"' },
+    { kind: "schedule", name: "nightly", message: 'it was started by schedule "nightly", which was triggered' },
+    undefined,
+  ]);
+  assertEquals(
+    (await runner.explain(ticked!.run!.id)).summary,
+    'task "approval" has waited for a message for 30 min; ' +
+      'task "pay" waits for "approval"; ' + explained[0]!.message,
   );
 });
