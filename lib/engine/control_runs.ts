@@ -5,10 +5,13 @@ import type { Acknowledgement, ControlledRun, ControlRequest } from "../store/co
 import type { RunSelection } from "../store/listing.ts";
 import { textProblem } from "../text_limits.ts";
 import type { ClientContext } from "./client_context.ts";
+import { livenessOf, thisIsolate } from "./process_liveness.ts";
 import { isOver } from "./run_reader.ts";
 
 /** How long changes of runs that other processes own wait to be applied there. */
 const ACKNOWLEDGE_MS = 1_000;
+/** Runs taken from dead owners in one transaction. */
+const RECOVER_AT_ONCE = 500;
 
 /**
  * Changes a run from outside.
@@ -76,19 +79,18 @@ async function applyChanged(
 
 /**
  * Waits until the owners in other processes have applied changes; returns whether they have. A body that an owner starts
- * in the meantime starts before the call resolves. An owner that does not acknowledge a change is suspended or dead. The
- * change is durable, so the next owner of the run applies it.
+ * in the meantime starts before the call resolves. An owner that does not acknowledge a change is suspended or dead. If
+ * the operating system says that it is dead, its runs are recovered, which applies the change. Otherwise the next owner
+ * of the run applies it: the change is durable.
  */
-async function acknowledged(
-  { store, clock, logger }: ClientContext,
-  changes: readonly Acknowledgement[],
-): Promise<boolean> {
+async function acknowledged(context: ClientContext, changes: readonly Acknowledgement[]): Promise<boolean> {
+  const { store, clock, logger } = context;
   // A clock that is moved by hand stands still while this waits.
   if (changes.length === 0 || clock.outside !== undefined) return true;
   const endsAt = performance.now() + ACKNOWLEDGE_MS;
   try {
     for (let ms = 1; !await store.areAcknowledged(changes); ms = Math.min(ms * 2, 50)) {
-      if (performance.now() >= endsAt) return false;
+      if (performance.now() >= endsAt) return await recoverDead(context) && await store.areAcknowledged(changes);
       await new Promise<void>((resolve) => void clock.after(ms, resolve));
     }
   } catch (error) {
@@ -97,5 +99,22 @@ async function acknowledged(
       error: String(error),
     });
   }
+  return true;
+}
+
+/** Recovers the runs of runners whose processes on this host have ended; returns whether there were any. */
+async function recoverDead({ store, logger }: ClientContext): Promise<boolean> {
+  const self = thisIsolate();
+  const runners = await store.runners();
+  const dead = runners.filter((runner) => livenessOf(runner, self) === "dead").map(({ id }) => id);
+  if (dead.length === 0) return false;
+  const alive = runners.map(({ id }) => id).filter((id) => !dead.includes(id));
+  let count = 0;
+  for (let more = true; more;) {
+    const recovery = await store.recover({ dead, alive, recoveryLimit: Infinity, limit: RECOVER_AT_ONCE });
+    count += recovery.released.length;
+    more = recovery.more;
+  }
+  if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
   return true;
 }

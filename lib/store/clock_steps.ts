@@ -11,18 +11,18 @@ export interface ClockSteps {
   /** Records by how much the clock was set ahead; negative if it was set back. */
   record(stepMs: number): void;
   /**
-   * For how long the clock was not seen to be set ahead, by the monotonic clock. For the time of a lease after that an
-   * expired lease says nothing: its owner may not have renewed it yet.
+   * For how long the clock was watched and not set ahead, by the monotonic clock. During the first lease of that time an
+   * expired lease means nothing: its owner may not have renewed it yet.
    */
   steadyMs(): number;
   /** Whether the clock was seen to be set back since this was last asked. */
   takeSetBack(): boolean;
 }
 
-/** A record without steps. */
+/** Starts to watch a clock. What it did before is unknown. */
 export function createClockSteps(monotonic: () => number): ClockSteps {
   let offset: number | undefined;
-  let aheadSince = -Infinity;
+  let steadySince = monotonic();
   let wasSetBack = false;
   return {
     compare(now) {
@@ -31,7 +31,7 @@ export function createClockSteps(monotonic: () => number): ClockSteps {
       offset = next;
     },
     record,
-    steadyMs: () => monotonic() - aheadSince,
+    steadyMs: () => monotonic() - steadySince,
     takeSetBack() {
       const was = wasSetBack;
       wasSetBack = false;
@@ -40,7 +40,7 @@ export function createClockSteps(monotonic: () => number): ClockSteps {
   };
 
   function record(stepMs: number): void {
-    if (stepMs > SMALL_STEP_MS) aheadSince = monotonic();
+    if (stepMs > SMALL_STEP_MS) steadySince = monotonic();
     if (stepMs < -SMALL_STEP_MS) wasSetBack = true;
   }
 }

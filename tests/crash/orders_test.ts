@@ -77,3 +77,14 @@ test("a runner that lives takes over from one that was killed on the same host, 
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
 });
+
+test("cancel() ends a run whose only runner was killed on the same host, without waiting for its lease", async () => {
+  await using site = await openSite();
+  const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "deaf" } });
+  await doomed.until("holding b");
+  await site.kill(doomed);
+  const run = await site.client.start("chain", { n: 1 }, { key: "1" });
+  await within("the cancel", run.cancel("enough"));
+  assertEquals((await run.status()).state, "cancelled");
+  assertEquals(await site.wrong(), []);
+});

@@ -64,7 +64,7 @@ export interface Dialect {
   readonly reusesNumbers: boolean;
   /** The store's clock, in milliseconds since the epoch. */
   now(): Sql;
-  /** For how long the clock was not seen to be set ahead; see clock_steps.ts. */
+  /** For how long the clock was watched and not set ahead; see clock_steps.ts. */
   steadyMs(): number;
   /** A condition: the column has one of these values, or one of those that a query returns. An index can serve it. */
   isIn(column: string, among: Items | Sql): Sql;

@@ -126,6 +126,15 @@ export function controlContract(test: Case): void {
     assertEquals(late, { kind: "done", state: "cancelled", owner: undefined, attention: 0 });
   });
 
+  test("cancel ends no run behind its owner in a store that is opened after the clock was set ahead", async ({ store, clock, another }) => {
+    const { id, runner } = await startOwned(store);
+    clock.set(3_600_000);
+    const opened = await another();
+    const result = await opened.control(id, { kind: "cancel", reason: "r" });
+    assertEquals(result, { kind: "done", state: "running", owner: runner, attention: 1 });
+    assertEquals((await store.renew(runner, 30_000)).alive, true);
+  });
+
   test("cancel ends the run of a runner whose row is gone", async ({ store }) => {
     const { id, runner } = await startOwned(store);
     const other = newRun({ owner: runner });
