@@ -251,6 +251,13 @@ test("deno.json and package.json agree", () => {
   assertEquals(published("package.json"), published("deno.json"));
 });
 
+test("the main entry has what programs write down; the shapes of results are in ./types, and no name is in both", () => {
+  const [main, types] = [exportedBy("mod.ts"), exportedBy("lib/types/mod.ts")];
+  assertEquals(main.length <= 70, true, `mod.ts exports ${main.length} names`);
+  // The filters and the arguments of bodies have states, and results have them.
+  assertEquals(types.filter((name) => main.includes(name)), ["RunState", "TaskState"]);
+});
+
 test("a package holds the library, and neither tests nor benchmarks", () => {
   const { include } = JSON.parse(read("deno.json")).publish;
   const { files } = JSON.parse(read("package.json"));
@@ -293,6 +300,13 @@ test("a driver that users install themselves has the version that is tested", ()
   assertEquals(Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional), []);
 });
 
+/** The names that a module re-exports. */
+function exportedBy(file: string): string[] {
+  const lists = codeOf(read(file)).matchAll(/^export (?:type )?\{([^}]*)\} from /gm);
+  return [...lists].flatMap(([, list]) => list!.split(",").map((name) => name.trim()).filter((name) => name !== ""))
+    .map((name) => name.split(/ as |^type /).at(-1)!);
+}
+
 /** Names that occur in the code of a module, each once; texts and comments are left out, substitutions are not. */
 function identifiersOf(source: string): string[] {
   const code = codeOf(source).replace(/"(?:[^"\\\n]|\\.)*"/g, "").replace(/\/\/.*$/gm, "");
@@ -318,7 +332,7 @@ function moduleStateOf(code: string): string[] {
 
 function layerOf(file: string): Layer {
   const [, folder, ...rest] = file.split("/");
-  if (file === "mod.ts") return "api";
+  if (file === "mod.ts" || file === "lib/types/mod.ts") return "api";
   if (rest.length === 0) return "leaf";
   if (folder === "store" && rest[0] === "sql") return "store";
   if (folder === "store" && rest.length > 1) return rest.at(-1) === "mod.ts" ? "door" : "backend";

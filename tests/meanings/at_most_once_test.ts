@@ -1,6 +1,7 @@
 /** Tasks whose bodies run at most once. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { type Runner, RunStateError, type TaskInfo, UnknownTaskError, workflow } from "../../mod.ts";
+import { type Runner, RunStateError, UnknownTaskError, workflow } from "../../mod.ts";
+import type { TaskInfo } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { never, open, type Opened, untilAborted } from "./open.ts";
 

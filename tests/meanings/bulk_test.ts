@@ -1,6 +1,7 @@
 /** Operations on many runs: each means what the operation on one run means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type BulkProgress, type RunState, unchecked, workflow } from "../../mod.ts";
+import { type RunState, unchecked, workflow } from "../../mod.ts";
+import type { BulkProgress } from "../../lib/types/mod.ts";
 import type { Bulk } from "../../lib/engine/bulk.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";

@@ -1,6 +1,7 @@
 /** Maps whose items are child runs. */
 import { assert, assertEquals } from "@std/assert";
-import { type Child, type ChildInfo, unchecked, workflow } from "../../mod.ts";
+import { unchecked, workflow } from "../../mod.ts";
+import type { Child, ChildInfo } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { even } from "./even_schema.ts";
 import { open, untilAborted } from "./open.ts";

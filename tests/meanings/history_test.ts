@@ -1,6 +1,7 @@
 /** The history of a run: `handle.history()`. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { DeferError, type HistoryEntry, type RunHandle, unchecked, workflow } from "../../mod.ts";
+import { DeferError, type RunHandle, unchecked, workflow } from "../../mod.ts";
+import type { HistoryEntry } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { never, open, untilAborted } from "./open.ts";
 

@@ -1,7 +1,8 @@
 /** The items of a map in pages: `handle.items()`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ItemListOptions } from "../../lib/engine/item_list.ts";
-import { type ItemInfo, type ItemPage, unchecked, UnknownTaskError, workflow } from "../../mod.ts";
+import { unchecked, UnknownTaskError, workflow } from "../../mod.ts";
+import type { ItemInfo, ItemPage } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { never, open } from "./open.ts";
 

@@ -1,6 +1,7 @@
 /** Tasks that start a child run and wait for it. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Child, createRunner, DefinitionError, type Runner, unchecked, workflow } from "../../mod.ts";
+import { createRunner, DefinitionError, type Runner, unchecked, workflow } from "../../mod.ts";
+import type { Child } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { even } from "./even_schema.ts";
 import { never, open, untilAborted } from "./open.ts";

@@ -184,34 +184,69 @@ export async function use(runner: Awaited<ReturnType<typeof open>>) {
     ...{ events: run.events(), fork: await run.fork(), list: await runner.list(), stats: await runner.stats() },
     ...{ stranded: await runner.stranded(), blocked: await runner.blocked(), why: await runner.explain(run.id) },
     ...{ schedules: await runner.schedules.list(), inspector: createInspector(runner), input: flow.input, graph: flow.graph },
+    ...{ limits: await runner.limits(), schedule: await runner.schedules.get("hourly") },
     ...{ next: await runner.schedules.next("hourly", 1), ticks: await runner.schedules.history("hourly") },
   };
 }
 `;
 
-for (const [major, module] of [[5, "nodenext"], [7, "nodenext"], [7, "preserve"]] as const) {
+// A program with explicit types, as isolated declarations need them, that uses the declarations of the other one.
+const USE = `
+import type { Runner, RunHandle, RunState } from "@sluice/sluice";
+import type { ChildInfo, HistoryEntry, ItemInfo, RunInfo, RunStatus, Stats, TaskInfo } from "@sluice/sluice/types";
+import type { flow, use } from "./types/app.js";
+
+type Read = Awaited<ReturnType<typeof use>>;
+export const open = async (runner: Runner<typeof flow>): Promise<Read["run"]> =>
+  await runner.start("flow", { id: "a", ids: [] });
+export const kinds = (read: Read): readonly (readonly [TaskInfo, HistoryEntry, ChildInfo, ItemInfo, RunInfo])[] =>
+  read.tasks.map((task, at) => [task, read.history[at]!, read.children[at]!, read.items.items[at]!, read.list.runs[at]!]);
+export const counts = ({ stats }: Read): Stats["runs"] => stats.runs;
+export const state = ({ status }: { readonly status: RunStatus }): RunState => status.state;
+export const result = async (run: RunHandle<{ ship: number }>): Promise<number> => (await run.result()).ship;
+// @ts-expect-error a task has no such member
+export const wrong = ({ tasks }: Read): string => tasks[0]!.nothing;
+`;
+
+const COMPILERS = [[5, "nodenext"], [6, "nodenext"], [7, "nodenext"], [7, "preserve"]] as const;
+
+for (const [major, module] of COMPILERS) {
   compilerTest(
     `a program and its declarations compile with the package's types by TypeScript ${major} with modules as in ${module}`,
     async () => {
       using fresh = await project();
       fresh.link(...PEERS, "@types/node");
-      assertEquals(await compile(fresh, major, module), "");
+      assertEquals(await compile(fresh, major, module, { file: "app.ts", source: PROGRAM }), "");
+      const declared = readFileSync(join(fresh.path, "types/app.d.ts"), "utf8");
+      assertStringIncludes(declared, 'import("@sluice/sluice/types").TaskInfo');
+      assertEquals(declared.match(/import\("(?!@sluice\/sluice)[^"]*"\)/g), null);
+      if (module !== "nodenext" || major !== 7) return;
+      const options = { isolatedDeclarations: true };
+      assertEquals(await compile(fresh, major, module, { file: "use.ts", source: USE, options }), "");
     },
   );
 }
 
-async function compile({ path }: Project, major: number, module: string): Promise<string> {
-  writeFileSync(join(path, "app.ts"), PROGRAM);
+interface Source {
+  readonly file: string;
+  readonly source: string;
+  /** Options besides the usual ones. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+async function compile({ path }: Project, major: number, module: string, source: Source): Promise<string> {
+  writeFileSync(join(path, source.file), source.source);
   const options = {
     declaration: true,
     emitDeclarationOnly: true,
+    rootDir: ".",
     outDir: "types",
     strict: true,
     exactOptionalPropertyTypes: true,
     target: "esnext",
   };
-  const compilerOptions = { ...options, module, types: ["node"], skipLibCheck: false };
-  writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
+  const compilerOptions = { ...options, ...source.options, module, types: ["node"], skipLibCheck: false };
+  writeFileSync(join(path, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [source.file] }));
   const modules = join(ROOT, "node_modules/.deno");
   const version = readdirSync(modules).find((name) => name.startsWith(`typescript@${major}.`));
   assert(version !== undefined, `TypeScript ${major} is not installed; run deno install`);

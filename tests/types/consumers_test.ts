@@ -19,6 +19,7 @@ const ON_SQLITE = `
 import { createRunner, type RunEvent, unchecked, workflow } from "@sluice/sluice";
 import { openSqliteStore, transaction } from "@sluice/sluice/sqlite";
 import { createFakeClock, createTestContext } from "@sluice/sluice/testing";
+import type { RunStatus } from "@sluice/sluice/types";
 
 const flow = workflow("flow", { input: unchecked<{ id: string }>() })
   .task("size", { run: ({ input }) => input.id.length })
@@ -29,7 +30,9 @@ await using runner = await createRunner(store, { workflows: [flow], clock: creat
 const events: RunEvent[] = [];
 const run = await runner.start(flow, { id: createTestContext().runId });
 for await (const event of run.events()) events.push(event);
-console.log((await run.result()).toFixed(), events.length);
+const result = (await run.result()).toFixed();
+const { state }: RunStatus = await run.status();
+console.log(result, events.length, state);
 `;
 
 /** Uses every part. */
@@ -155,14 +158,14 @@ for (const major of [5, 6]) {
 if (isDeno) {
   test("Deno checks and runs a program on SQLite, and prints nothing else", async () => {
     using dir = bare(ON_SQLITE);
-    const names = ["", "/postgres", "/sqlite", "/testing"];
+    const names = ["", "/postgres", "/sqlite", "/testing", "/types"];
     const exports: Record<string, string> = JSON.parse(readFileSync(join(root, "deno.json"), "utf8")).exports;
     const imports = names.map((name) => [`@sluice/sluice${name}`, `./sluice/${exports[`.${name}`]}`]);
     writeFileSync(join(dir.path, "deno.json"), JSON.stringify({ imports: Object.fromEntries(imports) }));
     // What is not there may not be downloaded.
     const check = await run(["check", "--quiet", "--cached-only", "app.ts"], dir.path);
     assertEquals(printed(check), "");
-    assertEquals(printed(await run(["run", "-A", "--cached-only", "app.ts"], dir.path)), "9 6\n");
+    assertEquals(printed(await run(["run", "-A", "--cached-only", "app.ts"], dir.path)), "9 6 completed\n");
   });
 
   test("Deno runs a program that links Sluice's sources, and prints nothing else", async () => {
@@ -173,11 +176,11 @@ if (isDeno) {
       imports: { "@sluice/sluice": name, "@sluice/sluice/": `${name.replace("jsr:", "jsr:/")}/` },
     };
     writeFileSync(join(dir.path, "deno.json"), JSON.stringify(config));
-    assertEquals(printed(await run(["run", "-A", "--cached-only", "app.ts"], dir.path)), "9 6\n");
+    assertEquals(printed(await run(["run", "-A", "--cached-only", "app.ts"], dir.path)), "9 6 completed\n");
   });
 } else {
   test("Bun runs a program on SQLite, and prints nothing else", async () => {
     using dir = consumer(ON_SQLITE);
-    assertEquals(printed(await run(["--no-install", "app.ts"], dir.path)), "9 6\n");
+    assertEquals(printed(await run(["--no-install", "app.ts"], dir.path)), "9 6 completed\n");
   });
 }
