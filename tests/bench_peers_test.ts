@@ -31,8 +31,7 @@ test("a side does all the work that it is told to, round after round", async () 
   ];
   for (const [workload, bodies] of told) {
     await using own = await ownPlace("sqlite");
-    await side.ask({ do: "open", workload, place: own.place });
-    await side.ask({ do: "enqueue", runs: 20 });
+    await side.ask({ do: "open", workload, place: own.place, flight: 10 });
     const reply = await side.ask({ do: "carry", runs: 20 });
     await side.ask({ do: "close" });
     assertEquals({ ended: reply.ended, bodies: reply.bodies, took: reply.ms! > 0 }, { ended: 20, bodies, took: true });

@@ -23,11 +23,19 @@ export interface Place {
   readonly url: string;
 }
 
+/** The work of one round. */
+export interface Work {
+  readonly workload: Workload;
+  readonly place: Place;
+  /** How many runs have begun and not ended, at most: the equal concurrency of all sides. */
+  readonly flight: number;
+}
+
 /** A side that is open on a place. */
 export interface Session {
-  /** Leaves `runs` runs in the store for `carry`, which is all that is timed then. Without it `carry` starts them too. */
-  enqueue?(runs: number): Promise<void>;
-  /** Carries `runs` runs to their ends. */
+  /** Starts what executes runs, and waits until it is ready; not timed. */
+  begin?(): Promise<void>;
+  /** Starts `runs` runs and carries them to their ends. Jobs are inserted in bulk; of others `flight` are open at once. */
   carry?(runs: number): Promise<void>;
   /** Starts one run and waits until it has ended. */
   one?(): Promise<void>;
@@ -38,7 +46,7 @@ export interface Session {
 }
 
 /** Opens a side; its tables are there when this resolves. */
-export type Open = (workload: Workload, place: Place) => Promise<Session>;
+export type Open = (work: Work) => Promise<Session>;
 
 /** How many tasks follow the first in "1 + 100 + 1", before the last. */
 export const WIDTH = 100;
@@ -74,10 +82,10 @@ export interface Goal {
   ended(): Promise<number>;
 }
 
-/** Begins work that goes on by itself, and resolves when it has come to `goal`. */
-export async function settled(begin: () => Promise<unknown>, goal: Goal): Promise<void> {
+/** Starts runs that others execute, and resolves when `goal` is reached. */
+export async function settled(start: () => Promise<unknown>, goal: Goal): Promise<void> {
   const enough = bodies + goal.bodies;
-  await begin();
+  await start();
   while (bodies < enough) await pause();
   while (await goal.ended() < goal.runs) await pause();
 }
@@ -85,6 +93,11 @@ export async function settled(begin: () => Promise<unknown>, goal: Goal): Promis
 /** Long enough not to disturb, short beside a round. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Inserts `count` jobs in parts of `most`. */
+export async function inParts(count: number, most: number, insert: (part: number) => Promise<unknown>): Promise<void> {
+  for (let left = count; left > 0; left -= most) await insert(Math.min(left, most));
 }
 
 /** Starts `times` of `work`, at most `flight` at once. */

@@ -13,6 +13,8 @@ export interface Peer {
   readonly needs?: string;
   /** Counts what has ended on Postgres, where its adapter cannot. */
   readonly ended?: string;
+  /** How it learns of runs or results, where a figure of few runs in flight says that and not what a run costs. */
+  readonly polls?: string;
 }
 
 /** Who there is. */
@@ -22,6 +24,7 @@ export const PEERS = {
     package: "openworkflow",
     adapter: "openworkflow",
     runtime: "node",
+    polls: "its worker looks for runs, and its result() for the end, at intervals",
   },
   "Absurd": {
     package: "absurd-sdk",
@@ -33,6 +36,7 @@ export const PEERS = {
     package: "cloaca",
     adapter: "cloacina",
     runtime: "python",
+    polls: "its execute() looks for the result twice a second",
     ended: "select count(*) from workflow_executions where status = 'Completed'",
   },
   "graphile-worker": {
@@ -47,90 +51,115 @@ export const PEERS = {
 /** The name of a peer. */
 export type PeerName = keyof typeof PEERS;
 
-/** One workload, done by Sluice and by peers in turn, on stores that survive the same. */
+/** How many runs in a round, for each concurrency of a comparison; 0 leaves one out. Fewer where they take long. */
+export type Runs = readonly number[];
+
+/** One workload, done by Sluice and by peers in turn, at equal concurrency, on stores that survive the same. */
 export interface Comparison {
   readonly workload: Workload;
+  /** Runs in flight; of jobs, how many a worker holds at once. */
+  readonly flights: readonly number[];
   /** Where Sluice keeps its runs. */
   readonly place: PlaceKind;
-  /** Runs of Sluice in a round. */
-  readonly runs: number;
-  /** Who else does it, where, and how many runs of it in a round: fewer where they take long. */
-  readonly peers: readonly {
-    readonly peer: PeerName;
-    readonly place: PlaceKind;
-    readonly runs: number;
-  }[];
+  /** Runs of Sluice. */
+  readonly runs: Runs;
+  /** Who else does it, and where. */
+  readonly peers: readonly { readonly peer: PeerName; readonly place: PlaceKind; readonly runs: Runs }[];
 }
 
-/** What is compared. */
+const FLIGHTS = [1, 10, 100, 300, 1_000];
+
+/** What is compared. Each side is at its best at one of the concurrencies. */
 export const COMPARISONS: readonly Comparison[] = [
   {
     workload: "chain of 3",
+    flights: FLIGHTS,
     place: "postgres",
-    runs: 20_000,
+    runs: [400, 4_000, 15_000, 20_000, 20_000],
     peers: [
-      { peer: "DBOS", place: "postgres", runs: 1_000 },
-      { peer: "OpenWorkflow", place: "postgres", runs: 500 },
-      { peer: "Absurd", place: "postgres", runs: 1_000 },
-      { peer: "Cloacina", place: "postgres", runs: 100 },
+      { peer: "DBOS", place: "postgres", runs: [150, 400, 600, 600, 1_000] },
+      { peer: "OpenWorkflow", place: "postgres", runs: [30, 200, 500, 600, 1_000] },
+      { peer: "Absurd", place: "postgres", runs: [100, 400, 600, 600, 1_000] },
+      { peer: "Cloacina", place: "postgres", runs: [5, 50, 500, 500, 0] },
     ],
   },
   {
     workload: "chain of 3",
+    flights: FLIGHTS,
     place: "sqlite",
-    runs: 20_000,
-    peers: [{ peer: "OpenWorkflow", place: "sqlite", runs: 500 }, { peer: "Cloacina", place: "sqlite", runs: 100 }],
-  },
-  {
-    workload: "1 + 100 + 1",
-    place: "postgres",
-    runs: 500,
+    runs: [1_500, 10_000, 30_000, 30_000, 30_000],
     peers: [
-      { peer: "DBOS", place: "postgres", runs: 20 },
-      { peer: "OpenWorkflow", place: "postgres", runs: 10 },
-      { peer: "Absurd", place: "postgres", runs: 20 },
-      { peer: "pg-boss", place: "postgres", runs: 20 },
-      { peer: "BullMQ", place: "postgres", runs: 20 },
+      { peer: "OpenWorkflow", place: "sqlite", runs: [30, 200, 500, 600, 1_000] },
+      { peer: "Cloacina", place: "sqlite", runs: [5, 50, 500, 500, 0] },
     ],
   },
   {
     workload: "1 + 100 + 1",
+    flights: [20],
+    place: "postgres",
+    runs: [500],
+    peers: [
+      { peer: "DBOS", place: "postgres", runs: [20] },
+      { peer: "OpenWorkflow", place: "postgres", runs: [20] },
+      { peer: "Absurd", place: "postgres", runs: [20] },
+      { peer: "pg-boss", place: "postgres", runs: [20] },
+      { peer: "BullMQ", place: "postgres", runs: [20] },
+    ],
+  },
+  {
+    workload: "1 + 100 + 1",
+    flights: [20],
     place: "sqlite",
-    runs: 500,
-    peers: [{ peer: "OpenWorkflow", place: "sqlite", runs: 10 }, { peer: "Cloacina", place: "sqlite", runs: 2 }],
+    runs: [500],
+    peers: [{ peer: "OpenWorkflow", place: "sqlite", runs: [20] }, { peer: "Cloacina", place: "sqlite", runs: [12] }],
   },
   {
     workload: "one-task jobs",
+    flights: [500, 1_000, 4_000],
     place: "postgres",
-    runs: 20_000,
+    runs: [40_000, 40_000, 40_000],
     peers: [
-      { peer: "graphile-worker", place: "postgres", runs: 20_000 },
-      { peer: "pg-boss", place: "postgres", runs: 20_000 },
-      { peer: "BullMQ", place: "postgres", runs: 1_000 },
-      { peer: "BullMQ", place: "redis, always", runs: 5_000 },
+      { peer: "graphile-worker", place: "postgres", runs: [40_000, 40_000, 40_000] },
+      { peer: "pg-boss", place: "postgres", runs: [40_000, 40_000, 40_000] },
     ],
   },
   {
     workload: "one-task jobs",
+    flights: [32, 200, 500],
+    place: "postgres",
+    runs: [10_000, 20_000, 20_000],
+    peers: [
+      { peer: "BullMQ", place: "postgres", runs: [1_000, 1_000, 1_000] },
+      { peer: "BullMQ", place: "redis, always", runs: [4_000, 4_000, 4_000] },
+    ],
+  },
+  {
+    workload: "one-task jobs",
+    flights: [32, 200, 500],
     place: "postgres, lazy",
-    runs: 20_000,
-    peers: [{ peer: "BullMQ", place: "redis, every second", runs: 10_000 }],
+    runs: [10_000, 20_000, 20_000],
+    peers: [{ peer: "BullMQ", place: "redis, every second", runs: [10_000, 10_000, 10_000] }],
   },
   {
     workload: "latency of a chain of 3",
+    flights: [1],
     place: "postgres",
-    runs: 200,
+    runs: [200],
     peers: [
-      { peer: "DBOS", place: "postgres", runs: 100 },
-      { peer: "OpenWorkflow", place: "postgres", runs: 3 },
-      { peer: "Absurd", place: "postgres", runs: 100 },
-      { peer: "Cloacina", place: "postgres", runs: 4 },
+      { peer: "DBOS", place: "postgres", runs: [100] },
+      { peer: "OpenWorkflow", place: "postgres", runs: [10] },
+      { peer: "Absurd", place: "postgres", runs: [100] },
+      { peer: "Cloacina", place: "postgres", runs: [10] },
     ],
   },
   {
     workload: "latency of a chain of 3",
+    flights: [1],
     place: "sqlite",
-    runs: 200,
-    peers: [{ peer: "OpenWorkflow", place: "sqlite", runs: 3 }, { peer: "Cloacina", place: "sqlite", runs: 4 }],
+    runs: [200],
+    peers: [
+      { peer: "OpenWorkflow", place: "sqlite", runs: [10] },
+      { peer: "Cloacina", place: "sqlite", runs: [10] },
+    ],
   },
 ];

@@ -28,6 +28,9 @@ const TASKS: Record<Workload, number> = {
   "1 + 100 + 1": 102,
 };
 
+/** Fewer samples have a median and no other percentile. */
+const LEAST_SAMPLES = 100;
+
 /** Somebody who does the work of a comparison. */
 interface Contestant {
   readonly name: string;
@@ -58,7 +61,8 @@ for (const comparison of COMPARISONS) {
   const peers = comparison.peers.filter(({ peer, place }) =>
     isChosen("peer", peer) && isChosen("store", place) && isChosen("workload", comparison.workload)
   );
-  if (peers.length > 0) await compare({ ...comparison, peers });
+  if (peers.length === 0) continue;
+  for (const flight of comparison.flights) await compare({ ...comparison, peers }, flight);
 }
 process.exit();
 
@@ -67,9 +71,11 @@ function isChosen(name: string, value: string): boolean {
   return given === undefined || value.toLowerCase().startsWith(given.toLowerCase());
 }
 
-async function compare(comparison: Comparison): Promise<void> {
-  const sluices = ["deno", "bun"].map((runtime) => sluiceUnder(runtime, comparison));
-  const peers = comparison.peers.map(({ peer, place, runs }) => contestant(peer, place, runs));
+async function compare(comparison: Comparison, flight: number): Promise<void> {
+  const at = comparison.flights.indexOf(flight);
+  const sluices = ["deno", "bun"].map((runtime) => sluiceUnder(runtime, comparison.place, comparison.runs[at]!));
+  const peers = comparison.peers.filter(({ runs }) => runs[at] !== 0)
+    .map(({ peer, place, runs }) => contestant(peer, place, runs[at]!));
   const all = [...peers, ...sluices];
   // One round more than counted: the first warms up.
   for (let round = 0; round <= ROUNDS; round++) {
@@ -78,7 +84,7 @@ async function compare(comparison: Comparison): Promise<void> {
       const one = all[(at + round) % all.length]!;
       if (one.why !== undefined) continue;
       try {
-        const measured = await measure(one, comparison.workload);
+        const measured = await measure(one, comparison.workload, flight);
         if (round > 0) one.rounds.push(measured);
       } catch (error) {
         one.why = briefly(error);
@@ -88,10 +94,10 @@ async function compare(comparison: Comparison): Promise<void> {
     }
   }
   for (const { side, why } of all) if (why === undefined) await side?.[Symbol.asyncDispose]();
-  for (const peer of peers) for (const sluice of sluices) tell(comparison, peer, sluice);
+  for (const peer of peers) for (const sluice of sluices) tell(comparison.workload, flight, peer, sluice);
 }
 
-function sluiceUnder(runtime: string, { place, runs }: Comparison): Contestant {
+function sluiceUnder(runtime: string, place: PlaceKind, runs: number): Contestant {
   const deno = "Deno" in globalThis ? process.execPath : "deno";
   const command = runtime === "deno" ? [deno, "run", "-A", "--no-check", "--quiet"] : ["bun"];
   return {
@@ -136,14 +142,13 @@ function scaled(runs: number): number {
   return Math.max(1, Math.round(runs * SCALE));
 }
 
-async function measure(one: Contestant, workload: Workload): Promise<Measured> {
+async function measure(one: Contestant, workload: Workload, flight: number): Promise<Measured> {
   const side = one.side ??= startSide(one.command, one.peer === undefined ? {} : env[one.peer.runtime]);
   await using own = await ownPlace(one.place);
   one.durability = own.durability;
-  const opened = await side.ask({ do: "open", workload, place: own.place });
+  const opened = await side.ask({ do: "open", workload, place: own.place, flight });
   one.runtime = opened.runtime ?? one.runtime;
   const before = await own.written();
-  await side.ask({ do: "enqueue", runs: one.runs });
   const isLatency = workload.startsWith("latency");
   const reply = await side.ask({ do: isLatency ? "one by one" : "carry", runs: one.runs });
   const after = await own.written();
@@ -167,14 +172,16 @@ async function check(one: Contestant, workload: Workload, own: OwnPlace, reply: 
   throw new Error(`Of ${one.runs} runs ${ended} had ended, and ${reply.bodies} bodies of ${bodies} had run`);
 }
 
-function tell({ workload }: Comparison, peer: Contestant, sluice: Contestant): void {
+function tell(workload: Workload, inFlight: number, peer: Contestant, sluice: Contestant): void {
   const what = {
     bench: "peers",
     workload,
+    inFlight,
     store: peer.place.split(",")[0],
     peer: peer.name,
     version: peer.version,
     peerRuntime: peer.runtime,
+    ...(peer.peer?.polls === undefined ? {} : { peerPolls: peer.peer.polls }),
     sluiceRuntime: sluice.runtime,
   };
   const why = peer.why ?? (sluice.why && `Sluice under ${sluice.runtime}: ${sluice.why}`);
@@ -216,8 +223,7 @@ function latency(peer: Contestant, sluice: Contestant): Record<string, number> {
   const [theirs, ours] = [peer, sluice].map(({ rounds }) => rounds.flatMap(({ eachMs }) => eachMs));
   return {
     p50Ms: quantile(theirs!, 0.5),
-    p95Ms: quantile(theirs!, 0.95),
-    p99Ms: quantile(theirs!, 0.99),
+    ...(theirs!.length < LEAST_SAMPLES ? {} : { p95Ms: quantile(theirs!, 0.95), p99Ms: quantile(theirs!, 0.99) }),
     sluiceP50Ms: quantile(ours!, 0.5),
     sluiceP95Ms: quantile(ours!, 0.95),
     sluiceP99Ms: quantile(ours!, 0.99),

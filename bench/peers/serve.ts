@@ -9,12 +9,11 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { runtime } from "../measure.ts";
-import { bodiesRun, type Open, type Place, type Session, type Workload } from "./adapter.ts";
+import { bodiesRun, type Open, type Session, type Work } from "./adapter.ts";
 
 /** What a side is told. */
 export type Command =
-  | { readonly do: "open"; readonly workload: Workload; readonly place: Place }
-  | { readonly do: "enqueue"; readonly runs: number }
+  | { readonly do: "open" } & Work
   | { readonly do: "carry"; readonly runs: number }
   | { readonly do: "one by one"; readonly runs: number }
   | { readonly do: "close" };
@@ -55,11 +54,9 @@ process.exit(0);
 async function obey(command: Command): Promise<Reply> {
   switch (command.do) {
     case "open":
-      session = await open(command.workload, command.place);
+      session = await open(command);
+      await session.begin?.();
       return { runtime: runtime() };
-    case "enqueue":
-      await session?.enqueue?.(command.runs);
-      return {};
     case "carry":
       return await timed(async ({ carry }) => {
         await carry!(command.runs);

@@ -3,44 +3,100 @@ import { figures, number, spread } from "./figures.ts";
 import { notRun, type Runtime, RUNTIMES } from "./lines.ts";
 import { tableOf } from "./table.ts";
 
-/** One peer at one work, with what Sluice did beside it in each runtime. */
-interface Match {
+/** One workload on one store with one durability, at each of the concurrencies that were measured. */
+interface Round {
   readonly work: string;
   readonly store: string;
-  readonly peer: string;
+  readonly flights: readonly number[];
   readonly lines: readonly Line[];
 }
 
-/** What DESIGN wants of Sluice beside each peer. */
-export function peersTable({ results }: Results): string {
-  const rates = matchesIn(results.filter((line) => !isLatency(line)));
+/** Runs per second of each side at each concurrency, and the ratios to the best peer beside those that are wanted. */
+export function peersTables({ results }: Results): string {
+  return roundsIn(results.filter((line) => !isLatency(line))).map(roundTable).join("\n\n");
+}
+
+function roundTable(round: Round): string {
+  const { work, store, flights, lines } = round;
+  const peers = [...Map.groupBy(lines, nameOf)];
+  const rows = [
+    ...peers.map(([name, own]) => [
+      polls(own) ? `${name} *` : name,
+      ...flights.map((flight) => rateOf(own.filter((line) => line["inFlight"] === flight))),
+      bestOf(own, "runsPerSecond"),
+    ]),
+    ...RUNTIMES.map((runtime) => {
+      const own = lines.filter((line) => isUnder(line, runtime));
+      return [
+        `Sluice on ${capital(runtime)}`,
+        ...flights.map((flight) => sluiceRateOf(own.filter((line) => line["inFlight"] === flight))),
+        bestOf(own, "sluiceRunsPerSecond"),
+      ];
+    }),
+    ...RUNTIMES.map((runtime) => [
+      `${capital(runtime)} / the best peer`,
+      ...flights.map((flight) => ratioToBest(round, runtime, flight)),
+      "",
+    ]),
+  ];
+  const label = work === "one-task jobs" ? "held" : "in flight";
+  const heading = `${capital(work)}, ${storeName(store)} (${durabilityOf(lines)}): runs per second`;
+  const table = tableOf(
+    ["", ...flights.map((flight) => `${number(flight)} ${label}`), "best"],
+    rows,
+    ["left", ...flights.map(() => "right" as const), "right"],
+  );
+  return `${heading}\n\n${table}`;
+}
+
+/** The ratio to whoever is best at this concurrency, and whether it is what is wanted. */
+function ratioToBest({ work, store, lines }: Round, runtime: Runtime, flight: number): string {
+  const own = lines.filter((line) => line["inFlight"] === flight && isUnder(line, runtime) && line["ran"] !== false);
+  const best = own.reduce<Line | undefined>(
+    (best, line) => best === undefined || Number(line["runsPerSecond"]) > Number(best["runsPerSecond"]) ? line : best,
+    undefined,
+  );
+  if (best === undefined) return "–";
+  const wanted = wantedOf(work, store, flight);
+  const ratio = `${number(Number(best["ratio"]))} ×`;
+  if (wanted === undefined) return ratio;
+  return Number(best["ratio"]) >= wanted ? `${ratio} (≥ ${wanted})` : `${ratio} (**missed**: ≥ ${wanted})`;
+}
+
+/** What DESIGN wants beside the best peer. */
+function wantedOf(work: string, store: string, flight: number): number | undefined {
+  if (work === "one-task jobs") return store === "postgres" && flight >= 500 ? 1 : undefined;
+  if (work !== "chain of 3") return undefined;
+  if (store.startsWith("sqlite")) return flight >= 100 ? 50 : undefined;
+  if (flight >= 100) return 30;
+  return flight === 10 ? 12 : undefined;
+}
+
+/** Every peer at every concurrency, with all that was measured. */
+export function peersDetails({ results }: Results): string {
+  const matches = [
+    ...Map.groupBy(
+      results.filter((line) => line["peer"] !== undefined && !isLatency(line)),
+      (line) => JSON.stringify(["workload", "store", "peer", "durability", "inFlight"].map((name) => line[name])),
+    ).values(),
+  ];
   return tableOf(
     [
-      ...[
-        "work",
-        "store",
-        "peer",
-        "Deno",
-        "Bun",
-        "wanted",
-        "peer's runs / s",
-        "Sluice's, Deno / Bun",
-        "runs, peer / Sluice",
-      ],
-      ...["log bytes per run, peer / Sluice", "transactions per run", "durability"],
+      ...["work", "store", "peer", "in flight", "Deno", "Bun", "peer's runs / s", "Sluice's, Deno / Bun"],
+      ...["runs, peer / Sluice", "log bytes per run, peer / Sluice", "transactions per run", "durability"],
     ],
-    rates.map((match) => [
-      match.work,
-      storeName(match.store),
-      match.peer,
-      ...RUNTIMES.map((runtime) => ratioOf(match, runtime)),
-      wantedOf(match),
-      anyOf(match, (line) => spread(line, "runsPerSecond", number)),
-      RUNTIMES.map((runtime) => ratesOf(match, runtime)).join(" / "),
-      anyOf(match, (line) => figures(line, ["runs", "sluiceRuns"])),
-      anyOf(match, (line) => figures(line, ["walBytesPerRun", "sluiceWalBytesPerRun"])),
-      anyOf(match, (line) => figures(line, ["transactionsPerRun", "sluiceTransactionsPerRun"])),
-      anyOf(match, durabilityOf),
+    matches.map((lines) => [
+      String(lines[0]!["workload"]),
+      storeName(String(lines[0]!["store"])),
+      nameOf(lines[0]!),
+      number(Number(lines[0]!["inFlight"] ?? 0)),
+      ...RUNTIMES.map((runtime) => shownOf(lines, runtime, (line) => spread(line, "ratio", number, " ×"))),
+      anyOf(lines, (line) => spread(line, "runsPerSecond", number)),
+      RUNTIMES.map((runtime) => shownOf(lines, runtime, (line) => figures(line, ["sluiceRunsPerSecond"]))).join(" / "),
+      anyOf(lines, (line) => figures(line, ["runs", "sluiceRuns"])),
+      anyOf(lines, (line) => figures(line, ["walBytesPerRun", "sluiceWalBytesPerRun"])),
+      anyOf(lines, (line) => figures(line, ["transactionsPerRun", "sluiceTransactionsPerRun"])),
+      anyOf(lines, guardOf),
     ]),
     ["left", "left", "left", ...Array<"right">(8).fill("right"), "left"],
   );
@@ -48,27 +104,39 @@ export function peersTable({ results }: Results): string {
 
 /** How long one run takes on an idle machine; nothing where no program has asked. */
 export function peersLatencyTable({ results }: Results): string {
-  const latencies = matchesIn(results.filter(isLatency));
-  if (latencies.length === 0) return "";
+  const latencies = results.filter((line) => line["peer"] !== undefined && isLatency(line));
+  const matches = [
+    ...Map.groupBy(latencies, (line) => JSON.stringify([line["workload"], line["store"], line["peer"]])).values(),
+  ];
+  if (matches.length === 0) return "";
   const ours = ["sluiceP50Ms", "sluiceP95Ms", "sluiceP99Ms"];
-  return tableOf(
-    ["work", "store", "peer", "peer's p50 / p95 / p99 ms", "Sluice's, Deno", "Sluice's, Bun", "durability"],
-    latencies.map((match) => [
-      match.work,
-      storeName(match.store),
-      match.peer,
-      anyOf(match, (line) => figures(line, ["p50Ms", "p95Ms", "p99Ms"])),
-      ...RUNTIMES.map((runtime) => {
-        const line = lineOf(match, runtime);
-        return line === undefined ? whyNot(match) : figures(line, ours);
-      }),
-      anyOf(match, durabilityOf),
+  const heading = "Latency of a chain of 3, one run at a time, p50 / p95 / p99 ms (p50 only of fewer than 100 runs)";
+  const table = tableOf(
+    ["store", "peer", "peer's", "Sluice's, Deno", "Sluice's, Bun", "durability"],
+    matches.map((lines) => [
+      storeName(String(lines[0]!["store"])),
+      polls(lines) ? `${nameOf(lines[0]!)} *` : nameOf(lines[0]!),
+      anyOf(lines, (line) => figures(line, ["p50Ms", "p95Ms", "p99Ms"])),
+      ...RUNTIMES.map((runtime) => shownOf(lines, runtime, (line) => figures(line, ours))),
+      anyOf(lines, guardOf),
     ]),
-    ["left", "left", "left", "right", "right", "right", "left"],
+    ["left", "left", "right", "right", "right", "left"],
   );
+  return `${heading}\n\n${table}`;
 }
 
-/** Programs that have failed as a whole. */
+/** Why a figure of a peer says how often it polls, for those that are marked. */
+export function pollingNotes({ results }: Results): string {
+  const notes = new Map(
+    results.filter(({ peerPolls }) => peerPolls !== undefined)
+      .map((line) => [String(line["peer"]), `\\* ${line["peer"]}: ${line["peerPolls"]}.`]),
+  );
+  if (notes.size === 0) return "";
+  return [...notes.values(), "With few runs in flight their figures say how often they look, not what a run costs."]
+    .join(" ");
+}
+
+/** Programs that failed as a whole. */
 export function failuresOf({ results }: Results): string {
   const failed = results.filter((line) => line["ran"] === false && line["peer"] === undefined);
   return failed.map((line) => `- ${line["bench"]} under ${line["runtime"]}: ${notRun(line["why"])}`).join("\n");
@@ -78,60 +146,88 @@ function isLatency({ workload }: Line): boolean {
   return String(workload).startsWith("latency");
 }
 
-function matchesIn(results: readonly Line[]): readonly Match[] {
+function roundsIn(results: readonly Line[]): readonly Round[] {
   const lines = results.filter((line) => line["peer"] !== undefined);
   const groups = Map.groupBy(
     lines,
-    (line) => JSON.stringify([line["workload"], line["store"], line["peer"], line["durability"]]),
+    (line) => JSON.stringify([line["workload"], line["store"], line["sluiceDurability"], rivals(lines, line)]),
   );
-  return [...groups.values()].map((lines) => {
-    const { workload, store, peer, version, peerRuntime } = lines[0]!;
-    const runtime = peerRuntime === undefined ? "" : ` (${peerRuntime})`;
-    const named = [peer, version].filter((part) => part !== undefined).join(" ");
-    return { work: String(workload ?? "all"), store: String(store ?? ""), peer: `${named}${runtime}`, lines };
-  });
+  return [...groups.values()].map((lines) => ({
+    work: String(lines[0]!["workload"]),
+    store: String(lines[0]!["store"]),
+    flights: [...new Set(lines.map((line) => Number(line["inFlight"])))],
+    lines,
+  }));
 }
 
-function lineOf({ lines }: Match, runtime: Runtime): Line | undefined {
-  return lines.find((line) => line["ran"] !== false && String(line["sluiceRuntime"]).startsWith(runtime));
+/** Peers that were measured at the same concurrencies belong into one table. */
+function rivals(lines: readonly Line[], { workload, store, peer }: Line): string {
+  const own = lines.filter((line) => line["workload"] === workload && line["store"] === store && line["peer"] === peer);
+  return JSON.stringify(own.map((line) => line["inFlight"])[0]);
 }
 
-function ratioOf(match: Match, runtime: Runtime): string {
-  const line = lineOf(match, runtime);
-  return line === undefined ? whyNot(match) : spread(line, "ratio", number, " ×");
+function nameOf({ peer, version, peerRuntime }: Line): string {
+  const named = [peer, version].filter((part) => part !== undefined).join(" ");
+  return peerRuntime === undefined ? named : `${named} (${peerRuntime})`;
 }
 
-function ratesOf(match: Match, runtime: Runtime): string {
-  const line = lineOf(match, runtime);
-  return line === undefined ? "–" : figures(line, ["sluiceRunsPerSecond"]);
+function polls(lines: readonly Line[]): boolean {
+  return lines.some(({ peerPolls }) => peerPolls !== undefined);
 }
 
-function anyOf(match: Match, show: (line: Line) => string): string {
-  const line = match.lines.find((line) => line["ran"] !== false);
-  return line === undefined ? "–" : show(line);
+function isUnder(line: Line, runtime: Runtime): boolean {
+  return String(line["sluiceRuntime"]).startsWith(runtime);
 }
 
-function whyNot({ lines }: Match): string {
+function rateOf(lines: readonly Line[]): string {
+  if (lines.length === 0) return "–";
+  return anyOf(lines, (line) => number(Number(line["runsPerSecond"])));
+}
+
+/** Every peer has the same rounds of Sluice beside it. */
+function sluiceRateOf(lines: readonly Line[]): string {
+  const line = lines.find((line) => line["ran"] !== false);
+  return line === undefined ? "–" : number(Number(line["sluiceRunsPerSecond"]));
+}
+
+function bestOf(lines: readonly Line[], name: string): string {
+  const rates = lines.filter((line) => line["ran"] !== false && line[name] !== undefined).map((line) => +line[name]!);
+  return rates.length === 0 ? "–" : number(Math.max(...rates));
+}
+
+function anyOf(lines: readonly Line[], show: (line: Line) => string): string {
+  const line = lines.find((line) => line["ran"] !== false);
+  return line === undefined ? whyNot(lines) : show(line);
+}
+
+function shownOf(lines: readonly Line[], runtime: Runtime, show: (line: Line) => string): string {
+  const line = lines.find((line) => line["ran"] !== false && isUnder(line, runtime));
+  return line === undefined ? whyNot(lines) : show(line);
+}
+
+function whyNot(lines: readonly Line[]): string {
   return notRun(lines.find((line) => line["ran"] === false)?.["why"] ?? "no result");
 }
 
+/** What a commit survives: with all of the peers, or with each. */
+function durabilityOf(lines: readonly Line[]): string {
+  const guards = new Set(lines.filter((line) => line["ran"] !== false).map(guardOf));
+  return guards.size === 0 ? "no result" : [...guards].join("; ");
+}
+
 /** What a commit survives with the peer, and with Sluice if that is written in another way. */
-function durabilityOf({ durability, sluiceDurability }: Line): string {
+function guardOf({ durability, sluiceDurability }: Line): string {
   const theirs = String(durability ?? "");
   return sluiceDurability === undefined || sluiceDurability === durability
     ? theirs
     : `${theirs}; Sluice: ${sluiceDurability}`;
 }
 
-function wantedOf({ work, store, peer }: Match): string {
-  const isSqlite = store.startsWith("sqlite");
-  if (/graphile/i.test(peer)) return "≥ 1 ×";
-  if (work !== "chain of 3") return "";
-  if (/cloacina/i.test(peer)) return isSqlite ? "≥ 200 ×" : "";
-  return isSqlite ? "≥ 50 ×" : "≥ 30 ×";
-}
-
 function storeName(store: string): string {
   if (store.startsWith("sqlite")) return "SQLite";
-  return store === "postgres" ? "Postgres" : store;
+  return store === "postgres" ? "Postgres" : capital(store);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,16 +1,16 @@
 /**
- * Absurd: tasks of checkpointed steps, spawned, then claimed in batches by one worker in the same process. Its SQL is
- * that of its tool `absurdctl` of the same version.
+ * Absurd: tasks of checkpointed steps, spawned and claimed in batches by one worker in the same process. Its SQL is that
+ * of its tool `absurdctl` of the same version. The next run starts when the function of one has returned, which is sooner
+ * than Absurd's own way to wait for a result would tell.
  */
 import process from "node:process";
-import { body, load, PAYLOAD, type Place, type Session, settled, spread, WIDTH, type Workload } from "../adapter.ts";
+import { body, load, PAYLOAD, type Session, settled, spread, WIDTH, type Work } from "../adapter.ts";
 import { countOf, openPool } from "./pg.ts";
 
 const QUEUE = "bench";
-const CONCURRENCY = 100;
 const POOL = 20;
 
-export async function open(workload: Workload, { url }: Place): Promise<Session> {
+export async function open({ workload, place: { url }, flight }: Work): Promise<Session> {
   const { Absurd } = await load<Package>("absurd-sdk");
   const { readFileSync } = await import("node:fs");
   const pool = await openPool(url, POOL);
@@ -19,7 +19,6 @@ export async function open(workload: Workload, { url }: Place): Promise<Session>
   const app = new Absurd({ db: pool, queueName: QUEUE, log: silent });
   await app.createQueue(QUEUE);
   const isFan = workload === "1 + 100 + 1";
-  const isLatency = workload === "latency of a chain of 3";
   const waiting: (() => void)[] = [];
   app.registerTask({ name: "work" }, async (payload, context) => {
     const result = await (isFan ? fan : chain)(payload, context);
@@ -28,24 +27,27 @@ export async function open(workload: Workload, { url }: Place): Promise<Session>
   });
   const ended = () => countOf(pool, `select count(*) from absurd.t_${QUEUE} where state = 'completed'`);
   let worker: Worker | undefined;
-  const work = async () => {
-    worker ??= await app.startWorker({
-      concurrency: isLatency ? 4 : CONCURRENCY,
-      claimTimeout: 120,
-      pollInterval: isLatency ? 0.005 : 0.05,
-      fatalOnLeaseTimeout: false,
-    });
+  const spawned = async (): Promise<string> => {
+    const done = new Promise<void>((resolve) => waiting.push(resolve));
+    const { taskID } = await app.spawn("work", { text: PAYLOAD });
+    await done;
+    return taskID;
   };
   return {
+    async begin() {
+      worker = await app.startWorker({
+        concurrency: flight,
+        claimTimeout: 120,
+        pollInterval: 0.005,
+        fatalOnLeaseTimeout: false,
+      });
+    },
     async carry(runs) {
-      await spread(runs, POOL, () => app.spawn("work", { text: PAYLOAD }));
-      await settled(work, { runs, bodies: runs * (isFan ? WIDTH + 2 : 3), ended });
+      const bodies = runs * (isFan ? WIDTH + 2 : 3);
+      await settled(() => spread(runs, flight, spawned), { runs, bodies, ended });
     },
     async one() {
-      await work();
-      const done = new Promise<void>((resolve) => waiting.push(resolve));
-      const { taskID } = await app.spawn("work", { text: PAYLOAD });
-      await done;
+      const taskID = await spawned();
       // Its own way to wait for a result asks at 50, 150, 350 … ms.
       while ((await app.fetchTaskResult(taskID))?.state !== "completed");
     },

@@ -2,18 +2,17 @@
  * BullMQ on Redis or on Postgres: jobs added in bulk and removed when they are done. A fan-out is a flow of 100 children
  * and their parent, which the body of a first job adds, as a flow is a tree.
  */
-import { body, load, PAYLOAD, type Place, type Session, settled, WIDTH, type Workload } from "../adapter.ts";
+import { body, inParts, load, PAYLOAD, type Session, settled, WIDTH, type Work } from "../adapter.ts";
 import { openPool } from "./pg.ts";
 
 const QUEUE = "work";
-const CONCURRENCY = { redis: 200, postgres: 32 };
 const CONNECTIONS = 16;
 const BATCH = 1_000;
 const UNENDED = ["waiting", "active", "waiting-children", "prioritized", "delayed", "failed"];
 const OPTS = { removeOnComplete: true };
 const DATA = { text: PAYLOAD };
 
-export async function open(workload: Workload, { kind, url }: Place): Promise<Session> {
+export async function open({ workload, place: { kind, url }, flight }: Work): Promise<Session> {
   const { createPostgresBackend, FlowProducer, Queue, runMigrations, Worker } = await load<Package>("bullmq");
   const isRedis = kind === "redis";
   const connection = isRedis ? { url, maxRetriesPerRequest: null } : { connectionString: url, max: CONNECTIONS };
@@ -36,19 +35,17 @@ export async function open(workload: Workload, { kind, url }: Place): Promise<Se
     return left === 0 ? enqueued : Math.min(done, enqueued - 1);
   };
   return {
-    async enqueue(runs) {
-      const name = isFan ? "first" : "only";
-      for (let left = runs; left > 0; left -= BATCH) {
-        await queue.addBulk(
-          Array.from(
-            { length: Math.min(left, BATCH) },
-            () => ({ name, data: DATA, opts: OPTS }),
-          ),
-        );
-      }
-      enqueued = runs;
+    async begin() {
+      worker = new Worker(QUEUE, work, { connection, concurrency: flight }, ...factory);
+      worker.on("error", (error) => console.error(error));
+      await worker.waitUntilReady();
     },
-    carry: (runs) => settled(begin, { runs, bodies: runs * tasks, ended }),
+    carry(runs) {
+      enqueued = runs;
+      const job = { name: isFan ? "first" : "only", data: DATA, opts: OPTS };
+      const insert = (part: number) => queue.addBulk(Array.from({ length: part }, () => job));
+      return settled(() => inParts(runs, BATCH, insert), { runs, bodies: runs * tasks, ended });
+    },
     ended,
     async close() {
       await worker?.close();
@@ -56,13 +53,6 @@ export async function open(workload: Workload, { kind, url }: Place): Promise<Se
       await queue.close();
     },
   };
-
-  function begin(): Promise<void> {
-    const concurrency = CONCURRENCY[isRedis ? "redis" : "postgres"];
-    worker = new Worker(QUEUE, work, { connection, concurrency }, ...factory);
-    worker.on("error", (error) => console.error(error));
-    return Promise.resolve();
-  }
 
   async function work({ name, data }: Job): Promise<string> {
     const text = await body(data.text);
@@ -94,6 +84,7 @@ interface Flow extends Job {
 
 interface Closable {
   on(event: "error", listener: (error: Error) => void): void;
+  waitUntilReady(): Promise<unknown>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
-"""Cloacina through its Python wheel: workflows executed from as many threads as there are runs in flight, and polled as
-often as it allows. Answers to the same commands as serve.ts."""
+"""Cloacina through its Python wheel: workflows executed from as many threads as there are runs in flight, 32 tasks at
+once, polling each 10 ms, which is the least it accepts. Its `execute()` looks for the result twice a second. Answers to the same commands as serve.ts."""
 
 import json
 import os
@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 os.environ["RUST_LOG"] = "off"
 import cloaca  # noqa: E402
 
-FLIGHT = {"chain": 64, "fan": 4}
 WIDTH = 100
 PAYLOAD = "x" * 10
 
@@ -53,9 +52,10 @@ with cloaca.WorkflowBuilder("fan") as builder:
 
 
 class Session:
-    def __init__(self, workload, place):
+    def __init__(self, workload, place, flight):
         self.workflow = "fan" if workload == "1 + 100 + 1" else "chain"
         self.place = place
+        self.flight = flight
         url = f"sqlite://{place['url']}" if place["kind"] == "sqlite" else place["url"]
         # Ten milliseconds is the least it accepts.
         config = cloaca.DefaultRunnerConfig(
@@ -69,7 +69,7 @@ class Session:
             raise RuntimeError(f"A run ended as {result.status}")
 
     def carry(self, runs):
-        with ThreadPoolExecutor(FLIGHT[self.workflow]) as threads:
+        with ThreadPoolExecutor(self.flight) as threads:
             list(threads.map(self.one, range(runs)))
 
     def one_by_one(self, runs):
@@ -98,7 +98,7 @@ def timed(session, work):
 
 def obey(session, command):
     if command["do"] == "open":
-        return Session(command["workload"], command["place"]), {"runtime": f"python {platform.python_version()}"}
+        return Session(command["workload"], command["place"], command["flight"]), {"runtime": f"python {platform.python_version()}"}
     if command["do"] == "carry":
         return session, timed(session, lambda: session.carry(command["runs"]))
     if command["do"] == "one by one":

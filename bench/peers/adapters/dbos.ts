@@ -2,11 +2,9 @@
  * DBOS: workflows called in the process that executes them, which is its quickest way (a queue adds statements and
  * polling), each task a step.
  */
-import { body, load, PAYLOAD, type Place, type Session, spread, WIDTH, type Workload } from "../adapter.ts";
+import { body, load, PAYLOAD, type Session, spread, WIDTH, type Work } from "../adapter.ts";
 import { countOf, openPool } from "./pg.ts";
 
-const FLIGHT = 100;
-const FLIGHT_OF_FANS = 10;
 const POOL = 20;
 
 const { DBOS } = await load<Dbos>("@dbos-inc/dbos-sdk");
@@ -23,7 +21,7 @@ const fan = DBOS.registerWorkflow(async (payload: string) => {
   return await step("last", items[0]!);
 }, { name: "fan" });
 
-export async function open(workload: Workload, { url }: Place): Promise<Session> {
+export async function open({ workload, place: { url }, flight }: Work): Promise<Session> {
   DBOS.setConfig({
     name: "bench",
     applicationVersion: "1",
@@ -38,7 +36,7 @@ export async function open(workload: Workload, { url }: Place): Promise<Session>
   const one = async (): Promise<void> => void await (isFan ? fan : chain)(PAYLOAD);
   return {
     one,
-    carry: (runs) => spread(runs, isFan ? FLIGHT_OF_FANS : FLIGHT, one),
+    carry: (runs) => spread(runs, flight, one),
     ended: () => countOf(pool, "select count(*) from dbos.workflow_status where status = 'SUCCESS'"),
     async close() {
       await pool.end();

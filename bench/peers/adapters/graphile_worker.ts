@@ -1,21 +1,21 @@
 /**
- * graphile-worker with the preset of its own benchmark “with batching”: a local queue of 500 jobs, 24 at once, and
- * completions gathered. It deletes a job that is done.
+ * graphile-worker with the preset of its own benchmark “with batching”: 24 jobs at once, completions gathered, and a local
+ * queue, whose size is the window. It deletes a job that is done.
  */
-import { body, load, PAYLOAD, type Place, type Session, settled, type Workload } from "../adapter.ts";
+import { body, inParts, load, PAYLOAD, type Session, settled, type Work } from "../adapter.ts";
 import { countOf, openPool } from "./pg.ts";
 
 const CONCURRENCY = 24;
 const BATCH = 10_000;
 const JOB = { identifier: "work", payload: { text: PAYLOAD } };
 
-export async function open(_workload: Workload, { url }: Place): Promise<Session> {
+export async function open({ place: { url }, flight }: Work): Promise<Session> {
   const { Logger, makeWorkerUtils, run, runMigrations } = await load<Package>("graphile-worker");
   const logger = new Logger(() => () => {});
   const preset = {
     worker: {
       concurrentJobs: CONCURRENCY,
-      localQueue: { size: 500, refetchDelay: { durationMs: 10 } },
+      localQueue: { size: flight, refetchDelay: { durationMs: 10 } },
       completeJobBatchDelay: 0,
       failJobBatchDelay: 0,
       logger,
@@ -32,15 +32,13 @@ export async function open(_workload: Workload, { url }: Place): Promise<Session
     return enqueued - await countOf(pgPool, "select count(*) from graphile_worker._private_jobs");
   };
   return {
-    async enqueue(runs) {
-      for (let left = runs; left > 0; left -= BATCH) {
-        await utils.addJobs(Array.from({ length: Math.min(left, BATCH) }, () => JOB));
-      }
-      enqueued = runs;
+    async begin() {
+      runner = await run({ preset, pgPool, taskList, noHandleSignals: true, crontab: "" });
     },
     async carry(runs) {
-      const begin = async () => runner = await run({ preset, pgPool, taskList, noHandleSignals: true, crontab: "" });
-      await settled(begin, { runs, bodies: runs, ended });
+      enqueued = runs;
+      const insert = (part: number) => utils.addJobs(Array.from({ length: part }, () => JOB));
+      await settled(() => inParts(runs, BATCH, insert), { runs, bodies: runs, ended });
     },
     ended,
     async close() {

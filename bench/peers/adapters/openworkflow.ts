@@ -1,33 +1,40 @@
 /**
- * OpenWorkflow: runs are started, then one worker in the same process carries them to their ends; it learns of runs by
- * polling, which is what its latency is made of.
+ * OpenWorkflow: one worker in the same process executes the runs. It learns of them by polling, which is what its latency
+ * is made of. The next run starts when the function of one has returned, which is sooner than its `result()` would tell.
  */
-import { body, load, PAYLOAD, type Place, type Session, settled, spread, WIDTH, type Workload } from "../adapter.ts";
+import { body, load, PAYLOAD, type Place, type Session, settled, spread, WIDTH, type Work } from "../adapter.ts";
 import { countOf, openPool } from "./pg.ts";
 
-const CONCURRENCY = 100;
 const POOL = 20;
 
-export async function open(workload: Workload, place: Place): Promise<Session> {
+export async function open({ workload, place, flight }: Work): Promise<Session> {
   const { OpenWorkflow } = await load<Package>("openworkflow");
   const backend = await openBackend(place);
   const ow = new OpenWorkflow({ backend });
   const isFan = workload === "1 + 100 + 1";
-  const work = isFan ? ow.defineWorkflow({ name: "work" }, fan) : ow.defineWorkflow({ name: "work" }, chain);
+  const waiting: (() => void)[] = [];
+  const work = ow.defineWorkflow({ name: "work" }, async (given) => {
+    const result = await (isFan ? fan : chain)(given);
+    waiting.shift()?.();
+    return result;
+  });
   const ended = await openCount(place);
   let worker: Worker | undefined;
   return {
+    async begin() {
+      worker = ow.newWorker({ concurrency: flight });
+      await worker.start();
+    },
     async carry(runs) {
-      // SQLite's driver is synchronous: more at once would change nothing.
-      await spread(runs, place.kind === "sqlite" ? 1 : 2 * POOL, () => work.run({ payload: PAYLOAD }));
-      const drainer = worker = ow.newWorker({ concurrency: CONCURRENCY });
-      await settled(() => drainer.start(), { runs, bodies: runs * (isFan ? WIDTH + 2 : 3), ended: ended.count });
+      const one = async (): Promise<void> => {
+        const done = new Promise<void>((resolve) => waiting.push(resolve));
+        await work.run({ payload: PAYLOAD });
+        await done;
+      };
+      const bodies = runs * (isFan ? WIDTH + 2 : 3);
+      await settled(() => spread(runs, flight, one), { runs, bodies, ended: ended.count });
     },
     async one() {
-      if (worker === undefined) {
-        worker = ow.newWorker({ concurrency: 1 });
-        await worker.start();
-      }
       await (await work.run({ payload: PAYLOAD })).result();
     },
     ended: ended.count,

@@ -1,18 +1,20 @@
 /**
- * pg-boss: jobs inserted in bulk, two loops that fetch and complete 500 at a time, which is quicker than its `work()` by
- * half. A fan-out is a flow, whose dependencies are resolved after each batch instead of once a second at most.
+ * pg-boss: jobs inserted in bulk, two loops that each fetch and complete half of the window at a time, which is quicker
+ * than its `work()` by half. A fan-out is a flow, whose dependencies are resolved after each batch instead of once a second at most.
  */
-import { body, load, PAYLOAD, type Place, type Session, settled, WIDTH, type Workload } from "../adapter.ts";
+import { body, inParts, load, PAYLOAD, type Session, settled, WIDTH, type Work } from "../adapter.ts";
 import { countOf, openPool } from "./pg.ts";
 
 const QUEUE = "work";
+/** Jobs of a flow that are fetched at a time. */
 const BATCH = 500;
+const IDLE_MS = 2;
 const LOOPS = 2;
 const INSERTS = 10_000;
 const WORK = { batchSize: BATCH, burstWhenBatchFull: true, localConcurrency: LOOPS, pollingIntervalSeconds: 0.5 };
 const DATA: Data = { text: PAYLOAD };
 
-export async function open(workload: Workload, { url }: Place): Promise<Session> {
+export async function open({ workload, place: { url }, flight }: Work): Promise<Session> {
   const { PgBoss } = await load<Package>("pg-boss");
   const isFan = workload === "1 + 100 + 1";
   const boss = new PgBoss({
@@ -30,19 +32,23 @@ export async function open(workload: Workload, { url }: Place): Promise<Session>
   const ended = async (): Promise<number> => {
     return Math.floor(await countOf(pool, "select count(*) from pgboss.job where state = 'completed'") / tasks);
   };
+  let isClosed = false;
+  let loops: Promise<unknown> = Promise.resolve();
   return {
-    async enqueue(runs) {
-      for (let left = isFan ? 0 : runs; left > 0; left -= INSERTS) {
-        await boss.insert(QUEUE, Array.from({ length: Math.min(left, INSERTS) }, () => ({ data: DATA })));
-      }
+    async begin() {
+      if (isFan) await boss.work(QUEUE, WORK, flow);
+      else loops = Promise.all(Array.from({ length: LOOPS }, drain));
     },
     async carry(runs) {
-      if (!isFan) return void await Promise.all(Array.from({ length: LOOPS }, drain));
-      for (let run = 0; run < runs; run++) await boss.flow(fan());
-      await settled(() => boss.work(QUEUE, WORK, flow), { runs, bodies: runs * tasks, ended });
+      const insertJobs = () =>
+        inParts(runs, INSERTS, (part) => boss.insert(QUEUE, Array.from({ length: part }, () => ({ data: DATA }))));
+      const insertFlows = () => inParts(runs, 1, () => boss.flow(fan()));
+      await settled(isFan ? insertFlows : insertJobs, { runs, bodies: runs * tasks, ended });
     },
     ended,
     async close() {
+      isClosed = true;
+      await loops;
       if (isFan) await boss.offWork(QUEUE);
       await boss.stop({ graceful: true, timeout: 2_000 });
       await pool.end();
@@ -50,9 +56,12 @@ export async function open(workload: Workload, { url }: Place): Promise<Session>
   };
 
   async function drain(): Promise<void> {
-    for (;;) {
-      const jobs = await boss.fetch(QUEUE, { batchSize: BATCH });
-      if (jobs.length === 0) return;
+    while (!isClosed) {
+      const jobs = await boss.fetch(QUEUE, { batchSize: Math.ceil(flight / LOOPS) });
+      if (jobs.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+        continue;
+      }
       await Promise.all(jobs.map(({ data }) => body(data.text)));
       await boss.complete(QUEUE, jobs.map(({ id }) => id));
     }

@@ -1,9 +1,17 @@
-/** Sluice itself. Chains and fans are started and awaited by one process; jobs are left by a client, then drained. */
+/** Sluice itself. Chains and fans are started and awaited by one process; jobs are inserted by a client beside a runner. */
 import { createClient, createRunner, dynamicWorkflow, type Runner, unchecked, workflow } from "../../../mod.ts";
-import { body, PAYLOAD, type Place, type Session, settled, spread, WIDTH, type Workload } from "../adapter.ts";
-
-const FLIGHT = 1_000;
-const FLIGHT_OF_FANS = 20;
+import {
+  body,
+  inParts,
+  PAYLOAD,
+  type Place,
+  type Session,
+  settled,
+  spread,
+  WIDTH,
+  type Work,
+  type Workload,
+} from "../adapter.ts";
 
 const chain = workflow("work", { input: unchecked<string>() })
   .task("first", { run: ({ input }) => body(input) })
@@ -32,6 +40,8 @@ const fan = dynamicWorkflow({
   ],
 });
 
+const BATCH = 1_000;
+
 const WORKFLOWS = {
   "chain of 3": chain,
   "latency of a chain of 3": chain,
@@ -39,9 +49,9 @@ const WORKFLOWS = {
   "1 + 100 + 1": fan,
 } as const satisfies Record<Workload, unknown>;
 
-export async function open(workload: Workload, place: Place): Promise<Session> {
+export async function open({ workload, place, flight }: Work): Promise<Session> {
   const options = { workflows: [WORKFLOWS[workload]] };
-  if (workload === "one-task jobs") return await drained(place);
+  if (workload === "one-task jobs") return await queued(place, flight);
   const runner: Runner<(typeof options.workflows)[number]> = await createRunner(urlOf(place), options);
   const one = async (): Promise<void> => {
     const outcome = await runner.execute("work", PAYLOAD);
@@ -51,26 +61,23 @@ export async function open(workload: Workload, place: Place): Promise<Session> {
   };
   return {
     one,
-    carry: (runs) => spread(runs, workload === "1 + 100 + 1" ? FLIGHT_OF_FANS : FLIGHT, one),
+    carry: (runs) => spread(runs, flight, one),
     ended: async () => (await runner.stats()).runs.completed,
     close: () => runner.stop(),
   };
 }
 
-async function drained(place: Place): Promise<Session> {
+async function queued(place: Place, flight: number): Promise<Session> {
   const client = await createClient(urlOf(place), { workflows: [job] });
   const ended = async (): Promise<number> => (await client.stats()).runs.completed;
   let runner: Runner<typeof job> | undefined;
   return {
-    async enqueue(runs) {
-      for (let left = runs; left > 0; left -= 1_000) {
-        await client.startMany(job, Array.from({ length: Math.min(left, 1_000) }, () => PAYLOAD));
-      }
+    async begin() {
+      runner = await createRunner(urlOf(place), { workflows: [job], maxRuns: flight });
     },
     async carry(runs) {
-      // Runs as short as these are best held by the thousand: a claim and a commit then take more of them at once.
-      const begin = async () => runner = await createRunner(urlOf(place), { workflows: [job], maxRuns: 4_000 });
-      await settled(begin, { runs, bodies: runs, ended });
+      const insert = (part: number) => client.startMany(job, Array.from({ length: part }, () => PAYLOAD));
+      await settled(() => inParts(runs, BATCH, insert), { runs, bodies: runs, ended });
     },
     ended,
     async close() {
