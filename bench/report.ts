@@ -1,14 +1,14 @@
 /**
- * Writes what `bench/results/` holds into the tables of `bench/README.md`, between their markers, and draws the chart of
- * README.md. Nothing in them is written by hand; a test compares.
+ * Writes what `bench/results/` holds: the tables of `bench/README.md`, between their markers, pages with every figure, and
+ * the chart of README.md. Nothing in them is written by hand; a test compares.
  *
  * @module
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { ceilingTable, matrixTables } from "./report/ceiling.ts";
 import { drawChart } from "./report/chart.ts";
-import { growthTables } from "./report/growth.ts";
-import { failuresOf, peersLatencyTable, peersTable } from "./report/peers.ts";
+import { growthSummary, growthTables } from "./report/growth.ts";
+import { failuresOf, peersDetails, peersLatencyTable, peersTables, pollingNotes } from "./report/peers.ts";
 import { wrap } from "./report/wrap.ts";
 import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
 
@@ -21,12 +21,13 @@ export const CHART = new URL("results/chart.svg", import.meta.url);
 /** Where the tables are. */
 export const TABLES = new URL("README.md", import.meta.url);
 
-/** Writes both files from what is saved. */
+/** Writes all files from what is saved. */
 export function writeReport(): void {
   const saved = readSaved();
   writeFileSync(TABLES, fillIn(readFileSync(TABLES, "utf8"), saved));
   mkdirSync(new URL(".", CHART), { recursive: true });
   writeFileSync(CHART, drawChart(saved.peers, saved.ceiling));
+  for (const [path, text] of pagesOf(saved)) writeFileSync(new URL(path, import.meta.url), text);
 }
 
 /** What is saved of all questions. */
@@ -45,15 +46,35 @@ export function fillIn(text: string, saved: Saved): string {
   }, text);
 }
 
+/** The pages with every figure: path below `bench/`, and text. */
+export function pagesOf(saved: Saved): readonly (readonly [path: string, text: string])[] {
+  return PAGES.map(([name, title, tables]) => [
+    `results/${name}.md`,
+    `# ${title}\n\nWritten by \`deno task bench report\`. [How it is measured](../README.md).\n\n${tables(saved)}\n`,
+  ]);
+}
+
 const SECTIONS: Readonly<Record<string, (saved: Saved) => string>> = {
   ceiling: section("ceiling", (results) => joined(describe(results), ceilingTable(results))),
-  matrix: section("ceiling", matrixTables),
   peers: section(
     "peers",
-    (results) => joined(describe(results), peersTable(results), peersLatencyTable(results), failuresOf(results)),
+    (results) =>
+      joined(
+        describe(results),
+        peersTables(results),
+        peersLatencyTable(results),
+        wrap(pollingNotes(results)),
+        failuresOf(results),
+      ),
   ),
-  growth: section("growth", (results) => joined(describe(results), growthTables(results), failuresOf(results))),
+  growth: section("growth", (results) => joined(describe(results), growthSummary(results), failuresOf(results))),
 };
+
+const PAGES: readonly (readonly [name: string, title: string, tables: (saved: Saved) => string])[] = [
+  ["matrix", "Sluice beside the ceiling", section("ceiling", (all) => joined(describe(all), matrixTables(all)))],
+  ["peers", "Sluice beside its peers", section("peers", (all) => joined(describe(all), peersDetails(all)))],
+  ["growth", "How cost grows", section("growth", (all) => joined(describe(all), growthTables(all)))],
+];
 
 function section(question: Question, tables: (results: Results) => string): (saved: Saved) => string {
   const missing = `Not run: there are no results. \`deno task bench ${question} --save\` makes them.`;

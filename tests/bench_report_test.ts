@@ -1,13 +1,13 @@
 /** What `deno task bench report` writes: the tables of bench/README.md, and the chart of README.md. */
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
-import { CHART, fillIn, readSaved, type Saved, TABLES } from "../bench/report.ts";
+import { CHART, fillIn, pagesOf, readSaved, type Saved, TABLES } from "../bench/report.ts";
 import { drawChart } from "../bench/report/chart.ts";
 import type { Line, Question, Results } from "../bench/results.ts";
 import { test } from "./harness.ts";
 import { read } from "./source_tree.ts";
 
-const EMPTY = ["ceiling", "matrix", "peers", "growth"]
+const EMPTY = ["ceiling", "peers", "growth"]
   .map((name) => `<!-- results:${name} -->\n<!-- /results:${name} -->`).join("\n");
 
 const CENTRE = {
@@ -28,6 +28,7 @@ const DBOS = {
   runtime: "deno 2",
   bench: "peers",
   workload: "chain of 3",
+  inFlight: 100,
   store: "postgres",
   peer: "DBOS",
   version: "5",
@@ -41,6 +42,8 @@ test("the tables of bench/README.md and the chart are those that the saved resul
   const tables = readFileSync(TABLES, "utf8");
   assertEquals(fillIn(tables, saved), tables);
   assertEquals(drawChart(saved.peers, saved.ceiling), readFileSync(CHART, "utf8"));
+  for (const [path, text] of pagesOf(saved)) assertEquals(read(`bench/${path}`), text);
+  assert(tables.split("\n").length <= 201);
   assertStringIncludes(read("README.md"), "](bench/results/chart.svg)");
 });
 
@@ -80,22 +83,36 @@ test("a program that failed is the reason why its figures are missing, and only 
   assertEquals(cold!.slice(1, 3), ["61.7 (60 – 66)", "not run: no result"]);
 });
 
-test("peers stand beside Sluice in either runtime, and one that was not run says why", () => {
+test("peers and Sluice stand side by side at each concurrency, with the ratio to the best and what it misses", () => {
+  const bun = { sluiceRuntime: "bun 1", sluiceRunsPerSecond: 2_050 };
+  const deno = { sluiceRuntime: "deno 2", sluiceRunsPerSecond: 6_000 };
+  const slow = { ...DBOS, peer: "Cloacina", runsPerSecond: 46, peerPolls: "it looks twice a second" };
   const results = saved("peers", [
-    { ...DBOS, sluiceRuntime: "deno 2", sluiceRunsPerSecond: 19_800, ratio: 99.8, ratioLeast: 90, ratioMost: 110.2 },
-    { ...DBOS, sluiceRuntime: "bun 1", sluiceRunsPerSecond: 20_500, ratio: 103.3, ratioLeast: 91, ratioMost: 115 },
+    { ...DBOS, ...deno, ratio: 30.2, ratioLeast: 28, ratioMost: 33 },
+    { ...DBOS, ...bun, ratio: 10.3, ratioLeast: 9, ratioMost: 11 },
+    { ...slow, ...deno, ratio: 130, ratioLeast: 128, ratioMost: 133 },
+    { ...slow, ...bun, ratio: 44.6, ratioLeast: 40, ratioMost: 50 },
+    { ...DBOS, ...deno, inFlight: 10, runsPerSecond: 90, sluiceRunsPerSecond: 1_090, ratio: 12.1 },
+    { ...DBOS, ...bun, inFlight: 10, runsPerSecond: 90, sluiceRunsPerSecond: 1_000, ratio: 11.1 },
     { ...DBOS, peer: "Absurd", ran: false, why: "its SQL | is not in its package" },
   ]);
-  const rows = cellsOf(fillIn(EMPTY, results), /DBOS 5/, 2);
-  assertEquals(rows.map((row) => row.slice(2, 6)), [
-    ["DBOS 5", "99.8 × (90 – 110)", "103 × (91 – 115)", "≥ 30 ×"],
-    ["Absurd 5", ...Array(2).fill("not run: its SQL / is not in its package"), "≥ 30 ×"],
+  const text = fillIn(EMPTY, results);
+  assertEquals(cellsOf(text, /\| DBOS 5/, 7), [
+    ["DBOS 5", "198", "90", "198"],
+    ["Cloacina 5 *", "46", "–", "46"],
+    ["Absurd 5", "not run: its SQL / is not in its package", "–", "–"],
+    ["Sluice on Deno", "6,000", "1,090", "6,000"],
+    ["Sluice on Bun", "2,050", "1,000", "2,050"],
+    ["Deno / the best peer", "30.2 × (≥ 30)", "12.1 × (≥ 12)", ""],
+    ["Bun / the best peer", "10.3 × (**missed**: ≥ 30)", "11.1 × (**missed**: ≥ 12)", ""],
   ]);
+  assertStringIncludes(text, "Cloacina: it looks twice a second.");
   const chart = drawChart(results.peers, undefined);
   assertEquals([...chart.matchAll(/class="value[^>]*>([\d,]+)</g)].map(([, value]) => value), [
-    "20,500",
-    "19,800",
+    "6,000",
+    "2,050",
     "198",
+    "46",
   ]);
   assertStringIncludes(chart, ">Absurd: not run: its SQL / is not in its package<");
 });
@@ -106,7 +123,7 @@ test("a soak is a table of its runs and one of what stays flat", () => {
     { ...soak, what: "runs", started: 900, startedPerSecond: 5, completed: 890, failed: 6, cancelled: 4, lost: 0 },
     { ...soak, what: "rssMb", criterion: "≤ 1.1 ×", first: 81.2, last: 82.6, slopePerMinute: 0.31, flat: true },
   ]);
-  const text = fillIn(EMPTY, results);
+  const text = growthPage(results);
   assertEquals(cellsOf(text, /\| sqlite \| 3/, 1)[0]!.at(-1), "900 / 5 / 890 / 6 / 4 / 0 / – / – / – / – / –");
   assertEquals(cellsOf(text, /\| rss/, 1)[0]!.slice(-2), ["81.2 / 82.6 / 0.31 / true", "flat"]);
 });
@@ -115,7 +132,7 @@ test("results that nobody has described yet are shown by their names", () => {
   const results = saved("growth", [
     { runtime: "bun 1", bench: "tides", store: "sqlite", ratio: 1.04, ratioLeast: 1, ratioMost: 1.1, walMb: 12 },
   ]);
-  const text = fillIn(EMPTY, results);
+  const text = growthPage(results);
   assertStringIncludes(text, "Tides: ratio / wal mb");
   assertEquals(cellsOf(text, /\| sqlite/, 1), [["sqlite", "not run: no result", "1.04 (1 – 1.1) / 12"]]);
 });
@@ -126,7 +143,7 @@ test("the chart is drawn for light and for dark, says in words what it shows, an
     undefined,
   );
   assertStringIncludes(chart, "@media (prefers-color-scheme: dark)");
-  assertMatch(chart, /<desc id="desc">Postgres: Sluice on Bun 20,500; &lt;DBOS &amp; Co&gt; 5 198/);
+  assertMatch(chart, /<desc id="desc">Postgres, 100 in flight: Sluice on Bun 20,500; &lt;DBOS &amp; Co&gt; 5 198/);
   assertEquals(chart.includes("<DBOS"), false);
 });
 
@@ -136,6 +153,10 @@ test("sizes that are not the usual ones are said, and a text without a marker is
   assertMatch(fillIn(EMPTY, small).replaceAll("\n", " "), /With `--rounds=1`\. .* no figures to rely on/);
   assertThrows(() => fillIn("<!-- results:ceiling -->", results), Error, "<!-- /results:ceiling -->");
 });
+
+function growthPage(results: Saved): string {
+  return pagesOf(results).find(([path]) => path === "results/growth.md")![1];
+}
 
 function saved(question: Question, results: readonly Line[]): Saved {
   const machine = { cpu: "a processor", cores: 2, memoryGb: 8, os: "an os" };

@@ -1,6 +1,6 @@
 /**
- * The chart of README.md: runs per second of chains of three tasks, Sluice and its peers, as bars along a logarithmic
- * scale. Colours follow the reader's light or dark scheme.
+ * The chart of README.md: runs per second of chains of three tasks, Sluice and its peers, with 1, 100 and 1,000 runs in
+ * flight, as bars along a logarithmic scale. Colours follow the reader's light or dark scheme.
  *
  * @module
  */
@@ -28,14 +28,19 @@ interface Panel {
 const WIDTH = 800;
 const LEFT = 200;
 const RIGHT = 690;
-const BAR = 21;
-const STEP = 30;
+const BAR = 15;
+const STEP = 21;
 const HEAD = 64;
 const WORK = "chain of 3";
+const FLIGHTS = [1, 100, 1_000];
 
 /** Draws it. */
 export function drawChart(peers: Results | undefined, ceiling: Results | undefined): string {
-  const panels = [panelOf("postgres", "Postgres", peers, ceiling), panelOf("sqlite", "SQLite", peers, ceiling)];
+  const panels = STORES.flatMap(([store, name]) => {
+    const all = FLIGHTS.map((flight) => panelOf(store, name, flight, peers, ceiling));
+    const drawn = all.filter(({ bars, missing }) => bars.length > 0 || missing.length === 0);
+    return drawn.length > 0 ? drawn : all.slice(0, 1);
+  });
   const rates = panels.flatMap(({ bars }) => bars.map((bar) => bar.runsPerSecond));
   const least = Math.floor(Math.log10(Math.max(1, Math.min(...rates, 10))));
   const most = Math.ceil(Math.log10(Math.max(...rates, 10)));
@@ -64,6 +69,8 @@ export function drawChart(peers: Results | undefined, ceiling: Results | undefin
   ].join("\n");
 }
 
+const STORES = [["postgres", "Postgres"], ["sqlite", "SQLite"]] as const;
+
 const STYLE = `  <style>
     text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; fill: #1f2328; }
     .title { font-size: 17px; font-weight: 600; }
@@ -86,18 +93,25 @@ const STYLE = `  <style>
     }
   </style>`;
 
-function panelOf(store: string, title: string, peers: Results | undefined, ceiling: Results | undefined): Panel {
+function panelOf(
+  store: string,
+  name: string,
+  flight: number,
+  peers: Results | undefined,
+  ceiling: Results | undefined,
+): Panel {
   const lines = (peers?.results ?? []).filter((line) =>
     line["bench"] === "peers" && line["peer"] !== undefined && line["workload"] === WORK &&
-    String(line["store"]).startsWith(store)
+    line["inFlight"] === flight && String(line["store"]).startsWith(store)
   );
   const theirs = [...Map.groupBy(lines.filter((line) => line["ran"] !== false), keyOf).values()].map(peerBar);
-  const ours = theirs.length > 0 ? sluiceBars(lines) : ceilingBars(store, ceiling);
+  const ours = theirs.length > 0 ? sluiceBars(lines) : ceilingBars(store, flight, ceiling);
   const missing = [...new Set(lines.filter((line) => line["ran"] === false).map(whyNot))];
   if (peers === undefined) missing.push(notRun("the peers have no results yet"));
   else if (lines.length === 0) missing.push(notRun("no peer has a result"));
   const bars = [...ours, ...theirs].sort((a, b) => b.runsPerSecond - a.runsPerSecond);
   const durabilities = new Set(bars.map(({ durability }) => durability));
+  const title = bars.length === 0 ? name : `${name}, ${flight.toLocaleString("en-US")} in flight`;
   return { title, durability: durabilities.size === 1 ? [...durabilities][0] : undefined, bars, missing };
 }
 
@@ -133,9 +147,9 @@ function guard(line: Line): string {
 }
 
 /** Sluice by itself, as long as there is no peer to stand beside. */
-function ceilingBars(store: string, ceiling: Results | undefined): readonly Bar[] {
+function ceilingBars(store: string, flight: number, ceiling: Results | undefined): readonly Bar[] {
   return (ceiling?.results ?? []).filter((line) =>
-    line["bench"] === "matrix" && line["workload"] === WORK && line["inFlight"] === 1_000 &&
+    line["bench"] === "matrix" && line["workload"] === WORK && line["inFlight"] === flight &&
     line["payloadBytes"] === 10 && String(line["store"]).startsWith(store)
   ).map((line) => ({
     name: `Sluice on ${runtimeName(String(line["runtime"]))}`,
@@ -171,10 +185,10 @@ function drawPanel(
     const mark = isOurs ? " ours" : "";
     const width = Math.max(1, round(x(runsPerSecond) - LEFT));
     const isOwn = durability === undefined;
-    drawn.push(`  <text class="end${mark}" x="${LEFT - 10}" y="${y + (isOwn ? 9 : 15)}">${escape(name)}</text>`);
-    if (isOwn) drawn.push(`  <text class="quiet end" x="${LEFT - 10}" y="${y + 21}">${escape(own)}</text>`);
+    drawn.push(`  <text class="end${mark}" x="${LEFT - 10}" y="${y + (isOwn ? 7 : 12)}">${escape(name)}</text>`);
+    if (isOwn) drawn.push(`  <text class="quiet end" x="${LEFT - 10}" y="${y + 17}">${escape(own)}</text>`);
     drawn.push(`  <rect class="bar${mark}" x="${LEFT}" y="${y}" width="${width}" height="${BAR}" rx="3"/>`);
-    drawn.push(`  <text class="value${mark}" x="${LEFT + width + 8}" y="${y + 15}">${shown(runsPerSecond)}</text>`);
+    drawn.push(`  <text class="value${mark}" x="${LEFT + width + 8}" y="${y + 12}">${shown(runsPerSecond)}</text>`);
   });
   missing.forEach((why, at) => {
     drawn.push(`  <text class="quiet" x="20" y="${bottom + 14 + at * 15}">${escape(why)}</text>`);

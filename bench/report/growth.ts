@@ -104,6 +104,100 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
+/** What DESIGN wants: the worst result of each is compared. */
+interface Goal {
+  readonly what: string;
+  readonly bench: string;
+  /** The results that it is about. @default all of the name */
+  readonly isOf?: (line: Line) => boolean;
+  readonly figure: string;
+  readonly most?: number;
+  readonly least?: number;
+}
+
+const GOALS: readonly Goal[] = [
+  {
+    what: "Store with 1,000,000 finished runs: CPU of a run, as a multiple of that in an empty store",
+    bench: "full store",
+    isOf: ({ holds, size }) => holds === "finished" && size === 1_000_000,
+    figure: "cpuRatio",
+    most: 1.2,
+  },
+  {
+    what: "… time of a run",
+    bench: "full store",
+    isOf: ({ holds, size }) => holds === "finished" && size === 1_000_000,
+    figure: "wallRatio",
+    most: 1.2,
+  },
+  {
+    what: "Large map: time of an item, as a multiple of that in a small one",
+    bench: "large map",
+    figure: "timePerItemRatio",
+    most: 1.2,
+  },
+  { what: "1 to 4 processes on one store: tasks lost", bench: "processes", figure: "lost", most: 0 },
+  { what: "… done twice", bench: "processes", figure: "doneTwice", most: 0 },
+  {
+    what: "Soak with kills: results lost",
+    bench: "soak",
+    isOf: ({ what }) => what === "runs",
+    figure: "lost",
+    most: 0,
+  },
+  { what: "… wrong", bench: "soak", isOf: ({ what }) => what === "runs", figure: "wrong", most: 0 },
+  { what: "10,000 runs in flight: memory, MB", bench: "memory, in flight", figure: "rssGrowthMb", most: 200 },
+  {
+    what: "10,000 schedules, none due: statements per second",
+    bench: "schedules, none due",
+    figure: "statementsPerSecond",
+    most: 1,
+  },
+  {
+    what: "10,000 schedules, 170 due per second: lateness, p99 ms",
+    bench: "schedules, due",
+    figure: "lateP99Ms",
+    most: 50,
+  },
+  {
+    what: "Limit with a backlog for one key: wait for another key, as a multiple of that without the backlog",
+    bench: "limits, waits of other keys",
+    isOf: ({ what }) => what !== "shared",
+    figure: "p50Ratio",
+    most: 2,
+  },
+  {
+    what: "Limit with 1,000 keys: runs per second, as a share of those without limits",
+    bench: "limits, throughput",
+    isOf: ({ what }) => what !== "shared",
+    figure: "ratio",
+    least: 0.5,
+  },
+];
+
+/** The worst figure of each goal over all stores. */
+export function growthSummary({ results }: Results): string {
+  return tableOf(
+    ["the worst of all stores", "Deno", "Bun", "wanted"],
+    GOALS.map((goal) => [
+      goal.what,
+      ...RUNTIMES.map((runtime) =>
+        worstOf(goal, results.filter((line) => String(line["runtime"]).startsWith(runtime)))
+      ),
+      goal.most === undefined ? `≥ ${goal.least}` : goal.most === 0 ? "0" : `≤ ${number(goal.most)}`,
+    ]),
+    ["left", "right", "right", "right"],
+  );
+}
+
+function worstOf({ bench, isOf, figure, most, least = -Infinity }: Goal, results: readonly Line[]): string {
+  const lines = results.filter((line) => line["bench"] === bench && line["ran"] !== false && (isOf?.(line) ?? true));
+  if (lines.length === 0) return notRun("no result");
+  const values = lines.map((line) => Number(line[figure]));
+  const worst = most === undefined ? Math.min(...values) : Math.max(...values);
+  return worst >= least && worst <= (most ?? Infinity) ? number(worst) : `${number(worst)} (**missed**)`;
+}
+
 /** Numbers that say how much of something there was. */
 const SIZES = ["size", "runs", "tasks", "tenants", "processes", "limit", "minutes", "seconds", "rounds"];
 

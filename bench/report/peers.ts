@@ -2,6 +2,7 @@ import type { Line, Results } from "../results.ts";
 import { figures, number, spread } from "./figures.ts";
 import { notRun, type Runtime, RUNTIMES } from "./lines.ts";
 import { tableOf } from "./table.ts";
+import { wrap } from "./wrap.ts";
 
 /** One workload on one store with one durability, at each of the concurrencies that were measured. */
 interface Round {
@@ -13,7 +14,39 @@ interface Round {
 
 /** Runs per second of each side at each concurrency, and the ratios to the best peer beside those that are wanted. */
 export function peersTables({ results }: Results): string {
-  return roundsIn(results.filter((line) => !isLatency(line))).map(roundTable).join("\n\n");
+  const rounds = roundsIn(results.filter((line) => !isLatency(line)));
+  const isSweep = ({ flights, lines }: Round): boolean => flights.length > 1 && new Set(lines.map(nameOf)).size > 1;
+  const others = rounds.filter((round) => !isSweep(round)).flatMap(({ lines }) => lines);
+  return [...rounds.filter(isSweep).map(roundTable), ...(others.length === 0 ? [] : [othersTable(others)])].join(
+    "\n\n",
+  );
+}
+
+/** Each peer at the concurrency that is its best. */
+function othersTable(lines: readonly Line[]): string {
+  const matches = [
+    ...Map.groupBy(
+      lines,
+      (line) => JSON.stringify(["workload", "store", "peer", "durability"].map((name) => line[name])),
+    ).values(),
+  ].map((own) => {
+    const rates = own.filter((line) => line["ran"] !== false).map((line) => Number(line["runsPerSecond"]));
+    return rates.length === 0 ? own : own.filter((line) => Number(line["runsPerSecond"]) === Math.max(...rates));
+  });
+  const table = tableOf(
+    ["work", "store", "peer", "in flight", "peer's runs / s", "Deno", "Bun", "durability"],
+    matches.map((own) => [
+      String(own[0]!["workload"]),
+      storeName(String(own[0]!["store"])),
+      polls(own) ? `${nameOf(own[0]!)} *` : nameOf(own[0]!),
+      flightOf(own[0]!),
+      anyOf(own, (line) => number(Number(line["runsPerSecond"]))),
+      ...RUNTIMES.map((runtime) => shownOf(own, runtime, (line) => `${number(Number(line["ratio"]))} ×`)),
+      anyOf(own, guardOf),
+    ]),
+    ["left", "left", "left", "right", "right", "right", "right", "left"],
+  );
+  return `Other work, each peer at its best concurrency, and Sluice at the same\n\n${table}`;
 }
 
 function roundTable(round: Round): string {
@@ -46,7 +79,7 @@ function roundTable(round: Round): string {
     rows,
     ["left", ...flights.map(() => "right" as const), "right"],
   );
-  return `${heading}\n\n${table}`;
+  return `${wrap(heading)}\n\n${table}`;
 }
 
 /** The ratio to whoever is best at this concurrency, and whether it is what is wanted. */
@@ -89,7 +122,7 @@ export function peersDetails({ results }: Results): string {
       String(lines[0]!["workload"]),
       storeName(String(lines[0]!["store"])),
       nameOf(lines[0]!),
-      number(Number(lines[0]!["inFlight"] ?? 0)),
+      flightOf(lines[0]!),
       ...RUNTIMES.map((runtime) => shownOf(lines, runtime, (line) => spread(line, "ratio", number, " ×"))),
       anyOf(lines, (line) => spread(line, "runsPerSecond", number)),
       RUNTIMES.map((runtime) => shownOf(lines, runtime, (line) => figures(line, ["sluiceRunsPerSecond"]))).join(" / "),
@@ -122,7 +155,7 @@ export function peersLatencyTable({ results }: Results): string {
     ]),
     ["left", "left", "right", "right", "right", "left"],
   );
-  return `${heading}\n\n${table}`;
+  return `${wrap(heading)}\n\n${table}`;
 }
 
 /** Why a figure of a peer says how often it polls, for those that are marked. */
@@ -169,6 +202,11 @@ function rivals(lines: readonly Line[], { workload, store, peer }: Line): string
 function nameOf({ peer, version, peerRuntime }: Line): string {
   const named = [peer, version].filter((part) => part !== undefined).join(" ");
   return peerRuntime === undefined ? named : `${named} (${peerRuntime})`;
+}
+
+/** Results before 2026-12 do not say it. */
+function flightOf({ inFlight }: Line): string {
+  return inFlight === undefined ? "–" : number(Number(inFlight));
 }
 
 function polls(lines: readonly Line[]): boolean {
