@@ -94,6 +94,8 @@ export interface LimitExchange {
   readonly asks?: readonly PermitAsk[];
   /** Units that need no permit any more, whether they hold one or wait. @default {[]} */
   readonly releases?: readonly PermitHolder[];
+  /** Units that cannot use the slots that they were granted yet: others get these, and the units keep their turn. @default {[]} */
+  readonly postponed?: readonly PermitHolder[];
   /** Units that were granted their places and do not take them here: their runs are made due if they have no owner. @default {[]} */
   readonly untaken?: readonly PermitHolder[];
   /** Starts that were granted to these units, of bodies that have not begun: the next owner takes them. @default {[]} */

@@ -149,7 +149,7 @@ function newLane(seq: number, max: number): Lane {
 
 function newQueue(seq: number, lanes: readonly Lane[], path: readonly string[], weight: number): Queue {
   const cost = Math.round(STEP / weight);
-  return { seq, lanes, path, cost, waiting: 0, clocks: new Map(), waiters: [], hasMore: false };
+  return { seq, lanes, path, cost, waiting: 0, clocks: new Map(), waiters: [], hasMore: false, joining: [] };
 }
 
 function isFree({ held, max }: Lane): boolean {

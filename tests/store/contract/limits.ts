@@ -232,6 +232,69 @@ export function limitContract(test: Case): void {
     assertEquals([lane.held, lane.waiting, lane.holders.map(({ task }) => task)], [2, 1, ["child", "x"]]);
   });
 
+  test("a unit whose runner has died keeps its turn until it asks again", async ({ store, clock }) => {
+    const { runner, ask, id, seq } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("a")] });
+    clock.advance(1_000);
+    const other = await join(store, 60_000);
+    const { seq: second } = await startOwned(store);
+    const younger = (task: string): PermitAsk => ({ ...ask(task), run: second });
+    await exchange(store, { runner: other, asks: [younger("b"), younger("c")] });
+    await store.recover({ dead: [runner], recoveryLimit: 5, limit: 10 });
+    await exchange(store, { runner: other, recovers: true });
+    assertEquals(await claimedIds(store, other), [id]);
+    const lane = await theLane(store);
+    assertEquals([lane.holders.map(({ task }) => task), lane.waiters.map(({ task }) => task)], [["b"], ["c"]]);
+    assertEquals(await granted(store, { runner: other, asks: [ask("a")] }), []);
+    assertEquals((await theLane(store)).waiters.map(({ task, since }) => [task, since]), [["a", T0], [
+      "c",
+      T0 + 1_000,
+    ]]);
+    assertEquals(await granted(store, { runner: other, releases: [younger("b")] }), ["a"]);
+    await exchange(store, { runner: other, releases: [{ ...ask("a"), run: seq }, younger("c")] });
+    assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
+  });
+
+  test("a unit that postpones what it was granted makes way for others, and keeps its turn", async ({ store }) => {
+    const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
+    const { granted: [a] } = await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });
+    const over = a!.starts.map(({ seq }) => seq);
+    const { granted: [b] } = await exchange(store, { runner, postponed: [ask("a")], over });
+    assertEquals(b?.task, "b");
+    // It asks with its request, as one that has not asked before.
+    const { unknown } = await exchange(store, { runner, asks: [{ ...ask("a"), request: undefined }] });
+    assertEquals(unknown.map(({ task }) => task), ["a"]);
+    assertEquals(await granted(store, { runner, asks: [ask("d"), ask("a")] }), []);
+    const order: string[] = [];
+    for (let holder = b; holder !== undefined && order.length < 3;) {
+      const next = await exchange(store, { runner, releases: [holder], over: holder.starts.map(({ seq }) => seq) });
+      holder = next.granted[0];
+      order.push(holder!.task);
+    }
+    assertEquals(order, ["a", "c", "d"]);
+  });
+
+  test("a unit that is more urgent than all that wait is granted a free slot when it asks, however many they are", async ({ store, clock }) => {
+    const { runner, ask } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("first")] });
+    clock.advance(1_000);
+    await exchange(store, { runner, asks: Array.from({ length: 100 }, (_, at) => ask(`t${at}`)) });
+    const urgent = { ...ask("urgent"), priority: -1 };
+    assertEquals(await granted(store, { runner, releases: [ask("first")], asks: [urgent] }), ["urgent"]);
+  });
+
+  test("of a unit that has postponed what it was granted nothing remains when its run has ended", async ({ store }) => {
+    const { runner, ask, id } = await opened(store, { max: 1 });
+    await exchange(store, { runner, asks: [ask("a")] });
+    await exchange(store, { runner, postponed: [ask("a")] });
+    assertEquals((await store.limits.look(runner)).isStale, false);
+    const { seq } = (await store.run(id))!;
+    await commit(store, { writes: [{ seq, epoch: 1, records: [], move: { to: "completed", at: T0 } }] });
+    assertEquals((await store.limits.look(runner)).isStale, true);
+    await exchange(store, { runner, recovers: true });
+    assertEquals((await store.limits.look(runner)).isStale, false);
+  });
+
   test("a unit of a run without an owner that is granted its places makes the run due", async ({ store }) => {
     const { runner, ask, seq } = await opened(store, { max: 1 });
     const second = await startOwned(store);

@@ -50,11 +50,13 @@ export interface Queue {
   readonly waiters: Waiter[];
   /** Whether more of them are stored than are known. */
   hasMore: boolean;
+  /** Those that ask in this exchange, and come after some that are stored and not known. */
+  joining: Waiter[];
 }
 
 /** A permit that waits. */
 export interface Waiter extends PermitHolder {
-  /** Its number; `undefined` if it is not stored yet. */
+  /** Its number; `undefined` if it has no row yet. */
   readonly seq: number | undefined;
   readonly rank: number;
   readonly since: number;
@@ -116,7 +118,7 @@ function nextQueue(lane: Lane, unknown: Unknown): Queue | undefined {
   for (const queue of lane.queues) {
     if (!mayBeGranted(queue)) continue;
     const clock = clockOf(lane, queue);
-    if (clock > first || (clock === first && !comesBefore(queue, next!))) continue;
+    if (clock > first || (clock === first && !isFirst(queue, next!))) continue;
     next = queue;
     first = clock;
   }
@@ -147,8 +149,13 @@ function clockOf(lane: Lane, queue: Queue): number {
 }
 
 /** Of two queues with the same clock, that with the older permit comes first. One whose permits are not known may be older. */
-function comesBefore({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolean {
+function isFirst({ waiters: [one] }: Queue, { waiters: [other] }: Queue): boolean {
   if (one === undefined || other === undefined) return other !== undefined;
+  return comesBefore(one, other);
+}
+
+/** Whether a permit is granted before another one of the same queue. */
+export function comesBefore(one: Waiter, other: Waiter): boolean {
   return one.rank < other.rank || (one.rank === other.rank && (one.seq ?? Infinity) < (other.seq ?? Infinity));
 }
 

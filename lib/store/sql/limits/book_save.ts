@@ -26,22 +26,26 @@ export function createBookSave(
   }
 
   function* savePermits(grants: readonly Grant[], now: number): Op<void> {
-    const waited = grants.flatMap(({ waiter }) => waiter.seq === undefined ? [] : [{ ...waiter, seq: waiter.seq }]);
-    if (waited.length > 0) {
+    const granted = new Map(grants.map(({ waiter, queue }) => [waiter, queue]));
+    // With those that had postponed what they were granted, and wait again.
+    const known = new Map([...granted, ...joined].filter(([{ seq }]) => seq !== undefined));
+    if (known.size > 0) {
       const rows = db.rows("g", {
-        of_seq: seqs(waited.map(({ seq }) => seq)),
-        of_holder: seqs(waited.map((waiter) => holderOf(waiter) ?? -1)),
+        of_seq: seqs([...known.keys()].map(({ seq }) => seq!)),
+        of_queue: seqs([...known.values()].map(({ seq }) => seq)),
+        of_granted: seqs([...known.keys()].map((waiter) => granted.has(waiter) ? now : -1)),
+        of_holder: seqs([...known.keys()].map((waiter) => granted.has(waiter) ? holderOf(waiter) ?? -1 : -1)),
       });
       yield* change(sql`
 update @permits
-   set granted_at = ${now},
+   set queue = g.of_queue,
+       granted_at = nullif(g.of_granted, -1),
        holder = nullif(g.of_holder, -1)
   from ${rows}
  where seq = g.of_seq`);
     }
-    const fresh = [...joined];
+    const fresh = [...joined].filter(([{ seq }]) => seq === undefined);
     if (fresh.length === 0) return;
-    const granted = new Set(grants.map(({ waiter }) => waiter));
     const column = (value: (waiter: Waiter, queue: Queue) => number) =>
       seqs(fresh.map(([waiter, queue]) => value(waiter, queue)));
     const rows = db.rows("j", {

@@ -1,9 +1,12 @@
 import { type Items, seqs } from "../dialect.ts";
 import type { LaneRef } from "../../limits.ts";
-import type { Lane, Queue, Waiter } from "./book.ts";
+import { comesBefore, type Lane, type Queue, type Waiter } from "./book.ts";
 
 /** The holder of a permit that belongs to a run and not to its runner. */
 export const HELD_BY_RUN = 0;
+
+/** The queue of a permit that is postponed: it neither holds slots nor waits until its unit asks again. */
+export const NO_QUEUE = 0;
 
 /** How far the waiting permits of a queue have been read. */
 export interface Page {
@@ -49,10 +52,17 @@ export function dropWaiter(queue: Queue): void {
   }
 }
 
-/** Adds a waiting permit in the order of ranks, unless its run is paused. */
-export function insertWaiter({ waiters }: Queue, waiter: Waiter): void {
+/** Adds a permit that asks to those that wait, unless it comes after some that are not known, or its run is paused. */
+export function insertWaiter({ waiters, joining, hasMore }: Queue, waiter: Waiter): void {
   if (waiter.isPaused === true) return;
+  const last = waiters.at(-1);
+  if (hasMore && (last === undefined || comesBefore(last, waiter))) return void joining.push(waiter);
   let at = waiters.length;
-  while (at > 0 && waiters[at - 1]!.rank > waiter.rank) at--;
+  while (at > 0 && comesBefore(waiter, waiters[at - 1]!)) at--;
   waiters.splice(at, 0, waiter);
+}
+
+/** Adds those of the permits that ask which come before the last one that is known, or all if all are known. */
+export function insertJoining(queue: Queue): void {
+  for (const waiter of queue.joining.splice(0)) insertWaiter(queue, waiter);
 }

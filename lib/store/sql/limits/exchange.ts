@@ -12,13 +12,14 @@
  */
 import { permitKey } from "../../run_limits.ts";
 import { rankOf } from "../../claim_order.ts";
-import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk } from "../../limits.ts";
+import type { Row } from "../../decode.ts";
+import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { notify } from "../facts.ts";
 import { all, change, first, type Op, transaction, write } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";
 import { type Grant, grantPlaces, type Waiter } from "./book.ts";
-import { HELD_BY_RUN } from "./book_state.ts";
+import { HELD_BY_RUN, NO_QUEUE } from "./book_state.ts";
 import { type Gated, readGated } from "./gated.ts";
 import { holderRows, ofUnits } from "./holder_rows.ts";
 import { refuse } from "./refusals.ts";
@@ -37,17 +38,18 @@ export function exchange(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
 }
 
 function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
-  const { runner, asks = [], releases = [], ended = [], over = [], begun = [], started = [] } = request;
+  const { runner, asks = [], releases = [], postponed = [], ended = [], over = [], begun = [], started = [] } = request;
   if (db.lockLimits !== undefined) yield* all(db.lockLimits);
   const book = createBook(db, runner);
   yield* giveBack(db, request);
   const stale = request.recovers === true ? yield* readStale() : undefined;
   yield* leaveStarts(db, request);
   yield* release(db, book, ofUnits(db, "@permits", releases));
+  yield* postpone(db, book, ofUnits(db, "@permits", postponed));
   yield* release(db, book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
-  // Once a paused run goes on, its units ask again.
+  // The next owner of a run asks again for its units, and a paused run once it continues.
   if (stale !== undefined && stale.paused.length > 0) yield* wakeUnits(db, stale.paused.map(({ run }) => run));
-  yield* release(db, book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
+  yield* postpone(db, book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
   yield* endStarts(db, book, [...over, ...stale?.starts ?? []], ended);
   const takenOver = stale === undefined ? [] : yield* recoverStarts(db, runner);
   const known = yield* readKnown(db, runner, asks);
@@ -55,7 +57,10 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   const now = Number((yield* first(sql`select ${db.now()} as now`))?.["now"]);
   const { gated, more, nextAt } = yield* readGated(db, { now, started, limit: ADMITTED_AT_ONCE });
   yield* book.join([
-    ...fresh.map((ask) => ({ request: ask.request!, waiter: waiterOf(ask, now, runner) })),
+    ...fresh.map((ask) => ({
+      request: ask.request!,
+      waiter: waiterOf(ask, { now, runner, turn: known.postponed.get(permitKey(ask)) }),
+    })),
     ...gated.map((run) => ({ request: run.limits, waiter: waiterOfRun(run) })),
   ]);
   if (stale !== undefined) yield* book.touchWaiting();
@@ -79,13 +84,19 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   };
 }
 
+/** The turn that a unit has kept since it first asked. */
+type Turn = Pick<Waiter, "seq" | "rank" | "since">;
+
 function waiterOf(
   { run, task, item, priority, isLasting }: PermitAsk,
-  now: number,
-  runner: number | undefined,
+  { now, runner, turn }: {
+    readonly now: number;
+    readonly runner: number | undefined;
+    readonly turn: Turn | undefined;
+  },
 ): Waiter {
-  const rank = rankOf({ priority, dueAt: now });
-  return { seq: undefined, run, task, item, rank, since: now, holder: isLasting ? HELD_BY_RUN : runner, owner: runner };
+  const { seq, rank, since } = turn ?? { seq: undefined, rank: rankOf({ priority, dueAt: now }), since: now };
+  return { seq, run, task, item, rank, since, holder: isLasting ? HELD_BY_RUN : runner, owner: runner };
 }
 
 function waiterOfRun({ seq: run, priority, gateAt, isPaused }: Gated): Waiter {
@@ -113,14 +124,34 @@ function* release(db: Dialect, book: Book, where: Sql | undefined): Op<void> {
 delete from @permits
  where ${where}
 returning run, task, item, queue, case when granted_at is null then 0 else 1 end as is_granted`);
-  const rated = yield* book.leave(rows.map((row) => ({
-    run: Number(row["run"]),
-    task: String(row["task"]),
-    item: Number(row["item"]),
+  const permits = rows.map((row) => ({
+    ...holderOf(row),
     queue: Number(row["queue"]),
     isGranted: row["is_granted"] === 1,
-  })));
-  yield* endUnbegun(db, book, rated);
+  }));
+  yield* endUnbegun(db, book, yield* book.leave(permits));
+}
+
+/** Makes the slots of granted permits free; their units keep their turns until they ask again. */
+function* postpone(db: Dialect, book: Book, where: Sql | undefined): Op<void> {
+  if (where === undefined) return;
+  const rows = yield* all(sql`
+select seq, run, task, item, queue
+  from @permits
+ where granted_at is not null and ${where}`);
+  if (rows.length === 0) return;
+  yield* change(sql`
+update @permits
+   set queue = ${NO_QUEUE},
+       granted_at = null,
+       holder = null
+ where ${db.isIn("seq", seqs(rows.map((row) => Number(row["seq"]))))}`);
+  const permits = rows.map((row) => ({ ...holderOf(row), queue: Number(row["queue"]), isGranted: true }));
+  yield* endUnbegun(db, book, yield* book.leave(permits));
+}
+
+function holderOf(row: Row): PermitHolder {
+  return { run: Number(row["run"]), task: String(row["task"]), item: Number(row["item"]) };
 }
 
 function* giveBack(db: Dialect, { untaken = [], unbegun = [] }: LimitExchange): Op<void> {
@@ -140,21 +171,24 @@ interface Known {
   /** Those that hold a permit or wait for one, by `permitKey()`. */
   readonly holders: ReadonlySet<string>;
   readonly granted: readonly Granted[];
+  /** The turns of those that have postponed what they were granted, by `permitKey()`. */
+  readonly postponed: ReadonlyMap<string, Turn>;
 }
 
 function* readKnown(db: Dialect, runner: number | undefined, asks: readonly PermitAsk[]): Op<Known> {
-  if (asks.length === 0) return { holders: new Set(), granted: [] };
+  if (asks.length === 0) return { holders: new Set(), granted: [], postponed: new Map() };
   const rows = yield* all(sql`
-select p.run, p.task, p.item, p.seq, case when p.granted_at is null then 0 else 1 end as is_granted
+select p.run, p.task, p.item, p.seq, p.queue, p.rank, p.since, case when p.granted_at is null then 0 else 1 end as is_granted
   from ${holderRows(db, asks)}
  cross join @permits as p
  where p.run = h.of_run and p.task = h.of_task and p.item = h.of_item`);
   const found = rows.map((row) => ({
+    ...holderOf(row),
     seq: Number(row["seq"]),
-    run: Number(row["run"]),
-    task: String(row["task"]),
-    item: Number(row["item"]),
+    rank: Number(row["rank"]),
+    since: Number(row["since"]),
     isGranted: row["is_granted"] === 1,
+    isPostponed: Number(row["queue"]) === NO_QUEUE,
   }));
   const granted = found.filter(({ isGranted }) => isGranted);
   if (granted.length > 0) {
@@ -167,7 +201,8 @@ update @permits
   }
   const starts = yield* takeStarts(runner, ofUnits(db, "@starts", granted));
   return {
-    holders: new Set(found.map(permitKey)),
+    holders: new Set(found.filter(({ isPostponed }) => !isPostponed).map(permitKey)),
+    postponed: new Map(found.filter(({ isPostponed }) => isPostponed).map((unit) => [permitKey(unit), unit])),
     granted: granted.map(({ run, task, item }) => ({
       run,
       task,

@@ -105,6 +105,7 @@ select q.seq, q.lanes, q.cost, q.waiting, lq.clock as queue_clock, ${LANE_COLUMN
       clocks: new Map(clocks),
       waiters: [],
       hasMore: waiting > 0,
+      joining: [],
     };
     queues.set(seq, queue);
     pages.set(queue, { last: undefined, stored: { cost, waiting }, clocks: new Map(clocks) });

@@ -8,6 +8,7 @@ import type { LimitLook } from "../../limits.ts";
 import type { Dialect } from "../dialect.ts";
 import { all, first, type Op } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";
+import { NO_QUEUE } from "./book_state.ts";
 import { readNextGate } from "./gated.ts";
 import { wakeUnits } from "./wake_units.ts";
 
@@ -24,6 +25,7 @@ function isOver(column: string): Sql {
 }
 
 const HELD = raw("@permits as p indexed by permits_held where p.granted_at is not null");
+const POSTPONED = raw(`@permits as p where p.queue = ${NO_QUEUE} and p.granted_at is null`);
 const UNBEGUN = raw("s.holder is null and s.until is null");
 
 /** Runs without an owner of which a unit was granted its places and has not taken them. */
@@ -38,7 +40,7 @@ select distinct p.run
 export interface Stale {
   /** Permits of dead runners. */
   readonly permits: readonly number[];
-  /** Runs that have ended and hold permits. */
+  /** Runs that have ended and have permits. */
   readonly endedRuns: readonly number[];
   /** Permits that units of paused runs were granted and have not taken. */
   readonly paused: readonly { readonly seq: number; readonly run: number }[];
@@ -49,7 +51,10 @@ export interface Stale {
 /** Reads what is to be released. */
 export function* readStale(): Op<Stale> {
   const permits = yield* all(sql`select p.seq from ${HELD} and ${isDead("p.holder")}`);
-  const ended = yield* all(sql`select distinct p.run from ${HELD} and ${isOver("p.run")}`);
+  const ended = yield* all(sql`
+select p.run from ${HELD} and ${isOver("p.run")}
+ union
+select p.run from ${POSTPONED} and ${isOver("p.run")}`);
   const starts = yield* all(sql`select s.seq from @starts as s where ${UNBEGUN} and ${isOver("s.run")}`);
   const paused = yield* all(sql`
 select p.seq, p.run
@@ -73,6 +78,7 @@ export function* staleRuns(db: Dialect): Op<boolean> {
 export function* lookAtLimits(runner: number): Op<LimitLook> {
   const row = yield* first(sql`
 select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${isOver("p.run")}))
+              or exists (select 1 from ${POSTPONED} and ${isOver("p.run")})
               or exists (select 1
                            from @starts as s
                           where (s.holder is null and (s.until is not null or ${isOver("s.run")}))

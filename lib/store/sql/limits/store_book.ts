@@ -98,8 +98,7 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
           lane.waiting++;
           touched.add(lane);
         }
-        // Those that are stored come first, unless they are known to be none.
-        if (!queue.hasMore) insertWaiter(queue, waiter);
+        insertWaiter(queue, waiter);
       }
     },
     *touchWaiting() {
@@ -128,8 +127,10 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
     withdraw(run) {
       for (const [waiter, queue] of joined) {
         if (waiter.run !== run || waiter.task !== "") continue;
-        const at = queue.waiters.indexOf(waiter);
-        if (at >= 0) queue.waiters.splice(at, 1);
+        for (const list of [queue.waiters, queue.joining]) {
+          const at = list.indexOf(waiter);
+          if (at >= 0) list.splice(at, 1);
+        }
         dropWaiter(queue);
         joined.delete(waiter);
       }

@@ -2,7 +2,7 @@ import { type Dialect, seqs } from "../dialect.ts";
 import { all, change, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
 import type { Queue } from "./book.ts";
-import { type BookState, dropWaiter, HELD_BY_RUN, insertWaiter } from "./book_state.ts";
+import { type BookState, dropWaiter, HELD_BY_RUN, insertJoining } from "./book_state.ts";
 
 /** How many waiting permits of a queue are read at once, and of queues of which none is known: mostly few are granted. */
 const WAITERS_AT_ONCE = 64;
@@ -12,7 +12,7 @@ const FIRST_WAITERS = 8;
 export type ReadWaiters = (open: readonly Queue[]) => Op<void>;
 
 /** Creates a reader for an exchange. */
-export function createWaiterReader(db: Dialect, { queues, pages, joined }: BookState): ReadWaiters {
+export function createWaiterReader(db: Dialect, { queues, pages }: BookState): ReadWaiters {
   return readWaiters;
 
   function* readWaiters(open: readonly Queue[]): Op<void> {
@@ -65,9 +65,8 @@ select p.seq, p.run, p.task, p.item, p.queue, p.rank, p.since, p.is_lasting, r.o
       });
     }
     for (const queue of open) {
-      if ((counts.get(queue) ?? 0) === limit) continue;
-      queue.hasMore = false;
-      for (const [waiter, own] of joined) if (own === queue) insertWaiter(queue, waiter);
+      if ((counts.get(queue) ?? 0) < limit) queue.hasMore = false;
+      insertJoining(queue);
     }
     if (gone.length > 0) yield* change(sql`delete from @permits where ${db.isIn("seq", seqs(gone))}`);
   }
