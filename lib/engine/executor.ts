@@ -67,6 +67,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   const slots = createTaskSlots({
     ...options,
     tenant: store.tenant,
+    permitOf: (attempt) => attempt.unit.run.plan.isLimited ? permits.stateOf(attempt) : "none",
+    requestPermit: (attempt) => permits.request(attempt),
+    postponePermit: ({ unit }) => permits.postpone(unit),
     began,
     conditionPassed(unit) {
       apply(unit.run, { type: "conditionPassed", unit });
@@ -97,8 +100,10 @@ export function createExecutor(options: ExecutorOptions): Executor {
     limits: store.limits,
     rules: options.limitRules,
     apply,
+    granted: slots.permitted,
+    refused: slots.drop,
     failed(attempt, thrown) {
-      attempt.stage = "over";
+      slots.drop(attempt);
       ended(attempt, { kind: "failed", thrown });
     },
     admitted: () => emit({ type: "runsAdmitted" }),
@@ -149,7 +154,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
       return room();
     },
     get capacity() {
-      return Math.min(room(), concurrency - slots.active.length - slots.queued - reserved);
+      return Math.min(room(), concurrency - slots.taken - slots.queued - reserved);
     },
     get reserved() {
       return reserved;
@@ -242,13 +247,9 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function begin(unit: LiveUnit, wokenBy: WokenBy | undefined): void {
     const attempt = unit.attempt = newAttempt(unit, wokenBy);
     if (isStopping || unit.run.gone) return abandon(attempt);
-    loader.load(attempt, unit.run.plan.isLimited ? enter : slots.queue);
-  }
-
-  /** An attempt begins once its unit has the places that its limits demand. */
-  function enter(attempt: Attempt): void {
-    if (attempt.wokenBy !== undefined || !isLimited(attempt.unit)) slots.queue(attempt);
-    else permits.enter(attempt, slots.queue);
+    // The limit bounds child runs, and this one has ended.
+    if (wokenBy === "child" && unit.run.plan.isLimited && isLimited(unit)) permits.leave(unit);
+    loader.load(attempt, slots.queue);
   }
 
   function began(attempt: Attempt): void {

@@ -176,7 +176,7 @@ export class LiveUnit extends Unit {
   /** Clears the timer of its wait. */
   declare disarm: (() => void) | undefined;
   /** Its places in the lanes of its limits. */
-  declare permit: UnitPermit<Attempt> | undefined;
+  declare permit: UnitPermit | undefined;
   /** What the last attempt of a failed unit threw, for its hook. */
   declare thrown: unknown;
   /** Outputs of steps as JSON text, which are durable or about to be, by name. */

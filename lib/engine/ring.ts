@@ -4,6 +4,8 @@ export interface Ring<T> {
   push(value: T): void;
   /** Removes from the beginning; `undefined` if it is empty. */
   shift(): T | undefined;
+  /** Returns what `shift()` would remove. */
+  peek(): T | undefined;
 }
 
 /** An empty queue. */
@@ -14,8 +16,16 @@ export function createRing<T>(): Ring<T> {
   return {
     push: (value) => void back.push(value),
     shift() {
-      if (front.length === 0) [front, back] = [back.reverse(), front];
+      turn();
       return front.pop();
     },
+    peek() {
+      turn();
+      return front.at(-1);
+    },
   };
+
+  function turn(): void {
+    if (front.length === 0) [front, back] = [back.reverse(), front];
+  }
 }

@@ -2,22 +2,24 @@
  * Runs attempts in a bounded number of slots. This is the only place where a body is called. Whatever it throws ends its
  * own attempt and nothing else.
  *
- * Slots are given to runs in turn: a run with ten thousand ready units delays another run by one body, not by ten
- * thousand. Short bodies let the event loop turn every few milliseconds.
+ * Runs take turns. Short bodies let the event loop turn every few milliseconds.
+ *
+ * An attempt that needs a permit requests it once a slot is reserved for it, so that no limit is used up by what queues
+ * for a busy runner. Attempts that were granted their permits have their slots and are started before others.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { TaskArguments } from "../definition/context.ts";
 import { isThenable } from "../definition/thenable.ts";
 import { TaskTimeoutError } from "../errors.ts";
 import { type Clock, monotonicOf } from "../clock.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";
 import { type AttemptEnd, nodeOf } from "./attempt.ts";
-import type { Attempt, LiveRun, LiveUnit } from "./live_run.ts";
+import { createAttemptQueue } from "./attempt_queue.ts";
+import { createBodyTurns } from "./body_turns.ts";
+import type { Attempt, LiveUnit } from "./live_run.ts";
 import { type ContextPort, createContext } from "./attempt_context.ts";
 import type { KindPort } from "./kinds/kind.ts";
-import { createRing } from "./ring.ts";
 import { kindOf } from "./kinds/kinds.ts";
 import { createStallWarning } from "./stall_warning.ts";
 import { NO_ITEM } from "./run_state.ts";
@@ -26,20 +28,25 @@ import { tracedEnd } from "./traced_end.ts";
 import { callTraced } from "./tracing.ts";
 import { argumentsOf } from "./unit_arguments.ts";
 
-/** Bodies that return at once may run so long before the event loop turns. */
-const LONGEST_TURN_MS = 10;
+/** The slot of an attempt that runs in none, and of one for which a slot is reserved. */
+const NO_SLOT = -1;
+const RESERVED = -2;
 
 /** Slots for attempts. */
 export interface TaskSlots {
   /** Attempts that run. */
   readonly active: readonly Attempt[];
+  /** How many slots are taken or reserved. */
+  readonly taken: number;
   /** How many attempts wait for a slot. */
   readonly queued: number;
-  /** Runs an attempt as soon as there is a slot. */
+  /** Runs an attempt as soon as there is a slot, and a permit if it needs one. */
   queue(attempt: Attempt): void;
+  /** Runs an attempt that has requested its permit, in the slot that is reserved for it. */
+  permitted(attempt: Attempt): void;
   /** Aborts the signal of an attempt; its slot stays taken until the body settles. */
   abort(attempt: Attempt, reason: unknown): void;
-  /** Ends an attempt for the engine: releases its slot, and ignores whatever its body still returns. */
+  /** Ends an attempt for the engine: releases its slot or reservation, and ignores whatever its body still returns. */
   drop(attempt: Attempt): void;
   /** Starts queued attempts: bodies may start again. */
   resume(): void;
@@ -60,6 +67,12 @@ export interface TaskSlotsOptions
   readonly clock: Clock;
   /** Returns the trace context of its caller. */
   readonly currentTrace: () => string | undefined;
+  /** Whether an attempt needs a permit, or has it. */
+  readonly permitOf: (attempt: Attempt) => "none" | "needed" | "granted";
+  /** Requests the permit of an attempt for which a slot is reserved; `permitted()` or `drop()` follows. */
+  readonly requestPermit: (attempt: Attempt) => void;
+  /** An attempt that has its permit finds no free slot: it requests it again when it has one. */
+  readonly postponePermit: (attempt: Attempt) => void;
   /** Called before the body of an attempt. */
   readonly began: (attempt: Attempt) => void;
   /** Called when the condition of a unit is true; resolves once that is durable. */
@@ -74,11 +87,10 @@ export interface TaskSlotsOptions
 export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   const active: Attempt[] = [];
   const stall = createStallWarning({ ...options, isSaturated });
-  const runs = createRing<LiveRun>();
-  let queued = 0;
+  const queue = createAttemptQueue();
+  let reserved = 0;
   let isPumping = false;
-  let turnEndsAt: number | undefined;
-  let isTurnOver = false;
+  const turns = createBodyTurns({ canStart: options.canStart, next: pump });
   const port: KindPort = {
     maxPayloadBytes: options.maxPayloadBytes,
     now: options.now,
@@ -99,13 +111,25 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
   const monotonic = monotonicOf(options.clock);
   return {
     active,
+    get taken() {
+      return active.length + reserved;
+    },
     get queued() {
-      return queued;
+      return queue.size;
     },
     queue(attempt) {
-      attempt.stage = "queued";
-      enqueue(attempt);
-      queued++;
+      const isGranted = options.permitOf(attempt) === "granted";
+      if (isGranted && hasFreeSlot()) {
+        reserve(attempt);
+        queue.pushReserved(attempt);
+      } else {
+        if (isGranted) options.postponePermit(attempt);
+        queue.push(attempt);
+      }
+      pump();
+    },
+    permitted(attempt) {
+      queue.pushReserved(attempt);
       pump();
     },
     abort(attempt, reason) {
@@ -114,7 +138,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     },
     drop(attempt) {
       if (attempt.stage === "over") return;
-      if (attempt.stage === "queued") queued--;
+      if (attempt.stage === "queued") queue.drop();
       leave(attempt);
       attempt.trace?.end({ kind: "aborted", reason: attempt.aborted?.reason });
       pump();
@@ -123,32 +147,21 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     stop: stall.stop,
   };
 
+  function hasFreeSlot(): boolean {
+    return active.length + reserved < options.concurrency;
+  }
+
+  function reserve(attempt: Attempt): void {
+    attempt.slot = RESERVED;
+    reserved++;
+  }
+
   function isSaturated(): boolean {
-    return queued > 0 && active.length >= options.concurrency;
-  }
-
-  function enqueue(attempt: Attempt): void {
-    const { run } = attempt.unit;
-    if (run.lastQueued === undefined) {
-      run.firstQueued = attempt;
-      runs.push(run);
-    } else run.lastQueued.next = attempt;
-    run.lastQueued = attempt;
-  }
-
-  /** The next attempt of the run whose turn it is; that run then goes to the end of the line. */
-  function dequeue(): Attempt {
-    const run = runs.shift()!;
-    const attempt = run.firstQueued!;
-    run.firstQueued = attempt.next;
-    if (attempt.next !== undefined) attempt.next = undefined;
-    if (run.firstQueued === undefined) run.lastQueued = undefined;
-    else runs.push(run);
-    return attempt;
+    return queue.size > 0 && active.length >= options.concurrency;
   }
 
   function pump(): void {
-    if (isPumping || isTurnOver) return;
+    if (isPumping || turns.isOver) return;
     isPumping = true;
     fill();
     isPumping = false;
@@ -157,19 +170,31 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
 
   // A loop and not a call from each end to the next start: bodies that return at once would pile up the stack.
   function fill(): void {
-    while (queued > 0 && active.length < options.concurrency) {
+    while (queue.size > 0 && (queue.hasReserved || hasFreeSlot())) {
       const now = options.now();
-      if (!mayLaunch(now)) return;
-      const attempt = dequeue();
-      // A dropped attempt is skipped when it is its turn.
-      if (attempt.stage === "queued") launch(attempt, now);
+      if (!turns.mayStart(now)) return;
+      begin(queue.shift(), now);
     }
+  }
+
+  function begin(attempt: Attempt, now: number): void {
+    if (attempt.slot === RESERVED) unreserve(attempt);
+    else if (options.permitOf(attempt) === "needed") {
+      attempt.stage = "loading";
+      reserve(attempt);
+      return options.requestPermit(attempt);
+    }
+    launch(attempt, now);
+  }
+
+  function unreserve(attempt: Attempt): void {
+    attempt.slot = NO_SLOT;
+    reserved--;
   }
 
   function launch(attempt: Attempt, now: number): void {
     const { task } = nodeOf(attempt);
     const { trace } = attempt.unit.run;
-    queued--;
     attempt.stage = "running";
     attempt.startedAt = now;
     attempt.beganAt = monotonic();
@@ -184,27 +209,6 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     }
     if (runsAtMostOnce(attempt)) return void startOnce(attempt);
     call(attempt);
-  }
-
-  /**
-   * Whether an attempt may start in this turn of the event loop: not if bodies have had it for long enough, as after a
-   * process was stopped in it. The lease is looked at once a turn, as that reads two clocks.
-   */
-  function mayLaunch(now: number): boolean {
-    if (turnEndsAt === undefined) return options.canStart() && beginTurn(now);
-    isTurnOver = now >= turnEndsAt;
-    return !isTurnOver;
-  }
-
-  function beginTurn(now: number): true {
-    turnEndsAt = now + LONGEST_TURN_MS;
-    setImmediate(() => {
-      turnEndsAt = undefined;
-      if (!isTurnOver) return;
-      isTurnOver = false;
-      pump();
-    });
-    return true;
   }
 
   function call(attempt: Attempt): void {
@@ -300,7 +304,8 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     attempt.stage = "over";
     attempt.disarm?.();
     attempt.steps?.stop();
-    if (attempt.slot < 0) return;
+    if (attempt.slot === RESERVED) unreserve(attempt);
+    if (attempt.slot === NO_SLOT) return;
     const last = active.pop()!;
     if (last !== attempt) active[last.slot = attempt.slot] = last;
     attempt.slot = -1;

@@ -24,8 +24,8 @@ export interface PartyOptions {
   readonly isDead?: () => boolean;
   /** Called when something of it has become durable, with the method that wrote it. */
   readonly wrote?: (method: string) => void;
-  /** Tells its runner from those that were killed before. */
-  readonly isolate?: string;
+  /** Tells its runner from those that were killed before; `undefined` for one that lives in this process. */
+  readonly isolate?: string | undefined;
 }
 
 /** Methods that may write what others wait for. A claim, a renewal and a reading of messages concern nobody else. */
@@ -149,7 +149,10 @@ export interface Life {
 export function createLife(
   shared: SharedStore,
   clock: FakeClock,
-  { isolate, wrote }: { readonly isolate: string; readonly wrote: (method: string, end: () => void) => void },
+  { isolate, wrote }: {
+    readonly isolate: string | undefined;
+    readonly wrote: (method: string, end: () => void) => void;
+  },
 ): Life {
   let hasEnded = false;
   const { promise: ended, resolve } = Promise.withResolvers<undefined>();

@@ -27,6 +27,7 @@ export interface PermitBatch {
   /** What units ask for, by `permitKey()`. */
   readonly asks: Map<string, PermitAsk>;
   readonly releases: PermitHolder[];
+  readonly postponed: PermitHolder[];
   readonly untaken: PermitHolder[];
   readonly unbegun: number[];
   readonly ended: number[];
@@ -122,8 +123,9 @@ export function createPermitExchange(options: PermitExchangeOptions): PermitExch
   }
 
   function hasWork(): boolean {
-    const { asks, releases, untaken, ended, over, begun, left, started, recovers, tidies } = next;
-    const size = asks.size + begun.size + releases.length + untaken.length + ended.length + over.length;
+    const { asks, releases, postponed, untaken, ended, over, begun, left, started, recovers, tidies } = next;
+    const size = asks.size + begun.size + releases.length + postponed.length + untaken.length + ended.length +
+      over.length;
     return isMore || recovers || tidies || size + left.length + started.length > 0;
   }
 
@@ -194,6 +196,7 @@ function newBatch(): PermitBatch {
   return {
     asks: new Map(),
     releases: [],
+    postponed: [],
     untaken: [],
     unbegun: [],
     ended: [],
@@ -211,6 +214,7 @@ function merged(first: PermitBatch, second: PermitBatch): PermitBatch {
   return {
     asks: new Map([...first.asks, ...second.asks]),
     releases: [...first.releases, ...second.releases],
+    postponed: [...first.postponed, ...second.postponed],
     untaken: [...first.untaken, ...second.untaken],
     unbegun: [...first.unbegun, ...second.unbegun],
     ended: [...first.ended, ...second.ended],

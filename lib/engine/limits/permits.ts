@@ -1,12 +1,12 @@
 /**
- * The places that limits demand, for the runs of a runner.
+ * The slots of limits that the runs of a runner need.
  *
- * A unit that finds no free place waits in the store, and its run may be released. Its permit is the truth: the owner of
+ * A unit that finds no free slot waits in the store, and its run may be released. Its permit is the truth: the owner of
  * the run asks for it again when the run is loaded, and when it is notified that something has changed.
  *
  * @module
  */
-import { type Clock, monotonicOf } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
 import type {
   Granted,
@@ -25,9 +25,8 @@ import { waitsForPermit } from "../run_state.ts";
 import { replacedBy } from "./admit_runs.ts";
 import { createLimitPolls } from "./limit_polls.ts";
 import { createPermitExchange, type PermitBatch } from "./permit_exchange.ts";
-import { isLasting, requestPermit } from "./permit_request.ts";
+import { isLasting, isLimited, requestPermit } from "./permit_request.ts";
 import { createStartTimers } from "./start_timers.ts";
-import type { RunStarts } from "./unit_permit.ts";
 
 /** What permits need of a runner. */
 export interface PermitsOptions {
@@ -42,6 +41,10 @@ export interface PermitsOptions {
   readonly runner: () => number;
   /** Passes an event to the state machine of a run. */
   readonly apply: (run: LiveRun, event: MachineEvent<LiveUnit>) => void;
+  /** The unit of an attempt that has requested its slots has them. */
+  readonly granted: (attempt: Attempt) => void;
+  /** The unit of an attempt that has requested its slots waits: the attempt is over. */
+  readonly refused: (attempt: Attempt) => void;
   /** The function of a limit has thrown: the attempt has failed. */
   readonly failed: (attempt: Attempt, thrown: unknown) => void;
   /** Runs have become due. */
@@ -57,21 +60,25 @@ export type PermitExit = "ended" | "compensating" | "released";
 export interface Permits {
   /** The runner has its lease, and the limits of its workflows are deployed. */
   begin(): Promise<void>;
-  /** Calls `ready` with an attempt once its unit has its places; if there are none, the unit waits. */
-  enter(attempt: Attempt, ready: (attempt: Attempt) => void): void;
-  /** A unit waits for its places, in a run that was loaded or resumed. */
+  /** Returns whether the unit of an attempt needs slots of limits, or has them. */
+  stateOf(attempt: Attempt): "none" | "needed" | "granted";
+  /** Requests slots for the unit of an attempt that can begin at once. */
+  request(attempt: Attempt): void;
+  /** A unit that was granted its slots cannot begin: others get them, and it keeps its turn until it requests them again. */
+  postpone(unit: LiveUnit): void;
+  /** A unit waits for its slots, in a run that was loaded or resumed. */
   watch(unit: LiveUnit): void;
   /** A body begins. */
   began(attempt: Attempt): void;
-  /** A unit needs its places no more. */
+  /** A unit needs its slots no more. */
   leave(unit: LiveUnit): void;
   /** A run is in memory. */
   adopted(run: LiveRun): void;
   /** A run has left memory. */
   left(run: LiveRun, as: PermitExit): void;
-  /** Asks again for units that wait: an exchange of another process may have granted them their places. */
+  /** Asks again for units that wait: an exchange of another process may have granted them their slots. */
   recheck(): void;
-  /** Something was changed by others: runs may ask for their places, or have ended. */
+  /** Something was changed by others: runs may request their slots, or have ended. */
   look(): void;
   /** Admits runs that this process has inserted; resolves with the limits that refused some of them, by id. */
   admit(runIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
@@ -82,7 +89,6 @@ export interface Permits {
 /** Creates the permits of a runner without runs. */
 export function createPermits(options: PermitsOptions): Permits {
   const { limits, clock, logger, now, apply } = options;
-  const monotonic = monotonicOf(clock);
   /** Units that ask or wait, by `permitKey()`. */
   const open = new Map<string, LiveUnit>();
   const exchange = createPermitExchange({ limits, clock, logger, runner: options.runner, answered });
@@ -104,27 +110,35 @@ export function createPermits(options: PermitsOptions): Permits {
       exchange.begin();
       polls.begin();
     },
-    enter,
+    stateOf({ unit, wokenBy }) {
+      if (wokenBy !== undefined || !isLimited(unit)) return "none";
+      return unit.permit?.state === "granted" ? "granted" : "needed";
+    },
+    request(attempt) {
+      const { unit } = attempt;
+      requestPermit(attempt, options.failed, (request) => {
+        unit.permit = { state: "asking", isOutdated: false, starts: [] };
+        open.set(permitKey(holderOf(unit)), unit);
+        ask(unit, request);
+      });
+    },
+    postpone(unit) {
+      const { starts } = unit.permit!;
+      close(unit);
+      exchange.next.postponed.push(holderOf(unit));
+      endUnbegun(starts);
+      exchange.schedule();
+    },
     watch(unit) {
       if (unit.permit !== undefined) return;
-      unit.permit = { state: "checking", ready: undefined, isOutdated: false, starts: [] };
+      unit.permit = { state: "checking", isOutdated: false, starts: [] };
       open.set(permitKey(holderOf(unit)), unit);
       check(unit);
     },
     began({ unit: { permit, run } }) {
-      const { starts: ofRun } = run;
-      const isFirst = ofRun !== undefined && ofRun.beganAt === undefined;
-      if (isFirst) ofRun.beganAt = monotonic();
-      const ofUnit = permit?.starts ?? [];
+      const { starts = [] } = permit ?? {};
       if (permit !== undefined) permit.starts = [];
-      if (!isFirst && ofUnit.length === 0) return;
-      // The period is counted from the first pause of the body, so that whatever it does or notes at its beginning is in it.
-      queueMicrotask(() => {
-        timers.begin(ofUnit);
-        if (!isFirst) return;
-        ofRun.beganAt = monotonic();
-        beginRun(ofRun);
-      });
+      timers.began(starts, run.starts);
     },
     leave,
     adopted(run) {
@@ -148,17 +162,6 @@ export function createPermits(options: PermitsOptions): Permits {
       await exchange.stop(timers.stop());
     },
   };
-
-  function enter(attempt: Attempt, ready: (attempt: Attempt) => void): void {
-    const { unit } = attempt;
-    if (unit.permit?.state === "granted") return ready(attempt);
-    requestPermit(attempt, options.failed, (request) => {
-      attempt.stage = "loading";
-      unit.permit = { state: "asking", ready, isOutdated: false, starts: [] };
-      open.set(permitKey(holderOf(unit)), unit);
-      ask(unit, request);
-    });
-  }
 
   function ask(unit: LiveUnit, request: PermitAsk["request"]): void {
     unit.run.hasPermits = true;
@@ -186,9 +189,13 @@ export function createPermits(options: PermitsOptions): Permits {
     if (permit === undefined && !isLasting(unit)) return;
     close(unit);
     exchange.next.releases.push(holderOf(unit));
-    // Its body has not begun.
-    for (const { seq } of permit?.starts ?? []) exchange.next.over.push(seq);
+    endUnbegun(permit?.starts ?? []);
     exchange.schedule();
+  }
+
+  /** Ends starts of bodies that have not begun. */
+  function endUnbegun(starts: readonly HeldStart[]): void {
+    for (const { seq } of starts) exchange.next.over.push(seq);
   }
 
   /** A unit neither asks nor waits any more. */
@@ -206,19 +213,12 @@ export function createPermits(options: PermitsOptions): Permits {
       if (permit === undefined) continue;
       close(unit);
       if (as === "compensating") exchange.next.releases.push(holderOf(unit));
-      if (as !== "released") exchange.next.over.push(...permit.starts.map(({ seq }) => seq));
+      if (as !== "released") endUnbegun(permit.starts);
       // Its next owner takes what it was granted. One that was refused meanwhile waits in the store.
       else if (permit.state !== "waiting" && !isLasting(unit)) giveBack(holderOf(unit), permit.starts);
     }
     if (as === "ended") exchange.next.ended.push(run.seq);
     exchange.schedule();
-  }
-
-  /** The periods of a run whose first body has begun are counted once its starts are known. */
-  function beginRun(run: RunStarts): void {
-    if (run.starts === undefined) return;
-    timers.begin(run.starts, run.beganAt);
-    run.starts = [];
   }
 
   function endStart(seq: number): void {
@@ -236,7 +236,7 @@ export function createPermits(options: PermitsOptions): Permits {
     for (const [seq, starts] of answer.begun) {
       const run = begun.get(seq)!;
       run.starts = starts;
-      if (run.beganAt !== undefined) beginRun(run);
+      timers.beginRun(run);
     }
     const rejected = new Map(answer.rejected.map(({ id, limit }) => [id, limit]));
     for (const admission of admissions) admission.resolve(rejected);
@@ -270,7 +270,7 @@ export function createPermits(options: PermitsOptions): Permits {
     exchange.next.asks.delete(key);
     permit.starts = starts;
     permit.state = "granted";
-    if (isAsking && attempt?.stage === "loading") permit.ready!(attempt);
+    if (isAsking && attempt?.stage === "loading") options.granted(attempt);
     else if (waitsForPermit(unit)) wake(unit);
     else leave(unit);
   }
@@ -298,7 +298,7 @@ export function createPermits(options: PermitsOptions): Permits {
     if (permit.state !== "asking" || request === undefined) return;
     permit.state = "waiting";
     if (attempt?.stage === "loading") {
-      attempt.stage = "over";
+      options.refused(attempt);
       apply(unit.run, { type: "held", unit });
     }
     // The failure of another item has stopped its map, or its run is over.

@@ -1,14 +1,12 @@
 import type { HeldStart } from "../../store/limits.ts";
 
 /** A unit that has, or asks for, the places that its limits demand. */
-export interface UnitPermit<Attempt> {
+export interface UnitPermit {
   /**
    * `asking`: its attempt begins if there is a place. `checking`: it waits, and it is not known if it has been granted its
    * places since. `waiting`: it waits. `granted`: it has its places.
    */
   state: "asking" | "checking" | "waiting" | "granted";
-  /** Called with the attempt when it may begin; `undefined` for a unit that waits. */
-  readonly ready: ((attempt: Attempt) => void) | undefined;
   /** Whether something was granted by others since it asked, so that an answer without a grant may be out of date. */
   isOutdated: boolean;
   /** The starts that begin with its body. */

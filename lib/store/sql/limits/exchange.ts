@@ -42,14 +42,15 @@ function* exchangeLocked(db: Dialect, request: LimitExchange): Op<LimitAnswer> {
   if (db.lockLimits !== undefined) yield* all(db.lockLimits);
   const book = createBook(db, runner);
   yield* giveBack(db, request);
-  const stale = request.recovers === true ? yield* readStale() : undefined;
+  const stale = request.recovers === true ? yield* readStale(db) : undefined;
   yield* leaveStarts(db, request);
   yield* release(db, book, ofUnits(db, "@permits", releases));
   yield* postpone(db, book, ofUnits(db, "@permits", postponed));
   yield* release(db, book, among(db, "run", [...ended, ...stale?.endedRuns ?? []]));
-  // The next owner of a run asks again for its units, and a paused run once it continues.
-  if (stale !== undefined && stale.paused.length > 0) yield* wakeUnits(db, stale.paused.map(({ run }) => run));
-  yield* postpone(db, book, among(db, "seq", [...stale?.permits ?? [], ...stale?.paused.map(({ seq }) => seq) ?? []]));
+  const untaken = stale?.untaken ?? [];
+  // The next owner of a run asks again for its units.
+  if (untaken.length > 0) yield* wakeUnits(db, untaken.map(({ run }) => run));
+  yield* postpone(db, book, among(db, "seq", [...stale?.permits ?? [], ...untaken.map(({ seq }) => seq)]));
   yield* endStarts(db, book, [...over, ...stale?.starts ?? []], ended);
   const takenOver = stale === undefined ? [] : yield* recoverStarts(db, runner);
   const known = yield* readKnown(db, runner, asks);

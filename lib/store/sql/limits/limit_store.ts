@@ -11,7 +11,7 @@ import { readWaits } from "./waits.ts";
 export function createLimitStore({ dialect: db, execute }: Database): LimitStore {
   return {
     deploy: (rules, by) => execute(deploy(db, rules, by)),
-    look: (runner) => execute(lookAtLimits(runner)),
+    look: (runner) => execute(lookAtLimits(db, runner)),
     exchange: (request) => execute(exchange(db, request)),
     lanes: (query) => execute(readLanes(db, query)),
     waits: (query) => execute(readWaits(db, query)),

@@ -12,6 +12,9 @@ import { NO_QUEUE } from "./book_state.ts";
 import { readNextGate } from "./gated.ts";
 import { wakeUnits } from "./wake_units.ts";
 
+/** A slot that was granted to a run without an owner is free again after this time, if no runner has claimed the run. */
+const UNTAKEN_MS = 5_000;
+
 /** A condition: no living runner has this number. */
 export function isDead(column: string): Sql {
   return sql`${raw(column)} > 0 and not exists (select 1 from @runners as o where o.id = ${
@@ -28,6 +31,14 @@ const HELD = raw("@permits as p indexed by permits_held where p.granted_at is no
 const POSTPONED = raw(`@permits as p where p.queue = ${NO_QUEUE} and p.granted_at is null`);
 const UNBEGUN = raw("s.holder is null and s.until is null");
 
+/** Units that were granted slots and have not taken them, of paused runs, or of runs that no runner has claimed since. */
+const untaken = (db: Dialect): Sql =>
+  sql`${HELD} and p.task <> '' and p.holder is null
+   and exists (select 1
+                 from @runs as r
+                where r.seq = p.run and r.owner is null
+                  and (r.state = 'paused' or p.granted_at < ${db.now()} - ${UNTAKEN_MS}))`;
+
 /** Runs without an owner of which a unit was granted its places and has not taken them. */
 const UNTOLD = sql`
 select distinct p.run
@@ -42,27 +53,24 @@ export interface Stale {
   readonly permits: readonly number[];
   /** Runs that have ended and have permits. */
   readonly endedRuns: readonly number[];
-  /** Permits that units of paused runs were granted and have not taken. */
-  readonly paused: readonly { readonly seq: number; readonly run: number }[];
+  /** Permits that units were granted and have not taken, and are not expected to take soon. */
+  readonly untaken: readonly { readonly seq: number; readonly run: number }[];
   /** Starts of runs that have ended without having begun. */
   readonly starts: readonly number[];
 }
 
 /** Reads what is to be released. */
-export function* readStale(): Op<Stale> {
+export function* readStale(db: Dialect): Op<Stale> {
   const permits = yield* all(sql`select p.seq from ${HELD} and ${isDead("p.holder")}`);
   const ended = yield* all(sql`
 select p.run from ${HELD} and ${isOver("p.run")}
  union
 select p.run from ${POSTPONED} and ${isOver("p.run")}`);
   const starts = yield* all(sql`select s.seq from @starts as s where ${UNBEGUN} and ${isOver("s.run")}`);
-  const paused = yield* all(sql`
-select p.seq, p.run
-  from ${HELD} and p.task <> '' and p.holder is null
-   and exists (select 1 from @runs as r where r.seq = p.run and r.owner is null and r.state = 'paused')`);
+  const left = yield* all(sql`select p.seq, p.run from ${untaken(db)}`);
   return {
     permits: permits.map((row) => Number(row["seq"])),
-    paused: paused.map((row) => ({ seq: Number(row["seq"]), run: Number(row["run"]) })),
+    untaken: left.map((row) => ({ seq: Number(row["seq"]), run: Number(row["run"]) })),
     endedRuns: ended.map((row) => Number(row["run"])),
     starts: starts.map((row) => Number(row["seq"])),
   };
@@ -75,7 +83,7 @@ export function* staleRuns(db: Dialect): Op<boolean> {
 }
 
 /** Reads what there is to do for a runner. */
-export function* lookAtLimits(runner: number): Op<LimitLook> {
+export function* lookAtLimits(db: Dialect, runner: number): Op<LimitLook> {
   const row = yield* first(sql`
 select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${isOver("p.run")}))
               or exists (select 1 from ${POSTPONED} and ${isOver("p.run")})
@@ -84,6 +92,7 @@ select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${i
                           where (s.holder is null and (s.until is not null or ${isOver("s.run")}))
                              or (${isDead("s.holder")}))
               or exists (${UNTOLD})
+              or exists (select 1 from ${untaken(db)})
               or exists (select 1
                            from @lanes as l
                            left join @limits as m on m.name = l.name
