@@ -64,7 +64,7 @@ export type EngineEvent =
   | { readonly type: "runChanged"; readonly runId: string }
   /** A slot or a place in memory was released; `dueAt` is when the run that left memory is due, if it waits. */
   | { readonly type: "capacityReleased"; readonly dueAt: number | undefined }
-  /** Runs that waited for the places that limits demand are due. */
+  /** Runs that waited for slots of limits are due. */
   | { readonly type: "runsAdmitted" }
   /** Child runs of a run are durable, due, and left to any runner. */
   | { readonly type: "childrenStarted"; readonly run: LiveRun }

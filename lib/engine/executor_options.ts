@@ -77,7 +77,7 @@ export interface Executor {
   isQueued(runId: string, taskId: string): boolean;
   /** With how many crashes the runs that it holds have come. */
   readonly crashes: readonly number[];
-  /** Gives units the places that limits demand. */
+  /** Requests and releases the slots of limits that units need. */
   readonly permits: Pick<Permits, "begin" | "look" | "recheck" | "admit">;
   /** Takes in a run this process owns. */
   adopt(run: LiveRun): void;

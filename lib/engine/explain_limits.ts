@@ -38,10 +38,10 @@ const MOST_WAITS = 20;
 /** The most holders of a lane that are named. */
 const MOST_HOLDERS = 3;
 
-/** The value of `gateAt` in a run that waits for the places of its workflow's limits. */
+/** The value of `gateAt` in a run that waits for the slots of its workflow's limits. */
 const WAITS = -1;
 
-/** Whether a run waits for a place of a limit of its workflow. */
+/** Whether a run waits for a slot of a limit of its workflow. */
 export function isHeldByLimit({ gateAt, state }: Pick<ListedRun, "gateAt" | "state">): boolean {
   return gateAt === WAITS && state !== "paused";
 }
@@ -76,7 +76,7 @@ export async function readLimitWaits(
     itemsOf: (taskId) => byTask.get(taskId)?.find(({ items }) => items !== undefined)?.ofTask ?? 0,
   };
 
-  /** A wait that has no permit any more was granted its places, or has left the queue with the pause of its run. */
+  /** A wait that has no permit any more was granted its slots, or has left the queue with the pause of its run. */
   function reasons(
     taskId: string | undefined,
     { what, next }: { readonly what: string; readonly next: string },
@@ -103,7 +103,7 @@ export async function readLimitWaits(
     const full = lanes.filter(({ held, max }) => held >= max);
     return (full.length === 0 ? lanes : full).map((limit) => ({
       kind: "limit",
-      message: `${subject} for ${placesInWords(limit, now)}${aheadInWords(ahead)}`,
+      message: `${subject} for ${slotsInWords(limit, now)}${aheadInWords(ahead)}`,
       limit,
     }));
   }
@@ -114,7 +114,7 @@ export function laneInWords({ limit, key }: Pick<LaneInfo, "limit" | "key">): st
   return `limit "${limit}"${key.length === 0 ? "" : ` of key ${key.map((part) => `"${part}"`).join(" / ")}`}`;
 }
 
-function placesInWords(lane: LimitWait, now: number): string {
+function slotsInWords(lane: LimitWait, now: number): string {
   const { max, per, held, holders } = lane;
   if (per !== undefined) return `${laneInWords(lane)}: ${held} of ${max} starts per ${duration(per)} are used`;
   const taken = `${laneInWords(lane)}: ${held} of ${max} slots ${max === 1 ? "is" : "are"} in use`;

@@ -93,7 +93,7 @@ export class LiveRun implements UnitMaker<LiveUnit> {
   declare hooks: Promise<unknown>[] | undefined;
   /** Follows it, if tracing is on. */
   declare trace: RunTrace | undefined;
-  /** Whether units of it have asked for the places that limits demand, perhaps those of an earlier version. */
+  /** Whether units of it have requested slots of limits, perhaps those of an earlier version. */
   declare hasPermits: boolean;
   /** Its starts in limits of rate of its workflow; `undefined` for none. */
   declare starts: RunStarts | undefined;
@@ -175,7 +175,7 @@ export class LiveUnit extends Unit {
   attempt: Attempt | undefined = undefined;
   /** Clears the timer of its wait. */
   declare disarm: (() => void) | undefined;
-  /** Its places in the lanes of its limits. */
+  /** Its slots in the lanes of its limits. */
   declare permit: UnitPermit | undefined;
   /** What the last attempt of a failed unit threw, for its hook. */
   declare thrown: unknown;

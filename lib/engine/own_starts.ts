@@ -76,7 +76,7 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
       if (kept >= places || run.fork !== undefined || run.debounce !== undefined || laterAt(run) !== undefined) {
         continue;
       }
-      // It is due once it has its places.
+      // It is due once it has its slots.
       if (run.limits !== undefined) continue;
       run.owner = lease.runner;
       kept++;

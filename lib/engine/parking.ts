@@ -20,7 +20,7 @@ export interface ParkingOptions {
 
 /** Parks runs that only wait, in memory or in the store. */
 export interface Parking {
-  /** How many runs stay in memory because they wait for child runs, or for the places that limits demand. */
+  /** How many runs stay in memory because they wait for child runs, or for slots of limits. */
   readonly kept: number;
   /** Parks a run until a time, or until something arrives for it. */
   park(run: LiveRun, at: number | undefined): void;
@@ -32,7 +32,8 @@ export interface Parking {
 
 /**
  * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while:
- * each end would otherwise cost a claim; and so does one that waits for the places that limits demand. Such runs take no place of others, and are at most half as many as these may be.
+ * each end would otherwise cost a claim; and so does one that waits for slots of limits. Such runs take no room of others,
+ * and are at most half as many as these may be.
  */
 export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
   const mostKept = Math.floor(maxRuns / 2);
@@ -86,7 +87,7 @@ function isKept(run: LiveRun): boolean {
   return waitsForChild(run.state) || (run.hasPermits && hasUnit(run, waitsForPermit));
 }
 
-/** Whether it is not known yet if a unit of a run has been granted its places. */
+/** Whether it is not known yet if a unit of a run has been granted its slots. */
 function isAsking(run: LiveRun): boolean {
   return run.hasPermits && hasUnit(run, ({ permit }) => permit?.state === "checking");
 }

@@ -71,7 +71,7 @@ export interface NewRun {
   readonly depth?: number;
   /** The schedule that starts the run, and its tick: the store does not insert a second run of the same tick. */
   readonly schedule?: { readonly name: string; readonly tick: number | undefined } | undefined;
-  /** The places that the limits of the workflow demand of the run, without which it is not claimed. @default {undefined} none */
+  /** The slots of the limits of its workflow that the run needs before it is claimed. @default {undefined} none */
   readonly limits?: RunLimits | undefined;
   /** Whether a child run is pending if a runner other than its owner has joined. Not read-only, as `owner`. @default {false} */
   isShared?: boolean;

@@ -1,21 +1,21 @@
 /**
  * The types of the operations on limits.
  *
- * A *lane* counts the places of one key of a limit. A *permit* is a place of a unit (a task or an item), or of a whole run,
- * in all lanes that its limits name: it waits until each of them has a free place, and then holds them. What waits for the
- * same lanes is a *queue*. In a lane with a limit of rate, a *start* keeps the place, from the grant until the period
+ * A *lane* counts the slots of one key of a limit. A *permit* is a slot of a unit (a task or an item), or of a whole run,
+ * in all lanes that its limits name: it waits until each of them has a free slot, and then holds them. What waits for the
+ * same lanes is a *queue*. In a lane with a limit of rate, a *start* keeps the slot, from the grant until the period
  * after the beginning of the body is over.
  *
  * @module
  */
 
-/** The number of places that a limit has. */
+/** The number of slots that a limit has. */
 export interface LimitRule {
   /** The name of the limit. */
   readonly name: string;
-  /** How many places each of its lanes has. */
+  /** How many slots each of its lanes has. */
   readonly max: number;
-  /** For a limit of rate, how long a start keeps its place, in milliseconds. */
+  /** For a limit of rate, how long a start keeps its slot, in milliseconds. */
   readonly perMs: number | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface LaneRef {
   readonly key: readonly string[];
 }
 
-/** The places that something needs. */
+/** The slots that something needs. */
 export interface PermitRequest {
   /** The lanes, one for each limit. */
   readonly lanes: readonly LaneRef[];
@@ -49,7 +49,7 @@ export interface PermitHolder {
 
 /** What a unit asks for. */
 export interface PermitAsk extends PermitHolder {
-  /** The places that it needs; `undefined` if it has asked before and only wants to know. */
+  /** The slots that it needs; `undefined` if it has asked before and only wants to know. */
   readonly request: PermitRequest | undefined;
   /** The priority of its run. */
   readonly priority: number;
@@ -57,16 +57,16 @@ export interface PermitAsk extends PermitHolder {
   readonly isLasting: boolean;
 }
 
-/** What becomes of a run whose start finds no free place. */
+/** What becomes of a run whose start finds no free slot. */
 export type WhenFull = "wait" | "reject" | "replace";
 
-/** The places that a run needs, as its row holds them. */
+/** The slots that a run needs, as its row holds them. */
 export interface RunLimits extends PermitRequest {
-  /** What becomes of the run if it finds no place. */
+  /** What becomes of the run if it finds no slot. */
   readonly whenFull: WhenFull;
 }
 
-/** A start that keeps a place of a limit of rate. */
+/** A start that keeps a slot of a limit of rate. */
 export interface HeldStart {
   /** Its number. */
   readonly seq: number;
@@ -82,7 +82,7 @@ export interface Granted extends PermitHolder {
 
 /** A start that another runner has left behind. */
 export interface LeftStart extends HeldStart {
-  /** How long it keeps its place, in milliseconds. */
+  /** How long it keeps its slot, in milliseconds. */
   readonly leftMs: number;
 }
 
@@ -96,7 +96,7 @@ export interface LimitExchange {
   readonly releases?: readonly PermitHolder[];
   /** Units that cannot use the slots that they were granted yet: others get these, and the units keep their turn. @default {[]} */
   readonly postponed?: readonly PermitHolder[];
-  /** Units that were granted their places and do not take them here: their runs are made due if they have no owner. @default {[]} */
+  /** Units that were granted their slots and do not take them here: their runs are made due if they have no owner. @default {[]} */
   readonly untaken?: readonly PermitHolder[];
   /** Starts that were granted to these units, of bodies that have not begun: the next owner takes them. @default {[]} */
   readonly unbegun?: readonly number[];
@@ -108,7 +108,7 @@ export interface LimitExchange {
   readonly begun?: readonly number[];
   /** Starts that the runner leaves to others, as it stops. @default {[]} */
   readonly left?: readonly LeftStart[];
-  /** Runs that were just inserted, by id: a run that finds no place and does not wait is deleted. @default {[]} */
+  /** Runs that were just inserted, by id: a run that finds no slot and does not wait is deleted. @default {[]} */
   readonly started?: readonly string[];
   /** Whether permits of dead runners and of runs that have ended are released, and their starts taken over. @default {false} */
   readonly recovers?: boolean;
@@ -126,7 +126,7 @@ export interface LimitAnswer {
   readonly begun: ReadonlyMap<number, readonly HeldStart[]>;
   /** Starts that this runner has taken over. */
   readonly takenOver: readonly LeftStart[];
-  /** Runs that did not find a place and were deleted, with the limit. */
+  /** Runs that did not find a slot and were deleted, with the limit. */
   readonly rejected: readonly { readonly id: string; readonly limit: string }[];
   /** Runs that are to be cancelled, as newer ones replace them. */
   readonly replaced: readonly { readonly id: string; readonly limit: string; readonly by: string }[];
@@ -136,17 +136,17 @@ export interface LimitAnswer {
   readonly more: boolean;
   /** Whether more lanes and queues may be unused than one exchange deletes. */
   readonly isUntidy: boolean;
-  /** When the next run asks for its places; `undefined` if none does. */
+  /** When the next run asks for its slots; `undefined` if none does. */
   readonly nextAt: number | undefined;
 }
 
 /** What there is to do for limits, without a change. */
 export interface LimitLook {
-  /** When the next run asks for its places; `undefined` if none does. */
+  /** When the next run asks for its slots; `undefined` if none does. */
   readonly nextAt: number | undefined;
   /** Whether a permit or a start is held by a dead runner, or by a run that has ended. */
   readonly isStale: boolean;
-  /** Whether a unit in a run of the runner was granted its places and has not taken them. */
+  /** Whether a unit in a run of the runner was granted its slots and has not taken them. */
   readonly isGranted: boolean;
 }
 
@@ -172,21 +172,21 @@ export interface LanePermit {
   readonly task: string | undefined;
   /** The item; `undefined` for a task or a run. */
   readonly item: number | undefined;
-  /** Since when it has held its places or, if it waits, has waited. */
+  /** Since when it has held its slots or, if it waits, has waited. */
   readonly since: number;
 }
 
 /** A lane and its permits. */
 export interface LaneRow extends LaneRef {
-  /** The number of its places. */
+  /** The number of its slots. */
   readonly max: number;
   /** For a limit of rate, the period. */
   readonly perMs: number | undefined;
-  /** How many places are taken. */
+  /** How many slots are taken. */
   readonly held: number;
   /** How many permits wait. */
   readonly waiting: number;
-  /** The oldest of the permits that hold a place. Empty for a limit of rate, whose places outlast them. */
+  /** The oldest of the permits that hold a slot. Empty for a limit of rate, whose slots outlast them. */
   readonly holders: readonly LanePermit[];
   /** The first of the permits that wait. */
   readonly waiters: readonly LanePermit[];
@@ -221,13 +221,13 @@ export interface WaitRow {
 /** Permits that come before another one are counted up to this number. */
 export const MOST_AHEAD = 1_000;
 
-/** How many places of a limit are taken, and how many permits wait for one, in all of its lanes. */
+/** How many slots of a limit are taken, and how many permits wait for one, in all of its lanes. */
 export interface LimitTotals {
   /** The name of the limit. */
   readonly limit: string;
-  /** The number of lanes in which a place is taken or a permit waits. */
+  /** The number of lanes in which a slot is taken or a permit waits. */
   readonly lanes: number;
-  /** How many places are taken. */
+  /** How many slots are taken. */
   readonly held: number;
   /** How many permits wait. */
   readonly waiting: number;
@@ -239,7 +239,7 @@ export interface LimitStore {
   deploy(rules: readonly LimitRule[], by: "runner" | "client"): Promise<void>;
   /** Reads what there is to do for a runner. */
   look(runner: number): Promise<LimitLook>;
-  /** Changes permits, and grants the places that become free. */
+  /** Changes permits, and grants the slots that become free. */
   exchange(exchange: LimitExchange): Promise<LimitAnswer>;
   /** Reads lanes. */
   lanes(query: LanesQuery): Promise<readonly LaneRow[]>;

@@ -52,7 +52,7 @@ export interface ListedRun {
   readonly endedAt: number | undefined;
   /** When the run is due; `undefined` if it waits for an external change. */
   readonly dueAt: number | undefined;
-  /** When the run asks for the places of its limits; -1 if it waits for them, `undefined` if it needs none or has them. */
+  /** When the run requests the slots of its limits; -1 if it waits for them, `undefined` if it needs none or has them. */
   readonly gateAt: number | undefined;
   /** The error of a failed run. */
   readonly error: ErrorRecord | undefined;

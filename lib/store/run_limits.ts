@@ -2,7 +2,7 @@ import type { LaneRef, PermitHolder, RunLimits, WhenFull } from "./limits.ts";
 
 const WHEN_FULL: readonly WhenFull[] = ["wait", "reject", "replace"];
 
-/** The place of a lane in the text of a queue. */
+/** A lane in the text of a queue. */
 export type LaneText = readonly [limit: string, isRate: 0 | 1, ...key: string[]];
 
 /** Returns the text by which a queue is found: its lanes in the order of their names. */
@@ -15,12 +15,12 @@ export function lanesOf(text: string): readonly LaneRef[] {
   return (JSON.parse(text) as LaneText[]).map(([limit, isRate, ...key]) => ({ limit, isRate: isRate === 1, key }));
 }
 
-/** Returns the places of a run as its row holds them. */
+/** Returns the slots of a run as its row holds them. */
 export function encodeRunLimits({ lanes, weight, whenFull }: RunLimits): string {
   return JSON.stringify([JSON.parse(queueText(lanes)), weight, whenFull]);
 }
 
-/** Returns the places of a run from its row. */
+/** Returns the slots of a run from its row. */
 export function decodeRunLimits(text: string): RunLimits {
   const [lanes, weight, whenFull] = JSON.parse(text) as [unknown, unknown, unknown];
   return {

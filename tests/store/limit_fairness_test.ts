@@ -1,12 +1,12 @@
-/** The rule by which free places are granted, with random lanes and queues, against a naive reference. */
+/** The rule by which free slots are granted, with random lanes and queues, against a naive reference. */
 import { assert, assertEquals } from "@std/assert";
-import { grantPlaces, type Lane, type Queue, STEP, type Waiter } from "../../lib/store/sql/limits/book.ts";
+import { grantSlots, type Lane, type Queue, STEP, type Waiter } from "../../lib/store/sql/limits/book.ts";
 import { test } from "../harness.ts";
 import { type Random, randomOf, seedsFrom } from "../random.ts";
 
 const BOOKS = 300;
 
-test("no lane has more permits than places, and none has a free place that a waiting permit could take", () => {
+test("no lane has more permits than slots, and none has a free slot that a waiting permit could take", () => {
   for (const seed of seedsFrom(1, BOOKS)) {
     const random = randomOf(seed);
     const { lanes, queues } = randomBook(random);
@@ -172,16 +172,16 @@ function enter(queue: Queue, rank: number): void {
   }
 }
 
-/** How many permits of each queue hold their places. */
+/** How many permits of each queue hold their slots. */
 const heldBy = new WeakMap<Queue, number>();
 
-function grant(lanes: readonly Lane[]): ReturnType<typeof grantPlaces> {
-  const granted = grantPlaces(lanes);
+function grant(lanes: readonly Lane[]): ReturnType<typeof grantSlots> {
+  const granted = grantSlots(lanes);
   for (const { queue } of granted.grants) heldBy.set(queue, (heldBy.get(queue) ?? 0) + 1);
   return granted;
 }
 
-/** A permit that holds its places is released, if there is one. */
+/** A permit that holds its slots is released, if there is one. */
 function release(queue: Queue): void {
   const held = heldBy.get(queue) ?? 0;
   if (held === 0) return;

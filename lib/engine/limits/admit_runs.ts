@@ -3,7 +3,7 @@ import type { NewRun, StartVerdict } from "../../store/batch.ts";
 import type { LimitRule } from "../../store/limits.ts";
 import type { Store } from "../../store/port.ts";
 
-/** How often a client that starts runs releases the places of runs that have ended. */
+/** How often a client that starts runs releases the slots of runs that have ended. */
 const RECOVERY_PAUSE_MS = 1_000;
 
 /** Admits runs; resolves with the limits that refused some of them, by id. */
@@ -20,7 +20,7 @@ export interface AdmissionContext {
  * Admits runs with limits that were inserted just now. A runner does so in the background, unless the caller is to learn
  * of a limit that is full.
  *
- * @throws {LimitReachedError} If a limit has no free place, and the workflow does not wait for one.
+ * @throws {LimitReachedError} If a limit has no free slot, and the workflow does not wait for one.
  */
 export async function admitRuns(
   context: AdmissionContext,

@@ -1,7 +1,7 @@
 import { afterIdle, type Clock, monotonicOf } from "../../clock.ts";
 import type { LimitStore } from "../../store/limits.ts";
 
-/** How often a runner looks for what notifications have not told it. */
+/** How often a runner reads what notifications may have missed. */
 const POLL_MS = 5_000;
 
 /** The pause between two looks that notifications have caused. */
@@ -15,11 +15,11 @@ export interface LimitPollsOptions {
   readonly now: () => number;
   /** The id of the runner. */
   readonly runner: () => number;
-  /** A unit of the runner was granted its places by an exchange of another process. */
+  /** A unit of the runner was granted its slots by an exchange of another process. */
   readonly granted: () => void;
   /** Permits, or starts, were left behind. */
   readonly stale: () => void;
-  /** Runs ask for their places. */
+  /** Runs ask for their slots. */
   readonly gated: () => void;
   /** The store cannot be read. */
   readonly failed: (error: unknown) => void;
@@ -31,7 +31,7 @@ export interface LimitPolls {
   begin(): void;
   /** Looks soon. */
   look(): void;
-  /** A run asks for its places at that time. */
+  /** A run asks for its slots at that time. */
   lookAt(at: number | undefined): void;
   /** Ends all timers. */
   stop(): void;

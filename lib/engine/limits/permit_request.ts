@@ -16,13 +16,13 @@ export function limitsOf(unit: LiveUnit): readonly ResolvedLimit[] {
   return items !== undefined && unit.item === NO_ITEM ? NO_LIMITS : limits;
 }
 
-/** Whether a unit keeps its places while its child run goes on, also when its runner has died. */
+/** Whether a unit keeps its slots while its child run goes on, also when its runner has died. */
 export function isLasting(unit: LiveUnit): boolean {
   return childDefinitionOf(nodeOf({ unit }).task, unit.item) !== undefined;
 }
 
 /**
- * Calls `ask` with the places that an attempt needs, or `failed` with what was thrown: the function of a limit threw or
+ * Calls `ask` with the slots that an attempt needs, or `failed` with what was thrown: the function of a limit threw or
  * returned no key or weight, or the store has no valid text of what it receives. Later if a function is marked as
  * asynchronous, and not at all if the attempt was dropped in the meantime.
  */
@@ -52,7 +52,7 @@ function permitRequestOf(attempt: Attempt): PermitRequest | Promise<PermitReques
 }
 
 /**
- * Returns the places that a run needs; `undefined` if its workflow has no limits.
+ * Returns the slots that a run needs; `undefined` if its workflow has no limits.
  *
  * @throws {TypeError} If the function of a limit throws, or returns no key or weight.
  */

@@ -1,10 +1,10 @@
 import type { HeldStart } from "../../store/limits.ts";
 
-/** A unit that has, or asks for, the places that its limits demand. */
+/** A unit that has, or asks for, the slots that its limits demand. */
 export interface UnitPermit {
   /**
-   * `asking`: its attempt begins if there is a place. `checking`: it waits, and it is not known if it has been granted its
-   * places since. `waiting`: it waits. `granted`: it has its places.
+   * `asking`: its attempt begins if there is a slot. `checking`: it waits, and it is not known if it has been granted its
+   * slots since. `waiting`: it waits. `granted`: it has its slots.
    */
   state: "asking" | "checking" | "waiting" | "granted";
   /** Whether something was granted by others since it asked, so that an answer without a grant may be out of date. */

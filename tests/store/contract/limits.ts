@@ -5,7 +5,7 @@ import { type Case, claimBy, commit, join, newRun, start, startOwned, T0 } from 
 
 /** Permits of units and runs, lanes, and starts of limits of rate. */
 export function limitContract(test: Case): void {
-  test("as many units are granted as a limit has places, in the order in which they asked", async ({ store }) => {
+  test("as many units are granted as a limit has slots, in the order in which they asked", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b"), ask("c")] }), ["a", "b"]);
     assertEquals(await granted(store, { runner, asks: [ask("d")] }), []);
@@ -15,7 +15,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
   });
 
-  test("a unit that asks again keeps its place, and one that is unknown is told so", async ({ store }) => {
+  test("a unit that asks again keeps its slot, and one that is unknown is reported", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
@@ -145,7 +145,7 @@ export function limitContract(test: Case): void {
     assertEquals(await drain(store, { runner, first: ask("first"), count: 3 }), ["urgent", "a", "b"]);
   });
 
-  test("more places are granted at once when a limit is deployed with another number", async ({ store }) => {
+  test("more slots are granted at once when a limit is deployed with another number", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: ["a", "b", "c", "d"].map((task) => ask(task)) });
     await store.limits.deploy([{ name: "l", max: 5, perMs: undefined }], "client");
@@ -159,7 +159,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("c")] }), ["d"]);
   });
 
-  test("a start keeps its place of a limit of rate until its period is over", async ({ store }) => {
+  test("a start keeps its slot of a limit of rate until its period is over", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
     const { granted: [first] } = await exchange(store, { runner, asks: [ask("a"), ask("b")] });
     assertEquals(first?.starts.map(({ limit }) => limit), ["l"]);
@@ -204,7 +204,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("b")] }), ["c"]);
   });
 
-  test("a look finds units of a runner that another exchange has granted their places", async ({ store }) => {
+  test("a look finds units of a runner that another exchange has granted their slots", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const second = await startOwned(store);
     const wanted = { ...ask("b"), run: second.seq };
@@ -295,7 +295,7 @@ export function limitContract(test: Case): void {
     assertEquals((await store.limits.look(runner)).isStale, false);
   });
 
-  test("a unit of a run without an owner that is granted its places makes the run due", async ({ store }) => {
+  test("a unit of a run without an owner that is granted its slots makes the run due", async ({ store }) => {
     const { runner, ask, seq } = await opened(store, { max: 1 });
     const second = await startOwned(store);
     const wanted = { ...ask("b"), run: second.seq };
@@ -312,7 +312,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, asks: [{ ...wanted, request: undefined }] }), ["b"]);
   });
 
-  test("a run that was released when one of its units was granted its places is found", async ({ store }) => {
+  test("a run that was released when one of its units was granted its slots is found", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const second = await startOwned(store);
     await exchange(store, { runner, asks: [ask("a")] });
@@ -328,7 +328,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [second.id]);
   });
 
-  test("a run with limits is not claimed before it has its places, which it keeps until it has ended", async ({ store }) => {
+  test("a run with limits is not claimed before it has its slots, which it keeps until it has ended", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two] = [limited(), limited()];
     await start(store, one);
@@ -412,7 +412,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [paused.id]);
   });
 
-  test("a start that finds no place and does not wait is deleted, and a child run has failed", async ({ store }) => {
+  test("a start that finds no slot and does not wait is deleted, and a child run has failed", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two, child] = [limited({}, "reject"), limited({}, "reject"), limited({}, "reject")];
     await start(store, one);
@@ -445,7 +445,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [runs[2]!.id]);
   });
 
-  test("lanes are read with those that hold a place and those that wait", async ({ store, clock }) => {
+  test("lanes are read with those that hold a slot and those that wait", async ({ store, clock }) => {
     const { runner, ask, id } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("a", ["k"])] });
     clock.advance(10);
@@ -481,13 +481,13 @@ export function limitContract(test: Case): void {
     clock.advance(10);
     await exchange(store, { runner, asks: [ask("c"), ask("d", ["k"]), both("m", 1), both("m", 2), other("e")] });
     const lane = { key: [] as string[], max: 1, held: 1, holders: [], waiters: [] };
-    const place = { ...lane, limit: "l", isRate: false, perMs: undefined };
+    const slot = { ...lane, limit: "l", isRate: false, perMs: undefined };
     const holder = { workflow: "etl", item: undefined, since: T0 };
     const ofM = [
-      { ...place, key: ["k"], waiting: 3, holders: [{ ...holder, runId: id, task: "m", item: 0 }] },
+      { ...slot, key: ["k"], waiting: 3, holders: [{ ...holder, runId: id, task: "m", item: 0 }] },
       { ...lane, ...rate, perMs: 60_000, waiting: 2 },
     ];
-    const ofC = [{ ...place, waiting: 3, holders: [{ ...holder, runId: second.id, task: "a" }] }];
+    const ofC = [{ ...slot, waiting: 3, holders: [{ ...holder, runId: second.id, task: "a" }] }];
     const since = T0 + 10;
     assertEquals(await store.limits.waits({ run: seq, waits: 10, holders: 1 }), [
       { task: "m", items: 2, ofTask: 2, since, ahead: 0, lanes: ofM },
@@ -508,7 +508,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.totals(1), [idle]);
   });
 
-  test("stores that grant at once never grant more places than there are", async ({ store, another }) => {
+  test("stores that grant at once never grant more slots than there are", async ({ store, another }) => {
     const { runner, ask } = await opened(store, { max: 3 });
     const other = await another();
     const asks = Array.from({ length: 20 }, (_, at) => ask(`t${at}`));
@@ -564,7 +564,7 @@ async function granted(store: Store, request: LimitExchange): Promise<string[]> 
   return (await exchange(store, request)).granted.map(({ task }) => task);
 }
 
-/** Releases what holds the only place, one after the other; returns the order of the grants. */
+/** Releases what holds the only slot, one after the other; returns the order of the grants. */
 async function drain(
   store: Store,
   { runner, first, count }: { readonly runner: number; readonly first: PermitHolder; readonly count: number },

@@ -1,7 +1,7 @@
 /**
- * The lanes and queues that an exchange of permits is about, in memory, and the rule by which free places are granted.
+ * The lanes and queues that an exchange of permits is about, in memory, and the rule by which free slots are granted.
  *
- * A lane grants its places to the queue whose clock is behind, so that keys take turns; each grant moves the clock of the
+ * A lane grants its slots to the queue whose clock is behind, so that keys take turns; each grant moves the clock of the
  * queue by `STEP` divided by its weight (start-time fair queueing). A queue whose key is a path pays for its siblings, too:
  * with ten keys below one, each of them takes a turn in ten, and the ten together have the share of one. The clock of the
  * lane is that of the queue which was granted last. A queue that was idle, or blocked by another lane, starts from there:
@@ -20,7 +20,7 @@ export const STEP = 1_000_000;
 /** A lane. */
 export interface Lane extends LaneRef {
   readonly seq: number;
-  /** How many places it has. */
+  /** How many slots it has. */
   max: number;
   /** How many of them are taken. */
   held: number;
@@ -74,7 +74,7 @@ export interface Grant {
   readonly queue: Queue;
 }
 
-/** What has to be read before more places can be granted. */
+/** What has to be read before more slots can be granted. */
 export interface Unknown {
   /** Queues whose turn it is and of which no waiting permit is known. */
   readonly queues: Set<Queue>;
@@ -82,23 +82,23 @@ export interface Unknown {
   readonly lanes: Set<Lane>;
 }
 
-/** Whether a lane has a free place. */
-export function hasPlace({ held, max }: Pick<Lane, "held" | "max">): boolean {
+/** Whether a lane has a free slot. */
+export function hasFreeSlot({ held, max }: Pick<Lane, "held" | "max">): boolean {
   return held < max;
 }
 
 /**
- * Grants the free places of lanes to the waiting permits that are known, as long as it is their turn. Returns the grants
+ * Grants the free slots of lanes to the waiting permits that are known, as long as it is their turn. Returns the grants
  * in order, and what has to be known to grant more.
  */
-export function grantPlaces(lanes: Iterable<Lane>): { readonly grants: readonly Grant[]; readonly unknown: Unknown } {
+export function grantSlots(lanes: Iterable<Lane>): { readonly grants: readonly Grant[]; readonly unknown: Unknown } {
   const grants: Grant[] = [];
   const unknown: Unknown = { queues: new Set(), lanes: new Set() };
   /** Lanes of which it is not known whose turn it is. */
   const stalled = new Set<Lane>();
   // Lanes that many share come first: theirs is the order that matters.
   for (const lane of [...lanes].sort((a, b) => b.queues.size - a.queues.size)) {
-    while (hasPlace(lane)) {
+    while (hasFreeSlot(lane)) {
       const queue = nextQueue(lane, unknown);
       const isStalled = queue === undefined
         ? unknown.lanes.has(lane)
@@ -133,7 +133,7 @@ function nextQueue(lane: Lane, unknown: Unknown): Queue | undefined {
 }
 
 function mayBeGranted({ waiting, waiters, hasMore, lanes }: Queue): boolean {
-  return waiting > 0 && (waiters.length > 0 || hasMore) && lanes.every(hasPlace);
+  return waiting > 0 && (waiters.length > 0 || hasMore) && lanes.every(hasFreeSlot);
 }
 
 /** Whether a queue that is not known may come before this one. */

@@ -68,7 +68,7 @@ select j.of_run, j.of_task, j.of_item, j.of_queue, j.of_rank, j.of_since, nullif
   }
 
   /**
-   * Whole runs hold their places by themselves, as do units whose child runs go on without their runner. A unit in another
+   * Whole runs hold their slots by themselves, as do units whose child runs go on without their runner. A unit in another
    * process, or in none, has yet to take what it was granted.
    */
   function holderOf({ task, holder, owner }: Waiter): number | undefined {

@@ -27,7 +27,7 @@ export interface BookState {
   /** By number. */
   readonly queues: Map<number, Queue>;
   readonly pages: Map<Queue, Page>;
-  /** Lanes of which places may have become free, or for which permits wait since. */
+  /** Lanes of which slots may have become free, or for which permits wait since. */
   readonly touched: Set<Lane>;
   /** Permits that are not stored yet. */
   readonly joined: Map<Waiter, Queue>;

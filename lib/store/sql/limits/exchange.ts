@@ -1,7 +1,7 @@
 /**
- * Exchanges of permits: in one transaction permits are released, others are asked for, and the places that are free are
- * granted. One exchange of a store happens at a time, so that no two grant the same place. What an exchange does not touch
- * costs it nothing: it reads the lanes that it changes, the queues that wait for their free places, and the first permits of
+ * Exchanges of permits: in one transaction permits are released, others are asked for, and the slots that are free are
+ * granted. One exchange of a store happens at a time, so that no two grant the same slot. What an exchange does not touch
+ * costs it nothing: it reads the lanes that it changes, the queues that wait for their free slots, and the first permits of
  * these. Lanes and queues remain when nothing uses them, as their keys mostly return, until an exchange tidies up.
  *
  * Nothing else writes these tables, and the end of a run needs not: a permit of a run that has ended, or of a runner that
@@ -18,7 +18,7 @@ import { type Dialect, seqs } from "../dialect.ts";
 import { notify } from "../facts.ts";
 import { all, change, first, type Op, transaction, write } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";
-import { type Grant, grantPlaces, type Waiter } from "./book.ts";
+import { type Grant, grantSlots, type Waiter } from "./book.ts";
 import { HELD_BY_RUN, NO_QUEUE } from "./book_state.ts";
 import { type Gated, readGated } from "./gated.ts";
 import { holderRows, ofUnits } from "./holder_rows.ts";
@@ -213,12 +213,12 @@ update @permits
   };
 }
 
-/** Grants places until none of the lanes that were touched has both a free one and a permit that could take it. */
+/** Grants slots until none of the lanes that were touched has both a free one and a permit that could take it. */
 function* grantAll(book: Book): Op<readonly Grant[]> {
   const grants: Grant[] = [];
   yield* book.loadQueues(book.touched);
   for (;;) {
-    const { grants: some, unknown: { queues, lanes } } = grantPlaces(book.touched);
+    const { grants: some, unknown: { queues, lanes } } = grantSlots(book.touched);
     grants.push(...some);
     if (queues.size + lanes.size === 0) return grants;
     yield* book.loadQueues(lanes);
@@ -235,7 +235,7 @@ function grantedTo(
   return [{ run, task, item, starts: starts.get(permitKey({ run, task, item })) ?? [] }];
 }
 
-/** Runs that were granted their places become due; the owners of other runs are notified. Returns whether any run is due. */
+/** Runs that were granted their slots become due; the owners of other runs are notified. Returns whether any run is due. */
 function* wakeRuns(db: Dialect, grants: readonly Grant[], gated: readonly Gated[]): Op<boolean> {
   const admitted = new Set(grants.flatMap(({ waiter: { run, task } }) => task === "" ? [run] : []));
   const queued = gated.map(({ seq }) => seq).filter((seq) => !admitted.has(seq));

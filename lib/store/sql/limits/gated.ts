@@ -6,7 +6,7 @@ import { all, first, type Op } from "../operation.ts";
 import { raw, sql } from "../statement.ts";
 import { GATED } from "../sources.ts";
 
-/** A run that asks for its places. */
+/** A run that asks for its slots. */
 export interface Gated {
   readonly seq: number;
   readonly id: string;
@@ -17,7 +17,7 @@ export interface Gated {
   readonly limits: RunLimits;
   /** Whether it is paused: it waits, and is granted nothing. */
   readonly isPaused: boolean;
-  /** Whether it is deleted if it finds no place, as the caller of its start learns of that. */
+  /** Whether it is deleted if it finds no slot, as the caller of its start learns of that. */
   readonly mayVanish: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface GatedRuns {
 
 const runs = createReader("runs", "seq");
 
-/** Reads when the next run asks for its places, if it does after that time. */
+/** Reads when the next run asks for its slots, if it does after that time. */
 export function* readNextGate(after = -1): Op<number | undefined> {
   const row = yield* first(sql`
 select gate_at

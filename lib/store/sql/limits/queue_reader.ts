@@ -211,14 +211,16 @@ select lq.lane, lq.clock, lq.queue
     }${next}`);
     const byLane = Map.groupBy(rows, (row) => Number(row["lane"]));
     for (const lane of of) {
-      const places = (byLane.get(lane.seq) ?? []).map((row) => ({
+      const positions = (byLane.get(lane.seq) ?? []).map((row) => ({
         clock: Number(row["clock"]),
         queue: Number(row["queue"]),
       }));
-      lane.horizon = places.length < limit
+      lane.horizon = positions.length < limit
         ? undefined
-        : places.reduce((last, place) =>
-          place.clock > last.clock || (place.clock === last.clock && place.queue > last.queue) ? place : last
+        : positions.reduce((last, position) =>
+          position.clock > last.clock || (position.clock === last.clock && position.queue > last.queue)
+            ? position
+            : last
         );
     }
     yield* loadBySeq(rows.map((row) => Number(row["queue"])));

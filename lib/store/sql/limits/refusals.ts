@@ -6,12 +6,12 @@ import { type Dialect, seqs, texts } from "../dialect.ts";
 import { notify } from "../facts.ts";
 import { change, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
-import { type Grant, hasPlace } from "./book.ts";
+import { type Grant, hasFreeSlot } from "./book.ts";
 import type { Gated } from "./gated.ts";
 import type { Book } from "./store_book.ts";
 import { victimsOf } from "./victims.ts";
 
-/** What is done about runs that do not wait and found no place. */
+/** What is done about runs that do not wait and found no slot. */
 type Refused = Pick<LimitAnswer, "rejected" | "replaced">;
 
 /** Deletes, fails or makes room for the runs that do not wait. */
@@ -31,10 +31,10 @@ export function* refuse(
   return { rejected: refused, replaced: yield* victimsOf(book, replacing) };
 }
 
-/** The limit that has no place for a run. */
+/** The limit that has no slot for a run. */
 function fullLimit(book: Book, { seq }: Gated): string {
   const { lanes } = book.queueOf(seq)!;
-  return (lanes.find((lane) => !hasPlace(lane)) ?? lanes[0]!).limit;
+  return (lanes.find((lane) => !hasFreeSlot(lane)) ?? lanes[0]!).limit;
 }
 
 function errorOf({ workflow }: Gated, limit: string): string {

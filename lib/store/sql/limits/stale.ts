@@ -1,6 +1,6 @@
 /**
  * What processes that died have left behind: permits of dead runners and of runs that have ended, starts that no runner ends,
- * and runs that were not told of their permits.
+ * and runs that were not notified of their permits.
  *
  * @module
  */
@@ -39,8 +39,8 @@ const untaken = (db: Dialect): Sql =>
                 where r.seq = p.run and r.owner is null
                   and (r.state = 'paused' or p.granted_at < ${db.now()} - ${UNTAKEN_MS}))`;
 
-/** Runs without an owner of which a unit was granted its places and has not taken them. */
-const UNTOLD = sql`
+/** Runs without an owner of which a unit was granted its slots and has not taken them. */
+const UNNOTIFIED = sql`
 select distinct p.run
   from ${HELD} and p.task <> '' and p.holder is null
    and exists (select 1
@@ -76,9 +76,9 @@ select p.run from ${POSTPONED} and ${isOver("p.run")}`);
   };
 }
 
-/** Makes runs due that were not told of their permits; returns whether there are any. */
+/** Makes runs due that were not notified of their permits; returns whether there are any. */
 export function* staleRuns(db: Dialect): Op<boolean> {
-  const rows = yield* all(UNTOLD);
+  const rows = yield* all(UNNOTIFIED);
   return rows.length > 0 && (yield* wakeUnits(db, rows.map((row) => Number(row["run"])))) > 0;
 }
 
@@ -91,7 +91,7 @@ select case when exists (select 1 from ${HELD} and (${isDead("p.holder")} or ${i
                            from @starts as s
                           where (s.holder is null and (s.until is not null or ${isOver("s.run")}))
                              or (${isDead("s.holder")}))
-              or exists (${UNTOLD})
+              or exists (${UNNOTIFIED})
               or exists (select 1 from ${untaken(db)})
               or exists (select 1
                            from @lanes as l

@@ -1,5 +1,5 @@
 /**
- * Starts of limits of rate: each keeps a place of its lane until the period after the beginning of the body is over. Its
+ * Starts of limits of rate: each keeps a slot of its lane until the period after the beginning of the body is over. Its
  * runner ends it, by the monotonic clock, so that no step of another clock makes a period shorter or longer.
  *
  * @module
@@ -24,7 +24,7 @@ returning lane`);
   yield* book.vacate(rows.map((row) => Number(row["lane"])));
 }
 
-/** Ends the starts of units that have released their permits and were not told of them. */
+/** Ends the starts of units that have released their permits and were not notified of them. */
 export function* endUnbegun(db: Dialect, book: Book, holders: readonly PermitHolder[]): Op<void> {
   const where = ofUnits(db, "@starts", holders);
   if (where === undefined) return;
@@ -40,7 +40,7 @@ export function* leaveStarts(db: Dialect, { left = [] }: LimitExchange): Op<void
   yield* keepFor(db, left, undefined);
 }
 
-/** Stores how long starts keep their places from now on, and the runner that ends them. */
+/** Stores how long starts keep their slots from now on, and the runner that ends them. */
 function* keepFor(
   db: Dialect,
   left: readonly Pick<LeftStart, "seq" | "leftMs">[],

@@ -3,7 +3,7 @@ import type { HeldStart, PermitHolder, PermitRequest } from "../../limits.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Op } from "../operation.ts";
 import { sql } from "../statement.ts";
-import { type Grant, hasPlace, type Lane, type Queue, STEP, type Waiter } from "./book.ts";
+import { type Grant, hasFreeSlot, type Lane, type Queue, STEP, type Waiter } from "./book.ts";
 import { createBookSave } from "./book_save.ts";
 import { type BookState, distinct, dropWaiter, insertWaiter } from "./book_state.ts";
 import { createQueueReader } from "./queue_reader.ts";
@@ -23,7 +23,7 @@ export interface Leaving extends PermitHolder {
 
 /** The lanes and queues of an exchange, read as they are needed, and written at its end. */
 export interface Book {
-  /** The lanes that have, or may have, a free place since the exchange began. */
+  /** The lanes that have, or may have, a free slot since the exchange began. */
   readonly touched: Iterable<Lane>;
   /** Permits were deleted; returns those that were granted, of units with limits of rate. */
   leave(permits: readonly Leaving[]): Op<readonly PermitHolder[]>;
@@ -31,15 +31,15 @@ export interface Book {
   vacate(lanes: readonly number[]): Op<void>;
   /** Adds permits that wait. */
   join(joining: readonly Joining[]): Op<void>;
-  /** Touches the lanes that have a free place and waiting permits. */
+  /** Touches the lanes that have a free slot and waiting permits. */
   touchWaiting(): Op<void>;
-  /** Reads the next queues that wait for free places of these lanes. */
+  /** Reads the next queues that wait for free slots of these lanes. */
   loadQueues(of: Iterable<Lane>): Op<void>;
   /** Reads the next waiting permits of queues. */
   loadWaiters(queues: Iterable<Queue>): Op<void>;
   /** The queue of a run that has joined. */
   queueOf(run: number): Queue | undefined;
-  /** Removes a run that has joined and was not granted its places. */
+  /** Removes a run that has joined and was not granted its slots. */
   withdraw(run: number): void;
   /** Writes all changes; returns the starts of the granted permits, by unit. */
   save(grants: readonly Grant[], now: number): Op<ReadonlyMap<string, readonly HeldStart[]>>;
@@ -68,7 +68,7 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
         if (!isGranted) queue.waiting--;
         for (const lane of queue.lanes) {
           if (!isGranted) lane.waiting--;
-          // A place of a limit of rate is free once its start is over.
+          // A slot of a limit of rate is free once its start is over.
           else if (!lane.isRate) lane.held--;
           touched.add(lane);
         }
@@ -109,7 +109,7 @@ export function createBook(db: Dialect, runner: number | undefined): Book {
       }
     },
     *loadQueues(of) {
-      const contended = [...of].filter((lane) => hasPlace(lane) && lane.waiting > 0);
+      const contended = [...of].filter((lane) => hasFreeSlot(lane) && lane.waiting > 0);
       if (contended.length === 0) return;
       yield* readQueues(contended);
       for (const queue of queues.values()) {

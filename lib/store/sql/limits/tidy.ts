@@ -6,7 +6,7 @@ import { sql } from "../statement.ts";
 const TIDIED_AT_ONCE = 500;
 
 /**
- * Deletes queues without permits, and lanes without queues in which no place is taken; returns whether there may be more.
+ * Deletes queues without permits, and lanes without queues in which no slot is taken; returns whether there may be more.
  * Reads all queues and lanes. A queue that has had its turn before others is remembered while these wait.
  */
 export function* tidy(db: Dialect): Op<boolean> {

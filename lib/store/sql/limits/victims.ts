@@ -1,19 +1,19 @@
 import type { LimitAnswer } from "../../limits.ts";
 import { all, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
-import { hasPlace } from "./book.ts";
+import { hasFreeSlot } from "./book.ts";
 import type { Gated } from "./gated.ts";
 import type { Book } from "./store_book.ts";
 
 /**
- * The runs that are to be cancelled so that newer ones find a place: in each lane that is full, the oldest of those that
- * hold a place or wait, until only as many remain as there are places.
+ * The runs that are to be cancelled so that newer ones find a slot: in each lane that is full, the oldest of those that
+ * hold a slot or wait, until only as many remain as there are slots.
  */
 export function* victimsOf(book: Book, runs: readonly Gated[]): Op<LimitAnswer["replaced"]> {
   const victims = new Map<string, { readonly id: string; readonly limit: string; readonly by: string }>();
   for (const run of runs) {
     for (const lane of book.queueOf(run.seq)?.lanes ?? []) {
-      if (hasPlace(lane)) continue;
+      if (hasFreeSlot(lane)) continue;
       const others = yield* all(sql`
 select r.id, r.closing
   from @lane_queues as lq

@@ -2,10 +2,10 @@ import { type Dialect, seqs } from "../dialect.ts";
 import { change, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
 
-/** The value of `gate_at` in a run that waits for its places. */
+/** The value of `gate_at` in a run that waits for its slots. */
 export const QUEUED = -1;
 
-/** Makes runs without an owner due, of which a unit was granted its places. A row that is locked is found by the recovery. */
+/** Makes runs without an owner due, of which a unit was granted its slots. A row that is locked is found by the recovery. */
 export function wakeUnits(db: Dialect, runs: readonly number[]): Op<number> {
   const free = sql`
 select seq
