@@ -1,7 +1,7 @@
 /** What something thrown says, whatever it is; never throws itself. */
 export function thrownMessage(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? thrown.message : String(thrown);
+    return String(thrown instanceof Error ? thrown.message : thrown);
   } catch {
     return "something that cannot be shown";
   }

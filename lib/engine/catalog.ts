@@ -7,6 +7,7 @@ import type { AnyWorkflow } from "../definition/workflow.ts";
 import { shown } from "../definition/checks.ts";
 import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
+import { thrownMessage } from "../definition/thrown_message.ts";
 import type { Store } from "../store/port.ts";
 import { childDefinitionOf } from "./child_definition.ts";
 import { type AttemptPolicy, type Plan, planOf, type PlanOptions } from "./plan.ts";
@@ -158,7 +159,7 @@ function childOf({ workflow }: ChildDefinition, id: string, { name }: WorkflowDe
     const child = workflow();
     if (child.tasks.length > 0) return child;
   } catch (error) {
-    throw new DefinitionError(name, [`task "${id}": ${error instanceof Error ? error.message : String(error)}`]);
+    throw new DefinitionError(name, [`task "${id}": ${thrownMessage(error)}`]);
   }
   throw new DefinitionError(name, [`task "${id}": the workflow of its child run has no tasks`]);
 }

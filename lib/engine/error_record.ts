@@ -6,7 +6,7 @@
  */
 import type { ErrorRecord, Failure } from "../errors.ts";
 import { isSluiceError, SluiceError } from "../sluice_error.ts";
-import { jsonFields } from "./error_fields.ts";
+import { isBoxed, jsonFields, type ReadingBudget, toJsonValue } from "./error_fields.ts";
 
 const MOST_FAILURES = 10;
 const DEEPEST_CAUSE = 5;
@@ -25,7 +25,7 @@ const HANDLED_APART: ReadonlySet<string> = new Set(["name", "message", "stack", 
 
 /** Converts a thrown value of any type to the record that is stored. Never throws. */
 export function toErrorRecord(thrown: unknown): ErrorRecord {
-  return describe(thrown, { depth: 1, budget: { left: LONGEST_RECORD } });
+  return describe(thrown, { depth: 1, budget: { left: LONGEST_RECORD }, reading: { left: LONGEST_RECORD } });
 }
 
 /** Returns name and message of a thrown value of any type, for a log line. Never throws. */
@@ -71,22 +71,27 @@ export function withoutStacks({ stack: _, cause, errors, ...rest }: ErrorRecord)
   };
 }
 
-/** Where in a record something is described, and how many characters the record may still take. */
+/**
+ * Where in a record something is described, how many characters the record may still take, and how many may be read to
+ * find what fits.
+ */
 interface Place {
   readonly depth: number;
   readonly budget: { left: number };
+  readonly reading: ReadingBudget;
 }
 
 function describe(thrown: unknown, place: Place): ErrorRecord {
   try {
     place.budget.left -= OVERHEAD;
     if (isError(thrown)) return describeError(thrown, place);
-    if (thrown instanceof String) return describe(String(thrown), place);
-    if (typeof thrown === "object" && thrown !== null) return describeObject(thrown, place);
+    if (typeof thrown === "object" && thrown !== null) {
+      return isBoxed(thrown) ? describe(thrown.valueOf(), place) : describeObject(thrown, place);
+    }
     if (typeof thrown === "string") return { name: "Error", message: within(place, thrown, LONGEST_MESSAGE) };
     return { name: "Error", message: `${typeof thrown === "function" ? "a function" : String(thrown)} was thrown` };
   } catch {
-    // A getter or proxy threw.
+    // A proxy threw.
     return { name: "Error", message: "a value that cannot be converted to text was thrown" };
   }
 }
@@ -96,19 +101,27 @@ function isError(thrown: unknown): thrown is Error {
   return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
 }
 
+/** Returns a member of what was thrown; `undefined` if reading it throws, so that the others are recorded. */
+function memberOf(thrown: object, key: string): unknown {
+  try {
+    return (thrown as Readonly<Record<string, unknown>>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
 function describeError(error: Error, place: Place): ErrorRecord {
-  const { code } = error as { readonly code?: unknown };
+  const [code, message, stack] = ["code", "message", "stack"].map((key) => memberOf(error, key));
   const isCode = typeof code === "string" || typeof code === "number";
-  const { message, stack } = error;
   const inner = innerErrors(error);
   const names = new Set(inner?.fields);
   const isOwnField = (key: string): boolean =>
     !(HANDLED_APART.has(key) && !(key === "errors" && inner === undefined) &&
       !(key === "code" && !isCode)) && !names.has(key);
-  const fields = jsonFields(error, isOwnField);
+  const fields = jsonFields(error, isOwnField, place.reading);
   return {
     name: nameOf(error),
-    message: within(place, typeof message === "string" ? message : "", LONGEST_MESSAGE),
+    message: within(place, messageText(message), LONGEST_MESSAGE),
     ...(isCode && { code: short(String(code)) }),
     ...(isSluiceError(error) && { isSluice: true }),
     ...(typeof stack === "string" && place.budget.left > 0 && { stack: within(place, stack, LONGEST_STACK) }),
@@ -117,19 +130,26 @@ function describeError(error: Error, place: Place): ErrorRecord {
   };
 }
 
+/** The text of a message, which some libraries set to an object. */
+function messageText(message: unknown): string {
+  if (typeof message === "string") return message;
+  const json = toJsonValue(message);
+  return json === undefined ? "" : JSON.stringify(json);
+}
+
 /** What is no error: with a message it is recorded like one, otherwise its fields become the message. */
 function describeObject(thrown: object, place: Place): ErrorRecord {
-  const { name, message } = thrown as { readonly name?: unknown; readonly message?: unknown };
+  const [name, message] = ["name", "message"].map((key) => memberOf(thrown, key));
   const className = classOf(thrown);
   if (typeof message === "string") {
     return {
       name: typeof name === "string" ? short(name) : className ?? "Error",
       message: within(place, message, LONGEST_MESSAGE),
-      ...withFields(jsonFields(thrown, (key) => !HANDLED_APART.has(key)), place),
+      ...withFields(jsonFields(thrown, (key) => !HANDLED_APART.has(key), place.reading), place),
       ...related(thrown, [], place),
     };
   }
-  const fields = jsonFields(thrown, () => true);
+  const fields = jsonFields(thrown, () => true, place.reading);
   const isEmpty = fields === undefined;
   return {
     name: className ?? "Error",
@@ -154,14 +174,14 @@ function withFields(
 function related(
   thrown: object,
   inner: readonly unknown[],
-  { depth, budget }: Place,
+  { depth, budget, reading }: Place,
 ): Pick<ErrorRecord, "cause" | "errors"> {
-  const { cause } = thrown as { readonly cause?: unknown };
   if (depth >= DEEPEST_CAUSE || budget.left <= 0) return {};
-  const deeper: Place = { depth: depth + 1, budget };
+  const cause = memberOf(thrown, "cause");
+  const deeper: Place = { depth: depth + 1, budget, reading };
   const described = cause === undefined || cause === null ? undefined : describe(cause, deeper);
   const errors: ErrorRecord[] = [];
-  for (const one of inner.slice(0, MOST_INNER_ERRORS)) if (budget.left > 0) errors.push(describe(one, deeper));
+  for (const one of inner) if (budget.left > 0) errors.push(describe(one, deeper));
   return { ...(described !== undefined && { cause: described }), ...(errors.length > 0 && { errors }) };
 }
 
@@ -169,16 +189,34 @@ function related(
 function innerErrors(
   error: object,
 ): { readonly errors: readonly unknown[]; readonly fields: readonly string[] } | undefined {
-  const { errors, error: last, suppressed, name } = error as Readonly<Record<string, unknown>>;
-  if (Array.isArray(errors) && (name === "AggregateError" || errors.some(isError))) {
-    return { errors, fields: ["errors"] };
+  const [errors, last, suppressed, name] = ["errors", "error", "suppressed", "name"].map((key) => memberOf(error, key));
+  const elements = elementsOf(errors);
+  if (elements !== undefined && (name === "AggregateError" || elements.some(isInnerError))) {
+    return { errors: elements, fields: ["errors"] };
   }
   return name === "SuppressedError" ? { errors: [last, suppressed], fields: ["error", "suppressed"] } : undefined;
 }
 
+/** The first elements of an array; `undefined` of anything else, and if reading them throws. */
+function elementsOf(value: unknown): readonly unknown[] | undefined {
+  try {
+    return Array.isArray(value) ? value.slice(0, MOST_INNER_ERRORS) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isInnerError(value: unknown): boolean {
+  try {
+    return isError(value);
+  } catch {
+    return false;
+  }
+}
+
 /** The name of an error; of a class that does not set one, the name of the class. */
 function nameOf(error: Error): string {
-  const name: unknown = error.name;
+  const name = memberOf(error, "name");
   const className = classOf(error);
   if (typeof name !== "string" || name === "") return className ?? "Error";
   if (name.length > SHORT_MESSAGE) return short(name);
@@ -191,8 +229,8 @@ const BUILT_IN: ReadonlySet<string> = new Set([
 
 /** The name of the class of an object; `undefined` for plain objects and classes without a name. */
 function classOf(object: object): string | undefined {
-  const { constructor } = object as { readonly constructor?: unknown };
-  const name: unknown = typeof constructor === "function" ? constructor.name : undefined;
+  const constructor = memberOf(object, "constructor");
+  const name = typeof constructor === "function" ? memberOf(constructor, "name") : undefined;
   return typeof name === "string" && name !== "" && name !== "Object" && name !== "Array" ? short(name) : undefined;
 }
 

@@ -30,7 +30,8 @@ function reportAll(reason: unknown): void {
 
 function describe(reason: unknown): string {
   try {
-    return reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+    // A member of an error may be anything, and not every object can be converted.
+    return String(reason instanceof Error ? reason.stack ?? reason.message : reason);
   } catch {
     return "a value that cannot be converted to text";
   }

@@ -93,13 +93,8 @@ test("fields that throw, and what JSON cannot hold, are left out, and the rest i
 });
 
 test("however large what is thrown is, its record is bounded", () => {
-  const wide = new AggregateError(
-    Array.from(
-      { length: 1_000 },
-      () => new AggregateError(Array.from({ length: 1_000 }, () => new Error("x".repeat(9_000)))),
-    ),
-    "y".repeat(1_000_000),
-  );
+  const inner = new AggregateError(Array(1_000).fill(new Error("x".repeat(9_000))));
+  const wide = new AggregateError(Array(1_000).fill(inner), "y".repeat(1_000_000));
   const deep = Object.assign(new Error("z"), {
     data: "q".repeat(1_000_000),
     list: Array(100_000).fill({ a: [[[[[1]]]]] }),
@@ -129,6 +124,54 @@ test("names, codes and inner errors are recorded within bounds, and binary data 
     [new String("abc"), { name: "Error", message: "abc" }],
   ];
   for (const [thrown, expected] of cases) assertEquals(recorded(thrown), expected);
+});
+
+test("what can be read of an error is recorded, although reading other members of it throws", () => {
+  for (const member of ["cause", "stack", "code", "errors", "name"]) {
+    const thrown = Object.assign(new Error("card refused", { cause: new Error("expired") }), { status: 402 });
+    Object.defineProperty(thrown, member, { get: () => fail() });
+    const { name, message, fields, cause } = recorded(thrown);
+    assertEquals([name, message, fields, cause?.message], [
+      "Error",
+      "card refused",
+      { status: 402 },
+      member === "cause" ? undefined : "expired",
+    ], member);
+  }
+  const aggregate = new AggregateError([new Proxy(new Error("a"), { getPrototypeOf: () => fail() }), new Error("b")]);
+  assertEquals(recorded(new Error("c", { cause: aggregate })).cause?.errors?.map(({ message }) => message), [
+    "a value that cannot be converted to text was thrown",
+    "b",
+  ]);
+  const named = Object.defineProperty({ message: "refused" }, "name", { get: () => fail() });
+  assertEquals(recorded(named), { name: "Error", message: "refused" });
+});
+
+test("a message that is no text is recorded as JSON, and what is boxed as its value", () => {
+  assertEquals(recorded(Object.assign(new Error(), { message: { status: 402 } })).message, '{"status":402}');
+  assertEquals(recorded(Object.assign(new Error(), { message: undefined })).message, "");
+  assertEquals(recorded(new Number(5)).message, "5 was thrown");
+});
+
+test("of objects that refer to each other by millions of paths only a few are followed", () => {
+  let read = 0;
+  let node: object = { text: "x".repeat(900) };
+  for (let level = 0; level < 4; level++) node = wide(node);
+  const thrown = Object.assign(new Error("x", { cause: Object.assign(new Error("y"), { node }) }), {
+    status: 402,
+    node,
+  });
+  const { fields, cause } = recorded(new AggregateError(Array(10).fill(thrown), "z")).errors![0]!;
+  assertEquals([fields, cause?.message], [{ status: 402 }, "y"]);
+  assert(read < 200_000, `${read} members were read`);
+
+  /** An object with 50 members, each of which is `member`. */
+  function wide(member: object): object {
+    const object = {};
+    const get = (): object => (read++, member);
+    for (let at = 0; at < 50; at++) Object.defineProperty(object, `member${at}`, { enumerable: true, get });
+    return object;
+  }
 });
 
 test("nothing that is thrown breaks the record", () => {
