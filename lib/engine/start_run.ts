@@ -1,10 +1,12 @@
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import { storableText } from "../text_limits.ts";
+import { RunNotFoundError, RunStateError } from "../errors.ts";
 import { KeyConflictError } from "../start_errors.ts";
 import type { StartedRun } from "../definition/task_start.ts";
 import { newChecks, shown } from "../definition/checks.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { ClientContext } from "./client_context.ts";
+import { logFailedCall } from "./failed_call.ts";
 import type { RunHandle } from "./handle.ts";
 import { runHandle } from "./run_handle.ts";
 import { refuse } from "./options.ts";
@@ -272,7 +274,7 @@ async function abortable<T extends readonly StartVerdict[]>(
   } catch (error) {
     void inserting.then(([verdict]) => {
       if (verdict?.kind === "started" && run.debounce === undefined) {
-        void runHandle(context, run.id).cancel(reasonOf(signal)).catch(() => {});
+        cancelBySignal(context, run.id, signal);
       }
     }, () => {});
     throw error;
@@ -286,12 +288,17 @@ function reasonOf(signal: AbortSignal): string {
   return storableText(toErrorRecord(reason).message, "reason");
 }
 
+/** Cancels a run in the background. It may have ended in the meantime; any other error is logged, as the run goes on. */
+function cancelBySignal(context: ClientContext, id: string, signal: AbortSignal): void {
+  runHandle(context, id).cancel(reasonOf(signal)).catch((error) => {
+    if (error instanceof RunStateError || error instanceof RunNotFoundError) return;
+    logFailedCall(context.logger, `Cannot cancel run "${id}", whose signal has aborted; it goes on`, error);
+  });
+}
+
 /** Cancels the run when the signal of the caller aborts; removes the listener when the run has ended. */
 function cancelOnAbort(context: ClientContext, id: string, signal: AbortSignal): void {
-  const cancel = (): void => {
-    // Rejects if the run has ended in the meantime.
-    void runHandle(context, id).cancel(reasonOf(signal)).catch(() => {});
-  };
+  const cancel = (): void => cancelBySignal(context, id, signal);
   const removeListener = (): void => signal.removeEventListener("abort", cancel);
   signal.addEventListener("abort", cancel, { once: true });
   if (signal.aborted) cancel();

@@ -1,13 +1,19 @@
 /** Cancelling a run, in whatever state it is. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { RunCancelledError, RunNotFoundError, RunStateError, workflow } from "../../mod.ts";
+import { silent } from "../../lib/logger.ts";
+import { createRunner, RunCancelledError, RunNotFoundError, RunStateError, type Store, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
+import { within } from "../within.ts";
 import { never, open, untilAborted } from "./open.ts";
 
 const obedient = workflow("obedient")
   .task("first", { run: () => 1 })
   .task("hang", { after: ["first"], run: ({ ctx }) => untilAborted(ctx.signal) })
   .task("last", { after: ["hang"], on: "settled", run: () => "never" });
+
+const quickly = workflow("quickly").task("work", { run: () => 1 });
 
 test("cancel() aborts what runs, starts nothing more, and keeps what had completed", async () => {
   await using opened = await open([obedient]);
@@ -223,6 +229,28 @@ test("a signal that has aborted already starts nothing", async () => {
   const signal = AbortSignal.abort(new Error("the caller left"));
   await assertRejects(() => opened.runner.start(obedient, undefined, { signal }), Error, "the caller left");
   assertEquals((await opened.runner.list()).runs, []);
+});
+
+test("a cancel by the signal of a start is logged if it fails, unless the run has ended", async () => {
+  await using on = emptyStore("memory");
+  const store = await openPlace(on);
+  const failed = Promise.withResolvers<string>();
+  const logger = { ...silent, error: (message: string) => failed.resolve(message) };
+  const broken: Store = { ...store, control: () => Promise.reject(new Error("permission denied")) };
+  const runner = await createRunner(broken, { workflows: [obedient], logger });
+  const ended = new AbortController();
+  const quick = await createRunner(store, { workflows: [quickly], logger });
+  await quick.execute(quickly, undefined, { signal: ended.signal });
+  ended.abort();
+  const caller = new AbortController();
+  const run = await runner.start(obedient, undefined, { signal: caller.signal });
+  caller.abort();
+  assertEquals(
+    await within("the log line", failed.promise),
+    `Cannot cancel run "${run.id}", whose signal has aborted; it goes on`,
+  );
+  await Promise.all([runner.stop({ timeout: 0 }), quick.stop()]);
+  await store.close();
 });
 
 test("a run that is not there cannot be cancelled", async () => {
