@@ -1,6 +1,6 @@
 /** The engine on Postgres: a handful of what it means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createClient, createRunner, DeferError, RunFailedError, unchecked, workflow } from "../../mod.ts";
+import { createClient, createRunner, DeferError, RunFailedError, StoreError, unchecked, workflow } from "../../mod.ts";
 import type { ClaimRequest } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
@@ -202,4 +202,20 @@ test("postgres: a runner pauses between claims while another transaction holds t
   await locker`commit`;
   locker.release();
   assertEquals(await clock.until((await runner.get(held.id)).result(), "5s"), 2);
+});
+
+test("postgres: an error of the server that no caller expects has neither the statement nor its values", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  await using client = await createClient(store, { workflows: [chain] });
+  await client.start(chain, "a", { tags: ["t"] });
+  // As after a change by hand.
+  await on.sql`update runs set tags = '{'`;
+  const error = await assertRejects(
+    () => client.list({ tags: ["hunter2"] }),
+    StoreError,
+    "Cannot read Postgres database",
+  );
+  const members = Object.getOwnPropertyNames(error).map((name) => (error as unknown as Record<string, unknown>)[name]);
+  assertEquals([error.code, members.some((member) => String(member).includes("hunter2"))], ["database_error", false]);
 });

@@ -5,6 +5,7 @@ import type { Row } from "../decode.ts";
 import { numbers, texts } from "./arrays.ts";
 import { SERVER_CHECKS } from "./check_server.ts";
 import type { Bindable } from "./connection.ts";
+import { isFromServer, storeError } from "./faults.ts";
 import { heldSql, seqsHeldBy } from "./held.ts";
 import { type News, notifySql } from "./news.ts";
 import { LOCK_ALONE, LOCK_LIMITS, TRY_LOCK_ALONE } from "./runner_lock.ts";
@@ -20,6 +21,16 @@ export function createDatabase(session: Session, news: News): Database {
   return { dialect: createDialect(session, news), execute: (operation) => drive(operation, perform) };
 
   async function perform(step: Step): Promise<readonly Row[]> {
+    try {
+      return await send(step);
+    } catch (error) {
+      // No caller is prepared for an error of the driver, which has the statement and its values.
+      if (!isFromServer(error)) throw error;
+      throw storeError(error, session.name, step.kind === "read" ? "read" : "write to");
+    }
+  }
+
+  async function send(step: Step): Promise<readonly Row[]> {
     switch (step.kind) {
       case "pause":
         return [];

@@ -8,6 +8,7 @@ import { notify } from "./facts.ts";
 import { insertRuns } from "./insert_runs.ts";
 import { all, change, type Database, type Op, transaction, write } from "./operation.ts";
 import { raw, type Sql, sql } from "./statement.ts";
+import { isStorable } from "./texts.ts";
 
 const schedules = createReader("schedules");
 const readKind = schedules.oneOf(["schedule", "poll"] as const, "a kind of schedule");
@@ -42,7 +43,7 @@ select s.name, s.kind, s.workflow, s.state, s.paused_by, s.next_at, s.last_run, 
 }
 
 function conditionOf(db: Dialect, query: ScheduleQuery): Sql {
-  if ("names" in query) return db.isIn("s.name", texts(query.names));
+  if ("names" in query) return db.isIn("s.name", texts(query.names.filter(isStorable)));
   return "after" in query ? sql`s.name > ${query.after}` : sql`s.changed_at >= ${query.changedSince}`;
 }
 

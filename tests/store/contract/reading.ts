@@ -37,6 +37,8 @@ export function readingContract(test: Case): void {
       assertEquals(await inspection.definitionBytes({ workflow: text, version: text }), undefined);
       assertEquals([await inspection.versions(text, 1), await inspection.latest(text, 1, 1)], [[], []]);
       assertEquals([await inspection.find(text, 1), await inspection.pulses([text])], [[], new Map()]);
+      assertEquals(await store.schedules.read({ names: [text] }), []);
+      assertEquals(await store.limits.lanes({ limit: text, lanes: 1, permits: 1 }), []);
     }
   });
 

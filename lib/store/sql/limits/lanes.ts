@@ -3,9 +3,11 @@ import type { Row } from "../../decode.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, type Op } from "../operation.ts";
 import { and, raw, type Sql, sql } from "../statement.ts";
+import { isStorable } from "../texts.ts";
 
 /** Reads lanes with their permits: those with most waiting permits first. */
 export function* readLanes(db: Dialect, { limit, run, lanes: most, permits }: LanesQuery): Op<readonly LaneRow[]> {
+  if (!isStorable(limit ?? "")) return [];
   const conditions: Sql[] = [
     raw("l.held + l.waiting > 0"),
     ...limit === undefined ? [] : [sql`l.name = ${limit}`],
