@@ -1,11 +1,12 @@
 /** `sluice backup`: a copy of a SQLite file that is in use. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
+import { backUpFile } from "../../lib/store/sqlite/backup.ts";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { ended, spawn } from "../child.ts";
 import { test } from "../harness.ts";
@@ -45,6 +46,22 @@ test("backup copies a file that runners use: what is committed is in it, and its
   assertEquals(readdirSync(dir.path).filter((name) => name.endsWith(".part")), []);
 });
 
+test("a copy can be read by its owner only, and is not created through a symbolic link", async () => {
+  using dir = tempDir();
+  const [path, copy, elsewhere] = ["app.db", "copy.db", "elsewhere.db"].map((name) => join(dir.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await (await createRunner(`sqlite://${path}`, { workflows: [double] })).stop();
+  // The name of the unfinished copy can be foreseen.
+  symlinkSync(elsewhere, `${copy}.${process.pid}.part`);
+  await assertRejects(() => backUpFile(path, copy), Error, "Cannot write the copy");
+  assertEquals([existsSync(elsewhere), existsSync(copy)], [false, false]);
+  await backUpFile(path, copy);
+  assertEquals(statSync(copy).mode & 0o777, 0o600);
+});
+
 test("backup refuses a copy that exists, a missing or foreign file, and a database that is none of SQLite's", async () => {
   using dir = tempDir();
   const url = `sqlite://${join(dir.path, "app.db")}`;
@@ -58,7 +75,7 @@ test("backup refuses a copy that exists, a missing or foreign file, and a databa
     [[url, taken], 1, `Cannot write the copy "${taken}": there is a file of this name`],
     [[`sqlite://${join(dir.path, "none.db")}`, copy], 1, "there is no such file"],
     [[`sqlite://${foreign}`, copy], 1, foreign],
-    [[url, join(dir.path, "no/where.db")], 1, "unable to open database"],
+    [[url, join(dir.path, "no/where.db")], 1, "Cannot write the copy"],
     [["sqlite::memory:", copy], 1, "a database in memory is empty"],
     [["postgres://localhost/app", copy], 1, "use pg_dump"],
     [[url, copy, "--schema=acme"], 2, "use pg_dump"],

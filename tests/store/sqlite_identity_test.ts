@@ -3,15 +3,18 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import {
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import process from "node:process";
 import { StoreError } from "../../lib/errors.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
@@ -85,6 +88,46 @@ for (const [how, lose] of Object.entries(LOSSES)) {
     await runner.stop({ timeout: 0 }).catch(() => {});
   });
 }
+
+test("sqlite: a symbolic link that leads to another file is noticed, also one to a folder, and by a relative path", async () => {
+  using dir = tempDir();
+  for (const folder of ["blue", "green"]) {
+    mkdirSync(join(dir.path, folder));
+    await (await openSqliteStore(join(dir.path, folder, "app.db"))).close();
+  }
+  const [current, file] = [join(dir.path, "current"), join(dir.path, "link.db")];
+  for (
+    const [link, target, path] of [
+      [current, "", join(current, "app.db")],
+      [file, "/app.db", file],
+      [current, "", relative(process.cwd(), join(current, "app.db"))],
+    ] as const
+  ) {
+    symlinkSync(join(dir.path, `blue${target}`), link);
+    const store = await openSqliteStore(path);
+    const runner = await joinRunner(store);
+    await store.renew(runner, 30_000);
+    rmSync(link);
+    symlinkSync(join(dir.path, `green${target}`), link);
+    const error = await assertRejects(() => store.renew(runner, 30_000), StoreError);
+    assertEquals(error.code, "file_replaced");
+    assertStringIncludes(error.message, `is in "${realpathSync(join(dir.path, "blue"))}/app.db"`);
+    await store.close();
+    rmSync(link);
+  }
+});
+
+test("sqlite: a file that has several names is reported when it is opened", async () => {
+  using dir = tempDir();
+  const [path, other] = [join(dir.path, "app.db"), join(dir.path, "other.db")];
+  const lines: string[] = [];
+  const options = { logger: { ...silent, warn: (line: string) => void lines.push(line) } };
+  await (await openSqliteStore(path, options)).close();
+  assertEquals(lines, []);
+  linkSync(path, other);
+  await (await openSqliteStore(path, options)).close();
+  assertEquals(lines.map((line) => line.split(":")[0]), [`SQLite database "${path}" has 2 hard links`]);
+});
 
 test("sqlite: a runner goes on when its file is back", async () => {
   using dir = tempDir();

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
+import { StoreError } from "../../errors.ts";
 import { silent } from "../../logger.ts";
 import { createPersistence } from "./busy.ts";
 import { storeError } from "./faults.ts";
@@ -20,6 +21,7 @@ export async function backUpFile(path: string, copy: string): Promise<void> {
   const connection = await openReader(path, name, { persistence, logger: silent });
   const part = `${copy}.${process.pid}.part`;
   try {
+    createEmpty(part, copy);
     // A reader refuses every statement that writes, also this one, which writes to another file.
     connection.prepare("pragma query_only = 0").get();
     connection.prepare("vacuum into $1").run([part]);
@@ -33,6 +35,17 @@ export async function backUpFile(path: string, copy: string): Promise<void> {
   } finally {
     connection.close();
     persistence.close();
+  }
+}
+
+// SQLite accepts an empty file, and would itself create one that others may read. An exclusive creation follows no
+// symbolic link.
+function createEmpty(part: string, copy: string): void {
+  try {
+    closeSync(openSync(part, "wx", 0o600));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreError("cannot_open", `Cannot write the copy "${copy}": ${reason}`);
   }
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 import { statSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { isAllowed } from "../../permissions.ts";
@@ -29,12 +30,18 @@ export const NO_FILE: FileIdentity = { verify() {} };
 
 const CHECK_MS = 1_000;
 
-/** Remembers the files of a store that has just been opened. `path` is absolute. */
-export function identifyFile(path: string, name: string, logger: Logger): FileIdentity {
+/**
+ * Remembers the files of a store that has just been opened. `path` is absolute and without symbolic links; `given` is the
+ * path by which the file was opened, and by which other processes find it.
+ */
+export function identifyFile(path: string, given: string, name: string, logger: Logger): FileIdentity {
   const log = `${path}-wal`;
   // Without the permission to read them, the files cannot be checked.
   const file = identityOf(path);
   const wal = identityOf(log);
+  const link = absolute(given);
+  const isLinked = link !== undefined && link !== path && identityOf(link) === file;
+  warnOfHardLinks(path, name, logger);
   let checkedAt = performance.now();
   let lost: StoreError | undefined;
   return {
@@ -67,11 +74,31 @@ export function identifyFile(path: string, name: string, logger: Logger): FileId
       return "the file was replaced by another one while it was open; what was written since then is lost. Restart the " +
         "process, and stop it before you replace the file the next time";
     }
+    if (isLinked && identityOf(link) !== file) {
+      return `a symbolic link in its path was removed or leads to another file now; what was written since then is in ` +
+        `"${path}". Restart the process, and stop it before you change the link the next time`;
+    }
     if (wal === undefined || identityOf(log) === wal) return undefined;
     return `its write-ahead log "${log}" was deleted or replaced while it was open; what was written since then is ` +
       "lost. Restart the process. SQLite loses its locks if the process reads the file by other means, such as " +
       "readFileSync() or a copy, and another process deletes the log then";
   }
+}
+
+/** Returns the path as it is now; `undefined` if that needs a permission that is not granted. */
+function absolute(path: string): string | undefined {
+  return isAbsolute(path) || isAllowed({ name: "read" }) ? resolve(path) : undefined;
+}
+
+/** Each name has a log of its own, and a process that opens the file by another name does not see this one's commits. */
+function warnOfHardLinks(path: string, name: string, logger: Logger): void {
+  if (!isAllowed({ name: "read", path })) return;
+  const { nlink } = statSync(path, { throwIfNoEntry: false }) ?? { nlink: 1 };
+  if (nlink === 1) return;
+  logger.warn(
+    `SQLite database ${name} has ${nlink} hard links: never open it by another one, as each has a write-ahead log of its ` +
+      "own and commits would be lost",
+  );
 }
 
 /** Returns the device and the number of a file; `undefined` if there is none, or it must not be read. */

@@ -58,7 +58,7 @@ export async function openSqliteStore(given: string, options: SqliteStoreOptions
     ? await openReader(given, name, { persistence, logger })
     : await openWriter(given, name, durability, persistence);
   const path = pathOf(connection, given);
-  const identity = path === ":memory:" ? NO_FILE : identifyFile(path, name, logger);
+  const identity = path === ":memory:" ? NO_FILE : identifyFile(path, given, name, logger);
   const checkpoints = isReadOnly ? NO_CHECKPOINTS : createCheckpoints(connection, clock, { path, name, logger });
   const { committed } = checkpoints;
   const gate = createGate();
