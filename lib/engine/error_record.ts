@@ -21,6 +21,8 @@ const SHORT_MESSAGE = 200;
 /** Characters that each error of a record takes besides its texts. */
 const OVERHEAD = 100;
 
+const UNREADABLE = "a value that cannot be converted to text was thrown";
+
 const HANDLED_APART: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "code", "errors"]);
 
 /** Converts a thrown value of any type to the record that is stored. Never throws. */
@@ -92,7 +94,7 @@ function describe(thrown: unknown, place: Place): ErrorRecord {
     return { name: "Error", message: `${typeof thrown === "function" ? "a function" : String(thrown)} was thrown` };
   } catch {
     // A proxy threw.
-    return { name: "Error", message: "a value that cannot be converted to text was thrown" };
+    return { name: "Error", message: UNREADABLE };
   }
 }
 
@@ -111,7 +113,7 @@ function memberOf(thrown: object, key: string): unknown {
 }
 
 function describeError(error: Error, place: Place): ErrorRecord {
-  const [code, message, stack] = ["code", "message", "stack"].map((key) => memberOf(error, key));
+  const [code, stack] = ["code", "stack"].map((key) => memberOf(error, key));
   const isCode = typeof code === "string" || typeof code === "number";
   const inner = innerErrors(error);
   const names = new Set(inner?.fields);
@@ -121,7 +123,7 @@ function describeError(error: Error, place: Place): ErrorRecord {
   const fields = jsonFields(error, isOwnField, place.reading);
   return {
     name: nameOf(error),
-    message: within(place, messageText(message), LONGEST_MESSAGE),
+    message: within(place, messageOf(error), LONGEST_MESSAGE),
     ...(isCode && { code: short(String(code)) }),
     ...(isSluiceError(error) && { isSluice: true }),
     ...(typeof stack === "string" && place.budget.left > 0 && { stack: within(place, stack, LONGEST_STACK) }),
@@ -130,11 +132,16 @@ function describeError(error: Error, place: Place): ErrorRecord {
   };
 }
 
-/** The text of a message, which some libraries set to an object. */
-function messageText(message: unknown): string {
-  if (typeof message === "string") return message;
-  const json = toJsonValue(message);
-  return json === undefined ? "" : JSON.stringify(json);
+/** The message of an error, as JSON if it is no text. */
+function messageOf(error: Error): string {
+  try {
+    const message: unknown = error.message;
+    if (typeof message === "string") return message;
+    const json = toJsonValue(message);
+    return json === undefined ? "" : JSON.stringify(json);
+  } catch {
+    return UNREADABLE;
+  }
 }
 
 /** What is no error: with a message it is recorded like one, otherwise its fields become the message. */

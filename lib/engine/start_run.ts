@@ -292,7 +292,7 @@ function reasonOf(signal: AbortSignal): string {
 function cancelBySignal(context: ClientContext, id: string, signal: AbortSignal): void {
   runHandle(context, id).cancel(reasonOf(signal)).catch((error) => {
     if (error instanceof RunStateError || error instanceof RunNotFoundError) return;
-    logFailedCall(context.logger, `Cannot cancel run "${id}", whose signal has aborted; it goes on`, error);
+    logFailedCall(context.logger, `Cannot cancel run "${id}", whose signal has aborted; it continues`, error);
   });
 }
 

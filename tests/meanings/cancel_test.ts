@@ -247,7 +247,7 @@ test("a cancel by the signal of a start is logged if it fails, unless the run ha
   caller.abort();
   assertEquals(
     await within("the log line", failed.promise),
-    `Cannot cancel run "${run.id}", whose signal has aborted; it goes on`,
+    `Cannot cancel run "${run.id}", whose signal has aborted; it continues`,
   );
   await Promise.all([runner.stop({ timeout: 0 }), quick.stop()]);
   await store.close();
