@@ -12,12 +12,10 @@ import process from "node:process";
 
 const [home, watched, ...settings] = process.argv.slice(2) as [string, string, ...string[]];
 const said: string[] = [];
+const MOST_TRIES = 3;
 
 try {
-  const port = await freePort();
-  const server = serverIn("data", port);
-  await server.initialise();
-  await server.start();
+  const { server, port } = await startServer();
   publish("url", urlOf(port));
   await obey(server);
   await server.stop();
@@ -27,6 +25,23 @@ try {
 }
 rmSync(home, { recursive: true, force: true });
 process.exit(0);
+
+/** Starts the server on a free port, which another process may take before the server does. */
+async function startServer(): Promise<{ readonly server: EmbeddedPostgres; readonly port: number }> {
+  for (let tries = 1;; tries++) {
+    const port = await freePort();
+    const server = serverIn("data", port);
+    if (tries === 1) await server.initialise();
+    try {
+      await server.start();
+      return { server, port };
+    } catch (error) {
+      const { process: ended } = server as unknown as { readonly process?: ChildProcess };
+      said.push(`the server ended with ${ended?.signalCode ?? `code ${ended?.exitCode}`}\n`);
+      if (tries === MOST_TRIES) throw error;
+    }
+  }
+}
 
 function serverIn(directory: string, port: number): EmbeddedPostgres {
   return new EmbeddedPostgres({
