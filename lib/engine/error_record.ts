@@ -50,7 +50,8 @@ export function fromErrorRecord(record: ErrorRecord): Error {
   for (const [key, value] of Object.entries(own)) {
     Object.defineProperty(error, key, { value, enumerable: key !== "name", writable: true, configurable: true });
   }
-  if (stack !== undefined) error.stack = stack;
+  // Not that of this call, which says nothing about it.
+  error.stack = stack ?? `${name}: ${message}`;
   return error;
 }
 
