@@ -21,7 +21,7 @@ export interface Functions {
   ofLimit(ref: FunctionRef): (args: TaskArguments) => Promise<unknown>;
   /** A validator. */
   ofSchema(ref: FunctionRef): (value: unknown) => Promise<ValidationResult<unknown>>;
-  /** Any other function, which receives the members with these names. */
+  /** Any other function, which receives the members with these names. A member `signal` ends the call. */
   of(ref: FunctionRef, names: readonly string[]): (args: Members) => Promise<unknown>;
 }
 
@@ -50,8 +50,8 @@ export function isRef(value: unknown): value is Members {
 
 /** Creates the functions of a runner or client with a number. */
 export function createFunctions(runner: number, { call }: Pick<Invocations, "call">): Functions {
-  const callWith = ({ fn }: FunctionRef, args: Members, ctx?: TaskContext): Promise<unknown> =>
-    call({ runner, fn, args, ctx, signal: ctx?.signal });
+  const callWith = ({ fn }: FunctionRef, args: Members, ctx?: TaskContext, signal = ctx?.signal): Promise<unknown> =>
+    call({ runner, fn, args, ctx, signal });
   return {
     ofTask: (ref) => asynchronous((args) => callWith(ref, argumentsOf(args, ref), args.ctx)),
     ofHook: (ref) => (event) =>
@@ -59,7 +59,10 @@ export function createFunctions(runner: number, { call }: Pick<Invocations, "cal
     ofLimit: (ref) => asynchronous((args) => callWith(ref, argumentsOf(args, ref))),
     ofSchema: (ref) => async (value) => validationOf(await callWith(ref, { value })),
     of: (ref, names) =>
-      asynchronous((args: Members) => callWith(ref, Object.fromEntries(names.map((name) => [name, args[name]])))),
+      asynchronous(({ signal, ...args }: Members) => {
+        const sent = Object.fromEntries(names.map((name) => [name, args[name]]));
+        return callWith(ref, sent, undefined, signal instanceof AbortSignal ? signal : undefined);
+      }),
   };
 }
 

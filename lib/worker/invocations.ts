@@ -30,7 +30,7 @@ export interface Call {
   readonly args: Members;
   /** The context of the attempt; `undefined` for a function that does not belong to one. */
   readonly ctx: TaskContext | undefined;
-  /** Aborts when the attempt shall end, which then awaits nothing; `undefined` for a function that no attempt awaits. */
+  /** Aborts when the call shall end, and nothing awaits it any more; `undefined` for a call that nothing ends. */
   readonly signal: AbortSignal | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface Invocations {
   progress(params: Members): void;
   /** Writes a log line, unless the invocation is over. */
   log(params: Members): void;
-  /** The worker has gone: calls wait until their attempts are aborted, so that they do not count as failed. */
+  /** The worker has gone: calls wait until their attempts or checks are aborted, so that these do not count as failed. */
   leave(): void;
 }
 
@@ -65,7 +65,7 @@ const LOG_LEVELS: Readonly<Record<LogLevel, true>> = { debug: true, info: true, 
 
 /** A call that waits for the worker. */
 interface Waiting {
-  /** Aborts with the attempt of the call; `undefined` for a call that belongs to none. */
+  /** Aborts with the attempt or the check of the call; `undefined` for a call that belongs to neither. */
   readonly signal: AbortSignal | undefined;
   readonly reject: (reason: unknown) => void;
 }
@@ -89,9 +89,8 @@ export function createInvocations(channel: Channel): Invocations {
 
   async function call({ runner, fn, args, ctx, signal }: Call): Promise<unknown> {
     signal?.throwIfAborted();
-    if (ctx === undefined) return await outputOf(channel.ask("invoke", { runner, fn, args }), signal);
-    const asked = channel.ask("invoke", { runner, fn, context: describe(ctx), args });
-    open.set(asked.id, { ctx, steps: new Map() });
+    const asked = channel.ask("invoke", { runner, fn, context: ctx && describe(ctx), args });
+    if (ctx !== undefined) open.set(asked.id, { ctx, steps: new Map() });
     const abort = (): void => channel.notify("abort", { of: asked.id, reason: toErrorRecord(signal?.reason) });
     signal?.addEventListener("abort", abort);
     try {
@@ -187,7 +186,10 @@ function describe({ runId, workflow, taskId, attempt, item, tenant, idempotencyK
   return { runId, workflow, taskId, attempt, item, tenant, idempotencyKey };
 }
 
-/** Rejects a call that the worker will not answer: in an attempt only when that is aborted, as it must not count as failed. */
+/**
+ * Rejects a call that the worker will not answer: in an attempt or check only when that is aborted, as it must not count as
+ * failed.
+ */
 function abandon({ signal, reject }: Waiting): void {
   if (signal === undefined) {
     reject(new ProtocolError("worker_gone", "Cannot call a function of the worker: it has gone"));

@@ -5,7 +5,9 @@
  */
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
+import { type BulkFilter, countMatching } from "../engine/bulk.ts";
 import type { Client } from "../engine/client.ts";
+import { contextOf } from "../engine/client_context.ts";
 import type { RunHandle } from "../engine/handle.ts";
 import { refuse } from "../engine/options.ts";
 import type { RunOutcome } from "../engine/outcome.ts";
@@ -60,9 +62,8 @@ export const METHODS: Readonly<Record<string, Method>> = {
   history: ofRun([], (run) => run.history()),
   explain: ofRun([], (run, { client }) => client.explain(run.id)),
   items: ofRun(
-    ["taskId", "limit", "cursor"],
-    (run, { params: { taskId, limit, cursor } }) =>
-      run.items(textOf(taskId, "taskId") as Unchecked, stated({ limit, cursor })),
+    ["taskId", "state", "limit", "cursor"],
+    (run, { params: { taskId, ...options } }) => run.items(textOf(taskId, "taskId") as Unchecked, options),
   ),
   cancel: ofRun(
     ["reason", "compensate"],
@@ -91,23 +92,15 @@ export const METHODS: Readonly<Record<string, Method>> = {
   stats: method([], ({ client }) => client.stats()),
   limits: method(["options"], ({ client, params }) => client.limits(params["options"] as Unchecked)),
   cancelMany: many(
+    "cancel",
     ["reason", "compensate"],
-    ({ client, params: { filter, ...options }, signal }) =>
-      client.cancelMany(filter as Unchecked, { ...options, signal }),
+    (client, { filter, ...options }) => client.cancelMany(filter, options),
   ),
-  pauseMany: many(
-    ["reason"],
-    ({ client, params: { filter, ...options }, signal }) =>
-      client.pauseMany(filter as Unchecked, { ...options, signal }),
-  ),
-  resumeMany: many([], ({ client, params, signal }) => client.resumeMany(params["filter"] as Unchecked, { signal })),
-  retryMany: many([], ({ client, params, signal }) => client.retryMany(params["filter"] as Unchecked, { signal })),
-  deleteMany: many([], ({ client, params, signal }) => client.deleteMany(params["filter"] as Unchecked, { signal })),
-  tagMany: many(
-    ["tags"],
-    ({ client, params: { filter, tags }, signal }) =>
-      client.tagMany(filter as Unchecked, tags as Unchecked, { signal }),
-  ),
+  pauseMany: many("pause", ["reason"], (client, { filter, ...options }) => client.pauseMany(filter, options)),
+  resumeMany: many("resume", [], (client, { filter, ...options }) => client.resumeMany(filter, options)),
+  retryMany: many("retry", [], (client, { filter, ...options }) => client.retryMany(filter, options)),
+  deleteMany: many("delete", [], (client, { filter, ...options }) => client.deleteMany(filter, options)),
+  tagMany: many("tag", ["tags"], (client, { filter, tags, ...options }) => client.tagMany(filter, tags, options)),
   "schedules.list": method([], ({ client }) => client.schedules.list()),
   "schedules.get": ofSchedule([], (name, { client }) => client.schedules.get(name)),
   "schedules.pause": ofSchedule([], (name, { client }) => client.schedules.pause(name)),
@@ -149,8 +142,17 @@ function ofRun(allowed: readonly string[], call: (run: Run, call: MethodCall) =>
   });
 }
 
-function many(allowed: readonly string[], call: Method["call"]): Method {
-  return method(["filter", ...allowed], call);
+/** A bulk operation. With `dryRun` it changes nothing, and returns how many runs match. */
+function many(
+  action: string,
+  allowed: readonly string[],
+  call: (client: MethodCall["client"], params: Unchecked) => Promise<number>,
+): Method {
+  return method(["filter", "dryRun", ...allowed], async ({ client, params: { dryRun = false, ...params }, signal }) => {
+    if (typeof dryRun !== "boolean") throw new TypeError(`Cannot ${action} runs: dryRun must be true or false`);
+    if (!dryRun) return await call(client, { ...params, signal });
+    return await countMatching(contextOf(client)!, action, params["filter"] as BulkFilter);
+  });
 }
 
 function ofSchedule(allowed: readonly string[], call: (name: string, call: MethodCall) => Promise<unknown>): Method {

@@ -5,11 +5,20 @@
  */
 import { createLines } from "../../lib/worker/lines.ts";
 import type { Transport } from "../../lib/worker/mod.ts";
+import { isObject } from "../../lib/worker/protocol.ts";
 import { within } from "../within.ts";
+
+/** The first line of a conversation. */
+export interface Head {
+  /** What it shows. */
+  readonly about: string;
+  /** The kind of store that it needs; absent for either. */
+  readonly store?: "postgres";
+}
 
 /** One line of a conversation. */
 type Step =
-  | { readonly about: string }
+  | Head
   | { readonly send: unknown }
   | { readonly sendText: string }
   | { readonly expect: unknown }
@@ -25,8 +34,20 @@ export interface Engine {
   readonly ended: Promise<number>;
 }
 
-/** Values that a conversation names: `$url` and `$options` of the store, and what was bound since. */
+/** Values that a conversation names: those of `namesOf()`, and what was bound since. */
 export type Names = Map<string, unknown>;
+
+/** Returns the first line of a conversation. */
+export function headOf(text: string): Head {
+  return JSON.parse(text.slice(0, text.indexOf("\n")));
+}
+
+/** Returns the names that each conversation may use. */
+export function namesOf(
+  { url, options }: { readonly url: string; readonly options: { readonly schema?: string } },
+): Names {
+  return new Map<string, unknown>([["$url", url], ["$options", options], ["$schema", options.schema]]);
+}
 
 /**
  * Sends and expects what a conversation says.
@@ -105,11 +126,11 @@ function fits(pattern: unknown, value: unknown, names: Names): boolean {
     return Array.isArray(value) && value.length === pattern.length &&
       pattern.every((element, at) => fits(element, value[at], names));
   }
-  if (typeof pattern === "object" && pattern !== null) {
-    return typeof value === "object" && value !== null && !Array.isArray(value) &&
-      Object.entries(pattern).every(([key, member]) =>
-        fits(member, (value as Readonly<Record<string, unknown>>)[key], names)
-      );
+  if (isObject(pattern) && "$contains" in pattern) {
+    return Array.isArray(value) && value.some((element) => matches(pattern["$contains"], element, names));
+  }
+  if (isObject(pattern)) {
+    return isObject(value) && Object.entries(pattern).every(([key, member]) => fits(member, value[key], names));
   }
   return pattern === value;
 }
