@@ -51,13 +51,14 @@ export async function failureGroups(
   });
   const hrefOf = (error: string | undefined, [of = ""]: readonly string[]): string => {
     const search = new URLSearchParams({ state: "failed" });
-    if (isByWorkflow || workflow !== undefined) search.set("workflow", workflow ?? of);
-    if (!isByWorkflow && error !== undefined) search.set("error", beginningOf(error));
+    const isShown = !isByWorkflow && (error === undefined || redactor.errorLine(error) === error);
+    if (!isShown || workflow !== undefined) search.set("workflow", workflow ?? of);
+    if (isShown && error !== undefined) search.set("error", beginningOf(error));
     return `${path("runs")}?${search}`;
   };
   return {
     groups: groups.map(({ error, runs, workflows, latestId, firstEndedAt, lastEndedAt }) => ({
-      error: isByWorkflow ? REDACTED : error ?? "no error is recorded",
+      error: isByWorkflow ? REDACTED : error === undefined ? "no error is recorded" : redactor.errorLine(error),
       runs,
       workflows,
       href: hrefOf(error, workflows),

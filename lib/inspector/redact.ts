@@ -14,6 +14,8 @@ export interface Redactor {
   text<T extends string | undefined>(path: readonly string[], text: T): T | typeof REDACTED;
   /** Returns the error of a task or of a run as it may be shown. */
   error<T extends ErrorRecord | undefined>(path: readonly string[], error: T): T | ErrorRecord;
+  /** Returns the first line of an error, `name: message`, without what is hidden of fields that the message consists of. */
+  errorLine(line: string): string;
   /** Whether a text is hidden. */
   isHidden(path: readonly string[]): boolean;
   /** Whether some tag of a run can be hidden. */
@@ -42,7 +44,13 @@ export function createRedactor(paths: readonly string[]): Redactor {
     text: (path, text) => text !== undefined && isHidden(path) ? REDACTED : text,
     error,
     isHidden,
-    hidesErrors: JSON.stringify(error(["error"], PROBE)) !== JSON.stringify(PROBE),
+    errorLine(line) {
+      const [start = ""] = /^.*?: (?=[[{])/.exec(line) ?? [];
+      return isNeeded && start !== ""
+        ? start + redactJson(line.slice(start.length), patterns, ["error", "fields"], JSON.stringify(REDACTED))
+        : line;
+    },
+    hidesErrors: JSON.stringify(error(["error"], PROBE)) !== JSON.stringify(PROBE) || hidesFields(patterns),
     hidesTags: [...names].some((name) => isHidden(["tags", name])),
     warnings: given.flatMap((pattern, at) => {
       const why = whyHidesNothing(pattern);
@@ -63,6 +71,14 @@ export function createRedactor(paths: readonly string[]): Redactor {
   }
 }
 
+/**
+ * Whether a path names fields of an error, of which the message of what is no error consists. One that begins with `**`
+ * is one for payloads, and would make errors unsearchable for almost everybody.
+ */
+function hidesFields(patterns: readonly Pattern[]): boolean {
+  return remainders(patterns.filter((pattern) => !pattern.includes("**")), ["error", "fields"]).length > 0;
+}
+
 /** An error with each text that is searched, of itself and of its causes, which its message may quote. */
 const PROBE: ErrorRecord = [1, 2, 3, 4, 5, 6].reduce<ErrorRecord>(
   (cause, depth) => ({ ...probeAt(depth), cause, errors: [probeAt(depth)] }),
@@ -80,12 +96,14 @@ const SHORTEST_QUOTE = 4;
 function recordOf(shown: unknown, error: ErrorRecord, hidden: Set<string>): ErrorRecord {
   if (typeof shown !== "object" || shown === null) {
     for (const text of textsOf(error)) hidden.add(text);
+    addHidden(error.fields, REDACTED, hidden);
     return { name: "Error", message: REDACTED };
   }
   const fields: Readonly<Record<string, unknown>> = { ...shown };
   const isShown = (name: "name" | "message" | "code" | "stack"): boolean => fields[name] === error[name];
   if (!isShown("message")) hidden.add(error.message);
   if (error.code !== undefined && !isShown("code")) hidden.add(error.code);
+  addHidden(error.fields, fields["fields"], hidden);
   const { code, stack, cause, errors } = error;
   const hasStack = isShown("name") && isShown("message") && isShown("code") && isShown("stack");
   const inner: readonly unknown[] = Array.isArray(fields["errors"]) ? fields["errors"] : [];
@@ -119,8 +137,30 @@ function withoutTexts(record: ErrorRecord, hidden: readonly string[]): ErrorReco
     ...record,
     message: clean(record.message),
     ...(stack !== undefined && { stack: clean(stack) }),
-    ...(fields !== undefined && { fields: fieldsOf(JSON.parse(clean(JSON.stringify(fields)))) }),
+    ...(fields !== undefined && { fields: fieldsOf(cleanJson(fields, clean)) }),
     ...(cause !== undefined && { cause: withoutTexts(cause, hidden) }),
     ...(errors !== undefined && { errors: errors.map((one) => withoutTexts(one, hidden)) }),
   };
+}
+
+/** JSON with every text in it, names and numbers included, cleaned of what is hidden. */
+function cleanJson(value: JsonValue | undefined, clean: (text: string) => string): JsonValue {
+  if (typeof value === "string") return clean(value);
+  if (typeof value === "number") return clean(String(value)) === String(value) ? value : REDACTED;
+  if (typeof value !== "object" || value === null) return value ?? null;
+  if (Array.isArray(value)) return value.map((one) => cleanJson(one, clean));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [clean(name), cleanJson(member, clean)]));
+}
+
+/** Adds the texts of JSON that were hidden in `shown`. The message of what is no error consists of its fields. */
+function addHidden(value: unknown, shown: unknown, hidden: Set<string>): void {
+  const isHidden = shown === REDACTED;
+  if (typeof value === "string" || typeof value === "number") {
+    if (isHidden) hidden.add(String(value)).add(JSON.stringify(String(value)).slice(1, -1));
+  } else if (typeof value === "object" && value !== null) {
+    const rest: Readonly<Record<string, unknown>> = typeof shown === "object" && shown !== null ? { ...shown } : {};
+    for (const [name, member] of Object.entries(value)) {
+      addHidden(member, isHidden ? REDACTED : rest[name], hidden);
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** What is hidden, wherever it is told. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRedactor } from "../../lib/inspector/redact.ts";
+import type { ErrorRecord } from "../../lib/errors.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { createInspector } from "../../lib/inspector/mod.ts";
@@ -163,6 +164,68 @@ test("the error of a run hides what is hidden of the error of a task", async () 
   // What is not hidden stays.
   const text = await (await ask(runner, { redact: ["tasks.charge.error.cause"] })(pathsOf[3]!)).text();
   assertStringIncludes(text, "cannot charge: [redacted]");
+});
+
+test("what is hidden of an error is hidden wherever the error repeats it, also within JSON", () => {
+  const path = ["tasks", "charge", "error"];
+  const shown = (redact: string, error: Partial<ErrorRecord>): unknown =>
+    createRedactor([redact]).error(path, { name: "Error", message: "", ...error });
+  const quoted = 'card "4111"\nrefused';
+  const cases: readonly (readonly [unknown, unknown])[] = [
+    // As of what is thrown and no error: its message is its fields.
+    [shown("tasks.*.error.message", { message: '{"status":4020}', fields: { status: 4020 } }), {
+      message: "[redacted]",
+      fields: { status: 4020 },
+    }],
+    [
+      shown("tasks.*.error.fields.card", {
+        message: '{"card":"4111","status":402}',
+        fields: { card: "4111", status: 402 },
+      }),
+      {
+        message: '{"card":"[redacted]","status":402}',
+        fields: { card: "[redacted]", status: 402 },
+      },
+    ],
+    [shown("tasks.*.error.fields", { message: `x: ${quoted}`, fields: { a: { b: [quoted] } } }), {
+      message: "x: [redacted]",
+      fields: {},
+    }],
+    [shown("tasks.*.error.message", { message: quoted, fields: { detail: quoted, [quoted]: [quoted] } }), {
+      message: "[redacted]",
+      fields: { detail: "[redacted]", "[redacted]": ["[redacted]"] },
+    }],
+    [shown("tasks.*.error.message", { message: "4111", fields: { number: 4111, text: "a41110" } }), {
+      message: "[redacted]",
+      fields: { number: "[redacted]", text: "a[redacted]0" },
+    }],
+  ];
+  for (const [actual, expected] of cases) assertEquals(actual, { name: "Error", ...expected as object });
+});
+
+test("what is hidden of fields is in no group of failures and in no search, whose text is the message", async () => {
+  await using on = ground("sqlite");
+  const pay = workflow("pay").task("charge", {
+    retry: 1,
+    run() {
+      throw { status: 402, token: "hunter2" };
+    },
+  });
+  await using runner = await createRunner(await on.open(), { workflows: [pay], logger: silent });
+  const { runId } = await runner.execute(pay);
+  for (const redact of [["**.token"], ["tasks.*.error.fields.token"], ["tasks.*.error.fields"]]) {
+    for (const path of ["/failures", "/overview", "/runs", `/runs/${runId}`]) {
+      for (const prefix of ["", "/api"]) {
+        const text = await (await ask(runner, { redact })(prefix + path)).text();
+        assertEquals([redact, prefix + path, text.includes("hunter2")], [redact, prefix + path, false]);
+      }
+    }
+  }
+  assertEquals((await ask(runner, { redact: ["tasks.*.error.fields.token"] })("/api/runs?error=hunter")).status, 400);
+  const { groups } = await (await ask(runner, { redact: ["**.token"] })("/api/failures")).json();
+  assertEquals(groups.map(({ error }: { error: string }) => error), ['Error: {"status":402,"token":"[redacted]"}']);
+  const open = await (await ask(runner, { redact: ["input"] })("/api/failures")).text();
+  assertStringIncludes(open, "hunter2");
 });
 
 test("a key or a tag that is hidden cannot be found by search, and an id still can", async () => {
