@@ -5,15 +5,17 @@
  * @module
  */
 import { setImmediate } from "node:timers/promises";
+import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, RunMove } from "../store/batch.ts";
 import type { Store } from "../store/port.ts";
 import { type Arrivals, readArrivals } from "./arrivals.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, StoredDefinition } from "./catalog.ts";
 import type { Committer } from "./committer.ts";
 import { whyIncompatible, whyRemoved } from "./compatibility.ts";
 import { canRunBeside, RECHECK_MS } from "./crash_quarantine.ts";
 import type { Observer } from "./engine_events.ts";
+import { thrownText } from "./error_record.ts";
 import type { Executor } from "./executor_options.ts";
 import { logFailedCall } from "./failed_call.ts";
 import type { ChildOutcomes } from "./child_outcomes.ts";
@@ -62,6 +64,8 @@ export interface AdmissionOptions {
 /** An admission without runs. */
 export function createAdmission(options: AdmissionOptions): Admission {
   const { store, catalog, committer, executor, logger, now } = options;
+  /** Why a definition could not be read the last time. */
+  let unread: string | undefined;
   return {
     async admit(runs, isOwned) {
       // Until they are in memory, so that a claim in between leaves them their places.
@@ -102,11 +106,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
     const version = plan?.workflow.version ?? run.version;
     try {
       if (plan === undefined) return park(run, version, "its workflow is not registered");
-      const problem = run.version === version
-        ? whyRemoved(run, plan)
-        : run.journal.length === 0
-        ? undefined
-        : whyIncompatible(run, plan, await options.definition(run));
+      let before: StoredDefinition | undefined;
+      if (run.version !== version && run.journal.length > 0) {
+        try {
+          before = await options.definition(run);
+        } catch (error) {
+          if (isCorrupt(error)) throw error;
+          return await postponeUnread(run, error);
+        }
+      }
+      const problem = run.version === version ? whyRemoved(run, plan) : whyIncompatible(run, plan, before);
+      unread = undefined;
       if (!isOwned()) return;
       if (problem !== undefined) return park(run, version, problem);
       const live = run.ending === undefined ? restoredRun(plan, run) : compensatingRun(plan, run, run.ending);
@@ -118,6 +128,16 @@ export function createAdmission(options: AdmissionOptions): Admission {
       logger.error(`Cannot load run "${run.id}"; it is parked`, { error: String(error) });
       park(run, version, "its definition cannot be read");
     }
+  }
+
+  /** Hands back a run whose definition the store did not return, through no fault of the run. Logged once for each reason. */
+  async function postponeUnread(run: ResumedRun, error: unknown): Promise<void> {
+    const reason = thrownText(error);
+    const message =
+      `Cannot read the definition of run "${run.id}" and maybe others; they are released and claimed again`;
+    if (reason !== unread) logFailedCall(logger, message, error);
+    unread = reason;
+    await postpone(run);
   }
 
   /**
@@ -166,4 +186,9 @@ export function createAdmission(options: AdmissionOptions): Admission {
       }
     });
   }
+}
+
+/** Whether an error is about the data of a row. */
+function isCorrupt(error: unknown): boolean {
+  return error instanceof StoreError && error.code === "corrupt_row";
 }

@@ -1,8 +1,11 @@
 /** Which definitions are stored, and which version can continue a run. */
 import { assertEquals } from "@std/assert";
-import { createClient, type RunEvent, workflow } from "../../mod.ts";
+import { silent } from "../../lib/logger.ts";
+import { createFakeClock } from "../../lib/testing/mod.ts";
+import { createClient, createRunner, type RunEvent, type Store, unchecked, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open, untilAborted } from "./open.ts";
 
 test("a client stores the definitions of what it starts", async () => {
@@ -40,4 +43,39 @@ test("a run is parked by its own version once another version has recorded a tas
     reason: 'task "b" has a recorded result and was removed; a runner with another version is needed',
   }]);
   await again.get(run.id).cancel();
+});
+
+test("a definition that cannot be read parks no run: its run is released, and claimed again until it can", async () => {
+  await using place = emptyStore("shared");
+  const flowOf = (version: string) =>
+    workflow("flow", { version }).task("a", { run: () => 1 }).event("go", {
+      after: ["a"],
+      schema: unchecked<string>(),
+    });
+  const clock = createFakeClock();
+  const options = { clock, logger: silent } as const;
+  const first = await createRunner(place.url, { ...place.options, ...options, workflows: [flowOf("1")] });
+  const run = await first.start("flow");
+  await clock.advance("10s");
+  await clock.until(first.stop());
+  const store = await openPlace(place, { clock });
+  let reads = 0;
+  const broken: Store = {
+    ...store,
+    definition: (of) => ++reads <= 2 ? Promise.reject(new Error("permission denied")) : store.definition(of),
+  };
+  const lines: string[] = [];
+  const second = await createRunner(broken, {
+    clock,
+    workflows: [flowOf("2")],
+    logger: { ...silent, error: (line) => void lines.push(line), warn: (line) => void lines.push(line) },
+  });
+  await second.send(run.id, "go", "on");
+  await clock.advance("30s");
+  assertEquals([(await second.get(run.id).status()).state, reads], ["completed", 3]);
+  assertEquals(lines, [
+    `Cannot read the definition of run "${run.id}" and maybe others; they are released and claimed again`,
+  ]);
+  await clock.until(second.stop());
+  await store.close();
 });
