@@ -32,6 +32,18 @@ test("without a logger a failed run is one line, and a run that completes is non
   assertMatch(lines[0]!, /^sluice: Run "[0-9a-f-]{36}" of workflow "failing" failed: TypeError: no rows$/);
 });
 
+test("without a logger nothing that a body throws acts on the terminal", async () => {
+  const hostile = workflow("hostile").task("work", {
+    retry: 1,
+    run: () => Promise.reject(new Error("a\u001b[2Jb\u0007\u009b\u202ec\ud800")),
+  });
+  const lines = await printed(async () => {
+    await using runner = await createRunner("sqlite::memory:", { workflows: [hostile] });
+    await runner.execute(hostile);
+  });
+  assertMatch(lines.join("\n"), /failed: Error: a\ufffd\[2Jb\ufffd\ufffd\ufffdc\ufffd$/);
+});
+
 test("without a logger a failed undo is one line", async () => {
   const stuck = workflow("stuck")
     .task("pay", { retry: 1, run: () => 1, undo: () => Promise.reject(new Error("no\nway")) })

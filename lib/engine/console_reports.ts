@@ -47,6 +47,7 @@ export function createConsoleReports(write: Pick<Console, "error" | "warn"> = co
 }
 
 function line(text: string): string {
-  const flat = `sluice: ${text}`.replaceAll(/\s+/g, " ");
+  // Control characters could move the cursor of a terminal, and bidirectional ones turn text around.
+  const flat = `sluice: ${text}`.replaceAll(/\s+/g, " ").replaceAll(/\p{Cc}|\p{Bidi_Control}|\p{Cs}/gu, "\ufffd");
   return flat.length <= LONGEST_LINE ? flat : `${flat.slice(0, LONGEST_LINE)}…`;
 }
