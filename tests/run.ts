@@ -55,7 +55,13 @@ const NODE_TESTS = [
 ];
 // These run under Deno only: the tests of this suite and of the worker protocol, whose programs Deno runs, and tests that
 // cannot differ between runtimes, such as those of the pure state machine.
-const OF_DENO = ["tests/suite/", "tests/worker/", "tests/engine/machine_", "tests/store/postgres_search_path_test.ts"];
+const OF_DENO = [
+  "tests/suite/",
+  "tests/worker/",
+  "tests/engine/machine_",
+  "tests/store/postgres_search_path_test.ts",
+  "tests/bench_harness_test.ts",
+];
 const BUN_TESTS = testFiles("tests").filter((file) => !OF_DENO.some((start) => file.startsWith(start)));
 const POSTGRES = { SLUICE_TEST_STORE: "postgres", SLUICE_CRASH_ROUNDS: "10" };
 const JOBS = { DENO_JOBS: String(FILES_AT_ONCE) };
