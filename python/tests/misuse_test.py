@@ -43,7 +43,7 @@ def flow_of(name: str = "flow") -> Workflow:
         ({"url": 5}, r"url must be text such as sqlite://\./app\.db or postgres://…, not 5"),
         ({"workflows": "flow"}, "workflows must be a list, not 'flow'"),
         ({"workflows": [3]}, "workflows must be Workflow objects, not 3"),
-        ({"schedules": ["x"]}, "schedules must be Schedule objects, not 'x'"),
+        ({"schedules": ["x"]}, "schedules must be Schedule or Poll objects, not 'x'"),
         (
             {"concurrency": 0, "lease": "soon", "durability": "disk"},
             "durability must be one of .*; concurrency must be .*; lease is",

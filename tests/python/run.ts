@@ -1,6 +1,6 @@
 /**
  * Tests the Python package as its users have it: builds the wheel, installs it into a new environment, and runs its tests
- * there on SQLite and Postgres. Where Python 3.10 or PyPI is missing it exits with `SKIPPED`, and its last line says why.
+ * there on SQLite and Postgres. One of them checks its types, with mypy. Where Python 3.10 or PyPI is missing it exits with `SKIPPED`, and its last line says why.
  *
  * `deno run -A tests/python/run.ts [ARGUMENT OF PYTEST…]`; `SLUICE_PYTHON=/path/to/python` names the Python.
  *
@@ -17,7 +17,7 @@ import { databaseUrl } from "../postgres_server.ts";
 import { SKIPPED } from "../suite/run_stages.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const NEEDED = ["deno>=2.9,<3", "hatchling>=1.26", "pytest>=8", "pytest-xdist>=3.5"];
+const NEEDED = ["deno>=2.9,<3", "hatchling>=1.26", "mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5"];
 
 /** Prints the version of Python, and fails where an environment cannot be made. */
 const PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:2])";

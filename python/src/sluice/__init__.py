@@ -21,9 +21,36 @@
             print(runner.execute(etl, {"lines": ["1", "2"]}).result)  # 3
 """
 
+from ._async_client import AsyncClient
+from ._async_run import AsyncRun
 from ._cancellation import Cancellation
+from ._client import Client
 from ._context import AsyncContext, Context, StartedRun, TaskLog
 from ._definition import Task, Workflow, event, map, map_workflow, sleep, subworkflow, task, workflow
+from ._details import (
+    BackfillResult,
+    BlockedTask,
+    ChildInfo,
+    Explanation,
+    HistoryEntry,
+    ItemCounts,
+    ItemInfo,
+    ItemPage,
+    LimitLane,
+    LimitPermit,
+    Progress,
+    Reason,
+    ScheduleCounts,
+    ScheduleFailure,
+    ScheduleInfo,
+    ScheduleTick,
+    Stats,
+    StepInfo,
+    StrandedRun,
+    TaskInfo,
+    TaskState,
+    UndoInfo,
+)
 from ._duration import Duration, Time
 from ._errors import (
     DeferError,
@@ -56,18 +83,26 @@ from ._errors import (
     ValidationError,
     WaitTimeoutError,
 )
-from ._models import Outcome, RunEvent, RunInfo, RunPage
+from ._models import Outcome, RunEvent, RunInfo, RunPage, RunState
 from ._options import Limit, Retry
 from ._process_pool import ProcessEndedError
-from ._runner import AsyncRun, AsyncRunner, Run, Runner
-from ._schedule import Schedule, schedule
+from ._run import Run
+from ._runner import AsyncRunner, Runner
+from ._schedule import Poll, PollStart, Schedule, poll, schedule
+from ._schedules import AsyncSchedules, Schedules
 from ._version import VERSION as __version__
 
 __all__ = [
+    "AsyncClient",
     "AsyncContext",
     "AsyncRun",
     "AsyncRunner",
+    "AsyncSchedules",
+    "BackfillResult",
+    "BlockedTask",
     "Cancellation",
+    "ChildInfo",
+    "Client",
     "Context",
     "DeferError",
     "DefinitionError",
@@ -75,15 +110,26 @@ __all__ = [
     "EngineError",
     "EngineMissingError",
     "EngineProtocolError",
+    "Explanation",
+    "HistoryEntry",
+    "ItemCounts",
+    "ItemInfo",
+    "ItemPage",
     "KeyConflictError",
     "LeaseLostError",
     "Limit",
+    "LimitLane",
+    "LimitPermit",
     "LimitReachedError",
     "NonRetryableError",
     "Outcome",
     "PayloadError",
+    "Poll",
+    "PollStart",
     "ProcessEndedError",
+    "Progress",
     "QueueFullError",
+    "Reason",
     "RecoveryLimitError",
     "Retry",
     "RetryAfterError",
@@ -94,20 +140,32 @@ __all__ = [
     "RunInfo",
     "RunNotFoundError",
     "RunPage",
+    "RunState",
     "RunStateError",
     "RunTimeoutError",
     "Runner",
     "Schedule",
+    "ScheduleCounts",
+    "ScheduleFailure",
+    "ScheduleInfo",
+    "ScheduleTick",
+    "Schedules",
     "ShutdownError",
     "SluiceError",
     "StartedRun",
+    "Stats",
+    "StepInfo",
     "StepTimeoutError",
     "StoreError",
+    "StrandedRun",
     "Task",
     "TaskError",
+    "TaskInfo",
     "TaskLog",
+    "TaskState",
     "TaskTimeoutError",
     "Time",
+    "UndoInfo",
     "UnknownScheduleError",
     "UnknownTaskError",
     "UnknownWorkflowError",
@@ -118,6 +176,7 @@ __all__ = [
     "event",
     "map",
     "map_workflow",
+    "poll",
     "schedule",
     "sleep",
     "subworkflow",

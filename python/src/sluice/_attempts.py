@@ -12,7 +12,7 @@ from typing import Any
 from ._cancellation import Cancellation
 from ._channel import Channel, Link
 from ._context import AsyncContext, Context
-from ._duration import from_ms, time_to_ms, to_ms
+from ._duration import from_ms, shown, time_to_ms, to_ms
 from ._error_record import error_record
 from ._errors import DeferError, NonRetryableError, PayloadError, RetryAfterError, error_from_record
 from ._functions import Function
@@ -20,6 +20,7 @@ from ._json import check
 from ._options import Retry
 from ._pool import ThreadPool
 from ._process_pool import BodyRaised, ProcessPool
+from ._schedule import PollStart
 
 _logger = logging.getLogger("sluice")
 
@@ -27,7 +28,7 @@ _logger = logging.getLogger("sluice")
 class Call:
     """A function of a workflow, as the engine calls it."""
 
-    __slots__ = ("convert", "function", "in_process", "label", "outputs", "retry")
+    __slots__ = ("convert", "function", "in_process", "is_check", "label", "outputs", "retry")
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class Call:
         part = name.rpartition(".")[2]
         self.label = {"run": "output", "over": "the items", "validate": "the validated value"}.get(part, part)
         self.convert = _CONVERSIONS.get(part)
+        self.is_check = part == "check"
+        """Whether it is the check of a poll, which has no context."""
 
     def arguments(self, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the arguments of a call, without ``ctx``, from those that the engine sent."""
@@ -63,7 +66,7 @@ class Call:
                 selected[name] = from_ms(sent.get(name))
             elif name == "error":
                 selected[name] = error_from_record(sent.get(name) or {})
-            elif name != "ctx":
+            elif name not in ("ctx", "signal"):
                 selected[name] = sent.get(name)
         return selected
 
@@ -82,6 +85,24 @@ def _to_items(value: Any) -> Any:
     return check(list(value), "the items")
 
 
+def _to_starts(value: Any) -> Any:
+    starts = []
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        if one is None:
+            continue
+        if not isinstance(one, dict):
+            raise TypeError(
+                f"check must return a dict of input, key and cursor, a list of them, or None, not {shown(one)}"
+            )
+        for name in one:
+            if name not in PollStart.__annotations__:
+                raise TypeError(
+                    f'check returned a dict with the key {shown(name)}; there are "input", "key" and "cursor"'
+                )
+        starts.append({name: member for name, member in one.items() if name != "key" or member is not None})
+    return check(starts, "the result of check")
+
+
 def _to_nothing(value: Any) -> Any:
     return None
 
@@ -89,6 +110,7 @@ def _to_nothing(value: Any) -> Any:
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "when": _to_bool,
     "over": _to_items,
+    "check": _to_starts,
     "for": lambda value: to_ms(value, "for_"),
     "until": lambda value: time_to_ms(value, "until"),
     "undo": _to_nothing,
@@ -131,6 +153,8 @@ class Attempts:
         """Begins a call. ``facts`` are those of the context, for a function that takes one."""
         self._running[attempt.number] = attempt
         call = attempt.call
+        if call.is_check and "signal" in call.function.names:
+            arguments["signal"] = attempt.cancellation
         if call.in_process:
             self._threads.submit(lambda: self._in_process(attempt, arguments, facts, link))
         elif call.function.is_async:

@@ -47,15 +47,19 @@ class TaskLog:
         self._write(logging.INFO, message, args)
 
     def debug(self, message: str, *args: Any) -> None:
+        """Writes a line of the level ``DEBUG``."""
         self._write(logging.DEBUG, message, args)
 
     def info(self, message: str, *args: Any) -> None:
+        """Writes a line of the level ``INFO``."""
         self._write(logging.INFO, message, args)
 
     def warning(self, message: str, *args: Any) -> None:
+        """Writes a line of the level ``WARNING``."""
         self._write(logging.WARNING, message, args)
 
     def error(self, message: str, *args: Any) -> None:
+        """Writes a line of the level ``ERROR``."""
         self._write(logging.ERROR, message, args)
 
     def exception(self, message: str, *args: Any) -> None:

@@ -287,6 +287,10 @@ _SIMPLE: Mapping[str, type[SluiceError]] = {
     )
 }
 
+_DELAYS: Mapping[str, type[RetryAfterError] | type[DeferError]] = {
+    cls.code: cls for cls in (RetryAfterError, DeferError)
+}
+
 
 def error_from_record(record: Mapping[str, Any]) -> Exception:
     """Returns the exception for a recorded error: of the class of its code if it is one of Sluice, or else a ``TaskError``."""
@@ -329,4 +333,7 @@ def _of_code(record: Mapping[str, Any]) -> SluiceError | None:
         return RunCancelledError(message, run_id=known.get("runId"), reason=known.get("reason"))
     if code in _SIMPLE:
         return _SIMPLE[code](message)
+    if code in _DELAYS:
+        delay = known.get("delayMs")
+        return _DELAYS[code](delay / 1_000 if isinstance(delay, (int, float)) else 0, message)
     return None

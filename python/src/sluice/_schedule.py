@@ -1,9 +1,10 @@
-"""Schedules."""
+"""Schedules and polls."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Union
 
 from ._checks import Checks
 from ._definition import Workflow, WorkflowOption
@@ -77,6 +78,92 @@ class Schedule:
         }
         checks.refuse(f"schedule {shown(self.name)}")
         return {name: value for name, value in options.items() if value is not None}
+
+
+class PollStart(TypedDict, total=False):
+    """A run that a check starts, or only the cursor for the next check."""
+
+    input: Any
+    """The input of the run. An element without this member starts none."""
+    key: str | None
+    """A second run of the workflow with the same key is not started, until the first is deleted."""
+    cursor: Any
+    """The cursor for the next check; of several elements the last counts."""
+
+
+PollResult = Union[PollStart, Sequence[PollStart], None]
+PollCheck = Callable[..., Union[PollResult, Awaitable[PollResult]]]
+"""A function or an ``async def``, which takes ``cursor`` and ``signal`` by name, or neither."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A rule that starts runs for what a function finds, as ``Runner(schedules=…)`` takes it. ``poll`` decorates one.
+
+    Raises DefinitionError, which lists every problem.
+    """
+
+    name: str
+    """Unique in the store, among schedules and polls."""
+    workflow: Workflow
+    """The workflow of its runs."""
+    every: Duration
+    """From the beginning of a check to the next: at least 100 ms."""
+    check: PollCheck
+    """Returns the runs to start: one, a list of up to 1,000, or nothing. They are inserted, and the cursor is advanced, in
+    one commit; if it raises, or an input is invalid, neither happens. One runner checks at a time; if it dies, its check is
+    repeated."""
+    cursor: Any = None
+    """The first cursor."""
+    timeout: Duration = 30
+    """The longest that a check may take. Then ``signal`` is set, and a check that is a coroutine is cancelled."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the check."""
+        return self.check(*args, **kwargs)
+
+    def __post_init__(self) -> None:
+        self._read()
+
+    def _read(self) -> dict[str, Any]:
+        checks = Checks()
+        checks.text(self.name, "its name")
+        if not isinstance(self.workflow, Workflow):
+            checks.report(f"workflow must be a Workflow, not {shown(self.workflow)}")
+        if not callable(self.check):
+            checks.report(f"check must be a function, not {shown(self.check)}")
+        try:
+            check(self.cursor, "cursor")
+        except Exception as error:
+            checks.report(str(error))
+        options: dict[str, Any] = {
+            "kind": "poll",
+            "name": self.name,
+            "every": checks.duration(self.every, "every"),
+            "timeout": checks.duration(self.timeout, "timeout"),
+            "cursor": self.cursor,
+        }
+        checks.refuse(f"poll {shown(self.name)}")
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def poll(
+    workflow: WorkflowOption, *, every: Duration, name: str | None = None, cursor: Any = None, timeout: Duration = 30
+) -> Callable[[PollCheck], Poll]:
+    """Decorates the check of a ``Poll``, by default with the name of the function::
+
+    @poll(answer, every="10s", cursor=0)
+    def inbox(cursor):
+        return [{"input": mail.text, "key": mail.id, "cursor": mail.number} for mail in mails_after(cursor)]
+    """
+    if not isinstance(workflow, Workflow):
+        raise TypeError(f"Cannot define a poll: its workflow must be a Workflow, not {shown(workflow)}")
+
+    def decorate(found: PollCheck) -> Poll:
+        own_name = name if name is not None else getattr(found, "__name__", "")
+        return Poll(name=own_name, workflow=workflow, every=every, check=found, cursor=cursor, timeout=timeout)
+
+    return decorate
 
 
 def schedule(workflow: WorkflowOption, *, name: str | None = None, **options: Any) -> Schedule:

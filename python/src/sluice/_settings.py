@@ -1,9 +1,9 @@
-"""The options of a runner, checked."""
+"""The options of a runner or client, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ._checks import Checks
 from ._duration import shown
@@ -14,16 +14,20 @@ _DURABILITY = {"power": "power", "process": "process"}
 _ON_VERSION_CHANGE = {"resume": "resume", "pin": "pin"}
 
 
-class Settings:
-    """What a runner was created with. Raises TypeError, which names every problem, and DefinitionError."""
+Role = Literal["runner", "client"]
 
-    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
+
+class Settings:
+    """What a runner or client was created with. Raises TypeError, which names every problem, and DefinitionError."""
+
+    def __init__(self, role: Role, url: str, options: Mapping[str, Any]) -> None:
         checks = Checks()
+        self.role = role
         if not isinstance(url, str):
             checks.report(f"url must be text such as sqlite://./app.db or postgres://…, not {shown(url)}")
         self.engine = _engine_options(options, checks)
         self.url = url
-        self.on_event = checks.function(options["on_event"], "on_event")
+        self.on_event = checks.function(options.get("on_event"), "on_event")
         self.on_crash = checks.function(options["on_crash"], "on_crash")
         self.start_timeout = (checks.duration(options["start_timeout"], "start_timeout") or 0) / 1_000
         for name in ("workflows", "schedules"):
@@ -31,14 +35,14 @@ class Settings:
             if value is not None and not isinstance(value, (list, tuple)):
                 checks.report(f"{name} must be a list, not {shown(value)}")
         if checks.problems:
-            raise TypeError(f"Cannot create a runner: {'; '.join(checks.problems)}")
-        self.definitions = Definitions(options["workflows"], options["schedules"])
+            raise TypeError(f"Cannot create a {role}: {'; '.join(checks.problems)}")
+        self.definitions = Definitions(f"open a {role}", options["workflows"], options["schedules"])
 
     def open_params(self) -> dict[str, Any]:
         """The parameters of ``open``."""
         params: dict[str, Any] = {
             "url": self.url,
-            "role": "runner",
+            "role": self.role,
             "options": self.engine,
             "workflows": self.definitions.workflows,
             "log": "info",
@@ -51,10 +55,11 @@ class Settings:
 
 
 def _engine_options(options: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    policy, _ = read_retry(options["retry"], "retry", checks)
-    if _ is not None and _.retry_if is not None:
+    """The options that are there, as the engine takes them: a client has fewer than a runner."""
+    policy, stated = read_retry(options.get("retry"), "retry", checks)
+    if stated is not None and stated.retry_if is not None:
         checks.report("retry: retry_if is for tasks; state it where a task is defined")
-    timeout = checks.duration(options["timeout"], "timeout")
+    timeout = checks.duration(options.get("timeout"), "timeout")
     defaults = {name: value for name, value in (("retry", policy), ("timeout", timeout)) if value is not None}
     password = options["password"]
     if password is not None and not isinstance(password, str):
@@ -63,14 +68,14 @@ def _engine_options(options: Mapping[str, Any], checks: Checks) -> dict[str, Any
         "schema": checks.text(options["schema"], "schema"),
         "password": password,
         "durability": checks.word(options["durability"], "durability", _DURABILITY),
-        "concurrency": checks.count(options["concurrency"], "concurrency"),
-        "maxRuns": checks.count(options["max_runs"], "max_runs"),
+        "concurrency": checks.count(options.get("concurrency"), "concurrency"),
+        "maxRuns": checks.count(options.get("max_runs"), "max_runs"),
         "defaults": defaults or None,
-        "lease": checks.duration(options["lease"], "lease"),
-        "retention": _retention(options["retention"], checks),
+        "lease": checks.duration(options.get("lease"), "lease"),
+        "retention": _retention(options.get("retention"), checks),
         "maxPayloadBytes": checks.count(options["max_payload_bytes"], "max_payload_bytes"),
-        "onVersionChange": checks.word(options["on_version_change"], "on_version_change", _ON_VERSION_CHANGE),
-        "recoveryLimit": checks.count(options["recovery_limit"], "recovery_limit"),
+        "onVersionChange": checks.word(options.get("on_version_change"), "on_version_change", _ON_VERSION_CHANGE),
+        "recoveryLimit": checks.count(options.get("recovery_limit"), "recovery_limit"),
     }
     return {name: value for name, value in read.items() if value is not None}
 

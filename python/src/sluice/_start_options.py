@@ -31,6 +31,18 @@ class TaskStartOptions(TypedDict, total=False):
     """The longest that the run may take."""
 
 
+class StartManyOptions(TypedDict, total=False):
+    """Options of ``start_many``, which apply to each run."""
+
+    if_exists: Literal["return", "compare", "reject"] | None
+    key_scope: Literal["ever", "active"] | None
+    delay: Duration | None
+    start_at: Time | None
+    priority: int | None
+    tags: Sequence[str] | None
+    timeout: Duration | None
+
+
 class StartOptions(TaskStartOptions, total=False):
     """Options of ``start`` and ``execute``."""
 
@@ -38,29 +50,52 @@ class StartOptions(TaskStartOptions, total=False):
     """``{"key": …, "delay": …, "max_delay": …}``: starts the run once no other start with the key has followed."""
 
 
-class ListOptions(TypedDict, total=False):
-    """Filters of ``list``, and which page of the runs it returns."""
+class Filters(TypedDict, total=False):
+    """Filters of runs, which ``list`` and the operations on many runs share. A run matches if it matches all of them."""
 
     workflow: WorkflowOption | str | None
     version: str | None
+    """The version of the workflow that the run started with."""
     state: str | Sequence[str] | None
+    """A state, or several of which the run has one."""
     tags: Sequence[str] | None
+    """Tags, all of which the run has."""
     key_prefix: str | None
     error: str | None
+    """Text that the error of the run contains, in ``name: message`` or its code, or in those of its cause."""
     failed_task: str | None
     since: Time | None
+    """The run was created at this time or later."""
     until: Time | None
+    """The run was created before this time."""
     ended_since: Time | None
     ended_until: Time | None
     parent: str | None
+    """The id of the run that started it as a child."""
     schedule: str | None
+    """The name of the schedule or poll that started it."""
     parked: bool | None
+    """Whether no live runner can continue it."""
+
+
+class ListOptions(Filters, total=False):
+    """Filters of ``list``, and which page of the runs it returns."""
+
     limit: int | None
     """Runs per page, at most 1,000. By default 50."""
     cursor: str | None
     """The cursor of the page before."""
     input: bool | None
     """Whether the runs are listed with their inputs."""
+
+
+class ManyOptions(Filters, total=False):
+    """Which runs an operation on many runs changes: those that match the filters, of which there is at least one."""
+
+    all: bool
+    """All runs; excludes filters."""
+    dry_run: bool
+    """Changes nothing, and returns how many runs match."""
 
 
 IF_EXISTS = {"return": "return", "compare": "compare", "reject": "reject"}
@@ -73,10 +108,17 @@ STATES = {
 _START = ("key", "if_exists", "key_scope", "delay", "start_at", "priority", "tags", "timeout")
 
 
-def start_options(action: str, options: Mapping[str, Any], *, of_task: bool = False) -> dict[str, Any]:
-    """Returns the options of a start as the engine takes them. Raises TypeError, which names every problem."""
+def start_options(
+    action: str, options: Mapping[str, Any], *, of_task: bool = False, of_many: bool = False, has_key: bool = False
+) -> dict[str, Any]:
+    """Returns the options of a start as the engine takes them. Raises TypeError, which names every problem.
+
+    ``of_task``: those of a start in a body, which has a key by itself. ``of_many``: those of ``start_many``, whose keys are
+    no option.
+    """
     checks = Checks()
-    _check_names(options, _START if of_task else (*_START, "debounce"), checks)
+    names = _START if of_task else _START[1:] if of_many else (*_START, "debounce")
+    _check_names(options, names, checks)
     read: dict[str, Any] = {
         "key": checks.text(options.get("key"), "key", 500),
         "ifExists": checks.word(options.get("if_exists"), "if_exists", IF_EXISTS),
@@ -90,10 +132,10 @@ def start_options(action: str, options: Mapping[str, Any], *, of_task: bool = Fa
     }
     if read["delay"] is not None and read["startAt"] is not None:
         checks.report("delay and start_at exclude each other; pass one of them")
-    if read["key"] is None and not of_task:
+    if read["key"] is None and not of_task and not has_key:
         for name in ("if_exists", "key_scope"):
             if options.get(name) is not None:
-                checks.report(f"{name} needs a key; state one")
+                checks.report(f"{name} needs {'keys' if of_many else 'a key'}; state {'them' if of_many else 'one'}")
     if read["debounce"] is not None:
         for name in ("key", "key_scope", "if_exists", "delay", "start_at"):
             if options.get(name) is not None:
@@ -121,7 +163,7 @@ def _debounce(value: object, checks: Checks) -> dict[str, Any] | None:
     return read
 
 
-_LIST = {
+_FILTERS = {
     "workflow": "workflow",
     "version": "version",
     "state": "state",
@@ -136,35 +178,54 @@ _LIST = {
     "parent": "parent",
     "schedule": "schedule",
     "parked": "parked",
-    "limit": "limit",
-    "cursor": "cursor",
-    "input": "input",
 }
+_LIST = (*_FILTERS, "limit", "cursor", "input")
+_MANY = (*_FILTERS, "all", "dry_run")
 
 
 def list_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options of ``list`` as the engine takes them. Raises TypeError, which names every problem."""
     checks = Checks()
     _check_names(options, _LIST, checks)
+    read: dict[str, Any] = {
+        **_filters(options, checks),
+        "limit": checks.count(options.get("limit"), "limit", 1_000),
+        "cursor": checks.text(options.get("cursor"), "cursor"),
+        "input": None if options.get("input") is None else checks.flag(options["input"], "input"),
+    }
+    return _finish("list runs", read, checks)
+
+
+def many_options(action: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of an operation on many runs. Raises TypeError, which names every problem."""
+    checks = Checks()
+    _check_names(options, _MANY, checks)
+    filters = _filters(options, checks)
+    is_all, is_dry = (checks.flag(options.get(name, False), name) for name in ("all", "dry_run"))
+    if not checks.problems and is_all == bool(filters):
+        checks.report("all=True excludes filters" if is_all else f"state a filter, or all=True to {action} all runs")
+    params: dict[str, Any] = {"filter": {"all": True} if is_all else filters, "dryRun": True if is_dry else None}
+    return _finish(f"{action} runs", params, checks)
+
+
+def _filters(options: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
     read: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None or name not in _LIST:
+    for name, key in _FILTERS.items():
+        value = options.get(name)
+        if value is None:
             continue
         if name in ("since", "until", "ended_since", "ended_until"):
-            read[_LIST[name]] = checks.time(value, name)
+            read[key] = checks.time(value, name)
         elif name == "state":
             states = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-            read["state"] = [word for word in (checks.word(state, "state", STATES) for state in states) if word]
+            read[key] = [word for word in (checks.word(state, "state", STATES) for state in states) if word]
         elif name == "tags":
-            read["tags"] = checks.texts(value, "tags")
-        elif name == "limit":
-            read["limit"] = checks.count(value, "limit", 1_000)
-        elif name in ("parked", "input"):
-            read[name] = checks.flag(value, name)
+            read[key] = checks.texts(value, "tags")
+        elif name == "parked":
+            read[key] = checks.flag(value, name)
         else:
-            text = getattr(value, "name", value) if name == "workflow" else value
-            read[_LIST[name]] = checks.text(text, name)
-    return _finish("list runs", read, checks)
+            read[key] = checks.text(getattr(value, "name", value) if name == "workflow" else value, name)
+    return read
 
 
 def _check_names(options: Mapping[str, Any], known: Any, checks: Checks) -> None:

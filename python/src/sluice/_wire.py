@@ -12,17 +12,18 @@ from ._duration import shown, to_ms
 from ._errors import DefinitionError
 from ._functions import Function, read_function, version_of
 from ._options import Limit
-from ._schedule import Schedule
+from ._schedule import Poll, Schedule
 
 _NAMES = {"on_success": "onSuccess", "on_failure": "onFailure"}
 
 
 class Definitions:
-    """What a runner sends when it opens, and the functions behind the references in it."""
+    """What a runner or client sends when it opens, and the functions behind the references in it."""
 
-    def __init__(self, workflows: Sequence[Workflow], schedules: Sequence[Schedule] | None) -> None:
+    def __init__(self, action: str, workflows: Sequence[Workflow], schedules: Sequence[Schedule | Poll] | None) -> None:
+        self._action = action
         self.calls: dict[str, Call] = {}
-        self._names = _names(workflows)
+        self._names = _names(action, workflows)
         self.workflows = [self._workflow(workflow.spec) for workflow in workflows]
         self.schedules = None if schedules is None else [self._schedule(schedule) for schedule in schedules]
 
@@ -93,38 +94,41 @@ class Definitions:
             value = value()
         name = value.name if isinstance(value, Workflow) else value
         if not isinstance(name, str):
-            raise DefinitionError(f"Cannot open a runner: {where} has {shown(name)} as its workflow")
+            raise DefinitionError(f"Cannot {self._action}: {where} has {shown(name)} as its workflow")
         if name not in self._names:
             hint = did_you_mean(name, self._names) or "; pass it in workflows="
             raise DefinitionError(
-                f'Cannot open a runner: {where} starts workflow "{name}", which it does not have{hint}'
+                f'Cannot {self._action}: {where} starts workflow "{name}", which it does not have{hint}'
             )
         return name
 
-    def _schedule(self, schedule: Schedule) -> dict[str, Any]:
-        if not isinstance(schedule, Schedule):
-            raise TypeError(f"Cannot open a runner: schedules must be Schedule objects, not {shown(schedule)}")
+    def _schedule(self, schedule: Schedule | Poll) -> dict[str, Any]:
+        if not isinstance(schedule, (Schedule, Poll)):
+            raise TypeError(f"Cannot {self._action}: schedules must be Schedule or Poll objects, not {shown(schedule)}")
         definition = {**schedule._read(), "workflow": schedule.workflow.name}
-        if callable(schedule.input):
-            checks = Checks()
-            what = f'schedule "{schedule.name}": input'
-            function = read_function(
-                schedule.input, what, outputs=(), reserved=("tick", "previous"), ids=(), checks=checks
-            )
-            checks.refuse(f'schedule "{schedule.name}"')
-            definition["computeInput"] = self._reference(f"schedule/{schedule.name}", Call("input", function))
+        if isinstance(schedule, Poll):
+            definition["check"] = self._rule(schedule.name, "check", schedule.check, ("cursor", "signal"))
+        elif callable(schedule.input):
+            definition["computeInput"] = self._rule(schedule.name, "input", schedule.input, ("tick", "previous"))
         elif schedule.input is not None:
             definition["input"] = schedule.input
         return definition
 
+    def _rule(self, name: str, what: str, function: Callable[..., Any], reserved: tuple[str, ...]) -> dict[str, Any]:
+        checks = Checks()
+        place = f'schedule "{name}": {what}'
+        found = read_function(function, place, outputs=(), reserved=reserved, ids=(), checks=checks)
+        checks.refuse(f'schedule "{name}"')
+        return self._reference(f"schedule/{name}", Call(what, found))
 
-def _names(workflows: Sequence[Workflow]) -> set[str]:
+
+def _names(action: str, workflows: Sequence[Workflow]) -> set[str]:
     names: set[str] = set()
     for workflow in workflows:
         if not isinstance(workflow, Workflow):
-            raise TypeError(f"Cannot open a runner: workflows must be Workflow objects, not {shown(workflow)}")
+            raise TypeError(f"Cannot {action}: workflows must be Workflow objects, not {shown(workflow)}")
         if workflow.name in names:
-            raise DefinitionError(f'Cannot open a runner: there is more than one workflow "{workflow.name}"')
+            raise DefinitionError(f'Cannot {action}: there is more than one workflow "{workflow.name}"')
         names.add(workflow.spec.name)
     return names
 
