@@ -42,13 +42,11 @@ randomTest(
       await within("to learn that its lease expired", stopped.until("re-registered"));
     }
     await client.schedules.pause("orders");
-    // A task is listed until the owner of its run has read the decision.
-    const resolved = new Set<string>();
+    let resolved = 0;
     await until(async () => {
       for (const { runId } of await client.blocked()) {
-        if (resolved.has(runId)) continue;
         await client.get(runId).resolve("charge" as never, { output: 0 as never });
-        resolved.add(runId);
+        resolved++;
       }
       return (await store.query("select 1 from runs where ended_at is null")).length === 0;
     }, "the end of all runs");
@@ -81,7 +79,7 @@ randomTest(
     const { counts } = await client.schedules.get("orders");
     assertEquals(counts, { started: ticks.length, overlapped: 0, missed: 0, failed: 0 });
     // An order was charged by its body, or by the decision about its blocked task.
-    assert(charged.length + resolved.size >= ticks.length, `${charged.length} + ${resolved.size} of ${ticks.length}`);
+    assert(charged.length + resolved >= ticks.length, `${charged.length} + ${resolved} of ${ticks.length}`);
     for (const child of children) child.kill("SIGTERM");
     for (const child of children) {
       const { code, stderr } = await ended(child);

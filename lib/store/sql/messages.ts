@@ -42,13 +42,16 @@ select task, item, attempt, at
   return rows.map((row) => ({ ...addressOf(row), at: Number(row["at"]) }));
 }
 
-/** Reads blocked units of runs that have not ended, at most `limit`. */
+/** Reads blocked units, at most `limit`: their runs have not ended, and no decision about the attempt was accepted. */
 export function* readBlocked(limit: number): Op<readonly BlockedUnit[]> {
   const rows = yield* all(sql`
 select r.id, r.workflow, t.task, t.item, t.attempts as attempt, t.started_at
   from @tasks as t indexed by tasks_blocked
   join @runs as r on r.seq = t.run
  where t.state = 'blocked' and r.ended_at is null
+   and not exists (
+         select 1 from @messages as m
+          where m.run = t.run and m.task = t.task and m.item = t.item and m.attempt = t.attempts and m.id is not null)
  order by t.run, t.task, t.item
  limit ${limit}`);
   return rows.map((row) => ({

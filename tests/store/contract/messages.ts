@@ -57,6 +57,19 @@ export function messageContract(test: Case): void {
     assertEquals(await store.deliveries(seq + 1), []);
   });
 
+  test("a blocked attempt is listed until a decision about it is accepted, and so is the next attempt", async ({ store }) => {
+    const { seq, id } = await startOwned(store);
+    const blocked = (attempts: number) => openRecord("a", { state: "blocked", attempts, item: 3 });
+    const listed = async () => (await store.blocked(9)).map(({ task, item, attempt }) => [task, item, attempt]);
+    await write(store, { seq, epoch: 1 }, [blocked(1)]);
+    assertEquals(await listed(), [["a", 3, 1]]);
+    const decision = { task: "a", item: 3, payload: "1" };
+    await store.send(id, { id: crypto.randomUUID(), attempt: 1, ...decision });
+    assertEquals(await listed(), []);
+    await write(store, { seq, epoch: 1 }, [blocked(2)]);
+    assertEquals(await listed(), [["a", 3, 2]]);
+  });
+
   test("a message that is sent again by its id is the same message", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     const message = { id: crypto.randomUUID(), task: "a", payload: "1" };
