@@ -1,4 +1,4 @@
-"""The programs of docs/python.md and of the README run."""
+"""The programs in the documentation for Python run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(os.environ.get("SLUICE_ROOT") or Path(__file__).parents[2])
 
 
-@pytest.mark.parametrize("name", ["docs/python.md", "python/README.md"])
+@pytest.mark.parametrize("name", ["docs/python.md", "docs/cloaca.md", "python/README.md"])
 def test_the_programs_in_the_documentation_run(name: str, tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
