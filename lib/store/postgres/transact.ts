@@ -9,20 +9,19 @@
  *
  * @module
  */
-import { StoreError } from "../../errors.ts";
 import type { JournalRecord } from "../batch.ts";
 import { backendPrefix, nameInBody } from "./backends.ts";
-import { causesOf } from "../causes.ts";
 import type { TransactionRequest, TransactionVerdict } from "../transactions.ts";
 import type { Row } from "../decode.ts";
 import { type BodyLimits, limitReached, MOST_LOSSES, readBodyLimits } from "./body_limits.ts";
-import { codeOf, faultOf, isFromServer, messageOf } from "./faults.ts";
+import { faultOf, isFromServer, messageOf } from "./faults.ts";
 import { REPLACE } from "./flush_sql.ts";
 import { printable } from "./printable.ts";
 import { firstOf, type GuardedTransaction, guardTransaction } from "./guard.ts";
 import type { Bindable } from "./connection.ts";
 import { ENTER, LEAVE, SET_PATH, USERS_PATH } from "./search_path.ts";
 import type { Session } from "./session.ts";
+import { endedByServer, endedError, lost, passing, passingIn } from "./transaction_errors.ts";
 import type { Lent, Transactions } from "./transactions.ts";
 
 // Of any epoch: the first recorded result stands. A result of an earlier epoch may arrive late, if its commit was in
@@ -95,9 +94,6 @@ const IS_OPEN = `
 select (pg_catalog.current_setting('sluice.body', true) operator(pg_catalog.=) $1::pg_catalog.text)::pg_catalog.text
          as "open"`;
 
-// Serialization failure, deadlock. Not a lock timeout that the body itself has set.
-const CONFLICTS = new Set(["40001", "40P01"]);
-
 /** Runs a body in a transaction that also records its result. */
 export async function transact(
   session: Session,
@@ -108,6 +104,7 @@ export async function transact(
   // A connection that may still be about to commit.
   let doubtful: string | undefined;
   let losses = 0;
+  let refusals = 0;
   const end = await session.persistence.attempt("write to", async () => {
     if (signal.aborted) return { threw: signal.reason as unknown };
     if (doubtful !== undefined) await session.outside(session.endConnection(doubtful));
@@ -117,16 +114,18 @@ export async function transact(
       lent = await transactions.take(signal, session.outside);
     } catch (error) {
       if (signal.aborted) return { threw: signal.reason as unknown };
-      throw error;
+      throw passing(error);
     }
     try {
-      const { verdict, thrown, isAgain, isInDoubt, isLostInBody } = await attempt(session, lent, request);
+      const { verdict, thrown, isAgain, isInDoubt, isLostInBody, isRefused } = await attempt(session, lent, request);
       if (isInDoubt) doubtful = lent.applicationName;
       if (isLostInBody && ++losses === MOST_LOSSES) {
         const often = `its connection ended ${losses} times while the body ran (${messageOf(thrown)})`;
         return { threw: endedByServer(session.name, often) };
       }
-      if (isAgain) throw thrown;
+      // The settings of the body may be the cause, which the next body makes again.
+      if (isRefused && ++refusals === MOST_LOSSES) return { threw: thrown };
+      if (isAgain) throw passing(thrown);
       return verdict === undefined ? { threw: thrown } : verdict;
     } finally {
       lent.done();
@@ -135,7 +134,13 @@ export async function transact(
   }, false);
   if ("threw" in end) throw end.threw;
   if (end.kind !== "unrecorded") return end;
-  const [row] = await session.read(LOOK, keyOf(request));
+  const [row] = await session.persistence.attempt("read", async () => {
+    try {
+      return await session.single("read", LOOK, keyOf(request));
+    } catch (error) {
+      throw passing(error);
+    }
+  });
   return foundIn(row) ?? { kind: "fenced" };
 }
 
@@ -154,13 +159,15 @@ interface TryEnd {
   readonly isInDoubt?: boolean;
   /** Whether the connection ended while the body ran. */
   readonly isLostInBody?: boolean;
+  /** Whether the server refused a statement of the engine after the body. */
+  readonly isRefused?: boolean;
 }
 
 async function attempt(session: Session, lent: Lent, request: TransactionRequest): Promise<TryEnd> {
   const { connection, applicationName } = lent;
   const { signal } = request;
   const token = crypto.randomUUID();
-  const now: { at: "check" | "body" | "commit" } = { at: "check" };
+  const now: { at: "check" | "body" | "record" | "commit" } = { at: "check" };
   const since = performance.now();
   let limits: BodyLimits | undefined;
   let guard: GuardedTransaction | undefined;
@@ -182,16 +189,20 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
     if (!connection.isLost && now.at !== "commit") await rollback().catch(() => {});
     if (signal.aborted && now.at !== "commit") return { thrown: signal.reason };
     if (connection.isLost) {
-      const isLostInBody = now.at === "body" && guard !== undefined && limits !== undefined;
+      const isLostInBody = (now.at === "body" || now.at === "record") && guard !== undefined && limits !== undefined;
       const limit = isLostInBody
         ? limitReached(limits!, { totalMs: performance.now() - since, idleMs: guard!.idleMs })
         : undefined;
       if (limit !== undefined) return { thrown: endedByServer(session.name, limit) };
       return { thrown: lost(thrown), isAgain: true, isInDoubt: now.at === "commit", isLostInBody };
     }
-    // Before the body: the body did not cause the error.
-    if (now.at === "check" && isFromServer(thrown)) return { thrown, isAgain: true };
-    return passingIn(thrown) ?? { thrown };
+    // Of a statement of the engine, before or after the body: the error is not that of the body.
+    if (isFromServer(thrown) && faultOf(thrown) !== "values" && guard?.failure === undefined) {
+      if (now.at === "check") return { thrown, isAgain: true };
+      if (now.at === "record") return { thrown, isAgain: true, isRefused: true };
+    }
+    const passed = passingIn(thrown);
+    return passed === undefined ? { thrown } : { thrown: passed, isAgain: true };
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -224,6 +235,7 @@ async function attempt(session: Session, lent: Lent, request: TransactionRequest
   }
 
   async function finish(record: JournalRecord): Promise<TryVerdict> {
+    now.at = "record";
     const [isOpen] = await ask(IS_OPEN, [token]);
     if (isOpen?.["open"] !== "true") throw endedError(session.name);
     const [, [answer]] = await Promise.all([
@@ -278,34 +290,4 @@ function valuesOf({ attempts, startedAt, endedAt, output, failures, progress }: 
 
 function committed(output: unknown): TransactionVerdict {
   return { kind: "committed", output: typeof output === "string" ? output : undefined };
-}
-
-/** Finds the server's error for a transaction that may succeed when repeated, even if the body wrapped the error. */
-function passingIn(thrown: unknown): TryEnd | undefined {
-  const passing = causesOf(thrown).find((error) =>
-    isFromServer(error) && (CONFLICTS.has(codeOf(error) ?? "") || faultOf(error) === "exhausted")
-  );
-  return passing === undefined ? undefined : { thrown: passing, isAgain: true };
-}
-
-function endedByServer(name: string, why: string): StoreError {
-  return new StoreError(
-    "transaction_lost",
-    `Cannot finish the transaction in Postgres database ${name}: the server ended it, as ${why}; make the body ` +
-      "shorter, or raise the limit",
-  );
-}
-
-/** The error for a lost connection, which is retried regardless of what the body threw. */
-function lost(thrown: unknown): Error {
-  const told = `the connection of a transaction is lost: ${messageOf(thrown)}`;
-  return Object.assign(new Error(told), { code: "CONNECTION_LOST" });
-}
-
-function endedError(name: string): StoreError {
-  return new StoreError(
-    "transaction_ended",
-    `Cannot record the result in Postgres database ${name}: the body ended its transaction, and its writes may be ` +
-      "committed without the result; leave commit and rollback to Sluice, which rolls back if the body throws",
-  );
 }
