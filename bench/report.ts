@@ -9,6 +9,7 @@ import { ceilingTable, matrixTables } from "./report/ceiling.ts";
 import { drawChart } from "./report/chart.ts";
 import { growthSummary, growthTables } from "./report/growth.ts";
 import { failuresOf, peersDetails, peersLatencyTable, peersTables, pollingNotes } from "./report/peers.ts";
+import { workersTable } from "./report/workers.ts";
 import { wrap } from "./report/wrap.ts";
 import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
 
@@ -68,6 +69,7 @@ const SECTIONS: Readonly<Record<string, (saved: Saved) => string>> = {
       ),
   ),
   growth: section("growth", (results) => joined(describe(results), growthSummary(results), failuresOf(results))),
+  workers: section("workers", (results) => joined(describe(results), workersTable(results), failuresOf(results))),
 };
 
 const PAGES: readonly (readonly [name: string, title: string, tables: (saved: Saved) => string])[] = [

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** The questions that the benchmarks answer, in the order in which they are asked. */
-export const QUESTIONS = ["ceiling", "peers", "growth"] as const;
+export const QUESTIONS = ["ceiling", "peers", "growth", "workers"] as const;
 
 /** One of them. */
 export type Question = (typeof QUESTIONS)[number];

@@ -1,6 +1,6 @@
 /**
- * `deno task bench ceiling`, `peers` or `growth` answers one of the three questions, without a name all of them; `report`
- * writes the tables and the chart from what is saved. `--quick` takes sizes that show that it works and little more,
+ * `deno task bench ceiling`, `peers`, `growth` or `workers` answers one of the questions, without a name all of them;
+ * `report` writes the tables and the chart from what is saved. `--quick` takes sizes that show that it works and little more,
  * `--save` keeps the results in `bench/results/` and then writes the report; `--name=value` is handed on to every program.
  *
  * @module
@@ -38,6 +38,11 @@ const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {
     ["growth/many_children.ts", ["--children=5000"]],
     ["schedules.ts", ["--schedules=500", "--seconds=3"]],
     ["limits.ts", ["--backlog=2000", "--seconds=1", "--runs=1000", "--rounds=1"]],
+  ],
+  // The engine of workers runs under Deno.
+  workers: [
+    ["worker.ts", ["--rounds=2", "--runs=500"]],
+    ["python.ts", ["--rounds=1", "--items=2000"]],
   ],
 };
 
@@ -77,7 +82,7 @@ async function main(): Promise<void> {
 
 async function answer(question: Question): Promise<void> {
   const results: Line[] = [];
-  for (const runtime of question === "peers" ? [DENO] : [DENO, BUN]) {
+  for (const runtime of question === "peers" || question === "workers" ? [DENO] : [DENO, BUN]) {
     for (const program of PROGRAMS[question]) results.push(...await run(runtime, program));
   }
   if (isSaved) await save(question, results);

@@ -7,7 +7,7 @@ import type { Line, Question, Results } from "../bench/results.ts";
 import { test } from "./harness.ts";
 import { read } from "./source_tree.ts";
 
-const EMPTY = ["ceiling", "peers", "growth"]
+const EMPTY = ["ceiling", "peers", "growth", "workers"]
   .map((name) => `<!-- results:${name} -->\n<!-- /results:${name} -->`).join("\n");
 
 const CENTRE = {
@@ -49,7 +49,7 @@ test("the tables of bench/README.md and the chart are those that the saved resul
 
 test("a question without results says so, and what makes them", () => {
   const text = fillIn(EMPTY, {});
-  for (const question of ["ceiling", "peers", "growth"]) {
+  for (const question of ["ceiling", "peers", "growth", "workers"]) {
     assertStringIncludes(text, `Not run: there are no results. \`deno task bench ${question} --save\` makes them.`);
   }
   assertStringIncludes(drawChart(undefined, undefined), "not run: the peers have no results yet");
@@ -67,6 +67,23 @@ test("a figure stands with its least and its most beside what is wanted, in the 
     ],
     ["… runs per second, Sluice / ceiling", "not run: no result", "20,412 / 38,031", ""],
   ]);
+});
+
+test("figures of workers stand beside what is wanted, and those that miss it are marked", () => {
+  const python = {
+    bench: "python",
+    readyMs: 250.4,
+    readyMsLeast: 240,
+    readyMsMost: 400,
+    functionCallsPerSecond: 4_900,
+  };
+  const text = fillIn(EMPTY, saved("workers", [{ runtime: "python 3", ...python, coroutineCallsPerSecond: 9_000 }]));
+  assertEquals(cellsOf(text, /Python: ready/, 3), [
+    ["Python: ready after, ms", "250 (240 – 400)", "≤ 300"],
+    ["… calls of functions per second", "4,900 (**missed**)", "≥ 5,000"],
+    ["… calls of coroutines per second", "9,000", "≥ 5,000"],
+  ]);
+  assertStringIncludes(text, "not run: no result");
 });
 
 test("a program that failed is the reason why its figures are missing, and only there", () => {

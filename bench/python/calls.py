@@ -1,16 +1,16 @@
 """Measures the Python package: how soon a runner is ready, and how many bodies it calls per second.
 
-    deno task python:wheel && python3 -m venv /tmp/venv && /tmp/venv/bin/pip install dist/python/*.whl
-    /tmp/venv/bin/python bench/python/calls.py [--items=20000] [--rounds=5] [--url=sqlite::memory:]
+``deno run -A bench/python.ts [--items=20000] [--rounds=5]`` installs the package and runs it; or by hand, with it installed:
+``python bench/python/calls.py [--items=20000] [--rounds=5] [--url=sqlite::memory:]``.
 
-Prints a line of JSON per figure: the median of the rounds, with the least and the most. A first round is not counted. A call
-is an item of a map whose body does nothing but return: its request, the body in its thread or coroutine, its answer, and the
+Prints a line of JSON: the median of the rounds, with the least and the most. A first round is not counted. A call is an item of a map whose body does nothing but return: its request, the body in its thread or coroutine, its answer, and the
 commit of its result.
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import resource
 import statistics
 import sys
@@ -40,13 +40,11 @@ async def coroutine(item):
     return item
 
 
-def measure(name: str, unit: str, once: Callable[[], float]) -> None:
+def measure(name: str, once: Callable[[], float]) -> dict[str, float]:
     once()
     values = [once() for _ in range(rounds)]
-    figures = {"median": statistics.median(values), "least": min(values), "most": max(values)}
-    print(
-        json.dumps({"name": name, "unit": unit, **{key: round(value, 1) for key, value in figures.items()}}), flush=True
-    )
+    figures = {"": statistics.median(values), "Least": min(values), "Most": max(values)}
+    return {f"{name}{which}": round(value, 1) for which, value in figures.items()}
 
 
 def ready() -> float:
@@ -65,9 +63,10 @@ def calls(runner: Runner, workflow: Workflow) -> float:
 
 
 if __name__ == "__main__":
-    measure("ready", "ms", ready)
+    figures = measure("readyMs", ready)
     with Runner(url, workflows=[functions, coroutines]) as runner:
-        measure("functions", "calls/s", lambda: calls(runner, functions))
-        measure("coroutines", "calls/s", lambda: calls(runner, coroutines))
+        figures |= measure("functionCallsPerSecond", lambda: calls(runner, functions))
+        figures |= measure("coroutineCallsPerSecond", lambda: calls(runner, coroutines))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"name": "memory of Python", "unit": "MB", "most": memory}))
+    head = {"runtime": f"python {platform.python_version()}", "bench": "python", "items": items, "rounds": rounds}
+    print(json.dumps({**head, **figures, "memoryMb": memory}))
