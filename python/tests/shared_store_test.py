@@ -1,4 +1,5 @@
-"""Two Python processes and a TypeScript runner share a store, and each executes its own workflows."""
+"""Two Python processes and a TypeScript runner share a store, and each executes its own workflows. The inspector and the
+command line show runs of Python."""
 
 from __future__ import annotations
 
@@ -59,6 +60,13 @@ def test_three_runners_share_a_store(store: Store) -> None:
             assert [run.result(HANG) for run in others] == [[children[0].pid, n] for n in range(5)]
             assert [run.result(HANG) for run in squares] == [n**2 for n in range(5)]
             assert {run.workflow for run in runner.list(state="completed").runs} == {"mine", "other", "typescript"}
+            print(runs[3].id, file=children[1].stdin, flush=True)
+            assert children[1].stdout is not None
+            shown = json.loads(children[1].stdout.readline())
+            inspected, listed = shown["inspector"], shown["commandLine"]
+            assert (inspected["run"]["workflow"], inspected["tasks"][0]["output"]["text"]) == ("mine", "6")
+            assert [task["id"] for task in inspected["graph"]["tasks"]] == ["double"]
+            assert (listed["run"]["state"], listed["tasks"][0]["output"]) == ("completed", 6)
         finally:
             for child in children:
                 child.communicate("")
