@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -172,6 +175,38 @@ def test_a_runner_executes_workflows_that_are_registered_later_while_others_go_o
         released.set()
         thread.join(HANG)
     assert [(result.status, result.final_context.to_dict()) for result in results] == [("Completed", {"held": 1})]
+
+
+SURVIVES = """
+import os, signal, sys
+from sluice import cloaca
+
+with cloaca.WorkflowBuilder("survives"):
+    @cloaca.task()
+    def first(context):
+        context.set("first", os.getpid())
+
+    @cloaca.task(dependencies=["first"])
+    def second(context):
+        if sys.argv[2] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        print(context.get("first"))
+
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
+    if sys.argv[2] == "die":
+        runner.execute("survives", cloaca.Context())
+    run = runner._executor.call(lambda sluice: sluice.list(workflow="survives")).runs[0]
+    print(runner._executor.call(lambda sluice: sluice.get(run.id).outcome("60s")).status)
+"""
+
+
+def test_an_execution_survives_its_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SURVIVES, f"sqlite://{tmp_path}/app.db"]
+    died = subprocess.Popen([*command, "die"], stdout=subprocess.DEVNULL)
+    assert died.wait(HANG) == -signal.SIGKILL
+    ended = subprocess.run([*command, "go on"], capture_output=True, text=True, timeout=2 * HANG)
+    # The first task is not repeated.
+    assert ended.stdout.split() == [str(died.pid), "completed"], ended.stderr
 
 
 def test_a_task_that_takes_too_long_fails() -> None:
@@ -429,7 +464,11 @@ def test_each_name_is_documented() -> None:
     for name in cloaca.__all__:
         found = getattr(cloaca, name)
         members = inspect.getmembers(found, callable) if inspect.isclass(found) else []
-        ours = [one for called, one in members if not called.startswith("_") and "cloaca" in str(getattr(one, "__module__", ""))]
+        ours = [
+            one
+            for called, one in members
+            if not called.startswith("_") and "cloaca" in str(getattr(one, "__module__", ""))
+        ]
         undocumented += [str(one) for one in (found, *ours) if not one.__doc__]
     assert undocumented == []
 
