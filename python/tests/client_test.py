@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -285,6 +289,33 @@ def test_the_same_from_coroutines(store: Store) -> None:
             assert await client.schedules.list() == ()
 
     asyncio.run(main())
+
+
+def test_a_client_outlives_its_engine_and_ends_its_waits_when_it_stops(tmp_path: Path) -> None:
+    crashes: list[SluiceError] = []
+    ended: list[BaseException] = []
+    with Client(f"sqlite://{tmp_path}/app.db", workflows=[double_of()], on_crash=crashes.append) as client:
+        run = client.start("double", 1, key="k")
+        os.kill(client.engine_pid, signal.SIGKILL)
+        # It is answered by the old engine or by the next one.
+        assert run.status().state == "pending"
+        while client.engine_crashes == 0 or not crashes:
+            time.sleep(0.01)
+        assert [one.id for one in client.list().runs] == [run.id]
+        began = threading.Event()
+
+        def wait() -> None:
+            began.set()
+            with pytest.raises(SluiceError) as caught:
+                run.result()
+            ended.append(caught.value)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert began.wait(HANG)
+    waiting.join(HANG)
+    assert "SIGKILL" in str(crashes[0]) and len(crashes) == 1
+    assert ended and ended[0].args[0] in ("The client was stopped", "The client is not open; use it in a with statement")
 
 
 def test_handles_of_a_runner_are_runs(memory: Store) -> None:

@@ -1,4 +1,4 @@
-"""The conversation of a runner with the engine, across crashes of the engine."""
+"""The conversation of a runner or client with the engine, across crashes of the engine."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class _Pending:
 
 
 class Session:
-    """An open runner."""
+    """An open runner or client."""
 
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop | None) -> None:
         self._settings = settings
@@ -92,7 +92,7 @@ class Session:
         """Starts the engine and opens the runner. Raises what the engine answers."""
         if is_worker_process():
             raise SluiceError(
-                "Cannot open a runner in a process that runs bodies: it imports the main module, so start runners below "
+                f"Cannot open a {settings.role} in a process that runs bodies: it imports the main module, so open it below "
                 '`if __name__ == "__main__":`'
             )
         session = cls(settings, loop)
@@ -163,12 +163,12 @@ class Session:
     def _send(self, request: Request[Any], receive: Receive | None = None) -> _Pending:
         if os.getpid() != self._owner:
             raise EngineError(
-                "Cannot use a runner in a forked process: its engine belongs to the parent; open one here"
+                f"Cannot use a {self._settings.role} in a forked process: its engine belongs to the parent; open one here"
             )
         pending = _Pending(request, receive)
         with self._lock:
             if self._is_closing.is_set() and request.method != "shutdown":
-                raise ShutdownError("The runner was stopped")
+                raise self._stopped()
             self._last += 1
             self._pending[self._last] = pending
             # Until the engine is there again, requests wait.
@@ -210,7 +210,7 @@ class Session:
 
         with self._lock:
             if self._is_closing.is_set():
-                raise ShutdownError("The runner was stopped")
+                raise self._stopped()
             process = EngineProcess(self._command, receive, ended)
             self._process = process
         hello = {"protocol": PROTOCOL, "worker": {"name": "sluice-python", "version": VERSION}}
@@ -262,9 +262,9 @@ class Session:
                 else:
                     failed.append(self._pending.pop(number))
         for pending in failed:
-            pending.fail(_crashed(pending, how) if not is_closing else ShutdownError("The runner was stopped"))
+            pending.fail(_crashed(pending, how) if not is_closing else self._stopped())
         if is_closing:
-            self._attempts.cancel_all(ShutdownError("The runner was stopped"))
+            self._attempts.cancel_all(self._stopped())
             return
         if was_open:
             error = EngineError(f"The engine ended unexpectedly: {how}; it is started again")
@@ -297,7 +297,7 @@ class Session:
                     process.kill()
 
     def _give_up(self, error: SluiceError) -> None:
-        _logger.error("%s; the runner executes nothing any more", error.message)
+        _logger.error("%s; the %s is of no use any more", error.message, self._settings.role)
         self._is_closing.set()
         with self._lock:
             pending, self._pending = self._pending, {}
@@ -309,14 +309,17 @@ class Session:
             process = self._process
             pending, self._pending = self._pending, {}
         for one in pending.values():
-            one.fail(ShutdownError("The runner was stopped"))
+            one.fail(self._stopped())
         if process is not None:
             process.close()
             if not process.wait(timeout):
                 process.kill()
                 process.wait(5)
-        self._attempts.cancel_all(ShutdownError("The runner was stopped"))
+        self._attempts.cancel_all(self._stopped())
         self._attempts.close()
+
+    def _stopped(self) -> ShutdownError:
+        return ShutdownError(f"The {self._settings.role} was stopped")
 
     # What the engine sends
 
@@ -409,7 +412,11 @@ def _timed_out(request: Request[Any], timeout: float | None) -> WaitTimeoutError
 
 def _crashed(pending: _Pending, how: str) -> SluiceError:
     method = pending.request.method
-    hint = "; whether the run exists is not known, which a key prevents" if method == "start" else ""
+    hint = ""
+    if method in ("start", "startMany"):
+        hint = "; whether the run exists is not known, which a key prevents"
+    elif method in ("fork", "schedules.trigger"):
+        hint = "; whether the new run exists is not known"
     return EngineError(f'The engine ended before it answered "{method}": {how}{hint}')
 
 
