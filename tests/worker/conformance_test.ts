@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { METHODS } from "../../lib/worker/methods.ts";
 import { serveWorker } from "../../lib/worker/mod.ts";
 import { backend, emptyStore } from "../empty_store.ts";
 import { skipped, test } from "../harness.ts";
@@ -9,8 +10,9 @@ import { converse, headOf, matches, type Names, namesOf } from "./conversation.t
 import { memoryTransports } from "./memory_transport.ts";
 
 const FOLDER = fileURLToPath(new URL("conformance/", import.meta.url));
+const FILES = readdirSync(FOLDER).filter((name) => name.endsWith(".jsonl")).sort();
 
-for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".jsonl")).sort()) {
+for (const file of FILES) {
   const text = readFileSync(`${FOLDER}${file}`, "utf8");
   const { about, store: needed = backend } = headOf(text);
   const title = `${file.replace(".jsonl", "")}: ${about}`;
@@ -30,6 +32,11 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith(".jsonl"))
     }
   });
 }
+
+test("each method of the protocol is in a conversation", () => {
+  const texts = FILES.map((file) => readFileSync(`${FOLDER}${file}`, "utf8")).join("");
+  assertEquals(Object.keys(METHODS).filter((name) => !texts.includes(`"method": "${name}"`)), []);
+});
 
 test("a pattern matches what has its members, and binds names", () => {
   const names: Names = new Map();
