@@ -265,7 +265,7 @@ export interface ClaimedRun {
   readonly timeoutMs: number | undefined;
   /** The number of external changes of the run; the claim acknowledges all of them. */
   readonly attention: number;
-  /** Whether messages were sent to tasks of the run. */
+  /** Whether messages may have been sent to tasks of the run. */
   readonly hasMessages: boolean;
   /** The task that started the run as a child; `undefined` for a run without a parent. */
   readonly parent: ParentTask | undefined;

@@ -174,6 +174,28 @@ test("postgres: a claim that waits for its own runner's end takes nothing", asyn
   assertEquals((await store.counts()).pending, 1);
 });
 
+test("postgres: a message that is committed while a claim takes its run is seen by the claim", async () => {
+  await using on = testSchema();
+  const store = await on.open();
+  const runner = await join(store);
+  const run = newRun();
+  const [seq] = await start(store, run);
+  const rival = await on.sql.reserve();
+  await rival`begin`;
+  await rival`select from runners where id = ${runner} for update`;
+  const claim = store.claim(claimBy(runner));
+  await blocked(on);
+  assertEquals(await store.send(run.id, { id: crypto.randomUUID(), task: "go", payload: "1" }), {
+    kind: "done",
+    accepted: true,
+  });
+  await rival`commit`;
+  rival.release();
+  const [taken] = (await claim).runs;
+  assertEquals([taken?.seq, taken?.hasMessages], [seq, true]);
+  assertEquals((await store.messages([seq!])).map(({ task }) => task), ["go"]);
+});
+
 test("postgres: a runner of which part is taken over writes nothing more", async () => {
   await using on = testSchema();
   const store = await on.open();

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { hasMessagesSql } from "../messages.ts";
 import { rankSql } from "../claim_order.ts";
 import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
 import { CLAIMED_COLUMNS } from "../run_rows.ts";
@@ -72,10 +71,14 @@ parked (workflow, version, priority) as (
 
 const IN_GROUP = `${DUE} and r.priority = g.priority and r.workflow = g.workflow and r.version = g.version`;
 
-/** The columns of a claimed run, with those that order a claim. */
+/**
+ * The columns of a claimed run, with those that order a claim. Whether a run has messages is not looked up: a message can
+ * be committed between the snapshot of the claim and its lock on the run. The claim would acknowledge it, as the row is
+ * read under the lock, and would not see it in `messages`.
+ */
 const TAKEN_COLUMNS = [
   ...[...CLAIMED_COLUMNS, "due_at"].map((column) => `r.${column}`),
-  hasMessagesSql("@messages"),
+  "case when r.attention > 0 then 1 end as has_messages",
 ].join(", ");
 
 /**
