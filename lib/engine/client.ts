@@ -203,7 +203,7 @@ export async function createClient<W extends AnyWorkflow = never>(
     catalog,
     schedules,
     insert: createClientStarts(committer),
-    admit: createClientAdmission(store, limitRules),
+    admit: createClientAdmission(store, limitRules, settings.logger),
   });
   let stopping: Promise<void> | undefined;
   return withContext(context, { ...clientMethods<W>(context), stop, [Symbol.asyncDispose]: stop });

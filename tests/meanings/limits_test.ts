@@ -1,7 +1,10 @@
 /** Limits of tasks, items and workflows: how many are active at once, or begin in a period. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { LimitReachedError, NonRetryableError, unchecked, workflow } from "../../mod.ts";
+import { silent } from "../../lib/logger.ts";
+import { createClient, LimitReachedError, NonRetryableError, type Store, unchecked, workflow } from "../../mod.ts";
+import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
+import { openPlace } from "../place.ts";
 import { open } from "./open.ts";
 
 /** Counts how many bodies are active, and the most that were so at once, by key. */
@@ -330,4 +333,30 @@ test("maps with limits of thousands of items keep the event loop free and end in
   assertEquals(outcome.status === "completed" && outcome.result.length, 3_000);
   assert(most <= 100 && most > 1, `${most} at once`);
   assertEquals(await runner.limits(), []);
+});
+
+test("a start by a client whose slots cannot be requested at first succeeds once they can, and is logged once", async () => {
+  await using on = emptyStore("memory");
+  const store = await openPlace(on);
+  let calls = 0;
+  const failing = <T>(call: () => Promise<T>): Promise<T> =>
+    ++calls % 3 === 0 ? call() : Promise.reject(new Error("permission denied"));
+  const { limits } = store;
+  const broken: Store = {
+    ...store,
+    limits: {
+      ...limits,
+      deploy: (rules, by) => failing(() => limits.deploy(rules, by)),
+      exchange: (request) => failing(() => limits.exchange(request)),
+    },
+  };
+  const narrow = workflow("narrow", { limits: [{ max: 1 }], whenFull: "reject" }).task("a", { run: () => 1 });
+  const lines: string[] = [];
+  const logger = { ...silent, error: (line: string) => void lines.push(line) };
+  const client = await createClient(broken, { workflows: [narrow], logger });
+  await client.start(narrow);
+  await assertRejects(() => client.start(narrow), LimitReachedError);
+  assertEquals(lines, Array(2).fill("Cannot request slots of limits for started runs; retrying"));
+  await client.stop();
+  await store.close();
 });

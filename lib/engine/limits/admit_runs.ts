@@ -1,10 +1,18 @@
+import type { Logger } from "../../logger.ts";
 import { LimitReachedError } from "../../start_errors.ts";
 import type { NewRun, StartVerdict } from "../../store/batch.ts";
 import type { LimitRule } from "../../store/limits.ts";
+import { isDatabaseLost } from "../../store/lost.ts";
+import { createPauses, jittered } from "../../store/pauses.ts";
 import type { Store } from "../../store/port.ts";
+import { thrownText } from "../error_record.ts";
+import { isStoreClosed } from "../failed_call.ts";
 
 /** How often a client that starts runs releases the slots of runs that have ended. */
 const RECOVERY_PAUSE_MS = 1_000;
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 5_000;
 
 /** Admits runs; resolves with the limits that refused some of them, by id. */
 export type Admit = (runIds: readonly string[]) => Promise<ReadonlyMap<string, string>>;
@@ -38,13 +46,46 @@ export async function admitRuns(
   }
 }
 
-/** Creates the admission of a client, which knows these limits. */
-export function createClientAdmission(store: Pick<Store, "limits" | "control">, rules: readonly LimitRule[]): Admit {
+/**
+ * Creates the admission of a client, which knows these limits. The runs exist already, so that an error of the store,
+ * whatever it is, is retried until the store is closed, and logged once for each reason.
+ */
+export function createClientAdmission(
+  store: Pick<Store, "limits" | "control">,
+  rules: readonly LimitRule[],
+  logger: Logger,
+): Admit {
+  const pauses = createPauses();
   let deployed: Promise<void> | undefined;
   let recoveredAt = -Infinity;
+  let failure: string | undefined;
   return async (runIds) => {
+    for (let ms = FIRST_PAUSE_MS;; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
+      try {
+        const refused = await admit(runIds);
+        failure = undefined;
+        return refused;
+      } catch (error) {
+        if (isStoreClosed(error) || isDatabaseLost(error)) throw error;
+        const reason = thrownText(error);
+        if (reason !== failure) {
+          logger.error("Cannot request slots of limits for started runs; retrying", { error: reason });
+        }
+        failure = reason;
+        await pauses.pause(jittered(ms));
+      }
+    }
+  };
+
+  async function admit(runIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
     // A runner that is started later states its own numbers.
-    await (deployed ??= store.limits.deploy(rules, "client"));
+    deployed ??= store.limits.deploy(rules, "client");
+    try {
+      await deployed;
+    } catch (error) {
+      deployed = undefined;
+      throw error;
+    }
     const refused = new Map<string, string>();
     for (let started = runIds;; started = []) {
       // While no live runner knows of limits, nothing else finds the runs that have ended.
@@ -58,7 +99,7 @@ export function createClientAdmission(store: Pick<Store, "limits" | "control">, 
       if (answer.replaced.length > 0) await store.limits.exchange({ runner: undefined, recovers: true });
       if (!answer.more) return refused;
     }
-  };
+  }
 }
 
 /** The reason of the cancel of a run that another one replaces. */
