@@ -73,6 +73,8 @@ export function spawnIn(cwd: string, script: string, args: readonly string[] = [
 }
 
 interface Surroundings {
+  /** @default the runtime that runs the tests */
+  readonly executable?: string;
   readonly watch?: readonly string[];
   readonly env?: Record<string, string>;
   readonly cwd?: string | undefined;
@@ -83,9 +85,12 @@ function spawnRuntime([path, ...args]: readonly string[], { watch = [], env = {}
   return spawnExecutable([...runtime, ...watch, path!, ...args], { env, cwd });
 }
 
-/** Starts the runtime that runs the tests with these arguments; kills it after four minutes. */
-export function spawnExecutable(args: readonly string[], { env = {}, cwd }: Omit<Surroundings, "watch"> = {}): Child {
-  const child = spawnProcess(process.execPath, args, {
+/** Starts the runtime that runs the tests, or another program, with these arguments; kills it after four minutes. */
+export function spawnExecutable(
+  args: readonly string[],
+  { executable = process.execPath, env = {}, cwd }: Omit<Surroundings, "watch"> = {},
+): Child {
+  const child = spawnProcess(executable, args, {
     cwd,
     env: { ...process.env, ...seededEnvironment(), ...env },
     stdio: ["ignore", "pipe", "pipe"],

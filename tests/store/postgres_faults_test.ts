@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
 import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
+import { lineFor } from "../../lib/store/postgres/connections.ts";
 import { createListener } from "../../lib/store/postgres/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
@@ -124,9 +125,13 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
   const warnings: string[] = [];
+  const [address, hosts] = [parsePostgresUrl(url.href), createHostOrder(1)];
+  const direct = { address: parsePostgresUrl(on.url), hosts, prepare: true, label: "test", logger: silent };
+  const sender = lineFor("heartbeat", direct);
   const listener = createListener({
-    address: parsePostgresUrl(url.href),
-    hosts: createHostOrder(1),
+    address,
+    hosts,
+    sender,
     applicationName: "sluice test listener",
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,
@@ -136,13 +141,13 @@ test("postgres: a listener that hears nothing any more begins anew", async () =>
   let heard = 0;
   listener.watch(`sluice_${on.schema}`, () => ANY_CHANGE, () => heard++);
   await until(() => heard > 0);
-  // Half open: what it says arrives, what is said to it does not.
-  proxy.muteOn("");
+  proxy.hold();
   await until(() => warnings.length > 0);
   heard = 0;
   proxy.flow();
   await until(() => heard > 0);
   await listener.close();
+  await sender.close();
 });
 
 test("postgres: a server that is killed and started again, several times under load, loses nothing", async () => {

@@ -69,7 +69,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     care: lineFor("care", options),
   };
   const transactions = transactionsFor(options);
-  const listener = listenerFor(options);
+  const listener = listenerFor(options, lines.heartbeat);
   return {
     lines,
     transactions,
@@ -118,10 +118,11 @@ export function transactionsFor(options: ConnectionsOptions): Transactions {
   return createTransactions({ address, hosts, prepare, most, newName: () => applicationName("transaction", options) });
 }
 
-/** A connection that listens. */
-export function listenerFor(options: ConnectionsOptions): Listener {
+/** A connection that listens; `sender` tests it. */
+export function listenerFor(options: ConnectionsOptions, sender: Line): Listener {
   const { address, hosts, logger, clock } = options;
-  return createListener({ address, hosts, applicationName: applicationName("listener", options), logger, clock });
+  const name = applicationName("listener", options);
+  return createListener({ address, hosts, applicationName: name, sender, logger, clock });
 }
 
 function applicationName(role: string, { label, address }: ConnectionsOptions): string {

@@ -82,7 +82,14 @@ export function faultOf(error: unknown): Fault {
 
 /** Whether the error comes from the server, and not from the driver or the system. */
 export function isFromServer(error: unknown): boolean {
-  return typeof error === "object" && error !== null && "severity" in error;
+  return severityOf(error) !== undefined;
+}
+
+/** Poolers such as PgBouncer send only the field that a server would translate. */
+function severityOf(error: unknown): unknown {
+  if (typeof error !== "object" || error === null) return undefined;
+  if ("severity" in error) return error.severity;
+  return "severity_local" in error ? error.severity_local : undefined;
 }
 
 function constraintOf(error: unknown): unknown {
@@ -91,7 +98,7 @@ function constraintOf(error: unknown): unknown {
 
 /** Whether the server ends the connection with this error. */
 function isFatal(error: unknown): boolean {
-  const severity = typeof error === "object" && error !== null && "severity" in error ? error.severity : undefined;
+  const severity = severityOf(error);
   return severity === "FATAL" || severity === "PANIC";
 }
 

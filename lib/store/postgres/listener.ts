@@ -1,7 +1,7 @@
 /**
  * Receives notifications of changes by other processes. A notification is a hint: it may get lost while the connection
- * is down, and behind a pooler it may never arrive. So the listener periodically notifies itself, reconnects if that
- * notification does not arrive, and reports any change whenever it may have missed a notification. Correctness depends
+ * is down, and behind a pooler it may never arrive. So the listener periodically notifies itself over another connection
+ * (a pooler may deliver what a connection notifies itself), reconnects if that notification does not arrive, and reports any change whenever it may have missed a notification. Correctness depends
  * only on the engine's slow polls.
  *
  * @module
@@ -38,6 +38,8 @@ export interface ListenerOptions {
   readonly hosts: HostOrder;
   /** The `application_name` of the connection, and the channel of its self-test. */
   readonly applicationName: string;
+  /** The connection that sends the notification of the self-test. */
+  readonly sender: Pick<Line, "query">;
   /** Receives warnings and errors. */
   readonly logger: Logger;
   /** A test clock, which is notified of pending work. */
@@ -63,7 +65,7 @@ interface Watcher {
 
 /** Creates a listener that connects at the first watch. */
 export function createListener(options: ListenerOptions): Listener {
-  const { applicationName, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
+  const { applicationName, sender, logger, clock, selfTestMs = 20_000, echoMs = 5_000 } = options;
   const channels = new Map<string, Set<Watcher>>();
   const leaving = new Set<Promise<void>>();
   let line: Line | undefined;
@@ -129,7 +131,7 @@ export function createListener(options: ListenerOptions): Listener {
   async function test(made: Line): Promise<void> {
     wasHeard = false;
     try {
-      await made.query(`select pg_notify('${applicationName}', '')`, []);
+      await sender.query(`select pg_notify('${applicationName}', '')`, []);
     } catch (error) {
       if (!isNotifyQueueFull(error)) throw error;
       // There is nothing to test until there is room again.

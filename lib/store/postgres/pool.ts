@@ -106,7 +106,7 @@ export function createPostgresPool(url: string, options: PostgresPoolOptions = {
   const heartbeat = lineFor("heartbeat", connect);
   const care = lineFor("care", connect);
   const transactions = transactionsFor(connect);
-  const listener = listenerFor(connect);
+  const listener = listenerFor(connect, heartbeat);
   const shares = new Set<Connections>();
   let closing: Promise<void> | undefined;
   return { name, store, close, [Symbol.asyncDispose]: close };
