@@ -37,7 +37,7 @@ const map = mapOf(ITEMS);
 const CHILDREN = 1_000;
 const family = familyOf(CHILDREN);
 
-/** At most so many for each task. Rows are exact: one for each task, and two for its run. */
+/** At most so many for each task. Rows are exact: two for each run, of which one has its last result, and one for each other task. */
 interface Limits {
   readonly commits: number;
   readonly statements: number;
@@ -65,7 +65,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
   test(`${kind}: with 1000 chains of 3 in flight a task costs a small share of a commit`, async () => {
     await using site = await open(kind, chain);
     const cost = await costOf(site, chain, 1_000);
-    assertEquals(cost.rows, 1_000 * 5);
+    assertEquals(cost.rows, 1_000 * 4);
     assertAtMost(cost.commits / 3_000, LIMITS[kind].chain.commits, "commits for each task");
     assertAtMost(cost.statements / 3_000, LIMITS[kind].chain.statements, "statements for each task");
   });
@@ -73,26 +73,26 @@ for (const kind of ["sqlite", "postgres"] as const) {
   test(`${kind}: with 100 fan-outs of 100 in flight a task costs a small share of a commit`, async () => {
     await using site = await open(kind, fan);
     const cost = await costOf(site, fan, 100);
-    assertEquals(cost.rows, 100 * 104);
+    assertEquals(cost.rows, 100 * 103);
     assertAtMost(cost.commits / 10_200, LIMITS[kind].fan.commits, "commits for each task");
     assertAtMost(cost.statements / 10_200, LIMITS[kind].fan.statements, "statements for each task");
   });
 
-  test(`${kind}: a run of n tasks writes n + 2 rows, in one commit for its start and one for each task`, async () => {
+  test(`${kind}: a run of n tasks writes n + 1 rows, in one commit for its start and one for each task`, async () => {
     for (const tasks of [1, 3, 10]) {
       const workflow = chainOf(tasks);
       await using site = await open(kind, workflow);
       const { rows, commits } = await costOf(site, workflow, 1);
-      // The last result comes with the end of the run.
-      assertEquals({ rows, commits }, { rows: tasks + 2, commits: tasks + 1 });
+      // The last result comes with the end of the run, in the same row.
+      assertEquals({ rows, commits }, { rows: tasks + 1, commits: tasks + 1 });
     }
   });
 
   test(`${kind}: a map of m items writes m + 1 rows, and an item costs a small share of a commit`, async () => {
     await using site = await open(kind, map);
     const cost = await costOf(site, map, 4);
-    // The map's row is updated at its end; the run's own rows are those of its start, of the join and of its end.
-    assertEquals(cost.rows, 4 * (ITEMS + 2 + 3));
+    // The map's row is updated at its end; the run's own rows are those of its start, and of its end with the join.
+    assertEquals(cost.rows, 4 * (ITEMS + 2 + 2));
     assertAtMost(cost.commits / (4 * ITEMS), LIMITS[kind].map.commits, "commits for each item");
     assertAtMost(cost.statements / (4 * ITEMS), LIMITS[kind].map.statements, "statements for each item");
   });
@@ -101,17 +101,17 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const bounded = mapOf(10_000, 64);
     await using site = await open(kind, bounded);
     const cost = await costOf(site, bounded, 1);
-    assertEquals(cost.rows, 10_000 + 2 + 3);
+    assertEquals(cost.rows, 10_000 + 2 + 2);
     assertAtMost(cost.commits, 14, "commits");
     assertAtMost(cost.statements, LIMITS[kind].map.statements * 10_000, "statements");
   });
 
-  test(`${kind}: a child run of one task writes 4 rows, and shares commits with the others of its map`, async () => {
+  test(`${kind}: a child run of one task writes 3 rows, and shares commits with the others of its map`, async () => {
     await using site = await open(kind, family);
     const { rows, commits, statements } = await costOf(site, family, 1);
-    // Its insert, result and end, and the result of its item, whose wait follows from the child. The rows of the parent
-    // itself: its start and end, the array of the map and its end, the join, and the waits of the run between commits.
-    assertAtMost(rows / CHILDREN, 4.02, "rows for each child run");
+    // Its insert, its end with its result, and the result of its item, whose wait follows from the child. The rows of the
+    // parent itself: its start and end, the array of the map and its end, and the waits of the run between commits.
+    assertAtMost(rows / CHILDREN, 3.02, "rows for each child run");
     assertAtMost(commits / CHILDREN, LIMITS[kind].family.commits, "commits for each child run");
     assertAtMost(statements / CHILDREN, LIMITS[kind].family.statements, "statements for each child run");
   });
@@ -120,7 +120,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const large = familyOf(5 * CHILDREN);
     await using site = await open(kind, large);
     const { rows, commits, statements } = await costOf(site, large, 1);
-    assertAtMost(rows / (5 * CHILDREN), 4.01, "rows for each child run");
+    assertAtMost(rows / (5 * CHILDREN), 3.01, "rows for each child run");
     // Beyond the first ones they start as others end, and how many do in one turn depends on the speed of the machine.
     assertAtMost(commits / (5 * CHILDREN), 2 * LIMITS[kind].family.commits, "commits for each child run");
     assertAtMost(statements / (5 * CHILDREN), 2 * LIMITS[kind].family.statements, "statements for each child run");
@@ -157,23 +157,23 @@ for (const kind of ["sqlite", "postgres"] as const) {
   });
 }
 
-test("sqlite: a task of a chain of 3 adds at most 275 bytes to the write-ahead log", async () => {
+test("sqlite: a task of a chain of 3 adds at most 220 bytes to the write-ahead log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   await using site = await open("sqlite", chain, path);
   const before = statSync(`${path}-wal`).size;
   await costOf(site, chain, 1_000);
   // Less than is checkpointed, so that the file has grown by all that was written.
-  assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 275, "bytes for each task");
+  assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 220, "bytes for each task");
 });
 
-test("sqlite: a child run of a map adds at most 700 bytes to the write-ahead log", async () => {
+test("sqlite: a child run of a map adds at most 630 bytes to the write-ahead log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   await using site = await open("sqlite", family, path);
   const before = statSync(`${path}-wal`).size;
   await costOf(site, family, 1);
-  assertAtMost((statSync(`${path}-wal`).size - before) / CHILDREN, 700, "bytes for each child run");
+  assertAtMost((statSync(`${path}-wal`).size - before) / CHILDREN, 630, "bytes for each child run");
 });
 
 test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", async () => {
@@ -185,18 +185,18 @@ test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", a
   assertAtMost((statSync(`${path}-wal`).size - before) / (4 * ITEMS), 125, "bytes for each item");
 });
 
-test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in one of 10, 242 in a fan-out, 240 in a map, 1,080 for a child run", async () => {
+test("postgres: a task adds at most 320 bytes to the log in a chain of 3, 270 in one of 10, 242 in a fan-out, 230 in a map, 850 for a child run", async () => {
   // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
   const position = async (): Promise<number> =>
     Number((await sql`select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as at`)[0]!["at"]);
   const cases = [
-    [chain, 1_000, 3, 390],
-    [chainOf(10), 1_000, 10, 290],
+    [chain, 1_000, 3, 320],
+    [chainOf(10), 1_000, 10, 270],
     [fan, 100, 102, 242],
-    [map, 4, ITEMS, 240],
-    [family, 1, CHILDREN, 1_080],
+    [map, 4, ITEMS, 230],
+    [family, 1, CHILDREN, 850],
   ] as const;
   for (const [workflow, runs, tasks, limit] of cases) {
     await using site = await open("postgres", workflow, server.url);
@@ -208,7 +208,7 @@ test("postgres: a task adds at most 390 bytes to the log in a chain of 3, 290 in
   await sql.end();
 });
 
-test("postgres: a queued run of one task adds at most 1,150 bytes to the log, and its input once", async () => {
+test("postgres: a queued run of one task adds at most 990 bytes to the log, and its input once", async () => {
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
   const position = async (): Promise<number> =>
@@ -229,9 +229,9 @@ test("postgres: a queued run of one task adds at most 1,150 bytes to the log, an
   };
   await bytesOf("12345678");
   const small = await bytesOf("12345678");
-  assertAtMost(small, 1_150, "bytes for each run");
+  assertAtMost(small, 990, "bytes for each run");
   const large = await bytesOf("x".repeat(1_008));
-  assertAtMost(large - small, 1_300, "bytes more for each run with 1,000 bytes more of input");
+  assertAtMost(large - small, 1_050, "bytes more for each run with 1,000 bytes more of input");
   await store.close();
   await sql.end();
 });

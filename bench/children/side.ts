@@ -119,7 +119,8 @@ async function openSluice({ url, options, files }: EmptyStore): Promise<Subject>
     async recorded() {
       const reader = readPlace({ url, options: schema === undefined ? {} : { schema } });
       const [row] = await reader.query(
-        "select (select count(*) from runs where state = 'completed') as runs, (select count(*) from tasks) as results",
+        `select (select count(*) from runs where state = 'completed') as runs,
+                (select count(*) from tasks) + (select count(last_task) from runs) as results`,
       );
       await reader.close();
       return { runs: Number(row!["runs"]), results: Number(row!["results"]) };

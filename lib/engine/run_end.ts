@@ -62,12 +62,18 @@ export function endMove(run: LiveRun, as: "completed" | "failed" | "cancelled", 
   if (run.compensation !== undefined) return moveTo(run.compensation.ending, at);
   switch (as) {
     case "completed":
-      return { to: "completed", at };
+      // It ends with its last result: a store can keep both in one row (see store/last_result.ts).
+      return { to: "completed", at: lastUnsentEnd(run) ?? at };
     case "cancelled":
       return closeMove(run, { state: "cancelled", reason: run.closing?.reason }, at);
     case "failed":
       return closeMove(run, { state: "failed", error: run.closing?.error ?? decisiveError(run) }, at);
   }
+}
+
+/** The time of the end of the last result that is not sent yet. */
+function lastUnsentEnd({ pending }: LiveRun): number | undefined {
+  return pending === undefined || pending.isSent ? undefined : pending.records.at(-1)?.endedAt;
 }
 
 /** Returns the change of the row of a run that has failed or is cancelled: it is compensated if there is something to undo. */

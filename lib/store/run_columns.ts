@@ -10,8 +10,8 @@
  *
  * The order is the order in the database. On Postgres columns of fixed width come first, without gaps between them. The
  * log contains of a new version of a row what stands between the first and the last byte that changed, so the columns
- * that a claim changes are adjacent (`started_at` to `state`), as are those that the end changes (`owner` to `state`).
- * With `unowned` at the end of the row the log contained each input twice: a claim wrote 129 instead of 189 bytes if the
+ * that a claim changes are adjacent (`started_at` to `state`), as are those that the end changes (`owner` to
+ * `last_output`). With `unowned` at the end of the row the log contained each input twice: a claim wrote 129 instead of 189 bytes if the
  * input has 8 bytes, and 1,000 bytes more if the input has as many (tests/floors_test.ts).
  *
  * @module
@@ -180,6 +180,8 @@ export const COLUMNS = {
     read: REPORTED,
   },
   ended_at: { type: "bigint", field: "endedAt", decode: optionalInteger, read: OUTLINED },
+  // The last result of a completed run: see last_result.ts.
+  last_started_at: { type: "bigint" },
   state: {
     type: { oneOf: STORED_STATES },
     constraint: "not null",
@@ -188,6 +190,8 @@ export const COLUMNS = {
     decode: decodeState,
     read: OUTLINED,
   },
+  last_task: { type: "name" },
+  last_output: { type: "text" },
   workflow: {
     type: "name",
     constraint: "not null",

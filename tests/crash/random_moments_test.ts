@@ -4,6 +4,7 @@ import { randomTest } from "../harness.ts";
 import process from "node:process";
 import { passes } from "../passes.ts";
 import { within } from "../within.ts";
+import { JOURNAL } from "../journal.ts";
 import { openSite, type Site } from "./site.ts";
 import { expected } from "./workflows.ts";
 
@@ -82,8 +83,8 @@ async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void
   assertEquals(wrong, []);
   const burned = await site.query(`
     select id, task, attempts
-      from runs join tasks on seq = run
-     where step = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+      from runs join ${JOURNAL} on seq = run
+     where step = '' and journal.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   assertEquals(burned, []);
 }
 

@@ -8,6 +8,7 @@ import { emptyStore } from "../empty_store.ts";
 import { isWriteLocked, type Place, type Row } from "../place.ts";
 import { passes } from "../passes.ts";
 import { tempDir } from "../temp_dir.ts";
+import { JOURNAL } from "../journal.ts";
 import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
@@ -123,10 +124,10 @@ export async function openSite(clock?: Clock): Promise<Site> {
     for (const { id } of await store.query("select id from runners")) wrong.push(`runner ${id} is left over`);
     // A run that is given up keeps what its dead runners wrote; it is read as cancelled.
     const open = `
-      select runs.id, task, tasks.state
-        from tasks join runs on run = seq
+      select runs.id, task, journal.state
+        from ${JOURNAL} join runs on run = seq
        where runs.state in ('completed', 'failed') and coalesce(runs.error, '') not like '%"recovery_limit"%'
-         and tasks.state not in ('completed', 'failed', 'skipped')`;
+         and journal.state not in ('completed', 'failed', 'skipped')`;
     for (const { id, task, state } of await store.query(open)) {
       wrong.push(`task ${task} of run ${id}, which has ended, is ${state}`);
     }

@@ -17,6 +17,7 @@ import { createRunner, type Logger, type RunEvent, type Runner, type TaskContext
 import { watchEventLoop } from "../event_loop.ts";
 import { openPlace, type Place, readPlace } from "../place.ts";
 import { randomOfProcess } from "../random.ts";
+import { JOURNAL } from "../journal.ts";
 import { clockWithoutPolls } from "./clock_without_polls.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
@@ -176,8 +177,8 @@ function openWitness(place: Place): Witness {
     async committed(runId) {
       const units = await reader.query(
         `select task || case when item < 0 then '' else '#' || item end || case when step = '' then '' else '/' || step end as unit
-           from tasks join runs on tasks.run = runs.seq
-          where runs.id = $1 and tasks.state in ('completed', 'failed', 'skipped')`,
+           from ${JOURNAL} join runs on journal.run = runs.seq
+          where runs.id = $1 and journal.state in ('completed', 'failed', 'skipped')`,
         runId,
       );
       return units.map(({ unit }) => String(unit));

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { watchEventLoop, wentOnTurning } from "../event_loop.ts";
 import { test } from "../harness.ts";
 import { within } from "../within.ts";
+import { JOURNAL } from "../journal.ts";
 import { openSite } from "./site.ts";
 
 test("a process that holds the write lock for three seconds delays commits, and nothing else", async () => {
@@ -27,7 +28,7 @@ test("a process that holds the write lock for three seconds delays commits, and 
   assertEquals(await site.wrong(), []);
   const burned = await site.query(`
     select task, attempts
-      from tasks
+      from ${JOURNAL}
      where step = '' and state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   assertEquals(burned, []);
   assertEquals(await site.query("select distinct workflow from runs where state = 'failed'"), [{

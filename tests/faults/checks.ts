@@ -1,3 +1,4 @@
+import { JOURNAL } from "../../lib/store/last_result.ts";
 import type { AnyWorkflow, Client } from "../../mod.ts";
 import type { Row } from "../../lib/store/decode.ts";
 import type { Exit } from "../child.ts";
@@ -60,8 +61,8 @@ export async function wrongRuns({ ask, client, durable }: Evidence): Promise<str
   }));
   const burned = await ask(`
     select id, task, attempts
-      from @runs join @tasks on seq = run
-     where step = '' and tasks.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
+      from @runs join ${JOURNAL} as journal on seq = run
+     where step = '' and journal.state <> 'skipped' and attempts <> case task when 'third_time' then 3 else 1 end`);
   for (const { id, task, attempts } of burned) wrong.push(`task ${task} of run ${id} took ${attempts} attempts`);
   return wrong;
 }
@@ -76,9 +77,9 @@ export async function wrongRows({ ask }: Evidence): Promise<string[]> {
   }
   for (const { id } of await ask("select id from @runners")) wrong.push(`runner ${id} is left over`);
   const open = await ask(`
-    select id, task, tasks.state
-      from @tasks join @runs on run = seq
-     where tasks.state not in ('completed', 'failed', 'skipped')`);
+    select id, task, journal.state
+      from ${JOURNAL} as journal join @runs on run = seq
+     where journal.state not in ('completed', 'failed', 'skipped')`);
   for (const { id, task, state } of open) wrong.push(`task ${task} of run ${id}, which has ended, is ${state}`);
   const orphans = await ask("select run, task from @tasks where run not in (select seq from @runs)");
   for (const { run, task } of orphans) wrong.push(`task ${task} belongs to row ${run}, which is not there`);

@@ -1,3 +1,4 @@
+import { JOURNAL } from "../../lib/store/last_result.ts";
 import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
 import type { Query } from "../../lib/store/postgres/connection.ts";
 import { createLine } from "../../lib/store/postgres/line.ts";
@@ -60,8 +61,8 @@ export function openWitness(url: string, schema: string): Witness {
   async function committed(runId: string): Promise<string[]> {
     const rows = await ask(
       `select task || case when step = '' then '' else '/' || step end as unit
-         from @tasks join @runs on run = seq
-        where id = $1::uuid and tasks.state in ('completed', 'failed', 'skipped')`,
+         from ${JOURNAL} as journal join @runs on run = seq
+        where id = $1::uuid and journal.state in ('completed', 'failed', 'skipped')`,
       [runId],
     );
     return rows.map(({ unit }) => String(unit));

@@ -6,6 +6,7 @@ import { createFakeClock } from "../../lib/testing/mod.ts";
 import { backend, emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";
 import { transactionOn } from "../transactions/place.ts";
+import { JOURNAL } from "../journal.ts";
 import { never, open, untilAborted } from "./open.ts";
 
 test("functions that must be synchronous fail their task with a message if they return a promise", async () => {
@@ -227,8 +228,9 @@ test("a run that sleeps has no owner, and its sleep is one row", async () => {
   });
   const run = await runner.start(nap);
   await clock.advance("1m");
-  const rows = await store.query("select owner, (select count(*) from tasks) as n from runs");
+  const count = `(select count(*) from ${JOURNAL}) as n`;
+  const rows = await store.query(`select owner, ${count} from runs`);
   assertEquals(rows.map(({ owner, n }) => [owner, Number(n)]), [[null, 1]]);
   await clock.until(run.result(), "15d");
-  assertEquals(Number((await store.query("select count(*) as n from tasks"))[0]?.["n"]), 1);
+  assertEquals(Number((await store.query(`select ${count}`))[0]?.["n"]), 1);
 });

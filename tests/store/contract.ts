@@ -12,6 +12,7 @@ import { filtersContract } from "./contract/filters.ts";
 import { inspectionContract } from "./contract/inspection.ts";
 import { itemContract } from "./contract/items.ts";
 import { controlContract } from "./contract/control.ts";
+import { lastResultContract } from "./contract/last_result.ts";
 import { limitContract } from "./contract/limits.ts";
 import { messageContract } from "./contract/messages.ts";
 import { outcomesContract } from "./contract/outcomes.ts";
@@ -38,6 +39,7 @@ export function storeContract(
     });
   };
   commitContract(register);
+  lastResultContract(register);
   activeKeyContract(register);
   debounceContract(register);
   batchContract(register);

@@ -158,6 +158,22 @@ test("postgres: a transaction goes out whole, so that a process that stands stil
   assertEquals(verdict, "accepted");
 });
 
+test("postgres: an end with its last result whose answer was lost is accepted, and the result is there once", async () => {
+  await using on = testSchema();
+  const { store, proxy } = await proxied(on);
+  await using _ = proxy;
+  const { seq, runner } = await owned(store);
+  await prepared(store, runner);
+  const last = record("a", { endedAt: 5 });
+  const verdict = await loseAnswer(
+    on,
+    proxy,
+    "select 1 from runs where last_task is not null",
+    () => write(store, { seq, epoch: 1 }, [{ ...last, isNew: true }], { to: "completed", at: 5 }),
+  );
+  assertEquals([verdict, await store.journal(seq)], ["accepted", [last]]);
+});
+
 test("postgres: a claim that waits for its own runner's end takes nothing", async () => {
   await using on = testSchema();
   const store = await on.open();

@@ -6,6 +6,7 @@ import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait } from "../children.ts";
 import { byRank, type Ranked } from "../claim_order.ts";
 import type { Row } from "../decode.ts";
+import { journalSql } from "../last_result.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS, recordOf } from "../rows.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
 import { decodeClaimed } from "../run_rows.ts";
@@ -48,23 +49,25 @@ select m.run, m.task, c.parent_item as item, c.created_at
                              where t.run = m.run and t.task = m.task and t.item = r.parent_item and t.step = '')) as c
  order by m.run, m.task, c.parent_item`;
 
-// A lookup in the primary key for each request: the range of items is part of the index condition.
+// A lookup in the primary keys for each request: the range of items is part of the index condition.
 const OUTPUTS = `
 select o.*
   from unnest($1::bigint[], $2::text[], $3::text[], $4::integer[])
        with ordinality as u (run, task, part, item, n)
- cross join lateral (
-         select t.run, t.task, t.item, t.step,
-                case u.part when 'input' then t.input else t.output end as output,
-                case when u.part = 'results' and t.output is null then t.failures end as failures
-           from @tasks as t
-          where t.run = u.run
-            and t.task = u.task
-            and t.item between coalesce(u.item, -1) and coalesce(u.item, 2147483647)
-            and case u.part
-                  when 'results' then t.step = '' and (t.output is not null or (t.item >= 0 and t.state = 'failed'))
-                  when 'steps' then t.step <> '' and t.output is not null
-                  else t.item = -1 and t.step = '' and t.input is not null end) as o
+ cross join lateral (${
+  journalSql({
+    select: `t.run, t.task, t.item, t.step,
+       case u.part when 'input' then t.input else t.output end as output,
+       case when u.part = 'results' and t.output is null then t.failures end as failures`,
+    where: `t.run = u.run
+   and t.task = u.task
+   and t.item between coalesce(u.item, -1) and coalesce(u.item, 2147483647)
+   and case u.part
+         when 'results' then t.step = '' and (t.output is not null or (t.item >= 0 and t.state = 'failed'))
+         when 'steps' then t.step <> '' and t.output is not null
+         else t.item = -1 and t.step = '' and t.input is not null end`,
+  })
+}) as o
  order by u.n, o.item, o.step`;
 
 /** Fails a run whose rows are invalid. */

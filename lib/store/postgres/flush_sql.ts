@@ -15,6 +15,7 @@
  */
 import { IS_COPIED } from "../copied.ts";
 import { endSql, MAY_COMPLETE, mayFailSql, mayUndoSql } from "../hand_over.ts";
+import { journalSql } from "../last_result.ts";
 import { WAKE } from "../sql/children.ts";
 import { MOST_RUNNERS } from "./news.ts";
 
@@ -62,9 +63,7 @@ select c.seq, t.task, t.item, t.step, 0, t.state, t.attempts, t.started_at, t.en
        t.reason, t.progress, t.items, t.input
   from copied as c
  cross join lateral (
-         select *
-           from @tasks as o
-          where o.run = c.origin and o.task = c.task and ${IS_COPIED}) as t
+${journalSql({ where: `t.run = c.origin and t.task = c.task and ${IS_COPIED}` })}) as t
     on conflict do nothing`;
 
 /** Whether the owner of a run is a runner that is not dead. */
@@ -108,11 +107,18 @@ select u.run, u.task, coalesce((u.rest ->> 'item')::integer, -1), coalesce(u.res
  where ${ACCEPTED}
  ${REPLACE}`;
 
-/** Runs that completed: $1 numbers, $2 epochs, $3 ends, $4 news. A run with a recorded cancel is left out. */
+/**
+ * Runs that completed: $1 numbers, $2 epochs, $3 ends, $4 news, and the tasks, beginnings and outputs of their last
+ * results. A run with a recorded cancel is left out.
+ */
 export const COMPLETE: string = `
 update @runs as r
-   set ${endSql({ state: "'completed'", at: "m.at" })}
-  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as m (seq, epoch, at)
+   set ${endSql({ state: "'completed'", at: "m.at" })},
+       last_task = m.task,
+       last_started_at = m.started_at,
+       last_output = m.output
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[], $5::text[], $6::bigint[], $7::text[])
+       as m (seq, epoch, at, task, started_at, output)
  where r.seq = m.seq
    and r.seq = any($1::bigint[])
    and r.epoch = m.epoch
@@ -120,14 +126,14 @@ update @runs as r
    and ${MAY_COMPLETE}
    and ($4::text is null or exists (select from pg_notify('sluice_@schema', $4)))`;
 
-/** The same with new rows of their last tasks, in the columns of `RECORD`, from $5 on. */
+/** The same with new rows of other tasks, in the columns of `RECORD`, from $8 on. */
 export const COMPLETE_WITH_RECORDS: string = `
 with ended as (${COMPLETE}
   returning r.seq
 )
 insert into @tasks (run, epoch, task, state, attempts, started_at, ended_at, output)
 select u.run, u.epoch, u.task, 'completed', 1, u.started_at, u.ended_at, u.output
-  from unnest($5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::text[])
+  from unnest($8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::text[])
        as u (run, epoch, task, started_at, ended_at, output)
  where (u.run in (select seq from ended)) is true`;
 

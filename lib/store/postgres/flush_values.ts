@@ -1,7 +1,8 @@
-import type { Batch, JournalRecord, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
+import type { Batch, NewRun, RecordWrite, RunMove, RunWrite } from "../batch.ts";
 import { splitDebounced } from "../debounce.ts";
 import { numbers, sparse, texts } from "./arrays.ts";
 import type { Bindable, BoundStatement } from "./connection.ts";
+import { isPlainRecord, lastResultOf } from "../last_result.ts";
 import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
 import {
   COMPLETE,
@@ -15,6 +16,7 @@ import {
   RECORD_ITEMS,
   WAKE_PARENTS,
 } from "./flush_sql.ts";
+import { distinctRows } from "./distinct_rows.ts";
 import { copiesOf, copyValues, forksOf, forkValues } from "./fork_values.ts";
 import { failuresOf, printable } from "./printable.ts";
 import { LOCK_OWNERS } from "./runner_lock.ts";
@@ -110,11 +112,11 @@ export function flushOf({ starts, writes }: Batch, { at, news, wake, isWary }: F
     add("children", insert, [at, tell(), ...fences, ...childArrays(children)], { sent: undefined });
   }
   if (parts.ends.length > 0) {
-    const values = [...endValues(parts.ends), tell(), ...rowValues(parts.lastRows)];
-    add("ends", COMPLETE_WITH_RECORDS, values, { sent: parts.lastRows.run.length, moves: parts.ends });
+    const values = [...endValues(parts.ends), tell(), ...lastValues(parts.ends, isWary), ...rowValues(parts.endRows)];
+    add("ends", COMPLETE_WITH_RECORDS, values, { sent: parts.endRows.run.length, moves: parts.ends });
   }
   if (parts.bareEnds.length > 0) {
-    add("rows", COMPLETE, [...endValues(parts.bareEnds), tell()], {
+    add("rows", COMPLETE, [...endValues(parts.bareEnds), tell(), ...lastValues(parts.bareEnds, isWary)], {
       sent: parts.bareEnds.length,
       moves: parts.bareEnds,
     });
@@ -163,26 +165,27 @@ interface Parts {
   readonly anyRows: Rows;
   /** The rows of `anyRows` that are not plain. */
   readonly special: readonly RecordWrite[];
-  /** Runs that complete with new rows only. */
+  /** Runs that complete with rows, all of which are new. */
   readonly ends: RunWrite[];
   /** Their rows. */
-  readonly lastRows: Rows;
-  /** Runs that complete without rows, or with rows that another statement writes. */
+  readonly endRows: Rows;
+  /** Runs that complete without rows but their last results, or with rows that another statement writes. */
   readonly bareEnds: RunWrite[];
   readonly moves: RunWrite[];
 }
 
 function partsOf(writes: readonly RunWrite[], isWary: boolean): Parts {
-  const isFresh = (record: RecordWrite): boolean => !isWary && record.isNew === true && isPlain(record);
-  const [rows, itemRows, lastRows, special, replaced] = [newRows(), newRows(), newRows(), newRows(), newRows()];
+  const isFresh = (record: RecordWrite): boolean => !isWary && record.isNew === true && isPlainRecord(record);
+  const [rows, itemRows, endRows, special, replaced] = [newRows(), newRows(), newRows(), newRows(), newRows()];
   const ends: RunWrite[] = [];
   const bareEnds: RunWrite[] = [];
   const moves: RunWrite[] = [];
   for (const write of writes) {
-    const records = lastOfEach(write.records);
+    const last = isWary ? undefined : lastResultOf(write);
+    const records = distinctRows(last === undefined ? write.records : write.records.slice(0, -1));
     const isEnd = write.move?.to === "completed";
     const isWhole = isEnd && records.length > 0 && records.every((record) => isFresh(record) && record.item < 0);
-    for (const record of records) addRow(isWhole ? lastRows : kindOf(record), write, record);
+    for (const record of records) addRow(isWhole ? endRows : kindOf(record), write, record);
     if (isEnd) (isWhole ? ends : bareEnds).push(write);
     else if (write.move !== undefined || write.seen !== undefined) moves.push(write);
   }
@@ -191,11 +194,11 @@ function partsOf(writes: readonly RunWrite[], isWary: boolean): Parts {
     epoch: [...special.epoch, ...replaced.epoch],
     records: [...special.records, ...replaced.records],
   };
-  return { rows, itemRows, anyRows, special: special.records, ends, lastRows, bareEnds, moves };
+  return { rows, itemRows, anyRows, special: special.records, ends, endRows, bareEnds, moves };
 
   function kindOf(record: RecordWrite): Rows {
     if (isFresh(record)) return record.item < 0 ? rows : itemRows;
-    return isPlain(record) && record.item < 0 ? replaced : special;
+    return isPlainRecord(record) && record.item < 0 ? replaced : special;
   }
 }
 
@@ -220,35 +223,6 @@ function rowValues({ run, epoch, records }: Rows): Bindable[] {
   ];
 }
 
-/** Keeps one row per unit and step, as a statement cannot write a row twice: the first terminal row, or the last. */
-function lastOfEach(records: readonly RecordWrite[]): readonly RecordWrite[] {
-  // Two rows of the same unit and step are not both new.
-  if (records.length < 2 || records.every(({ isNew }) => isNew === true)) return records;
-  const last = new Map<string, RecordWrite>();
-  for (const record of records) {
-    const name = JSON.stringify([record.task, record.item, record.step]);
-    const before = last.get(name);
-    if (before === undefined) last.set(name, record);
-    else if (isOpen(before)) last.set(name, replaced(before, record));
-  }
-  return last.size === records.length ? records : [...last.values()];
-}
-
-/** A row in the place of the row before it in the same write, of which it keeps what is written once. */
-function replaced({ isNew, items, input }: RecordWrite, record: RecordWrite): RecordWrite {
-  return { ...record, isNew: isNew === true, items: record.items ?? items, input: record.input ?? input };
-}
-
-function isOpen({ state }: JournalRecord): boolean {
-  return state === "running" || state === "waiting" || state === "blocked" || state === "pending";
-}
-
-function isPlain(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.step === "" &&
-    record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
-    record.progress === undefined && record.items === undefined;
-}
-
 function restOf(record: RecordWrite): string {
   const { item, step, state, attempts, dueAt, reason, progress, items, input } = record;
   return JSON.stringify({
@@ -270,6 +244,16 @@ function endValues(ends: readonly RunWrite[]): Bindable[] {
     numbers(ends.map(({ seq }) => seq)),
     numbers(ends.map(({ epoch }) => epoch)),
     numbers(ends.map(({ move }) => move && atOf(move))),
+  ];
+}
+
+/** The last results of runs that complete; none if their rows may exist already. */
+function lastValues(ends: readonly RunWrite[], isWary: boolean): Bindable[] {
+  const lasts = isWary ? [] : ends.map(lastResultOf);
+  return [
+    sparse(lasts.map((last) => last?.task)),
+    numbers(lasts.map((last) => last?.startedAt)),
+    sparse(lasts.map((last) => last?.output)),
   ];
 }
 

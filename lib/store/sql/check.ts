@@ -22,6 +22,7 @@ const WRONG_RUNS: readonly (readonly [condition: string, problem: string])[] = [
   ["state = 'pending' and owner is null and due_at is null", "are pending and never due"],
   ["state = 'paused' and paused_at is null", "are paused without a time"],
   ["state = 'failed' and error is null", "have failed without an error"],
+  ["last_task is not null and state <> 'completed'", "have a last result and have not completed"],
   ["acknowledged > attention", "have acknowledged more changes than there were"],
   [
     "ended_at is null and parent is not null and not exists (select 1 from @runs as p where p.seq = @runs.parent)",

@@ -2,6 +2,7 @@ import type { ChildWait } from "../children.ts";
 import { mayUndoSql } from "../hand_over.ts";
 import type { Dialect } from "./dialect.ts";
 import { notify } from "./facts.ts";
+import { moveLastResult } from "./last_result.ts";
 import { change, type Op, transaction } from "./operation.ts";
 import { raw, sql } from "./statement.ts";
 import { printable } from "./texts.ts";
@@ -18,6 +19,7 @@ select c.seq
  where c.parent = ${parent} and c.parent_task = ${task} and c.parent_item = ${item}
    and coalesce(c.superseded, 0) = 0`;
   yield* transaction(function* () {
+    yield* moveLastResult(sql`(${child})`);
     const begun = yield* change(sql`
 update @runs
    set state = 'pending', closing = 'undoCancelled', reason = ${printable(reason)}, due_at = ${db.now()},

@@ -6,6 +6,7 @@
  */
 import type { Row } from "../decode.ts";
 import type { HeadsQuery, ItemHeadsQuery, JournalHead, JournalHeads } from "../inspection.ts";
+import { JOURNAL, LAST_RESULTS } from "../last_result.ts";
 import { decodeShownHead, RECORD_COLUMNS } from "../rows.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
@@ -24,13 +25,22 @@ const MOST_FAILURE_BYTES = 4 * 1_024 * 1_024;
 
 /** The tasks and steps of a run. A task without an output and with failures that were not read seems to have none. */
 export function* readHeads(db: Dialect, seq: number, query: HeadsQuery): Op<JournalHeads> {
+  const columns = columnsOf(query);
   const found = yield* all(sql`
 with recursive ${taskIds(sql`${seq}`)}
-${columnsOf(query)}
-  from ids
- cross join @tasks
- where run = ${seq} and task = id and item = -1
- ${db.inOrder("task, step")}
+select *
+  from (select *
+          from (${columns}
+                  from ids
+                 cross join @tasks
+                 where run = ${seq} and task = id and item = -1
+                 ${db.inOrder("task, step")}
+                 limit ${query.rows + 1}) as recorded
+         union all
+        ${columns}
+          from (${raw(LAST_RESULTS)}) as last
+         where run = ${seq}) as journal
+ order by task, step
  limit ${query.rows + 1}`);
   const heads = yield* completed(db, seq, found.slice(0, query.rows), query);
   return { heads, isTruncated: found.length > query.rows };
@@ -110,7 +120,7 @@ function* readLong(
   });
   const read = yield* all(sql`
 select task, item, step, ${value} as value
-  from @tasks
+  from ${raw(JOURNAL)} as journal
  where run = ${seq} and (task, item, step) in (select task, item, step from ${keys})`);
   return new Map(read.map((row) => [keyOf(row), String(row["value"])]));
 }

@@ -1,6 +1,7 @@
 /** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
 import type { Served, TaskState } from "../batch.ts";
 import type { DefinitionRow, Inspection, Outline, PayloadName, TaskChildrenQuery, Timing } from "../inspection.ts";
+import { JOURNAL } from "../last_result.ts";
 import type { ListedRun } from "../listing.ts";
 import type { Row } from "../decode.ts";
 import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
@@ -135,7 +136,7 @@ function* readPayload(seq: number, name: PayloadName): Op<string | undefined> {
   const row = yield* first(
     name.kind === "input" ? sql`select input as payload from @runs where seq = ${seq}` : sql`
 select output as payload
-  from @tasks
+  from ${raw(JOURNAL)} as journal
  where run = ${seq} and task = ${name.task} and item = ${name.item} and step = ${name.step}`,
   );
   const text = row?.["payload"];
@@ -188,7 +189,7 @@ select ${raw(OUTLINE_COLUMNS)}
 function* readTimings(db: Dialect, seqs: readonly number[], limit: number): Op<readonly Timing[]> {
   const rows = yield* all(sql`
 select run, task, state, attempts, started_at, ended_at
-  from @tasks
+  from ${raw(JOURNAL)} as journal
  where ${db.isIn("run", seqsOf(seqs))} and item = -1 and step = ''
  limit ${limit}`);
   return decodeValid(rows, decodeTiming);

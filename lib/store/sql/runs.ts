@@ -1,4 +1,5 @@
 import type { JournalRecord } from "../batch.ts";
+import { LAST_RESULTS } from "../last_result.ts";
 import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
 import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
 import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
@@ -37,14 +38,21 @@ export function* readJournal(db: Dialect, seq: number): Op<readonly JournalRecor
   const most = Math.min(db.stride / DECODE_COST, 2 ** 31 - 1);
   for (;;) {
     const last = journal.at(-1);
+    const after = last === undefined ? sql`true` : sql`(task > ${last.task} or step > ${last.step})`;
     const rows = yield* all(sql`
 with recursive ${taskIds(sql`${seq}`, last?.task)}
 select ${raw(RECORD_COLUMNS)}
-  from ids
- cross join @tasks
- where run = ${seq} and task = id and item = -1 and ${
-      last === undefined ? sql`true` : sql`(task > ${last.task} or step > ${last.step})`
-    }
+  from (select *
+          from (select ${raw(RECORD_COLUMNS)}
+                  from ids
+                 cross join @tasks
+                 where run = ${seq} and task = id and item = -1 and ${after}
+                 order by task, step
+                 limit ${most}) as recorded
+         union all
+        select ${raw(RECORD_COLUMNS)}
+          from (${raw(LAST_RESULTS)}) as last
+         where run = ${seq} and ${after}) as journal
  order by task, step
  limit ${most}`);
     for (const row of rows) journal.push(decodeRecord(row));

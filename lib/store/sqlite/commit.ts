@@ -1,7 +1,7 @@
 /**
  * Writes all results. A batch is one transaction. It writes one row for a run that its starting runner owns, one for
- * each task that ended, and one for the end of the run, so that a run of n tasks costs n + 2 rows. The statements for
- * these rows are in groups.ts.
+ * each task that ended, and one for the end of the run with its last result, so that a run of n tasks costs n + 1 rows.
+ * The statements for these rows are in groups.ts.
  *
  * @module
  */

@@ -16,7 +16,8 @@ import type { ChildSite } from "./children.ts";
 import type { Bindable } from "./driver.ts";
 import { executeGroup, FIRST_NUMBER, insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
-import { completeRun, completeSql, isPlainRecord, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
+import { isPlainRecord, lastResultOf } from "../last_result.ts";
+import { completeRun, completeSql, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;
 const SIZE_ALIKE = 32;
@@ -34,13 +35,8 @@ const RECORD_ALIKE = recordSql(rowsOf("(?, $1, ?, $2, $3, ?)", 4, SIZE_ALIKE));
 const ITEMS = recordSql(rowsOf("($1, $2, $3, ?, ?, ?, ?)", 4), "column7");
 const ITEMS_ALIKE = recordSql(rowsOf("($1, $2, $3, $4, $5, ?, ?)", 6, SIZE_ALIKE), "column7");
 
-const COMPLETE = completeGroupSql(rowsOf("(?, ?, ?)"));
-// A list of numbers instead of rows of values, which SQLite would copy twice. `+` keeps Bun's SQLite from recompiling the
-// statement for each epoch.
-const COMPLETE_ALIKE = `
-update runs
-   set ${completeSql("$2").set}
- where seq in (${rowsOf("?", 3, SIZE_ALIKE)}) and +epoch = $1 and owner is not null and ${completeSql("$2").where}`;
+const COMPLETE = completeGroupSql(rowsOf("(?, ?, ?, ?, ?, ?)"));
+const COMPLETE_ALIKE = completeGroupSql(rowsOf("(?, $1, $2, ?, $3, ?)", 4, SIZE_ALIKE));
 
 /** Inserts the runs of a batch. */
 export function insertRuns(session: Session, starts: readonly NewRun[], site: StartSite): StartVerdict[] {
@@ -124,7 +120,9 @@ interface Plain {
 function addPlain(session: Session, { writes, at, records, ends, kept }: Plain, index: number): boolean {
   const write = writes[index]!;
   let isOwned = true;
+  const last = lastResultOf(write);
   for (const record of write.records) {
+    if (record === last) continue;
     if (isPlainRecord(record)) {
       at.push(index);
       records.push(record);
@@ -206,21 +204,28 @@ function endOf({ move }: RunWrite): number {
 }
 
 function areEndsAlike(writes: readonly RunWrite[], one: number, other: number): boolean {
-  return endOf(writes[one]!) === endOf(writes[other]!) && writes[one]!.epoch === writes[other]!.epoch;
+  const [first, second] = [writes[one]!, writes[other]!];
+  return endOf(first) === endOf(second) && first.epoch === second.epoch &&
+    lastResultOf(first)?.startedAt === lastResultOf(second)?.startedAt;
 }
 
 function completeAlike(session: Session, writes: readonly RunWrite[], ends: readonly number[], from: number): boolean {
   const first = writes[ends[from]!]!;
-  const values = new Array<Bindable>(2 + SIZE_ALIKE);
-  values[0] = first.epoch;
-  values[1] = endOf(first);
-  for (let row = 0; row < SIZE_ALIKE; row++) values[2 + row] = writes[ends[from + row]!]!.seq;
+  const values: Bindable[] = [first.epoch, endOf(first), lastResultOf(first)?.startedAt];
+  for (const at of ends.slice(from, from + SIZE_ALIKE)) {
+    const last = lastResultOf(writes[at]!);
+    values.push(writes[at]!.seq, last?.task, last?.output);
+  }
   return session.execute(COMPLETE_ALIKE, values).changes === SIZE_ALIKE;
 }
 
 function completeMixed(session: Session, writes: readonly RunWrite[], ends: readonly number[], from: number): boolean {
   const values: Bindable[] = [];
-  for (const at of ends.slice(from, from + SIZE)) values.push(writes[at]!.seq, writes[at]!.epoch, endOf(writes[at]!));
+  for (const at of ends.slice(from, from + SIZE)) {
+    const write = writes[at]!;
+    const last = lastResultOf(write);
+    values.push(write.seq, write.epoch, endOf(write), last?.task, last?.startedAt, last?.output);
+  }
   return session.execute(COMPLETE, values).changes === SIZE;
 }
 
@@ -294,7 +299,7 @@ ${UNLESS_TERMINAL}`;
 }
 
 function completeGroupSql(rows: string): string {
-  const complete = completeSql("column3");
+  const complete = completeSql("column3", ["column4", "column5", "column6"]);
   return `
 update runs
    set ${complete.set}

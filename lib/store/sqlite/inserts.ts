@@ -3,6 +3,7 @@ import { createIsPlain, type GivenColumn, type RunColumns, startValues } from ".
 import { IS_COPIED } from "../copied.ts";
 import { replaceSql, withoutDebounce } from "../debounce.ts";
 import type { Debounce } from "../debounced.ts";
+import { JOURNAL } from "../last_result.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
 import { HAS_ACTIVE_KEY, HAS_KEY, holdsKeySql } from "../sql/sources.ts";
 import type { Bindable, Row } from "./driver.ts";
@@ -58,7 +59,7 @@ insert into tasks (run, task, item, step, epoch, state, attempts, started_at, en
                    progress, items, input)
 select $1, task, item, step, 0, state, attempts, started_at, ended_at, due_at, output, failures, reason, progress, items,
        input
-  from tasks
+  from ${JOURNAL.replaceAll("@", "")} as journal
  where run = $2 and task in (select value from json_each($3)) and ${IS_COPIED}`;
 
 const BY_KEY = `select id from runs where ${holdsKeySql({ workflow: "$1", key: "$2", scope: "ever" })}`;

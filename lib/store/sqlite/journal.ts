@@ -5,6 +5,7 @@ import type { JournalOutput, OutputsRequest } from "../outputs.ts";
 import { createSlices, type Slices } from "../breathe.ts";
 import { impliedWait, isRunningMap } from "../children.ts";
 import { SLICE_ROWS } from "../claim_bounds.ts";
+import { JOURNAL } from "../last_result.ts";
 import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS } from "../rows.ts";
 import type { Row } from "./driver.ts";
 import type { Session } from "./session.ts";
@@ -34,7 +35,7 @@ const AFTER = "run = $1 and task = $2 and (item, step) > ($3, $4) and +item >= $
 const OUTPUTS: Readonly<Record<OutputsRequest["of"], string>> = {
   results: `
 select run, task, item, step, output, case when output is null then failures end as failures
-  from tasks
+  from ${JOURNAL.replaceAll("@", "")} as journal
  where ${AFTER} and step = '' and (output is not null or (item >= 0 and state = 'failed'))
  order by item, step
  limit $7`,

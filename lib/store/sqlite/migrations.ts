@@ -237,7 +237,9 @@ function step(connection: Connection, name: string): void {
 /** Returns the version of the schema; 0 if there is no schema. */
 export function versionOf(connection: Connection, name: string): number {
   const tables = connection
-    .prepare("select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))")
+    .prepare(
+      "select name from sqlite_schema where type = 'table' and name in (select value from json_each($1))",
+    )
     .all([JSON.stringify(TABLES)])
     .map((row) => String(row["name"]));
   if (tables.length === 0) return 0;

@@ -1,4 +1,5 @@
-import type { JournalRecord, RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
+import type { RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
+import { isPlainRecord, lastResultOf } from "../last_result.ts";
 import { endSql, MAY_COMPLETE, MAY_FAIL, releaseSql } from "../hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
@@ -65,16 +66,22 @@ select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
        input = coalesce(excluded.input, tasks.input)
  where ${UPDATABLE}`;
 
-/** The assignments and the condition of every statement that completes runs. */
-export const completeSql = (at: string): { readonly set: string; readonly where: string } => ({
-  set: endSql({ state: "'completed'", at }),
+/** The assignments and the condition of every statement that completes runs; `last` is the task, start and output of the last result. */
+export const completeSql = (
+  at: string,
+  [task, startedAt, output]: readonly [task: string, startedAt: string, output: string],
+): { readonly set: string; readonly where: string } => ({
+  set: `${endSql({ state: "'completed'", at })},
+       last_task = ${task},
+       last_started_at = ${startedAt},
+       last_output = ${output}`,
   where: MAY_COMPLETE,
 });
 
 const COMPLETE = `
 update runs
-   set ${completeSql("$3").set}
- where ${FENCED} and ${completeSql("$3").where}`;
+   set ${completeSql("$3", ["$4", "$5", "$6"]).set}
+ where ${FENCED} and ${MAY_COMPLETE}`;
 
 // Used instead of COMPLETE and FAIL if a cancel is recorded that the owner has not seen.
 const END_CANCELLED = `
@@ -134,7 +141,9 @@ const ACKNOWLEDGE = `update runs set acknowledged = $3 where ${FENCED} and ackno
 
 /** Applies all writes of a run or, if the run has another owner or has ended, none. */
 export function writeRun(session: Session, write: RunWrite, site: ChildSite): WriteVerdict {
+  const last = lastResultOf(write);
   for (const record of write.records) {
+    if (record === last) continue;
     // The fence cannot change inside a transaction: if the first record passes it, all records do.
     if (!writeRecord(session, write, record)) return "fenced";
   }
@@ -147,8 +156,13 @@ export function writeRun(session: Session, write: RunWrite, site: ChildSite): Wr
 }
 
 /** Completes a run. A repeated call, for example after a group that was not fully written, returns the same result. */
-export function completeRun(session: Session, { seq, epoch }: RunWrite, endedAt: number): WriteVerdict {
-  if (session.run(COMPLETE, seq, epoch, endedAt).changes === 1) return "accepted";
+export function completeRun(session: Session, write: RunWrite, endedAt: number): WriteVerdict {
+  const { seq, epoch } = write;
+  const last = lastResultOf(write);
+  const values = [seq, epoch, endedAt, last?.task, last?.startedAt, last?.output];
+  if (session.run(COMPLETE, ...values).changes === 1) return "accepted";
+  // A recorded cancel ends the run otherwise, and the result is kept.
+  if (last !== undefined) writeRecord(session, write, last);
   return endCancelled(session, { seq, epoch }, endedAt) ??
     (session.get(IS_COMPLETED, seq, epoch, endedAt) === undefined ? "fenced" : "accepted");
 }
@@ -181,13 +195,6 @@ export function writeRecord(session: Session, { seq, epoch }: RunWrite, record: 
     : session.run(COMPLETE_TASK, seq, epoch, record.task, record.startedAt, record.endedAt, record.output);
   // No change: the write was fenced, or the row is already terminal and is kept.
   return changes === 1 || isOwned(session, { seq, epoch });
-}
-
-/** Returns whether a record contains only that a task or item completed on its first attempt, and its output. */
-export function isPlainRecord(record: JournalRecord): boolean {
-  return record.state === "completed" && record.attempts === 1 && record.step === "" &&
-    record.failures.length === 0 && record.reason === undefined && record.dueAt === undefined &&
-    record.progress === undefined && record.items === undefined;
 }
 
 /** Returns whether the run is still owned under its epoch. */

@@ -296,7 +296,7 @@ export function commitContract(test: Case): void {
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a", { state: "failed" })]), "accepted");
   });
 
-  test("a run of n tasks that is kept by its starter writes n + 2 rows", async ({ store }) => {
+  test("a run of n tasks that ends apart from its last result writes n + 2 rows", async ({ store }) => {
     const runner = await join(store);
     const before = store.counters();
     const [seq] = await start(store, newRun({ owner: runner }));
