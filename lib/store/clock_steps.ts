@@ -15,6 +15,8 @@ export interface ClockSteps {
    * expired lease means nothing: its owner may not have renewed it yet.
    */
   steadyMs(): number;
+  /** How long ago the clock was last seen to be set ahead, by the monotonic clock; `Infinity` if it was not. */
+  setAheadMs(): number;
   /** Whether the clock was seen to be set back since this was last asked. */
   takeSetBack(): boolean;
 }
@@ -23,6 +25,7 @@ export interface ClockSteps {
 export function createClockSteps(monotonic: () => number): ClockSteps {
   let offset: number | undefined;
   let steadySince = monotonic();
+  let setAheadAt = -Infinity;
   let wasSetBack = false;
   return {
     compare(now) {
@@ -32,6 +35,7 @@ export function createClockSteps(monotonic: () => number): ClockSteps {
     },
     record,
     steadyMs: () => monotonic() - steadySince,
+    setAheadMs: () => monotonic() - setAheadAt,
     takeSetBack() {
       const was = wasSetBack;
       wasSetBack = false;
@@ -40,7 +44,7 @@ export function createClockSteps(monotonic: () => number): ClockSteps {
   };
 
   function record(stepMs: number): void {
-    if (stepMs > SMALL_STEP_MS) steadySince = monotonic();
+    if (stepMs > SMALL_STEP_MS) steadySince = setAheadAt = monotonic();
     if (stepMs < -SMALL_STEP_MS) wasSetBack = true;
   }
 }

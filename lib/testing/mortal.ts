@@ -123,6 +123,7 @@ function mortalClock(clock: FakeClock, isDead: () => boolean): { readonly clock:
   return {
     clock: {
       now: clock.now,
+      ...clock.monotonic === undefined ? {} : { monotonic: clock.monotonic },
       after: (ms, fire) => timer((fire) => clock.after(ms, fire), fire),
       periodic: (ms, idleMs, fire) => timer((fire) => clock.periodic!(ms, idleMs, fire), fire),
       idleMs: () => clock.idleMs!(),

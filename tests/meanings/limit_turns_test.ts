@@ -140,7 +140,7 @@ test("a subworkflow whose child run has ended holds no slot of a limit while it 
 
 test("a task whose runner has died is granted a slot before all that requested one after it", async () => {
   const { begun, end, limited, mapped } = gated();
-  await using fleet = await openFleet();
+  await using fleet = openFleet();
   const { clock } = fleet;
   const mortal = await fleet.runner([limited]);
   const { id } = await mortal.runner.start(limited, "first");

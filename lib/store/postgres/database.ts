@@ -95,6 +95,7 @@ function createDialect(session: Session, news: News): Dialect {
     reusesNumbers: false,
     now: () => session.at === null ? raw(SERVER_CLOCK) : sql`${session.at}::bigint`,
     steadyMs: session.steps.steadyMs,
+    setAheadMs: session.steps.setAheadMs,
     isIn(column, among) {
       return "type" in among ? sql`${raw(column)} = any(${array(among)})` : sql`${raw(column)} = any(array(${among}))`;
     },

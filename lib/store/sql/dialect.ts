@@ -66,6 +66,8 @@ export interface Dialect {
   now(): Sql;
   /** For how long the clock was watched and not set ahead; see clock_steps.ts. */
   steadyMs(): number;
+  /** How long ago the clock was last seen to be set ahead; see clock_steps.ts. */
+  setAheadMs(): number;
   /** A condition: the column has one of these values, or one of those that a query returns. An index can serve it. */
   isIn(column: string, among: Items | Sql): Sql;
   /** A relation of equally long arrays, one for each column. */

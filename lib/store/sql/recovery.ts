@@ -35,12 +35,27 @@ const NOTHING: Recovery = { released: [], failed: [], more: false };
 /** Recovers runs of dead runners. */
 export function* recover(db: Dialect, request: RecoverRequest): Op<Recovery> {
   if (request.wasClockSetBack === true) yield* makeDueAgain(db);
+  yield* shortenLeases(db);
   // Nearly always none is dead, and to find that out takes no lock.
   const dead = yield* readDead(db, request);
   if (dead.length === 0) return NOTHING;
   const { recovery, doomed } = yield* transaction(() => recoverAll(db, request));
   yield* controlInParts(db, doomed, CANCEL_WITH_PARENT);
   return recovery;
+}
+
+/**
+ * Ends leases a whole lease from now that end later: the clock was set back after their last renewal, and a runner that
+ * has died since would otherwise keep its runs until the clock has reached that time again.
+ */
+function* shortenLeases(db: Dialect): Op<void> {
+  const tooLong = sql`lease_until > ${db.now()} + lease_ms`;
+  const rows = yield* all(sql`select id from @runners where ${tooLong}`);
+  if (rows.length === 0) return;
+  yield* transaction(function* () {
+    const ids = idsOf(yield* all(db.lockRunners(tooLong, "leave out")));
+    yield* change(sql`update @runners set lease_until = ${db.now()} + lease_ms where ${db.isIn("id", numbers(ids))}`);
+  });
 }
 
 /** What a transaction has recovered. */

@@ -89,6 +89,7 @@ function createDialect({ now, steps }: Session): Dialect {
     reusesNumbers: true,
     now: () => sql`${now()}`,
     steadyMs: steps.steadyMs,
+    setAheadMs: steps.setAheadMs,
     isIn(column, among) {
       return "type" in among
         ? sql`${raw(column)} in (select value from json_each(${among.items}))`

@@ -191,6 +191,21 @@ export function limitContract(test: Case): void {
     assertEquals(again.map(({ leftMs }) => leftMs).toSorted((a, b) => a - b), [0, 40_000]);
   });
 
+  test("a period that was left to others is not over because the clock was set ahead, or back", async ({ store, clock }) => {
+    for (const stepMs of [3_600_000, -3_600_000]) {
+      const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
+      const { granted: [a] } = await exchange(store, { runner, asks: [ask("a")] });
+      await exchange(store, { runner, left: [{ ...a!.starts[0]!, leftMs: 50_000 }] });
+      clock.advance(5_000);
+      clock.set(stepMs);
+      const other = await join(store, 60_000);
+      clock.advance(10_000);
+      const { takenOver: [start] } = await exchange(store, { runner: other, recovers: true });
+      assert(start!.leftMs >= 35_000 && start!.leftMs <= 60_000, `${start!.leftMs} ms are left`);
+      await exchange(store, { runner: other, over: [start!.seq], releases: [ask("a")] });
+    }
+  });
+
   test("a start that was granted to a unit which has left goes to the next owner, or ends with its permit", async ({ store }) => {
     const { runner, ask, seq } = await opened(store, { max: 2, perMs: 60_000 });
     const { granted: [a, b] } = await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });

@@ -102,6 +102,20 @@ export function recoveryContract(test: Case): void {
     assertEquals((await claimed(store, claimBy(runner))).length, 2);
   });
 
+  test("a runner that died while the clock was ahead is dead a lease after the clock was set back", async ({ store, clock }) => {
+    clock.set(3_600_000);
+    const { id } = await startOwned(store);
+    const other = await join(store, 30_000);
+    clock.set(-3_600_000);
+    const recovered = async (): Promise<string[]> =>
+      (await store.recover({ dead: [], alive: [other], recoveryLimit: 9, limit: 10 })).released.map(({ id }) => id);
+    assertEquals(await recovered(), []);
+    clock.advance(29_000);
+    assertEquals(await recovered(), []);
+    clock.advance(2_000);
+    assertEquals(await recovered(), [id]);
+  });
+
   test("a store says once that its clock was set back, however short the time was", async ({ store, clock }) => {
     assertEquals(store.clockWasSetBack?.(), false);
     clock.set(3_600_000);

@@ -105,7 +105,10 @@ select s.seq, l.name, s.until, m.per_ms, ${db.now()} as now
  where l.seq = s.lane and ((s.holder is null and s.until is not null) or (${isDead("s.holder")}))`);
   const left = rows.map((row) => {
     const periodMs = Number(row["per_ms"] ?? 0);
-    const leftMs = row["until"] === null ? periodMs : Number(row["until"]) - Number(row["now"]);
+    // What was left before the clock was set ahead is not known: at most a period, less what has passed since.
+    const leftMs = row["until"] === null
+      ? periodMs
+      : Math.max(Number(row["until"]) - Number(row["now"]), periodMs - db.setAheadMs());
     return { seq: Number(row["seq"]), limit: String(row["name"]), leftMs: Math.min(periodMs, Math.max(0, leftMs)) };
   });
   // If this runner dies, too, no period begins anew.
