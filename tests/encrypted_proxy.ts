@@ -1,8 +1,9 @@
 /** A server that takes encrypted connections, in front of one that does not. */
 import { readFileSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { listen } from "./ports.ts";
 
 /** Such a server, whose certificate is for "localhost"; disposing of it ends every connection. */
 export interface EncryptedProxy extends AsyncDisposable {
@@ -74,11 +75,4 @@ export async function startEncryptedProxy(to: string): Promise<EncryptedProxy> {
 
 function fixture(name: string): string {
   return fileURLToPath(new URL(`fixtures/tls/${name}`, import.meta.url));
-}
-
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (typeof address !== "object" || address === null) throw new Error("the server has no port");
-  return address.port;
 }

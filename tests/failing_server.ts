@@ -1,5 +1,5 @@
 /** What stands between a client and a Postgres server and lets single statements fail, with any error code. */
-import { connect, createServer, type Socket } from "node:net";
+import { startRelay } from "./relay.ts";
 
 /** An error that the server reports. */
 export interface Fault {
@@ -11,7 +11,7 @@ export interface Fault {
 
 /** A server of which single statements fail; disposing of it ends every connection. */
 export interface FailingServer extends AsyncDisposable {
-  /** The database's URL by way of it. */
+  /** The URL of the database through this server. */
   readonly url: string;
   /** Makes the `count`-th statement from now on fail, counted from 1, instead of being executed. */
   at(count: number, fault: Fault): void;
@@ -27,24 +27,10 @@ const NEVER_FAILS = /^\s*(commit|rollback)\b/i;
 
 /** Starts it before a server that is reached without encryption. */
 export async function startFailingServer(to: string): Promise<FailingServer> {
-  const server = new URL(to);
-  const sockets = new Set<Socket>();
   let left = 0;
   let failed: string | undefined;
   let fault: Fault = { code: NO_PORTAL };
-  const listener = createServer((client) => {
-    const upstream = connect(Number(server.port || 5432), server.hostname);
-    const end = (): void => {
-      for (const socket of [client, upstream]) {
-        sockets.delete(socket);
-        socket.destroy();
-      }
-    };
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on("error", end).on("close", end);
-    }
+  const relay = await startRelay(to, (client, upstream) => {
     const texts = new Map<string, string>();
     let bound = "";
     const asked = messages(true, (type, message) => {
@@ -66,13 +52,8 @@ export async function startFailingServer(to: string): Promise<FailingServer> {
     client.on("data", (bytes) => void upstream.write(asked(bytes)));
     upstream.on("data", (bytes) => void client.write(answered(bytes)));
   });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
-  if (typeof address !== "object" || address === null) throw new Error("the failing server has no port");
-  const url = new URL(to);
-  url.port = String(address.port);
   return {
-    url: url.href,
+    url: relay.url,
     at(count, next) {
       left = count;
       failed = undefined;
@@ -82,11 +63,7 @@ export async function startFailingServer(to: string): Promise<FailingServer> {
       left = 0;
       return failed;
     },
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => listener.close(resolve));
-      for (const socket of [...sockets]) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: relay[Symbol.asyncDispose],
   };
 }
 

@@ -1,5 +1,5 @@
 /** What stands between a client and a server and changes the settings that the client sends when it connects. */
-import { connect, createServer, type Socket } from "node:net";
+import { startRelay } from "./relay.ts";
 
 /** A pooler; disposing of it ends every connection. */
 export interface Pooler extends AsyncDisposable {
@@ -20,21 +20,7 @@ const KNOWN = new Set(["user", "database", "client_encoding", "application_name"
  */
 export async function startPooler(to: string, way: "drops" | "refuses" | "only reads" | "fails"): Promise<Pooler> {
   let left = way === "fails" ? 8 : 0;
-  const server = new URL(to);
-  const sockets = new Set<Socket>();
-  const listener = createServer((client) => {
-    const upstream = connect(Number(server.port || 5432), server.hostname);
-    const end = (): void => {
-      for (const socket of [client, upstream]) {
-        sockets.delete(socket);
-        socket.destroy();
-      }
-    };
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on("error", end).on("close", end);
-    }
+  const relay = await startRelay(to, (client, upstream, end) => {
     client.once("data", (hello) => {
       const settings = settingsIn(hello);
       if (left > 0) {
@@ -62,22 +48,13 @@ export async function startPooler(to: string, way: "drops" | "refuses" | "only r
     });
     upstream.on("data", (bytes) => client.write(bytes));
   });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
-  if (typeof address !== "object" || address === null) throw new Error("the pooler has no port");
-  const url = new URL(to);
-  url.port = String(address.port);
   return {
-    url: url.href,
+    url: relay.url,
     fail(logins) {
       left = logins;
-      for (const socket of [...sockets]) socket.destroy();
+      relay.cut();
     },
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => listener.close(resolve));
-      for (const socket of [...sockets]) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: relay[Symbol.asyncDispose],
   };
 }
 

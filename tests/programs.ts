@@ -1,7 +1,7 @@
 /** Programs of others that the documentation names, where they are installed, and what they need to run. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -28,17 +28,6 @@ export function blockOf(page: string, language: string, text: string): string {
   const block = blocks.find((candidate) => candidate.includes(text));
   if (block === undefined) throw new Error(`docs/${page} has no block of ${language} with "${text}"`);
   return block;
-}
-
-/** Returns a port of 127.0.0.1 that nothing listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")));
-    });
-  });
 }
 
 /** Waits until a program listens on a port of 127.0.0.1; throws what it printed if it ends before. */

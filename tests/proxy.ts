@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
+import { listen } from "./ports.ts";
 
 /** When a connection is ended: before a request is passed on, right after it was, or when its answer has come. */
 export type Strike = "unsent" | "sent" | "answered";
@@ -87,11 +88,9 @@ export async function startProxy(first: { readonly host: string; readonly port: 
       if (!isMute) client.write(bytes);
     });
   });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
-  if (typeof address !== "object" || address === null) throw new Error("the proxy has no port");
+  const port = await listen(listener);
   return {
-    port: address.port,
+    port,
     get open() {
       return pairs.size;
     },

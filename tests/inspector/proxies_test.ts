@@ -7,7 +7,8 @@ import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.
 import { silent } from "../../lib/logger.ts";
 import { type Child, spawnExecutable } from "../child.ts";
 import { skipped, test } from "../harness.ts";
-import { blockOf, findProgram, freePort, listening } from "../programs.ts";
+import { freePort } from "../ports.ts";
+import { blockOf, findProgram, listening } from "../programs.ts";
 import { tempDir } from "../temp_dir.ts";
 import { within } from "../within.ts";
 import { etl, ground, runnerOn } from "./ground.ts";

@@ -7,7 +7,8 @@ import { createPostgresPool, openPostgresStore, transaction } from "../../lib/st
 import { createClient, createRunner, StoreError, unchecked, workflow } from "../../mod.ts";
 import { spawnExecutable } from "../child.ts";
 import { skipped, test } from "../harness.ts";
-import { findProgram, freePort, listening } from "../programs.ts";
+import { freePort } from "../ports.ts";
+import { findProgram, listening } from "../programs.ts";
 import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
 import { testSchema } from "./postgres_schema.ts";
