@@ -5,9 +5,9 @@
  * @module
  */
 import { setImmediate } from "node:timers/promises";
-import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ClaimedRun, RunMove } from "../store/batch.ts";
+import { isCorruptRow } from "../store/corrupt_row.ts";
 import type { Store } from "../store/port.ts";
 import { type Arrivals, readArrivals } from "./arrivals.ts";
 import type { Catalog, StoredDefinition } from "./catalog.ts";
@@ -111,7 +111,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         try {
           before = await options.definition(run);
         } catch (error) {
-          if (isCorrupt(error)) throw error;
+          if (isCorruptRow(error)) throw error;
           return await postponeUnread(run, error);
         }
       }
@@ -186,9 +186,4 @@ export function createAdmission(options: AdmissionOptions): Admission {
       }
     });
   }
-}
-
-/** Whether an error is about the data of a row. */
-function isCorrupt(error: unknown): boolean {
-  return error instanceof StoreError && error.code === "corrupt_row";
 }

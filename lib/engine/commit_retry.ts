@@ -1,9 +1,8 @@
 import { StoreError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import { isDatabaseLost } from "../store/lost.ts";
-import { createPauses, jittered } from "../store/pauses.ts";
+import { createPauses } from "../store/pauses.ts";
 import type { Store } from "../store/port.ts";
-import { isStoreClosed } from "./failed_call.ts";
+import { retriedCall } from "./retried_call.ts";
 
 /** Commits that are repeated until the store takes them. */
 export interface CommitRetry {
@@ -18,9 +17,6 @@ export interface CommitRetry {
   giveUp(): void;
 }
 
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 5_000;
-
 /** Retries the commits of a store; `failed` is called for each try that failed. */
 export function retryCommits(store: Store, logger: Logger, failed: () => void): CommitRetry {
   const pauses = createPauses();
@@ -31,18 +27,16 @@ export function retryCommits(store: Store, logger: Logger, failed: () => void): 
   const reasons = new Set<string>();
   return {
     async commit(batch) {
-      for (let tries = 0;; tries++) {
-        if (isGivenUp) throw givenUpError();
-        try {
-          const receipt = await orGivenUp(store.commit(batch));
-          if (reasons.size > 0) recovered();
-          return receipt;
-        } catch (error) {
-          if (isGivenUp || isStoreClosed(error) || isDatabaseLost(error)) throw error;
-          report(error);
-          await pauses.pause(jittered(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS)));
-        }
-      }
+      const receipt = await retriedCall(
+        () => isGivenUp ? Promise.reject(givenUpError()) : orGivenUp(store.commit(batch)),
+        {
+          pauses,
+          failed: report,
+          isGivenUp: () => isGivenUp,
+        },
+      );
+      if (reasons.size > 0) recovered();
+      return receipt;
     },
     giveUp() {
       isGivenUp = true;

@@ -6,12 +6,11 @@ import type { RunSelection } from "../store/listing.ts";
 import { textProblem } from "../text_limits.ts";
 import type { ClientContext } from "./client_context.ts";
 import { livenessOf, thisIsolate } from "./process_liveness.ts";
+import { recoveredRuns } from "./recovered_runs.ts";
 import { isOver } from "./run_reader.ts";
 
 /** How long changes of runs that other processes own wait to be applied there. */
 const ACKNOWLEDGE_MS = 1_000;
-/** Runs taken from dead owners in one transaction. */
-const RECOVER_AT_ONCE = 500;
 
 /**
  * Changes a run from outside.
@@ -109,12 +108,6 @@ async function recoverDead({ store, logger }: ClientContext): Promise<boolean> {
   const dead = runners.filter((runner) => livenessOf(runner, self) === "dead").map(({ id }) => id);
   if (dead.length === 0) return false;
   const alive = runners.map(({ id }) => id).filter((id) => !dead.includes(id));
-  let count = 0;
-  for (let more = true; more;) {
-    const recovery = await store.recover({ dead, alive, recoveryLimit: Infinity, limit: RECOVER_AT_ONCE });
-    count += recovery.released.length;
-    more = recovery.more;
-  }
-  if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
+  await Array.fromAsync(recoveredRuns(store, logger, { dead, alive, recoveryLimit: Infinity }));
   return true;
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../clock.ts";
-import { StoreError } from "../errors.ts";
+import { isCorruptRow } from "../store/corrupt_row.ts";
 import type { Logger } from "../logger.ts";
 import type { JournalOutput, OutputsRequest } from "../store/outputs.ts";
 import type { Store } from "../store/port.ts";
@@ -117,7 +117,7 @@ export function createInputLoader({ store, clock, logger }: InputLoaderOptions):
     // One invalid row must not keep others from being read.
     if (reads.length > 1) return reads.forEach((read) => void perform([read]));
     const [read] = reads;
-    if (error instanceof StoreError && error.code === "corrupt_row") return read!.done.reject(error);
+    if (isCorruptRow(error)) return read!.done.reject(error);
     logger.error("Cannot read outputs of a resumed run; retrying", { error: String(error) });
     const cancel = clock.after(RETRY_MS, () => {
       timers.delete(cancel);

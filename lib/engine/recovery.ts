@@ -21,6 +21,7 @@ import type { Observer } from "./engine_events.ts";
 import { toErrorRecord } from "./error_record.ts";
 import type { Lease } from "./lease.ts";
 import { type Liveness, livenessOf } from "./process_liveness.ts";
+import { recoveredRuns } from "./recovered_runs.ts";
 import type { Standstill } from "./standstill.ts";
 
 /** How often the isolates of known neighbours are looked at. */
@@ -28,8 +29,6 @@ const WATCH_MS = 1_000;
 const SOONEST_MS = 10;
 /** By how much the estimate of the store's clock may be wrong. */
 const CLOCK_TOLERANCE_MS = 5_000;
-/** Runs taken from dead runners in one transaction. */
-const RECOVER_AT_ONCE = 500;
 
 /** The recovery of dead runners' runs. */
 export interface RecoveryLoop {
@@ -162,15 +161,11 @@ export function watchRunners(options: RecoveryOptions): RecoveryLoop {
     // All others count as alive: the store's clock may be set ahead before it judges them.
     const condemned = [...dead, ...expired.map(({ id }) => id)];
     const alive = known.flatMap(({ id }) => condemned.includes(id) ? [] : [id]);
-    for (let more = true; more && !isStopped;) {
-      const request = { dead, alive, recoveryLimit, limit: RECOVER_AT_ONCE, wasClockSetBack };
-      const recovery = await store.recover(request);
+    for await (const recovery of recoveredRuns(store, logger, { dead, alive, recoveryLimit, wasClockSetBack })) {
       wasClockSetBack = false;
-      more = recovery.more;
-      const count = recovery.released.length + recovery.failed.length;
-      hasRecovered ||= count > 0;
-      if (count > 0) logger.warn(`${count} runs of dead runners were recovered`);
+      hasRecovered ||= recovery.released.length + recovery.failed.length > 0;
       report(recovery);
+      if (isStopped) return;
     }
   }
 

@@ -308,7 +308,7 @@ export function createTaskSlots(options: TaskSlotsOptions): TaskSlots {
     if (attempt.slot === NO_SLOT) return;
     const last = active.pop()!;
     if (last !== attempt) active[last.slot = attempt.slot] = last;
-    attempt.slot = -1;
+    attempt.slot = NO_SLOT;
     stall.released();
   }
 }

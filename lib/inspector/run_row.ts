@@ -1,4 +1,4 @@
-import { StoreError } from "../errors.ts";
+import { isCorruptRow } from "../store/corrupt_row.ts";
 import type { RunRow } from "../store/port.ts";
 import { type Reading, Refusal } from "./reading.ts";
 
@@ -10,7 +10,7 @@ import { type Reading, Refusal } from "./reading.ts";
 export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
   const row = await context.store.run(id).catch(async (error) => {
     // The row is invalid: what can be read of it is shown, with what is wrong as its error.
-    if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
+    if (!isCorruptRow(error)) throw error;
     const [listed] = await context.store.inspection.find(id, 1);
     return listed === undefined ? undefined : { ...listed, input: undefined };
   });

@@ -2,17 +2,13 @@ import type { Logger } from "../../logger.ts";
 import { LimitReachedError } from "../../start_errors.ts";
 import type { NewRun, StartVerdict } from "../../store/batch.ts";
 import type { LimitRule } from "../../store/limits.ts";
-import { isDatabaseLost } from "../../store/lost.ts";
-import { createPauses, jittered } from "../../store/pauses.ts";
+import { createPauses } from "../../store/pauses.ts";
 import type { Store } from "../../store/port.ts";
 import { thrownText } from "../error_record.ts";
-import { isStoreClosed } from "../failed_call.ts";
+import { retriedCall } from "../retried_call.ts";
 
 /** How often a client that starts runs releases the slots of runs that have ended. */
 const RECOVERY_PAUSE_MS = 1_000;
-
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 5_000;
 
 /** Admits runs; resolves with the limits that refused some of them, by id. */
 export type Admit = (runIds: readonly string[]) => Promise<ReadonlyMap<string, string>>;
@@ -60,22 +56,18 @@ export function createClientAdmission(
   let recoveredAt = -Infinity;
   let failure: string | undefined;
   return async (runIds) => {
-    for (let ms = FIRST_PAUSE_MS;; ms = Math.min(2 * ms, LONGEST_PAUSE_MS)) {
-      try {
-        const refused = await admit(runIds);
-        failure = undefined;
-        return refused;
-      } catch (error) {
-        if (isStoreClosed(error) || isDatabaseLost(error)) throw error;
-        const reason = thrownText(error);
-        if (reason !== failure) {
-          logger.error("Cannot request slots of limits for started runs; retrying", { error: reason });
-        }
-        failure = reason;
-        await pauses.pause(jittered(ms));
-      }
-    }
+    const refused = await retriedCall(() => admit(runIds), { pauses, failed });
+    failure = undefined;
+    return refused;
   };
+
+  function failed(error: unknown): void {
+    const reason = thrownText(error);
+    if (reason !== failure) {
+      logger.error("Cannot request slots of limits for started runs; retrying", { error: reason });
+    }
+    failure = reason;
+  }
 
   async function admit(runIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
     // A runner that is started later states its own numbers.

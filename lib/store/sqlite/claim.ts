@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { StoreError } from "../../errors.ts";
+import { isCorruptRow } from "../corrupt_row.ts";
 import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
 import { createSlices } from "../breathe.ts";
 import { byRank, type Ranked, rankOf } from "../claim_order.ts";
@@ -142,7 +142,7 @@ async function claimDue(session: Session, request: ClaimRequest, giveUp: GiveUp)
         ),
       );
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== "corrupt_row") throw error;
+      if (!isCorruptRow(error)) throw error;
       session.logger.error(error.message);
       await giveUp({ seq: Number(row["seq"]), epoch: Number(row["epoch"]), error: JSON.stringify(recordOf(error)) });
     }
