@@ -24,12 +24,7 @@ export function peersTables({ results }: Results): string {
 
 /** Each peer at the concurrency that is its best. */
 function othersTable(lines: readonly Line[]): string {
-  const matches = [
-    ...Map.groupBy(
-      lines,
-      (line) => JSON.stringify(["workload", "store", "peer", "durability"].map((name) => line[name])),
-    ).values(),
-  ].map((own) => {
+  const matches = groupedBy(lines, ["workload", "store", "peer", "durability"]).map((own) => {
     const rates = own.filter((line) => line["ran"] !== false).map((line) => Number(line["runsPerSecond"]));
     return rates.length === 0 ? own : own.filter((line) => Number(line["runsPerSecond"]) === Math.max(...rates));
   });
@@ -82,7 +77,7 @@ function roundTable(round: Round): string {
   return `${wrap(heading)}\n\n${table}`;
 }
 
-/** The ratio to whoever is best at this concurrency, and whether it is what is wanted. */
+/** The ratio to the best peer at this concurrency, and a mark if it misses what is wanted. */
 function ratioToBest({ work, store, lines }: Round, runtime: Runtime, flight: number): string {
   const own = lines.filter((line) => line["inFlight"] === flight && isUnder(line, runtime) && line["ran"] !== false);
   const best = own.reduce<Line | undefined>(
@@ -107,12 +102,8 @@ function wantedOf(work: string, store: string, flight: number): number | undefin
 
 /** Every peer at every concurrency, with all that was measured. */
 export function peersDetails({ results }: Results): string {
-  const matches = [
-    ...Map.groupBy(
-      results.filter((line) => line["peer"] !== undefined && !isLatency(line)),
-      (line) => JSON.stringify(["workload", "store", "peer", "durability", "inFlight"].map((name) => line[name])),
-    ).values(),
-  ];
+  const rates = results.filter((line) => line["peer"] !== undefined && !isLatency(line));
+  const matches = groupedBy(rates, ["workload", "store", "peer", "durability", "inFlight"]);
   return tableOf(
     [
       ...["work", "store", "peer", "in flight", "Deno", "Bun", "peer's runs / s", "Sluice's, Deno / Bun"],
@@ -138,9 +129,7 @@ export function peersDetails({ results }: Results): string {
 /** How long one run takes on an idle machine; nothing where no program has asked. */
 export function peersLatencyTable({ results }: Results): string {
   const latencies = results.filter((line) => line["peer"] !== undefined && isLatency(line));
-  const matches = [
-    ...Map.groupBy(latencies, (line) => JSON.stringify([line["workload"], line["store"], line["peer"]])).values(),
-  ];
+  const matches = groupedBy(latencies, ["workload", "store", "peer"]);
   if (matches.length === 0) return "";
   const ours = ["sluiceP50Ms", "sluiceP95Ms", "sluiceP99Ms"];
   const heading = "Latency of a chain of 3, one run at a time, p50 / p95 / p99 ms (p50 only of fewer than 100 runs)";
@@ -173,6 +162,11 @@ export function pollingNotes({ results }: Results): string {
 export function failuresOf({ results }: Results): string {
   const failed = results.filter((line) => line["ran"] === false && line["peer"] === undefined);
   return failed.map((line) => `- ${line["bench"]} under ${line["runtime"]}: ${notRun(line["why"])}`).join("\n");
+}
+
+/** Lines with the same values of these names belong together. */
+function groupedBy(lines: readonly Line[], names: readonly string[]): readonly (readonly Line[])[] {
+  return [...Map.groupBy(lines, (line) => JSON.stringify(names.map((name) => line[name]))).values()];
 }
 
 function isLatency({ workload }: Line): boolean {

@@ -3,7 +3,7 @@ import { number, spread } from "./figures.ts";
 import { notRun } from "./lines.ts";
 import { tableOf } from "./table.ts";
 
-/** A figure: what it is, the line it stands in, its name there, and its bound. */
+/** A figure: a description, the result that contains it, its name there, and the bound that is wanted. */
 interface Figure {
   readonly what: string;
   readonly bench: "worker" | "python";

@@ -37,6 +37,17 @@ function gated() {
   };
 }
 
+/** A run that waits for the only slot of a limit, which a run of another runner holds. Its own runner has one slot. */
+async function patientRun() {
+  const gates = gated();
+  const opened = await open([gates.busy, gates.mapped], { shared: true, concurrency: 1 });
+  const other = await opened.another([gates.limited]);
+  await other.start(gates.limited, "held");
+  await opened.clock.advance("1s");
+  const waiting = await opened.runner.start(gates.mapped, ["patient"]);
+  return { ...gates, opened, other, waiting };
+}
+
 test("a task that queues for a slot of its busy runner holds no slot of a limit meanwhile", async () => {
   const { begun, end, busy, limited } = gated();
   await using opened = await open([busy, limited], { shared: true, concurrency: 1 });
@@ -58,13 +69,9 @@ test("a task that queues for a slot of its busy runner holds no slot of a limit 
 });
 
 test("an item that is granted a slot while its runner is busy makes way for others, and is first when it is not", async () => {
-  const { begun, end, busy, limited, mapped } = gated();
-  await using opened = await open([busy, mapped], { shared: true, concurrency: 1 });
+  const { begun, end, busy, limited, other, waiting, ...rest } = await patientRun();
+  await using opened = rest.opened;
   const { runner, clock } = opened;
-  const other = await opened.another([limited]);
-  await other.start(limited, "held");
-  await clock.advance("1s");
-  const waiting = await runner.start(mapped, ["patient"]);
   await clock.advance("1s");
   await runner.start(busy, "busy");
   for (const name of ["younger 1", "younger 2"]) {
@@ -87,13 +94,9 @@ test("an item that is granted a slot while its runner is busy makes way for othe
 });
 
 test("a slot that a run without an owner is granted goes to others if no runner has room for the run", async () => {
-  const { begun, end, busy, limited, mapped } = gated();
-  await using opened = await open([busy, mapped], { shared: true, concurrency: 1 });
+  const { begun, end, busy, limited, other, waiting, ...rest } = await patientRun();
+  await using opened = rest.opened;
   const { runner, clock } = opened;
-  const other = await opened.another([limited]);
-  await other.start(limited, "held");
-  await clock.advance("1s");
-  const waiting = await runner.start(mapped, ["patient"]);
   await clock.advance("1m");
   await runner.start(busy, "busy");
   await clock.advance("1s");

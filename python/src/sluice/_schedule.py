@@ -51,19 +51,13 @@ class Schedule:
         self._read()
 
     def _read(self) -> dict[str, Any]:
-        checks = Checks()
-        checks.text(self.name, "its name")
-        if not isinstance(self.workflow, Workflow):
-            checks.report(f"workflow must be a Workflow, not {shown(self.workflow)}")
+        checks = _common_checks(self.name, self.workflow)
         if (self.cron is None) == (self.every is None):
             checks.report("state exactly one of cron and every")
         if self.time_zone is not None and self.cron is None:
             checks.report("time_zone is for cron; an interval has no time zone")
         if not callable(self.input):
-            try:
-                check(self.input, "input")
-            except Exception as error:
-                checks.report(str(error))
+            _check_json(checks, self.input, "input")
         options: dict[str, Any] = {
             "name": self.name,
             "cron": checks.text(self.cron, "cron"),
@@ -78,6 +72,21 @@ class Schedule:
         }
         checks.refuse(f"schedule {shown(self.name)}")
         return {name: value for name, value in options.items() if value is not None}
+
+
+def _common_checks(name: object, workflow: object) -> Checks:
+    checks = Checks()
+    checks.text(name, "its name")
+    if not isinstance(workflow, Workflow):
+        checks.report(f"workflow must be a Workflow, not {shown(workflow)}")
+    return checks
+
+
+def _check_json(checks: Checks, value: object, what: str) -> None:
+    try:
+        check(value, what)
+    except Exception as error:
+        checks.report(str(error))
 
 
 class PollStart(TypedDict, total=False):
@@ -126,16 +135,10 @@ class Poll:
         self._read()
 
     def _read(self) -> dict[str, Any]:
-        checks = Checks()
-        checks.text(self.name, "its name")
-        if not isinstance(self.workflow, Workflow):
-            checks.report(f"workflow must be a Workflow, not {shown(self.workflow)}")
+        checks = _common_checks(self.name, self.workflow)
         if not callable(self.check):
             checks.report(f"check must be a function, not {shown(self.check)}")
-        try:
-            check(self.cursor, "cursor")
-        except Exception as error:
-            checks.report(str(error))
+        _check_json(checks, self.cursor, "cursor")
         options: dict[str, Any] = {
             "kind": "poll",
             "name": self.name,
