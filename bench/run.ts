@@ -1,7 +1,8 @@
 /**
- * `deno task bench ceiling`, `peers`, `growth` or `workers` answers one of the questions, without a name all of them;
- * `report` writes the tables and the chart from what is saved. `--quick` takes sizes that show that it works and little more,
- * `--save` keeps the results in `bench/results/` and then writes the report; `--name=value` is handed on to every program.
+ * `deno task bench ceiling`, `peers`, `growth` or `workers` answers one of the questions; without a name it answers all of
+ * them. `report` writes the tables and the chart from the saved results. `--quick` takes sizes that only show that the
+ * programs work. `--save` keeps the results in `bench/results/` and then writes the report. `--name=value` is passed to
+ * every program.
  *
  * @module
  */

@@ -165,7 +165,7 @@ async function enter({ type, parameters }: Phase): Promise<() => Promise<void>> 
     case "pool-exhaustion": {
       const most = Number(parameters.get("idle_conns") ?? 300);
       const idle = Array.from({ length: most }, () => postgres(url, { max: 1, onnotice() {} }));
-      // Those beyond the server's limit are refused, and so is whoever connects meanwhile.
+      // The server refuses connections beyond its limit, those of the adapters included.
       const opened = Promise.allSettled(idle.map((sql) => sql`select 1`));
       return async () => {
         await opened;

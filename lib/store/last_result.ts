@@ -1,6 +1,6 @@
 /**
- * The last result of a run that completes stands in the run's own row: the end of the run changes that row anyway, and
- * a row of the journal less is written. On Postgres a queued run of one task writes 961 instead of 1,121 bytes to the
+ * The last result of a run that completes is stored in the run's own row. The end of the run changes that row anyway, so
+ * that one row of the journal less is written. On Postgres a queued run of one task writes 961 instead of 1,121 bytes to the
  * log (tests/floors_test.ts).
  *
  * Only a run that completes has such a result, and whatever begins it anew moves the result to the table first (see

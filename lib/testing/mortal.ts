@@ -24,7 +24,7 @@ export interface PartyOptions {
   readonly isDead?: () => boolean;
   /** Called when something of it has become durable, with the method that wrote it. */
   readonly wrote?: (method: string) => void;
-  /** Tells its runner from those that were killed before; `undefined` for one that lives in this process. */
+  /** Distinguishes its runner from those that were killed before; `undefined` for one that lives in this process. */
   readonly isolate?: string | undefined;
 }
 

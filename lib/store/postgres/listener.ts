@@ -1,8 +1,8 @@
 /**
  * Receives notifications of changes by other processes. A notification is a hint: it may get lost while the connection
  * is down, and behind a pooler it may never arrive. So the listener periodically notifies itself over another connection
- * (a pooler may deliver what a connection notifies itself), reconnects if that notification does not arrive, and reports any change whenever it may have missed a notification. Correctness depends
- * only on the engine's slow polls.
+ * (a pooler may deliver what a connection notifies itself), reconnects if that notification does not arrive, and reports
+ * any change whenever it may have missed a notification. Correctness depends only on the engine's slow polls.
  *
  * @module
  */

@@ -9,8 +9,8 @@ export interface Persistence {
   /**
    * Runs `work`; `action` names it in messages. `isDoubtful` is true if an earlier attempt may have taken effect with
    * its response lost. `isOutside` is false if the work waits not only for the server but also for something that may
-   * need a test clock to advance: the work itself tells the clock when it waits for the server. @default {true} for
-   * `isOutside`
+   * need a test clock to advance; then the work itself holds the clock while it waits for the server. @default {true}
+   * for `isOutside`
    */
   attempt<T>(action: string, work: (isDoubtful: boolean) => Promise<T>, isOutside?: boolean): Promise<T>;
   /** The number of retries. */
