@@ -55,7 +55,7 @@ function readPostgres({ url, options }: Place): Reader {
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   });
   return {
-    query: async (text, ...values) => (await sql.unsafe(text, values)).map((row) => ({ ...row })),
+    query: async (text, ...values) => (await sql.unsafe(text, values, { prepare: true })).map((row) => ({ ...row })),
     close: () => sql.end({ timeout: 1 }),
   };
 }

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sluice import (
 )
 from sluice import _lines as lines
 from sluice import _session as session
+from sluice._engine import EngineProcess
 
 from .conftest import Store
 
@@ -194,6 +196,22 @@ def test_an_engine_that_is_not_ours(name: str, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("SLUICE_ENGINE", str(engine))
     with pytest.raises(kind, match=message):
         Runner("sqlite::memory:", start_timeout=1 if name == "silent" else 60).__enter__()
+
+
+def test_an_engine_that_ends_before_it_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ask = session.Session._ask
+
+    def ask_late(self: session.Session, method: str, params: Mapping[str, Any], process: EngineProcess) -> Any:
+        assert process.wait(30)
+        return ask(self, method, params, process)
+
+    monkeypatch.setattr(session.Session, "_ask", ask_late)
+    source, kind, message = ENGINES["dying"]
+    engine = tmp_path / "engine.js"
+    engine.write_text(source)
+    monkeypatch.setenv("SLUICE_ENGINE", str(engine))
+    with pytest.raises(kind, match=message):
+        Runner("sqlite::memory:", start_timeout=10).__enter__()
 
 
 def test_the_same_from_coroutines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

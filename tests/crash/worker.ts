@@ -18,6 +18,7 @@ import { watchEventLoop } from "../event_loop.ts";
 import { openPlace, type Place, readPlace } from "../place.ts";
 import { randomOfProcess } from "../random.ts";
 import { JOURNAL } from "../journal.ts";
+import { passes } from "../passes.ts";
 import { clockWithoutPolls } from "./clock_without_polls.ts";
 import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
@@ -49,7 +50,7 @@ export interface WorkerConfig {
   readonly bodyMs?: number;
   /** Runs that it starts itself, by workflow, each with its own number as the input and the key. */
   readonly starts?: readonly (readonly [workflow: string, n: number])[];
-  /** Whether it goes on starting runs, as fast as they are durable, until it ends. */
+  /** Whether it goes on starting runs until it ends, and waits only while `MOST_OPEN` of them have not ended. */
   readonly load?: boolean;
   /** How long it lets bodies finish on SIGTERM. @default {"10s"} */
   readonly drain?: string;
@@ -58,6 +59,9 @@ export interface WorkerConfig {
 }
 
 type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
+
+// Without a bound, whoever starts faster than it runs leaves its test with thousands of runs to wait for.
+const MOST_OPEN = 500;
 
 /** What a body answers that went on after its signal aborted. */
 export const LATE = -1_000_000;
@@ -96,11 +100,16 @@ async function main(config: WorkerConfig): Promise<void> {
   say("ready");
   for (const [name, n] of config.starts ?? []) await runner.start(workflows[name]!, { n }, { key: `${n}` });
   const names = ["chain", "diamond", "flaky", "stepwise", "failing", "wide", "parent"] as const;
+  let open = 0;
   for (let n = 0; config.load === true && !isStopping; n++) {
     const run = await runner.start(workflows[names[n % names.length]!]!, { n });
     // It is durable by now, so the test holds us to it.
     say(`durable ${run.id}`);
-    if (n % names.length === 0) await new Promise((resolve) => setTimeout(resolve, 15));
+    open++;
+    const ended = () => void open--;
+    run.outcome().then(ended, ended);
+    if (n % names.length === 0) await passes(15);
+    while (open >= MOST_OPEN && !isStopping) await passes(15);
   }
 
   async function stop(): Promise<void> {
@@ -177,8 +186,8 @@ function openWitness(place: Place): Witness {
     async committed(runId) {
       const units = await reader.query(
         `select task || case when item < 0 then '' else '#' || item end || case when step = '' then '' else '/' || step end as unit
-           from ${JOURNAL} join runs on journal.run = runs.seq
-          where runs.id = $1 and journal.state in ('completed', 'failed', 'skipped')`,
+           from ${JOURNAL}
+          where run = (select seq from runs where id = $1) and state in ('completed', 'failed', 'skipped')`,
         runId,
       );
       return units.map(({ unit }) => String(unit));

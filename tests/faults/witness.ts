@@ -61,8 +61,8 @@ export function openWitness(url: string, schema: string): Witness {
   async function committed(runId: string): Promise<string[]> {
     const rows = await ask(
       `select task || case when step = '' then '' else '/' || step end as unit
-         from ${JOURNAL} as journal join @runs on run = seq
-        where id = $1::uuid and journal.state in ('completed', 'failed', 'skipped')`,
+         from ${JOURNAL} as journal
+        where run = (select seq from @runs where id = $1::uuid) and state in ('completed', 'failed', 'skipped')`,
       [runId],
     );
     return rows.map(({ unit }) => String(unit));

@@ -256,11 +256,11 @@ test("a run says what it waits for: a message and since when, a child run with i
     await using runner = await createRunner(await on.open(), { workflows: [parent, child] });
     const run = await runner.start(parent);
     await until(async () => (await run.tasks()).every(({ state }) => state === "waiting"));
+    const [ship] = await run.children();
+    await until(async () => (await runner.get(ship!.id).status()).state === "waiting");
     const asked = ask(runner);
     const page = await json<RunPage>(asked, `/api/runs/${run.id}`);
-    const [ship] = await run.children();
-    const { state } = await runner.get(ship!.id).status();
-    const link = { id: ship!.id, href: `/runs/${ship!.id}`, state };
+    const link = { id: ship!.id, href: `/runs/${ship!.id}`, state: "waiting" as const };
     assertEquals(page.explanation.reasons.map(({ kind, taskId, run }) => [kind, taskId, run]).filter(([, id]) => id), [
       ["event", "approval", undefined],
       ["timer", "rest", undefined],

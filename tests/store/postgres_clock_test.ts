@@ -37,6 +37,18 @@ test("the estimate of the server's clock follows a clock that is set forward and
   assertEquals(clock.now(), 508_200);
 });
 
+test("the estimate of the server's clock is never behind what the server has said", () => {
+  let local = 1_000;
+  const clock = createServerClock(() => local);
+  clock.learn(500_000, 990);
+  local += 100;
+  // The server read its clock at the end of the request, and the estimate supposes the middle.
+  clock.learn(500_140, 1_020);
+  assertEquals(clock.now(), 500_140);
+  local += 100;
+  assertEquals(clock.now(), 500_205);
+});
+
 test("an answer of unknown age does not set the estimate", () => {
   let local = 0;
   const clock = createServerClock(() => local);

@@ -39,6 +39,8 @@ export function createServerClock(
       const took = received - sent;
       const next = serverMs - (sent + received) / 2;
       const wasSet = Math.abs(next - offset) > (took + exactness) / 2 + DRIFT_MS;
+      // The answer is in the past. So nothing that follows from a row happens before the row was written.
+      if (!wasSet) last = Math.max(last, Math.floor(serverMs));
       if (!wasSet && took > exactness && received - learnedAt < KEEP_MS) return;
       if (wasSet && offset - next > SMALL_STEP_MS) last = 0;
       if (wasSet && exactness < Infinity) steps?.record(next - offset);

@@ -64,6 +64,8 @@ class EngineProcess:
         self._ended = ended
         self._out: SimpleQueue[bytes | None] = SimpleQueue()
         self._errors: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.end: str | None = None
+        """How the process ended; set before ``ended`` is called."""
         self._process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE,
@@ -171,7 +173,8 @@ class EngineProcess:
         self._threads["errors"].join(1)
         pipe.close()
         _open_processes.discard(self)
-        self._ended(self._how_it_ended(problem))
+        self.end = self._how_it_ended(problem)
+        self._ended(self.end)
 
     def _read_errors(self) -> None:
         pipe = self._process.stderr

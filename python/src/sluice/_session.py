@@ -233,6 +233,9 @@ class Session:
     def _ask(self, method: str, params: Mapping[str, Any], process: EngineProcess) -> Any:
         pending = _Pending(Request(method, params, lambda answer: answer))
         with self._lock:
+            # An engine that has ended settled what was pending then, and will not settle this.
+            if self._process is not process:
+                raise self._stopped() if self._is_closing.is_set() else _crashed(pending, process.end or "it was closed")
             self._last += 1
             self._pending[self._last] = pending
             self._transmit(self._last, pending, process)
