@@ -4,8 +4,8 @@
  * that no other site can point a name of its own here: DNS rebinding), and the request did not come through a proxy.
  *
  * A proxy on this machine also connects from a loopback address. Most proxies announce themselves in a header. nginx's
- * default `proxy_pass` does not, and sets `Host` to the upstream: the one trace is `Connection: close`, which browsers
- * never send. A program behind such a proxy cannot be told from a program on this machine, so an inspector behind a
+ * default `proxy_pass` does not, and sets `Host` to the upstream: its only trace is `Connection: close`, which browsers
+ * never send. Requests through such a proxy look like those of a program on this machine, so an inspector behind a
  * proxy needs `authorize`.
  *
  * @module
@@ -58,7 +58,7 @@ export async function mayRead(
   }
   const answer: unknown = await authorize(request);
   if (answer instanceof Response) return { kind: "answered", response: answer };
-  // Nothing else grants access, such as an object whose fields were not checked.
+  // Nothing else grants access: not, for example, an object with unknown fields.
   return answer === true
     ? { kind: "granted" }
     : { kind: "refused", message: "Forbidden: authorize refused the request" };
@@ -103,7 +103,7 @@ function whyNotLocal(request: Request, connection: unknown): string | undefined 
   return `${ONLY_LOCAL}; open it at localhost`;
 }
 
-/** The address of the other end of a connection. */
+/** The client's address. */
 function peerOf(request: Request, connection: unknown): string | undefined {
   if (typeof connection !== "object" || connection === null) return undefined;
   const { incoming, remoteAddr, requestIP, server } = connection as {

@@ -2,7 +2,7 @@ import { thrownMessage } from "../definition/thrown_message.ts";
 import type { Logger } from "../logger.ts";
 import type { RunState, TaskState } from "../store/batch.ts";
 
-/** What a page shows and links are asked for. What `redact` hides of it is replaced by `"[redacted]"`. */
+/** The object of a page for which links are wanted. Fields that `redact` hides are `"[redacted]"`. */
 export type ActionSubject =
   /** A run. */
   | {
@@ -40,7 +40,7 @@ const MOST_LINKS = 10;
 const LONGEST_LABEL = 100;
 const LONGEST_HREF = 4_000;
 
-/** Returns `actions` without what must not get into a page: it never throws, and each link has a URL that runs no script. */
+/** Makes `actions` safe for pages: the returned function never throws, and drops links whose URL could run a script. */
 export function safeActions(actions: Actions | undefined, logger: Logger): Actions {
   if (actions === undefined) return () => [];
   return (subject) => {

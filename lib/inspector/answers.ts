@@ -1,9 +1,9 @@
 import type { Problem } from "./shapes.ts";
 
-/** Nothing may be loaded by what is answered, nor may it be shown inside of another page. */
+/** The response may load nothing and may not be shown in a frame. */
 const POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** What every answer says besides: to keep no copy, to guess no type, and to tell nobody where one has been. */
+/** Headers of every response: it is not cached, its type is not guessed, and links send no referrer. */
 const GUARDS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "cross-origin-opener-policy": "same-origin",
@@ -15,7 +15,7 @@ const GUARDS: Readonly<Record<string, string>> = {
 
 const CHUNK = 64 * 1024;
 
-/** An answer with every header that keeps it safe; `policy` says what a page may load. */
+/** A response with all security headers; `policy` states what a page may load. */
 export function guarded(response: Response, policy: string = POLICY): Response {
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(GUARDS)) headers.set(name, value);
@@ -30,17 +30,17 @@ export function copyOf(response: Response): Response {
   return response.bodyUsed ? new Response(null, { status, statusText, headers }) : response.clone();
 }
 
-/** Data as JSON. */
+/** A JSON response. */
 export function jsonAnswer(text: string, status = 200): Response {
   return new Response(text, { status, headers: { "content-type": "application/json; charset=utf-8" } });
 }
 
-/** Text of a type. */
+/** A text response with a content type. */
 export function textAnswer(text: string, type: string): Response {
   return new Response(text, { headers: { "content-type": type } });
 }
 
-/** A page, which brings its policy. */
+/** A page with its own content security policy. */
 export function pageAnswer(text: string, policy: string, status = 200): Response {
   return new Response(text, {
     status,
@@ -48,14 +48,14 @@ export function pageAnswer(text: string, policy: string, status = 200): Response
   });
 }
 
-/** JSON text piece by piece, as fast as it is taken. */
+/** Streams JSON text in chunks, with back-pressure. */
 export function streamAnswer(text: string): Response {
   const encoder = new TextEncoder();
   let at = 0;
   const body = new ReadableStream<Uint8Array>({
     pull(controller) {
       if (at >= text.length) return controller.close();
-      // Not between the halves of a character.
+      // Never splits a surrogate pair.
       const end = at + CHUNK - (isHighSurrogate(text.charCodeAt(at + CHUNK - 1)) ? 1 : 0);
       controller.enqueue(encoder.encode(text.slice(at, end)));
       at = end;
@@ -64,7 +64,7 @@ export function streamAnswer(text: string): Response {
   return new Response(body, { headers: { "content-type": "application/json; charset=utf-8" } });
 }
 
-/** A refusal as JSON. */
+/** An error response in JSON. */
 export function problemAnswer(problem: Problem): Response {
   return jsonAnswer(JSON.stringify(problem), problem.status);
 }

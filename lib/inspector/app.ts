@@ -14,7 +14,7 @@ import { type Asked, type Reading, Refusal } from "./reading.ts";
 import { type Route, ROUTES } from "./routes.ts";
 import type { View } from "./shapes.ts";
 
-/** What an app needs besides what it reads. */
+/** Options of the app in addition to its data source. */
 export interface AppOptions {
   /** Decides who may read. */
   readonly authorize: Authorize | undefined;
@@ -22,13 +22,13 @@ export interface AppOptions {
   readonly basePath: string;
   /** What it is called on its pages. */
   readonly title: string;
-  /** Hears of what could not be answered. */
+  /** Receives errors that caused a 5xx response. */
   readonly logger: Logger;
   /** How long a request waits for the store, which waits for its database for ever. */
   readonly patienceMs: number;
 }
 
-/** Answers a request; `connection` is what the server tells along with it. */
+/** Handles a request; `connection` is what the server passes along with it, such as the client's address. */
 export type Fetch = (request: Request, connection?: unknown) => Promise<Response>;
 
 const PAYLOADS = [
@@ -38,23 +38,23 @@ const PAYLOADS = [
   { path: "/api/runs/:id/tasks/:task/steps/:name", load: loadStep },
 ];
 
-/** The routes, and what answers a request by them. */
+/** The routes and the request handler. */
 export interface App {
   /** Answers a request. */
   readonly fetch: Fetch;
 }
 
-/** The routes of the inspector, behind what decides who may read. */
+/** Creates the routes of the inspector behind the access check. */
 export function createApp(reading: Reading, options: AppOptions): App {
   const { authorize, basePath, title, patienceMs } = options;
   const logger = harmless(options.logger);
   const view: View = { title, basePath, liveHref: undefined, layouts: new Map() };
   const { store } = reading.context;
   const live = createLive(store, logger);
-  // Who asks the same at the same time gets the same answer: a change makes every browser ask at once.
+  // Identical concurrent requests share one response: after a change all browsers send the same request at once.
   const underWay = new Map<string, Promise<string>>();
-  // Paths are matched as they came, so that each part is decoded once. An app that mounts this one may have taken the
-  // base path away.
+  // Paths are matched before decoding, so that each part is decoded once. An app that mounts this one may have removed the
+  // base path.
   const app = new Hono({ getPath: ({ url }) => pathWithin(basePath, new URL(url).pathname) });
 
   for (const route of ROUTES) {
@@ -144,7 +144,7 @@ export function createApp(reading: Reading, options: AppOptions): App {
 
   async function drawn(route: Route, asked: Asked): Promise<string> {
     const run = route.runOf(asked);
-    // Read first: what changes while the page is drawn is then told once more, and not missed.
+    // Read before the page is rendered: a change in the meantime is then reported twice instead of missed.
     const seen = await live.mark(run);
     const { text } = await route.draw(reading, asked, (isLive) => ({
       ...view,
@@ -186,7 +186,7 @@ function askedBy(url: string, params: Readonly<Record<string, string>>): Asked {
   return { params, query: queryOf(url) };
 }
 
-/** A path without what stands before every path. */
+/** A path without the base path. */
 function pathWithin(basePath: string, path: string): string {
   if (path === basePath) return "/";
   return path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : path;

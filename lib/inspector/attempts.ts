@@ -3,7 +3,7 @@ import type { TaskState } from "../store/batch.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { AttemptDetail } from "./run_shape.ts";
 
-/** The attempts at a task: those that failed are recorded one by one, of the others only the latest. */
+/** The attempts of a task: every failed one is recorded, of the others only the latest. */
 export function attemptsOf(
   state: TaskState,
   head: JournalHead | undefined,
@@ -23,7 +23,7 @@ export function attemptsOf(
     };
   });
   if (attempts === 0 || failed.at(-1)?.number === attempts) return failed;
-  // One that waits has been called and asked to be called again.
+  // A waiting task was started and has asked for another attempt.
   const last = lastState(state, isRunOver);
   return last === undefined
     ? failed

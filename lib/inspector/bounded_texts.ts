@@ -1,4 +1,4 @@
-/** Texts of a page, within what is left of its budgets. */
+/** The texts of a page, cut to the remaining budgets. */
 import type { Progress } from "../engine/events.ts";
 import type { ErrorRecord } from "../errors.ts";
 import { type TextBudget, textBudget } from "./left_out.ts";
@@ -34,11 +34,11 @@ export interface StoredPayload {
   readonly href: string;
   /** The most characters to show. */
   readonly most: number;
-  /** Hides what nobody is to see, in JSON text that may be cut anywhere. */
+  /** Redacts JSON text that may be cut at any character. */
   readonly redact: (text: string) => string;
 }
 
-/** A payload as a page shows it; `undefined` if there is none. */
+/** Returns a payload as a page shows it; `undefined` if it is missing. */
 export function payloadOf(
   { payloads, leftOut }: TextBudgets,
   { text, bytes, href, most, redact }: StoredPayload,
@@ -59,12 +59,12 @@ export function withinBudget(error: ErrorRecord, { errors, leftOut }: TextBudget
   return { name: cut(error.name, 100), message: cut(error.message, 200) };
 }
 
-/** The progress that a body reported, of JSON text. */
+/** Parses the progress that a body reported. */
 export function progressOf(text: string): Progress | undefined {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null) return undefined;
   const { done, total, message } = value as Readonly<Record<string, unknown>>;
-  // Hidden, it is no number.
+  // A redacted number is a text.
   if (typeof done !== "number") return undefined;
   return {
     done,
@@ -73,7 +73,7 @@ export function progressOf(text: string): Progress | undefined {
   };
 }
 
-/** The bytes of a text in UTF-8. */
+/** The length of a text in UTF-8, in bytes. */
 export function sizeOf<T extends string | undefined>(text: T): T extends string ? number : number | undefined;
 export function sizeOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : new TextEncoder().encode(text).length;

@@ -1,6 +1,6 @@
 /**
- * The inspector as a command, for any SQLite file or Postgres URL: it opens the database to be read only, and answers
- * on this machine alone.
+ * The inspector as a command, for any SQLite file or Postgres URL: it opens the database read-only and serves
+ * this machine only.
  *
  * @module
  */
@@ -25,12 +25,12 @@ The database is opened read-only. Ctrl-C stops the server.`;
 
 const PORT = 8_484;
 
-/** Opens what the arguments name, and serves it until the process is told to end. */
+/** Opens the store that the arguments name and serves the inspector until the process receives a signal to end. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
     await serve(args);
   } catch (error) {
-    // A message for whoever typed the command; what is none of these is a fault, and shows where it is.
+    // Expected errors: a message suffices. Any other error is a bug and is shown with its stack.
     if (!(error instanceof SluiceError || error instanceof TypeError)) throw error;
     say(process.stderr, error.message);
     process.exitCode = 1;
@@ -54,7 +54,7 @@ async function serve(args: readonly string[]): Promise<void> {
   await serveStore(url, values, (line) => say(process.stdout, line));
 }
 
-/** Options of the command, as they are written. */
+/** Options of the command, as on the command line. */
 export interface ServeOptions {
   /** The port. @default {"8484"} */
   readonly port?: string | undefined;
@@ -101,7 +101,7 @@ interface Server {
   stop(): Promise<void>;
 }
 
-/** What is used here of the servers that the runtimes have. */
+/** The part of the runtimes' servers that is used here. */
 interface Runtimes {
   readonly Bun?: {
     serve(options: { fetch: Handler; port: number; hostname: string }): {
@@ -154,7 +154,7 @@ function portOf(text: string | undefined): number {
   throw new TypeError(`Cannot listen on port "${text}": it must be an integer from 0 to 65535`);
 }
 
-/** Resolves when the process is told to end. */
+/** Resolves when the process receives SIGINT or SIGTERM. */
 function told(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());

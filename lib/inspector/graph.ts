@@ -8,7 +8,7 @@ export const MOST_TASKS = 1_000;
 
 const MOST_LINKS = 10_000;
 
-/** A graph as it was defined, and after it `otherwise` tasks; without a definition, of those alone. */
+/** Builds a graph from a definition, followed by the tasks `otherwise`; without a definition, from those alone. */
 export function graphOf(
   definition: StoredDefinition | undefined,
   otherwise: readonly GraphTask[],
@@ -58,7 +58,7 @@ export function boundedGraph(graph: Graph, rankOf: (id: string) => number = () =
   return { ...graph, tasks: bounded, ...(leftOut !== undefined && { leftOut }) };
 }
 
-/** Those with the lowest rank, in their order. */
+/** The elements with the lowest ranks, in list order. */
 function chosen(tasks: readonly GraphTask[], rankOf: (id: string) => number): readonly GraphTask[] {
   const ranks = tasks.map(({ id }) => rankOf(id));
   const room = new Map<number, number>();

@@ -1,5 +1,5 @@
 /**
- * The page of the items of a map as the inspector tells it; what is said in shapes.ts holds here too.
+ * The shape of the page of a map's items. The conventions of shapes.ts apply.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { ItemCell, ItemCounts } from "./map_shape.ts";
 import type { AttemptDetail, Payload } from "./run_shape.ts";
 import type { Answer, RunLink } from "./shapes.ts";
 
-/** An item with what is recorded of it. */
+/** An item with its recorded data. */
 export interface ItemDetail extends ItemCell {
   /** What it waits for. */
   readonly reason: string | undefined;
@@ -18,7 +18,7 @@ export interface ItemDetail extends ItemCell {
   readonly startedAt: number | undefined;
   /** When it ended. */
   readonly endedAt: number | undefined;
-  /** When a waiting one goes on. */
+  /** When a waiting item continues. */
   readonly dueAt: number | undefined;
   /** Its output, if it completed and has one. */
   readonly output: Payload | undefined;
@@ -53,13 +53,13 @@ export interface ItemsPage extends Answer {
   readonly items: readonly ItemDetail[];
   /** The items of any state, from the first on. */
   readonly firstHref: string;
-  /** The page before; `undefined` if there is none, or with a state. */
+  /** The previous page; `undefined` for the first page, or if items are filtered by state. */
   readonly previousHref: string | undefined;
-  /** The next page; `undefined` if there is none. */
+  /** The next page; `undefined` for the last page. */
   readonly nextHref: string | undefined;
   /**
-   * Set where a search for items in a state stopped before the page was full, as it has looked at as many as one request may:
-   * the index of the last item that it has looked at.
+   * Set if a search for items in a state stopped before the page was full because it reached the limit of one request:
+   * the index of the last item that it read.
    */
   readonly searchedTo: number | undefined;
 }

@@ -16,7 +16,7 @@ export function textBudget(characters: number): TextBudget {
   };
 }
 
-/** A number of things with the word for one and for many of them. */
+/** A count with its noun in singular and plural. */
 export type Count = readonly [count: number, one: string, many: string];
 
 /** Names what is left out, as in `left out: 9,000 tasks, 1 step`; `undefined` if all counts are 0. */

@@ -1,7 +1,7 @@
 /**
- * Tells browsers, by server-sent events, that something has changed; what it is they fetch. One reader looks for all of
- * them, and only while there are any: about once a second, sooner after a hint, and less often where a look is costly.
- * What a browser does not take is never queued for it: it is told once that something has changed, however often it did.
+ * Notifies browsers of changes by server-sent events; they then fetch the page. One reader serves all of them, and only
+ * while any is connected: it reads about once a second, sooner after a hint, and less often if a read is expensive.
+ * Nothing is queued for a slow browser: it receives one event, however many changes there were.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import type { Store } from "../store/port.ts";
 /** The shared reader. */
 export interface Live {
   /**
-   * The events of a run, or (`undefined`) of all lists, as the body of an answer: `changed` whenever it is no longer as in
-   * `seen`, a mark that `mark()` gave, and `ended` when nothing can change any more. `undefined` if there are too many.
+   * The events of a run, or (`undefined`) of all lists, as the body of a response: `changed` when the state differs from
+   * `seen`, which `mark()` returned, and `ended` when nothing can change any more. `undefined` if too many are open.
    */
   open(runId: string | undefined, seen: string | undefined): ReadableStream<Uint8Array> | undefined;
   /** Stands for how a run, or all lists, are now. */
@@ -22,7 +22,7 @@ export interface Live {
   readonly size: number;
 }
 
-/** How often things are done; for tests. */
+/** Intervals, which tests shorten. */
 export interface LiveTimes {
   /** Between two looks. */
   readonly lookMs: number;
@@ -34,16 +34,16 @@ export interface LiveTimes {
   readonly patienceMs: number;
 }
 
-/** How often things are done. Signs of life come often, as Bun ends a connection on which nothing was said for ten seconds. */
+/** Intervals. Heartbeats are frequent because Bun closes a connection that was silent for ten seconds. */
 export const LIVE_TIMES: LiveTimes = { lookMs: 1_000, hintMs: 250, beatMs: 5_000, patienceMs: 60_000 };
 
-// A look may take one part in so many of the time.
+// Reads may take this fraction of the time.
 const REST_FACTOR = 20;
 
-/** Each costs a connection and a few hundred bytes. */
+/** Each stream costs a connection and a few hundred bytes. */
 const MOST_STREAMS = 10_000;
 
-/** Runs that are looked at together; of more, each has its turn. */
+/** The most runs that are read at once; if more are watched, they take turns. */
 const MOST_RUNS = 200;
 
 interface Watcher {
@@ -59,7 +59,7 @@ interface Watcher {
   readonly end: () => void;
 }
 
-/** A reader over a store; it reads nothing until somebody watches. */
+/** Creates the shared reader of a store. It reads nothing until a stream is open. */
 export function createLive(store: Store, logger: Logger, times: LiveTimes = LIVE_TIMES): Live {
   const { inspection } = store;
   const watchers = new Set<Watcher>();
@@ -171,7 +171,7 @@ export function createLive(store: Store, logger: Logger, times: LiveTimes = LIVE
       await lookAtLists();
       await lookAtRuns();
     } catch (error) {
-      // A store that fails for good was closed, along with the runner or client.
+      // A store that fails permanently was closed with its runner or client.
       logger.debug("Cannot detect changes; live streams are closed and browsers reconnect", { error: String(error) });
       for (const watcher of [...watchers]) drop(watcher);
     }
@@ -208,7 +208,7 @@ export function createLive(store: Store, logger: Logger, times: LiveTimes = LIVE
   }
 }
 
-/** A short stand-in for a text: FNV-1a. Two texts in four thousand million share one. */
+/** A hash of a text (FNV-1a, 32 bits). */
 function markOf(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

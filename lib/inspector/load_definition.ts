@@ -2,7 +2,7 @@ import type { StoredDefinition } from "../engine/catalog.ts";
 import type { Served } from "../store/batch.ts";
 import type { Reading } from "./reading.ts";
 
-/** Larger definitions, of more than about 15,000 tasks, are not read: to parse one holds up the process. */
+/** Larger definitions, with more than about 15,000 tasks, are not read: parsing one would block the event loop. */
 const MOST_BYTES = 2 * 1024 * 1024;
 
 /** Returns the definition of a version; `undefined` if it is not stored or too large. */

@@ -4,7 +4,7 @@ import { textOf, timeOf } from "./query.ts";
 import { answer, type Asked, linkTo, type Reading } from "./reading.ts";
 import { REDACTED } from "./redact.ts";
 
-/** How many failed runs are grouped. */
+/** The most failed runs that are grouped. */
 const BUDGET = 5_000;
 
 const MOST_GROUPS = 100;
@@ -73,7 +73,7 @@ export async function failureGroups(
   };
 }
 
-/** A text for a search: short enough for an address, without half a character or a replaced one at its end. */
+/** A search text that is short enough for a URL and does not end within a surrogate pair or a redaction. */
 function beginningOf(error: string): string {
   return [...error.split("\ufffd", 1)[0]!].slice(0, LONGEST_SEARCH).join("").trim();
 }

@@ -19,11 +19,11 @@ const LAST_ITEM = 2_147_483_647;
 /** Characters of an output that a page of items contains. */
 const HEAD = 300;
 
-/** Items that one request searches for those in a state. */
+/** The most items that one request filters by state. */
 const MOST_SEARCHED = 50_000;
 
 /**
- * Items of a map, in pages. A page reads its own items, and for the counts the states of all.
+ * Items of a map, in pages. A page reads its own items, and the states of all items for the counts.
  *
  * @throws {Refusal} If there is no such run or map, or a parameter is invalid.
  */
@@ -123,7 +123,7 @@ function detailOf(
   };
 }
 
-/** The output of an item as it may be shown. In the output of a map that collects, it is the member `value`. */
+/** The redacted output of an item. In the output of a map that collects, it is the member `value`. */
 export function redactedItem(
   { redactor }: Reading,
   { task, item, text }: { readonly task: string; readonly item: number; readonly text: string },

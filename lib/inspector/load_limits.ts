@@ -4,7 +4,7 @@ import type { LimitLane, LimitPermit, LimitsPage } from "./limit_shape.ts";
 import { textOf } from "./query.ts";
 import { answer, type Asked, type Reading } from "./reading.ts";
 
-/** Lanes of a page; each costs a read of its holders and one of those that wait. */
+/** The most lanes of a page; each costs a query for its holders and one for its waiters. */
 const MOST_LANES = 50;
 const MOST_PERMITS = 5;
 

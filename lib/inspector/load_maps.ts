@@ -10,7 +10,7 @@ import { cellOf, countsOf, itemsOf, type StoredMap, storedMap } from "./stored_m
 const MOST_DRAWN = 10;
 const MOST_CELLS = 100;
 
-/** The maps of a run on its page: their counts, and the first items of up to ten maps, those first that have not ended. */
+/** The maps of a run: their counts, and the first items of up to ten maps, unfinished maps first. */
 export async function loadMaps(
   reading: Reading,
   row: RunRow,

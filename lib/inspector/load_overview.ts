@@ -14,7 +14,7 @@ const MOST_PARKED = 100;
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** What needs attention, and how runs ended in the last hour and day. */
+/** Loads what needs attention, and how runs ended in the last hour and day. */
 export async function loadOverview(reading: Reading): Promise<OverviewPage> {
   const { context: { store }, redactor, path } = reading;
   const now = store.now();
@@ -55,7 +55,7 @@ export async function loadOverview(reading: Reading): Promise<OverviewPage> {
   };
 }
 
-/** Parts of whole minutes or half hours, so that a run stays in its part; the last one contains the present. */
+/** Buckets that begin at whole minutes or half hours, so that a run stays in its bucket; the last contains the present. */
 function spanOf(now: number, bucketMs: number, buckets: number): OutcomesQuery {
   return { since: (Math.floor(now / bucketMs) + 1 - buckets) * bucketMs, bucketMs, buckets };
 }

@@ -4,9 +4,9 @@ import { type Asked, type Reading, Refusal } from "./reading.ts";
 import { rowOf } from "./run_row.ts";
 
 /**
- * The whole of an input.
+ * Returns a complete input.
  *
- * @throws {Refusal} If there is none.
+ * @throws {Refusal} With status 404 if it is missing.
  */
 export async function loadInput(reading: Reading, { params }: Asked): Promise<string> {
   const { input } = await rowOf(reading, params["id"] ?? "");
@@ -14,9 +14,9 @@ export async function loadInput(reading: Reading, { params }: Asked): Promise<st
 }
 
 /**
- * The whole of an output of a task.
+ * Returns the complete output of a task.
  *
- * @throws {Refusal} If there is none.
+ * @throws {Refusal} With status 404 if it is missing.
  */
 export async function loadOutput(reading: Reading, { params }: Asked): Promise<string> {
   const task = params["task"] ?? "";
@@ -28,9 +28,9 @@ export async function loadOutput(reading: Reading, { params }: Asked): Promise<s
 }
 
 /**
- * The whole of an output of an item.
+ * Returns the complete output of an item.
  *
- * @throws {Refusal} If there is none.
+ * @throws {Refusal} With status 404 if it is missing.
  */
 export async function loadItemOutput(reading: Reading, { params }: Asked): Promise<string> {
   const { id = "", task = "" } = params;
@@ -43,9 +43,9 @@ export async function loadItemOutput(reading: Reading, { params }: Asked): Promi
 }
 
 /**
- * The whole of an output of a step.
+ * Returns the complete output of a step.
  *
- * @throws {Refusal} If there is none.
+ * @throws {Refusal} With status 404 if it is missing.
  */
 export async function loadStep(reading: Reading, { params }: Asked): Promise<string> {
   const { task = "", name = "" } = params;

@@ -19,8 +19,8 @@ const MOST_REASONS = 100;
 const MOST_SUMMED_UP = 10;
 
 /**
- * One run with everything that is recorded of it, within bounds: payloads are cut, and of very many tasks those that
- * failed, run or wait come first.
+ * One run with its recorded data, within bounds: payloads are truncated, and of very many tasks those that failed,
+ * run or wait come first.
  *
  * @throws {Refusal} If there is no such run.
  */
@@ -84,7 +84,7 @@ export async function loadRun(reading: Reading, { params }: Asked): Promise<RunP
   };
 }
 
-/** Links to the child runs of tasks; of several of a task, after retries, to the latest. */
+/** Links to the child runs of tasks; for a task with several, after retries, to the latest. */
 async function childrenOf(
   reading: Reading,
   { seq }: RunRow,
@@ -106,12 +106,12 @@ function openTask(task: TaskDetail, after: readonly string[], maps: ReadonlyMap<
   };
 }
 
-/** The task, and the item of it, that started a child run. */
+/** The task, and its item, that started a child run. */
 function placeOf(parent: RunRow["parent"]): Pick<RunLink, "task" | "item"> {
   return { task: parent?.task, item: parent === undefined || parent.item === NO_ITEM ? undefined : parent.item };
 }
 
-/** A run of thousands of tasks may have as many reasons. */
+/** The most reasons of an explanation: a run with thousands of tasks may have as many. */
 function inShort({ reasons }: Explanation, children: ReadonlyMap<string, RunLink>): ExplanationDetail {
   const told = reasons.slice(0, MOST_SUMMED_UP).map(({ message }) => message);
   const more = reasons.length - told.length;

@@ -5,7 +5,7 @@ import type { RunnersPage } from "./shapes.ts";
 
 const MOST_STRANDED = 100;
 
-/** The runners, what waits for them, and what none of them can carry on. */
+/** Loads the runners, their backlog, and the runs that no runner can continue. */
 export async function loadRunners(reading: Reading): Promise<RunnersPage> {
   const { context, redactor, path } = reading;
   const { store } = context;

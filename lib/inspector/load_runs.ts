@@ -5,7 +5,7 @@ import { filterOf, numberOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.ts";
 import type { RunsFilter, RunsPage } from "./shapes.ts";
 
-/** How many runs one request may look at where no index helps. */
+/** The most runs that one request reads where no index helps. */
 export const BUDGET = 10_000;
 
 const PAGE = 50;
@@ -49,7 +49,7 @@ export async function loadRuns(reading: Reading, { query }: Asked): Promise<Runs
   };
 }
 
-/** Names of workflows of which definitions are stored, to choose from. */
+/** The names of all workflows with stored definitions, for the filter. */
 export async function distinctWorkflows({ context: { store } }: Reading): Promise<readonly string[]> {
   const definitions = await store.inspection.definitions(MOST_DEFINITIONS);
   return [...new Set(definitions.map(({ workflow }) => workflow))].sort();
@@ -77,7 +77,7 @@ async function findRuns(
     ...isParked && { parked: { groups: await parkedFilter(store), wanted: true } },
     budget: BUDGET,
   };
-  // Matches of an id or a key are on the first page. A hidden key must not be found letter by letter.
+  // Matches of an id or a key are on the first page. A redacted key must not be guessed letter by letter.
   const named = q === undefined || before !== undefined ? [] : (await store.inspection.find(q, limit))
     .filter(({ id }) => !redactor.isHidden(["key"]) || id.startsWith(q.toLowerCase()));
   const seqs = named.map(({ seq }) => seq);
@@ -88,7 +88,7 @@ async function findRuns(
   const { runs, stoppedAt } = await store.inspection.search({
     ...wanted,
     tags: q === undefined ? tags : [...tags, q],
-    // One more than is told, to see whether there is a next page.
+    // One more than is shown, to know whether there is a next page.
     limit: limit + 1,
     before,
   });

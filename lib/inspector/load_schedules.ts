@@ -6,12 +6,12 @@ import { createCalculator, list } from "../engine/schedules/ticks.ts";
 import { answer, type Reading } from "./reading.ts";
 import type { SchedulesPage, ScheduleSummary } from "./schedule_shape.ts";
 
-/** Schedules of a page; each costs a read of its latest runs. */
+/** The most schedules of a page; each costs a query for its latest runs. */
 const MOST_SCHEDULES = 100;
 const NEXT_TICKS = 3;
 const PAST_TICKS = 5;
 
-/** The schedules with their next and past ticks. */
+/** Loads the schedules with their next and past ticks. */
 export async function loadSchedules(reading: Reading): Promise<SchedulesPage> {
   const { store } = reading.context;
   const rows = await store.schedules.read({ after: "", limit: MOST_SCHEDULES + 1 });
@@ -50,7 +50,7 @@ async function summaryOf(
   };
 }
 
-/** Without the package that knows cron expressions, only the tick that is stored is known. */
+/** Without the package `croner`, only the stored tick is known. */
 async function nextTicks({ context: { store, schedules } }: Reading, row: ScheduleRow): Promise<readonly number[]> {
   const { timing } = decodeSchedule(row);
   const { nextTick, kind } = scheduleInfo(row);

@@ -61,7 +61,7 @@ async function taskSamples(
   graph: Graph,
   ended: readonly Outline[],
 ): Promise<Pick<WorkflowPage, "tasks" | "sampledRuns">> {
-  // As many runs as have no more tasks than one request may read.
+  // As many runs as fit into the number of tasks that one request reads.
   const runs = ended.slice(0, Math.max(1, Math.floor(MOST_TIMINGS / Math.max(1, graph.tasks.length))));
   const timings = runs.length === 0 ? [] : await store.inspection.timings(runs.map(({ seq }) => seq), MOST_TIMINGS);
   const byTask = groupBy(timings, ({ task }) => task);

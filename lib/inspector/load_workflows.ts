@@ -7,7 +7,7 @@ import type { WorkflowsPage } from "./shapes.ts";
 const MOST_DEFINITIONS = 1_000;
 const SAMPLED = 5_000;
 
-/** The workflows that runners have brought, with what the latest runs of the store were like. */
+/** Loads the registered workflows with statistics of the latest runs. */
 export async function loadWorkflows(reading: Reading): Promise<WorkflowsPage> {
   const { context: { store }, path } = reading;
   const [definitions, latest, runners] = await Promise.all([
@@ -37,14 +37,14 @@ export async function loadWorkflows(reading: Reading): Promise<WorkflowsPage> {
   };
 }
 
-/** Runners whose lease holds. */
+/** Runners with a valid lease. */
 export async function aliveRunners({ context: { store } }: Reading): Promise<readonly RunnerRow[]> {
   const runners = await store.runners();
   const now = store.now();
   return runners.filter(({ leaseUntil }) => leaseUntil > now);
 }
 
-/** Ids of those that serve something. */
+/** The ids of the runners that serve a workflow. */
 export function runnersOf(runners: readonly RunnerRow[], isServed: (served: Served) => boolean): readonly number[] {
   return runners.filter(({ served }) => served.some(isServed)).map(({ id }) => id);
 }

@@ -1,12 +1,12 @@
 /**
- * A map of a run as the inspector tells it; what is said in shapes.ts holds here too.
+ * The shape of a run's map. The conventions of shapes.ts apply.
  *
  * @module
  */
 import type { TaskState } from "../store/batch.ts";
 import type { RunLink } from "./shapes.ts";
 
-/** How many items of a map are in which state. The numbers of all states add up to `total`. */
+/** The items of a map by state. The counts add up to `total`. */
 export interface ItemCounts {
   /** All items. */
   readonly total: number;

@@ -1,5 +1,5 @@
 /**
- * A read-only view of what runs, why it waits and what failed: pages for people, JSON for programs, numbers for
+ * A read-only view of what runs, why it waits and what failed: pages for people, JSON for programs, metrics for
  * Prometheus. It needs the package `hono`.
  *
  * @module

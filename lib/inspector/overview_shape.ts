@@ -1,5 +1,5 @@
 /**
- * The front page and the failures as the inspector shows them; what shapes.ts says of data holds here too.
+ * The shapes of the front page and of the failures. The conventions of shapes.ts apply.
  *
  * @module
  */

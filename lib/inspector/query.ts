@@ -66,7 +66,7 @@ export function textOf(query: URLSearchParams, name: string): string | undefined
 }
 
 /**
- * Returns a parameter that is a whole number.
+ * Returns an integer parameter.
  *
  * @throws {Refusal} If it is not a number from `least` to `most`.
  */
@@ -89,7 +89,7 @@ function flagOf(query: URLSearchParams, name: string): boolean {
   throw new Refusal(400, `${name} must be true or false`);
 }
 
-/** The distinct texts of a parameter. A field of a form that was left empty counts as absent. */
+/** The distinct values of a parameter. An empty form field counts as absent. */
 function textsOf(query: URLSearchParams, name: string, most: number): readonly string[] {
   const texts = [...new Set(query.getAll(name).map((text) => text.trim()).filter((text) => text !== ""))];
   if (texts.length > most) throw new Refusal(400, `${name} may be given ${most === 1 ? "once" : `${most} times`}`);

@@ -6,11 +6,11 @@ import type { Actions } from "./actions.ts";
 import type { Redactor } from "./redact.ts";
 import type { Answer, RunLink, RunSummary } from "./shapes.ts";
 
-/** What the loaders of all pages read from, and how they tell it. */
+/** The data source of all loaders, and how they present it. */
 export interface Reading {
   /** What the inspector was made of. */
   readonly context: ClientContext;
-  /** Hides what nobody is to see. */
+  /** Hides redacted values. */
   readonly redactor: Redactor;
   /** Returns the links of users for what a page shows. */
   readonly actions: Actions;
@@ -18,7 +18,7 @@ export interface Reading {
   path(...segments: readonly string[]): string;
 }
 
-/** What somebody asked for. */
+/** The parsed request. */
 export interface Asked {
   /** Parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
@@ -26,13 +26,13 @@ export interface Asked {
   readonly query: URLSearchParams;
 }
 
-/** Thrown by a loader where it has no answer: `status` says why not. */
+/** Thrown by a loader that cannot return its data; `status` is the status of the response. */
 export class Refusal extends Error {
   /** Name of the class. */
   override name = "Refusal";
   /** The status of the answer. */
   readonly status: 400 | 404;
-  /** An answer that is none; the message is shown to whoever asked. */
+  /** Creates a refusal; the client sees the message. */
   constructor(status: 400 | 404, message: string) {
     super(message);
     this.status = status;
@@ -44,12 +44,12 @@ export function pathsBelow(basePath: string): Reading["path"] {
   return (...segments) => `${basePath}/${segments.map(encodeURIComponent).join("/")}`;
 }
 
-/** What every answer begins with. */
+/** The fields that every response begins with. */
 export function answer({ context: { store } }: Reading): Answer {
   return { at: store.now(), store: store.name };
 }
 
-/** A run as lists tell it. */
+/** Returns a run as a row of lists. */
 export function summaryOf(row: ListedRun, { redactor, path }: Reading): RunSummary {
   const { deadlineAt: _, error, forkedFrom: __, schedule: ___, tick: ____, ...info } = runInfo({
     ...row,
@@ -78,7 +78,7 @@ export function linkTo(
   return { id, href: path("runs", id), state };
 }
 
-/** The beginning of a text, where the whole would be too much. */
+/** Truncates a text. */
 export function cut(text: string, longest = 300): string {
   return text.length <= longest ? text : `${text.slice(0, longest)}…`;
 }

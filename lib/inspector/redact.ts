@@ -29,7 +29,7 @@ export interface Redactor {
 /**
  * Creates a redactor from paths through a run, which has the form `{ input, key, tags, reason, error, tasks: { [id]: {
  * output, error, reason, progress, steps: { [name]: output } } }, limits: { [name]: { key } } }`. The error of a run is that of one of its tasks: what
- * a path hides of the error of any task is hidden of it, too.
+ * a path hides in the errors of tasks is hidden there, too.
  *
  * @throws {TypeError} If a path is malformed.
  */
@@ -72,14 +72,14 @@ export function createRedactor(paths: readonly string[]): Redactor {
 }
 
 /**
- * Whether a path names fields of an error, of which the message of what is no error consists. One that begins with `**`
- * is one for payloads, and would make errors unsearchable for almost everybody.
+ * Whether a path names fields of an error. A thrown value that is not an error has a message that consists of its fields.
+ * A path that begins with `**` is meant for payloads, and would make errors unsearchable for most users.
  */
 function hidesFields(patterns: readonly Pattern[]): boolean {
   return remainders(patterns.filter((pattern) => !pattern.includes("**")), ["error", "fields"]).length > 0;
 }
 
-/** An error with each text that is searched, of itself and of its causes, which its message may quote. */
+/** An error with the texts of it and its causes that are searched for, as its message may quote them. */
 const PROBE: ErrorRecord = [1, 2, 3, 4, 5, 6].reduce<ErrorRecord>(
   (cause, depth) => ({ ...probeAt(depth), cause, errors: [probeAt(depth)] }),
   probeAt(0),
@@ -89,10 +89,10 @@ function probeAt(depth: number): ErrorRecord {
   return { name: `name ${depth}`, message: `message ${depth}`, code: `code ${depth}` };
 }
 
-// Shorter texts, such as a digit, occur by chance.
+// Shorter texts, such as a digit, occur by coincidence.
 const SHORTEST_QUOTE = 4;
 
-/** What is left of an error; adds the texts that were hidden to `hidden`. A stack contains name, message and code. */
+/** Returns a redacted error and adds the hidden texts to `hidden`. A stack contains name, message and code. */
 function recordOf(shown: unknown, error: ErrorRecord, hidden: Set<string>): ErrorRecord {
   if (typeof shown !== "object" || shown === null) {
     for (const text of textsOf(error)) hidden.add(text);
@@ -143,7 +143,7 @@ function withoutTexts(record: ErrorRecord, hidden: readonly string[]): ErrorReco
   };
 }
 
-/** JSON with every text in it, names and numbers included, cleaned of what is hidden. */
+/** Removes hidden texts from JSON, including from names and numbers. */
 function cleanJson(value: JsonValue | undefined, clean: (text: string) => string): JsonValue {
   if (typeof value === "string") return clean(value);
   if (typeof value === "number") return clean(String(value)) === String(value) ? value : REDACTED;

@@ -1,6 +1,6 @@
 import type { Pattern } from "./redact_path.ts";
 
-/** How far patterns have been followed: for each pattern the places in it that may come next. */
+/** The progress of matching: for each pattern the positions that may match next. */
 type Places = readonly (readonly number[])[];
 
 interface Frame {
@@ -13,8 +13,8 @@ interface Frame {
 }
 
 /**
- * Replaces what patterns hide in JSON text that stands at `path`. The text is never parsed, so it may be large, deep, or
- * only the beginning of one: what is cut in the middle of something hidden ends with the replacement.
+ * Replaces what patterns hide in the JSON text at `path`. The text is never parsed, so it may be large, deep or
+ * truncated: a text that is cut within a hidden value ends with the replacement.
  */
 export function redactJson(
   text: string,
@@ -61,7 +61,7 @@ export function redactJson(
   return copied + text.slice(from);
 }
 
-/** Where the patterns are after one more name. */
+/** Advances the patterns by one name. */
 function step(patterns: readonly Pattern[], places: Places, name: string): Places {
   return patterns.map((pattern, i) => {
     const here = places[i]!;
@@ -77,14 +77,14 @@ function step(patterns: readonly Pattern[], places: Places, name: string): Place
   });
 }
 
-/** `**` may stand for nothing at all, so what follows it may come next as well. */
+/** `**` may match no name, so what follows it may match next as well. */
 function reach(pattern: Pattern, places: readonly number[]): readonly number[] {
   const all = new Set(places);
   for (const place of all) if (pattern[place] === "**") all.add(place + 1);
   return [...all];
 }
 
-/** What remains of patterns below `path`, in which `undefined` stands for any name. */
+/** The rest of the patterns below `path`, in which `undefined` matches any name. */
 export function remainders(patterns: readonly Pattern[], path: readonly (string | undefined)[]): readonly Pattern[] {
   return patterns.flatMap((pattern) => {
     let rests: readonly Pattern[] = [pattern];
@@ -125,7 +125,7 @@ function endOfValue(text: string, start: number): number {
   return text.length;
 }
 
-/** Behind the closing quote, or the end of a text that is cut. */
+/** The index after the closing quote, or the end of a truncated text. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1;;) {
     const quote = text.indexOf('"', at);
@@ -141,7 +141,7 @@ function nameOf(quoted: string): string {
   try {
     return String(JSON.parse(quoted));
   } catch {
-    // Cut in the middle: nothing follows it.
+    // Truncated within a value: nothing follows.
     return "";
   }
 }

@@ -33,7 +33,7 @@ const RUN: Fields = {
 
 /**
  * Parses a path such as `input.password`, `tasks.*.output`, `**.token` or `tasks."pay.card".output`: a segment in double
- * quotes is a name as it stands, with the escapes of JSON.
+ * quotes is a literal name, with the escapes of JSON.
  *
  * @throws {TypeError} If the text is not a path.
  */
@@ -73,7 +73,7 @@ function segmentOf(text: string): Segment | undefined {
 export function whyHidesNothing(pattern: Pattern): string | undefined {
   let fields: Fields = RUN;
   for (const segment of pattern) {
-    // What follows is not checked: it may stand in several places.
+    // What follows is not checked: it may match at several places.
     if (typeof segment === "string" && (segment === "**" || fields["*"] === undefined)) return undefined;
     const name = typeof segment === "string" ? "*" : segment.name;
     const next: Fields | true | undefined = fields["*"] ?? (Object.hasOwn(fields, name) ? fields[name] : undefined);

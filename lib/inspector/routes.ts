@@ -22,7 +22,7 @@ import { workflowsPage } from "./pages/workflows_page.ts";
 import type { Asked, Reading } from "./reading.ts";
 import type { Answer, View } from "./shapes.ts";
 
-/** A page and the answer of the API that it is drawn from: `/runs` and `/api/runs`. */
+/** A page and the API response that it is rendered from: `/runs` and `/api/runs`. */
 export interface Route {
   /** The path of the page. */
   readonly path: string;

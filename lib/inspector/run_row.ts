@@ -9,7 +9,7 @@ import { type Reading, Refusal } from "./reading.ts";
  */
 export async function rowOf({ context }: Reading, id: string): Promise<RunRow> {
   const row = await context.store.run(id).catch(async (error) => {
-    // The row is invalid: what can be read of it is shown, with what is wrong as its error.
+    // The row is invalid: its readable fields are shown, with the problem as the error.
     if (!isCorruptRow(error)) throw error;
     const [listed] = await context.store.inspection.find(id, 1);
     return listed === undefined ? undefined : { ...listed, input: undefined };

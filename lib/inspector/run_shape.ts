@@ -1,5 +1,5 @@
 /**
- * One run as the inspector tells it; what is said in shapes.ts holds here too.
+ * The shape of a run's page. The conventions of shapes.ts apply.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface Payload {
   readonly href: string;
 }
 
-/** One try at a task. */
+/** An attempt of a task. */
 export interface AttemptDetail {
   /** Which, counted from 1. */
   readonly number: number;
@@ -69,7 +69,7 @@ export interface UndoDetail {
   readonly progress: Progress | undefined;
 }
 
-/** A task of a run. What it depends on stands in the graph. */
+/** A task of a run. The graph contains its dependencies. */
 export interface TaskDetail {
   /** Its id. */
   readonly id: string;
@@ -85,11 +85,11 @@ export interface TaskDetail {
   readonly startedAt: number | undefined;
   /** When it ended. */
   readonly endedAt: number | undefined;
-  /** When a waiting one goes on. */
+  /** When a waiting task continues. */
   readonly dueAt: number | undefined;
   /** Its output, if it completed and has one. */
   readonly output: Payload | undefined;
-  /** What its latest failed attempt threw, with causes; a task that completed later still tells it. */
+  /** The error of the latest failed attempt, with causes; kept if a later attempt completed. */
   readonly error: ErrorRecord | undefined;
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
@@ -126,7 +126,7 @@ export interface RunHappening {
   readonly detail: string | undefined;
 }
 
-/** Why a run is not further. */
+/** Why a run is not progressing. */
 export interface ExplanationDetail {
   /** Every reason, the decisive one first; `kind` is `ended`, `task`, `timer`, `limit`, `paused`, `version`, `runner`, … */
   readonly reasons: readonly (Omit<Reason, "runId" | "limit"> & {

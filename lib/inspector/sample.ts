@@ -1,7 +1,7 @@
 import type { Outline } from "../store/inspection.ts";
 import type { Durations, RunSample } from "./sample_shape.ts";
 
-/** What some runs, newest first, were like. */
+/** Statistics of runs, newest first. */
 export function sampleOf(outlines: readonly Outline[]): RunSample {
   const runs = {
     pending: 0,
@@ -29,7 +29,7 @@ export function durationsOf(
   timed: readonly { readonly startedAt: number | undefined; readonly endedAt: number | undefined }[],
 ): Durations | undefined {
   const sorted = timed
-    // A clock that was set back in between must not make it negative.
+    // A clock that was set back must not make it negative.
     .flatMap(({ startedAt, endedAt }) =>
       startedAt === undefined || endedAt === undefined ? [] : [Math.max(0, endedAt - startedAt)]
     )
@@ -39,7 +39,7 @@ export function durationsOf(
   return { count: sorted.length, p50Ms: rank(0.5), p95Ms: rank(0.95), p99Ms: rank(0.99), maxMs: sorted.at(-1)! };
 }
 
-/** The members of a list by a key, in the order of their first. */
+/** Groups a list by a key, in order of first occurrence. */
 export function groupBy<T>(list: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
   for (const item of list) {

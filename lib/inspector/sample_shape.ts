@@ -1,5 +1,5 @@
 /**
- * What samples of the latest runs show; what shapes.ts says of data holds here too.
+ * The shapes of statistics. The conventions of shapes.ts apply.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Durations {
   readonly maxMs: number;
 }
 
-/** What the latest runs of a workflow, or of one version of it, were like. */
+/** Statistics of the latest runs of a workflow, or of one version of it. */
 export interface RunSample {
   /** Runs in the sample, by state. */
   readonly runs: Readonly<Record<RunState, number>>;
@@ -33,7 +33,7 @@ export interface RunSample {
   readonly lastAt: number | undefined;
 }
 
-/** How a task did in the latest runs of its workflow. */
+/** Statistics of a task in the latest runs of its workflow. */
 export interface TaskSample {
   /** Its id. */
   readonly id: string;

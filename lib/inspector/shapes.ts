@@ -1,9 +1,9 @@
 /**
- * What the inspector tells, as data: the answers of its JSON API, and what its pages are drawn from.
+ * The data of the inspector: the responses of its JSON API, from which its pages are rendered.
  *
  * A member whose value is `undefined` is left out of the JSON. Times are milliseconds since the epoch by the store's
- * clock. Paths (`href`) begin with the base path under which the inspector is mounted. Text is as users wrote it: whoever
- * shows it has to escape it.
+ * clock. Paths (`href`) begin with the base path under which the inspector is mounted. Text is as users wrote it: it
+ * must be escaped for display.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { ActionLink } from "./actions.ts";
 import type { Layout } from "./pages/graph_layout.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";
 
-/** What every answer begins with. */
+/** The fields that every response begins with. */
 export interface Answer {
   /** When it was read, by the store's clock. */
   readonly at: number;
@@ -42,7 +42,7 @@ export interface RunsFilter {
   readonly isParked: boolean;
 }
 
-/** What a list has of a run as `list()` returns it. The keys are hidden with each other, and each tag by itself. */
+/** The fields of `list()` that a list shows. Redaction hides both keys together, and each tag by itself. */
 type ListedInfo = Omit<RunInfo, "deadlineAt" | "error" | "forkedFrom" | "schedule" | "tick" | "input">;
 
 /** A run in a list. */
@@ -73,13 +73,13 @@ export interface RunsPage extends Answer {
   readonly isContinued: boolean;
   /** The first page of the same. */
   readonly firstHref: string;
-  /** The next page; `undefined` if there is none. */
+  /** The next page; `undefined` for the last page. */
   readonly nextHref: string | undefined;
   /** What `?cursor=` is on the next page. */
   readonly cursor: string | undefined;
   /**
-   * Set where the search stopped before the page was full, as it has looked at as many runs as one request may: those that
-   * were inserted before this time have not been looked at, and the next page goes on from there.
+   * Set if the search stopped before the page was full because it reached the limit of one request: runs that were
+   * inserted before this time were not searched, and the next page continues there.
    */
   readonly searchedBackTo: number | undefined;
 }
@@ -136,7 +136,7 @@ export interface Graph {
   readonly limits?: readonly GraphLimit[];
 }
 
-/** A run that another one is about. */
+/** A related run. */
 export interface RunLink {
   /** Its id. */
   readonly id: string;
@@ -170,7 +170,7 @@ export interface WorkflowSummary {
   readonly sample: RunSample;
 }
 
-/** `/workflows` and `/api/workflows`: the workflows that runners have brought. */
+/** `/workflows` and `/api/workflows`: the registered workflows. */
 export interface WorkflowsPage extends Answer {
   /** The workflows, by name. */
   readonly workflows: readonly WorkflowSummary[];
@@ -186,7 +186,7 @@ export interface VersionSummary {
   readonly version: string;
   /** The same of its structure, without code: equal if only bodies differ. */
   readonly structure: string;
-  /** When a runner first brought it. */
+  /** When a runner first registered it. */
   readonly definedAt: number;
   /** The page of the workflow with this version's graph. */
   readonly href: string;
@@ -196,7 +196,7 @@ export interface VersionSummary {
   readonly sample: RunSample;
 }
 
-/** `/workflows/:name` and `/api/workflows/:name`, with `?version=` for the graph of another than the latest. */
+/** `/workflows/:name` and `/api/workflows/:name`, with `?version=` for an older version. */
 export interface WorkflowPage extends Answer {
   /** Its name. */
   readonly name: string;
@@ -254,15 +254,15 @@ export interface RunnerSummary {
 export interface RunnersPage extends Answer {
   /** The runners, by number. */
   readonly runners: readonly RunnerSummary[];
-  /** Runs that are due and that nobody has. */
+  /** Runs that are due and not owned by a runner. */
   readonly backlog: BoundedCount;
-  /** Since when the one of them that has waited longest is due; `undefined` if there is none. */
+  /** When the oldest of them became due; `undefined` without such runs. */
   readonly oldestDueAt: number | undefined;
   /** Runs that no living runner can carry on, and why; at most a hundred. */
   readonly stranded: readonly (RunLink & { readonly workflow: string; readonly reason: string })[];
 }
 
-/** What every refusal says, as JSON or as a page. */
+/** An error response, as JSON or as a page. */
 export interface Problem {
   /** The status of the answer. */
   readonly status: number;
@@ -270,7 +270,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** What a page needs to know besides its data. */
+/** What rendering a page requires in addition to its data. */
 export interface View {
   /** What the inspector is called. */
   readonly title: string;

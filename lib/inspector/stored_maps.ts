@@ -1,5 +1,5 @@
 /**
- * Maps and their items as they are stored.
+ * Maps and their items in the store.
  *
  * @module
  */
@@ -98,7 +98,7 @@ export async function itemsOf(
   return { ...page, items: page.items.filter(isWanted), undos, children: links };
 }
 
-/** What the cells of a map are made with. */
+/** What is needed to build the cells of a map. */
 export interface CellPart {
   readonly reading: Reading;
   readonly map: StoredMap;
@@ -108,7 +108,7 @@ export interface CellPart {
   readonly undos: LoadedItems["undos"];
 }
 
-/** An item as its cell shows it. */
+/** Builds the cell of an item. */
 export function cellOf({ reading, map, children, undos }: CellPart, item: JournalHead | UnstartedItem): ItemCell {
   const head = "state" in item ? item : undefined;
   const error = reading.redactor.error(["tasks", map.task, "error"], head?.failures.at(-1)?.error);

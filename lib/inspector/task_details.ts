@@ -29,7 +29,7 @@ export const HEAD = 2_000;
 const MOST_STEPS = 1_000;
 const MOST_STEPS_OF_TASK = 100;
 
-/** What the tasks of a run add to its page. */
+/** The part of a run's page that is about its tasks. */
 export type RunDetails = Pick<RunPage, "graph" | "tasks" | "taskCounts" | "leftOut"> & {
   readonly input: Payload | undefined;
 };
@@ -113,7 +113,7 @@ const RANKS: Readonly<Record<TaskState, number>> = {
   pending: 3,
 };
 
-/** What the details of every task of a run are made with. */
+/** What is needed to build the details of a run's tasks. */
 interface Part {
   readonly row: RunRow;
   readonly reading: Reading;
@@ -149,7 +149,7 @@ function taskOf(
   const hide = (error: ErrorRecord): ErrorRecord =>
     withinBudget(redactor.error(["tasks", id, "error"], error), budgets);
   const history = attemptsOf(state, head, isOver(row.state), hide);
-  // Its failures were too large to be read along with those of others.
+  // Its failures were too large to be read together with those of other tasks.
   if (state === "failed" && head?.failures.length === 0) budgets.leftOut.error++;
   const href = path("api", "runs", row.id, "tasks", id, "output");
   const items = part.maps.get(id);

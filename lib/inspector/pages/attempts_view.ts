@@ -5,12 +5,12 @@ import { errorView } from "./payload.ts";
 import { stateBadge } from "./states.ts";
 import { duration } from "./times.ts";
 
-/** The attempts at a task or item of a run that began at `start`, unless there is only one that went well. */
+/** The attempts of a task or item of a run that began at `start`, unless the only one succeeded. */
 export function attemptsView(
   { history, attempts, state }: Pick<TaskDetail, "history" | "attempts" | "state">,
   start: number,
 ): Html | undefined {
-  // A single one that went well says nothing that is not said already.
+  // A single successful attempt adds nothing.
   if (history.length === 0 || (history.length === 1 && attempts === 1 && state === "completed")) return undefined;
   const items = history.map((attempt, i) => {
     const isSame = attempt.error !== undefined && sameError(attempt.error, history[i + 1]?.error);
@@ -37,6 +37,6 @@ function sameError(one: ErrorRecord, other: ErrorRecord | undefined): boolean {
 }
 
 function attemptBadge(state: AttemptDetail["state"]): Html {
-  // Not a failure of the task's, and no state of it either.
+  // Neither a failure nor a state of the task.
   return state === "interrupted" ? stateBadge("cancelled", "interrupted") : stateBadge(state);
 }

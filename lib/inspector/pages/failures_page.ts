@@ -38,7 +38,7 @@ ${failureTable(data, at) ?? markup`<p class="empty">No failed runs${query.size >
   }, view);
 }
 
-/** The groups of failed runs, with what is left out; `undefined` if there are none. */
+/** The groups of failed runs and a note about omitted ones; `undefined` without failed runs. */
 export function failureTable(failures: FailureGroups, at: number): Html | undefined {
   const { groups, groupCount, grouped, isCapped, isByWorkflow } = failures;
   if (groups.length === 0) return undefined;

@@ -2,7 +2,7 @@ import { GAP, type Node } from "./graph_nodes.ts";
 
 const STRAIGHTENINGS = 8;
 
-/** Gives each node its middle. */
+/** Sets the centre of each node. */
 export function alignRows(rows: readonly (readonly Node[])[], rowWidth: number): void {
   const packed = rows.map((nodes) => ({ nodes, offsets: offsetsOf(nodes) }));
   const half = Math.max(rowWidth, ...packed.map(({ offsets }) => offsets.at(-1)!)) / 2;
@@ -28,16 +28,16 @@ interface Row {
   readonly least: number;
 }
 
-/** Moves the nodes of a row as near to their neighbours as they can all get without changing their order. */
+/** Moves the nodes of a row as near to their neighbours as possible without changing their order. */
 function place({ nodes, offsets, most, least }: Row, isAbove: boolean, isBelow: boolean): void {
-  // Runs of nodes that stand as close as they may, each at the mean of what its nodes wish for.
+  // Groups of nodes at minimum distance; each group is at the mean of the positions that its nodes prefer.
   const runs: { readonly sum: number; readonly weight: number; readonly count: number }[] = [];
   for (const [i, node] of nodes.entries()) {
     let weight = 0;
     let sum = 0;
     for (const others of [isAbove ? node.above : NONE, isBelow ? node.below : NONE]) {
       for (const other of others) {
-        // A lane that is not straight is a line that is hard to follow; a box that leans costs less.
+        // A bent lane is harder to follow than a box that is off-centre.
         const pull = node.isLane && other.isLane ? 8 : node.isLane || other.isLane ? 2 : 1;
         weight += pull;
         sum += other.x * pull;

@@ -1,4 +1,4 @@
-/** What folding reads of a task. */
+/** The fields of a task that folding needs. */
 export interface Foldable {
   /** Its id. */
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Foldable {
   readonly on: string;
 }
 
-/** One box of a drawing: a task, or many that stand alike. */
+/** One box of a drawing: a task, or a group of tasks with the same dependencies. */
 export interface Box<Task> {
   /** Its tasks, in their order; never none. */
   readonly tasks: readonly Task[];
@@ -19,11 +19,11 @@ export interface Box<Task> {
 }
 
 /**
- * The boxes in which tasks are drawn, dependencies first: tasks that stand alike are one box if there are more than
- * `most` of them. They do so if they are of one kind, depend on the same boxes, and the graph looks the same from each
- * of them downwards; so a fan of a hundred branches of three tasks becomes three boxes.
+ * Returns the boxes in which tasks are drawn, dependencies first. More than `most` similar tasks share one box. Tasks are
+ * similar if they are of one kind, depend on the same boxes, and the graph below each of them is the same; so a fan of a
+ * hundred branches of three tasks becomes three boxes.
  *
- * State does not count: a drawing that changes its form with every result could not be watched.
+ * States do not matter: a drawing that changes its form with every result would be hard to follow.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export function foldTasks<Task extends Foldable>(tasks: readonly Task[], most: n
   const kinds = kindsDownwards(tasks, above);
   const boxOf: number[] = [];
   const boxes: Box<Task>[] = [];
-  // Level by level: which boxes a task depends on is only known once those have all their tasks.
+  // Level by level: the boxes that a task depends on must be complete first.
   for (const level of levelsOf(above)) {
     const groups = new Map<string, { readonly after: readonly number[]; readonly places: number[] }>();
     for (const at of level) {
@@ -60,7 +60,7 @@ export function foldTasks<Task extends Foldable>(tasks: readonly Task[], most: n
   return boxes;
 }
 
-/** The places of the dependencies of each; what the list does not have before it is passed over. */
+/** The indices of each task's dependencies; ids that do not occur earlier in the list are ignored. */
 function dependenciesOf(tasks: readonly Foldable[]): readonly (readonly number[])[] {
   const places = new Map<string, number>();
   return tasks.map(({ id, after }, at) => {
@@ -70,11 +70,11 @@ function dependenciesOf(tasks: readonly Foldable[]): readonly (readonly number[]
   });
 }
 
-/** A number for each: equal where the graph looks the same from there downwards. */
+/** A number for each task: equal if the graph below is the same. */
 function kindsDownwards(tasks: readonly Foldable[], above: readonly (readonly number[])[]): readonly number[] {
   const below: number[][] = tasks.map(() => []);
   for (const [at, others] of above.entries()) for (const other of others) below[other]!.push(at);
-  // Numbers instead of texts that contain each other, which would double with every level.
+  // Numbers instead of nested texts, whose length would double with every level.
   const numbers = new Map<string, number>();
   const kinds: number[] = [];
   for (let at = tasks.length - 1; at >= 0; at--) {

@@ -1,14 +1,14 @@
 /**
- * Where the boxes and lines of a graph stand: rows from top to bottom, each line from a row to a lower one.
+ * Positions of the boxes and lines of a graph: rows from top to bottom, each line from a row to a lower one.
  *
  * The steps are those of Sugiyama's method. (1) A box's row is the length of the longest path to it; a row that is too
  * wide becomes several. (2) A line that passes rows gets a lane in each; lines of one box share lanes. (3) Sweeps down
  * and up put each row in the order of its neighbours' medians; the order with the fewest crossings is kept. (4) Sweeps
- * move all towards the mean of their neighbours, as far as the order and the gaps allow: for a row that is an isotonic
- * regression, which has an exact answer in linear time.
+ * move all towards the mean of their neighbours, as far as the order and the gaps allow: for a row this is an isotonic
+ * regression, which has an exact solution in linear time.
  *
- * Ours, since others cost more than these lines. A graph of 300 tasks is laid out in the process that executes runs,
- * whose event loop stands still meanwhile. On one machine this took 10 to 40 ms, `@dagrejs/dagre` 3 (50 kB, well kept)
+ * Our own, because libraries cost more than these lines. A graph of 300 tasks is laid out in the process that executes
+ * runs, and blocks its event loop. On one machine this took 10 to 40 ms, `@dagrejs/dagre` 3 (50 kB, well kept)
  * 170 to 330, `elkjs` 0.12 (1.5 MB) 440 to 790, `d3-dag` 1.2 (with a solver of 2.5 MB) 8,500. None of them wraps a wide
  * row: 1 + 300 + 1 becomes 60,000 pixels wide.
  *
@@ -63,7 +63,7 @@ export interface LayoutOptions {
   readonly rowWidth: number;
 }
 
-/** Places boxes and lines; the same boxes are always placed the same. */
+/** Places boxes and lines. The result is deterministic. */
 export function layOut(boxes: readonly LayoutBox[], { boxHeight, rowWidth }: LayoutOptions): Layout {
   if (boxes.length === 0) return { width: 0, height: 0, boxes: [], lines: [], implied: 0, leftOut: 0 };
   const { after: needed, implied } = withoutImplied(boxes.map(({ after }) => after));
@@ -81,7 +81,7 @@ export function layOut(boxes: readonly LayoutBox[], { boxHeight, rowWidth }: Lay
 const LANE_WIDTH = 2;
 const MARGIN = 8;
 
-/** Links each box to those above it, by lanes through the rows between. */
+/** Links each box to the boxes above it, through lanes in the rows between. */
 function addLinks(nodes: Node[], after: Links): void {
   const boxes = [...nodes];
   const isLong = (from: number, to: number): boolean => boxes[to]!.row - boxes[from]!.row > 1;
@@ -94,7 +94,7 @@ function addLinks(nodes: Node[], after: Links): void {
   const linked = new Set<string>();
   for (const [to, others] of after.entries()) {
     for (const from of others) {
-      // Lines share lanes where more of them meet: below the box they come from, or above the one they go to.
+      // Lines share a lane at the end where more of them meet: below their source or above their target.
       const bundle = (outgoing[from] ?? 0) >= incoming[to]! ? `from ${from}` : `to ${to}`;
       let [last, name] = [boxes[from]!, `box ${from}`];
       for (let row = last.row + 1; row < boxes[to]!.row; row++) {
@@ -129,7 +129,7 @@ function draw(
   let y = MARGIN;
   for (const row of rows) {
     tops.push(y);
-    // The farther a line goes sideways, the more height it needs not to look flat.
+    // A line that goes far sideways needs more height, or it looks flat.
     const farthest = Math.max(0, ...row.flatMap(({ x, below }) => below.map((node) => Math.abs(node.x - x))));
     y += boxHeight + Math.min(64, 28 + farthest / 16);
   }

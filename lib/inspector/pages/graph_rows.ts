@@ -1,5 +1,5 @@
 /**
- * Which rows boxes stand in, and which lines between rows are drawn.
+ * Assigns boxes to rows, and selects the lines that are drawn.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { GAP } from "./graph_nodes.ts";
 /** For each box, the positions in the list of those it depends on. */
 export type Links = readonly (readonly number[])[];
 
-// Below this every line is drawn, be it implied or not: a task reads just the outputs of those it names.
+// Up to this number every line is drawn, also implied ones: a task reads only the outputs of tasks that it names.
 const MOST_LINES = 2_000;
 
-// What ordering and aligning cost grows with it: a graph with so many took 40 ms.
+// Bounds the cost of ordering and alignment: a graph of this size took 40 ms.
 const MOST_LANES = 2_000;
 
-/** Leaves out dependencies that follow from others, if there are too many to be seen. */
+/** Removes implied dependencies if there are too many lines to read. */
 export function withoutImplied(
   after: Links,
 ): { after: Links; implied: number } {
@@ -42,7 +42,7 @@ export function levelsOf(after: Links): readonly number[] {
     levels[at] = others.reduce((level, other) => Math.max(level, levels[other]! + 1), 0);
     for (const other of others) lowest[other] = Math.min(lowest[other] ?? Infinity, levels[at]!);
   }
-  // What waits for nothing stands right above the first that waits for it, not at the top.
+  // A task without dependencies is placed directly above its first dependent, not at the top.
   return levels.map((level, at) => after[at]!.length > 0 || lowest[at] === undefined ? level : lowest[at]! - 1);
 }
 

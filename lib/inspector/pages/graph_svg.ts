@@ -23,7 +23,7 @@ export interface DrawnTask extends Foldable {
 }
 
 /**
- * A graph as SVG: its boxes are links to where the page tells more of their tasks. Tasks that stand alike share a box if
+ * Renders a graph as SVG; its boxes link to the details of their tasks. Tasks with the same dependencies share a box if
  * they are many.
  */
 export function graphSvg(tasks: readonly DrawnTask[], title: string, layouts: Layouts): Html {
@@ -36,7 +36,7 @@ export function graphSvg(tasks: readonly DrawnTask[], title: string, layouts: La
   const labels = boxes.map(labelOf);
   const layout = layoutOf(boxes.map(({ after }, at) => ({ after, width: widthOf(labels[at]!) })), layouts);
   const { width, height, lines, implied, leftOut } = layout;
-  // The marks of the first row stand above it.
+  // The marks of the first row are above it.
   const top = labels.some(({ marks }) => marks.length > 0) ? MARK_HEIGHT : 0;
   const heads = boxes.flatMap(({ after }, at) => after.length === 0 ? [] : [headOf(layout, at, labels[at]!)]);
   return markup`
@@ -73,7 +73,7 @@ interface Label {
 const BOX_HEIGHT = 42;
 const MARK_HEIGHT = 10;
 const MOST_ALIKE = 12;
-// Beyond, nobody could read it, and laying it out would hold up the process.
+// A larger graph is unreadable, and its layout would block the event loop.
 const MOST_BOXES = 500;
 const ROW_WIDTH = 1_160;
 const WIDEST = 240;
@@ -98,7 +98,7 @@ function labelOfMany(tasks: readonly DrawnTask[]): Label {
     const of = tasks.filter((task) => task.state === state);
     return of.length === 0 ? [] : [{ state, count: of.length, first: of[0]!.id }];
   });
-  // The same whatever the states are, so that the box keeps its size.
+  // Independent of the states, so that the box keeps its size.
   const name = `${shorten(commonName(tasks.map(({ id }) => id)), NAME_COLUMNS - 8)} × ${tasks.length}`;
   const words = counts.map(({ state, count }) => `${count} ${state}`);
   return {
@@ -116,14 +116,14 @@ function labelOfMany(tasks: readonly DrawnTask[]): Label {
 function widthOf({ name, isMany, marks }: Label): number {
   const note = (isMany ? MANY_COLUMNS : NOTE_COLUMNS) * SMALL_COLUMN;
   const text = TEXT_X + Math.max(columnsOf(name) * COLUMN, note) + 11;
-  // Marks stand left of the middle, where lines come in, unless they are long.
+  // Marks are left of the centre, where lines arrive, unless they are long.
   return Math.ceil(Math.max(text, Math.min(WIDEST, 2 * (columnsOf(marks.join(" · ")) * SMALL_COLUMN + 10))));
 }
 
-/** Layouts by the sizes and dependencies of their boxes, those used last at the end. */
+/** Layouts by the sizes and dependencies of their boxes, in order of last use. */
 export type Layouts = Map<string, Layout>;
 
-// A page that is watched draws the same graph again with every change; its layout is the same each time.
+// A live page renders the same graph after every change, with the same layout.
 const MOST_LAYOUTS = 32;
 
 function layoutOf(

@@ -1,5 +1,5 @@
 /**
- * HTML as a value of its own, so that text can only get into a page escaped.
+ * HTML as a type of its own, so that text can only get into a page escaped.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export interface Html {
   readonly text: string;
 }
 
-/** What may stand in a hole of `markup`. Text and numbers are escaped; `undefined` and `false` are nothing. */
+/** A value of a placeholder in `markup`. Text and numbers are escaped; `undefined` and `false` are empty. */
 export type Hole = Html | string | number | undefined | false | readonly Hole[];
 
 class Markup implements Html {
@@ -21,7 +21,7 @@ class Markup implements Html {
 }
 
 /**
- * HTML from a template, whose holes are escaped: for text and for attributes in double quotes, nowhere else.
+ * HTML from a template. Placeholders are escaped for text and for attributes in double quotes; use them nowhere else.
  *
  * Characters that would be invisible or turn text around (control and bidirectional ones) are shown as `⟨U+202E⟩`.
  *
@@ -37,12 +37,12 @@ export function markup(template: TemplateStringsArray, ...holes: readonly Hole[]
   return new Markup(template.reduce((source, text, at) => source + sourceOf(holes[at - 1]) + text));
 }
 
-/** HTML that is ours to begin with, such as the text of a style; never of anything from outside. */
+/** Marks trusted HTML, such as the text of a style; never use it for data. */
 export function trusted(source: string): Html {
   return new Markup(source);
 }
 
-/** What `markup` makes of text. */
+/** Escapes text for HTML. */
 export function escapeText(text: string): string {
   return text.replace(SPECIAL, (char) => NAMED[char] ?? `⟨U+${codeOf(char)}⟩`);
 }
@@ -53,7 +53,7 @@ function sourceOf(hole: Hole): string {
   if (typeof hole === "number") return `${hole}`;
   if (hole instanceof Markup) return hole.text;
   if (Array.isArray(hole)) return hole.map(sourceOf).join("");
-  // Data of the shape of `Html`, from somebody who has ignored the types.
+  // Data with the shape of `Html`, from a caller that ignored the types.
   return escapeText(String(hole));
 }
 

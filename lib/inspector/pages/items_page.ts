@@ -70,7 +70,7 @@ function emptyWords({ state, counts, searchedTo, from }: ItemsPage): string {
   return counts.total === 0 ? "No items: the array of the map is empty or not computed yet." : "No items.";
 }
 
-/** An item that unfolds over the whole width. */
+/** An item whose details unfold over the full width. */
 function itemCell(item: ItemDetail, { at, run }: ItemsPage): Html {
   const { index, state, reason, error, history, startedAt, endedAt, dueAt, attempts, child, output, progress } = item;
   return markup`

@@ -36,7 +36,7 @@ ${
 `;
 }
 
-/** How many items are in which state, as lengths. */
+/** The counts by state as a bar. */
 export function itemBar(taskId: string, counts: ItemCounts): Html {
   const { total } = counts;
   let from = 0;
@@ -54,7 +54,7 @@ export function itemBar(taskId: string, counts: ItemCounts): Html {
   }</svg>`;
 }
 
-// Three digits, so that a single item of a million has a length.
+// Three decimals, so that one item in a million has a width.
 function percent(share: number): string {
   return `${Math.round(share * 1_000) / 1_000}%`;
 }
@@ -71,7 +71,7 @@ export function itemCounts(counts: ItemCounts, href: string, current?: ItemState
   return markup`<ul class="tally">${entries}</ul>`;
 }
 
-/** How an item is, in few words. */
+/** The state of an item in a few words. */
 export function cellTitle({ index, state, attempts, failure, child }: ItemCell): string {
   const tries = attempts > 1 ? ` after ${attempts} attempts` : "";
   const why = failure === undefined ? "" : state === "completed" ? `; previous failure: ${failure}` : `: ${failure}`;
@@ -79,7 +79,7 @@ export function cellTitle({ index, state, attempts, failure, child }: ItemCell):
   return `item ${index}: ${state}${tries}${why}${run}`;
 }
 
-/** What a cell shows: the symbol of the state, and the index. */
+/** The content of a cell: the symbol of the state, and the index. */
 export function cellFace({ index, state }: ItemCell): Html {
   return markup`${stateSymbol(state)}<span class="visually-hidden">${state}: </span>${index}`;
 }

@@ -14,7 +14,7 @@ export function limitWords(limits: readonly GraphLimit[]): Html {
 }
 
 /**
- * Text of at most so many columns, with an ellipsis for what is left out of its middle: ends of ids tell them apart.
+ * Shortens text to a number of columns, with an ellipsis in the middle: ids often differ at their ends.
  *
  * @example
  * ```ts
@@ -28,7 +28,7 @@ export function shorten(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
   const chars = [...text.slice(0, columns), "…", ...text.slice(-columns)];
   let [head, tail] = ["", ""];
-  // Two from the front for each from the back; what is wide counts as two.
+  // Two thirds are taken from the front; a wide character counts as two.
   let front = 0;
   let back = chars.length - 1;
   while (front < back) {
@@ -48,7 +48,7 @@ export function columnsOf(text: string): number {
   return columns;
 }
 
-/** What names of tasks that stand alike have in common: `fetch-…` of `fetch-1`, `fetch-2`. */
+/** The common part of the names of grouped tasks: `fetch-…` of `fetch-1`, `fetch-2`. */
 export function commonName(names: readonly string[]): string {
   const [first = "", ...others] = names;
   let length = first.length;
@@ -61,12 +61,12 @@ export function counted(count: number, noun: string): string {
   return `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A whole number with its thousands apart. */
+/** An integer with thousands separators. */
 export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Where the details of a task stand in its page. */
+/** The anchor of a task's details in the page of its run. */
 export function taskAnchor(id: string): string {
   return `task-${encodeURIComponent(id.toWellFormed())}`;
 }

@@ -5,7 +5,7 @@ import { page } from "./page.ts";
 import { numberCell, table } from "./table.ts";
 import { duration, moment } from "./times.ts";
 
-/** The limits in use: what holds places, and what waits for them. */
+/** The limits in use, with holders of slots and waiters. */
 export function limitsPage(data: LimitsPage, view: View): Html {
   const { limit, lanes, at, hasMore } = data;
   const query = limit === undefined ? "" : `?limit=${encodeURIComponent(limit)}`;

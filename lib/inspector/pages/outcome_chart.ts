@@ -5,13 +5,13 @@ import { clock, duration } from "./times.ts";
 
 const HEIGHT = 110;
 
-/** A bar of few runs beside one of very many is still seen. */
+/** The least height of a bar, so that a few runs beside very many remain visible. */
 const LEAST_HEIGHT = 2;
 
-// Failures stand on the ground line, so that their number can be compared from bar to bar.
+// Failures are at the base line, so that bars can be compared by them.
 const STATES = ["failed", "cancelled", "completed"] as const;
 
-/** Draws how many runs ended when, as stacked bars. Places are percentages, so that it is as wide as the page lets it be. */
+/** Draws the number of runs that ended, as stacked bars. Positions are percentages, so that it fills the page's width. */
 export function outcomeChart(id: string, title: string, chart: OutcomeChart): Html {
   const { since, bucketMs, completed, isEstimated } = chart;
   const totals = completed.map((_, at) => STATES.reduce((sum, state) => sum + chart[state][at]!, 0));

@@ -55,7 +55,7 @@ ${parkedPart(data, view)}
   }, view);
 }
 
-/** Sentences about what does not continue by itself; each leads to where it can be seen. */
+/** Sentences about runs that do not continue by themselves, with links to them. */
 function attention(data: OverviewPage, { basePath }: View): Html {
   const { blockedCount, parkedCount, overdueSchedules, runners, backlog, oldestDueAt, at } = data;
   const waits = backlog.count > 0 && oldestDueAt !== undefined && at - oldestDueAt > LATE_MS;

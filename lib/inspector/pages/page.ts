@@ -6,19 +6,19 @@ import { symbolSheet } from "./states.ts";
 import { STYLE } from "./style.ts";
 import { date } from "./times.ts";
 
-/** A page around its content. */
+/** A page with its content. */
 export interface Frame {
-  /** What it is about, for the tab. */
+  /** The title of the browser tab. */
   readonly title: string;
-  /** Which entry of the menu it belongs to; `undefined` for none. */
+  /** The current entry of the menu; `undefined` for none. */
   readonly section: Section | undefined;
-  /** What it tells; a problem tells nothing of a store. */
+  /** The data of the page; undefined for error pages, which reveal nothing of a store. */
   readonly answer: Answer | undefined;
-  /** Where the same is to be had as JSON. */
+  /** The URL of the same data as JSON. */
   readonly jsonHref: string | undefined;
-  /** What is read out when it has changed while somebody looks at it. */
+  /** The text that screen readers announce when it changes. */
   readonly status?: string;
-  /** After how many seconds it is another by time alone, as while a task runs. @default {undefined} never */
+  /** Seconds after which the page is outdated by time alone, for example while a task runs. @default {undefined} never */
   readonly againAfter?: number | undefined;
   /** How many seconds at least lie between two readings of a page that follows what it shows. @default {1} */
   readonly leastBetween?: number;
@@ -78,8 +78,8 @@ ${jsonHref !== undefined && markup`<a href="${jsonHref}">This page as JSON</a>`}
 }
 
 /**
- * What a browser may do with a page: apply its style, run its script, fetch from where it came from, and nothing else,
- * whatever got into it. Both are named by their hashes, so they are the same for every answer.
+ * The content security policy of a page: it may apply its style, run its script, fetch from its origin, and nothing else.
+ * Style and script are named by their hashes, so the policy is the same for every response.
  */
 export const contentSecurityPolicy: string = [
   "default-src 'none'",

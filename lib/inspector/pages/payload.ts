@@ -3,7 +3,7 @@ import type { Payload } from "../run_shape.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, grouped } from "./labels.ts";
 
-/** A payload, laid out for reading where all of it is there; else its beginning, with a link to the whole. */
+/** A payload: formatted if it is complete, otherwise its beginning with a link to all of it. */
 export function payloadView({ text, bytes, isTruncated, href }: Payload, label: string): Html {
   const shown = isTruncated ? text : readable(text);
   if (!isTruncated && shown.length <= MOST_INLINE && !shown.includes("\n")) {
@@ -42,7 +42,7 @@ ${
 `;
 }
 
-/** Text that may have any length, cut where a page would suffer from it. */
+/** Text of any length, truncated if it is too long for a page. */
 export function clip(text: string, most: number = MOST_TEXT): Html {
   if (text.length <= most) return markup`${text}`;
   const left = grouped(text.length - most);
@@ -58,8 +58,8 @@ function size(bytes: number): string {
 }
 
 /**
- * JSON text with line breaks and indentation; as it stands where it cannot be parsed, or where the indentation of deep
- * nesting would make it several times as long.
+ * JSON text with line breaks and indentation; unchanged if it cannot be parsed, or if the indentation of deep nesting
+ * would make it several times as long.
  */
 function readable(text: string): string {
   try {

@@ -2,7 +2,7 @@ import type { Problem, View } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
 import { page } from "./page.ts";
 
-/** What a refusal looks like. */
+/** The page of an error response. */
 export function problemPage({ status, message }: Problem, view: View): Html {
   const title = TITLES[status] ?? (status < 500 ? "Request refused" : "Internal error");
   const content = markup`

@@ -155,7 +155,7 @@ ${graphSvg(drawn, `The graph of this run of ${run.workflow}`, layouts)}
 </section>`;
 }
 
-/** What `result()` returns for a completed run: the output of the task that the workflow returns, or every output. */
+/** The result of a completed run, as `result()` returns it: the output of the returned task, or all outputs. */
 function resultPart({ run, graph, tasks }: RunPage): Html | undefined {
   if (run.state !== "completed") return undefined;
   const returned = graph.result === undefined ? tasks : tasks.filter(({ id }) => id === graph.result);
@@ -182,7 +182,7 @@ ${rest > 0 && markup`<p class="note">The outputs of ${counted(rest, "more task")
 
 const MOST_OUTPUTS = 5;
 
-/** A map whose items all wait, such as for their child runs. */
+/** Whether all items of a map wait, for example for their child runs. */
 function isWaitingMap(task: TaskDetail): boolean {
   return task.state === "waiting" && task.items !== undefined;
 }

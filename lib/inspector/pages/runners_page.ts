@@ -9,7 +9,7 @@ import { table } from "./table.ts";
 import { fact } from "./task_list.ts";
 import { moment } from "./times.ts";
 
-/** Who executes runs, and what nobody does. */
+/** The runners, the backlog, and the runs that no runner can continue. */
 export function runnersPage(data: RunnersPage, view: View): Html {
   const { runners, backlog, oldestDueAt, stranded, at } = data;
   return page({

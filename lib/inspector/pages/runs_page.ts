@@ -40,7 +40,7 @@ function emptyWords({ filter, searchedBackTo, isContinued }: RunsPage): string {
   return queryOf(filter) === "" ? "No runs yet." : "No matching runs.";
 }
 
-/** A number of runs, which may have been too many to count. */
+/** A number of runs, which may be a lower bound. */
 export function countWords({ count, precision }: BoundedCount): string {
   if (precision === "about") return `~ ${grouped(count)}`;
   return precision === "atLeast" ? `${grouped(count)}+` : grouped(count);
@@ -101,7 +101,7 @@ ${
 
 function filterForm({ filter, workflows }: RunsPage, view: View): Html {
   const { workflow, states, tags, since, until, q, error, isParked } = filter;
-  // A workflow that is asked for may be none of those that are offered.
+  // The requested workflow may not be among the stored ones.
   const names = workflow === undefined || workflows.includes(workflow) ? workflows : [workflow, ...workflows];
   const option = (name: string): Html =>
     markup`<option value="${name}"${name === workflow && markup` selected`}>${name}</option>`;
@@ -150,7 +150,7 @@ function queryOf({ workflow, states, tags, since, until, q, error, isParked }: R
   return query.size === 0 ? "" : `?${query}`;
 }
 
-/** A time as a field of a form has it, UTC. */
+/** A time as the value of a form field, UTC. */
 export function minuteOf(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 16);

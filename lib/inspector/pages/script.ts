@@ -1,8 +1,8 @@
 /**
- * What a page does besides being read, where scripts run: it follows what it shows. Nothing depends on it.
+ * Live updates of a page, where scripts run. Nothing depends on them.
  *
- * When the server says that something has changed, the page is fetched again, and what differs is put into the
- * document; what is equal stays, and with it the focus, the selection, what is unfolded and how far it is scrolled.
+ * When the server reports a change, the page is fetched again and only what differs is replaced in the document. So the
+ * focus, the selection, unfolded details and the scroll position are kept.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export const SCRIPT = String.raw`
   const liveHref = document.body.dataset.live;
   let source, timer, isFetching = false, isStale = false, hasEnded = false, lastFetch = Date.now();
 
-  // ---- what the address points to is unfolded ----
+  // ---- unfolds the target of the address ----
 
   function unfoldTarget() {
     const target = location.hash && byId(location.hash.slice(1));
@@ -67,7 +67,7 @@ export const SCRIPT = String.raw`
   }
   localize(document);
 
-  // ---- putting what differs into the document ----
+  // ---- updates of the document ----
 
   function merge(old, next) {
     if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName || (old.id || "") !== (next.id || "")) {
@@ -81,7 +81,7 @@ export const SCRIPT = String.raw`
   }
 
   function mergeAttributes(old, next) {
-    // What somebody has unfolded stays so.
+    // What the reader has unfolded stays unfolded.
     const isTheirs = (name) => name === "open" && old.nodeName === "DETAILS";
     for (const { name } of [...old.attributes]) {
       if (!next.hasAttribute(name) && !isTheirs(name)) old.removeAttribute(name);
@@ -91,14 +91,14 @@ export const SCRIPT = String.raw`
     }
   }
 
-  // Children with an id are matched by it, so that a row that somebody has focused keeps being that row.
+  // Children with an id are matched by it, so that a focused row stays the same element.
   function mergeChildren(parent, next) {
     const wanted = new Set([...next.children].flatMap(({ id }) => id ? [id] : []));
     const known = new Map([...parent.children].flatMap((child) => child.id ? [[child.id, child]] : []));
     let old = parent.firstChild;
     for (const child of [...next.childNodes]) {
       const named = known.get(child.id);
-      // What stands before the twin is gone: to move the twin instead would take the focus from it.
+      // Elements before the match were removed: moving the match instead would take its focus.
       while (old && old !== named && (old.id ? !wanted.has(old.id) : named)) old = drop(old);
       const twin = child.id ? named : old && !old.id ? old : undefined;
       if (!twin) {
@@ -118,7 +118,7 @@ export const SCRIPT = String.raw`
     return next;
   }
 
-  // ---- following ----
+  // ---- live stream ----
 
   async function refresh() {
     if (isFetching || document.hidden) {
@@ -133,7 +133,7 @@ export const SCRIPT = String.raw`
       if (answer.ok) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       isStale = true;
-      return; // the stream tells when the server is there again
+      return; // the stream reports when the server is reachable again
     } finally {
       isFetching = false;
     }
@@ -158,7 +158,7 @@ export const SCRIPT = String.raw`
     }, Math.max(0, lastFetch + 1000 * (byId("main").dataset.between || 1) - Date.now()));
   }
 
-  // Read out when it differs from what was read out before, but not so often that nothing else can be heard.
+  // Announced if it differs from the last announcement, but not so often that it drowns everything else.
   let said = byId("main").dataset.status, saidAt = 0, words;
   function announce(status) {
     if (!status || status === said) return;
@@ -183,7 +183,7 @@ export const SCRIPT = String.raw`
     let isFirst = true;
     source.onopen = () => {
       show("live", true);
-      // What has changed while nobody listened.
+      // Changes while the page was not connected.
       if (!isFirst || isStale) soon();
       isFirst = false;
     };
@@ -208,7 +208,7 @@ export const SCRIPT = String.raw`
     follow();
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
-        isStale = true; // unheard from now on
+        isStale = true; // changes are missed from now on
         return unfollow();
       }
       follow();

@@ -4,7 +4,7 @@ import { type Html, markup } from "./html.ts";
 /** Any state of a run or task. */
 export type State = RunState | TaskState;
 
-/** States of a run, in the order in which pages tell them. */
+/** States of a run, in display order. */
 export const RUN_STATES: readonly RunState[] = [
   "running",
   "pending",
@@ -16,7 +16,7 @@ export const RUN_STATES: readonly RunState[] = [
   "cancelled",
 ];
 
-/** States of a task, those first that somebody looks for first. */
+/** States of a task, the most important first. */
 export const TASK_STATES: readonly TaskState[] = [
   "failed",
   "blocked",
@@ -29,7 +29,7 @@ export const TASK_STATES: readonly TaskState[] = [
   "cancelled",
 ];
 
-/** A state as symbol, word and colour: none of them has to be seen for the others to tell it. */
+/** A state as symbol, word and colour; each suffices by itself. */
 export function stateBadge(state: State, word: string = state): Html {
   return markup`<span class="badge s-${state}">${stateSymbol(state)}${word}</span>`;
 }
@@ -39,14 +39,14 @@ export function stateSymbol(state: State): Html {
   return markup`<svg class="symbol s-${state}" width="14" height="14" aria-hidden="true"><use href="#s-${state}"/></svg>`;
 }
 
-/** What the symbols refer to; stands once in a page. Each fits into 14 by 14. */
+/** The definitions of the symbols, once in a page. Each is 14 by 14 units. */
 export function symbolSheet(): Html {
   return markup`<svg width="0" height="0" class="sheet" aria-hidden="true">${
     [...SHAPES].map(([state, shape]) => markup`<symbol id="s-${state}" viewBox="0 0 14 14">${shape}</symbol>`)
   }</svg>`;
 }
 
-// Drawn, not typed: fonts have not all of such characters, and not in one size.
+// Drawn instead of typed: fonts lack some of these characters, and their sizes differ.
 const BACK = markup`<path class="line" d="M6 3L2.5 6.5L6 10M2.5 6.5h5.7a3 3 0 0 1 0 6"/>`;
 
 const SHAPES: ReadonlyMap<State, Html> = new Map<State, Html>([

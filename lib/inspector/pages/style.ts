@@ -1,6 +1,6 @@
 /**
- * How the pages look. Every state has three colours: of its words, of the ground behind them, and of its bars; words on
- * their ground and on the page have a contrast of at least 4.5, bars and symbols of at least 3.
+ * The style of the pages. Every state has three colours: for text, background and bars. Text has a contrast of at least
+ * 4.5 on its background and on the page, bars and symbols of at least 3.
  *
  * @module
  */

@@ -2,7 +2,7 @@ import { type Hole, type Html, markup } from "./html.ts";
 
 /** A table. */
 export interface Table {
-  /** Tells its place in the page from others', so that it keeps how far it is scrolled. */
+  /** Identifies the table in its page, so that updates keep its scroll position. */
   readonly id: string;
   /** What it holds, for those who cannot see it. */
   readonly caption: string;
@@ -12,10 +12,10 @@ export interface Table {
   readonly rows: readonly Html[];
 }
 
-/** The head of a column. One of numbers has them stand at the right. */
+/** The head of a column. Numbers are aligned to the right. */
 export type Head = string | { readonly number: string } | { readonly unseen: string };
 
-/** A table that scrolls by itself where it is wider than the page. */
+/** A table that scrolls horizontally if it is wider than the page. */
 export function table({ id, caption, heads, rows }: Table): Html {
   return markup`
 <div class="scroll" id="${id}" tabindex="0" role="region" aria-label="${caption}">

@@ -13,7 +13,7 @@ import { stateBadge, stateSymbol, TASK_STATES } from "./states.ts";
 import { type Timeline, timeline } from "./timeline.ts";
 import { date, duration, moment, relative } from "./times.ts";
 
-/** The tasks of a run, each with its bar on one time line, and with all that is known of it to unfold. */
+/** The tasks of a run, each with its bar on a common time line and details that unfold. */
 export function taskList({ run, graph, tasks, taskCounts, at, isTruncated, leftOut }: RunPage): Html {
   const after = new Map(graph.tasks.map((task) => [task.id, task.after]));
   const byId = new Map(tasks.map((task) => [task.id, task]));
@@ -56,7 +56,7 @@ ${rows.slice(MOST_UNFOLDED)}
 
 const MANY = 40;
 
-// Of more tasks or steps the rest is folded, so that what follows on the page is not pages away.
+// Further tasks or steps are folded, so that the rest of the page stays near.
 const MOST_UNFOLDED = 100;
 const MOST_STEPS_UNFOLDED = 10;
 
@@ -125,7 +125,7 @@ ${attemptsView(undo, start)}
 `;
 }
 
-/** How a task is marked besides its id: what makes it special among tasks. */
+/** Marks beside the id of a task, such as its kind. */
 export function marksOf(node: GraphTask, graph: Graph): readonly string[] {
   return [
     ...(node.kind === "task" ? [] : [node.kind]),
@@ -136,12 +136,12 @@ export function marksOf(node: GraphTask, graph: Graph): readonly string[] {
   ];
 }
 
-/** A term and what it is here. */
+/** A term with its description. */
 export function fact(term: string, value: Html | string): Html {
   return markup`<div><dt>${term}</dt><dd>${value}</dd></div>`;
 }
 
-/** How long a task has taken or what it waits for, in few words. */
+/** How long a task has taken, or what it waits for, in a few words. */
 export function noteOf(task: TaskDetail, at: number): string {
   const tries = task.attempts > 1 ? `, ${task.attempts} attempts` : "";
   if (task.undo !== undefined && task.state !== "compensated") return `undo ${task.undo.state}`;

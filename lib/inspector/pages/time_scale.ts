@@ -1,4 +1,4 @@
-/** A stretch of time, in milliseconds since the epoch. */
+/** A time range, in milliseconds since the epoch. */
 export interface Span {
   /** Its beginning. */
   readonly from: number;
@@ -14,7 +14,7 @@ export interface Tick {
   readonly elapsedMs: number;
 }
 
-/** A stretch that is drawn shorter than it was, as nothing happened in it. */
+/** A time range without events, which is drawn shorter. */
 export interface Break extends Span {
   /** Where it begins, in percent. */
   readonly left: number;
@@ -22,7 +22,7 @@ export interface Break extends Span {
   readonly width: number;
 }
 
-/** From time to place. */
+/** Converts times to positions. */
 export interface TimeScale {
   /** The place of a moment, from 0 to 100 percent. */
   at(ms: number): number;
@@ -33,9 +33,9 @@ export interface TimeScale {
 }
 
 /**
- * A scale over `whole` on which idle time does not crowd out the rest: where nothing was busy for longer than all
- * busy time together, a stretch is drawn as wide as a twelfth of it, or less where there are many. Otherwise an hour between
- * two tries would leave nothing to see of the tries.
+ * Creates a scale over `whole` on which idle time takes little space: an idle range that is longer than all busy time
+ * together is drawn with a twelfth of the width, or less if there are many. Otherwise an hour between two attempts would
+ * make the attempts invisible.
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ function ticksOf(pieces: readonly Piece[], origin: number, total: number, at: (m
     if (isIdle) continue;
     for (let elapsedMs = Math.ceil((from - origin) / step) * step; elapsedMs < to - origin; elapsedMs += step) {
       const place = at(origin + elapsedMs);
-      // The last one's label would not fit, nor would those of two that are near to each other.
+      // The last label would not fit, and neither would two labels close to each other.
       const isNear = [ticks.at(-1)?.at, ...middles].some((other) =>
         Math.abs(place - (other ?? -LEAST_APART)) < LEAST_APART
       );

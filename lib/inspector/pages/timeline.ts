@@ -3,7 +3,7 @@ import { type Html, markup } from "./html.ts";
 import { duration } from "./times.ts";
 import { type Span, type TimeScale, timeScale } from "./time_scale.ts";
 
-/** What a time line is drawn from. */
+/** The data of a time line. */
 export interface TimelineOptions {
   /** The tasks of a run. */
   readonly tasks: readonly TaskDetail[];
@@ -11,7 +11,7 @@ export interface TimelineOptions {
   readonly after: (id: string) => readonly string[];
   /** From the run's start to its end, or to now. */
   readonly whole: Span;
-  /** Whether the run goes on. */
+  /** Whether the run has not ended. */
   readonly isOpen: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface Timeline {
   bars(task: TaskDetail): Html;
 }
 
-/** Draws when tasks ran and waited. Places are percentages, so that it is as wide as the page lets it be. */
+/** Draws when tasks ran and waited. Positions are percentages, so that it fills the page's width. */
 export function timeline({ tasks, after, whole, isOpen }: TimelineOptions): Timeline {
   const scale = timeScale(whole, tasks.flatMap((task) => attemptSpans(task, whole.to)));
   const ends = new Map(tasks.map(({ id, endedAt }) => [id, endedAt]));
@@ -46,7 +46,7 @@ export function timeline({ tasks, after, whole, isOpen }: TimelineOptions): Time
     });
     const [first, last] = [tries[0], tries.at(-1)];
     const ready = readyAt(task.id);
-    // From the moment when it could have begun: for a place among the bodies, or for a runner.
+    // From the moment when it could have begun; it waited for a slot or for a runner.
     const isQueued = isOpen && first === undefined && task.state === "pending" && ready !== undefined;
     if (ready !== undefined && first !== undefined) waits.unshift({ from: ready, to: first.startedAt!, kind: "queue" });
     if (isQueued) waits.push({ from: ready, to: whole.to, kind: "queue" });

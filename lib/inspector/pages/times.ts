@@ -1,25 +1,25 @@
 import { type Html, markup } from "./html.ts";
 
-/** A moment, told as its distance from `now`; the whole date stands in `datetime` and in the tooltip. */
+/** A time relative to `now`, with the full date in `datetime` and in the tooltip. */
 export function moment(at: number, now: number): Html {
   const iso = isoOf(at);
   return markup`<time datetime="${iso}" title="${inFull(iso)}" data-relative>${relative(at - now)}</time>`;
 }
 
-/** A moment as date and time of day: UTC, or where scripts run that of the reader, with UTC in the tooltip. */
+/** A date with time of day: in UTC, or with scripts in the reader's zone, with UTC in the tooltip. */
 export function date(at: number): Html {
   const iso = isoOf(at);
   return markup`<time datetime="${iso}" title="${inFull(iso)}" data-local="second">${inFull(iso)}</time>`;
 }
 
-/** The same as hours and minutes. */
+/** The same with hours and minutes only. */
 export function clock(at: number): Html {
   const iso = isoOf(at);
   return markup`<time datetime="${iso}" title="${inFull(iso)}" data-local="minute">${iso.slice(11, 16)} UTC</time>`;
 }
 
 /**
- * A length of time in at most two units.
+ * A duration in at most two units.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function duration(ms: number): string {
 }
 
 /**
- * A distance from now, in words; negative is the past.
+ * A time relative to now, in words; negative is the past.
  *
  * @example
  * ```ts
@@ -60,7 +60,7 @@ export function duration(ms: number): string {
 export function relative(ms: number): string {
   const distance = Math.abs(ms);
   if (distance < 1_000) return "now";
-  // Two of a unit are told by the smaller one: "90 s" says more than "2 min".
+  // Up to two of a unit are shown in the next smaller one: "90 s" is more exact than "2 min".
   const [size, unit] = UNITS.find(([size]) => distance >= 2 * size) ?? UNITS.at(-1)!;
   const words = `${Math.round(distance / size)} ${unit}`;
   return ms < 0 ? `${words} ago` : `in ${words}`;
@@ -77,7 +77,7 @@ function inFull(iso: string): string {
   return iso.replace("T", " ").replace(/(\.000)?Z$/, " UTC");
 }
 
-// A row edited by hand may hold a time that is no date.
+// A row edited by hand may contain an invalid time.
 function isoOf(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? "1970-01-01T00:00:00.000Z" : date.toISOString();

@@ -11,7 +11,7 @@ import { numberCell, table } from "./table.ts";
 import { date, duration } from "./times.ts";
 import { DURATION_HEADS, durationCells, rateWords, sampleBar } from "./workflows_page.ts";
 
-/** One workflow: its graph, its versions, how it does. */
+/** One workflow: its graph, versions and statistics. */
 export function workflowPage(data: WorkflowPage, view: View): Html {
   const { name, graph, sample, version } = data;
   const { durations } = sample;
@@ -101,7 +101,7 @@ function sampleCells(sample: TaskSample | undefined, longest: number): Html {
   }<td class="spread">${durations && spread(durations.p50Ms, durations.p99Ms, longest)}</td>`;
 }
 
-/** From the beginning to p50 thick, on to p99 thin: all on one scale. */
+/** A bar to p50 and a thin line to p99, all on one scale. */
 function spread(p50Ms: number, p99Ms: number, longest: number): Html {
   const percent = (ms: number): number => Math.max(0.5, Math.round((ms / longest) * 1_000) / 10);
   return markup`

@@ -7,7 +7,7 @@ import { RUN_STATES } from "./states.ts";
 import { type Head, numberCell, table } from "./table.ts";
 import { duration, moment } from "./times.ts";
 
-/** The workflows that runners have brought. */
+/** The registered workflows. */
 export function workflowsPage(data: WorkflowsPage, view: View): Html {
   const { workflows, sampled, isTruncated, at } = data;
   return page({
@@ -31,7 +31,7 @@ ${isTruncated && markup`<p class="note">More workflows exist than this page show
   }, view);
 }
 
-/** How the runs of a sample ended, as a bar with its words. */
+/** How the runs of a sample ended, as a bar with a text. */
 export function sampleBar({ runs }: RunSample): Html {
   const total = RUN_STATES.reduce((sum, state) => sum + runs[state], 0);
   const parts = RUN_STATES.filter((state) => runs[state] > 0);
@@ -56,10 +56,10 @@ export function rateWords(rate: number | undefined): string {
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-/** The heads of what `durationCells` makes. */
+/** The column heads for `durationCells`. */
 export const DURATION_HEADS: readonly Head[] = [{ number: "p50" }, { number: "p95" }, { number: "p99" }];
 
-/** Three cells of a table. */
+/** The cells p50, p95 and p99 of a row. */
 export function durationCells(durations: Durations | undefined): Html {
   const cell = (ms: number | undefined): Html => numberCell(ms === undefined ? "–" : duration(ms));
   return markup`${cell(durations?.p50Ms)}${cell(durations?.p95Ms)}${cell(durations?.p99Ms)}`;
