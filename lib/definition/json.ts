@@ -50,7 +50,7 @@ export function decodeJson(text: string | undefined, what = "what is stored", ta
 const PLAIN_DEPTH = 32;
 const DEEPEST = 1_000;
 
-// One object that stands in many places can blow up into more text than there is memory. Up to this many times the
+// One object that occurs in many places can expand to more text than fits into memory. Up to this many times the
 // limit the text is made, so that the message can say how long it is.
 const MEASURED = 16;
 

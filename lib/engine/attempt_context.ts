@@ -27,8 +27,8 @@ export interface ContextPort {
 }
 
 /**
- * The `ctx` of an attempt. Everything but its numbers is made when it is asked for: most bodies look at none of it, and
- * an `AbortController` for each would cost more than the rest of a short task.
+ * Creates the `ctx` of an attempt. Everything but its numbers is created on first use: most bodies use none of it, and an
+ * `AbortController` for each would cost more than the rest of a short task.
  */
 export function createContext(attempt: Attempt, port: ContextPort): AttemptContext {
   return new LazyContext(attempt, port);

@@ -8,8 +8,8 @@ export interface BodyTurns {
   /** Whether bodies have had this turn of the event loop for long enough. */
   readonly isOver: boolean;
   /**
-   * Whether a body may start in this turn of the event loop: not if bodies have had it for long enough, as after a process
-   * was stopped in it. The lease is looked at once a turn, as that reads two clocks.
+   * Whether a body may start in this turn of the event loop: not if bodies have had it for long enough, for example because
+   * the process was stopped in it. The lease is checked once per turn, because that reads two clocks.
    */
   mayStart(now: number): boolean;
 }

@@ -13,7 +13,7 @@ export function waitingForChild(run: LiveRun, { task, item }: ChildOutcome): Liv
   return unit?.state === "waiting" && unit.wake?.child === true ? unit : undefined;
 }
 
-/** Whether the end of its child run ends a unit at once: an item that does nothing else in a run that goes on. */
+/** Whether the end of its child run ends a unit immediately: an item that does nothing else, in a run that is active. */
 export function endsWithChild(unit: LiveUnit): boolean {
   const { state, compensation } = unit.run;
   return unit.item !== NO_ITEM && isChildWait(unit) && !unit.isWaitInFlight && state.phase === "active" &&

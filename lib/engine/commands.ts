@@ -2,9 +2,9 @@ import type { Command } from "./machine_protocol.ts";
 import type { Unit } from "./run_state.ts";
 
 /**
- * The commands that follow from an event, in order; most often one or two. Not an array, because V8 gives an array that is
- * made empty room for 17 elements with the first `push()`: these were 1.1 of the 13.9 KB that a run of three tasks
- * allocated (`HeapProfiler.startSampling` under Deno).
+ * The commands that follow from an event, in order; most often one or two. Not an array, because V8 gives an empty
+ * array a capacity of 17 elements at the first `push()`: that was 1.1 of the 13.9 KB that a run of three tasks allocated
+ * (`HeapProfiler.startSampling` under Deno).
  */
 export class Commands<U extends Unit = Unit> implements Iterable<Command<U>> {
   /** How many there are. */

@@ -53,7 +53,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     durable,
     waitDurable(unit) {
       waits.durable(unit);
-      // Its child run may have ended after it was looked at and before the unit waited.
+      // Its child run may have ended after its state was read and before the unit waited.
       if (unit.run.compensation !== undefined && unit.wake?.child === true) control.readChildren(unit.run);
     },
     ownChildren: options.ownChildren,
@@ -264,7 +264,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
   function ended(attempt: Attempt, end: AttemptEnd): void {
     const { unit } = attempt;
     if (!unit.run.gone) settleAttempt(attempt, end, port);
-    // The child run of a task goes on.
+    // The child run of a task continues.
     if (unit.permit !== undefined && !(unit.state === "waiting" && unit.isSuspended && isLasting(unit))) {
       permits.leave(unit);
     }

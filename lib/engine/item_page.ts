@@ -28,7 +28,7 @@ export interface UnstartedItem {
   readonly item: number;
 }
 
-/** What the state of an item depends on besides its row. */
+/** What determines the state of an item in addition to its row. */
 export interface ItemsView {
   /** The run. */
   readonly row: RunRow;
@@ -58,7 +58,7 @@ export interface ItemPageQuery {
 export interface ItemRows<R> {
   /** The items, in ascending order. */
   readonly items: readonly (R | UnstartedItem)[];
-  /** Index of the last item that was looked at. */
+  /** Index of the last item that was read. */
   readonly end: number;
   /** Whether no item follows. */
   readonly isLast: boolean;

@@ -1,9 +1,9 @@
 /**
- * Counts what a runner does, from its start on: a caller wants to know the past. A task costs a few additions here, and
- * no read of the clock and no look-up by name.
+ * Counts what a runner does, from its start on, because callers ask about the past. A task costs a few additions, but no
+ * read of the clock and no look-up by name.
  *
- * The names are those of definitions, of which a runner is given so many and no more; those beyond a limit are counted
- * together all the same, as what collects metrics pays for each name.
+ * The names are those of definitions, so their number is bounded. Names beyond a limit are still counted together, because
+ * collectors of metrics pay for each name.
  *
  * @module
  */

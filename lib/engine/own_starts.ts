@@ -29,7 +29,7 @@ interface OwnStart extends PendingStart {
 }
 
 /**
- * Returns a function that inserts runs in one commit. Those that this runner has room for are its own from the start. It
+ * Returns a function that inserts runs in one commit. This runner owns as many as it has capacity for. It
  * rejects with a `QueueFullError` if too many runs wait for their commit.
  */
 export function createOwnStarts(options: OwnStartsOptions): Insert {
@@ -66,7 +66,7 @@ export function createOwnStarts(options: OwnStartsOptions): Insert {
     return await insert(runs);
   }
 
-  /** Reserves places for as many of the runs as there is room for, and makes this runner their owner; returns how many. */
+  /** Reserves capacity for as many of the runs as possible and makes this runner their owner; returns how many. */
   function takePlaces(runs: readonly NewRun[]): number {
     // None while others wait in the store, as these come first.
     const places = options.isStopping() || claims.isBacklogged || !lease.isHeld() ? 0 : executor.room;

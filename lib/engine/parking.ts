@@ -31,9 +31,9 @@ export interface Parking {
 }
 
 /**
- * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while:
- * each end would otherwise cost a claim; and so does one that waits for slots of limits. Such runs take no room of others,
- * and are at most half as many as these may be.
+ * Parking for the runs of an executor. A run that waits for child runs stays in memory until none has ended for a while,
+ * because each end would otherwise cost a claim. So does a run that waits for slots of limits. Such runs are counted apart
+ * from the others, and are at most half of `maxRuns`.
  */
 export function createParking({ clock, now, maxRuns, move }: ParkingOptions): Parking {
   const mostKept = Math.floor(maxRuns / 2);

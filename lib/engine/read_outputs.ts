@@ -8,7 +8,7 @@ export function mayReadOutputs(task: TaskDefinition): boolean {
   return functionsOf(task).some((code) => typeof code === "function" && !takesNothing(code));
 }
 
-// What is not its own text, as of a bound function, is no arrow function.
+// A function whose text is not its source, such as a bound function, is not an arrow function.
 function takesNothing(code: { readonly length: number }): boolean {
   return code.length === 0 && NO_PARAMETERS.test(Function.prototype.toString.call(code));
 }

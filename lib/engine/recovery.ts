@@ -24,7 +24,7 @@ import { type Liveness, livenessOf } from "./process_liveness.ts";
 import { recoveredRuns } from "./recovered_runs.ts";
 import type { Standstill } from "./standstill.ts";
 
-/** How often the isolates of known neighbours are looked at. */
+/** How often the isolates of known neighbours are checked. */
 const WATCH_MS = 1_000;
 const SOONEST_MS = 10;
 /** By how much the estimate of the store's clock may be wrong. */

@@ -15,7 +15,7 @@ export function restoredRun(plan: Plan, loaded: LoadedRun<LiveRun>): LiveRun {
   return run;
 }
 
-/** Restores what the journal holds of units besides their progress. */
+/** Restores the fields of units other than their progress from the journal. */
 function loadRows(run: LiveRun, journal: readonly RecordHead[]): void {
   for (const record of journal) if (record.item === NO_ITEM && record.step === "") loadNode(run, record);
   const open = new Map<string, LiveUnit>();

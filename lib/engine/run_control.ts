@@ -66,7 +66,7 @@ export function createRunControl(options: RunControlOptions): RunControl {
   let early = new Map<number, InboxEntry>();
   return {
     begin(run) {
-      // Before anything of it starts once more.
+      // Before any of its tasks starts again.
       if (run.deadlineAt !== undefined && run.deadlineAt <= now()) return timeOut(run);
       if (run.deadlineAt !== undefined) setDeadline(run, run.deadlineAt);
       const change = early.get(run.seq);

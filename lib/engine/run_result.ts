@@ -7,7 +7,7 @@ export function isSuccess(plan: Plan, run: RunState): boolean {
   return run.units.every((unit, number) => unit.state !== "failed" || isHandled(plan, run, number));
 }
 
-/** The number of the first failed node, in dependency order, that no handler made good; -1 if there is none. */
+/** The number of the first failed node, in dependency order, that no handler handled; -1 without such a node. */
 export function unhandledFailure(plan: Plan, run: RunState): number {
   return run.units.findIndex((unit, number) => unit.state === "failed" && !isHandled(plan, run, number));
 }

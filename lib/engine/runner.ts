@@ -46,7 +46,7 @@ import { withinLimit } from "./stop_limit.ts";
 import { createStrayRuns } from "./stray_runs.ts";
 import { checkTransactions } from "./transactions.ts";
 
-/** How long `stop()` lets bodies finish unless it is told otherwise. */
+/** How long `stop()` lets bodies finish by default. */
 const DRAIN_MS = 10_000;
 /** How long it then waits for bodies that were aborted, and for the store. */
 const STOP_MS = 2_000;

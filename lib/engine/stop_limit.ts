@@ -1,8 +1,8 @@
 import { systemClock } from "../clock.ts";
 
 /**
- * Awaits `work`, but no longer than `ms`; then calls `overrun` and goes on without it. The machine's clock counts, as what
- * is waited for is a store that may not answer.
+ * Awaits `work`, but no longer than `ms`; then calls `overrun` and continues without it. The machine's clock counts, because
+ * `work` waits for a store that may not respond.
  */
 export async function withinLimit(work: Promise<void>, ms: number, overrun: () => void): Promise<void> {
   const limit = Promise.withResolvers<void>();

@@ -24,7 +24,7 @@ export function leaveRunning<U extends Unit>(run: RunState<U>, unit: U, state: U
   if (unit.state !== "running") return false;
   unit.state = state;
   if (run.running > 0) run.running--;
-  // A suspended item keeps its place, as the child run behind it goes on, and so does one that has yet to begin.
+  // A suspended item keeps its slot, because its child run continues, and so does an item that has not begun.
   const keepsPlace = state === "waiting" && (unit.isSuspended || isLimitWait(unit.reason));
   if (unit.item !== NO_ITEM && !keepsPlace) run.items!.get(unit.node)!.busy--;
   return true;

@@ -118,7 +118,7 @@ function followAttempt(
   { taskId, kind, attempt, isUndo = false }: TracedAttempt,
   identity: Attributes,
 ): AttemptTrace {
-  // Not in the context that happens to be active: that of whoever has set off the engine's latest turn.
+  // Not in the active context, which belongs to the caller that caused the engine's current turn.
   const parent = trace.setSpan(ROOT_CONTEXT, run);
   const span = tracer.startSpan(`${isUndo ? "undo" : "task"} ${taskId}`, {
     kind: SpanKind.INTERNAL,

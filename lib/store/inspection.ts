@@ -216,7 +216,7 @@ export interface Inspection {
   bySeq(seq: number): Promise<ListedRun | undefined>;
   /**
    * Returns child runs of a run, those of retried tasks included: failed ones first, then those that have not ended, then
-   * by task and item. Of more than 5,000 only the first by task and item are looked at.
+   * by task and item. Of more than 5,000 only the first by task and item are read.
    */
   children(parent: number, limit: number): Promise<readonly ListedRun[]>;
   /** Returns the child runs of tasks or items, those of retried ones included, in the order of their start. */

@@ -78,7 +78,7 @@ export interface ListedRun {
 
 /** The runs of a workflow version that no live runner can continue. */
 export interface ParkedGroup extends Served {
-  /** Whether the runs were parked by a runner that could not continue them; if not, no runner has looked at them. */
+  /** Whether the runs were parked by a runner that could not continue them; if not, no runner has claimed them yet. */
   readonly stranded: boolean;
   /** Whether only the runs belong to it that their own version could not continue. */
   readonly byOwnVersion: boolean;

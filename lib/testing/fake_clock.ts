@@ -203,7 +203,7 @@ export function createFakeClock(startMs: number = FIRST_OF_2026): FakeClock {
     await rest();
   }
 
-  /** Whoever is at work looks at the clock again and again: for each commit, each attempt, each timer. */
+  /** Code at work reads the clock frequently: for each commit, each attempt, each timer. */
   async function rest(): Promise<void> {
     let before = touched;
     for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {

@@ -11,7 +11,7 @@ import type { FakeClock } from "./fake_clock.ts";
 /** One store in memory, as several parties see it. */
 export interface SharedStore {
   /**
-   * Returns the store as a party sees it, which is notified of what the others write: a store in memory notifies nobody.
+   * Returns the store as a party sees it, which is notified of what the others write: a store in memory sends no notifications.
    */
   party(options?: PartyOptions): Store;
   /** Closes the store. */
@@ -28,7 +28,7 @@ export interface PartyOptions {
   readonly isolate?: string | undefined;
 }
 
-/** Methods that may write what others wait for. A claim, a renewal and a reading of messages concern nobody else. */
+/** Methods that may write what others wait for. A claim, a renewal and a read of messages concern only their caller. */
 const NOTIFIED: ReadonlySet<string> = new Set([
   ...["commit", "transact", "recover", "control", "controlChildren", "send", "closeMailbox", "compensateChild"],
   ...["restart", "deleteRun", "unstrand", "leave", "schedules.write", "schedules.insert"],

@@ -12,7 +12,7 @@ import type { Transport } from "./transport.ts";
 /** No further message is read while more than this is unwritten, in UTF-16 code units. */
 const MOST_UNWRITTEN = 16 * 1024 * 1024;
 
-/** What handles the messages of a worker. */
+/** Handlers of a worker's messages. */
 export interface Handler {
   /** A request, which `respond` or `refuse` answers once. */
   request(request: Extract<Message, { readonly kind: "request" }>): void;

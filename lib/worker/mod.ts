@@ -3,7 +3,7 @@
  * standard input and output or a Unix socket. The worker defines workflows as data and executes the bodies.
  *
  * `deno run -A jsr:@sluice/sluice/worker` serves the process that has started it, and ends with it. Exit codes: 0 after the
- * worker has left, 2 if it sent what is not a message of the protocol, 1 for wrong arguments. With `--socket PATH` it
+ * worker has left, 2 if it sent an invalid message, 1 for wrong arguments. With `--socket PATH` it
  * serves every process that connects, until it receives SIGTERM or SIGINT.
  *
  * @module

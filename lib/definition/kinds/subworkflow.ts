@@ -57,7 +57,7 @@ function readWorkflow(
   workflow: unknown,
   { what, checks }: Pick<TaskSource, "what" | "checks">,
 ): () => WorkflowDefinition {
-  // The result of the function is looked at when it is needed: it may be defined later.
+  // The function is called when its result is needed: the workflow may be defined later.
   if (typeof workflow === "function") return lazy(() => workflowOf(workflow(), what));
   if (isWorkflow(workflow)) return () => workflow;
   if (workflow !== undefined) {

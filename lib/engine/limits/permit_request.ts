@@ -16,7 +16,7 @@ export function limitsOf(unit: LiveUnit): readonly ResolvedLimit[] {
   return items !== undefined && unit.item === NO_ITEM ? NO_LIMITS : limits;
 }
 
-/** Whether a unit keeps its slots while its child run goes on, also when its runner has died. */
+/** Whether a unit keeps its slots while its child run is active, also after its runner has died. */
 export function isLasting(unit: LiveUnit): boolean {
   return childDefinitionOf(nodeOf({ unit }).task, unit.item) !== undefined;
 }

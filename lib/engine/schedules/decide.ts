@@ -139,7 +139,7 @@ function takeDue(rule: Rule, progress: Progress, now: number): Due {
   const { latest, count } = latestTicks(ticks, { after: nextTick - 1, until: now, most });
   const end = jitterMs === 0 ? -1 : latest.findIndex((tick) => dueAt(rule, tick) > now);
   const due = end < 0 ? latest : latest.slice(0, end);
-  // With jitter a tick that is not due may come before all that were looked at.
+  // With jitter a tick that is not due may come before all that were considered.
   if (due.length === 0) return { inTime: [], kept: [], count: 0, progress: { ...progress, nextTick: latest[0] } };
   const inTime = due.filter((tick) => dueAt(rule, tick) >= now - MISSED_AFTER_MS);
   const late = due.filter((tick) => dueAt(rule, tick) < now - MISSED_AFTER_MS);

@@ -23,7 +23,7 @@ export interface ReconcileOptions {
   readonly served: ReadonlySet<string>;
 }
 
-/** Registers all schedules of a runner; returns when each is to be looked at. */
+/** Registers all schedules of a runner; returns when each must be checked. */
 export async function reconcile(options: ReconcileOptions): Promise<ReadonlyMap<string, Look>> {
   const { store, entries } = options;
   const looks = new Map<string, Look>();

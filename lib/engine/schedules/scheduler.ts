@@ -48,7 +48,7 @@ export interface SchedulerOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** When each schedule or poll of the runner is to be looked at first. */
+  /** When each schedule or poll of the runner must first be checked. */
   readonly firstLooks: ReadonlyMap<string, Look>;
   /** Prepares a step; one that takes time delays no other schedule. It must not throw. */
   readonly prepare: (row: ScheduleRow) => Step | Promise<Step>;
@@ -149,7 +149,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     await write(steps);
   }
 
-  /** A step that took time is over; what has become due meanwhile is looked at now. */
+  /** A step that took time has ended; checks what became due in the meantime. */
   function settled(name: string): void {
     busy.delete(name);
     hasten(name, store.now());

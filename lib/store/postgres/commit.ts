@@ -59,7 +59,7 @@ interface Lockable {
 
 /**
  * Writes a batch. A run whose row stays locked by another transaction gets the verdict `locked`, and the others are
- * committed. When it is written again, the lock is only looked at: its commit does not wait for it a second time.
+ * committed. When it is written again, the lock is only tested: its commit does not wait for it a second time.
  */
 async function commitUnlocked(session: Session, news: News, { batch, lockedRuns }: Lockable): Promise<Receipt> {
   const suspects = batch.writes.filter(({ seq }) => lockedRuns.has(seq)).map(({ seq }) => seq);

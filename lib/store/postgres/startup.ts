@@ -3,7 +3,7 @@ import { LONGEST_IDLE_MS } from "./backends.ts";
 import { SAFE_PATH } from "./search_path.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** What the server is told when a connection begins. */
+/** What the startup message of a connection contains. */
 export interface StartupOptions {
   /** The server, the database and the login. */
   readonly address: PostgresAddress;

@@ -51,7 +51,7 @@ export function createInspection({ dialect: db, execute }: Database, pulse: () =
   };
 }
 
-/** How many child runs of a run are looked at. */
+/** The most child runs of a run that are read. */
 const MOST_CHILDREN = 5_000;
 
 function* find(db: Dialect, text: string, limit: number): Op<readonly ListedRun[]> {

@@ -33,7 +33,7 @@ interface Columns<T> {
 
 /** How far to look. */
 interface Reach {
-  /** How many rows may be looked at. */
+  /** The most rows that may be read. */
   readonly budget: number;
   /** How far the order of numbers is trusted to be the order of times. */
   readonly slackMs: number;
@@ -42,7 +42,7 @@ interface Reach {
 /** What to look for, and how far. */
 interface Walk<T> extends Columns<T> {
   readonly query: ListQuery;
-  /** How many rows may be looked at. */
+  /** The most rows that may be read. */
   readonly budget: number;
   /** Only runs with a smaller number. */
   readonly before: number;

@@ -1,6 +1,6 @@
 /**
  * Messages to tasks of a run: payloads of events, and decisions about blocked attempts. An event, and each blocked
- * attempt, has one mailbox with room for one row: the message that was sent first, or the mark of an owner that stopped
+ * attempt, has one mailbox for one row: the message that was sent first, or the mark of an owner that stopped
  * waiting. Whichever is inserted first wins, so that a message is either accepted and received, or refused.
  *
  * @module
@@ -79,7 +79,7 @@ function* insert(db: Dialect, runId: string, request: SendRequest): Op<SendResul
   if (run === undefined) return { kind: "unknown" };
   const { seq, owner, state, endedAt } = run;
   if (endedAt !== undefined) return { kind: "ended", state };
-  // No task that could receive it goes on.
+  // No task that could receive it continues.
   if (isCompensating(run)) return { kind: "ended", state: "compensating" };
   const { id, task, item = -1, attempt = 0, payload } = request;
   const ended = yield* first(sql`

@@ -16,7 +16,7 @@ const WITHOUT_NULL = "replace(error, '\\u0000', '\\ufffd')";
 const LONGEST_ERROR = 300;
 const MOST_WORKFLOWS = 3;
 
-/** Failed or cancelled runs that are looked at for all spans together. */
+/** The most failed or cancelled runs that are read for all spans together. */
 const MOST_UNSUCCESSFUL = 5_000;
 
 /** A span of numbers that is larger than all stretches together is sampled by stretches at equal distances. */

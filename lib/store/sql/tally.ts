@@ -10,7 +10,7 @@ import { join, raw, type Sql, sql } from "./statement.ts";
 
 type Counted = Exclude<RunState, "completed">;
 
-/** How many places of the table a sample is of, and how many row numbers are looked at in each. */
+/** How many places of the table a sample is of, and how many row numbers are read in each. */
 const PLACES = 16;
 const WIDTH = 256;
 

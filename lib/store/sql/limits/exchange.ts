@@ -1,5 +1,5 @@
 /**
- * Exchanges of permits: in one transaction permits are released, others are asked for, and the slots that are free are
+ * Exchanges of permits: in one transaction permits are released, others are requested, and the slots that are free are
  * granted. One exchange of a store happens at a time, so that no two grant the same slot. What an exchange does not touch
  * costs it nothing: it reads the lanes that it changes, the queues that wait for their free slots, and the first permits of
  * these. Lanes and queues remain when nothing uses them, as their keys mostly return, until an exchange tidies up.

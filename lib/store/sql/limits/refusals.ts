@@ -14,7 +14,7 @@ import { victimsOf } from "./victims.ts";
 /** What is done about runs that do not wait and found no slot. */
 type Refused = Pick<LimitAnswer, "rejected" | "replaced">;
 
-/** Deletes, fails or makes room for the runs that do not wait. */
+/** Deletes or fails the runs that do not wait, or cancels others in their favour. */
 export function* refuse(
   db: Dialect,
   book: Book,

@@ -9,7 +9,7 @@ import { type BookState, distinct, dropWaiter, insertWaiter } from "./book_state
 import { createQueueReader } from "./queue_reader.ts";
 import { createWaiterReader } from "./waiter_reader.ts";
 
-/** A permit that is asked for. */
+/** A requested permit. */
 export interface Joining {
   readonly request: PermitRequest;
   readonly waiter: Waiter;
