@@ -16,24 +16,9 @@
 import { IS_COPIED } from "../copied.ts";
 import { endSql, MAY_COMPLETE, mayFailSql, mayUndoSql } from "../hand_over.ts";
 import { journalSql } from "../last_result.ts";
+import { REPLACE } from "../replace_record.ts";
 import { WAKE } from "../sql/children.ts";
 import { MOST_RUNNERS } from "./news.ts";
-
-/** Replaces an existing row, in `@tasks as t`, unless it is terminal: the first recorded result stands. */
-export const REPLACE = `on conflict (run, task, item, step) do update
-     set epoch = excluded.epoch,
-         state = excluded.state,
-         attempts = excluded.attempts,
-         started_at = excluded.started_at,
-         ended_at = excluded.ended_at,
-         due_at = excluded.due_at,
-         output = excluded.output,
-         failures = excluded.failures,
-         reason = excluded.reason,
-         progress = excluded.progress,
-         items = coalesce(excluded.items, t.items),
-         input = coalesce(excluded.input, t.input)
-   where t.state = 'running' or t.state = 'waiting' or t.state = 'blocked' or t.state = 'pending'`;
 
 /** Initial rows of forks, sent after their start: $1 ids of runs, $2 rows as JSON. At epoch 0 they are not progress. */
 export const FORK = `

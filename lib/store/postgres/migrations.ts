@@ -1,5 +1,6 @@
 import { StoreError } from "../../errors.ts";
 import { checkVersion } from "../read_only.ts";
+import { checkSchemaVersion } from "../schema_version.ts";
 import { faultOf, isDuplicate } from "./faults.ts";
 import { MIGRATIONS, TABLES } from "./schema.ts";
 import type { Run, Session } from "./session.ts";
@@ -102,23 +103,13 @@ export async function versionOf(session: Session, run: Run, newest: number = SCH
   const { name, schema } = session;
   const tables = (await run(TABLES_THERE, [schema, `{${TABLES.join(",")}}`])).map((row) => String(row["name"]));
   if (tables.length === 0) return 0;
-  const version = tables.includes("meta") ? Number(await storedVersion(session, run)) : NaN;
-  if (!Number.isInteger(version)) {
-    const quoted = tables.map((table) => `"${table}"`).join(", ");
-    throw new StoreError(
-      "foreign_tables",
-      `Cannot use Postgres database ${name}: it has tables of another application with the names that Sluice needs ` +
-        `(${quoted}); give Sluice a schema of its own`,
-    );
-  }
-  if (version > newest) {
-    throw new StoreError(
-      "newer_schema",
-      `Cannot use Postgres database ${name}: its schema has version ${version}, and this version of Sluice knows ` +
-        `only up to ${newest}; use a newer Sluice`,
-    );
-  }
-  return version;
+  return checkSchemaVersion({
+    stored: tables.includes("meta") ? await storedVersion(session, run) : undefined,
+    newest,
+    tables,
+    database: `Postgres database ${name}`,
+    place: "a schema",
+  });
 }
 
 const META_COLUMNS = `

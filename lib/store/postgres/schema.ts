@@ -1,5 +1,6 @@
 import { columnDefinitions, type SchemaTypes } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
+import { SHARED_TABLES } from "../schema_version.ts";
 import { RUN_INDEXES } from "../sql/sources.ts";
 
 const TYPES: SchemaTypes = {
@@ -181,20 +182,4 @@ const SCHEMA: readonly string[] = [
 export const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 
 /** The tables of a schema. */
-export const TABLES: readonly string[] = [
-  "runs",
-  "tasks",
-  "messages",
-  "claims",
-  "workflows",
-  "events",
-  "runners",
-  "schedules",
-  "limits",
-  "lanes",
-  "queues",
-  "lane_queues",
-  "permits",
-  "starts",
-  "meta",
-];
+export const TABLES: readonly string[] = [...SHARED_TABLES, "claims"];

@@ -10,12 +10,12 @@
  * @module
  */
 import type { JournalRecord } from "../batch.ts";
+import { REPLACE } from "../replace_record.ts";
 import { backendPrefix, nameInBody } from "./backends.ts";
 import type { TransactionRequest, TransactionVerdict } from "../transactions.ts";
 import type { Row } from "../decode.ts";
 import { type BodyLimits, limitReached, MOST_LOSSES, readBodyLimits } from "./body_limits.ts";
 import { faultOf, isFromServer, messageOf } from "./faults.ts";
-import { REPLACE } from "./flush_sql.ts";
 import { printable } from "./printable.ts";
 import { firstOf, type GuardedTransaction, guardTransaction } from "./guard.ts";
 import type { Bindable } from "./connection.ts";

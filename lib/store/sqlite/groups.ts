@@ -17,7 +17,8 @@ import type { Bindable } from "./driver.ts";
 import { executeGroup, FIRST_NUMBER, insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
 import { isPlainRecord, lastResultOf } from "../last_result.ts";
-import { completeRun, completeSql, UNLESS_TERMINAL, writeRecord, writeRun } from "./writes.ts";
+import { REPLACE } from "../replace_record.ts";
+import { completeRun, completeSql, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;
 const SIZE_ALIKE = 32;
@@ -290,12 +291,12 @@ function hasTwins(writes: readonly RunWrite[]): boolean {
 
 function recordSql(rows: string, item = "-1"): string {
   return `
-insert into tasks (run, task, item, epoch, state, attempts, started_at, ended_at, output)
+insert into tasks as t (run, task, item, epoch, state, attempts, started_at, ended_at, output)
 select seq, column3, ${item}, epoch, 'completed', 1, column4, column5, column6
   from (values ${rows})
  cross join runs
  where seq = column1 and epoch = column2 and owner is not null
-${UNLESS_TERMINAL}`;
+${REPLACE}`;
 }
 
 function completeGroupSql(rows: string): string {

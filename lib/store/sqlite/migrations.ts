@@ -1,6 +1,6 @@
-import { StoreError } from "../../errors.ts";
 import { columnDefinitions, type RunColumns, type SchemaTypes } from "../columns.ts";
 import { RUN_COLUMNS } from "../run_columns.ts";
+import { checkSchemaVersion, SHARED_TABLES } from "../schema_version.ts";
 import { RUN_INDEXES } from "../sql/sources.ts";
 import { writeOutComputed } from "./computed.ts";
 import type { Connection } from "./driver.ts";
@@ -181,23 +181,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [SCHEMA];
 /** The version of the schema that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
 
-const TABLES = [
-  "runs",
-  "tasks",
-  "messages",
-  "workflows",
-  "events",
-  "runners",
-  "schedules",
-  "limits",
-  "lanes",
-  "queues",
-  "lane_queues",
-  "permits",
-  "starts",
-  "wakeups",
-  "meta",
-];
+const TABLES = [...SHARED_TABLES, "wakeups"];
 
 /**
  * Migrates the schema to the current version, each step in a separate transaction. Any number of processes can migrate
@@ -243,23 +227,13 @@ export function versionOf(connection: Connection, name: string): number {
     .all([JSON.stringify(TABLES)])
     .map((row) => String(row["name"]));
   if (tables.length === 0) return 0;
-  const version = tables.includes("meta") ? Number(storedVersion(connection)) : NaN;
-  if (!Number.isInteger(version)) {
-    const quoted = tables.map((table) => `"${table}"`).join(", ");
-    throw new StoreError(
-      "foreign_tables",
-      `Cannot use SQLite database ${name}: it has tables of another application with the names that Sluice needs ` +
-        `(${quoted}); give Sluice a file of its own`,
-    );
-  }
-  if (version > SCHEMA_VERSION) {
-    throw new StoreError(
-      "newer_schema",
-      `Cannot use SQLite database ${name}: its schema has version ${version}, and this version of Sluice knows only ` +
-        `up to ${SCHEMA_VERSION}; use a newer Sluice`,
-    );
-  }
-  return version;
+  return checkSchemaVersion({
+    stored: tables.includes("meta") ? storedVersion(connection) : undefined,
+    newest: SCHEMA_VERSION,
+    tables,
+    database: `SQLite database ${name}`,
+    place: "a file",
+  });
 }
 
 function storedVersion(connection: Connection): unknown {

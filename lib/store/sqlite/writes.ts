@@ -1,5 +1,6 @@
 import type { RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
 import { isPlainRecord, lastResultOf } from "../last_result.ts";
+import { REPLACE } from "../replace_record.ts";
 import { endSql, MAY_COMPLETE, MAY_FAIL, releaseSql } from "../hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
@@ -13,32 +14,14 @@ const FENCED = "seq = $1 and epoch = $2 and owner is not null";
 
 const IS_OWNED = `select 1 from runs where ${FENCED}`;
 
-const UPDATABLE =
-  "tasks.state = 'running' or tasks.state = 'waiting' or tasks.state = 'blocked' or tasks.state = 'pending'";
-
-/** The conflict clause of plain records, single or in groups: updates an existing row unless it is terminal. */
-export const UNLESS_TERMINAL: string = `
-    on conflict (run, task, item, step) do update
-   set epoch = excluded.epoch,
-       state = excluded.state,
-       attempts = excluded.attempts,
-       started_at = excluded.started_at,
-       ended_at = excluded.ended_at,
-       due_at = null,
-       output = excluded.output,
-       failures = null,
-       reason = null,
-       progress = null
- where ${UPDATABLE}`;
-
 // Nearly every record is a task that completed on its first attempt. One statement reads the fence and writes the row; the
 // conflict clause costs nothing unless a row exists.
 const COMPLETE_TASK = `
-insert into tasks (run, task, epoch, state, attempts, started_at, ended_at, output)
+insert into tasks as t (run, task, epoch, state, attempts, started_at, ended_at, output)
 select seq, $3, epoch, 'completed', 1, $4, $5, $6
   from runs
  where ${FENCED}
-${UNLESS_TERMINAL}`;
+${REPLACE}`;
 
 // For a task that took less than a millisecond, as most do under load: the statement binds one value less.
 const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
@@ -46,25 +29,12 @@ const COMPLETE_TASK_AT_ONCE = COMPLETE_TASK.replace("$5, $6", "$4, $5");
 const COMPLETE_ITEM = COMPLETE_TASK.replace("output)", "output, item)").replace("$6", "$6, $7");
 
 const WRITE_RECORD = `
-insert into tasks (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
+insert into tasks as t (run, task, item, step, epoch, state, attempts, started_at, ended_at, due_at, output, failures, reason,
                    progress, items, input)
 select seq, $3, $4, $5, epoch, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
   from runs
  where ${FENCED}
-    on conflict (run, task, item, step) do update
-   set epoch = excluded.epoch,
-       state = excluded.state,
-       attempts = excluded.attempts,
-       started_at = excluded.started_at,
-       ended_at = excluded.ended_at,
-       due_at = excluded.due_at,
-       output = excluded.output,
-       failures = excluded.failures,
-       reason = excluded.reason,
-       progress = excluded.progress,
-       items = coalesce(excluded.items, tasks.items),
-       input = coalesce(excluded.input, tasks.input)
- where ${UPDATABLE}`;
+${REPLACE}`;
 
 /** The assignments and the condition of every statement that completes runs; `last` is the task, start and output of the last result. */
 export const completeSql = (
