@@ -31,21 +31,21 @@ export type { TaskContext } from "./lib/definition/context.ts";
 export { task, type TaskBody } from "./lib/definition/task.ts";
 export { type AnyWorkflow, type InputOf, type OutputsOf, type ResultOf, workflow } from "./lib/definition/workflow.ts";
 export type { Duration } from "./lib/duration.ts";
-export type { BulkFilter } from "./lib/engine/bulk.ts";
-export { type Client, createClient } from "./lib/engine/client.ts";
-export type { RunEvent } from "./lib/engine/events.ts";
-export type { HandleOf, RunHandle } from "./lib/engine/handle.ts";
-export { metricsText } from "./lib/engine/metrics_text.ts";
-export type { ListOptions } from "./lib/engine/list.ts";
+export type { BulkFilter } from "./lib/engine/client/bulk.ts";
+export { type Client, createClient } from "./lib/engine/client/client.ts";
+export type { RunEvent } from "./lib/engine/reading/events.ts";
+export type { HandleOf, RunHandle } from "./lib/engine/client/handle.ts";
+export { metricsText } from "./lib/engine/telemetry/metrics_text.ts";
+export type { ListOptions } from "./lib/engine/client/list.ts";
 export type { ClientOptions, RunnerOptions } from "./lib/engine/options.ts";
-export type { OutcomeOf, RunOutcome } from "./lib/engine/outcome.ts";
+export type { OutcomeOf, RunOutcome } from "./lib/engine/client/outcome.ts";
 export { createRunner } from "./lib/engine/runner.ts";
-export type { RunFilter } from "./lib/engine/run_filter.ts";
+export type { RunFilter } from "./lib/engine/client/run_filter.ts";
 export type { Runner } from "./lib/engine/runner_interface.ts";
-export type { StartOptions } from "./lib/engine/start_options.ts";
+export type { StartOptions } from "./lib/engine/client/start_options.ts";
 export type { ErrorCode, StoreErrorCode } from "./lib/error_codes.ts";
-export { DeferError, NonRetryableError, RetryAfterError, StepTimeoutError } from "./lib/engine/task_errors.ts";
-export { WaitTimeoutError } from "./lib/engine/wait.ts";
+export { DeferError, NonRetryableError, RetryAfterError, StepTimeoutError } from "./lib/engine/errors/task_errors.ts";
+export { WaitTimeoutError } from "./lib/engine/client/wait.ts";
 export {
   DefinitionError,
   LeaseLostError,

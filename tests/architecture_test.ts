@@ -39,6 +39,14 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
   api: ["engine", "definition", "store", "port", "leaf"],
 };
 
+/** Folders of the engine that import little, and the folders of the engine that they may import. */
+const ENGINE: Record<string, readonly string[]> = {
+  errors: [],
+  // The state machine is pure: it knows no store, no clock and no promise.
+  machine: [],
+  commit: ["errors"],
+};
+
 /** What a store is, and what its questions and answers look like. */
 const PORT = [
   ...[
@@ -122,6 +130,17 @@ test("imports are found however they are written", () => {
 
 test("each layer imports only the layers below it", () => {
   const wrong = inner.filter((edge) => !isAllowed(edge));
+  assertEquals(wrong.map(show), []);
+});
+
+test("the state machine imports only definitions and the port, and the lowest folders of the engine only each other", () => {
+  const folderOf = (file: string): string | undefined => /^lib\/engine\/(\w+)\//.exec(file)?.[1];
+  const wrong = inner.filter(({ from, to }) => {
+    const allowed = ENGINE[folderOf(from) ?? ""];
+    if (allowed === undefined || folderOf(to) === folderOf(from)) return false;
+    if (layerOf(to) === "engine") return !allowed.includes(folderOf(to) ?? "");
+    return folderOf(from) === "machine" && !["definition", "port", "leaf"].includes(layerOf(to));
+  });
   assertEquals(wrong.map(show), []);
 });
 

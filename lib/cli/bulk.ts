@@ -1,9 +1,9 @@
 /** Commands that change one run, or all runs that match a filter. */
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { type BulkFilter, type BulkOptions, countMatching } from "../engine/bulk.ts";
-import type { Client } from "../engine/client.ts";
-import { contextOf } from "../engine/client_context.ts";
-import type { HandleOf } from "../engine/handle.ts";
+import { type BulkFilter, type BulkOptions, countMatching } from "../engine/client/bulk.ts";
+import type { Client } from "../engine/client/client.ts";
+import { contextOf } from "../engine/client/client_context.ts";
+import type { HandleOf } from "../engine/client/handle.ts";
 import { type Call, type Command, withClient } from "./call.ts";
 import { FILTER_NOTES, FILTER_OPTIONS, filterOf } from "./filters.ts";
 import { type CommandOptions, UsageError } from "./usage.ts";

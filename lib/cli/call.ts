@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
 import type { Schedule } from "../definition/schedule.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { type Client, createClient } from "../engine/client.ts";
+import { type Client, createClient } from "../engine/client/client.ts";
 import type { Logger } from "../logger.ts";
 import { openStore } from "../store/open.ts";
 import { type CommandUsage, COMMON_OPTIONS, UsageError } from "./usage.ts";

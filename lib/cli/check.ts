@@ -1,4 +1,4 @@
-import { contextOf } from "../engine/client_context.ts";
+import { contextOf } from "../engine/client/client_context.ts";
 import { type Command, withClient } from "./call.ts";
 import { printable } from "./printable.ts";
 

@@ -1,6 +1,6 @@
-import { type ClientContext, contextOf } from "../engine/client_context.ts";
+import { type ClientContext, contextOf } from "../engine/client/client_context.ts";
 import { decodeJson } from "../definition/json.ts";
-import { type ItemInfo, listItems } from "../engine/item_list.ts";
+import { type ItemInfo, listItems } from "../engine/reading/item_list.ts";
 import { type Command, withClient } from "./call.ts";
 
 /** Items that are read together, with their steps and child runs. */

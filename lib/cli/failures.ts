@@ -1,4 +1,4 @@
-import type { ListOptions } from "../engine/list.ts";
+import type { ListOptions } from "../engine/client/list.ts";
 import { type Command, withClient } from "./call.ts";
 import { FILTER_NOTES, FILTER_OPTIONS, filterOf } from "./filters.ts";
 import { columns, shortened } from "./printable.ts";

@@ -1,6 +1,6 @@
 /** The filters of `list()` as options of commands. */
 import { parseDuration } from "../duration.ts";
-import type { RunFilter } from "../engine/run_filter.ts";
+import type { RunFilter } from "../engine/client/run_filter.ts";
 import type { Call } from "./call.ts";
 import { type CommandOptions, UsageError } from "./usage.ts";
 

@@ -1,4 +1,4 @@
-import type { ExecutionEvent } from "../engine/events.ts";
+import type { ExecutionEvent } from "../engine/reading/events.ts";
 import { type Command, withClient } from "./call.ts";
 import { printable } from "./printable.ts";
 

@@ -1,4 +1,4 @@
-import type { RunInfo } from "../engine/run_info.ts";
+import type { RunInfo } from "../engine/reading/run_info.ts";
 import { type Command, withClient } from "./call.ts";
 import { FILTER_NOTES, FILTER_OPTIONS, filterOf } from "./filters.ts";
 import { columns, printable, shortened } from "./printable.ts";

@@ -1,5 +1,5 @@
 /** Commands that show what a store contains. */
-import { contextOf } from "../engine/client_context.ts";
+import { contextOf } from "../engine/client/client_context.ts";
 import { type Command, withClient } from "./call.ts";
 import { columns } from "./printable.ts";
 

@@ -1,4 +1,4 @@
-import type { Resolution } from "../engine/resolve.ts";
+import type { Resolution } from "../engine/client/resolve.ts";
 import { type Call, type Command, parseJson, withClient } from "./call.ts";
 import { UsageError } from "./usage.ts";
 

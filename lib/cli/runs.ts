@@ -1,8 +1,8 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import type { HandleOf } from "../engine/handle.ts";
+import type { HandleOf } from "../engine/client/handle.ts";
 import type { RunState } from "../store/batch.ts";
-import type { RunInfo } from "../engine/run_info.ts";
-import type { TaskInfo } from "../engine/run_reader.ts";
+import type { RunInfo } from "../engine/reading/run_info.ts";
+import type { TaskInfo } from "../engine/reading/run_reader.ts";
 import { type Call, type Command, withClient } from "./call.ts";
 import { changeCommand } from "./bulk.ts";
 import { exportRun } from "./export.ts";

@@ -1,5 +1,5 @@
-import { contextOf } from "../engine/client_context.ts";
-import { sendUnchecked } from "../engine/send.ts";
+import { contextOf } from "../engine/client/client_context.ts";
+import { sendUnchecked } from "../engine/client/send.ts";
 import { type Command, parseJson, withClient } from "./call.ts";
 import { loadWorkflows } from "./load_workflows.ts";
 import { UsageError } from "./usage.ts";

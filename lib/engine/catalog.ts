@@ -9,9 +9,9 @@ import { DefinitionError, UnknownWorkflowError } from "../errors.ts";
 import type { Served } from "../store/batch.ts";
 import { thrownMessage } from "../definition/thrown_message.ts";
 import type { Store } from "../store/port.ts";
-import { childDefinitionOf } from "./child_definition.ts";
-import { type AttemptPolicy, type Plan, planOf, type PlanOptions } from "./plan.ts";
-import { NO_ITEM } from "./run_state.ts";
+import { childDefinitionOf } from "./machine/child_definition.ts";
+import { type AttemptPolicy, type Plan, planOf, type PlanOptions } from "./machine/plan.ts";
+import { NO_ITEM } from "./machine/run_state.ts";
 
 /** The workflows that are registered with a runner or client. */
 export interface Catalog {

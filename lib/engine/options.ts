@@ -6,11 +6,11 @@ import { readRetry, type TaskDefaults } from "../definition/retry.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
-import type { RunEvent } from "./events.ts";
+import type { RunEvent } from "./reading/events.ts";
 import type { Password } from "../store/url.ts";
-import { type AttemptPolicy, DEFAULT_POLICY } from "./plan.ts";
+import { type AttemptPolicy, DEFAULT_POLICY } from "./machine/plan.ts";
 import type { RetentionTimes } from "./retention.ts";
-import { harmlessTracing, type Tracing } from "./tracing.ts";
+import { harmlessTracing, type Tracing } from "./telemetry/tracing.ts";
 
 /** Options of `createClient`. */
 export interface ClientOptions<W extends AnyWorkflow> {

@@ -1,12 +1,12 @@
 import type { NewRun, StartVerdict } from "../store/batch.ts";
 import type { Catalog } from "./catalog.ts";
-import type { ClaimLoop } from "./claim_loop.ts";
-import type { Insert } from "./client_starts.ts";
-import type { Committer, PendingStart } from "./committer.ts";
-import type { Executor } from "./executor_options.ts";
-import type { Lease } from "./lease.ts";
-import { insertedRun } from "./inserted_run.ts";
-import { createStartBounds } from "./start_bounds.ts";
+import type { ClaimLoop } from "./fleet/claim_loop.ts";
+import type { Insert } from "./client/client_starts.ts";
+import type { Committer, PendingStart } from "./commit/committer.ts";
+import type { Executor } from "./execution/executor_options.ts";
+import type { Lease } from "./fleet/lease.ts";
+import { insertedRun } from "./runs/inserted_run.ts";
+import { createStartBounds } from "./client/start_bounds.ts";
 
 /** What inserting runs needs of a runner. */
 export interface OwnStartsOptions {

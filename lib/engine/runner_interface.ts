@@ -1,6 +1,6 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { Duration } from "../duration.ts";
-import type { Client } from "./client.ts";
+import type { Client } from "./client/client.ts";
 
 /** Options of `stop`. */
 export interface StopOptions {

@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { thrownMessage } from "../definition/thrown_message.ts";
-import { METRICS_TYPE, renderMetrics } from "../engine/metrics_text.ts";
+import { METRICS_TYPE, renderMetrics } from "../engine/telemetry/metrics_text.ts";
 import { harmless, type Logger } from "../logger.ts";
 import { type Authorize, isForeign, mayRead, type Verdict, whyMalformed } from "./access.ts";
 import { copyOf, guarded, jsonAnswer, pageAnswer, problemAnswer, streamAnswer, textAnswer } from "./answers.ts";

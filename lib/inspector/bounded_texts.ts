@@ -1,5 +1,5 @@
 /** The texts of a page, cut to the remaining budgets. */
-import type { Progress } from "../engine/events.ts";
+import type { Progress } from "../engine/reading/events.ts";
 import type { ErrorRecord } from "../errors.ts";
 import { type TextBudget, textBudget } from "./left_out.ts";
 import { cut } from "./reading.ts";

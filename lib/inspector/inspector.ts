@@ -1,6 +1,6 @@
 import { newChecks } from "../definition/checks.ts";
-import type { Client } from "../engine/client.ts";
-import { contextFor } from "../engine/client_context.ts";
+import type { Client } from "../engine/client/client.ts";
+import { contextFor } from "../engine/client/client_context.ts";
 import { refuse } from "../engine/options.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
 import type { Store } from "../store/port.ts";

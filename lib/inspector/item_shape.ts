@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Progress } from "../engine/events.ts";
-import type { ItemState } from "../engine/item_page.ts";
+import type { Progress } from "../engine/reading/events.ts";
+import type { ItemState } from "../engine/reading/item_page.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { ItemCell, ItemCounts } from "./map_shape.ts";
 import type { AttemptDetail, Payload } from "./run_shape.ts";

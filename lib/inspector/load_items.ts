@@ -1,5 +1,5 @@
-import { ITEM_STATES, type UnstartedItem } from "../engine/item_page.ts";
-import { isOver } from "../engine/run_reader.ts";
+import { ITEM_STATES, type UnstartedItem } from "../engine/reading/item_page.ts";
+import { isOver } from "../engine/reading/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";

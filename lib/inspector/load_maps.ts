@@ -1,5 +1,5 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
-import { isEnd } from "../engine/item_page.ts";
+import { isEnd } from "../engine/reading/item_page.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { RunRow } from "../store/port.ts";
 import { isOfForward } from "../store/undo_rows.ts";

@@ -1,7 +1,7 @@
-import { COUNTED, countsOf } from "../engine/run_counts.ts";
+import { COUNTED, countsOf } from "../engine/telemetry/run_counts.ts";
 import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
-import { strandedRows } from "../engine/stranded.ts";
-import { NO_ITEM } from "../engine/run_state.ts";
+import { strandedRows } from "../engine/reading/stranded.ts";
+import { NO_ITEM } from "../engine/machine/run_state.ts";
 import type { Outcomes, OutcomesQuery } from "../store/inspection.ts";
 import { failureGroups } from "./load_failures.ts";
 import { aliveRunners } from "./load_workflows.ts";

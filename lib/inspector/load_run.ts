@@ -1,4 +1,4 @@
-import { explainRow, type Explanation, type OpenTask } from "../engine/explain.ts";
+import { explainRow, type Explanation, type OpenTask } from "../engine/reading/explain.ts";
 import type { RunRow } from "../store/port.ts";
 import { undoRowOf } from "../store/undo_rows.ts";
 import { definitionOf } from "./load_definition.ts";
@@ -7,7 +7,7 @@ import { loadMaps } from "./load_maps.ts";
 import type { MapDetail } from "./map_shape.ts";
 import { answer, type Asked, linkTo, type Reading, summaryOf } from "./reading.ts";
 import type { ExplanationDetail, RunPage, TaskDetail } from "./run_shape.ts";
-import { NO_ITEM } from "../engine/run_state.ts";
+import { NO_ITEM } from "../engine/machine/run_state.ts";
 import type { RunLink } from "./shapes.ts";
 import { rowOf } from "./run_row.ts";
 import { HEAD, runDetails } from "./task_details.ts";

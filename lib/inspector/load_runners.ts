@@ -1,5 +1,5 @@
-import { COUNTED } from "../engine/run_counts.ts";
-import { strandedRows } from "../engine/stranded.ts";
+import { COUNTED } from "../engine/telemetry/run_counts.ts";
+import { strandedRows } from "../engine/reading/stranded.ts";
 import { answer, type Reading } from "./reading.ts";
 import type { RunnersPage } from "./shapes.ts";
 

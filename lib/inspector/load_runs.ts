@@ -1,5 +1,5 @@
-import { COUNTED, countsOf } from "../engine/run_counts.ts";
-import { parkedFilter } from "../engine/stranded.ts";
+import { COUNTED, countsOf } from "../engine/telemetry/run_counts.ts";
+import { parkedFilter } from "../engine/reading/stranded.ts";
 import type { ListedRun } from "../store/listing.ts";
 import { filterOf, numberOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
+import type { BoundedCount, StateCounts } from "../engine/telemetry/run_counts.ts";
 import type { Answer, RunLink } from "./shapes.ts";
 
 /** Failed runs with the same error. */

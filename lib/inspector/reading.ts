@@ -1,5 +1,5 @@
-import type { ClientContext } from "../engine/client_context.ts";
-import { runInfo } from "../engine/run_info.ts";
+import type { ClientContext } from "../engine/client/client_context.ts";
+import { runInfo } from "../engine/reading/run_info.ts";
 import { isCancelling } from "../store/hand_over.ts";
 import type { ListedRun } from "../store/listing.ts";
 import type { Actions } from "./actions.ts";

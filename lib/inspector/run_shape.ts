@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Progress } from "../engine/events.ts";
-import type { Reason } from "../engine/explain.ts";
+import type { Progress } from "../engine/reading/events.ts";
+import type { Reason } from "../engine/reading/explain.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { ActionLink } from "./actions.ts";

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import type { BoundedCount, StateCounts } from "../engine/run_counts.ts";
-import type { RunInfo } from "../engine/run_info.ts";
+import type { BoundedCount, StateCounts } from "../engine/telemetry/run_counts.ts";
+import type { RunInfo } from "../engine/reading/run_info.ts";
 import type { RunState } from "../store/batch.ts";
 import type { ActionLink } from "./actions.ts";
 import type { Layout } from "./pages/graph_layout.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 import type { StoredTask } from "../engine/catalog.ts";
-import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } from "../engine/item_page.ts";
-import { readUndos } from "../engine/item_list.ts";
-import { itemsInfo, undoneItemsInfo } from "../engine/items_info.ts";
-import { isOver } from "../engine/run_reader.ts";
+import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } from "../engine/reading/item_page.ts";
+import { readUndos } from "../engine/reading/item_list.ts";
+import { itemsInfo, undoneItemsInfo } from "../engine/reading/items_info.ts";
+import { isOver } from "../engine/reading/run_reader.ts";
 import type { JournalHead } from "../store/inspection.ts";
 import type { ItemCount, RunRow } from "../store/port.ts";
 import { taskOfUndo, undoRowOf } from "../store/undo_rows.ts";

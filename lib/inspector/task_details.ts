@@ -5,9 +5,9 @@
  * @module
  */
 import type { StoredDefinition } from "../engine/catalog.ts";
-import { isOfTask } from "../engine/journal_rows.ts";
-import { itemsInWords } from "../engine/items_info.ts";
-import { isOver, taskState } from "../engine/run_reader.ts";
+import { isOfTask } from "../engine/runs/journal_rows.ts";
+import { itemsInWords } from "../engine/reading/items_info.ts";
+import { isOver, taskState } from "../engine/reading/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/batch.ts";
 import type { JournalHead, JournalHeads } from "../store/inspection.ts";
@@ -17,7 +17,7 @@ import { payloadOf, progressOf, sizeOf, type TextBudgets, textBudgets, withinBud
 import { boundedGraph, graphOf } from "./graph.ts";
 import type { MapDetail } from "./map_shape.ts";
 import { leftOutSentence } from "./left_out.ts";
-import { undoInfo } from "../engine/undo_info.ts";
+import { undoInfo } from "../engine/reading/undo_info.ts";
 import { isOfForward, undoRowOf } from "../store/undo_rows.ts";
 import type { Reading } from "./reading.ts";
 import type { Payload, RunPage, StepDetail, TaskDetail, UndoDetail } from "./run_shape.ts";

@@ -1,7 +1,7 @@
 import type { Attributes, BatchObservableCallback, Observable } from "@opentelemetry/api";
-import { contextFor } from "../engine/client_context.ts";
-import { type Labels, type MetricFamily, readFamilies } from "../engine/metric_families.ts";
-import type { MetricsTarget } from "../engine/metrics_text.ts";
+import { contextFor } from "../engine/client/client_context.ts";
+import { type Labels, type MetricFamily, readFamilies } from "../engine/telemetry/metric_families.ts";
+import type { MetricsTarget } from "../engine/telemetry/metrics_text.ts";
 import { silent } from "../logger.ts";
 import { api } from "./api.ts";
 

@@ -14,7 +14,7 @@
  * @module
  */
 import type { Attributes, Span, SpanContext, Tracer } from "@opentelemetry/api";
-import { toErrorRecord } from "../engine/error_record.ts";
+import { toErrorRecord } from "../engine/errors/error_record.ts";
 import type {
   AttemptTrace,
   RunLeave,
@@ -23,7 +23,7 @@ import type {
   TracedEnd,
   TracedRun,
   Tracing,
-} from "../engine/tracing.ts";
+} from "../engine/telemetry/tracing.ts";
 import { api } from "./api.ts";
 
 export { type MetricsObserver, observeMetrics } from "./metrics.ts";
@@ -35,7 +35,7 @@ export type {
   TracedEnd,
   TracedRun,
   Tracing,
-} from "../engine/tracing.ts";
+} from "../engine/telemetry/tracing.ts";
 
 const { context, createTraceState, isSpanContextValid, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api;
 

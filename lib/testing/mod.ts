@@ -23,7 +23,7 @@ export type { Clock } from "../clock.ts";
 export type { StepOptions, TaskContext, TaskLog } from "../definition/context.ts";
 export type { RetryPolicy } from "../definition/retry.ts";
 export type { Duration } from "../duration.ts";
-export type { Progress } from "../engine/events.ts";
+export type { Progress } from "../engine/reading/events.ts";
 export type { Logger } from "../logger.ts";
 export { crashAtEveryWrite } from "./crash_plan.ts";
 export { createFakeClock, type FakeClock } from "./fake_clock.ts";

@@ -7,11 +7,11 @@ import { shown } from "../definition/checks.ts";
 import { validate } from "../definition/schema.ts";
 import { Workflow } from "../definition/builder.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { whyIncompatible } from "../engine/compatibility.ts";
-import { planOf } from "../engine/plan.ts";
-import type { RunHandle } from "../engine/handle.ts";
-import type { RunStatus } from "../engine/run_info.ts";
-import type { TaskInfo } from "../engine/run_reader.ts";
+import { whyIncompatible } from "../engine/fleet/compatibility.ts";
+import { planOf } from "../engine/machine/plan.ts";
+import type { RunHandle } from "../engine/client/handle.ts";
+import type { RunStatus } from "../engine/reading/run_info.ts";
+import type { TaskInfo } from "../engine/reading/run_reader.ts";
 
 /** A recorded run, as `recordRun()` returns it. The output of `sluice runs export` contains its fields. */
 export interface RecordedRun {

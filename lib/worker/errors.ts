@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fromErrorRecord, toErrorRecord, withoutStacks } from "../engine/error_record.ts";
+import { fromErrorRecord, toErrorRecord, withoutStacks } from "../engine/errors/error_record.ts";
 import { DefinitionError, type ErrorRecord } from "../errors.ts";
 import type { JsonValue } from "../json_value.ts";
 import { isSluiceError } from "../sluice_error.ts";

@@ -7,7 +7,7 @@ import { asynchronous } from "../definition/asynchronous.ts";
 import type { TaskArguments, TaskContext } from "../definition/context.ts";
 import type { Checks } from "../definition/checks.ts";
 import type { ValidationResult } from "../definition/schema.ts";
-import { toErrorRecord } from "../engine/error_record.ts";
+import { toErrorRecord } from "../engine/errors/error_record.ts";
 import type { FunctionRef, Invocations } from "./invocations.ts";
 import { isObject, type Members, ProtocolError } from "./protocol.ts";
 

@@ -9,7 +9,7 @@ import type { StepOptions, TaskContext } from "../definition/context.ts";
 import { newChecks } from "../definition/checks.ts";
 import type { RetryPolicy } from "../definition/retry.ts";
 import { refuse } from "../engine/options.ts";
-import { toErrorRecord } from "../engine/error_record.ts";
+import { toErrorRecord } from "../engine/errors/error_record.ts";
 import type { Asked, Channel } from "./channel.ts";
 import { isRetried } from "./errors.ts";
 import { type Members, ProtocolError } from "./protocol.ts";

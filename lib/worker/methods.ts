@@ -5,14 +5,14 @@
  */
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { type BulkFilter, countMatching } from "../engine/bulk.ts";
-import type { Client } from "../engine/client.ts";
-import { contextOf } from "../engine/client_context.ts";
-import type { RunHandle } from "../engine/handle.ts";
+import { type BulkFilter, countMatching } from "../engine/client/bulk.ts";
+import type { Client } from "../engine/client/client.ts";
+import { contextOf } from "../engine/client/client_context.ts";
+import type { RunHandle } from "../engine/client/handle.ts";
 import { refuse } from "../engine/options.ts";
-import type { RunOutcome } from "../engine/outcome.ts";
-import type { Resolution } from "../engine/resolve.ts";
-import { toErrorRecord } from "../engine/error_record.ts";
+import type { RunOutcome } from "../engine/client/outcome.ts";
+import type { Resolution } from "../engine/client/resolve.ts";
+import { toErrorRecord } from "../engine/errors/error_record.ts";
 import { errorOfWorker } from "./errors.ts";
 import { isObject, type Members } from "./protocol.ts";
 

@@ -5,7 +5,7 @@
  */
 import { newChecks, type Options } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
-import { type Client, createClient } from "../engine/client.ts";
+import { type Client, createClient } from "../engine/client/client.ts";
 import { type ClientOptions, refuse, type RunnerOptions } from "../engine/options.ts";
 import { createRunner } from "../engine/runner.ts";
 import type { Logger } from "../logger.ts";

@@ -1,5 +1,5 @@
-import { SLOW_POLL_MS as CLAIM_POLL_MS } from "../../lib/engine/claim_loop.ts";
-import { POLL_INTERVAL_MS as END_POLL_MS } from "../../lib/engine/run_watcher.ts";
+import { SLOW_POLL_MS as CLAIM_POLL_MS } from "../../lib/engine/fleet/claim_loop.ts";
+import { POLL_INTERVAL_MS as END_POLL_MS } from "../../lib/engine/client/run_watcher.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 
 const POLLS: readonly number[] = [CLAIM_POLL_MS, END_POLL_MS];

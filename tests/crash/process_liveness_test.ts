@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { spawn as spawnProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { livenessOf, thisIsolate } from "../../lib/engine/process_liveness.ts";
+import { livenessOf, thisIsolate } from "../../lib/engine/fleet/process_liveness.ts";
 import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
 import { openSite } from "./site.ts";

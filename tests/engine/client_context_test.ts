@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { contextOf, createReadOnlyContext, metricsOf } from "../../lib/engine/client_context.ts";
+import { contextOf, createReadOnlyContext, metricsOf } from "../../lib/engine/client/client_context.ts";
 import { silent } from "../../lib/logger.ts";
 import { createClient, createRunner, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";

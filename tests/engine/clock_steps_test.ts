@@ -1,7 +1,7 @@
 /** A wall clock that is set while a body runs: durations are measured by the monotonic clock. */
 import { assert, assertEquals } from "@std/assert";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { metricsOf } from "../../lib/engine/client_context.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 

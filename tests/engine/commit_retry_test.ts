@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Receipt } from "../../lib/store/batch.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
-import { retryCommits } from "../../lib/engine/commit_retry.ts";
+import { retryCommits } from "../../lib/engine/commit/commit_retry.ts";
 import { collector } from "../garbage.ts";
 import { test } from "../harness.ts";
 

@@ -4,8 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Batch, NewRun, Receipt } from "../../lib/store/batch.ts";
 import { silent } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port.ts";
-import { createClientStarts } from "../../lib/engine/client_starts.ts";
-import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
+import { createClientStarts } from "../../lib/engine/client/client_starts.ts";
+import { createCommitter, type PendingWrite } from "../../lib/engine/commit/committer.ts";
 import { randomTest, test } from "../harness.ts";
 import { type Random, randomOf } from "../random.ts";
 

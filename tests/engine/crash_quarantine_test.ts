@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { canRunBeside } from "../../lib/engine/crash_quarantine.ts";
+import { canRunBeside } from "../../lib/engine/fleet/crash_quarantine.ts";
 import { test } from "../harness.ts";
 
 test("a run that crashed once or twice of five is not held back", () => {

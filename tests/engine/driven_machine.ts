@@ -1,10 +1,10 @@
 /** The state machine driven by hand, with its commands as text. */
 import type { DynamicBody } from "../../lib/definition/dynamic.ts";
 import { dynamicWorkflow } from "../../mod.ts";
-import { advance } from "../../lib/engine/machine.ts";
-import type { Command, MachineEvent } from "../../lib/engine/machine_protocol.ts";
-import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/plan.ts";
-import { newRunState, NO_ITEM, type RecordedUnit, Unit, type WokenBy } from "../../lib/engine/run_state.ts";
+import { advance } from "../../lib/engine/machine/machine.ts";
+import type { Command, MachineEvent } from "../../lib/engine/machine/machine_protocol.ts";
+import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/machine/plan.ts";
+import { newRunState, NO_ITEM, type RecordedUnit, Unit, type WokenBy } from "../../lib/engine/machine/run_state.ts";
 
 /** A task of an example; with `items` it expands. */
 export interface ExampleTask extends Omit<DynamicBody, "run"> {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { elementsOf } from "../../lib/engine/elements.ts";
+import { elementsOf } from "../../lib/engine/runs/elements.ts";
 import { test } from "../harness.ts";
 
 test("the elements of a JSON array are found whatever they contain", () => {

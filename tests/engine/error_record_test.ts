@@ -1,7 +1,7 @@
 /** What is recorded of whatever is thrown. */
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
-import { fromErrorRecord, thrownText, toErrorRecord } from "../../lib/engine/error_record.ts";
-import { decideRetry } from "../../lib/engine/retry_decision.ts";
+import { fromErrorRecord, thrownText, toErrorRecord } from "../../lib/engine/errors/error_record.ts";
+import { decideRetry } from "../../lib/engine/errors/retry_decision.ts";
 import type { ErrorRecord } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
 import { isSluiceError, SluiceError } from "../../lib/sluice_error.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
-import { createHintLimit } from "../../lib/engine/hint_limit.ts";
+import { createHintLimit } from "../../lib/engine/fleet/hint_limit.ts";
 import type { Change } from "../../lib/store/port.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createObservations } from "../../lib/engine/histogram.ts";
+import { createObservations } from "../../lib/engine/telemetry/histogram.ts";
 import { test } from "../harness.ts";
 
 test("a duration that a clock made negative counts as none", () => {

@@ -1,9 +1,9 @@
 /** Units that wait and units that expand, in examples: an event, and the commands it returns. */
 import { assertEquals } from "@std/assert";
-import type { ItemPolicy } from "../../lib/engine/plan.ts";
-import { newRunState, Unit } from "../../lib/engine/run_state.ts";
-import { advance } from "../../lib/engine/machine.ts";
-import { planOf } from "../../lib/engine/plan.ts";
+import type { ItemPolicy } from "../../lib/engine/machine/plan.ts";
+import { newRunState, Unit } from "../../lib/engine/machine/run_state.ts";
+import { advance } from "../../lib/engine/machine/machine.ts";
+import { planOf } from "../../lib/engine/machine/plan.ts";
 import { dynamicWorkflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { type ExampleTask, recorded, started } from "./driven_machine.ts";

@@ -2,7 +2,7 @@
  * What DESIGN says of a run, written as plainly as possible: after each event everything is derived anew from what is
  * known of the units. It shares no line with the machine, and is far too slow to be one.
  */
-import type { RecordedUnit, Wake, WokenBy } from "../../lib/engine/run_state.ts";
+import type { RecordedUnit, Wake, WokenBy } from "../../lib/engine/machine/run_state.ts";
 import type { Behaviour, Graph } from "./random_graph.ts";
 
 /** How a unit ended. */

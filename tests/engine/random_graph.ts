@@ -4,8 +4,8 @@
  */
 import type { Trigger } from "../../lib/definition/definition.ts";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
-import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/plan.ts";
-import type { Wake } from "../../lib/engine/run_state.ts";
+import { type ItemPolicy, type Plan, planOf } from "../../lib/engine/machine/plan.ts";
+import type { Wake } from "../../lib/engine/machine/run_state.ts";
 import type { Random } from "../random.ts";
 
 /** What a unit does, apart from its dependencies. */

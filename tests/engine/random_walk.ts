@@ -4,8 +4,8 @@
  * only what was committed, so that the runner can die at any moment.
  */
 import { assert, assertEquals } from "@std/assert";
-import { advance } from "../../lib/engine/machine.ts";
-import type { Command, MachineEvent } from "../../lib/engine/machine_protocol.ts";
+import { advance } from "../../lib/engine/machine/machine.ts";
+import type { Command, MachineEvent } from "../../lib/engine/machine/machine_protocol.ts";
 import {
   hasEnded,
   isChildWait,
@@ -17,7 +17,7 @@ import {
   type UnitState,
   type Wake,
   type WokenBy,
-} from "../../lib/engine/run_state.ts";
+} from "../../lib/engine/machine/run_state.ts";
 import {
   type Answer,
   endOf,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { RunEvent } from "../../lib/engine/events.ts";
-import { metricsOf } from "../../lib/engine/client_context.ts";
-import type { RunCounters } from "../../lib/engine/metrics.ts";
+import type { RunEvent } from "../../lib/engine/reading/events.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
+import type { RunCounters } from "../../lib/engine/telemetry/metrics.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";

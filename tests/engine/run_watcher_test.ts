@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createRunWatcher } from "../../lib/engine/run_watcher.ts";
+import { createRunWatcher } from "../../lib/engine/client/run_watcher.ts";
 import { silent } from "../../lib/logger.ts";
 import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";

@@ -1,8 +1,8 @@
 /** The plan of a compensation, against a model that is written independently of it. */
 import { assertEquals } from "@std/assert";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
-import { planOf } from "../../lib/engine/plan.ts";
-import { type Undoable, undoPlanOf } from "../../lib/engine/undo_plan.ts";
+import { planOf } from "../../lib/engine/machine/plan.ts";
+import { type Undoable, undoPlanOf } from "../../lib/engine/runs/undo_plan.ts";
 import { undoRowOf } from "../../lib/store/undo_rows.ts";
 import { test } from "../harness.ts";
 import { type Random, randomOf, seedsFrom } from "../random.ts";

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { request as httpRequest } from "node:http";
 import { createApp } from "../../lib/inspector/app.ts";
 import { createInspector, type InspectorOptions } from "../../lib/inspector/mod.ts";
-import { contextFor } from "../../lib/engine/client_context.ts";
+import { contextFor } from "../../lib/engine/client/client_context.ts";
 import { pathsBelow } from "../../lib/inspector/reading.ts";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import { type Logger, silent } from "../../lib/logger.ts";

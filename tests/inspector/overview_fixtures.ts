@@ -1,6 +1,6 @@
 /** Data of the front page and of the page of failures, of the shape that the inspector reads from a store. */
 import type { FailureGroups, OutcomeChart, OverviewPage } from "../../lib/inspector/overview_shape.ts";
-import type { BoundedCount, StateCounts } from "../../lib/engine/run_counts.ts";
+import type { BoundedCount, StateCounts } from "../../lib/engine/telemetry/run_counts.ts";
 import type { Answer, RunLink } from "../../lib/inspector/shapes.ts";
 
 const LINK: RunLink = { id: "0190a000-0000-7000-8000-000000000001", href: "/ops/runs/x", state: "failed" };

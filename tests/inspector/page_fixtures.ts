@@ -1,5 +1,5 @@
 /** Data of pages, of the shape that the inspector reads from a store. */
-import type { BoundedCount } from "../../lib/engine/run_counts.ts";
+import type { BoundedCount } from "../../lib/engine/telemetry/run_counts.ts";
 import type { FailuresPage, OverviewPage } from "../../lib/inspector/overview_shape.ts";
 import type { SchedulesPage } from "../../lib/inspector/schedule_shape.ts";
 import type { AttemptDetail, Payload, RunPage, TaskDetail } from "../../lib/inspector/run_shape.ts";

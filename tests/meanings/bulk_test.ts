@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type RunState, unchecked, workflow } from "../../mod.ts";
 import type { BulkProgress } from "../../lib/types/mod.ts";
-import type { Bulk } from "../../lib/engine/bulk.ts";
+import type { Bulk } from "../../lib/engine/client/bulk.ts";
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
 

@@ -11,7 +11,7 @@ import {
   unchecked,
   workflow,
 } from "../../mod.ts";
-import { metricsOf } from "../../lib/engine/client_context.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
 import { test } from "../harness.ts";
 import { open, type Opened, untilAborted } from "./open.ts";
 

@@ -1,6 +1,6 @@
 /** The items of a map in pages: `handle.items()`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { ItemListOptions } from "../../lib/engine/item_list.ts";
+import type { ItemListOptions } from "../../lib/engine/reading/item_list.ts";
 import { unchecked, UnknownTaskError, workflow } from "../../mod.ts";
 import type { ItemInfo, ItemPage } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";

@@ -8,7 +8,7 @@ import {
   type RunEvent,
   workflow,
 } from "../../mod.ts";
-import { metricsOf } from "../../lib/engine/client_context.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

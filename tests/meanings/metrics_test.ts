@@ -1,8 +1,8 @@
 /** What a runner counts: `metricsOf()`, which the inspector shows. */
 import { assertEquals } from "@std/assert";
-import type { Histogram } from "../../lib/engine/histogram.ts";
-import { metricsOf } from "../../lib/engine/client_context.ts";
-import type { Metrics } from "../../lib/engine/metrics.ts";
+import type { Histogram } from "../../lib/engine/telemetry/histogram.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
+import type { Metrics } from "../../lib/engine/telemetry/metrics.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { createRunner, DeferError, dynamicWorkflow, type RunEvent, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";

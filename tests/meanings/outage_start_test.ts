@@ -1,8 +1,8 @@
 /** Starts while the database is away: they can be given up, and they do not pile up without bound. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createClientStarts } from "../../lib/engine/client_starts.ts";
-import type { PendingStart } from "../../lib/engine/committer.ts";
-import { createStartBounds } from "../../lib/engine/start_bounds.ts";
+import { createClientStarts } from "../../lib/engine/client/client_starts.ts";
+import type { PendingStart } from "../../lib/engine/commit/committer.ts";
+import { createStartBounds } from "../../lib/engine/client/start_bounds.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { createRunner, QueueFullError, type Store, unchecked, workflow } from "../../mod.ts";

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
-import { createCommitter, type PendingWrite } from "../../lib/engine/committer.ts";
+import { createCommitter, type PendingWrite } from "../../lib/engine/commit/committer.ts";
 import { createIds } from "../../lib/ids.ts";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";

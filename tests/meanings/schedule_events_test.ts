@@ -1,7 +1,7 @@
 /** What `onEvent`, `stats()` and the metrics tell of schedules and polls. */
 import { assert, assertEquals } from "@std/assert";
-import { metricsOf } from "../../lib/engine/client_context.ts";
-import type { Metrics } from "../../lib/engine/metrics.ts";
+import { metricsOf } from "../../lib/engine/client/client_context.ts";
+import type { Metrics } from "../../lib/engine/telemetry/metrics.ts";
 import type { ScheduleEvent } from "../../lib/engine/schedules/schedule_events.ts";
 import { poll, schedule, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** What `tracing` is told of runs and attempts, and that it changes nothing about them. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Tracing } from "../../lib/engine/tracing.ts";
+import type { Tracing } from "../../lib/engine/telemetry/tracing.ts";
 import { createRunner, DeferError, workflow } from "../../mod.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";

@@ -1,7 +1,7 @@
 /** What must hold of runs that are started within a transaction of the caller's, on each backend. */
 import { assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import type { Tracing } from "../../lib/engine/tracing.ts";
+import type { Tracing } from "../../lib/engine/telemetry/tracing.ts";
 import {
   createClient,
   createRunner,

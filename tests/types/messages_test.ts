@@ -6,7 +6,7 @@ const PRELUDE = `
 import { unchecked } from "../../lib/definition/schema.ts";
 import { task } from "../../lib/definition/task.ts";
 import { workflow } from "../../lib/definition/workflow.ts";
-import { createClient } from "../../lib/engine/client.ts";
+import { createClient } from "../../lib/engine/client/client.ts";
 import { createRunner } from "../../lib/engine/runner.ts";
 const base = workflow("etl", { input: unchecked<{ url: string }>() })
   .task("extract", { run: () => [{ id: 1 }] })

@@ -2,7 +2,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import { unchecked } from "../../lib/definition/schema.ts";
 import { type ResultOf, workflow } from "../../lib/definition/workflow.ts";
-import type { Client } from "../../lib/engine/client.ts";
+import type { Client } from "../../lib/engine/client/client.ts";
 import { transaction as onPostgres } from "../../lib/store/postgres/mod.ts";
 import { type SqliteTransaction, transaction as onSqlite } from "../../lib/store/sqlite/mod.ts";
 import type { IsEqual } from "./is_equal.ts";

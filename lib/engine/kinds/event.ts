@@ -1,6 +1,6 @@
 import type { EventDefinition } from "../../definition/definition.ts";
 import type { Mailbox } from "../../store/messages.ts";
-import { hasMessage, messageOf } from "../run_messages.ts";
+import { hasMessage, messageOf } from "../runs/run_messages.ts";
 import type { Kind } from "./kind.ts";
 
 /** Waits for a message, which is its output. If its time-out passes first, it completes without output. */

@@ -1,9 +1,9 @@
 import type { NewId } from "../../ids.ts";
 import type { Mailbox } from "../../store/messages.ts";
 import type { TransactionVerdict } from "../../store/transactions.ts";
-import type { AttemptEnd } from "../attempt.ts";
-import type { ChildOutcome, UndoneChild } from "../child_outcome.ts";
-import type { Attempt } from "../live_run.ts";
+import type { AttemptEnd } from "../runs/attempt.ts";
+import type { ChildOutcome, UndoneChild } from "../runs/child_outcome.ts";
+import type { Attempt } from "../runs/live_run.ts";
 
 /** What kinds need of the engine. */
 export interface KindPort {

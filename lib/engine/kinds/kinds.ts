@@ -3,7 +3,7 @@ import { eventKind } from "./event.ts";
 import type { Kind } from "./kind.ts";
 import { mapKind } from "./map.ts";
 import { sleepKind } from "./sleep.ts";
-import type { Node } from "../plan.ts";
+import type { Node } from "../machine/plan.ts";
 import { subworkflowKind } from "./subworkflow.ts";
 import { taskKind } from "./task.ts";
 import { transactionKind } from "./transaction.ts";

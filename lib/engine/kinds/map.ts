@@ -1,9 +1,9 @@
 import type { MapDefinition } from "../../definition/definition.ts";
 import { shown } from "../../definition/checks.ts";
 import { encodeJson } from "../../definition/json.ts";
-import type { AttemptEnd } from "../attempt.ts";
-import { NO_ITEM } from "../run_state.ts";
-import { argumentsOf } from "../unit_arguments.ts";
+import type { AttemptEnd } from "../runs/attempt.ts";
+import { NO_ITEM } from "../machine/run_state.ts";
+import { argumentsOf } from "../execution/unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
 import { subworkflowKind } from "./subworkflow.ts";
 import { taskKind } from "./task.ts";

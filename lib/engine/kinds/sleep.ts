@@ -3,9 +3,9 @@ import type { SleepDefinition } from "../../definition/definition.ts";
 import { isThenable } from "../../definition/thenable.ts";
 import { parseTime } from "../../definition/time.ts";
 import { toMs } from "../../duration.ts";
-import { nodeOf } from "../attempt.ts";
-import type { Attempt } from "../live_run.ts";
-import { argumentsOf } from "../unit_arguments.ts";
+import { nodeOf } from "../runs/attempt.ts";
+import type { Attempt } from "../runs/live_run.ts";
+import { argumentsOf } from "../execution/unit_arguments.ts";
 import type { Kind, KindPort } from "./kind.ts";
 import { returnedBy } from "./synchronous.ts";
 

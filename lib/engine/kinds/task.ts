@@ -1,7 +1,7 @@
 import type { BodyDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
-import { resolvedEnd } from "../at_most_once.ts";
-import { argumentsOf } from "../unit_arguments.ts";
+import { resolvedEnd } from "../execution/at_most_once.ts";
+import { argumentsOf } from "../execution/unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 
 /** A body whose output is the result of its unit. A blocked attempt continues with a decision from outside instead. */

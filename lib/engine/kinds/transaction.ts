@@ -1,7 +1,7 @@
 import type { TransactionDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
 import type { TransactionVerdict } from "../../store/transactions.ts";
-import { argumentsOf } from "../unit_arguments.ts";
+import { argumentsOf } from "../execution/unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 
 /** A body that runs in a transaction of the store's database, which also records its output. */

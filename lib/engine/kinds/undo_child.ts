@@ -1,11 +1,11 @@
 import type { ErrorRecord } from "../../errors.ts";
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
-import { nodeOf } from "../attempt.ts";
-import type { UndoneChild } from "../child_outcome.ts";
-import { takeChild } from "../child_runs.ts";
-import { fromErrorRecord } from "../error_record.ts";
-import type { Attempt } from "../live_run.ts";
-import { NO_ITEM } from "../run_state.ts";
+import { nodeOf } from "../runs/attempt.ts";
+import type { UndoneChild } from "../runs/child_outcome.ts";
+import { takeChild } from "../children/child_runs.ts";
+import { fromErrorRecord } from "../errors/error_record.ts";
+import type { Attempt } from "../runs/live_run.ts";
+import { NO_ITEM } from "../machine/run_state.ts";
 import type { Kind } from "./kind.ts";
 
 /** Compensates the child run of a task, or of an item, and waits for its end. */

@@ -1,7 +1,7 @@
 import type { MapDefinition } from "../../definition/definition.ts";
-import { nodeOf } from "../attempt.ts";
-import type { UndoneChild } from "../child_outcome.ts";
-import { NO_ITEM } from "../run_state.ts";
+import { nodeOf } from "../runs/attempt.ts";
+import type { UndoneChild } from "../runs/child_outcome.ts";
+import { NO_ITEM } from "../machine/run_state.ts";
 import type { Kind } from "./kind.ts";
 import { mapKind } from "./map.ts";
 import { undoChildKind } from "./undo_child.ts";

@@ -4,8 +4,8 @@ import type { NewRun, StartVerdict } from "../../store/batch.ts";
 import type { LimitRule } from "../../store/limits.ts";
 import { createPauses } from "../../store/pauses.ts";
 import type { Store } from "../../store/port.ts";
-import { thrownText } from "../error_record.ts";
-import { retriedCall } from "../retried_call.ts";
+import { thrownText } from "../errors/error_record.ts";
+import { retriedCall } from "../commit/retried_call.ts";
 
 /** How often a client that starts runs releases the slots of runs that have ended. */
 const RECOVERY_PAUSE_MS = 1_000;

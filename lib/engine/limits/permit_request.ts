@@ -3,12 +3,12 @@ import { constantLimit, keyOf, NO_LIMITS, type ResolvedLimit, weightOf } from ".
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import { decodeJson } from "../../definition/json.ts";
 import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/limits.ts";
-import { childDefinitionOf } from "../child_definition.ts";
-import { nodeOf } from "../attempt.ts";
-import type { Attempt, LiveUnit } from "../live_run.ts";
-import type { Plan } from "../plan.ts";
-import { NO_ITEM } from "../run_state.ts";
-import { argumentsOf } from "../unit_arguments.ts";
+import { childDefinitionOf } from "../machine/child_definition.ts";
+import { nodeOf } from "../runs/attempt.ts";
+import type { Attempt, LiveUnit } from "../runs/live_run.ts";
+import type { Plan } from "../machine/plan.ts";
+import { NO_ITEM } from "../machine/run_state.ts";
+import { argumentsOf } from "../execution/unit_arguments.ts";
 
 /** What bounds the attempts at a unit: the limits of a map bound its items, and not the function that computes them. */
 export function limitsOf(unit: LiveUnit): readonly ResolvedLimit[] {

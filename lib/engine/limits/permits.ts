@@ -18,10 +18,10 @@ import type {
   PermitHolder,
 } from "../../store/limits.ts";
 import { permitKey } from "../../store/run_limits.ts";
-import { nodeOf } from "../attempt.ts";
-import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../live_run.ts";
-import type { MachineEvent } from "../machine_protocol.ts";
-import { waitsForPermit } from "../run_state.ts";
+import { nodeOf } from "../runs/attempt.ts";
+import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../runs/live_run.ts";
+import type { MachineEvent } from "../machine/machine_protocol.ts";
+import { waitsForPermit } from "../machine/run_state.ts";
 import { replacedBy } from "./admit_runs.ts";
 import { createLimitPolls } from "./limit_polls.ts";
 import { createPermitExchange, type PermitBatch } from "./permit_exchange.ts";

@@ -8,7 +8,7 @@ import type { NewId } from "../../ids.ts";
 import type { NewRun } from "../../store/batch.ts";
 import type { RunLimits } from "../../store/limits.ts";
 import type { ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
-import { thrownText } from "../error_record.ts";
+import { thrownText } from "../errors/error_record.ts";
 import { afterStart, decide, type Decision, dueAt, nextLook } from "./decide.ts";
 import { runLimitsOf } from "../limits/permit_request.ts";
 import type { ScheduleEntry } from "./entries.ts";

@@ -1,4 +1,4 @@
-import type { EngineEvent, ScheduleAdvance, ScheduleFailed } from "../engine_events.ts";
+import type { EngineEvent, ScheduleAdvance, ScheduleFailed } from "../telemetry/engine_events.ts";
 import type { ScheduleEvent } from "./schedule_events.ts";
 import type { LostTick } from "./stored.ts";
 

@@ -1,7 +1,7 @@
-import type { EngineEvent } from "../engine_events.ts";
-import { createObservations } from "../histogram.ts";
-import type { ScheduleMetrics } from "../metrics.ts";
-import type { RunnerTotals } from "../stats.ts";
+import type { EngineEvent } from "../telemetry/engine_events.ts";
+import { createObservations } from "../telemetry/histogram.ts";
+import type { ScheduleMetrics } from "../telemetry/metrics.ts";
+import type { RunnerTotals } from "../telemetry/stats.ts";
 
 /** Counts what becomes of ticks and checks in a runner. */
 export interface ScheduleMeter {

@@ -3,7 +3,7 @@ import { isThenable } from "../../definition/thenable.ts";
 import type { NewId } from "../../ids.ts";
 import type { NewRun } from "../../store/batch.ts";
 import type { RunLimits } from "../../store/limits.ts";
-import { encodeInput } from "../start_options.ts";
+import { encodeInput } from "../client/start_options.ts";
 import type { ScheduleEntry } from "./entries.ts";
 import type { StoredTarget } from "./stored.ts";
 

@@ -1,8 +1,8 @@
 import { ShutdownError } from "../../errors.ts";
 import type { ScheduleRow, ScheduleVerdict } from "../../store/schedules.ts";
-import type { ClientContext } from "../client_context.ts";
-import type { Observer } from "../engine_events.ts";
-import { logFailedCall } from "../failed_call.ts";
+import type { ClientContext } from "../client/client_context.ts";
+import type { Observer } from "../telemetry/engine_events.ts";
+import { logFailedCall } from "../errors/failed_call.ts";
 import { type Advance, advance } from "./advance.ts";
 import { checkPoll } from "./check_poll.ts";
 import type { PollEntry, ScheduleEntry } from "./entries.ts";

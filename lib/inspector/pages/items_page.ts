@@ -1,4 +1,4 @@
-import { itemsInWords } from "../../engine/items_info.ts";
+import { itemsInWords } from "../../engine/reading/items_info.ts";
 import type { ItemDetail, ItemsPage } from "../item_shape.ts";
 import type { View } from "../shapes.ts";
 import { attemptsView } from "./attempts_view.ts";

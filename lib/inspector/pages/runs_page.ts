@@ -1,5 +1,5 @@
 import type { RunState } from "../../store/batch.ts";
-import type { BoundedCount } from "../../engine/run_counts.ts";
+import type { BoundedCount } from "../../engine/telemetry/run_counts.ts";
 import type { RunsFilter, RunsPage, RunSummary, View } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, grouped } from "./labels.ts";

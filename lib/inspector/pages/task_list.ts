@@ -1,6 +1,6 @@
 import type { RunPage, StepDetail, TaskDetail, UndoDetail } from "../run_shape.ts";
 import { WAITS_FOR_CHILD } from "../../store/children.ts";
-import { isHeldTask } from "../../engine/explain_limits.ts";
+import { isHeldTask } from "../../engine/reading/explain_limits.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { actionLinks } from "./action_links.ts";
 import { attemptsView } from "./attempts_view.ts";
