@@ -20,7 +20,7 @@ const double = workflow("double", { input: unchecked<number>() })
   .event("go", { after: ["work"], schema: unchecked<string>() })
   .returns("work");
 
-test("backup copies a file that runners use: what is committed is in it, and its runs can go on from it", async () => {
+test("backup copies a file that runners use: it has all commits, and its runs can continue from it", async () => {
   using dir = tempDir();
   const [url, copy] = [`sqlite://${join(dir.path, "app.db")}`, join(dir.path, "copy.db")];
   let id: string;
@@ -62,7 +62,7 @@ test("a copy can be read by its owner only, and is not created through a symboli
   assertEquals(statSync(copy).mode & 0o777, 0o600);
 });
 
-test("backup refuses a copy that exists, a missing or foreign file, and a database that is none of SQLite's", async () => {
+test("backup refuses a copy that exists, a missing or foreign file, and a URL of another database", async () => {
   using dir = tempDir();
   const url = `sqlite://${join(dir.path, "app.db")}`;
   await (await createRunner(url, { workflows: [double] })).stop();
@@ -91,7 +91,7 @@ test("backup refuses a copy that exists, a missing or foreign file, and a databa
 
 const large = workflow("large", { input: unchecked<string>() }).task("work", { run: () => 1 }).returns("work");
 
-/** A runner on a file of some megabytes, which it goes on to use. */
+/** A runner on a file of some megabytes, which it keeps using. */
 async function largeFile(path: string, megabytes: number) {
   const runner = await createRunner(`sqlite://${path}`, { workflows: [large], durability: "process" });
   for (let n = 0; n < megabytes; n++) await runner.execute(large, "x".repeat(1_000_000));
@@ -135,7 +135,7 @@ test("a backup onto a full disk says so, leaves no file, and disturbs no runner"
   using dir = tempDir();
   const [path, copy] = [join(dir.path, "app.db"), join(dir.path, "copy.db")];
   await using runner = await largeFile(path, 4);
-  // The largest file that this process may write stands for the end of the disk.
+  // The limit of the size of files simulates a full disk.
   const cli = fileURLToPath(new URL("../../lib/cli/mod.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet", "--no-code-cache"] : [];
   const script = `trap "" XFSZ; ulimit -f 1000; exec "$@"`;
@@ -150,7 +150,7 @@ test("a backup onto a full disk says so, leaves no file, and disturbs no runner"
   assertEquals(runsIn(copy), 5);
 });
 
-test("a backup needs no lock of writers, and waits for one of those who let nobody read", async () => {
+test("a backup needs no write lock, and waits for an exclusive lock", async () => {
   using dir = tempDir();
   const [path, copy] = [join(dir.path, "app.db"), join(dir.path, "copy.db")];
   await (await largeFile(path, 1)).stop();

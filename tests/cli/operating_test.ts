@@ -1,4 +1,4 @@
-/** An operator's day on the command line, as docs/command_line.md tells it, on each store. */
+/** An operator's day on the command line, as in docs/command_line.md, on each store. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ test("what is no duration is undefined", () => {
   }
 });
 
-test("toMs() says what a duration is for when it is none", () => {
+test("toMs() names the purpose of an invalid duration", () => {
   assertEquals(toMs("1m", "lease"), 60_000);
   assertThrows(
     () => toMs("5 minutes", "lease"),

@@ -96,7 +96,7 @@ test("every problem of every task is named at once", () => {
   ]);
 });
 
-test("a definition that is none is refused", () => {
+test("an invalid definition is refused", () => {
   assertThrows(() => untyped(), DefinitionError, "definition must be an object, not undefined");
   assertEquals(problemsOf({}), ["tasks must be an array, not an object"]);
   assertEquals(problemsOf(new Array(1)).length > 0, true);

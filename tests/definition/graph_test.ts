@@ -45,7 +45,7 @@ test("two tasks can run in parallel unless one waits for the other", () => {
   assertEquals(parallel, ["ae", "bc", "be", "cb", "ce", "de", "ea", "eb", "ec", "ed"]);
 });
 
-test("a subgraph holds what it was asked for and all that this depends on", () => {
+test("a subgraph contains the given tasks and all their dependencies", () => {
   const graph = graphOf(DIAMOND).subgraph(["b", "e"]);
   assertEquals(graph.order, ["a", "b", "e"]);
   assertEquals(graph.leaves, ["b", "e"]);
@@ -71,17 +71,17 @@ test("an unknown id is refused, and the nearest suggested", () => {
   }
 });
 
-test("a graph without tasks answers too", () => {
+test("a graph without tasks works, too", () => {
   const { levels, order, roots, leaves } = workflow("empty").graph;
   assertEquals({ levels, order, roots, leaves }, { levels: [], order: [], roots: [], leaves: [] });
 });
 
-test("a cycle is refused when the graph is asked", () => {
+test("a cycle is refused when the graph is used", () => {
   const graph = graphOf([{ id: "a", after: ["b"] }, { id: "b", after: ["a"] }]);
   assertThrows(() => graph.levels, RangeError, "Cannot sort the tasks: they form a cycle, a → b → a");
 });
 
-test("answers are the same objects each time, and cannot be changed", () => {
+test("results are the same objects each time, and cannot be changed", () => {
   const { graph } = workflow("w").task("a", { run: () => 1 });
   const { levels, order } = graph;
   assertStrictEquals(graph.levels, levels);
@@ -90,7 +90,7 @@ test("answers are the same objects each time, and cannot be changed", () => {
   assertThrows(() => (graph.levels[0] as string[]).push("b"), TypeError);
 });
 
-test("a chain and a fan of 10,000 tasks are answered within a second of CPU time", () => {
+test("queries of a chain and a fan of 10,000 tasks take less than a second of CPU time", () => {
   const chain = Array.from({ length: 10_000 }, (_, i) => ({ id: `t${i}`, after: i === 0 ? [] : [`t${i - 1}`] }));
   const fan = [...chain.map(({ id }) => ({ id, after: [] })), { id: "join", after: chain.map(({ id }) => id) }];
   const ms = cpuMs(() => {

@@ -157,7 +157,7 @@ test("per is from 1 ms to 366 days", () => {
   assertEquals(limitProblems({ max: 1, per: -1 }).length, 1);
 });
 
-/** Values that are no keys, and the clause about each; `key` stands for what begins it. */
+/** Invalid keys, and the clause about each; `key` is its beginning. */
 const BAD_KEYS: readonly (readonly [unknown, string])[] = [
   ["", "key must not be empty"],
   [5, "key must be text or an array of texts, not 5"],
@@ -290,7 +290,7 @@ test("a key that a function returns becomes a path", () => {
   assertEquals(keyOf(limitOf({ key: undefined }), {}), []);
 });
 
-test("a key that is none is refused by the names of its limit, task and workflow", () => {
+test("an invalid key is refused with the names of its limit, task and workflow", () => {
   for (const [value, problem] of BAD_KEYS) {
     const error = assertThrows(() => keyOf(limitOf({ key: () => value }), {}), TypeError);
     assertEquals(error.message, `Cannot apply limit "db" of task "pay" of workflow "order": its ${problem}`);
@@ -396,7 +396,7 @@ test("whenFull is part of the version and of the structure, and its default is n
   assertEquals(workflow("w", { limits, whenFull: "wait" }).structure, structures[0]);
 });
 
-test("a stated version stands for the functions of limits as well", () => {
+test("a stated version replaces the code of limits as well", () => {
   const keys = [() => "a", () => "b"];
   const [first, second] = keys.map((key) => [
     workflow("w", { version: "1", limits: [{ key, max: 1 }] }).task("a", { limits: [{ key, max: 1 }], run }).version,

@@ -32,7 +32,7 @@ test("schemas of zod, valibot and arktype check, fill in defaults and name the p
   }
 });
 
-test("paths are written as keys or as segments, and an issue without one stands alone", async () => {
+test("paths are written as keys or as segments, and an issue without one is shown by itself", async () => {
   const issues = [
     { message: "Required", path: ["url"] },
     { message: "Too small", path: [{ key: "rows" }, { key: 3 }, "due at"] },
@@ -53,7 +53,7 @@ test("a schema may be asynchronous", async () => {
   assertEquals(await issuesOf(schemaOf(() => Promise.resolve({ issues: [{ message: "no" }] })), 1), ["no"]);
 });
 
-test("a schema that throws, rejects or answers nothing is a refusal with its cause", async () => {
+test("a schema that throws, rejects or returns nothing refuses the input, with the cause", async () => {
   const cause = new Error("out of order");
   const throwing = schemaOf(() => {
     throw cause;

@@ -98,14 +98,14 @@ test("every change of behaviour changes the version, and the structure unless it
   for (const w of inCode) assertEquals(w.structure, plain.structure);
 });
 
-test("a version stated by a task stands for its code", () => {
+test("a version stated by a task replaces its code", () => {
   const stated = (run: () => number, version: string) => workflow("w").task("a", { run, version }).version;
   assertEquals(stated(one, "1"), stated(two, "1"));
   assertNotEquals(stated(one, "1"), stated(one, "2"));
   assertNotEquals(stated(one, one.toString()), workflow("w").task("a", { run: one }).version);
 });
 
-test("a version stated by the workflow stands for the code of all its tasks, but not for their own versions", () => {
+test("a version stated by the workflow replaces the code of all its tasks, but not their stated versions", () => {
   const stated = (run: () => number, version: string, own?: string) =>
     workflow("w", { version }).task("a", { run }).task("b", { run, ...(own !== undefined && { version: own }) })
       .version;

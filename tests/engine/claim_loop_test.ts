@@ -8,7 +8,7 @@ import { test } from "../harness.ts";
 
 const NOTHING: Claim = { runs: [], more: false, nextDueAt: undefined };
 
-/** A loop whose claims are answered by hand. */
+/** A claim loop whose claims the test resolves. */
 function openLoop(capacity: () => number) {
   const clock = createFakeClock(0);
   const requests: { readonly request: ClaimRequest; answer(claim: Claim): Promise<void>; fail(): Promise<void> }[] = [];

@@ -25,7 +25,7 @@ test("the receipt of a commit can be collected once its caller has dropped it", 
   // The last few receipts may still be on the stack.
   const collect = collector();
   for (let tries = 0; tries < 10 && alive() > 10; tries++) {
-    // What was looked at is kept until the end of the turn.
+    // A result is cached until the end of the turn.
     await setImmediate();
     collect();
   }

@@ -45,7 +45,7 @@ test("starts in one commit are bounded by the bytes of their inputs, and those o
   assertEquals(flown.starts, [2, 2, 1, 4]);
 });
 
-test("an error in what follows one result keeps no other result of its commit back, and is told", async () => {
+test("an error in a callback of one result delays no other result of its commit, and is reported", async () => {
   const { store } = slowStore(1);
   const failures: string[] = [];
   const error = (_message: string, fields: Readonly<Record<string, unknown>> = {}): void => {

@@ -120,7 +120,7 @@ test("a runner whose process was stopped beyond its lease renews it before it re
 test("a runner whose row is gone registers once, however many renewals find that out", async () => {
   const { clock, pass, timers } = stoppedClock();
   const inner = await openSqliteStore(":memory:", { clock });
-  // The answers of a server take a while.
+  // The responses of a server take a while.
   const store: Store = {
     ...inner,
     async renew(runner, leaseMs) {
@@ -172,7 +172,7 @@ test("the lease counts from when the last successful renewal was sent, not from 
   await end();
 });
 
-test("a runner that lost its lease hands its runs back, without a crash, and goes on under another id", async () => {
+test("a runner that lost its lease hands its runs back, without counting a crash, and continues under another id", async () => {
   const clock = createFakeClock();
   const held = heldStore(await openSqliteStore(":memory:", { clock }));
   const order: string[] = [];
@@ -234,7 +234,7 @@ test("a wall clock that is set does not count as a blocked event loop", async ()
   await store.close();
 });
 
-test("after this process stood still a neighbour has time to renew its lease, and no more than that", async () => {
+test("after this process was suspended a neighbour has time to renew its lease, and no more than that", async () => {
   for (const isAlive of [true, false]) {
     const { clock, pass, timers } = stoppedClock();
     const store = await openSqliteStore(":memory:", { clock });

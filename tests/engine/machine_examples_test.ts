@@ -41,7 +41,7 @@ test("what depends on a failed task is skipped, and what depends on that, in the
   assertEquals(run.reasons(), { a: undefined, b: 'dependency "a" failed', c: 'dependency "b" failed' });
 });
 
-test("a branch beside a failure goes on, and only then the run fails", () => {
+test("an independent branch completes before a failure ends the run", () => {
   const run = started([{ id: "a" }, { id: "b" }, { id: "c", after: ["b"] }]);
   assertEquals(run.failed("a"), ["record a"]);
   assertEquals(run.completed("b"), ["record b"]);
@@ -226,7 +226,7 @@ test("a paused run lets its bodies finish, starts nothing, and is released", () 
   assertEquals(run.durable("a"), ["release"]);
 });
 
-test("a run that is resumed before its bodies have finished goes on as it was", () => {
+test("a run that is resumed before its bodies have finished continues unchanged", () => {
   const run = started(CHAIN);
   run.tell({ type: "paused" });
   assertEquals(run.tell({ type: "resumed" }), []);
@@ -292,7 +292,7 @@ test("a restored task that ran when its runner died begins the same attempt agai
   assertEquals(run.attempts("a"), 2);
 });
 
-test("a restored task that waited goes on waiting", () => {
+test("a restored task that waited still waits", () => {
   const run = started([{ id: "a" }], undefined, [{ ...recorded(0, "waiting"), wake: { at: 70 } }]);
   assertEquals(run.commands, ["wait a until 70", "park until 70"]);
 });

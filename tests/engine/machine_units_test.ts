@@ -143,7 +143,7 @@ test('"collect" never fails', () => {
   assertEquals(run.durable("m"), ["start after"]);
 });
 
-test("an item between two attempts releases its place, and goes on before new items", () => {
+test("an item between two attempts releases its slot, and continues before new items", () => {
   const run = started(mapThen("finish", 1));
   run.expanded("m", 3);
   run.durable("m");
@@ -160,7 +160,7 @@ test("a suspended item keeps its place", () => {
   assertEquals(run.tell(suspended), ["record m/0", "wait m/0 for ever", "park for ever"]);
 });
 
-test("a restored node goes on with the items that have not ended, those in flight first", () => {
+test("a restored node continues with the items that have not ended, those in flight first", () => {
   const journal = [
     { ...recorded(0, "expanded"), items: 4 },
     recorded(0, "completed", 0),

@@ -1,5 +1,5 @@
 /**
- * What DESIGN says of a run, written as plainly as possible: after each event everything is derived anew from what is
+ * What DESIGN says of a run, written as plainly as possible: after each event everything is derived again from what is
  * known of the units. It shares no line with the machine, and is far too slow to be one.
  */
 import type { RecordedUnit, Wake, WokenBy } from "../../lib/engine/machine/run_state.ts";
@@ -147,7 +147,7 @@ function waitsForPlace({ body, keepsTurn }: ModelUnit): boolean {
   return body === "waiting" && keepsTurn;
 }
 
-/** Whether a child run of an item goes on, as far as the item knows. */
+/** Whether a child run of an item is active, as far as the item knows. */
 function waitsForChild({ body, isSuspended, wake }: ModelUnit): boolean {
   return body === "waiting" && isSuspended && wake?.child === true;
 }
@@ -157,7 +157,7 @@ function endOfItems({ onFailure, each, omitted }: NonNullable<Graph["tasks"][num
   return onFailure === "collect" || begun.every((item) => endOf(item) === "completed") ? "completed" : "failed";
 }
 
-/** A run of which no more is known than what a journal says. */
+/** A run of which only its journal is known. */
 export function newModel(graph: Graph, journal: readonly RecordedUnit[] = []): Model {
   let clock = 0;
   const nodes = graph.tasks.map((_, number) => newUnit([number]));

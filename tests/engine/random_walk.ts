@@ -1,6 +1,6 @@
 /**
  * Drives a random graph from its beginning to its end through random events, and compares the machine with the naive
- * model after each of them. What a run needs besides a machine is simulated here: bodies, waits and a journal that holds
+ * model after each of them. The rest of a run is simulated here: bodies, waits and a journal that holds
  * only what was committed, so that the runner can die at any moment.
  */
 import { assert, assertEquals } from "@std/assert";
@@ -42,7 +42,7 @@ export interface WalkEnd {
   readonly steps: number;
 }
 
-/** What may happen on a walk besides the work itself. */
+/** What may happen on a walk in addition to the work itself. */
 export interface Disturbances {
   /** The runner dies, and another one resumes from the journal. */
   readonly crashes?: boolean;
@@ -188,7 +188,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     return choices;
   }
 
-  /** A body goes on: its condition is evaluated, or it waits, expands or ends. */
+  /** Continues a body: its condition is evaluated, or it waits, expands or ends. */
   function goOn(unit: Unit): void {
     const task = graph.tasks[unit.node]!;
     const { attempts, waits } = behaviourOf(unit);
@@ -280,7 +280,7 @@ export function walk(graph: Graph, random: Random, disturbances: Disturbances = 
     });
   }
 
-  /** Applies an event to both, compares their answers and carries them out. */
+  /** Applies an event to both, compares the commands and carries them out. */
   function tell(event: MachineEvent): void {
     const commands = [...advance(plan, life.state, event)];
     const expected = life.model.tell(modelEvent(event));

@@ -13,7 +13,7 @@ const greet = workflow("greet").task("hello", { run: () => "hello" });
 const id = createIds()(Date.now());
 const served = [{ workflow: "greet", version: greet.version }];
 
-/** What a runner tells, and counts, that finds a run whose own runner gave no sign of life for longer than its lease. */
+/** Events and counts of a runner that recovers a run whose runner did not renew its lease. */
 async function afterDeath(recoveryLimit: number): Promise<{
   readonly events: readonly RunEvent[];
   readonly runs: RunCounters;
@@ -35,7 +35,7 @@ async function afterDeath(recoveryLimit: number): Promise<{
   return { events, runs: metricsOf(runner)!.workflows[0]!.runs };
 }
 
-test("onEvent tells of a run that was taken from a dead runner, and how many have died with it", async () => {
+test("onEvent reports a run that was recovered from a dead runner, with its number of crashes", async () => {
   const { events: [first, second], runs } = await afterDeath(5);
   const run = { runId: id, workflow: "greet", at: first!.at };
   assertEquals(first, { ...run, type: "run.recovered", crashes: 1 });
@@ -43,7 +43,7 @@ test("onEvent tells of a run that was taken from a dead runner, and how many hav
   assertEquals([runs.recovered, runs.resumed, runs.started], [1, 1, 0]);
 });
 
-test("onEvent tells of a run that was given up because its runners die", async () => {
+test("onEvent reports a run that was given up because its runners die", async () => {
   const { events: [event, ...more], runs } = await afterDeath(1);
   assertEquals(event?.type === "run.failed" && event.error.code, "recovery_limit");
   assertEquals([more, runs.failed, runs.recovered], [[], 1, 0]);

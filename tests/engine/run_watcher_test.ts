@@ -5,7 +5,7 @@ import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 
-test("a hint that comes while the store is asked makes it be asked once more, and leaves one timer", async () => {
+test("a hint during a poll causes one more poll, and leaves one timer", async () => {
   const clock = createFakeClock(0);
   const answers: PromiseWithResolvers<readonly string[]>[] = [];
   let hint = (): void => {};
@@ -33,7 +33,7 @@ test("a hint that comes while the store is asked makes it be asked once more, an
   assertEquals(clock.timers, 0);
 });
 
-test("whoever waits is told by the slow poll when no hint comes, and nobody is left to be told twice", async () => {
+test("without a hint the slow poll resolves a wait, once", async () => {
   const clock = createFakeClock(0);
   const ended = ["a", "b"];
   const store: Partial<Store> = {

@@ -25,7 +25,7 @@ test("an order waits for its approval while no process runs, and is charged and 
   assertEquals(await approval(db, "approve", "eve"), "no order waits");
 });
 
-test("a command that does not exist is answered with the ones that do", async () => {
+test("an unknown command prints the existing ones", async () => {
   await using child = spawn("../examples/approval.ts", ["reject"]);
   const { code, stderr } = await child.exited;
   assertEquals([code, stderr.trim()], [2, "Usage: approval.ts order ARTICLES | list | approve NAME  [--db=FILE]"]);

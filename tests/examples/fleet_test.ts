@@ -71,7 +71,7 @@ test("the fleet brings a Postgres of its own where it is given none", async () =
   assertMatch(stdout, /^120 runs for 3 runner processes on a Postgres of its own, schema "fleet_[0-9a-f]{8}"\.$/m);
 });
 
-test("the fleet answers what it cannot use with a sentence and exit code 1", async () => {
+test("the fleet refuses invalid arguments with a sentence and exit code 1", async () => {
   const wrong = [
     {
       args: ["mysql://localhost"],

@@ -1,4 +1,4 @@
-/** What the examples need besides this repository: nothing, unless they start a server of their own. */
+/** The examples need nothing but this repository, unless they start a server. */
 import { assertEquals } from "@std/assert";
 import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ for (const [file, [args, prints]] of Object.entries(RUNS)) {
       using dir = tempDir();
       const parts = ["mod.ts", "lib", "examples", "deno.json", "deno.lock", "package.json"];
       for (const part of parts) cpSync(join(root, part), join(dir.path, part), { recursive: true });
-      // No cache, and a registry that nobody listens at: whatever is fetched is a line.
+      // No cache, and a registry address without a server: each download prints a line.
       const env = { DENO_DIR: join(dir.path, ".cache"), NPM_CONFIG_REGISTRY: "http://127.0.0.1:9", NO_COLOR: "1" };
       await using child = spawnExecutable(["run", "-A", `examples/${file}`, ...args], { cwd: dir.path, env });
       const { stdout, stderr } = await ended(child);

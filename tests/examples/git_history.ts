@@ -76,7 +76,7 @@ export function makeHistory(path: string, commits: number): ExpectedHistory {
   }
 }
 
-/** Runs git, away from whatever the machine has configured for it, and answers what it printed. */
+/** Runs git without the configuration of the machine, and returns its output. */
 export function git(args: readonly string[], input: string | Uint8Array = ""): string {
   const env = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", ...IDENTITY };
   const { status, stdout, stderr, error } = spawnSync("git", args, { input, env, maxBuffer: 1 << 28 });

@@ -74,7 +74,7 @@ test("the quickstart hands back what is not done on Ctrl-C", async () => {
   await interrupted.until("done: history");
   interrupted.kill("SIGINT");
   const { code, signal, stdout } = await interrupted.exited;
-  // Deno tells of exit code 130 as if the signal itself had ended the child.
+  // Deno reports exit code 130 as if the signal itself had ended the child.
   assert(code === 130 || signal === "SIGINT", `it ended with ${code}, ${signal}`);
   assertStringIncludes(stdout, "Interrupted. The same command goes on from here.");
   assertMatch(
@@ -83,7 +83,7 @@ test("the quickstart hands back what is not done on Ctrl-C", async () => {
   );
 });
 
-test("a resumed quickstart looks at the commit it began with", async () => {
+test("a resumed quickstart continues with the commit it began with", async () => {
   using dir = tempDir();
   const repo = join(dir.path, "repo");
   makeHistory(repo, 20);

@@ -1,4 +1,4 @@
-/** Who may read, and what every answer says besides. */
+/** Who may read, and the headers of every response. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Hono } from "hono";
 import { request as httpRequest } from "node:http";
@@ -15,7 +15,7 @@ import { serve } from "./server.ts";
 
 const LOCAL = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 5 } };
 
-test("every method but GET and HEAD is refused on every path, whoever asks", async () => {
+test("every method but GET and HEAD is refused on every path, for every client", async () => {
   await using on = ground("sqlite");
   const asked = ask(await on.open());
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
@@ -63,7 +63,7 @@ test("without authorize only this machine may read: by its address, its name, an
   }
 });
 
-test("a server of this runtime tells where a request comes from, and a foreign Host is refused there, too", async () => {
+test("a server of this runtime passes the client's address, and refuses a foreign Host, too", async () => {
   await using on = ground("sqlite");
   await using server = await serve(createInspector(await on.open()).fetch);
   assertEquals(await statusFor(server.port, "/api/runs", `127.0.0.1:${server.port}`), 200);
@@ -90,7 +90,7 @@ test("it can be mounted in an app of Hono, with and without authorize", async ()
     assertEquals(firstHref, `${path}/runs`);
     assert(await statusFor(server.port, `${path}/api/runs`, "evil.example") === (path === "/open" ? 200 : 403));
   }
-  // Bun no longer knows a request that Hono has made anew: then nobody may read, and the answer says what to do.
+  // Bun does not know a request that Hono has created: then no client may read, and the response says what to do.
   const plain = await fetch(`${server.url}/plain/api/runs`);
   assertEquals(plain.status, "Bun" in globalThis ? 403 : 200);
   if (plain.status === 403) assertStringIncludes((await plain.json()).message, "replaceRequest: false");
@@ -131,7 +131,7 @@ test("authorize decides each request, and only true is a yes", async () => {
   }
 });
 
-test("an authorize that throws lets nobody in and tells them nothing", async () => {
+test("an authorize that throws refuses the request without details", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
   const told: string[] = [];
@@ -143,7 +143,7 @@ test("an authorize that throws lets nobody in and tells them nothing", async () 
   assertEquals(told.map((line) => line.includes("hunter2")), [true, true]);
 });
 
-test("a store that cannot be read is a 500 that tells nothing of it", async () => {
+test("a store that cannot be read is a 500 without details", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
   const broken: Store = {
@@ -156,7 +156,7 @@ test("a store that cannot be read is a 500 that tells nothing of it", async () =
   }
 });
 
-test("a store that does not answer is a 503 after a while, and is asked once", async () => {
+test("a store that does not respond is a 503 after a while, and is queried once", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
   let asked = 0;

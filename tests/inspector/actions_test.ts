@@ -1,4 +1,4 @@
-/** Links of users: what they are asked for, and what gets into a page. */
+/** Links of users: when they are requested, and which of them get into a page. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { RunPage } from "../../lib/inspector/run_shape.ts";
 import type { Actions, ActionSubject } from "../../lib/inspector/mod.ts";

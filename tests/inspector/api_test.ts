@@ -1,4 +1,4 @@
-/** What the API of the inspector answers, on either store. */
+/** The responses of the inspector's API, on either store. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { RunPage } from "../../lib/inspector/run_shape.ts";
 import type { RunnersPage, RunsPage, WorkflowPage, WorkflowsPage } from "../../lib/inspector/shapes.ts";
@@ -9,7 +9,7 @@ import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
 for (const kind of KINDS) {
-  test(`${kind}: hand-backs of a run and its later claims are told with their runners`, async () => {
+  test(`${kind}: hand-backs of a run and its later claims are listed with their runners`, async () => {
     await using on = ground(kind);
     let isStopped = false;
     const begun = Promise.withResolvers<void>();
@@ -33,7 +33,7 @@ for (const kind of KINDS) {
     assertEquals(facts, [["fact.handBack", "runner 1"], ["fact.claim", "runner 2"]]);
   });
 
-  test(`${kind}: a run is told with its graph, attempts, steps, payloads, errors and events`, async () => {
+  test(`${kind}: a run has its graph, attempts, steps, payloads, errors and events`, async () => {
     await using on = ground(kind);
     await using runner = await runnerOn(await on.open());
     const { runId } = await runner.execute(etl, { token: "t" }, { key: "order-1", tags: ["eu"] });
@@ -111,7 +111,7 @@ for (const kind of KINDS) {
     assertEquals(await found("q=order&state=completed"), []);
   });
 
-  test(`${kind}: pages of runs follow one another, and counts tell all`, async () => {
+  test(`${kind}: pages of runs follow one another, and counts cover all runs`, async () => {
     await using on = ground(kind);
     await using runner = await runnerOn(await on.open());
     const runs = await runner.startMany(greet, Array.from({ length: 5 }, () => undefined));
@@ -128,7 +128,7 @@ for (const kind of KINDS) {
     assertEquals(first.counts.completed, { count: 5, precision: "exact" });
   });
 
-  test(`${kind}: workflows are told with versions, samples and runners`, async () => {
+  test(`${kind}: workflows have their versions, samples and runners`, async () => {
     await using on = ground(kind);
     await using runner = await runnerOn(await on.open());
     await runner.execute(etl, { token: "t" });

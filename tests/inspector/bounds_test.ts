@@ -1,4 +1,4 @@
-/** What a request may cost the process that answers it, whatever is asked and whatever is stored. */
+/** Bounds of what a request costs the process, whatever it asks for and whatever is stored. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { RunPage } from "../../lib/inspector/run_shape.ts";
 import type { RunsPage } from "../../lib/inspector/shapes.ts";

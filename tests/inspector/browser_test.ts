@@ -138,7 +138,7 @@ browserTest("no page has anything that axe objects to", async ({ scene, origin, 
     // The same as others, a hundred times.
     if (path.endsWith(scene.runs.fan) || path.endsWith(scene.runs.large)) continue;
     await page.goto(`${origin}${path}`);
-    // What is folded is looked at, too.
+    // Folded content is checked, too.
     await page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true");
     await page.evaluate(axe.source);
     for (const colorScheme of SCHEMES) {
@@ -287,7 +287,7 @@ browserTest("a page that nobody looks at is not fetched, and catches up when som
   const asked: string[] = [];
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
   const id = await scene.another();
-  // By then whoever follows has been told.
+  // By then the live pages have been notified.
   await other.page.waitForSelector(`#run-${CSS(id)}`);
   assertEquals(asked, []);
   await look(false);

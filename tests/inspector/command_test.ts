@@ -8,7 +8,7 @@ import { greet, ground, KINDS, runnerOn } from "./ground.ts";
 const SCRIPT = "../lib/inspector/mod.ts";
 
 for (const kind of KINDS) {
-  test(`${kind}: the command serves a database on this machine, without writing, until it is told to end`, async () => {
+  test(`${kind}: the command serves a database on this machine, without writing, until it receives a signal`, async () => {
     await using on = ground(kind);
     await using runner = await runnerOn(await on.open());
     await runner.execute(greet);

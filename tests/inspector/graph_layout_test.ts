@@ -7,7 +7,7 @@ import { randomOf } from "../random.ts";
 
 const OPTIONS = { boxHeight: 42, rowWidth: 1_000 };
 
-/** A random graph; `reach` is how far back a box looks for what it depends on. */
+/** A random graph; `reach` is how far back the dependencies of a box may be. */
 function randomBoxes(seed: number, count: number, reach: number): readonly LayoutBox[] {
   const { below } = randomOf(seed);
   return Array.from({ length: count }, (_, at) => {
@@ -42,7 +42,7 @@ test("boxes of a graph do not overlap, and stand within its drawing", () => {
   }
 });
 
-test("every box stands below what it depends on", () => {
+test("every box is below its dependencies", () => {
   for (const boxes of graphs()) {
     const { boxes: places } = layOut(boxes, OPTIONS);
     const wrong = boxes.flatMap(({ after }, i) => after.filter((other) => places[other]!.y + 42 >= places[i]!.y));
@@ -96,7 +96,7 @@ test("a fan that is too wide for a row becomes rows", () => {
   assertEquals(new Set(boxes.map(({ y }) => y)).size, 2 + Math.ceil(60 / 6));
 });
 
-test("a chain stands upright", () => {
+test("a chain is vertical", () => {
   const chain = Array.from({ length: 30 }, (_, i): LayoutBox => ({ width: 100 + i, after: i === 0 ? [] : [i - 1] }));
   const { lines } = layOut(chain, OPTIONS);
   assertEquals(lines.filter(({ x1, x2 }) => Math.abs(x1 - x2) > 1), []);

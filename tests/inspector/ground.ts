@@ -112,7 +112,7 @@ export function runnerOn(store: Store, options: Partial<RunnerOptions<Known>> = 
 /** A runner, whatever its workflows are. */
 export type AnyRunner = Pick<Runner<never>, "explain" | "stats">;
 
-/** Asks an inspector that lets everybody read; a path is asked as GET. */
+/** Sends requests to an inspector that authorizes every client; a path is a GET request. */
 export function ask(target: AnyRunner | Store, options: InspectorOptions = {}): Ask {
   const { fetch } = createInspector(target, { authorize: () => true, ...options });
   return (path, init = {}) => fetch(new Request(`http://localhost${path}`, init));

@@ -1,4 +1,4 @@
-/** What requests cost where there are many runs: no more than where there are some. */
+/** Requests cost no more with many runs than with a few. */
 import { assert, assertEquals } from "@std/assert";
 import type { RunsPage } from "../../lib/inspector/shapes.ts";
 import { systemClock } from "../../lib/clock.ts";

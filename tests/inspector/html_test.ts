@@ -12,7 +12,7 @@ test("whatever is put into HTML is text", () => {
   );
 });
 
-test("data that looks like HTML of ours is text, too", () => {
+test("data that looks like our HTML is escaped, too", () => {
   const forged: Hole = { text: "<b>" };
   assertEquals(markup`${forged}${["<i>", [2, undefined, false]]}`.text.includes("<b>"), false);
   assertEquals(markup`${["<i>", [2, undefined, false]]}`.text, "&lt;i&gt;2");
@@ -34,7 +34,7 @@ test("a long name keeps its beginning and its end, and never half a character", 
   assertEquals(shorten("👩🎉👩🎉👩🎉", 6), "👩…🎉");
 });
 
-test("many names are told by what they have in common", () => {
+test("many names are shown by their common part", () => {
   assertEquals([commonName(["fetch-1", "fetch-20", "fetch-3"]), commonName(["a", "b"])], ["fetch-…", "a, …"]);
 });
 

@@ -39,7 +39,7 @@ const shipAll = workflow("shipAll").map("parcels", {
 });
 
 for (const kind of KINDS) {
-  test(`${kind}: the items of a map are told with their attempts, errors and outputs`, async () => {
+  test(`${kind}: the items of a map have their attempts, errors and outputs`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     await using runner = await createRunner(store, { workflows: [convert] });

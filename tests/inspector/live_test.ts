@@ -1,4 +1,4 @@
-/** Server-sent events: who is told what, and what it costs. */
+/** Server-sent events: which client receives which, and what they cost. */
 import { assert, assertEquals } from "@std/assert";
 import { createLive, type Live, type LiveTimes } from "../../lib/inspector/live.ts";
 import { createInspector } from "../../lib/inspector/mod.ts";
@@ -9,11 +9,11 @@ import { until, within } from "../within.ts";
 import { ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 import { serve } from "./server.ts";
 
-// A slow machine must not be taken for a browser that has gone: patience ends no stream but in the test of that.
+// A slow machine must not look like a browser that has gone: the time limit ends no stream except in its own test.
 const QUICK: LiveTimes = { lookMs: 20, hintMs: 5, beatMs: 200, patienceMs: 600_000 };
 
 for (const kind of KINDS) {
-  test(`${kind}: who watches a run is told that it has changed, and that it has ended`, async () => {
+  test(`${kind}: a stream of a run reports changes, and the end`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     await using client = await createClient(store, { workflows: [greet] });
@@ -27,7 +27,7 @@ for (const kind of KINDS) {
     assertEquals([await watch.next(), live.size], [undefined, 0]);
   });
 
-  test(`${kind}: who watches lists is told of what another process starts`, async () => {
+  test(`${kind}: a stream of lists reports what another process starts`, async () => {
     await using on = ground(kind);
     const live = createLive(await on.open({ readOnly: await isThere(on.open) }), silent, QUICK);
     await using client = await createClient(await on.open(), { workflows: [greet] });
@@ -36,7 +36,7 @@ for (const kind of KINDS) {
     assertEquals(await watch.next(), "changed");
   });
 
-  test(`${kind}: hundreds of streams cost one look, and none when nobody watches`, async () => {
+  test(`${kind}: hundreds of streams cost one read, and no stream costs none`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     await using client = await createClient(store, { workflows: [greet] });
@@ -63,7 +63,7 @@ for (const kind of KINDS) {
   });
 }
 
-test("what changes while a page is drawn is told to who watches from then on", async () => {
+test("a change while a page is rendered is reported to its stream", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
   await using client = await createClient(store, { workflows: [greet] });
@@ -84,7 +84,7 @@ test("a page of a run that has ended watches nothing", async () => {
   assertEquals((await (await ask(runner)(`/runs/${runId}`)).text()).includes("/api/live"), false);
 });
 
-test("a browser that takes nothing is told once, and sent away in the end", async () => {
+test("a browser that reads nothing is sent one event, and is disconnected in the end", async () => {
   await using on = ground("sqlite");
   const store = await on.open();
   await using client = await createClient(store, { workflows: [greet] });

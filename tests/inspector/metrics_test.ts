@@ -6,7 +6,7 @@ import { until } from "../within.ts";
 import { type Ask, ask, etl, greet, ground, KINDS, runnerOn } from "./ground.ts";
 
 for (const kind of KINDS) {
-  test(`${kind}: the numbers of a runner tell what it has done and what waits`, async () => {
+  test(`${kind}: the metrics of a runner count its work and its backlog`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     await using runner = await runnerOn(store);
@@ -38,7 +38,7 @@ for (const kind of KINDS) {
     assert(numbers.get("sluice_store_commits_total")! > 0);
   });
 
-  test(`${kind}: the numbers of a store tell its backlog, its age and its runners`, async () => {
+  test(`${kind}: the metrics of a store have its backlog, its age and its runners`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     const runner = await runnerOn(store, { maxRuns: 1 });

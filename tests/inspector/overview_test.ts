@@ -25,7 +25,7 @@ const once = workflow("once").task("send", {
 });
 
 for (const kind of KINDS) {
-  test(`${kind}: the front page tells how runs ended, and groups failures; each leads to its runs`, async () => {
+  test(`${kind}: the front page shows how runs ended, and groups failures; each links to its runs`, async () => {
     await using on = ground(kind);
     await using runner = await createRunner(await on.open(), { workflows: [pay], logger: false });
     const inputs = ["bank is down\nat 10:00", "bank is down\nat 10:01", "no card", undefined, undefined, undefined];

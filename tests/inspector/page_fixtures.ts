@@ -18,7 +18,7 @@ import type {
 import { failuresOf, overviewOf } from "./overview_fixtures.ts";
 import type { ErrorRecord } from "../../lib/errors.ts";
 
-/** When everything in the fixtures is looked at. */
+/** The current time in the fixtures. */
 export const NOW = Date.UTC(2026, 10, 23, 12, 0, 0);
 
 /** How a page is shown. */

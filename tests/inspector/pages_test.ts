@@ -65,7 +65,7 @@ test("what is opened is closed, on every page", () => {
   }
 });
 
-test("an id stands once in a page, and what refers to one finds it", () => {
+test("an id occurs once in a page, and each reference finds it", () => {
   for (const [name, source] of Object.entries(everyPage('a "quoted" id'))) {
     const ids = [...source.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!);
     assertEquals(ids.filter((id, at) => ids.indexOf(id) !== at), [], name);
@@ -106,7 +106,7 @@ test("megabytes of text are cut on pages", () => {
   assert(itemsPage({ ...items, items: [long] }, viewOf()).text.length < 60_000);
 });
 
-test("the filter of the runs keeps what was asked for", () => {
+test("the filter of the runs keeps the request", () => {
   const filter = {
     workflow: "gone",
     states: ["failed"],
@@ -270,7 +270,7 @@ test("many tasks and many steps are folded", () => {
   assertEquals(text.match(/<details><summary><code>step \d+</g)?.length, 50);
 });
 
-test("a list without runs says whether there are none, or none that match", () => {
+test("a list without runs says whether the store is empty or nothing matches", () => {
   const wordsOf = (more: Parameters<typeof runsOf>[0]): string | undefined =>
     /<p class="empty">([^<]*)/.exec(runsPage(runsOf({ runs: [], ...more }), viewOf()).text)?.[1];
   const { filter } = runsOf();

@@ -51,11 +51,11 @@ function authorize(request: Request): boolean | Response {
 for (const [name, start] of Object.entries(PROXIES)) {
   const program = findProgram(name);
   if (program === undefined) {
-    skipped(`behind ${name} the inspector serves pages, live updates and those whom it authorizes`, `no ${name} here`);
+    skipped(`behind ${name} the inspector serves pages and live updates to authorized clients`, `no ${name} here`);
     continue;
   }
 
-  test(`behind ${name} the inspector serves pages, live updates and those whom it authorizes`, async () => {
+  test(`behind ${name} the inspector serves pages and live updates to authorized clients`, async () => {
     using dir = tempDir();
     await using on = ground("sqlite");
     await using runner = await runnerOn(await on.open(), { logger: silent });

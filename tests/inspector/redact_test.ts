@@ -1,4 +1,4 @@
-/** What is hidden, wherever it is told. */
+/** Redaction, wherever a value is shown. */
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRedactor } from "../../lib/inspector/redact.ts";
 import type { ErrorRecord } from "../../lib/errors.ts";
@@ -36,7 +36,7 @@ test("paths hide what they lead to, and nothing else", () => {
   }
 });
 
-test("a text that is cut anywhere shows no more than the whole would", () => {
+test("a text that is cut anywhere shows no more than the complete text", () => {
   const secrets = { a: { token: "hunter2hunter2" }, token: { deep: ["hunter2"] }, "tok\\en": 1, b: "shown" };
   const text = JSON.stringify(secrets);
   const { json } = createRedactor(["**.token"]);
@@ -90,7 +90,7 @@ test("nothing that is hidden is on any page or in any answer", async () => {
   assertEquals(shown > 20, true, `${shown}`);
 });
 
-test("a quoted segment names an id with dots, quotes or stars as it stands", () => {
+test("a quoted segment matches an id with dots, quotes or stars literally", () => {
   const shown = (path: string, id: string): string => createRedactor([path]).json(["tasks", id, "output"], "1");
   for (const id of ["pay.card", "*", "**", 'say "hi"', "back\\slash", "", "a"]) {
     const path = `tasks.${JSON.stringify(id)}.output`;

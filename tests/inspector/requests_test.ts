@@ -150,7 +150,7 @@ function appOf(store: Store, options: Required<Pick<InspectorOptions, "authorize
   return createApp(reading, { ...options, basePath: "", title: "t", patienceMs: 20 }).fetch;
 }
 
-/** The status of the answer to a request with this head, sent as it stands. */
+/** The status of the response to a request with this head, sent unchanged. */
 function rawStatus(port: number, head: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");

@@ -22,7 +22,7 @@ export interface Scene extends AsyncDisposable {
 /** What a user may call things who means ill. */
 export const HOSTILE = `"><img src=x onerror="globalThis.taken=1"></script><script>taken=1</script>\u202e`;
 
-/** Opens a scene. `paceMs` is about how long a task takes; without `isTidy` somebody who means ill has a part in it. */
+/** Opens a scene. `paceMs` is about how long a task takes; without `isTidy` it contains hostile data. */
 export async function openScene({ paceMs = 4, isTidy = false, url = "sqlite::memory:" } = {}): Promise<Scene> {
   const gate = Promise.withResolvers<void>();
   const runner = await createRunner(url, {

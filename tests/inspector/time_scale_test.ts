@@ -38,7 +38,7 @@ test("marks are round, apart from each other, and never in a break", () => {
   }
 });
 
-test("a scale goes on where nothing has a length", () => {
+test("a scale works where nothing has a length", () => {
   for (const busy of [[], [{ from: 5, to: 5 }], [{ from: 9, to: 2 }]]) {
     const scale = timeScale({ from: 5, to: 5 }, busy);
     assert([0, 5, 6, 100].every((ms) => scale.at(ms) >= 0 && scale.at(ms) <= 100));
@@ -58,7 +58,7 @@ test("durations never say sixty of anything", () => {
   ]);
 });
 
-test("distances in time are told in the unit of which there are at least two", () => {
+test("relative times use the unit of which there are at least two", () => {
   const distances = [0, -999, -59_400, 119_000, 120_000, 3_590_000, -7_200_000, -172_800_000];
   assertEquals(distances.map(relative), [
     "now",

@@ -45,7 +45,7 @@ test("a line from the moment a task could have begun to the moment it did", () =
   assertEquals(barsOf(pending, [before]), []);
 });
 
-test("what runs or waits goes on to now", () => {
+test("what runs or waits extends to now", () => {
   const running = taskOf("a", { state: "running", endedAt: undefined, history: [attemptOf(1, "running", 300)] });
   assertEquals(barsOf(running, [], { isOpen: true }), ["queue 0-30", "running 30+70"]);
   const waiting = taskOf("a", { state: "waiting", endedAt: undefined, history: [attemptOf(1, "failed", 0, 600)] });

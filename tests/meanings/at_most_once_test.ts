@@ -110,7 +110,7 @@ test("only the first decision counts", async () => {
   assertEquals(await opened.clock.until(run.result()), "paid 1");
 });
 
-test("a task that is not blocked, or a decision that is none, is refused with the reason", async () => {
+test("resolve() rejects with the reason if the task is not blocked or the decision is invalid", async () => {
   const { opened, run } = await interrupted(never);
   await using _ = opened;
   const pending = await assertRejects(() => run.resolve("receipt", { output: "x" }), RunStateError);

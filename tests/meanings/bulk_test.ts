@@ -26,7 +26,7 @@ test("cancelMany() cancels the runs that match, with a reason, and counts them",
   assertEquals(await runner.cancelMany({ all: true }), 1);
 });
 
-test("cancelMany() aborts bodies that run here, and compensates what has completed unless it is told not to", async () => {
+test("cancelMany() aborts bodies that run here, and compensates completed tasks unless compensate is false", async () => {
   const undone: string[] = [];
   const order = workflow("order", { input: unchecked<string>() })
     .task("pay", { run: ({ input }) => input, undo: ({ output }) => void undone.push(output) })
@@ -142,7 +142,7 @@ test("tagMany() adds and removes tags, by which runs are then found", async () =
   assertEquals(await runs[1]!.result(), 5);
 });
 
-test("a bulk operation refuses an empty filter, all beside a filter, and options that are none", async () => {
+test("a bulk operation refuses an empty filter, `all` together with a filter, and unknown options", async () => {
   await using opened = await open([waits]);
   const { runner } = opened;
   const run = await runner.start(waits);

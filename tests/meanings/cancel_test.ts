@@ -130,7 +130,7 @@ test("after the grace the place of a stubborn body is free", async () => {
   assertEquals(await waiting.result(), { go: "went" });
 });
 
-test("a body that finishes within the grace has its result kept, and the run is cancelled all the same", async () => {
+test("a body that finishes within the grace has its result kept, and the run is still cancelled", async () => {
   const finish = Promise.withResolvers<string>();
   const tidy = workflow("tidy")
     .task("work", { run: () => finish.promise })
@@ -159,7 +159,7 @@ test("a task that waits for a place never starts once its run is cancelled", asy
   assertEquals([(await run.status()).state, started], ["cancelled", ["a"]]);
 });
 
-test("a body does not start when its run was cancelled while `when` was asked", async () => {
+test("a body does not start when its run was cancelled while `when` was evaluated", async () => {
   const answer = Promise.withResolvers<boolean>();
   let isStarted = false;
   const asking = workflow("asking").task("go", { when: () => answer.promise, run: () => void (isStarted = true) });

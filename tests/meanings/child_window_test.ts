@@ -57,7 +57,7 @@ test("a pause reaches the live child runs of a map, and no others are inserted b
   assertEquals(await opened.clock.until(run.result()), TOTAL);
 });
 
-test("another runner goes on with a map whose runner has stopped, and starts each child run once", async () => {
+test("another runner continues a map whose runner has stopped, and starts each child run once", async () => {
   const { family, waiting, open: openGate } = gatedFamily();
   await using opened = await open([family], { ...OPTIONS, shared: true });
   const run = await opened.runner.start(family);

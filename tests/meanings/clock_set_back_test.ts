@@ -42,7 +42,7 @@ test("a run that is started while the clock is ahead for a moment begins once th
   const runner = await createRunner(store, { workflows: [flow, holding], clock, concurrency: 1, maxRuns: 1 });
   await runner.start(holding);
   await time.advance("10s");
-  // Between two looks of the runner, which has no place for it.
+  // Between two polls of the runner, which has no free slot for it.
   offsetMs = 3_600_000;
   const run = await runner.start(flow);
   offsetMs = 0;

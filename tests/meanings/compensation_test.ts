@@ -551,7 +551,7 @@ test("a child run without an undo is left as it is", async () => {
   assertEquals([await compensatedIn(run), (await run.children())[0]?.state], [["pay"], "completed"]);
 });
 
-test("a child run whose undo fails makes the undo of its task fail, and the others go on", async () => {
+test("a child run whose undo fails makes the undo of its task fail, and the others continue", async () => {
   const undone: string[] = [];
   const child = workflow("child").task("pick", {
     retry: 1,
@@ -897,7 +897,7 @@ test("a fork that fails leaves the effects of its original alone", async () => {
   assertEquals([(await fork.outcome()).status, await compensatedIn(fork), calls], ["failed", [], ["a"]]);
 });
 
-test("events, history and counts tell a compensation", async () => {
+test("events, history and counts show a compensation", async () => {
   const flow = failing([]);
   await using opened = await open([flow]);
   const run = await opened.runner.start(flow);

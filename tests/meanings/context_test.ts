@@ -1,4 +1,4 @@
-/** What a body receives besides its dependencies' outputs: `ctx`. */
+/** The context that a body receives: `ctx`. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createRunner, TaskTimeoutError, workflow } from "../../mod.ts";
 import { emptyStore } from "../empty_store.ts";
@@ -95,7 +95,7 @@ test("a step is durable when its promise resolves", async () => {
   assertEquals(await run.result(), { work: ["first"] });
 });
 
-test("the same step asked for twice at once runs once", async () => {
+test("a step that is called twice at the same time runs once", async () => {
   let calls = 0;
   const twice = workflow("twice").task("work", {
     run: async ({ ctx }) => await Promise.all([ctx.step("one", () => ++calls), ctx.step("one", () => ++calls)]),
@@ -114,7 +114,7 @@ test("steps of the same name in two tasks are two steps", async () => {
   assertEquals(await run.result(), { a: "of a", b: "of b" });
 });
 
-test("each call of a step that runs answers a copy of its own", async () => {
+test("each call of a running step returns its own copy", async () => {
   const copies = workflow("copies").task("work", {
     async run({ ctx }) {
       const [first, second] = await Promise.all([ctx.step("list", () => [1]), ctx.step("list", () => [9])]);
@@ -216,7 +216,7 @@ test("ctx.signal is not aborted while all is well, and the same at every look", 
   assertEquals(await run.result(), { look: [false, true] });
 });
 
-test("a step that hangs is run anew by the next attempt, and what it answers late is ignored", async () => {
+test("a step that hangs runs again in the next attempt, and its late result is ignored", async () => {
   const hung = Promise.withResolvers<string>();
   const shaky = workflow("shaky").task("work", {
     timeout: "10s",

@@ -1,4 +1,4 @@
-/** What `onEvent` and `events()` tell. */
+/** The events of `onEvent` and `events()`. */
 import { assertEquals } from "@std/assert";
 import { DeferError, type RunEvent, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -16,7 +16,7 @@ const eventful = workflow("eventful")
   .task("off", { after: ["flaky"], when: () => false, run: () => 1 })
   .task("bad", { after: ["flaky"], retry: 1, run: () => Promise.reject(new TypeError("no")) });
 
-test("onEvent tells a run from its start to its end, in order", async () => {
+test("onEvent reports the events of a run in order, from its start to its end", async () => {
   await using opened = await open([eventful]);
   const { runId } = await opened.clock.until(opened.runner.execute(eventful));
   assertEquals(opened.events.map(show), [
@@ -65,7 +65,7 @@ test("an onEvent that throws is logged and changes nothing", async () => {
   assertEquals(opened.lines.length > 0, true);
 });
 
-test("events() tells a run that has ended from its beginning", async () => {
+test("events() of a run that has ended yields all its events", async () => {
   await using opened = await open([eventful]);
   const run = await opened.runner.start(eventful);
   await opened.clock.until(run.outcome());
@@ -88,7 +88,7 @@ test("events() yields each retry of a task that fails more often than is recorde
   assertEquals(retries, Array.from({ length: 13 }, (_, at) => `task.retrying call ${at + 1}`));
 });
 
-test("events() tells a running run as it goes, and ends with it", async () => {
+test("events() of a running run yields events as they happen, and ends with the run", async () => {
   const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
   const chain = workflow("chain")
     .task("a", { run: () => steps[0].promise })
@@ -125,7 +125,7 @@ test("events() can be left, and leaves nothing behind", async () => {
   assertEquals(opened.clock.timers, timers);
 });
 
-test("events() of another process's run come by way of the store", async () => {
+test("events() of a run in another process come through the store", async () => {
   const quick = workflow("quick").task("go", { run: () => "went" });
   await using opened = await open([quick], { shared: true });
   const client = await opened.client([quick]);
@@ -134,7 +134,7 @@ test("events() of another process's run come by way of the store", async () => {
   assertEquals(told.map(show), ["run.started", "task.started go 1", "task.completed go 1", "run.completed"]);
 });
 
-test("a deferral, a pause and a cancellation are told", async () => {
+test("a deferral, a pause and a cancellation are events", async () => {
   const patient = workflow("patient").task("look", {
     run: () => {
       throw new DeferError("2s");

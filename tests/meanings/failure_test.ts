@@ -1,4 +1,4 @@
-/** Whatever a body throws or answers, it fails its own attempt and nothing else. */
+/** Whatever a body throws or returns, only its own attempt fails. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type OutcomeOf, unchecked, workflow } from "../../mod.ts";
 import { spawn } from "../child.ts";
@@ -107,7 +107,7 @@ test("text with a NUL character is stored as it is", async () => {
   assertEquals([outcome.status, outcome.outputs], ["completed", { nul: "a\0b", good: "fine" }]);
 });
 
-test("an output that is too large fails its own task and disturbs nobody in the same commit", async () => {
+test("an output that is too large fails its own task and no other in the same commit", async () => {
   const sized = workflow("sized", { input: unchecked<number>() })
     .task("make", { retry: 5, run: ({ input }) => "x".repeat(input) });
   await using opened = await open([sized], { maxPayloadBytes: 1_000 });
@@ -168,14 +168,14 @@ test("a thenable that settles twice or throws ends its attempt once", async () =
   assertEquals(await run.result(), { go: "first" });
 });
 
-test("a rejection that nobody awaits is a warning of the process where nothing is logged", async () => {
+test("an unhandled rejection is a warning of the process if there is no logger", async () => {
   await using child = spawn("fixtures/unheard_rejection.ts");
   const { code, stdout, stderr } = await child.exited;
   assertEquals([code, stdout], [0, "completed\n"], stderr);
   assertStringIncludes(stderr, "Unhandled promise rejection: Error: left behind");
 });
 
-test("a rejection that nobody awaits is logged, and every other run goes on", async () => {
+test("an unhandled rejection is logged, and every other run continues", async () => {
   await using child = spawn("fixtures/unhandled_rejection.ts");
   const { code, stdout, stderr } = await child.exited;
   assertEquals([code, stdout], [0, "completed\nlogged: Unhandled promise rejection\n"], stderr);

@@ -1,4 +1,4 @@
-/** How runs share a runner: its slots, its event loop and the async context of whoever called it. */
+/** How runs share a runner: its slots, its event loop and the async context of its caller. */
 import { assert, assertEquals } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
@@ -35,7 +35,7 @@ test("short bodies let the event loop turn", async () => {
     },
   });
   await using store = emptyStore("memory");
-  // On the clock of the machine: one that is moved by hand stands still while bodies run.
+  // With the clock of the machine: a fake clock does not advance while bodies run.
   await using runner = await createRunner(store.url, { workflows: [busy], durability: "process", ...store.options });
   const count = (): void => {
     turns++;

@@ -110,7 +110,7 @@ test("no task can be named as what hooks receive", () => {
   assertThrows(() => workflow("bad").task("error" as "x", { run: () => 1 }), DefinitionError, '"error"');
 });
 
-test("the end of a run is told when its hooks have returned", async () => {
+test("the end of a run is reported when its hooks have returned", async () => {
   const finish = Promise.withResolvers<void>();
   const hooked = workflow("hooked").task("work", { run: () => 1, onSuccess: () => finish.promise });
   await using opened = await open([hooked]);
@@ -122,7 +122,7 @@ test("the end of a run is told when its hooks have returned", async () => {
   await outcome;
 });
 
-test("the end of a run is told when its hooks have returned, even if the store was asked for it meanwhile", async () => {
+test("the end of a run is reported when its hooks have returned, even if the store was polled before", async () => {
   const [finish, returned, late] = [0, 1, 2].map(() => Promise.withResolvers<void>());
   const hooked = workflow("hooked").task("work", { run: () => finish!.promise, onSuccess: () => returned!.promise });
   await using on = emptyStore("memory");
@@ -147,7 +147,7 @@ test("the end of a run is told when its hooks have returned, even if the store w
   await store.close();
 });
 
-test("a hook that takes for ever does not hold up the end for ever", async () => {
+test("a hook that never returns delays the end of its run for a limited time", async () => {
   const hooked = workflow("hooked").task("work", { run: () => 1, onSuccess: never });
   await using opened = await open([hooked]);
   const before = opened.clock.now();

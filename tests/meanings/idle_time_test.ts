@@ -11,7 +11,7 @@ import { openPlace, type Place } from "../place.ts";
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** In the 20 s before the end: ten claims, two renewals and their reads, and the looks at other runners. */
+/** In the 20 s before the end: ten claims, two renewals and their reads, and the checks of other runners. */
 const IDLE_STATEMENTS = 22;
 
 const nap = workflow("nap", { input: unchecked<number>() })

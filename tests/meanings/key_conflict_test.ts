@@ -50,7 +50,7 @@ test("startMany() validates all inputs at once where the schema is asynchronous"
       version: 1,
       vendor: "slow",
       validate: async (value) => {
-        // The last one lets all others pass: one after the other they would wait for ever.
+        // The last one releases all others: one after the other they would wait for ever.
         if (++asked === 5) gate.resolve();
         await gate.promise;
         return { value: Number(value) };

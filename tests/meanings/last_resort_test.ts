@@ -44,7 +44,7 @@ test("a store that takes no result fails no run, is reported once, and does not 
   await store.close();
 });
 
-test("a run whose insert takes long is waited for, not taken for one that is gone", async () => {
+test("result() waits for a run whose insert takes long, and does not report it as missing", async () => {
   const clock = createFakeClock();
   await using on = emptyStore("memory");
   const store = await openPlace(on, { clock });

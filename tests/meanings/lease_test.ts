@@ -8,7 +8,7 @@ import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
 import { never } from "./open.ts";
 
-/** A store of which renewals and claims can be held back: before they reach it, or their answers. */
+/** A store whose renewals and claims can be held back, before they reach it or before their response. */
 function heldStore(inner: Store) {
   const held = { renew: gate(), claim: gate(), isClaimHeld: false };
   const store: Store = {
@@ -66,7 +66,7 @@ test("bodies of a runner that cannot renew its lease are aborted before it ends,
   await inner.close();
 });
 
-test("no body starts while the lease is lost, and a claim that is answered then is not used", async () => {
+test("no body starts while the lease is lost, and the response of a claim in that time is not used", async () => {
   await using place = emptyStore("memory");
   const clock = createFakeClock();
   const inner = await openPlace(place, { clock });

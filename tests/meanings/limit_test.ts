@@ -26,7 +26,7 @@ test("never more than `concurrency` bodies run at once, and no place stays empty
   }
 });
 
-test("a run's end is told when its place is free, even if the store knows of it sooner", async () => {
+test("the end of a run is reported when its slot is free, even if it is in the store before", async () => {
   const durable = Promise.withResolvers<void>();
   const told = Promise.withResolvers<void>();
   const quick = workflow("quick").task("go", { run: () => 1 });
@@ -44,7 +44,7 @@ test("a run's end is told when its place is free, even if the store knows of it 
   const runner = await createRunner({ ...store, commit }, { workflows: [quick], clock, maxRuns: 1 });
   const runsAtEnd = runner.execute(quick).then(() => runner.stats()).then((stats) => stats.runner?.runs);
   await durable.promise;
-  await clock.advance("2s"); // in which the store is asked who has ended
+  await clock.advance("2s"); // in which the watcher polls the store
   told.resolve();
   assertEquals(await runsAtEnd, 0);
   await clock.until(runner.stop());

@@ -253,7 +253,7 @@ test("a run that is cancelled or paused while it waits for a place gives its tur
   assertEquals(await runner.limits(), []);
 });
 
-test("a run that was started later, by a client, in a transaction or anew waits for its place, too", async () => {
+test("a run that is delayed, started by a client or in a transaction, or retried waits for its slot, too", async () => {
   let live = 0;
   let most = 0;
   let isBroken = true;
@@ -285,7 +285,7 @@ test("a run that was started later, by a client, in a transaction or anew waits 
   assertEquals(most, 1);
 });
 
-test("what waits for limits that a new version no longer has goes on as places become free", async () => {
+test("runs that wait for a limit that a new version has removed continue as slots become free", async () => {
   const order: string[] = [];
   const limited = (limits: readonly { readonly max: number }[]) =>
     [

@@ -35,7 +35,7 @@ test("metricsOf() counts runs, and attempts and ends of tasks, by name", async (
   assertEquals(after, { ...zero, task: "after", skipped: 2 });
 });
 
-test("the counts of a runner are those of the events it tells", async () => {
+test("the counts of a runner match its events", async () => {
   await using opened = await open([mixed]);
   await opened.clock.until(opened.runner.execute(mixed));
   const told = (type: RunEvent["type"]): number => opened.events.filter((event) => event.type === type).length;
@@ -49,7 +49,7 @@ test("the counts of a runner are those of the events it tells", async () => {
   );
 });
 
-test("metricsOf() tells how long attempts took, failed ones included, and runs", async () => {
+test("metricsOf() has the durations of runs and of attempts, also of failed ones", async () => {
   const slow = workflow("slow").task("work", {
     retry: { attempts: 2, delay: "1s", jitter: false },
     timeout: "20s",
@@ -95,7 +95,7 @@ test("a cancelled run, and one that is handed back, are counted so", async () =>
   assertEquals([started, cancelled, handedBack, seconds.count], [2, 1, 1, 1]);
 });
 
-test("a runner that was taken for dead counts that, and the runs it lost", async () => {
+test("a runner whose lease expired counts that, and the runs that it lost", async () => {
   const long = workflow("long").task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
   await using on = emptyStore("memory");
   const clock = createFakeClock();
@@ -112,7 +112,7 @@ test("a runner that was taken for dead counts that, and the runs it lost", async
   await store.close();
 });
 
-test("metricsOf() tells how many rows commits had: n + 2 for a run of n tasks", async () => {
+test("metricsOf() counts the rows of commits: n + 2 for a run of n tasks", async () => {
   const chain = workflow("chain").task("a", { run: () => 1 }).task("b", { after: ["a"], run: () => 2 });
   await using opened = await open([chain]);
   await opened.runner.execute(chain);
@@ -135,7 +135,7 @@ test("tasks and workflows beyond a limit are counted together", async () => {
   assertEquals(rest!.tasks.map(({ task, completed }) => [task, completed]), [[undefined, 3]]);
 });
 
-test("a client counts nothing, and what was asked for does not change", async () => {
+test("a client counts nothing, and returned metrics do not change", async () => {
   await using opened = await open([mixed], { shared: true });
   const before = read(opened.runner);
   await opened.clock.until(opened.runner.execute(mixed));

@@ -31,7 +31,7 @@ test("texts that a store cannot keep are refused at the call, and disturb nothin
   await run.cancel("x".repeat(2_000));
 });
 
-test("a task whose id a store cannot keep is unknown, whatever is asked of it", async () => {
+test("a task whose id a store cannot keep is unknown to every method", async () => {
   const map = workflow("map").map("m", { over: () => [1], run: ({ item }) => item });
   await using opened = await open([map]);
   const run: RunHandle = await opened.runner.start(map);
@@ -80,7 +80,7 @@ test("a step name is used once in an attempt, and again in the next one", async 
   assertEquals(await opened.clock.until(run.result()), { work: [0, 1, 2] });
 });
 
-test("a step that would wait for itself throws, also by way of another", async () => {
+test("a step that would wait for itself throws, also through another step", async () => {
   const steps = workflow("steps")
     .task("itself", { retry: 1, run: ({ ctx }) => ctx.step("a", () => ctx.step("a", () => 1)) })
     .task("deeper", { retry: 1, run: ({ ctx }) => ctx.step("a", () => ctx.step("b", () => ctx.step("a", () => 1))) })

@@ -26,9 +26,9 @@ export interface Line {
 export interface Opened<W extends AnyWorkflow> extends AsyncDisposable {
   readonly runner: Runner<W>;
   readonly clock: FakeClock;
-  /** What `onEvent` was told. */
+  /** The events that `onEvent` received. */
   readonly events: RunEvent[];
-  /** What the logger was told. */
+  /** The lines that the logger received. */
   readonly lines: Line[];
   /** Another runner on the same store, which must be a shared one. */
   another<const V extends AnyWorkflow>(
@@ -39,7 +39,7 @@ export interface Opened<W extends AnyWorkflow> extends AsyncDisposable {
   client<const V extends AnyWorkflow>(workflows: readonly V[], options?: ClientOptions<V>): Promise<Client<V>>;
 }
 
-/** What `open` may be told besides a runner's options. */
+/** Options of `open` in addition to those of a runner. */
 export interface OpenOptions<W extends AnyWorkflow> extends Omit<RunnerOptions<W>, "workflows"> {
   /** Whether others will open the same store. @default {false} */
   readonly shared?: boolean;

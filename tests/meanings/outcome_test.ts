@@ -59,7 +59,7 @@ test("a run without an output has an empty result", async () => {
   assertEquals(await run.result(), { a: undefined });
 });
 
-test("a dependent of a failed task is skipped, transitively, and an independent branch goes on", async () => {
+test("a dependent of a failed task is skipped, transitively, and an independent branch continues", async () => {
   const tree = workflow("tree")
     .task("bad", { retry: 1, run: () => boom("bad") })
     .task("child", { after: ["bad"], run: () => 1 })
@@ -128,7 +128,7 @@ for (const [on, dependencies, end] of triggers) {
   });
 }
 
-test("`status` tells a body how each dependency ended", async () => {
+test("a body receives in `status` how each dependency ended", async () => {
   const seen: Record<string, TaskStatus>[] = [];
   const mixed = workflow("mixed")
     .task("fine", { run: () => 1 })
@@ -202,7 +202,7 @@ test("`when` sees what its body would see, and may be asynchronous", async () =>
   assertEquals((await run.outcome()).outputs, { rows: [1, 2, 3], few: "few" });
 });
 
-test("`when` is not asked if `on` says no", async () => {
+test("`when` is not evaluated if `on` does not hold", async () => {
   let asked = 0;
   const picky = workflow("picky")
     .task("bad", { retry: 1, run: () => boom("bad") })
@@ -212,7 +212,7 @@ test("`when` is not asked if `on` says no", async () => {
   assertEquals(asked, 0);
 });
 
-test("`when` is asked once, however often the body is tried", async () => {
+test("`when` is evaluated once, however often the body is retried", async () => {
   let asked = 0;
   const flaky = workflow("flaky").task("call", {
     retry: { attempts: 3, delay: "1s" },
@@ -226,7 +226,7 @@ test("`when` is asked once, however often the body is tried", async () => {
 });
 
 for (const delay of ["1s", "1h"] as const) {
-  test(`a \`when\` that throws fails the attempt, and is asked again ${delay} later`, async () => {
+  test(`a \`when\` that throws fails the attempt, and is evaluated again ${delay} later`, async () => {
     let asked = 0;
     const shaky = workflow("shaky").task("call", {
       retry: { attempts: 3, delay, maxDelay: "1h", jitter: false },
@@ -261,7 +261,7 @@ test("a resumed run does not ask `when` again", async () => {
   assertEquals([asked, bodies, (await again.tasks())[0]?.attempts], [1, 2, 1]);
 });
 
-test("a run that was handed back while `when` was asked asks again", async () => {
+test("a run that was handed back during `when` evaluates it again", async () => {
   let asked = 0;
   const asking = workflow("asking").task("work", {
     when: () => ++asked === 1 ? new Promise<boolean>(() => {}) : false,

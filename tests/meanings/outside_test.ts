@@ -1,4 +1,4 @@
-/** What somebody met who used the library by its documentation only, and did not expect. */
+/** Surprises of a user who knew only the documentation. */
 import { setImmediate } from "node:timers/promises";
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -16,7 +16,7 @@ import { open, untilAborted } from "./open.ts";
 
 const one = workflow("one").task("a", { run: () => 1 }).returns("a");
 
-test("who asks for a result after stop() gets an error, and no rejection that nobody awaits", async () => {
+test("result() after stop() rejects, and leaves no unhandled rejection", async () => {
   const left: unknown[] = [];
   const note = (reason: unknown): void => void left.push(reason);
   const { runner } = await open([one]);
@@ -54,7 +54,7 @@ test("a logger that throws changes nothing", async () => {
   await runner.stop();
 });
 
-test("a runner's row that cannot be read keeps nobody from opening or from working", async () => {
+test("other runners open and work although the row of a runner cannot be read", async () => {
   await using on = emptyStore();
   await (await createRunner(on.url, { ...on.options, workflows: [one] })).stop();
   await on.query(
@@ -65,7 +65,7 @@ test("a runner's row that cannot be read keeps nobody from opening or from worki
   assertEquals((await runner.execute(one)).status, "completed");
 });
 
-test("createRunner() that fails while it looks after dead runners leaves no timer behind", async () => {
+test("createRunner() that fails while it recovers runs of dead runners leaves no timer behind", async () => {
   await using on = emptyStore("memory");
   const store = await openPlace(on);
   const broken = { ...store, runners: () => Promise.reject(new Error("no such table: runners")) };
@@ -88,7 +88,7 @@ test("a payload edited into something else than JSON fails its task with a sente
   assertEquals(outcome.failures.length, 1);
 });
 
-test("wrong options of startMany() and stop(), and ids that are none, are refused at the call", async () => {
+test("wrong options of startMany() and stop(), and invalid ids, are refused at the call", async () => {
   await using opened = await open([one]);
   // What only callers without a compiler can write.
   // deno-lint-ignore no-explicit-any -- wrong on purpose

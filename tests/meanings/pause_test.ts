@@ -26,7 +26,7 @@ test("a paused run lets its bodies finish and starts nothing new", async () => {
   assertEquals(await run.result(), { a: "a", b: "a, then b" });
 });
 
-test("once pause() has answered, nothing new starts in this process, however slow the store is", async () => {
+test("once pause() has resolved, nothing new starts in this process, however slow the store is", async () => {
   const first = Promise.withResolvers<string>();
   const chain = workflow("chain")
     .task("a", { run: () => first.promise })
@@ -63,7 +63,7 @@ test("a paused run leaves memory once its bodies have finished", async () => {
   assertEquals((await opened.runner.stats()).runner?.runs, 0);
 });
 
-test("a run that is resumed before its body has finished goes on as if nothing had been", async () => {
+test("a run that is resumed before its body has finished continues as if it had not been paused", async () => {
   const first = Promise.withResolvers<number>();
   const chain = workflow("chain").task("a", { run: () => first.promise }).task("b", {
     after: ["a"],
@@ -155,7 +155,7 @@ test("resuming a run that is not paused is no error", async () => {
   assertEquals((await run.status()).state, "pending");
 });
 
-test("the time of a run stands still while it is paused", async () => {
+test("the timeout of a run does not count the time of a pause", async () => {
   const finish = Promise.withResolvers<void>();
   const slow = workflow("slow", { timeout: "1m" })
     .task("a", { run: () => finish.promise })
@@ -174,7 +174,7 @@ test("the time of a run stands still while it is paused", async () => {
   assertEquals((await run.status()).state, "failed");
 });
 
-test("the time of a run stands still while it is paused, also while its body still runs", async () => {
+test("the timeout of a run does not count the time of a pause, also while its body still runs", async () => {
   const slow = workflow("slow", { timeout: "1m" }).task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow);

@@ -14,7 +14,7 @@ const failing = workflow("failing").task("call", {
   run: () => Promise.reject(new Error("the server is down")),
 });
 
-test("status() tells what is known of a run", async () => {
+test("status() returns the state of a run with its data", async () => {
   await using opened = await open([quick]);
   const start = opened.clock.now();
   const run = await opened.runner.start(quick, undefined, { key: "k", priority: 3, timeout: "1h" });
@@ -44,7 +44,7 @@ test("status() tells what is known of a run", async () => {
   });
 });
 
-test("tasks() tells state, attempts, times, output and errors of each task in the order of definition", async () => {
+test("tasks() returns state, attempts, times, output and errors of each task in the order of definition", async () => {
   let finish = (): void => {};
   const timed = workflow("timed")
     .task("late", { after: [], run: () => new Promise<string>((resolve) => finish = () => resolve("done")) })
@@ -121,7 +121,7 @@ for (
   });
 }
 
-test("a run that is not there is told with RunNotFoundError", async () => {
+test("every method of a missing run rejects with RunNotFoundError", async () => {
   await using opened = await open([quick]);
   const error = await assertRejects(() => opened.runner.get("nowhere").status(), RunNotFoundError, '"nowhere"');
   assertEquals(error.runId, "nowhere");
@@ -146,7 +146,7 @@ test("explain() names the error and the time of a retry", async () => {
   assertEquals(timer?.dueAt, opened.clock.now() + 3_600_000);
 });
 
-test("explain() tells a deferral from a retry", async () => {
+test("explain() distinguishes a deferral from a retry", async () => {
   const patient = workflow("patient").task("look", {
     run: () => {
       throw new DeferError("10m");
@@ -183,7 +183,7 @@ test("explain() says when runners have no room", async () => {
   assertEquals((await opened.runner.explain(second.id)).reasons[0]?.kind, "limit");
 });
 
-test("explain() says that no runner has the workflow, or that there is none", async () => {
+test("explain() says that no runner has the workflow, or that there is no runner", async () => {
   await using opened = await open([quick], { shared: true });
   const client = await opened.client([slow]);
   const run = await client.start(slow);

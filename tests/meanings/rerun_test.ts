@@ -4,7 +4,7 @@ import { PayloadError, RunStateError, unchecked, UnknownTaskError, ValidationErr
 import { test } from "../harness.ts";
 import { open } from "./open.ts";
 
-/** Adds one to what `input` says, by way of three tasks; `calls` tells which bodies ran. */
+/** Adds one to `input` through three tasks; `calls` lists the bodies that ran. */
 function counting(calls: string[], isBroken: () => boolean = () => false) {
   const body = <T>(id: string, value: T): T => (calls.push(id), value);
   return workflow("counting", { input: unchecked<{ n: number }>() })
@@ -173,7 +173,7 @@ test("fork({ input }) runs everything again with the other input", async () => {
   assertEquals(calls.length, 8);
 });
 
-test("fork({ from, input }) keeps what stands before `from`", async () => {
+test("fork({ from, input }) keeps the results before `from`", async () => {
   const calls: string[] = [];
   const flow = counting(calls);
   await using opened = await open([flow]);

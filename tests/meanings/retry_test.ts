@@ -43,7 +43,7 @@ test("an attempt that succeeds ends the tries", async () => {
   assertEquals([task?.state, task?.attempts, task?.failures.length], ["completed", 2, 1]);
 });
 
-test("each failed attempt tells when it began and ended", async () => {
+test("each failed attempt has its start and end", async () => {
   const flaky = workflow("flaky").task("call", {
     retry: { attempts: 2, delay: "1s", jitter: false },
     run: ({ ctx }) => fail(`attempt ${ctx.attempt}`),
@@ -182,7 +182,7 @@ test("a long wait leaves memory, and is taken up when it is due", async () => {
   assertEquals(await run.result(), { call: "done" });
 });
 
-test("while one task waits for its retry, others go on", async () => {
+test("while one task waits for its retry, others continue", async () => {
   const mixed = workflow("mixed")
     .task("flaky", {
       retry: { attempts: 2, delay: "2s", jitter: false },

@@ -34,7 +34,7 @@ const FLAKY = [
 
 const asleep = workflow("asleep").sleep("rest", { for: "7d" });
 
-test("events() yields each attempt in the order of the journal, while the run goes on and afterwards", async () => {
+test("events() yields each attempt in the order of the journal, during the run and afterwards", async () => {
   await using opened = await open([flaky]);
   const run = await opened.runner.start(flaky);
   const during = opened.clock.until(Array.fromAsync(run.events()));

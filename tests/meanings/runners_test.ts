@@ -101,7 +101,7 @@ const before = workflow("flow").task("a", { run: () => "old a" }).task("b", {
   run: ({ ctx }) => untilAborted(ctx.signal),
 });
 
-test("a run goes on with the new code of its workflow when what it recorded still fits", async () => {
+test("a run continues with the new code of its workflow if its records still fit", async () => {
   const after = workflow("flow").task("a", { run: () => "new a" }).task("b", {
     after: ["a"],
     run: ({ a }) => `new b, ${a}`,
@@ -117,7 +117,7 @@ test("a run goes on with the new code of its workflow when what it recorded stil
   assertEquals((await run.status()).version, before.version);
 });
 
-test("a run whose recorded task is gone is stranded, told, and taken up by a runner of its own version", async () => {
+test("a run whose recorded task is gone is stranded and reported, and claimed by a runner of its own version", async () => {
   const after = workflow("flow").task("b", { run: () => "alone" });
   await using opened = await open([before], { shared: true });
   const { id } = await opened.runner.start(before);

@@ -1,4 +1,4 @@
-/** What `onEvent`, `stats()` and the metrics tell of schedules and polls. */
+/** Schedules and polls in `onEvent`, `stats()` and the metrics. */
 import { assert, assertEquals } from "@std/assert";
 import { metricsOf } from "../../lib/engine/client/client_context.ts";
 import type { Metrics } from "../../lib/engine/telemetry/metrics.ts";
@@ -20,7 +20,7 @@ function told({ events }: Pick<Opened<typeof plain>, "events">): readonly unknow
   });
 }
 
-test("onEvent tells of each tick: started, missed, overlapped, to be retried and failed", async () => {
+test("onEvent reports each tick: started, missed, overlapped, retrying and failed", async () => {
   const slow = workflow("slow").sleep("wait", { for: "90s" }).task("a", { after: ["wait"], run: () => 1 });
   const s = schedule({ name: "s", workflow: slow, every: "1m", endAt: T0 + 3.5 * MINUTE });
   const bad = schedule({
@@ -50,7 +50,7 @@ test("onEvent tells of each tick: started, missed, overlapped, to be retried and
   assertEquals(opened.runner.get(runs[0]!).id, runs[0]);
 });
 
-test("onEvent tells how many ticks were missed, of more than twenty the latest, and how late one is", async () => {
+test("onEvent reports how many ticks were missed, the latest twenty by time, and how late a tick is", async () => {
   const hourly = schedule({ name: "s", workflow: plain, every: "1h" });
   const events: ScheduleEvent[] = [];
   await using opened = await open([plain], { shared: true });
@@ -69,7 +69,7 @@ test("onEvent tells how many ticks were missed, of more than twenty the latest, 
   assertEquals(more, []);
 });
 
-test("onEvent tells of each check of a poll, and of one that fails or comes too late", async () => {
+test("onEvent reports each check of a poll, also one that fails or is too late", async () => {
   let mode: "find" | "fail" | "hang" = "find";
   const p = poll({
     name: "p",
@@ -101,7 +101,7 @@ test("onEvent tells of each check of a poll, and of one that fails or comes too 
   ]);
 });
 
-test("stats() counts schedules and polls, those that nobody fires, and what this runner has fired", async () => {
+test("stats() counts schedules and polls, overdue ones, and the ticks that this runner has started", async () => {
   const s = schedule({ name: "s", workflow: plain, every: "1m" });
   const idle = schedule({ name: "idle", workflow: plain, cron: "0 0 1 1 *" });
   const p = poll({ name: "p", workflow: note, every: "30s", check: () => ({ input: "x", key: "k" }) });

@@ -132,7 +132,7 @@ test("a poll that has changed keeps its cursor, and one that the program has los
   assertEquals([await cursor(), (await opened.runner.schedules.get("p")).state], [6, "active"]);
 });
 
-test("a poll that becomes a schedule of the same name begins anew", async () => {
+test("a poll that becomes a schedule of the same name starts from the beginning", async () => {
   await using opened = await open([note], { shared: true });
   const p = poll({ name: "x", workflow: note, every: "1m", cursor: 7, check: () => undefined });
   await using first = await opened.another([note], { schedules: [p] });

@@ -104,7 +104,7 @@ test("stopping twice is stopping once", async () => {
   await opened.runner.stop();
 });
 
-test("who waits for a run is told that its runner was stopped", async () => {
+test("a wait for a run rejects when its runner stops", async () => {
   const slow = workflow("slow").task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow);

@@ -262,7 +262,7 @@ test("what is wrong with a start fails the call in the body, and nothing is star
   assertEquals((await opened.runner.list()).runs.length, 1);
 });
 
-test("keys and names of any length tell starts apart", async () => {
+test("starts are distinguished by keys and names of any length", async () => {
   const long = "k".repeat(499);
   const parent = threeTries(async (ctx) => {
     const started = [];

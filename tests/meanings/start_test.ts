@@ -30,14 +30,14 @@ test("a workflow is started by value or by name", async () => {
   assertEquals([await byValue.result(), await byName.result()], [1, 2]);
 });
 
-test("start() answers when the run is durable", async () => {
+test("start() resolves when the run is durable", async () => {
   await using opened = await open([echo], { shared: true });
   const run = await opened.runner.start(echo, { n: 1 }, { delay: "1h" });
   const client = await opened.client([]);
   assertEquals((await client.get(run.id).status()).state, "pending");
 });
 
-test("the same key for the same workflow answers the same run, whatever its input and state", async () => {
+test("a start with an existing key of its workflow returns that run, whatever its input and state", async () => {
   await using opened = await open([echo]);
   const first = await opened.runner.start(echo, { n: 1 }, { key: "2026-11-23" });
   assertEquals(await first.result(), 1);
@@ -92,7 +92,7 @@ test("a run carries its workflow's tags and its own, each once", async () => {
   assertEquals((await run.status()).tags, ["nightly", "etl", "eu"]);
 });
 
-test("startMany() inserts all in one commit, and answers in the order of its inputs", async () => {
+test("startMany() inserts all runs in one commit, and returns them in the order of its inputs", async () => {
   await using opened = await open([echo]);
   const before = (await opened.runner.stats()).store;
   const inputs = Array.from({ length: 3_000 }, (_, n) => ({ n }));
@@ -105,7 +105,7 @@ test("startMany() inserts all in one commit, and answers in the order of its inp
   assertEquals(await Promise.all([runs[0]!.result(), runs[2_999]!.result()]), [0, 2_999]);
 });
 
-test("startMany() gives each run its key, and answers runs that are there already", async () => {
+test("startMany() gives each run its key, and returns existing runs", async () => {
   await using opened = await open([echo]);
   const one = await opened.runner.start(echo, { n: 1 }, { key: "n1" });
   const runs = await opened.runner.startMany(echo, [{ n: 0 }, { n: 1 }, { n: 0 }], {
@@ -123,7 +123,7 @@ test("startMany() with one wrong input writes nothing", async () => {
   assertEquals((await opened.runner.list()).runs, []);
 });
 
-test("the input is checked by its schema, and what the schema answers is what tasks see", async () => {
+test("the input is validated by its schema, and tasks receive the output of the schema", async () => {
   const checked = workflow("checked", { input: positive() }).task("say", { run: ({ input }) => input }).returns("say");
   await using opened = await open([checked]);
   assertEquals(await (await opened.runner.start(checked, "5")).result(), 5);

@@ -203,7 +203,7 @@ test("a step that failed can be called again with the steps in it that have comp
   assertEquals(await run.result(), { work: 1 });
 });
 
-test("a step that hangs in a step that timed out is run anew, and the body that timed out can run no other", async () => {
+test("a step that hangs in a step that timed out runs again, and the body that timed out can run no other", async () => {
   const hung = Promise.withResolvers<string>();
   const late = Promise.withResolvers<unknown>();
   let calls = 0;

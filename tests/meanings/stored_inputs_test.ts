@@ -97,7 +97,7 @@ test("a task whose functions take no arguments reads no outputs", async () => {
   assertEquals(on.requests.filter(({ of, item }) => of === "results" && item === undefined).length, 1);
 });
 
-test("a read of outputs that fails is repeated, and the run goes on", async () => {
+test("a read of outputs that fails is repeated, and the run continues", async () => {
   await using on = await opened([patient]);
   const run = await on.runner.start(patient);
   await on.clock.settle();

@@ -50,7 +50,7 @@ test("a body that ignores its time-out gives its place away at once", async () =
   assertEquals(await second.result(), { go: "went" });
 });
 
-test("what a body answers after its time-out is ignored", async () => {
+test("the result of a body after its time-out is ignored", async () => {
   const late = Promise.withResolvers<string>();
   const slow = workflow("slow").task("answer", {
     retry: { attempts: 2, delay: "1s", jitter: false },
@@ -149,7 +149,7 @@ test("the time-out of a run ends one that waits for a retry", async () => {
   assertInstanceOf(outcome.error, RunTimeoutError);
 });
 
-test("the time-out given to start() stands before the workflow's", async () => {
+test("the time-out given to start() takes precedence over that of the workflow", async () => {
   const slow = workflow("slow", { timeout: "1h" }).task("hang", { run: ({ ctx }) => untilAborted(ctx.signal) });
   await using opened = await open([slow]);
   const run = await opened.runner.start(slow, undefined, { timeout: "2s" });

@@ -1,4 +1,4 @@
-/** What `tracing` is told of runs and attempts, and that it changes nothing about them. */
+/** `tracing` receives runs and attempts, and does not change them. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Tracing } from "../../lib/engine/telemetry/tracing.ts";
@@ -9,7 +9,7 @@ import { test } from "../harness.ts";
 import { openPlace } from "../place.ts";
 import { never, open, untilAborted } from "./open.ts";
 
-/** A tracing that writes down what it is told, and knows of which attempt a call is a part. */
+/** A tracing that records its calls, and knows the attempt that a call belongs to. */
 function written(): { readonly tracing: Tracing; readonly lines: string[]; readonly part: AsyncLocalStorage<string> } {
   const lines: string[] = [];
   const part = new AsyncLocalStorage<string>();
@@ -79,7 +79,7 @@ test("what a condition and a body do, and wait for, is part of their attempt, ho
   assertEquals(seen.sort(), ["a 1", "a 1", "a 1", "a 1", "b 1", "b 1"]);
 });
 
-test("where a run was started travels with it to whoever executes it", async () => {
+test("the trace context of a start reaches the runner that executes the run", async () => {
   const { tracing, lines, part } = written();
   const quick = workflow("quick").task("go", { run: () => 1 });
   await using opened = await open([], { shared: true });
@@ -143,7 +143,7 @@ for (
   });
 }
 
-test("a run that was taken for a dead runner's leaves as lost, and what it still has under way as aborted", async () => {
+test("a run that another runner recovered ends as lost, and its running attempts as aborted", async () => {
   const { tracing, lines } = written();
   const long = workflow("long").task("deaf", { run: never });
   await using on = emptyStore("memory");
@@ -202,7 +202,7 @@ test("where a run was started is not stored if it is no text, or a long one", as
   }
 });
 
-test("a tracing that is none is refused", async () => {
+test("an invalid tracing is refused", async () => {
   const tracing = {} as Tracing;
   const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [], tracing }), TypeError);
   assertEquals(error.message.includes("tracing must have currentContext and startRun"), true);

@@ -23,7 +23,7 @@ test("result() and outcome() reject after their timeout, and the run continues",
   assertEquals(await run.result({ timeout: "5s" }), "ann");
 });
 
-test("result() and outcome() reject with the reason of their signal, and other waits go on", async () => {
+test("result() and outcome() reject with the reason of their signal, and other waits continue", async () => {
   await using opened = await open([review]);
   const run = await opened.runner.start(review);
   const controller = new AbortController();

@@ -14,7 +14,7 @@ import { open } from "../meanings/open.ts";
 
 const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");
 
-/** A provider that collects when it is told to, as an SDK does at intervals. */
+/** A provider that collects on request, as an SDK does at intervals. */
 function createCollector() {
   const names = new Map<Observable, string>();
   const callbacks = new Map<BatchObservableCallback, readonly Observable[]>();

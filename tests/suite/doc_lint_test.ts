@@ -1,4 +1,4 @@
-/** The stage `docs`: a name without documentation is a complaint, a type that is not exported is none. */
+/** The stage `docs` reports names without documentation, and accepts types that are not exported. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { complaintsOf, wordsOf } from "./doc_lint.ts";

@@ -36,7 +36,7 @@ export interface StageOptions {
   /** Whether everything that commands print is passed on while they run. */
   readonly isVerbose: boolean;
   /**
-   * How long a stage may go on without the end of a test, or without a line of output if it has no tests, before it is
+   * How long a stage may continue without the end of a test, or without a line of output if it has no tests, before it is
    * stopped, in milliseconds. Only a hang reaches it.
    */
   readonly longestSilenceMs: number;

@@ -138,7 +138,7 @@ interface Project extends Disposable {
   stage(name: string): Stage;
   /** Runs stages in it; returns what they print, by lines. */
   run(stages: readonly Stage[], options?: Partial<StageOptions>): Promise<Printed>;
-  /** Runs its tests; when those of `a_test.ts` have ended, the clock goes on by an hour. */
+  /** Runs its tests; when those of `a_test.ts` have ended, the clock advances by an hour. */
   runUntilHung(name: string): Promise<Printed>;
 }
 

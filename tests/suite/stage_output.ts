@@ -149,7 +149,7 @@ function bunOutput(): StageOutput {
       summary ??= { passed: 0, failed: 0, skipped: 0 };
       summary[total[2] === "pass" ? "passed" : total[2] === "fail" ? "failed" : "skipped"] = Number(total[1]);
     } else if (line.startsWith("  ^ ") && failures.length > 0) {
-      // The reason for a failure without an error, such as the time limit, stands below the result.
+      // The reason for a failure without an error, such as the time limit, follows the result.
       const last = failures.at(-1)!;
       last.details = [last.details, line].join("\n").trim();
     } else if (line === "# Unhandled error between tests") {

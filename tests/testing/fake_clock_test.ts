@@ -5,7 +5,7 @@ import { breathe } from "../../lib/store/breathe.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 
-test("time stands still until it is moved", async () => {
+test("the time does not advance by itself", async () => {
   const clock = createFakeClock(1_000);
   await clock.settle();
   assertEquals(clock.now(), 1_000);
@@ -48,7 +48,7 @@ test("between two timers, promises and immediates come to rest", async () => {
   assertEquals(told, ["first is through", "second"]);
 });
 
-test("the time stands still while something outside of the process is under way", async () => {
+test("the time does not advance during work outside of the process", async () => {
   const clock = createFakeClock(0);
   const told: string[] = [];
   clock.after(10, async () => {
@@ -62,7 +62,7 @@ test("the time stands still while something outside of the process is under way"
   assertEquals(told, ["the answer is there", "second"]);
 });
 
-test("the time stands still while long work is between two of its slices", async () => {
+test("the time does not advance between two slices of long work", async () => {
   const clock = createFakeClock(0);
   const poll = (): void => void clock.periodic!(1_000, clock.idleMs!(), poll);
   poll();
@@ -104,7 +104,7 @@ test("advance() refuses what is no duration", async () => {
   await assertRejects(() => createFakeClock().advance(-1), RangeError);
 });
 
-test("until() answers as the promise does, and moves the time no further than it must", async () => {
+test("until() settles as the promise does, and advances the time no further than necessary", async () => {
   const clock = createFakeClock(0);
   const soon = new Promise<string>((resolve) => clock.after(40, () => resolve("there")));
   const far = clock.after(50, () => {});

@@ -25,7 +25,7 @@ test("a context has defaults for everything", () => {
   });
 });
 
-test("a context is what it is told to be", () => {
+test("a context has the given values", () => {
   const options = { runId: "r", workflow: "w", tenant: "s", taskId: "t", attempt: 3 };
   const { runId, workflow, tenant, taskId, attempt, idempotencyKey } = createTestContext(options);
   assertEquals({ runId, workflow, tenant, taskId, attempt }, options);
@@ -70,7 +70,7 @@ test("steps of an earlier attempt can be given", async () => {
   assertEquals(await ctx.step("charge", () => ({ receipt: 0 })), { receipt: 7 });
 });
 
-test("a step answers a copy, and refuses what a run could not store", async () => {
+test("a step returns a copy, and refuses what a run could not store", async () => {
   const ctx = createTestContext({ maxPayloadBytes: 100 });
   const list = await ctx.step("list", () => [1]);
   list.push(2);

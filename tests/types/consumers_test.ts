@@ -98,7 +98,7 @@ function bare(source: string): TempDir {
   return dir;
 }
 
-/** Makes one that has a `node_modules` with Sluice, and no package besides but those named. */
+/** Creates a project whose `node_modules` has Sluice and the named packages only. */
 function consumer(source: string, packages: readonly string[] = []): TempDir {
   const dir = bare(source);
   link(join(dir.path, "sluice"), join(dir.path, "node_modules/@sluice/sluice"));

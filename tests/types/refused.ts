@@ -88,7 +88,7 @@ base.task("maybe", { after: ["extract"], when: ({ extract }) => extract.length >
 base.task("use", { after: ["extract"], on: "settled", run: ({ extract }) => extract.length });
 // @ts-expect-error no such trigger
 base.task("use", { after: ["extract"], on: "anyFaild", run: () => 1 });
-// @ts-expect-error a condition answers true or false
+// @ts-expect-error a condition returns true or false
 base.task("use", { when: () => "yes", run: () => 1 });
 
 // ---- options

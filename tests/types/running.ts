@@ -248,7 +248,7 @@ if (loose.status === "completed") isTrue<IsEqual<typeof loose.result, unknown>>(
 isTrue<IsEqual<Awaited<ReturnType<typeof mixed.start<"etl">>>, HandleOf<Etl>>>();
 // @ts-expect-error a workflow beside it is as strict as ever
 mixed.execute("etl", { uri: "" });
-// One whose name comes from data stands in for every name that is not known.
+// A workflow whose name comes from data matches every unknown name.
 const named = await createRunner("sqlite::memory:", {
   workflows: [etl, dynamicWorkflow({ name: "tuesday" as string, tasks: [{ id: "a", run: () => 1 }] })],
 });

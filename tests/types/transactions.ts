@@ -86,7 +86,7 @@ base.task("pay", { ...onPostgres, run: ({ tx }) => tx.prepare("select 1").run() 
 base.task("pay", { ...onSqlite, run: ({ tx }) => tx`select 1` });
 // @ts-expect-error another cannot begin in it
 base.task("pay", { ...onPostgres, run: ({ tx }) => tx.begin(() => 1) });
-// @ts-expect-error a body for the one is none for the other
+// @ts-expect-error a body for one database is not a body for the other
 base.task("pay", { after: ["price"], ...pay, ...onSqlite });
 // @ts-expect-error a Date, as everywhere
 base.task("pay", { ...onPostgres, run: () => ({ at: new Date() }) });

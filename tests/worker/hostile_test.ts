@@ -102,7 +102,7 @@ test("events that the worker does not pull are left out, and counted", async () 
   assertEquals(await last, { events: [], missed: 0 });
 });
 
-test("a worker that answers no ping has gone, and its connection ends", async () => {
+test("the connection of a worker that answers no ping is closed", async () => {
   const { engine, worker } = memoryTransports();
   const served = serveWorker(engine);
   const send = (message: Members): Promise<void> =>
@@ -112,7 +112,7 @@ test("a worker that answers no ping has gone, and its connection ends", async ()
   worker.close();
 });
 
-test("a worker that answers each ping stays", async () => {
+test("a worker that answers each ping stays connected", async () => {
   const { engine, worker: end } = memoryTransports();
   const served = serveWorker(engine);
   const worker = await connectWorker(end, {}, { protocol: 1, heartbeat: 100 });
