@@ -73,7 +73,7 @@ async function queued(place: Place, flight: number): Promise<Session> {
   let runner: Runner<typeof job> | undefined;
   return {
     async begin() {
-      runner = await createRunner(urlOf(place), { workflows: [job], maxRuns: flight });
+      runner = await createRunner(urlOf(place), { workflows: [job], maxRuns: flight, concurrency: flight });
     },
     async carry(runs) {
       const insert = (part: number) => client.startMany(job, Array.from({ length: part }, () => PAYLOAD));
