@@ -1,4 +1,4 @@
-/** Who may import whom, and what else the tree promises. CONTRIBUTING.md says it in words. */
+/** Which files may import which, and other rules of the tree. CONTRIBUTING.md states them in words. */
 import { assertEquals } from "@std/assert";
 import { posix } from "node:path";
 import { test } from "./harness.ts";
@@ -20,7 +20,7 @@ type Layer =
   | "worker"
   | "api";
 
-/** What each layer may import besides itself; a backend's own folder is itself, another's is not. */
+/** What each layer may import in addition to itself; of backends only its own folder. */
 const ALLOWED: Record<Layer, readonly Layer[]> = {
   leaf: [],
   definition: ["leaf"],
@@ -162,7 +162,7 @@ test("the library imports nothing from outside but builtins and what is listed h
   assertEquals(listed.filter((one) => !outside.some(({ from, to }) => one === `${from} ${to}`)), []);
 });
 
-test("no file of the library imports itself by way of others", () => {
+test("no file of the library imports itself through others", () => {
   assertEquals(cycles(), []);
 });
 
@@ -303,7 +303,7 @@ test("a release is made with the versions that are tested", () => {
   assertEquals(actions.filter((action) => !/@v\d+\.\d+\.\d+$/.test(action)), []);
 });
 
-test("a package's version stands in one place", () => {
+test("the version of a package is stated once", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(read("package.json"));
   const { scopes, imports } = JSON.parse(read("deno.json"));
   const named = [dependencies, devDependencies, scopes["./"], imports].flatMap((part) => Object.keys(part));

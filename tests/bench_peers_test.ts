@@ -22,7 +22,7 @@ test("every peer has an adapter and a pinned version, and is compared", () => {
   assertEquals(Object.entries(dependencies).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)), []);
 });
 
-test("a side does all the work that it is told to, round after round", async () => {
+test("a side does all its work, round after round", async () => {
   await using side = sideOf("sluice");
   const told: readonly (readonly [Workload, number])[] = [
     ["chain of 3", 60],

@@ -55,7 +55,7 @@ test("a question without results says so, and what makes them", () => {
   assertStringIncludes(drawChart(undefined, undefined), "not run: the peers have no results yet");
 });
 
-test("a figure stands with its least and its most beside what is wanted, in the column of its runtime", () => {
+test("a figure is shown with its minimum, maximum and target, in the column of its runtime", () => {
   const text = fillIn(EMPTY, saved("ceiling", [{ runtime: "bun 1", ...CENTRE }]));
   const rows = cellsOf(text, /Postgres: chain of 3, 1,000 in flight/, 2);
   assertEquals(rows, [
@@ -145,7 +145,7 @@ test("a soak is a table of its runs and one of what stays flat", () => {
   assertEquals(cellsOf(text, /\| rss/, 1)[0]!.slice(-2), ["81.2 / 82.6 / 0.31 / true", "flat"]);
 });
 
-test("results that nobody has described yet are shown by their names", () => {
+test("results without a description are shown by their names", () => {
   const results = saved("growth", [
     { runtime: "bun 1", bench: "tides", store: "sqlite", ratio: 1.04, ratioLeast: 1, ratioMost: 1.1, walMb: 12 },
   ]);

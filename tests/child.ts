@@ -57,7 +57,7 @@ export function spawn(script: string, args: readonly string[] = [], env: Record<
 }
 
 /**
- * The same for a script anywhere, which the runtime starts anew whenever the script changes (`--watch`): in the same
+ * The same for a script anywhere, which the runtime restarts whenever the script changes (`--watch`): in the same
  * process, with the same process id.
  */
 export function spawnWatched(path: string, args: readonly string[] = []): Child {
@@ -154,7 +154,7 @@ export function spawnExecutable(
     try {
       process.kill(child.pid!, signal);
     } catch (error) {
-      // It may have ended without our having been told yet.
+      // It may have ended without a notification yet.
       if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
     }
   }

@@ -8,7 +8,7 @@ import { test } from "./harness.ts";
 const failing = workflow("failing").task("work", { retry: 1, run: () => Promise.reject(new TypeError("no\nrows")) });
 const fine = workflow("fine").task("work", { run: () => 1 });
 
-/** The lines that `work` prints by way of `console`. */
+/** The lines that `work` prints through `console`. */
 async function printed(work: () => Promise<unknown>): Promise<readonly string[]> {
   const lines: string[] = [];
   const { error, warn, log, info, debug } = console;
@@ -22,7 +22,7 @@ async function printed(work: () => Promise<unknown>): Promise<readonly string[]>
   return lines;
 }
 
-test("without a logger a failed run is one line, and a run that completes is none", async () => {
+test("without a logger a failed run prints one line, and a completed run none", async () => {
   const lines = await printed(async () => {
     await using runner = await createRunner("sqlite::memory:", { workflows: [failing, fine] });
     await runner.execute(fine);

@@ -19,13 +19,13 @@ export const backend: "sqlite" | "postgres" = backendOf(process.env["SLUICE_TEST
 // Before any test, so that none of them is held to have left the server or the connection behind.
 const server = backend === "postgres" ? await connect() : undefined;
 
-/** A store that is gone at the end of the scope, by when whoever opened it must have closed it. */
+/** A store that is removed at the end of the scope; it must be closed by then. */
 export interface EmptyStore extends Place, AsyncDisposable {
   /** Runs SQL past the store. */
   query(sql: string): Promise<readonly Row[]>;
 }
 
-/** Makes a store; in memory where nobody else is to open it, and where there is such a thing. */
+/** Creates a store; in memory if no other process opens it and the backend can do that. */
 export function emptyStore(place: "shared" | "memory" = "shared"): EmptyStore {
   if (server !== undefined) return inSchema(server);
   return place === "memory" ? inMemory() : inFile();

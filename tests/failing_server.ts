@@ -1,4 +1,4 @@
-/** What stands between a client and a Postgres server and lets single statements fail, with any error code. */
+/** A proxy between a client and a Postgres server that makes single statements fail with any error code. */
 import { startRelay } from "./relay.ts";
 
 /** An error that the server reports. */

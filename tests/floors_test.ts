@@ -1,8 +1,8 @@
 /**
  * What work costs the database, in units that are the same on every machine: commits, statements, rows and bytes of log.
- * Each limit is what it costs now and a little more, so that whoever makes it dearer hears of it.
+ * Each limit is the present cost and a little more, so that a change that raises the cost fails.
  *
- * The clock stands still while runs go on, so no timer adds to what is counted, however slow the machine.
+ * The clock does not advance while runs execute, so no timer adds to the counts, however slow the machine.
  *
  * @module
  */
@@ -52,7 +52,7 @@ const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "f
     family: { commits: 6 / 1_000, statements: 225 / 1_000 },
   },
   // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
-  // each of them holds. A result of a run that goes on takes two statements.
+  // each of them holds. A result of a run that continues takes two statements.
   postgres: {
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
@@ -140,7 +140,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await site.clock.until(runner.stop());
     assertEquals(ten.rows - one.rows, 90_000);
     assertAtMost(ten.statements / one.statements, 12, "times the statements");
-    // Ten times the items; a read that begins anew for each of its parts took twice that.
+    // Ten times the items; a read that restarts for each of its parts took twice that.
     assertAtMost(ten.ms / one.ms, 15, "times the CPU time");
   });
 

@@ -15,7 +15,7 @@ export function randomTest(name: string, body: (random: Random) => Promise<void>
   test(name, () => withSeed(body));
 }
 
-/** Registers a test case that cannot be run here, so that it is counted as ignored; the reason stands in its name. */
+/** Registers a test case that cannot be run here, so that it is counted as ignored; its name has the reason. */
 export function skipped(name: string, reason: string): void {
   const title = `${name} [skipped: ${reason}]`;
   if ("Deno" in globalThis) Deno.test({ name: title, ignore: true, fn() {} });

@@ -84,7 +84,7 @@ function connect(url: string): postgres.Sql {
   });
 }
 
-/** What stands before a parenthesis in the sources of the store, functions of SQL among them. */
+/** The words before a parenthesis in the sources of the store, including functions of SQL. */
 function calledNames(): readonly string[] {
   const sources = filesBelow("lib/store/").map(read).join("\n");
   return [...new Set([...sources.matchAll(/\b([a-z][a-z0-9_]*)\(/g)].map(([, name]) => name!))];

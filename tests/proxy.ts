@@ -15,13 +15,13 @@ export interface Proxy extends AsyncDisposable {
   /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
   hold(): void;
   /**
-   * The same once `text` has been asked, as if the process of the clients had stopped at that moment: that they close
+   * The same once `text` was sent, as if the process of the clients had stopped at that moment: that they close
    * connections is not passed on, either.
    */
   holdAfter(text: string): void;
   /**
-   * Swallows what the server answers, once `text` was asked on a connection whose first bytes match, until `flow()`; what
-   * is asked arrives.
+   * Swallows responses of the server, once `text` was sent on a connection whose first bytes match, until `flow()`; what
+   * is sent arrives.
    */
   muteOn(text: string, hello?: RegExp): void;
   /** Goes on, with what was held. */

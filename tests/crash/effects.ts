@@ -28,12 +28,12 @@ export function writeEffect(log: string, effect: Effect): void {
   appendFileSync(log, `${kind} ${runId} ${unit} ${attempt} ${pid} ${committed.join(",")}\n`);
 }
 
-/** Says that a process is about to be killed, or told to stop. */
+/** Records that a process is about to be killed, or to receive a signal to stop. */
 export function writeEnd(log: string, kind: "kill" | "stop", pid: number): void {
   writeEffect(log, { kind, runId: "-", unit: "-", attempt: 0, pid, committed: [] });
 }
 
-/** Returns the path of a file beside the log: bodies that are held at the gate of that name go on once it exists. */
+/** Returns the path of a file beside the log: bodies that are held at the gate of that name continue once it exists. */
 export function gateOf(log: string, name = "gate"): string {
   return `${log}.${name}`;
 }

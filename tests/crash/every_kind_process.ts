@@ -5,7 +5,7 @@ import { createRunner } from "../../mod.ts";
 import { openAt, type Place } from "../transactions/place.ts";
 import { dyingStore, everyKind } from "./every_kind.ts";
 
-/** What the process is told. */
+/** The configuration of the process. */
 export interface Config {
   readonly place: Place;
   readonly log: string;

@@ -1,6 +1,6 @@
 /**
  * A runner for the tests of isolates that end while their process lives on. It prints `open` when it is open, and
- * `began` when its body begins; the body waits for the gate or, if told so, keeps the event loop busy for `busyMs`.
+ * `began` when its body begins; the body waits for the gate or blocks the event loop for `busyMs`.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import process from "node:process";
 import { type AnyWorkflow, createRunner, workflow } from "../../mod.ts";
 import type { Place } from "../place.ts";
 
-/** What an isolate is told. */
+/** The configuration of an isolate. */
 export interface IsolateConfig {
   readonly place: Place;
   /** The body returns once this file exists. */

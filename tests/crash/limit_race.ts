@@ -80,7 +80,7 @@ export function limitWorkflows(log: string): Readonly<Record<Raced | "child", An
 export interface Span {
   /** The limit and its key. */
   readonly lane: string;
-  /** When it began and ended, as numbers of lines; one that has not ended lasts for ever. */
+  /** When it began and ended, as numbers of lines; one that has not ended has no end. */
   readonly from: number;
   readonly to: number;
   readonly fromMs: number;

@@ -1,5 +1,5 @@
 /**
- * A process that lets nobody write runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
+ * A process that blocks writes of runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
  * table on Postgres, for three seconds. It prints `locked <time>`, and `unlocking <time>` just before it lets go.
  *
  * @module

@@ -12,7 +12,7 @@ export interface Moment {
   /**
    * Which commit: the first that inserts runs, that claims some, that ends one, that hands one back, that records a
    * task or step in a state (`"b completed"`, `"sum/one completed"`), that takes the runner off the list, or that records
-   * progress of a task. That a body runs, which is recorded if it takes a while, is none: it is recorded again each time.
+   * progress of a task. The start of a body, which is recorded if it takes a while, does not count: it is recorded each time.
    */
   readonly of: "insert" | "claim" | "end" | "hand back" | "leave" | "record" | `${string} ${string}`;
 }
@@ -72,7 +72,7 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
   );
 }
 
-/** A batch whose last write kills who applies it. The store looks at the records once before it writes the others. */
+/** A batch whose last write kills the process that applies it. The store reads the records once before it writes the others. */
 function deadlyBatch({ starts, writes }: Batch, die: () => never): Batch {
   let looks = 0;
   const trap: RunWrite = {

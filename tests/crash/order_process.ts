@@ -3,7 +3,7 @@
  *
  * - `ready`, when its runner is open;
  * - `lost` and `back`, when its SQLite file is not in its place, and is there again;
- * - `re-registered`, when its lease expired and it goes on under another id.
+ * - `re-registered`, when its lease expired and it continues under another id.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { createRunner, type Logger, schedule } from "../../mod.ts";
 import type { Place } from "../place.ts";
 import { orderWorkflows } from "./order.ts";
 
-/** What the process is told. */
+/** The configuration of the process. */
 export interface OrderProcess {
   readonly place: Place;
   readonly log: string;

@@ -72,7 +72,7 @@ test("a runner that lives takes over from one that was killed on the same host, 
   await doomed.until("holding b");
   await site.kill(doomed);
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
-  // No notification reports a death: a runner looks every one to three seconds.
+  // No notification reports a death: a runner polls every one to three seconds.
   assertEquals(await within("the run", run.result()), 7);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);

@@ -3,7 +3,7 @@ import process from "node:process";
 import { createRunner, poll, unchecked, workflow } from "../../mod.ts";
 import { type RacerConfig, writeLine } from "./racers.ts";
 
-/** What a process of a race for checks is told. */
+/** The configuration of a process in a race for checks. */
 export interface PollRacerConfig extends RacerConfig {
   /** So many polls `p0`, `p1` … */
   readonly polls: number;

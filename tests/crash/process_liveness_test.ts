@@ -68,7 +68,7 @@ test("an isolate whose thread cannot be identified is left to its lease", () => 
   assertEquals(livenessOf({ ...self, isolate: "" }, self), "unknown");
 });
 
-test("the host is told apart by its boot and its process namespace", () => {
+test("a host is identified by its boot and its process namespace", () => {
   const { host } = thisIsolate();
   assertEquals(thisIsolate().host, host);
   if (existsSync("/proc/sys/kernel/random/boot_id")) {
@@ -85,10 +85,10 @@ test("a process that has ended is dead even before its parent has read its exit 
   const closed = new Promise((resolve) => parent.once("close", resolve));
   const pid = Number(await new Promise<string>((resolve) => parent.stdout.setEncoding("utf8").once("data", resolve)));
   try {
-    // Elsewhere nothing tells it from a process that lives.
+    // On other systems it looks like a live process.
     if (!hasProc) return;
     while (!readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z")) await new Promise((next) => setTimeout(next, 5));
-    // Its number and its start time are those of the process that is asked for; only its state says that it is over.
+    // Its id and start time match; only its state shows that it has ended.
     const pidStartedAt = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")[19]!;
     assertEquals(livenessOf({ ...thisIsolate(), pid, pidStartedAt }, thisIsolate()), "dead");
   } finally {

@@ -52,7 +52,7 @@ export function readLines(log: string): readonly Line[] {
   });
 }
 
-/** What a process of a race is told, as JSON, in its first argument. */
+/** The configuration of a process in a race: JSON in its first argument. */
 export interface RacerConfig extends Place {
   /** The effect log. */
   readonly log: string;
@@ -62,7 +62,7 @@ export interface RacerConfig extends Place {
 export interface Racers extends AsyncDisposable {
   /** How often a process was killed. */
   readonly kills: number;
-  /** Kills processes at random moments for so long, each while `others` are ready, and starts each anew. @default {0} others */
+  /** Kills processes at random moments for that time, each while `others` are ready, and restarts each. @default {0} others */
   race(ms: number, others?: number): Promise<void>;
   /** Kills all at once, starts none for so long, and then all. */
   outage(ms: number): Promise<void>;

@@ -1,4 +1,4 @@
-/** Runners are killed at moments that nobody chose; SLUICE_CRASH_ROUNDS says how often. */
+/** Runners are killed at random moments; SLUICE_CRASH_ROUNDS says how often. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest } from "../harness.ts";
 import process from "node:process";
@@ -62,7 +62,7 @@ randomTest("three runners on one store may be killed at any moment: no run is ev
   assertEquals(await site.wrong(), []);
 });
 
-/** Waits until all runs there are have ended, which `started` must be among, and looks at what they ended as. */
+/** Waits until all runs have ended, checks that those in `started` exist, and checks their outcomes. */
 async function checkEnds(site: Site, started: ReadonlySet<string>): Promise<void> {
   const rows = await site.query("select id, workflow, input from runs");
   const there = new Set(rows.map(({ id }) => String(id)));

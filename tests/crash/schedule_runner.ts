@@ -4,7 +4,7 @@ import type { CatchUp, Overlap } from "../../lib/definition/schedule.ts";
 import { createRunner, schedule, type TaskContext, unchecked, workflow } from "../../mod.ts";
 import { type RacerConfig, writeLine } from "./racers.ts";
 
-/** What a process of a race for ticks is told. */
+/** The configuration of a process in a race for ticks. */
 export interface ScheduleRacerConfig extends RacerConfig {
   /** So many schedules `s0`, `s1` …, whose ticks are spread evenly over the interval. */
   readonly schedules: number;

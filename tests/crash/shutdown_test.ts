@@ -1,10 +1,10 @@
-/** A runner is told to stop, in a process of its own. */
+/** A runner in a process of its own is stopped. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { within } from "../within.ts";
 import { openSite } from "./site.ts";
 
-test("a runner that stops lets bodies finish, starts nothing new, and another goes on", async () => {
+test("a runner that stops lets bodies finish, starts nothing new, and another runner continues", async () => {
   await using site = await openSite();
   const first = site.worker({ starts: [["chain", 1]], hold: { b: "slow" } });
   await first.until("holding b");

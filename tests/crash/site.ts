@@ -25,11 +25,11 @@ export interface Site extends AsyncDisposable {
   worker(config?: Partial<WorkerConfig>): Child;
   /** Starts another script in this folder, with the place, as JSON, as its first argument. */
   process(script: string, ...args: string[]): Child;
-  /** Lets bodies go on that are held at a gate. */
+  /** Releases bodies that are held at a gate. */
   openGate(name?: string): void;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
-  /** Stops a worker in its tracks, though not within a transaction on SQLite: nobody could get past that. */
+  /** Suspends a worker, but on SQLite not within a transaction, which would block all others. */
   freeze(worker: Child): Promise<void>;
   /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
   stop(worker: Child): Promise<Exit>;

@@ -1,4 +1,4 @@
-/** Runners that come back after they were taken for dead. */
+/** Runners that continue after their lease expired. */
 import { assert, assertEquals } from "@std/assert";
 import type { Child } from "../child.ts";
 import { test } from "../harness.ts";
@@ -7,7 +7,7 @@ import { until, within } from "../within.ts";
 import { writeEnd } from "./effects.ts";
 import { openSite } from "./site.ts";
 
-test("a runner that was stopped beyond its lease can write nothing, is told so, and goes on as a new one", async () => {
+test("a runner that was stopped beyond its lease can write nothing, is notified, and continues as a new one", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "late" } });
   await stale.until("holding b");
@@ -30,7 +30,7 @@ test("a runner that was stopped beyond its lease can write nothing, is told so, 
   assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
 });
 
-test("a body that blocks its runner beyond its lease loses its run: what it answers late is not recorded", async () => {
+test("a body that blocks its runner beyond its lease loses its run: its late result is not recorded", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "busy" } });
   await stale.until("holding b");
@@ -39,7 +39,7 @@ test("a body that blocks its runner beyond its lease loses its run: what it answ
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   await within("to take over", heir.until("holding b"));
   site.openGate("b");
-  // The late answer comes while the run has an owner again, and only its epoch tells who that is.
+  // The late result arrives while the run has an owner again, which differs only by its epoch.
   await within("to answer", stale.until("run.leaseLost"));
   assertEquals((await run.tasks()).map(({ output }) => output), [2, undefined, undefined]);
   site.openGate();
@@ -54,7 +54,7 @@ test("a body that blocks its runner beyond its lease loses its run: what it answ
   assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
 });
 
-test("a runner that was stopped beyond its lease keeps its runs if nobody has taken them", async () => {
+test("a runner that was stopped beyond its lease keeps its runs if no other runner has recovered them", async () => {
   await using site = await openSite();
   // It has a sixth of the lease for the renewal that confirms it: a second and a half, also on a slow machine.
   const worker = site.worker({ lease: "9s", starts: [["chain", 1]], hold: { b: "slow" } });
@@ -100,7 +100,7 @@ test("a runner that was stopped beyond its lease starts no queued body of the ru
   }
 });
 
-/** The only thing that a stale runner does, which nobody can keep it from: its body comes to an end. */
+/** The only effect of a stale runner, which cannot be prevented: its body ends. */
 function lateEnd(runId: string, stale: Child, heir: Child): string {
   return `end of b, attempt 1, of run ${runId} by ${stale.pid}: it belongs to ${heir.pid} by now`;
 }

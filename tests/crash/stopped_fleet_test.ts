@@ -92,7 +92,7 @@ async function end(child: Child): Promise<void> {
   await child[Symbol.asyncDispose]();
 }
 
-/** Stops a process in its tracks, though not within a transaction on SQLite, which nobody else could get past. */
+/** Suspends a process, but on SQLite not within a transaction, which would block all others. */
 async function freeze(child: Child, place: Place): Promise<void> {
   child.kill("SIGSTOP");
   while (isWriteLocked(place)) {

@@ -6,7 +6,7 @@
  * - `holding b`, when a body has begun that is to be held;
  * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
- * - `task.retrying b` and so on, the runner's own events, unless it is told to be quiet;
+ * - `task.retrying b` and so on, the runner's own events, unless it is quiet;
  * - `turned [1764539435310,…]`, when it has stopped: when its event loop turned (`watchEventLoop()`).
  *
  * @module
@@ -24,7 +24,7 @@ import { gateOf, writeEffect, writeEnd } from "./effects.ts";
 import { type Moment, mortalStore } from "./mortal_store.ts";
 import { crashWorkflows, unitOf, type World } from "./workflows.ts";
 
-/** What a worker is told. */
+/** The configuration of a worker. */
 export interface WorkerConfig {
   /** Where the store is. */
   readonly place: Place;
@@ -50,7 +50,7 @@ export interface WorkerConfig {
   readonly bodyMs?: number;
   /** Runs that it starts itself, by workflow, each with its own number as the input and the key. */
   readonly starts?: readonly (readonly [workflow: string, n: number])[];
-  /** Whether it goes on starting runs until it ends, and waits only while `MOST_OPEN` of them have not ended. */
+  /** Whether it starts runs until it ends; it pauses while `MOST_OPEN` of them have not ended. */
   readonly load?: boolean;
   /** How long it lets bodies finish on SIGTERM. @default {"10s"} */
   readonly drain?: string;
@@ -60,10 +60,10 @@ export interface WorkerConfig {
 
 type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
 
-// Without a bound, whoever starts faster than it runs leaves its test with thousands of runs to wait for.
+// Without a bound, a worker that starts runs faster than it executes them leaves thousands to its test.
 const MOST_OPEN = 500;
 
-/** What a body answers that went on after its signal aborted. */
+/** The result of a body that continued after its signal aborted. */
 export const LATE = -1_000_000;
 
 if (import.meta.main) await main(JSON.parse(process.argv[2]!));

@@ -18,7 +18,7 @@ export interface Evidence {
   readonly effects: readonly Effect[];
   /** How the workers ended. */
   readonly exits: readonly Exit[];
-  /** Runs that workers were told are durable. */
+  /** Runs that workers reported as durable. */
   readonly durable: readonly string[];
   /** Processes from which others took over while they lived. */
   readonly givenUp: readonly number[];
@@ -27,7 +27,7 @@ export interface Evidence {
 /** Too few runs say nothing. */
 export const FEWEST_RUNS = 50;
 
-/** Statements that have the database itself write down whoever touches what is final: a result, the end of a run. */
+/** Statements that make the database record changes of what is final: a result, the end of a run. */
 export function auditOf(schema: string): readonly string[] {
   const watch = (table: string, isFinal: string): string => `
     create trigger audit after update or delete on "${schema}".${table}

@@ -1,4 +1,4 @@
-/** A server that is there and does not do what it is asked; SLUICE_FAULT_SECONDS says for how long. */
+/** A server that is reachable and refuses work; SLUICE_FAULT_SECONDS says for how long. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest, test } from "../harness.ts";
 import postgres from "postgres";

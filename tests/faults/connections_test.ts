@@ -96,7 +96,7 @@ for (const strike of ["unsent", "sent", "answered"] satisfies Strike[]) {
   });
 }
 
-randomTest("postgres: a proxy holds all that is under way, and lets it go on", async (random) => {
+randomTest("postgres: a proxy holds all data in flight, and releases it", async (random) => {
   const { proxy, way } = await proxied();
   await using _ = proxy;
   await using site = await openSite(way, url);

@@ -204,7 +204,7 @@ test("postgres: a migration that a lock holds up for too long is refused with wh
   assertStringIncludes(error.message, "pg_locks");
 });
 
-test("postgres: advisory locks that another role holds keep nobody from making or removing a tenant", async () => {
+test("postgres: advisory locks that another role holds do not prevent the creation or removal of a tenant", async () => {
   await using on = testSchema();
   const role = `${on.schema}_role`;
   const locks = [["sluice", on.schema], ["sluice role", role]].map(([one, two]) =>

@@ -34,7 +34,7 @@ export interface Site extends AsyncDisposable {
   readonly client: Client<AnyWorkflow>;
   /** Starts a worker. */
   worker(config?: Partial<WorkerConfig>): Child;
-  /** Resolves once a worker is open, however often that is asked. */
+  /** Resolves once a worker is open. */
   ready(worker: Child): Promise<void>;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
@@ -51,7 +51,7 @@ export interface Site extends AsyncDisposable {
   /** Bodies and steps that were begun more than once. */
   repeated(): string[];
   /**
-   * Waits for the end of every run there is, lets the workers go that are left, and answers what is wrong, in words:
+   * Waits for the end of all runs, stops the remaining workers, and returns what is wrong, in words:
    * runs that were said to be durable and are not there or have not ended as they must, results that were changed
    * after they had been accepted, attempts that were burned, effects that should not be, rows and connections that
    * are left over, errors in what workers said.
@@ -178,7 +178,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
   }
 }
 
-/** Says whether faults are to go on: for as long as was chosen, and on a slow machine until there have been `fewest`. */
+/** Returns whether faults continue: for the chosen time, and on a slow machine until there have been `fewest`. */
 export function faultsGoOn(fewest: number): (count: number) => boolean {
   const until = performance.now() + FAULTS_MS;
   return (count) => performance.now() < until || count < fewest;

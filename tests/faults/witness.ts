@@ -20,7 +20,7 @@ export interface Witness {
   close(): Promise<void>;
 }
 
-/** Connects when it is first asked. Tables of the schema are written as `@runs`. */
+/** Connects at the first query. Tables of the schema are written as `@runs`. */
 export function openWitness(url: string, schema: string): Witness {
   // Not prepared, as such connections are set up for the store's own statements.
   const line = createLine({
@@ -40,7 +40,7 @@ export function openWitness(url: string, schema: string): Witness {
       try {
         return await line.query(text, values);
       } catch (error) {
-        // A mistake of ours is told by the server, as class 42.
+        // The server reports mistakes in our statements with class 42.
         const isOurs = error instanceof Error && "code" in error && String(error.code).startsWith("42");
         if (isOurs || performance.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 20));

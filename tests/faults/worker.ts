@@ -3,8 +3,8 @@
  *
  * - `ready`, when it is open;
  * - `durable <id>`, when a run that it started is in the database;
- * - `no more load`, when it starts no more runs, as it was told to;
- * - `re-registered`, when its lease expired and it goes on under another id.
+ * - `no more load`, when it starts no more runs, as requested;
+ * - `re-registered`, when its lease expired and it continues under another id.
  *
  * Nothing that the faults hit may come to light here: whatever the library logs as an error counts against it.
  *
@@ -18,7 +18,7 @@ import { crashWorkflows, type World } from "../crash/workflows.ts";
 import { randomOfProcess } from "../random.ts";
 import { LOAD, openWitness, type Witness } from "./witness.ts";
 
-/** What a worker is told. */
+/** The configuration of a worker. */
 export interface WorkerConfig {
   /** How the library reaches the server. */
   readonly url: string;

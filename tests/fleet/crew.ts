@@ -1,4 +1,4 @@
-/** Runners of one schema, each with connections of its own, whose bodies a test lets go on. */
+/** Runners of one schema, each with connections of its own, whose bodies the test releases. */
 import { type Client, createClient, createRunner, type Runner, type RunnerOptions } from "../../mod.ts";
 import type { Store } from "../../lib/store/port.ts";
 import { type Work, work } from "./work.ts";
@@ -19,7 +19,7 @@ export interface Member {
   readonly held: readonly Held[];
   /** The most that there ever were of these. */
   readonly most: number;
-  /** Lets everything go on, also what begins later. */
+  /** Releases all bodies, also those that begin later. */
   open(): void;
 }
 

@@ -1,4 +1,4 @@
-/** What runners tell each other: hints, as few as can be, on which nothing depends. */
+/** Notifications between runners: as few as possible, and nothing depends on them. */
 import { TABLES } from "../../lib/store/postgres/schema.ts";
 import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
@@ -18,7 +18,7 @@ async function ear({ url, schema }: TestSchema) {
   await sql.listen(`sluice_${schema}`, (payload) => void heard.push(payload));
   return {
     heard,
-    /** What was told until now, but for what is said to find out. */
+    /** The notifications until now, without those of this query. */
     async all(): Promise<readonly string[]> {
       await sql.notify(`sluice_${schema}`, "mark");
       await until(() => heard.includes("mark"));
@@ -28,7 +28,7 @@ async function ear({ url, schema }: TestSchema) {
   };
 }
 
-test("a run whose notification gets to nobody is found by the poll, and not before", async () => {
+test("a run whose notification was lost is found by the poll, and not before", async () => {
   await using crew = await openCrew();
   const clock = createFakeClock();
   let [claims, answers] = [0, 0];
@@ -59,7 +59,7 @@ test("a run whose notification gets to nobody is found by the poll, and not befo
   await listener.close();
 });
 
-test("with a listener that is cut again and again, runs are found all the same", async () => {
+test("with a listener that is cut again and again, runs are still found", async () => {
   await using crew = await openCrew();
   const { sql, schema } = crew.on;
   const member = await crew.add({});
@@ -83,7 +83,7 @@ test("with a listener that is cut again and again, runs are found all the same",
   await cutting;
 });
 
-test("a thousand runs that are started at once are told of once for each commit, and those of one commit once", async () => {
+test("a thousand runs that are started at once cause one notification for each commit", async () => {
   await using crew = await openCrew();
   const listener = await ear(crew.on);
   const before = (await crew.client.stats()).store.commits;
@@ -93,13 +93,13 @@ test("a thousand runs that are started at once are told of once for each commit,
   assertEquals((await listener.all()).length, commits);
   await crew.client.startMany("work", numbers(1_000));
   assertEquals((await listener.all()).length, 1);
-  // Of what nobody has to look for now, nobody is told.
+  // Runs that are not due cause no notification.
   await crew.client.startMany("work", numbers(10), { delay: "1h" });
   assertEquals(await listener.all(), []);
   await listener.close();
 });
 
-test("an idle runner writes nothing but its heartbeat, as the server counts it, and tells nobody of it", async () => {
+test("an idle runner writes nothing but its heartbeat, as the server counts it, and sends no notification", async () => {
   await using crew = await openCrew();
   const { sql, schema } = crew.on;
   const listener = await ear(crew.on);
@@ -109,7 +109,7 @@ test("an idle runner writes nothing but its heartbeat, as the server counts it, 
   await crew.client.stop();
   for (let second = 0; second < 120; second++) {
     await clock.advance("1s");
-    // The clock does not know of the server's answers.
+    // The fake clock does not wait for the responses of the server.
     await Promise.all([store!.runners(), store!.counts(), store!.inbox(0)]);
   }
   assertEquals(await listener.all(), []);
@@ -123,7 +123,7 @@ test("an idle runner writes nothing but its heartbeat, as the server counts it, 
           from pg_stat_user_tables where schemaname = ${schema} and relname <> 'meta'`)
         .map(({ relname, rows }) => [relname, rows]),
     );
-  // Connections tell the statistics what they did when they end.
+  // Connections report their statistics when they end.
   await until(async () => (await written())["runners"]?.endsWith(" 1"));
   // The definition was stored by the client, whose connections are still open.
   const { runners, workflows: _, ...others } = await written();

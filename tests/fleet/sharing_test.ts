@@ -1,4 +1,4 @@
-/** Who takes which runs, and how many, when several runners work on one database. Nobody tells them. */
+/** How several runners on one database share runs, without a coordinator. */
 import { assert, assertEquals } from "@std/assert";
 import { commit, newRun } from "../store/contract/fixture.ts";
 import { spawn } from "../child.ts";
@@ -9,7 +9,7 @@ import { type Crew, type Member, openCrew } from "./crew.ts";
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const inOrder = (inputs: readonly number[]): number[] => inputs.toSorted((a, b) => a - b);
 
-test("each of three runners takes exactly what it has room for, and the rest stays for whoever has room next", async () => {
+test("each of three runners claims exactly its capacity, and the rest waits for the next free capacity", async () => {
   await using crew = await openCrew();
   const rooms = [2, 5, 9];
   const members = await Promise.all(rooms.map((maxRuns) => crew.add({ maxRuns, concurrency: 64 })));
@@ -34,7 +34,7 @@ test("each of three runners takes exactly what it has room for, and the rest sta
   }
 });
 
-test("a runner takes no more runs than it has slots, however many it could hold", async () => {
+test("a runner claims no more runs than it has slots, however many it could hold", async () => {
   await using crew = await openCrew();
   const members = await Promise.all([1, 2, 3].map((concurrency) => crew.add({ maxRuns: 6, concurrency })));
   await crew.client.startMany("work", numbers(30));
@@ -49,7 +49,7 @@ test("a runner takes no more runs than it has slots, however many it could hold"
   assertEquals(members.map(({ most }) => most), [1, 2, 3]);
 });
 
-test("three runners with equal room have equal shares of a backlog, whoever came first", async () => {
+test("three runners with equal capacity have equal shares of a backlog, in whatever order they started", async () => {
   await using crew = await openCrew();
   await crew.client.startMany("work", numbers(900));
   const members: Member[] = [];
@@ -66,7 +66,7 @@ test("three runners with equal room have equal shares of a backlog, whoever came
   assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(900));
 });
 
-test("a runner begins due runs by priority, and by due time where that is equal, whoever started them", async () => {
+test("a runner begins due runs by priority, and by due time where that is equal, independent of which process started them", async () => {
   await using crew = await openCrew();
   const wanted = [-5, 0, 0, 0, 3, 3, 7].map((priority, dueAt) => ({ priority, dueAt: 1_000 + dueAt }));
   for (const at of [4, 1, 6, 3, 0, 5, 2]) {

@@ -1,4 +1,4 @@
-/** The order of claims on each store: by priority, of which a step is worth a minute, so that no run waits for ever. */
+/** The order of claims on each store: by priority and age, so that no run waits for ever. */
 import { assert, assertEquals } from "@std/assert";
 import type { NewRun } from "../../lib/store/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";

@@ -21,7 +21,7 @@ const TEXTS = [
   `"${"long ".repeat(1_000)}"`,
 ];
 
-test("texts arrive as they are, whatever stands beside them", async () => {
+test("texts arrive unchanged, whatever surrounds them", async () => {
   await using server = connect();
   for (const text of TEXTS) assertEquals(await server.read("text", texts([text])), [text]);
   assertEquals(await server.read("text", texts(TEXTS)), TEXTS);

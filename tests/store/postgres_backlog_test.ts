@@ -16,7 +16,7 @@ const MOST_ROWS = 5 * LIMIT + 10;
 // A taken run costs the way to it, three times, and its new version in the table and in the indexes.
 const MOST_BUFFERS = 16 * LIMIT;
 
-/** When the server last looked at the tables: what it believes of them decides how it reads them. */
+/** When the server last analysed the tables: its statistics decide how it reads them. */
 const LOOKS = {
   "was counted": "after",
   "was never counted": "never",
@@ -49,7 +49,7 @@ for (const [state, look] of Object.entries(LOOKS)) {
   });
 }
 
-test("postgres: a claim that finds nothing due reads no more for what is delayed, finished or another's", async () => {
+test("postgres: a claim that finds nothing due reads no rows that are delayed, finished or owned", async () => {
   await using on = testSchema();
   const store = await on.open();
   const request = claimBy(await join(store), { limit: LIMIT });

@@ -1,5 +1,5 @@
 /**
- * What Postgres refuses is told by `createRunner(url)`, `createClient(url)` and the store alike: in one sentence that says
+ * What Postgres refuses is reported by `createRunner(url)`, `createClient(url)` and the store alike: in one sentence that says
  * what to do, by a process that then ends by itself.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -129,7 +129,7 @@ test("postgres: a schema of a newer version is refused, however it is opened", a
   await refused(on.url, on.schema, "newer_schema", "use a newer Sluice");
 });
 
-test("postgres: a name that is none for a schema is refused, however it is opened", async () => {
+test("postgres: an invalid name of a schema is refused, however the store is opened", async () => {
   await using on = testSchema();
   const children = open(on.url, "No Schema");
   for (const { exited } of children) {

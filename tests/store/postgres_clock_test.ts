@@ -21,7 +21,7 @@ test("the estimate of the server's clock follows a clock that is set forward and
   learn(500_000, 10);
   assertEquals(clock.now(), 500_005);
   local += 1_000;
-  // Less exact answers that agree with the first do not replace it.
+  // Less exact readings that agree with the first do not replace it.
   learn(501_400, 800);
   assertEquals(clock.now(), 501_805);
   learn(501_810 + HOUR_MS, 10);
@@ -30,7 +30,7 @@ test("the estimate of the server's clock follows a clock that is set forward and
   // Also an inexact answer shows that it was set back.
   learn(508_000, 200);
   assertEquals(clock.now(), 508_100);
-  // By less than a second it stands still.
+  // After a step of less than a second it does not advance for a while.
   learn(507_600, 0);
   assertEquals(clock.now(), 508_100);
   local += 600;

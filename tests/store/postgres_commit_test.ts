@@ -1,4 +1,4 @@
-/** What the contract cannot say of Postgres: statements, locks, faults on the way, answers that were lost. */
+/** What is particular to Postgres: statements, locks, network faults, lost responses. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { NewRun, RecordWrite, RunMove, RunWrite } from "../../lib/store/batch.ts";
 import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/runner_lock.ts";
@@ -78,7 +78,7 @@ async function loseAnswer<T>(
   return await answer;
 }
 
-test("postgres: starts alone, ends alone and a claim are one statement; a result of a run that goes on is behind a lock", async () => {
+test("postgres: starts alone, ends alone and a claim are one statement; the result of a run that continues takes a lock first", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { runner, seq } = await owned(store);
@@ -142,13 +142,13 @@ test("postgres: a takeover leaves a runner whose commit is under way for another
   assertEquals((await recover()).released.length, 1);
 });
 
-test("postgres: a transaction goes out whole, so that a process that stands still then holds no lock", async () => {
+test("postgres: a transaction is sent in one piece, so that a suspended process holds no lock", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
   const { seq, runner } = await owned(store);
   await prepared(store, runner);
-  // No answer arrives, and what was sent is committed all the same.
+  // No response arrives, but the transaction is committed.
   const verdict = await loseAnswer(
     on,
     proxy,
@@ -228,7 +228,7 @@ for (const code of ["40P01", "40001", "55P03", "53100"]) {
     await using on = testSchema();
     const store = await on.open();
     const { seq } = await owned(store);
-    // A sequence, as it goes on whatever is rolled back.
+    // A sequence, because a rollback does not reset it.
     await on.sql`create sequence trouble`;
     await on.sql.unsafe(`
       create function "${on.schema}".trouble() returns trigger language plpgsql as $$
@@ -242,7 +242,7 @@ for (const code of ["40P01", "40001", "55P03", "53100"]) {
   });
 }
 
-test("postgres: two stores that start the same keys in opposite order both get their answers", async () => {
+test("postgres: two stores that start the same keys in opposite order both succeed", async () => {
   await using on = testSchema();
   const stores = [await on.open(), await on.open()];
   const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`);
@@ -355,7 +355,7 @@ test("postgres: a write whose answer was lost is fenced if it came too late", as
   assertEquals(await store.journal(seq), []);
 });
 
-test("postgres: what a claim took whose answer was lost is claimed, and no more than that", async () => {
+test("postgres: a claim whose response was lost returns exactly the runs that it claimed", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -390,7 +390,7 @@ test("postgres: an order to cancel whose answer was lost is done", async () => {
   assertEquals((await store.facts(seq!)).length, 1);
 });
 
-test("postgres: a server that holds its answers is given up, and what was sent is sent again", async () => {
+test("postgres: a connection whose responses hang is dropped, and its requests are sent again", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -403,7 +403,7 @@ test("postgres: a server that holds its answers is given up, and what was sent i
   assertEquals((await renewal).alive, true);
 });
 
-test("postgres: a runner that was stopped in the middle of a commit is recovered all the same", async () => {
+test("postgres: a runner that was stopped in the middle of a commit is recovered", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -490,7 +490,7 @@ test("postgres: a batch larger than a statement may be is still all or nothing t
   assertEquals(store.counters().commits - before.commits, 1);
 });
 
-test("postgres: a schema that is removed while it is in use is told", async () => {
+test("postgres: a schema that is removed while it is in use is reported", async () => {
   await using on = testSchema();
   const store = await on.open();
   await on.sql.unsafe(`drop schema "${on.schema}" cascade`);

@@ -1,4 +1,4 @@
-/** How connections are made: where to, as whom, with what settings, and how they are encrypted. */
+/** Connections: their hosts, logins, settings and encryption. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { chmodSync } from "node:fs";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
@@ -34,7 +34,7 @@ test("a pooler that refuses the settings of a connection is named at once, with 
   assertEquals((await store.counts()).pending, 0);
 });
 
-test("a pooler that answers logins with an internal error is waited for, when a runner is opened and afterwards", async () => {
+test("logins that a pooler refuses with an internal error are retried, when a runner is opened and afterwards", async () => {
   await using on = testSchema();
   await using pooler = await startPooler(on.url, "fails");
   const begun = Promise.withResolvers<void>();
@@ -100,7 +100,7 @@ test("what a lost connection left behind is ended, also where the login takes on
   }
 });
 
-test("the first host that answers is used, and the next one once it is gone", async () => {
+test("the first host that responds is used, and the next one once it is gone", async () => {
   await using on = testSchema();
   const { hostname, port, username, password, pathname } = new URL(on.url);
   await using first = await startProxy({ host: hostname, port: Number(port) });

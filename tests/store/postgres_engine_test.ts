@@ -88,7 +88,7 @@ test("postgres: two runners share what a client starts, and each run is executed
   assert(by[0]!.length > 0 && by[1]!.length > 0, `${by.map(({ length }) => length)}`);
 });
 
-test("postgres: a runner keeps what it starts, however often it looks for what others have left", async () => {
+test("postgres: a runner keeps the runs that it starts, however often it recovers those of others", async () => {
   await using on = testSchema();
   const other = workflow("other").task("a", { run: () => 1 });
   await using runner = await createRunner(on.url, { schema: on.schema, workflows: [chain], maxRuns: 100 });
@@ -110,7 +110,7 @@ test("postgres: a runner keeps what it starts, however often it looks for what o
   assert(rows <= 10_000 * 5 + 10, `${rows} rows`);
 });
 
-test("postgres: a clock that is moved by hand is the store's clock too, and stands while a statement is under way", async () => {
+test("postgres: a fake clock is also the store's clock, and does not advance while a statement is executed", async () => {
   await using on = testSchema();
   const clock = createFakeClock();
   const waiting = workflow("waiting").task("call", {
@@ -129,7 +129,7 @@ test("postgres: a clock that is moved by hand is the store's clock too, and stan
   assertEquals([createdAt, endedAt], [before, clock.now()]);
 });
 
-test("postgres: a runner's row that cannot be read keeps nobody from opening or from working", async () => {
+test("postgres: other runners open and work although the row of a runner cannot be read", async () => {
   await using on = testSchema();
   await (await createRunner(on.url, { schema: on.schema, workflows: [chain] })).stop();
   await on.sql`
@@ -196,7 +196,7 @@ test("postgres: a runner pauses between claims while another transaction holds t
   await clock.advance("4s");
   // Pauses of 10 ms that double up to two seconds, and the poll: not one claim after the other.
   assert(claims >= 5 && claims <= 25, `${claims} claims`);
-  // It is nobody's turn before: what the runner starts itself does not wait for the run that is held.
+  // Runs that the runner starts itself do not wait for the run that is held.
   const own = await runner.start(chain, "abc");
   assertEquals(await clock.until(own.result(), "1s"), 6);
   await locker`commit`;

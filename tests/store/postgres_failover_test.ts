@@ -50,7 +50,7 @@ function recorder(): { readonly logger: Logger; readonly lines: string[] } {
   return { lines, logger: { debug() {}, info() {}, warn: log, error: log } };
 }
 
-test("postgres: a runner whose name leads to a standby for a while leaves it, and goes on at the primary", async () => {
+test("postgres: a runner whose host name leads to a standby for a while leaves it, and continues on the primary", async () => {
   await using two = await pair();
   await using proxy = await startProxy(two.primary);
   const { logger, lines } = recorder();
@@ -66,7 +66,7 @@ test("postgres: a runner whose name leads to a standby for a while leaves it, an
   // Connections that are open stay as they are.
   proxy.lead(two.primary);
   assertEquals(await (await run).result(), 3);
-  // What only reads does not go on at the standby either.
+  // Reads do not continue on the standby either.
   assertEquals((await store.counts()).completed, 2);
   assert(lines.some((line) => line.includes("read-only")), lines.join("\n"));
 });

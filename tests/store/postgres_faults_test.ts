@@ -17,7 +17,7 @@ import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
 const newRun = (owner?: number) => newRunOfTests({ dueAt: 0, owner });
 
-/** Starts and ends runs until it is told to stop; answers the ids of those that it was told are completed. */
+/** Starts and ends runs until it is stopped; returns the ids of those whose end was confirmed. */
 function work(store: Store, runner: number): { stop(): Promise<string[]>; readonly done: string[] } {
   const done: string[] = [];
   let isOver = false;
@@ -69,7 +69,7 @@ test("postgres: connections that are ended under load lose nothing and write not
   assertEquals((await on.sql.unsafe(`select count(*) as n from ${JOURNAL}`))[0]?.["n"], done.length);
 });
 
-test("postgres: a renewal of a short lease that hangs is sent anew before the usual deadline", async () => {
+test("postgres: a renewal of a short lease that hangs is sent again before the usual deadline", async () => {
   await using on = testSchema();
   const url = new URL(on.url);
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -105,7 +105,7 @@ test("postgres: a watcher hears again after its connection was ended", async () 
   unwatch();
 });
 
-test("postgres: a watcher is not told of what its own store writes", async () => {
+test("postgres: a watcher is not notified of writes of its own store", async () => {
   await using on = testSchema();
   const store = await on.open();
   const other = await on.open();
@@ -120,7 +120,7 @@ test("postgres: a watcher is not told of what its own store writes", async () =>
   unwatch();
 });
 
-test("postgres: a listener that hears nothing any more begins anew", async () => {
+test("postgres: a listener that receives nothing any more reconnects", async () => {
   await using on = testSchema();
   const url = new URL(on.url);
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -170,7 +170,7 @@ test("postgres: a server that is killed and started again, several times under l
   await store.close();
 });
 
-/** Far less than an hour, and more than a slow machine takes between two looks at the clock. */
+/** Far less than an hour, and more than a slow machine takes between two reads of the clock. */
 const MINUTE_MS = 60_000;
 
 test("postgres: a process whose wall clock is an hour off goes by the server's", async () => {

@@ -102,7 +102,7 @@ test("postgres: a renewal leaves one claim of its runner, with the runs that it 
   ]);
 });
 
-test("postgres: the end of a run changes no index, whether or not it has a key for ever", async () => {
+test("postgres: the end of a run changes no index, whether or not it has a permanent key", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);

@@ -56,7 +56,7 @@ test("a schema's name is checked before any connection is made", async () => {
   assertEquals(error.code, "cannot_connect");
 });
 
-test("a wrong password is told at once, without the password", async () => {
+test("a wrong password is an error at once, without the password", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url) => {
     const error = await refused(changed(url, (it) => it.password = "wrong1234"), { connectTimeoutMs: 60_000 });
@@ -66,14 +66,14 @@ test("a wrong password is told at once, without the password", async () => {
   });
 });
 
-test("a missing database is told at once", async () => {
+test("a missing database is an error at once", async () => {
   await using on = testSchema();
   const error = await refused(changed(on.url, (url) => url.pathname = "/nowhere"), { connectTimeoutMs: 60_000 });
   assertEquals(error.code, "no_database");
   assertStringIncludes(error.message, 'database "nowhere" does not exist; create it');
 });
 
-test("a role that may create no schema is told what an administrator can do", async () => {
+test("the error for a role that may create no schema says what an administrator can do", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url, role) => {
     const error = await refused(url, { schema: on.schema });
@@ -94,7 +94,7 @@ test("a read-only database is refused", async () => {
   });
 });
 
-test("a login with too few connections is told how many are needed", async () => {
+test("the error for a login with too few connections says how many are needed", async () => {
   await using on = testSchema();
   await withRole(on, "connection limit 1", async (url) => {
     const error = await refused(url, { schema: on.schema, connectTimeoutMs: 300 });
@@ -245,7 +245,7 @@ test("twenty processes that open at once all find the schema ready", async () =>
   assertEquals((await on.sql`select count(*) as n from runs`)[0]?.["n"], 20);
 });
 
-test("a runner goes on while others open its schema", async () => {
+test("a runner continues while others open its schema", async () => {
   await using on = testSchema();
   const store = await on.open();
   const work = Array.from({ length: 50 }, () => commit(store, { starts: [newRun()] }));

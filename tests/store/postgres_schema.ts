@@ -29,7 +29,7 @@ const EMPTIED = TABLES.filter((table) => table !== "meta").join(", ");
 // Before any test, so that none of them is held to have left the server behind.
 const shared = await databaseUrl();
 
-/** Names a schema that nobody else uses, in the tests' database or another. */
+/** Returns an unused name of a schema, in the tests' database or another. */
 export function testSchema(url: string = shared): TestSchema {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
   const sql = postgres(url, {

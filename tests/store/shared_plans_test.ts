@@ -77,7 +77,7 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
   "groups of failures": { most: 10, read: (on) => on.inspection.failures(FAILURES) },
-  // At most as many runs as stretches have, besides those that a search for the span reads.
+  // At most as many runs as stretches have, in addition to those that a search for the span reads.
   "ends of runs": { most: 17_500, read: (on) => on.inspection.outcomes([{ since: 2, bucketMs: 1, buckets: 3 }]) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },
 };

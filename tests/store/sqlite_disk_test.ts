@@ -44,7 +44,7 @@ test("sqlite: a transaction body that meets a full disk is called again, and its
     run({ tx, ctx }) {
       calls++;
       tx.exec("create table if not exists large (text text)");
-      // The limit of this connection stands for the end of the disk.
+      // The limit of this connection simulates a full disk.
       if (calls < 3) tx.exec("pragma max_page_count = 1");
       tx.prepare("insert into large values (?)").run("x".repeat(100_000));
       return ctx.attempt;

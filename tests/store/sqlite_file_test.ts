@@ -34,7 +34,7 @@ import {
   write,
 } from "./contract/fixture.ts";
 
-test("two runs of one id are told apart among many", async () => {
+test("two runs with one id are distinguished among many", async () => {
   const store = await openSqliteStore(":memory:", {});
   const owner = await join(store);
   const runs = Array.from({ length: 16 }, () => newRun({ owner }));
@@ -117,7 +117,7 @@ test("tables of another application with our names are refused, others may be th
   await store.close();
 });
 
-test("writing through a read-only connection is told apart from other faults", async () => {
+test("writing through a read-only connection is distinguished from other faults", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -179,7 +179,7 @@ test("a process that sits on the lock neither fails nor freezes those who write"
   await store.close();
 });
 
-test("while another connection writes, reading and looking for due runs go on", async () => {
+test("reads and polls for due runs continue while another connection writes", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const store = await openSqliteStore(path);
@@ -248,7 +248,7 @@ test("a full disk is waited for, with a warning, and loses nothing", async () =>
   connection.close();
 });
 
-test("durability is what was asked for, and the settings are made", async () => {
+test("the requested durability and the settings are applied", async () => {
   using dir = tempDir();
   for (const [durability, synchronous] of [["power", 2], ["process", 1]] as const) {
     const persistence = createPersistence("x", silent);
@@ -334,7 +334,7 @@ test("a claim asks as many questions of a hundred thousand runs as of none", asy
   await store.close();
 });
 
-test("a run whose row cannot be read fails when it is claimed, and stops nobody", async () => {
+test("a run whose row cannot be read fails when it is claimed, and affects no other", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const errors: string[] = [];

@@ -129,7 +129,7 @@ test("sqlite: a file that has several names is reported when it is opened", asyn
   assertEquals(lines.map((line) => line.split(":")[0]), [`SQLite database "${path}" has 2 hard links`]);
 });
 
-test("sqlite: a runner goes on when its file is back", async () => {
+test("sqlite: a runner continues when its file is back", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const flow = workflow("flow").task("a", { run: () => 1 }).returns("a");

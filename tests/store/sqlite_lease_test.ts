@@ -104,7 +104,7 @@ test("a renewal that waits for another process is granted once a transaction of 
   locker.close();
 });
 
-test("a runner whose row is gone is told so beside a user's transaction too", async () => {
+test("a runner whose row is gone is notified also during a user's transaction", async () => {
   await using file = await openFile();
   const { store } = file;
   const { seq } = await startOwned(store);

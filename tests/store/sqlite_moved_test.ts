@@ -115,7 +115,7 @@ const MOMENTS: readonly (readonly [unit: string, count: number])[] = [
   ["pack/0/undo", 1],
 ];
 
-test("sqlite: a file that is moved while child runs and undos execute stops them, and they go on when it is back", async () => {
+test("sqlite: a file that is moved while child runs and undos execute stops them, and they continue when it is back", async () => {
   await using site = openSite();
   const child = await site.runner();
   const id = await site.start();

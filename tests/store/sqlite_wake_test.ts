@@ -5,7 +5,7 @@ import { createWake } from "../../lib/store/sqlite/wake.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 
-test("sqlite: a thousand watched files are asked for news no more often than forty, and one is asked often again", async () => {
+test("sqlite: a thousand watched files are polled no more often than forty, and a single one often again", async () => {
   const clock = createFakeClock(0);
   let asked = 0;
   const statement: Partial<Statement> = { get: () => (asked++, { data_version: 1 }) };

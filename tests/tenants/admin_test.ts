@@ -40,7 +40,7 @@ test("hostile names of tenants and roles are refused before anything is connecte
   }
 });
 
-test("a password without a role, and one that is none, are refused", async () => {
+test("a password without a role and an invalid password are refused", async () => {
   await assertRejects(() => createTenant(NOWHERE, { schema: "x", password: "hunter2" }), TypeError, "it needs a role");
   for (const password of ["", "a\0b", 5 as unknown as string]) {
     await assertRejects(() => createTenant(NOWHERE, { schema: "x", role: "x", password }), TypeError, "its password");
@@ -71,7 +71,7 @@ test("a tenant's password is changed by creating it again, and kept where none i
   const password = `hunter2 ' " \\ $$ é`;
   await createTenant(site.url, { schema, role: schema, password });
   await (await openPostgresStore(urlFor(schema, password), { schema })).close();
-  // A server that trusts whoever comes, as some are set up for tests, asks for no password.
+  // A server with trust authentication, as some test servers have, asks for no password.
   const sql = connect(urlFor(schema, "wrong"));
   const trusts = await sql`select 1`.then(() => true, () => false);
   await sql.end({ timeout: 1 });
@@ -101,7 +101,7 @@ test("a password is in no statement that the server sees, and in no message", as
   assert(lines.length > 0 && !lines.join().includes("hunter2"));
 });
 
-test("a login that may not create schemas is told so, and one that may not make roles leaves nothing behind", async () => {
+test("a login that may not create schemas gets a clear error, and one that may not create roles leaves nothing behind", async () => {
   await using site = openSite();
   const [admin, schema] = [site.name(), site.name()];
   const database = new URL(site.url).pathname.slice(1);
@@ -136,11 +136,11 @@ test("a role that was not made for this tenant is neither changed nor dropped", 
   await createTenant(site.url, { schema });
   assertEquals((await refused(() => removeTenant(site.url, { schema, role: mine }))).code, "role_taken");
   assertEquals([(await left(site, schema)).schema, (await left(site, mine)).role], [true, true]);
-  // Its own password stands.
+  // It keeps its own password.
   await (await openPostgresStore(other.url, { schema: other.schema })).close();
 });
 
-test("a schema with things of somebody else becomes no tenant", async () => {
+test("a schema with objects of another owner becomes no tenant", async () => {
   await using site = openSite();
   const schema = site.name();
   await site.sql.unsafe(`create schema "${schema}"`);
@@ -206,7 +206,7 @@ test("a schema that is not Sluice's is not removed, whatever its tables are call
   assertEquals((await site.sql.unsafe(`select * from "${schema}".customers`)).length, 0);
 });
 
-test("a tenant that holds things of somebody else, or that others depend on, is not removed", async () => {
+test("a tenant that contains objects of another owner, or that others depend on, is not removed", async () => {
   await using site = openSite();
   const { schema } = await site.create();
   await site.sql.unsafe(`create view "${schema}".mine as select 1`);
@@ -246,7 +246,7 @@ test("a tenant's login lists its own tenant and no other, and can remove none", 
   assertEquals([all.includes(first.schema), all.includes(second.schema)], [true, true]);
 });
 
-/** Schemas of a role that may create them, which look like a tenant's and execute its code for whoever reads them. */
+/** Schemas that look like a tenant's and execute code of their owner in the session that reads them. */
 const TRAPS: Readonly<Record<string, string>> = {
   "views": `
     create view meta as select 'sluice_schema'::text as key, @trap() as value;
@@ -264,7 +264,7 @@ const TRAPS: Readonly<Record<string, string>> = {
     create or replace function cheap() returns text immutable language plpgsql as $$ begin return @trap(); end $$`,
 };
 
-test("an administrator executes nothing that another role has hidden in what looks like a tenant", async () => {
+test("an administrator executes no code that another role has hidden in a schema that looks like a tenant", async () => {
   await using site = openSite();
   const attacker = site.name();
   const database = new URL(site.url).pathname.slice(1);

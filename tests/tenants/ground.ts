@@ -15,11 +15,11 @@ export interface Neighbour {
   readonly store: Store;
   /** All rows of all tables, read past the store. */
   rows(): Promise<Record<string, unknown>>;
-  /** Deletes all of them; numbers begin anew. */
+  /** Deletes all of them, and resets the numbers. */
   clear(): Promise<void>;
 }
 
-/** Two tenants of one database, or what stands for it. */
+/** Two tenants of one database, or their equivalent on SQLite. */
 export interface Ground extends AsyncDisposable {
   readonly clock: ManualClock;
   readonly first: Neighbour;

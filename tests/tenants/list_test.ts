@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { readTenants } from "../../lib/store/postgres/tenant_list.ts";
 import { test } from "../harness.ts";
 
-test("a schema that is left out of the list is logged once, however often the list is read anew", async () => {
+test("a schema that is left out of the list is logged once, however often the list is read", async () => {
   const lines: string[] = [];
   let readings = 0;
   const tenants = await readTenants({

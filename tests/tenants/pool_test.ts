@@ -108,7 +108,7 @@ for (const [what, [leave, find]] of Object.entries(LEFT_BEHIND)) {
   });
 }
 
-test("a store on a pool hears of its own tenant's news, and of no other's", async () => {
+test("a store on a pool receives notifications of its own tenant only", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url, { connections: 1 });
   const [first, second] = [site.name(), site.name()];
@@ -127,7 +127,7 @@ test("a store on a pool hears of its own tenant's news, and of no other's", asyn
   assert(others <= Math.max(quiet, 1), "the other was told nothing but that it listens");
 });
 
-test("a handle on a run of another tenant finds nothing, whatever is asked of it", async () => {
+test("every method of a handle on another tenant's run finds nothing", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url);
   const flow = workflow("flow", { version: "1" }).task("a", { run: () => 1 });
@@ -178,7 +178,7 @@ test("closing a store on a pool leaves the others open, and closing the pool clo
   await assertRejects(() => pool.store({ schema: site.name() }), StoreError, "was closed");
 });
 
-test("stores on a pool go on when every connection of it is ended", async () => {
+test("stores on a pool continue when all its connections are terminated", async () => {
   await using site = openSite();
   const url = await site.admin();
   await using pool = createPostgresPool(url);
@@ -189,7 +189,7 @@ test("stores on a pool go on when every connection of it is ended", async () => 
     await Promise.all(work);
   }
   for (const store of stores) assertEquals((await store.counts()).pending, 60);
-  // A connection that was lost is made anew where it is needed, and once.
+  // A lost connection is opened again when it is needed, once.
   await until(async () => await site.connections(url) <= 6, "at most 6 connections");
 });
 

@@ -1,4 +1,4 @@
-/** What a tenant's login can reach: asked of the server, past Sluice. */
+/** What a tenant's login can reach, by direct queries. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { openPostgresStore } from "../../lib/store/postgres/mod.ts";

@@ -5,7 +5,7 @@ import { databaseUrl } from "../postgres_server.ts";
 // Before any test, so that none of them is held to have left the server behind.
 const url = await databaseUrl();
 
-/** Names of tenants that nobody else has, and a login past them; all of it is gone at the end of the scope. */
+/** Unused names of tenants, and a login of an administrator; all of them are removed at the end of the scope. */
 export interface Site extends AsyncDisposable {
   /** The database, with a login that may do anything. */
   readonly url: string;
@@ -13,11 +13,11 @@ export interface Site extends AsyncDisposable {
   readonly sql: postgres.Sql;
   /** Names a tenant, whose role has the same name. */
   name(): string;
-  /** Makes a login that may do anything and that nobody else has; answers the database's URL with it. */
+  /** Creates a superuser for one test; returns the database's URL with it. */
   admin(): Promise<string>;
   /** How many connections a login has. */
   connections(url: string): Promise<number>;
-  /** Creates a tenant with a role; answers what it connects with. */
+  /** Creates a tenant with a role; returns its connection. */
   create(): Promise<{ readonly schema: string; readonly url: string }>;
 }
 

@@ -19,7 +19,7 @@ const MOMENTS: readonly Moment[] = [
   "after the run's end",
 ];
 
-/** And whether the run is there after it; `undefined` if nobody can know. */
+/** Whether the run exists after it; `undefined` if that is unknown. */
 const START_MOMENTS: Readonly<Record<StartMoment, boolean | undefined>> = {
   "before the start": false,
   "between the start and the commit": false,
@@ -140,7 +140,7 @@ interface Site extends AsyncDisposable {
   payer(config: Omit<PayerConfig, "place">): Child;
   /** Lets one end, and sees to it that it does so by itself. */
   stop(child: Child): Promise<void>;
-  /** Resolves when no run is left that could go on. */
+  /** Resolves when no run is left that could continue. */
   allEnded(): Promise<void>;
 }
 

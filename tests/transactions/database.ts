@@ -26,11 +26,11 @@ export interface TestDatabase extends AsyncDisposable {
   begin<T>(work: (tx: Tx) => T | Promise<T>): Promise<T>;
   /** Who has paid, as is committed. */
   payers(): Promise<string[]>;
-  /** Whether nobody's transaction is open. */
+  /** Whether no transaction is open. */
   isFree(): Promise<boolean>;
-  /** Whether somebody waits for a lock; of Postgres, where waiting can be seen. */
+  /** Whether a connection waits for a lock; only on Postgres, where that is visible. */
   isWaiting?(): Promise<boolean>;
-  /** Sees to it that no connection is left in a transaction, and that there are no more of them than there may be. */
+  /** Checks that no connection is left in a transaction, and that there are not too many connections. */
   checkConnections(): Promise<void>;
   /** The major version of the server. */
   version(): Promise<number>;
@@ -114,7 +114,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
 
 async function postgresDatabase(): Promise<TestDatabase> {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
-  // The user's table stands in the schema too, so that nothing is left behind; found by the search path.
+  // The user's table is in the schema, too, so that nothing is left behind; the search path finds it.
   const url = `${server}${server.includes("?") ? "&" : "?"}search_path=${schema}`;
   const place: Place = { kind: "postgres", url, schema };
   const stores: Store[] = [];

@@ -13,7 +13,7 @@ import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
 import { randomOfProcess } from "../random.ts";
 import { openAt, pay, type Place, type Tx } from "./place.ts";
 
-/** What a debouncer is told. */
+/** The configuration of a debouncer. */
 export interface DebouncerConfig {
   /** Where. */
   readonly place: Place;

@@ -36,7 +36,7 @@ export type StartMoment =
   | "while the start is committed"
   | "after the start's commit";
 
-/** What a payer is told. */
+/** The configuration of a payer. */
 export interface PayerConfig {
   /** Where. */
   readonly place: Place;

@@ -49,7 +49,7 @@ test("postgres: a connection that is lost unseen by the body costs no attempt ei
 });
 
 for (const lost of ["the answer to a commit", "the answer to the record"] as const) {
-  test(`postgres: ${lost} is lost, and all the same the effects are there once and at the first attempt`, async () => {
+  test(`postgres: ${lost} is lost, and the effects still happen once, in the first attempt`, async () => {
     await using database = await DATABASES.postgres();
     let calls = 0;
     let proxy: Proxy | undefined;
@@ -235,7 +235,7 @@ test("postgres: a commit that the server refuses is a failed attempt, of which n
   assert(failure?.error.message.includes("duplicate key"), failure?.error.message);
 });
 
-test("postgres: an error that a body swallows fails it all the same, as the server keeps nothing after it", async () => {
+test("postgres: an error that a body swallows still fails it, because the server keeps nothing after it", async () => {
   await using database = await DATABASES.postgres();
   const flow = workflow("payment").task("pay", {
     retry: 1,
@@ -261,7 +261,7 @@ test("postgres: an error that a body swallows fails it all the same, as the serv
   assertEquals(await database.payers(), ["eve"]);
 });
 
-test("postgres: transactions go on when the server is back, each of them once", async () => {
+test("postgres: transactions continue when the server is back, each of them once", async () => {
   await using server = await ownServer();
   const sql = postgres(server.url, { max: 1, onnotice() {}, max_lifetime: null });
   await sql`create table payments (payer text not null)`;
@@ -298,7 +298,7 @@ test("postgres: a store that is closed refuses transactions", async () => {
   await assertRejects(() => closed, StoreError, "the store was closed");
 });
 
-test("postgres: a fake clock stands still while the server works for a transaction", async () => {
+test("postgres: a fake clock does not advance while the server works for a transaction", async () => {
   await using database = await DATABASES.postgres();
   const clock = createFakeClock();
   const startedAt = clock.now();

@@ -156,7 +156,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await store.run(id))?.trace, "00-a-b-01");
   });
 
-  test(`${kind}: what is wrong with a start is told before anything is written, and the transaction goes on`, async () => {
+  test(`${kind}: an invalid start throws before anything is written, and the transaction continues`, async () => {
     await using database = await DATABASES[kind]();
     await using runner = await createRunner(await database.open(), { workflows: [double], maxPayloadBytes: 1_024 });
     const long = "x".repeat(2_000) as unknown as number;

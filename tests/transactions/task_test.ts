@@ -23,7 +23,7 @@ function payment<Ret>(
   run: (args: Args) => Ret,
   options: { readonly retry?: number | typeof quick; readonly timeout?: number } = {},
 ) {
-  // What `run` answers is checked where the tests say what they expect of it.
+  // The result of `run` is checked where the tests state it.
   return workflow("payment")
     .task("pay", { retry: quick, ...options, ...transaction, run: run as (args: Args) => Promise<string> | string })
     .returns("pay");
@@ -47,7 +47,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       .task("ship", { after: ["pay"], run: ({ pay }) => `shipped for ${pay.paid}` })
       .returns("ship");
     const store = await database.open();
-    // Time stands still: on a slow machine the engine would record that a body runs, which costs a row.
+    // The clock does not advance: on a slow machine the engine would record that a body runs, which costs a row.
     await using runner = await createRunner(store, { workflows: [order], clock: createFakeClock() });
     const before = store.counters().rows;
     const run = await runner.start(order, { item: "book" });
@@ -146,7 +146,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await database.payers()).toSorted(), ["ada", "bob", "cyd"]);
   });
 
-  test(`${kind}: a transaction sees what it wrote, and nobody else does until it is over`, async () => {
+  test(`${kind}: a transaction sees its own writes, and no other connection does until it is committed`, async () => {
     await using database = await DATABASES[kind]();
     const seen: string[][] = [];
     const flow = payment(transaction, async ({ tx }) => {
@@ -322,7 +322,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await opened.list({ workflow: "child" })).runs.length, 1);
   });
 
-  test(`${kind}: a transaction refuses steps, and whatever is asked of it when it is over`, async () => {
+  test(`${kind}: a transaction refuses steps, and every call after its end`, async () => {
     await using database = await DATABASES[kind]();
     const left: { tx?: Tx; query?: PromiseLike<unknown> } = {};
     const flow = workflow("payment").task("pay", {
@@ -331,7 +331,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       async run({ tx, ctx }) {
         const error = await ctx.step("one", () => 1).then(() => undefined, (thrown: Error) => thrown.message);
         left.tx = tx;
-        // Made in time, and sent only when somebody waits for it.
+        // Created in time, and sent only when it is awaited.
         if ("unsafe" in tx) left.query = tx.unsafe("insert into payments (payer) values ('late')");
         return error;
       },

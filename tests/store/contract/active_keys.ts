@@ -67,7 +67,7 @@ export function activeKeyContract(test: Case): void {
     }
   });
 
-  test("starts with one active key while its holders end are all answered", async ({ store, another }) => {
+  test("starts with one active key all return while its holders end", async ({ store, another }) => {
     const other = await another();
     const owner = await join(store);
     let started = 0;
@@ -85,7 +85,7 @@ export function activeKeyContract(test: Case): void {
     await start(store, newRun(ACTIVE));
   });
 
-  test("active keys and keys for ever are distinct", async ({ store }) => {
+  test("active keys and permanent keys are distinct", async ({ store }) => {
     await start(store, newRun({ key: "k" }), newRun(ACTIVE), newRun({ ...ACTIVE, workflow: "other" }));
   });
 

@@ -43,7 +43,7 @@ export function batchContract(test: Case): void {
     assertEquals([counts.completed, counts.cancelled], [19, 1]);
   });
 
-  test("among many writes, too, the first recorded result stands", async ({ store }) => {
+  test("the first recorded result stands, also among many writes", async ({ store }) => {
     const seqs = await startMany(store, 20);
     await write(store, { seq: seqs[2]!, epoch: 1 }, [record("a", { output: "1" })]);
     await write(store, { seq: seqs[4]!, epoch: 1 }, [openRecord("a", { progress: "1" })]);

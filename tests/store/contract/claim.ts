@@ -145,7 +145,7 @@ export function claimContract(test: Case): void {
     assertEquals((await store.claim(claimBy(runner, { limit: 100 }))).runs.length, 2);
   });
 
-  test("outputs() reads what is asked for, and nothing else", async ({ store }) => {
+  test("outputs() reads only the requested outputs", async ({ store }) => {
     const [one, two] = [await startOwned(store), await startOwned(store)];
     const records = [
       record("a", { output: "1" }),
@@ -190,7 +190,7 @@ export function claimContract(test: Case): void {
     assertEquals(rounds.sort((a, b) => a - b), seqs);
   });
 
-  test("a runner that was taken for dead claims nothing", async ({ store, clock }) => {
+  test("a runner that is considered dead claims nothing", async ({ store, clock }) => {
     const runner = await join(store, 10);
     await start(store, newRun());
     clock.advance(10);
@@ -243,7 +243,7 @@ export function claimContract(test: Case): void {
     assertEquals(await store.unstrand([{ workflow: "etl", version: "v3" }]), 2);
   });
 
-  test("groups() and unowned() show live runs that nobody owns", async ({ store }) => {
+  test("groups() and unowned() show live unowned runs", async ({ store }) => {
     const { runner } = await startOwned(store);
     const second = newRun({ dueAt: T0 + 9 });
     const first = newRun({ dueAt: T0 + 1 });

@@ -86,7 +86,7 @@ export function commitContract(test: Case): void {
     assertEquals([row?.state, row?.owner, row?.key, row?.deadlineAt], ["running", runner, "k", T0 + 500]);
   });
 
-  test("a run is left pending when its starter was taken for dead", async ({ store, clock }) => {
+  test("a run stays pending if its starter is considered dead", async ({ store, clock }) => {
     const runner = await join(store, 10);
     clock.advance(10);
     await store.recover({ dead: [], recoveryLimit: 5, limit: 10 });
@@ -97,7 +97,7 @@ export function commitContract(test: Case): void {
     assertEquals([row?.state, row?.epoch, row?.owner, row?.startedAt], ["pending", 0, undefined, undefined]);
   });
 
-  test("a second run of the same workflow and key is answered with the first", async ({ store }) => {
+  test("a second start of the same workflow and key returns the first run", async ({ store }) => {
     const first = newRun({ key: "k" });
     await start(store, first);
     const other = newRun({ key: "k", workflow: "other" });
@@ -122,7 +122,7 @@ export function commitContract(test: Case): void {
     assertEquals(kinds.sort(), ["existing", "started"]);
   });
 
-  test("the key of a run that has ended still stands for it", async ({ store }) => {
+  test("the key of a run that has ended still identifies it", async ({ store }) => {
     const { id, seq } = await startOwned(store, { key: "k" });
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     const { starts } = await commit(store, { starts: [newRun({ key: "k" })] });
@@ -290,7 +290,7 @@ export function commitContract(test: Case): void {
     assertEquals([(await store.journal(good.seq)).length, (await store.journal(bad.seq)).length], [1, 0]);
   });
 
-  test("the run of a refused write can go on", async ({ store }) => {
+  test("the run of a refused write can continue", async ({ store }) => {
     const { seq } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [unstorable("a")]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a", { state: "failed" })]), "accepted");

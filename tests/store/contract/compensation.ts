@@ -134,7 +134,7 @@ export function compensationContract(test: Case): void {
     assertEquals(await look(store, id), ["cancelled", undefined, undefined, T0]);
   });
 
-  test("an owner is told whether a cancel compensates", async ({ store }) => {
+  test("an owner learns whether a cancel compensates", async ({ store }) => {
     const { id, runner } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: "enough", compensate: false });
     assertEquals((await store.inbox(runner))[0]?.cancel, { reason: "enough", compensate: false });

@@ -19,7 +19,7 @@ import {
 
 /** Cancel, pause and resume, in every state. */
 export function controlContract(test: Case): void {
-  test("cancel ends a run that nobody owns at once, under a new epoch", async ({ store }) => {
+  test("cancel ends an unowned run at once, under a new epoch", async ({ store }) => {
     const run = newRun();
     const [seq] = await start(store, run);
     const verdict = await store.control(run.id, { kind: "cancel", reason: "enough" });
@@ -238,7 +238,7 @@ export function controlContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(await join(store))), []);
   });
 
-  test("pause keeps a pending run from being claimed, resume lets it go on", async ({ store }) => {
+  test("a paused run is not claimed until it is resumed", async ({ store }) => {
     const run = newRun();
     const [seq] = await start(store, run);
     const runner = await join(store);
@@ -294,7 +294,7 @@ export function controlContract(test: Case): void {
     }
   });
 
-  test("a run that waited goes on waiting when it is resumed", async ({ store, clock }) => {
+  test("a run that waited still waits after it is resumed", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: T0 + 100, release: true });
     await store.control(id, { kind: "pause", reason: undefined });

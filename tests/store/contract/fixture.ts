@@ -13,7 +13,7 @@ import type {
 import type { ListQuery, PruneTimes } from "../../../lib/store/listing.ts";
 import type { Store } from "../../../lib/store/port.ts";
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only the test advances. */
 export interface ManualClock extends Clock {
   /** Lets time pass, and calls what becomes due meanwhile. */
   advance(ms: number): void;
@@ -55,7 +55,7 @@ export function endedBefore(at: number): PruneTimes {
   return { completed: at, failed: at, cancelled: at };
 }
 
-/** Makes a clock that stands at `T0`. */
+/** Creates a clock that shows `T0`. */
 export function manualClock(): ManualClock {
   let now = T0;
   let offsetMs = 0;
@@ -131,7 +131,7 @@ export function commit(store: Store, batch: Partial<Batch>): Promise<Receipt> {
   return store.commit({ starts: [], writes: [], ...batch });
 }
 
-/** Inserts runs, all of which must be new; answers their numbers. */
+/** Inserts runs, all of which must be new; returns their numbers. */
 export async function start(store: Store, ...runs: readonly NewRun[]): Promise<number[]> {
   const { starts } = await commit(store, { starts: runs });
   return starts.map((verdict) => {
@@ -172,7 +172,7 @@ export function claimBy(runner: number, overrides: Partial<ClaimRequest> = {}): 
   return { runner, limit: 10, served: [{ workflow: "etl", version: "v1" }], pinned: false, ...overrides };
 }
 
-/** Claims, and answers the numbers of the runs. */
+/** Claims, and returns the numbers of the runs. */
 export async function claimed(store: Store, request: ClaimRequest): Promise<number[]> {
   const claim = await store.claim(request);
   return claim.runs.map(({ seq }) => seq);
@@ -189,7 +189,7 @@ export async function write(
   return writes[0]!;
 }
 
-/** A record that every database refuses, as its state is none. */
+/** A record with an invalid state, which every database refuses. */
 export function unstorable(task: string): JournalRecord {
   return record(task, { state: "nonsense" as JournalRecord["state"] });
 }
@@ -197,7 +197,7 @@ export function unstorable(task: string): JournalRecord {
 /** An error as it is stored. */
 export const ERROR = { name: "E", message: "no" };
 
-/** A run in each state; answers their numbers. */
+/** Inserts a run in each state; returns their numbers. */
 export async function oneOfEachState(
   store: Store,
 ): Promise<Record<RunState, number>> {

@@ -49,7 +49,7 @@ export function inspectionContract(test: Case): void {
     assertEquals((await search(store, { tags: ["\ud800", "\0"] })).runs, []);
   });
 
-  test("search() looks at no more runs than it may, and says where it stopped", async ({ store }) => {
+  test("search() reads at most the allowed number of runs, and returns where it stopped", async ({ store }) => {
     const seqs = await start(store, ...Array.from({ length: 9 }, (_, i) => newRun({ tags: i === 0 ? ["old"] : [] })));
     const first = await search(store, { tags: ["old"], budget: 4 });
     assertEquals(first, { runs: [], stoppedAt: { seq: seqs[5]!, createdAt: T0 } });
@@ -210,7 +210,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(heads.map((head) => head.failures.map(({ attempt }) => attempt)), [[50]]);
   });
 
-  test("definitions() and versions() tell what is stored", async ({ store, clock }) => {
+  test("definitions() and versions() return what is stored", async ({ store, clock }) => {
     const define = (workflow: string, version: string): Promise<void> =>
       store.define([{ workflow, version, structure: `s${version}`, graph: "{}" }]);
     await define("b", "2");

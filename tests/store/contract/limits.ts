@@ -5,7 +5,7 @@ import { type Case, claimBy, commit, join, newRun, start, startOwned, T0 } from 
 
 /** Permits of units and runs, lanes, and starts of limits of rate. */
 export function limitContract(test: Case): void {
-  test("as many units are granted as a limit has slots, in the order in which they asked", async ({ store }) => {
+  test("as many units are granted as a limit has slots, in the order of their requests", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b"), ask("c")] }), ["a", "b"]);
     assertEquals(await granted(store, { runner, asks: [ask("d")] }), []);
@@ -53,7 +53,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["b"]);
   });
 
-  test("keys take turns, whatever one of them has asked for before", async ({ store }) => {
+  test("keys take turns, independent of earlier requests", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const of = await sharing(store, ask);
     await exchange(store, { runner, asks: [of("first", ["z"])] });
@@ -95,7 +95,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, asks: [ask("again", ["k0"]), ask("new", ["k1"])] }), ["new"]);
   });
 
-  test("a key that has had its turn before others is remembered, whoever tidies up", async ({ store }) => {
+  test("a key that has had its turn before others is remembered, also after a cleanup", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const of = await sharing(store, ask);
     await exchange(store, { runner, asks: [of("first", ["z"])] });
@@ -276,7 +276,7 @@ export function limitContract(test: Case): void {
     const over = a!.starts.map(({ seq }) => seq);
     const { granted: [b] } = await exchange(store, { runner, postponed: [ask("a")], over });
     assertEquals(b?.task, "b");
-    // It asks with its request, as one that has not asked before.
+    // Its request is a new one.
     const { unknown } = await exchange(store, { runner, asks: [{ ...ask("a"), request: undefined }] });
     assertEquals(unknown.map(({ task }) => task), ["a"]);
     assertEquals(await granted(store, { runner, asks: [ask("d"), ask("a")] }), []);
@@ -332,7 +332,7 @@ export function limitContract(test: Case): void {
     const second = await startOwned(store);
     await exchange(store, { runner, asks: [ask("a")] });
     await exchange(store, { runner: second.runner, asks: [{ ...ask("b"), run: second.seq }] });
-    // Its owner has not been told yet.
+    // Its owner has not been notified yet.
     await exchange(store, { runner, releases: [ask("a")] });
     await commit(store, {
       writes: [{ seq: second.seq, epoch: 1, records: [], move: { to: "waiting", dueAt: undefined, release: true } }],
@@ -358,7 +358,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [two.id]);
   });
 
-  test("a run that ended without its runner having told so is found", async ({ store }) => {
+  test("a run whose runner has not reported its end is found", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two] = [limited(), limited()];
     await start(store, one);

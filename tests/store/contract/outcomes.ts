@@ -36,7 +36,7 @@ export function outcomesContract(test: Case): void {
     assert(others[1]!.error!.endsWith("' \u{1F600}"));
   });
 
-  test("failures() chooses by workflow and time, groups by workflow, and reads no more than it may", async ({ store }) => {
+  test("failures() chooses by workflow and time, groups by workflow, and reads at most the allowed number of runs", async ({ store }) => {
     await fail(store, [
       { message: "old", at: 1 },
       { message: "a", at: 5 },

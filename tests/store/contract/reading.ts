@@ -48,7 +48,7 @@ export function readingContract(test: Case): void {
     assertEquals(await store.facts(12), []);
   });
 
-  test("ended() answers which runs have ended or are gone", async ({ store }) => {
+  test("ended() returns the runs that have ended or are gone", async ({ store }) => {
     const done = await startOwned(store);
     const live = await startOwned(store);
     await write(store, { seq: done.seq, epoch: 1 }, [], { to: "completed", at: T0 });
@@ -265,7 +265,7 @@ export function readingContract(test: Case): void {
     assertEquals(new Set(given).size, given.length);
   });
 
-  test("prune() deletes no more than it may, and goes on where it stopped", async ({ store, clock }) => {
+  test("prune() deletes at most the allowed number of runs, and continues where it stopped", async ({ store, clock }) => {
     const runs = await Promise.all(Array.from({ length: 7 }, () => startOwned(store)));
     for (const { seq } of runs) await write(store, { seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
     await start(store, newRun());
@@ -342,7 +342,7 @@ export function readingContract(test: Case): void {
     assert(next! > seq);
   });
 
-  test("watch() tells of what other stores write, until it is ended", async ({ store, another, clock }) => {
+  test("watch() reports writes of other stores until it is stopped", async ({ store, another, clock }) => {
     const other = await another();
     let calls = 0;
     const end = store.watch(() => calls++);
@@ -355,7 +355,7 @@ export function readingContract(test: Case): void {
     assertEquals(calls, before);
   });
 
-  test("watch() goes on after a watcher has thrown", async ({ store, another, clock }) => {
+  test("watch() continues after a watcher has thrown", async ({ store, another, clock }) => {
     const other = await another();
     let calls = 0;
     const end = store.watch(() => {

@@ -15,7 +15,7 @@ import {
   write,
 } from "./fixture.ts";
 
-/** Runners and their leases, taking over from the dead, and runs that go on after they ended. */
+/** Runners and their leases, recovery from dead runners, and retried runs. */
 export function recoveryContract(test: Case): void {
   test("a runner is known until it leaves, and no number is used twice", async ({ store, clock }) => {
     const first = await join(store, 100);
@@ -223,7 +223,7 @@ export function recoveryContract(test: Case): void {
     assertEquals([row?.state, row?.dueAt], ["pending", T0]);
   });
 
-  test("no more runs are recovered than asked for, and the rest is left for another call", async ({ store }) => {
+  test("at most the requested number of runs is recovered, and the rest is left for another call", async ({ store }) => {
     const { runner } = await startOwned(store);
     await start(store, newRun({ owner: runner }), newRun({ owner: runner }));
     const first = await recover(store, { dead: [runner], limit: 2 });
@@ -350,7 +350,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.journal(seq)).length, 1);
   });
 
-  test("a restarted run begins to count its crashes anew", async ({ store }) => {
+  test("a restarted run has no crashes", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a")]);
     await recover(store, { dead: [runner], recoveryLimit: 1 });

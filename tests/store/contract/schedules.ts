@@ -77,7 +77,7 @@ export function scheduleContract(test: Case): void {
     assertEquals((await store.schedules.read({ names: ["s"] }))[0]?.definition, '{"a":1}');
   });
 
-  test("a tick has one run, whoever inserts it", async ({ store }) => {
+  test("a tick has one run, however many runners insert it", async ({ store }) => {
     await written(store, scheduleWrite());
     const [first, second, later] = [tickRun(T0), tickRun(T0), tickRun(T0 + 1)];
     assertEquals(await store.schedules.insert([first]), new Set([first.id]));

@@ -6,7 +6,7 @@ import { type Case, claimBy, claimed, join, newRun, openRecord, record, start, s
 
 /** What a store must do with a body that runs in a transaction; what else is in it is for the database to keep. */
 export function transactionContract(test: Case): void {
-  test("transact() records what its body answers, as a commit would", async ({ store }) => {
+  test("transact() records the result of its body, as a commit would", async ({ store }) => {
     const { runner, seq } = await startOwned(store);
     const failures = [{ taskId: "pay", attempt: 1, error: { name: "Error", message: "declined" } }];
     const paid = record("pay", { attempts: 2, output: '{"paid":1}', failures, progress: '{"done":1}' });
@@ -34,7 +34,7 @@ export function transactionContract(test: Case): void {
     assertEquals(await store.journal(seq), [record("pay")]);
   });
 
-  test("transact() under another epoch, or of a run that nobody owns, is fenced without a call of its body", async ({ store }) => {
+  test("transact() under another epoch, or of an unowned run, is fenced without a call of its body", async ({ store }) => {
     const { seq } = await startOwned(store);
     const [pending] = await start(store, newRun());
     const never = (): Promise<JournalRecord> => Promise.reject(new Error("it was called"));
@@ -44,7 +44,7 @@ export function transactionContract(test: Case): void {
     assertEquals(await store.journal(seq), []);
   });
 
-  test("transact() by a runner that is taken for dead is fenced", async ({ store, another, clock }) => {
+  test("transact() by a runner that is considered dead is fenced", async ({ store, another, clock }) => {
     const { seq } = await startOwned(store);
     clock.advance(31_000);
     const other = await another();
@@ -56,7 +56,7 @@ export function transactionContract(test: Case): void {
     assertEquals(await store.journal(seq), []);
   });
 
-  test("transact() of a task that is completed answers its output, whoever recorded it, and calls no body", async ({ store }) => {
+  test("transact() of a completed task returns its recorded output and calls no body", async ({ store }) => {
     const { runner, seq } = await startOwned(store);
     await store.transact(request(seq, 1, { body: () => Promise.resolve(record("pay", { output: '"first"' })) }));
     const again = request(seq, 1, { body: () => Promise.reject(new Error("it was called")) });
