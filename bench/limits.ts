@@ -15,9 +15,9 @@ import { type EmptyStore, emptyStore, type StoreKind } from "./stores.ts";
 
 const KEYS = flag("keys", 1_000);
 const BACKLOG = flag("backlog", 100_000);
-/** For so long starts are measured on each side. */
+/** How long starts are measured on each side. */
 const SECONDS = flag("seconds", 10);
-/** One start of another key in so many milliseconds, each time of the next key. */
+/** Milliseconds between two starts of other keys, which take turns. */
 const EVERY_MS = 10;
 /** How long a body of the key with the backlog holds its place. */
 const HOT_MS = 10;
@@ -108,7 +108,7 @@ async function reportThroughput(kind: StoreKind, what: What, tasks: number): Pro
   const cpu: number[] = [];
   const rates: number[] = [];
   for (let round = -1; round < ROUNDS; round++) {
-    // Who is first changes.
+    // The sides take turns to be first.
     const sides = round % 2 === 0 ? [limited, unlimited] : [unlimited, limited];
     const cost = new Map<Side, { readonly ms: number; readonly cpuMs: number }>();
     for (const side of sides) cost.set(side, await goThrough(side));

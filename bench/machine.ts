@@ -25,7 +25,7 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** What took part in a measurement, each with its version. */
+/** The versions of all participants of a measurement. */
 export async function describeVersions(deno: Command, bun: Command): Promise<Record<string, string>> {
   const { version } = JSON.parse(readFileSync(new URL("../deno.json", import.meta.url), "utf8"));
   const { deno: denoVersion, sqlite: denoSqlite } = versionsOf(deno);
@@ -38,7 +38,7 @@ export async function describeVersions(deno: Command, bun: Command): Promise<Rec
   };
 }
 
-/** `not found` for a runtime that is not there: whatever should have run under it says so itself. */
+/** `not found` for a missing runtime; the programs that need it report that themselves. */
 function versionsOf({ command, args }: Command): Record<string, string> {
   const script = fileURLToPath(new URL("children/versions.ts", import.meta.url));
   try {
@@ -48,7 +48,7 @@ function versionsOf({ command, args }: Command): Record<string, string> {
   }
 }
 
-/** The same where there is no server: results that took minutes are not to be lost for it. */
+/** The same without a server, so that results that took minutes are not lost. */
 async function postgresVersion(): Promise<string> {
   try {
     const sql = postgres(await serverUrl(), { max: 1, onnotice() {} });

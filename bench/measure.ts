@@ -32,7 +32,7 @@ export function scratch(): { readonly path: string; [Symbol.dispose](): void } {
   };
 }
 
-/** Does `work` `times` times, `flight` at once; answers milliseconds. */
+/** Executes `work` `times` times, `flight` at once; returns milliseconds. */
 export async function inFlight(times: number, flight: number, work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   let left = times;
@@ -42,7 +42,7 @@ export async function inFlight(times: number, flight: number, work: () => Promis
   return performance.now() - began;
 }
 
-/** The value in the middle. */
+/** The median. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
@@ -53,7 +53,7 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? NaN;
 }
 
-/** Prints a result as one line of JSON, with the runtime that made it. */
+/** Prints a result as one line of JSON, with the current runtime. */
 export function report(result: Readonly<Record<string, unknown>>): void {
   const rounded = Object.entries(result).map(([name, value]) => [
     name,

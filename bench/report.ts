@@ -13,7 +13,7 @@ import { workersTable } from "./report/workers.ts";
 import { wrap } from "./report/wrap.ts";
 import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
 
-/** What is saved of each question. */
+/** The saved results of a question. */
 export type Saved = Readonly<Partial<Record<Question, Results>>>;
 
 /** Where the chart is. */
@@ -22,7 +22,7 @@ export const CHART = new URL("results/chart.svg", import.meta.url);
 /** Where the tables are. */
 export const TABLES = new URL("README.md", import.meta.url);
 
-/** Writes all files from what is saved. */
+/** Writes all files from the saved results. */
 export function writeReport(): void {
   const saved = readSaved();
   writeFileSync(TABLES, fillIn(readFileSync(TABLES, "utf8"), saved));
@@ -31,7 +31,7 @@ export function writeReport(): void {
   for (const [path, text] of pagesOf(saved)) writeFileSync(new URL(path, import.meta.url), text);
 }
 
-/** What is saved of all questions. */
+/** The saved results of all questions. */
 export function readSaved(): Saved {
   const entries = QUESTIONS.map((question) => [question, readResults(question)] as const);
   return Object.fromEntries(entries.filter(([, results]) => results !== undefined));

@@ -21,7 +21,7 @@ export interface Machine {
   readonly os: string;
 }
 
-/** What is saved of a question. */
+/** The saved results of a question. */
 export interface Results {
   /** Which. */
   readonly question: Question;
@@ -39,7 +39,7 @@ export interface Results {
   readonly results: readonly Line[];
 }
 
-/** Reads what is saved of a question; `undefined` if there is nothing. */
+/** Reads the saved results of a question; `undefined` if there are none. */
 export function readResults(question: Question): Results | undefined {
   const file = new URL(`results/${question}.json`, import.meta.url);
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;

@@ -15,7 +15,7 @@ import { describeMachine, describeVersions } from "./machine.ts";
 import { writeReport } from "./report.ts";
 import { type Line, type Question, QUESTIONS, type Results, textOf } from "./results.ts";
 
-/** A program, and what makes it quick. */
+/** A program, and its options for `--quick`. */
 type Program = readonly [script: string, quick: readonly string[]];
 
 const PROGRAMS: Readonly<Record<Question, readonly Program[]>> = {

@@ -53,7 +53,7 @@ for (const kind of KINDS) {
       lateP50Ms: quantile(late, 0.5),
       lateP99Ms: quantile(late, 0.99),
       lateMostMs: quantile(late, 1),
-      // What the machine does beside it makes every timer late.
+      // Other work of the machine makes every timer late.
       timersLateP99Ms: quantile(timersLateMs, 0.99),
       commitsPerTick: (after.commits - before.commits) / started,
       statementsPerTick: (after.statements - before.statements - OF_STATS) / started,
@@ -77,7 +77,7 @@ async function use(
     (_, at) => schedule({ name: `s${at}`, workflow: flow, every, jitter, overlap: "allow" }),
   );
   const runner = await createRunner(url, { ...options, workflows: [flow], schedules, logger: false });
-  // What opening a runner sets off is not its idle cost.
+  // Work after the opening of a runner is not part of its idle cost.
   await pause(2_000);
   await measure(runner);
   await runner.stop();

@@ -4,7 +4,7 @@ import { type Ceiling, openCeiling } from "./ceiling/sqlite.ts";
 import { openPostgresCeiling } from "./ceiling/postgres.ts";
 import { choice, scratch } from "./measure.ts";
 
-/** Where runs can be kept, and what a commit survives there. */
+/** The kinds of stores, with their durability. */
 export type StoreKind = "sqlite-process" | "sqlite-power" | "postgres";
 
 /** What `--store=` chooses: all, `sqlite`, `sqlite-power`, `postgres`, … */
@@ -22,7 +22,7 @@ export interface EmptyStore extends AsyncDisposable {
   ceiling(): Promise<Ceiling>;
 }
 
-/** What a commit survives in such a store, by what it is set to. */
+/** The durability of such a store, by its settings. */
 export async function durabilityOf(kind: StoreKind): Promise<string> {
   if (kind !== "postgres") return `synchronous=${kind === "sqlite-power" ? "FULL" : "NORMAL"}, WAL`;
   const sql = postgres(await serverUrl(), { max: 1, onnotice() {} });

@@ -25,7 +25,7 @@ const convert = workflow("convert", { input: unchecked<{ readonly source: string
       const rows = parse(item, await readFile(join(input.source, item), "utf8"));
       const path = join(input.target, item.replace(/\.csv$/i, ".json"));
       await mkdir(dirname(path), { recursive: true });
-      // A process that is killed leaves a file that is whole, or none.
+      // A process that is killed leaves a complete file, or none.
       await writeFile(`${path}.${ctx.attempt}.part`, JSON.stringify(rows), { signal: ctx.signal });
       await rename(`${path}.${ctx.attempt}.part`, path);
       return rows.length;

@@ -9,7 +9,7 @@
  * one it is `DATABASE_URL`, and without that a Postgres is started for as long as this runs (after `deno install`, once,
  * which brings its binaries). On Postgres all of it happens in a schema of its own, a tenant, that is removed at the end.
  *
- * Nobody is in charge here. Each runner claims as many runs as it has room for (`maxRuns`), whenever it has room; what
+ * There is no leader. Each runner claims as many runs as it has capacity for (`maxRuns`), whenever it has capacity; what
  * was claimed by a process that is dead is free to claim again. --wait is how many milliseconds the first task of each
  * run waits for its imaginary remote service.
  *
@@ -24,7 +24,7 @@ import { openDatabase } from "./fleet/database.ts";
 import { type Range, surveyBy } from "./fleet/survey.ts";
 import { column, showCrew } from "./fleet/view.ts";
 
-/** How many numbers a run looks at. */
+/** How many numbers a run examines. */
 const SPAN = 1_000;
 /** When one is killed: after this part of the runs. */
 const KILL_AT = 0.4;
@@ -87,7 +87,7 @@ interface Result {
   readonly by: readonly string[];
 }
 
-/** What the results themselves say: what a killed runner has told last may be a little less. */
+/** Counts by the recorded results: the last report of a killed runner may be lower. */
 function toSummary(
   crew: readonly Member[],
   victim: Member | undefined,
@@ -117,7 +117,7 @@ function toSummary(
   ].join("\n");
 }
 
-/** Some services answer sooner than others: from half of the time to one and a half. */
+/** Some services respond faster than others: from half of the time to one and a half. */
 function rangesOf(runs: number, waitMs: number): readonly Range[] {
   return Array.from({ length: runs }, (_, n) => ({
     from: n * SPAN,

@@ -7,7 +7,7 @@
  * `npx -y deno run …` does without installing Deno. Without REPOSITORY it looks at the one that the current directory
  * is in. The report goes to `sluice-report.md`, or to FILE. It needs git and nothing else.
  *
- * Kill it whenever you like (`kill -9`, Ctrl-C, a power cut) and run the same command again: it goes on where it was,
+ * Kill it whenever you like (`kill -9`, Ctrl-C, a power cut) and run the same command again: it continues where it was,
  * and says so. To have the time for that, add `--slow`: each analysis then takes two seconds (or MS milliseconds), and
  * only two run at once.
  *
@@ -119,7 +119,7 @@ function resuming({ id, key, createdAt, done }: Interrupted, { head }: Repositor
 function makeFolder(state: string, { name, id }: Repository): string {
   if (!existsSync(state)) {
     mkdirSync(state, { recursive: true });
-    // Keeps the folder out of whatever repository it stands in.
+    // Keeps the folder out of the repository that contains it.
     writeFileSync(join(state, ".gitignore"), "*\n");
   }
   const folder = join(state, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}-${id}`);
@@ -127,7 +127,7 @@ function makeFolder(state: string, { name, id }: Repository): string {
   return folder;
 }
 
-/** On Ctrl-C hands back what is not done, so that nobody has to wait until this process is known to be dead. */
+/** On Ctrl-C hands unfinished runs back, so that the next start need not wait until this process is known to be dead. */
 function onInterrupt(handBack: () => Promise<void>): Disposable {
   const leave = () => void handBack().finally(() => process.exit(130));
   process.once("SIGINT", leave);

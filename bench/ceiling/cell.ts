@@ -2,7 +2,7 @@ import type { DynamicWorkflow } from "../../mod.ts";
 import type { StoreKind } from "../stores.ts";
 import { chain, fan } from "../workloads.ts";
 
-/** One combination of what the matrix varies. */
+/** One combination of the parameters of the matrix. */
 export interface Cell {
   /** Where runs are kept. */
   readonly store: StoreKind;
@@ -14,7 +14,7 @@ export interface Cell {
   readonly payloadBytes: number;
 }
 
-/** What a process is asked to do. */
+/** A request to a side. */
 export interface Request {
   /** How many runs. */
   readonly runs: number;
@@ -22,7 +22,7 @@ export interface Request {
   readonly countsLog: boolean;
 }
 
-/** What it did. */
+/** The figures of a round. */
 export interface Round {
   /** Wall time. */
   readonly ms: number;

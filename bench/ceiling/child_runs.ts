@@ -38,7 +38,7 @@ async function measure(store: StoreKind): Promise<void> {
   const children: Round[] = [];
   // The first round compiles the code.
   for (let at = 0; at <= ROUNDS; at++) {
-    // Each goes first as often as the other.
+    // The sides take turns to be first.
     const sides = [() => round(store, runPlain).then((made) => plain.push(made)), async () => {
       children.push(await round(store, runChildren));
     }];
@@ -65,7 +65,7 @@ async function measure(store: StoreKind): Promise<void> {
   });
 }
 
-/** What one round has cost. */
+/** The cost of one round. */
 interface Round extends Pick<StoreCounters, "commits" | "statements" | "rows"> {
   readonly ms: number;
 }
@@ -78,7 +78,7 @@ async function round(kind: StoreKind, work: Work): Promise<Round> {
   const { schema, durability = "power" } = empty.options;
   const { store, close } = await openStore(empty.url, { schema, durability, clock: systemClock, logger: silent });
   const runner = await openRunner(store);
-  // Connections are made, and statements prepared.
+  // Opens connections and prepares statements.
   await work(runner);
   const before = store.counters();
   const began = performance.now();

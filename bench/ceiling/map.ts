@@ -33,7 +33,7 @@ const map = workflow("map")
 
 for (const store of STORES) await measure(store);
 
-/** What one round has cost. */
+/** The cost of one round. */
 interface Round extends Counters {
   readonly ms: number;
   readonly cpuMs: number;
@@ -56,7 +56,7 @@ async function measure(kind: StoreKind): Promise<void> {
   };
   const rounds: Record<keyof typeof sides, Round[]> = { sluice: [], ceiling: [], unbounded: [] };
   const names = ["sluice", "ceiling", "unbounded"] as const;
-  // The first round compiles the code. Each goes first as often as the others.
+  // The first round compiles the code. The sides take turns to be first.
   for (let at = 0; at <= ROUNDS; at++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(at + turn) % names.length]!;

@@ -26,7 +26,7 @@ const CENTRE: Point = { shape: ["chain", 3], inFlight: 1_000, payloadBytes: 10 }
 const POINTS: readonly Point[] = [
   CENTRE,
   { ...CENTRE, inFlight: 1 },
-  // The most that one run can be by itself, and the most tasks in a row.
+  // The largest fan of a single run, and the longest chain.
   { ...CENTRE, shape: ["fan", 100], inFlight: 1 },
   { ...CENTRE, shape: ["chain", 10] },
   { ...CENTRE, shape: ["chain", 1] },
@@ -35,10 +35,10 @@ const POINTS: readonly Point[] = [
   { ...CENTRE, inFlight: 10 },
   { ...CENTRE, payloadBytes: 1_024 },
   { ...CENTRE, payloadBytes: LARGE },
-  // The least that one run can be by itself, and one that is large.
+  // The smallest single run, and one with a large payload.
   { ...CENTRE, shape: ["chain", 1], inFlight: 1 },
   { ...CENTRE, inFlight: 1, payloadBytes: LARGE },
-  // The most that is written for one run, with enough of them to share commits.
+  // The most written bytes for one run, with enough runs to share commits.
   { ...CENTRE, shape: ["chain", 10], inFlight: 100, payloadBytes: LARGE },
 ];
 
@@ -64,7 +64,7 @@ async function measure(cell: Cell, durability: string, url: string | undefined):
   const rounds: { readonly sluice: Round; readonly ceiling: Round }[] = [];
   for (let at = 0; at < ROUNDS; at++) {
     const request = { runs, countsLog: false };
-    // Each goes first as often as the other.
+    // The sides take turns to be first.
     const first = at % 2 === 0 ? undefined : await sluice.round(request);
     const other = await ceiling.round(request);
     rounds.push({ sluice: first ?? await sluice.round(request), ceiling: other });
@@ -73,11 +73,11 @@ async function measure(cell: Cell, durability: string, url: string | undefined):
   reportCell(cell, durability, runs, rounds, counted);
 }
 
-/** Has both compile their code and fill their caches; answers how many runs a round shall have. */
+/** Warms up both sides; returns the number of runs of a round. */
 async function warmUp(cell: Cell, sluice: Side, ceiling: Side): Promise<number> {
   const least = leastOf(cell);
   let runs = least;
-  // Twice, unless a round is long by itself: what is compiled by then is faster than it was.
+  // Twice, unless a round is long: compiled code is faster than at first.
   let spentMs = 0;
   for (let at = 0; at < 2 && spentMs < SECONDS * 1_000; at++) {
     const { ms } = await sluice.round({ runs, countsLog: false });
@@ -88,7 +88,7 @@ async function warmUp(cell: Cell, sluice: Side, ceiling: Side): Promise<number> 
   return flag("runs", runs);
 }
 
-/** So many that each place in flight is taken more than once, where that is not too much to write. */
+/** Enough runs to use each place in flight more than once, unless that would write too much. */
 function leastOf({ inFlight, shape: [kind], payloadBytes }: Cell): number {
   const few = kind === "fan" ? 20 : 200;
   return Math.max(payloadBytes * inFlight > 10_000_000 ? inFlight : 2 * inFlight, few);
@@ -99,7 +99,7 @@ interface Counted {
   readonly ceiling: number | undefined;
 }
 
-/** Bytes of SQLite's log for each task, from a round of its own, as counting costs time. */
+/** Bytes of SQLite's log for each task, measured in a separate round because counting takes time. */
 async function countLog(cell: Cell, sluice: Side, ceiling: Side): Promise<Counted> {
   if (cell.store === "postgres") return { sluice: undefined, ceiling: undefined };
   const runs = leastOf(cell);
@@ -132,7 +132,7 @@ function reportCell(
     ratio: median(ratios),
     ratioLeast: Math.min(...ratios),
     ratioMost: Math.max(...ratios),
-    // The same of the processes' CPU time: what to look at while the machine does other work, too.
+    // The ratio of CPU times: more reliable while the machine does other work.
     cpuRatio: median(cpuRatios),
     latencyRatio: median(rounds.map(({ sluice, ceiling }) => sluice.p50Ms / ceiling.p50Ms)),
     ...figures("sluice", rounds.map(({ sluice }) => sluice), counted.sluice),

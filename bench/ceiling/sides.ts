@@ -4,13 +4,13 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Cell, Request, Round } from "./cell.ts";
 
-/** A process that carries runs of one cell to their end; it is gone at the end of the scope. */
+/** A process that executes runs of one cell; it is ended at the end of the scope. */
 export interface Side extends AsyncDisposable {
   /** Has it do a round, and waits for it. */
   round(request: Request): Promise<Round>;
 }
 
-// Whatever hangs has to end as a failure.
+// A hang must end as a failure.
 const LONGEST_ROUND_MS = 180_000;
 
 /** Starts one side of a cell, in the runtime that runs this. */

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { inFlight } from "../measure.ts";
 
-/** A loop that can be driven. */
+/** The loop. */
 export interface Ceiling {
   /**
    * Carries one run to its end; resolves when that is durable. `stages` says how many tasks there are side by side, each
@@ -25,7 +25,7 @@ export interface Ceiling {
   close(): void | Promise<void>;
 }
 
-/** What was done; `begin` and `commit` are no statements. */
+/** Counts of operations, without `begin` and `commit`. */
 export interface Counters {
   /** Transactions that wrote. */
   readonly commits: number;
@@ -35,7 +35,7 @@ export interface Counters {
   readonly rows: number;
 }
 
-/** What is there to show for it. */
+/** The recorded runs and results. */
 export interface Recorded {
   /** Runs that have ended well. */
   readonly runs: number;
@@ -116,7 +116,7 @@ export async function openCeiling(path: string, durability: "power" | "process")
   }
 }
 
-/** What every task does, here and in Sluice. */
+/** The body of every task, here and in Sluice. */
 // deno-lint-ignore require-await -- a body that is asynchronous as most are
 export async function body(payload: string): Promise<string> {
   return payload;

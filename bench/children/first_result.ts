@@ -1,4 +1,4 @@
-/** What a program does until it has a first result. */
+/** A program that ends with its first result. */
 import { createRunner, workflow } from "../../mod.ts";
 
 const greet = workflow("greet").task("hello", { run: () => "hello" }).returns("hello");

@@ -42,7 +42,7 @@ function waiting<const Name extends string>(name: Name): DynamicWorkflow<Name> {
   });
 }
 
-/** Runs that nobody has begun. */
+/** Runs that no runner has begun. */
 async function fill(): Promise<void> {
   const workflow = waiting("waiting");
   // Full already, so that what it starts is left in the store.

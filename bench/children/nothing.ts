@@ -1,2 +1,2 @@
-/** What the runtime itself takes to print a line. */
+/** A program that only prints a line: the cost of the runtime itself. */
 console.log("completed");

@@ -1,4 +1,4 @@
-/** Executes the chains that others start in the store it is given, and prints when each first body began. */
+/** Executes chains that other processes start in the given store, and prints when each first body began. */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
 import { flag } from "../measure.ts";

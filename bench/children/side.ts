@@ -36,7 +36,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(await answer(JSON.parse(line))));
 }
 
-/** Whoever does the work. */
+/** One side: Sluice or the ceiling loop. */
 interface Subject extends AsyncDisposable {
   run(): Promise<void>;
   counters(): Counters;
@@ -103,7 +103,7 @@ function sample(): void {
 
 async function openSluice({ url, options, files }: EmptyStore): Promise<Subject> {
   const { schema, durability = "power" } = options;
-  // Its counters are to be read without asking it how many runs there are, as `runner.stats()` does.
+  // The counters are read without the query for the number of runs that `runner.stats()` sends.
   const { store, close } = await openStore(url, { schema, durability, clock: systemClock, logger: silent });
   const { workflow } = workload;
   const runner = await createRunner(store, { workflows: [workflow] });
@@ -153,7 +153,7 @@ function noLog(): Log {
   return { bytes: () => Promise.resolve(undefined), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
-/** The server's own account: all that it has written to its log, whoever made it do so. */
+/** All bytes that the server has written to its log, for any client. */
 async function serverLog(url: string): Promise<Log> {
   const sql = postgres(url, { max: 1, onnotice() {} });
   await sql`select 1`;

@@ -21,7 +21,7 @@ export interface Crowd {
 const YEAR_MS = 365 * 86_400_000;
 const INPUT = '"xxxxxxxxxx"';
 
-/** Puts runs in a store that nobody has open, and has the database look at what it now holds. */
+/** Inserts runs into a store that no process has open, and updates the statistics of the database. */
 export async function fill({ url, options }: EmptyStore, crowd: Crowd): Promise<void> {
   if (options.schema === undefined) await fillFile(url, crowd);
   else await fillSchema(url, options.schema, crowd);
@@ -46,7 +46,7 @@ async function fillSchema(url: string, schema: string, crowd: Crowd): Promise<vo
   const hex = (value: string): string => `lpad(to_hex(${value}), 12, '0')`;
   for (const insert of inserts(crowd, `"${schema}".`, numbers, hex)) await sql.unsafe(insert);
   for (const table of ["runs", "tasks"]) await sql.unsafe(`vacuum analyze "${schema}".${table}`);
-  // Else it would be done while something is measured.
+  // Otherwise it would happen during a measurement.
   await sql.unsafe("checkpoint");
   await sql.end();
 }

@@ -88,7 +88,7 @@ async function compare(kind: StoreKind, size: number): Promise<void> {
   if (kind === "postgres") { for (const subject of [empty, ...Object.values(full)]) await explain(size, subject); }
 }
 
-/** A store, and what it holds besides the runs that are measured. */
+/** A store, and its content in addition to the measured runs. */
 interface Subject {
   readonly held: Held | undefined;
   readonly store: EmptyStore;
@@ -112,7 +112,7 @@ async function measure(kind: StoreKind, size: number, way: Way, subjects: readon
   const serverMs = subjects.map((): (number | undefined)[] => []);
   for (let round = 0; round < WARM + ROUNDS; round++) {
     for (let i = 0; i < subjects.length; i++) {
-      // Who is first changes, as it may find another's garbage.
+      // The order changes, because the first side may collect the garbage of another.
       const at = (round + i) % subjects.length;
       const cost = await works[at]!.slice();
       if (round >= WARM) costs[at]!.push(cost);
@@ -188,7 +188,7 @@ async function serve(place: EmptyStore, way: "kept" | "claimed"): Promise<Work> 
 async function drain(place: EmptyStore): Promise<Work> {
   const own = await openStore(place);
   const client = await createClient(own, { workflows: [workflow] });
-  // A runner that stops gives back those that it has in hand.
+  // A runner that stops hands back its runs.
   await put(client, 2 * FLIGHT);
   return {
     async slice() {
@@ -233,7 +233,7 @@ function serveOn(store: Store, completed: () => void): Promise<Runner<DynamicWor
   });
 }
 
-/** What all of them have said. */
+/** The output of all of them. */
 function counted(stores: readonly Store[]): Counted {
   const sum = (what: keyof Counted): number => stores.reduce((all, store) => all + store.counters()[what], 0);
   return { statements: sum("statements"), rows: sum("rows") };

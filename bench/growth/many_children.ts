@@ -36,7 +36,7 @@ for (const kind of KINDS) {
   });
 }
 
-/** What a map has cost. */
+/** The cost of a map. */
 interface Cost {
   readonly ms: number;
   readonly cpuMs: number;

@@ -105,7 +105,7 @@ async function drain(kind: StoreKind, processes: number, bodyMs: number): Promis
   };
 }
 
-/** Puts all runs into the store; answers when they are due, which is once all are there. */
+/** Inserts all runs; returns when they become due, which is after the last insert. */
 async function put({ url, options }: EmptyStore): Promise<number> {
   await using client = await createClient(url, { ...options, workflows: [workflow] });
   const startAt = Date.now() + AHEAD_MS;
@@ -114,12 +114,12 @@ async function put({ url, options }: EmptyStore): Promise<number> {
   return startAt;
 }
 
-/** Waits until all runs are completed; answers when the last one was, by the store's clock. */
+/** Waits until all runs are completed; returns when the last one ended, by the store's clock. */
 async function allEnded(store: EmptyStore): Promise<number> {
   const reader = readPlace(store);
   try {
     for (const deadline = performance.now() + LONGEST_MS;;) {
-      // Seldom enough not to be in the way.
+      // Rarely enough not to disturb.
       await new Promise((resolve) => setTimeout(resolve, 200));
       const [row] = await reader.query(`
         select count(*) as runs, max(ended_at) as ended_at from runs where state = 'completed'`);
@@ -138,7 +138,7 @@ async function finish(member: Child): Promise<Done> {
   return JSON.parse(stdout.trim().split("\n").at(-1)!);
 }
 
-/** That each body has run, and none twice, and that no runner had to complain, be it of a locked database. */
+/** Checks that each body has run exactly once, and that no runner logged a problem such as a locked database. */
 function check(done: readonly Done[]): void {
   const complaints = done.flatMap(({ errors, warnings }) => [...errors, ...warnings.filter((it) => /lock/.test(it))]);
   if (complaints.length > 0) throw new Error(`the runners complained: ${complaints.join("; ")}`);

@@ -1,4 +1,4 @@
-/** What a Postgres server says of itself, where it runs on this machine. */
+/** Figures of a Postgres server that runs on this machine. */
 import type postgres from "postgres";
 import { readFileSync } from "node:fs";
 

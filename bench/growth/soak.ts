@@ -42,7 +42,7 @@ const SERVER = ["fsync=on", "autovacuum_naptime=5s"];
 const MEMORY: Allowance = MINUTES < 2 ? { times: 2, plus: 50 } : { times: 1.15, plus: 15 };
 const SIZE: Allowance = { times: 1.2, plus: 1 };
 
-/** What must not grow; where a store has no such thing it is left out. */
+/** Gauges that must not grow; a store may lack some. */
 const ALLOWED: Readonly<Record<string, Allowance>> = {
   runnerRssMb: MEMORY,
   clientRssMb: MEMORY,
@@ -140,7 +140,7 @@ async function sample(gauges: Gauges, rss: () => number | undefined): Promise<re
   }
 }
 
-/** What a runner said last of its memory. */
+/** The last report of a runner about its memory. */
 function follow(child: Child): () => number | undefined {
   let rssMb: number | undefined;
   void (async () => {
@@ -195,7 +195,7 @@ async function allGone(gauges: Gauges): Promise<{ readonly runs: number; readonl
   }
 }
 
-/** What went wrong in a runner, and any word of a locked database. */
+/** Problems that a runner logged, including a locked database. */
 async function farewell(runner: Child): Promise<readonly string[]> {
   runner.kill("SIGTERM");
   const { code, stdout, stderr } = await runner.exited;

@@ -85,7 +85,7 @@ print({
 const work = [produce(), sample()];
 await new Promise((resolve) => stopping.signal.addEventListener("abort", resolve, { once: true }));
 await Promise.all(work);
-// The harness kills what has not ended after five seconds.
+// The harness kills processes that have not ended after five seconds.
 await runner.stop({ timeout: "3s" });
 process.exit();
 
@@ -125,7 +125,7 @@ async function sample(): Promise<void> {
       ["completion_rate", (completed - before.completed) / sampleS, sampleS],
     ] as const;
     before = { enqueued, completed };
-    // What concerns the whole system is reported by one of its processes.
+    // One process reports the figures of the whole system.
     const observed = instance === 0
       ? [["queue_depth", await depth(), 0], ["producer_target_rate", targetRate, 0]] as const
       : [];

@@ -33,7 +33,7 @@ interface Replica {
   readonly ended: Promise<void>;
 }
 
-/** What an adapter prints. */
+/** The output of an adapter. */
 interface Sample {
   readonly kind: string;
   readonly metric: string;
@@ -104,7 +104,7 @@ async function run(phase: Phase): Promise<void> {
   });
 }
 
-/** Begins what a phase does to the system; the result ends it. */
+/** Begins the disturbance of a phase; the result ends it. */
 async function enter({ type, parameters }: Phase): Promise<() => Promise<void>> {
   const instance = Number(parameters.get("instance") ?? 0);
   switch (type) {
@@ -177,7 +177,7 @@ async function enter({ type, parameters }: Phase): Promise<() => Promise<void>> 
   }
 }
 
-/** Lets the system do what is left, and counts what it has not done. */
+/** Lets the system drain its backlog, and counts the remaining jobs. */
 async function finish(): Promise<void> {
   setRate(0);
   for (let instance = 0; instance < REPLICAS; instance++) if (!replicas.has(instance)) await start(instance);

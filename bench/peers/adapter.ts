@@ -1,5 +1,5 @@
 /**
- * What each side of a comparison is told to do, Sluice and its peers alike: one module of `adapters/` each, which
+ * The interface of the sides of a comparison, for Sluice and its peers alike: one module of `adapters/` each, which
  * `serve.ts` drives in a process of its own.
  *
  * Adapters say by interfaces of their own what they use of their package, and load it by name, so that the project's
@@ -8,7 +8,7 @@
  * @module
  */
 
-/** What is carried to its end, by every side in the same way as far as it can. */
+/** The work of a comparison, which every side does in the same way as far as it can. */
 export type Workload =
   | "chain of 3"
   | "1 + 100 + 1"
@@ -51,7 +51,7 @@ export type Open = (work: Work) => Promise<Session>;
 /** How many tasks follow the first in "1 + 100 + 1", before the last. */
 export const WIDTH = 100;
 
-/** What every run is given and every task hands on: ten characters. */
+/** The input of every run, which each task returns: ten characters. */
 export const PAYLOAD = "x".repeat(10);
 
 let bodies = 0;
@@ -67,12 +67,12 @@ export function bodiesRun(): number {
   return bodies;
 }
 
-/** A package of this folder's `node_modules`, as far as the interface tells that is given. */
+/** A package of this folder's `node_modules`, typed by the given interface. */
 export function load<Package>(name: string): Promise<Package> {
   return import(name) as Promise<Package>;
 }
 
-/** What has to be there when work has been done. */
+/** The state in which work is done. */
 export interface Goal {
   /** Runs that have ended. */
   readonly runs: number;

@@ -1,7 +1,7 @@
 import type { Workload } from "./adapter.ts";
 import type { PlaceKind } from "./places.ts";
 
-/** Somebody to compare with. */
+/** A peer. */
 export interface Peer {
   /** Its npm package or wheel. */
   readonly package: string;
@@ -17,7 +17,7 @@ export interface Peer {
   readonly polls?: string;
 }
 
-/** Who there is. */
+/** All peers. */
 export const PEERS = {
   "DBOS": { package: "@dbos-inc/dbos-sdk", adapter: "dbos", runtime: "node" },
   "OpenWorkflow": {

@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const MODULES = join(HERE, "node_modules");
-/** Inside a folder that every tool passes over. */
+/** In a folder that all tools ignore. */
 const PYTHON = join(MODULES, ".cache", "python");
 const WHEELS = { cloaca: "0.12.0", absurdctl: "0.5.0" };
 
-/** What `package.json` pins, and what of Python there is beside it. */
+/** The packages of `package.json`, and the Python packages. */
 export interface Installed {
   /** Versions of the npm packages and wheels that are there. */
   readonly versions: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ interface Installing extends Installed {
   readonly env: { readonly node: Record<string, string>; readonly python: Record<string, string> };
 }
 
-/** Installs what is not there yet, and says so. */
+/** Installs missing packages, and prints which. */
 export function install(): Installed {
   const installed: Installing = {
     versions: {},
@@ -69,7 +69,7 @@ function installedVersion(name: string): string | undefined {
   return existsSync(manifest) ? (readJson(manifest) as { readonly version: string }).version : undefined;
 }
 
-/** Makes the environment that wheels are installed in; answers why it cannot. */
+/** Creates the environment for wheels; returns the reason if it cannot. */
 function makeEnvironment(python: string): string | undefined {
   if (existsSync(python)) return undefined;
   mkdirSync(PYTHON, { recursive: true });

@@ -31,7 +31,7 @@ const TASKS: Record<Workload, number> = {
 /** Fewer samples have a median and no other percentile. */
 const LEAST_SAMPLES = 100;
 
-/** Somebody who does the work of a comparison. */
+/** A contestant of a comparison. */
 interface Contestant {
   readonly name: string;
   readonly place: PlaceKind;
@@ -48,7 +48,7 @@ interface Contestant {
   readonly rounds: Measured[];
 }
 
-/** What one round of one contestant gave. */
+/** The figures of one round of one contestant. */
 interface Measured {
   readonly runsPerSecond: number;
   readonly eachMs: readonly number[];
@@ -132,7 +132,7 @@ function contestant(name: PeerName, place: PlaceKind, runs: number): Contestant 
   };
 }
 
-/** Some print all that they know of a failure. */
+/** The first line of an error: some peers print very long ones. */
 function briefly(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.split("\n", 1)[0]!.slice(0, 300);

@@ -18,17 +18,17 @@ export type PlaceKind =
 
 /** A place of one round, gone at the end of the scope. */
 export interface OwnPlace extends AsyncDisposable {
-  /** What the side is told. */
+  /** What the side receives. */
   readonly place: Place;
   /** What a commit survives there, by the server's own account. */
   readonly durability: string;
-  /** What was written to it since it was made; only a Postgres tells. */
+  /** Everything written since it was created; only for Postgres. */
   written(): Promise<Written | undefined>;
   /** The number that a query gives; only of a Postgres. */
   count(query: string): Promise<number>;
 }
 
-/** What a Postgres has written. */
+/** Bytes and transactions that a Postgres has written. */
 export interface Written {
   /** Bytes of its log. */
   readonly walBytes: number;

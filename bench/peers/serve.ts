@@ -11,14 +11,14 @@ import { createInterface } from "node:readline";
 import { runtime } from "../measure.ts";
 import { bodiesRun, type Open, type Session, type Work } from "./adapter.ts";
 
-/** What a side is told. */
+/** A request to a side. */
 export type Command =
   | { readonly do: "open" } & Work
   | { readonly do: "carry"; readonly runs: number }
   | { readonly do: "one by one"; readonly runs: number }
   | { readonly do: "close" };
 
-/** What it answers. */
+/** The response of a side. */
 export interface Reply {
   /** What went wrong. */
   readonly error?: string;

@@ -6,7 +6,7 @@ import type { Command, Reply } from "./serve.ts";
 
 /** The process of one side; see `serve.ts`. */
 export interface Side extends AsyncDisposable {
-  /** Tells it something and waits for its answer; throws if it answers with an error, ends or takes too long. */
+  /** Sends a request and waits for the response; throws if the side returns an error, ends or takes too long. */
   ask(command: Command): Promise<Reply>;
 }
 

@@ -11,7 +11,7 @@ const STORES = [
 
 const CENTRE = { bench: "matrix", workload: "chain of 3", inFlight: 1_000, payloadBytes: 10 };
 
-/** What DESIGN wants of the distance to the ceiling, beside what it is. */
+/** The targets for the distance to the ceiling, with the figures. */
 export function ceilingTable(results: Results): string {
   const rows = [...STORES.flatMap(rowsOf), ...OTHERS];
   return tableOf(

@@ -18,7 +18,7 @@ interface Bar {
 
 interface Panel {
   readonly title: string;
-  /** What all of them survive; `undefined` if that is not the same, and stands with each. */
+  /** The durability that all of them share; `undefined` if it differs, and is shown for each. */
   readonly durability: string | undefined;
   readonly bars: readonly Bar[];
   /** Peers without a bar, and why. */
@@ -129,7 +129,7 @@ function peerBar(lines: readonly Line[]): Bar {
   };
 }
 
-/** What Sluice did beside the peers, for each runtime and what a commit survives. */
+/** The figures of Sluice next to the peers, for each runtime and durability. */
 function sluiceBars(lines: readonly Line[]): readonly Bar[] {
   const measured = lines.filter((line) => line["sluiceRunsPerSecond"] !== undefined);
   const groups = Map.groupBy(measured, (line) => JSON.stringify([line["sluiceRuntime"], guard(line)]));
@@ -141,12 +141,12 @@ function sluiceBars(lines: readonly Line[]): readonly Bar[] {
   }));
 }
 
-/** What a commit of Sluice survives. */
+/** The durability of a commit of Sluice. */
 function guard(line: Line): string {
   return String(line["sluiceDurability"] ?? line["durability"] ?? "");
 }
 
-/** Sluice by itself, as long as there is no peer to stand beside. */
+/** Sluice without peers. */
 function ceilingBars(store: string, flight: number, ceiling: Results | undefined): readonly Bar[] {
   return (ceiling?.results ?? []).filter((line) =>
     line["bench"] === "matrix" && line["workload"] === WORK && line["inFlight"] === flight &&
@@ -210,7 +210,7 @@ function runtimeName(runtime: string): string {
   return RUNTIMES.find((name) => runtime.startsWith(name)) === "bun" ? "Bun" : "Deno";
 }
 
-/** Three digits that count. */
+/** Three significant digits. */
 function shown(rate: number): string {
   return Number(rate.toPrecision(3)).toLocaleString("en-US");
 }

@@ -1,7 +1,7 @@
-/** How figures are written: no more digits than a benchmark has. */
+/** Formats figures, with no more digits than a benchmark has. */
 import type { Line } from "../results.ts";
 
-/** Whole numbers with commas; smaller ones with three digits that count, those below one with two. */
+/** Integers with commas; smaller numbers with three significant digits, those below one with two. */
 export function number(value: number): string {
   if (value === 0) return "0";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");

@@ -104,7 +104,7 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
-/** What DESIGN wants: the worst result of each is compared. */
+/** The targets; the worst result of each is compared. */
 interface Goal {
   readonly what: string;
   readonly bench: string;
@@ -201,7 +201,7 @@ function worstOf({ bench, isOf, figure, most, least = -Infinity }: Goal, results
 /** Numbers that say how much of something there was. */
 const SIZES = ["size", "runs", "tasks", "tenants", "processes", "limit", "minutes", "seconds", "rounds"];
 
-/** What is no answer. */
+/** Fields that are not figures. */
 const ASIDE = ["fill"];
 
 /** Every result of the question, a table for each kind of them. */

@@ -29,7 +29,7 @@ export function cellOf({ results }: Results, { where, show, program }: Row, runt
   return notRun(failure?.["why"] ?? "no result");
 }
 
-/** Says that there is no figure. */
+/** The text for a missing figure. */
 export function notRun(why: unknown): string {
   return `not run: ${String(why).replaceAll("|", "/").replaceAll(/\s+/g, " ")}`;
 }

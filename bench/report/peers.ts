@@ -91,7 +91,7 @@ function ratioToBest({ work, store, lines }: Round, runtime: Runtime, flight: nu
   return Number(best["ratio"]) >= wanted ? `${ratio} (≥ ${wanted})` : `${ratio} (**missed**: ≥ ${wanted})`;
 }
 
-/** What DESIGN wants beside the best peer. */
+/** The targets in relation to the best peer. */
 function wantedOf(work: string, store: string, flight: number): number | undefined {
   if (work === "one-task jobs") return store === "postgres" && flight >= 500 ? 1 : undefined;
   if (work !== "chain of 3") return undefined;
@@ -147,7 +147,7 @@ export function peersLatencyTable({ results }: Results): string {
   return `${wrap(heading)}\n\n${table}`;
 }
 
-/** Why a figure of a peer says how often it polls, for those that are marked. */
+/** The note about marked peers, whose figures depend on their poll interval. */
 export function pollingNotes({ results }: Results): string {
   const notes = new Map(
     results.filter(({ peerPolls }) => peerPolls !== undefined)
@@ -198,7 +198,7 @@ function nameOf({ peer, version, peerRuntime }: Line): string {
   return peerRuntime === undefined ? named : `${named} (${peerRuntime})`;
 }
 
-/** Results before 2026-12 do not say it. */
+/** Missing in results before 2026-12. */
 function flightOf({ inFlight }: Line): string {
   return inFlight === undefined ? "–" : number(Number(inFlight));
 }
@@ -241,13 +241,13 @@ function whyNot(lines: readonly Line[]): string {
   return notRun(lines.find((line) => line["ran"] === false)?.["why"] ?? "no result");
 }
 
-/** What a commit survives: with all of the peers, or with each. */
+/** The durability: of all peers, or of each. */
 function durabilityOf(lines: readonly Line[]): string {
   const guards = new Set(lines.filter((line) => line["ran"] !== false).map(guardOf));
   return guards.size === 0 ? "no result" : [...guards].join("; ");
 }
 
-/** What a commit survives with the peer, and with Sluice if that is written in another way. */
+/** The durability of the peer, and that of Sluice if it differs. */
 function guardOf({ durability, sluiceDurability }: Line): string {
   const theirs = String(durability ?? "");
   return sluiceDurability === undefined || sluiceDurability === durability

@@ -3,7 +3,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** What a runner process says of itself. */
+/** A report of a runner process. */
 export interface Report {
   /** Runs that ended in it. */
   readonly runs: number;
@@ -13,7 +13,7 @@ export interface Report {
   readonly recovered: number;
 }
 
-/** What a runner process is told. */
+/** The configuration of a runner process. */
 export interface Orders {
   readonly name: string;
   readonly url: string;
@@ -40,7 +40,7 @@ export function startMember(name: string, url: string, schema: string | undefine
   const script = fileURLToPath(new URL("runner.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--quiet"] : [];
   const child = spawn(process.execPath, [...runtime, script], {
-    // Not as arguments, which everybody on this machine can read: the URL may hold a password.
+    // Not as arguments, which every user of the machine can read: the URL may contain a password.
     env: { ...process.env, FLEET_MEMBER: JSON.stringify({ name, url, schema } satisfies Orders) },
     stdio: ["pipe", "pipe", "inherit"],
   });

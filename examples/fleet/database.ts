@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 
-/** A database for the fleet; disposing of it leaves nothing behind that was not there before. */
+/** A database for the fleet; its disposal removes everything that the fleet has created. */
 export interface Database extends AsyncDisposable {
   readonly url: string;
   /** In words. */
@@ -31,9 +31,9 @@ export async function openDatabase(given: string | undefined): Promise<Database>
   }
 }
 
-/** A tenant: a schema of our own in a database that may be somebody else's. */
+/** A tenant: a schema of our own in a database that others may use. */
 async function openTenant(url: string, what: string): Promise<Database> {
-  // Only here, so that who uses SQLite needs no driver for Postgres.
+  // Imported here, so that users of SQLite need no driver for Postgres.
   const { createTenant, removeTenant } = await import("../../lib/store/postgres/mod.ts");
   const schema = `fleet_${crypto.randomUUID().slice(0, 8)}`;
   await createTenant(url, { schema, logger: console });

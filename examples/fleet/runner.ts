@@ -1,6 +1,6 @@
 /**
- * One runner process of the fleet, started by `crew.ts`. It tells on its standard output what it has done, a line of JSON
- * now and then, and stops when its standard input ends, be it because the fleet is done or gone.
+ * One runner process of the fleet, started by `crew.ts`. It reports its work on standard output, a line of JSON
+ * now and then, and stops when its standard input ends, because the fleet has finished or died.
  */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { unchecked, workflow } from "../../mod.ts";
 
-/** A range of numbers to look at. */
+/** A range of numbers to examine. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -13,7 +13,7 @@ export interface Range {
  * The pipeline: something is waited for, as a remote service would be, then two tasks compute at once, and a last one
  * joins what they found. Each says which runner executed it.
  */
-// deno-lint-ignore explicit-module-boundary-types -- the type is long and inferred; nobody imports this but its program
+// deno-lint-ignore explicit-module-boundary-types -- the type is long and inferred; only its program imports this
 export function surveyBy(runner: string) {
   return workflow("survey", { input: unchecked<Range>() })
     .task("fetch", {

@@ -5,7 +5,7 @@ const WIDTH = 30;
 const REDRAW_MS = 100;
 const PRINT_MS = 1_000;
 
-/** Shows how the work is shared until it is told to end: in place on a terminal, else a few lines each second. */
+/** Shows how the work is shared until it is stopped: in place on a terminal, otherwise a few lines each second. */
 export function showCrew(crew: readonly Member[], runs: number): { end(): void } {
   const { stdout } = process;
   let drawn = 0;

@@ -206,7 +206,7 @@ export interface Ownership {
   readonly share: number;
   /** People who wrote some. */
   readonly authors: number;
-  /** The fewest people who together wrote more than half of them: if these leave, nobody knows it. */
+  /** The smallest number of people who together wrote more than half of the commits ("bus factor"). */
   readonly busFactor: number;
 }
 

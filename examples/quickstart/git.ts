@@ -13,7 +13,7 @@ export interface Repository {
   readonly path: string;
   /** Its name, for people. */
   readonly name: string;
-  /** Tells it from every other repository on this machine. */
+  /** Distinguishes it from every other repository on this machine. */
   readonly id: string;
   /** The commit it is at. */
   readonly head: string;

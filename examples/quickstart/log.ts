@@ -1,7 +1,7 @@
 /**
  * The history of a repository, as `git log -z --numstat` prints it, turned into commits.
  *
- * Between two NUL bytes stands a token. A commit is five tokens (`commit:` and its id, time, parents, e-mail, name),
+ * Each token is between two NUL bytes. A commit is five tokens (`commit:` and its id, time, parents, e-mail, name),
  * then one token for each changed file (`added TAB deleted TAB path`), the first of them after a line feed. For a renamed
  * file the path is empty and two more tokens follow: its old and its new name. No quoting, so names may be anything.
  */

@@ -15,7 +15,7 @@ export interface ReportInput {
   readonly path: string;
   /** Its name. */
   readonly name: string;
-  /** The commit to look back from: a run that is resumed goes on with the one it began with. */
+  /** The newest commit of the report: a resumed run continues with the one it began with. */
   readonly head: string;
   /** Whether the repository holds only the newest part of its history. */
   readonly shallow: boolean;

@@ -1,14 +1,14 @@
-/** What is looked at while a store is soaked. */
+/** The gauges of a soak. */
 import { readdirSync, statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { readPlace } from "../../../tests/place.ts";
 import type { EmptyStore } from "../../stores.ts";
 
-/** Reads by name; `undefined` where there is no such thing. */
+/** Readings by name; `undefined` if the store lacks one. */
 export type Sample = Readonly<Record<string, number | undefined>>;
 
-/** Reads that are made again and again. */
+/** Gauges that can be read repeatedly. */
 export interface Gauges extends AsyncDisposable {
   /** All of them now. */
   read(): Promise<Sample>;

@@ -1,4 +1,4 @@
-/** Starts runs at an even pace, and keeps account of every one of them. */
+/** Starts runs at an even pace, and tracks each of them. */
 import type { Client, HandleOf } from "../../../mod.ts";
 import { type Fate, soakWork, type Work } from "./work.ts";
 
@@ -18,7 +18,7 @@ const ENDS: Readonly<Record<Fate, "completed" | "failed" | "cancelled">> = {
   cancelled: "cancelled",
 };
 
-/** What was started, and what became of it. */
+/** Started runs and their outcomes. */
 export interface Account {
   started: number;
   readonly ended: Record<"completed" | "failed" | "cancelled", number>;
@@ -28,7 +28,7 @@ export interface Account {
   readonly wrong: string[];
 }
 
-/** A load that is under way. */
+/** A running load. */
 export interface Load {
   readonly account: Account;
   /** Starts nothing more; resolves when everything has ended, and its end was read. */

@@ -1,6 +1,6 @@
 import { unchecked, workflow } from "../../../mod.ts";
 
-/** What becomes of a run. */
+/** The planned outcome of a run. */
 export type Fate = "plain" | "retried" | "failing" | "delayed" | "keyed" | "cancelled";
 
 /** A run's input. */
@@ -13,7 +13,7 @@ export interface Work {
 
 const retry = { attempts: 3, delay: "100ms" } as const;
 
-/** Three tasks, of which the first does what the run is for. */
+/** Three tasks; the first one determines the outcome. */
 // deno-lint-ignore explicit-module-boundary-types -- the type is long and inferred
 export function soakWork() {
   return workflow("soak", { version: "1", input: unchecked<Work>() })

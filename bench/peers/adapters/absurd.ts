@@ -48,7 +48,7 @@ export async function open({ workload, place: { url }, flight }: Work): Promise<
     },
     async one() {
       const taskID = await spawned();
-      // Its own way to wait for a result asks at 50, 150, 350 … ms.
+      // Its own wait for a result polls after 50, 150, 350 … ms.
       while ((await app.fetchTaskResult(taskID))?.state !== "completed");
     },
     ended,

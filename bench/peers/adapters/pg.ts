@@ -1,4 +1,4 @@
-/** The driver that most peers on Postgres use, to look at their tables. */
+/** The driver that most peers on Postgres use, for queries of their tables. */
 import { load } from "../adapter.ts";
 
 /** Connections to a database. */
@@ -9,7 +9,7 @@ export interface Pool {
   end(): Promise<void>;
 }
 
-/** Connects when first asked. */
+/** Connects at the first query. */
 export async function openPool(connectionString: string, max = 1): Promise<Pool> {
   const { default: pg } = await load<Pg>("pg");
   const pool = new pg.Pool({ connectionString, max });
