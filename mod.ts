@@ -67,5 +67,5 @@ export type { Logger } from "./lib/logger.ts";
 export { UnknownScheduleError } from "./lib/schedule_errors.ts";
 export { SluiceError } from "./lib/sluice_error.ts";
 export { KeyConflictError, LimitReachedError, QueueFullError } from "./lib/start_errors.ts";
-export type { Store } from "./lib/store/port.ts";
+export type { Store } from "./lib/store/port/store.ts";
 export type { RunState, TaskState } from "./lib/types/mod.ts";

@@ -47,23 +47,6 @@ const ENGINE: Record<string, readonly string[]> = {
   commit: ["errors"],
 };
 
-/** What a store is, and what its questions and answers look like. */
-const PORT = [
-  ...[
-    "port",
-    "batch",
-    "control",
-    "messages",
-    "children",
-    "inserted_child",
-    "listing",
-    "inspection",
-    "runners",
-    "outputs",
-  ],
-  ...["transactions", "debounced", "item_range", "schedules", "limits"],
-].map((name) => `lib/store/${name}.ts`);
-
 /** The only file that knows which backends there are; it imports them when a URL asks for one. */
 const OPENER = "lib/store/open.ts";
 
@@ -76,7 +59,7 @@ const THIRD_PARTY: Record<string, readonly string[]> = {
   "lib/otel/api.ts": ["@opentelemetry/api"],
   "lib/otel/metrics.ts": ["@opentelemetry/api"],
   "lib/otel/mod.ts": ["@opentelemetry/api"],
-  "lib/store/postgres/driver.ts": ["postgres"],
+  "lib/store/postgres/connect/driver.ts": ["postgres"],
   // For the types of the transaction that bodies receive.
   "lib/store/postgres/mod.ts": ["postgres"],
 };
@@ -353,9 +336,9 @@ function layerOf(file: string): Layer {
   const [, folder, ...rest] = file.split("/");
   if (file === "mod.ts" || file === "lib/types/mod.ts") return "api";
   if (rest.length === 0) return "leaf";
-  if (folder === "store" && rest[0] === "sql") return "store";
+  if (folder === "store" && rest[0] === "port") return "port";
+  if (folder === "store" && (rest[0] === "sql" || rest[0] === "shared")) return "store";
   if (folder === "store" && rest.length > 1) return rest.at(-1) === "mod.ts" ? "door" : "backend";
-  if (PORT.includes(file)) return "port";
   const layer = (["definition", "store", "engine", "inspector", "cli", "otel", "testing", "worker"] as const).find((
     name,
   ) => name === folder);

@@ -11,7 +11,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
 import { openPostgresStore } from "../lib/store/postgres/store.ts";
-import type { Store, StoreCounters } from "../lib/store/port.ts";
+import type { Store, StoreCounters } from "../lib/store/port/store.ts";
 import { openSqliteStore } from "../lib/store/sqlite/store.ts";
 import { createFakeClock, type FakeClock } from "../lib/testing/mod.ts";
 import {

@@ -1,4 +1,4 @@
-import { JOURNAL as ROWS } from "../lib/store/last_result.ts";
+import { JOURNAL as ROWS } from "../lib/store/shared/last_result.ts";
 
 /**
  * The journals of all runs, after `from`, as relation `journal` of a connection that finds tables by their names alone. A

@@ -3,7 +3,7 @@ import postgres from "postgres";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { openPostgresStore } from "../lib/store/postgres/store.ts";
-import type { Store } from "../lib/store/port.ts";
+import type { Store } from "../lib/store/port/store.ts";
 import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../mod.ts";

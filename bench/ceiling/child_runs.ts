@@ -11,7 +11,7 @@ import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
 import { openStore } from "../../lib/store/open.ts";
-import type { StoreCounters } from "../../lib/store/port.ts";
+import type { StoreCounters } from "../../lib/store/port/store.ts";
 import { flag, median, report } from "../measure.ts";
 import { durabilityOf, emptyStore, type StoreKind, STORES } from "../stores.ts";
 

@@ -7,7 +7,7 @@ import postgres from "postgres";
 import { createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
 import { createPostgresPool, createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { flag, inFlight, median } from "../measure.ts";
 import { serverMemoryMb } from "../growth/server.ts";
 import { chain, complete } from "../workloads.ts";

@@ -19,7 +19,7 @@
 import process from "node:process";
 import postgres from "postgres";
 import { type Client, createClient, createRunner, type DynamicWorkflow, type Runner } from "../../mod.ts";
-import type { Store, StoreCounters } from "../../lib/store/port.ts";
+import type { Store, StoreCounters } from "../../lib/store/port/store.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { databaseUrl } from "../../tests/postgres_server.ts";

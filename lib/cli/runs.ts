@@ -1,6 +1,6 @@
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import type { HandleOf } from "../engine/client/handle.ts";
-import type { RunState } from "../store/batch.ts";
+import type { RunState } from "../store/port/batch.ts";
 import type { RunInfo } from "../engine/reading/run_info.ts";
 import type { TaskInfo } from "../engine/reading/run_reader.ts";
 import { type Call, type Command, withClient } from "./call.ts";

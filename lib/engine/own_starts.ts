@@ -1,4 +1,4 @@
-import type { NewRun, StartVerdict } from "../store/batch.ts";
+import type { NewRun, StartVerdict } from "../store/port/batch.ts";
 import type { Catalog } from "./catalog.ts";
 import type { ClaimLoop } from "./fleet/claim_loop.ts";
 import type { Insert } from "./client/client_starts.ts";

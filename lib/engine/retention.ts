@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Store } from "../store/port.ts";
+import type { Store } from "../store/port/store.ts";
 
 /** Runs deleted by one call of the store, which lets other work run in between. */
 const BATCH_SIZE = 200;

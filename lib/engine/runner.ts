@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { newChecks } from "../definition/checks.ts";
 import type { AnyWorkflow } from "../definition/workflow.ts";
 import { openStore } from "../store/open.ts";
-import { ANY_CHANGE, type Store } from "../store/port.ts";
+import { ANY_CHANGE, type Store } from "../store/port/store.ts";
 import { createAdmission } from "./fleet/admission.ts";
 import { catalogOf, definitionsOf } from "./catalog.ts";
 import { createChildOutcomes } from "./children/child_outcomes.ts";

@@ -1,6 +1,6 @@
 import { thrownMessage } from "../definition/thrown_message.ts";
 import type { Logger } from "../logger.ts";
-import type { RunState, TaskState } from "../store/batch.ts";
+import type { RunState, TaskState } from "../store/port/batch.ts";
 
 /** The object of a page for which links are wanted. Fields that `redact` hides are `"[redacted]"`. */
 export type ActionSubject =

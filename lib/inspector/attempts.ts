@@ -1,6 +1,6 @@
 import type { ErrorRecord } from "../errors.ts";
-import type { TaskState } from "../store/batch.ts";
-import type { JournalHead } from "../store/inspection.ts";
+import type { TaskState } from "../store/port/batch.ts";
+import type { JournalHead } from "../store/port/inspection.ts";
 import type { AttemptDetail } from "./run_shape.ts";
 
 /** The attempts of a task: every failed one is recorded, of the others only the latest. */

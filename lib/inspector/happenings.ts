@@ -1,4 +1,4 @@
-import type { Fact, RunRow } from "../store/port.ts";
+import type { Fact, RunRow } from "../store/port/store.ts";
 import { cut, type Reading } from "./reading.ts";
 import type { AttemptDetail, RunHappening, TaskDetail } from "./run_shape.ts";
 

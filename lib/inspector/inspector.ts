@@ -3,7 +3,7 @@ import type { Client } from "../engine/client/client.ts";
 import { contextFor } from "../engine/client/client_context.ts";
 import { refuse } from "../engine/options.ts";
 import { harmless, type Logger, silent } from "../logger.ts";
-import type { Store } from "../store/port.ts";
+import type { Store } from "../store/port/store.ts";
 import type { Authorize } from "./access.ts";
 import { type Actions, safeActions } from "./actions.ts";
 import { createApp, type Fetch } from "./app.ts";

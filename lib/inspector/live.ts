@@ -7,7 +7,7 @@
  */
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Store } from "../store/port.ts";
+import type { Store } from "../store/port/store.ts";
 
 /** The shared reader. */
 export interface Live {

@@ -1,5 +1,5 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
-import type { Served } from "../store/batch.ts";
+import type { Served } from "../store/port/batch.ts";
 import type { Reading } from "./reading.ts";
 
 /** Larger definitions, with more than about 15,000 tasks, are not read: parsing one would block the event loop. */

@@ -1,8 +1,8 @@
 import { ITEM_STATES, type UnstartedItem } from "../engine/reading/item_page.ts";
 import { isOver } from "../engine/reading/run_reader.ts";
 import type { ErrorRecord } from "../errors.ts";
-import type { JournalHead } from "../store/inspection.ts";
-import type { RunRow } from "../store/port.ts";
+import type { JournalHead } from "../store/port/inspection.ts";
+import type { RunRow } from "../store/port/store.ts";
 import { attemptsOf } from "./attempts.ts";
 import { payloadOf, progressOf, type TextBudgets, textBudgets, withinBudget } from "./bounded_texts.ts";
 import type { ItemDetail, ItemsPage } from "./item_shape.ts";

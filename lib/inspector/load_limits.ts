@@ -1,5 +1,5 @@
 import { laneInfo } from "../engine/limits/lane_info.ts";
-import type { LanePermit, LaneRow } from "../store/limits.ts";
+import type { LanePermit, LaneRow } from "../store/port/limits.ts";
 import type { LimitLane, LimitPermit, LimitsPage } from "./limit_shape.ts";
 import { textOf } from "./query.ts";
 import { answer, type Asked, type Reading } from "./reading.ts";

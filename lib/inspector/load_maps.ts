@@ -1,8 +1,8 @@
 import type { StoredDefinition } from "../engine/catalog.ts";
 import { isEnd } from "../engine/reading/item_page.ts";
-import type { JournalHead } from "../store/inspection.ts";
-import type { RunRow } from "../store/port.ts";
-import { isOfForward } from "../store/undo_rows.ts";
+import type { JournalHead } from "../store/port/inspection.ts";
+import type { RunRow } from "../store/port/store.ts";
+import { isOfForward } from "../store/shared/undo_rows.ts";
 import type { ItemCell, MapDetail } from "./map_shape.ts";
 import type { Reading } from "./reading.ts";
 import { cellOf, countsOf, itemsOf, type StoredMap, storedMap } from "./stored_maps.ts";

@@ -2,7 +2,7 @@ import { COUNTED, countsOf } from "../engine/telemetry/run_counts.ts";
 import { MISSED_AFTER_MS } from "../engine/schedules/decide.ts";
 import { strandedRows } from "../engine/reading/stranded.ts";
 import { NO_ITEM } from "../engine/machine/run_state.ts";
-import type { Outcomes, OutcomesQuery } from "../store/inspection.ts";
+import type { Outcomes, OutcomesQuery } from "../store/port/inspection.ts";
 import { failureGroups } from "./load_failures.ts";
 import { aliveRunners } from "./load_workflows.ts";
 import type { OutcomeChart, OverviewPage } from "./overview_shape.ts";

@@ -1,4 +1,4 @@
-import type { PayloadName } from "../store/inspection.ts";
+import type { PayloadName } from "../store/port/inspection.ts";
 import { redactedItem } from "./load_items.ts";
 import { type Asked, type Reading, Refusal } from "./reading.ts";
 import { rowOf } from "./run_row.ts";

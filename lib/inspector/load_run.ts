@@ -1,6 +1,6 @@
 import { explainRow, type Explanation, type OpenTask } from "../engine/reading/explain.ts";
-import type { RunRow } from "../store/port.ts";
-import { undoRowOf } from "../store/undo_rows.ts";
+import type { RunRow } from "../store/port/store.ts";
+import { undoRowOf } from "../store/shared/undo_rows.ts";
 import { definitionOf } from "./load_definition.ts";
 import { eventsOf } from "./happenings.ts";
 import { loadMaps } from "./load_maps.ts";

@@ -1,6 +1,6 @@
 import { COUNTED, countsOf } from "../engine/telemetry/run_counts.ts";
 import { parkedFilter } from "../engine/reading/stranded.ts";
-import type { ListedRun } from "../store/listing.ts";
+import type { ListedRun } from "../store/port/listing.ts";
 import { filterOf, numberOf } from "./query.ts";
 import { answer, type Asked, type Reading, Refusal, summaryOf } from "./reading.ts";
 import type { RunsFilter, RunsPage } from "./shapes.ts";

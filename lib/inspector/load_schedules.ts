@@ -1,5 +1,5 @@
-import type { ListedRun } from "../store/listing.ts";
-import type { ScheduleRow } from "../store/schedules.ts";
+import type { ListedRun } from "../store/port/listing.ts";
+import type { ScheduleRow } from "../store/port/schedules.ts";
 import { historyOf, scheduleInfo } from "../engine/schedules/info.ts";
 import { decodeSchedule } from "../engine/schedules/stored.ts";
 import { createCalculator, list } from "../engine/schedules/ticks.ts";

@@ -1,4 +1,4 @@
-import type { DefinitionRow, Outline, Timing } from "../store/inspection.ts";
+import type { DefinitionRow, Outline, Timing } from "../store/port/inspection.ts";
 import { boundedGraph, graphOf } from "./graph.ts";
 import { definitionOf } from "./load_definition.ts";
 import { aliveRunners, runnersOf, runsHref } from "./load_workflows.ts";

@@ -1,5 +1,5 @@
-import type { RunnerRow } from "../store/runners.ts";
-import type { Served } from "../store/batch.ts";
+import type { RunnerRow } from "../store/port/runners.ts";
+import type { Served } from "../store/port/batch.ts";
 import { answer, type Reading } from "./reading.ts";
 import { groupBy, sampleOf } from "./sample.ts";
 import type { WorkflowsPage } from "./shapes.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TaskState } from "../store/batch.ts";
+import type { TaskState } from "../store/port/batch.ts";
 import type { RunLink } from "./shapes.ts";
 
 /** The items of a map by state. The counts add up to `total`. */

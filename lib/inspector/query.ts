@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunState } from "../store/batch.ts";
+import type { RunState } from "../store/port/batch.ts";
 import { Refusal } from "./reading.ts";
 import type { RunsFilter } from "./shapes.ts";
 

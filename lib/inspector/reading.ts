@@ -1,7 +1,7 @@
 import type { ClientContext } from "../engine/client/client_context.ts";
 import { runInfo } from "../engine/reading/run_info.ts";
-import { isCancelling } from "../store/hand_over.ts";
-import type { ListedRun } from "../store/listing.ts";
+import { isCancelling } from "../store/shared/hand_over.ts";
+import type { ListedRun } from "../store/port/listing.ts";
 import type { Actions } from "./actions.ts";
 import type { Redactor } from "./redact.ts";
 import type { Answer, RunLink, RunSummary } from "./shapes.ts";

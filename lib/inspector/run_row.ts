@@ -1,5 +1,5 @@
-import { isCorruptRow } from "../store/corrupt_row.ts";
-import type { RunRow } from "../store/port.ts";
+import { isCorruptRow } from "../store/shared/corrupt_row.ts";
+import type { RunRow } from "../store/port/store.ts";
 import { type Reading, Refusal } from "./reading.ts";
 
 /**

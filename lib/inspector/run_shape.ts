@@ -6,7 +6,7 @@
 import type { Progress } from "../engine/reading/events.ts";
 import type { Reason } from "../engine/reading/explain.ts";
 import type { ErrorRecord } from "../errors.ts";
-import type { TaskState } from "../store/batch.ts";
+import type { TaskState } from "../store/port/batch.ts";
 import type { ActionLink } from "./actions.ts";
 import type { MapDetail } from "./map_shape.ts";
 import type { Answer, Graph, RunLink, RunSummary } from "./shapes.ts";

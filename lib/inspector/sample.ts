@@ -1,4 +1,4 @@
-import type { Outline } from "../store/inspection.ts";
+import type { Outline } from "../store/port/inspection.ts";
 import type { Durations, RunSample } from "./sample_shape.ts";
 
 /** Statistics of runs, newest first. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunState } from "../store/batch.ts";
+import type { RunState } from "../store/port/batch.ts";
 
 /** How long something took, from a sample. */
 export interface Durations {

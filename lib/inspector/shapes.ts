@@ -9,7 +9,7 @@
  */
 import type { BoundedCount, StateCounts } from "../engine/telemetry/run_counts.ts";
 import type { RunInfo } from "../engine/reading/run_info.ts";
-import type { RunState } from "../store/batch.ts";
+import type { RunState } from "../store/port/batch.ts";
 import type { ActionLink } from "./actions.ts";
 import type { Layout } from "./pages/graph_layout.ts";
 import type { RunSample, TaskSample } from "./sample_shape.ts";

@@ -8,9 +8,9 @@ import { isEnd, itemState, type ItemsView, readItemPage, type UnstartedItem } fr
 import { readUndos } from "../engine/reading/item_list.ts";
 import { itemsInfo, undoneItemsInfo } from "../engine/reading/items_info.ts";
 import { isOver } from "../engine/reading/run_reader.ts";
-import type { JournalHead } from "../store/inspection.ts";
-import type { ItemCount, RunRow } from "../store/port.ts";
-import { taskOfUndo, undoRowOf } from "../store/undo_rows.ts";
+import type { JournalHead } from "../store/port/inspection.ts";
+import type { ItemCount, RunRow } from "../store/port/store.ts";
+import { taskOfUndo, undoRowOf } from "../store/shared/undo_rows.ts";
 import type { ItemsPage } from "./item_shape.ts";
 import type { ItemCell, ItemCounts } from "./map_shape.ts";
 import { cut, linkTo, type Reading } from "./reading.ts";

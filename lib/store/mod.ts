@@ -30,8 +30,8 @@ export type {
   StartVerdict,
   TaskState,
   WriteVerdict,
-} from "./batch.ts";
-export type { ChildEnd, ChildWait } from "./children.ts";
+} from "./port/batch.ts";
+export type { ChildEnd, ChildWait } from "./port/children.ts";
 export type {
   Acknowledgement,
   ControlledRun,
@@ -42,9 +42,9 @@ export type {
   RestartResult,
   TagChange,
   TagResult,
-} from "./control.ts";
-export type { Debounce } from "./debounced.ts";
-export type { OwnedChild, ParentTask } from "./inserted_child.ts";
+} from "./port/control.ts";
+export type { Debounce } from "./port/debounced.ts";
+export type { OwnedChild, ParentTask } from "./port/inserted_child.ts";
 export type {
   Capped,
   DefinitionRow,
@@ -65,8 +65,8 @@ export type {
   Tally,
   TaskChildrenQuery,
   Timing,
-} from "./inspection.ts";
-export type { ItemRange } from "./item_range.ts";
+} from "./port/inspection.ts";
+export type { ItemRange } from "./port/item_range.ts";
 export type {
   Closing,
   DeleteResult,
@@ -76,7 +76,7 @@ export type {
   PruneTimes,
   RunQuery,
   RunSelection,
-} from "./listing.ts";
+} from "./port/listing.ts";
 export type {
   Granted,
   HeldStart,
@@ -95,11 +95,11 @@ export type {
   PermitRequest,
   RunLimits,
   WhenFull,
-} from "./limits.ts";
-export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "./messages.ts";
-export type { JournalOutput, OutputsRequest } from "./outputs.ts";
-export type { Change, Fact, Group, ItemCount, ItemsQuery, RunCounts, RunRow, Store, StoreCounters } from "./port.ts";
-export type { InboxEntry, OwnedRun, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./runners.ts";
+} from "./port/limits.ts";
+export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "./port/messages.ts";
+export type { JournalOutput, OutputsRequest } from "./port/outputs.ts";
+export type { Change, Fact, Group, ItemCount, ItemsQuery, RunCounts, RunRow, Store, StoreCounters } from "./port/store.ts";
+export type { InboxEntry, OwnedRun, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./port/runners.ts";
 export type {
   ScheduleQuery,
   ScheduleRecord,
@@ -107,5 +107,5 @@ export type {
   ScheduleStore,
   ScheduleVerdict,
   ScheduleWrite,
-} from "./schedules.ts";
-export type { TransactionRequest, TransactionVerdict } from "./transactions.ts";
+} from "./port/schedules.ts";
+export type { TransactionRequest, TransactionVerdict } from "./port/transactions.ts";

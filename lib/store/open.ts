@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../logger.ts";
-import type { Store } from "./port.ts";
+import type { Store } from "./port/store.ts";
 import { parseStoreUrl, type Password } from "./url.ts";
 
 /** Options for opening a store. */
@@ -87,8 +87,8 @@ export async function backUp(url: string, file: string): Promise<void> {
 }
 
 /** Loads the functions that create, remove and list tenants, which are schemas of a Postgres database. */
-export async function loadTenants(): Promise<typeof import("./postgres/tenants.ts")> {
-  return await import("./postgres/tenants.ts");
+export async function loadTenants(): Promise<typeof import("./postgres/tenants/tenants.ts")> {
+  return await import("./postgres/tenants/tenants.ts");
 }
 
 function checkStore(target: unknown): Store {

@@ -1,7 +1,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Duration, toMs } from "../duration.ts";
-import { isBreathing } from "../store/breathe.ts";
+import { isBreathing } from "../store/shared/breathe.ts";
 import { type TimerQueue, timerQueue } from "./timer_queue.ts";
 
 /** A clock whose time stands still until it is advanced. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
-import { ANY_CHANGE, type Change, type Store } from "../store/port.ts";
+import { ANY_CHANGE, type Change, type Store } from "../store/port/store.ts";
 import type { FakeClock } from "./fake_clock.ts";
 
 /** One store in memory, as several parties see it. */

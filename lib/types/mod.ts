@@ -39,4 +39,4 @@ export type { ScheduleHistoryEntry, ScheduleInfo } from "../engine/schedules/inf
 export type { Stats } from "../engine/telemetry/stats.ts";
 export type { StrandedRun } from "../engine/reading/stranded.ts";
 export type { ErrorRecord, Failure } from "../errors.ts";
-export type { RunState, TaskState } from "../store/batch.ts";
+export type { RunState, TaskState } from "../store/port/batch.ts";

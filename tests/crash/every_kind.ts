@@ -6,7 +6,7 @@
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { type AnyWorkflow, NonRetryableError, type TaskContext, unchecked, workflow } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { pay, type Place, transactionOn } from "../transactions/place.ts";
 
 /** A body or an undo that was called, or a marker that the process died. */

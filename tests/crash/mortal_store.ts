@@ -1,5 +1,5 @@
-import type { Batch, ClaimRequest, RunWrite } from "../../lib/store/batch.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Batch, ClaimRequest, RunWrite } from "../../lib/store/port/batch.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { isPostgres, type Place, readPlace } from "../place.ts";
 
 /** A moment on the way of a commit at which a process is to die. */

@@ -1,6 +1,6 @@
 /** The claim loop on a store whose claims take their time. */
 import { assertEquals } from "@std/assert";
-import type { Claim, ClaimRequest } from "../../lib/store/batch.ts";
+import type { Claim, ClaimRequest } from "../../lib/store/port/batch.ts";
 import { createClaimLoop } from "../../lib/engine/fleet/claim_loop.ts";
 import { silent } from "../../lib/logger.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";

@@ -1,9 +1,9 @@
 /** Commits that are repeated, and what is kept of them. */
 import { assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers/promises";
-import type { Receipt } from "../../lib/store/batch.ts";
+import type { Receipt } from "../../lib/store/port/batch.ts";
 import { silent } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { retryCommits } from "../../lib/engine/commit/commit_retry.ts";
 import { collector } from "../garbage.ts";
 import { test } from "../harness.ts";

@@ -1,9 +1,9 @@
 /** The committer on a store whose commits take turns at being slow. */
 import { assert, assertEquals } from "@std/assert";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Batch, NewRun, Receipt } from "../../lib/store/batch.ts";
+import type { Batch, NewRun, Receipt } from "../../lib/store/port/batch.ts";
 import { silent } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createClientStarts } from "../../lib/engine/client/client_starts.ts";
 import { createCommitter, type PendingWrite } from "../../lib/engine/commit/committer.ts";
 import { randomTest, test } from "../harness.ts";

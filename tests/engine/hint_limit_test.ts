@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
 import { createHintLimit } from "../../lib/engine/fleet/hint_limit.ts";
-import type { Change } from "../../lib/store/port.ts";
+import type { Change } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createRunWatcher } from "../../lib/engine/client/run_watcher.ts";
 import { silent } from "../../lib/logger.ts";
-import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
+import { ANY_CHANGE, type Store } from "../../lib/store/port/store.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 

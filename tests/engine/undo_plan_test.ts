@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { dynamicWorkflow } from "../../lib/definition/dynamic.ts";
 import { planOf } from "../../lib/engine/machine/plan.ts";
 import { type Undoable, undoPlanOf } from "../../lib/engine/runs/undo_plan.ts";
-import { undoRowOf } from "../../lib/store/undo_rows.ts";
+import { undoRowOf } from "../../lib/store/shared/undo_rows.ts";
 import { test } from "../harness.ts";
 import { type Random, randomOf, seedsFrom } from "../random.ts";
 import { endsOf, verdictOf } from "./naive_model.ts";

@@ -1,6 +1,6 @@
-import { JOURNAL } from "../../lib/store/last_result.ts";
+import { JOURNAL } from "../../lib/store/shared/last_result.ts";
 import type { AnyWorkflow, Client } from "../../mod.ts";
-import type { Row } from "../../lib/store/decode.ts";
+import type { Row } from "../../lib/store/shared/decode.ts";
 import type { Exit } from "../child.ts";
 import { HANG_MS } from "../within.ts";
 import { type Effect, wrongIn } from "../crash/effects.ts";

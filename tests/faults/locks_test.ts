@@ -3,10 +3,10 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { createClient, createRunner, RunStateError, unchecked, workflow } from "../../mod.ts";
 import type { Logger } from "../../lib/logger.ts";
 import { StoreError } from "../../lib/errors.ts";
-import { migrate } from "../../lib/store/postgres/migrations.ts";
+import { migrate } from "../../lib/store/postgres/schema/migrations.ts";
 import { createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
-import { openSession } from "../../lib/store/postgres/open.ts";
-import { MIGRATIONS } from "../../lib/store/postgres/schema.ts";
+import { openSession } from "../../lib/store/postgres/schema/open.ts";
+import { MIGRATIONS } from "../../lib/store/postgres/schema/schema.ts";
 import { test } from "../harness.ts";
 import { startProxy } from "../proxy.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { type AnyWorkflow, type Client, createClient } from "../../mod.ts";
-import type { Row } from "../../lib/store/decode.ts";
+import type { Row } from "../../lib/store/shared/decode.ts";
 import { type Child, ended, type Exit, spawn } from "../child.ts";
 import { readEffects, writeEnd } from "../crash/effects.ts";
 import { crashWorkflows, nowhere } from "../crash/workflows.ts";

@@ -1,8 +1,8 @@
-import { JOURNAL } from "../../lib/store/last_result.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
-import type { Query } from "../../lib/store/postgres/connection.ts";
-import { createLine } from "../../lib/store/postgres/line.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { JOURNAL } from "../../lib/store/shared/last_result.ts";
+import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
+import type { Query } from "../../lib/store/postgres/connect/connection.ts";
+import { createLine } from "../../lib/store/postgres/connect/line.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
 import { HANG_MS } from "../within.ts";
 
 /** The workflows of the load, one run of each in turn. */

@@ -1,6 +1,6 @@
 /** Runners of one schema, each with connections of its own, whose bodies the test releases. */
 import { type Client, createClient, createRunner, type Runner, type RunnerOptions } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { type Work, work } from "./work.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
 

@@ -1,9 +1,9 @@
 /** Notifications between runners: as few as possible, and nothing depends on them. */
-import { TABLES } from "../../lib/store/postgres/schema.ts";
+import { TABLES } from "../../lib/store/postgres/schema/schema.ts";
 import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createFakeClock } from "../../lib/testing/mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 import { openCrew } from "./crew.ts";

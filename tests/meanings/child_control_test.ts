@@ -1,7 +1,7 @@
 /** A request to a run reaches its child runs, also if the store refuses it for a while. */
 import { assertEquals } from "@std/assert";
 import { createRunner, type Duration, unchecked, workflow } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

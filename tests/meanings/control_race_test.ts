@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { type AnyWorkflow, createRunner, type HandleOf, RetryAfterError, unchecked, workflow } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** What a runner does while it cannot renew its lease, on a clock that is moved by hand. */
 import { assertEquals } from "@std/assert";
 import { createRunner, workflow } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

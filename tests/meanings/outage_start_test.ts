@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClientStarts } from "../../lib/engine/client/client_starts.ts";
 import type { PendingStart } from "../../lib/engine/commit/committer.ts";
 import { createStartBounds } from "../../lib/engine/client/start_bounds.ts";
-import type { NewRun } from "../../lib/store/batch.ts";
+import type { NewRun } from "../../lib/store/port/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { createRunner, QueueFullError, type Store, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { createCommitter, type PendingWrite } from "../../lib/engine/commit/committer.ts";
 import { createIds } from "../../lib/ids.ts";
-import type { NewRun } from "../../lib/store/batch.ts";
+import type { NewRun } from "../../lib/store/port/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { spawn } from "../child.ts";
 import { emptyStore } from "../empty_store.ts";

@@ -10,7 +10,7 @@ import {
   unchecked,
   workflow,
 } from "../../mod.ts";
-import type { OutputsRequest } from "../../lib/store/outputs.ts";
+import type { OutputsRequest } from "../../lib/store/port/outputs.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { emptyStore } from "../empty_store.ts";
 import { test } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** What operations on 20,000 runs cost, on each store: few statements, no long transaction, and no long turn of the event loop. */
 import { assert, assertEquals } from "@std/assert";
 import { createClient } from "../../mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { longestTurn } from "../cpu.ts";
 import { test } from "../harness.ts";

@@ -1,6 +1,6 @@
 /** The order of claims on each store: by priority and age, so that no run waits for ever. */
 import { assert, assertEquals } from "@std/assert";
-import type { NewRun } from "../../lib/store/batch.ts";
+import type { NewRun } from "../../lib/store/port/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import type { Random } from "../random.ts";
 import { randomTest, test } from "../harness.ts";

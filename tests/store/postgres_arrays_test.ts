@@ -1,7 +1,7 @@
 /** Arrays in the text format of Postgres, which a server of the tests reads back. */
 import { assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { numbers, sparse, texts } from "../../lib/store/postgres/arrays.ts";
+import { numbers, sparse, texts } from "../../lib/store/postgres/write/arrays.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
 

@@ -1,14 +1,14 @@
 /** A Postgres schema full of runs, and what a claim or a flush costs there: for the test and the benchmark of full stores. */
 import type postgres from "postgres";
-import type { Batch, ClaimRequest } from "../../lib/store/batch.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
-import { claimValues } from "../../lib/store/postgres/claim.ts";
-import { CLAIM } from "../../lib/store/postgres/claim_sql.ts";
-import { flushOf } from "../../lib/store/postgres/flush_values.ts";
-import type { Bindable } from "../../lib/store/postgres/connection.ts";
-import { createLine } from "../../lib/store/postgres/line.ts";
-import { statementIn } from "../../lib/store/postgres/session.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import type { Batch, ClaimRequest } from "../../lib/store/port/batch.ts";
+import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
+import { claimValues } from "../../lib/store/postgres/fleet/claim.ts";
+import { CLAIM } from "../../lib/store/postgres/fleet/claim_sql.ts";
+import { flushOf } from "../../lib/store/postgres/write/flush_values.ts";
+import type { Bindable } from "../../lib/store/postgres/connect/connection.ts";
+import { createLine } from "../../lib/store/postgres/connect/line.ts";
+import { statementIn } from "../../lib/store/postgres/connect/session.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
 
 /** How many runs of each kind there are to be. */
 export interface Backlog {

@@ -1,6 +1,6 @@
 /** A claim reads what it takes and a flush what it writes, whatever else is there and whatever the server believes to be there. */
 import { assert, assertEquals } from "@std/assert";
-import type { RunWrite } from "../../lib/store/batch.ts";
+import type { RunWrite } from "../../lib/store/port/batch.ts";
 import { test } from "../harness.ts";
 import { claimBy, join, newRun, record, start } from "./contract/fixture.ts";
 import { explainClaim, explainFlush, fill } from "./postgres_backlog.ts";

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createClient, createRunner, workflow } from "../../mod.ts";
-import { createServerClock } from "../../lib/store/postgres/clock.ts";
+import { createServerClock } from "../../lib/store/postgres/connect/clock.ts";
 import { openPostgresStore } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";

@@ -1,8 +1,8 @@
 /** What is left behind, on this side and on the server, when connections are closed. Leaks of timers are found by Deno. */
 import { assertEquals } from "@std/assert";
-import { type Connection, openConnection } from "../../lib/store/postgres/connection.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { type Connection, openConnection } from "../../lib/store/postgres/connect/connection.ts";
+import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { until } from "../within.ts";

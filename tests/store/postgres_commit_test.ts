@@ -1,9 +1,9 @@
 /** What is particular to Postgres: statements, locks, network faults, lost responses. */
 import { assertEquals, assertRejects } from "@std/assert";
-import type { NewRun, RecordWrite, RunMove, RunWrite } from "../../lib/store/batch.ts";
-import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/runner_lock.ts";
-import { statementIn } from "../../lib/store/postgres/session.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { NewRun, RecordWrite, RunMove, RunWrite } from "../../lib/store/port/batch.ts";
+import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/write/runner_lock.ts";
+import { statementIn } from "../../lib/store/postgres/connect/session.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
 import { type Proxy, startProxy } from "../proxy.ts";
 import {

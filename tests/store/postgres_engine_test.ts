@@ -1,7 +1,7 @@
 /** The engine on Postgres: a handful of what it means. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, DeferError, RunFailedError, StoreError, unchecked, workflow } from "../../mod.ts";
-import type { ClaimRequest } from "../../lib/store/batch.ts";
+import type { ClaimRequest } from "../../lib/store/port/batch.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 import { testSchema } from "./postgres_schema.ts";

@@ -1,12 +1,12 @@
 /** Servers and connections that go away while work is under way. */
 import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
-import { lineFor } from "../../lib/store/postgres/connections.ts";
-import { createListener } from "../../lib/store/postgres/listener.ts";
+import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
+import { lineFor } from "../../lib/store/postgres/connect/connections.ts";
+import { createListener } from "../../lib/store/postgres/connect/listener.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
-import { ANY_CHANGE, type Store } from "../../lib/store/port.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
+import { ANY_CHANGE, type Store } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { startProxy } from "../proxy.ts";

@@ -1,6 +1,6 @@
 /** How Postgres finds the runs of a runner without an index of owners, and what the end of a run spares for it. */
 import { assertEquals } from "@std/assert";
-import { createStartMarks } from "../../lib/store/postgres/held.ts";
+import { createStartMarks } from "../../lib/store/postgres/fleet/held.ts";
 import { test } from "../harness.ts";
 import { until } from "../within.ts";
 import { claimBy, commit, join, newRun, record, start } from "./contract/fixture.ts";

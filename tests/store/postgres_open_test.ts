@@ -2,8 +2,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
 import { createRunner } from "../../mod.ts";
-import { SCHEMA_VERSION } from "../../lib/store/postgres/migrations.ts";
-import { openSession } from "../../lib/store/postgres/open.ts";
+import { SCHEMA_VERSION } from "../../lib/store/postgres/schema/migrations.ts";
+import { openSession } from "../../lib/store/postgres/schema/open.ts";
 import { openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
 import { spawn } from "../child.ts";
 import { test } from "../harness.ts";

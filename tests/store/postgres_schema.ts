@@ -1,12 +1,12 @@
 import postgres from "postgres";
 import type { Clock } from "../../lib/clock.ts";
 import { type Logger, silent } from "../../lib/logger.ts";
-import { createConnections } from "../../lib/store/postgres/connections.ts";
-import { TABLES } from "../../lib/store/postgres/schema.ts";
-import { createSession, type Session } from "../../lib/store/postgres/session.ts";
+import { createConnections } from "../../lib/store/postgres/connect/connections.ts";
+import { TABLES } from "../../lib/store/postgres/schema/schema.ts";
+import { createSession, type Session } from "../../lib/store/postgres/connect/session.ts";
 import { hostOrderOf, openPostgresStore, type PostgresStoreOptions } from "../../lib/store/postgres/store.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
-import type { Store } from "../../lib/store/port.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { manualClock, type Opened } from "./contract/fixture.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { StoreError } from "../../lib/errors.ts";
 import { silent } from "../../lib/logger.ts";
 import { createPostgresPool, createTenant, listTenants, openPostgresStore } from "../../lib/store/postgres/mod.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createClient, createRunner } from "../../mod.ts";
 import { test } from "../harness.ts";

@@ -3,12 +3,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { StoreError } from "../../lib/errors.ts";
-import { checkVersion } from "../../lib/store/read_only.ts";
+import { checkVersion } from "../../lib/store/shared/read_only.ts";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
-import { createHostOrder } from "../../lib/store/postgres/hosts.ts";
-import { createLine } from "../../lib/store/postgres/line.ts";
+import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
+import { createLine } from "../../lib/store/postgres/connect/line.ts";
 import { openPostgresStore } from "../../lib/store/postgres/store.ts";
-import { parsePostgresUrl } from "../../lib/store/postgres/url.ts";
+import { parsePostgresUrl } from "../../lib/store/postgres/connect/url.ts";
 import { test } from "../harness.ts";
 import { ask, type Ground, ground, KINDS } from "../inspector/ground.ts";
 import { openSite } from "../tenants/site.ts";

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createInspection } from "../../lib/store/sql/inspection.ts";
 import { createMethods } from "../../lib/store/sql/methods.ts";
 import { createPersistence } from "../../lib/store/sqlite/busy.ts";

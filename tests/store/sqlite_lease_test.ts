@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join as joinPath } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Store } from "../../lib/store/port.ts";
-import type { TransactionRequest } from "../../lib/store/transactions.ts";
+import type { Store } from "../../lib/store/port/store.ts";
+import type { TransactionRequest } from "../../lib/store/port/transactions.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import { test } from "../harness.ts";
 import { tempDir } from "../temp_dir.ts";

@@ -1,7 +1,7 @@
 import { join as joinPath } from "node:path";
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { tempDir } from "../temp_dir.ts";
 import { storeContract } from "./contract.ts";
 import { TRANSACTIONS } from "./contract/transactions.ts";

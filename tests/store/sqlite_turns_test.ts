@@ -1,7 +1,7 @@
 /** No operation on SQLite, which works in the thread of its caller, keeps the event loop waiting for long. */
 import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { longestTurn } from "../cpu.ts";
 import { test } from "../harness.ts";
 import { ALL, claimBy, commit, endedBefore, join, newRun, record, start, write } from "./contract/fixture.ts";

@@ -5,9 +5,9 @@
 import { assertEquals } from "@std/assert";
 import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { silent } from "../../lib/logger.ts";
-import { createNews } from "../../lib/store/postgres/news.ts";
+import { createNews } from "../../lib/store/postgres/write/news.ts";
 import { createDatabase as createPostgresDatabase } from "../../lib/store/postgres/database.ts";
-import type { Row } from "../../lib/store/decode.ts";
+import type { Row } from "../../lib/store/shared/decode.ts";
 import { control } from "../../lib/store/sql/control.ts";
 import type { Database, Op, Step } from "../../lib/store/sql/operation.ts";
 import { createPersistence } from "../../lib/store/sqlite/busy.ts";
@@ -15,7 +15,7 @@ import { createDatabase as createSqliteDatabase } from "../../lib/store/sqlite/d
 import { openConnection } from "../../lib/store/sqlite/driver.ts";
 import { createSession } from "../../lib/store/sqlite/session.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { createFakeClock, type FakeClock } from "../../lib/testing/mod.ts";
 import { join as joinPath } from "node:path";
 import { test } from "../harness.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StoreError } from "../../lib/errors.ts";
-import { SCHEMA_VERSION } from "../../lib/store/postgres/migrations.ts";
+import { SCHEMA_VERSION } from "../../lib/store/postgres/schema/migrations.ts";
 import { createTenant, listTenants, openPostgresStore, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { test } from "../harness.ts";
 import { startProxy } from "../proxy.ts";

@@ -1,10 +1,10 @@
 /** Two tenants that are alike to the last row, in each of the ways in which there can be two. */
-import { TABLES as STORE_TABLES } from "../../lib/store/postgres/schema.ts";
+import { TABLES as STORE_TABLES } from "../../lib/store/postgres/schema/schema.ts";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createPostgresPool, openPostgresStore, type PostgresPool } from "../../lib/store/postgres/mod.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { type ManualClock, manualClock } from "../store/contract/fixture.ts";
 import { tempDir } from "../temp_dir.ts";
 import { openSite } from "./site.ts";

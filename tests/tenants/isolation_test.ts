@@ -1,6 +1,6 @@
 /** Whatever is done to one tenant, not a row of the other changes, though both have the same numbers, ids and keys. */
 import { assertEquals, assertNotEquals } from "@std/assert";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
 import {
   claimBy,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readTenants } from "../../lib/store/postgres/tenant_list.ts";
+import { readTenants } from "../../lib/store/postgres/tenants/tenant_list.ts";
 import { test } from "../harness.ts";
 
 test("a schema that is left out of the list is logged once, however often the list is read", async () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { openPostgresStore } from "../../lib/store/postgres/mod.ts";
-import { TABLES } from "../../lib/store/postgres/schema.ts";
+import { TABLES } from "../../lib/store/postgres/schema/schema.ts";
 import { test } from "../harness.ts";
 import { commit, endedBefore, newRun } from "../store/contract/fixture.ts";
 import { connect, openSite } from "./site.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { createFakeClock } from "../../lib/testing/mod.ts";
-import { breathe } from "../../lib/store/breathe.ts";
+import { breathe } from "../../lib/store/shared/breathe.ts";
 import { createRunner, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 

@@ -10,7 +10,7 @@ import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
 import { type NativeDatabase, openNative } from "../../lib/store/sqlite/driver.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";

@@ -14,7 +14,7 @@ import postgres from "postgres";
 import { createRunner, unchecked, type Workflow, workflow } from "../../mod.ts";
 import { type NativeDatabase, openNative } from "../../lib/store/sqlite/driver.ts";
 import type { Step } from "../../lib/definition/steps.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
 import { randomOfProcess } from "../random.ts";
 import { openAt, pay, type Place, transactionOn, type Tx } from "./place.ts";

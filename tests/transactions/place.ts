@@ -10,7 +10,7 @@ import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Transaction } from "../../lib/definition/transaction.ts";
 import type { Logger } from "../../lib/logger.ts";
-import type { Store } from "../../lib/store/port.ts";
+import type { Store } from "../../lib/store/port/store.ts";
 
 /** A transaction of either backend: that of the tests only goes through `pay()`. */
 export type Tx = SqliteTransaction | PostgresTransaction;

@@ -1,5 +1,5 @@
-import type { Message } from "../../store/messages.ts";
-import type { Store } from "../../store/port.ts";
+import type { Message } from "../../store/port/messages.ts";
+import type { Store } from "../../store/port/store.ts";
 import type { ChildOutcome } from "../runs/child_outcome.ts";
 import type { ChildOutcomes, LiveChildWait } from "./child_outcomes.ts";
 

@@ -1,7 +1,7 @@
 import { type ErrorRecord, RunCancelledError, RunFailedError } from "../../errors.ts";
-import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../../store/children.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { Store } from "../../store/port.ts";
+import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../../store/port/children.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { Store } from "../../store/port/store.ts";
 import { errorOf } from "../client/outcome.ts";
 import type { OutputText } from "../runs/expansion.ts";
 import type { ChildOutcome, UndoneChild } from "../runs/child_outcome.ts";

@@ -1,9 +1,9 @@
 import type { ChildOutcome } from "../runs/child_outcome.ts";
 import type { LiveChildWait } from "./child_outcomes.ts";
 import { type LiveRun, type LiveUnit, unitAt, unitsOf } from "../runs/live_run.ts";
-import type { ClaimedRun } from "../../store/batch.ts";
-import { type ChildWait, WAITS_FOR_CHILD } from "../../store/children.ts";
-import { taskOfUndo } from "../../store/undo_rows.ts";
+import type { ClaimedRun } from "../../store/port/batch.ts";
+import { type ChildWait, WAITS_FOR_CHILD } from "../../store/port/children.ts";
+import { taskOfUndo } from "../../store/shared/undo_rows.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import { isChildWait, NO_ITEM, unitKey } from "../machine/run_state.ts";
 

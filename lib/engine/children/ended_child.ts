@@ -1,5 +1,5 @@
 import { RunFailedError } from "../../errors.ts";
-import type { RunMove } from "../../store/batch.ts";
+import type { RunMove } from "../../store/port/batch.ts";
 import type { ChildOutcome } from "../runs/child_outcome.ts";
 import { jsonOf, textOf } from "./child_outcomes.ts";
 import type { LiveRun } from "../runs/live_run.ts";

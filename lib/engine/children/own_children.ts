@@ -1,5 +1,5 @@
-import type { NewRun } from "../../store/batch.ts";
-import type { OwnedChild } from "../../store/inserted_child.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import type { OwnedChild } from "../../store/port/inserted_child.ts";
 import type { Catalog } from "../catalog.ts";
 import type { ClaimLoop } from "../fleet/claim_loop.ts";
 import type { Executor } from "../execution/executor_options.ts";

@@ -6,10 +6,10 @@
  * @module
  */
 import { type Checks, newChecks, type Options, shown } from "../../definition/checks.ts";
-import type { RunQuery, RunSelection } from "../../store/listing.ts";
-import type { ControlRequest, TagChange } from "../../store/control.ts";
-import { breathe } from "../../store/breathe.ts";
-import type { Store } from "../../store/port.ts";
+import type { RunQuery, RunSelection } from "../../store/port/listing.ts";
+import type { ControlRequest, TagChange } from "../../store/port/control.ts";
+import { breathe } from "../../store/shared/breathe.ts";
+import type { Store } from "../../store/port/store.ts";
 import type { ClientContext } from "./client_context.ts";
 import { cancelRequest, checkReason, controlMany } from "./control_runs.ts";
 import { refuse } from "../options.ts";

@@ -3,7 +3,7 @@ import type { Compatible, Keyed, StartArguments } from "../../definition/task_st
 import type { Readable, Registered, Resolve } from "../../definition/targets.ts";
 import type { AnyWorkflow, EventsOf, InputOf, OutputsOf, ResultOf } from "../../definition/workflow.ts";
 import { openStore } from "../../store/open.ts";
-import type { Store } from "../../store/port.ts";
+import type { Store } from "../../store/port/store.ts";
 import { catalogOf, definitionsOf } from "../catalog.ts";
 import { type ClientContext, createClientContext, withContext } from "./client_context.ts";
 import { explain, type Explanation } from "../reading/explain.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { createIds, type NewId } from "../../ids.ts";
 import type { Logger } from "../../logger.ts";
 import type { Admit } from "../limits/admit_runs.ts";
-import type { Store } from "../../store/port.ts";
+import type { Store } from "../../store/port/store.ts";
 import { type Catalog, catalogOf } from "../catalog.ts";
 import { createRunWatcher, type RunWatcher } from "./run_watcher.ts";
 import type { Metrics } from "../telemetry/metrics.ts";

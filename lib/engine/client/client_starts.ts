@@ -1,4 +1,4 @@
-import type { NewRun, StartVerdict } from "../../store/batch.ts";
+import type { NewRun, StartVerdict } from "../../store/port/batch.ts";
 import type { Committer, PendingStart } from "../commit/committer.ts";
 import { createStartBounds, type StartBounds } from "./start_bounds.ts";
 

@@ -1,8 +1,8 @@
 /** Requests to cancel, pause and resume a run, or many runs, from outside. */
 import { type Checks, shown } from "../../definition/checks.ts";
 import { RunNotFoundError, RunStateError } from "../../errors.ts";
-import type { Acknowledgement, ControlledRun, ControlRequest } from "../../store/control.ts";
-import type { RunSelection } from "../../store/listing.ts";
+import type { Acknowledgement, ControlledRun, ControlRequest } from "../../store/port/control.ts";
+import type { RunSelection } from "../../store/port/listing.ts";
 import { textProblem } from "../../text_limits.ts";
 import type { ClientContext } from "./client_context.ts";
 import { livenessOf, thisIsolate } from "../fleet/process_liveness.ts";

@@ -1,10 +1,10 @@
 import { encodeJson } from "../../definition/json.ts";
 import { didYouMean } from "../../definition/nearest.ts";
 import { UnknownTaskError } from "../../errors.ts";
-import type { JournalRecord, NewRun } from "../../store/batch.ts";
-import { isCompensating } from "../../store/hand_over.ts";
-import type { RunRow } from "../../store/port.ts";
-import { undoRowOf } from "../../store/undo_rows.ts";
+import type { JournalRecord, NewRun } from "../../store/port/batch.ts";
+import { isCompensating } from "../../store/shared/hand_over.ts";
+import type { RunRow } from "../../store/port/store.ts";
+import { undoRowOf } from "../../store/shared/undo_rows.ts";
 import type { ClientContext } from "./client_context.ts";
 import { descendantsOf } from "../../definition/graph.ts";
 import { isOfTask } from "../runs/journal_rows.ts";

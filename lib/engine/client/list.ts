@@ -1,6 +1,6 @@
 import { type Checks, newChecks, shown } from "../../definition/checks.ts";
-import type { RunQuery } from "../../store/listing.ts";
-import type { RunRow, Store } from "../../store/port.ts";
+import type { RunQuery } from "../../store/port/listing.ts";
+import type { RunRow, Store } from "../../store/port/store.ts";
 import { count, refuse } from "../options.ts";
 import { checkFilter, FILTERS, type RunFilter, toQuery } from "./run_filter.ts";
 import { type RunInfo, runInfo, runStatus } from "../reading/run_info.ts";

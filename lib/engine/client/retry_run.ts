@@ -1,9 +1,9 @@
 import { RunStateError } from "../../errors.ts";
 import { descendantsOf } from "../../definition/graph.ts";
 import type { Failure } from "../../errors.ts";
-import type { RestartRequest } from "../../store/control.ts";
-import type { RunSelection } from "../../store/listing.ts";
-import type { RunRow } from "../../store/port.ts";
+import type { RestartRequest } from "../../store/port/control.ts";
+import type { RunSelection } from "../../store/port/listing.ts";
+import type { RunRow } from "../../store/port/store.ts";
 import { KeyConflictError } from "../../start_errors.ts";
 import type { ClientContext } from "./client_context.ts";
 import type { TaskInfo } from "../reading/run_reader.ts";

@@ -1,8 +1,8 @@
 /** Filters of runs, which `list()` and all bulk operations share. */
 import { type Checks, type Options, shown } from "../../definition/checks.ts";
-import type { RunState } from "../../store/batch.ts";
-import type { RunQuery } from "../../store/listing.ts";
-import type { Store } from "../../store/port.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { RunQuery } from "../../store/port/listing.ts";
+import type { Store } from "../../store/port/store.ts";
 import { type TextKind, textProblem } from "../../text_limits.ts";
 import { parkedFilter } from "../reading/stranded.ts";
 

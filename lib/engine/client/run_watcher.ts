@@ -1,8 +1,8 @@
 import { afterIdle, type Clock, monotonicOf } from "../../clock.ts";
 import { ShutdownError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import { isDatabaseLost } from "../../store/lost.ts";
-import type { Change, Store } from "../../store/port.ts";
+import { isDatabaseLost } from "../../store/shared/lost.ts";
+import type { Change, Store } from "../../store/port/store.ts";
 import type { Observer } from "../telemetry/engine_events.ts";
 import type { RunEnd } from "../runs/run_end.ts";
 

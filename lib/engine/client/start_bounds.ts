@@ -1,5 +1,5 @@
 import { QueueFullError } from "../../start_errors.ts";
-import type { NewRun } from "../../store/batch.ts";
+import type { NewRun } from "../../store/port/batch.ts";
 
 /** What may wait to be committed. */
 export interface Most {

@@ -1,4 +1,4 @@
-import type { NewRun, StartVerdict } from "../../store/batch.ts";
+import type { NewRun, StartVerdict } from "../../store/port/batch.ts";
 import { storableText } from "../../text_limits.ts";
 import { RunNotFoundError, RunStateError } from "../../errors.ts";
 import { KeyConflictError } from "../../start_errors.ts";

@@ -1,7 +1,7 @@
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import { createPauses } from "../../store/pauses.ts";
-import type { Store } from "../../store/port.ts";
+import { createPauses } from "../../store/shared/pauses.ts";
+import type { Store } from "../../store/port/store.ts";
 import { retriedCall } from "./retried_call.ts";
 
 /** Commits that are repeated until the store takes them. */

@@ -1,4 +1,4 @@
-import type { RunWrite } from "../../store/batch.ts";
+import type { RunWrite } from "../../store/port/batch.ts";
 
 // These functions are called for each write of each commit, so they allocate nothing.
 

@@ -19,10 +19,10 @@ import type {
   RunWrite,
   StartVerdict,
   WriteVerdict,
-} from "../../store/batch.ts";
-import type { OwnedChild } from "../../store/inserted_child.ts";
-import { createPauses, jittered } from "../../store/pauses.ts";
-import type { Store } from "../../store/port.ts";
+} from "../../store/port/batch.ts";
+import type { OwnedChild } from "../../store/port/inserted_child.ts";
+import { createPauses, jittered } from "../../store/shared/pauses.ts";
+import type { Store } from "../../store/port/store.ts";
 import { retryCommits } from "./commit_retry.ts";
 import { MOST_CHARACTERS, MOST_ROWS, rowsIn, rowsOf, sizeOf } from "./commit_size.ts";
 

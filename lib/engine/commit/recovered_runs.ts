@@ -1,6 +1,6 @@
 import type { Logger } from "../../logger.ts";
-import type { Store } from "../../store/port.ts";
-import type { RecoverRequest, Recovery } from "../../store/runners.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { RecoverRequest, Recovery } from "../../store/port/runners.ts";
 
 /** Runs taken from dead runners in one transaction. */
 const RECOVER_AT_ONCE = 500;

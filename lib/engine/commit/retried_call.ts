@@ -1,5 +1,5 @@
-import { isDatabaseLost } from "../../store/lost.ts";
-import { jittered, type Pauses } from "../../store/pauses.ts";
+import { isDatabaseLost } from "../../store/shared/lost.ts";
+import { jittered, type Pauses } from "../../store/shared/pauses.ts";
 import { isStoreClosed } from "../errors/failed_call.ts";
 
 const FIRST_PAUSE_MS = 50;

@@ -1,9 +1,9 @@
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Store } from "../../store/port.ts";
-import type { InboxEntry, OwnedRun } from "../../store/runners.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { InboxEntry, OwnedRun } from "../../store/port/runners.ts";
 import type { Permits } from "../limits/permits.ts";
-import type { LimitRule } from "../../store/limits.ts";
+import type { LimitRule } from "../../store/port/limits.ts";
 import type { LiveRun } from "../runs/live_run.ts";
 import type { ChildOutcomes } from "../children/child_outcomes.ts";
 import type { Observer } from "../telemetry/engine_events.ts";

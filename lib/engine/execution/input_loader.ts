@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
-import { isCorruptRow } from "../../store/corrupt_row.ts";
+import { isCorruptRow } from "../../store/shared/corrupt_row.ts";
 import type { Logger } from "../../logger.ts";
-import type { JournalOutput, OutputsRequest } from "../../store/outputs.ts";
-import type { Store } from "../../store/port.ts";
+import type { JournalOutput, OutputsRequest } from "../../store/port/outputs.ts";
+import type { Store } from "../../store/port/store.ts";
 import type { Attempt } from "../runs/live_run.ts";
 import { type StoredInput, storedInputsOf } from "../runs/stored_inputs.ts";
 

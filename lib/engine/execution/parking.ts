@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { RunMove } from "../../store/batch.ts";
+import type { RunMove } from "../../store/port/batch.ts";
 import { type LiveRun, type LiveUnit, unitsOf } from "../runs/live_run.ts";
 import { waitsForPermit } from "../machine/run_state.ts";
 import { waitsForChild } from "../machine/waiting_units.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { type ErrorRecord, LeaseLostError, PayloadError } from "../../errors.ts";
-import type { FinalVerdict, NewRun, RunMove } from "../../store/batch.ts";
+import type { FinalVerdict, NewRun, RunMove } from "../../store/port/batch.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import { recordOf } from "../runs/journal_rows.ts";
 import { isReported } from "../children/ended_child.ts";
@@ -10,7 +10,7 @@ import { newLiveWrite, type WriteObserver } from "../runs/live_write.ts";
 import { toErrorRecord } from "../errors/error_record.ts";
 import { NO_ITEM } from "../machine/run_state.ts";
 import { MOST_CHARACTERS, MOST_ROWS, rowsOf } from "../commit/commit_size.ts";
-import type { OwnedChild } from "../../store/inserted_child.ts";
+import type { OwnedChild } from "../../store/port/inserted_child.ts";
 import type { Committer } from "../commit/committer.ts";
 import type { OwnChildren } from "../runs/spawning.ts";
 

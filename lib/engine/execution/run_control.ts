@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import { RunCancelledError, RunTimeoutError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import type { Message } from "../../store/messages.ts";
-import type { ControlRequest } from "../../store/control.ts";
-import type { Store } from "../../store/port.ts";
-import type { InboxEntry } from "../../store/runners.ts";
+import type { Message } from "../../store/port/messages.ts";
+import type { ControlRequest } from "../../store/port/control.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { InboxEntry } from "../../store/port/runners.ts";
 import { type Arrivals, type ArrivalSources, readArrivals } from "../children/arrivals.ts";
 import { toErrorRecord } from "../errors/error_record.ts";
 import type { ChildOutcome } from "../runs/child_outcome.ts";

@@ -1,8 +1,8 @@
 import type { Clock } from "../../clock.ts";
 import { LeaseLostError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import type { RunMove } from "../../store/batch.ts";
-import type { OwnedRun } from "../../store/runners.ts";
+import type { RunMove } from "../../store/port/batch.ts";
+import type { OwnedRun } from "../../store/port/runners.ts";
 import type { ChildOutcome } from "../runs/child_outcome.ts";
 import { outcomeForParent } from "../children/ended_child.ts";
 import type { Observer } from "../telemetry/engine_events.ts";

@@ -1,6 +1,6 @@
 import { type Failure, ShutdownError } from "../../errors.ts";
-import type { NewRun } from "../../store/batch.ts";
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
 import { ONE_ATTEMPT } from "../../definition/retry.ts";
 import type { Logger } from "../../logger.ts";
 import { runsAtMostOnce } from "./at_most_once.ts";

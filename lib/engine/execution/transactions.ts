@@ -1,7 +1,7 @@
 import type { Database, TaskDefinition } from "../../definition/definition.ts";
 import { DefinitionError } from "../../errors.ts";
-import type { Store } from "../../store/port.ts";
-import type { TransactionVerdict } from "../../store/transactions.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { TransactionVerdict } from "../../store/port/transactions.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import { committedRecord } from "../runs/journal_rows.ts";
 import type { Attempt } from "../runs/live_run.ts";

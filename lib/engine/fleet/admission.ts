@@ -6,9 +6,9 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Logger } from "../../logger.ts";
-import type { ClaimedRun, RunMove } from "../../store/batch.ts";
-import { isCorruptRow } from "../../store/corrupt_row.ts";
-import type { Store } from "../../store/port.ts";
+import type { ClaimedRun, RunMove } from "../../store/port/batch.ts";
+import { isCorruptRow } from "../../store/shared/corrupt_row.ts";
+import type { Store } from "../../store/port/store.ts";
 import { type Arrivals, readArrivals } from "../children/arrivals.ts";
 import type { Catalog, StoredDefinition } from "../catalog.ts";
 import type { Committer } from "../commit/committer.ts";

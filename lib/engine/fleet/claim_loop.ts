@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import { afterIdle, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Claim, ClaimedRun, ClaimRequest } from "../../store/batch.ts";
-import type { Store } from "../../store/port.ts";
+import type { Claim, ClaimedRun, ClaimRequest } from "../../store/port/batch.ts";
+import type { Store } from "../../store/port/store.ts";
 import type { EngineEvent, Observer } from "../telemetry/engine_events.ts";
 import type { Executor } from "../execution/executor_options.ts";
 

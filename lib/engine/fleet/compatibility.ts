@@ -1,5 +1,5 @@
-import type { RecordHead } from "../../store/batch.ts";
-import { isOfForward } from "../../store/undo_rows.ts";
+import type { RecordHead } from "../../store/port/batch.ts";
+import { isOfForward } from "../../store/shared/undo_rows.ts";
 import type { StoredTask } from "../catalog.ts";
 import type { Plan } from "../machine/plan.ts";
 

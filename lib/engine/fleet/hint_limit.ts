@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../clock.ts";
-import { both } from "../../store/changes.ts";
-import type { Change } from "../../store/port.ts";
+import { both } from "../../store/shared/changes.ts";
+import type { Change } from "../../store/port/store.ts";
 
 /** Bounds the reads that hints cause. */
 export interface HintLimit {

@@ -16,9 +16,9 @@
  */
 import { type Clock, idleMsOf, periodicOf } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Store } from "../../store/port.ts";
-import { isDatabaseLost } from "../../store/lost.ts";
-import type { RunnerCard } from "../../store/runners.ts";
+import type { Store } from "../../store/port/store.ts";
+import { isDatabaseLost } from "../../store/shared/lost.ts";
+import type { RunnerCard } from "../../store/port/runners.ts";
 import type { Committer } from "../commit/committer.ts";
 import type { Observer } from "../telemetry/engine_events.ts";
 import type { Executor } from "../execution/executor_options.ts";

@@ -1,5 +1,5 @@
 import type { Logger } from "../../logger.ts";
-import type { Change } from "../../store/port.ts";
+import type { Change } from "../../store/port/store.ts";
 import type { ClaimLoop } from "./claim_loop.ts";
 import type { Lease } from "./lease.ts";
 import type { Permits } from "../limits/permits.ts";

@@ -18,7 +18,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { isAllowed, type Permission } from "../../permissions.ts";
-import type { RunnerCard } from "../../store/runners.ts";
+import type { RunnerCard } from "../../store/port/runners.ts";
 
 /** Identifies the isolate that a runner lives in. */
 export type IsolateIdentity = Pick<RunnerCard, "host" | "pid" | "pidStartedAt" | "isolate" | "thread">;

@@ -14,9 +14,9 @@
 import { type Clock, idleMsOf, monotonicOf, periodicOf } from "../../clock.ts";
 import { RecoveryLimitError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import { SMALL_STEP_MS } from "../../store/clock_steps.ts";
-import type { Store } from "../../store/port.ts";
-import type { Recovery, RunnerCard, RunnerRow } from "../../store/runners.ts";
+import { SMALL_STEP_MS } from "../../store/shared/clock_steps.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { Recovery, RunnerCard, RunnerRow } from "../../store/port/runners.ts";
 import type { Observer } from "../telemetry/engine_events.ts";
 import { toErrorRecord } from "../errors/error_record.ts";
 import type { Lease } from "./lease.ts";

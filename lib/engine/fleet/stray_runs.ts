@@ -1,5 +1,5 @@
 import type { Logger } from "../../logger.ts";
-import type { OwnedRun } from "../../store/runners.ts";
+import type { OwnedRun } from "../../store/port/runners.ts";
 import type { Committer } from "../commit/committer.ts";
 
 /** Called before the store reads which runs this runner owns; the result is called with these. */

@@ -1,5 +1,5 @@
 import type { EventDefinition } from "../../definition/definition.ts";
-import type { Mailbox } from "../../store/messages.ts";
+import type { Mailbox } from "../../store/port/messages.ts";
 import { hasMessage, messageOf } from "../runs/run_messages.ts";
 import type { Kind } from "./kind.ts";
 

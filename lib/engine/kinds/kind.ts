@@ -1,6 +1,6 @@
 import type { NewId } from "../../ids.ts";
-import type { Mailbox } from "../../store/messages.ts";
-import type { TransactionVerdict } from "../../store/transactions.ts";
+import type { Mailbox } from "../../store/port/messages.ts";
+import type { TransactionVerdict } from "../../store/port/transactions.ts";
 import type { AttemptEnd } from "../runs/attempt.ts";
 import type { ChildOutcome, UndoneChild } from "../runs/child_outcome.ts";
 import type { Attempt } from "../runs/live_run.ts";

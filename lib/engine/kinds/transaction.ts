@@ -1,6 +1,6 @@
 import type { TransactionDefinition } from "../../definition/definition.ts";
 import { encodeJson } from "../../definition/json.ts";
-import type { TransactionVerdict } from "../../store/transactions.ts";
+import type { TransactionVerdict } from "../../store/port/transactions.ts";
 import { argumentsOf } from "../execution/unit_arguments.ts";
 import type { Kind } from "./kind.ts";
 

@@ -1,5 +1,5 @@
 import type { ErrorRecord } from "../../errors.ts";
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import type { UndoneChild } from "../runs/child_outcome.ts";
 import { takeChild } from "../children/child_runs.ts";

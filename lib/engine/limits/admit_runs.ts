@@ -1,9 +1,9 @@
 import type { Logger } from "../../logger.ts";
 import { LimitReachedError } from "../../start_errors.ts";
-import type { NewRun, StartVerdict } from "../../store/batch.ts";
-import type { LimitRule } from "../../store/limits.ts";
-import { createPauses } from "../../store/pauses.ts";
-import type { Store } from "../../store/port.ts";
+import type { NewRun, StartVerdict } from "../../store/port/batch.ts";
+import type { LimitRule } from "../../store/port/limits.ts";
+import { createPauses } from "../../store/shared/pauses.ts";
+import type { Store } from "../../store/port/store.ts";
 import { thrownText } from "../errors/error_record.ts";
 import { retriedCall } from "../commit/retried_call.ts";
 

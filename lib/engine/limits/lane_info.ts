@@ -1,6 +1,6 @@
 import { newChecks } from "../../definition/checks.ts";
-import type { LanePermit, LaneRow } from "../../store/limits.ts";
-import type { Store } from "../../store/port.ts";
+import type { LanePermit, LaneRow } from "../../store/port/limits.ts";
+import type { Store } from "../../store/port/store.ts";
 import { count, refuse } from "../options.ts";
 
 /** A holder of a slot of a limit, or a waiter for one. */

@@ -1,5 +1,5 @@
 import { afterIdle, type Clock, monotonicOf } from "../../clock.ts";
-import type { LimitStore } from "../../store/limits.ts";
+import type { LimitStore } from "../../store/port/limits.ts";
 
 /** How often a runner reads what notifications may have missed. */
 const POLL_MS = 5_000;

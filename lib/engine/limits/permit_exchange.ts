@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { LeftStart, LimitAnswer, LimitStore, PermitAsk, PermitHolder } from "../../store/limits.ts";
+import type { LeftStart, LimitAnswer, LimitStore, PermitAsk, PermitHolder } from "../../store/port/limits.ts";
 import type { RunStarts } from "./unit_permit.ts";
 
 const RETRY_MS = 1_000;

@@ -2,7 +2,7 @@ import { isAsynchronous } from "../../definition/asynchronous.ts";
 import { constantLimit, keyOf, NO_LIMITS, type ResolvedLimit, weightOf } from "../../definition/limit.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
 import { decodeJson } from "../../definition/json.ts";
-import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/limits.ts";
+import type { LaneRef, LimitRule, PermitRequest, RunLimits } from "../../store/port/limits.ts";
 import { childDefinitionOf } from "../machine/child_definition.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import type { Attempt, LiveUnit } from "../runs/live_run.ts";

@@ -16,8 +16,8 @@ import type {
   LimitStore,
   PermitAsk,
   PermitHolder,
-} from "../../store/limits.ts";
-import { permitKey } from "../../store/run_limits.ts";
+} from "../../store/port/limits.ts";
+import { permitKey } from "../../store/shared/run_limits.ts";
 import { nodeOf } from "../runs/attempt.ts";
 import { type Attempt, type LiveRun, type LiveUnit, unitsOf } from "../runs/live_run.ts";
 import type { MachineEvent } from "../machine/machine_protocol.ts";

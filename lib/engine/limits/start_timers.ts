@@ -1,5 +1,5 @@
 import { type Clock, monotonicOf } from "../../clock.ts";
-import type { HeldStart, LeftStart, LimitRule } from "../../store/limits.ts";
+import type { HeldStart, LeftStart, LimitRule } from "../../store/port/limits.ts";
 import type { RunStarts } from "./unit_permit.ts";
 
 /** Timers may fire so much early, in milliseconds. */

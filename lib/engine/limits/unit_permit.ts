@@ -1,4 +1,4 @@
-import type { HeldStart } from "../../store/limits.ts";
+import type { HeldStart } from "../../store/port/limits.ts";
 
 /** A unit that has, or asks for, the slots that its limits demand. */
 export interface UnitPermit {

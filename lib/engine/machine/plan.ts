@@ -4,7 +4,7 @@ import { DEFAULT_RETRY, ONE_ATTEMPT, type RetryRule } from "../../definition/ret
 import { mayUndo } from "../../definition/compensates.ts";
 import { type NewRecord, recordsOf } from "../../definition/records.ts";
 import { mayReadOutputs } from "./read_outputs.ts";
-import type { ItemRange } from "../../store/item_range.ts";
+import type { ItemRange } from "../../store/port/item_range.ts";
 
 /** How the items of a map run. */
 export interface ItemPolicy {

@@ -1,4 +1,4 @@
-import type { Store } from "../../store/port.ts";
+import type { Store } from "../../store/port/store.ts";
 import { NO_ITEM } from "../machine/run_state.ts";
 
 /** A task whose attempt has ended without a result and that runs at most once: it waits for a decision. */

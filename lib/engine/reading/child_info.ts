@@ -1,5 +1,5 @@
-import type { RunState } from "../../store/batch.ts";
-import type { ListedRun } from "../../store/listing.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
 import { NO_ITEM } from "../machine/run_state.ts";
 
 /** A child run, as `children()` returns it. Times are milliseconds since the epoch. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Failure } from "../../errors.ts";
-import type { RunState } from "../../store/batch.ts";
-import type { RunRow } from "../../store/port.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { RunRow } from "../../store/port/store.ts";
 import type { ExecutionEvent, TaskLevelEvent } from "./events.ts";
 import { deferMessageOf } from "../runs/journal_rows.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";

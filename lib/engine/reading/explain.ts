@@ -20,11 +20,11 @@ import { compensationReason, undoReasons } from "./explain_undos.ts";
 import { dueAtOf } from "./run_info.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";
 import { NO_ITEM } from "../machine/run_state.ts";
-import type { RunState } from "../../store/batch.ts";
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
-import { isCancelling, isCompensating, isHeld } from "../../store/hand_over.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { RunnerRow } from "../../store/runners.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
+import { isCancelling, isCompensating, isHeld } from "../../store/shared/hand_over.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { RunnerRow } from "../../store/port/runners.ts";
 
 /** One reason why a run does not progress, or how it ended. */
 export interface Reason {

@@ -1,6 +1,6 @@
 /** In words, what a run, a task or the items of a map wait for that wait for a limit. */
-import type { ListedRun } from "../../store/listing.ts";
-import { type LimitStore, MOST_AHEAD, type WaitRow } from "../../store/limits.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import { type LimitStore, MOST_AHEAD, type WaitRow } from "../../store/port/limits.ts";
 import { duration } from "./explain_waits.ts";
 import { type LaneInfo, laneInfo } from "../limits/lane_info.ts";
 import type { TaskInfo } from "./run_reader.ts";

@@ -1,6 +1,6 @@
 /** Explains a run that is compensated: what its undos are at and wait for. */
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
-import type { ListedRun } from "../../store/listing.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
 import { inWords } from "./explain_waits.ts";
 import { itemsInWords } from "./items_info.ts";
 import type { TaskInfo } from "./run_reader.ts";

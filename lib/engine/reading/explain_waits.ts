@@ -1,5 +1,5 @@
 /** In words, what a task waits for: a time, a message, a child run, the items of a map, a decision. */
-import type { ListedRun } from "../../store/listing.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
 import { itemsInWords } from "./items_info.ts";
 import { deferMessageOf } from "../runs/journal_rows.ts";
 import { isOver, type TaskInfo } from "./run_reader.ts";

@@ -6,12 +6,12 @@
  */
 import { decodeJson } from "../../definition/json.ts";
 import type { ErrorRecord, Failure } from "../../errors.ts";
-import type { JournalRecord, RunState } from "../../store/batch.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { Delivery } from "../../store/messages.ts";
-import type { Fact, RunRow } from "../../store/port.ts";
+import type { JournalRecord, RunState } from "../../store/port/batch.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { Delivery } from "../../store/port/messages.ts";
+import type { Fact, RunRow } from "../../store/port/store.ts";
 import { isOfTask } from "../runs/journal_rows.ts";
-import { taskOfCompensations, taskOfUndo } from "../../store/undo_rows.ts";
+import { taskOfCompensations, taskOfUndo } from "../../store/shared/undo_rows.ts";
 import { childInfo } from "./child_info.ts";
 import { isHeldTask } from "./explain_limits.ts";
 import type { ClientContext } from "../client/client_context.ts";

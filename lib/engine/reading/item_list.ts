@@ -3,12 +3,12 @@ import { decodeJson } from "../../definition/json.ts";
 import { didYouMean } from "../../definition/nearest.ts";
 import type { Collected } from "../../definition/specs.ts";
 import { type ErrorRecord, type Failure, UnknownTaskError } from "../../errors.ts";
-import type { JournalRecord, TaskState } from "../../store/batch.ts";
-import type { ItemsQuery, RunRow, Store } from "../../store/port.ts";
+import type { JournalRecord, TaskState } from "../../store/port/batch.ts";
+import type { ItemsQuery, RunRow, Store } from "../../store/port/store.ts";
 import type { ClientContext } from "../client/client_context.ts";
 import type { Progress } from "./events.ts";
-import { wasCompensated } from "../../store/hand_over.ts";
-import { undoRowOf } from "../../store/undo_rows.ts";
+import { wasCompensated } from "../../store/shared/hand_over.ts";
+import { undoRowOf } from "../../store/shared/undo_rows.ts";
 import {
   isEnd,
   ITEM_STATES,

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { JournalRecord, TaskState } from "../../store/batch.ts";
-import { breathe } from "../../store/breathe.ts";
-import type { ItemsQuery, RunRow } from "../../store/port.ts";
+import type { JournalRecord, TaskState } from "../../store/port/batch.ts";
+import { breathe } from "../../store/shared/breathe.ts";
+import type { ItemsQuery, RunRow } from "../../store/port/store.ts";
 import { taskState } from "./run_reader.ts";
 
 /** A state by which items are listed. */

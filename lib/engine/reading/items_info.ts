@@ -1,7 +1,7 @@
 import { decodeJson } from "../../definition/json.ts";
-import type { JournalRecord, TaskState } from "../../store/batch.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { ItemCount } from "../../store/port.ts";
+import type { JournalRecord, TaskState } from "../../store/port/batch.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { ItemCount } from "../../store/port/store.ts";
 import type { Progress } from "./events.ts";
 
 /** How many items of a map are in which state. Items without a state have not started. */

@@ -2,10 +2,10 @@
 import { decodeJson } from "../../definition/json.ts";
 import type { KeyScope } from "../../definition/task_start.ts";
 import type { ErrorRecord } from "../../errors.ts";
-import type { RunState } from "../../store/batch.ts";
-import type { Debounce } from "../../store/debounced.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { RunRow } from "../../store/port.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { Debounce } from "../../store/port/debounced.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { RunRow } from "../../store/port/store.ts";
 
 /** A run, as `status()` and `list()` return it. Times are milliseconds since the epoch. */
 export interface RunInfo {

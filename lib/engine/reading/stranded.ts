@@ -1,7 +1,7 @@
-import type { Served } from "../../store/batch.ts";
-import type { Group, Store } from "../../store/port.ts";
-import type { RunnerRow } from "../../store/runners.ts";
-import type { ListedRun, ParkedGroup } from "../../store/listing.ts";
+import type { Served } from "../../store/port/batch.ts";
+import type { Group, Store } from "../../store/port/store.ts";
+import type { RunnerRow } from "../../store/port/runners.ts";
+import type { ListedRun, ParkedGroup } from "../../store/port/listing.ts";
 
 /** A parked run: no live runner can continue it. */
 export interface StrandedRun {

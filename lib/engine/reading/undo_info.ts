@@ -1,9 +1,9 @@
 import type { ErrorRecord, Failure } from "../../errors.ts";
-import type { JournalRecord, TaskState } from "../../store/batch.ts";
-import type { ListedRun } from "../../store/listing.ts";
+import type { JournalRecord, TaskState } from "../../store/port/batch.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
 import type { Progress } from "./events.ts";
 import { type ItemsInfo, progressOf, undoneItemsInfo } from "./items_info.ts";
-import type { ItemCount } from "../../store/port.ts";
+import type { ItemCount } from "../../store/port/store.ts";
 import type { Compensated } from "../runs/run_end.ts";
 
 /** The undo of a task, as `tasks()` returns it. Times are milliseconds since the epoch. */

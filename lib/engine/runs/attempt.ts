@@ -1,4 +1,4 @@
-import type { NewRun } from "../../store/batch.ts";
+import type { NewRun } from "../../store/port/batch.ts";
 import type { AttemptSteps } from "./attempt_steps.ts";
 import type { Attempt, AttemptContext, AttemptTransaction, LiveUnit } from "./live_run.ts";
 import type { Node, Undo } from "../machine/plan.ts";

@@ -1,4 +1,4 @@
-import type { ControlRequest } from "../../store/control.ts";
+import type { ControlRequest } from "../../store/port/control.ts";
 
 /** A request to child runs that failed is repeated after this time, in milliseconds. */
 const RETRY_MS = 1_000;

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { ClaimedRun, RecordHead, RunEnding } from "../../store/batch.ts";
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
-import { taskOfUndo } from "../../store/undo_rows.ts";
+import type { ClaimedRun, RecordHead, RunEnding } from "../../store/port/batch.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
+import { taskOfUndo } from "../../store/shared/undo_rows.ts";
 import { childDefinitionOf } from "../machine/child_definition.ts";
 import type { LiveRun, LiveUnit } from "./live_run.ts";
 import type { Node, Plan } from "../machine/plan.ts";

@@ -1,5 +1,5 @@
 import type { Failure } from "../../errors.ts";
-import type { JournalOutput } from "../../store/outputs.ts";
+import type { JournalOutput } from "../../store/port/outputs.ts";
 import { decodeJson } from "../../definition/json.ts";
 import { type Elements, elementsOf } from "./elements.ts";
 

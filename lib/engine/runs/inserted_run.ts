@@ -1,4 +1,4 @@
-import type { NewRun } from "../../store/batch.ts";
+import type { NewRun } from "../../store/port/batch.ts";
 import { LiveRun } from "./live_run.ts";
 import type { Plan } from "../machine/plan.ts";
 

@@ -1,4 +1,4 @@
-import type { JournalRecord, TaskState } from "../../store/batch.ts";
+import type { JournalRecord, TaskState } from "../../store/port/batch.ts";
 import { nodeOf } from "./attempt.ts";
 import { isBlocked } from "../machine/blocked.ts";
 import type { Attempt, LiveRecord, LiveUnit } from "./live_run.ts";

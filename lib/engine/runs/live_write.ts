@@ -1,5 +1,5 @@
-import type { FinalVerdict, NewRun, RunMove } from "../../store/batch.ts";
-import type { OwnedChild } from "../../store/inserted_child.ts";
+import type { FinalVerdict, NewRun, RunMove } from "../../store/port/batch.ts";
+import type { OwnedChild } from "../../store/port/inserted_child.ts";
 import type { PendingWrite } from "../commit/committer.ts";
 import type { LiveRecord, LiveRun, LiveUnit, LiveWrite } from "./live_run.ts";
 import type { Spawning } from "./spawning.ts";

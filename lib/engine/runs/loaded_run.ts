@@ -1,7 +1,7 @@
-import type { RecordHead, RunEnding } from "../../store/batch.ts";
-import type { ItemRange } from "../../store/item_range.ts";
-import type { ParentTask } from "../../store/inserted_child.ts";
-import { taskOfCompensations } from "../../store/undo_rows.ts";
+import type { RecordHead, RunEnding } from "../../store/port/batch.ts";
+import type { ItemRange } from "../../store/port/item_range.ts";
+import type { ParentTask } from "../../store/port/inserted_child.ts";
+import { taskOfCompensations } from "../../store/shared/undo_rows.ts";
 
 /** What is known of a run when it is loaded; `Run` is a run in memory. */
 export interface LoadedRun<Run> {

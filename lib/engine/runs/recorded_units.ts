@@ -1,4 +1,4 @@
-import type { ClaimedRun, RecordHead } from "../../store/batch.ts";
+import type { ClaimedRun, RecordHead } from "../../store/port/batch.ts";
 import { BLOCKED, isAtMostOnce, RESOLUTION } from "../machine/blocked.ts";
 import { childDefinitionOf } from "../machine/child_definition.ts";
 import type { Node, Plan } from "../machine/plan.ts";

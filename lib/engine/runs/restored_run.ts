@@ -1,4 +1,4 @@
-import type { RecordHead } from "../../store/batch.ts";
+import type { RecordHead } from "../../store/port/batch.ts";
 import { isBlocked } from "../machine/blocked.ts";
 import { addItemFailure, newExpansion } from "./expansion.ts";
 import { LiveRun, type LiveUnit, unitsOf } from "./live_run.ts";

@@ -1,5 +1,5 @@
 import type { ErrorRecord, Failure } from "../../errors.ts";
-import type { RunEnding, RunMove } from "../../store/batch.ts";
+import type { RunEnding, RunMove } from "../../store/port/batch.ts";
 import type { NewRecord } from "../../definition/records.ts";
 import { mayCompensate } from "./compensation.ts";
 import { outputTextOf } from "./expanded_unit.ts";

@@ -1,4 +1,4 @@
-import type { Message, MessageAddress } from "../../store/messages.ts";
+import type { Message, MessageAddress } from "../../store/port/messages.ts";
 import { type LiveRun, type LiveUnit, unitsOf } from "./live_run.ts";
 
 /** Adds messages to a run. The first message to a task is the only one. */

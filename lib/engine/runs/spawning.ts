@@ -1,5 +1,5 @@
-import type { NewRun } from "../../store/batch.ts";
-import type { OwnedChild } from "../../store/inserted_child.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import type { OwnedChild } from "../../store/port/inserted_child.ts";
 
 /** The child runs of a write on their way into the store. */
 export interface Spawning {

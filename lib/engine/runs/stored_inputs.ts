@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JournalOutput, OutputsRequest } from "../../store/outputs.ts";
+import type { JournalOutput, OutputsRequest } from "../../store/port/outputs.ts";
 import { nodeOf } from "./attempt.ts";
 import { childDefinitionOf } from "../machine/child_definition.ts";
 import { undoneUnit } from "./compensation.ts";

@@ -7,8 +7,8 @@
 import type { TaskDefinition, TaskFunction } from "../../definition/definition.ts";
 import { NO_LIMITS } from "../../definition/limit.ts";
 import { isThenable } from "../../definition/thenable.ts";
-import type { ItemRange } from "../../store/item_range.ts";
-import { undoRowOf } from "../../store/undo_rows.ts";
+import type { ItemRange } from "../../store/port/item_range.ts";
+import { undoRowOf } from "../../store/shared/undo_rows.ts";
 import type { Node, Plan } from "../machine/plan.ts";
 
 /** The items of a node with something to undo. */

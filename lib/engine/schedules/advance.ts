@@ -5,9 +5,9 @@
  * @module
  */
 import type { NewId } from "../../ids.ts";
-import type { NewRun } from "../../store/batch.ts";
-import type { RunLimits } from "../../store/limits.ts";
-import type { ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import type { RunLimits } from "../../store/port/limits.ts";
+import type { ScheduleRow, ScheduleWrite } from "../../store/port/schedules.ts";
 import { thrownText } from "../errors/error_record.ts";
 import { afterStart, decide, type Decision, dueAt, nextLook } from "./decide.ts";
 import { runLimitsOf } from "../limits/permit_request.ts";

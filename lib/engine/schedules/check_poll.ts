@@ -7,8 +7,8 @@
 import { monotonicOf } from "../../clock.ts";
 import { shown } from "../../definition/checks.ts";
 import { decodeJson, encodeJson } from "../../definition/json.ts";
-import type { NewRun } from "../../store/batch.ts";
-import type { ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import type { ScheduleRow, ScheduleWrite } from "../../store/port/schedules.ts";
 import { textProblem } from "../../text_limits.ts";
 import type { ClientContext } from "../client/client_context.ts";
 import { thrownText } from "../errors/error_record.ts";

@@ -1,8 +1,8 @@
 import type { CatchUp, Overlap } from "../../definition/schedule.ts";
 import { decodeJson } from "../../definition/json.ts";
-import type { RunState } from "../../store/batch.ts";
-import type { ListedRun } from "../../store/listing.ts";
-import type { ScheduleRow } from "../../store/schedules.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { ListedRun } from "../../store/port/listing.ts";
+import type { ScheduleRow } from "../../store/port/schedules.ts";
 import {
   decodeProgress,
   decodeSchedule,

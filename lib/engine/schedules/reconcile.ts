@@ -5,8 +5,8 @@
  * @module
  */
 import { encodeJson } from "../../definition/json.ts";
-import type { Store } from "../../store/port.ts";
-import type { ScheduleRecord, ScheduleRow, ScheduleWrite } from "../../store/schedules.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { ScheduleRecord, ScheduleRow, ScheduleWrite } from "../../store/port/schedules.ts";
 import { armed, nextLook } from "./decide.ts";
 import type { Entry, PollEntry, ScheduleEntry } from "./entries.ts";
 import type { Look } from "./scheduler.ts";

@@ -1,8 +1,8 @@
 import { isAsynchronous } from "../../definition/asynchronous.ts";
 import { isThenable } from "../../definition/thenable.ts";
 import type { NewId } from "../../ids.ts";
-import type { NewRun } from "../../store/batch.ts";
-import type { RunLimits } from "../../store/limits.ts";
+import type { NewRun } from "../../store/port/batch.ts";
+import type { RunLimits } from "../../store/port/limits.ts";
 import { encodeInput } from "../client/start_options.ts";
 import type { ScheduleEntry } from "./entries.ts";
 import type { StoredTarget } from "./stored.ts";

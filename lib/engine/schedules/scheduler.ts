@@ -10,8 +10,8 @@
 import { setImmediate } from "node:timers";
 import { afterIdle, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import type { Store } from "../../store/port.ts";
-import type { ScheduleRow, ScheduleVerdict, ScheduleWrite } from "../../store/schedules.ts";
+import type { Store } from "../../store/port/store.ts";
+import type { ScheduleRow, ScheduleVerdict, ScheduleWrite } from "../../store/port/schedules.ts";
 import { createDueQueue } from "./due_queue.ts";
 
 /** How often a runner reads the schedules that other processes have changed; an idle runner stays below a statement per second. */

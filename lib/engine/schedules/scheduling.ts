@@ -1,5 +1,5 @@
 import { ShutdownError } from "../../errors.ts";
-import type { ScheduleRow, ScheduleVerdict } from "../../store/schedules.ts";
+import type { ScheduleRow, ScheduleVerdict } from "../../store/port/schedules.ts";
 import type { ClientContext } from "../client/client_context.ts";
 import type { Observer } from "../telemetry/engine_events.ts";
 import { logFailedCall } from "../errors/failed_call.ts";

@@ -8,8 +8,8 @@ import { StoreError } from "../../errors.ts";
 import type { Poll } from "../../definition/poll.ts";
 import type { CatchUp, Overlap, Schedule } from "../../definition/schedule.ts";
 import type { WorkflowDefinition } from "../../definition/definition.ts";
-import type { ScheduleRow } from "../../store/schedules.ts";
-import type { RunLimits } from "../../store/limits.ts";
+import type { ScheduleRow } from "../../store/port/schedules.ts";
+import type { RunLimits } from "../../store/port/limits.ts";
 import { runLimitsOf } from "../limits/permit_request.ts";
 import type { Timing } from "./ticks.ts";
 

@@ -1,6 +1,6 @@
 /** What is counted of a store and of a runner, for Prometheus and OpenTelemetry. */
-import type { ScheduleRow } from "../../store/schedules.ts";
-import type { LimitTotals } from "../../store/limits.ts";
+import type { ScheduleRow } from "../../store/port/schedules.ts";
+import type { LimitTotals } from "../../store/port/limits.ts";
 import type { ClientContext } from "../client/client_context.ts";
 import type { Histogram } from "./histogram.ts";
 import type { Metrics, ScheduleMetrics, TaskMetrics, WorkflowMetrics } from "./metrics.ts";

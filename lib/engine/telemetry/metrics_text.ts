@@ -1,5 +1,5 @@
 import { silent } from "../../logger.ts";
-import type { Store } from "../../store/port.ts";
+import type { Store } from "../../store/port/store.ts";
 import type { Client } from "../client/client.ts";
 import { type ClientContext, contextFor } from "../client/client_context.ts";
 import { type Labels, type MetricFamily, readFamilies } from "./metric_families.ts";

@@ -1,5 +1,5 @@
-import type { RunState } from "../../store/batch.ts";
-import type { Tally } from "../../store/inspection.ts";
+import type { RunState } from "../../store/port/batch.ts";
+import type { Tally } from "../../store/port/inspection.ts";
 
 /** A number of runs. Counting stops at a limit, so that a page costs the same however many there are. */
 export interface BoundedCount {

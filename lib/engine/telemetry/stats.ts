@@ -1,5 +1,5 @@
-import type { RunCounts, Store, StoreCounters } from "../../store/port.ts";
-import type { ScheduleRowCounts } from "../../store/schedules.ts";
+import type { RunCounts, Store, StoreCounters } from "../../store/port/store.ts";
+import type { ScheduleRowCounts } from "../../store/port/schedules.ts";
 import { MISSED_AFTER_MS } from "../schedules/decide.ts";
 import type { ScheduleCounts } from "../schedules/stored.ts";
 

@@ -2,7 +2,7 @@ import { thrownText } from "../errors/error_record.ts";
 import type { TaskKind } from "../../definition/definition.ts";
 import type { ErrorRecord } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import type { RunMove } from "../../store/batch.ts";
+import type { RunMove } from "../../store/port/batch.ts";
 
 /**
  * Observes runs and attempts; `createTracing()` of `./otel` returns one that creates spans. An error that it throws is

@@ -1,4 +1,4 @@
-import type { TaskState } from "../../store/batch.ts";
+import type { TaskState } from "../../store/port/batch.ts";
 import { type Box, type Foldable, foldTasks } from "./graph_fold.ts";
 import { type Layout, layOut, type Line } from "./graph_layout.ts";
 import { type Html, markup } from "./html.ts";

@@ -1,6 +1,6 @@
 import { itemsInWords } from "../../engine/reading/items_info.ts";
 import type { ItemState } from "../../engine/reading/item_page.ts";
-import type { TaskState } from "../../store/batch.ts";
+import type { TaskState } from "../../store/port/batch.ts";
 import type { ItemCell, ItemCounts, MapDetail } from "../map_shape.ts";
 import { type Html, markup } from "./html.ts";
 import { counted, grouped } from "./labels.ts";

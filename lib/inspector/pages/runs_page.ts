@@ -1,4 +1,4 @@
-import type { RunState } from "../../store/batch.ts";
+import type { RunState } from "../../store/port/batch.ts";
 import type { BoundedCount } from "../../engine/telemetry/run_counts.ts";
 import type { RunsFilter, RunsPage, RunSummary, View } from "../shapes.ts";
 import { type Html, markup } from "./html.ts";

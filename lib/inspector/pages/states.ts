@@ -1,4 +1,4 @@
-import type { RunState, TaskState } from "../../store/batch.ts";
+import type { RunState, TaskState } from "../../store/port/batch.ts";
 import { type Html, markup } from "./html.ts";
 
 /** Any state of a run or task. */

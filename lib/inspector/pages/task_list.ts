@@ -1,5 +1,5 @@
 import type { RunPage, StepDetail, TaskDetail, UndoDetail } from "../run_shape.ts";
-import { WAITS_FOR_CHILD } from "../../store/children.ts";
+import { WAITS_FOR_CHILD } from "../../store/port/children.ts";
 import { isHeldTask } from "../../engine/reading/explain_limits.ts";
 import type { Graph, GraphTask } from "../shapes.ts";
 import { actionLinks } from "./action_links.ts";

@@ -1,15 +1,15 @@
 import type { Dialect, EachOptions, Items, TextPaths, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
 import { fill, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
-import type { Row } from "../decode.ts";
-import { numbers, texts } from "./arrays.ts";
-import { SERVER_CHECKS } from "./check_server.ts";
-import type { Bindable } from "./connection.ts";
-import { isFromServer, storeError } from "./faults.ts";
-import { heldSql, seqsHeldBy } from "./held.ts";
-import { type News, notifySql } from "./news.ts";
-import { LOCK_ALONE, LOCK_LIMITS, TRY_LOCK_ALONE } from "./runner_lock.ts";
-import type { Session, Transaction } from "./session.ts";
+import type { Row } from "../shared/decode.ts";
+import { numbers, texts } from "./write/arrays.ts";
+import { SERVER_CHECKS } from "./connect/check_server.ts";
+import type { Bindable } from "./connect/connection.ts";
+import { isFromServer, storeError } from "./connect/faults.ts";
+import { heldSql, seqsHeldBy } from "./fleet/held.ts";
+import { type News, notifySql } from "./write/news.ts";
+import { LOCK_ALONE, LOCK_LIMITS, TRY_LOCK_ALONE } from "./write/runner_lock.ts";
+import type { Session, Transaction } from "./connect/session.ts";
 
 const SERVER_CLOCK = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint";
 

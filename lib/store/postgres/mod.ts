@@ -7,11 +7,11 @@
 import type postgres from "postgres";
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
 import { knownOptions } from "../../option_names.ts";
-import type { Store } from "../port.ts";
+import type { Store } from "../port/store.ts";
 import { openPostgresStore as openStore, type PostgresStoreOptions, STORE_OPTIONS } from "./store.ts";
 
 export type { TransactionBody } from "../../definition/transaction.ts";
-export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./pool.ts";
+export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./connect/pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 export type { Password } from "../url.ts";
 export {
@@ -21,8 +21,8 @@ export {
   removeTenant,
   type RemoveTenantOptions,
   type TenantAdminOptions,
-} from "./tenants.ts";
-export type { Tenant } from "./tenant_list.ts";
+} from "./tenants/tenants.ts";
+export type { Tenant } from "./tenants/tenant_list.ts";
 
 /** A transaction of the driver, in which no other can begin. */
 export type PostgresTransaction = postgres.TransactionSql;

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../children.ts";
-import type { Row } from "../decode.ts";
-import type { ListedRun } from "../listing.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
+import { CHILD_ENDS_AT_ONCE, type ChildEnd, type ChildWait } from "../port/children.ts";
+import type { Row } from "../shared/decode.ts";
+import type { ListedRun } from "../port/listing.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../shared/run_rows.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { all, change, type Op, write } from "./operation.ts";

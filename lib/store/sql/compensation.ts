@@ -1,5 +1,5 @@
-import type { ChildWait } from "../children.ts";
-import { mayUndoSql } from "../hand_over.ts";
+import type { ChildWait } from "../port/children.ts";
+import { mayUndoSql } from "../shared/hand_over.ts";
 import type { Dialect } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { moveLastResult } from "./last_result.ts";

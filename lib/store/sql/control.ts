@@ -14,14 +14,14 @@
  *
  * @module
  */
-import type { Acknowledgement, ControlledRun, ControlRequest, ControlResult } from "../control.ts";
-import type { RunSelection } from "../listing.ts";
-import type { RunRow } from "../port.ts";
-import type { InboxEntry } from "../runners.ts";
-import type { Row } from "../decode.ts";
-import { isHeld } from "../hand_over.ts";
-import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
-import { hasMessages, hasMessagesSql } from "../messages.ts";
+import type { Acknowledgement, ControlledRun, ControlRequest, ControlResult } from "../port/control.ts";
+import type { RunSelection } from "../port/listing.ts";
+import type { RunRow } from "../port/store.ts";
+import type { InboxEntry } from "../port/runners.ts";
+import type { Row } from "../shared/decode.ts";
+import { isHeld } from "../shared/hand_over.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../shared/run_rows.ts";
+import { hasMessages, hasMessagesSql } from "../port/messages.ts";
 import { controlChildren, controlOnly, controlRuns, holdSql, isFew, readDescendants } from "./descendants.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op, pause, transaction, write } from "./operation.ts";

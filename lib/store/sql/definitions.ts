@@ -1,6 +1,6 @@
-import type { Served } from "../batch.ts";
-import type { Row } from "../decode.ts";
-import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
+import type { Served } from "../port/batch.ts";
+import type { Row } from "../shared/decode.ts";
+import { decodeRunners, RUNNER_COLUMNS } from "../shared/rows.ts";
 import { type Dialect, type Items, texts } from "./dialect.ts";
 import { all, change, first, type Op, pause, transaction, write } from "./operation.ts";
 import { PAUSED, STRANDED } from "./sources.ts";

@@ -1,5 +1,5 @@
-import type { DeleteResult, RunSelection } from "../listing.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
+import type { DeleteResult, RunSelection } from "../port/listing.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../shared/run_rows.ts";
 import { type Dialect, seqs as numbers } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { deleteRuns, RUNS_AT_ONCE } from "./prune.ts";

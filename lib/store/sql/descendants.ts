@@ -5,10 +5,10 @@
  *
  * @module
  */
-import type { Row } from "../decode.ts";
-import { endSql, hasEffectsSql, IS_HELD } from "../hand_over.ts";
-import type { Closing } from "../listing.ts";
-import type { ControlRequest } from "../control.ts";
+import type { Row } from "../shared/decode.ts";
+import { endSql, hasEffectsSql, IS_HELD } from "../shared/hand_over.ts";
+import type { Closing } from "../port/listing.ts";
+import type { ControlRequest } from "../port/control.ts";
 import { ownersOf, wakeParents } from "./children.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";

@@ -1,5 +1,5 @@
-import type { Row } from "../decode.ts";
-import type { Change } from "../port.ts";
+import type { Row } from "../shared/decode.ts";
+import type { Change } from "../port/store.ts";
 import type { Sql } from "./statement.ts";
 
 /** An array that is bound as one parameter. */

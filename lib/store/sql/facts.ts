@@ -1,4 +1,4 @@
-import type { Change, Fact } from "../port.ts";
+import type { Change, Fact } from "../port/store.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, change, type Op } from "./operation.ts";
 import { sql } from "./statement.ts";

@@ -1,7 +1,7 @@
-import { rankSql } from "../claim_order.ts";
-import type { ListedRun } from "../listing.ts";
-import type { Group } from "../port.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
+import { rankSql } from "../shared/claim_order.ts";
+import type { ListedRun } from "../port/listing.ts";
+import type { Group } from "../port/store.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../shared/run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
 import { DUE, STRANDED } from "./sources.ts";

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Row } from "../decode.ts";
-import type { HeadsQuery, ItemHeadsQuery, JournalHead, JournalHeads } from "../inspection.ts";
-import { JOURNAL, LAST_RESULTS } from "../last_result.ts";
-import { decodeShownHead, RECORD_COLUMNS } from "../rows.ts";
+import type { Row } from "../shared/decode.ts";
+import type { HeadsQuery, ItemHeadsQuery, JournalHead, JournalHeads } from "../port/inspection.ts";
+import { JOURNAL, LAST_RESULTS } from "../shared/last_result.ts";
+import { decodeShownHead, RECORD_COLUMNS } from "../shared/rows.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
 import { withImpliedWaits } from "./implied_waits.ts";

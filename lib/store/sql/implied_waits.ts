@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { JournalRecord } from "../batch.ts";
-import { impliedWait } from "../children.ts";
-import type { ItemCount, ItemsQuery } from "../port.ts";
+import type { JournalRecord } from "../port/batch.ts";
+import { impliedWait } from "../port/children.ts";
+import type { ItemCount, ItemsQuery } from "../port/store.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, type Op, pause } from "./operation.ts";
 import { type Sql, sql } from "./statement.ts";

@@ -1,6 +1,6 @@
-import type { NewRun } from "../batch.ts";
-import { type GivenColumn, givenColumns, startValues } from "../columns.ts";
-import { RUN_COLUMNS } from "../run_columns.ts";
+import type { NewRun } from "../port/batch.ts";
+import { type GivenColumn, givenColumns, startValues } from "../shared/columns.ts";
+import { RUN_COLUMNS } from "../shared/run_columns.ts";
 import { type Dialect, type Items, texts } from "./dialect.ts";
 import { type Op, write } from "./operation.ts";
 import { raw, sql } from "./statement.ts";

@@ -1,11 +1,11 @@
 /** The queries of the inspector: each does a bounded amount of work, however many runs there are. */
-import type { Served, TaskState } from "../batch.ts";
-import type { DefinitionRow, Inspection, Outline, PayloadName, TaskChildrenQuery, Timing } from "../inspection.ts";
-import { JOURNAL } from "../last_result.ts";
-import type { ListedRun } from "../listing.ts";
-import type { Row } from "../decode.ts";
-import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../rows.ts";
-import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../run_rows.ts";
+import type { Served, TaskState } from "../port/batch.ts";
+import type { DefinitionRow, Inspection, Outline, PayloadName, TaskChildrenQuery, Timing } from "../port/inspection.ts";
+import { JOURNAL } from "../shared/last_result.ts";
+import type { ListedRun } from "../port/listing.ts";
+import type { Row } from "../shared/decode.ts";
+import { decodeDefinition, decodeTaskState, decodeTiming, decodeValid } from "../shared/rows.ts";
+import { decodeListedRun, decodeOutline, LISTED_COLUMNS, OUTLINE_COLUMNS } from "../shared/run_rows.ts";
 import { type Dialect, seqs as seqsOf, texts } from "./dialect.ts";
 import { readFailures, readOutcomes } from "./outcomes.ts";
 import { readHeads, readItemHeads } from "./heads.ts";

@@ -1,4 +1,4 @@
-import { LAST_RESULTS } from "../last_result.ts";
+import { LAST_RESULTS } from "../shared/last_result.ts";
 import { change, type Op } from "./operation.ts";
 import { raw, type Sql, sql } from "./statement.ts";
 

@@ -1,10 +1,10 @@
 /** Lists of runs, newest first: without a limit on the work for `list()`, within a budget of rows for the inspector. */
-import type { RunState } from "../batch.ts";
-import type { Row } from "../decode.ts";
-import type { Search, SearchQuery } from "../inspection.ts";
-import type { ListQuery } from "../listing.ts";
-import type { RunRow } from "../port.ts";
-import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../run_rows.ts";
+import type { RunState } from "../port/batch.ts";
+import type { Row } from "../shared/decode.ts";
+import type { Search, SearchQuery } from "../port/inspection.ts";
+import type { ListQuery } from "../port/listing.ts";
+import type { RunRow } from "../port/store.ts";
+import { decodeListedRun, LISTED_COLUMNS, SINGLE_COLUMNS } from "../shared/run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op, pause } from "./operation.ts";
 import { keyedRows } from "./key_prefix.ts";

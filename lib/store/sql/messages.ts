@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../messages.ts";
-import type { Row } from "../decode.ts";
-import { isCompensating } from "../hand_over.ts";
+import type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../port/messages.ts";
+import type { Row } from "../shared/decode.ts";
+import { isCompensating } from "../shared/hand_over.ts";
 import { lockRun } from "./control.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { notify } from "./facts.ts";

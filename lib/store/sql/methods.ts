@@ -1,4 +1,4 @@
-import type { Store } from "../port.ts";
+import type { Store } from "../port/store.ts";
 import { checkStore } from "./check.ts";
 import { readChildEnds, readChildren } from "./children.ts";
 import { compensateChild } from "./compensation.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Row } from "../decode.ts";
+import type { Row } from "../shared/decode.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Sql } from "./statement.ts";
 

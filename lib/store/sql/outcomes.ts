@@ -1,5 +1,5 @@
 /** How runs ended: failed ones in groups, and how many ended when. Each read looks at a bounded number of rows. */
-import type { FailureGroup, Failures, FailuresQuery, Outcomes, OutcomesQuery } from "../inspection.ts";
+import type { FailureGroup, Failures, FailuresQuery, Outcomes, OutcomesQuery } from "../port/inspection.ts";
 import type { Dialect } from "./dialect.ts";
 import { firstSince } from "./listing.ts";
 import { all, first, type Op, pause } from "./operation.ts";

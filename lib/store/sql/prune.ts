@@ -1,5 +1,5 @@
-import type { Row } from "../decode.ts";
-import type { PruneTimes } from "../listing.ts";
+import type { Row } from "../shared/decode.ts";
+import type { PruneTimes } from "../port/listing.ts";
 import { deleteUnusedDefinitions } from "./definitions.ts";
 import { type Dialect, seqs } from "./dialect.ts";
 import { all, change, type Op, pause, transaction, write } from "./operation.ts";

@@ -9,10 +9,10 @@
  * @module
  */
 import { RecoveryLimitError } from "../../errors.ts";
-import { endSql, mayUndoSql, releaseSql } from "../hand_over.ts";
-import type { RecoverRequest, Recovery } from "../runners.ts";
-import type { Row } from "../decode.ts";
-import { recordOf } from "../rows.ts";
+import { endSql, mayUndoSql, releaseSql } from "../shared/hand_over.ts";
+import type { RecoverRequest, Recovery } from "../port/runners.ts";
+import type { Row } from "../shared/decode.ts";
+import { recordOf } from "../shared/rows.ts";
 import { wakeParents } from "./children.ts";
 import {
   CANCEL_WITH_PARENT,

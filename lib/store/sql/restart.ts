@@ -1,9 +1,9 @@
 import { supersedeChildren } from "./children.ts";
 import type { Dialect } from "./dialect.ts";
 import { addFact, notify } from "./facts.ts";
-import { COMPENSATIONS_MARK, UNDO_MARK } from "../undo_rows.ts";
+import { COMPENSATIONS_MARK, UNDO_MARK } from "../shared/undo_rows.ts";
 import { change, first, type Op, transaction } from "./operation.ts";
-import type { RestartRequest, RestartResult } from "../control.ts";
+import type { RestartRequest, RestartResult } from "../port/control.ts";
 import { holdsKeySql } from "./sources.ts";
 import { raw, sql } from "./statement.ts";
 

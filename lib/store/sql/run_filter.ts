@@ -1,7 +1,7 @@
 /** The conditions of a list of runs, which bulk operations apply again to the rows that they lock. */
-import type { RunState } from "../batch.ts";
-import { SHOWN_STATE } from "../hand_over.ts";
-import type { ParkedGroup, RunQuery, RunSelection } from "../listing.ts";
+import type { RunState } from "../port/batch.ts";
+import { SHOWN_STATE } from "../shared/hand_over.ts";
+import type { ParkedGroup, RunQuery, RunSelection } from "../port/listing.ts";
 import { type Dialect, seqs as numbers, type TextPaths, texts } from "./dialect.ts";
 import { and, raw, type Sql, sql } from "./statement.ts";
 import { isStorable, isUuid } from "./texts.ts";

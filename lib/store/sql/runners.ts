@@ -1,5 +1,5 @@
-import type { RunnerRow } from "../runners.ts";
-import { decodeRunners, RUNNER_COLUMNS } from "../rows.ts";
+import type { RunnerRow } from "../port/runners.ts";
+import { decodeRunners, RUNNER_COLUMNS } from "../shared/rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, type Op } from "./operation.ts";
 import { raw, sql } from "./statement.ts";

@@ -1,8 +1,8 @@
-import type { JournalRecord } from "../batch.ts";
-import { LAST_RESULTS } from "../last_result.ts";
-import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port.ts";
-import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../rows.ts";
-import { decodeRun, SINGLE_COLUMNS } from "../run_rows.ts";
+import type { JournalRecord } from "../port/batch.ts";
+import { LAST_RESULTS } from "../shared/last_result.ts";
+import type { Fact, ItemCount, ItemsQuery, RunRow } from "../port/store.ts";
+import { decodeFact, decodeRecord, decodeTaskState, RECORD_COLUMNS } from "../shared/rows.ts";
+import { decodeRun, SINGLE_COLUMNS } from "../shared/run_rows.ts";
 import type { Dialect } from "./dialect.ts";
 import { countImpliedWaits, withImpliedWaits } from "./implied_waits.ts";
 import { all, first, type Op, pause } from "./operation.ts";

@@ -1,8 +1,8 @@
-import type { NewRun } from "../batch.ts";
-import { createReader, isTexts, type Row } from "../decode.ts";
-import { decodeListedRun, LISTED_COLUMNS } from "../run_rows.ts";
-import type { ListedRun } from "../listing.ts";
-import type { ScheduleQuery, ScheduleRow, ScheduleStore, ScheduleVerdict, ScheduleWrite } from "../schedules.ts";
+import type { NewRun } from "../port/batch.ts";
+import { createReader, isTexts, type Row } from "../shared/decode.ts";
+import { decodeListedRun, LISTED_COLUMNS } from "../shared/run_rows.ts";
+import type { ListedRun } from "../port/listing.ts";
+import type { ScheduleQuery, ScheduleRow, ScheduleStore, ScheduleVerdict, ScheduleWrite } from "../port/schedules.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { notify } from "./facts.ts";
 import { insertRuns } from "./insert_runs.ts";

@@ -1,6 +1,6 @@
-import type { TagChange, TagResult } from "../control.ts";
-import type { RunSelection } from "../listing.ts";
-import { decodeListedRun, SINGLE_COLUMNS } from "../run_rows.ts";
+import type { TagChange, TagResult } from "../port/control.ts";
+import type { RunSelection } from "../port/listing.ts";
+import { decodeListedRun, SINGLE_COLUMNS } from "../shared/run_rows.ts";
 import { MOST_TAGS } from "../../text_limits.ts";
 import { type Dialect, texts } from "./dialect.ts";
 import { all, change, type Op, transaction } from "./operation.ts";

@@ -1,8 +1,8 @@
-import type { RunState } from "../batch.ts";
-import type { Capped, Tally } from "../inspection.ts";
-import type { RunCounts } from "../port.ts";
-import type { Row } from "../decode.ts";
-import { SHOWN_STATE } from "../hand_over.ts";
+import type { RunState } from "../port/batch.ts";
+import type { Capped, Tally } from "../port/inspection.ts";
+import type { RunCounts } from "../port/store.ts";
+import type { Row } from "../shared/decode.ts";
+import { SHOWN_STATE } from "../shared/hand_over.ts";
 import type { Dialect } from "./dialect.ts";
 import { all, first, type Op } from "./operation.ts";
 import { DUE, type Source, SOURCES, sourceSql } from "./sources.ts";

@@ -1,6 +1,6 @@
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
-import { createPauses, jittered } from "../pauses.ts";
+import { createPauses, jittered } from "../shared/pauses.ts";
 import { faultOf, reasonOf } from "./faults.ts";
 
 /** Retries work until it succeeds or fails permanently. */

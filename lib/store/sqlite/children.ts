@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { NewRun, RunWrite } from "../batch.ts";
-import type { OwnedChild } from "../inserted_child.ts";
-import { givenColumns, startValues } from "../columns.ts";
+import type { NewRun, RunWrite } from "../port/batch.ts";
+import type { OwnedChild } from "../port/inserted_child.ts";
+import { givenColumns, startValues } from "../shared/columns.ts";
 import type { Bindable } from "./driver.ts";
 import { faultOf } from "./faults.ts";
 import { executeGroup, FIRST_NUMBER, insertRun, PLAIN_COLUMNS, type StartSite } from "./inserts.ts";

@@ -8,14 +8,14 @@
  *
  * @module
  */
-import { isCorruptRow } from "../corrupt_row.ts";
-import type { Claim, ClaimedRun, ClaimRequest } from "../batch.ts";
-import { createSlices } from "../breathe.ts";
-import { byRank, type Ranked, rankOf } from "../claim_order.ts";
-import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../claim_bounds.ts";
-import { hasMessagesSql } from "../messages.ts";
-import { recordOf } from "../rows.ts";
-import { CLAIMED_COLUMNS, decodeClaimed } from "../run_rows.ts";
+import { isCorruptRow } from "../shared/corrupt_row.ts";
+import type { Claim, ClaimedRun, ClaimRequest } from "../port/batch.ts";
+import { createSlices } from "../shared/breathe.ts";
+import { byRank, type Ranked, rankOf } from "../shared/claim_order.ts";
+import { HEAD_BYTES, MOST_CLAIM_BYTES, MOST_HEADS, RUN_BYTES } from "../shared/claim_bounds.ts";
+import { hasMessagesSql } from "../port/messages.ts";
+import { recordOf } from "../shared/rows.ts";
+import { CLAIMED_COLUMNS, decodeClaimed } from "../shared/run_rows.ts";
 import { isHandOverSql } from "../sql/facts.ts";
 import type { CorruptRun } from "../sql/recovery.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";

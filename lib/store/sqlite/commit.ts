@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { Batch, NewRun, Receipt } from "../batch.ts";
-import type { OwnedChild } from "../inserted_child.ts";
-import { endingChildren, hasParent, heldParents } from "../hand_over.ts";
+import type { Batch, NewRun, Receipt } from "../port/batch.ts";
+import type { OwnedChild } from "../port/inserted_child.ts";
+import { endingChildren, hasParent, heldParents } from "../shared/hand_over.ts";
 import { wakeParents } from "../sql/children.ts";
 import { executeWithin } from "./database.ts";
 import { faultOf } from "./faults.ts";

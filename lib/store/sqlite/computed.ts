@@ -1,4 +1,4 @@
-import { RUN_COLUMNS } from "../run_columns.ts";
+import { RUN_COLUMNS } from "../shared/run_columns.ts";
 
 const COMPUTED = [...RUN_COLUMNS].filter(([, { computed }]) => computed !== undefined).map(([name]) => name);
 

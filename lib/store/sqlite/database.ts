@@ -1,5 +1,5 @@
 import { and, join, raw, render, type Sql, sql, type Value } from "../sql/statement.ts";
-import { breathe } from "../breathe.ts";
+import { breathe } from "../shared/breathe.ts";
 import type { Dialect, EachOptions, Items, TextPaths, WalkOptions } from "../sql/dialect.ts";
 import type { Database, Op, Step } from "../sql/operation.ts";
 import { FILE_CHECKS } from "./check_file.ts";

@@ -1,4 +1,4 @@
-import type { Fact } from "../port.ts";
+import type { Fact } from "../port/store.ts";
 import type { Session } from "./session.ts";
 
 const INSERT = `insert into events (run, kind, at, detail) values ($1, $2, $3, $4)`;

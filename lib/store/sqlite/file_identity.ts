@@ -12,7 +12,7 @@ import { isAbsolute, resolve } from "node:path";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { isAllowed } from "../../permissions.ts";
-import { FILE_REPLACED } from "../lost.ts";
+import { FILE_REPLACED } from "../shared/lost.ts";
 
 /** The identity of the files of an open store. */
 export interface FileIdentity {

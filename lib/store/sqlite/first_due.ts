@@ -1,5 +1,5 @@
 /** When runs are due: an idle claim is one statement, whatever runs other workflows and later times have. */
-import type { ClaimRequest } from "../batch.ts";
+import type { ClaimRequest } from "../port/batch.ts";
 import { DUE, STRANDED } from "../sql/sources.ts";
 import { raw, render, sql } from "../sql/statement.ts";
 import { walk } from "./database.ts";

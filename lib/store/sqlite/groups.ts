@@ -11,13 +11,13 @@
  *
  * @module
  */
-import type { NewRun, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../batch.ts";
+import type { NewRun, RecordWrite, RunMove, RunWrite, StartVerdict, WriteVerdict } from "../port/batch.ts";
 import type { ChildSite } from "./children.ts";
 import type { Bindable } from "./driver.ts";
 import { executeGroup, FIRST_NUMBER, insertOf, insertRun, isPlainStart, type StartSite } from "./inserts.ts";
 import type { Session } from "./session.ts";
-import { isPlainRecord, lastResultOf } from "../last_result.ts";
-import { REPLACE } from "../replace_record.ts";
+import { isPlainRecord, lastResultOf } from "../shared/last_result.ts";
+import { REPLACE } from "../shared/replace_record.ts";
 import { completeRun, completeSql, writeRecord, writeRun } from "./writes.ts";
 
 const SIZE = 16;

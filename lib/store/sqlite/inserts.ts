@@ -1,10 +1,10 @@
-import type { NewRun, RecordWrite, StartVerdict } from "../batch.ts";
-import { createIsPlain, type GivenColumn, type RunColumns, startValues } from "../columns.ts";
-import { IS_COPIED } from "../copied.ts";
-import { replaceSql, withoutDebounce } from "../debounce.ts";
-import type { Debounce } from "../debounced.ts";
-import { JOURNAL } from "../last_result.ts";
-import { RUN_COLUMNS } from "../run_columns.ts";
+import type { NewRun, RecordWrite, StartVerdict } from "../port/batch.ts";
+import { createIsPlain, type GivenColumn, type RunColumns, startValues } from "../shared/columns.ts";
+import { IS_COPIED } from "../shared/copied.ts";
+import { replaceSql, withoutDebounce } from "../shared/debounce.ts";
+import type { Debounce } from "../port/debounced.ts";
+import { JOURNAL } from "../shared/last_result.ts";
+import { RUN_COLUMNS } from "../shared/run_columns.ts";
 import { HAS_ACTIVE_KEY, HAS_KEY, holdsKeySql } from "../sql/sources.ts";
 import type { Bindable, Row } from "./driver.ts";
 import { faultOf } from "./faults.ts";

@@ -1,12 +1,12 @@
 /** Reads of the journal, in slices with a yield to the event loop after each: SQLite runs in the caller's thread. */
-import type { Heads, RecordHead } from "../batch.ts";
-import type { ItemRange } from "../item_range.ts";
-import type { JournalOutput, OutputsRequest } from "../outputs.ts";
-import { createSlices, type Slices } from "../breathe.ts";
-import { impliedWait, isRunningMap } from "../children.ts";
-import { SLICE_ROWS } from "../claim_bounds.ts";
-import { JOURNAL } from "../last_result.ts";
-import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS } from "../rows.ts";
+import type { Heads, RecordHead } from "../port/batch.ts";
+import type { ItemRange } from "../port/item_range.ts";
+import type { JournalOutput, OutputsRequest } from "../port/outputs.ts";
+import { createSlices, type Slices } from "../shared/breathe.ts";
+import { impliedWait, isRunningMap } from "../port/children.ts";
+import { SLICE_ROWS } from "../shared/claim_bounds.ts";
+import { JOURNAL } from "../shared/last_result.ts";
+import { decodeOutput, decodeRecordHead, RECORD_HEAD_COLUMNS } from "../shared/rows.ts";
 import type { Row } from "./driver.ts";
 import type { Session } from "./session.ts";
 

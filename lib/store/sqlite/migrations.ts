@@ -1,6 +1,6 @@
-import { columnDefinitions, type RunColumns, type SchemaTypes } from "../columns.ts";
-import { RUN_COLUMNS } from "../run_columns.ts";
-import { checkSchemaVersion, SHARED_TABLES } from "../schema_version.ts";
+import { columnDefinitions, type RunColumns, type SchemaTypes } from "../shared/columns.ts";
+import { RUN_COLUMNS } from "../shared/run_columns.ts";
+import { checkSchemaVersion, SHARED_TABLES } from "../shared/schema_version.ts";
 import { RUN_INDEXES } from "../sql/sources.ts";
 import { writeOutComputed } from "./computed.ts";
 import type { Connection } from "./driver.ts";

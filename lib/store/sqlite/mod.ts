@@ -6,7 +6,7 @@
  */
 import { type Transaction, transactionOf } from "../../definition/transaction.ts";
 import { knownOptions } from "../../option_names.ts";
-import type { Store } from "../port.ts";
+import type { Store } from "../port/store.ts";
 import { invalidUrl, parseStoreUrl } from "../url.ts";
 import type { SqliteTransaction } from "./handle.ts";
 import { openSqliteStore as openStore, type SqliteStoreOptions } from "./store.ts";

@@ -4,7 +4,7 @@ import process from "node:process";
 import { StoreError } from "../../errors.ts";
 import type { Logger } from "../../logger.ts";
 import { isAllowed } from "../../permissions.ts";
-import { checkVersion } from "../read_only.ts";
+import { checkVersion } from "../shared/read_only.ts";
 import type { Persistence } from "./busy.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./driver.ts";
 import { faultOf, storeError } from "./faults.ts";

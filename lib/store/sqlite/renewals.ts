@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Renewal } from "../runners.ts";
+import type { Renewal } from "../port/runners.ts";
 import { readRenewal, RENEW } from "./runners.ts";
 import type { Session } from "./session.ts";
 

@@ -1,4 +1,4 @@
-import type { Renewal, RunnerCard } from "../runners.ts";
+import type { Renewal, RunnerCard } from "../port/runners.ts";
 import { decodeInboxEntry, inboxColumns } from "../sql/control.ts";
 import type { Row } from "./driver.ts";
 import type { Session } from "./session.ts";

@@ -1,7 +1,7 @@
 import { type Clock, monotonicOf } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import { type ClockSteps, createClockSteps } from "../clock_steps.ts";
-import type { StoreCounters } from "../port.ts";
+import { type ClockSteps, createClockSteps } from "../shared/clock_steps.ts";
+import type { StoreCounters } from "../port/store.ts";
 import type { Persistence } from "./busy.ts";
 import { writeOutComputed } from "./computed.ts";
 import type { Bindable, Changes, Connection, Row, Statement } from "./driver.ts";

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { type Logger, silent } from "../../logger.ts";
-import type { Store } from "../port.ts";
-import { readOnly } from "../read_only.ts";
+import type { Store } from "../port/store.ts";
+import { readOnly } from "../shared/read_only.ts";
 import { createInspection } from "../sql/inspection.ts";
 import { createMethods } from "../sql/methods.ts";
 import { giveUp } from "../sql/recovery.ts";

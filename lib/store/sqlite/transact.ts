@@ -7,9 +7,9 @@
  */
 import type { Clock } from "../../clock.ts";
 import { StoreError } from "../../errors.ts";
-import { causesOf } from "../causes.ts";
-import { jittered } from "../pauses.ts";
-import type { TransactionRequest, TransactionVerdict } from "../transactions.ts";
+import { causesOf } from "../shared/causes.ts";
+import { jittered } from "../shared/pauses.ts";
+import type { TransactionRequest, TransactionVerdict } from "../port/transactions.ts";
 import type { Persistence } from "./busy.ts";
 import { type Connection, connectionOf } from "./driver.ts";
 import { faultOf, isDiskFault, storeError } from "./faults.ts";

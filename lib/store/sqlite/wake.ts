@@ -1,6 +1,6 @@
 import { afterIdle, type Clock } from "../../clock.ts";
 import type { Logger } from "../../logger.ts";
-import { ANY_CHANGE, type Change } from "../port.ts";
+import { ANY_CHANGE, type Change } from "../port/store.ts";
 import type { Connection } from "./driver.ts";
 import { changeBetween, decodeWakeups, READ_WAKEUPS, type Wakeups } from "./wakeups.ts";
 

@@ -8,9 +8,9 @@
  *
  * @module
  */
-import type { Batch, NewRun, Receipt, RunMove, StartVerdict } from "../batch.ts";
-import { isSoonDue, SOON_MS } from "../changes.ts";
-import type { Change } from "../port.ts";
+import type { Batch, NewRun, Receipt, RunMove, StartVerdict } from "../port/batch.ts";
+import { isSoonDue, SOON_MS } from "../shared/changes.ts";
+import type { Change } from "../port/store.ts";
 import { type Sql, sql } from "../sql/statement.ts";
 import type { Row } from "./driver.ts";
 import type { Session } from "./session.ts";

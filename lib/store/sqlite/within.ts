@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { StoreError } from "../../errors.ts";
-import type { NewRun, StartVerdict } from "../batch.ts";
+import type { NewRun, StartVerdict } from "../port/batch.ts";
 import { writeOutComputed } from "./computed.ts";
 import type { Bindable, Connection, NativeDatabase } from "./driver.ts";
 import { connectionOf } from "./driver.ts";

@@ -1,7 +1,7 @@
-import type { RecordWrite, RunMove, RunWrite, WriteVerdict } from "../batch.ts";
-import { isPlainRecord, lastResultOf } from "../last_result.ts";
-import { REPLACE } from "../replace_record.ts";
-import { endSql, MAY_COMPLETE, MAY_FAIL, releaseSql } from "../hand_over.ts";
+import type { RecordWrite, RunMove, RunWrite, WriteVerdict } from "../port/batch.ts";
+import { isPlainRecord, lastResultOf } from "../shared/last_result.ts";
+import { REPLACE } from "../shared/replace_record.ts";
+import { endSql, MAY_COMPLETE, MAY_FAIL, releaseSql } from "../shared/hand_over.ts";
 import type { Row } from "./driver.ts";
 import { addFact } from "./facts.ts";
 import { type ChildSite, insertChildren } from "./children.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { RunMove } from "../../../lib/store/batch.ts";
+import type { RunMove } from "../../../lib/store/port/batch.ts";
 import { type Case, claimBy, commit, ERROR, join, newRun, start, startOwned, T0, write } from "./fixture.ts";
 
 const ACTIVE = { key: "k", keyScope: "active" } as const;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RunMove } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RunMove } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import { type Case, commit, join, newRun, openRecord, record, start, T0, unstorable, write } from "./fixture.ts";
 
 const COMPLETED: RunMove = { to: "completed", at: T0 + 1 };

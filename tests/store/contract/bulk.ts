@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { ControlRequest } from "../../../lib/store/control.ts";
-import type { RunQuery } from "../../../lib/store/listing.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { ControlRequest } from "../../../lib/store/port/control.ts";
+import type { RunQuery } from "../../../lib/store/port/listing.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import {
   ALL,
   type Case,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { JournalRecord, NewRun, RunMove, RunWrite } from "../../../lib/store/batch.ts";
-import type { ChildWait } from "../../../lib/store/children.ts";
-import type { ItemsQuery, Store } from "../../../lib/store/port.ts";
+import type { JournalRecord, NewRun, RunMove, RunWrite } from "../../../lib/store/port/batch.ts";
+import type { ChildWait } from "../../../lib/store/port/children.ts";
+import type { ItemsQuery, Store } from "../../../lib/store/port/store.ts";
 import {
   type Case,
   claimBy,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { ClaimedRun } from "../../../lib/store/batch.ts";
+import type { ClaimedRun } from "../../../lib/store/port/batch.ts";
 import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
 
 /** Which runs a claim takes. */

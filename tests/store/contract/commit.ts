@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RunMove } from "../../../lib/store/batch.ts";
+import type { RunMove } from "../../../lib/store/port/batch.ts";
 import {
   ALL,
   type Case,

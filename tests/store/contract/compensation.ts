@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { RunEnding } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
-import { COMPENSATIONS_MARK, undoRowOf } from "../../../lib/store/undo_rows.ts";
+import type { RunEnding } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
+import { COMPENSATIONS_MARK, undoRowOf } from "../../../lib/store/shared/undo_rows.ts";
 import {
   ALL,
   type Case,

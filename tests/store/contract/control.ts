@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { RunState } from "../../../lib/store/batch.ts";
-import type { ControlResult } from "../../../lib/store/control.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RunState } from "../../../lib/store/port/batch.ts";
+import type { ControlResult } from "../../../lib/store/port/control.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import {
   type Case,
   claimBy,

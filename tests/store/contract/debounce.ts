@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { NewRun, StartVerdict } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { NewRun, StartVerdict } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import { ALL, type Case, claimBy, claimed, commit, ERROR, join, newRun, start, T0, write } from "./fixture.ts";
 
 /** A run that is debounced by a second, ten at most. */

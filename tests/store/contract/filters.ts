@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { RunMove } from "../../../lib/store/batch.ts";
-import type { RunQuery } from "../../../lib/store/listing.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RunMove } from "../../../lib/store/port/batch.ts";
+import type { RunQuery } from "../../../lib/store/port/listing.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import type { ErrorRecord } from "../../../lib/errors.ts";
 import { ALL, type Case, commit, newRun, openRecord, record, start, startOwned, T0, write } from "./fixture.ts";
 

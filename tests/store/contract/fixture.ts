@@ -9,9 +9,9 @@ import type {
   RecordWrite,
   RunMove,
   RunState,
-} from "../../../lib/store/batch.ts";
-import type { ListQuery, PruneTimes } from "../../../lib/store/listing.ts";
-import type { Store } from "../../../lib/store/port.ts";
+} from "../../../lib/store/port/batch.ts";
+import type { ListQuery, PruneTimes } from "../../../lib/store/port/listing.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 
 /** A clock that only the test advances. */
 export interface ManualClock extends Clock {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import type { RunState } from "../../../lib/store/batch.ts";
-import type { ItemHeadsQuery, Search, SearchQuery } from "../../../lib/store/inspection.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RunState } from "../../../lib/store/port/batch.ts";
+import type { ItemHeadsQuery, Search, SearchQuery } from "../../../lib/store/port/inspection.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import {
   ALL,
   type Case,

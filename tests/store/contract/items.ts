@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { RecordWrite } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RecordWrite } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import {
   type Case,
   claimBy,

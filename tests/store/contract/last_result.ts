@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { RecordWrite } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { RecordWrite } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import { type Case, claimBy, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
 
 const END = { to: "completed", at: T0 + 1 } as const;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { LimitAnswer, LimitExchange, PermitAsk, PermitHolder, WhenFull } from "../../../lib/store/limits.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { LimitAnswer, LimitExchange, PermitAsk, PermitHolder, WhenFull } from "../../../lib/store/port/limits.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import { type Case, claimBy, commit, join, newRun, start, startOwned, T0 } from "./fixture.ts";
 
 /** Permits of units and runs, lanes, and starts of limits of rate. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { SendResult } from "../../../lib/store/messages.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { SendResult } from "../../../lib/store/port/messages.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import {
   type Case,
   claimBy,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { FailuresQuery, OutcomesQuery } from "../../../lib/store/inspection.ts";
-import type { Store } from "../../../lib/store/port.ts";
+import type { FailuresQuery, OutcomesQuery } from "../../../lib/store/port/inspection.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
 import { type Case, join, newRun, start, T0, write } from "./fixture.ts";
 
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { until } from "../../within.ts";
-import type { ListQuery } from "../../../lib/store/listing.ts";
-import type { NewRun, RunMove } from "../../../lib/store/batch.ts";
-import type { Change, Store } from "../../../lib/store/port.ts";
+import type { ListQuery } from "../../../lib/store/port/listing.ts";
+import type { NewRun, RunMove } from "../../../lib/store/port/batch.ts";
+import type { Change, Store } from "../../../lib/store/port/store.ts";
 import {
   ALL,
   type Case,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Store } from "../../../lib/store/port.ts";
-import type { Recovery } from "../../../lib/store/runners.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
+import type { Recovery } from "../../../lib/store/port/runners.ts";
 import {
   type Case,
   claimBy,

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import type { NewRun } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
-import type { ScheduleVerdict, ScheduleWrite } from "../../../lib/store/schedules.ts";
+import type { NewRun } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
+import type { ScheduleVerdict, ScheduleWrite } from "../../../lib/store/port/schedules.ts";
 import { type Case, claimBy, claimed, commit, endedBefore, join, newRun, start, T0 } from "./fixture.ts";
 
 /** Rows of schedules and polls, and the runs that are inserted with them. */

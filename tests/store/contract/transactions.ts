@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { JournalRecord } from "../../../lib/store/batch.ts";
-import type { Store } from "../../../lib/store/port.ts";
-import type { TransactionRequest } from "../../../lib/store/transactions.ts";
+import type { JournalRecord } from "../../../lib/store/port/batch.ts";
+import type { Store } from "../../../lib/store/port/store.ts";
+import type { TransactionRequest } from "../../../lib/store/port/transactions.ts";
 import { type Case, claimBy, claimed, join, newRun, openRecord, record, start, startOwned, write } from "./fixture.ts";
 
 /** What a store must do with a body that runs in a transaction; what else is in it is for the database to keep. */

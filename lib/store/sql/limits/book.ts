@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { LaneRef, PermitHolder } from "../../limits.ts";
+import type { LaneRef, PermitHolder } from "../../port/limits.ts";
 
 /** How far a clock moves with a grant of weight 1. */
 export const STEP = 1_000_000;

@@ -1,5 +1,5 @@
-import { permitKey } from "../../run_limits.ts";
-import type { HeldStart, PermitHolder } from "../../limits.ts";
+import { permitKey } from "../../shared/run_limits.ts";
+import type { HeldStart, PermitHolder } from "../../port/limits.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { change, type Op, write } from "../operation.ts";
 import { sql } from "../statement.ts";

@@ -1,5 +1,5 @@
 import { type Items, seqs } from "../dialect.ts";
-import type { LaneRef } from "../../limits.ts";
+import type { LaneRef } from "../../port/limits.ts";
 import { comesBefore, type Lane, type Queue, type Waiter } from "./book.ts";
 
 /** The holder of a permit that belongs to a run and not to its runner. */

@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { permitKey } from "../../run_limits.ts";
-import { rankOf } from "../../claim_order.ts";
-import type { Row } from "../../decode.ts";
-import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../limits.ts";
+import { permitKey } from "../../shared/run_limits.ts";
+import { rankOf } from "../../shared/claim_order.ts";
+import type { Row } from "../../shared/decode.ts";
+import type { Granted, HeldStart, LimitAnswer, LimitExchange, PermitAsk, PermitHolder } from "../../port/limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { notify } from "../facts.ts";
 import { all, change, first, type Op, transaction, write } from "../operation.ts";

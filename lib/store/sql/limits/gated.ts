@@ -1,6 +1,6 @@
-import { createReader } from "../../decode.ts";
-import type { RunLimits } from "../../limits.ts";
-import { decodeRunLimits } from "../../run_limits.ts";
+import { createReader } from "../../shared/decode.ts";
+import type { RunLimits } from "../../port/limits.ts";
+import { decodeRunLimits } from "../../shared/run_limits.ts";
 import type { Dialect, Items } from "../dialect.ts";
 import { all, first, type Op } from "../operation.ts";
 import { raw, sql } from "../statement.ts";

@@ -1,4 +1,4 @@
-import type { PermitHolder } from "../../limits.ts";
+import type { PermitHolder } from "../../port/limits.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { raw, type Sql, sql } from "../statement.ts";
 

@@ -1,5 +1,5 @@
-import type { LanePermit, LaneRow, LanesQuery, LimitTotals } from "../../limits.ts";
-import type { Row } from "../../decode.ts";
+import type { LanePermit, LaneRow, LanesQuery, LimitTotals } from "../../port/limits.ts";
+import type { Row } from "../../shared/decode.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, type Op } from "../operation.ts";
 import { and, raw, type Sql, sql } from "../statement.ts";

@@ -1,4 +1,4 @@
-import type { LimitRule, LimitStore } from "../../limits.ts";
+import type { LimitRule, LimitStore } from "../../port/limits.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { all, change, type Database, type Op, transaction } from "../operation.ts";
 import { sql } from "../statement.ts";

@@ -1,6 +1,6 @@
-import { lanesOf, queueText } from "../../run_limits.ts";
-import type { LaneRef, PermitRequest } from "../../limits.ts";
-import type { Row } from "../../decode.ts";
+import { lanesOf, queueText } from "../../shared/run_limits.ts";
+import type { LaneRef, PermitRequest } from "../../port/limits.ts";
+import type { Row } from "../../shared/decode.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { all, change, type Op, write } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";

@@ -1,6 +1,6 @@
 import { LimitReachedError } from "../../../start_errors.ts";
-import type { LimitAnswer } from "../../limits.ts";
-import { recordOf } from "../../rows.ts";
+import type { LimitAnswer } from "../../port/limits.ts";
+import { recordOf } from "../../shared/rows.ts";
 import { wakeParents } from "../children.ts";
 import { type Dialect, seqs, texts } from "../dialect.ts";
 import { notify } from "../facts.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LimitLook } from "../../limits.ts";
+import type { LimitLook } from "../../port/limits.ts";
 import type { Dialect } from "../dialect.ts";
 import { all, first, type Op } from "../operation.ts";
 import { raw, type Sql, sql } from "../statement.ts";

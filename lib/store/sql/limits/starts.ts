@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { permitKey } from "../../run_limits.ts";
-import type { HeldStart, LeftStart, LimitExchange, PermitHolder } from "../../limits.ts";
+import { permitKey } from "../../shared/run_limits.ts";
+import type { HeldStart, LeftStart, LimitExchange, PermitHolder } from "../../port/limits.ts";
 import { type Dialect, seqs } from "../dialect.ts";
 import { all, change, type Op, write } from "../operation.ts";
 import { type Sql, sql } from "../statement.ts";

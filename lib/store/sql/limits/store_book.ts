@@ -1,5 +1,5 @@
-import { queueText } from "../../run_limits.ts";
-import type { HeldStart, PermitHolder, PermitRequest } from "../../limits.ts";
+import { queueText } from "../../shared/run_limits.ts";
+import type { HeldStart, PermitHolder, PermitRequest } from "../../port/limits.ts";
 import type { Dialect } from "../dialect.ts";
 import type { Op } from "../operation.ts";
 import { sql } from "../statement.ts";

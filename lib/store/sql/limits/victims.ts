@@ -1,4 +1,4 @@
-import type { LimitAnswer } from "../../limits.ts";
+import type { LimitAnswer } from "../../port/limits.ts";
 import { all, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
 import { hasFreeSlot } from "./book.ts";

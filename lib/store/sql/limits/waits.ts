@@ -1,5 +1,5 @@
-import { MOST_AHEAD, type WaitRow, type WaitsQuery } from "../../limits.ts";
-import { lanesOf } from "../../run_limits.ts";
+import { MOST_AHEAD, type WaitRow, type WaitsQuery } from "../../port/limits.ts";
+import { lanesOf } from "../../shared/run_limits.ts";
 import type { Dialect } from "../dialect.ts";
 import { all, first, type Op } from "../operation.ts";
 import { sql } from "../statement.ts";
