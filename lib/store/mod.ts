@@ -96,9 +96,27 @@ export type {
   RunLimits,
   WhenFull,
 } from "./port/limits.ts";
-export type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "./port/messages.ts";
+export type {
+  BlockedUnit,
+  Delivery,
+  Mailbox,
+  Message,
+  MessageAddress,
+  SendRequest,
+  SendResult,
+} from "./port/messages.ts";
 export type { JournalOutput, OutputsRequest } from "./port/outputs.ts";
-export type { Change, Fact, Group, ItemCount, ItemsQuery, RunCounts, RunRow, Store, StoreCounters } from "./port/store.ts";
+export type {
+  Change,
+  Fact,
+  Group,
+  ItemCount,
+  ItemsQuery,
+  RunCounts,
+  RunRow,
+  Store,
+  StoreCounters,
+} from "./port/store.ts";
 export type { InboxEntry, OwnedRun, RecoverRequest, Recovery, Renewal, RunnerCard, RunnerRow } from "./port/runners.ts";
 export type {
   ScheduleQuery,

@@ -11,7 +11,12 @@ import type { Store } from "../port/store.ts";
 import { openPostgresStore as openStore, type PostgresStoreOptions, STORE_OPTIONS } from "./store.ts";
 
 export type { TransactionBody } from "../../definition/transaction.ts";
-export { createPostgresPool, type PooledStoreOptions, type PostgresPool, type PostgresPoolOptions } from "./connect/pool.ts";
+export {
+  createPostgresPool,
+  type PooledStoreOptions,
+  type PostgresPool,
+  type PostgresPoolOptions,
+} from "./connect/pool.ts";
 export type { PostgresStoreOptions } from "./store.ts";
 export type { Password } from "../url.ts";
 export {

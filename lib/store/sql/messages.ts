@@ -5,7 +5,15 @@
  *
  * @module
  */
-import type { BlockedUnit, Delivery, Mailbox, Message, MessageAddress, SendRequest, SendResult } from "../port/messages.ts";
+import type {
+  BlockedUnit,
+  Delivery,
+  Mailbox,
+  Message,
+  MessageAddress,
+  SendRequest,
+  SendResult,
+} from "../port/messages.ts";
 import type { Row } from "../shared/decode.ts";
 import { isCompensating } from "../shared/hand_over.ts";
 import { lockRun } from "./control.ts";
