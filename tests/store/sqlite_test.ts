@@ -10,9 +10,9 @@ import { manualClock, type Opened } from "./contract/fixture.ts";
 storeContract("sqlite file", openFile);
 
 storeContract("sqlite in memory", openMemory, {
-  "watch() tells of what other stores write, until it is ended": "nobody else can write to this process's memory",
-  "watch() reports of which kind a change by another store is": "nobody else can write to this process's memory",
-  "watch() goes on after a watcher has thrown": "nobody else can write to this process's memory",
+  "watch() reports writes of other stores until it is stopped": "no other process can write to the memory of this one",
+  "watch() reports of which kind a change by another store is": "no other process can write to the memory of this one",
+  "watch() continues after a watcher has thrown": "no other process can write to the memory of this one",
   "a store may be closed twice": "the other store is the same one",
   "runs may be numbered beyond 2147483647": "no other connection can reach it to set the number",
   "runs may be numbered beyond 9007199254740982": "no other connection can reach it to set the number",
