@@ -8,7 +8,14 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { ceilingTable, matrixTables } from "./report/ceiling.ts";
 import { drawChart } from "./report/chart.ts";
 import { growthSummary, growthTables } from "./report/growth.ts";
-import { failuresOf, peersDetails, peersLatencyTable, peersTables, pollingNotes } from "./report/peers.ts";
+import {
+  failuresOf,
+  otherPeersTable,
+  peersDetails,
+  peersLatencyTable,
+  peersTables,
+  pollingNotes,
+} from "./report/peers.ts";
 import { workersTable } from "./report/workers.ts";
 import { wrap } from "./report/wrap.ts";
 import { type Question, QUESTIONS, readResults, type Results } from "./results.ts";
@@ -59,14 +66,7 @@ const SECTIONS: Readonly<Record<string, (saved: Saved) => string>> = {
   ceiling: section("ceiling", (results) => joined(describe(results), ceilingTable(results))),
   peers: section(
     "peers",
-    (results) =>
-      joined(
-        describe(results),
-        peersTables(results),
-        peersLatencyTable(results),
-        wrap(pollingNotes(results)),
-        failuresOf(results),
-      ),
+    (results) => joined(describe(results), peersTables(results), wrap(pollingNotes(results)), failuresOf(results)),
   ),
   growth: section("growth", (results) => joined(describe(results), growthSummary(results), failuresOf(results))),
   workers: section("workers", (results) => joined(describe(results), workersTable(results), failuresOf(results))),
@@ -74,7 +74,22 @@ const SECTIONS: Readonly<Record<string, (saved: Saved) => string>> = {
 
 const PAGES: readonly (readonly [name: string, title: string, tables: (saved: Saved) => string])[] = [
   ["matrix", "Sluice beside the ceiling", section("ceiling", (all) => joined(describe(all), matrixTables(all)))],
-  ["peers", "Sluice beside its peers", section("peers", (all) => joined(describe(all), peersDetails(all)))],
+  [
+    "peers",
+    "Sluice beside its peers",
+    section(
+      "peers",
+      (all) =>
+        joined(
+          describe(all),
+          otherPeersTable(all),
+          peersLatencyTable(all),
+          wrap(pollingNotes(all)),
+          "Every peer at every concurrency",
+          peersDetails(all),
+        ),
+    ),
+  ],
   ["growth", "How cost grows", section("growth", (all) => joined(describe(all), growthTables(all)))],
 ];
 

@@ -14,16 +14,13 @@ interface Round {
 
 /** Runs per second of each side at each concurrency, and the ratios to the best peer beside those that are wanted. */
 export function peersTables({ results }: Results): string {
-  const rounds = roundsIn(results.filter((line) => !isLatency(line)));
-  const isSweep = ({ flights, lines }: Round): boolean => flights.length > 1 && new Set(lines.map(nameOf)).size > 1;
-  const others = rounds.filter((round) => !isSweep(round)).flatMap(({ lines }) => lines);
-  return [...rounds.filter(isSweep).map(roundTable), ...(others.length === 0 ? [] : [othersTable(others)])].join(
-    "\n\n",
-  );
+  return roundsOf(results).filter(isSweep).map(roundTable).join("\n\n");
 }
 
-/** Each peer at the concurrency that is its best. */
-function othersTable(lines: readonly Line[]): string {
+/** The other work: each peer at the concurrency that is its best. */
+export function otherPeersTable({ results }: Results): string {
+  const lines = roundsOf(results).filter((round) => !isSweep(round)).flatMap(({ lines }) => lines);
+  if (lines.length === 0) return "";
   const matches = groupedBy(lines, ["workload", "store", "peer", "durability"]).map((own) => {
     const rates = own.filter((line) => line["ran"] !== false).map((line) => Number(line["runsPerSecond"]));
     return rates.length === 0 ? own : own.filter((line) => Number(line["runsPerSecond"]) === Math.max(...rates));
@@ -42,6 +39,15 @@ function othersTable(lines: readonly Line[]): string {
     ["left", "left", "left", "right", "right", "right", "right", "left"],
   );
   return `Other work, each peer at its best concurrency, and Sluice at the same\n\n${table}`;
+}
+
+function roundsOf(results: readonly Line[]): readonly Round[] {
+  return roundsIn(results.filter((line) => !isLatency(line)));
+}
+
+/** Whether several peers were measured at several concurrencies. */
+function isSweep({ flights, lines }: Round): boolean {
+  return flights.length > 1 && new Set(lines.map(nameOf)).size > 1;
 }
 
 function roundTable(round: Round): string {
@@ -95,9 +101,8 @@ function ratioToBest({ work, store, lines }: Round, runtime: Runtime, flight: nu
 function wantedOf(work: string, store: string, flight: number): number | undefined {
   if (work === "one-task jobs") return store === "postgres" && flight >= 500 ? 1 : undefined;
   if (work !== "chain of 3") return undefined;
-  if (store.startsWith("sqlite")) return flight >= 100 ? 50 : undefined;
-  if (flight >= 100) return 30;
-  return flight === 10 ? 12 : undefined;
+  if (store.startsWith("sqlite")) return 60;
+  return new Map([[1, 3], [10, 12], [100, 30], [1_000, 40]]).get(flight);
 }
 
 /** Every peer at every concurrency, with all that was measured. */
