@@ -2,7 +2,7 @@ import { explainRow, type Explanation, type OpenTask } from "../engine/reading/e
 import type { RunRow } from "../store/port/store.ts";
 import { undoRowOf } from "../store/shared/undo_rows.ts";
 import { definitionOf } from "./load_definition.ts";
-import { eventsOf } from "./happenings.ts";
+import { eventsOf } from "./page_events.ts";
 import { loadMaps } from "./load_maps.ts";
 import type { MapDetail } from "./map_shape.ts";
 import { answer, type Asked, linkTo, type Reading, summaryOf } from "./reading.ts";

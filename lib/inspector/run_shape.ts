@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { Progress } from "../engine/reading/events.ts";
 import type { Reason } from "../engine/reading/explain.ts";
+import type { TaskInfo } from "../engine/reading/run_reader.ts";
+import type { UndoInfo } from "../engine/reading/undo_info.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { TaskState } from "../store/port/batch.ts";
 import type { ActionLink } from "./actions.ts";
@@ -48,55 +49,27 @@ export interface StepDetail {
 }
 
 /** The undo of a task whose run is compensated. */
-export interface UndoDetail {
-  /** Where it is. */
-  readonly state: TaskState;
-  /** Attempts begun. */
-  readonly attempts: number;
-  /** What it waits for. */
-  readonly reason: string | undefined;
-  /** When its latest attempt began. */
-  readonly startedAt: number | undefined;
-  /** When it ended. */
-  readonly endedAt: number | undefined;
-  /** When a waiting one continues. */
-  readonly dueAt: number | undefined;
-  /** What its latest failed attempt threw. */
-  readonly error: ErrorRecord | undefined;
+export interface UndoDetail extends
+  Pick<
+    UndoInfo,
+    "state" | "attempts" | "reason" | "error" | "startedAt" | "endedAt" | "dueAt" | "progress"
+  > {
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
-  /** What its body reported; of a map how many items are undone. */
-  readonly progress: Progress | undefined;
 }
 
 /** A task of a run. The graph contains its dependencies. */
-export interface TaskDetail {
-  /** Its id. */
-  readonly id: string;
-  /** What it does. */
-  readonly kind: string;
-  /** Where it is. A body that has just begun (within about 100 ms) may still be told as `pending`. */
-  readonly state: TaskState;
-  /** Attempts begun. */
-  readonly attempts: number;
-  /** Why it was skipped, or what it waits for. */
-  readonly reason: string | undefined;
-  /** When its latest attempt began. */
-  readonly startedAt: number | undefined;
-  /** When it ended. */
-  readonly endedAt: number | undefined;
-  /** When a waiting task continues. */
-  readonly dueAt: number | undefined;
+export interface TaskDetail extends
+  Pick<
+    TaskInfo,
+    "id" | "kind" | "state" | "attempts" | "reason" | "error" | "startedAt" | "endedAt" | "dueAt" | "progress"
+  > {
   /** Its output, if it completed and has one. */
   readonly output: Payload | undefined;
-  /** The error of the latest failed attempt, with causes; kept if a later attempt completed. */
-  readonly error: ErrorRecord | undefined;
   /** Its attempts, oldest first; of more than ten failed ones the first and the nine latest. */
   readonly history: readonly AttemptDetail[];
   /** Its completed steps, by when they ended; at most a hundred. */
   readonly steps: readonly StepDetail[];
-  /** What its body said last of how far it is. */
-  readonly progress: Progress | undefined;
   /** The items of a map whose array is computed. */
   readonly items?: MapDetail | undefined;
   /** The child run that it started; after a retry the latest. */
@@ -107,8 +80,8 @@ export interface TaskDetail {
   readonly undo: UndoDetail | undefined;
 }
 
-/** Something that happened to a run, from its rows. */
-export interface RunHappening {
+/** An event of a run, derived from its rows. */
+export interface RunPageEvent {
   /** When. */
   readonly at: number;
   /**
@@ -165,7 +138,7 @@ export interface RunPage extends Answer {
   /** What is left out of a very large run, in a sentence. */
   readonly leftOut?: string;
   /** What has happened, oldest first. */
-  readonly events: readonly RunHappening[];
+  readonly events: readonly RunPageEvent[];
   /** Why it is not further, or what it is at. */
   readonly explanation: ExplanationDetail;
   /** Related runs. */

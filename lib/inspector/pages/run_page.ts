@@ -1,4 +1,4 @@
-import type { ExplanationDetail, RunHappening, RunPage, TaskDetail } from "../run_shape.ts";
+import type { ExplanationDetail, RunPage, RunPageEvent, TaskDetail } from "../run_shape.ts";
 import type { RunLink, View } from "../shapes.ts";
 import { actionLinks } from "./action_links.ts";
 import { type DrawnTask, graphSvg } from "./graph_svg.ts";
@@ -44,7 +44,7 @@ ${
       }</section>`
     }
 ${related(data)}
-${happenings(data)}
+${eventsTable(data)}
 `,
   }, view);
 }
@@ -220,21 +220,21 @@ function related({ links }: RunPage): Html | undefined {
 `;
 }
 
-function happenings({ events, run }: RunPage): Html {
+function eventsTable({ events, run }: RunPage): Html {
   return markup`<section id="events-part" aria-labelledby="events">
 <h2 id="events">History</h2>
 ${
     table({
-      id: "happenings",
+      id: "run-events",
       caption: "History, oldest first",
       heads: [{ number: "Time" }, "Event", "Task", "Details"],
-      rows: events.map((event) => happening(event, run.createdAt)),
+      rows: events.map((event) => eventRow(event, run.createdAt)),
     })
   }
 </section>`;
 }
 
-function happening({ at, kind, taskId, attempt, detail }: RunHappening, start: number): Html {
+function eventRow({ at, kind, taskId, attempt, detail }: RunPageEvent, start: number): Html {
   const task: Hole = taskId !== undefined && markup`<a href="#${taskAnchor(taskId)}"><code>${taskId}</code></a>`;
   return markup`
 <tr>

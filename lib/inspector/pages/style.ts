@@ -115,12 +115,12 @@ table { border-collapse: collapse; width: 100%; }
 .sample-fact { display: inline-block; min-width: 14rem; }
 .sample { display: block; margin: 0.45rem 0 0.2rem; border-radius: 4px; background: var(--sunken); }
 .rows .spread { min-width: 8rem; width: 40%; vertical-align: middle; }
-#happenings { --behind: var(--panel); max-height: 26rem; border: 1px solid var(--rule); }
-#happenings td, #happenings th { padding-block: 0.25rem; font-size: 0.86rem; }
-#happenings td:nth-child(3) { white-space: nowrap; }
-#happenings td:last-child { width: 99%; min-width: 12rem; overflow-wrap: anywhere; }
-#happenings code { overflow-wrap: normal; white-space: nowrap; }
-#happenings thead th { position: sticky; top: 0; background: var(--panel); }
+#run-events { --behind: var(--panel); max-height: 26rem; border: 1px solid var(--rule); }
+#run-events td, #run-events th { padding-block: 0.25rem; font-size: 0.86rem; }
+#run-events td:nth-child(3) { white-space: nowrap; }
+#run-events td:last-child { width: 99%; min-width: 12rem; overflow-wrap: anywhere; }
+#run-events code { overflow-wrap: normal; white-space: nowrap; }
+#run-events thead th { position: sticky; top: 0; background: var(--panel); }
 progress { width: 6rem; height: 0.5rem; appearance: none; border: none; border-radius: 4px; background: var(--rule); overflow: hidden; accent-color: var(--link); }
 progress::-webkit-progress-bar { background: var(--rule); }
 progress::-webkit-progress-value { background: light-dark(#2f78dc, #5291ee); }

@@ -1,24 +1,24 @@
 import type { Fact, RunRow } from "../store/port/store.ts";
 import { cut, type Reading } from "./reading.ts";
-import type { AttemptDetail, RunHappening, TaskDetail } from "./run_shape.ts";
+import type { AttemptDetail, RunPageEvent, TaskDetail } from "./run_shape.ts";
 
 const MOST = 2_000;
 
-/** What has happened to a run, oldest first, read off its rows; of very many the earliest are told. */
+/** Derives the events of a run from its rows, oldest first; of very many the earliest. */
 export function eventsOf(
   row: RunRow,
   tasks: readonly TaskDetail[],
   facts: readonly Fact[],
   { redactor }: Reading,
-): { readonly events: readonly RunHappening[]; readonly isTruncated: boolean } {
+): { readonly events: readonly RunPageEvent[]; readonly isTruncated: boolean } {
   const all = [
-    happening("run.created", row.createdAt),
-    happening("run.started", row.startedAt),
+    pageEvent("run.created", row.createdAt),
+    pageEvent("run.started", row.startedAt),
     ...tasks.flatMap(ofTask),
-    ...facts.map((fact) => happening(`fact.${fact.kind}`, fact.at, { detail: detailOf(fact, redactor) })),
-    happening(`run.${row.state}`, row.endedAt, { detail: endOf(row, redactor) }),
+    ...facts.map((fact) => pageEvent(`fact.${fact.kind}`, fact.at, { detail: detailOf(fact, redactor) })),
+    pageEvent(`run.${row.state}`, row.endedAt, { detail: endOf(row, redactor) }),
   ].flatMap((one) => one ?? []);
-  // Stable, so that what is of the same millisecond stays in the order of cause and effect.
+  // The sort is stable: events of the same millisecond stay in causal order.
   all.sort((a, b) => a.at - b.at);
   return { events: all.slice(0, MOST), isTruncated: all.length > MOST };
 }
@@ -33,18 +33,18 @@ interface More {
   readonly detail?: string | undefined;
 }
 
-/** Nothing where it is not known when. */
-function happening(kind: string, at: number | undefined, more: More = {}): RunHappening | undefined {
+/** Returns `undefined` if the time is not known. */
+function pageEvent(kind: string, at: number | undefined, more: More = {}): RunPageEvent | undefined {
   const { taskId, attempt, detail } = more;
   return at === undefined ? undefined : { at, kind, taskId, attempt, detail: detail && cut(detail) };
 }
 
-function ofTask(task: TaskDetail): readonly (RunHappening | undefined)[] {
+function ofTask(task: TaskDetail): readonly (RunPageEvent | undefined)[] {
   const { id: taskId, history, steps, state, endedAt, reason } = task;
   return [
     ...history.flatMap((attempt) => ofAttempt(task, attempt)),
-    ...steps.map((step) => happening("step.completed", step.endedAt, { taskId, detail: step.name })),
-    state === "skipped" ? happening("task.skipped", endedAt, { taskId, detail: reason }) : undefined,
+    ...steps.map((step) => pageEvent("step.completed", step.endedAt, { taskId, detail: step.name })),
+    state === "skipped" ? pageEvent("task.skipped", endedAt, { taskId, detail: reason }) : undefined,
     ...task.undo?.history.flatMap((attempt) => ofAttempt({ ...task.undo!, id: taskId }, attempt, "undo")) ?? [],
   ];
 }
@@ -55,11 +55,11 @@ function ofAttempt(
   subject: "task" | "undo" = "task",
 ) {
   const of = { taskId: task.id, attempt: number };
-  const started = happening(`${subject}.started`, startedAt, of);
-  if (state === "completed") return [started, happening(`${subject}.completed`, endedAt, of)];
+  const started = pageEvent(`${subject}.started`, startedAt, of);
+  if (state === "completed") return [started, pageEvent(`${subject}.completed`, endedAt, of)];
   if (state !== "failed") return [started];
   const kind = `${subject}.${task.state === "failed" && number === task.attempts ? "failed" : "retrying"}`;
-  return [started, happening(kind, endedAt, { ...of, detail: error && `${error.name}: ${error.message}` })];
+  return [started, pageEvent(kind, endedAt, { ...of, detail: error && `${error.name}: ${error.message}` })];
 }
 
 function endOf({ error, reason, state }: RunRow, redactor: Reading["redactor"]): string | undefined {
