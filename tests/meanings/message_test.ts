@@ -89,14 +89,20 @@ test("a message that arrives before its task waits is received", async () => {
 });
 
 test("the first message is accepted, and every later one is not", async () => {
-  await using opened = await open([order]);
-  const run = await opened.runner.start(order);
+  // The sleep keeps the run from its end between the messages.
+  const rested = workflow("rested")
+    .event("approval", { schema: unchecked<Approval>() })
+    .sleep("rest", { after: ["approval"], for: "1d" })
+    .task("pay", { after: ["approval", "rest"], run: ({ approval }) => approval.by })
+    .returns("pay");
+  await using opened = await open([rested]);
+  const run = await opened.runner.start(rested);
   await opened.clock.settle();
   const answers = [];
   for (const by of ["ann", "bob"]) answers.push(await run.send("approval", { by }));
-  await opened.clock.settle();
   assertEquals(answers, [{ accepted: true }, { accepted: false }]);
-  assertEquals(await run.result(), "100 by ann");
+  await opened.clock.advance("1d");
+  assertEquals(await run.result(), "ann");
   await assertRejects(() => run.send("approval", { by: "eve" }), RunStateError, "it is completed");
 });
 
