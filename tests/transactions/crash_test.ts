@@ -1,4 +1,4 @@
-/** Exactly once: processes are killed at each moment between what a user writes, its record and their commit. */
+/** Exactly-once effects: processes are killed at each moment between the user's write, the record and the commit. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest, test } from "../harness.ts";
 import { type Client, createClient } from "../../mod.ts";
@@ -13,13 +13,13 @@ const MOMENTS: readonly Moment[] = [
   "before the transaction",
   "between the user's write and the record",
   "between the record and the commit",
-  "while the commit is on its way",
-  "between the commit and its being heard of",
+  "while the commit is in flight",
+  "between the commit and its response",
   "before the run's end",
   "after the run's end",
 ];
 
-/** Whether the run exists after it; `undefined` if that is unknown. */
+/** Whether the run exists after the process was killed at this moment; `undefined` if either is possible. */
 const START_MOMENTS: Readonly<Record<StartMoment, boolean | undefined>> = {
   "before the start": false,
   "between the start and the commit": false,
@@ -29,7 +29,7 @@ const START_MOMENTS: Readonly<Record<StartMoment, boolean | undefined>> = {
 
 for (const kind of ["sqlite", "postgres"] as const) {
   for (const moment of MOMENTS) {
-    test(`${kind}: a payment happens once though its process is killed ${moment}`, async () => {
+    test(`${kind}: a payment is made once if its process is killed ${moment}`, async () => {
       await using site = await openSite(kind);
       const doomed = site.payer({ starts: [7], moment });
       await doomed.until("dying");
@@ -49,7 +49,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
   }
 
   for (const [moment, isThere] of Object.entries(START_MOMENTS) as [StartMoment, boolean | undefined][]) {
-    test(`${kind}: a run and what was written with it are both there or neither, if the process is killed ${moment}`, async () => {
+    test(`${kind}: a run and the other writes of its transaction are committed together or not at all if the process is killed ${moment}`, async () => {
       await using site = await openSite(kind);
       const doomed = site.payer({ startWithin: { n: 3, moment } });
       await doomed.until("dying");
@@ -69,7 +69,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     });
   }
 
-  randomTest(`${kind}: payments happen once each while their runners are killed at random`, async (random) => {
+  randomTest(`${kind}: each payment is made once while runners are killed at random`, async (random) => {
     await using site = await openSite(kind);
     const starts = Array.from({ length: 80 }, (_, n) => n);
     const runs = await site.client.startMany("order", starts.map((n) => ({ n })), { key: (_, n) => `${n}` });
@@ -92,14 +92,14 @@ for (const kind of ["sqlite", "postgres"] as const) {
 }
 
 for (const moment of ["between the user's write and the record", "between the record and the commit"] as const) {
-  test(`postgres: a payment happens once though its process is stopped beyond its lease ${moment}`, async () => {
+  test(`postgres: a payment is made once if its process is stopped for longer than its lease ${moment}`, async () => {
     await using site = await openSite("postgres");
     const stale = site.payer({ starts: [7], moment, signal: "SIGSTOP", lease: "1s" });
     await stale.until("dying");
     const heir = site.payer({});
     await heir.until("ready");
     const run = await site.client.start("order", { n: 7 }, { key: "7" });
-    // What is recorded and not committed keeps the heir waiting, until the server gives it up.
+    // The uncommitted record blocks the next owner until the server ends the transaction.
     assertEquals(await within("the run", run.result()), 72);
     assertEquals(await site.database.payers(), [run.id]);
     stale.kill("SIGCONT");
@@ -110,7 +110,7 @@ for (const moment of ["between the user's write and the record", "between the re
   });
 }
 
-test("postgres: the next runner ends the transaction of a stopped process, which holds a row that it needs", async () => {
+test("postgres: a runner that takes over a run ends the transaction of the stopped owner that locks a row it needs", async () => {
   await using site = await openSite("postgres");
   await site.database.begin(async (tx) => {
     if ("unsafe" in tx) await tx.unsafe("create unique index payments_payer on payments (payer)");
@@ -138,9 +138,9 @@ interface Site extends AsyncDisposable {
   readonly client: OrderClient;
   /** Starts a process. */
   payer(config: Omit<PayerConfig, "place">): Child;
-  /** Lets one end, and sees to it that it does so by itself. */
+  /** Stops a process, and asserts that it exits by itself. */
   stop(child: Child): Promise<void>;
-  /** Resolves when no run is left that could continue. */
+  /** Resolves when every run has ended. */
   allEnded(): Promise<void>;
 }
 

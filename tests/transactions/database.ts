@@ -1,6 +1,6 @@
 /**
- * A database with a table of the user's own, `payments (payer)`, for tests that are the same on both backends: what a
- * transaction writes there is what must happen exactly once.
+ * A database with a user table `payments (payer)`, for tests that are the same on both backends: rows that transactions
+ * insert there must be inserted exactly once.
  *
  * @module
  */
@@ -16,45 +16,45 @@ import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
 import { openAt, type Place, type Tx } from "./place.ts";
 
-/** A database that is gone at the end of the scope. */
+/** A database that is removed at the end of the scope. */
 export interface TestDatabase extends AsyncDisposable {
-  /** Where it is. */
+  /** Its location. */
   readonly place: Place;
-  /** Opens a store on it, which is closed with it. */
+  /** Opens a store on it; the store is closed when the database is disposed of. */
   open(options?: { readonly clock?: Clock; readonly logger?: Logger }): Promise<Store>;
-  /** Runs something in a transaction of the user's own; rolls back what throws. */
+  /** Calls a function in a user transaction, which is rolled back if the function throws. */
   begin<T>(work: (tx: Tx) => T | Promise<T>): Promise<T>;
-  /** Who has paid, as is committed. */
+  /** Returns the committed payers. */
   payers(): Promise<string[]>;
   /** Whether no transaction is open. */
   isFree(): Promise<boolean>;
   /** Whether a connection waits for a lock; only on Postgres, where that is visible. */
   isWaiting?(): Promise<boolean>;
-  /** Checks that no connection is left in a transaction, and that there are not too many connections. */
+  /** Asserts that no connection is left in a transaction, and that there are not too many connections. */
   checkConnections(): Promise<void>;
   /** The major version of the server. */
   version(): Promise<number>;
-  /** The number of rows of a table of the engine. */
+  /** Returns the number of rows of an engine table. */
   count(table: "runs" | "tasks"): Promise<number>;
 }
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const server = await databaseUrl();
 
-/** Makes a database of each kind. */
+/** Creates a database of each kind. */
 export const DATABASES: Readonly<Record<Place["kind"], () => Promise<TestDatabase>>> = {
   sqlite: sqliteDatabase,
   postgres: postgresDatabase,
 };
 
-/** Who has paid, as the transaction sees it. */
+/** Returns the payers that are visible to the transaction. */
 export async function payers(tx: Tx): Promise<string[]> {
   const sql = "select payer from payments order by payer";
   const rows = "unsafe" in tx ? await tx.unsafe(sql) : tx.prepare(sql).all();
   return rows.map(({ payer }) => String(payer));
 }
 
-/** Meets what the database says when others are in the way. */
+/** Throws the error that the database reports for a conflict with another transaction. */
 export async function raiseConflict(tx: Tx): Promise<void> {
   if ("unsafe" in tx) {
     await tx.unsafe("do $$ begin raise exception 'in the way' using errcode = '40P01'; end $$");
@@ -71,7 +71,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
   const path = join(dir.path, "app.db");
   const place: Place = { kind: "sqlite", url: `sqlite://${path}`, schema: undefined };
   const stores: Store[] = [];
-  // The file is of the journal mode that the engine needs before anybody else is on it.
+  // Opening the store sets the journal mode that the engine needs, before any other connection is open.
   await (await openAt(place)).close();
   const user = await openNative(path) as NativeDatabase & SqliteTransaction;
   user.exec("create table payments (payer text not null)");
@@ -114,7 +114,7 @@ async function sqliteDatabase(): Promise<TestDatabase> {
 
 async function postgresDatabase(): Promise<TestDatabase> {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
-  // The user's table is in the schema, too, so that nothing is left behind; the search path finds it.
+  // The user table is in the same schema, so that it is dropped with it; the search path finds it.
   const url = `${server}${server.includes("?") ? "&" : "?"}search_path=${schema}`;
   const place: Place = { kind: "postgres", url, schema };
   const stores: Store[] = [];

@@ -1,4 +1,4 @@
-/** Processes that debounce the same key at once: one run for each quiet period, with the last committed input. */
+/** Processes that debounce the same key concurrently: one run for each quiet period, with the last committed input. */
 import { assertEquals } from "@std/assert";
 import { createRunner } from "../../mod.ts";
 import { ended, spawn } from "../child.ts";
@@ -12,7 +12,7 @@ const STARTS = 25;
 
 for (const kind of ["sqlite", "postgres"] as const) {
   randomTest(
-    `${kind}: processes that debounce a key at once make one run for each quiet period, with its last input`,
+    `${kind}: processes that debounce a key concurrently start one run per quiet period, with its last input`,
     async () => {
       await using database = await DATABASES[kind]();
       await using runner = await createRunner(await database.open(), { workflows: [seen()] });

@@ -1,6 +1,6 @@
 /**
- * A process that debounces starts with the same keys as others at the same time: within transactions that record the order
- * of their commits, and by itself. It prints what each start by itself returned.
+ * A process that debounces starts with the same keys as other processes at the same time: within transactions, which
+ * record the order of their commits, and without one. It prints the results of the starts without a transaction.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import { openAt, pay, type Place, type Tx } from "./place.ts";
 
 /** The configuration of a debouncer. */
 export interface DebouncerConfig {
-  /** Where. */
+  /** The database. */
   readonly place: Place;
-  /** The numbers that it starts runs with. */
+  /** The inputs of the runs that it starts. */
   readonly numbers: readonly number[];
 }
 
-/** What a start returned. */
+/** The result of a start. */
 export interface Started {
   readonly id: string;
   readonly n: number;

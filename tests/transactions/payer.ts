@@ -1,10 +1,10 @@
 /**
- * A process with a runner whose workflow has a transaction, or that starts a run within one of its own; it ends itself,
- * or is stopped, at a named moment. It says on its standard output what happens:
+ * A process with a runner whose workflow has a transaction, or that starts a run within a transaction. It kills or
+ * stops itself at a named moment, and prints these lines to standard output:
  *
- * - `ready`, when it is open and has taken over from the dead;
- * - `dying`, when it is about to kill itself, or to stop;
- * - `refused`, when a transaction was not committed, as another runner owns the run.
+ * - `ready`, when the runner is open and has recovered the runs of dead runners;
+ * - `dying`, when it is about to kill or stop itself;
+ * - `refused`, when a transaction was not committed because another runner owns the run.
  *
  * @module
  */
@@ -19,17 +19,17 @@ import type { SqliteTransaction } from "../../lib/store/sqlite/mod.ts";
 import { randomOfProcess } from "../random.ts";
 import { openAt, pay, type Place, transactionOn, type Tx } from "./place.ts";
 
-/** When a process with a transaction is to end. */
+/** The moment at which a process that executes a transaction ends. */
 export type Moment =
   | "before the transaction"
   | "between the user's write and the record"
   | "between the record and the commit"
-  | "while the commit is on its way"
-  | "between the commit and its being heard of"
+  | "while the commit is in flight"
+  | "between the commit and its response"
   | "before the run's end"
   | "after the run's end";
 
-/** When a process that starts a run within a transaction of its own is to end. */
+/** The moment at which a process that starts a run within a transaction ends. */
 export type StartMoment =
   | "before the start"
   | "between the start and the commit"
@@ -38,23 +38,23 @@ export type StartMoment =
 
 /** The configuration of a payer. */
 export interface PayerConfig {
-  /** Where. */
+  /** The database. */
   readonly place: Place;
-  /** When to end. */
+  /** The moment at which it ends. */
   readonly moment?: Moment;
-  /** How. @default {"SIGKILL"} */
+  /** The signal that it sends to itself. @default {"SIGKILL"} */
   readonly signal?: "SIGKILL" | "SIGSTOP";
   /** The runner's lease. @default {"30s"} */
   readonly lease?: string;
-  /** The runs that it starts, by number and key. */
+  /** The numbers of the runs that it starts; they are also the keys. */
   readonly starts?: readonly number[];
-  /** Instead of all that: a run that it starts, within a transaction, and when it ends. */
+  /** Instead of all other options: a run that it starts within a transaction, and the moment at which it ends. */
   readonly startWithin?: { readonly n: number; readonly moment: StartMoment };
-  /** Whether bodies take a while. */
+  /** Whether bodies take some time. */
   readonly isSlow?: boolean;
 }
 
-/** What `orderOn` gives. */
+/** The workflow that `orderOn()` returns. */
 export type OrderWorkflow = Workflow<
   "order",
   { n: number },
@@ -62,13 +62,13 @@ export type OrderWorkflow = Workflow<
   "ship"
 >;
 
-/** Prices, pays and ships; only the payment is a transaction. */
+/** Returns a workflow that prices, pays and ships; only the payment is a transaction. */
 export function orderOn(
   kind: Place["kind"],
   { paid = () => {}, isSlow = false }: { readonly paid?: () => void; readonly isSlow?: boolean } = {},
 ): OrderWorkflow {
   const random = randomOfProcess();
-  // The same in every process, whatever it does at which moment.
+  // The definition must be the same in every process, independent of its configuration.
   return workflow("order", { version: "1", input: unchecked<{ n: number }>() })
     .task("price", { run: ({ input }) => input.n * 10 })
     .task("pay", {
@@ -96,7 +96,7 @@ async function main(config: PayerConfig): Promise<void> {
   const store = mortal(await openAt(place), config);
   const runner = await createRunner(store, {
     workflows: [order],
-    // Whom others take for a poisoned run is taken up alone, and that is not what these tests are about.
+    // A run that is suspected to crash its runners is claimed alone, which these tests do not cover.
     recoveryLimit: 100,
     lease: (config.lease ?? "1h") as "1h",
   });
@@ -105,7 +105,7 @@ async function main(config: PayerConfig): Promise<void> {
   for (const n of config.starts ?? []) await runner.start("order", { n }, { key: `${n}` });
 }
 
-/** A store that ends this process at a moment, the first time that it comes. */
+/** Returns a store that ends this process the first time the moment is reached. */
 function mortal(store: Store, config: PayerConfig): Store {
   const { moment } = config;
   return {
@@ -124,15 +124,15 @@ function mortal(store: Store, config: PayerConfig): Store {
         committing() {
           request.committing();
           if (moment === "between the record and the commit") end(config);
-          // What the driver sends goes out with this turn of the event loop, and an answer takes longer.
-          if (moment === "while the commit is on its way") setImmediate(() => setImmediate(() => end(config)));
+          // The driver sends its data in this turn of the event loop; the response takes longer.
+          if (moment === "while the commit is in flight") setImmediate(() => setImmediate(() => end(config)));
         },
       }).catch((error) => {
         say(`refused ${error}`);
         throw error;
       });
       if (verdict.kind === "fenced") say("refused by the fence");
-      if (moment === "between the commit and its being heard of") end(config);
+      if (moment === "between the commit and its response") end(config);
       return verdict;
     },
   };
@@ -167,12 +167,12 @@ async function begin(place: Place, work: (tx: Tx) => Promise<void>): Promise<voi
 function end({ signal = "SIGKILL" }: PayerConfig): void {
   say("dying");
   process.kill(process.pid, signal);
-  // The signal comes a moment later; until then nothing more may happen.
+  // The signal is delivered a little later; nothing else may run until then.
   if (signal === "SIGKILL") { for (;;); }
   for (const until = Date.now() + 100; Date.now() < until;);
 }
 
-// Not console.log(): what it prints may still be on its way when the process is killed.
+// Not console.log(): its output may not be written yet when the process is killed.
 function say(line: string): void {
   writeSync(1, `${line}\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * Where the tests of transactions take place, and what they do there: for the processes that they start, too, which have
- * no server of their own.
+ * The databases of the tests of transactions, and the statements that they execute there. Child processes use this
+ * module too, because it does not start a server.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type { Transaction } from "../../lib/definition/transaction.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { Store } from "../../lib/store/port/store.ts";
 
-/** A transaction of either backend: that of the tests only goes through `pay()`. */
+/** A transaction of either backend; tests write to it only through `pay()`. */
 export type Tx = SqliteTransaction | PostgresTransaction;
 
-/** Where a database is, so that another process can open it too. */
+/** The location of a database, with which another process can open it too. */
 export interface Place {
-  /** Of which kind. */
+  /** Its kind. */
   readonly kind: "sqlite" | "postgres";
   /** Its URL. */
   readonly url: string;
@@ -25,7 +25,7 @@ export interface Place {
   readonly schema: string | undefined;
 }
 
-/** Marks a task as a transaction on a kind of database. */
+/** Returns the task options that make a task a transaction on a kind of database. */
 export function transactionOn(kind: Place["kind"]): Transaction<Tx> {
   return (kind === "sqlite" ? onSqlite : onPostgres) as Transaction<Tx>;
 }
@@ -40,7 +40,7 @@ export function openAt(
     : openPostgresStore(url, { schema, ...options });
 }
 
-/** Writes a row that a second call writes once more. */
+/** Inserts a row; a second call inserts another one, so that repeated effects are visible. */
 export async function pay(tx: Tx, payer: string): Promise<void> {
   if ("unsafe" in tx) await tx.unsafe("insert into payments (payer) values ($1)", [payer]);
   else tx.prepare("insert into payments (payer) values (?)").run(payer);

@@ -1,4 +1,4 @@
-/** What becomes of transactions on Postgres whose connection, server or runner fails. */
+/** Transactions on Postgres whose connection, server or runner fails. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import process from "node:process";
 import postgres from "postgres";
@@ -14,7 +14,7 @@ import { openAt, pay } from "./place.ts";
 
 const retry = { attempts: 2, delay: 1, jitter: false } as const;
 
-test("postgres: a connection that is lost in a body costs no attempt: the body runs again on another one", async () => {
+test("postgres: a connection lost during a body consumes no attempt: the body runs again on another connection", async () => {
   await using database = await DATABASES.postgres();
   let calls = 0;
   const flow = workflow("payment").task("pay", {
@@ -31,7 +31,7 @@ test("postgres: a connection that is lost in a body costs no attempt: the body r
   assertEquals(await database.payers(), ["call 2"]);
 });
 
-test("postgres: a connection that is lost unseen by the body costs no attempt either", async () => {
+test("postgres: a connection lost without an error in the body consumes no attempt", async () => {
   await using database = await DATABASES.postgres();
   let calls = 0;
   const flow = workflow("payment").task("pay", {
@@ -48,8 +48,8 @@ test("postgres: a connection that is lost unseen by the body costs no attempt ei
   assertEquals(await database.payers(), ["call 2"]);
 });
 
-for (const lost of ["the answer to a commit", "the answer to the record"] as const) {
-  test(`postgres: ${lost} is lost, and the effects still happen once, in the first attempt`, async () => {
+for (const lost of ["the response to a commit", "the response to the record"] as const) {
+  test(`postgres: if ${lost} is lost, effects happen once, in the first attempt`, async () => {
     await using database = await DATABASES.postgres();
     let calls = 0;
     let proxy: Proxy | undefined;
@@ -58,7 +58,7 @@ for (const lost of ["the answer to a commit", "the answer to the record"] as con
       ...transaction,
       async run({ tx, ctx }) {
         await pay(tx, `call ${++calls}`);
-        if (calls === 1 && lost === "the answer to a commit") proxy!.muteOn("commit", /sluice transaction/);
+        if (calls === 1 && lost === "the response to a commit") proxy!.muteOn("commit", /sluice transaction/);
         return { call: calls, attempt: ctx.attempt };
       },
     });
@@ -70,20 +70,20 @@ for (const lost of ["the answer to a commit", "the answer to the record"] as con
     const recording = made.asked("'5000', true) as idle");
     const run = await runner.start(flow);
     await recording;
-    if (lost === "the answer to the record") made.hold();
+    if (lost === "the response to the record") made.hold();
     else while ((await database.payers()).length === 0);
     made.cut();
     made.flow();
     const { pay: result } = await run.result();
     assertEquals(result.attempt, 1);
     assertEquals(await database.payers(), [`call ${result.call}`]);
-    assertEquals(calls, lost === "the answer to a commit" ? 1 : 2);
+    assertEquals(calls, lost === "the response to a commit" ? 1 : 2);
     await runner.stop();
     await store.close();
   });
 }
 
-test("postgres: a connection that is cut while the types of the database are read ends no process", async () => {
+test("postgres: a connection that is cut while the driver reads the types of the database does not crash the process", async () => {
   await using database = await DATABASES.postgres();
   const url = new URL(database.place.url);
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -113,7 +113,7 @@ test("postgres: a connection that is cut while the types of the database are rea
   assertEquals(unhandled, []);
 });
 
-/** Limits of a server, and what a body does that exceeds them. */
+/** Settings that limit a session, each with a body that exceeds the limit. */
 const LIMITS = {
   idle_in_transaction_session_timeout: () => new Promise(() => {}),
   transaction_timeout: (tx: PostgresTransaction) => tx`select pg_sleep(2)`.then(() => {}),
@@ -147,7 +147,7 @@ for (const [setting, exceed] of Object.entries(LIMITS)) {
   });
 }
 
-test("postgres: a body that ends its own connection each time fails its attempt in the end, and the error says so", async () => {
+test("postgres: an attempt fails if its body ends its own connection every time, and the error states the reason", async () => {
   await using database = await DATABASES.postgres();
   let calls = 0;
   const flow = workflow("payment").task("pay", {
@@ -166,7 +166,7 @@ test("postgres: a body that ends its own connection each time fails its attempt 
 });
 
 for (const code of ["53100", "53200", "53400", "58030"]) {
-  test(`postgres: a server that is out of resources (${code}) inside a body is waited for, and costs no attempt`, async () => {
+  test(`postgres: a body is retried while the server is out of resources (${code}), without consuming an attempt`, async () => {
     await using database = await DATABASES.postgres();
     let calls = 0;
     const flow = workflow("payment").task("pay", {
@@ -184,7 +184,7 @@ for (const code of ["53100", "53200", "53400", "58030"]) {
   });
 }
 
-test("postgres: a runner whose run is taken over in the middle of a body writes nothing, and its heir does it once", async () => {
+test("postgres: a runner whose run is taken over during a body writes nothing, and the new owner writes once", async () => {
   await using database = await DATABASES.postgres();
   const [begun, goOn, aborted] = [0, 1, 2].map(() => Promise.withResolvers<unknown>());
   const flow = workflow("payment", { version: "1" }).task("pay", {
@@ -215,7 +215,7 @@ test("postgres: a runner whose run is taken over in the middle of a body writes 
   assertEquals(await database.payers(), ["heir"]);
 });
 
-test("postgres: a commit that the server refuses is a failed attempt, of which nothing is kept", async () => {
+test("postgres: an attempt whose commit the server rejects fails, and its writes are rolled back", async () => {
   await using database = await DATABASES.postgres();
   const flow = workflow("payment").task("pay", {
     retry,
@@ -235,7 +235,7 @@ test("postgres: a commit that the server refuses is a failed attempt, of which n
   assert(failure?.error.message.includes("duplicate key"), failure?.error.message);
 });
 
-test("postgres: an error that a body swallows still fails it, because the server keeps nothing after it", async () => {
+test("postgres: a body that catches an error of the server still fails, because the server rolls the transaction back", async () => {
   await using database = await DATABASES.postgres();
   const flow = workflow("payment").task("pay", {
     retry: 1,
@@ -261,7 +261,7 @@ test("postgres: an error that a body swallows still fails it, because the server
   assertEquals(await database.payers(), ["eve"]);
 });
 
-test("postgres: transactions continue when the server is back, each of them once", async () => {
+test("postgres: transactions continue after a restart of the server, and each is committed once", async () => {
   await using server = await ownServer();
   const sql = postgres(server.url, { max: 1, onnotice() {}, max_lifetime: null });
   await sql`create table payments (payer text not null)`;
@@ -288,7 +288,7 @@ test("postgres: transactions continue when the server is back, each of them once
   await sql.end();
 });
 
-test("postgres: a store that is closed refuses transactions", async () => {
+test("postgres: a closed store rejects transactions", async () => {
   await using database = await DATABASES.postgres();
   const store = await openAt(database.place);
   await store.close();
@@ -298,7 +298,7 @@ test("postgres: a store that is closed refuses transactions", async () => {
   await assertRejects(() => closed, StoreError, "the store was closed");
 });
 
-test("postgres: a fake clock does not advance while the server works for a transaction", async () => {
+test("postgres: a fake clock does not advance while the server executes a statement of a transaction", async () => {
   await using database = await DATABASES.postgres();
   const clock = createFakeClock();
   const startedAt = clock.now();
@@ -312,7 +312,7 @@ test("postgres: a fake clock does not advance while the server works for a trans
   await clock.until(runner.stop());
 });
 
-test("postgres: a fake clock moves on while a transaction is blocked by a body that waits for the clock", async () => {
+test("postgres: a fake clock advances while a transaction is blocked by a body that waits for the clock", async () => {
   await using database = await DATABASES.postgres();
   const clock = createFakeClock();
   const holds = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** What must hold of runs that are started within a transaction of the caller's, on each backend. */
+/** Runs that are started within a transaction of the caller, on each backend. */
 import { assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
 import type { Tracing } from "../../lib/engine/telemetry/tracing.ts";
@@ -27,7 +27,7 @@ const sum = workflow("sum", { input: unchecked<{ of: string[] }>() })
   .returns("count");
 
 for (const kind of ["sqlite", "postgres"] as const) {
-  test(`${kind}: a run that is started within a transaction is there when that commits, with what else it wrote`, async () => {
+  test(`${kind}: a run that is started within a transaction is committed together with its other writes`, async () => {
     await using database = await DATABASES[kind]();
     const store = await database.open();
     await using runner = await createRunner(store, { workflows: [double], clock: clockWithoutPolls });
@@ -37,13 +37,13 @@ for (const kind of ["sqlite", "postgres"] as const) {
       await assertRejects(() => run.status(), RunNotFoundError);
       return run;
     });
-    // By the notification: no poll comes.
+    // Claimed because of the notification: this clock suppresses polls.
     assertEquals(await within("the run", run.result()), 42);
     assertEquals(await database.payers(), ["ada"]);
     assertEquals(store.counters().retries, 0);
   });
 
-  test(`${kind}: a run that is started within a transaction is gone when that is rolled back`, async () => {
+  test(`${kind}: a run that is started within a transaction does not exist after a rollback`, async () => {
     await using database = await DATABASES[kind]();
     await using runner = await createRunner(await database.open(), { workflows: [double] });
     let runId = "";
@@ -59,7 +59,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await (await runner.start(double, 2, { key: "k" })).result(), 4);
   });
 
-  test(`${kind}: a key means the same run, inside and outside of transactions`, async () => {
+  test(`${kind}: a key identifies the same run inside and outside of transactions`, async () => {
     await using database = await DATABASES[kind]();
     await using runner = await createRunner(await database.open(), { workflows: [double] });
     const first = await runner.start(double, 1, { key: "k" });
@@ -74,7 +74,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.count("runs"), 2);
   });
 
-  test(`${kind}: an active key is that of a run which has not ended, inside and outside of transactions`, async () => {
+  test(`${kind}: an active key identifies a run until it ends, inside and outside of transactions`, async () => {
     await using database = await DATABASES[kind]();
     await using client = await createClient(await database.open(), { workflows: [double] });
     const active = { key: "k", keyScope: "active" } as const;
@@ -131,7 +131,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals([listed[0]?.tags, listed[0]?.priority], [["t"], 3]);
   });
 
-  test(`${kind}: what a run is started with counts within a transaction too`, async () => {
+  test(`${kind}: options of a start apply within a transaction too`, async () => {
     await using database = await DATABASES[kind]();
     await using client = await createClient(await database.open(), { workflows: [double] });
     const at = Date.now() + 3_600_000;
@@ -142,7 +142,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals({ state, tags, priority, dueAt }, { state: "pending", tags: ["a", "b"], priority: -2, dueAt: at });
   });
 
-  test(`${kind}: a run keeps where it was started in a trace within a transaction too`, async () => {
+  test(`${kind}: a run that is started within a transaction keeps its trace context`, async () => {
     await using database = await DATABASES[kind]();
     const store = await database.open();
     const tracing: Tracing = {
@@ -178,21 +178,21 @@ for (const kind of ["sqlite", "postgres"] as const) {
   });
 
   for (const [what, tx] of Object.entries({ "a text": "tx", nothing: null, "an empty object": {}, "a number": 1 })) {
-    test(`${kind}: ${what} is refused as a transaction`, async () => {
+    test(`${kind}: ${what} is rejected as a transaction`, async () => {
       await using database = await DATABASES[kind]();
       await using client = await createClient(await database.open(), { workflows: [double] });
       await assertRefused(client.start(double, 1, { tx: tx as unknown as Tx }), "tx is not a ");
     });
   }
 
-  test(`${kind}: a transaction of the other kind of database is refused`, async () => {
+  test(`${kind}: a transaction of the other kind of database is rejected`, async () => {
     await using database = await DATABASES[kind]();
     await using other = await DATABASES[kind === "sqlite" ? "postgres" : "sqlite"]();
     await using client = await createClient(await database.open(), { workflows: [double] });
     await other.begin((tx) => assertRefused(client.start(double, 1, { tx }), "tx is not a "));
   });
 
-  test(`${kind}: a transaction on another database is refused, and nothing is written there`, async () => {
+  test(`${kind}: a transaction on another database is rejected, and nothing is written there`, async () => {
     await using database = await DATABASES[kind]();
     await using other = await DATABASES[kind]();
     await other.open();
@@ -203,7 +203,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await other.count("runs"), 0);
   });
 
-  test(`${kind}: a transaction that is over is refused`, async () => {
+  test(`${kind}: a transaction that has ended is rejected`, async () => {
     await using database = await DATABASES[kind]();
     await using client = await createClient(await database.open(), { workflows: [double] });
     let late: Tx | undefined;
@@ -213,7 +213,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
   });
 }
 
-test("sqlite: a handle without an open transaction, or on a database in memory, is refused", async () => {
+test("sqlite: a handle without an open transaction, or on a database in memory, is rejected", async () => {
   await using database = await DATABASES.sqlite();
   await using client = await createClient(await database.open(), { workflows: [double] });
   const path = database.place.url.replace("sqlite://", "");
@@ -227,7 +227,7 @@ test("sqlite: a handle without an open transaction, or on a database in memory, 
   memory.close();
 });
 
-test("sqlite: a transaction that cannot write is refused as a whole, and can be tried again", async () => {
+test("sqlite: a transaction that cannot write is rejected as a whole, and can be retried", async () => {
   await using database = await DATABASES.sqlite();
   await using client = await createClient(await database.open(), { workflows: [double] });
   const path = database.place.url.replace("sqlite://", "");
@@ -235,7 +235,7 @@ test("sqlite: a transaction that cannot write is refused as a whole, and can be 
   reader.exec("begin");
   reader.prepare("select count(*) from runs").get();
   writer.exec("insert into payments values ('first')");
-  // What it has read is old by now, and SQLite would not let it write after that.
+  // Its snapshot is stale by now, so SQLite does not let it write.
   await assertRejects(() => client.start(double, 1, { tx: reader }), StoreError, "locked");
   reader.exec("rollback");
   reader.exec("begin immediate");
@@ -246,7 +246,7 @@ test("sqlite: a transaction that cannot write is refused as a whole, and can be 
   writer.close();
 });
 
-test("postgres: a pool is refused, and so is a connection on which no transaction is open", async () => {
+test("postgres: a pool and a connection without an open transaction are rejected", async () => {
   await using database = await DATABASES.postgres();
   await using client = await createClient(await database.open(), { workflows: [double] });
   const sql = postgres(await databaseUrl(), { max: 2, onnotice() {} });
@@ -261,7 +261,7 @@ test("postgres: a pool is refused, and so is a connection on which no transactio
   await sql.end();
 });
 
-test("postgres: a transaction of a role that may only write is enough, whatever types its driver has", async () => {
+test("postgres: a start needs only select and insert on the runs, independent of the types that the driver parses", async () => {
   await using database = await DATABASES.postgres();
   await using runner = await createRunner(await database.open(), { workflows: [double] });
   const { schema } = database.place;
@@ -286,7 +286,7 @@ test("postgres: a transaction of a role that may only write is enough, whatever 
   await admin.end();
 });
 
-test("postgres: what a conflict is thrown with is the driver's own error, to try the transaction again", async () => {
+test("postgres: a conflict throws the error of the driver, so that the caller can retry the transaction", async () => {
   await using database = await DATABASES.postgres();
   await using client = await createClient(await database.open(), { workflows: [double] });
   const sql = postgres(await databaseUrl(), { max: 1, onnotice() {} });
@@ -299,7 +299,7 @@ test("postgres: what a conflict is thrown with is the driver's own error, to try
   await sql.end();
 });
 
-test("postgres: a transaction that stays open with a key holds up the starts with that key, and no other", async () => {
+test("postgres: an open transaction that started a run with a key delays starts with that key only", async () => {
   await using database = await DATABASES.postgres();
   await using runner = await createRunner(await database.open(), { workflows: [double] });
   const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -320,7 +320,7 @@ test("postgres: a transaction that stays open with a key holds up the starts wit
     started.push(5);
     return runs;
   });
-  // Started in the same turn, and so with the same statement.
+  // Started in the same turn of the event loop, and therefore with the same statement.
   const others = Array.from({ length: 20 }, (_, n) => runner.start(double, n, { key: `k${n}` }));
   for (const [n, other] of others.entries()) assertEquals(await (await other).result(), n * 2);
   await until(database.isWaiting!);
@@ -340,7 +340,7 @@ interface Handle {
   close(): void;
 }
 
-/** A database of its own on the same server, with the same tables. */
+/** Creates another database on the same server, with the same tables. */
 async function otherBase(): Promise<AsyncDisposable & { begin: <T>(work: (tx: Tx) => Promise<T>) => Promise<T> }> {
   const name = `test_${crypto.randomUUID().slice(0, 8)}`;
   const admin = postgres(await databaseUrl(), { max: 1, onnotice() {} });

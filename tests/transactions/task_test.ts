@@ -1,4 +1,4 @@
-/** What must hold of tasks that are transactions, on each backend. */
+/** Tasks that are transactions, on each backend. */
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRunner, DefinitionError, type Runner, unchecked, workflow } from "../../mod.ts";
 import type { Transaction } from "../../lib/definition/transaction.ts";
@@ -17,13 +17,13 @@ interface Args {
   readonly ctx: { readonly attempt: number; readonly runId: string; readonly signal: AbortSignal };
 }
 
-/** A workflow of one transaction. */
+/** Returns a workflow of one transaction. */
 function payment<Ret>(
   transaction: Transaction<Tx>,
   run: (args: Args) => Ret,
   options: { readonly retry?: number | typeof quick; readonly timeout?: number } = {},
 ) {
-  // The result of `run` is checked where the tests state it.
+  // The tests check the type of the result of `run`.
   return workflow("payment")
     .task("pay", { retry: quick, ...options, ...transaction, run: run as (args: Args) => Promise<string> | string })
     .returns("pay");
@@ -32,7 +32,7 @@ function payment<Ret>(
 for (const kind of ["sqlite", "postgres"] as const) {
   const transaction = transactionOn(kind);
 
-  test(`${kind}: a transaction's effects and its result are there, and cost a run of n tasks n + 1 rows`, async () => {
+  test(`${kind}: a transaction commits its effects and its result, and a run of n tasks writes n + 1 rows`, async () => {
     await using database = await DATABASES[kind]();
     const order = workflow("order", { input: unchecked<{ item: string }>() })
       .task("price", { run: ({ input }) => input.item.length * 10 })
@@ -47,7 +47,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       .task("ship", { after: ["pay"], run: ({ pay }) => `shipped for ${pay.paid}` })
       .returns("ship");
     const store = await database.open();
-    // The clock does not advance: on a slow machine the engine would record that a body runs, which costs a row.
+    // The clock does not advance: on a slow machine the engine would record that a body runs, which writes a row.
     await using runner = await createRunner(store, { workflows: [order], clock: createFakeClock() });
     const before = store.counters().rows;
     const run = await runner.start(order, { item: "book" });
@@ -91,7 +91,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await runner.list({ workflow: "other" })).runs.length, 2);
   });
 
-  test(`${kind}: the undo of a transaction is one, too, and its effects happen exactly once`, async () => {
+  test(`${kind}: the undo of a transaction is also a transaction, and its effects happen exactly once`, async () => {
     await using database = await DATABASES[kind]();
     const order = workflow("order")
       .task("pay", {
@@ -146,7 +146,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await database.payers()).toSorted(), ["ada", "bob", "cyd"]);
   });
 
-  test(`${kind}: a transaction sees its own writes, and no other connection does until it is committed`, async () => {
+  test(`${kind}: the writes of a transaction are visible to itself, and to other connections after the commit`, async () => {
     await using database = await DATABASES[kind]();
     const seen: string[][] = [];
     const flow = payment(transaction, async ({ tx }) => {
@@ -159,7 +159,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals([...seen, await database.payers()], [["ada"], [], ["ada"]]);
   });
 
-  test(`${kind}: of an attempt that throws nothing is kept but its error`, async () => {
+  test(`${kind}: an attempt that throws is rolled back, and only its error is recorded`, async () => {
     await using database = await DATABASES[kind]();
     const flow = payment(transaction, async ({ tx, ctx }) => {
       await pay(tx, `attempt ${ctx.attempt}`);
@@ -174,7 +174,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals([task?.attempts, task?.failures.map(({ error }) => error.message)], [3, ["declined 1", "declined 2"]]);
   });
 
-  test(`${kind}: a transaction that fails for good leaves nothing, and what depends on it is skipped`, async () => {
+  test(`${kind}: a transaction that fails permanently writes nothing, and its dependents are skipped`, async () => {
     await using database = await DATABASES[kind]();
     const flow = payment(transaction, async ({ tx }) => {
       await pay(tx, "ada");
@@ -189,7 +189,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), ["eve"]);
   });
 
-  test(`${kind}: a result that cannot be stored is refused before anything is committed`, async () => {
+  test(`${kind}: a result that cannot be stored is rejected before anything is committed`, async () => {
     await using database = await DATABASES[kind]();
     const outputs = { long: "x".repeat(5_000), bigint: 1n as unknown as string };
     const flow = workflow("payment", { input: unchecked<keyof typeof outputs>() }).task("pay", {
@@ -208,7 +208,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), []);
   });
 
-  test(`${kind}: a transaction that takes too long is rolled back, and its late writes go nowhere`, async () => {
+  test(`${kind}: a transaction that exceeds its timeout is rolled back, and its late writes are rejected`, async () => {
     await using database = await DATABASES[kind]();
     const late = Promise.withResolvers<unknown>();
     const flow = payment(transaction, async ({ tx, ctx }) => {
@@ -223,13 +223,13 @@ for (const kind of ["sqlite", "postgres"] as const) {
     const run = await runner.start(flow);
     assertEquals(await run.result(), "paid");
     assert(await late.promise instanceof Error);
-    // The second attempt, unless the machine is too slow for that one as well.
+    // The second attempt, or a later one if the machine is too slow for the second.
     const { attempts, failures } = (await run.tasks())[0]!;
     assertEquals(await database.payers(), [`attempt ${attempts}`]);
     assertEquals(new Set(failures.map(({ error }) => error.name)), new Set(["TaskTimeoutError"]));
   });
 
-  test(`${kind}: a run that takes too long is ended, and its transaction rolled back`, async () => {
+  test(`${kind}: a run that exceeds its timeout fails, and its transaction is rolled back`, async () => {
     await using database = await DATABASES[kind]();
     const flow = workflow("payment", { timeout: 200 }).task("pay", {
       ...transaction,
@@ -246,7 +246,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), ["eve"]);
   });
 
-  test(`${kind}: a runner that stops rolls back what it cannot wait for, and another one does it once`, async () => {
+  test(`${kind}: a runner that stops rolls back unfinished transactions, and another runner commits them once`, async () => {
     await using database = await DATABASES[kind]();
     const begun = Promise.withResolvers<void>();
     let isSlow = true;
@@ -267,7 +267,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), ["attempt 1"]);
   });
 
-  test(`${kind}: a conflict with others is no attempt: the body runs again in another transaction`, async () => {
+  test(`${kind}: a conflict with another transaction consumes no attempt: the body runs again in a new one`, async () => {
     await using database = await DATABASES[kind]();
     let calls = 0;
     const flow = payment(transaction, async ({ tx, ctx }) => {
@@ -287,7 +287,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await run.tasks())[0]!.failures, []);
   });
 
-  test(`${kind}: a body that ends its transaction itself fails for good, with a sentence that says so`, async () => {
+  test(`${kind}: a body that ends its transaction itself fails permanently, and the error states the reason`, async () => {
     await using database = await DATABASES[kind]();
     const flow = payment(transaction, async ({ tx }) => {
       await pay(tx, "ada");
@@ -304,7 +304,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), []);
   });
 
-  test(`${kind}: a run that a transaction starts in itself exists exactly if it is committed`, async () => {
+  test(`${kind}: a run that a transaction starts through its own tx exists only if the transaction commits`, async () => {
     await using database = await DATABASES[kind]();
     const child = workflow("child", { input: unchecked<number>() })
       .task("double", { run: ({ input }) => input * 2 })
@@ -322,7 +322,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals((await opened.list({ workflow: "child" })).runs.length, 1);
   });
 
-  test(`${kind}: a transaction refuses steps, and every call after its end`, async () => {
+  test(`${kind}: a transaction rejects steps, and every call after its end`, async () => {
     await using database = await DATABASES[kind]();
     const left: { tx?: Tx; query?: PromiseLike<unknown> } = {};
     const flow = workflow("payment").task("pay", {
@@ -331,7 +331,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       async run({ tx, ctx }) {
         const error = await ctx.step("one", () => 1).then(() => undefined, (thrown: Error) => thrown.message);
         left.tx = tx;
-        // Created in time, and sent only when it is awaited.
+        // Created before the end of the transaction, and sent only when it is awaited.
         if ("unsafe" in tx) left.query = tx.unsafe("insert into payments (payer) values ('late')");
         return error;
       },
@@ -346,7 +346,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(await database.payers(), []);
   });
 
-  test(`${kind}: a task that is a transaction of another database is refused when the runner is opened`, async () => {
+  test(`${kind}: a task that is a transaction of another kind of database is rejected when the runner is opened`, async () => {
     await using database = await DATABASES[kind]();
     const flow = payment(transactionOn(kind === "sqlite" ? "postgres" : "sqlite"), () => "paid");
     const store = await database.open();
@@ -358,7 +358,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertStringIncludes(error.message, `but the store is ${store.name}`);
   });
 
-  test(`${kind}: hooks and events come once a transaction is committed`, async () => {
+  test(`${kind}: hooks are called and events are emitted after a transaction is committed`, async () => {
     await using database = await DATABASES[kind]();
     const told: unknown[] = [];
     const flow = workflow("payment").task("pay", {
@@ -378,7 +378,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertEquals(told, expected);
   });
 
-  test(`${kind}: many transactions at once all happen, once each, and leave no connection behind`, async () => {
+  test(`${kind}: many concurrent transactions are each committed once, and leave no connection open`, async () => {
     await using database = await DATABASES[kind]();
     const flow = workflow("payment", { input: unchecked<number>() })
       .task("pay", {
@@ -402,7 +402,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
   });
 }
 
-test("postgres: cancelling a run rolls its transaction back at once", async () => {
+test("postgres: cancelling a run rolls its transaction back immediately", async () => {
   await using database = await DATABASES.postgres();
   const begun = Promise.withResolvers<void>();
   const flow = payment(transactionOn("postgres"), async ({ tx, ctx }) => {
@@ -429,7 +429,7 @@ test("postgres: cancelling a run rolls its transaction back at once", async () =
   await database.checkConnections();
 });
 
-test("sqlite: what is ordered while a transaction has the file counts when that is over", async () => {
+test("sqlite: a control request during a transaction takes effect after the transaction", async () => {
   await using database = await DATABASES.sqlite();
   const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const flow = payment(transactionOn("sqlite"), async ({ tx }) => {
@@ -450,7 +450,7 @@ test("sqlite: what is ordered while a transaction has the file counts when that 
   assertEquals(await database.payers(), ["ada"]);
 });
 
-test("sqlite: a store in memory has no transactions, and says so", async () => {
+test("sqlite: a store in memory rejects workflows with transactions, and the error states the reason", async () => {
   const flow = payment(transactionOn("sqlite"), () => "paid");
   const error = await assertRejects(() => createRunner("sqlite::memory:", { workflows: [flow] }), DefinitionError);
   assertStringIncludes(error.message, "the store sqlite::memory: is in memory; use a file");
@@ -474,7 +474,7 @@ test("sqlite: a body that leaves statements open, or closes its handle, does not
   assertEquals(await database.payers(), ["eve"]);
 });
 
-test("a body that is defined away from any workflow can be called in a unit test, and is a transaction where it is wired", async () => {
+test("a body that is defined outside of any workflow can be called in a unit test and used as a transaction", async () => {
   await using database = await DATABASES.sqlite();
   const pay = onSqlite({
     retry: 1,
