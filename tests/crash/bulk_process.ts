@@ -1,4 +1,6 @@
-/** A process that changes many runs, and stops working after some batches, to be killed by then at the latest. */
+/**
+ * A process that changes many runs, and blocks after some batches, so that the test can kill it there at the latest.
+ */
 import process from "node:process";
 import { createClient } from "../../mod.ts";
 import type { Place } from "../place.ts";
@@ -9,7 +11,7 @@ const client = await createClient(url, options);
 const more = {
   onProgress({ done, total }: { readonly done: number; readonly total: number }): void {
     console.log(`done ${done} of ${total}`);
-    // Nothing else runs in this process from here on.
+    // Blocks this process.
     if (done > total / 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
 };

@@ -1,4 +1,4 @@
-/** Operations on many runs whose process is killed: the same call again changes the runs that are left. */
+/** Operations on many runs whose process is killed: repeating the call changes the remaining runs. */
 import { assert, assertEquals } from "@std/assert";
 import { type Client, createClient, createRunner, workflow } from "../../mod.ts";
 import { spawn } from "../child.ts";
@@ -10,7 +10,7 @@ const RUNS = 400;
 const job = workflow("job").task("a", { run: () => 1 });
 const failing = workflow("failing").task("a", { retry: 1, run: () => Promise.reject(new Error("down")) });
 
-/** Each operation, in which state its runs are afterwards, and how many of them it deletes. */
+/** Each operation, the state of its runs afterwards, and how many of them it deletes. */
 const OPERATIONS = [
   ["tagMany", "jobs", "pending"],
   ["pauseMany", "jobs", "paused"],
@@ -20,7 +20,7 @@ const OPERATIONS = [
   ["deleteMany", "jobs", "gone"],
 ] as const;
 
-randomTest("an operation on many runs that is killed is finished by the same call", async (random) => {
+randomTest("repeating the call finishes an operation on many runs whose process was killed", async (random) => {
   await using store = emptyStore("shared");
   const { url, options } = store;
   const place = JSON.stringify({ url, options });
@@ -51,7 +51,7 @@ randomTest("an operation on many runs that is killed is finished by the same cal
     assertEquals(await left(), 0, operation);
     assertEquals(await repeat(client, operation, tag), 0, operation);
   }
-  // Nothing of the runs that were deleted is left, and nothing of the others is gone.
+  // All rows of the deleted runs are gone, and all rows of the others exist.
   assertEquals(await store.query("select count(*) as n from runs"), [{ n: RUNS }]);
   const orphans = "select count(*) as n from events where run not in (select seq from runs)";
   assertEquals(await store.query(orphans), [{ n: 0 }]);

@@ -5,7 +5,7 @@ import { within } from "../within.ts";
 import { openSite } from "./site.ts";
 import { expected } from "./workflows.ts";
 
-test("a runner that is killed after each durable write of a parent and its children repeats nothing that has ended", async () => {
+test("killing a runner after each durable write of a parent and its children repeats no work that has ended", async () => {
   await using site = await openSite();
   const { id } = await site.client.start("parent", { n: 5 });
   const run = site.client.get(id);
@@ -15,10 +15,10 @@ test("a runner that is killed after each durable write of a parent and its child
       quiet: true,
       recoveryLimit: 1_000_000,
       moment: { at: "after", of: "record" },
-      // Long enough for it to be recorded that the body runs, as on a slow machine.
+      // Long enough that the engine records the body as running, as it would on a slow machine.
       hold: { grown: "slow" },
     });
-    // The worker that finds everything ended waits for a run that does not come.
+    // A worker that finds all runs ended waits for another one until it is stopped.
     await within("a write", Promise.race([worker.exited, run.outcome()]));
     await site.kill(worker);
     kills++;

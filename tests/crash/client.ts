@@ -1,6 +1,6 @@
 /**
- * A process that starts runs and executes none, for the crash tests: `client.ts <place> 200` starts 200 of them within
- * about two seconds and says `durable`, with the run's id, of each.
+ * A process for the crash tests that starts runs and executes none: `client.ts <place> 200` starts 200 runs within
+ * about two seconds and prints `durable` and the id of each.
  *
  * @module
  */

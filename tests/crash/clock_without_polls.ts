@@ -5,8 +5,8 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 const POLLS: readonly number[] = [CLAIM_POLL_MS, END_POLL_MS];
 
 /**
- * The machine's clock, except that the engine's polls never come: what still happens between processes was caused by a
- * notification. It replaces a limit on how long that takes, which a slow machine would exceed.
+ * The machine's clock without the timers of the engine's polls: whatever still happens between processes was caused by
+ * a notification. Tests use it instead of a time limit, which a slow machine would exceed.
  */
 export const clockWithoutPolls: Clock = {
   now: systemClock.now,

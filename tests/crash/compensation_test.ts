@@ -1,6 +1,6 @@
 /**
- * A process is killed after each durable write of a run with every kind of task, which fails and is compensated: another
- * process brings it to the same end, and repeats only what was under way.
+ * A process is killed after each durable write of a run that has every kind of task, fails and is compensated. Another
+ * process must reach the same outcome, and repeat only the calls that were in progress.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { openAt } from "../transactions/place.ts";
 import { within } from "../within.ts";
 import { everyKind, type Line, readLines } from "./every_kind.ts";
 
-/** A run has fewer durable writes than this. */
+/** An upper bound of the durable writes of a run. */
 const MOST_WRITES = 200;
 
 const CHILD_UNITS = ["pick", "label", "pick/undo", "label/undo"];
@@ -30,8 +30,8 @@ const UNITS = [
   "call",
 ];
 
-test("a process killed after any durable write of a run with every kind of task changes neither its end nor its effects", async () => {
-  // Each round on Postgres makes a schema and two processes: Deno takes the odd writes and Bun the even ones.
+test("killing a process after any durable write of a run with every kind of task changes neither its outcome nor its effects", async () => {
+  // Each round on Postgres creates a schema and two processes: Deno tests the odd writes and Bun the even ones.
   const [first, step] = backend === "postgres" ? ["Deno" in globalThis ? 1 : 2, 2] : [1, 1];
   let last = 0;
   for (let writes = first; writes < MOST_WRITES; writes += step) {
@@ -54,7 +54,7 @@ async function isKilledAfter(writes: number): Promise<boolean> {
   assert(isKilled || exit.code === 0, `after ${writes} writes: ${exit.code}`);
   const before = readLines(log);
   const reader = await openAt(place);
-  // How often each unit had ended and been recorded; those of child runs have no number of their run.
+  // How often each unit was recorded as completed. The units of child runs are counted without their run.
   const durable = new Map<string, number>();
   const count = (unit: string): void => void durable.set(unit, (durable.get(unit) ?? 0) + 1);
   try {
@@ -87,11 +87,11 @@ async function isKilledAfter(writes: number): Promise<boolean> {
     );
     const children = await run.children();
     assertEquals(children.map(({ state }) => state), ["cancelled", "cancelled", "cancelled"], what);
-    // Exactly once, as they are transactions.
+    // Exactly once, because they are transactions.
     assertEquals(await database.payers(), ["paid", "refunded 7"], what);
     const after = readLines(log).slice(before.length);
     for (const unit of durable.keys()) {
-      // Of the units of child runs, some were durable, and others were not.
+      // Of the units of child runs some were durable and others were not.
       if (CHILD_UNITS.includes(unit)) continue;
       assertEquals(after.filter((line) => line.unit === unit), [], `${what}: ${unit} was durable and ran again`);
     }
@@ -105,7 +105,7 @@ async function isKilledAfter(writes: number): Promise<boolean> {
   }
   return isKilled;
 
-  /** At least so often, and once more for each call that had begun but was not durable when the process died. */
+  /** Asserts that a unit was called `times`, or at most once more for each call that was not durable at the kill. */
   function assertTimes(unit: string, times: number, what: string): void {
     const most = times + (isKilled ? calls(before, unit) - (durable.get(unit) ?? 0) : 0);
     const begun = calls(readLines(log), unit);
@@ -115,7 +115,7 @@ async function isKilledAfter(writes: number): Promise<boolean> {
     );
   }
 
-  /** What came later was undone before. */
+  /** Asserts that undos were called in reverse order of their tasks. */
   function assertOrder(what: string): void {
     const units = readLines(log).filter((line) => line.what === "ended").map(({ unit }) => unit);
     const [quote, pack, call] = ["quote/undo", "pack/1/undo", "call/undo"].map((unit) => units.indexOf(unit));
@@ -127,7 +127,7 @@ function calls(lines: readonly Line[], unit: string): number {
   return lines.filter((line) => line.what === "began" && line.unit === unit).length;
 }
 
-/** The name in the log of a task in the journal. */
+/** Returns the name in the log for a task of the journal. */
 function unitOf(task: string, item?: number): string {
   const id = task.replace("\u0001", "") + (item === undefined ? "" : `/${item}`);
   return task.startsWith("\u0001") ? `${id}/undo` : id;

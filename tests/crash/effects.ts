@@ -1,6 +1,6 @@
 /**
- * The effect log: what bodies did to the outside, one line each, in the order in which it happened, whichever process
- * it was. Short appends to one file are atomic, and a line that is written survives the death of its writer.
+ * The effect log: one line for each external effect of a body, in the order in which they happened in all processes.
+ * Short appends to one file are atomic, and a written line survives the death of the process.
  *
  * @module
  */
@@ -8,17 +8,19 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 
 /** A line of the log. */
 export interface Effect {
-  /** A body or step began or ended, or the test was about to end a process: from here on others may take over. */
+  /**
+   * A body or step began or ended, or the test is about to end a process, so that others may take over from here on.
+   */
   readonly kind: "begin" | "end" | "kill" | "stop";
   /** The run; `-` for a process that is ended. */
   readonly runId: string;
   /** The task, or `task/step`. */
   readonly unit: string;
-  /** Which attempt. */
+  /** The number of the attempt. */
   readonly attempt: number;
-  /** The process. */
+  /** The process id. */
   readonly pid: number;
-  /** What was committed of the run when a body or step began: tasks that had ended, steps that had completed. */
+  /** The committed tasks (ended) and steps (completed) of the run at the time at which a body or step began. */
   readonly committed: readonly string[];
 }
 
@@ -33,12 +35,12 @@ export function writeEnd(log: string, kind: "kill" | "stop", pid: number): void 
   writeEffect(log, { kind, runId: "-", unit: "-", attempt: 0, pid, committed: [] });
 }
 
-/** Returns the path of a file beside the log: bodies that are held at the gate of that name continue once it exists. */
+/** Returns the path of a gate, a file beside the log: bodies that wait at the gate continue once the file exists. */
 export function gateOf(log: string, name = "gate"): string {
   return `${log}.${name}`;
 }
 
-/** All lines. */
+/** Reads all lines. */
 export function readEffects(log: string): Effect[] {
   if (!existsSync(log)) return [];
   return readFileSync(log, "utf8").split("\n").slice(0, -1).map((line) => {
@@ -55,14 +57,14 @@ export function readEffects(log: string): Effect[] {
 }
 
 /**
- * What is wrong with a log, in words; nothing if every body and step
+ * Returns descriptions of the faults in a log; none if every body and step
  *
- * - began only when the ends of all that it depends on were committed, and never after its own was;
- * - was begun again only if the process that had begun it was killed or stopped;
- * - belonged to one process at a time: a run changes hands only when its owner is killed or stopped, and never
- *   comes back.
+ * - began only after the ends of all its dependencies were committed, and never after its own end was;
+ * - began again only if the process of the earlier attempt was killed or stopped;
+ * - belonged to one process at a time: a run changes its owner only when the owner is killed or stopped, and never
+ *   returns to an earlier owner.
  *
- * `after` names what a unit depends on.
+ * `after` returns the dependencies of a unit.
  */
 export function wrongIn(
   effects: readonly Effect[],

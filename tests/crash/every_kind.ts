@@ -1,6 +1,6 @@
 /**
- * A workflow with every kind of task, all of which that can be undone, which fails in the end: for the test that kills its
- * process after each of its durable writes, and for that process.
+ * A workflow with every kind of task, with an undo wherever that is possible, which fails at its end. It is used by the
+ * test that kills a process after each durable write, and by that process.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type AnyWorkflow, NonRetryableError, type TaskContext, unchecked, workf
 import type { Store } from "../../lib/store/port/store.ts";
 import { pay, type Place, transactionOn } from "../transactions/place.ts";
 
-/** A body or an undo that was called, or a marker that the process died. */
+/** A call of a body or an undo, or a marker for the death of the process. */
 export interface Line {
   /** The unit, such as `pack/1/undo`. */
   readonly unit: string;
@@ -17,7 +17,7 @@ export interface Line {
   readonly what: "began" | "ended";
 }
 
-/** Reads what bodies and undos did. */
+/** Reads the calls of bodies and undos. */
 export function readLines(log: string): readonly Line[] {
   if (!existsSync(log)) return [];
   return readFileSync(log, "utf8").split("\n").filter((line) => line !== "").map((line) => {
@@ -26,11 +26,11 @@ export function readLines(log: string): readonly Line[] {
   });
 }
 
-/** Every body and undo that is not a transaction writes to the log when it begins and when it has ended. */
+/** Returns the workflows. Each body and undo that is not a transaction writes to the log when it begins and ends. */
 export function everyKind(kind: Place["kind"], log: string): AnyWorkflow {
   const version = "1";
   const effect = (ctx: TaskContext, value: number): number => {
-    // Without the run: there is one of each workflow.
+    // Without the id of the run: there is one run of each workflow.
     const unit = ctx.idempotencyKey.slice(ctx.runId.length + 1);
     appendFileSync(log, `began ${unit}\n`);
     appendFileSync(log, `ended ${unit}\n`);
@@ -81,7 +81,7 @@ export function everyKind(kind: Place["kind"], log: string): AnyWorkflow {
     });
 }
 
-/** A store that calls `die` after so many durable writes of its runner. */
+/** Returns a store that calls `die` after a number of durable writes of its runner. */
 export function dyingStore(store: Store, after: number, die: () => never): Store {
   let writes = 0;
   const count = (): void => void (++writes >= after && die());

@@ -1,4 +1,4 @@
-/** A process that executes the workflow with every kind of task, and kills itself after so many durable writes. */
+/** A process that executes the workflow with every kind of task, and kills itself after a number of durable writes. */
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
@@ -9,7 +9,7 @@ import { dyingStore, everyKind } from "./every_kind.ts";
 export interface Config {
   readonly place: Place;
   readonly log: string;
-  /** The writes after which it kills itself. */
+  /** The number of writes after which it kills itself. */
   readonly writes: number;
 }
 
@@ -27,6 +27,6 @@ await store.close();
 
 function die(): never {
   process.kill(process.pid, "SIGKILL");
-  // The signal comes a moment later; until then nothing more may happen.
+  // The signal is delivered a little later; nothing else may run until then.
   for (;;);
 }

@@ -1,6 +1,6 @@
 /**
- * A runner for the tests of isolates that end while their process lives on. It prints `open` when it is open, and
- * `began` when its body begins; the body waits for the gate or blocks the event loop for `busyMs`.
+ * A runner for the tests of isolates that end before their process does. It prints `open` when it is open, and `began`
+ * when its body begins; the body waits for the gate, or blocks the event loop for `busyMs`.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface IsolateConfig {
   readonly place: Place;
   /** The body returns once this file exists. */
   readonly gate: string;
-  /** How long the body keeps the event loop busy instead. */
+  /** How long the body blocks the event loop instead, in milliseconds. */
   readonly busyMs?: number;
 }
 
@@ -23,7 +23,7 @@ export function heldWorkflow(run: () => void | Promise<void>): AnyWorkflow {
   return workflow("held").task("wait", { version: "1", run });
 }
 
-/** Opens a runner and starts the run, unless it is there already; `began` is called when a body begins. */
+/** Opens a runner and starts the run unless it exists already; calls `began` when a body begins. */
 export async function openIsolate({ place, gate, busyMs }: IsolateConfig, began = () => {}): Promise<void> {
   const held = heldWorkflow(async () => {
     say("began");

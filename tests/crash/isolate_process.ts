@@ -1,6 +1,6 @@
 /**
- * A process with a runner in a Worker, which executes the run, and another one in its main isolate. With `terminate` as
- * the second argument it terminates the Worker once the body has begun.
+ * A process with one runner in a Worker, which executes the run, and another in its main isolate. If the second
+ * argument is `terminate`, it terminates the Worker once the body has begun.
  *
  * @module
  */

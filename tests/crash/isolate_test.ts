@@ -1,5 +1,5 @@
 /**
- * Isolates that end while their process, with its id, lives on. The lease is an hour: no takeover waits for its end.
+ * Isolates that end before their process does. The lease is one hour, so that no takeover can be caused by its expiry.
  */
 import { assertEquals } from "@std/assert";
 import { writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { tempDir } from "../temp_dir.ts";
 import { within } from "../within.ts";
 import { heldWorkflow, type IsolateConfig } from "./isolate.ts";
 
-test("a restart by --watch takes over the runs of the isolate before it, in the same process", async () => {
+test("an isolate that --watch restarts takes over the runs of the previous isolate of its process", async () => {
   using dir = tempDir();
   await using store = emptyStore();
   const config = { place: { url: store.url, options: store.options }, gate: join(dir.path, "gate") };
@@ -28,7 +28,7 @@ test("a restart by --watch takes over the runs of the isolate before it, in the 
   await using child = spawnWatched(script);
   await within("the first isolate", child.until("began"));
   const takenOver = child.until("began");
-  // A change before the runtime watches the file goes unnoticed.
+  // Changes are repeated, because the runtime misses those made before it watches the file.
   const timer = setInterval(() => write(crypto.randomUUID()), 3_000);
   write("second");
   await within("to take over", takenOver).finally(() => clearInterval(timer));
@@ -58,7 +58,7 @@ test("a Worker that blocks its event loop keeps its runs", async () => {
   assertEquals((await child.exited).stdout.match(/began/g)?.length, 1);
 });
 
-/** How the run ended, and how many runners died with it. */
+/** Returns the outcome of the run, and how many runners died with it. */
 async function end({ place }: IsolateConfig): Promise<unknown> {
   const held = heldWorkflow(() => {});
   await using client = await createClient(place.url, { ...place.options, workflows: [held] });

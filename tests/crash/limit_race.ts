@@ -1,6 +1,6 @@
 /**
- * The workflows of a race for places of limits, and what their effect log proves. A line is written when a body, or a run
- * whose places are its own, begins and ends.
+ * The workflows of a race for slots of limits, and the checks of their effect log. A line is written when a body, or a
+ * run that holds slots itself, begins and ends.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import process from "node:process";
 import { type AnyWorkflow, unchecked, workflow } from "../../mod.ts";
 import { type Line, writeLine } from "./racers.ts";
 
-/** The period of the limits of rate. */
+/** The period of the rate limits. */
 export const PER_MS = 1_000;
 
-/** How many places each lane of a limit has; for limits of rate, how many bodies begin in a period. */
+/** The slots of each lane of a limit; for rate limits, how many bodies may begin in a period. */
 export const PLACES: Readonly<Record<string, number>> = { three: 3, keyed: 2, items: 2, runs: 2, children: 2, rate: 5 };
 
 /** The keys of the limits with keys. */
 export const KEYS: readonly string[] = ["x", "y"];
 
-/** The workflows that clients of the race start, with a key each. */
+/** The workflows that clients of the race start, each run with a key. */
 export type Raced = "task" | "map" | "whole" | "parent" | "rated";
 
 /** How long a body takes, in milliseconds. */
 const BODY_MS = 30;
 
-/** The times of lines are rounded, and timers too. */
+/** The times of lines and of timers are rounded. */
 const TOLERANCE_MS = 5;
 
 /** Creates the workflows, whose bodies write to a log. */
@@ -34,7 +34,7 @@ export function limitWorkflows(log: string): Readonly<Record<Raced | "child", An
   const of = ({ input }: { readonly input: string }): string => input;
   const note = (kind: "begin" | "end", name: string, what: string, runId: string): void =>
     writeLine(log, { kind, pid: process.pid, name, what, runId });
-  // A body in two lanes writes one line for each; it is in the second one for a shorter time.
+  // A body in two lanes writes lines for both; it is in the second lane for a shorter time.
   const during = async (lanes: readonly (readonly [name: string, key: string])[], runId: string): Promise<void> => {
     for (const [name, key] of lanes) note("begin", name, key, runId);
     await new Promise((resolve) => setTimeout(resolve, BODY_MS));
@@ -76,7 +76,7 @@ export function limitWorkflows(log: string): Readonly<Record<Raced | "child", An
   return { task, map, whole, child, parent, rated };
 }
 
-/** A body, or a run whose places are its own, in a lane. */
+/** The time for which a body, or a run that holds slots itself, is in a lane. */
 export interface Span {
   /** The limit and its key. */
   readonly lane: string;
@@ -88,8 +88,8 @@ export interface Span {
 }
 
 /**
- * Returns what was in which lane, and when. A body ends with the death of its process at the latest; a run, or child run,
- * that has places is active until its last line.
+ * Returns the spans in all lanes. A body ends with the death of its process at the latest; a run or child run that
+ * holds slots is active until its last line.
  */
 export function spansOf(lines: readonly Line[]): readonly Span[] {
   const spans: { -readonly [K in keyof Span]: Span[K] }[] = [];
@@ -118,7 +118,7 @@ export function spansOf(lines: readonly Line[]): readonly Span[] {
       Object.assign(bodies.get(key) ?? {}, { to: number, toMs: at });
       return void bodies.delete(key);
     }
-    // A process is about to be killed, and not dead, when its end is in the log.
+    // A kill is logged before the process is killed, so that lines of this process may follow.
     const isDying = killed.has(pid);
     const span = { lane, from: number, to: isDying ? number : Infinity, fromMs: at, toMs: isDying ? at : Infinity };
     spans.push(span);
@@ -127,12 +127,12 @@ export function spansOf(lines: readonly Line[]): readonly Span[] {
   return spans;
 }
 
-/** The limit of a lane. */
+/** Returns the slots of a lane. */
 function placesOf(lane: string): number {
   return PLACES[lane.split(" ", 1)[0]!]!;
 }
 
-/** Returns the moments, as numbers of lines, at which a lane had more bodies than places, in words. */
+/** Returns descriptions of the moments, as numbers of lines, at which a lane had more bodies than slots. */
 export function tooManyAtOnce(spans: readonly Span[]): readonly string[] {
   const wrong: string[] = [];
   for (const [lane, own] of byLane(spans)) {
@@ -147,7 +147,7 @@ export function tooManyAtOnce(spans: readonly Span[]): readonly string[] {
   return wrong;
 }
 
-/** Returns the periods in which more bodies began than a limit of rate allows, in words. */
+/** Returns descriptions of the periods in which more bodies began than a rate limit allows. */
 export function tooManyInPeriod(spans: readonly Span[]): readonly string[] {
   const wrong: string[] = [];
   for (const [lane, own] of byLane(spans)) {
@@ -162,7 +162,7 @@ export function tooManyInPeriod(spans: readonly Span[]): readonly string[] {
   return wrong;
 }
 
-/** Returns the longest time for which nothing began in a lane, in milliseconds, and the lane. */
+/** Returns the longest time, in milliseconds, for which nothing began in a lane, and that lane. */
 export function longestPause(
   spans: readonly Span[],
   { fromMs, toMs }: Pick<Span, "fromMs" | "toMs">,

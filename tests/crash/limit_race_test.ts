@@ -1,6 +1,6 @@
 /**
- * Five processes race for the places of limits and are killed at any moment. The effect log shows that no limit was
- * exceeded, and that no place was lost. SLUICE_FAULT_SECONDS says for how long.
+ * Five processes race for the slots of limits and are killed at random moments. The effect log shows that no limit was
+ * exceeded and that no slot was lost. SLUICE_FAULT_SECONDS sets the duration.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -20,16 +20,16 @@ import {
 } from "./limit_race.ts";
 import { RACE_MS, readLines, reported, startRacers } from "./racers.ts";
 
-/** How many runs of a workflow with one key are live at any time: more than its lanes have places. */
+/** How many runs of a workflow with one key are live at any time: more than its lanes have slots. */
 const LIVE: Readonly<Record<Raced, number>> = { task: 4, map: 2, whole: 4, parent: 4, rated: 8 };
 
-/** How many processes are ready, on a slow machine too, so that bodies have the time to end. */
+/** How many processes stay ready, so that bodies have time to end on a slow machine too. */
 const READY = 3;
 
-/** Far more than a dead process is noticed in, and than a runner polls in. */
+/** Far longer than the detection of a dead process and the polling interval of a runner. */
 const LONGEST_PAUSE_MS = 60_000;
 
-randomTest("killed at any moment, five runners exceed no limit and lose no place", async (random) => {
+randomTest("five runners killed at random moments exceed no limit and lose no slot", async (random) => {
   await using place = emptyStore();
   using dir = tempDir();
   const { url, options } = place;

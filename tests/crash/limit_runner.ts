@@ -1,4 +1,4 @@
-/** A runner of workflows with limits, which is killed at any moment. */
+/** A runner of workflows with limits, which is killed at random moments. */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
 import { limitWorkflows } from "./limit_race.ts";
@@ -9,7 +9,7 @@ const { url, options, log }: RacerConfig = JSON.parse(process.argv[2]!);
 const runner = await createRunner(url, {
   ...options,
   durability: "process",
-  // A process that is killed is known to be dead. One that has too little time is not, and must not lose its bodies.
+  // Killed processes are detected without the lease. A process that is only slow must not lose its bodies.
   lease: "1m",
   workflows: Object.values(limitWorkflows(log)),
   recoveryLimit: 1_000_000,

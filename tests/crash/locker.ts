@@ -1,6 +1,7 @@
 /**
- * A process that blocks writes of runs, for the crash tests: `locker.ts <place> 3000` holds SQLite's write lock, or the
- * table on Postgres, for three seconds. It prints `locked <time>`, and `unlocking <time>` just before it lets go.
+ * A process for the crash tests that blocks writes of runs: `locker.ts <place> 3000` holds SQLite's write lock, or
+ * locks the table on Postgres, for three seconds. It prints `locked <time>`, and `unlocking <time>` just before it
+ * releases the lock.
  *
  * @module
  */

@@ -2,22 +2,22 @@ import type { Batch, ClaimRequest, RunWrite } from "../../lib/store/port/batch.t
 import type { Store } from "../../lib/store/port/store.ts";
 import { isPostgres, type Place, readPlace } from "../place.ts";
 
-/** A moment on the way of a commit at which a process is to die. */
+/** A moment relative to a commit at which a process dies. */
 export interface Moment {
   /**
-   * Before the commit, inside of it, or right after it. Inside is on SQLite with everything written that a batch holds, or
-   * the lock held for a claim, and on Postgres when the server is at work on what it was sent, which it finishes.
+   * Before the commit, during it, or right after it. During the commit means on SQLite that all writes of a batch were
+   * made, or that a claim holds the lock; on Postgres, that the server executes the statements, which it completes.
    */
   readonly at: "before" | "inside" | "after";
   /**
-   * Which commit: the first that inserts runs, that claims some, that ends one, that hands one back, that records a
-   * task or step in a state (`"b completed"`, `"sum/one completed"`), that takes the runner off the list, or that records
-   * progress of a task. The start of a body, which is recorded if it takes a while, does not count: it is recorded each time.
+   * The commit: the first that inserts runs, claims runs, ends a run, hands a run back, records a task or step in a
+   * state (`"b completed"`, `"sum/one completed"`), removes the runner, or records progress of a task. The start of a
+   * slow body is not progress, because it is recorded at each attempt.
    */
   readonly of: "insert" | "claim" | "end" | "hand back" | "leave" | "record" | `${string} ${string}`;
 }
 
-/** A store that calls `die`, which must not return, at a moment. */
+/** Returns a store that calls `die`, which must not return, at a moment. */
 export function mortalStore(store: Store, place: Place, { at, of }: Moment, die: () => never): Store {
   return {
     ...store,
@@ -72,7 +72,7 @@ function isMoment(batch: Batch, of: Moment["of"]): boolean {
   );
 }
 
-/** A batch whose last write kills the process that applies it. The store reads the records once before it writes the others. */
+/** Returns a batch whose last write calls `die`. The store reads all records once before it writes. */
 function deadlyBatch({ starts, writes }: Batch, die: () => never): Batch {
   let looks = 0;
   const trap: RunWrite = {
@@ -86,7 +86,7 @@ function deadlyBatch({ starts, writes }: Batch, die: () => never): Batch {
   return { starts, writes: [...writes, trap] };
 }
 
-/** A request that kills the store that takes runs for its runner, inside of the transaction. */
+/** Returns a claim that calls `die` within the transaction, when the store assigns runs to the runner. */
 function deadlyRequest(request: ClaimRequest, die: () => never): ClaimRequest {
   let looks = 0;
   const get = (): number => ++looks > 1 ? die() : request.runner;
@@ -94,15 +94,15 @@ function deadlyRequest(request: ClaimRequest, die: () => never): ClaimRequest {
 }
 
 /**
- * Locks of rows for what the driver sends in two parts when it sends it for the first time: a lock of the table would hold
- * up the first part, and the server would never see the second.
+ * Row locks for statements that the driver sends in two parts the first time: a table lock would block the first part,
+ * and the server would never receive the second.
  */
 const LOCKS: ReadonlyMap<Moment["of"], string> = new Map([
   ["claim", "select id from runners for update"],
   ["end", "select seq from runs for update"],
 ]);
 
-/** Sends a commit that a lock holds up, and dies while it does. */
+/** Sends a commit that a lock blocks, and calls `die` while it is blocked. */
 async function dieUnanswered(
   { place, of }: { readonly place: Place; readonly of: Moment["of"] },
   commit: () => Promise<unknown>,

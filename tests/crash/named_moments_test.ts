@@ -1,4 +1,4 @@
-/** A runner is killed at a named moment, and another one is started at once. */
+/** A runner is killed at a named moment, and another one is started immediately. */
 import { assert, assertEquals } from "@std/assert";
 import { backend } from "../empty_store.ts";
 import { test } from "../harness.ts";
@@ -8,15 +8,17 @@ import { openSite, type Site } from "./site.ts";
 import type { WorkerConfig } from "./worker.ts";
 import { expected } from "./workflows.ts";
 
-/** SQLite's transactions die with who makes them. Postgres carries out what it was sent. */
+/** A transaction on SQLite ends with its process. A Postgres server completes the statements that it received. */
 const isCarriedOut = backend === "postgres";
 
 interface Case {
   readonly name: string;
   readonly moment: Moment;
-  /** The workflow that the doomed worker starts itself. */
+  /** The workflow that the killed worker starts itself. */
   readonly workflow: string;
-  /** All bodies that began, in both workers, in order; one of several where the server decides. */
+  /**
+   * All bodies that began in both workers, in order; a list of alternatives where the outcome depends on the server.
+   */
   readonly begun: string | readonly string[];
   readonly config?: Partial<WorkerConfig>;
 }
@@ -44,7 +46,7 @@ const cases: readonly Case[] = [
     name: "while a result is committed",
     moment: { at: "inside", of: "b completed" },
     workflow: "chain",
-    // The commit is several statements: whether the server has received all of them when the process dies is open.
+    // The commit has several statements: the server may or may not have received all of them when the process dies.
     begun: isCarriedOut ? ["a b c", "a b b c"] : "a b b c",
   },
   {
@@ -89,7 +91,7 @@ const cases: readonly Case[] = [
   {
     name: "before a failed attempt is recorded",
     moment: { at: "before", of: "third_time waiting" },
-    // With a delay that a commit does not exceed: the next attempt may begin before the failed one is recorded.
+    // The delay is longer than a commit: otherwise the next attempt may begin before the failed one is recorded.
     workflow: "patient",
     begun: `third_time ${THIRD}`,
   },
@@ -115,7 +117,7 @@ const cases: readonly Case[] = [
     name: "before the result of an item is committed",
     moment: { at: "before", of: "items completed" },
     workflow: "mapped",
-    // Further items begin while the result of the first is on its way.
+    // Further items begin while the result of the first is being committed.
     begun: [1, 2, 3, 4].map((begun) => [...ITEMS.slice(0, begun), ...ITEMS, "total"].join(" ")),
   },
   {
@@ -125,7 +127,7 @@ const cases: readonly Case[] = [
     begun: [1, 2, 3, 4].map((begun) => [...ITEMS.slice(0, begun), ...ITEMS.slice(1), "total"].join(" ")),
   },
   {
-    name: "after a task failed for good, with what is skipped because of it",
+    name: "after a task failed permanently, together with the tasks that are skipped because of it",
     moment: { at: "after", of: "bad failed" },
     workflow: "failing",
     begun: "good bad tidy",
@@ -133,12 +135,12 @@ const cases: readonly Case[] = [
 ];
 
 for (const { name, moment, workflow, begun, config } of cases) {
-  test(`a run survives its runner's death ${name}`, async () => {
+  test(`a run survives the death of its runner ${name}`, async () => {
     await using site = await openSite();
     const doomed = site.worker({ starts: [[workflow, 7]], moment, ...config });
     await doomed.until("dying");
     assertEquals((await doomed.exited).signal, "SIGKILL");
-    // With the same key: the insert that never happened happens now, and one that did is not repeated.
+    // With the same key: the run is inserted now unless it exists already.
     const heir = site.worker({ starts: [[workflow, 7]] });
     await heir.until("ready");
     const run = await site.client.start(workflow, { n: 7 }, { key: "7" });
@@ -153,7 +155,7 @@ for (const { name, moment, workflow, begun, config } of cases) {
   });
 }
 
-test("a run survives its runner's death in the middle of a body", async () => {
+test("a run survives the death of its runner during a body", async () => {
   await using site = await openSite();
   const doomed = site.worker({ starts: [["diamond", 1]], hold: { left: "deaf" } });
   await doomed.until("holding left");
@@ -176,7 +178,7 @@ test("a run survives its runner's death in the middle of a body", async () => {
   assertEquals(await site.wrong(), []);
 });
 
-test("a retry that a dead runner had promised comes when it was due, and no attempt is lost", async () => {
+test("a retry that a dead runner had scheduled happens when it is due, and no attempt is lost", async () => {
   await using site = await openSite();
   const doomed = site.worker({ starts: [["patient", 5]], moment: { at: "after", of: "third_time waiting" } });
   await doomed.until("dying");
@@ -193,7 +195,7 @@ test("a retry that a dead runner had promised comes when it was due, and no atte
 });
 
 for (const at of ["before", "inside", "after"] as const) {
-  test(`a run survives the death of the runner that claims it, ${at} the commit`, async () => {
+  test(`a run survives the death of a runner that claims it ${at} the commit`, async () => {
     await using site = await openSite();
     const run = await site.client.start("chain", { n: 1 });
     const doomed = site.worker({ moment: { at, of: "claim" } });
@@ -216,7 +218,7 @@ const launches: readonly Moment[] = [
 ];
 
 for (const moment of launches) {
-  test(`a run that a body starts is started once when its runner dies ${moment.at} "${moment.of}"`, async () => {
+  test(`a run that a body starts is started once if the runner dies ${moment.at} "${moment.of}"`, async () => {
     await using site = await openSite();
     const run = await site.client.start("launching", { n: 1 });
     const doomed = site.worker({ moment });
@@ -242,7 +244,7 @@ const goodbyes: readonly Moment[] = [
 ];
 
 for (const moment of goodbyes) {
-  test(`a run survives its runner's death while that stops: ${moment.at} "${moment.of}"`, async () => {
+  test(`a run survives the death of its runner during a shutdown, ${moment.at} "${moment.of}"`, async () => {
     await using site = await openSite();
     const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "heed" }, drain: "10ms", moment });
     await doomed.until("holding b");
@@ -260,7 +262,7 @@ for (const moment of goodbyes) {
   });
 }
 
-test("a run that waits paused for its retry stays paused when its runner dies, until it is resumed", async () => {
+test("a paused run that waits for a retry stays paused after the death of its runner, until it is resumed", async () => {
   await using site = await openSite();
   const run = await site.client.start("patient", { n: 1 });
   const doomed = site.worker();
@@ -277,7 +279,7 @@ test("a run that waits paused for its retry stays paused when its runner dies, u
   assertEquals(await site.wrong(), []);
 });
 
-test("a run that was paused while its body ran stays paused when its runner dies, until it is resumed", async () => {
+test("a run that was paused during a body stays paused after the death of its runner, until it is resumed", async () => {
   await using site = await openSite();
   const run = await site.client.start("chain", { n: 1 });
   const doomed = site.worker({ hold: { b: "deaf" } });
@@ -293,7 +295,7 @@ test("a run that was paused while its body ran stays paused when its runner dies
   assertEquals(await site.wrong(), []);
 });
 
-test("a run that was being cancelled when its runner died is cancelled, and no body runs again", async () => {
+test("a run whose runner dies during a cancel ends as cancelled, and no body runs again", async () => {
   await using site = await openSite();
   const run = await site.client.start("chain", { n: 1 });
   const doomed = site.worker({ hold: { b: "deaf" } });
@@ -319,7 +321,7 @@ test("a run that was being cancelled when its runner died is cancelled, and no b
   assertEquals(await site.wrong(), []);
 });
 
-/** Deaths cost no attempt: a task that fails twice needs three, every other one. */
+/** Deaths of runners consume no attempt: a task that fails twice needs three attempts, every other task one. */
 async function checkAttempts(site: Site, runId: string): Promise<void> {
   const tasks = await (await site.client.get(runId)).tasks();
   const odd = tasks.filter(({ id, attempts, state }) => {
@@ -328,7 +330,7 @@ async function checkAttempts(site: Site, runId: string): Promise<void> {
   assertEquals(odd, []);
 }
 
-/** While another run takes longer than the retry of this one would, nothing of it begins. */
+/** Asserts that no body of the run begins while another run takes longer than the delay of its retry. */
 async function provePaused(site: Site, runId: string): Promise<void> {
   const before = site.begun(runId);
   const other = await site.client.start("patient", { n: 2 });

@@ -1,6 +1,6 @@
 /**
- * A workflow with child runs, maps, a task that runs at most once, and undos, whose bodies take a while: for tests in which
- * something happens to its store or its runner while it executes.
+ * A workflow with child runs, maps, a task that runs at most once, and undos. Its bodies take some time, so that tests
+ * can inject faults into its store or runner while it executes.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { passes } from "../passes.ts";
 
 /** The input of an order. */
 export interface Order {
-  /** The items of each of its maps. */
+  /** How many items each of its maps has. */
   readonly items: number;
-  /** Whether it fails in the end, so that it is compensated. */
+  /** Whether it fails at its end, so that it is compensated. */
   readonly fails: boolean;
 }
 
-/** A body or an undo of the log, when it began or ended, or the moment at which the file was lost. */
+/** A line of the log: a body or an undo began or ended, or the file was lost. */
 export interface Act {
   readonly what: "began" | "ended" | "lost";
   readonly run: string;
@@ -27,7 +27,7 @@ export interface Act {
   readonly pid: number;
 }
 
-/** Reads what bodies and undos did. */
+/** Reads the lines of the log. */
 export function readActs(log: string): readonly Act[] {
   if (!existsSync(log)) return [];
   return readFileSync(log, "utf8").split("\n").slice(0, -1).map((line) => {
@@ -36,7 +36,7 @@ export function readActs(log: string): readonly Act[] {
   });
 }
 
-/** What bodies and undos that have begun have not ended, by run and unit. */
+/** Returns the bodies and undos that have begun and not ended, by run and unit. */
 export function inProgress(acts: readonly Act[]): ReadonlySet<string> {
   const open = new Set<string>();
   for (const { what, run, unit } of acts) {
@@ -46,7 +46,7 @@ export function inProgress(acts: readonly Act[]): ReadonlySet<string> {
   return open;
 }
 
-/** The workflows: bodies and undos write to the log and take `ms`. */
+/** Returns the workflows: bodies and undos write to the log and take `ms` milliseconds. */
 export function orderWorkflows(log: string, ms: number): { readonly order: AnyWorkflow; readonly part: AnyWorkflow } {
   const version = "1";
   const act = async (ctx: TaskContext): Promise<number> => {

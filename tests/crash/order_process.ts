@@ -2,8 +2,8 @@
  * A process with a runner that executes orders (order.ts). It prints:
  *
  * - `ready`, when its runner is open;
- * - `lost` and `back`, when its SQLite file is not in its place, and is there again;
- * - `re-registered`, when its lease expired and it continues under another id.
+ * - `lost`, when its SQLite file is no longer at its path, and `back`, when it is there again;
+ * - `re-registered`, when its lease expired and it continues under a new id.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import { orderWorkflows } from "./order.ts";
 export interface OrderProcess {
   readonly place: Place;
   readonly log: string;
-  /** How long bodies take. */
+  /** How long bodies take, in milliseconds. */
   readonly ms: number;
   readonly lease: string;
-  /** How often a schedule starts an order; every third of them fails. @default {undefined} never */
+  /** The interval at which a schedule starts an order; every third order fails. @default {undefined} never */
   readonly everyMs?: number;
 }
 
@@ -58,7 +58,7 @@ const runner = await createRunner(place.url, {
   lease: lease as "1s",
 });
 process.once("SIGTERM", () => {
-  // What it cannot hand back, as its file is lost, it says as an error.
+  // stop() rejects if runs cannot be handed back because the file is lost.
   void runner.stop({ timeout: "10s" }).catch((error) => say(`cannot stop: ${error.code}`));
 });
 say("ready");

@@ -1,4 +1,4 @@
-/** Notifications between processes: orders, ends and new runs take effect without a poll and without a heartbeat. */
+/** Notifications between processes: control requests, ends and new runs take effect without a poll or a heartbeat. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { RunCancelledError } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -27,7 +27,7 @@ test("pause() and resume() from another process take effect without a poll", asy
   const run = await site.client.start("long", {});
   await within("the start", worker.until("holding t9"));
   await run.pause("lunch");
-  // By the end of a run that is started after the order, the runner has read the order.
+  // By the end of a run that is started after the request, the runner has read the request.
   const other = await site.client.start("patient", { n: 1 });
   await within("another run", other.result());
   site.openGate();
@@ -40,7 +40,7 @@ test("pause() and resume() from another process take effect without a poll", asy
   assertEquals(await site.wrong(), []);
 });
 
-test("result() in one process returns without a poll when another has finished the run", async () => {
+test("result() in one process returns without a poll when another process has finished the run", async () => {
   await using site = await openSite(clockWithoutPolls);
   const worker = site.worker({ neverPolls: true, hold: { c: "slow" } });
   await worker.until("ready");
@@ -52,7 +52,7 @@ test("result() in one process returns without a poll when another has finished t
   assertEquals(await site.wrong(), []);
 });
 
-test("an idle runner claims without a poll what another process starts", async () => {
+test("an idle runner claims a run that another process starts without a poll", async () => {
   await using site = await openSite();
   const worker = site.worker({ neverPolls: true });
   await worker.until("ready");
@@ -64,7 +64,7 @@ test("an idle runner claims without a poll what another process starts", async (
   assertEquals(await site.wrong(), []);
 });
 
-test("a runner that lives takes over from one that was killed on the same host, without waiting for its lease", async () => {
+test("a runner takes over from a runner that was killed on the same host without waiting for the lease to expire", async () => {
   await using site = await openSite();
   const heir = site.worker();
   await heir.until("ready");
@@ -72,13 +72,13 @@ test("a runner that lives takes over from one that was killed on the same host, 
   await doomed.until("holding b");
   await site.kill(doomed);
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
-  // No notification reports a death: a runner polls every one to three seconds.
+  // Deaths cause no notification: a runner polls every one to three seconds.
   assertEquals(await within("the run", run.result()), 7);
   await site.stop(heir);
   assertEquals(await site.wrong(), []);
 });
 
-test("cancel() ends a run whose only runner was killed on the same host, without waiting for its lease", async () => {
+test("cancel() ends a run whose only runner was killed on the same host without waiting for the lease to expire", async () => {
   await using site = await openSite();
   const doomed = site.worker({ starts: [["chain", 1]], hold: { b: "deaf" } });
   await doomed.until("holding b");

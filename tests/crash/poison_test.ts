@@ -1,4 +1,4 @@
-/** Runs that take their runner down. */
+/** Runs that crash their runner. */
 import { assert, assertEquals } from "@std/assert";
 import { RecoveryLimitError } from "../../mod.ts";
 import { test } from "../harness.ts";
@@ -6,7 +6,7 @@ import { within } from "../within.ts";
 import { openSite, type Site } from "./site.ts";
 import type { WorkerConfig } from "./worker.ts";
 
-test("a run with which five runners died is given up; the others complete", async () => {
+test("a run that crashed five runners fails, and the other runs complete", async () => {
   await using site = await openSite();
   const before = await site.client.startMany("chain", [{ n: 1 }, { n: 2 }]);
   const poison = await site.client.start("poison", { n: 0 });
@@ -22,7 +22,7 @@ test("a run with which five runners died is given up; the others complete", asyn
   assertEquals(await site.wrong(), []);
 });
 
-test("recoveryLimit says with how many deaths a run is given up", async () => {
+test("recoveryLimit sets after how many crashes a run fails", async () => {
   await using site = await openSite();
   const poison = await site.client.start("poison", { n: 0 });
   assertEquals(await superviseUntil(site, { recoveryLimit: 2 }, poison.outcome()), 2);
@@ -30,7 +30,7 @@ test("recoveryLimit says with how many deaths a run is given up", async () => {
   assertEquals(await site.wrong(), []);
 });
 
-test("runs that wait for a place while another takes the runner down are not given up with it", async () => {
+test("runs that wait for a slot while another run crashes the runner do not fail with it", async () => {
   await using site = await openSite();
   const poison = await site.client.start("poison", { n: 0 }, { priority: -1 });
   const others = await site.client.startMany("chain", Array.from({ length: 100 }, (_, n) => ({ n })));
@@ -40,16 +40,16 @@ test("runs that wait for a place while another takes the runner down are not giv
   assertEquals(await site.wrong(), []);
 });
 
-/** Starts a worker again whenever one has died, until `done`, and stops the last one; returns how many died. */
+/** Replaces each worker that dies until `done` resolves, and stops the last one; returns how many died. */
 async function superviseUntil(site: Site, config: Partial<WorkerConfig>, done: Promise<unknown>): Promise<number> {
   let deaths = 0;
   let isDone = false;
   const finished = within("the runs", done).then(() => isDone = true);
-  // It may reject before the loop below awaits it.
+  // The promise may reject before the loop below awaits it.
   finished.catch(() => {});
   for (;; deaths++) {
     const worker = site.worker({ quiet: true, ...config });
-    // Not "ready" first: on a slow machine a body may kill the worker before it prints that.
+    // Not until it is ready: on a slow machine a body may kill the worker before it prints that.
     await Promise.race([finished, worker.exited]);
     if (!isDone) continue;
     await worker.until("ready");

@@ -1,6 +1,6 @@
 /**
- * Five processes race for the checks of polls and are killed at any moment. The tables and the effect log show that the
- * cursor loses nothing, and that each key has one run. SLUICE_FAULT_SECONDS says for how long.
+ * Five processes race for the checks of polls and are killed at random moments. The tables and the effect log show that
+ * the cursor skips nothing and that each key has one run. SLUICE_FAULT_SECONDS sets the duration.
  */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
 import { RACE_MS, readLines, reported, startRacers, wrongRuns, wrongTurns } from "./racers.ts";
 
-/** Many, as a poll whose process dies in a check is leased until its time-out has passed. */
+/** Many, because a poll whose process dies during a check stays leased until the timeout has passed. */
 const POLLS = 20;
 
-randomTest("killed at any moment, five runners start one run for each key that a poll finds", async (random) => {
+randomTest("five runners killed at random moments start one run for each key that a poll finds", async (random) => {
   await using place = emptyStore();
   using dir = tempDir();
   const { url, options } = place;
@@ -25,7 +25,7 @@ randomTest("killed at any moment, five runners start one run for each key that a
   await racers.ready();
   const names = Array.from({ length: POLLS }, (_, at) => `p${at}`);
   const cursors = () => Promise.all(names.map(async (name) => Number((await client.schedules.get(name)).poll!.cursor)));
-  // The checks of dead processes are repeated.
+  // Other processes repeat the checks of dead ones.
   const atEnd = await cursors();
   await until(async () => (await cursors()).every((cursor, at) => cursor > atEnd[at]!), "every poll finds more");
   for (const name of names) await client.schedules.pause(name);
@@ -38,7 +38,7 @@ randomTest("killed at any moment, five runners start one run for each key that a
   const stored = new Map(rows.map((row) => [`${row["schedule"]} ${row["key"]}`, String(row["id"])]));
   assertEquals(rows.length, stored.size, "a key has two runs");
   assertEquals(rows.filter(({ state }) => state !== "completed"), []);
-  // Every key that the cursor has passed has its run, in their order, and none beyond has one.
+  // Every key up to the cursor has a run, in the order of the keys, and no key beyond it has one.
   let [found, failed] = [0, 0];
   for (const name of names) {
     const { poll, counts } = await client.schedules.get(name);

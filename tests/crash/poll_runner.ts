@@ -1,17 +1,17 @@
-/** A runner with polls, which is killed at any moment, also in the middle of a check. */
+/** A runner with polls, which is killed at random moments, also during a check. */
 import process from "node:process";
 import { createRunner, poll, unchecked, workflow } from "../../mod.ts";
 import { type RacerConfig, writeLine } from "./racers.ts";
 
 /** The configuration of a process in a race for checks. */
 export interface PollRacerConfig extends RacerConfig {
-  /** So many polls `p0`, `p1` … */
+  /** The number of polls `p0`, `p1` … */
   readonly polls: number;
 }
 
 const { url, options, log, polls }: PollRacerConfig = JSON.parse(process.argv[2]!);
 
-/** Elements that a check finds; it also returns as many that the check before has found. */
+/** How many new elements a check finds; it also returns as many elements of the check before. */
 const AT_ONCE = 2;
 
 interface Found {
@@ -41,7 +41,7 @@ const runner = await createRunner(url, {
         const line = { pid: process.pid, name, what: `check-${cursor}`, runId: "-" };
         writeLine(log, { kind: "begin", ...line });
         await new Promise((resolve) => setTimeout(resolve, 50));
-        // One that is aborted is repeated by another process, which may begin before this one would have ended.
+        // Another process repeats an aborted check, and may begin before this one would have ended.
         signal.throwIfAborted();
         writeLine(log, { kind: "end", ...line });
         const first = Math.max(0, cursor - AT_ONCE);

@@ -1,7 +1,7 @@
 /**
- * Five processes that race for the ticks of schedules, the checks of polls or the places of limits, and are killed at
- * random. What their bodies and checks do is in an effect log: a line is one append, in the order in which it happened,
- * whichever process it was.
+ * Five processes that race for the ticks of schedules, the checks of polls or the slots of limits, and are killed at
+ * random. Their bodies and checks write to one effect log: each line is one append, so that lines are in the order in
+ * which the effects happened in all processes.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Random } from "../random.ts";
 
 const seconds = process.env["SLUICE_FAULT_SECONDS"];
 
-/** How long a race takes without its outages. */
+/** How long a race takes without its outages, in milliseconds. */
 export const RACE_MS: number = Number(seconds ?? 4) * 1_000;
 
 /** Prints the figures of a long race. */
@@ -26,7 +26,7 @@ const RUNNERS = 5;
 /** A body or check that began or ended in a process, or a process that is about to be killed. */
 export interface Line {
   readonly kind: "begin" | "end" | "kill";
-  /** The process. */
+  /** The process id. */
   readonly pid: number;
   /** The schedule or poll; `-` for a process that is killed. */
   readonly name: string;
@@ -34,7 +34,7 @@ export interface Line {
   readonly what: string;
   /** The run; `-` for a check. */
   readonly runId: string;
-  /** When it was written, in milliseconds since the epoch. */
+  /** The time of writing, in milliseconds since the epoch. */
   readonly at: number;
 }
 
@@ -43,7 +43,7 @@ export function writeLine(log: string, { kind, pid, name, what, runId }: Omit<Li
   appendFileSync(log, `${kind} ${pid} ${name} ${what} ${runId} ${Date.now()}\n`);
 }
 
-/** All lines. */
+/** Reads all lines. */
 export function readLines(log: string): readonly Line[] {
   if (!existsSync(log)) return [];
   return readFileSync(log, "utf8").split("\n").slice(0, -1).map((line) => {
@@ -58,19 +58,19 @@ export interface RacerConfig extends Place {
   readonly log: string;
 }
 
-/** The processes of a race; disposing of them kills them. */
+/** The processes of a race; disposal kills them. */
 export interface Racers extends AsyncDisposable {
-  /** How often a process was killed. */
+  /** How many times a process was killed. */
   readonly kills: number;
-  /** Kills processes at random moments for that time, each while `others` are ready, and restarts each. @default {0} others */
+  /** Kills and restarts processes at random moments for that time, while `others` are ready. @default {0} others */
   race(ms: number, others?: number): Promise<void>;
-  /** Kills all at once, starts none for so long, and then all. */
+  /** Kills all processes at once, and restarts all of them after that time. */
   outage(ms: number): Promise<void>;
-  /** Resolves when all of them have opened their runners. */
+  /** Resolves when all processes have opened their runners. */
   ready(): Promise<void>;
 }
 
-/** Starts one process and, when its runner is open, the others. */
+/** Starts one process, and the others when its runner is open. */
 export async function startRacers<Config extends RacerConfig>(
   script: string,
   config: Config,
@@ -101,7 +101,7 @@ export async function startRacers<Config extends RacerConfig>(
         await pause(300 + random.next() * 700);
         const at = random.below(RUNNERS);
         if (racers.filter(({ isReady }, other) => isReady && other !== at).length < others) continue;
-        // Mostly one that is at work: a process takes longer to start than many a race lets it live.
+        // Mostly a ready one: many races give a process less time than it takes to start.
         if (random.chance(0.8)) await racers[at]!.ready;
         await kill(racers[at]!);
         racers[at] = start();
@@ -134,8 +134,8 @@ function pause(ms: number): Promise<void> {
 }
 
 /**
- * What is wrong with the effects of runs, in words: a tick or key with several runs, or an effect of a run that is not
- * in the store.
+ * Returns descriptions of faults in the effects of runs: a tick or key with several runs, or an effect of a run that is
+ * not in the store.
  */
 export function wrongRuns(lines: readonly Line[], stored: ReadonlyMap<string, string>): readonly string[] {
   const runOf = new Map<string, string>();
@@ -151,7 +151,7 @@ export function wrongRuns(lines: readonly Line[], stored: ReadonlyMap<string, st
   return [...wrong];
 }
 
-/** What is wrong with work that is one at a time, in words: a process begins it while another one is at it and lives. */
+/** Returns descriptions of overlaps in exclusive work: a process begins it while another live process performs it. */
 export function wrongTurns(lines: readonly Line[]): readonly string[] {
   const killed = new Set<number>();
   const atWork = new Map<string, number>();

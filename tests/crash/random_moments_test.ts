@@ -1,4 +1,4 @@
-/** Runners are killed at random moments; SLUICE_CRASH_ROUNDS says how often. */
+/** Runners are killed at random moments; SLUICE_CRASH_ROUNDS sets how often. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest } from "../harness.ts";
 import process from "node:process";
@@ -10,11 +10,11 @@ import { expected } from "./workflows.ts";
 
 const ROUNDS = Number(process.env["SLUICE_CRASH_ROUNDS"] ?? 20);
 
-/** Kills are no poison here: however often they hit a run, it must get to its end. */
+/** Higher than any number of kills that can hit one run: every run must reach its end. */
 const NO_LIMIT = 1_000_000;
 
 randomTest(
-  "a runner may be killed at any moment, over and over: every run gets to its end, and no result is lost",
+  "if a runner is killed at random moments repeatedly, every run reaches its end and no result is lost",
   async (random) => {
     await using site = await openSite();
     const started = new Set<string>();
@@ -24,7 +24,7 @@ randomTest(
         for (const { id } of await site.client.startMany(name, inputs)) started.add(id);
       }
       const worker = site.worker({ quiet: true, load: true, bodyMs: 20, recoveryLimit: NO_LIMIT });
-      // Now and then before it is even open.
+      // Sometimes before it is open.
       if (round % 5 > 0) await worker.until("ready");
       await passes(random.next() * 200);
       for (const id of durable((await site.kill(worker)).stdout)) started.add(id);
@@ -37,10 +37,10 @@ randomTest(
   },
 );
 
-randomTest("three runners on one store may be killed at any moment: no run is ever in two hands", async (random) => {
+randomTest("if three runners on one store are killed at random moments, no run ever has two owners", async (random) => {
   await using site = await openSite();
   const started = new Set<string>();
-  // Some of its own making, most from a process that only starts runs.
+  // The runners start some runs, and a process that only starts runs starts most of them.
   const config = { quiet: true, bodyMs: 20, recoveryLimit: NO_LIMIT };
   const workers = [site.worker({ ...config, load: true }), site.worker(config), site.worker(config)];
   const ownRuns = 15 * ROUNDS;

@@ -1,6 +1,6 @@
 /**
- * Five processes race for the ticks of schedules and are killed at any moment. The tables and the effect log show that
- * each tick was decided once: it has one run, or is counted. SLUICE_FAULT_SECONDS says for how long.
+ * Five processes race for the ticks of schedules and are killed at random moments. The tables and the effect log show
+ * that each tick was handled once: it has one run, or is counted. SLUICE_FAULT_SECONDS sets the duration.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { until } from "../within.ts";
 import { type Line, RACE_MS, type Racers, readLines, reported, startRacers, wrongRuns } from "./racers.ts";
 import type { ScheduleRacerConfig } from "./schedule_runner.ts";
 
-/** A tick that no runner starts within this time is missed. */
+/** A tick is missed if no runner starts its run within this time, in milliseconds. */
 const MISSED_AFTER_MS = 10_000;
 
 /** The run of a tick. */
@@ -27,12 +27,12 @@ interface TickRun {
   readonly state: string;
 }
 
-/** What the tables hold of one schedule after a race. */
+/** The rows of one schedule after a race. */
 interface Raced {
   readonly name: string;
   /** All ticks that were due. */
   readonly ticks: readonly number[];
-  /** Ticks that still wait for the end of a run. */
+  /** Ticks that wait for the end of a run. */
   readonly queued: readonly number[];
   readonly counts: ScheduleCounts;
   readonly runs: readonly TickRun[];
@@ -45,7 +45,7 @@ interface Race {
 
 type Rules = Pick<ScheduleRacerConfig, "overlap" | "catchUp" | "schedules" | "everyMs" | "workMs">;
 
-/** Lets the processes race, pauses the schedules, and waits until the last run has ended. */
+/** Runs the race, pauses the schedules, and waits until the last run has ended. */
 async function race(rules: Rules, random: Random, perform: (racers: Racers) => Promise<void>): Promise<Race> {
   await using place = emptyStore();
   using dir = tempDir();
@@ -81,7 +81,7 @@ async function race(rules: Rules, random: Random, perform: (racers: Racers) => P
         ended: ended === null ? null : Number(ended),
         state: String(state),
       }));
-      // The runner that registered it had read the time a little before, so that a tick may lie between.
+      // The runner that registered the schedule read the time slightly earlier, so that a tick may be in between.
       const armed = anchor + (Math.floor((created - anchor) / rules.everyMs) + 1) * rules.everyMs;
       const first = Math.min(armed, ofIt[0]?.tick ?? Infinity);
       const ticks = Array.from({ length: (nextTick - first) / rules.everyMs }, (_, at) => first + at * rules.everyMs);
@@ -106,7 +106,7 @@ function summary({ overlap, catchUp }: Rules, schedules: readonly Raced[], kills
     `${overlapped} overlapped, ${missed} missed`;
 }
 
-/** Each tick has one run, waits, or is counted; none is both, and none is missing. Each run that completed had its effects. */
+/** Each tick has one run, waits, or is counted; none is both, and none is missing. Completed runs had their effects. */
 function checkDecisions({ schedules, lines }: Race): void {
   const stored = new Map<string, string>();
   const effects = new Set(lines.flatMap(({ kind, name, what }) => kind === "end" ? [`${name} ${what}`] : []));
@@ -127,7 +127,7 @@ function checkDecisions({ schedules, lines }: Race): void {
   assertEquals(wrongRuns(lines, stored), []);
 }
 
-/** A race for the ticks of one schedule whose runs overlap; there is always a runner that can start them. */
+/** A race for the ticks of one schedule whose runs overlap; there is always a live runner that can start them. */
 async function overlapping(overlap: Overlap, random: Random): Promise<Raced & Pick<Race, "lines">> {
   const rules: Rules = { overlap, catchUp: "all", schedules: 1, everyMs: 200, workMs: 500 };
   const result = await race(rules, random, (racers) => racers.race(RACE_MS));
@@ -141,7 +141,7 @@ async function overlapping(overlap: Overlap, random: Random): Promise<Raced & Pi
   return { ...raced!, lines: result.lines };
 }
 
-/** No run was inserted before the one before it had ended, and none had effects before that one's last. */
+/** No run was inserted before the previous one had ended, or had effects before the last effect of the previous one. */
 function checkNoOverlap({ runs, lines }: Pick<Raced & Race, "runs" | "lines">): void {
   const overlapping = runs.filter(({ created }, at) => at > 0 && !((runs[at - 1]!.ended ?? Infinity) <= created));
   assertEquals(overlapping, []);
@@ -150,17 +150,17 @@ function checkNoOverlap({ runs, lines }: Pick<Raced & Race, "runs" | "lines">): 
   assertEquals(turns, [...new Set(turns)], "a run had effects between those of another");
 }
 
-randomTest("killed at any moment, five runners start one run for each tick (allow)", async (random) => {
+randomTest("five runners killed at random moments start one run for each tick (allow)", async (random) => {
   const { runs, ticks } = await overlapping("allow", random);
   assertEquals(runs.map(({ tick }) => tick), ticks);
 });
 
-randomTest("killed at any moment, five runners start no run while another has not ended (skip)", async (random) => {
+randomTest("five runners killed at random moments start no run while another has not ended (skip)", async (random) => {
   checkNoOverlap(await overlapping("skip", random));
 });
 
 randomTest(
-  "killed at any moment, five runners start the runs of all ticks one after another (queue)",
+  "five runners killed at random moments start the runs of all ticks one after another (queue)",
   async (random) => {
     const raced = await overlapping("queue", random);
     checkNoOverlap(raced);
@@ -169,14 +169,14 @@ randomTest(
   },
 );
 
-randomTest("killed at any moment, five runners leave at most one run uncancelled (cancelPrevious)", async (random) => {
+randomTest("five runners killed at random moments leave at most one live run (cancelPrevious)", async (random) => {
   const { runs } = await overlapping("cancelPrevious", random);
-  // The run before each is cancelled before it is inserted, unless it had ended.
+  // Before a run is inserted the previous one is cancelled, unless it has ended.
   const left = runs.slice(0, -1).filter(({ state }) => state !== "cancelled" && state !== "completed");
   assertEquals(left, []);
 });
 
-/** So many outages as fit into the time of the race, each with a race before and after it. */
+/** As many outages as fit into the time of the race, each with a race before and after it. */
 async function outages(racers: Racers, random: Random): Promise<void> {
   const count = Math.max(1, Math.floor(RACE_MS / 30_000));
   for (let at = 0; at < count; at++) {
@@ -186,7 +186,7 @@ async function outages(racers: Racers, random: Random): Promise<void> {
   await racers.race(RACE_MS / (count + 1));
 }
 
-/** Ticks that are spread so that at any moment some schedules have had none within the last ten seconds. */
+/** Ticks are spread so that at any moment some schedules have had no tick within the last ten seconds. */
 async function caughtUp(catchUp: CatchUp, random: Random): Promise<Race> {
   const rules: Rules = { overlap: "allow", catchUp, schedules: 30, everyMs: 12_000, workMs: 1 };
   const result = await race(rules, random, (racers) => outages(racers, random));
@@ -194,17 +194,17 @@ async function caughtUp(catchUp: CatchUp, random: Random): Promise<Race> {
   return result;
 }
 
-/** How late a run may have been inserted after its tick was found to be in time. */
+/** The longest time between the decision that a tick is in time and the insert of its run, in milliseconds. */
 const COMMIT_MS = 5_000;
-/** How far a runner's time is from that of the store. */
+/** The largest difference between the time of a runner and that of the store, in milliseconds. */
 const APART_MS = 500;
 
 const isLate = ({ tick, created }: TickRun): boolean => created > tick + MISSED_AFTER_MS + COMMIT_MS;
 
-randomTest("killed together, five runners start runs for the ticks in time alone (catchUp none)", async (random) => {
+randomTest("five runners killed together start runs only for ticks that are in time (catchUp none)", async (random) => {
   const { schedules } = await caughtUp("none", random);
   assertEquals(schedules.flatMap(({ runs }) => runs.filter(isLate)), []);
-  // A tick without a run was missed when the next one was started, or the race was over.
+  // A tick without a run had been missed when the next run was started or the race ended.
   for (const { ticks, runs } of schedules) {
     for (const tick of ticks.filter((tick) => !runs.some((run) => run.tick === tick))) {
       const next = runs.find((run) => run.tick > tick);
@@ -214,16 +214,16 @@ randomTest("killed together, five runners start runs for the ticks in time alone
   assert(schedules.some(({ counts }) => counts.missed > 0), "no tick was missed");
 });
 
-randomTest("killed together, five runners start the last of the ticks they missed (catchUp last)", async (random) => {
+randomTest("five runners killed together start a run for the last missed tick (catchUp last)", async (random) => {
   const { schedules } = await caughtUp("last", random);
-  // Each decision starts a run for the latest tick: what has none is followed by one that has.
+  // Each decision starts a run for the latest tick: a tick without a run is followed by one with a run.
   for (const { name, ticks, runs } of schedules) {
     assertEquals(runs.at(-1)?.tick, ticks.at(-1), `${name}: the latest tick has no run`);
     for (const [at, tick] of ticks.entries()) {
       const run = runs.find((run) => run.tick === tick);
       const next = runs.find((run) => run.tick > tick);
       if (run === undefined) assert(next!.created - tick > MISSED_AFTER_MS - APART_MS, `${name}: ${tick} was in time`);
-      // A tick that is caught up is the latest of those that were due.
+      // A caught-up tick is the latest of those that were due.
       else if (isLate(run)) {
         assert((ticks[at + 1] ?? Infinity) > run.created - COMMIT_MS, `${name}: ${tick} is not last`);
       }
@@ -233,7 +233,7 @@ randomTest("killed together, five runners start the last of the ticks they misse
   assert(late.length > 0, "no tick was caught up");
 });
 
-randomTest("killed together, five runners start runs for all ticks that they missed (catchUp all)", async (random) => {
+randomTest("five runners killed together start runs for all missed ticks (catchUp all)", async (random) => {
   const { schedules } = await caughtUp("all", random);
   for (const { name, ticks, runs } of schedules) assertEquals(runs.map(({ tick }) => tick), ticks, name);
   const late = schedules.flatMap(({ runs }) => runs.filter(({ tick, created }) => created > tick + MISSED_AFTER_MS));

@@ -1,4 +1,4 @@
-/** A runner with schedules, which is killed at any moment. */
+/** A runner with schedules, which is killed at random moments. */
 import process from "node:process";
 import type { CatchUp, Overlap } from "../../lib/definition/schedule.ts";
 import { createRunner, schedule, type TaskContext, unchecked, workflow } from "../../mod.ts";
@@ -6,12 +6,12 @@ import { type RacerConfig, writeLine } from "./racers.ts";
 
 /** The configuration of a process in a race for ticks. */
 export interface ScheduleRacerConfig extends RacerConfig {
-  /** So many schedules `s0`, `s1` …, whose ticks are spread evenly over the interval. */
+  /** The number of schedules `s0`, `s1` …, whose ticks are spread evenly over the interval. */
   readonly schedules: number;
   readonly everyMs: number;
   readonly overlap: Overlap;
   readonly catchUp: CatchUp;
-  /** How long a run takes at least. */
+  /** The minimum duration of a run, in milliseconds. */
   readonly workMs: number;
 }
 

@@ -1,10 +1,10 @@
-/** A runner in a process of its own is stopped. */
+/** A runner in another process is stopped. */
 import { assertEquals } from "@std/assert";
 import { test } from "../harness.ts";
 import { within } from "../within.ts";
 import { openSite } from "./site.ts";
 
-test("a runner that stops lets bodies finish, starts nothing new, and another runner continues", async () => {
+test("a stopping runner waits for running bodies and starts no others, and another runner continues", async () => {
   await using site = await openSite();
   const first = site.worker({ starts: [["chain", 1]], hold: { b: "slow" } });
   await first.until("holding b");
@@ -19,7 +19,7 @@ test("a runner that stops lets bodies finish, starts nothing new, and another ru
 });
 
 for (const hold of ["heed", "deaf"] as const) {
-  test(`bodies that do not finish in time cost no attempt: ${hold}`, async () => {
+  test(`bodies that do not finish within the drain timeout consume no attempt: ${hold}`, async () => {
     await using site = await openSite();
     const first = site.worker({ starts: [["chain", 1]], hold: { b: hold }, drain: "50ms" });
     await first.until("holding b");

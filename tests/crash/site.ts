@@ -13,9 +13,9 @@ import { type Effect, gateOf, readEffects, writeEnd, wrongIn } from "./effects.t
 import type { WorkerConfig } from "./worker.ts";
 import { crashWorkflows, needsOf, nowhere } from "./workflows.ts";
 
-/** A store, the processes on it and the log of their effects; disposing of it ends and deletes all. */
+/** A store, the processes on it and the log of their effects; disposal ends the processes and deletes the rest. */
 export interface Site extends AsyncDisposable {
-  /** Where the store is. */
+  /** The location of the store. */
   readonly place: Place;
   /** The effect log. */
   readonly log: string;
@@ -23,30 +23,30 @@ export interface Site extends AsyncDisposable {
   readonly client: Client<AnyWorkflow>;
   /** Starts a worker. */
   worker(config?: Partial<WorkerConfig>): Child;
-  /** Starts another script in this folder, with the place, as JSON, as its first argument. */
+  /** Starts another script of this folder, with the place as JSON in its first argument. */
   process(script: string, ...args: string[]): Child;
-  /** Releases bodies that are held at a gate. */
+  /** Opens a gate, so that the bodies that wait at it continue. */
   openGate(name?: string): void;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
-  /** Suspends a worker, but on SQLite not within a transaction, which would block all others. */
+  /** Suspends a worker; on SQLite not during a transaction, because its lock would block all other processes. */
   freeze(worker: Child): Promise<void>;
-  /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
+  /** Stops a worker, and asserts that it exits by itself without an error. */
   stop(worker: Child): Promise<Exit>;
-  /** What bodies did, the effects of a single run if it is named. */
+  /** Returns the effects of bodies, of all runs or of one. */
   effects(runId?: string): Effect[];
-  /** The tasks and steps of a run that began, in order. */
+  /** Returns the tasks and steps of a run that began, in order. */
   begun(runId: string): string[];
-  /** Rows of a query. */
+  /** Returns the rows of a query. */
   query(sql: string): Promise<readonly Row[]>;
   /**
-   * What is wrong, in words, once every run should have ended and every worker is gone: effects that should not be,
-   * runs that have not ended, rows left over, errors in what workers said.
+   * Returns descriptions of faults, once every run should have ended and every worker has exited: unexpected effects,
+   * runs that have not ended, leftover rows, and errors in the output of workers.
    */
   wrong(): Promise<string[]>;
 }
 
-/** Opens an empty site; `clock` is that of its client. */
+/** Opens an empty site; `clock` is the clock of its client. */
 export async function openSite(clock?: Clock): Promise<Site> {
   const dir = tempDir();
   const store = emptyStore();
@@ -122,7 +122,7 @@ export async function openSite(clock?: Clock): Promise<Site> {
       wrong.push(`run ${id} belongs to runner ${owner}`);
     }
     for (const { id } of await store.query("select id from runners")) wrong.push(`runner ${id} is left over`);
-    // A run that is given up keeps what its dead runners wrote; it is read as cancelled.
+    // A run that failed because of its crashes keeps the rows that its dead runners wrote; they are read as cancelled.
     const open = `
       select runs.id, task, journal.state
         from ${JOURNAL} join runs on run = seq

@@ -7,11 +7,11 @@ import { until, within } from "../within.ts";
 import { writeEnd } from "./effects.ts";
 import { openSite } from "./site.ts";
 
-test("a runner that was stopped beyond its lease can write nothing, is notified, and continues as a new one", async () => {
+test("a runner that was stopped for longer than its lease cannot write, is notified, and continues under a new id", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "late" } });
   await stale.until("holding b");
-  // From here on: on a slow machine even the start of the other one may take longer than the lease.
+  // Recorded before the other runner starts, which may take longer than the lease on a slow machine.
   writeEnd(site.log, "kill", stale.pid);
   const heir = site.worker();
   await heir.until("ready");
@@ -30,7 +30,7 @@ test("a runner that was stopped beyond its lease can write nothing, is notified,
   assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
 });
 
-test("a body that blocks its runner beyond its lease loses its run: its late result is not recorded", async () => {
+test("the late result of a body that blocked its runner for longer than the lease is not recorded", async () => {
   await using site = await openSite();
   const stale = site.worker({ lease: "1s", starts: [["chain", 1]], hold: { b: "busy" } });
   await stale.until("holding b");
@@ -39,7 +39,7 @@ test("a body that blocks its runner beyond its lease loses its run: its late res
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
   await within("to take over", heir.until("holding b"));
   site.openGate("b");
-  // The late result arrives while the run has an owner again, which differs only by its epoch.
+  // The late result arrives while the run has an owner again, so that only the epoch distinguishes them.
   await within("to answer", stale.until("run.leaseLost"));
   assertEquals((await run.tasks()).map(({ output }) => output), [2, undefined, undefined]);
   site.openGate();
@@ -54,13 +54,13 @@ test("a body that blocks its runner beyond its lease loses its run: its late res
   assertEquals(await site.wrong(), [lateEnd(run.id, stale, heir)]);
 });
 
-test("a runner that was stopped beyond its lease keeps its runs if no other runner has recovered them", async () => {
+test("a runner that was stopped for longer than its lease keeps its runs if no other runner has recovered them", async () => {
   await using site = await openSite();
-  // It has a sixth of the lease for the renewal that confirms it: a second and a half, also on a slow machine.
+  // The renewal that confirms the lease may take a sixth of it: 1.5 seconds, which is enough on a slow machine.
   const worker = site.worker({ lease: "9s", starts: [["chain", 1]], hold: { b: "slow" } });
   await worker.until("holding b");
   await site.freeze(worker);
-  // Nothing happens that could be waited for: time itself is what ends a lease.
+  // There is no event to wait for: the lease expires with time.
   await passes(9_500);
   worker.kill("SIGCONT");
   const run = await site.client.start("chain", { n: 1 }, { key: "1" });
@@ -70,7 +70,7 @@ test("a runner that was stopped beyond its lease keeps its runs if no other runn
   assertEquals(await site.wrong(), []);
 });
 
-test("a runner that was stopped beyond its lease starts no queued body of the runs that it lost", async () => {
+test("a runner that was stopped for longer than its lease starts no queued body of the runs that it lost", async () => {
   await using site = await openSite();
   const starts = Array.from({ length: 12 }, (_, n) => ["chain", n] as const);
   const stale = site.worker({ lease: "1s", concurrency: 2, starts, hold: { a: "gate" } });
@@ -100,7 +100,7 @@ test("a runner that was stopped beyond its lease starts no queued body of the ru
   }
 });
 
-/** The only effect of a stale runner, which cannot be prevented: its body ends. */
+/** The only effect of a stale runner that cannot be prevented: the end of its body. */
 function lateEnd(runId: string, stale: Child, heir: Child): string {
   return `end of b, attempt 1, of run ${runId} by ${stale.pid}: it belongs to ${heir.pid} by now`;
 }

@@ -1,6 +1,6 @@
 /**
- * Three processes work on one store, and one of them at a time is stopped in its tracks for longer than its lease, while
- * ticks of a schedule, maps, child runs and tasks that run at most once are in progress.
+ * Three processes work on one store, and one of them at a time is suspended for longer than its lease, while ticks of a
+ * schedule, maps, child runs and tasks that run at most once are in progress.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const EVERY_MS = 400;
 const STOPS = 3;
 
 randomTest(
-  "processes that are stopped beyond their lease lose no tick, item or child run, and charge nobody twice",
+  "processes that are suspended for longer than their lease lose no tick, item or child run, and repeat no charge",
   async (random) => {
     using dir = tempDir();
     await using store = emptyStore();
@@ -78,7 +78,7 @@ randomTest(
     assertEquals(ticks, ticks.map((_, at) => ticks[0]! + at * EVERY_MS));
     const { counts } = await client.schedules.get("orders");
     assertEquals(counts, { started: ticks.length, overlapped: 0, missed: 0, failed: 0 });
-    // An order was charged by its body, or by the decision about its blocked task.
+    // An order was charged by its body, or by the decision on its blocked task.
     assert(charged.length + resolved >= ticks.length, `${charged.length} + ${resolved} of ${ticks.length}`);
     for (const child of children) child.kill("SIGTERM");
     for (const child of children) {
@@ -92,7 +92,7 @@ async function end(child: Child): Promise<void> {
   await child[Symbol.asyncDispose]();
 }
 
-/** Suspends a process, but on SQLite not within a transaction, which would block all others. */
+/** Suspends a process; on SQLite not during a transaction, because its lock would block all other processes. */
 async function freeze(child: Child, place: Place): Promise<void> {
   child.kill("SIGSTOP");
   while (isWriteLocked(place)) {

@@ -1,4 +1,4 @@
-/** Runners are killed at random moments while runs wait for messages, for times and for decisions. */
+/** Runners are killed at random moments while runs wait for messages, times and decisions. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest } from "../harness.ts";
 import process from "node:process";
@@ -11,7 +11,7 @@ const ROUNDS = Number(process.env["SLUICE_CRASH_ROUNDS"] ?? 12);
 const RUNS = 4;
 
 randomTest(
-  "no message is lost and no body that runs at most once begins twice, whenever runners are killed",
+  "no message is lost and no at-most-once body begins twice if runners are killed at random moments",
   async (random) => {
     await using site = await openSite();
     const started: { readonly id: string; readonly name: string; readonly n: number }[] = [];
@@ -25,7 +25,7 @@ randomTest(
       const worker = site.worker({ quiet: true, bodyMs: 15, recoveryLimit: 1_000_000 });
       await worker.until("ready");
       const killed = passes(random.next() * 120).then(() => site.kill(worker));
-      // Some before their task waits, some while it waits, some while no runner is alive.
+      // Some are sent before the task waits, some while it waits, some while no runner is alive.
       while (open.length > RUNS) {
         await passes(random.next() * 20);
         assertEquals(await site.client.send(open.shift()!, "approval", APPROVAL), { accepted: true });
@@ -49,14 +49,14 @@ randomTest(
     assertEquals(await site.wrong(), []);
     const charges = site.effects().filter(({ kind, unit }) => kind === "begin" && unit === "charge");
     assertEquals(charges.length, new Set(charges.map(({ runId }) => runId)).size, "a body began twice");
-    // Only an attempt that has begun may be blocked, or one whose start was durable when its runner was killed.
+    // Only attempts that have begun, or whose start was durable when the runner was killed, may be blocked.
     const begun = new Set(charges.map(({ runId }) => runId));
     assertEquals(started.filter(({ id, name }) => name === "once" && !begun.has(id) && !blocked.has(id)), []);
     assert(site.effects().filter(({ kind }) => kind === "kill").length === ROUNDS);
   },
 );
 
-/** Decides about each blocked task as its body would have, until all runs have ended. */
+/** Resolves each blocked task with the result of its body, until all runs have ended. */
 async function resolveAll(
   site: Site,
   isOver: () => boolean,

@@ -1,13 +1,13 @@
 /**
- * A process with a runner, for the crash tests. It says on its standard output what happens, so that a test can end it
+ * A process with a runner, for the crash tests. It reports its progress on standard output, so that a test can end it
  * at a named moment:
  *
- * - `ready`, when the runner is open and has taken over from the dead;
- * - `holding b`, when a body has begun that is to be held;
- * - `aborted b LeaseLostError`, when such a body's signal aborts, with the name of the reason;
+ * - `ready`, when the runner is open and has recovered the runs of dead runners;
+ * - `holding b`, when a body that is held has begun;
+ * - `aborted b LeaseLostError`, when the signal of such a body aborts, with the name of the reason;
  * - `dying`, when it is about to kill itself;
- * - `task.retrying b` and so on, the runner's own events, unless it is quiet;
- * - `turned [1764539435310,…]`, when it has stopped: when its event loop turned (`watchEventLoop()`).
+ * - `task.retrying b` and so on, the events of the runner, unless it is quiet;
+ * - `turned [1764539435310,…]`, after it has stopped: the times at which its event loop turned (`watchEventLoop()`).
  *
  * @module
  */
@@ -26,41 +26,41 @@ import { crashWorkflows, unitOf, type World } from "./workflows.ts";
 
 /** The configuration of a worker. */
 export interface WorkerConfig {
-  /** Where the store is. */
+  /** The location of the store. */
   readonly place: Place;
   /** The effect log. */
   readonly log: string;
-  /** The runner's lease; by default too long for a test to wait for its end. @default {"1h"} */
+  /** The lease of the runner; by default it does not expire during a test. @default {"1h"} */
   readonly lease?: string;
-  /** Bodies at once. @default {64} */
+  /** How many bodies run at once. @default {64} */
   readonly concurrency?: number;
-  /** Whether it never polls, so that all it does is caused by a notification. */
+  /** Whether polls are disabled, so that only notifications cause work. */
   readonly neverPolls?: boolean;
-  /** The runner's limit of crashes. @default {5} */
+  /** The number of crashes after which a run fails. @default {5} */
   readonly recoveryLimit?: number;
-  /** When to die. */
+  /** The moment at which it kills itself. */
   readonly moment?: Moment;
   /**
-   * Tasks whose bodies are held, and how: until they are aborted, answering late (`"late"`) or heeding it
-   * (`"heed"`), for ever (`"deaf"`), until the test opens the gate (`"gate"`), for half a second (`"slow"`), or
-   * blocking the event loop until the test opens the gate that is named like the task (`"busy"`).
+   * Tasks whose bodies are held, and how: until their signal aborts, after which they return a late result (`"late"`)
+   * or throw (`"heed"`); forever (`"deaf"`); until the test opens the gate (`"gate"`); for half a second (`"slow"`); or
+   * blocking the event loop until the test opens the gate with the name of the task (`"busy"`).
    */
   readonly hold?: Readonly<Record<string, Hold>>;
-  /** The longest a body takes that is not held, in milliseconds; it takes a random part of it. @default {0} */
+  /** The longest duration of a body that is not held, in milliseconds; each takes a random part of it. @default {0} */
   readonly bodyMs?: number;
-  /** Runs that it starts itself, by workflow, each with its own number as the input and the key. */
+  /** Runs that it starts itself: the workflow, and the number that is the input and the key. */
   readonly starts?: readonly (readonly [workflow: string, n: number])[];
-  /** Whether it starts runs until it ends; it pauses while `MOST_OPEN` of them have not ended. */
+  /** Whether it starts runs until it ends, at most `MOST_OPEN` at a time. */
   readonly load?: boolean;
-  /** How long it lets bodies finish on SIGTERM. @default {"10s"} */
+  /** How long it waits for running bodies on SIGTERM. @default {"10s"} */
   readonly drain?: string;
-  /** Whether it keeps the events to itself. */
+  /** Whether it does not print the events of the runner. */
   readonly quiet?: boolean;
 }
 
 type Hold = "late" | "heed" | "deaf" | "gate" | "slow" | "busy";
 
-// Without a bound, a worker that starts runs faster than it executes them leaves thousands to its test.
+// Without a bound, a worker that starts runs faster than it executes them leaves thousands of unfinished runs.
 const MOST_OPEN = 500;
 
 /** The result of a body that continued after its signal aborted. */
@@ -103,7 +103,7 @@ async function main(config: WorkerConfig): Promise<void> {
   let open = 0;
   for (let n = 0; config.load === true && !isStopping; n++) {
     const run = await runner.start(workflows[names[n % names.length]!]!, { n });
-    // It is durable by now, so the test holds us to it.
+    // The run is durable from here on, so that the test expects it to exist.
     say(`durable ${run.id}`);
     open++;
     const ended = () => void open--;
@@ -144,7 +144,7 @@ function worldOf(config: WorkerConfig, committed: Witness["committed"]): World {
     },
   };
 
-  /** Writes down that a body or step begins; the answer, that it ends. */
+  /** Logs the beginning of a body or step; the returned function logs its end. */
   async function begin({ runId, attempt }: TaskContext, unit: string): Promise<() => void> {
     const effect = { runId, unit, attempt, pid: process.pid };
     writeEffect(config.log, { kind: "begin", ...effect, committed: await committed(runId) });
@@ -179,7 +179,7 @@ interface Witness {
   close(): Promise<void>;
 }
 
-/** Looks at the database with its own connection, and so sees what is committed and nothing else. */
+/** Reads the database through a separate connection, which sees only committed rows. */
 function openWitness(place: Place): Witness {
   const reader = readPlace(place);
   return {
@@ -204,7 +204,7 @@ function dieOf({ log }: WorkerConfig): never {
   writeEnd(log, "kill", process.pid);
   say("dying");
   process.kill(process.pid, "SIGKILL");
-  // The signal comes a moment later; until then nothing more may happen.
+  // The signal is delivered a little later; nothing else may run until then.
   for (;;);
 }
 
@@ -212,7 +212,7 @@ function complain(level: string, message: string, fields?: Readonly<Record<strin
   writeSync(2, `${level}: ${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
 }
 
-// Not console.log(): what it prints may still be on its way when the process is killed.
+// Not console.log(): its output may not be written yet when the process is killed.
 function say(line: string): void {
   writeSync(1, `${line}\n`);
 }

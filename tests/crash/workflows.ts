@@ -8,26 +8,26 @@ import {
   workflow,
 } from "../../mod.ts";
 
-/** What a body does to the outside; each process brings its own. */
+/** The external effects of bodies; each process provides its own implementation. */
 export interface World {
-  /** Does something that can be seen from outside: it is written down before and after. Answers `value`. */
+  /** Performs an external effect of a body, which is logged before and after; returns `value`. */
   effect(ctx: TaskContext, value: number): Promise<number>;
-  /** The same for a step. */
+  /** Performs an external effect of a step; returns `value`. */
   step(ctx: TaskContext, name: string, value: number): Promise<number>;
-  /** Takes the process down. */
+  /** Crashes the process. */
   die(ctx: TaskContext): Promise<never>;
 }
 
-/** A world of a process that executes nothing. */
+/** The implementation for a process that executes no body. */
 export const nowhere: World = { effect: noBody, step: noBody, die: noBody };
 
-/** What every run is started with. */
+/** The input of every run. */
 export interface Input {
-  /** What its results are computed from. */
+  /** The number from which its results are computed. */
   readonly n: number;
 }
 
-/** The workflows of the crash tests by name: every process makes its own, and they are the same in all. */
+/** Creates the workflows of the crash tests, by name; their definitions are the same in every process. */
 export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
   const input = unchecked<Input>();
   const quick = { attempts: 3, delay: "20ms", backoff: "fixed", jitter: false } as const;
@@ -164,7 +164,7 @@ export function crashWorkflows(world: World): Record<string, AnyWorkflow> {
   }
 }
 
-/** The name of a unit in the effect log: `task`, or `task#item`. */
+/** Returns the name of a unit in the effect log: `task`, or `task#item`. */
 export function unitOf({ taskId, item }: Pick<TaskContext, "taskId" | "item">): string {
   return item === undefined ? taskId : `${taskId}#${item}`;
 }
@@ -172,7 +172,7 @@ export function unitOf({ taskId, item }: Pick<TaskContext, "taskId" | "item">): 
 /** The payload of the message that runs of "approved" wait for. */
 export const APPROVAL = 100;
 
-/** What a run must end as, by its workflow and input. */
+/** Returns the expected outcome of a run, by its workflow and input. */
 export function expected(name: string, n: number): { readonly status: string; readonly result?: number } {
   switch (name) {
     case "chain":
@@ -205,7 +205,7 @@ export function expected(name: string, n: number): { readonly status: string; re
   }
 }
 
-/** What must have been committed before a task or step (`task/step`) begins. */
+/** Returns what must have been committed before a task or step (`task/step`) begins. */
 export function needsOf(name: string, unit: string): readonly string[] {
   if (unit === "sum/one") return [];
   if (unit === "sum/two") return ["sum/one"];

@@ -1,4 +1,4 @@
-/** Another process keeps everybody from writing for long. */
+/** Another process blocks all writes for a long time. */
 import { assert, assertEquals } from "@std/assert";
 import { watchEventLoop, wentOnTurning } from "../event_loop.ts";
 import { test } from "../harness.ts";
@@ -6,7 +6,7 @@ import { within } from "../within.ts";
 import { JOURNAL } from "../journal.ts";
 import { openSite } from "./site.ts";
 
-test("a process that holds the write lock for three seconds delays commits, and nothing else", async () => {
+test("a process that holds the write lock for three seconds delays only commits", async () => {
   await using site = await openSite();
   const worker = site.worker({ load: true, bodyMs: 10, quiet: true });
   await worker.until("durable");
