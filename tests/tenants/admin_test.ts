@@ -9,21 +9,21 @@ import { connect, openSite, type Site, urlFor } from "./site.ts";
 
 const NOWHERE = "postgres://nobody:hunter2@127.0.0.1:1/none";
 
-/** What something is refused with; nothing of it may hold the password that all these tests use. */
+/** Returns the error of a rejected call, and asserts that it does not contain the password that all these tests use. */
 async function refused(work: () => Promise<unknown>): Promise<StoreError> {
   const error = await assertRejects(work, StoreError);
   assert(!`${error.message}${error.stack}${String(error.cause)}`.includes("hunter2"), error.message);
   return error;
 }
 
-/** Whether a schema or a role of that name is there. */
+/** Returns whether a schema or a role of that name exists. */
 async function left({ sql }: Site, name: string): Promise<{ schema: boolean; role: boolean }> {
   const [row] =
     await sql`select to_regnamespace(${name}) is not null as schema, to_regrole(${name}) is not null as role`;
   return { schema: row?.["schema"], role: row?.["role"] };
 }
 
-test("hostile names of tenants and roles are refused before anything is connected to", async () => {
+test("hostile names of tenants and roles are rejected before a connection is opened", async () => {
   const hostile = [
     ...['x"; drop table y; --', "x'; select 1; --", "x;y", "x\0", "x\n", "x y", "a.b", "", "1st", "Upper", "ä", "$1"],
     ...["a".repeat(49), "pg_mine", "pg_catalog", "public"],
@@ -40,14 +40,14 @@ test("hostile names of tenants and roles are refused before anything is connecte
   }
 });
 
-test("a password without a role and an invalid password are refused", async () => {
+test("a password without a role and an invalid password are rejected", async () => {
   await assertRejects(() => createTenant(NOWHERE, { schema: "x", password: "hunter2" }), TypeError, "it needs a role");
   for (const password of ["", "a\0b", 5 as unknown as string]) {
     await assertRejects(() => createTenant(NOWHERE, { schema: "x", role: "x", password }), TypeError, "its password");
   }
 });
 
-test("a tenant is made once, however often and by however many at once", async () => {
+test("a tenant is created once by repeated and concurrent calls", async () => {
   await using site = openSite();
   const schema = site.name();
   const all = Array.from({ length: 8 }, () => createTenant(site.url, { schema, role: schema, password: "hunter2" }));
@@ -62,23 +62,23 @@ test("a tenant is made once, however often and by however many at once", async (
   assert(bytes > 0);
 });
 
-test("a tenant's password is changed by creating it again, and kept where none is given", async () => {
+test("creating a tenant again changes its password, or keeps it if none is given", async () => {
   await using site = openSite();
   const { schema, url } = await site.create();
   await createTenant(site.url, { schema, role: schema });
   await (await openPostgresStore(url, { schema })).close();
-  // Quotes and what Unicode composes: nothing of a password is SQL.
+  // Quotes and composed characters: no part of a password is interpreted as SQL.
   const password = `hunter2 ' " \\ $$ é`;
   await createTenant(site.url, { schema, role: schema, password });
   await (await openPostgresStore(urlFor(schema, password), { schema })).close();
-  // A server with trust authentication, as some test servers have, asks for no password.
+  // A server with trust authentication, as used by some test environments, does not check passwords.
   const sql = connect(urlFor(schema, "wrong"));
   const trusts = await sql`select 1`.then(() => true, () => false);
   await sql.end({ timeout: 1 });
   if (!trusts) assertEquals((await refused(() => openPostgresStore(url, { schema }))).code, "login_failed");
 });
 
-test("a password is in no statement that the server sees, and in no message", async () => {
+test("a password appears in no statement that the server receives, and in no message", async () => {
   await using site = openSite();
   const schema = site.name();
   const { hostname, port } = new URL(site.url);
@@ -101,7 +101,7 @@ test("a password is in no statement that the server sees, and in no message", as
   assert(lines.length > 0 && !lines.join().includes("hunter2"));
 });
 
-test("a login that may not create schemas gets a clear error, and one that may not create roles leaves nothing behind", async () => {
+test("a login that may not create schemas gets an error that says so, and one that may not create roles leaves nothing behind", async () => {
   await using site = openSite();
   const [admin, schema] = [site.name(), site.name()];
   const database = new URL(site.url).pathname.slice(1);
@@ -123,7 +123,7 @@ test("a login that may not create schemas gets a clear error, and one that may n
   }
 });
 
-test("a role that was not made for this tenant is neither changed nor dropped", async () => {
+test("a role that was not created for this tenant is neither changed nor dropped", async () => {
   await using site = openSite();
   const [mine, schema] = [site.name(), site.name()];
   const other = await site.create();
@@ -136,11 +136,11 @@ test("a role that was not made for this tenant is neither changed nor dropped", 
   await createTenant(site.url, { schema });
   assertEquals((await refused(() => removeTenant(site.url, { schema, role: mine }))).code, "role_taken");
   assertEquals([(await left(site, schema)).schema, (await left(site, mine)).role], [true, true]);
-  // It keeps its own password.
+  // The role keeps its password.
   await (await openPostgresStore(other.url, { schema: other.schema })).close();
 });
 
-test("a schema with objects of another owner becomes no tenant", async () => {
+test("a schema with objects of another owner does not become a tenant", async () => {
   await using site = openSite();
   const schema = site.name();
   await site.sql.unsafe(`create schema "${schema}"`);
@@ -157,7 +157,7 @@ test("a schema with objects of another owner becomes no tenant", async () => {
   );
 });
 
-test("an empty schema that an administrator has made becomes a tenant", async () => {
+test("an empty schema that an administrator has created becomes a tenant", async () => {
   await using site = openSite();
   const schema = site.name();
   await site.sql.unsafe(`create schema "${schema}"`);
@@ -165,7 +165,7 @@ test("an empty schema that an administrator has made becomes a tenant", async ()
   assertEquals(await removeTenant(site.url, { schema }), true);
 });
 
-test("removing a tenant takes its schema and its role, and may be repeated", async () => {
+test("removing a tenant removes its schema and its role, and may be repeated", async () => {
   await using site = openSite();
   const { schema, url } = await site.create();
   const store = await openPostgresStore(url, { schema });
@@ -177,7 +177,7 @@ test("removing a tenant takes its schema and its role, and may be repeated", asy
   assertEquals((await listTenants(site.url)).filter((one) => one.schema === schema), []);
 });
 
-test("a tenant whose role was left is removed with it later", async () => {
+test("a role that an earlier removal left behind is removed by a later one", async () => {
   await using site = openSite();
   const { schema } = await site.create();
   assertEquals(await removeTenant(site.url, { schema }), true);
@@ -186,7 +186,7 @@ test("a tenant whose role was left is removed with it later", async () => {
   assertEquals(await left(site, schema), { schema: false, role: false });
 });
 
-test("a schema that is not Sluice's is not removed, whatever its tables are called", async () => {
+test("a schema of another application is not removed, whatever the names of its tables are", async () => {
   await using site = openSite();
   const schema = site.name();
   await site.sql.unsafe(`create schema "${schema}"`);
@@ -206,7 +206,7 @@ test("a schema that is not Sluice's is not removed, whatever its tables are call
   assertEquals((await site.sql.unsafe(`select * from "${schema}".customers`)).length, 0);
 });
 
-test("a tenant that contains objects of another owner, or that others depend on, is not removed", async () => {
+test("a tenant that contains objects of another owner, or on which other objects depend, is not removed", async () => {
   await using site = openSite();
   const { schema } = await site.create();
   await site.sql.unsafe(`create view "${schema}".mine as select 1`);
@@ -223,7 +223,7 @@ test("a tenant that contains objects of another owner, or that others depend on,
   assertEquals((await site.sql.unsafe(`select * from "${reports}".all_runs`)).length, 0);
 });
 
-test("a tenant of a newer Sluice is listed as such, and neither changed nor removed", async () => {
+test("a tenant of a newer version of Sluice is listed as such, and neither changed nor removed", async () => {
   await using site = openSite();
   const { schema } = await site.create();
   await site.sql.unsafe(`update "${schema}".meta set value = '999'`);
@@ -234,7 +234,7 @@ test("a tenant of a newer Sluice is listed as such, and neither changed nor remo
   await site.sql.unsafe(`update "${schema}".meta set value = '1'`);
 });
 
-test("a tenant's login lists its own tenant and no other, and can remove none", async () => {
+test("the login of a tenant lists only its own tenant, and can remove none", async () => {
   await using site = openSite();
   const [first, second] = [await site.create(), await site.create()];
   assertEquals((await listTenants(first.url)).map(({ schema }) => schema), [first.schema]);
@@ -246,7 +246,7 @@ test("a tenant's login lists its own tenant and no other, and can remove none", 
   assertEquals([all.includes(first.schema), all.includes(second.schema)], [true, true]);
 });
 
-/** Schemas that look like a tenant's and execute code of their owner in the session that reads them. */
+/** Schemas that look like a tenant and execute code of their owner in the session that reads them. */
 const TRAPS: Readonly<Record<string, string>> = {
   "views": `
     create view meta as select 'sluice_schema'::text as key, @trap() as value;
@@ -264,7 +264,7 @@ const TRAPS: Readonly<Record<string, string>> = {
     create or replace function cheap() returns text immutable language plpgsql as $$ begin return @trap(); end $$`,
 };
 
-test("an administrator executes no code that another role has hidden in a schema that looks like a tenant", async () => {
+test("the session of an administrator executes no code that another role has hidden in a schema that looks like a tenant", async () => {
   await using site = openSite();
   const attacker = site.name();
   const database = new URL(site.url).pathname.slice(1);
@@ -303,7 +303,7 @@ test("an administrator executes no code that another role has hidden in a schema
   }
 });
 
-test("an administrator who is no superuser lists and changes what it has made", async () => {
+test("an administrator without superuser rights lists and changes the tenants that it has created", async () => {
   await using site = openSite();
   const [admin, schema] = [site.name(), site.name()];
   const database = new URL(site.url).pathname.slice(1);
@@ -313,7 +313,7 @@ test("an administrator who is no superuser lists and changes what it has made", 
   try {
     const tenant = { schema, role: schema, password: "hunter2" };
     assertEquals([await createTenant(url, tenant), await createTenant(url, tenant)], [true, false]);
-    // The tenant reads what belongs to another role, and that role is its administrator.
+    // The tenant reads objects of another role, and that role is its administrator.
     for (const [login, seen] of [[url, 1], [urlFor(schema, "hunter2"), 0], [site.url, 0]] as const) {
       assertEquals((await listTenants(login)).filter((one) => one.schema === schema).length, seen);
     }

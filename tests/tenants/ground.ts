@@ -1,4 +1,4 @@
-/** Two tenants that are alike to the last row, in each of the ways in which there can be two. */
+/** Two tenants with identical rows, for each way in which two tenants can be set up. */
 import { TABLES as STORE_TABLES } from "../../lib/store/postgres/schema/schema.ts";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -9,13 +9,13 @@ import { type ManualClock, manualClock } from "../store/contract/fixture.ts";
 import { tempDir } from "../temp_dir.ts";
 import { openSite } from "./site.ts";
 
-/** A tenant, and every row it has. */
+/** A tenant and its rows. */
 export interface Neighbour {
   /** Its store. */
   readonly store: Store;
-  /** All rows of all tables, read past the store. */
+  /** Returns all rows of all tables, read without the store. */
   rows(): Promise<Record<string, unknown>>;
-  /** Deletes all of them, and resets the numbers. */
+  /** Deletes all rows, and resets the sequences. */
   clear(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface Ground extends AsyncDisposable {
 const TABLES = STORE_TABLES.filter((table) => table !== "meta");
 const SQLITE_TABLES = TABLES.filter((table) => table !== "claims");
 
-/** The ways to be two tenants, by name. */
+/** The ways to set up two tenants, by name. */
 export const GROUNDS: Readonly<Record<string, () => Promise<Ground>>> = {
   "two schemas": () => openSchemas(undefined),
   "two schemas on one pool": () => openSchemas((url) => createPostgresPool(url, { connections: 1 })),

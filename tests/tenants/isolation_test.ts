@@ -1,4 +1,4 @@
-/** Whatever is done to one tenant, not a row of the other changes, though both have the same numbers, ids and keys. */
+/** No operation on one tenant changes a row of another, even if both have the same numbers, ids and keys. */
 import { assertEquals, assertNotEquals } from "@std/assert";
 import type { Store } from "../../lib/store/port/store.ts";
 import { test } from "../harness.ts";
@@ -23,7 +23,7 @@ const SERVED = { workflow: "etl", version: "v1" };
 const DEFINITION = { ...SERVED, structure: "s", graph: "{}" };
 const ERROR = { name: "Error", message: "no" };
 
-/** A tenant as all of them are: the numbers of its rows are 1, 2, 3 and so on. */
+/** Fills a tenant with the same rows each time: their numbers are 1, 2, 3 and so on. */
 interface Rows {
   readonly runner: number;
   readonly owned: number;
@@ -50,44 +50,44 @@ async function populate(store: Store): Promise<Rows> {
   return { runner, owned, failed };
 }
 
-/** All that can be done to a store and changes it. */
+/** All operations that change a store. */
 const DEEDS: Readonly<Record<string, (store: Store, rows: Rows) => Promise<unknown>>> = {
   "starting a run": (store) => commit(store, { starts: [newRun({ key: "new" })] }),
   "recording a result": (store, { owned }) => write(store, { seq: owned, epoch: 1 }, [record("b")]),
   "ending a run": (store, { owned }) => write(store, { seq: owned, epoch: 1 }, [], { to: "completed", at: T0 }),
   "claiming": (store, { runner }) => claimed(store, claimBy(runner)),
-  "ordering to cancel": (store) => store.control(PENDING, { kind: "cancel", reason: "no" }),
-  "ordering an owner to cancel": (store) => store.control(OWNED, { kind: "cancel", reason: "no" }),
+  "cancelling a pending run": (store) => store.control(PENDING, { kind: "cancel", reason: "no" }),
+  "requesting a cancel from an owner": (store) => store.control(OWNED, { kind: "cancel", reason: "no" }),
   "pausing": (store) => store.control(PENDING, { kind: "pause", reason: "wait" }),
   "resuming": (store) => store.control(PAUSED, { kind: "resume" }),
-  "setting a failed run going again": (store, { failed }) =>
+  "restarting a failed run": (store, { failed }) =>
     store.restart({ seq: failed, epoch: 1 }, { retry: ["b"], forget: [] }),
-  "letting stranded runs be tried again": (store) => store.unstrand([SERVED]),
+  "retrying stranded runs": (store) => store.unstrand([SERVED]),
   "storing a definition": (store) => store.define([{ ...DEFINITION, version: "v2" }]),
   "joining": (store) => join(store),
   "renewing a lease": (store, { runner }) => store.renew(runner, 60_000),
   "leaving": (store, { runner }) => store.leave(runner),
-  "taking over from the dead": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 5, limit: 100 }),
-  "giving up what kills": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 1, limit: 100 }),
-  "deleting what has ended": (store) => store.prune(endedBefore(T0 + 1), 100),
+  "recovering lost runs": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 5, limit: 100 }),
+  "failing poisoned runs": (store, { runner }) => store.recover({ dead: [runner], recoveryLimit: 1, limit: 100 }),
+  "pruning ended runs": (store) => store.prune(endedBefore(T0 + 1), 100),
 };
 
 for (const [ground, open] of Object.entries(GROUNDS)) {
-  test(`${ground}: no deed in one changes a row of the other`, async () => {
+  test(`${ground}: no operation on one tenant changes a row of the other`, async () => {
     await using on = await open();
     for (const [deed, act] of Object.entries(DEEDS)) {
       await on.first.clear();
       await on.second.clear();
       const rows = await populate(on.first.store);
-      assertEquals(await populate(on.second.store), rows, "both have the same numbers");
+      assertEquals(await populate(on.second.store), rows, "both tenants have the same numbers");
       const [mine, other] = [await on.first.rows(), await on.second.rows()];
       await act(on.first.store, rows);
       assertNotEquals(await on.first.rows(), mine, `${deed} changes its own tenant`);
-      assertEquals(await on.second.rows(), other, `${deed} leaves the other alone`);
+      assertEquals(await on.second.rows(), other, `${deed} does not change the other`);
     }
   });
 
-  test(`${ground}: nothing that one reads is the other's`, async () => {
+  test(`${ground}: reads of one tenant return no row of the other`, async () => {
     await using on = await open();
     const rows = await populate(on.first.store);
     const { store } = on.second;
@@ -109,7 +109,7 @@ for (const [ground, open] of Object.entries(GROUNDS)) {
     assertEquals(await claimed(store, claimBy(await join(store))), []);
   });
 
-  test(`${ground}: the same key and the same id start a run in each`, async () => {
+  test(`${ground}: the same key and the same id start one run in each tenant`, async () => {
     await using on = await open();
     const id = newRun().id;
     for (const { store } of [on.first, on.second]) {

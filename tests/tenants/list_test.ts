@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { readTenants } from "../../lib/store/postgres/tenants/tenant_list.ts";
 import { test } from "../harness.ts";
 
-test("a schema that is left out of the list is logged once, however often the list is read", async () => {
+test("a schema that the list omits is logged once, however often the list is read", async () => {
   const lines: string[] = [];
   let readings = 0;
   const tenants = await readTenants({
@@ -16,7 +16,7 @@ test("a schema that is left out of the list is logged once, however often the li
           { schema: "strange", stranger: "mallory", bytes: "0", roles: null },
         ], { command: "SELECT", count: 2 }));
       }
-      // Another schema was removed since.
+      // Another schema has been removed since then.
       if (readings < 3) {
         return Promise.reject(Object.assign(new Error("no such schema"), { severity: "ERROR", code: "3F000" }));
       }

@@ -7,7 +7,7 @@ import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
 import { openSite } from "./site.ts";
 
-test("runners of fifty tenants on one pool execute their own runs and no others, over few connections", async () => {
+test("runners of fifty tenants on one pool execute only their own runs, over few connections", async () => {
   await using site = openSite();
   const url = await site.admin();
   const pool = createPostgresPool(url, { connections: 1 });
@@ -20,7 +20,7 @@ test("runners of fifty tenants on one pool execute their own runs and no others,
       .returns("next");
     const store = await pool.store({ schema });
     const client = await createClient(store, { workflows: [flow] });
-    // Left for the runner that opens later, so that it has to claim them.
+    // Started before the runner opens, so that it has to claim them.
     const runs = await client.startMany(flow, Array.from({ length: 5 }, () => undefined));
     return { n, store, flow, client, runs };
   }));
@@ -36,7 +36,7 @@ test("runners of fifty tenants on one pool execute their own runs and no others,
   await until(async () => await site.connections(url) === 0, "no connection");
 });
 
-test("what a transaction sets on a connection of a pool does not reach the next one, of whatever tenant", async () => {
+test("settings that a transaction makes on a connection of a pool do not reach the next transaction of any tenant", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url, { connections: 1, transactionConnections: 1 });
   const settings = async (set: boolean): Promise<unknown> => {
@@ -57,7 +57,7 @@ test("what a transaction sets on a connection of a pool does not reach the next 
   assertEquals(await settings(false), before);
 });
 
-/** What a body may leave in its session, and a query that finds it there. */
+/** Session state that a body may leave behind, and a query that detects it. */
 const LEFT_BEHIND: Readonly<Record<string, readonly [leave: string, find: string]>> = {
   "a temporary table": [
     "create temporary table secrets as select 'other tenant' as secret",
@@ -91,7 +91,7 @@ const LEFT_BEHIND: Readonly<Record<string, readonly [leave: string, find: string
 };
 
 for (const [what, [leave, find]] of Object.entries(LEFT_BEHIND)) {
-  test(`the body of a transaction leaves behind ${what}, and the next one, of another tenant, does not find it`, async () => {
+  test(`if the body of a transaction leaves ${what} in its session, the next one, of another tenant, does not see it`, async () => {
     await using site = openSite();
     await using pool = createPostgresPool(site.url, { connections: 1, transactionConnections: 1 });
     const rowsIn = async (sql: string): Promise<number> => {
@@ -117,7 +117,7 @@ test("a store on a pool receives notifications of its own tenant only", async ()
   let others = 0;
   mine.watch(() => heard.resolve());
   other.watch(() => others++);
-  // Once it listens it says so, as it may have missed something.
+  // A store reports a change when it begins to listen, because it may have missed some.
   await heard.promise;
   const [quiet] = [others];
   heard = Promise.withResolvers();
@@ -127,7 +127,7 @@ test("a store on a pool receives notifications of its own tenant only", async ()
   assert(others <= Math.max(quiet, 1), "the other was told nothing but that it listens");
 });
 
-test("every method of a handle on another tenant's run finds nothing", async () => {
+test("the methods of a handle to a run of another tenant report that there is no such run", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url);
   const flow = workflow("flow", { version: "1" }).task("a", { run: () => 1 });
@@ -189,11 +189,11 @@ test("stores on a pool continue when all its connections are terminated", async 
     await Promise.all(work);
   }
   for (const store of stores) assertEquals((await store.counts()).pending, 60);
-  // A lost connection is opened again when it is needed, once.
+  // A lost connection is reopened when it is needed, once.
   await until(async () => await site.connections(url) <= 6, "at most 6 connections");
 });
 
-test("a tenant that is removed and made again works on a pool that knew it before", async () => {
+test("a tenant that was removed and created again works on a pool that had used it before", async () => {
   await using site = openSite();
   await using pool = createPostgresPool(site.url, { connections: 1 });
   const schema = site.name();
@@ -207,7 +207,7 @@ test("a tenant that is removed and made again works on a pool that knew it befor
   }
 });
 
-test("a pool refuses what it cannot use, without the password", async () => {
+test("a pool rejects invalid options, and the errors do not contain the password", async () => {
   assertThrows(() => createPostgresPool("postgres://me@localhost/app", { connections: 0 }), TypeError, "connections");
   assertThrows(() => createPostgresPool("sqlite::memory:"), StoreError, "it is not a Postgres URL");
   const pool = createPostgresPool("postgres://me:secret@127.0.0.1:1/none");
@@ -217,7 +217,7 @@ test("a pool refuses what it cannot use, without the password", async () => {
   await pool.close();
 });
 
-test("a schema with SQLite, or with a store that has its own, is an error", async () => {
+test("the option schema is rejected with SQLite, and with a store that has a schema", async () => {
   using dir = tempDir();
   const flow = workflow("flow").task("a", { run: () => 1 });
   const options = { workflows: [flow], schema: "acme" };

@@ -1,4 +1,4 @@
-/** What a tenant's login can reach, by direct queries. */
+/** The permissions of the login of a tenant, checked by direct queries. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
 import { openPostgresStore } from "../../lib/store/postgres/mod.ts";
@@ -7,7 +7,7 @@ import { test } from "../harness.ts";
 import { commit, endedBefore, newRun } from "../store/contract/fixture.ts";
 import { connect, openSite } from "./site.ts";
 
-/** What the server says against each of some statements; `undefined` where it has nothing against it. */
+/** Returns the error code of the server for each statement; `undefined` for a statement that it executes. */
 async function denials(url: string, statements: readonly string[]): Promise<(string | undefined)[]> {
   const sql = connect(url);
   try {
@@ -21,7 +21,7 @@ async function denials(url: string, statements: readonly string[]): Promise<(str
   }
 }
 
-test("a tenant's login can neither read nor write any table of another tenant", async () => {
+test("the login of a tenant can neither read nor write any table of another tenant", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   for (const table of TABLES) {
@@ -49,7 +49,7 @@ test("a tenant's login can neither read nor write any table of another tenant", 
   assertEquals(await denials(mine.url, more), more.map(() => "42501"));
 });
 
-test("a tenant's login can create nothing, not even in its own schema, and change no table", async () => {
+test("the login of a tenant can create no objects, not even in its own schema, and alter no table", async () => {
   await using site = openSite();
   const { schema, url } = await site.create();
   const statements = [
@@ -77,12 +77,12 @@ test("a tenant's login can create nothing, not even in its own schema, and chang
   ];
   const denied = await denials(url, statements);
   assertEquals(statements.filter((_, at) => denied[at] !== "42501"), []);
-  // Before version 15 everybody may create in the schema of everybody.
+  // Before version 15 every role may create objects in the schema public.
   const [server] = await site.sql`select current_setting('server_version_num')::int >= 150000 as strict`;
   if (server?.["strict"]) assertEquals(await denials(url, ["create table public.mine (x int)"]), ["42501"]);
 });
 
-test("a tenant's login cannot open another tenant, nor make one", async () => {
+test("the login of a tenant can neither open another tenant nor create one", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   for (const schema of [other.schema, site.name()]) {
@@ -91,7 +91,7 @@ test("a tenant's login cannot open another tenant, nor make one", async () => {
   }
 });
 
-test("a tenant's login is enough for all that a runner does", async () => {
+test("the login of a tenant has all permissions that a runner needs", async () => {
   await using site = openSite();
   const { schema, url } = await site.create();
   const flow = workflow("flow").task("a", { run: () => 1 }).task("b", { after: ["a"], run: ({ a }) => a + 1 })
@@ -118,7 +118,7 @@ test("a tenant's login is enough for all that a runner does", async () => {
   assertEquals(warnings, []);
 });
 
-test("of another tenant a login sees no statement, no statistics of values and no connection to end", async () => {
+test("a login sees no statement and no column statistics of another tenant, and cannot end its connections", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   const store = await openPostgresStore(other.url, { schema: other.schema });
@@ -142,7 +142,7 @@ test("of another tenant a login sees no statement, no statistics of values and n
   await store.close();
 });
 
-test("a login that listens to another tenant learns that something happens there, and nothing of what", async () => {
+test("a login that listens to another tenant learns that there is activity, but not what it is", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   const heard: string[] = [];
@@ -159,7 +159,7 @@ test("a login that listens to another tenant learns that something happens there
   await client.stop();
 });
 
-test("notifications that another tenant's login makes up change nothing, and cost little", async () => {
+test("forged notifications of another tenant's login change nothing, and cause few statements", async () => {
   await using site = openSite();
   const [mine, other] = [await site.create(), await site.create()];
   const store = await openPostgresStore(other.url, { schema: other.schema });
@@ -174,7 +174,7 @@ test("notifications that another tenant's login makes up change nothing, and cos
   }
   await sql.end({ timeout: 1 });
   while (hints < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-  // Those within ten milliseconds are one, and a timer may fire up to two milliseconds early.
+  // Notifications within ten milliseconds are combined, and a timer may fire up to two milliseconds early.
   const ms = performance.now() - begun;
   assert(hints <= 2 + ms / 8, `${hints} in ${ms} ms`);
   assertEquals(store.counters().commits, 0);

@@ -2,20 +2,20 @@ import postgres from "postgres";
 import { createTenant, removeTenant } from "../../lib/store/postgres/mod.ts";
 import { databaseUrl } from "../postgres_server.ts";
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const url = await databaseUrl();
 
-/** Unused names of tenants, and a login of an administrator; all of them are removed at the end of the scope. */
+/** Unused tenant names and an administrator login; all of them are removed at the end of the scope. */
 export interface Site extends AsyncDisposable {
-  /** The database, with a login that may do anything. */
+  /** The URL of the database, with the login of a superuser. */
   readonly url: string;
-  /** The same login, past every store. */
+  /** A connection with the same login, without a store. */
   readonly sql: postgres.Sql;
-  /** Names a tenant, whose role has the same name. */
+  /** Returns an unused name for a tenant, whose role has the same name. */
   name(): string;
   /** Creates a superuser for one test; returns the database's URL with it. */
   admin(): Promise<string>;
-  /** How many connections a login has. */
+  /** Returns how many connections a login has. */
   connections(url: string): Promise<number>;
   /** Creates a tenant with a role; returns its connection. */
   create(): Promise<{ readonly schema: string; readonly url: string }>;
@@ -61,7 +61,7 @@ export function openSite(): Site {
   }
 }
 
-/** The database's URL with another login. */
+/** Returns the URL of the database with another login. */
 export function urlFor(role: string, password: string): string {
   const changed = new URL(url);
   changed.username = role;
@@ -69,7 +69,7 @@ export function urlFor(role: string, password: string): string {
   return changed.href;
 }
 
-/** A single connection past every store. */
+/** Opens a single connection without a store. */
 export function connect(to: string): postgres.Sql {
   return postgres(to, {
     max: 1,
