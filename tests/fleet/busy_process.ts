@@ -1,4 +1,4 @@
-/** A runner that executes runs of its own: `busy_process.ts <url> <schema> <runs per second> <seconds>`. */
+/** A runner that executes its own runs: `busy_process.ts <url> <schema> <runs per second> <seconds>`. */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
 import { work } from "./work.ts";

@@ -1,4 +1,4 @@
-/** What a runner costs that has nothing to do while another process works. */
+/** The cost of an idle runner while another process is busy. */
 import { assert } from "@std/assert";
 import { join } from "node:path";
 import { createRunner } from "../../mod.ts";
@@ -13,12 +13,12 @@ const SECONDS = 6;
 
 const workflows = [work(() => Promise.resolve())];
 
-test("postgres: a bystander executes at most one statement per second for the runs of another runner", async () => {
+test("postgres: an idle runner executes at most one statement per second because of the runs of another runner", async () => {
   await using on = testSchema();
   await standBy(on.url, on.schema);
 });
 
-test("sqlite: a bystander executes at most one statement per second for the runs of another runner", async () => {
+test("sqlite: an idle runner executes at most one statement per second because of the runs of another runner", async () => {
   using dir = tempDir();
   await standBy(`sqlite://${join(dir.path, "app.db")}`, undefined);
 });

@@ -1,4 +1,4 @@
-/** Makes one change from a process of its own: `changing_process.ts <url> start|execute|cancel|pause|resume [<run id>]`. */
+/** Makes one change from another process: `changing_process.ts <url> start|execute|cancel|pause|resume [<run id>]`. */
 import process from "node:process";
 import { createClient, createRunner } from "../../mod.ts";
 import { work } from "./work.ts";
@@ -11,7 +11,7 @@ if (change === "execute") {
 } else {
   await using client = await createClient(url, { workflows });
   if (change === "start") await client.start("work", 1);
-  // The owner acknowledges with its next write, for which this process does not wait.
+  // The owner acknowledges the request with its next write, for which this process does not wait.
   else if (change === "cancel") void client.get(id).cancel();
   else if (change === "pause") void client.get(id).pause();
   else if (change === "resume") void client.get(id).resume();

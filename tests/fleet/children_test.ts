@@ -1,11 +1,11 @@
-/** Child runs in a fleet: any runner may claim them, and their ends reach the parent wherever it is. */
+/** Child runs in a fleet: any runner may claim them, and their ends reach the parent in any runner. */
 import { assert, assertEquals } from "@std/assert";
 import { createRunner, type Runner, unchecked, workflow } from "../../mod.ts";
 import { test } from "../harness.ts";
 import { testSchema } from "../store/postgres_schema.ts";
 import { until } from "../within.ts";
 
-/** A parent of a map of child runs, whose bodies wait at a gate and note which runner began them. */
+/** A parent with a map of child runs, whose bodies wait at a gate and record which runner started them. */
 function family(begun: number[], gate: Promise<void>) {
   const child = workflow("child", { version: "1", input: unchecked<number>() }).task("work", {
     async run({ input }) {
@@ -37,7 +37,7 @@ test("the child runs of a map are shared by the runners of a fleet, and their pa
   for (const runner of runners) await runner.stop();
 });
 
-test("a parent is claimed by another runner when its own is gone, and learns of children that ended elsewhere", async () => {
+test("a parent whose runner has stopped is claimed by another runner, and receives the ends of children in other runners", async () => {
   await using schema = testSchema();
   const gate = Promise.withResolvers<void>();
   const begun: number[][] = [[], []];

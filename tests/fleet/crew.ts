@@ -1,40 +1,40 @@
-/** Runners of one schema, each with connections of its own, whose bodies the test releases. */
+/** Runners on one schema, each with its own connections, whose bodies the test releases. */
 import { type Client, createClient, createRunner, type Runner, type RunnerOptions } from "../../mod.ts";
 import type { Store } from "../../lib/store/port/store.ts";
 import { type Work, work } from "./work.ts";
 import { type TestSchema, testSchema } from "../store/postgres_schema.ts";
 
-/** A body that has begun and waits to be let go. */
+/** A body that has begun and waits to be released. */
 interface Held {
   readonly input: number;
   readonly release: () => void;
 }
 
-/** A runner, and what its bodies do. */
+/** A runner and the progress of its bodies. */
 export interface Member {
   readonly runner: Runner<Work>;
   /** The inputs of its bodies, in the order in which they began. */
   readonly begun: readonly number[];
-  /** Bodies that have begun and not ended. */
+  /** How many bodies have begun and not ended. */
   readonly held: readonly Held[];
-  /** The most that there ever were of these. */
+  /** The highest number of bodies that ran at once. */
   readonly most: number;
-  /** Releases all bodies, also those that begin later. */
+  /** Releases all bodies, including those that begin later. */
   open(): void;
 }
 
-/** Runners of one schema; disposing of it stops them and drops the schema. */
+/** Runners on one schema; disposal stops them and drops the schema. */
 export interface Crew extends AsyncDisposable {
   readonly on: TestSchema;
-  /** Starts runs, and executes none. */
+  /** A client, which starts runs. */
   readonly client: Client<Work>;
-  /** Adds a runner, on a store that `wrap` may change. */
+  /** Adds a runner, on a store that `wrap` may replace. */
   add(options: Omit<RunnerOptions<Work>, "workflows">, wrap?: (store: Store) => Store): Promise<Member>;
-  /** How many runs each runner owns, as the database has it, smallest first. */
+  /** Returns how many runs each runner owns according to the database, in ascending order. */
   owned(): Promise<number[]>;
 }
 
-/** Opens a schema without any runner. */
+/** Creates a schema without runners. */
 export async function openCrew(): Promise<Crew> {
   const on = testSchema();
   const stops: (() => Promise<void>)[] = [];

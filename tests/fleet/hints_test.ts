@@ -1,4 +1,4 @@
-/** Notifications between runners: as few as possible, and nothing depends on them. */
+/** Notifications between runners: there are as few as possible, and correctness does not depend on them. */
 import { TABLES } from "../../lib/store/postgres/schema/schema.ts";
 import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
@@ -11,14 +11,14 @@ import type { TestSchema } from "../store/postgres_schema.ts";
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** Hears every notification of a schema. */
+/** Receives every notification of a schema. */
 async function ear({ url, schema }: TestSchema) {
   const sql = postgres(url, { max: 1, max_lifetime: null, fetch_types: false, onnotice() {} });
   const heard: string[] = [];
   await sql.listen(`sluice_${schema}`, (payload) => void heard.push(payload));
   return {
     heard,
-    /** The notifications until now, without those of this query. */
+    /** Returns the notifications so far, without those of this query. */
     async all(): Promise<readonly string[]> {
       await sql.notify(`sluice_${schema}`, "mark");
       await until(() => heard.includes("mark"));
@@ -28,7 +28,7 @@ async function ear({ url, schema }: TestSchema) {
   };
 }
 
-test("a run whose notification was lost is found by the poll, and not before", async () => {
+test("a run whose notification was lost is found by the next poll", async () => {
   await using crew = await openCrew();
   const clock = createFakeClock();
   let [claims, answers] = [0, 0];
@@ -42,7 +42,7 @@ test("a run whose notification was lost is found by the poll, and not before", a
       return claim;
     },
   }));
-  // As it begins, and every two seconds.
+  // One claim at the start of the runner, and one every two seconds.
   for (const many of [1, 2]) {
     await until(() => answers === many);
     await clock.advance("2s");
@@ -59,7 +59,7 @@ test("a run whose notification was lost is found by the poll, and not before", a
   await listener.close();
 });
 
-test("with a listener that is cut again and again, runs are still found", async () => {
+test("runs are found although the connection of the listener is cut repeatedly", async () => {
   await using crew = await openCrew();
   const { sql, schema } = crew.on;
   const member = await crew.add({});
@@ -74,7 +74,7 @@ test("with a listener that is cut again and again, runs are still found", async 
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   })();
-  // Not a number of runs: three may end before the listener has connected for the third time.
+  // Reconnects are counted, not runs: three runs may end before the listener has connected for the third time.
   for (let n = 0; n < 3 || cuts < 3; n++) {
     const run = await crew.client.start("work", n);
     await until(async () => (await run.status()).state === "completed");
@@ -83,7 +83,7 @@ test("with a listener that is cut again and again, runs are still found", async 
   await cutting;
 });
 
-test("a thousand runs that are started at once cause one notification for each commit", async () => {
+test("a thousand runs that are started at once cause one notification per commit", async () => {
   await using crew = await openCrew();
   const listener = await ear(crew.on);
   const before = (await crew.client.stats()).store.commits;
@@ -99,7 +99,7 @@ test("a thousand runs that are started at once cause one notification for each c
   await listener.close();
 });
 
-test("an idle runner writes nothing but its heartbeat, as the server counts it, and sends no notification", async () => {
+test("an idle runner writes only its heartbeat, according to the server, and sends no notification", async () => {
   await using crew = await openCrew();
   const { sql, schema } = crew.on;
   const listener = await ear(crew.on);
@@ -109,7 +109,7 @@ test("an idle runner writes nothing but its heartbeat, as the server counts it, 
   await crew.client.stop();
   for (let second = 0; second < 120; second++) {
     await clock.advance("1s");
-    // The fake clock does not wait for the responses of the server.
+    // The fake clock advances without waiting for the responses of the server.
     await Promise.all([store!.runners(), store!.counts(), store!.inbox(0)]);
   }
   assertEquals(await listener.all(), []);
@@ -123,13 +123,13 @@ test("an idle runner writes nothing but its heartbeat, as the server counts it, 
           from pg_stat_user_tables where schemaname = ${schema} and relname <> 'meta'`)
         .map(({ relname, rows }) => [relname, rows]),
     );
-  // Connections report their statistics when they end.
+  // The server publishes the statistics of a connection when the connection ends.
   await until(async () => (await written())["runners"]?.endsWith(" 1"));
   // The definition was stored by the client, whose connections are still open.
   const { runners, workflows: _, ...others } = await written();
   const tables = TABLES.filter((table) => !["runners", "workflows", "meta"].includes(table));
   assertEquals(others, Object.fromEntries(tables.map((table) => [table, "0 0 0"])));
-  // A lease of half a minute is renewed every ten seconds, give or take a jitter.
+  // A lease of 30 seconds is renewed every 10 seconds, plus or minus a jitter.
   const renewals = Number(/^1 (\d+) 1$/.exec(runners)?.[1]);
   assert(renewals >= 10 && renewals <= 13, runners);
 });

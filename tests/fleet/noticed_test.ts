@@ -1,6 +1,6 @@
 /**
- * Each kind of change that another process makes to a SQLite file is noticed by the polls of `pragma data_version`, long
- * before the slow poll. The runner's clock is moved by hand, by less than two of these polls.
+ * Each kind of change that another process makes to an SQLite file is detected by the polls of `pragma data_version`,
+ * long before the slow poll. The test advances the clock of the runner by less than two of these polls.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { type Work, work } from "./work.ts";
 interface Site extends AsyncDisposable {
   readonly runner: Runner<Work>;
   readonly clock: FakeClock;
-  /** Inputs of bodies, which end when they are aborted. */
+  /** The inputs of bodies that have begun; bodies end when they are aborted. */
   readonly begun: readonly number[];
-  /** Makes a change in another process, and lets the time pass in which it is noticed. */
+  /** Makes a change in another process, and advances the clock by the time in which it must be detected. */
   change(...args: readonly string[]): Promise<void>;
   readonly path: string;
 }
@@ -30,7 +30,7 @@ test("sqlite: a run that another process starts begins with the next poll", asyn
   assertEquals(site.begun, [1]);
 });
 
-test("sqlite: a run that another process cancels, pauses or resumes is noticed by its owner with the next poll", async () => {
+test("sqlite: the owner of a run detects with the next poll that another process cancels, pauses or resumes the run", async () => {
   await using site = await open();
   const { runner, clock } = site;
   const run = await runner.start("work", 7);
@@ -44,7 +44,7 @@ test("sqlite: a run that another process cancels, pauses or resumes is noticed b
   connection.close();
 });
 
-test("sqlite: the end of a run that another process executes is noticed with the next poll", async () => {
+test("sqlite: the end of a run in another process is detected with the next poll", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const clock = createFakeClock(Date.now() + 300_000);
@@ -63,7 +63,7 @@ test("sqlite: the end of a run that another process executes is noticed with the
   assertEquals(await outcome, "completed");
 });
 
-test("sqlite: a runner that starts and ends its own runs wakes no other process", async () => {
+test("sqlite: a runner that starts and ends its own runs does not wake other processes", async () => {
   await using site = await open();
   const busy = spawn("./fleet/busy_process.ts", [`sqlite://${site.path}`, "", "100", "1"]);
   assertEquals((await ended(busy)).code, 0);

@@ -1,4 +1,4 @@
-/** A runner of a fleet: `process.ts <url> <schema> <maxRuns> <concurrency>`. Told to end, it says what it has done. */
+/** A runner of a fleet: `process.ts <url> <schema> <maxRuns> <concurrency>`. On SIGTERM it prints what it has done. */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
 import { work } from "./work.ts";
@@ -11,7 +11,7 @@ let most = 0;
 const flow = work(async (input) => {
   begun.push(input);
   most = Math.max(most, ++active);
-  // Long enough that the processes are held up by this, and not by the machine they share.
+  // Long enough that this delay, and not the shared machine, limits the throughput of the processes.
   await new Promise((resolve) => setTimeout(resolve, 20));
   active--;
 });

@@ -1,4 +1,4 @@
-/** How several runners on one database share runs, without a coordinator. */
+/** Several runners on one database share runs without a coordinator. */
 import { assert, assertEquals } from "@std/assert";
 import { commit, newRun } from "../store/contract/fixture.ts";
 import { spawn } from "../child.ts";
@@ -9,17 +9,17 @@ import { type Crew, type Member, openCrew } from "./crew.ts";
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const inOrder = (inputs: readonly number[]): number[] => inputs.toSorted((a, b) => a - b);
 
-test("each of three runners claims exactly its capacity, and the rest waits for the next free capacity", async () => {
+test("each of three runners claims exactly its capacity, and the remaining runs wait for free capacity", async () => {
   await using crew = await openCrew();
   const rooms = [2, 5, 9];
   const members = await Promise.all(rooms.map((maxRuns) => crew.add({ maxRuns, concurrency: 64 })));
   await crew.client.startMany("work", numbers(40));
   await until(() => members.every(({ held }, at) => held.length === rooms[at]));
-  // Hints and polls bring no more.
+  // Notifications and polls cause no further claims.
   await crew.client.startMany("work", numbers(10));
   for (const { runner } of members) assertEquals((await runner.stats()).runs, await counts(16, 34));
   assertEquals(await crew.owned(), rooms);
-  // One place becomes free, and only its runner takes a run.
+  // One slot becomes free, and only its runner claims a run.
   members[1]!.held[0]!.release();
   await until(() => members[1]!.begun.length === 6);
   assertEquals(members.map(({ begun }) => begun.length), [2, 6, 9]);
@@ -34,7 +34,7 @@ test("each of three runners claims exactly its capacity, and the rest waits for 
   }
 });
 
-test("a runner claims no more runs than it has slots, however many it could hold", async () => {
+test("a runner claims no more runs than it has slots, even if maxRuns is higher", async () => {
   await using crew = await openCrew();
   const members = await Promise.all([1, 2, 3].map((concurrency) => crew.add({ maxRuns: 6, concurrency })));
   await crew.client.startMany("work", numbers(30));
@@ -49,24 +49,24 @@ test("a runner claims no more runs than it has slots, however many it could hold
   assertEquals(members.map(({ most }) => most), [1, 2, 3]);
 });
 
-test("three runners with equal capacity have equal shares of a backlog, in whatever order they started", async () => {
+test("three runners with equal capacity get equal shares of a backlog, independent of the order in which they started", async () => {
   await using crew = await openCrew();
   await crew.client.startMany("work", numbers(900));
   const members: Member[] = [];
   for (let n = 0; n < 3; n++) {
     members.push(await crew.add({ maxRuns: 10, concurrency: 10 }));
-    // The first has all of its room in use before the last comes.
+    // The first uses all of its capacity before the last one starts.
     await until(() => members.at(-1)!.held.length === 10);
   }
   for (const member of members) member.open();
   await until(async () => (await crew.client.stats()).runs.completed === 900);
   const shares = members.map(({ begun }) => begun.length);
-  // On a busy machine one waits longer for its claims than another.
+  // On a busy machine claims of some runners take longer than those of others.
   assert(shares.every((share) => share >= 100), `${shares}`);
   assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(900));
 });
 
-test("a runner begins due runs by priority, and by due time where that is equal, independent of which process started them", async () => {
+test("a runner begins due runs by priority, then by due time, independent of the process that started them", async () => {
   await using crew = await openCrew();
   const wanted = [-5, 0, 0, 0, 3, 3, 7].map((priority, dueAt) => ({ priority, dueAt: 1_000 + dueAt }));
   for (const at of [4, 1, 6, 3, 0, 5, 2]) {
@@ -79,12 +79,12 @@ test("a runner begins due runs by priority, and by due time where that is equal,
   assertEquals(member.begun, numbers(7));
 });
 
-test("each of several runners goes by priority, then due time, and together they leave out nothing", async () => {
+test("each of several runners begins runs by priority, then by due time, and together they omit none", async () => {
   await using crew = await openCrew();
   const count = 240;
   const store = await crew.on.open();
   const version = await versionOf(crew);
-  // Numbered by their order, and inserted in another.
+  // The input is the position in the expected order; the runs are inserted in another order.
   const starts = numbers(count).map((n) => n * 77 % count).map((n) =>
     newRun({ workflow: "work", version, priority: Math.floor(n / 12), dueAt: 1_000 + n % 12, input: String(n) })
   );
@@ -96,14 +96,14 @@ test("each of several runners goes by priority, then due time, and together they
   assertEquals(inOrder(members.flatMap(({ begun }) => begun)), numbers(count));
 });
 
-test("runs that become due later are taken in the order of their time, and none before its time", async () => {
+test("runs that become due later are claimed in the order of their due times, and none before its due time", async () => {
   await using crew = await openCrew();
   const member = await crew.add({ maxRuns: 1, concurrency: 1 });
   member.open();
   const store = await crew.on.open();
   const version = await versionOf(crew);
   const first = store.now() + 400;
-  // In one commit: on a slow machine some may be due before the others are there.
+  // In one commit: on a slow machine some runs might otherwise be due before the others are inserted.
   const starts = [3, 0, 2, 1].map((n) =>
     newRun({ workflow: "work", version, dueAt: first + n * 20, input: String(n) })
   );
@@ -116,7 +116,7 @@ test("runs that become due later are taken in the order of their time, and none 
   }
 });
 
-test("whichever of three runners stops, the others do the rest, and nothing is lost or done twice", async () => {
+test("if any of three runners stops, the others execute the remaining runs, and none is lost or executed twice", async () => {
   await using crew = await openCrew();
   const members = await Promise.all(numbers(3).map(() => crew.add({ maxRuns: 8, concurrency: 4 })));
   await crew.client.startMany("work", numbers(300));
@@ -130,7 +130,7 @@ test("whichever of three runners stops, the others do the rest, and nothing is l
   assertEquals((await crew.client.stats()).runs.running, 0);
 });
 
-test("three processes have fair shares, and none ever has more bodies or runs than it has room for", async () => {
+test("three processes get fair shares, and none exceeds its capacity of bodies or runs", async () => {
   await using crew = await openCrew();
   const { url, schema } = crew.on;
   const children = numbers(3).map(() => spawn("./fleet/process.ts", [url, schema, "8", "4"]));
@@ -153,7 +153,7 @@ test("three processes have fair shares, and none ever has more bodies or runs th
   assertEquals(inOrder(told.flatMap(({ begun }) => begun)), numbers(600));
 });
 
-/** Returns the version of the workflow in the database; defines it by a run that is not due. */
+/** Returns the version of the workflow in the database, which it stores by starting a run that is not due. */
 async function versionOf({ client, on }: Crew): Promise<string> {
   await client.start("work", -1, { delay: "1h" });
   const [row] = await on.sql<{ version: string }[]>`select version from runs`;
