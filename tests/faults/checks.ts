@@ -6,28 +6,28 @@ import { HANG_MS } from "../within.ts";
 import { type Effect, wrongIn } from "../crash/effects.ts";
 import { expected, needsOf } from "../crash/workflows.ts";
 
-/** What there is to look at when all is over. */
+/** The data that is checked after a test. */
 export interface Evidence {
   /** The schema. */
   readonly schema: string;
   /** A client of it. */
   readonly client: Client<AnyWorkflow>;
-  /** Runs a statement past the store. */
+  /** Executes a statement without the store. */
   readonly ask: (sql: string) => Promise<readonly Row[]>;
-  /** What bodies did. */
+  /** The effects of bodies. */
   readonly effects: readonly Effect[];
-  /** How the workers ended. */
+  /** The exits of the workers. */
   readonly exits: readonly Exit[];
   /** Runs that workers reported as durable. */
   readonly durable: readonly string[];
-  /** Processes from which others took over while they lived. */
+  /** Ids of live processes whose runs others took over. */
   readonly givenUp: readonly number[];
 }
 
-/** Too few runs say nothing. */
+/** With fewer runs a test proves nothing. */
 export const FEWEST_RUNS = 50;
 
-/** Statements that make the database record changes of what is final: a result, the end of a run. */
+/** Statements that make the database record changes of final rows: results, ends of runs. */
 export function auditOf(schema: string): readonly string[] {
   const watch = (table: string, isFinal: string): string => `
     create trigger audit after update or delete on "${schema}".${table}
@@ -44,7 +44,7 @@ export function auditOf(schema: string): readonly string[] {
   ];
 }
 
-/** Whether each run is there and ended as its workflow must, without an attempt more than it takes. */
+/** Checks that each run exists and ended as its workflow must, without superfluous attempts. */
 export async function wrongRuns({ ask, client, durable }: Evidence): Promise<string[]> {
   const rows = await ask("select id, workflow, input from @runs");
   const there = new Set(rows.map(({ id }) => String(id)));
@@ -67,7 +67,7 @@ export async function wrongRuns({ ask, client, durable }: Evidence): Promise<str
   return wrong;
 }
 
-/** What should not be in the tables. */
+/** Returns descriptions of unexpected rows. */
 export async function wrongRows({ ask }: Evidence): Promise<string[]> {
   const wrong = (await ask("select was, becomes from @touched")).map(({ was, becomes }) =>
     `what was final was touched: ${was} becomes ${becomes}`
@@ -86,7 +86,7 @@ export async function wrongRows({ ask }: Evidence): Promise<string[]> {
   return wrong;
 }
 
-/** What bodies did that they should not have. */
+/** Returns descriptions of unexpected effects of bodies. */
 export async function wrongEffects({ ask, effects, givenUp }: Evidence): Promise<string[]> {
   const workflows = new Map((await ask("select id, workflow from @runs")).map((row) => [row["id"], row["workflow"]]));
   const needs = new Map<string, readonly string[]>();
@@ -96,8 +96,8 @@ export async function wrongEffects({ ask, effects, givenUp }: Evidence): Promise
     if (!needs.has(key)) needs.set(key, needsOf(workflow, unit));
     return needs.get(key)!;
   });
-  // What is under way when others take over goes on until it is told, which nobody can keep it from: bodies end late, and
-  // those of runs whose claim was just answered begin late, and perhaps once more in the runner that comes after it.
+  // Work in progress continues until the runner learns that its runs were taken over, which cannot be prevented: bodies
+  // end late, and bodies of runs that had just been claimed begin late, and may begin again in the next owner.
   const late = givenUp.map((pid) =>
     new RegExp(
       ` by ${pid}: (it belongs to \\d+ by now|its owner \\d+ lives|its result is committed|the same process did it before)$` +
@@ -107,20 +107,20 @@ export async function wrongEffects({ ask, effects, givenUp }: Evidence): Promise
   return wrong.filter((line) => !late.some((pattern) => pattern.test(line)));
 }
 
-/** Errors in what workers said. */
+/** Returns the errors in the output of workers. */
 export function wrongWords({ exits }: Evidence): string[] {
   return exits.flatMap(({ stdout, stderr }) =>
     `${stdout}\n${stderr}`.split("\n").filter((line) => /^error|uncaught|unhandled/i.test(line))
   );
 }
 
-/** Connections of the library that are left, more than `most` of them, or in a transaction. */
+/** Returns leftover connections of the library: all if there are more than `most`, and those in a transaction. */
 export async function wrongConnections({ ask, schema }: Evidence, most: number): Promise<string[]> {
   const look = `
     select application_name as name, state
       from pg_stat_activity
      where application_name like 'sluice%${schema}'`;
-  // A server process ends a moment after its client.
+  // A server process ends shortly after its client.
   for (const deadline = performance.now() + HANG_MS;;) {
     const rows = await ask(look);
     if (rows.length <= most && rows.every(({ state }) => state === "idle")) return [];

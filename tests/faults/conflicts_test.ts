@@ -1,4 +1,4 @@
-/** A server that is reachable and refuses work; SLUICE_FAULT_SECONDS says for how long. */
+/** A reachable server that rejects work; SLUICE_FAULT_SECONDS sets the duration. */
 import { assert, assertEquals } from "@std/assert";
 import { randomTest, test } from "../harness.ts";
 import postgres from "postgres";
@@ -7,19 +7,19 @@ import { databaseUrl, ownServer } from "../postgres_server.ts";
 import { passes } from "../passes.ts";
 import { FAULTS_MS, faultsGoOn, openSite, type Site } from "./site.ts";
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const url = await databaseUrl();
 
 const DEADLOCK = "40P01";
 
-/** Two runners, of which one starts runs, and a client that starts more. */
+/** Starts two runners, of which one starts runs, and a client that starts more. */
 async function openLoaded(site: Site): Promise<Child[]> {
   const workers = [site.worker({ clientOnly: true, load: true }), site.worker({ load: true }), site.worker()];
   await Promise.all(workers.map(site.ready));
   return workers;
 }
 
-test("postgres: statements fail at random, for deadlocks, serialization and locks, and no attempt is burned", async () => {
+test("postgres: random deadlocks, serialization failures and lock timeouts consume no attempt", async () => {
   await using site = await openSite(url);
   await site.ask(`
     create function @trouble() returns trigger language plpgsql as $$
@@ -43,17 +43,17 @@ test("postgres: statements fail at random, for deadlocks, serialization and lock
   assertEquals([await site.finish(), site.repeated()], [[], []]);
 });
 
-randomTest("postgres: users hold rows in orders that deadlock, and nothing is begun twice", async (random) => {
+randomTest("postgres: users lock rows in orders that deadlock, and no body begins twice", async (random) => {
   await using site = await openSite(url);
   await openLoaded(site);
-  // The engine gives up a lock that it waits for before the server looks for a deadlock: it is the engine that loses.
+  // The lock timeout of the engine is shorter than `deadlock_timeout`, so that the engine loses, not the user.
   const user = postgres(url, { max: 1, onnotice() {}, connection: { deadlock_timeout: 60_000 } });
   const pid = Number((await user`select pg_backend_pid() as pid`)[0]?.["pid"]);
   let blocked = 0;
   const until = performance.now() + FAULTS_MS;
   while (performance.now() < until || blocked < 3) {
     try {
-      // Half of the runs first: commits that wait for one of these have locked others, for which this waits then.
+      // Half of the runs first: commits that wait for one of these have locked others, for which the user then waits.
       await user.begin(async (sql) => {
         await sql.unsafe(
           `select seq from "${site.schema}".runs where owner is not null and seq % 2 = 0 for update`,
@@ -71,7 +71,7 @@ randomTest("postgres: users hold rows in orders that deadlock, and nothing is be
   await user.end({ timeout: 1 });
   assertEquals([await site.finish(), site.repeated()], [[], []]);
 
-  /** Whether a connection of the site comes to wait for a process of the server soon. */
+  /** Returns whether a connection of the site is blocked by a server process within 300 ms. */
   async function blocks(pid: number): Promise<boolean> {
     for (const until = performance.now() + 300; performance.now() < until;) {
       const rows = await site.ask(`
@@ -84,14 +84,14 @@ randomTest("postgres: users hold rows in orders that deadlock, and nothing is be
   }
 });
 
-test("postgres: the server has no connection left for runners that have lost theirs", async () => {
+test("postgres: runners that lost their connections continue after the server has refused new ones", async () => {
   await using server = await ownServer(["max_connections=30", "superuser_reserved_connections=0"]);
   await using site = await openSite(server.url);
   const workers = await openLoaded(site);
   const crowd = postgres(server.url, { max: 30, connect_timeout: 1, backoff: () => 0.02, onnotice() {} });
   let isFull = true;
   const held: Promise<unknown>[] = [];
-  // Whatever becomes free is taken at once, by these or by the runners.
+  // Each free connection is taken immediately, by these clients or by the runners.
   for (let i = 0; i < 30; i++) held.push(hold());
   for (const until = performance.now() + FAULTS_MS; performance.now() < until;) {
     await passes(200);

@@ -1,4 +1,4 @@
-/** Connections and servers that go away under load; SLUICE_FAULT_SECONDS says for how long. */
+/** Connections and servers that fail under load; SLUICE_FAULT_SECONDS sets the duration. */
 import { assertEquals } from "@std/assert";
 import { randomTest } from "../harness.ts";
 import { databaseUrl, ownServer } from "../postgres_server.ts";
@@ -7,20 +7,20 @@ import { passes } from "../passes.ts";
 import type { Random } from "../random.ts";
 import { FAULTS_MS, faultsGoOn, openSite, type Site } from "./site.ts";
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const url = await databaseUrl();
 
-/** Whose connections: listeners have one of their own. */
+/** Selects the connections to terminate: listeners have a separate one. */
 const ROLES = ["care", "claim", "flush", "heartbeat", "listener", "read"];
 
-/** Two runners, of which one starts runs, and a client that starts more. */
+/** Starts two runners, of which one starts runs, and a client that starts more. */
 async function openLoaded(site: Site): Promise<void> {
   await Promise.all(
     [site.worker({ clientOnly: true, load: true }), site.worker({ load: true }), site.worker()].map(site.ready),
   );
 }
 
-/** A proxy before the server, and the URL of what is behind it. */
+/** Starts a proxy in front of the server; returns it with the URL through it. */
 async function proxied(): Promise<{ proxy: Proxy; way: string }> {
   const way = new URL(url);
   const proxy = await startProxy({ host: way.hostname, port: Number(way.port || 5432) });
@@ -29,7 +29,7 @@ async function proxied(): Promise<{ proxy: Proxy; way: string }> {
   return { proxy, way: way.href };
 }
 
-/** Does something again and again for as long as faults are to happen. */
+/** Calls a function repeatedly for the duration of the faults. */
 async function again(random: Random, longestPauseMs: number, fault: () => Promise<void> | void): Promise<void> {
   const goesOn = faultsGoOn(2);
   for (let times = 0; goesOn(times); times++) {
@@ -38,7 +38,7 @@ async function again(random: Random, longestPauseMs: number, fault: () => Promis
   }
 }
 
-randomTest("postgres: every connection is terminated, again and again, and nothing is begun twice", async (random) => {
+randomTest("postgres: all connections are terminated repeatedly, and no body begins twice", async (random) => {
   await using site = await openSite(url);
   await openLoaded(site);
   const hit = new Set<string>();
@@ -54,7 +54,7 @@ randomTest("postgres: every connection is terminated, again and again, and nothi
 });
 
 randomTest(
-  "postgres: the server is killed and started again under load, and nothing is begun twice",
+  "postgres: the server is killed and restarted under load, and no body begins twice",
   async (random) => {
     await using server = await ownServer();
     await using site = await openSite(server.url);
@@ -64,7 +64,7 @@ randomTest(
   },
 );
 
-randomTest("postgres: a proxy cuts all connections at once, and refuses new ones for a while", async (random) => {
+randomTest("postgres: runs survive a proxy that cuts all connections and then refuses new ones", async (random) => {
   const { proxy, way } = await proxied();
   await using _ = proxy;
   await using site = await openSite(way, url);
@@ -79,7 +79,7 @@ randomTest("postgres: a proxy cuts all connections at once, and refuses new ones
 });
 
 for (const strike of ["unsent", "sent", "answered"] satisfies Strike[]) {
-  randomTest(`postgres: a proxy cuts connections of commits whose requests are ${strike}`, async (random) => {
+  randomTest(`postgres: runs survive a proxy that cuts connections of commits whose requests are ${strike}`, async (random) => {
     const { proxy, way } = await proxied();
     await using _ = proxy;
     await using site = await openSite(way, url);
@@ -96,7 +96,7 @@ for (const strike of ["unsent", "sent", "answered"] satisfies Strike[]) {
   });
 }
 
-randomTest("postgres: a proxy holds all data in flight, and releases it", async (random) => {
+randomTest("postgres: runs survive a proxy that holds all data in flight and releases it later", async (random) => {
   const { proxy, way } = await proxied();
   await using _ = proxy;
   await using site = await openSite(way, url);
@@ -104,7 +104,7 @@ randomTest("postgres: a proxy holds all data in flight, and releases it", async 
   await again(random, 300, async () => {
     proxy.hold();
     await passes(random.next() * 1_000);
-    // Now and then what was held never arrives.
+    // Sometimes the held data never arrives.
     if (random.chance(0.3)) proxy.cut();
     proxy.flow();
   });
@@ -112,14 +112,14 @@ randomTest("postgres: a proxy holds all data in flight, and releases it", async 
 });
 
 randomTest(
-  "postgres: a runner whose network is silent for longer than its lease writes nothing late",
+  "postgres: a runner whose network is silent for longer than its lease writes nothing afterwards",
   async (random) => {
     const { proxy, way } = await proxied();
     await using _ = proxy;
     await using site = await openSite(url);
     const cutOff = site.worker({ url: way, lease: "1s" });
     const starter = site.worker({ clientOnly: true, load: true });
-    // From the start: on a slow machine its lease may end before anything is held.
+    // From the beginning: on a slow machine its lease may expire before any data is held.
     site.giveUp(cutOff);
     await Promise.all([cutOff, starter, site.worker()].map(site.ready));
     await again(random, 0, async () => {

@@ -1,4 +1,4 @@
-/** Connections that are cut, as by a failover, while a large tree is cancelled in parts and while ticks are caught up. */
+/** Connections are cut, as in a failover, while a large tree is cancelled in parts and while ticks are caught up. */
 import { assert, assertEquals } from "@std/assert";
 import { createClient } from "../../mod.ts";
 import { silent } from "../../lib/logger.ts";
@@ -11,7 +11,7 @@ import { testSchema } from "../store/postgres_schema.ts";
 import { until, within } from "../within.ts";
 import { CHILDREN, EVERY_MS, SCHEDULES, tree, treeWorkflows } from "./tree.ts";
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const url = await databaseUrl();
 
 async function proxied(): Promise<{ proxy: Proxy; way: string }> {
@@ -22,7 +22,7 @@ async function proxied(): Promise<{ proxy: Proxy; way: string }> {
   return { proxy, way: way.href };
 }
 
-/** Cuts all connections after pauses of so many milliseconds, and now and then takes none for a while, until `isOver` or as often as `most`. */
+/** Cuts all connections after each pause, and sometimes refuses new ones, until `isOver` or at most `most` times. */
 async function cutting(
   proxy: Proxy,
   pauseMs: (cuts: number) => number,
@@ -51,10 +51,10 @@ async function stop(child: Child): Promise<void> {
   assertEquals([code, stderr], [0, ""]);
 }
 
-// An owner cancels what is below its run; of a tree without owners the client does, while a runner joins.
-for (const [whose, isOwned] of [["a runner has in memory", true], ["nobody owns", false]] as const) {
+// The owner of a run cancels its descendants; in a tree without owners the client does, while a runner joins.
+for (const [whose, isOwned] of [["a runner has in memory", true], ["has no owner", false]] as const) {
   randomTest(
-    `postgres: a large tree that ${whose} ends as cancelled, though connections are cut while it is cancelled`,
+    `postgres: a large tree that ${whose} ends as cancelled if connections are cut during the cancel`,
     async (random) => {
       await using on = testSchema();
       const { proxy, way } = await proxied();
@@ -87,7 +87,7 @@ for (const [whose, isOwned] of [["a runner has in memory", true], ["nobody owns"
 }
 
 randomTest(
-  "postgres: each tick that is caught up has one run, though connections are cut meanwhile",
+  "postgres: each caught-up tick has one run if connections are cut meanwhile",
   async (random) => {
     await using on = testSchema();
     const { proxy, way } = await proxied();
@@ -101,7 +101,7 @@ randomTest(
       await first.exited;
     }
     const before = Number((await on.sql`select count(*)::int as n from runs where tick is not null`)[0]!["n"]);
-    // The time that is to be caught up.
+    // The time to catch up.
     await passes(5_000);
     const missed = SCHEDULES * 5_000 / EVERY_MS;
     let isOver = false;

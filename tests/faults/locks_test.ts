@@ -1,4 +1,4 @@
-/** Rows, tables and schemas that a session outside of Sluice has locked and forgotten. */
+/** Rows, tables and schemas that an idle session of another application keeps locked. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createClient, createRunner, RunStateError, unchecked, workflow } from "../../mod.ts";
 import type { Logger } from "../../lib/logger.ts";
@@ -18,7 +18,7 @@ function recorder(): { readonly logger: Logger; readonly lines: string[] } {
   return { lines, logger: { debug() {}, info() {}, warn: log, error: log } };
 }
 
-/** A session that has executed a statement in a transaction, which is open until the end of the scope. */
+/** A session with an open transaction that has executed a statement; it ends with the scope. */
 async function forgotten({ sql }: TestSchema, statement: string): Promise<AsyncDisposable> {
   const session = await sql.reserve();
   await session.unsafe("begin");
@@ -32,7 +32,7 @@ async function forgotten({ sql }: TestSchema, statement: string): Promise<AsyncD
 }
 
 for (const prepare of [true, false]) {
-  test(`postgres: two runs whose rows a forgotten session has locked hold up no other run, with prepare: ${prepare}`, async () => {
+  test(`postgres: two runs whose rows an idle session keeps locked do not delay other runs, with prepare: ${prepare}`, async () => {
     await using on = testSchema();
     const { logger, lines } = recorder();
     const store = await on.open({ logger, prepare });
@@ -65,7 +65,7 @@ for (const prepare of [true, false]) {
       }
       await within("a cancel of another run", other.cancel());
       assertEquals((await within("its end", other.outcome())).status, "cancelled");
-      // While nothing is to do but to wait, that costs next to nothing.
+      // Waiting for the locks takes few statements.
       const before = store.counters().statements;
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       const statements = store.counters().statements - before;
@@ -77,7 +77,7 @@ for (const prepare of [true, false]) {
   });
 }
 
-test("postgres: a cancel of a run whose row is locked holds up no cancel of another run", async () => {
+test("postgres: a cancel of a run whose row is locked does not delay cancels of other runs", async () => {
   await using on = testSchema();
   const flow = workflow("flow").task("a", { run: () => 1 });
   await using client = await createClient(await on.open(), { workflows: [flow] });
@@ -93,7 +93,7 @@ test("postgres: a cancel of a run whose row is locked holds up no cancel of anot
   assertEquals((await locked.status()).state, "cancelled");
 });
 
-test("postgres: a client that was stopped in the middle of a cancel, with the run's row locked, does not hold up the run", async () => {
+test("postgres: a client that is suspended during a cancel, with the row of the run locked, does not delay the run", async () => {
   await using on = testSchema();
   const goOn = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
@@ -123,7 +123,7 @@ test("postgres: a client that was stopped in the middle of a cancel, with the ru
 });
 
 for (const prepare of [true, false]) {
-  test(`postgres: a runner that stops in the middle of an exchange of limits delays no others, with prepare: ${prepare}`, async () => {
+  test(`postgres: a runner that is suspended during an exchange of limits does not delay others, with prepare: ${prepare}`, async () => {
     await using on = testSchema();
     const url = new URL(on.url);
     await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -141,7 +141,7 @@ for (const prepare of [true, false]) {
     }).returns("a");
     const { logger } = recorder();
     const store = await on.open({ url: url.href, logger, prepare });
-    // Its first exchange takes the lock of all exchanges, in a transaction that is open from then on.
+    // Its first exchange takes the lock of all exchanges, in a transaction that stays open from then on.
     const text = ", -1)::text as locked";
     const locked = proxy.asked(text);
     proxy.holdAfter(text);
@@ -159,10 +159,10 @@ for (const prepare of [true, false]) {
   });
 }
 
-/** Far less than the time-out of a statement, and more than a slow machine takes for a run. */
+/** In milliseconds: far less than the timeout of a statement, and more than a slow machine needs for a run. */
 const LONGEST_RUN_MS = 12_000;
 
-test("postgres: a migration that a dump holds up does not hold up runners, and takes place when the dump is over", async () => {
+test("postgres: a migration that a dump blocks does not delay runners, and is executed after the dump", async () => {
   await using on = testSchema();
   const { logger, lines } = recorder();
   const flow = workflow("flow").task("a", { run: () => 1 }).returns("a");
@@ -194,7 +194,7 @@ test("postgres: a migration that a dump holds up does not hold up runners, and t
   assertStringIncludes(lines[0]!, "another session holds a lock");
 });
 
-test("postgres: a migration that a lock holds up for too long is refused with what to do", async () => {
+test("postgres: a migration that a lock blocks for too long fails, and the error states the remedy", async () => {
   await using on = testSchema();
   await (await on.open()).close();
   await on.sql`update meta set value = '0' where key = 'sluice_schema'`;
@@ -219,7 +219,7 @@ test("postgres: advisory locks that another role holds do not prevent the creati
   holder.release();
 });
 
-test("postgres: advisory locks whose keys follow from names of schemas hold up no result and no recovery", async () => {
+test("postgres: advisory locks on keys that are derived from schema names delay no result and no recovery", async () => {
   await using on = testSchema();
   const flow = workflow("flow").task("a", { run: () => 1 }).task("b", { after: ["a"], run: () => 2 }).returns("b");
   const store = await on.open();

@@ -1,4 +1,4 @@
-/** Runners that are killed, stopped in their tracks, or replaced; SLUICE_FAULT_SECONDS says for how long. */
+/** Runners that are killed, suspended or replaced; SLUICE_FAULT_SECONDS sets the duration. */
 import { assertEquals } from "@std/assert";
 import { randomTest } from "../harness.ts";
 import type { Child } from "../child.ts";
@@ -8,10 +8,10 @@ import { passes } from "../passes.ts";
 import type { Random } from "../random.ts";
 import { faultsGoOn, openSite, type Site } from "./site.ts";
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const url = await databaseUrl();
 
-randomTest("postgres: runners are killed at random under load, and others end what they held", async (random) => {
+randomTest("postgres: runners are killed at random under load, and others finish their runs", async (random) => {
   await using site = await openSite(url);
   const starter = site.worker({ clientOnly: true, load: true });
   const runners = [site.worker({ load: true }), site.worker(), site.worker()];
@@ -22,23 +22,23 @@ randomTest("postgres: runners are killed at random under load, and others end wh
     const at = random.below(runners.length);
     await site.kill(runners[at]!);
     runners[at] = site.worker({ load: at === 0 });
-    // Now and then killed before it is even open.
+    // Sometimes killed before it is open.
     if (random.chance(0.7)) await site.ready(runners[at]);
   }
   await site.ready(runners[0]!);
   assertEquals(await site.finish(), []);
 });
 
-randomTest("postgres: runners that stand still for longer than their lease write nothing late", async (random) => {
+randomTest("postgres: runners suspended for longer than their lease write nothing afterwards", async (random) => {
   await using site = await openSite(url);
   const starter = site.worker({ clientOnly: true, load: true });
   const runners = [1, 2, 3].map(() => site.worker({ lease: "3s" }));
-  // From the start: on a busy machine the lease of a runner that is not stopped may end, too.
+  // From the beginning: on a busy machine the lease of a runner that is not suspended may expire, too.
   for (const runner of runners) site.giveUp(runner);
   await Promise.all([starter, ...runners].map(site.ready));
   const goesOn = faultsGoOn(1);
   for (let freezes = 0; goesOn(freezes); freezes++) {
-    // Two at once, so that the third has much to do.
+    // Two at once, so that the third has to recover many runs.
     const frozen = random.shuffled(runners).slice(1);
     for (const runner of frozen) runner.kill("SIGSTOP");
     const pids = frozen.map(({ pid }) => pid).join(",");
@@ -52,7 +52,7 @@ randomTest("postgres: runners that stand still for longer than their lease write
   assertEquals(await site.finish(), []);
 });
 
-randomTest("postgres: two runners are replaced all the time, and nothing is begun twice", async (random) => {
+randomTest("postgres: two runners are replaced repeatedly, and no body begins twice", async (random) => {
   await using site = await openSite(url);
   const starter = site.worker({ clientOnly: true, load: true });
   await site.ready(starter);
@@ -62,7 +62,7 @@ randomTest("postgres: two runners are replaced all the time, and nothing is begu
   assertEquals([await site.finish(), site.repeated()], [[], []]);
 });
 
-/** Lets one runner follow another. */
+/** Replaces a runner by another. */
 async function replace(site: Site, random: Random): Promise<void> {
   const goesOn = faultsGoOn(2);
   let runner: Child = site.worker({ load: true });

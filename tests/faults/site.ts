@@ -23,10 +23,10 @@ import { passes } from "../passes.ts";
 import { openWitness } from "./witness.ts";
 import { enoughOf, type WorkerConfig } from "./worker.ts";
 
-/** For how long each test lets faults happen; more of it makes a soak. */
+/** How long each test injects faults, in milliseconds; a longer time makes it a soak test. */
 export const FAULTS_MS: number = Number(process.env["SLUICE_FAULT_SECONDS"] ?? 3) * 1_000;
 
-/** A schema, the processes on it and the log of their effects; disposing of it ends and drops all. */
+/** A schema, the processes on it and the log of their effects; disposal ends the processes and drops the schema. */
 export interface Site extends AsyncDisposable {
   /** The schema. */
   readonly schema: string;
@@ -38,23 +38,23 @@ export interface Site extends AsyncDisposable {
   ready(worker: Child): Promise<void>;
   /** Kills a worker. */
   kill(worker: Child): Promise<Exit>;
-  /** Says that from here on others may take over from a worker, which lives on. */
+  /** Records that others may take over from a live worker from here on. */
   giveUp(worker: Child): void;
-  /** Lets a worker stop, and sees to it that it ends by itself, without an error. */
+  /** Stops a worker, and asserts that it exits by itself without an error. */
   stop(worker: Child): Promise<Exit>;
-  /** Runs a statement past the store; tables are written as `@runs`. */
+  /** Executes a statement without the store; tables are written as `@runs`. */
   ask(sql: string): Promise<readonly Row[]>;
-  /** Waits until a query finds nothing; throws if that takes too long. */
+  /** Waits until a query returns no rows; throws if that takes too long. */
   settled(what: string, sql: string): Promise<void>;
-  /** How many runs have ended so far. */
+  /** Returns how many runs have ended. */
   ended(): Promise<number>;
-  /** Bodies and steps that were begun more than once. */
+  /** Returns the bodies and steps that began more than once. */
   repeated(): string[];
   /**
-   * Waits for the end of all runs, stops the remaining workers, and returns what is wrong, in words:
-   * runs that were said to be durable and are not there or have not ended as they must, results that were changed
-   * after they had been accepted, attempts that were burned, effects that should not be, rows and connections that
-   * are left over, errors in what workers said.
+   * Waits for the end of all runs, stops the remaining workers, and returns descriptions of faults: runs that were
+   * reported as durable and do not exist or have not ended as they must, results that changed after they had been
+   * accepted, superfluous attempts, unexpected effects, leftover rows and connections, and errors in the output of
+   * workers.
    */
   finish(): Promise<string[]>;
 }
@@ -67,7 +67,7 @@ interface Known {
   isGivenUp: boolean;
 }
 
-/** Opens an empty site: `url` is how the library reaches the server, `direct` how the test does, past any proxy. */
+/** Opens an empty site: the library connects through `url`; the test connects through `direct`, without a proxy. */
 export async function openSite(url: string, direct: string = url): Promise<Site> {
   const schema = `faults_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
   const dir = tempDir();
@@ -139,7 +139,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
   async function finish(): Promise<string[]> {
     const living = workers.filter(({ isOver }) => !isOver);
     if (living.some(({ isLoading }) => isLoading)) {
-      // On a slow machine the faults may be over before there has been much to do.
+      // On a slow machine the faults may end before there has been much load.
       await settled("the load", `select 1 from @runs having count(*) < ${FEWEST_RUNS}`);
     }
     writeFileSync(enoughOf(log), "");
@@ -148,7 +148,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
     }
     await settled("the end of all runs", "select id, state, owner from @runs where ended_at is null limit 5");
     assert(existsSync(log), "no body ever ran");
-    // Who was killed is found out by those who live.
+    // Live runners have to detect the killed ones.
     const pids = living.map(({ child }) => child.pid).join(",");
     await settled("the burial of the dead", `select id, pid from @runners where pid <> all('{${pids}}'::bigint[])`);
     for (const { child } of living) await stop(child);
@@ -167,7 +167,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
     return [...wrong, ...await wrongConnections(evidence, 0)];
   }
 
-  /** Waits until a query finds nothing. */
+  /** Waits until a query returns no rows. */
   async function settled(what: string, sql: string): Promise<void> {
     for (const deadline = performance.now() + HANG_MS;;) {
       const rows = await ask(sql);
@@ -178,7 +178,7 @@ export async function openSite(url: string, direct: string = url): Promise<Site>
   }
 }
 
-/** Returns whether faults continue: for the chosen time, and on a slow machine until there have been `fewest`. */
+/** Returns whether faults continue: for the configured time, and on a slow machine until there were `fewest`. */
 export function faultsGoOn(fewest: number): (count: number) => boolean {
   const until = performance.now() + FAULTS_MS;
   return (count) => performance.now() < until || count < fewest;

@@ -1,4 +1,4 @@
-/** Every result code of SQLite that is not about the data of a row, at every statement in turn: whatever heals has harmed nothing. */
+/** Each statement in turn fails once with each result code of SQLite that does not concern the data of a row. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { createRunner, unchecked, workflow } from "../../mod.ts";
@@ -11,9 +11,9 @@ import { tempDir } from "../temp_dir.ts";
 import { within } from "../within.ts";
 
 /**
- * Codes that are not about the data of a row, which are 18, 19 and 20: failed, internal, permission, busy, locked, no
+ * All codes except those that concern the data of a row (18, 19 and 20): failed, internal, permission, busy, locked, no
  * memory, read-only, disk I/O, damaged, full, cannot open, another schema, misuse, not a database; and extended ones: the
- * snapshot is gone, the file was moved, and a sync has failed.
+ * snapshot is stale, the file was moved, and a sync has failed.
  */
 const CODES: readonly number[] = [1, 2, 3, 5, 6, 7, 8, 10, 11, 13, 14, 17, 21, 26, 517, 1032, 1034];
 
@@ -25,14 +25,14 @@ const flow = workflow("flow", { input: unchecked<number>() })
   .returns("last");
 const RESULT = [1, [[1, 1], [2, 1]], 1, 1];
 
-/** Executes the workflow once with each statement in turn failing; returns what became of the runs that were harmed. */
+/** Executes the workflow once for each statement, which fails; returns descriptions of runs with another outcome. */
 async function sweep(path: string, code: number): Promise<string[]> {
   const faults = failStatements(path, code);
   const store = await openSqliteStore(path, { durability: "process", logger: silent });
   try {
     await using runner = await createRunner(store, { workflows: [flow], logger: silent });
     const harmed: string[] = [];
-    // The statements of a heartbeat come in between, so that the last one of a run is not always the same.
+    // The statements of a heartbeat may be in between, so that the last statement of a run is not always the same.
     let isOver = false;
     for (let at = 1; !isOver; at++) {
       faults.at(at);
@@ -51,13 +51,13 @@ async function sweep(path: string, code: number): Promise<string[]> {
   }
 }
 
-test("sqlite: no result code at any statement fails a run or costs an attempt", async () => {
+test("sqlite: no result code of any statement fails a run or consumes an attempt", async () => {
   using dir = tempDir();
   const harmed = await Promise.all(CODES.map((code) => sweep(join(dir.path, `${code}.db`), code)));
   assertEquals(harmed.flat(), []);
 });
 
-test("sqlite: statements do fail while they are made to", async () => {
+test("sqlite: statements fail while faults are injected", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const faults = failStatements(path, 5);

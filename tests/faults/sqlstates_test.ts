@@ -1,4 +1,4 @@
-/** Errors of every class that the server may raise at every statement that writes: whatever heals has harmed nothing. */
+/** Each statement that writes fails once with an error of each class that the server may raise. */
 import { assertEquals } from "@std/assert";
 import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { silent } from "../../lib/logger.ts";
@@ -6,7 +6,7 @@ import { openPostgresStore } from "../../lib/store/postgres/store.ts";
 import { test } from "../harness.ts";
 import { testSchema } from "../store/postgres_schema.ts";
 
-// One of each class that is not about the data of a row, and some that poolers and managed servers are known for.
+// One code of each class that does not concern the data of a row, and some that poolers and managed servers use.
 const CODES = [
   ...["01000", "02000", "03000", "08006", "09000", "0A000", "0B000", "0F000", "0L000", "0P000", "20000"],
   ...["25006", "26000", "27000", "28000", "2B000", "2D000", "2F000", "34000", "38000", "39000", "3B000", "3D000"],
@@ -20,7 +20,7 @@ const flow = workflow("flow", { input: unchecked<number>() })
   .task("b", { after: ["a"], when: () => true, run: ({ a, ctx }) => [a.attempt, ctx.attempt] })
   .returns("b");
 
-test("postgres: no error that is not about the data of a row fails a run or costs an attempt", async () => {
+test("postgres: only errors that concern the data of a row fail a run or consume an attempt", async () => {
   await using on = testSchema();
   const store = await openPostgresStore(on.url, { schema: on.schema, logger: silent });
   await using _closed = { [Symbol.asyncDispose]: () => store.close() };

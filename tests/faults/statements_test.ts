@@ -1,4 +1,4 @@
-/** Every statement in turn fails, with an error of every class that is not about the data of a row. */
+/** Each statement in turn fails with an error that does not concern the data of a row. */
 import { assertEquals } from "@std/assert";
 import process from "node:process";
 import { silent } from "../../lib/logger.ts";
@@ -10,7 +10,7 @@ import { test } from "../harness.ts";
 import { testSchema } from "../store/postgres_schema.ts";
 import { within } from "../within.ts";
 
-/** One code of each class, and those that poolers and managed servers end connections with. */
+/** One code of each class, and the codes with which poolers and managed servers end connections. */
 const FAULTS: readonly Fault[] = [
   ...["01000", "02000", "03000", "08006", "09000", "0A000", "0B000", "0F000", "0L000", "0P000", "0Z000", "10608"],
   ...["20000", "24000", "25006", "25P03", "26000", "27000", "28000", "2B000", "2D000", "2F000", "34000", "38000"],
@@ -36,10 +36,10 @@ const flow = workflow("flow", { input: unchecked<number>() })
   .returns("last");
 const RESULT = [1, [[1, 1], [2, 1]], 1, { c: [7, 1] }, 1];
 
-// Each statement fails with another error; with SLUICE_FAULT_SECONDS each of them fails with every error.
+// Each statement fails with another error; if SLUICE_FAULT_SECONDS is set, each of them fails with every error.
 const rounds = process.env["SLUICE_FAULT_SECONDS"] === undefined ? 1 : ALL.length;
 
-test("postgres: no error at any statement, reads included, fails a run or costs an attempt", async () => {
+test("postgres: no error of any statement, including reads, fails a run or consumes an attempt", async () => {
   await using on = testSchema();
   await using server = await startFailingServer(on.url);
   const store = await openPostgresStore(server.url, { schema: on.schema, logger: silent });

@@ -1,16 +1,16 @@
-/** A large tree of runs, and schedules with much to catch up. */
+/** A large tree of runs, and schedules with many ticks to catch up. */
 import { type AnyWorkflow, type Schedule, schedule, unchecked, workflow } from "../../mod.ts";
 
-/** The children of a tree; each has a child, too, so that a tree is more than a transaction changes at once. */
+/** The children of a tree; each has a child too, so that a tree exceeds what one transaction changes. */
 export const CHILDREN = 600;
-/** The schedules, and how often each of them ticks. */
+/** The number of schedules, and the interval of their ticks. */
 export const SCHEDULES = 20;
 export const EVERY_MS = 100;
 
 const grandchild = workflow("grandchild", { version: "1" }).event("answer", { schema: unchecked<string>() });
 const child = workflow("child", { version: "1" }).subworkflow("below", { workflow: grandchild });
 
-/** A run with many descendants, which all wait. */
+/** A run with many descendants, all of which wait. */
 export const tree = workflow("tree", { version: "1" }).map("all", {
   over: () => Array.from({ length: CHILDREN }, (_, index) => index),
   workflow: child,
@@ -21,7 +21,7 @@ const tick = workflow("tick", { version: "1" }).task("work", { run: () => 1 });
 /** All workflows. */
 export const treeWorkflows: readonly AnyWorkflow[] = [tree, child, grandchild, tick];
 
-/** The schedules, none of whose ticks is left out. */
+/** The schedules, which start a run for each tick. */
 export function tickSchedules(): Schedule[] {
   return Array.from({ length: SCHEDULES }, (_, at) =>
     schedule({

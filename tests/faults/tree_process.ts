@@ -5,7 +5,7 @@ import { createRunner, type Logger } from "../../mod.ts";
 import { tickSchedules, treeWorkflows } from "./tree.ts";
 
 const [url, schema, schedules] = process.argv.slice(2);
-// Outages are warnings.
+// Outages are logged as warnings.
 const logger: Logger = {
   debug() {},
   info() {},

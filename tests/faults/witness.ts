@@ -8,21 +8,21 @@ import { HANG_MS } from "../within.ts";
 /** The workflows of the load, one run of each in turn. */
 export const LOAD: readonly string[] = ["chain", "diamond", "flaky", "stepwise", "failing"];
 
-/** Looks at a database past the store, and so sees what is committed and nothing else. */
+/** Reads a database without the store, and therefore sees only committed rows. */
 export interface Witness {
-  /** Runs a statement, again and again while the server cannot be reached. */
+  /** Executes a statement, and retries it while the server cannot be reached. */
   readonly ask: Query;
-  /** What has ended of a run: tasks, and steps as `task/step`. */
+  /** Returns the units of a run that have ended: tasks, and steps as `task/step`. */
   committed(runId: string): Promise<string[]>;
-  /** How many runs have not ended. */
+  /** Returns how many runs have not ended. */
   open(): Promise<number>;
-  /** Ends its connection. */
+  /** Closes its connection. */
   close(): Promise<void>;
 }
 
 /** Connects at the first query. Tables of the schema are written as `@runs`. */
 export function openWitness(url: string, schema: string): Witness {
-  // Not prepared, as such connections are set up for the store's own statements.
+  // Without prepared statements, because connections with them are configured for the statements of the store.
   const line = createLine({
     address: parsePostgresUrl(url),
     hosts: createHostOrder(1),
@@ -40,7 +40,7 @@ export function openWitness(url: string, schema: string): Witness {
       try {
         return await line.query(text, values);
       } catch (error) {
-        // The server reports mistakes in our statements with class 42.
+        // Class 42 reports mistakes in the statements of the test.
         const isOurs = error instanceof Error && "code" in error && String(error.code).startsWith("42");
         if (isOurs || performance.now() > deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -48,7 +48,7 @@ export function openWitness(url: string, schema: string): Witness {
     }
   }
 
-  // A body that its runner did not wait for may still ask: trying again would keep the process from ending.
+  // A body that outlives its runner may still send queries: retrying them would keep the process alive.
   function close(): Promise<void> {
     isClosed = true;
     return line.close();

@@ -1,12 +1,12 @@
 /**
- * A process for the fault tests, with a runner, or with a client that only starts runs. It says on its standard output:
+ * A process for the fault tests, with a runner, or with a client that only starts runs. It prints to standard output:
  *
  * - `ready`, when it is open;
  * - `durable <id>`, when a run that it started is in the database;
  * - `no more load`, when it starts no more runs, as requested;
- * - `re-registered`, when its lease expired and it continues under another id.
+ * - `re-registered`, when its lease expired and it continues under a new id.
  *
- * Nothing that the faults hit may come to light here: whatever the library logs as an error counts against it.
+ * No fault may cause an error here: a test fails if the library logs one.
  *
  * @module
  */
@@ -20,36 +20,36 @@ import { LOAD, openWitness, type Witness } from "./witness.ts";
 
 /** The configuration of a worker. */
 export interface WorkerConfig {
-  /** How the library reaches the server. */
+  /** The URL through which the library connects. */
   readonly url: string;
-  /** How the witness does, past every proxy. */
+  /** The URL through which the witness connects, without a proxy. */
   readonly direct: string;
   /** The schema. */
   readonly schema: string;
   /** The effect log. */
   readonly log: string;
-  /** Whether it executes nothing. */
+  /** Whether it only starts runs. */
   readonly clientOnly?: boolean;
-  /** Whether it starts runs until there are enough. */
+  /** Whether it starts runs until the test ends the load. */
   readonly load?: boolean;
-  /** The runner's lease. @default {"30s"} */
+  /** The lease of the runner. @default {"30s"} */
   readonly lease?: string;
-  /** How long bodies take, at most; each takes a random part of it. @default {10} */
+  /** The longest duration of a body, in milliseconds; each takes a random part of it. @default {10} */
   readonly bodyMs?: number;
 }
 
-/** A file beside the effect log: once it is there, no more runs are started. */
+/** Returns the path of a file beside the effect log: once it exists, no more runs are started. */
 export function enoughOf(log: string): string {
   return `${log}.enough`;
 }
 
-/** Faults are no poison: however many runners die with a run, it must get to its end. */
+/** Higher than any number of crashes in a test: every run must reach its end. */
 const NO_LIMIT = 1_000_000;
 
-/** A turn of the load, which is five runs, takes at least so long. */
+/** The shortest duration of a round of the load, which is five runs, in milliseconds. */
 const TURN_MS = 60;
 
-/** With more runs that have not ended, none are started. */
+/** No runs are started while more than this many have not ended. */
 const MOST_OPEN = 300;
 
 if (import.meta.main) await main(JSON.parse(process.argv[2]!));
@@ -81,7 +81,7 @@ async function main(config: WorkerConfig): Promise<void> {
   async function openRunner() {
     const options = { schema, workflows, logger, lease: lease as "30s", recoveryLimit: NO_LIMIT };
     const client = await createRunner(url, options);
-    // On a slow machine bodies may take longer than the ten seconds after which others would repeat them.
+    // On a slow machine bodies may exceed the ten seconds after which other runners would repeat them.
     return { client, stop: () => client.stop({ timeout: "1h" }) };
   }
 
@@ -93,7 +93,7 @@ async function main(config: WorkerConfig): Promise<void> {
       const runs = await Promise.all(LOAD.map((name) => client.start(name, { n })));
       for (const { id } of runs) say(`durable ${id}`);
       await turn;
-      // What is started must not outrun what is carried out.
+      // Runs must not be started faster than they are executed.
       while (n % 10 === 9 && !isOver && await witness.open() > MOST_OPEN) {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -126,7 +126,7 @@ function complain(level: string, message: string, fields?: Readonly<Record<strin
   writeSync(2, `${level}: ${message} ${fields === undefined ? "" : JSON.stringify(fields)}\n`);
 }
 
-// Not console.log(): what it prints may still be on its way when the process is killed.
+// Not console.log(): its output may not be written yet when the process is killed.
 function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
