@@ -79,21 +79,26 @@ randomTest("postgres: runs survive a proxy that cuts all connections and then re
 });
 
 for (const strike of ["unsent", "sent", "answered"] satisfies Strike[]) {
-  randomTest(`postgres: runs survive a proxy that cuts connections of commits whose requests are ${strike}`, async (random) => {
-    const { proxy, way } = await proxied();
-    await using _ = proxy;
-    await using site = await openSite(way, url);
-    await openLoaded(site);
-    let strikes = 0;
-    proxy.strike((hello) => {
-      if (!/sluice (flush|care)/.test(hello) || !random.chance(0.05)) return undefined;
-      strikes++;
-      return strike;
-    });
-    for (const until = performance.now() + FAULTS_MS / 2; performance.now() < until || strikes < 10;) await passes(50);
-    proxy.flow();
-    assertEquals([await site.finish(), site.repeated()], [[], []]);
-  });
+  randomTest(
+    `postgres: runs survive a proxy that cuts connections of commits whose requests are ${strike}`,
+    async (random) => {
+      const { proxy, way } = await proxied();
+      await using _ = proxy;
+      await using site = await openSite(way, url);
+      await openLoaded(site);
+      let strikes = 0;
+      proxy.strike((hello) => {
+        if (!/sluice (flush|care)/.test(hello) || !random.chance(0.05)) return undefined;
+        strikes++;
+        return strike;
+      });
+      for (const until = performance.now() + FAULTS_MS / 2; performance.now() < until || strikes < 10;) {
+        await passes(50);
+      }
+      proxy.flow();
+      assertEquals([await site.finish(), site.repeated()], [[], []]);
+    },
+  );
 }
 
 randomTest("postgres: runs survive a proxy that holds all data in flight and releases it later", async (random) => {
