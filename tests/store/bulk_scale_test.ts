@@ -1,4 +1,4 @@
-/** What operations on 20,000 runs cost, on each store: few statements, no long transaction, and no long turn of the event loop. */
+/** Operations on 20,000 runs take few statements, no long transaction and no long turn of the event loop. */
 import { assert, assertEquals } from "@std/assert";
 import { createClient } from "../../mod.ts";
 import type { Store } from "../../lib/store/port/store.ts";
@@ -10,10 +10,10 @@ import { testSchema } from "./postgres_schema.ts";
 
 const MANY = 20_000;
 
-/** On Postgres each batch is some round trips, and costs the same however many there are. */
+/** On Postgres each batch takes a fixed number of round trips, so that fewer runs suffice. */
 const MANY_ON_POSTGRES = 5_000;
 
-/** Runs that are retried. Each takes some statements of its own. */
+/** How many runs are retried. Each takes a few statements. */
 const RETRIED = 200;
 
 test("sqlite: operations on 20,000 runs take few statements, and block the event loop for milliseconds", async () => {
@@ -43,7 +43,7 @@ async function check(store: Store, many: number): Promise<void> {
     // Each takes less than 20 ms on a quiet machine.
     assert(ms < 180, `${name}: a turn of ${ms} ms`);
   };
-  // Its journal and its child runs are read for each run, and its rows are changed one by one.
+  // A retry reads the journal and the child runs of each run, and changes its rows one by one.
   await cost("retryMany", 16, () => client.retryMany({ keyPrefix: "retried" }), RETRIED);
   await cost("pauseMany", 0.15, () => client.pauseMany({ state: "pending" }));
   await cost("resumeMany", 0.15, () => client.resumeMany({ state: "paused" }));

@@ -1,4 +1,4 @@
-/** The order of claims on each store: by priority and age, so that no run waits for ever. */
+/** The order of claims on each store: by priority and age, so that no run waits forever. */
 import { assert, assertEquals } from "@std/assert";
 import type { NewRun } from "../../lib/store/port/batch.ts";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
@@ -47,7 +47,7 @@ for (const [kind, open] of Object.entries(STORES)) {
     assertEquals(await claimed(store, claimBy(runner)), [equal, low, after]);
   });
 
-  test(`${kind}: of a constant flood of urgent runs, a low one is claimed after a minute for each step`, async () => {
+  test(`${kind}: during a constant flood of urgent runs, a run of low priority is claimed after a minute for each step of priority`, async () => {
     await using opened = await open();
     const { store, clock } = opened;
     const runner = await join(store);
@@ -66,7 +66,7 @@ for (const [kind, open] of Object.entries(STORES)) {
   });
 
   randomTest(
-    `${kind}: claims take due runs in the order of their ranks, parked ones included, whatever their groups and limits are`,
+    `${kind}: claims take due runs, including parked ones, in the order of their ranks, independent of groups and limits`,
     async (random) => {
       await using opened = await open();
       const { store, clock } = opened;
@@ -92,7 +92,7 @@ for (const [kind, open] of Object.entries(STORES)) {
         if (due.length < limit) assertEquals(claim.nextDueAt, laterAt === Infinity ? undefined : laterAt);
         for (const [at, one] of expected.entries()) {
           waiting.splice(waiting.indexOf(one), 1);
-          // Some are parked, and due at once for their own version.
+          // Some are parked, and due immediately for their own version.
           if (one.version !== "v1" || !random.chance(0.3)) continue;
           const { epoch } = claim.runs[at]!;
           const move = { to: "stranded", by: "v2", reason: "no" } as const;
@@ -121,7 +121,7 @@ for (const [kind, open] of Object.entries(STORES)) {
     await store.claim(claimBy(runner));
     const move = { to: "stranded", by: "v2", reason: "no" } as const;
     await commit(store, { writes: order.map((seq) => ({ seq: seq!, epoch: 1, records: [], move })) });
-    // All are due since they were parked.
+    // All have been due since they were parked.
     assertEquals(await listed(true), [high, later, low]);
     assertEquals(await claimed(store, claimBy(runner)), [high, later, low]);
   });
@@ -136,7 +136,7 @@ function randomRun(random: Random): NewRun {
   });
 }
 
-/** A run that no claim has taken yet. */
+/** A run that has not been claimed yet. */
 interface Waiting {
   readonly seq: number;
   readonly priority: number;
@@ -144,7 +144,7 @@ interface Waiting {
   readonly version: string;
 }
 
-test("sqlite: a claim reads only the groups that it takes runs from, and asks one question about all others", async () => {
+test("sqlite: a claim reads only the groups that it takes runs from, and executes one query for all others", async () => {
   await using opened = await STORES["sqlite"]!();
   const { store } = opened;
   const runner = await join(store);
@@ -152,8 +152,8 @@ test("sqlite: a claim reads only the groups that it takes runs from, and asks on
   await start(store, ...runs);
   const before = store.counters().statements;
   assertEquals((await store.claim(claimBy(runner, { limit: 8 }))).runs.length, 8);
-  // Of 50 groups the two that have the first eight runs, and when more of the first are due; the groups before the
-  // transaction and in it, the runner, the bytes and the update.
+  // Three statements: two for the groups of the first eight runs, of 50, and one for when more runs of the first are
+  // due. Five: the groups before and in the transaction, the runner, the bytes and the update.
   assertEquals(store.counters().statements - before, 3 + 5);
 });
 
@@ -167,6 +167,6 @@ test("postgres: a claim reads a bounded number of rows of each priority", async 
   await on.sql`analyze runs`;
   const { rowsRead, written } = await explainClaim(on.url, on.schema, claimBy(runner, { limit: 10 }), true);
   assertEquals(written, 10);
-  // Twice the limit of each priority, and each that is taken twice by its number.
+  // Twice the limit for each priority, and each claimed run twice by its number.
   assert(rowsRead <= 4 * 20 + 4 * 10 + 20, `${rowsRead} rows`);
 });

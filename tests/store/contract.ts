@@ -22,8 +22,8 @@ import { scheduleContract } from "./contract/schedules.ts";
 import { transactionContract } from "./contract/transactions.ts";
 
 /**
- * Registers the tests of everything that a store must do. `open` gives each of them an empty database; `gaps` names
- * tests that cannot hold for a backend, each with the reason.
+ * Registers the contract tests of stores. `open` creates an empty database for each test; `gaps` lists the tests that
+ * do not apply to a backend, each with the reason.
  */
 export function storeContract(
   name: string,

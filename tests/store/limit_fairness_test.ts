@@ -1,4 +1,4 @@
-/** The rule by which free slots are granted, with random lanes and queues, against a naive reference. */
+/** The rule for granting free slots, compared with a naive reference for random lanes and queues. */
 import { assert, assertEquals } from "@std/assert";
 import { grantSlots, type Lane, type Queue, STEP, type Waiter } from "../../lib/store/sql/limits/book.ts";
 import { test } from "../harness.ts";
@@ -36,7 +36,7 @@ test("no lane has more permits than slots, and none has a free slot that a waiti
   }
 });
 
-test("a queue of which more permits wait than are known is named, and nothing is granted before it out of turn", () => {
+test("a queue with more waiting permits than are loaded is reported, and no permit overtakes it", () => {
   const lane = newLane(1, 2);
   const [known, unknown] = [newQueue(1, [lane], ["a"], 1), newQueue(2, [lane], ["b"], 1)];
   enter(known, 1);
@@ -50,7 +50,7 @@ test("a queue of which more permits wait than are known is named, and nothing is
   assertEquals(grant([lane]).grants.map(({ waiter }) => waiter.rank), [1, 2]);
 });
 
-test("a lane of which not all queues are known grants nothing out of turn", () => {
+test("a lane whose queues are not all loaded grants no permit out of turn", () => {
   const lane = newLane(1, 9);
   const [first, last] = [newQueue(1, [lane], ["a"], 1), newQueue(3, [lane], ["c"], 1)];
   for (const queue of [first, first, last]) enter(queue, lane.waiting);
@@ -66,7 +66,7 @@ test("keys have the shares of their weights, and paths divide the share of what 
   for (const seed of seedsFrom(10_000, 100)) {
     const random = randomOf(seed);
     const lane = newLane(1, 1 + random.below(4));
-    // Each key, or the common first element of up to four paths, with a weight; paths below one have the same weight.
+    // Each key, or the common first element of up to four paths, has a weight; paths below one have the same weight.
     const keys = Array.from({ length: 2 + random.below(4) }, (_, at) => ({
       name: `k${at}`,
       paths: random.chance(0.4) ? 2 + random.below(3) : 1,
@@ -99,7 +99,7 @@ test("keys have the shares of their weights, and paths divide the share of what 
   }
 });
 
-test("a queue that was idle has saved nothing up", () => {
+test("a queue gains no credit while it is idle", () => {
   const lane = newLane(1, 1);
   const [busy, idle] = [newQueue(1, [lane], ["busy"], 1), newQueue(2, [lane], ["idle"], 1)];
   const third = newQueue(3, [lane], ["third"], 1);
@@ -114,11 +114,11 @@ test("a queue that was idle has saved nothing up", () => {
   for (let at = 0; at < 50; at++) enter(idle, rank++);
   const turns = Array.from({ length: 30 }, next);
   const own = turns.filter((name) => name === "idle").length;
-  // One turn at most is before its time, as it begins with the clock of the lane.
+  // At most one turn is early, because the queue starts with the clock of the lane.
   assert(own === 10 || own === 11, turns.join());
 });
 
-/** One to four lanes, and queues that wait for some of them. */
+/** Returns one to four lanes, and queues that wait for some of them. */
 function randomBook(random: Random): { readonly lanes: readonly Lane[]; readonly queues: readonly Queue[] } {
   const lanes = Array.from({ length: 1 + random.below(4) }, (_, at) => newLane(at + 1, 1 + random.below(4)));
   const queues = Array.from({ length: 1 + random.below(6) }, (_, at) => {
@@ -160,7 +160,7 @@ function join(queue: Queue, random: Random): void {
   enter(queue, random.below(1_000));
 }
 
-/** A permit waits in the order of its rank. */
+/** Adds a waiting permit in the order of its rank. */
 function enter(queue: Queue, rank: number): void {
   const waiter: Waiter = { seq: rank, rank, since: 0, holder: 1, owner: 1, run: rank, task: "a", item: -1 };
   const at = queue.waiters.findIndex((other) => other.rank > rank);
@@ -172,7 +172,7 @@ function enter(queue: Queue, rank: number): void {
   }
 }
 
-/** How many permits of each queue hold their slots. */
+/** Returns how many permits of each queue hold their slots. */
 const heldBy = new WeakMap<Queue, number>();
 
 function grant(lanes: readonly Lane[]): ReturnType<typeof grantSlots> {
@@ -181,7 +181,7 @@ function grant(lanes: readonly Lane[]): ReturnType<typeof grantSlots> {
   return granted;
 }
 
-/** A permit that holds its slots is released, if there is one. */
+/** Releases a permit that holds its slots, if there is one. */
 function release(queue: Queue): void {
   const held = heldBy.get(queue) ?? 0;
   if (held === 0) return;

@@ -1,4 +1,4 @@
-/** A real PgBouncer before the server, as docs/postgres.md describes it, where it is installed. */
+/** A real PgBouncer, where it is installed, in front of the server, configured as in docs/postgres.md. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const flow = workflow("flow", { input: unchecked<number>() })
 
 if (program === undefined) skipped("PgBouncer in each mode", "no pgbouncer here");
 else {
-  test("in transaction mode with prepare: false runs complete, and a warning says that notifications do not arrive", async () => {
+  test("in transaction mode with prepare: false runs complete, and a warning states that notifications do not arrive", async () => {
     await using on = testSchema();
     await using bouncer = await startBouncer(program, on.url, "transaction");
     const warnings: string[] = [];
@@ -37,7 +37,7 @@ else {
       await using runner = await createRunner(store, { workflows: [flow], logger });
       await using other = await createClient(on.url, { schema: on.schema, workflows: [flow] });
       const runs = await runner.startMany(flow, [1, 2, 3, 4, 5]);
-      // What another process sends arrives with the next poll.
+      // Changes by another process are found by the next poll.
       for (const { id } of runs) await other.send(id, "go", "on");
       assertEquals(await Promise.all(runs.map((run) => run.result())), [1, 2, 3, 4, 5]);
       await until(() => warnings.some((line) => line.includes("notifications from other processes arrive late")));
@@ -58,7 +58,7 @@ else {
     }
   });
 
-  test("in session mode a pooler that refuses settings is named, and one that ignores them serves", async () => {
+  test("in session mode a pooler that rejects settings is reported, and one that ignores them works", async () => {
     await using on = testSchema();
     {
       await using bouncer = await startBouncer(program, on.url, "session");
@@ -98,7 +98,7 @@ async function startBouncer(executable: string, url: string, mode: "session" | "
     extra,
   ];
   writeFileSync(config, lines.join("\n"));
-  // It does not run as root.
+  // PgBouncer does not run as root.
   chmodSync(dir.path, 0o755);
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const child = spawnExecutable(["-q", ...user, config], { executable });

@@ -5,7 +5,7 @@ import { numbers, sparse, texts } from "../../lib/store/postgres/write/arrays.ts
 import { test } from "../harness.ts";
 import { databaseUrl } from "../postgres_server.ts";
 
-// Before any test, as it may start a server that outlives them.
+// Before any test, because it may start a server that outlives the tests.
 const url = await databaseUrl();
 
 const TEXTS = [
@@ -21,7 +21,7 @@ const TEXTS = [
   `"${"long ".repeat(1_000)}"`,
 ];
 
-test("texts arrive unchanged, whatever surrounds them", async () => {
+test("texts are transferred unchanged, independent of neighbouring elements", async () => {
   await using server = connect();
   for (const text of TEXTS) assertEquals(await server.read("text", texts([text])), [text]);
   assertEquals(await server.read("text", texts(TEXTS)), TEXTS);
@@ -31,7 +31,7 @@ test("texts arrive unchanged, whatever surrounds them", async () => {
   assertEquals(await server.read("text", texts([])), []);
 });
 
-test("numbers arrive as they are, missing ones as null", async () => {
+test("numbers are transferred unchanged, and missing ones as null", async () => {
   await using server = connect();
   assertEquals(await server.read("bigint", numbers([1, -2, 1_800_000_000_000])), ["1", "-2", "1800000000000"]);
   assertEquals(await server.read("bigint", numbers([1, undefined, 0])), ["1", null, "0"]);
@@ -39,7 +39,7 @@ test("numbers arrive as they are, missing ones as null", async () => {
   assertEquals(await server.read("bigint", sparse([undefined])), []);
 });
 
-test("a number that is no integer is refused", async () => {
+test("a number that is not an integer is rejected", async () => {
   await using server = connect();
   for (const wrong of [NaN, Infinity, 0.5]) {
     await assertRejects(() => server.read("bigint", numbers([1, wrong])));

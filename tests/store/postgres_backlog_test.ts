@@ -1,4 +1,6 @@
-/** A claim reads what it takes and a flush what it writes, whatever else is there and whatever the server believes to be there. */
+/**
+ * A claim reads only the rows that it takes, and a flush those that it writes, independent of backlog and statistics.
+ */
 import { assert, assertEquals } from "@std/assert";
 import type { RunWrite } from "../../lib/store/port/batch.ts";
 import { test } from "../harness.ts";
@@ -10,13 +12,13 @@ const MANY = { pending: 20_000, delayed: 20_000, finished: 20_000 };
 const FEW = { pending: 5_000, delayed: 5_000, finished: 5_000 };
 const LIMIT = 50;
 
-// Twice as many as are taken are looked at, each in the index and each that is taken twice by its number; the rest are
-// the ends of groups, of which there are two, and the runner.
+// Twice as many runs as are taken are read from the index, and each that is taken twice by its number; the rest are the
+// ends of the two groups, and the runner.
 const MOST_ROWS = 5 * LIMIT + 10;
-// A taken run costs the way to it, three times, and its new version in the table and in the indexes.
+// A claimed run costs three index descents, and its new version in the table and in the indexes.
 const MOST_BUFFERS = 16 * LIMIT;
 
-/** When the server last analysed the tables: its statistics decide how it reads them. */
+/** When the server last analysed the tables: its plans depend on these statistics. */
 const LOOKS = {
   "was counted": "after",
   "was never counted": "never",
@@ -28,7 +30,7 @@ for (const [state, look] of Object.entries(LOOKS)) {
     await using on = testSchema();
     const store = await on.open();
     const runner = await join(store);
-    // Else the server may look for itself at any moment.
+    // Otherwise the server may analyse the tables at any moment.
     await on.sql`alter table runs set (autovacuum_enabled = false)`;
     if (look === "before") await on.sql`analyze runs`;
     await fill(on.sql, on.schema, { workflow: "etl", version: "v1" }, MANY);
@@ -38,7 +40,7 @@ for (const [state, look] of Object.entries(LOOKS)) {
     for (const prepare of [true, false]) {
       const { ways, rowsRead, buffers, written: claimed } = await explainClaim(on.url, on.schema, request, prepare);
       assertEquals(claimed, LIMIT);
-      // A bitmap is made of what an index has found.
+      // A bitmap heap scan reads only rows that an index has found.
       const others = ways.filter((way) => !/^(Index Scan|Index Only Scan|Bitmap Heap Scan) /.test(way));
       assertEquals(others, []);
       assert(rowsRead <= MOST_ROWS, `${rowsRead} rows`);
@@ -62,7 +64,7 @@ test("postgres: a claim that finds nothing due reads no rows that are delayed, f
   assert(buffers <= 60, `${buffers} buffers`);
 });
 
-test("postgres: a flush reads only the runs that it writes, though many are owned that were not when it was counted", async () => {
+test("postgres: a flush reads only the runs that it writes, even if many more are owned than when the tables were analysed", async () => {
   await using on = testSchema();
   const store = await on.open();
   const owned = (owner: number, count: number) =>

@@ -1,6 +1,6 @@
 /**
- * What Postgres refuses is reported by `createRunner(url)`, `createClient(url)` and the store alike: in one sentence that says
- * what to do, by a process that then ends by itself.
+ * `createRunner(url)`, `createClient(url)` and the store report errors of Postgres in the same way: in one sentence
+ * that states the remedy, and without keeping the process alive.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Child, spawn } from "../child.ts";
@@ -15,7 +15,7 @@ function open(url: string, schema: string): Child[] {
   return WAYS.map((way) => spawn("store/fixtures/open_by_url.ts", [way, url, schema]));
 }
 
-/** Sees to it that every way is refused alike: with this code, a sentence that says this, and nothing else. */
+/** Asserts that every way of opening fails with this code and one sentence that contains `hint`. */
 async function refused(url: string, schema: string, code: string, hint: string): Promise<void> {
   const exits = await Promise.all(open(url, schema).map(({ exited }) => exited));
   for (const { stdout, ...exit } of exits) {
@@ -29,7 +29,7 @@ async function refused(url: string, schema: string, code: string, hint: string):
   }
 }
 
-/** Sees to it that every way waits, and says so, until it is let in. */
+/** Asserts that every way of opening waits, and logs the reason, until `letIn` makes it possible. */
 async function waits(url: string, schema: string, reason: string, letIn: () => Promise<unknown>): Promise<void> {
   const children = open(url, schema);
   for (const child of children) assertStringIncludes(await child.until("warn Waiting for Postgres"), reason);
@@ -47,7 +47,7 @@ function changed(url: string, change: (url: URL) => void): string {
   return parsed.href;
 }
 
-/** A login of its own, with a schema in which it may do everything. */
+/** Creates a login with all rights on its own schema. */
 async function login({ sql, url, schema }: TestSchema): Promise<AsyncDisposable & { url: string; role: string }> {
   const role = `${schema}_role`;
   await sql.unsafe(`create role "${role}" login password 'secret'`);
@@ -64,14 +64,14 @@ async function login({ sql, url, schema }: TestSchema): Promise<AsyncDisposable 
   };
 }
 
-test("postgres: a wrong password is refused, however it is opened", async () => {
+test("postgres: a wrong password is reported by every way of opening", async () => {
   await using on = testSchema();
   await using role = await login(on);
   const url = changed(role.url, (it) => it.password = "wrong1234");
   await refused(url, on.schema, "login_failed", "check user and password of the URL");
 });
 
-test("postgres: a missing database is refused, however it is opened", async () => {
+test("postgres: a missing database is reported by every way of opening", async () => {
   await using on = testSchema();
   await refused(
     changed(on.url, (it) => it.pathname = "/nowhere"),
@@ -81,7 +81,7 @@ test("postgres: a missing database is refused, however it is opened", async () =
   );
 });
 
-test("postgres: a read-only server is waited for, however it is opened", async () => {
+test("postgres: every way of opening waits for a read-only server", async () => {
   await using on = testSchema();
   await using role = await login(on);
   await on.sql.unsafe(`create schema "${on.schema}" authorization "${role.role}"`);
@@ -90,13 +90,13 @@ test("postgres: a read-only server is waited for, however it is opened", async (
   await waits(role.url, on.schema, "read-only", () => on.sql.unsafe(allow));
 });
 
-test("postgres: a role that may create no schema is refused, however it is opened", async () => {
+test("postgres: a role that may not create a schema is reported by every way of opening", async () => {
   await using on = testSchema();
   await using role = await login(on);
   await refused(role.url, on.schema, "not_permitted", `run: create schema "${on.schema}" authorization`);
 });
 
-test("postgres: a role that may not change an empty schema is refused, however it is opened", async () => {
+test("postgres: a role that may not change an empty schema is reported by every way of opening", async () => {
   await using on = testSchema();
   await using role = await login(on);
   await on.sql.unsafe(`create schema "${on.schema}"`);
@@ -106,7 +106,7 @@ test("postgres: a role that may not change an empty schema is refused, however i
   await (await on.open({ url: role.url })).close();
 });
 
-test("postgres: a role that may not use another's schema is refused, however it is opened", async () => {
+test("postgres: a role that may not use the schema of another role is reported by every way of opening", async () => {
   await using on = testSchema();
   await (await on.open()).close();
   await using role = await login(on);
@@ -122,14 +122,14 @@ test("postgres: a role that may not use another's schema is refused, however it 
   assertEquals([starts[0]?.kind, claim?.runs.length], ["started", 1]);
 });
 
-test("postgres: a schema of a newer version is refused, however it is opened", async () => {
+test("postgres: a schema of a newer version is reported by every way of opening", async () => {
   await using on = testSchema();
   await (await on.open()).close();
   await on.sql`update meta set value = '999' where key = 'sluice_schema'`;
   await refused(on.url, on.schema, "newer_schema", "use a newer Sluice");
 });
 
-test("postgres: an invalid name of a schema is refused, however the store is opened", async () => {
+test("postgres: an invalid schema name is reported by every way of opening", async () => {
   await using on = testSchema();
   const children = open(on.url, "No Schema");
   for (const { exited } of children) {
@@ -139,7 +139,7 @@ test("postgres: an invalid name of a schema is refused, however the store is ope
   }
 });
 
-test("postgres: a login with room for one connection is waited for, however it is opened", async () => {
+test("postgres: every way of opening waits for a login that is limited to one connection", async () => {
   await using on = testSchema();
   await using role = await login(on);
   await on.sql.unsafe(`create schema "${on.schema}" authorization "${role.role}"`);
@@ -152,7 +152,7 @@ test("postgres: a login with room for one connection is waited for, however it i
   );
 });
 
-test("postgres: a server that is down at start is waited for, however it is opened", async () => {
+test("postgres: every way of opening waits for a server that is down", async () => {
   await using on = testSchema();
   const { hostname, port } = new URL(on.url);
   await using proxy = await startProxy({ host: hostname, port: Number(port || 5432) });

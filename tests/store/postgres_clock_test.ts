@@ -21,23 +21,23 @@ test("the estimate of the server's clock follows a clock that is set forward and
   learn(500_000, 10);
   assertEquals(clock.now(), 500_005);
   local += 1_000;
-  // Less exact readings that agree with the first do not replace it.
+  // Less precise readings that agree with the first one do not replace it.
   learn(501_400, 800);
   assertEquals(clock.now(), 501_805);
   learn(501_810 + HOUR_MS, 10);
   assertEquals(clock.now(), 501_815 + HOUR_MS);
   local += 6_000;
-  // Also an inexact answer shows that it was set back.
+  // An imprecise response also shows that the clock was set back.
   learn(508_000, 200);
   assertEquals(clock.now(), 508_100);
-  // After a step of less than a second it does not advance for a while.
+  // After a step back of less than a second the estimate does not advance for some time.
   learn(507_600, 0);
   assertEquals(clock.now(), 508_100);
   local += 600;
   assertEquals(clock.now(), 508_200);
 });
 
-test("the estimate of the server's clock is never behind what the server has said", () => {
+test("the estimate of the server's clock is never behind a time that the server has returned", () => {
   let local = 1_000;
   const clock = createServerClock(() => local);
   clock.learn(500_000, 990);
@@ -49,17 +49,17 @@ test("the estimate of the server's clock is never behind what the server has sai
   assertEquals(clock.now(), 500_205);
 });
 
-test("an answer of unknown age does not set the estimate", () => {
+test("a response of unknown age does not set the estimate", () => {
   let local = 0;
   const clock = createServerClock(() => local);
   clock.learn(100_000, 0);
   local = 20_000;
-  // Read at any moment of these twenty seconds.
+  // The server may have read its clock at any moment of these twenty seconds.
   clock.learn(100_500, 100);
   assert(clock.now() >= 110_000);
 });
 
-/** Lets the server's clock go wrong, for every session. */
+/** Shifts the clock of the server for every session. */
 async function falsifyClock(sql: postgres.Sql): Promise<(ms: number) => Promise<void>> {
   await sql.unsafe(`
     set allow_system_table_mods = on;
@@ -71,7 +71,7 @@ async function falsifyClock(sql: postgres.Sql): Promise<(ms: number) => Promise<
   return async (ms) => void await sql`update public.clock_error set ms = ${ms}`;
 }
 
-test("postgres: the server's clock is an hour ahead for a while, and then runs time out and wait as they must", async () => {
+test("postgres: runs time out and wait correctly after the server's clock was an hour ahead for some time", async () => {
   await using server = await ownServer();
   const sql = postgres(server.url, { max: 1, onnotice() {} });
   const setAhead = await falsifyClock(sql);

@@ -1,4 +1,4 @@
-/** What is left behind, on this side and on the server, when connections are closed. Leaks of timers are found by Deno. */
+/** Closed connections leave nothing behind in the process or on the server. Deno detects leaked timers. */
 import { assertEquals } from "@std/assert";
 import { type Connection, openConnection } from "../../lib/store/postgres/connect/connection.ts";
 import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
@@ -11,7 +11,7 @@ import { testSchema } from "./postgres_schema.ts";
 
 const address = parsePostgresUrl(await databaseUrl());
 
-/** Sends a transaction of which the driver holds the end back until the server has described the second statement. */
+/** Sends a transaction whose end the driver delays until the server has described the second statement. */
 function sendTransaction({ query }: Connection): void {
   const results = [query("begin", []), query("select $1::text, pg_sleep(0.01)", ["1"]), query("commit", [])];
   for (const result of results) result.catch(() => {});
@@ -50,7 +50,7 @@ for (const [moment, reach] of Object.entries(MOMENTS)) {
   }
 }
 
-test("postgres: a store that is closed just after a body was aborted ends the statement of the body", async () => {
+test("postgres: closing a store just after a body was aborted ends the statement of the body", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);

@@ -1,4 +1,4 @@
-/** What is particular to Postgres: statements, locks, network faults, lost responses. */
+/** Commits on Postgres: statements, locks, network faults and lost responses. */
 import { assertEquals, assertRejects } from "@std/assert";
 import type { NewRun, RecordWrite, RunMove, RunWrite } from "../../lib/store/port/batch.ts";
 import { LOCK_OWNERS, TRY_LOCK_ALONE } from "../../lib/store/postgres/write/runner_lock.ts";
@@ -20,12 +20,12 @@ import {
 import { until } from "../within.ts";
 import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
-/** A run that is due by the server's clock. */
+/** Returns a run that is due by the server's clock. */
 function newRun(overrides: Partial<NewRun> = {}): NewRun {
   return newRunOfTests({ dueAt: 0, ...overrides });
 }
 
-/** A store behind a proxy. */
+/** Opens a store behind a proxy. */
 async function proxied(on: TestSchema): Promise<{ store: Store; proxy: Proxy }> {
   const url = new URL(on.url);
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -49,7 +49,7 @@ async function blocked({ sql, schema }: TestSchema): Promise<void> {
   }
 }
 
-/** Has the driver ask what types the statements of commits and claims have, which takes an answer before they are sent. */
+/** Makes the driver look up the types of the statements of commits and claims, so that later ones are sent directly. */
 async function prepared(store: Store, runner: number): Promise<void> {
   const nothing = { seq: 0, epoch: 1 };
   const moves: readonly (RunMove | undefined)[] = [undefined, { to: "completed", at: 1 }, { to: "pending" }];
@@ -62,7 +62,7 @@ async function prepared(store: Store, runner: number): Promise<void> {
   await store.claim(claimBy(runner));
 }
 
-/** Loses the answer of what `work` sends, once the server has carried it out, which is when a query finds something. */
+/** Drops the response to a request of `work` after the server has executed it, as soon as `carriedOut` returns rows. */
 async function loseAnswer<T>(
   on: TestSchema,
   proxy: Proxy,
@@ -108,7 +108,7 @@ const takenOver: readonly (readonly [string, readonly RecordWrite[], RunMove | u
   ["a failure", [record("a", { state: "failed" })], { to: "failed", at: 1, error: { name: "E", message: "no" } }],
 ];
 for (const [what, records, move] of takenOver) {
-  test(`postgres: ${what} that meets a takeover waits for it and is fenced, however old what it saw is`, async () => {
+  test(`postgres: ${what} that conflicts with a takeover waits for it and is fenced, even if its snapshot is older`, async () => {
     await using on = testSchema();
     const store = await on.open();
     const { runner, seq } = await owned(store);
@@ -128,7 +128,7 @@ for (const [what, records, move] of takenOver) {
   });
 }
 
-test("postgres: a takeover leaves a runner whose commit is under way for another time", async () => {
+test("postgres: a takeover skips a runner whose commit is in progress", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { runner, seq } = await owned(store);
@@ -148,7 +148,7 @@ test("postgres: a transaction is sent in one piece, so that a suspended process 
   await using _ = proxy;
   const { seq, runner } = await owned(store);
   await prepared(store, runner);
-  // No response arrives, but the transaction is committed.
+  // The response is dropped, but the transaction is committed.
   const verdict = await loseAnswer(
     on,
     proxy,
@@ -158,7 +158,7 @@ test("postgres: a transaction is sent in one piece, so that a suspended process 
   assertEquals(verdict, "accepted");
 });
 
-test("postgres: an end with its last result whose answer was lost is accepted, and the result is there once", async () => {
+test("postgres: an end with its last result whose response was lost is accepted, and the result is stored once", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -174,7 +174,7 @@ test("postgres: an end with its last result whose answer was lost is accepted, a
   assertEquals([verdict, await store.journal(seq)], ["accepted", [last]]);
 });
 
-test("postgres: a claim that waits for its own runner's end takes nothing", async () => {
+test("postgres: a claim that waits while its runner is removed takes no runs", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
@@ -190,7 +190,7 @@ test("postgres: a claim that waits for its own runner's end takes nothing", asyn
   assertEquals((await store.counts()).pending, 1);
 });
 
-test("postgres: a message that is committed while a claim takes its run is seen by the claim", async () => {
+test("postgres: a claim returns a message that is committed while the claim takes its run", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
@@ -212,7 +212,7 @@ test("postgres: a message that is committed while a claim takes its run is seen 
   assertEquals((await store.messages([seq!])).map(({ task }) => task), ["go"]);
 });
 
-test("postgres: a runner of which part is taken over writes nothing more", async () => {
+test("postgres: a runner of which some runs were taken over can no longer write", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { runner, seq } = await owned(store);
@@ -224,7 +224,7 @@ test("postgres: a runner of which part is taken over writes nothing more", async
 });
 
 for (const code of ["40P01", "40001", "55P03", "53100"]) {
-  test(`postgres: a commit is tried again after ${code}, and nothing of it is lost`, async () => {
+  test(`postgres: a commit is retried after ${code}, and none of its writes is lost`, async () => {
     await using on = testSchema();
     const store = await on.open();
     const { seq } = await owned(store);
@@ -257,13 +257,13 @@ test("postgres: two stores that start the same keys in opposite order both succe
   assertEquals(kinds.filter((kind) => kind === "existing").length, 19 * keys.length);
 });
 
-test("postgres: starts whose answer was lost are started once", async () => {
+test("postgres: starts whose response was lost create each run once", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
   const runner = await join(store);
   await prepared(store, runner);
-  // Starts with keys have a connection of their own.
+  // Starts with keys use a separate connection.
   await start(store, newRun({ key: "0" }), newRun());
   const runs = [newRun({ owner: runner }), newRun(), newRun({ key: "k" })];
   const carriedOut = "select 1 from runs where key = 'k'";
@@ -280,7 +280,7 @@ test("postgres: starts whose answer was lost are started once", async () => {
   );
 });
 
-test("postgres: an owned child whose answer was lost is inserted once, and returned as owned", async () => {
+test("postgres: an owned child whose response was lost is inserted once, and returned as owned", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -316,7 +316,7 @@ for (
     { to: "stranded", by: "v2", reason: "r" },
   ] satisfies RunMove[]
 ) {
-  test(`postgres: results and a move to ${move.to} whose answer was lost are accepted`, async () => {
+  test(`postgres: results and a move to ${move.to} whose response was lost are accepted`, async () => {
     await using on = testSchema();
     const { store, proxy } = await proxied(on);
     await using _ = proxy;
@@ -336,7 +336,7 @@ for (
   });
 }
 
-test("postgres: a write whose answer was lost is fenced if it came too late", async () => {
+test("postgres: a write whose response was lost is fenced if it is repeated too late", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -373,7 +373,7 @@ test("postgres: a claim whose response was lost returns exactly the runs that it
   assertEquals([counts.running, counts.pending], [2, 2]);
 });
 
-test("postgres: an order to cancel whose answer was lost is done", async () => {
+test("postgres: a cancel whose response was lost is recorded", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -390,7 +390,7 @@ test("postgres: an order to cancel whose answer was lost is done", async () => {
   assertEquals((await store.facts(seq!)).length, 1);
 });
 
-test("postgres: a connection whose responses hang is dropped, and its requests are sent again", async () => {
+test("postgres: a connection without responses is closed, and its requests are sent again", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
@@ -403,15 +403,15 @@ test("postgres: a connection whose responses hang is dropped, and its requests a
   assertEquals((await renewal).alive, true);
 });
 
-test("postgres: a runner that was stopped in the middle of a commit is recovered", async () => {
+test("postgres: a runner that was suspended during a commit is recovered", async () => {
   await using on = testSchema();
   const { store, proxy } = await proxied(on);
   await using _ = proxy;
   const runner = await join(store, 1);
   const run = newRun({ owner: runner });
   const [seq] = await start(store, run);
-  // The server has locked the runner and waits for the rest of the commit. No time limit of its own ends that: it takes
-  // the statement for one that is being executed.
+  // The server has locked the runner and waits for the rest of the commit. None of its timeouts applies, because it
+  // considers the statement to be in execution.
   proxy.holdAfter("insert into");
   const written = write(store, { seq: seq!, epoch: 1 }, [record("a")]);
   const neighbour = await on.open();
@@ -425,7 +425,7 @@ test("postgres: a runner that was stopped in the middle of a commit is recovered
   assertEquals([released, await written], [[run.id], "fenced"]);
 });
 
-test("postgres: a text with a NUL is refused clearly, and alone", async () => {
+test("postgres: a text with a NUL is rejected with a clear error, and other writes are not affected", async () => {
   await using on = testSchema();
   const store = await on.open();
   const { seq } = await owned(store);
@@ -447,7 +447,7 @@ test("postgres: a text with a NUL is refused clearly, and alone", async () => {
   assertEquals(result.kind === "done" && result.state, "paused");
 });
 
-test("postgres: a flood of work leaves no connection in a transaction and loses no write", async () => {
+test("postgres: heavy load leaves no connection in a transaction and loses no write", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
@@ -480,7 +480,7 @@ test("postgres: a flood of work leaves no connection in a transaction and loses 
   assertEquals(open.length, 0);
 });
 
-test("postgres: a batch larger than a statement may be is still all or nothing to see", async () => {
+test("postgres: a batch that exceeds the size of a statement is still visible completely or not at all", async () => {
   await using on = testSchema();
   const store = await on.open();
   const input = JSON.stringify("x".repeat(1024 * 1024));

@@ -13,14 +13,14 @@ import { startProxy } from "../proxy.ts";
 import { tempDir } from "../temp_dir.ts";
 import { testSchema } from "./postgres_schema.ts";
 
-/** A URL with another port, or other parameters. */
+/** Returns the URL with another port or other parameters. */
 function changed(url: string, { port, host, ...parameters }: Record<string, string | number>): string {
   const { username, password, hostname, port: own, pathname } = new URL(url);
   const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
   return `postgres://${username}:${password}@${host ?? `${hostname}:${port ?? own}`}${pathname}?${query}`;
 }
 
-test("a pooler that refuses the settings of a connection is named at once, with what to do", async () => {
+test("a pooler that rejects the settings of a connection is reported immediately, with the remedy", async () => {
   await using on = testSchema();
   await using pooler = await startPooler(on.url, "refuses");
   const since = performance.now();
@@ -34,7 +34,7 @@ test("a pooler that refuses the settings of a connection is named at once, with 
   assertEquals((await store.counts()).pending, 0);
 });
 
-test("logins that a pooler refuses with an internal error are retried, when a runner is opened and afterwards", async () => {
+test("logins that a pooler rejects with an internal error are retried, both while a runner is opened and afterwards", async () => {
   await using on = testSchema();
   await using pooler = await startPooler(on.url, "fails");
   const begun = Promise.withResolvers<void>();
@@ -50,7 +50,7 @@ test("logins that a pooler refuses with an internal error are retried, when a ru
   assertEquals(done.status === "completed" && done.result, 1);
 });
 
-test("settings of the URL do not win over those of the engine", async () => {
+test("settings of the URL do not override those of the engine", async () => {
   await using on = testSchema();
   const hostile = { application_name: 'it\'s "mine"; ä', options: "-c application_name=x -c enable_seqscan=on" };
   await on.open({ url: changed(on.url, { ...hostile, statement_timeout: 1, search_path: "elsewhere" }) });
@@ -63,7 +63,7 @@ test("settings of the URL do not win over those of the engine", async () => {
   }
 });
 
-test("what a lost connection left behind is ended, also where the login takes on another role", async () => {
+test("the session of a lost connection is terminated, also if the login switches to another role", async () => {
   await using on = testSchema();
   const [role, group] = [`${on.schema}_role`, `${on.schema}_group`];
   await on.sql.unsafe(`
@@ -90,7 +90,7 @@ test("what a lost connection left behind is ended, also where the login takes on
     await sleeping.promise;
     while (await count() === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     await run.cancel();
-    // On its own the server would notice after the two minutes.
+    // Without that the server would notice only after two minutes.
     for (const since = performance.now(); await count() > 0;) {
       assert(performance.now() - since < 20_000, "the backend is still there");
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -113,7 +113,7 @@ test("the first host that responds is used, and the next one once it is gone", a
   assertEquals((await store.counts()).pending, 0);
 });
 
-test("a server that is not of the kind that the URL wants is passed over", async () => {
+test("a server that does not have the target_session_attrs of the URL is skipped", async () => {
   await using on = testSchema();
   await using replica = await startPooler(on.url, "only reads");
   const { hostname, port, username, password, pathname } = new URL(on.url);
@@ -135,7 +135,7 @@ test("a server that is not of the kind that the URL wants is passed over", async
   assertEquals(error.code, "read_only");
 });
 
-test("a server is reached by its socket in the file system", async () => {
+test("a server is reached through its Unix socket", async () => {
   using dir = tempDir();
   chmodSync(dir.path, 0o777);
   await using server = await ownServer([`unix_socket_directories=${dir.path}`]);
@@ -189,7 +189,7 @@ test("a password that is a function is called for each connection", async () => 
   }
 });
 
-test("a runner and a client take a password that rotates, also for the bodies of transactions", async () => {
+test("a runner and a client use a rotating password, also for the bodies of transactions", async () => {
   await using on = testSchema();
   const role = `${on.schema}_role`;
   await on.sql.unsafe(
@@ -226,7 +226,7 @@ test("a runner and a client take a password that rotates, also for the bodies of
   }
 });
 
-test("a password is refused with SQLite and with an open store, and one of another type is not shown", async () => {
+test("a password option is rejected with SQLite and with an open store, and one of a wrong type is not shown", async () => {
   await using on = testSchema();
   const store = await on.open();
   const password = () => "secret";
@@ -241,7 +241,7 @@ test("a password is refused with SQLite and with an open store, and one of anoth
   }
 });
 
-/** Ways to encrypt a connection to a server whose certificate is for "localhost", and what becomes of them. */
+/** Encryption settings for a server whose certificate is for "localhost", and their outcomes. */
 const ENCRYPTIONS: readonly (readonly [host: string, parameters: Record<string, string>, succeeds: boolean])[] = [
   ["127.0.0.1", { sslmode: "prefer" }, true],
   ["127.0.0.1", { sslmode: "allow" }, true],
@@ -259,7 +259,7 @@ const ENCRYPTIONS: readonly (readonly [host: string, parameters: Record<string, 
 
 for (const [host, parameters, succeeds] of ENCRYPTIONS) {
   const named = Object.entries(parameters).map(([name, value]) => `${name}=${value === AUTHORITY ? "ours" : value}`);
-  test(`a connection to ${host} with ${named.join(" and ")} ${succeeds ? "is encrypted" : "is refused"}`, async () => {
+  test(`a connection to ${host} with ${named.join(" and ")} ${succeeds ? "is encrypted" : "is rejected"}`, async () => {
     await using on = testSchema();
     await using server = await startEncryptedProxy(on.url);
     const url = changed(on.url, { host: `${host}:${server.port}`, ...parameters });
@@ -275,7 +275,7 @@ for (const [host, parameters, succeeds] of ENCRYPTIONS) {
   });
 }
 
-test("a body finds its tables by its own search path, and keeps what it sets until the commit", async () => {
+test("a body finds its tables through its own search path, and its settings last until the commit", async () => {
   await using on = testSchema();
   const url = changed(on.url, { options: `-c search_path=${on.schema}` });
   const store = await on.open({ url });

@@ -1,4 +1,4 @@
-/** Backup and restore of a schema with the commands of docs/backup.md, where `pg_dump` of the server's version is installed. */
+/** Backup and restore of a schema with the commands of docs/backup.md, if the `pg_dump` of the server is installed. */
 import { assertEquals } from "@std/assert";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
@@ -41,7 +41,7 @@ else {
         for await (const event of run.events()) if (event.type === "run.waiting") break;
         id = run.id;
         shell(dump);
-        // What happens after it is not in the copy.
+        // Later changes are not part of the copy.
         await run.send("go", "on");
         assertEquals(await run.result(), 42);
       }
@@ -49,7 +49,7 @@ else {
       const args = check.replace('"$NEW_DATABASE_URL"', copy.href).split(" ").slice(1);
       const checked = await sluice([...args, `--schema=${on.schema}`, "--json"]);
       const { problems } = JSON.parse(checked.out) as { problems: string[] };
-      // The server of the tests may run without it.
+      // The server of the tests may run without fsync.
       assertEquals(problems.filter((problem) => !problem.includes("setting fsync")), []);
 
       await using heir = await createRunner(copy.href, { schema: on.schema, workflows: [double], lease: "1s" });
@@ -68,6 +68,6 @@ async function reasonToSkip(): Promise<string | undefined> {
   if (dump === undefined || restore === undefined) return "no pg_dump here";
   await using on = testSchema();
   const [row] = await on.sql.unsafe("select current_setting('server_version_num')::int4 / 10000 as major");
-  // An older one refuses a newer server.
+  // An older pg_dump rejects a newer server.
   return majorOf(dump) < Number(row!["major"]) ? `pg_dump ${majorOf(dump)} is older than the server` : undefined;
 }

@@ -1,4 +1,4 @@
-/** The engine on Postgres: a handful of what it means. */
+/** A selection of the engine's behaviour on Postgres. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createClient, createRunner, DeferError, RunFailedError, StoreError, unchecked, workflow } from "../../mod.ts";
 import type { ClaimRequest } from "../../lib/store/port/batch.ts";
@@ -32,7 +32,7 @@ const endless = workflow("endless").task("wait", {
     new Promise<void>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason))),
 });
 
-test("postgres: a runner is opened by a URL, and its results are read by another process's client", async () => {
+test("postgres: a runner is opened by a URL, and a client of another process reads its results", async () => {
   await using on = testSchema();
   const options = { schema: on.schema, workflows: [chain, flaky, broken] };
   await using runner = await createRunner(on.url, options);
@@ -52,7 +52,7 @@ test("postgres: a runner is opened by a URL, and its results are read by another
   await assertRejects(async () => await (await client.start(broken)).result(), RunFailedError, "for good");
 });
 
-test("postgres: a client cancels, pauses and resumes what a runner elsewhere executes", async () => {
+test("postgres: a client cancels, pauses and resumes runs of a runner in another process", async () => {
   await using on = testSchema();
   const options = { schema: on.schema, workflows: [endless, chain] };
   await using runner = await createRunner(on.url, options);
@@ -71,7 +71,7 @@ test("postgres: a client cancels, pauses and resumes what a runner elsewhere exe
   assertEquals((await later.status()).state, "pending");
 });
 
-test("postgres: two runners share what a client starts, and each run is executed once", async () => {
+test("postgres: two runners share the runs that a client starts, and each run is executed once", async () => {
   await using on = testSchema();
   const by: string[][] = [[], []];
   const shared = by.map((ids) =>
@@ -106,7 +106,7 @@ test("postgres: a runner keeps the runs that it starts, however often it recover
   await Promise.all(started);
   const rows = (await runner.stats()).store.rows - before;
   assert(hints > 10, `${hints} hints`);
-  // Three tasks, the run and its end; one that is left to be claimed costs a row more.
+  // Three tasks, the run and its end; a run that has to be claimed costs one more row.
   assert(rows <= 10_000 * 5 + 10, `${rows} rows`);
 });
 
@@ -129,7 +129,7 @@ test("postgres: a fake clock is also the store's clock, and does not advance whi
   assertEquals([createdAt, endedAt], [before, clock.now()]);
 });
 
-test("postgres: other runners open and work although the row of a runner cannot be read", async () => {
+test("postgres: other runners open and work even if the row of a runner cannot be read", async () => {
   await using on = testSchema();
   await (await createRunner(on.url, { schema: on.schema, workflows: [chain] })).stop();
   await on.sql`
@@ -152,16 +152,16 @@ const conditional = workflow("conditional")
   });
 const deferred = new Set<string>();
 
-test("postgres: a row that is replaced costs no statement that fails", async () => {
+test("postgres: replacing a row causes no failed statement", async () => {
   await using on = testSchema();
   const clock = createFakeClock();
   const store = await on.open({ clock });
   await using runner = await createRunner(store, { workflows: [conditional], clock });
-  // What a runner reads once is read before.
+  // The first run makes the runner execute its one-time reads before the measurement.
   await clock.until(runner.execute(conditional));
   const before = store.counters();
-  // A commit each: the start; the answer of the condition; the result; the deferral; the result with the end. Rows are
-  // behind a lock. A statement that failed would be one more.
+  // One commit each: the start; the result of the condition; the result; the deferral; the result with the end. Writes
+  // of rows take a lock first. A failed statement would add one.
   for (let n = 0; n < 50; n++) {
     const outcome = runner.execute(conditional);
     await clock.settle();
@@ -194,9 +194,9 @@ test("postgres: a runner pauses between claims while another transaction holds t
   };
   await using runner = await createRunner(counted, { workflows: [chain], clock });
   await clock.advance("4s");
-  // Pauses of 10 ms that double up to two seconds, and the poll: not one claim after the other.
+  // Pauses that double from 10 ms to two seconds, and the poll, instead of one claim after the other.
   assert(claims >= 5 && claims <= 25, `${claims} claims`);
-  // Runs that the runner starts itself do not wait for the run that is held.
+  // Runs that the runner starts itself do not wait for the locked run.
   const own = await runner.start(chain, "abc");
   assertEquals(await clock.until(own.result(), "1s"), 6);
   await locker`commit`;
@@ -204,12 +204,12 @@ test("postgres: a runner pauses between claims while another transaction holds t
   assertEquals(await clock.until((await runner.get(held.id)).result(), "5s"), 2);
 });
 
-test("postgres: an error of the server that no caller expects has neither the statement nor its values", async () => {
+test("postgres: an unexpected error of the server contains neither the statement nor its values", async () => {
   await using on = testSchema();
   const store = await on.open();
   await using client = await createClient(store, { workflows: [chain] });
   await client.start(chain, "a", { tags: ["t"] });
-  // As after a change by hand.
+  // Simulates a manual change of the schema.
   await on.sql`update runs set tags = '{'`;
   const error = await assertRejects(
     () => client.list({ tags: ["hunter2"] }),

@@ -1,4 +1,6 @@
-/** Servers that only read, as after a failover: a name or a list of hosts leads to one, and then to the primary. */
+/**
+ * Read-only servers, as after a failover: a host name or a list of hosts leads to a standby, and then to the primary.
+ */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createRunner, unchecked, workflow } from "../../mod.ts";
 import { StoreError } from "../../lib/errors.ts";
@@ -50,7 +52,7 @@ function recorder(): { readonly logger: Logger; readonly lines: string[] } {
   return { lines, logger: { debug() {}, info() {}, warn: log, error: log } };
 }
 
-test("postgres: a runner whose host name leads to a standby for a while leaves it, and continues on the primary", async () => {
+test("postgres: a runner whose host name temporarily leads to a standby disconnects, and continues on the primary", async () => {
   await using two = await pair();
   await using proxy = await startProxy(two.primary);
   const { logger, lines } = recorder();
@@ -63,15 +65,15 @@ test("postgres: a runner whose host name leads to a standby for a while leaves i
   const run = runner.start(flow, 2);
   const retries = store.counters().retries;
   await until(() => store.counters().retries > retries + 3);
-  // Connections that are open stay as they are.
+  // Open connections are kept.
   proxy.lead(two.primary);
   assertEquals(await (await run).result(), 3);
-  // Reads do not continue on the standby either.
+  // Reads are not sent to the standby either.
   assertEquals((await store.counts()).completed, 2);
   assert(lines.some((line) => line.includes("read-only")), lines.join("\n"));
 });
 
-test("postgres: the host that is a standby is passed over, also when the store is opened", async () => {
+test("postgres: a host that is a standby is skipped, also while the store is opened", async () => {
   await using two = await pair();
   const store = await openPostgresStore(urlOf([two.standby, two.primary]));
   await using _closed = { [Symbol.asyncDispose]: () => store.close() };
@@ -80,7 +82,7 @@ test("postgres: the host that is a standby is passed over, also when the store i
   assertEquals((await store.counts()).completed, 1);
 });
 
-test("postgres: a store that is opened at a standby waits until it is promoted", async () => {
+test("postgres: a store that is opened on a standby waits until the standby is promoted", async () => {
   await using two = await pair();
   await using proxy = await startProxy(two.standby);
   const { logger, lines } = recorder();
@@ -93,7 +95,7 @@ test("postgres: a store that is opened at a standby waits until it is promoted",
   await store.close();
 });
 
-test("postgres: a standby that stays one is refused after the time that was given", async () => {
+test("postgres: opening a store on a standby fails after the configured time if the standby is not promoted", async () => {
   await using two = await pair();
   const error = await assertRejects(
     () => openPostgresStore(urlOf([two.standby]), { connectTimeoutMs: 3_000 }),
@@ -112,12 +114,12 @@ for (
     ["prefer-standby", true],
   ] as const
 ) {
-  test(`postgres: target_session_attrs=${target} finds its server, whatever comes first`, async () => {
+  test(`postgres: target_session_attrs=${target} selects its server, independent of the order of hosts`, async () => {
     await using two = await pair();
     const isInRecovery = async (targets: readonly Target[]): Promise<boolean> => {
       const url = urlOf(targets, `?target_session_attrs=${target}`);
       const store = await openPostgresStore(url, { readOnly: true, connectTimeoutMs: 30_000 });
-      // A store that only reads may be of either kind; the primary counts who is connected to it.
+      // A read-only store may use either server; the primary shows which connections it has.
       const at = await connectedTo(two);
       await store.close();
       return at;
@@ -128,7 +130,7 @@ for (
   });
 }
 
-/** Whether the connection of a store that only reads is to the standby. */
+/** Returns whether the connection of a read-only store is to the standby. */
 async function connectedTo({ standby, primary }: { standby: Target; primary: Target }): Promise<boolean> {
   const { default: postgres } = await import("postgres");
   const counts: number[] = [];
@@ -143,7 +145,7 @@ async function connectedTo({ standby, primary }: { standby: Target; primary: Tar
   return counts[0] === 1;
 }
 
-test("postgres: a store that writes is refused at once for a URL that asks for a standby", async () => {
+test("postgres: opening a writable store with a URL that requires a standby fails immediately", async () => {
   for (const target of ["standby", "read-only", "prefer-standby"]) {
     const url = urlOf([{ host: "127.0.0.1", port: 1 }], `?target_session_attrs=${target}`);
     const error = await assertRejects(() => openPostgresStore(url), StoreError);

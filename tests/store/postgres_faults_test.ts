@@ -1,4 +1,4 @@
-/** Servers and connections that go away while work is under way. */
+/** Servers and connections that fail while work is in progress. */
 import { assert, assertEquals } from "@std/assert";
 import { silent } from "../../lib/logger.ts";
 import { createHostOrder } from "../../lib/store/postgres/connect/hosts.ts";
@@ -17,7 +17,7 @@ import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
 const newRun = (owner?: number) => newRunOfTests({ dueAt: 0, owner });
 
-/** Starts and ends runs until it is stopped; returns the ids of those whose end was confirmed. */
+/** Starts and ends runs until it is stopped; returns the ids of the runs whose end was confirmed. */
 function work(store: Store, runner: number): { stop(): Promise<string[]>; readonly done: string[] } {
   const done: string[] = [];
   let isOver = false;
@@ -48,14 +48,14 @@ async function terminateAll({ sql, schema }: TestSchema): Promise<number> {
   return ended.length;
 }
 
-test("postgres: connections that are ended under load lose nothing and write nothing twice", async () => {
+test("postgres: terminating connections under load loses no write and repeats none", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
   const unwatch = store.watch(() => {});
   const load = work(store, runner);
   for (let round = 1; round <= 8; round++) {
-    // More than can be under way at once: a connection that was opened since the last time has carried them.
+    // More than can be in progress at once, so that new connections have executed some of them.
     const before = load.done.length;
     await until(() => load.done.length >= before + 40);
     assert(await terminateAll(on) >= 1);
@@ -69,7 +69,7 @@ test("postgres: connections that are ended under load lose nothing and write not
   assertEquals((await on.sql.unsafe(`select count(*) as n from ${JOURNAL}`))[0]?.["n"], done.length);
 });
 
-test("postgres: a renewal of a short lease that hangs is sent again before the usual deadline", async () => {
+test("postgres: a hanging renewal of a short lease is sent again before the usual deadline", async () => {
   await using on = testSchema();
   const url = new URL(on.url);
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -84,17 +84,17 @@ test("postgres: a renewal of a short lease that hangs is sent again before the u
   const waitedMs = performance.now() - began;
   proxy.flow();
   assertEquals((await renewal).alive, true);
-  // After a third of the lease; the deadline of a renewal is five seconds otherwise.
+  // After a third of the lease; otherwise the deadline of a renewal is five seconds.
   assert(waitedMs < 5_000, `given up after ${waitedMs} ms`);
 });
 
-test("postgres: a watcher hears again after its connection was ended", async () => {
+test("postgres: a watcher receives notifications again after its connection was terminated", async () => {
   await using on = testSchema();
   const store = await on.open();
   const other = await on.open();
   let heard = 0;
   const unwatch = store.watch(() => heard++);
-  // Said once it listens, as something may have changed before.
+  // Notified when it begins to listen, because changes may have happened before.
   await until(() => heard > 0);
   heard = 0;
   await terminateAll(on);
@@ -120,7 +120,7 @@ test("postgres: a watcher is not notified of writes of its own store", async () 
   unwatch();
 });
 
-test("postgres: a listener that receives nothing any more reconnects", async () => {
+test("postgres: a listener that no longer receives data reconnects", async () => {
   await using on = testSchema();
   const url = new URL(on.url);
   await using proxy = await startProxy({ host: url.hostname, port: Number(url.port) });
@@ -136,7 +136,7 @@ test("postgres: a listener that receives nothing any more reconnects", async () 
     applicationName: "sluice test listener",
     logger: { ...silent, warn: (line) => void warnings.push(line) },
     selfTestMs: 20,
-    // Long enough for a slow machine to connect within it.
+    // Long enough for a slow machine to connect.
     echoMs: 1_000,
   });
   let heard = 0;
@@ -151,7 +151,7 @@ test("postgres: a listener that receives nothing any more reconnects", async () 
   await sender.close();
 });
 
-test("postgres: a server that is killed and started again, several times under load, loses nothing", async () => {
+test("postgres: killing and restarting the server repeatedly under load loses no write", async () => {
   await using server = await ownServer();
   const store = await openPostgresStore(server.url, { schema: "restarts" });
   const runner = await join(store, 600_000);
@@ -170,10 +170,10 @@ test("postgres: a server that is killed and started again, several times under l
   await store.close();
 });
 
-/** Far less than an hour, and more than a slow machine takes between two reads of the clock. */
+/** In milliseconds: far less than an hour, and more than a slow machine needs between two reads of the clock. */
 const MINUTE_MS = 60_000;
 
-test("postgres: a process whose wall clock is an hour off goes by the server's", async () => {
+test("postgres: a process whose wall clock is an hour off uses the clock of the server", async () => {
   await using on = testSchema();
   const real = Date.now;
   Date.now = () => real() + 3_600_000;

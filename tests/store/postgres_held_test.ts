@@ -1,4 +1,4 @@
-/** How Postgres finds the runs of a runner without an index of owners, and what the end of a run spares for it. */
+/** Postgres finds the runs of a runner without an index of owners, so that the end of a run changes no index. */
 import { assertEquals } from "@std/assert";
 import { createStartMarks } from "../../lib/store/postgres/fleet/held.ts";
 import { test } from "../harness.ts";
@@ -15,7 +15,7 @@ function blocked({ sql, schema }: TestSchema): Promise<void> {
   });
 }
 
-test("a mark is below the numbers of all runs that commits in flight insert", () => {
+test("a mark is lower than the numbers of all runs that commits in flight insert", () => {
   const marks = createStartMarks();
   assertEquals(marks.lowest(), 0);
   marks.noteNewest(10);
@@ -51,11 +51,11 @@ test("postgres: recovery finds a run whose start was in flight while its runner 
   await rival`
     insert into runs (id, epoch, state, workflow, version, created_at, parent, parent_task, parent_item)
     values (gen_random_uuid(), 0, 'pending', 'etl', 'v1', 0, ${parent.run}, ${parent.task}, ${parent.item})`;
-  // It has a number, and waits for the other transaction.
+  // The start has a number, and waits for the other transaction.
   const slow = newRun({ owner: runner, parent });
   const verdict = commit(store, { starts: [slow] });
   await blocked(on);
-  // A start with a key has a connection of its own, and does not wait.
+  // A start with a key uses a separate connection, and does not wait.
   const later = newRun({ owner: runner, key: "k" });
   await start(store, later);
   for (let i = 0; i < 3; i++) await store.renew(runner, 30_000);
@@ -67,7 +67,7 @@ test("postgres: recovery finds a run whose start was in flight while its runner 
   assertEquals(more, false);
 });
 
-test("postgres: a start that meets the takeover of its runner inserts a pending run", async () => {
+test("postgres: a start that conflicts with the takeover of its runner inserts a pending run", async () => {
   await using on = testSchema();
   const store = await on.open();
   const runner = await join(store);
@@ -83,7 +83,7 @@ test("postgres: a start that meets the takeover of its runner inserts a pending 
   assertEquals(started?.kind === "started" && started.owned, false);
 });
 
-test("postgres: a renewal leaves one claim of its runner, with the runs that it still owns, and none of runners that left", async () => {
+test("postgres: a renewal keeps one claim row for its runner, with the runs that it still owns, and none for runners that left", async () => {
   await using on = testSchema();
   const store = await on.open();
   const [runner, other] = [await join(store), await join(store)];
@@ -117,7 +117,7 @@ test("postgres: the end of a run changes no index, whether or not it has a perma
     await commit(store, { writes: ended });
   }
   await store.close();
-  // The server publishes the counts of a connection when the connection has ended.
+  // The server publishes the statistics of a connection when the connection ends.
   const counts = async (): Promise<unknown> => {
     const [row] = await on.sql`
       select n_tup_upd as updated, n_tup_hot_upd as hot

@@ -1,4 +1,4 @@
-/** Notifications are hints: a queue of the server that takes none is no reason for anything to fail. */
+/** Notifications are optional: nothing fails if the queue of the server is full. */
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createClient, createRunner, unchecked, workflow } from "../../mod.ts";
@@ -8,8 +8,8 @@ import { test } from "../harness.ts";
 import { ownServer } from "../postgres_server.ts";
 import { within } from "../within.ts";
 
-test("postgres: a queue of notifications that is full fails no start, no result, no cancel and no transaction", async () => {
-  // From Postgres 17 on the queue may be small.
+test("postgres: a full queue of notifications fails no start, result, cancel or transaction", async () => {
+  // The size of the queue can be set since Postgres 17.
   await using server = await ownServer(["max_notify_queue_pages=64"]);
   const sql = postgres(server.url, { max: 2, max_lifetime: null, onnotice() {} });
   const store = await openPostgresStore(server.url, { logger: silent });

@@ -12,7 +12,7 @@ import { commit, newRun } from "./contract/fixture.ts";
 import { HANG_MS } from "../within.ts";
 import { type TestSchema, testSchema } from "./postgres_schema.ts";
 
-/** What opening is refused with. */
+/** Returns the error of opening a store. */
 async function refused(url: string, options: PostgresStoreOptions = { connectTimeoutMs: 300 }): Promise<StoreError> {
   return await assertRejects(() => openPostgresStore(url, options), StoreError);
 }
@@ -23,7 +23,7 @@ function changed(url: string, change: (url: URL) => void): string {
   return parsed.href;
 }
 
-/** A login that may do only what it is given, for the length of a test. */
+/** Creates a login with only the given rights, for the duration of a test. */
 async function withRole(on: TestSchema, settings: string, body: (url: string, role: string) => Promise<void>) {
   const role = `${on.schema}_role`;
   await on.sql.unsafe(`create role "${role}" login password 'secret word' ${settings}`);
@@ -41,7 +41,7 @@ async function withRole(on: TestSchema, settings: string, body: (url: string, ro
   }
 }
 
-test("a schema's name is checked before any connection is made", async () => {
+test("a schema name is checked before a connection is opened", async () => {
   const names = ['x"; drop table y; --', "Upper", "", "1st", "a b", "a".repeat(49), "pg_mine", "ä", "a\n", "a.b"];
   for (const schema of names) {
     assertEquals(
@@ -56,7 +56,7 @@ test("a schema's name is checked before any connection is made", async () => {
   assertEquals(error.code, "cannot_connect");
 });
 
-test("a wrong password is an error at once, without the password", async () => {
+test("a wrong password fails immediately, and the error does not contain it", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url) => {
     const error = await refused(changed(url, (it) => it.password = "wrong1234"), { connectTimeoutMs: 60_000 });
@@ -66,14 +66,14 @@ test("a wrong password is an error at once, without the password", async () => {
   });
 });
 
-test("a missing database is an error at once", async () => {
+test("a missing database fails immediately", async () => {
   await using on = testSchema();
   const error = await refused(changed(on.url, (url) => url.pathname = "/nowhere"), { connectTimeoutMs: 60_000 });
   assertEquals(error.code, "no_database");
   assertStringIncludes(error.message, 'database "nowhere" does not exist; create it');
 });
 
-test("the error for a role that may create no schema says what an administrator can do", async () => {
+test("the error for a role that may not create a schema states what an administrator can do", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url, role) => {
     const error = await refused(url, { schema: on.schema });
@@ -86,7 +86,7 @@ test("the error for a role that may create no schema says what an administrator 
   });
 });
 
-test("a read-only database is refused", async () => {
+test("a read-only database is rejected", async () => {
   await using on = testSchema();
   await withRole(on, "", async (url, role) => {
     await on.sql.unsafe(`alter role "${role}" set default_transaction_read_only = on`);
@@ -94,7 +94,7 @@ test("a read-only database is refused", async () => {
   });
 });
 
-test("the error for a login with too few connections says how many are needed", async () => {
+test("the error for a login with too few connections states how many are needed", async () => {
   await using on = testSchema();
   await withRole(on, "connection limit 1", async (url) => {
     const error = await refused(url, { schema: on.schema, connectTimeoutMs: 300 });
@@ -103,7 +103,7 @@ test("the error for a login with too few connections says how many are needed", 
   });
 });
 
-test("a schema of a newer version is refused", async () => {
+test("a schema of a newer version is rejected", async () => {
   await using on = testSchema();
   await (await on.open()).close();
   await on.sql`update meta set value = '999' where key = 'sluice_schema'`;
@@ -112,7 +112,7 @@ test("a schema of a newer version is refused", async () => {
   assertStringIncludes(error.message, "use a newer Sluice");
 });
 
-test("a schema with tables of another application is refused and left alone", async () => {
+test("a schema with tables of another application is rejected and not changed", async () => {
   await using on = testSchema();
   await on.sql.unsafe(`create schema "${on.schema}"`);
   await on.sql`create table runs (mine text)`;
@@ -120,7 +120,7 @@ test("a schema with tables of another application is refused and left alone", as
   assertEquals((await on.sql`select mine from runs`).length, 0);
 });
 
-test("a server that is down is waited for, with a line in the log", async () => {
+test("opening a store waits for a server that is down, and logs a line", async () => {
   await using on = testSchema();
   const { hostname, port } = new URL(on.url);
   await using proxy = await startProxy({ host: hostname, port: Number(port) });
@@ -143,10 +143,10 @@ test("a server that is down is waited for, with a line in the log", async () => 
   assert(!lines.join().includes(new URL(on.url).password + "@"));
 });
 
-/** How long a server that is down is waited for if nothing else is said. */
+/** The default time for which opening a store waits for a server that is down. */
 const DEFAULT_PATIENCE_MS = 30_000;
 
-test("a server that stays down is given up after the time that was given", async () => {
+test("opening a store fails after the configured time if the server stays down", async () => {
   const started = performance.now();
   const error = await refused("postgres://me:secret@127.0.0.1:1/none", { connectTimeoutMs: 150 });
   assertEquals(error.code, "cannot_connect");
@@ -154,7 +154,7 @@ test("a server that stays down is given up after the time that was given", async
   assertStringIncludes(error.message, "postgres://127.0.0.1:1/none");
 });
 
-test("a server that accepts connections and does not respond is given up after that time too, with a line in the log", async () => {
+test("opening a store fails after the configured time if the server accepts connections without responding, and logs a line", async () => {
   await using on = testSchema();
   const { hostname, port } = new URL(on.url);
   await using proxy = await startProxy({ host: hostname, port: Number(port) });
@@ -171,7 +171,7 @@ test("a server that accepts connections and does not respond is given up after t
   assertStringIncludes(lines[0]!, "it does not respond");
 });
 
-test("the URL may say for how many seconds a server that is down is waited for", async () => {
+test("the URL may set for how many seconds opening a store waits for a server that is down", async () => {
   const url = "postgres://me:secret@127.0.0.1:1/none?connect_timeout=0.2";
   const started = performance.now();
   const error = await assertRejects(() => createRunner(url, { workflows: [], logger: silent }), StoreError);
@@ -179,7 +179,7 @@ test("the URL may say for how many seconds a server that is down is waited for",
   assert(performance.now() - started < DEFAULT_PATIENCE_MS);
 });
 
-test("sequences that are behind their tables, as after logical replication, are set when a store is opened", async () => {
+test("opening a store advances sequences that are behind their tables, as after logical replication", async () => {
   await using on = testSchema();
   const early = await on.open();
   await commit(early, { starts: [newRun(), newRun(), newRun()] });
@@ -210,7 +210,7 @@ test("sequences that are behind their tables, as after logical replication, are 
   });
 });
 
-test("twenty stores that open at once migrate once", async () => {
+test("twenty stores that are opened at once migrate the schema once", async () => {
   await using on = testSchema();
   await Promise.all(Array.from({ length: 20 }, () => on.open()));
   assertEquals((await on.sql`select value from meta where key = 'sluice_schema'`).map(({ value }) => value), [
@@ -218,7 +218,7 @@ test("twenty stores that open at once migrate once", async () => {
   ]);
 });
 
-test("a schema whose name a session does not know yet, as another has just created it, is looked for again", async () => {
+test("a schema that another session has just created is looked up again", async () => {
   await using on = testSchema();
   const session = on.session();
   let tries = 0;
@@ -229,7 +229,7 @@ test("a schema whose name a session does not know yet, as another has just creat
   assertEquals([version, tries], [1, 5]);
 });
 
-test("a table that is missing for good is reported after a few tries", async () => {
+test("a table that stays missing is reported after a few attempts", async () => {
   await using on = testSchema();
   const session = on.session();
   const opening = openSession(session, HANG_MS, () => session.single("care", "select 1 from unknown_table", []));
@@ -237,7 +237,7 @@ test("a table that is missing for good is reported after a few tries", async () 
   assertEquals(error.code, "schema_gone");
 });
 
-test("twenty processes that open at once all find the schema ready", async () => {
+test("twenty processes that open a store at once all find the schema migrated", async () => {
   await using on = testSchema();
   const children = Array.from({ length: 20 }, () => spawn("store/fixtures/open_postgres.ts", [on.url, on.schema]));
   const exits = await Promise.all(children.map(({ exited }) => exited));
@@ -245,7 +245,7 @@ test("twenty processes that open at once all find the schema ready", async () =>
   assertEquals((await on.sql`select count(*) as n from runs`)[0]?.["n"], 20);
 });
 
-test("a runner continues while others open its schema", async () => {
+test("a runner continues while other stores are opened on its schema", async () => {
   await using on = testSchema();
   const store = await on.open();
   const work = Array.from({ length: 50 }, () => commit(store, { starts: [newRun()] }));

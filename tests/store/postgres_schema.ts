@@ -10,15 +10,15 @@ import type { Store } from "../../lib/store/port/store.ts";
 import { databaseUrl } from "../postgres_server.ts";
 import { manualClock, type Opened } from "./contract/fixture.ts";
 
-/** A schema that is gone, with the stores on it, at the end of the scope. */
+/** A schema that is dropped at the end of the scope, after the stores on it are closed. */
 export interface TestSchema extends AsyncDisposable {
   /** Its name. */
   readonly schema: string;
-  /** The database. */
+  /** The URL of the database. */
   readonly url: string;
-  /** A connection past every store; tables are found without naming the schema. */
+  /** A connection without a store; its search path is the schema. */
   readonly sql: postgres.Sql;
-  /** Opens a store on it, by another way if one is given. */
+  /** Opens a store on it, optionally through another URL. */
   open(options?: PostgresStoreOptions & { readonly url?: string }): Promise<Store>;
   /** Creates the session of a store that is not opened; its connections are closed at the end of the scope. */
   session(logger?: Logger, clock?: Clock): Session;
@@ -26,10 +26,10 @@ export interface TestSchema extends AsyncDisposable {
 
 const EMPTIED = TABLES.filter((table) => table !== "meta").join(", ");
 
-// Before any test, so that none of them is held to have left the server behind.
+// Started before any test, so that the leak sanitizer does not attribute the server to one.
 const shared = await databaseUrl();
 
-/** Returns an unused name of a schema, in the tests' database or another. */
+/** Returns an unused schema name, in the database of the tests or another one. */
 export function testSchema(url: string = shared): TestSchema {
   const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 20)}`;
   const sql = postgres(url, {
@@ -78,7 +78,7 @@ export function testSchema(url: string = shared): TestSchema {
   };
 }
 
-/** What the contract of stores asks for: stores on the schema, which is empty at first. */
+/** Returns the fixture of the contract: stores on the schema, which is empty at first. */
 export async function openOn(on: TestSchema, options: PostgresStoreOptions = {}): Promise<Opened> {
   const clock = manualClock();
   const stores: Store[] = [];

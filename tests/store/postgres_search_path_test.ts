@@ -1,4 +1,4 @@
-/** Every statement of the engine finds functions, operators and types of the system, whatever others have planted. */
+/** Statements of the engine use the functions, operators and types of the system, not ones that others have planted. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
 import { createClient, createRunner, type Store, unchecked, workflow } from "../../mod.ts";
@@ -21,7 +21,7 @@ import { openOn, type TestSchema, testSchema } from "./postgres_schema.ts";
 
 const server = await databaseUrl();
 
-// One for all, as it takes seconds to make.
+// One database for all tests, because its creation takes seconds.
 let made: Promise<HostileDatabase> | undefined;
 let schema: TestSchema | undefined;
 
@@ -37,7 +37,7 @@ async function openBoth(open: () => Promise<Store>): Promise<AsyncDisposable & R
   return { first, second, [Symbol.asyncDispose]: close };
 }
 
-/** Does everything that a runner, a client and an inspector do, with one store or a URL. */
+/** Uses all features of a runner, a client and an inspector, with one store or a URL. */
 async function useAll(open: () => Promise<Store>): Promise<void> {
   const workflows = [double, etl, greet];
   await using stores = await openBoth(open);
@@ -62,7 +62,7 @@ async function useAll(open: () => Promise<Store>): Promise<void> {
   }
 }
 
-test("the hostile database is hostile: what is found by its search path is planted", async () => {
+test("the hostile database is hostile: its search path finds the planted objects", async () => {
   const { url, planted, called } = await hostile();
   assert(planted.functions > 3_000 && planted.operators > 800 && planted.types > 5, JSON.stringify(planted));
   const sql = postgres(url, { max: 1, fetch_types: false });
@@ -81,7 +81,7 @@ test("the hostile database is hostile: what is found by its search path is plant
   await sql.end({ timeout: 1 });
 });
 
-test("an administrator makes, lists and removes tenants without calling what others have planted", async () => {
+test("an administrator creates, lists and removes tenants without calling planted objects", async () => {
   const { url, called } = await hostile();
   const schema = `tenant_${crypto.randomUUID().slice(0, 8)}`;
   const tenant = { schema, role: schema, password: "hunter2" };
@@ -105,7 +105,7 @@ test("an administrator makes, lists and removes tenants without calling what oth
 });
 
 for (const prepare of [true, false]) {
-  test(`a runner, a client and an inspector call nothing planted, with prepare: ${prepare}`, async () => {
+  test(`a runner, a client and an inspector call no planted objects, with prepare: ${prepare}`, async () => {
     const { url, called } = await hostile();
     const schema = `test_${crypto.randomUUID().slice(0, 8)}`;
     await useAll(() => openPostgresStore(url, { schema, prepare }));
@@ -113,21 +113,21 @@ for (const prepare of [true, false]) {
   });
 }
 
-test("stores on a pool call nothing planted", async () => {
+test("stores on a pool call no planted objects", async () => {
   const { url, called } = await hostile();
   await using pool = createPostgresPool(url, { connections: 1 });
   await useAll(() => pool.store({ schema: "pooled" }));
   assertEquals(await called(), []);
 });
 
-test("behind a pooler that drops the settings of a connection nothing planted is called either", async () => {
+test("stores behind a pooler that drops connection settings call no planted objects", async () => {
   const { url, called } = await hostile();
   await using pooler = await startPooler(url, "drops");
   await useAll(() => openPostgresStore(pooler.url, { schema: "behind" }));
   assertEquals(await called(), []);
 });
 
-test("neither the URL nor the role decides where the engine's statements look", async () => {
+test("neither the URL nor the role changes the search path of the engine's statements", async () => {
   const { url, called, sql } = await hostile();
   const role = `test_${crypto.randomUUID().slice(0, 8)}`;
   await sql.unsafe(`create role "${role}" superuser login password 'hunter2'`);
@@ -142,14 +142,14 @@ test("neither the URL nor the role decides where the engine's statements look", 
   assertEquals(await called(), []);
 });
 
-test("in users' transactions the engine calls nothing planted, and users find what is theirs", async () => {
+test("in user transactions the engine calls no planted objects, and users find their own objects", async () => {
   const { url, called, sql, spareDriver } = await hostile();
   await spareDriver();
   await sql`create table public.ledger (entry pg_catalog.text)`;
   const pay = workflow("pay", { input: unchecked<string>() }).task("pay", {
     ...transaction,
     async run({ tx, input }) {
-      // Without any function or operator, which would be the planted ones: this is the user's own search path.
+      // Without functions and operators, because the search path of the user finds the planted ones.
       await tx`insert into ledger values (${input})`;
       await client.start(double, 1, { tx, key: input });
       await tx`insert into ledger values (${"after"})`;
@@ -185,11 +185,11 @@ test("in users' transactions the engine calls nothing planted, and users find wh
 storeContract("postgres where others have planted functions", async () => {
   const { url, spareDriver } = await hostile();
   await spareDriver();
-  // By the way these are also the only ones without prepared statements.
+  // This is also the only contract run without prepared statements.
   return await openOn(schema ??= testSchema(url), { prepare: false });
 });
 
-test("the contract called nothing planted", async () => {
+test("the contract called no planted objects", async () => {
   if (made === undefined) return;
   const database = await made;
   const called = await database.called();

@@ -3,7 +3,7 @@ import { test } from "../harness.ts";
 import { storeContract } from "./contract.ts";
 import { openOn, type TestSchema, testSchema } from "./postgres_schema.ts";
 
-// One for all: to make a schema for each test would take as long as the tests.
+// One schema for all tests: creating one for each would take as long as the tests.
 let made: TestSchema | undefined;
 
 storeContract("postgres", () => openOn(made ??= testSchema()));

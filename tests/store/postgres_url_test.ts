@@ -7,7 +7,7 @@ import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { createClient, createRunner } from "../../mod.ts";
 import { test } from "../harness.ts";
 
-/** What a URL says, without what it leaves open. */
+/** Parses a URL and returns the parts that it specifies. */
 function read(url: string): Record<string, unknown> {
   const { settings, ...rest } = parsePostgresUrl(url);
   const all = Object.entries({ ...rest, ...(Object.keys(settings).length === 0 ? {} : { settings }) });
@@ -27,7 +27,7 @@ const tls = (mode: string, more: object = {}): object => ({
 const at = (host: string, port?: number): object => ({ host, port });
 const local = { name: "postgres://h/db", hosts: [at("h")], database: "db" };
 
-/** URLs, and what they say. */
+/** URLs and their expected parts. */
 const READ: Readonly<Record<string, object>> = {
   // The parts
   "postgres://h/db": local,
@@ -104,7 +104,7 @@ const READ: Readonly<Record<string, object>> = {
     user: "me",
     password: "secret",
   },
-  // Parameters of the login and the database win, as with libpq
+  // Parameters override the login and the database, as in libpq
   "postgres://me:secret@h/db?user=you&password=p%26w&dbname=other": {
     ...local,
     name: "postgres://h/other",
@@ -144,7 +144,7 @@ const READ: Readonly<Record<string, object>> = {
   "postgres://h/db?options=-c%20geqo%3Doff+-c+jit%3Don": { ...local, options: "-c geqo=off -c jit=on" },
   "postgres://h/db?search_path=a,b&TimeZone=UTC": { ...local, settings: { search_path: "a,b", timezone: "UTC" } },
   "postgres://h/db?channel_binding=prefer&gssencmode=disable&client_encoding=UTF8": local,
-  // With the only value that means what is done anyway
+  // Parameters whose only accepted value is the default
   ...Object.fromEntries(
     [
       ...["replication=false", "replication=off", "client_encoding=auto", "channel_binding=disable"],
@@ -156,7 +156,7 @@ const READ: Readonly<Record<string, object>> = {
   ),
 };
 
-/** Every parameter of libpq that Sluice refuses, with a value that it cannot honour and a part of the reason. */
+/** Each parameter of libpq that Sluice rejects, with an unsupported value and a part of the reason. */
 const NOT_HONOURED: Readonly<Record<string, readonly [value: string, reason: string]>> = {
   hostaddr: ["127.0.0.1", 'write the address as "host"'],
   passfile: ["/home/me/.pgpass", "by the option `password`"],
@@ -196,7 +196,7 @@ const NOT_HONOURED: Readonly<Record<string, readonly [value: string, reason: str
 };
 
 for (const [name, [value, reason]] of Object.entries(NOT_HONOURED)) {
-  test(`the parameter ${name} of a URL is refused by its name, with the reason`, () => {
+  test(`the parameter ${name} of a URL is rejected with its name and the reason`, () => {
     const url = `postgres://me:hunter2@h/db?${name}=${encodeURIComponent(value)}`;
     const error = assertThrows(() => parsePostgresUrl(url), StoreError, `its parameter ${name} is not supported`);
     assertStringIncludes(error.message, reason);
@@ -205,15 +205,15 @@ for (const [name, [value, reason]] of Object.entries(NOT_HONOURED)) {
 }
 
 for (const [url, expected] of Object.entries(READ)) {
-  test(`the URL ${url} is read`, () => assertEquals(read(url), { ...expected }));
+  test(`the URL ${url} is parsed`, () => assertEquals(read(url), { ...expected }));
 }
 
-/** What no message may hold: the password of each of the spellings below is written with it. */
+/** The password of each of the URLs below, which no message may contain. */
 const SECRET = "hunter2";
 
-/** Spellings that are refused, with a part of the reason. */
+/** URLs that are rejected, with a part of the reason. */
 const REFUSED: Readonly<Record<string, string>> = {
-  // A login that was not encoded
+  // Logins that are not encoded
   [`postgres://me@corp:${SECRET}@h/db`]: 'more than one "@"',
   [`postgres://me:${SECRET}@2@h/db`]: 'more than one "@"',
   [`postgres://me:${SECRET}:2@h/db`]: 'more than one ":"',
@@ -230,7 +230,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   [`postgres://me:${SECRET}@h/db\n`]: "blanks, line breaks or control characters",
   [` postgres://me:${SECRET}@h/db`]: "not of the form",
   [`\ufeffpostgres://me:${SECRET}@h/db`]: "not of the form",
-  // No URL, or another one's
+  // Not a URL, or one of another database
   [`postgres:/me:${SECRET}@h/db`]: "not of the form",
   [`postgres:me:${SECRET}@h/db`]: "not of the form",
   [`postgres:\\\\me:${SECRET}@h\\db`]: "not of the form",
@@ -285,7 +285,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 const silently = { logger: silent, workflows: [] };
 
 for (const [url, reason] of Object.entries(REFUSED)) {
-  test(`the URL ${JSON.stringify(url)} is refused everywhere, and quoted nowhere`, async () => {
+  test(`the URL ${JSON.stringify(url)} is rejected by every function, and quoted by none`, async () => {
     const attempts: (() => Promise<unknown>)[] = [
       () => createRunner(url, silently),
       () => createClient(url, silently),
@@ -313,7 +313,7 @@ for (const [url, reason] of Object.entries(REFUSED)) {
   });
 }
 
-test("no name shows a user or a password: not of a store, a pool, an error, a log line or an inspector", async () => {
+test("no name of a store or pool, error, log line or inspector page shows a user or a password", async () => {
   const url = `postgres://me:${SECRET}@127.0.0.1:1/app?password=${SECRET}&sslpassword=${SECRET}&sslmode=require`;
   const name = "postgres://127.0.0.1:1/app";
   const lines: string[] = [];
@@ -330,7 +330,7 @@ test("no name shows a user or a password: not of a store, a pool, an error, a lo
   );
 });
 
-test("a URL that is no text is refused in one sentence", async () => {
+test("a URL that is not a string is rejected with one sentence", async () => {
   for (const url of [undefined, null, 7, {}, new URL("postgres://me:hunter2@h/db")] as unknown as string[]) {
     assertThrows(() => createPostgresPool(url), Error, "Cannot use the Postgres URL: it is of type");
     const error = await assertRejects(

@@ -1,4 +1,4 @@
-/** Stores that are opened to be read only. */
+/** Stores that are opened as read-only. */
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -26,7 +26,7 @@ import {
 } from "./contract/fixture.ts";
 
 for (const kind of KINDS) {
-  test(`${kind}: a store that is only read sees what another one writes`, async () => {
+  test(`${kind}: a read-only store sees the writes of another store`, async () => {
     await using on = ground(kind);
     const store = await on.open();
     const reader = await on.open({ readOnly: true });
@@ -38,7 +38,7 @@ for (const kind of KINDS) {
     assertEquals((await reader.run(id))?.state, "completed");
   });
 
-  test(`${kind}: a store that is only read refuses whatever writes`, async () => {
+  test(`${kind}: a read-only store rejects every write`, async () => {
     await using on = ground(kind);
     const { id, runner } = await startOwned(await on.open());
     const reader = await on.open({ readOnly: true });
@@ -65,7 +65,7 @@ for (const kind of KINDS) {
     assertEquals(reader.counters().commits, 0);
   });
 
-  test(`${kind}: what is no database of this version of Sluice is not read, and nothing is made of it`, async () => {
+  test(`${kind}: opening a database that is not of this version of Sluice as read-only fails, and does not change it`, async () => {
     await using on = ground(kind);
     assertStringIncludes((await refused(on)).message, kind === "sqlite" ? "no such file" : "no tables of Sluice");
     await on.open();
@@ -74,14 +74,14 @@ for (const kind of KINDS) {
   });
 }
 
-test("a schema of an older version is not read", () => {
+test("a schema of an older version is rejected", () => {
   const older = assertThrows(() => checkVersion(1, 2, "SQLite database x"), StoreError);
   assertEquals(older.code, "older_schema");
   assertStringIncludes(older.message, "its schema has version 1");
   assertStringIncludes(older.message, "start a runner of this version");
 });
 
-test("sqlite: a database that is only read stays as it is to the byte", async () => {
+test("sqlite: reading a database through a read-only store does not change a byte of it", async () => {
   await using on = ground("sqlite");
   const path = on.url.slice("sqlite://".length);
   const store = await on.open();
@@ -94,7 +94,7 @@ test("sqlite: a database that is only read stays as it is to the byte", async ()
   assertEquals(hashOf(path), before);
 });
 
-test("sqlite: the database itself refuses a write, with a lock or without any", async () => {
+test("sqlite: the database itself rejects a write, with or without a lock", async () => {
   await using on = ground("sqlite");
   const path = on.url.slice("sqlite://".length);
   await (await on.open()).close();
@@ -112,7 +112,7 @@ test("sqlite: the database itself refuses a write, with a lock or without any", 
   }
 });
 
-test("postgres: the server itself refuses a write", async () => {
+test("postgres: the server itself rejects a write", async () => {
   await using on = ground("postgres");
   const line = createLine({
     address: parsePostgresUrl(on.url),
@@ -128,7 +128,7 @@ test("postgres: the server itself refuses a write", async () => {
   await line.close();
 });
 
-test("postgres: a login that may only select is enough, and one connection", async () => {
+test("postgres: a read-only store needs only the right to select, and one connection", async () => {
   await using site = openSite();
   const { schema } = await site.create();
   const role = site.name();

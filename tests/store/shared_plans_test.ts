@@ -1,4 +1,4 @@
-/** What reads look at in tables full of other rows: by an index, what they return. */
+/** In tables with many other rows, reads access only the rows that they return, by index. */
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../lib/clock.ts";
 import { silent } from "../../lib/logger.ts";
@@ -30,13 +30,13 @@ const FULL = { pending: 4_000, delayed: 4_000, finished: 12_000 };
 const STRANDED = 500;
 const OWNED = 100;
 
-/** Each read, and how many rows of tables and indexes it may look at where Postgres counts them. */
+/** Each read, and how many rows of tables and indexes it may access according to Postgres. */
 const READS: Readonly<Record<string, { readonly most: number; readonly read: (on: Reads, live: Live) => unknown }>> = {
   "the newest runs": { most: 12, read: (on) => on.list(ALL) },
   "pending runs": { most: 200, read: (on) => on.list({ ...ALL, states: ["pending"] }) },
   // The 80 newest runs have ended.
   "running runs": { most: 100, read: (on) => on.list({ ...ALL, states: ["running"] }) },
-  // None is near the new end.
+  // No match is among the newest runs.
   "paused runs": { most: 1_100, read: (on) => on.list({ ...ALL, states: ["paused"] }) },
   "failed runs": { most: 5, read: (on) => on.list({ ...ALL, states: ["failed", "cancelled"] }) },
   "runs of a time": { most: 200, read: (on) => on.list({ ...ALL, until: 2 }) },
@@ -50,7 +50,7 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   "runs of a schedule": { most: 60, read: (on) => on.list({ ...ALL, schedule: "daily" }) },
   "a run": { most: 2, read: (on, { id }) => on.run(id) },
   "ended runs": { most: 2, read: (on, { id }) => on.ended([id]) },
-  // Each task of a run is sought.
+  // Each task of a run is looked up.
   "a journal": { most: 8, read: (on, { seq }) => on.journal(seq) },
   "facts": { most: 1, read: (on, { seq }) => on.facts(seq) },
   "groups": { most: 20, read: (on) => on.groups() },
@@ -77,12 +77,12 @@ const READS: Readonly<Record<string, { readonly most: number; readonly read: (on
   },
   "a key": { most: 40, read: (on) => on.inspection.find("key-1", 10) },
   "groups of failures": { most: 10, read: (on) => on.inspection.failures(FAILURES) },
-  // At most as many runs as stretches have, in addition to those that a search for the span reads.
+  // At most the runs of the stretches, in addition to those that a search for the span reads.
   "ends of runs": { most: 17_500, read: (on) => on.inspection.outcomes([{ since: 2, bucketMs: 1, buckets: 3 }]) },
   "a page of a run": { most: 10, read: (on, { id }) => on.inspection.pulses([id]) },
 };
 
-test("postgres: reads look up what they return", async () => {
+test("postgres: reads access only the rows that they return", async () => {
   await using on = testSchema();
   const first = await on.open();
   const runner = await join(first);
@@ -101,7 +101,8 @@ test("postgres: reads look up what they return", async () => {
   const [live] = await on.sql.unsafe<[Live]>(
     "select id, seq from runs where owner is not null order by seq desc limit 1",
   );
-  // What these connections have read is counted now, and not while a read is measured. The pause makes each take one.
+  // Publishes the statistics of these connections before a read is measured. The pause makes each query use another
+  // one.
   await Promise.all([1, 2].map(() => on.sql`select pg_stat_force_next_flush(), pg_sleep(0.2)`));
   await first.close();
   const costOf = async (read: (on: Store, live: Live) => unknown): Promise<number> => {
@@ -115,7 +116,7 @@ test("postgres: reads look up what they return", async () => {
   const costs: string[] = [];
   const reads = {
     ...READS,
-    // SQLite has a query of its own.
+    // SQLite has a separate query.
     "outputs": {
       most: 6,
       read: (store: Store, { seq }: Live) =>
@@ -129,7 +130,7 @@ test("postgres: reads look up what they return", async () => {
   assertEquals(costs, []);
 });
 
-test("sqlite: reads go through no table without a limit", async () => {
+test("sqlite: no read scans a table without a limit", async () => {
   const connection = await openConnection(":memory:");
   migrate(connection, "plans");
   const numbers = (most: number): string =>
@@ -161,7 +162,7 @@ test("sqlite: reads go through no table without a limit", async () => {
   assertEquals(endless, []);
 });
 
-/** Stranded runs with keys or, with an owner, runs that are executed. */
+/** Inserts stranded runs with keys or, with an owner, running ones. */
 function rowsOf(id: string, numbers: string, owner: string): string {
   const isOwned = owner !== "null";
   return `
@@ -173,7 +174,7 @@ function rowsOf(id: string, numbers: string, owner: string): string {
       from ${numbers}`;
 }
 
-/** Three tasks for each run that is executed or was, child runs of the newest with an owner, scheduled runs, definitions. */
+/** Inserts tasks of running and ended runs, child runs of the newest owned run, scheduled runs and definitions. */
 function otherRows(numbers: string, idOf: (digit: string) => string): readonly string[] {
   return [
     `insert into tasks (run, task, epoch, state, attempts)
@@ -195,7 +196,7 @@ function otherRows(numbers: string, idOf: (digit: string) => string): readonly s
   ];
 }
 
-/** The server counts what a connection has read, and publishes it when the connection has ended. */
+/** Returns the rows that connections have read, which the server publishes when a connection ends. */
 async function rowsRead(on: ReturnType<typeof testSchema>): Promise<number> {
   const open = `select 1 from pg_stat_activity where application_name like 'sluice%${on.schema}'`;
   while ((await on.sql.unsafe(open)).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));

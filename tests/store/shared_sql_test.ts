@@ -1,4 +1,4 @@
-/** What the operations that both databases share promise beyond their results: how long they keep others waiting. */
+/** Operations that both databases share: how long they block the event loop and other operations. */
 import { assertEquals } from "@std/assert";
 import { join as joinPath } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
@@ -45,12 +45,12 @@ test("sqlite: list() and search() offer a pause after each stride of rows", asyn
     const stretches = await stretchesOf(on.database, operation);
     assertEquals(stretches.length >= 30_000 / MOST_ROWS, true);
     const rows = stretches.map((steps) => steps.map((step) => on.rowsOf(step)).reduce((sum, n) => sum + n, 0));
-    // Once to look for runs, and once to find where the stretch ended.
+    // Once to read runs, and once to find the end of the stretch.
     assertEquals(rows.filter((n) => n > 2 * MOST_ROWS), []);
   }
 });
 
-test("sqlite: a list costs as much for each run that it passes over, however many there are", async () => {
+test("sqlite: the cost of a list per skipped run does not depend on the number of runs", async () => {
   await using few = await sqliteWith(10_000);
   await using many = await sqliteWith(80_000);
   const costOf = ({ database }: Sqlite): Promise<number> =>
@@ -59,11 +59,11 @@ test("sqlite: a list costs as much for each run that it passes over, however man
     });
   await costOf(few);
   const [ofFew, ofMany] = [await costOf(few), await costOf(many)];
-  // Eight times as much; a walk that reads the rest of the table in each stride costs sixty times as much.
+  // Eight times the cost for eight times the runs; reading the rest of the table in each stride would cost sixty times.
   assertEquals(ofMany < 24 * ofFew, true, `${ofMany} ms and ${ofFew} ms`);
 });
 
-test("sqlite: an operation that has kept the event loop waiting lets it turn at a pause", async () => {
+test("sqlite: an operation that has blocked the event loop lets it turn at a pause", async () => {
   await using on = await sqliteWith(1);
   const events: string[] = [];
   setTimeout(() => events.push("timer"), 0);
@@ -77,19 +77,19 @@ test("sqlite: an operation that has kept the event loop waiting lets it turn at 
   assertEquals(events, ["timer", "operation"]);
 });
 
-test("sqlite: a cancel of a run with thousands of descendants may end after any part: none is orphaned, and another ends all", async () => {
+test("sqlite: if a cancel of a run with thousands of descendants ends after any part, none is orphaned, and another cancel ends all", async () => {
   const cancel = ({ database }: Sqlite) => control(database.dialect, FAMILY_ID, { kind: "cancel", reason: undefined });
   const parts = await interruptions(cancel, "null");
   assertEquals(parts, [[0, 0, 0], [0, 0, 0], [1_000, 0, 0], [2_000, 0, 0], [2_500, 0, 0]]);
 });
 
-test("sqlite: a run with invalid rows may be given up after any part of its descendants, too", async () => {
+test("sqlite: failing a run with invalid rows may also end after any part of its descendants", async () => {
   const end = ({ database }: Sqlite) => giveUp(database.dialect, { seq: 1, epoch: 1, error: "{}" });
   const parts = await interruptions(end, "1");
   assertEquals(parts, [[0, 0, 0], [0, 0, 0], [1_000, 0, 0], [2_000, 0, 0], [2_500, 0, 0]]);
 });
 
-test("sqlite: a run whose journal is deleted bit by bit is gone from the first moment", async () => {
+test("sqlite: a run whose journal is deleted in parts is not visible after the first part", async () => {
   await using on = await sqliteWith(3);
   on.exec("insert into tasks (run, task, epoch, state, attempts) values (1, 'x', 1, 'completed', 1)");
   on.exec(`insert into tasks (run, task, epoch, state, attempts)
@@ -103,7 +103,7 @@ test("sqlite: a run whose journal is deleted bit by bit is gone from the first m
 });
 
 for (const kind of ["sqlite", "postgres"] as const) {
-  test(`${kind}: prune() deletes what a process that died has left of a journal`, async () => {
+  test(`${kind}: prune() deletes the rest of a journal whose deletion a dead process had begun`, async () => {
     await using on = await ground(kind);
     await start(on.store, newRun(), newRun(), newRun());
     await on.run("update runs set seq = seq + 10");
@@ -149,11 +149,11 @@ interface Sqlite extends AsyncDisposable {
   readonly database: Database;
   exec(statement: string): void;
   count(table: string): number;
-  /** How many rows a step reads at most, by its limits. */
+  /** The maximum number of rows that a step reads, by its limits. */
   rowsOf(step: Step): number;
 }
 
-/** A database in memory with completed runs. */
+/** Opens a database in memory with completed runs. */
 async function sqliteWith(runs: number): Promise<Sqlite> {
   const connection = await openConnection(":memory:");
   migrate(connection, "test");
@@ -193,9 +193,9 @@ function numbersTo(most: number): string {
 const FAMILY_ID = "00000000-0000-7000-8000-000000000001";
 
 /**
- * Ends an operation after each of its parts, then lets another one end a run, its 1,250 children, and a child of each of
- * them. Returns how many runs had ended after each part, how many of the others were orphans, and how many a runner could
- * have started: the run itself, and those above a run that had ended.
+ * Interrupts an operation on a run, its 1,250 children and a child of each of them after each of its parts, and then
+ * executes it again completely. Returns how many runs had ended after each part, how many of the others were orphans,
+ * and how many a runner could have started: the run itself, and the ancestors of a run that had ended.
  */
 async function interruptions(
   operate: (on: Sqlite) => Op<unknown>,

@@ -4,7 +4,7 @@ import { migrate } from "../../lib/store/sqlite/migrations.ts";
 import { writeOutComputed } from "../../lib/store/sqlite/computed.ts";
 import { test } from "../harness.ts";
 
-test("a statement names computed columns, which SQLite reads as expressions of the stored ones", () => {
+test("computed columns in a statement are replaced by expressions of the stored columns", () => {
   assertEquals(
     writeOutComputed("select seq from runs where debouncing is not null and debouncing = $1"),
     "select seq from runs where (epoch = 0 and ended_at is null and debounce_key is not null) and " +

@@ -1,4 +1,4 @@
-/** A SQLite store whose disk is full, whose log grows, and whose rows were written by hand. */
+/** An SQLite store whose disk is full, whose log grows, or whose rows were edited manually. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { readdirSync, statSync } from "node:fs";
 import { join as joinPath } from "node:path";
@@ -34,7 +34,7 @@ function recording(): { readonly logger: Logger; readonly warnings: string[] } {
   return { logger: { ...silent, warn: (message) => void warnings.push(message) }, warnings };
 }
 
-test("sqlite: a transaction body that meets a full disk is called again, and its attempt does not count", async () => {
+test("sqlite: a transaction body that fails because of a full disk is called again, and its attempt does not count", async () => {
   using dir = tempDir();
   const { logger, warnings } = recording();
   let calls = 0;
@@ -97,7 +97,7 @@ test("sqlite: a log that cannot be truncated because of a reader is reported onc
   connection.close();
 });
 
-test("sqlite: stop() resolves while another connection holds the write lock, and reports what was not handed back", async () => {
+test("sqlite: stop() resolves while another connection holds the write lock, and reports the runs that were not handed back", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const { logger, warnings } = recording();
@@ -114,7 +114,7 @@ test("sqlite: stop() resolves while another connection holds the write lock, and
   other.close();
 });
 
-// What was written by hand, past Sluice. 2^60 is no integer of JavaScript.
+// Rows that were edited without Sluice. 2^60 is not a safe integer in JavaScript.
 const BAD_ROWS: Readonly<Record<string, string>> = {
   "due at 2^60": "update runs set due_at = 1152921504606846976 where seq = :run",
   "created at 2^60": "update runs set created_at = 1152921504606846976 where seq = :run",
@@ -130,7 +130,7 @@ const BAD_ROWS: Readonly<Record<string, string>> = {
 };
 
 for (const [what, sql] of Object.entries(BAD_ROWS)) {
-  test(`sqlite: ${what}: the row is isolated, shown, and stops no other run`, async () => {
+  test(`sqlite: ${what}: the row is isolated and shown, and does not block other runs`, async () => {
     using dir = tempDir();
     const path = joinPath(dir.path, "app.db");
     const store = await openSqliteStore(path, { clock: manualClock() });
@@ -159,7 +159,7 @@ for (const [what, sql] of Object.entries(BAD_ROWS)) {
   });
 }
 
-test("sqlite: a file of another user that no process has open is read without the creation of files", async () => {
+test("sqlite: reading a file of another user that no process has open creates no files", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -171,7 +171,7 @@ test("sqlite: a file of another user that no process has open is read without th
   assertEquals([readdirSync(dir.path), warnings.length], [["app.db"], 1]);
   assertStringIncludes(warnings[0]!, "another user");
   reader.close();
-  // Beside a runner nothing needs to be created.
+  // While a runner has the file open, no files need to be created.
   const store = await openSqliteStore(path);
   const live = await openReader(path, "x", { persistence, logger, uid: other });
   await start(store, newRun());

@@ -45,7 +45,7 @@ test("two runs with one id are distinguished among many", async () => {
   await store.close();
 });
 
-test("a file that is no database is refused, and named", async () => {
+test("a file that is not a database is rejected, and the error contains its path", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "notes.txt");
   writeFileSync(path, "just some notes\n".repeat(500));
@@ -57,7 +57,7 @@ test("a file that is no database is refused, and named", async () => {
   );
 });
 
-test("a place where no file can be is refused with the reason", async () => {
+test("a path at which no file can exist is rejected with the reason", async () => {
   using dir = tempDir();
   const file = joinPath(dir.path, "file");
   writeFileSync(file, "");
@@ -73,7 +73,7 @@ test("a place where no file can be is refused with the reason", async () => {
   }
 });
 
-test("a damaged file is refused as such", async () => {
+test("a damaged file is reported as damaged", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -81,7 +81,7 @@ test("a damaged file is refused as such", async () => {
   const bytes = new Uint8Array(size).fill(0x5a);
   const { openSync, writeSync, closeSync } = await import("node:fs");
   const file = openSync(path, "r+");
-  // All but the header of the first page, so that it still passes for a database.
+  // Everything except the header of the first page, so that the file is still recognized as a database.
   writeSync(file, bytes, 0, size - 100, 100);
   closeSync(file);
   const error = await assertRejects(() => openSqliteStore(path), StoreError);
@@ -89,7 +89,7 @@ test("a damaged file is refused as such", async () => {
   assertStringIncludes(error.message, `"${path}": the file is damaged`);
 });
 
-test("a database of a newer version is refused and left alone", async () => {
+test("a database of a newer version is rejected and not changed", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -101,7 +101,7 @@ test("a database of a newer version is refused and left alone", async () => {
   assertStringIncludes(error.message, "its schema has version 99");
 });
 
-test("tables of another application with our names are refused, others may be there", async () => {
+test("tables of another application are rejected if they have the names of Sluice's, and ignored otherwise", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const connection = await openConnection(path);
@@ -117,7 +117,7 @@ test("tables of another application with our names are refused, others may be th
   await store.close();
 });
 
-test("writing through a read-only connection is distinguished from other faults", async () => {
+test("a write through a read-only connection is distinguished from other errors", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -150,7 +150,7 @@ test("eight processes may open a new file at the same moment", async () => {
   await store.close();
 });
 
-test("a process that sits on the lock neither fails nor freezes those who write", async () => {
+test("a process that holds the lock neither fails writes of others nor blocks their event loop", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   await (await openSqliteStore(path)).close();
@@ -203,7 +203,7 @@ test("reads and polls for due runs continue while another connection writes", as
   await store.close();
 });
 
-test("a write that waits for the lock is refused when the store is closed", async () => {
+test("a write that waits for the lock is rejected when the store is closed", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const store = await openSqliteStore(path);
@@ -217,7 +217,7 @@ test("a write that waits for the lock is refused when the store is closed", asyn
   other.close();
 });
 
-test("a full disk is waited for, with a warning, and loses nothing", async () => {
+test("writes are retried while the disk is full, with a warning, and none is lost", async () => {
   using dir = tempDir();
   const warnings: string[] = [];
   const persistence = createPersistence("x", { ...silent, warn: (message) => warnings.push(message) });
@@ -262,7 +262,7 @@ test("the requested durability and the settings are applied", async () => {
   }
 });
 
-test("the WAL stays small under load, is truncated when idle and gone at the end", async () => {
+test("the WAL stays small under load, is truncated when idle and removed on close", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const clock = manualClock();
@@ -282,7 +282,7 @@ test("the WAL stays small under load, is truncated when idle and gone at the end
   assertEquals(existsSync(`${path}-wal`), false);
 });
 
-test("looking for due runs seeks to what it needs, and reads nothing else", async () => {
+test("the search for due runs reads only the rows that it needs, by index", async () => {
   const connection = await openConnection(":memory:");
   migrate(connection, "x");
   const plans = SURVEY_QUERIES.map((query) =>
@@ -314,7 +314,7 @@ test("looking for due runs seeks to what it needs, and reads nothing else", asyn
   connection.close();
 });
 
-test("a claim asks as many questions of a hundred thousand runs as of none", async () => {
+test("a claim executes the same number of statements with a hundred thousand runs as with none", async () => {
   const store = await openSqliteStore(":memory:", { clock: manualClock() });
   const { runner, seq } = await startOwned(store);
   const questions = async (): Promise<number> => {
@@ -334,7 +334,7 @@ test("a claim asks as many questions of a hundred thousand runs as of none", asy
   await store.close();
 });
 
-test("a run whose row cannot be read fails when it is claimed, and affects no other", async () => {
+test("a run whose row cannot be read fails when it is claimed, and other runs are not affected", async () => {
   using dir = tempDir();
   const path = joinPath(dir.path, "app.db");
   const errors: string[] = [];
@@ -365,7 +365,7 @@ test("a run whose row cannot be read fails when it is claimed, and affects no ot
   await store.close();
 });
 
-test("an error of this program is no fault of a row: it refuses nothing and is thrown", async () => {
+test("an error of the program is not attributed to a row: it is thrown and rejects no write", async () => {
   const store = await openSqliteStore(":memory:", { clock: manualClock() });
   const { seq } = await startOwned(store);
   const broken = {
@@ -397,7 +397,7 @@ test("no turn of the event loop is long when a thousand runs of a hundred rows a
     if (!more) break;
   }
   assertEquals(resumed, 1_000);
-  // 10 ms of processor time, and up to 80 ms if the machine is loaded; 1,100 ms in one turn before.
+  // 10 ms of CPU time, and up to 80 ms on a loaded machine; 1,100 ms before the work was split into turns.
   assert(longest < 300, `${longest} ms`);
   await store.close();
 });

@@ -1,4 +1,4 @@
-/** The file of a SQLite store: which it is, and what happens when it is no longer where it was. */
+/** The identity of the file of an SQLite store: the file is moved, replaced or deleted while the store is open. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   copyFileSync,
@@ -26,7 +26,7 @@ import { tempDir } from "../temp_dir.ts";
 import { until } from "../within.ts";
 import { join as joinRunner, newRun, start } from "./contract/fixture.ts";
 
-/** How a file gets lost. */
+/** Ways to lose a file. */
 const LOSSES: Readonly<Record<string, (path: string) => void>> = {
   deleted: (path) => rmSync(path),
   moved: (path) => renameSync(path, `${path}.old`),
@@ -38,7 +38,7 @@ const LOSSES: Readonly<Record<string, (path: string) => void>> = {
 };
 
 for (const [how, lose] of Object.entries(LOSSES)) {
-  test(`sqlite: a file that is ${how} is noticed with the next renewal, and nothing is written any more`, async () => {
+  test(`sqlite: the next renewal detects that the file is ${how}, and nothing is written afterwards`, async () => {
     using dir = tempDir();
     const path = join(dir.path, "app.db");
     const errors: string[] = [];
@@ -55,7 +55,7 @@ for (const [how, lose] of Object.entries(LOSSES)) {
     await store.close();
   });
 
-  test(`sqlite: if its file is ${how}, a runner aborts its bodies, claims nothing and rejects the calls that wait`, async () => {
+  test(`sqlite: if its file is ${how}, a runner aborts its bodies, claims no runs and rejects pending calls`, async () => {
     using dir = tempDir();
     const path = join(dir.path, "app.db");
     const lines: string[] = [];
@@ -89,7 +89,7 @@ for (const [how, lose] of Object.entries(LOSSES)) {
   });
 }
 
-test("sqlite: a symbolic link that leads to another file is noticed, also one to a folder, and by a relative path", async () => {
+test("sqlite: a symbolic link that leads to another file is detected, also one to a folder, and with a relative path", async () => {
   using dir = tempDir();
   for (const folder of ["blue", "green"]) {
     mkdirSync(join(dir.path, folder));
@@ -117,7 +117,7 @@ test("sqlite: a symbolic link that leads to another file is noticed, also one to
   }
 });
 
-test("sqlite: a file that has several names is reported when it is opened", async () => {
+test("sqlite: opening a file that has several hard links logs a warning", async () => {
   using dir = tempDir();
   const [path, other] = [join(dir.path, "app.db"), join(dir.path, "other.db")];
   const lines: string[] = [];
@@ -129,7 +129,7 @@ test("sqlite: a file that has several names is reported when it is opened", asyn
   assertEquals(lines.map((line) => line.split(":")[0]), [`SQLite database "${path}" has 2 hard links`]);
 });
 
-test("sqlite: a runner continues when its file is back", async () => {
+test("sqlite: a runner continues when its file is restored", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const flow = workflow("flow").task("a", { run: () => 1 }).returns("a");
@@ -141,13 +141,13 @@ test("sqlite: a runner continues when its file is back", async () => {
   assertEquals((await runner.execute(flow)).status, "completed");
 });
 
-test("sqlite: a read of the file past SQLite, which drops its locks, is noticed when another process deletes the log", async () => {
+test("sqlite: a direct read of the file, which drops SQLite's locks, is detected when another process deletes the log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const store = await openSqliteStore(path);
   const runner = await joinRunner(store);
   await start(store, newRun());
-  // As for a copy of the database. The file alone suffices if the other process has an SQLite before 3.51.
+  // As for a copy of the database. Reading only the file suffices if the other process has an SQLite older than 3.51.
   for (const suffix of ["", "-wal", "-shm"]) readFileSync(`${path}${suffix}`);
   const { code, stderr } = await ended(spawn("./store/fixtures/open_and_close.ts", [path]));
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
@@ -156,7 +156,7 @@ test("sqlite: a read of the file past SQLite, which drops its locks, is noticed 
   await store.close();
 });
 
-test("sqlite: a relative path means the same file after the process has changed its directory", async () => {
+test("sqlite: a relative path denotes the same file after the process has changed its directory", async () => {
   using dir = tempDir();
   const other = join(dir.path, "other");
   mkdirSync(other);
@@ -165,7 +165,7 @@ test("sqlite: a relative path means the same file after the process has changed 
   assertEquals([readdirSync(dir.path).sort(), readdirSync(other)], [["app.db", "other"], []]);
 });
 
-test("sqlite: a transaction creates no file and writes to no other one", async () => {
+test("sqlite: a transaction creates no file and writes to no other file", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const store = await openSqliteStore(path);
@@ -187,7 +187,7 @@ test("sqlite: a transaction creates no file and writes to no other one", async (
   await store.close();
 });
 
-test("sqlite: a backup that is restored beside the log of another file is refused with the name of the log", async () => {
+test("sqlite: a backup that is restored beside the log of another file is rejected with the name of the log", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const backup = join(dir.path, "backup.db");
@@ -198,7 +198,7 @@ test("sqlite: a backup that is restored beside the log of another file is refuse
   const other = await openConnection(path);
   other.exec(`vacuum into '${backup}'`);
   await start(store, ...large(2_000));
-  // The log holds only what comes now: pages of a larger file than the backup.
+  // The log contains only the following writes: pages of a file that is larger than the backup.
   other.exec("pragma wal_checkpoint(truncate)");
   await start(store, ...large(20));
   copyFileSync(`${path}-wal`, log);
@@ -230,7 +230,7 @@ async function useAll(path: string): Promise<void> {
   }
 }
 
-test("sqlite: a new file can be read by its owner only, and its log, too", async () => {
+test("sqlite: a new file and its log can be read only by their owner", async () => {
   using dir = tempDir();
   const path = join(dir.path, "app.db");
   const store = await openSqliteStore(path);
@@ -239,7 +239,7 @@ test("sqlite: a new file can be read by its owner only, and its log, too", async
   await store.close();
 });
 
-test("sqlite: no file is created through a symbolic link to nothing", async () => {
+test("sqlite: no file is created through a dangling symbolic link", async () => {
   using dir = tempDir();
   const [target, path] = [join(dir.path, "elsewhere.db"), join(dir.path, "app.db")];
   symlinkSync(target, path);
@@ -252,14 +252,14 @@ test("sqlite: no file is created through a symbolic link to nothing", async () =
   await store.close();
 });
 
-test("sqlite: a name that begins like a URI is the name of a file", async () => {
+test("sqlite: a file name that begins like a URI is used literally", async () => {
   using dir = tempDir();
   const child = spawnIn(dir.path, "./store/fixtures/change_directory.ts", [dir.path, "sqlite://./file:app.db"]);
   assertEquals(await ended(child), { code: 0, signal: null, stdout: '"paid"\n', stderr: "" });
   assertEquals(readdirSync(dir.path), ["file:app.db"]);
 });
 
-test("sqlite: a client alone on a store in memory is refused", async () => {
+test("sqlite: a client that opens its own store in memory is rejected", async () => {
   const error = await assertRejects(() => createClient("sqlite::memory:"), TypeError);
   assertStringIncludes(error.message, "no runner");
   const store = await openSqliteStore(":memory:");

@@ -1,4 +1,4 @@
-/** The lease on SQLite, where a user's transaction keeps everybody else from writing. */
+/** The lease on SQLite, where a user transaction blocks all other writes. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join as joinPath } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -14,7 +14,7 @@ interface File extends AsyncDisposable {
   readonly store: Store;
   readonly clock: ManualClock;
   readonly path: string;
-  /** The store as another process has it. */
+  /** Another store on the file, as in another process. */
   readonly other: Store;
 }
 
@@ -59,7 +59,7 @@ async function transaction(store: Store, { seq, signal }: { seq: number; signal?
   return { ended, finish: () => body.resolve(), fail: (error: Error) => body.reject(error) };
 }
 
-test("a renewal beside a user's transaction is granted at once and committed with it", async () => {
+test("a renewal during a user transaction succeeds immediately and is committed with it", async () => {
   await using file = await openFile();
   const { store, other, clock } = file;
   const { runner, seq } = await startOwned(store);
@@ -72,7 +72,7 @@ test("a renewal beside a user's transaction is granted at once and committed wit
   assertEquals((await other.runners())[0]?.leaseUntil, T0 + 40_000 + 30_000);
 });
 
-test("a renewal beside a user's transaction holds although that is rolled back", async () => {
+test("a renewal during a user transaction is kept if the transaction is rolled back", async () => {
   await using file = await openFile();
   const { store, other, clock } = file;
   const { runner, seq } = await startOwned(store);
@@ -86,7 +86,7 @@ test("a renewal beside a user's transaction holds although that is rolled back",
   assertEquals((await other.recover({ dead: [], recoveryLimit: 5, limit: 10 })).released, []);
 });
 
-test("a renewal that waits for another process is granted once a transaction of its own has the lock", async () => {
+test("a renewal that waits for another process succeeds once a transaction of its own process has the lock", async () => {
   await using file = await openFile();
   const { store, other, clock, path } = file;
   const { runner, seq } = await startOwned(store);
@@ -104,7 +104,7 @@ test("a renewal that waits for another process is granted once a transaction of 
   locker.close();
 });
 
-test("a runner whose row is gone is notified also during a user's transaction", async () => {
+test("a runner whose row was deleted is notified also during a user transaction", async () => {
   await using file = await openFile();
   const { store } = file;
   const { seq } = await startOwned(store);
@@ -116,7 +116,7 @@ test("a runner whose row is gone is notified also during a user's transaction", 
   await ended;
 });
 
-test("a write that waited for another process waits for a transaction of its own without trying", async () => {
+test("a write that waited for another process waits for a transaction of its own process without retries", async () => {
   await using file = await openFile();
   const { store, path } = file;
   const { seq } = await startOwned(store);
@@ -124,13 +124,13 @@ test("a write that waited for another process waits for a transaction of its own
   locker.exec("begin immediate");
   const write = join(store);
   const waiting = transaction(store, { seq });
-  // Both are refused at least once.
+  // Both fail at least once because of the lock.
   await until(() => store.counters().retries >= 4);
   locker.exec("rollback");
   const { ended, finish } = await waiting;
   const before = store.counters().retries;
   await new Promise((resolve) => setTimeout(resolve, 300));
-  // A try that was under way when the transaction began is the last one.
+  // A retry that was in progress when the transaction began is the last one.
   assert(store.counters().retries - before <= 1, `${store.counters().retries - before} tries beside the transaction`);
   finish();
   await Promise.all([ended, write]);

@@ -1,4 +1,4 @@
-/** A SQLite file that is moved or replaced while child runs and undos execute, in a process of its own. */
+/** An SQLite file that is moved or replaced while another process executes child runs and undos. */
 import { assert, assertEquals } from "@std/assert";
 import { renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -24,7 +24,7 @@ interface Site extends AsyncDisposable {
   acts(): readonly Act[];
   /** Starts an order; returns its id. */
   start(): Promise<string>;
-  /** What is wrong with the order that has ended: it must have failed, and all that completed must have been undone. */
+  /** Returns the faults of an order that has ended: it must have failed, and its completed tasks must be undone. */
   wrong(id: string): Promise<string[]>;
 }
 
@@ -73,7 +73,7 @@ function openSite(): Site {
   };
 }
 
-/** Every body and undo of these runs must have ended. */
+/** Returns descriptions of bodies and undos of these runs that have not ended. */
 function wrongActs(acts: readonly Act[], runs: readonly string[]): string[] {
   const wanted = (id: string, at: number): string[] =>
     at === 0
@@ -85,7 +85,7 @@ function wrongActs(acts: readonly Act[], runs: readonly string[]): string[] {
   return missing.map((act) => `never ended: ${act}`);
 }
 
-/** Bodies and undos that were begun again although their result was recorded before the file was lost. */
+/** Returns the bodies and undos that began again although their result was recorded before the file was lost. */
 function repeated(acts: readonly Act[]): string[] {
   const seen = new Set<string>();
   const may = new Set<string>();
@@ -94,7 +94,7 @@ function repeated(acts: readonly Act[]): string[] {
     const name = `${run} ${unit}`;
     if (what === "lost") {
       for (const open of inProgress(acts.slice(0, at))) may.add(open);
-      // The results of those that ended last may not have been written yet.
+      // The results of the last ones may not have been written yet.
       for (const late of acts.slice(Math.max(0, at - ITEMS), at)) may.add(`${late.run} ${late.unit}`);
     }
     if (what !== "began") return;
@@ -107,7 +107,7 @@ function repeated(acts: readonly Act[]): string[] {
 const began = (acts: readonly Act[], unit: string): number =>
   acts.filter((act) => act.what === "began" && act.unit === unit).length;
 
-/** When the file is taken away: once so many of these have begun. */
+/** The moments at which the file is moved: when this number of bodies or undos has begun. */
 const MOMENTS: readonly (readonly [unit: string, count: number])[] = [
   ["make", 1],
   ["make", 3],
@@ -115,7 +115,7 @@ const MOMENTS: readonly (readonly [unit: string, count: number])[] = [
   ["pack/0/undo", 1],
 ];
 
-test("sqlite: a file that is moved while child runs and undos execute stops them, and they continue when it is back", async () => {
+test("sqlite: moving the file while child runs and undos execute stops them, and they continue when it is moved back", async () => {
   await using site = openSite();
   const child = await site.runner();
   const id = await site.start();
@@ -123,7 +123,7 @@ test("sqlite: a file that is moved while child runs and undos execute stops them
     await until(() => began(site.acts(), unit) >= count, `${count} × ${unit}`);
     renameSync(site.path, `${site.path}.old`);
     await within("to notice", child.until("lost"));
-    // What was begun ends, as these bodies do not heed their signal.
+    // Bodies in progress end, because they ignore their signal.
     await until(() => inProgress(site.acts()).size === 0);
     const { length } = site.acts();
     await passes(500);
@@ -136,7 +136,7 @@ test("sqlite: a file that is moved while child runs and undos execute stops them
   assertEquals((await ended(child)).code, 0);
 });
 
-test("sqlite: a file that is replaced by a backup while undos execute goes its own way, whatever the old process does", async () => {
+test("sqlite: the process of a file that was replaced by a backup while undos executed does not affect the backup", async () => {
   await using site = openSite();
   const stale = await site.runner();
   const id = await site.start();
@@ -145,7 +145,7 @@ test("sqlite: a file that is replaced by a backup while undos execute goes its o
   const { code, err } = await sluice(["backup", `sqlite://${site.path}`, copy]);
   assertEquals([code, err], [0, ""]);
   await until(() => began(site.acts(), "make/undo") >= 1);
-  // Though it should have been stopped before.
+  // Users should stop the process before that.
   for (const suffix of ["-wal", "-shm"]) rmSync(`${site.path}${suffix}`, { force: true });
   renameSync(copy, site.path);
   await within("to notice", stale.until("lost"));
@@ -158,7 +158,7 @@ test("sqlite: a file that is replaced by a backup while undos execute goes its o
   assertEquals([exit.code, exit.signal], [0, null], exit.stderr);
   assertEquals(await site.wrong(id), []);
   assert(site.acts().slice(length).every(({ pid }) => pid === heir.pid), "the old process went on");
-  // It must not have deleted the log of the others when it closed its own.
+  // The old process must not have deleted the log of the new file when it closed the old one.
   assertEquals(await site.wrong(await site.start()), []);
   heir.kill("SIGTERM");
   const { code: heirCode, stdout, stderr } = await ended(heir);

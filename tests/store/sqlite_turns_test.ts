@@ -1,4 +1,4 @@
-/** No operation on SQLite, which works in the thread of its caller, keeps the event loop waiting for long. */
+/** No operation on SQLite, which executes in the thread of its caller, blocks the event loop for long. */
 import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../lib/store/sqlite/store.ts";
 import type { Store } from "../../lib/store/port/store.ts";
@@ -16,7 +16,7 @@ async function fill(store: Store, seq: number, rows: (at: number) => ReturnType<
 
 async function inTurns<T>(what: string, work: () => Promise<T>): Promise<T> {
   const { result, ms } = await longestTurn(work);
-  // Each takes less than 20 ms on a quiet machine, and took 200 ms and more in one piece.
+  // Each takes less than 20 ms on an idle machine, and took 200 ms and more in one turn.
   assert(ms < 180, `${what}: ${ms} ms`);
   return result;
 }

@@ -5,7 +5,7 @@ import { createWake } from "../../lib/store/sqlite/wake.ts";
 import { createFakeClock } from "../../lib/testing/mod.ts";
 import { test } from "../harness.ts";
 
-test("sqlite: a thousand watched files are polled no more often than forty, and a single one often again", async () => {
+test("sqlite: a thousand watched files cause no more polls than forty, and a single remaining one is polled often again", async () => {
   const clock = createFakeClock(0);
   let asked = 0;
   const statement: Partial<Statement> = { get: () => (asked++, { data_version: 1 }) };
@@ -24,7 +24,7 @@ test("sqlite: a thousand watched files are polled no more often than forty, and 
   await clock.advance("1s");
   assertEquals(Math.round(await perSecond() / 100), 20);
   for (const wake of others) wake.close();
-  // Its next look is as far off as it was among many.
+  // Its next poll is still scheduled with the interval for many files.
   await clock.advance("1s");
   assertEquals(await perSecond(), 50);
   one.close();

@@ -1,5 +1,5 @@
 /**
- * A large tree of runs is cancelled in parts. Whatever runners do between two of them, all of its runs end as cancelled:
+ * A large tree of runs is cancelled in parts. Whatever runners do between two parts, all of its runs end as cancelled:
  * none is started in between and fails because its child runs were cancelled before it.
  */
 import { assertEquals } from "@std/assert";
@@ -34,9 +34,9 @@ const parent = workflow("parent").map("all", {
 });
 
 for (const kind of ["sqlite", "postgres"] as const) {
-  // The runner cancels by itself what it has in memory, in parts of its own.
+  // The runner cancels the runs that it has in memory itself, in separate parts.
   for (const [where, ms, fewest] of [["in the store", 60_000, 3], ["in memory", 1_000, 0]] as const) {
-    test(`${kind}: a tree ${where} that is cancelled in parts ends as cancelled, though a runner works between the parts`, async () => {
+    test(`${kind}: a tree ${where} that is cancelled in parts ends as cancelled even if a runner works between the parts`, async () => {
       await using on = await ground(kind);
       const { clock, store, database: { dialect } } = on;
       const { run, runner } = await waitingTree(on, ms);
@@ -50,9 +50,9 @@ for (const kind of ["sqlite", "postgres"] as const) {
     });
   }
 
-  // In the order in which they are resumed, while the tree is held: the run that is cancelled, and one below it.
+  // The run that is resumed while the tree is held: the run that is cancelled, or a descendant.
   for (const [which, of] of [["it", "parent"], ["a run in it", "child"]] as const) {
-    test(`${kind}: a tree that is cancelled in parts ends as cancelled, though ${which} is resumed between the parts`, async () => {
+    test(`${kind}: a tree that is cancelled in parts ends as cancelled even if ${which} is resumed between the parts`, async () => {
       await using on = await ground(kind);
       const { run, runner } = await waitingTree(on);
       const { clock, store, database: { dialect } } = on;
@@ -94,13 +94,13 @@ for (const kind of ["sqlite", "postgres"] as const) {
     });
   }
 
-  test(`${kind}: the resume of a tree leaves alone a run in it that is being cancelled in parts`, async () => {
+  test(`${kind}: resuming a tree does not change a run in it that is being cancelled in parts`, async () => {
     await using on = await ground(kind);
     const { run, runner } = await waitingTree(on);
     const { clock, store, database: { dialect } } = on;
     await clock.until(run.pause("a while"));
     const request = { kind: "cancel", reason: "enough" } as const;
-    // Only the runs with children are held so far.
+    // Only runs with children are held so far.
     await inParts(on, control(dialect, run.id, request), () => Promise.resolve(), 1);
     await clock.until(store.controlChildren((await store.run(run.id))!.seq, { kind: "resume" }, undefined));
     await clock.advance("10s");
@@ -115,7 +115,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await clock.until(runner.stop());
   });
 
-  test(`${kind}: what a run starts while the tree above it is cancelled in parts is cancelled with it`, async () => {
+  test(`${kind}: runs that a run starts while the tree above it is cancelled in parts are cancelled with the tree`, async () => {
     await using on = await ground(kind);
     const { store } = on;
     const runner = await join(store);
@@ -133,7 +133,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await inParts(on, control(on.database.dialect, id, { kind: "cancel", reason: "enough" }), async () => {
       if (isStarted) return;
       isStarted = true;
-      // The first of them, whose part is the last, is claimed, starts a run of its own and waits for it.
+      // The first of them, which belongs to the last part, is claimed, starts a run and waits for it.
       const { runs } = await store.claim(claimBy(runner, { limit: 1 }));
       assertEquals(runs.map((run) => run.seq), [seq]);
       const records = [openRecord("all", { items: 1 })];
@@ -145,7 +145,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
   });
 }
 
-test("postgres: a run that is being released when the run above it is cancelled is cancelled, too", async () => {
+test("postgres: a run that is being released while its parent is cancelled is cancelled, too", async () => {
   await using schema = testSchema();
   const store = await schema.open();
   const runner = await join(store);
@@ -170,7 +170,7 @@ test("postgres: a run that is being released when the run above it is cancelled 
   assertEquals((await store.run(below.id))?.state, "cancelled");
 });
 
-/** A runner, and a tree of runs, none of which has an owner after a minute. */
+/** Opens a runner, and starts a tree of runs, none of which has an owner after a minute. */
 async function waitingTree({ store, clock }: Ground, ms = 60_000) {
   const runner = await createRunner(store, { workflows: [parent, child, grandchild], clock, maxRuns: 5_000 });
   const run = await runner.start("parent", undefined);
@@ -180,8 +180,8 @@ async function waitingTree({ store, clock }: Ground, ms = 60_000) {
 }
 
 /**
- * Executes an operation, or its parts before a pause with this number; `between` acts at each pause. Returns how many
- * pauses there were.
+ * Executes an operation completely, or up to the pause with this number; `between` is called at each pause. Returns the
+ * number of pauses.
  */
 async function inParts(
   { database, clock }: Ground,
@@ -211,7 +211,7 @@ function* only(step: Step): Op<readonly Row[]> {
 interface Ground extends AsyncDisposable {
   readonly clock: FakeClock;
   readonly store: Store;
-  /** The same database as another process would have it. */
+  /** Another store on the same database, as in another process. */
   readonly database: Database;
 }
 

@@ -4,7 +4,7 @@ import { openSqliteStore } from "../../lib/store/sqlite/mod.ts";
 import { parseStoreUrl } from "../../lib/store/url.ts";
 import { test } from "../harness.ts";
 
-test("each form of a store's URL is understood", () => {
+test("each form of a store URL is parsed", () => {
   const paths = {
     "sqlite://./app.db": "./app.db",
     "sqlite://app.db": "app.db",
@@ -24,7 +24,7 @@ test("each form of a store's URL is understood", () => {
   }
 });
 
-test("every other URL is refused with the reason", () => {
+test("every other URL is rejected with the reason", () => {
   const reasons = {
     "": "not of the form",
     "./app.db": "not of the form",
@@ -52,7 +52,7 @@ test("every other URL is refused with the reason", () => {
   }
 });
 
-test("openSqliteStore() opens what its URL names, and refuses a URL of Postgres without its password", async () => {
+test("openSqliteStore() opens the file of its URL, and rejects a Postgres URL without revealing its password", async () => {
   const store = await openSqliteStore("sqlite::memory:");
   assertEquals(store.name, "sqlite::memory:");
   await store.close();

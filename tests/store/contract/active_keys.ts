@@ -45,7 +45,7 @@ export function activeKeyContract(test: Case): void {
     await held();
   });
 
-  test("of many starts with one active key in a batch the first wins", async ({ store }) => {
+  test("if a batch contains many starts with one active key, the first one creates the run", async ({ store }) => {
     const owner = await join(store);
     const first = newRun({ ...ACTIVE, owner });
     const others = Array.from({ length: 40 }, () => newRun({ ...ACTIVE, owner }));
@@ -53,7 +53,7 @@ export function activeKeyContract(test: Case): void {
     assertEquals(starts.map(({ kind }) => kind), ["started", ...others.map(() => "existing")]);
   });
 
-  test("of two stores that start with one active key at once exactly one does, each time", async ({ store, another }) => {
+  test("if two stores start a run with one active key at once, exactly one of them creates it, each time", async ({ store, another }) => {
     const other = await another();
     const owner = await join(store);
     for (let round = 0; round < 20; round++) {
@@ -89,7 +89,7 @@ export function activeKeyContract(test: Case): void {
     await start(store, newRun({ key: "k" }), newRun(ACTIVE), newRun({ ...ACTIVE, workflow: "other" }));
   });
 
-  test("a start that is repeated under the same id finds its run, though another has the key now", async ({ store }) => {
+  test("a start that is repeated with the same id finds its run even if another run has the key by now", async ({ store }) => {
     const { id, seq } = await startOwned(store, ACTIVE);
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     await start(store, newRun(ACTIVE));
@@ -100,7 +100,7 @@ export function activeKeyContract(test: Case): void {
     );
   });
 
-  test("a failed run whose active key another run has is not restarted until that run has ended", async ({ store }) => {
+  test("a failed run is not restarted while another run has its active key", async ({ store }) => {
     const { runner, seq } = await startOwned(store, ACTIVE);
     await write(store, { seq, epoch: 1 }, [], { to: "failed", at: T0, error: ERROR });
     const other = newRun({ ...ACTIVE, owner: runner });
@@ -113,7 +113,7 @@ export function activeKeyContract(test: Case): void {
     assertEquals(starts[0]?.kind, "existing");
   });
 
-  test("of a restart and a start with the same active key at once exactly one succeeds", async ({ store, another }) => {
+  test("if a restart and a start with the same active key happen at once, exactly one succeeds", async ({ store, another }) => {
     const other = await another();
     const runner = await join(store);
     for (let round = 0; round < 20; round++) {
@@ -130,7 +130,7 @@ export function activeKeyContract(test: Case): void {
     }
   });
 
-  test("a run with an active key is found by the beginning of the key, also when it has ended", async ({ store }) => {
+  test("a run with an active key is found by a prefix of the key, also after its end", async ({ store }) => {
     const { seq } = await startOwned(store, { ...ACTIVE, key: "order-7" });
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     const [next] = await start(store, newRun({ ...ACTIVE, key: "order-7" }));

@@ -5,9 +5,9 @@ import { type Case, commit, join, newRun, openRecord, record, start, T0, unstora
 
 const COMPLETED: RunMove = { to: "completed", at: T0 + 1 };
 
-/** That a run or a write among many is treated as it would be alone, however a backend groups them. */
+/** A run or a write in a batch is handled as if it were alone, however a backend groups them. */
 export function batchContract(test: Case): void {
-  test("runs of one batch without keys are numbered in its order", async ({ store }) => {
+  test("runs without keys are numbered in the order of their batch", async ({ store }) => {
     const owner = await join(store);
     const runs = Array.from({ length: 40 }, (_, at) => newRun({ owner, workflow: `w${at % 3}`, input: `${at}` }));
     runs.splice(22, 1, newRun({ tags: ["pending"] }));
@@ -20,7 +20,7 @@ export function batchContract(test: Case): void {
     assertEquals(starts.map((verdict) => verdict.kind === "started" && verdict.owned), runs.map((run) => !!run.owner));
   });
 
-  test("of many writes the late ones are fenced, and no others", async ({ store }) => {
+  test("of many writes only the late ones are fenced", async ({ store }) => {
     const seqs = await startMany(store, 20);
     await write(store, { seq: seqs[11]!, epoch: 1 }, [], { to: "completed", at: T0 });
     const writes = seqs.map((seq, at) => ({ seq, epoch: at === 3 ? 2 : 1, records: [record("a")], move: COMPLETED }));
@@ -32,7 +32,7 @@ export function batchContract(test: Case): void {
     assertEquals([counts.completed, counts.running], [19, 1]);
   });
 
-  test("of many ends the late ones are fenced, and no others", async ({ store }) => {
+  test("of many ends only the late ones are fenced", async ({ store }) => {
     const seqs = await startMany(store, 20);
     await write(store, { seq: seqs[5]!, epoch: 1 }, [], { to: "cancelled", at: T0, reason: "why" });
     const receipt = await commit(store, {
@@ -43,7 +43,7 @@ export function batchContract(test: Case): void {
     assertEquals([counts.completed, counts.cancelled], [19, 1]);
   });
 
-  test("the first recorded result stands, also among many writes", async ({ store }) => {
+  test("the first recorded result is kept, also among many writes", async ({ store }) => {
     const seqs = await startMany(store, 20);
     await write(store, { seq: seqs[2]!, epoch: 1 }, [record("a", { output: "1" })]);
     await write(store, { seq: seqs[4]!, epoch: 1 }, [openRecord("a", { progress: "1" })]);
@@ -53,7 +53,7 @@ export function batchContract(test: Case): void {
     assertEquals(journals, seqs.map((_, at) => [record("a", { output: at === 2 ? "1" : "2" })]));
   });
 
-  test("of many writes, two of one run are written in their order", async ({ store }) => {
+  test("two writes of one run in a batch of many are applied in order", async ({ store }) => {
     const seqs = await startMany(store, 20);
     const writes = seqs.map((seq) => ({ seq, epoch: 1, records: [record("a")], move: COMPLETED }));
     const late = { seq: seqs[0]!, epoch: 1, records: [record("b")], move: undefined };
@@ -62,7 +62,7 @@ export function batchContract(test: Case): void {
     assertEquals(await store.journal(seqs[0]!), [record("a")]);
   });
 
-  test("among many, what the database refuses disturbs none of the others", async ({ store }) => {
+  test("a write that the database rejects does not affect the others of its batch", async ({ store }) => {
     const seqs = await startMany(store, 20);
     const owner = await join(store);
     const starts = Array.from({ length: 20 }, (_, at) => newRun({ owner, priority: at === 7 ? 0.5 : 0 }));

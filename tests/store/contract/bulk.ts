@@ -45,7 +45,7 @@ export function bulkContract(test: Case): void {
     assertEquals(await many(store, all, CANCEL, { workflow: "\0" }), []);
   });
 
-  test("controlMany() leaves to owners what they have to apply", async ({ store }) => {
+  test("controlMany() leaves owned runs to their owners", async ({ store }) => {
     const [first, second] = [await startOwned(store), await startOwned(store)];
     const changed = await store.controlMany({ ...ALL, seqs: [first.seq, second.seq] }, CANCEL);
     assertEquals(
@@ -70,7 +70,7 @@ export function bulkContract(test: Case): void {
     assertEquals(await states(store, seqs), ["cancelled", "cancelled"]);
   });
 
-  test("controlMany() reaches the descendants of runs, and counts none of them", async ({ store }) => {
+  test("controlMany() changes the descendants of runs, and does not count them", async ({ store }) => {
     const family = await tree(store, 3);
     assertEquals((await many(store, family, PAUSE)).length, 1);
     assertEquals(await states(store, family), ["paused", "paused", "paused", "paused"]);
@@ -101,7 +101,7 @@ export function bulkContract(test: Case): void {
     const all = { ...ALL, seqs: [root.seq, ofRoot!, done.seq, live.seq] };
     assertEquals(await store.deleteMany({ ...all, seqs: [root.seq, ofRoot!, live.seq] }), 0);
     await store.control(child.id, CANCEL);
-    // It is left to its parent.
+    // Not deleted, because it belongs to its parent.
     assertEquals(await store.deleteMany({ ...all, states: ["cancelled"] }), 0);
     assertEquals(await store.deleteMany({ ...all, workflow: "none" }), 0);
     assertEquals(await store.deleteMany({ ...all, workflow: "other" }), 1);
@@ -133,7 +133,7 @@ export function bulkContract(test: Case): void {
     assertEquals(await write(store, { seq: owned.seq, epoch: 1 }, [record("a")]), "accepted");
   });
 
-  test("restartMany() restarts failed runs, but for child runs whose parent starts others", async ({ store }) => {
+  test("restartMany() restarts failed runs, except child runs that their parents replace", async ({ store }) => {
     const parent = await startOwned(store);
     const child = newRun({ parent: { run: parent.seq, task: "ship", item: -1 }, depth: 1 });
     const [ofParent] = await start(store, child);

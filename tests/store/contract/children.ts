@@ -20,7 +20,7 @@ import {
 
 const WAITING: RunMove = { to: "waiting", dueAt: undefined, release: true };
 
-/** Child runs: their start under the fence of the parent, the wake of the parent, control downwards, and deletion. */
+/** Child runs: starts that the epoch of the parent fences, waking the parent, control of descendants, and deletion. */
 export function childContract(test: Case): void {
   test("a child is inserted with the row of its task, pending, and its parent waits for it", async ({ store }) => {
     const { seq, child } = await startFamily(store);
@@ -41,7 +41,7 @@ export function childContract(test: Case): void {
     assertEquals(await store.children(seq), []);
   });
 
-  test("a commit that is repeated inserts one child", async ({ store }) => {
+  test("a repeated commit inserts one child", async ({ store }) => {
     const { seq } = await startOwned(store);
     const write = { seq, epoch: 1, records: [waiting("ship")], move: undefined, children: [childOf(seq)] };
     for (let time = 0; time < 2; time++) assertEquals((await commit(store, { writes: [write] })).writes, ["accepted"]);
@@ -96,7 +96,7 @@ export function childContract(test: Case): void {
     assertEquals(await child(runner, 2), [0, undefined, undefined]);
   });
 
-  test("of many children those that exist already are left as they are, and the others are owned", async ({ store }) => {
+  test("of many children those that exist already are unchanged, and the others are owned", async ({ store }) => {
     const { seq, runner } = await startOwned(store);
     const ofItem = (item: number): NewRun =>
       childOf(seq, { owner: runner, input: String(item), parent: { run: seq, task: "ship", item } });
@@ -143,7 +143,7 @@ export function childContract(test: Case): void {
     assertEquals(await itemsOf({ after: 1, until: 4 }), all.slice(2, 5));
     assertEquals(await itemsOf({ state: "waiting", after: 0 }), [[2, "waiting"], [5, "waiting"]]);
     assertEquals(await itemsOf({ state: "failed" }), [[4, "failed"]]);
-    // The output of item 1 exceeds the bound, so item 3 is left out, and the items after it are, too.
+    // The output of item 1 exceeds the bound, so that item 3 and the items after it are omitted.
     assertEquals(await itemsOf({ characters: 3 }), all.slice(0, 2));
     const counts = (await store.itemCounts(seq)).map(({ task, state, count }) => `${task} ${state} ${count}`);
     assertEquals(counts.sort(), ["ship completed 2", "ship failed 1", "ship waiting 3"]);
@@ -159,7 +159,7 @@ export function childContract(test: Case): void {
     ]);
     assertEquals(completedItems, [{ task: "ship", first: 1, last: 1 }, { task: "ship", first: 3, last: 3 }]);
 
-    // The items of a task that has ended wait for nothing.
+    // The items of a task that has ended do not wait.
     await write(store, { seq, epoch: 2 }, [record("ship", { state: "failed", output: undefined })]);
     assertEquals(await itemsOf(), [[1, "completed"], [3, "completed"], [4, "failed"]]);
     assertEquals((await store.itemCounts(seq)).some(({ state }) => state === "waiting"), false);
@@ -181,7 +181,7 @@ export function childContract(test: Case): void {
     assertEquals(array?.output, "[7,8]");
   });
 
-  test("a claim is bounded by the child runs that it returns waits for", async ({ store }) => {
+  test("the number of child runs for which a claim returns waits is bounded", async ({ store }) => {
     const { runner } = await startOwned(store);
     for (let parent = 0; parent < 2; parent++) {
       const [seq] = await start(store, newRun({ owner: runner }));
@@ -197,7 +197,7 @@ export function childContract(test: Case): void {
     assertEquals([runs.length, runs[0]?.journal.length, more], [1, 9_001, true]);
   });
 
-  test("no child starts under a recorded cancel, and that of a paused run is paused", async ({ store }) => {
+  test("a run with a recorded cancel starts no child, and the child of a paused run is paused", async ({ store }) => {
     const cancelled = await startOwned(store);
     await store.control(cancelled.id, { kind: "cancel", reason: undefined });
     await spawn(store, cancelled.seq, 1);
@@ -208,7 +208,7 @@ export function childContract(test: Case): void {
     assertEquals((await store.children(paused.seq)).map(({ state }) => state), ["paused"]);
   });
 
-  test("the end of a child wakes a parent without an owner, whichever way it ends", async ({ store }) => {
+  test("each kind of end of a child wakes a parent without an owner", async ({ store }) => {
     const ends: readonly RunMove[] = [
       { to: "completed", at: T0 },
       { to: "failed", at: T0, error: ERROR },
@@ -262,7 +262,7 @@ export function childContract(test: Case): void {
     assertEquals((await store.childEnds([shipOf(seq)]))[0]?.child?.reason, "no");
   });
 
-  test("a child that fails because its runners die wakes its parent", async ({ store }) => {
+  test("a child that fails because its runners crash wakes its parent", async ({ store }) => {
     const { id } = await startFamily(store, WAITING);
     const dying = await join(store);
     await store.claim(claimBy(dying));
@@ -278,7 +278,7 @@ export function childContract(test: Case): void {
     assertEquals([store.counters().rows - before, await store.inbox(runner)], [2, []]);
   });
 
-  test("cancel reaches descendants with and without owners", async ({ store }) => {
+  test("cancel applies to descendants with and without owners", async ({ store }) => {
     const { id, child, grandchild, other } = await startGenerations(store);
     await store.control(id, { kind: "cancel", reason: "enough" });
     const rows = await Promise.all([id, child.id, grandchild.id].map((run) => store.run(run)));
@@ -290,7 +290,7 @@ export function childContract(test: Case): void {
     assertEquals((await store.inbox(other)).map(({ cancel }) => cancel?.reason), ["enough"]);
   });
 
-  test("pause and resume reach descendants, and may be repeated", async ({ store }) => {
+  test("pause and resume apply to descendants, and may be repeated", async ({ store }) => {
     const { seq, id, child, grandchild } = await startGenerations(store);
     const states = async (): Promise<unknown[]> =>
       await Promise.all([id, child.id, grandchild.id].map(async (run) => (await store.run(run))?.state));
@@ -302,7 +302,7 @@ export function childContract(test: Case): void {
     assertEquals(await states(), ["waiting", "running", "pending"]);
   });
 
-  test("thousands of children are changed in parts, of which each may be the last", async ({ store }) => {
+  test("thousands of children are changed in parts, with one commit for each", async ({ store }) => {
     const { seq } = await startOwned(store);
     const children = Array.from(
       { length: 1_200 },
@@ -350,7 +350,7 @@ export function childContract(test: Case): void {
     ]);
   });
 
-  test("a run that is given up ends after its thousands of descendants, and stays with its dead runner until then", async ({ store }) => {
+  test("a run that exceeds its recovery limit ends after its thousands of descendants, and stays owned by its dead runner until then", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     const children = Array.from(
       { length: 1_200 },
@@ -400,7 +400,7 @@ export function childContract(test: Case): void {
   });
 }
 
-/** The write of a task that starts children and waits for them. */
+/** Returns the write of a task that starts children and waits for them. */
 function spawning(seq: number, epoch: number, children: readonly NewRun[]): RunWrite {
   return { seq, epoch, records: [waiting("ship")], move: undefined, children, hasChildren: true };
 }
@@ -414,7 +414,7 @@ function failedItem(item: number): JournalRecord {
   });
 }
 
-/** The wait of the task that started the child. */
+/** Returns the wait of the task that started the child. */
 function shipOf(parent: number): ChildWait {
   return { parent, task: "ship", item: -1 };
 }
@@ -435,13 +435,13 @@ async function spawn(store: Store, seq: number, epoch: number, move?: RunMove): 
   return child;
 }
 
-/** A parent whose task "ship" waits for a pending child. */
+/** Inserts a parent whose task "ship" waits for a pending child. */
 async function startFamily(store: Store, move?: RunMove) {
   const parent = await startOwned(store);
   return { ...parent, child: await spawn(store, parent.seq, 1, move) };
 }
 
-/** A parent without an owner, its child of another runner, and a pending child of that. */
+/** Inserts a parent without an owner, a child of another runner, and a pending child of that child. */
 async function startGenerations(store: Store) {
   const family = await startFamily(store, WAITING);
   const other = await join(store);

@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import type { ClaimedRun } from "../../../lib/store/port/batch.ts";
 import { type Case, claimBy, claimed, commit, join, newRun, record, start, startOwned, T0, write } from "./fixture.ts";
 
-/** Which runs a claim takes. */
+/** The runs that a claim takes, and their order. */
 export function claimContract(test: Case): void {
-  test("a claimed run brings all that its owner needs", async ({ store }) => {
+  test("a claim returns all data of a run that its owner needs", async ({ store }) => {
     const runner = await join(store);
     const run = newRun({ tags: ["a"], input: "1", timeoutMs: 50, trace: "00-a-b-01" });
     const [seq] = await start(store, run);
@@ -36,7 +36,7 @@ export function claimContract(test: Case): void {
     assertEquals([row?.state, row?.owner, row?.epoch, row?.startedAt], ["running", runner, 1, T0]);
   });
 
-  test("a run that was owned before is claimed under a higher epoch and with its journal", async ({ store, clock }) => {
+  test("a run that had an owner before is claimed under a higher epoch and with its journal", async ({ store, clock }) => {
     const { seq, runner } = await startOwned(store, { timeoutMs: 50 });
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "pending" });
     clock.advance(5);
@@ -74,7 +74,7 @@ export function claimContract(test: Case): void {
     assertEquals([second?.runs.length, second?.more], [1, false]);
   });
 
-  test("no run of a workflow that is not served is touched", async ({ store }) => {
+  test("runs of workflows that the runner does not serve are not claimed", async ({ store }) => {
     const runner = await join(store);
     const foreign = newRun({ workflow: "foreign", priority: -5 });
     const [, own] = await start(store, foreign, newRun());
@@ -83,14 +83,14 @@ export function claimContract(test: Case): void {
     assertEquals((await store.run(foreign.id))?.state, "pending");
   });
 
-  test("runs of older versions are claimed, unless only the very version may be", async ({ store }) => {
+  test("runs of older versions are claimed unless the request is for exactly one version", async ({ store }) => {
     const runner = await join(store);
     const [old, current] = await start(store, newRun({ version: "v0" }), newRun());
     assertEquals(await claimed(store, claimBy(runner, { pinned: true })), [current!]);
     assertEquals(await claimed(store, claimBy(runner)), [old!]);
   });
 
-  test("a delayed run is not claimed before it is due, and a claim says when that is", async ({ store, clock }) => {
+  test("a delayed run is not claimed before it is due, and a claim returns when that is", async ({ store, clock }) => {
     const runner = await join(store);
     const [late, soon] = await start(store, newRun({ dueAt: T0 + 50 }), newRun({ dueAt: T0 + 20, priority: 9 }));
     await start(store, newRun({ dueAt: T0 + 1, workflow: "foreign" }));
@@ -103,7 +103,7 @@ export function claimContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(runner)), [late!]);
   });
 
-  test("a run that waits for something from outside is not claimed", async ({ store, clock }) => {
+  test("a run that waits for an external event is not claimed", async ({ store, clock }) => {
     const { seq, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: undefined, release: true });
     clock.advance(1_000_000);
@@ -217,7 +217,7 @@ export function claimContract(test: Case): void {
     assertEquals([again?.strandedBy, again?.reason, again?.epoch], [undefined, undefined, 2]);
   });
 
-  test("stranded runs of one's own version stand in line with the others", async ({ store, clock }) => {
+  test("stranded runs of the version of a runner are claimed in order with the others", async ({ store, clock }) => {
     const { seq, runner } = await startOwned(store, { priority: 1 });
     await write(store, { seq, epoch: 1 }, [], { to: "stranded", by: "v2", reason: "r" });
     clock.advance(1);
@@ -231,7 +231,7 @@ export function claimContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(runner, { limit: 2 })), [last!]);
   });
 
-  test("unstrand() lets runs be tried again that another version gave up", async ({ store }) => {
+  test("unstrand() makes runs claimable that another version had parked", async ({ store }) => {
     const runs = await Promise.all([0, 1, 2].map(() => startOwned(store, { version: "v0" })));
     for (const [i, by] of ["v1", "v2", "v2"].entries()) {
       await write(store, { seq: runs[i]!.seq, epoch: 1 }, [], { to: "stranded", by, reason: "r" });

@@ -17,9 +17,9 @@ import {
   write,
 } from "./fixture.ts";
 
-/** What `commit()` does with starts and writes. */
+/** Starts and writes of `commit()`. */
 export function commitContract(test: Case): void {
-  test("a started run is pending and keeps everything it was given", async ({ store }) => {
+  test("a started run is pending and keeps all of its options", async ({ store }) => {
     const options = { key: "k", priority: 3, dueAt: T0 + 5, tags: ["a", "ü"], timeoutMs: 70, trace: "00-a-b-01" };
     const parent = { run: 7, task: "spawn", item: -1 };
     const run = newRun({ ...options, parent, input: `{"n":1}` });
@@ -60,7 +60,7 @@ export function commitContract(test: Case): void {
     });
   });
 
-  test("a run among many that its starter keeps has a trace of its own, or none", async ({ store }) => {
+  test("each run of a batch that its starter keeps has its own trace context, or none", async ({ store }) => {
     const owner = await join(store);
     const runs = Array.from({ length: 40 }, (_, at) => newRun({ owner, trace: at === 20 ? "00-a-b-01" : undefined }));
     await start(store, ...runs);
@@ -106,7 +106,7 @@ export function commitContract(test: Case): void {
     assertEquals(starts[1]?.kind, "started");
   });
 
-  test("of two starts with one key in the same batch the first wins", async ({ store }) => {
+  test("if a batch contains two starts with one key, the first one creates the run", async ({ store }) => {
     const runner = await join(store);
     const first = newRun({ key: "k", owner: runner });
     const { starts } = await commit(store, { starts: [first, newRun({ key: "k", owner: runner })] });
@@ -115,7 +115,7 @@ export function commitContract(test: Case): void {
     assertEquals((await store.counts()).running, 1);
   });
 
-  test("of two stores that start with one key at once exactly one does", async ({ store, another }) => {
+  test("if two stores start a run with one key at once, exactly one of them creates it", async ({ store, another }) => {
     const stores = [store, await another()];
     const receipts = await Promise.all(stores.map((one) => commit(one, { starts: [newRun({ key: "k" })] })));
     const kinds = receipts.map(({ starts }) => starts[0]!.kind);
@@ -146,7 +146,7 @@ export function commitContract(test: Case): void {
     assertEquals((await store.list(ALL)).length, all.length);
   });
 
-  test("of two children of one task in the same batch the first wins", async ({ store }) => {
+  test("if a batch contains two children of one task, the first one is inserted", async ({ store }) => {
     const parent = { run: 7, task: "spawn", item: 2 };
     const first = newRun({ parent });
     const { starts } = await commit(store, { starts: [first, newRun({ parent })] });
@@ -154,7 +154,7 @@ export function commitContract(test: Case): void {
     assertEquals(starts[1], { kind: "existing", id: first.id });
   });
 
-  test("what is recorded is read back as it was", async ({ store }) => {
+  test("records are read back unchanged", async ({ store }) => {
     const { seq } = await startOwned(store);
     const failures = [{
       taskId: "b",
@@ -177,7 +177,7 @@ export function commitContract(test: Case): void {
     assertEquals(items, records.filter(({ item, step }) => item >= 0 && step === ""));
   });
 
-  test("a row that is not terminal is replaced, whole", async ({ store }) => {
+  test("a row that is not terminal is replaced completely", async ({ store }) => {
     const { seq } = await startOwned(store);
     const failures = [{ taskId: "a", attempt: 1, error: { name: "E", message: "no" } }];
     const waiting = openRecord("a", { state: "waiting", failures, dueAt: T0 + 9, progress: "1", reason: "retry" });
@@ -188,7 +188,7 @@ export function commitContract(test: Case): void {
     assertEquals(await store.journal(seq), [record("a")]);
   });
 
-  test("the first recorded result stands, and a second is accepted without effect", async ({ store }) => {
+  test("the first recorded result is kept, and a second one is accepted without effect", async ({ store }) => {
     const { seq } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a", { output: "1" })]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a", { output: "2" })]), "accepted");
@@ -199,7 +199,7 @@ export function commitContract(test: Case): void {
     assertEquals(journal.length, 2);
   });
 
-  test("a skipped, failed or cancelled result stands as well", async ({ store }) => {
+  test("a skipped, failed or cancelled result is kept as well", async ({ store }) => {
     const { seq } = await startOwned(store);
     for (const state of ["skipped", "failed", "cancelled"] as const) {
       await write(store, { seq, epoch: 1 }, [record(state, { state, output: undefined })]);
@@ -221,14 +221,14 @@ export function commitContract(test: Case): void {
     assertEquals([row?.state, row?.epoch, row?.owner], ["running", 3, next]);
   });
 
-  test("a write under an epoch that was never given is fenced", async ({ store }) => {
+  test("a write under an epoch that does not exist yet is fenced", async ({ store }) => {
     const { seq } = await startOwned(store);
     assertEquals(await write(store, { seq, epoch: 2 }, [record("a")]), "fenced");
     assertEquals(await write(store, { seq: seq + 1, epoch: 1 }, [record("a")]), "fenced");
     assertEquals(await store.journal(seq), []);
   });
 
-  test("a run that has ended takes no more writes, and stays as it ended", async ({ store }) => {
+  test("a run that has ended accepts no more writes, and does not change", async ({ store }) => {
     const ends: readonly RunMove[] = [
       { to: "completed", at: T0 + 1 },
       { to: "failed", at: T0 + 2, error: { name: "E", message: "no", code: "x" } },
@@ -254,7 +254,7 @@ export function commitContract(test: Case): void {
     }
   });
 
-  test("two writes of one run in a batch are written in their order", async ({ store }) => {
+  test("two writes of one run in a batch are applied in order", async ({ store }) => {
     const { seq } = await startOwned(store);
     const { writes } = await commit(store, {
       writes: [
@@ -265,7 +265,7 @@ export function commitContract(test: Case): void {
     assertEquals(writes, ["accepted", "fenced"]);
   });
 
-  test("a row that the database refuses disturbs none of the others", async ({ store }) => {
+  test("a row that the database rejects does not affect other runs", async ({ store }) => {
     const good = await startOwned(store);
     const bad = await startOwned(store);
     const fenced = await startOwned(store);
@@ -290,7 +290,7 @@ export function commitContract(test: Case): void {
     assertEquals([(await store.journal(good.seq)).length, (await store.journal(bad.seq)).length], [1, 0]);
   });
 
-  test("the run of a refused write can continue", async ({ store }) => {
+  test("the run of a rejected write can continue", async ({ store }) => {
     const { seq } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [unstorable("a")]);
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a", { state: "failed" })]), "accepted");
@@ -306,7 +306,7 @@ export function commitContract(test: Case): void {
     assertEquals([after.rows - before.rows, after.commits - before.commits], [5, 5]);
   });
 
-  test("whatever is in a batch is one commit", async ({ store }) => {
+  test("a batch is one commit, whatever it contains", async ({ store }) => {
     const runs = await Promise.all(Array.from({ length: 20 }, () => startOwned(store)));
     const before = store.counters();
     await commit(store, {
@@ -317,7 +317,7 @@ export function commitContract(test: Case): void {
     assertEquals([after.commits - before.commits, after.rows - before.rows], [1, 2 + 20 * 2]);
   });
 
-  test("a batch that stores nothing is no commit", async ({ store }) => {
+  test("a batch that stores nothing causes no commit", async ({ store }) => {
     const { seq, runner } = await startOwned(store);
     const before = store.counters();
     await write(store, { seq, epoch: 9 }, [record("a")]);
@@ -347,7 +347,7 @@ export function commitContract(test: Case): void {
     assertEquals((await store.run(id))?.state, "running");
   });
 
-  test("a run that is handed back is due at once, and no crash is counted", async ({ store, clock }) => {
+  test("a run that is handed back is due immediately, and no crash is counted", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store, { dueAt: T0 });
     clock.advance(7);
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "pending" });

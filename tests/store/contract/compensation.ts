@@ -20,7 +20,7 @@ import {
 
 const FAILED: RunEnding = { state: "failed", error: ERROR };
 
-/** What is known of a run. */
+/** Returns the state of a run. */
 async function look(store: Store, id: string): Promise<readonly unknown[]> {
   const row = await store.run(id);
   return [row?.state, row?.closing, row?.owner, row?.endedAt];
@@ -32,7 +32,7 @@ function defineUndo(store: Store): Promise<void> {
 
 /** The compensation of runs. */
 export function compensationContract(test: Case): void {
-  test("a run whose compensation begins is due at once, with what it ends as", async ({ store }) => {
+  test("a run whose compensation begins is due immediately, and its final state is recorded", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     const move = { to: "compensating", end: FAILED } as const;
     assertEquals(await write(store, { seq, epoch: 1 }, [record("a")], move), "accepted");
@@ -45,7 +45,7 @@ export function compensationContract(test: Case): void {
     assertEquals(await look(store, id), ["failed", "undoFailed", undefined, T0]);
   });
 
-  test("a compensation waits, is handed back and recovered like any run", async ({ store, clock }) => {
+  test("a run that is compensated waits, is handed back and is recovered like any other run", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     const end = { state: "cancelled", reason: "enough" } as const;
     await write(store, { seq, epoch: 1 }, [], { to: "compensating", end });
@@ -91,7 +91,7 @@ export function compensationContract(test: Case): void {
     assertEquals([run?.seq, run?.ending], [seq, { state: "cancelled", reason: "enough" }]);
   });
 
-  test("a cancel ends an unowned run at once if nothing of it has completed, and needs no claim for that", async ({ store }) => {
+  test("a cancel ends an unowned run immediately, without a claim, if none of its tasks has completed", async ({ store }) => {
     await defineUndo(store);
     const rows = [
       openRecord("event", { state: "waiting", reason: "message" }),
@@ -126,7 +126,7 @@ export function compensationContract(test: Case): void {
     }
   });
 
-  test("a cancel without compensation ends an unowned run at once", async ({ store }) => {
+  test("a cancel without compensation ends an unowned run immediately", async ({ store }) => {
     await defineUndo(store);
     const { seq, id } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "waiting", dueAt: undefined, release: true });
@@ -158,7 +158,7 @@ export function compensationContract(test: Case): void {
     assertEquals(await look(store, lost.id), ["compensating", "undoCancelled", undefined, undefined]);
   });
 
-  test("a recorded cancel compensates a run that is to fail, and that ends as cancelled", async ({ store }) => {
+  test("a recorded cancel compensates a run that would fail, and the run ends as cancelled", async ({ store }) => {
     await defineUndo(store);
     const failing = await startOwned(store);
     await store.control(failing.id, { kind: "cancel", reason: "enough" });
@@ -201,7 +201,7 @@ export function compensationContract(test: Case): void {
     assertEquals(await look(store, id), ["compensating", "undoCancelled", undefined, undefined]);
   });
 
-  test("a run that was given up is compensated, and fails if it is given up again", async ({ store }) => {
+  test("a run that exceeds its recovery limit is compensated, and fails if it exceeds the limit again", async ({ store }) => {
     await defineUndo(store);
     const { id, runner } = await startOwned(store);
     const first = await store.recover({ dead: [runner], recoveryLimit: 1, limit: 10 });
@@ -271,7 +271,7 @@ export function compensationContract(test: Case): void {
     assertEquals(retries.map(({ detail }) => detail), [`["a"]`, `["a"]`]);
   });
 
-  test("rows with which a fork begins are marked in its first claim", async ({ store }) => {
+  test("the first claim of a fork marks the rows that were copied from its origin", async ({ store }) => {
     const { seq, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "failed", at: T0, error: ERROR });
     const fork = { from: "x", journal: [record("b")], copy: { seq, tasks: ["a"] } };

@@ -19,7 +19,7 @@ import {
 
 /** Cancel, pause and resume, in every state. */
 export function controlContract(test: Case): void {
-  test("cancel ends an unowned run at once, under a new epoch", async ({ store }) => {
+  test("cancel ends an unowned run immediately, under a new epoch", async ({ store }) => {
     const run = newRun();
     const [seq] = await start(store, run);
     const verdict = await store.control(run.id, { kind: "cancel", reason: "enough" });
@@ -89,7 +89,7 @@ export function controlContract(test: Case): void {
     }]);
   });
 
-  test("cancel does not end the run of a runner whose lease has expired, as it may come back", async ({ store, clock }) => {
+  test("cancel does not end the run of a runner whose lease has expired, because the runner may continue", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     clock.advance(30_000);
     const result = await store.control(id, { kind: "cancel", reason: "r" });
@@ -98,7 +98,7 @@ export function controlContract(test: Case): void {
     assertEquals([alive, inbox.map((entry) => entry.seq)], [true, [seq]]);
   });
 
-  test("cancel ends the run of a runner that is silent for another lease, and declares it dead", async ({ store, clock }) => {
+  test("cancel ends the run of a runner that is silent for another lease, and marks the runner as dead", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     const other = newRun({ owner: runner });
     await start(store, other);
@@ -111,7 +111,7 @@ export function controlContract(test: Case): void {
     assertEquals(released.map((run) => run.id), [other.id]);
   });
 
-  test("cancel ends no run behind its owner right after the clock was set ahead, and does when a lease has passed since", async ({ store, clock }) => {
+  test("after the clock was set ahead, cancel ends the run of an expired owner only when another lease has passed", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     const other = newRun({ owner: runner });
     await start(store, other);
@@ -126,7 +126,7 @@ export function controlContract(test: Case): void {
     assertEquals(late, { kind: "done", state: "cancelled", owner: undefined, attention: 0 });
   });
 
-  test("cancel ends no run behind its owner in a store that is opened after the clock was set ahead", async ({ store, clock, another }) => {
+  test("a store that is opened after the clock was set ahead does not end the run of an expired owner", async ({ store, clock, another }) => {
     const { id, runner } = await startOwned(store);
     clock.set(3_600_000);
     const opened = await another();
@@ -158,7 +158,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.control("nobody", { kind: "cancel", reason: undefined }), { kind: "unknown" });
   });
 
-  test("a run of which a cancel is recorded cannot fail: it ends as cancelled, without an error", async ({ store }) => {
+  test("a run with a recorded cancel cannot fail: it ends as cancelled, without an error", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: "enough" });
     const failed = { to: "failed", at: T0 + 7, error: ERROR } as const;
@@ -169,7 +169,7 @@ export function controlContract(test: Case): void {
     assertEquals((await store.journal(seq)).length, 1);
   });
 
-  test("a run of which a cancel is recorded cannot complete: it ends as cancelled, and keeps its results", async ({ store }) => {
+  test("a run with a recorded cancel cannot complete: it ends as cancelled, and keeps its results", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: "late" });
     const verdict = await write(store, { seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 + 5 });
@@ -179,7 +179,7 @@ export function controlContract(test: Case): void {
     assertEquals((await store.journal(seq)).map(({ task, state }) => [task, state]), [["a", "completed"]]);
   });
 
-  test("of many runs that complete in one commit only the cancelled ones do not", async ({ store }) => {
+  test("of many runs that complete in one commit, those with a recorded cancel end as cancelled", async ({ store }) => {
     const runner = await join(store);
     const runs = Array.from({ length: 40 }, () => newRun({ owner: runner }));
     const seqs = await start(store, ...runs);
@@ -196,7 +196,7 @@ export function controlContract(test: Case): void {
     assertEquals((await store.counts()).completed, 39);
   });
 
-  test("a released run that was changed without its owner's knowledge is due at once", async ({ store }) => {
+  test("a released run with a change that its owner has not received is due immediately", async ({ store }) => {
     const runner = await join(store);
     for (const seen of [1, 2]) {
       const run = newRun({ owner: runner });
@@ -212,7 +212,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.inbox(runner), []);
   });
 
-  test("a claim has seen every change before it", async ({ store }) => {
+  test("a claim returns every earlier change", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     for (const kind of ["pause", "resume"] as const) await store.control(id, { kind, reason: undefined });
     await write(store, { seq, epoch: 1 }, [], { to: "pending" });
@@ -222,7 +222,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.areAcknowledged([{ id, attention: 2 }]), true);
   });
 
-  test("an owner that releases a run of which a cancel is recorded ends it", async ({ store }) => {
+  test("releasing a run with a recorded cancel ends it", async ({ store }) => {
     const moves = [
       { to: "pending" },
       { to: "waiting", dueAt: undefined, release: true },
@@ -294,7 +294,7 @@ export function controlContract(test: Case): void {
     }
   });
 
-  test("a run that waited still waits after it is resumed", async ({ store, clock }) => {
+  test("a run that waited before it was paused waits again after it is resumed", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "waiting", dueAt: T0 + 100, release: true });
     await store.control(id, { kind: "pause", reason: undefined });
@@ -352,7 +352,7 @@ export function controlContract(test: Case): void {
     assertEquals(await store.inbox(runner), []);
   });
 
-  test("a runner's inbox has only its own runs", async ({ store }) => {
+  test("the inbox of a runner contains only its own runs", async ({ store }) => {
     const { id } = await startOwned(store);
     const other = await join(store);
     await store.control(id, { kind: "cancel", reason: undefined });
@@ -360,7 +360,7 @@ export function controlContract(test: Case): void {
     assertEquals((await store.claim(claimBy(other))).runs, []);
   });
 
-  test("a change by another store is seen", async ({ store, another }) => {
+  test("a change by another store is visible", async ({ store, another }) => {
     const { seq, id, runner } = await startOwned(store);
     await (await another()).control(id, { kind: "pause", reason: undefined });
     assertEquals(await store.inbox(runner), [{
@@ -378,7 +378,7 @@ function done(state: RunState, owner?: number, attention = 0): ControlResult {
   return { kind: "done", state, owner, attention };
 }
 
-/** What a runner writes to acknowledge changes. */
+/** Returns the write with which a runner acknowledges changes. */
 async function acknowledge(store: Store, seq: number, seen: number): Promise<unknown> {
   const { writes } = await commit(store, { writes: [{ seq, epoch: 1, records: [], move: undefined, seen }] });
   return writes[0];

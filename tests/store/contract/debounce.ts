@@ -3,7 +3,7 @@ import type { NewRun, StartVerdict } from "../../../lib/store/port/batch.ts";
 import type { Store } from "../../../lib/store/port/store.ts";
 import { ALL, type Case, claimBy, claimed, commit, ERROR, join, newRun, start, T0, write } from "./fixture.ts";
 
-/** A run that is debounced by a second, ten at most. */
+/** A run that is debounced by one second, ten at most. */
 function debounced(input: string, overrides: Partial<NewRun> = {}): NewRun {
   const debounce = { key: "d", delayMs: 1_000, maxDelayMs: 10_000 };
   return newRun({ input, dueAt: T0 + 1_000, debounce, ...overrides });
@@ -13,7 +13,7 @@ async function startOne(store: Store, run: NewRun): Promise<StartVerdict> {
   return (await commit(store, { starts: [run] })).starts[0]!;
 }
 
-/** Runs of which the next start replaces the input while they are pending. */
+/** Debounced runs: while they are pending, the next start replaces their input. */
 export function debounceContract(test: Case): void {
   test("a debounced start replaces the pending run with its debounce key, and restarts its delay", async ({ store, clock }) => {
     const first = debounced("1", { tags: ["a"], priority: 3 });
@@ -29,7 +29,7 @@ export function debounceContract(test: Case): void {
     assertEquals((await store.list(ALL)).length, 1);
   });
 
-  test("the delay of a debounced run ends at the latest when maxDelayMs have passed since its first start", async ({ store, clock }) => {
+  test("the delay of a debounced run ends at most maxDelayMs after its first start", async ({ store, clock }) => {
     const first = debounced("0");
     await start(store, first);
     const due: number[] = [];
@@ -45,7 +45,7 @@ export function debounceContract(test: Case): void {
     assertEquals(verdict, { kind: "replaced", id: first.id, dueAt: clock.now() + 5 });
   });
 
-  test("a debounced run that was claimed, or has ended, is not touched, and the next start is a new run", async ({ store, clock }) => {
+  test("a debounced run that was claimed or has ended does not change, and the next start creates a new run", async ({ store, clock }) => {
     const runner = await join(store);
     const first = debounced("1");
     const [seq] = await start(store, first);
@@ -53,7 +53,7 @@ export function debounceContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(runner)), [seq!]);
     const second = debounced("2");
     const [next] = await start(store, second);
-    // Handed back, it is pending again, but was claimed before.
+    // After it is handed back it is pending again, but it has been claimed before.
     await write(store, { seq: seq!, epoch: 1 }, [], { to: "pending" });
     assertEquals(await startOne(store, debounced("3")), {
       kind: "replaced",
@@ -82,7 +82,7 @@ export function debounceContract(test: Case): void {
     assertEquals([row?.state, row?.input, row?.dueAt], ["pending", "2", T0 + 1_500]);
   });
 
-  test("of debounced starts in one batch the last input stays, in one run for each workflow and key", async ({ store }) => {
+  test("debounced starts in one batch create one run for each workflow and key, with the last input", async ({ store }) => {
     const other = { key: "e", delayMs: 7, maxDelayMs: undefined };
     const runs = [
       debounced("1"),
@@ -112,7 +112,7 @@ export function debounceContract(test: Case): void {
     assertEquals([last?.input, last?.debounce?.replaced, (await store.list(ALL)).length], ["7", 4, 5]);
   });
 
-  test("many stores that debounce at once make one run, with the input of one of the last starts", async ({ store, another }) => {
+  test("many stores that debounce concurrently create one run, with the input of one of the last starts", async ({ store, another }) => {
     const stores = [store, await another(), await another()];
     for (let round = 0; round < 10; round++) {
       const debounce = { key: `d${round}`, delayMs: 1_000, maxDelayMs: undefined };
@@ -126,7 +126,7 @@ export function debounceContract(test: Case): void {
     }
   });
 
-  test("a claim and a debounced start at once are one after the other: no input is lost", async ({ store, another, clock }) => {
+  test("a concurrent claim and debounced start are serialized: no input is lost", async ({ store, another, clock }) => {
     const other = await another();
     const runner = await join(store);
     for (let round = 0; round < 20; round++) {

@@ -5,7 +5,7 @@ import type { Store } from "../../../lib/store/port/store.ts";
 import type { ErrorRecord } from "../../../lib/errors.ts";
 import { ALL, type Case, commit, newRun, openRecord, record, start, startOwned, T0, write } from "./fixture.ts";
 
-/** The filters of runs, of lists, searches and numbers alike. */
+/** The filters of runs, which apply to lists, searches and lists of numbers. */
 export function filtersContract(test: Case): void {
   test("runs are found by version, schedule and parent", async ({ store }) => {
     const [first, second] = await start(store, newRun({ version: "v2" }), newRun({ workflow: "other" }));
@@ -35,7 +35,7 @@ export function filtersContract(test: Case): void {
     assertEquals(page.map(({ seq }) => seq), [scheduled[0]]);
   });
 
-  test("runs are found by the time of their end", async ({ store }) => {
+  test("runs are found by end time", async ({ store }) => {
     const done = await ended(store, { to: "completed", at: T0 + 10 });
     const failed = await ended(store, { to: "failed", at: T0 + 20, error: { name: "E", message: "no" } });
     const live = await startOwned(store);
@@ -47,7 +47,7 @@ export function filtersContract(test: Case): void {
     assertEquals(await found(store, {}), [live.seq, failed, done]);
   });
 
-  test("runs are found by a text of their error", async ({ store }) => {
+  test("runs are found by a text in their error", async ({ store }) => {
     const errors: readonly ErrorRecord[] = [
       { name: "TypeError", message: 'no "price"\nof 5%', stack: "at main (app.ts:1)" },
       { name: "Error", message: "fetch failed", cause: { name: "Error", message: "refused", code: "ECONNREFUSED" } },
@@ -70,7 +70,7 @@ export function filtersContract(test: Case): void {
       ["ü\u{1f600}", at(2)],
       ["and \\ ", at(2)],
       ["Error", at(2, 1, 0)],
-      // Neither a name of a field, nor a stack, nor a field is sought.
+      // Names of fields, stacks and other fields are not searched.
       ["message", []],
       ["app.ts", []],
       ["x\0", []],
@@ -84,7 +84,7 @@ export function filtersContract(test: Case): void {
     assertEquals(await found(store, { error: "fetch", states: ["completed"] }), []);
   });
 
-  test("runs are found by a task that has failed in them", async ({ store }) => {
+  test("runs are found by a failed task", async ({ store }) => {
     const failed = record("call", { state: "failed", output: undefined });
     const unhandled = await startOwned(store);
     const handled = await startOwned(store);
@@ -99,7 +99,7 @@ export function filtersContract(test: Case): void {
     assertEquals([await found(store, { failedTask: "mend" }), await found(store, { failedTask: "x\0" })], [[], []]);
   });
 
-  test("runs are found that no live runner can continue, and all others", async ({ store }) => {
+  test("runs that no live runner can continue are found, and so are all others", async ({ store }) => {
     const [one, two, three] = await start(
       store,
       newRun({ workflow: "lost" }),
@@ -135,7 +135,7 @@ async function strand(store: Store, by: string): Promise<number> {
   return seq;
 }
 
-/** The numbers of the runs that match: those of a list, which a search and a list of numbers find, too. */
+/** Returns the numbers of the matching runs, and asserts that list, search and list of numbers agree. */
 async function found(store: Store, query: Partial<RunQuery>): Promise<(number | undefined)[]> {
   const page = { ...ALL, limit: 100, ...query };
   const listed = (await store.list(page)).map(({ seq }) => seq);

@@ -15,17 +15,17 @@ import type { Store } from "../../../lib/store/port/store.ts";
 
 /** A clock that only the test advances. */
 export interface ManualClock extends Clock {
-  /** Lets time pass, and calls what becomes due meanwhile. */
+  /** Advances the time, and calls the timers that become due. */
   advance(ms: number): void;
-  /** Sets the wall clock ahead, or back, while no time passes. */
+  /** Sets the wall clock ahead or back without advancing the time. */
   set(ms: number): void;
 }
 
-/** An empty database, as a backend gives it to the contract; disposing of it closes every store on it. */
+/** An empty database that a backend provides for the contract; disposal closes every store on it. */
 export interface Opened extends AsyncDisposable {
   /** A store on it. */
   readonly store: Store;
-  /** One more store on the same database, as another process would have it. */
+  /** Opens another store on the same database, as another process would. */
   another(): Promise<Store>;
   /** The clock of all its stores. */
   readonly clock: ManualClock;
@@ -33,13 +33,13 @@ export interface Opened extends AsyncDisposable {
   numberFrom(seq: number): Promise<void>;
 }
 
-/** Registers one test of the contract: `on` is the database it is for. */
+/** Registers one test of the contract. */
 export type Case = (name: string, body: (on: Opened) => Promise<void>) => void;
 
-/** When the clocks of tests begin. */
+/** The start time of the clocks of tests. */
 export const T0 = 1_800_000_000_000;
 
-/** The newest ten runs, whatever they are. */
+/** A query for the ten newest runs, without filters. */
 export const ALL: ListQuery = {
   workflow: undefined,
   states: undefined,
@@ -50,7 +50,7 @@ export const ALL: ListQuery = {
   before: undefined,
 };
 
-/** The times for `prune()` to delete what ended before one, whatever its state. */
+/** Returns the argument with which `prune()` deletes the runs of every state that ended before a time. */
 export function endedBefore(at: number): PruneTimes {
   return { completed: at, failed: at, cancelled: at };
 }
@@ -83,7 +83,7 @@ export function manualClock(): ManualClock {
 
 const newId = createIds();
 
-/** A run of workflow "etl", version "v1", pending and due at `T0`. */
+/** Returns a run of workflow "etl", version "v1", pending and due at `T0`. */
 export function newRun(overrides: Partial<NewRun> = {}): NewRun {
   return {
     id: newId(T0),
@@ -101,7 +101,7 @@ export function newRun(overrides: Partial<NewRun> = {}): NewRun {
   };
 }
 
-/** The row of a task that completed at its first attempt. */
+/** Returns the row of a task that completed in its first attempt. */
 export function record(task: string, overrides: Partial<JournalRecord> = {}): JournalRecord {
   return {
     task,
@@ -121,12 +121,12 @@ export function record(task: string, overrides: Partial<JournalRecord> = {}): Jo
   };
 }
 
-/** A row of the journal that is not terminal. */
+/** Returns a row of the journal that is not terminal. */
 export function openRecord(task: string, overrides: Partial<JournalRecord> = {}): JournalRecord {
   return record(task, { state: "running", output: undefined, endedAt: undefined, ...overrides });
 }
 
-/** Commits a batch of which only the given part matters. */
+/** Commits a batch with the given parts; the others are empty. */
 export function commit(store: Store, batch: Partial<Batch>): Promise<Receipt> {
   return store.commit({ starts: [], writes: [], ...batch });
 }
@@ -156,7 +156,7 @@ export function join(store: Store, leaseMs = 30_000): Promise<number> {
   );
 }
 
-/** A new run that a new runner owns under epoch 1. */
+/** Inserts a run that a new runner owns under epoch 1. */
 export async function startOwned(
   store: Store,
   overrides: Partial<NewRun> = {},
@@ -167,18 +167,18 @@ export async function startOwned(
   return { runner, seq: seq!, id: run.id };
 }
 
-/** Asks for due runs of "etl" at "v1". */
+/** Returns a claim for due runs of "etl" at "v1". */
 export function claimBy(runner: number, overrides: Partial<ClaimRequest> = {}): ClaimRequest {
   return { runner, limit: 10, served: [{ workflow: "etl", version: "v1" }], pinned: false, ...overrides };
 }
 
-/** Claims, and returns the numbers of the runs. */
+/** Claims runs and returns their numbers. */
 export async function claimed(store: Store, request: ClaimRequest): Promise<number[]> {
   const claim = await store.claim(request);
   return claim.runs.map(({ seq }) => seq);
 }
 
-/** What became of one run's write. */
+/** Commits one write of a run and returns its verdict. */
 export async function write(
   store: Store,
   run: { readonly seq: number; readonly epoch: number },
@@ -189,12 +189,12 @@ export async function write(
   return writes[0]!;
 }
 
-/** A record with an invalid state, which every database refuses. */
+/** A record with an invalid state, which every database rejects. */
 export function unstorable(task: string): JournalRecord {
   return record(task, { state: "nonsense" as JournalRecord["state"] });
 }
 
-/** An error as it is stored. */
+/** An error in its stored form. */
 export const ERROR = { name: "E", message: "no" };
 
 /** Inserts a run in each state; returns their numbers. */

@@ -18,9 +18,9 @@ import {
   write,
 } from "./fixture.ts";
 
-/** What the inspector asks: a bounded amount of work, and an answer that says how far it went. */
+/** Queries of the inspector: each does a bounded amount of work, and reports how far it went. */
 export function inspectionContract(test: Case): void {
-  test("search() finds what list() lists", async ({ store, clock }) => {
+  test("search() finds the same runs as list()", async ({ store, clock }) => {
     const seqs = await oneOfEachState(store);
     clock.advance(600_000);
     await start(store, newRun({ workflow: "other", tags: ["a"] }), newRun({ tags: ["a", "b"] }));
@@ -71,7 +71,7 @@ export function inspectionContract(test: Case): void {
     assertEquals([walked.runs.length, walked.stoppedAt?.seq], [3, many[1]]);
   });
 
-  test("search() goes through failed and cancelled runs by themselves", async ({ store }) => {
+  test("search() reads failed and cancelled runs separately", async ({ store }) => {
     const runner = await join(store);
     const seqs = await start(store, ...Array.from({ length: 8 }, () => newRun({ owner: runner })));
     for (const [at, seq] of seqs.entries()) {
@@ -89,7 +89,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(both.runs.map(({ state }) => state), ["cancelled", "failed", "failed"]);
   });
 
-  test("find() finds runs by the beginning of their id or key", async ({ store }) => {
+  test("find() finds runs by a prefix of their id or key", async ({ store }) => {
     const run = newRun({ key: "order-1" });
     const other = newRun({ key: "order-2", workflow: "other" });
     await start(store, run, other, newRun({ key: "invoice" }), newRun());
@@ -105,7 +105,7 @@ export function inspectionContract(test: Case): void {
     }
   });
 
-  test("forks() finds the runs that were forked from one", async ({ store }) => {
+  test("forks() finds the forks of a run", async ({ store }) => {
     const fork = (from: string): { readonly from: string; readonly journal: [] } => ({ from, journal: [] });
     const forks = [newRun({ fork: fork("r") }), newRun({ fork: fork("r") }), newRun({ fork: fork("s") })];
     await start(store, newRun(), ...forks);
@@ -114,7 +114,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(await store.inspection.forks("'", 10), []);
   });
 
-  test("heads() cuts outputs, and payload() gives them whole", async ({ store }) => {
+  test("heads() truncates outputs, and payload() returns them completely", async ({ store }) => {
     const { seq } = await startOwned(store, { input: `"in"` });
     const long = JSON.stringify("ä".repeat(100));
     const failures = Array.from({ length: 100 }, (_, i) => ({
@@ -172,7 +172,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(await read({ task: "none" }), []);
   });
 
-  test("taskChildren() returns the child runs of tasks and items, those of retried ones included", async ({ store }) => {
+  test("taskChildren() returns the child runs of tasks and items, including those of retried ones", async ({ store }) => {
     const { seq } = await startOwned(store);
     const place = (task: string, item: number) => ({ run: seq, task, item });
     const children = [place("m", 2), place("m", 0), place("n", 0), place("n", -1), place("o", -1)];
@@ -227,7 +227,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(await store.inspection.versions("\0'", 10), []);
   });
 
-  test("latest() and timings() give times without payloads", async ({ store }) => {
+  test("latest() and timings() return times without payloads", async ({ store }) => {
     const { seq, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a", { attempts: 2 }), record("a", { step: "x" })], {
       to: "completed",
@@ -255,7 +255,7 @@ export function inspectionContract(test: Case): void {
     assertEquals(Object.fromEntries(await store.inspection.heldTasks(10)), { running: 1, completed: 1 });
   });
 
-  test("tally() counts each state up to a limit, and what is due", async ({ store, clock }) => {
+  test("tally() counts each state, and the due runs, up to a limit", async ({ store, clock }) => {
     assertEquals((await store.inspection.tally(9)).oldestDueAt, undefined);
     const seqs = await oneOfEachState(store);
     await start(store, newRun({ dueAt: T0 + 99, priority: 3 }), newRun({ dueAt: T0 - 5, priority: 2 }));
@@ -282,7 +282,7 @@ export function inspectionContract(test: Case): void {
     assertEquals([capped.states.failed.isCapped, capped.total, capped.sample], [false, 10, {}]);
   });
 
-  test("pulse() and pulses() differ when something has changed", async ({ store, another }) => {
+  test("pulse() and pulses() differ after a change", async ({ store, another }) => {
     const other = await another();
     const seen = new Set<string>();
     const look = async (): Promise<number> => seen.add(await store.inspection.pulse()).size;
@@ -305,7 +305,7 @@ export function inspectionContract(test: Case): void {
     assertEquals((await store.inspection.pulses([id])).get(id)?.isOver, true);
   });
 
-  test("looking writes nothing", async ({ store }) => {
+  test("the queries of the inspector write nothing", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     const { commits, rows } = store.counters();
     const { inspection } = store;

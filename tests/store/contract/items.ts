@@ -15,7 +15,7 @@ import {
   write,
 } from "./fixture.ts";
 
-/** What every store does with the items of a task. */
+/** The items of a task. */
 export function itemContract(test: Case): void {
   test("a task that expands stores its items once, and keeps them when it ends", async ({ store }) => {
     const { seq } = await startOwned(store);
@@ -29,7 +29,7 @@ export function itemContract(test: Case): void {
     ]);
   });
 
-  test("items of every shape are written by one commit", async ({ store }) => {
+  test("items of every kind are written in one commit", async ({ store }) => {
     const { seq } = await startOwned(store);
     const alike = items(100);
     const mixed = items(150).slice(100).map((item, at) => ({ ...item, startedAt: T0 - at }));
@@ -118,7 +118,7 @@ export function itemContract(test: Case): void {
     assertEquals(await store.outputs([{ seq, task: "m", of: "input" }]), []);
   });
 
-  test("a page of items ends with the one by which its outputs exceed a number of characters", async ({ store }) => {
+  test("a page of items ends with the item whose output exceeds the limit of characters", async ({ store }) => {
     const { seq } = await startOwned(store);
     const outputs = ["12345", undefined, "1234567890", "1", undefined, "12"];
     const rows = outputs.map((output, item) => ({ ...record("m", { item, output }), isNew: true }));

@@ -20,7 +20,7 @@ async function complete(
   return { seq, id, rows: store.counters().rows - before };
 }
 
-/** The last result of a completed run, which a store may keep in the run's own row. */
+/** The last result of a completed run, which a store may keep in the row of the run. */
 export function lastResultContract(test: Case): void {
   test("a last result that is written with the end of its run is read like any other", async ({ store }) => {
     const steps = [fresh("a"), fresh("b", { step: "one" }), fresh("c", { output: `"${"x".repeat(50)}"` })];
@@ -59,7 +59,7 @@ export function lastResultContract(test: Case): void {
     assertEquals(await store.outputs([{ seq, task: "a", of: "results" }]), []);
   });
 
-  test("a last result is one row with the end of its run, unless it is large, ended before or may have a row", async ({ store }) => {
+  test("a last result shares a row with the end of its run, unless it is large, ended earlier or may have a row already", async ({ store }) => {
     const large = `"${"x".repeat(10_000)}"`;
     const cases: readonly (readonly [last: RecordWrite, rows: number])[] = [
       [fresh("a"), 1],
@@ -79,7 +79,7 @@ export function lastResultContract(test: Case): void {
   test("the last results of many runs are written with their ends", async ({ store }) => {
     const runner = await join(store);
     const seqs = await start(store, ...Array.from({ length: 90 }, () => newRun({ owner: runner })));
-    // Alike and not, so that statements for many rows and for one are used.
+    // Some are alike and some are not, so that statements for many rows and for one row are used.
     const lastOf = (seq: number, at: number) =>
       at % 9 === 8
         ? fresh(`t${at}`, { output: undefined })

@@ -3,7 +3,7 @@ import type { LimitAnswer, LimitExchange, PermitAsk, PermitHolder, WhenFull } fr
 import type { Store } from "../../../lib/store/port/store.ts";
 import { type Case, claimBy, commit, join, newRun, start, startOwned, T0 } from "./fixture.ts";
 
-/** Permits of units and runs, lanes, and starts of limits of rate. */
+/** Permits of units and runs, lanes, and starts of rate limits. */
 export function limitContract(test: Case): void {
   test("as many units are granted as a limit has slots, in the order of their requests", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
@@ -15,7 +15,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
   });
 
-  test("a unit that asks again keeps its slot, and one that is unknown is reported", async ({ store }) => {
+  test("a unit that requests its slot again keeps it, and an unknown unit is reported", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
     assertEquals(await granted(store, { runner, asks: [ask("a"), ask("b")] }), ["a"]);
@@ -33,7 +33,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["c"]);
   });
 
-  test("each key has a lane of its own", async ({ store }) => {
+  test("each key has its own lane", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const asks = [ask("a", ["x"]), ask("b", ["x"]), ask("c", ["y"]), ask("d", ["x", "1"])];
     assertEquals((await granted(store, { runner, asks })).sort(), ["a", "c", "d"]);
@@ -41,7 +41,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["b"]);
   });
 
-  test("several limits have to allow a unit, and one that is full does not hold up the others", async ({ store }) => {
+  test("a unit needs slots of all its limits, and one that waits for a full limit does not block others", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
     await store.limits.deploy([{ name: "gpu", max: 1, perMs: undefined }], "runner");
     const both = (task: string): PermitAsk => ({
@@ -53,7 +53,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), ["b"]);
   });
 
-  test("keys take turns, independent of earlier requests", async ({ store }) => {
+  test("keys take turns, independent of the order of their requests", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const of = await sharing(store, ask);
     await exchange(store, { runner, asks: [of("first", ["z"])] });
@@ -82,7 +82,7 @@ export function limitContract(test: Case): void {
     assert(Math.abs(share("split") - 10) <= 4, `split ${share("split")} of 50`);
   });
 
-  test("lanes and queues that nothing uses are deleted by exchanges that tidy up, some at a time", async ({ store }) => {
+  test("unused lanes and queues are deleted in parts by exchanges with a cleanup", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const asks = Array.from({ length: 600 }, (_, at) => ask(`t${at}`, [`k${at}`]));
     await exchange(store, { runner, asks });
@@ -103,7 +103,7 @@ export function limitContract(test: Case): void {
     const order: string[] = [];
     let holder: PermitHolder = of("first", ["z"]);
     for (let at = 0; at < 25; at++) {
-      // One at a time of the other key: while it waits for nothing, nothing but its clock is left of its last turn.
+      // The other key has one permit at a time: while none waits, only the clock of its queue records its last turn.
       const isOut = order.length === 0 || order.at(-1) === "seldom";
       const [next] = (await exchange(store, { runner, releases: [holder], tidies: true })).granted;
       if (isOut) await exchange(store, { runner, asks: [of("seldom", ["seldom"], 0.25)], tidies: true });
@@ -115,7 +115,7 @@ export function limitContract(test: Case): void {
     assert(turns >= 4 && turns <= 6, order.join());
   });
 
-  test("of many keys each has its turn before any has a second one, also if those before them are blocked", async ({ store }) => {
+  test("each of many keys has its turn before any has a second one, even if earlier keys are blocked", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const of = await sharing(store, ask);
     await store.limits.deploy([{ name: "each", max: 1, perMs: undefined }], "runner");
@@ -136,7 +136,7 @@ export function limitContract(test: Case): void {
     assertEquals(blocked.map((task) => task.split(" ")[1]), keys.slice(0, 70));
   });
 
-  test("within a key the more urgent come first, and then the older ones", async ({ store, clock }) => {
+  test("within a key, permits are granted by priority, then by age", async ({ store, clock }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("first")] });
     await exchange(store, { runner, asks: [ask("a")] });
@@ -145,7 +145,7 @@ export function limitContract(test: Case): void {
     assertEquals(await drain(store, { runner, first: ask("first"), count: 3 }), ["urgent", "a", "b"]);
   });
 
-  test("more slots are granted at once when a limit is deployed with another number", async ({ store }) => {
+  test("more slots are granted immediately when a limit is deployed with a higher number", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: ["a", "b", "c", "d"].map((task) => ask(task)) });
     await store.limits.deploy([{ name: "l", max: 5, perMs: undefined }], "client");
@@ -159,18 +159,18 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("c")] }), ["d"]);
   });
 
-  test("a start keeps its slot of a limit of rate until its period is over", async ({ store }) => {
+  test("a start keeps its slot of a rate limit until the end of its period", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
     const { granted: [first] } = await exchange(store, { runner, asks: [ask("a"), ask("b")] });
     assertEquals(first?.starts.map(({ limit }) => limit), ["l"]);
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), []);
     const over = first!.starts.map(({ seq }) => seq);
     assertEquals(await granted(store, { runner, over }), ["b"]);
-    // A start is over once.
+    // The slot of a start is released once.
     assertEquals(await granted(store, { runner, over, asks: [ask("c")] }), []);
   });
 
-  test("a stopped runner leaves the rest of a period to others, and a dead one all of it", async ({ store, clock }) => {
+  test("after a stopped runner, other runners wait for the rest of a period, and after a dead one for a whole period", async ({ store, clock }) => {
     const { runner, ask } = await opened(store, { max: 2, perMs: 60_000 });
     const { granted: [a] } = await exchange(store, { runner, asks: [ask("a"), ask("b")] });
     await exchange(store, { runner, left: [{ ...a!.starts[0]!, leftMs: 10_000 }] });
@@ -183,7 +183,7 @@ export function limitContract(test: Case): void {
     const { takenOver } = await exchange(store, { runner: other, recovers: true });
     assertEquals(takenOver.map(({ leftMs }) => leftMs), [60_000]);
     assertEquals((await exchange(store, { runner: other, recovers: true })).takenOver, []);
-    // However many runners die, a period is over after its length.
+    // A period ends after its length, however many runners die.
     const third = await join(store, 60_000);
     clock.advance(20_000);
     await store.recover({ dead: [other], recoveryLimit: 5, limit: 10 });
@@ -191,7 +191,7 @@ export function limitContract(test: Case): void {
     assertEquals(again.map(({ leftMs }) => leftMs).toSorted((a, b) => a - b), [0, 40_000]);
   });
 
-  test("a period that was left to others is not over because the clock was set ahead, or back", async ({ store, clock }) => {
+  test("setting the clock ahead or back does not end the period of a runner that has left", async ({ store, clock }) => {
     for (const stepMs of [3_600_000, -3_600_000]) {
       const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
       const { granted: [a] } = await exchange(store, { runner, asks: [ask("a")] });
@@ -206,7 +206,7 @@ export function limitContract(test: Case): void {
     }
   });
 
-  test("a start that was granted to a unit which has left goes to the next owner, or ends with its permit", async ({ store }) => {
+  test("a start that was granted to a unit that has left is taken by the next owner, or ends with its permit", async ({ store }) => {
     const { runner, ask, seq } = await opened(store, { max: 2, perMs: 60_000 });
     const { granted: [a, b] } = await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });
     const unbegun = [...a!.starts, ...b!.starts].map(({ seq }) => seq);
@@ -214,12 +214,12 @@ export function limitContract(test: Case): void {
     const other = await join(store, 60_000);
     const { granted: [taken] } = await exchange(store, { runner: other, asks: [{ ...ask("a"), request: undefined }] });
     assertEquals(taken, { run: seq, task: "a", item: -1, starts: a!.starts });
-    // One that is taken ends by itself.
+    // A start that was taken ends at the end of its period.
     assertEquals(await granted(store, { runner, releases: [ask("a")] }), []);
     assertEquals(await granted(store, { runner, releases: [ask("b")] }), ["c"]);
   });
 
-  test("a look finds units of a runner that another exchange has granted their slots", async ({ store }) => {
+  test("a poll finds units of a runner to which another exchange has granted slots", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const second = await startOwned(store);
     const wanted = { ...ask("b"), run: second.seq };
@@ -233,7 +233,7 @@ export function limitContract(test: Case): void {
     assertEquals(await looks(), [false, false]);
   });
 
-  test("the permits of a dead runner are free, except for those that belong to a run", async ({ store }) => {
+  test("the permits of a dead runner are released, except those that belong to a run", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 2 });
     await exchange(store, { runner, asks: [ask("a"), { ...ask("child"), isLasting: true }] });
     const other = await join(store, 60_000);
@@ -247,7 +247,7 @@ export function limitContract(test: Case): void {
     assertEquals([lane.held, lane.waiting, lane.holders.map(({ task }) => task)], [2, 1, ["child", "x"]]);
   });
 
-  test("a unit whose runner has died keeps its turn until it asks again", async ({ store, clock }) => {
+  test("a unit whose runner has died keeps its turn until its next request", async ({ store, clock }) => {
     const { runner, ask, id, seq } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("a")] });
     clock.advance(1_000);
@@ -270,13 +270,13 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
   });
 
-  test("a unit that postpones what it was granted makes way for others, and keeps its turn", async ({ store }) => {
+  test("a unit that postpones its granted permit lets others pass, and keeps its turn", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1, perMs: 60_000 });
     const { granted: [a] } = await exchange(store, { runner, asks: [ask("a"), ask("b"), ask("c")] });
     const over = a!.starts.map(({ seq }) => seq);
     const { granted: [b] } = await exchange(store, { runner, postponed: [ask("a")], over });
     assertEquals(b?.task, "b");
-    // Its request is a new one.
+    // Its next request is a new one.
     const { unknown } = await exchange(store, { runner, asks: [{ ...ask("a"), request: undefined }] });
     assertEquals(unknown.map(({ task }) => task), ["a"]);
     assertEquals(await granted(store, { runner, asks: [ask("d"), ask("a")] }), []);
@@ -289,7 +289,7 @@ export function limitContract(test: Case): void {
     assertEquals(order, ["a", "c", "d"]);
   });
 
-  test("a unit that is more urgent than all that wait is granted a free slot when it asks, however many they are", async ({ store, clock }) => {
+  test("a unit with a higher priority than all waiting units is granted a free slot on request, however many wait", async ({ store, clock }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("first")] });
     clock.advance(1_000);
@@ -298,7 +298,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, releases: [ask("first")], asks: [urgent] }), ["urgent"]);
   });
 
-  test("of a unit that has postponed what it was granted nothing remains when its run has ended", async ({ store }) => {
+  test("no row of a unit that has postponed its permit remains when its run has ended", async ({ store }) => {
     const { runner, ask, id } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("a")] });
     await exchange(store, { runner, postponed: [ask("a")] });
@@ -327,7 +327,7 @@ export function limitContract(test: Case): void {
     assertEquals(await granted(store, { runner, asks: [{ ...wanted, request: undefined }] }), ["b"]);
   });
 
-  test("a run that was released when one of its units was granted its slots is found", async ({ store }) => {
+  test("a run that was released while one of its units was granted slots is found", async ({ store }) => {
     const { runner, ask } = await opened(store, { max: 1 });
     const second = await startOwned(store);
     await exchange(store, { runner, asks: [ask("a")] });
@@ -343,7 +343,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [second.id]);
   });
 
-  test("a run with limits is not claimed before it has its slots, which it keeps until it has ended", async ({ store }) => {
+  test("a run with limits is not claimed before it has its slots, and keeps them until it has ended", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two] = [limited(), limited()];
     await start(store, one);
@@ -358,7 +358,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [two.id]);
   });
 
-  test("a run whose runner has not reported its end is found", async ({ store }) => {
+  test("the slots of a run whose runner has not reported its end are released", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two] = [limited(), limited()];
     await start(store, one);
@@ -368,7 +368,7 @@ export function limitContract(test: Case): void {
     assertEquals((await store.limits.look(runner)).isStale, true);
     await exchange(store, { runner, recovers: true });
     assertEquals(await claimedIds(store, runner), [two.id]);
-    // One that waits and is cancelled leaves the queue, too.
+    // A waiting run that is cancelled leaves the queue, too.
     const three = limited();
     await start(store, three);
     await exchange(store, { runner });
@@ -379,7 +379,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ lanes: 10, permits: 10 }), []);
   });
 
-  test("a run that starts later asks when its time has come", async ({ store, clock }) => {
+  test("a delayed run requests its slots when it is due", async ({ store, clock }) => {
     const { runner } = await opened(store, { max: 1 });
     const later = limited({ dueAt: T0 + 5_000 });
     await start(store, later);
@@ -409,7 +409,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [runs[1]!.id]);
   });
 
-  test("a run that is paused when it asks is granted nothing until it is resumed", async ({ store }) => {
+  test("a run that is paused when it requests its slots is granted none until it is resumed", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [paused, other] = [limited(), limited()];
     await start(store, paused);
@@ -427,7 +427,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [paused.id]);
   });
 
-  test("a start that finds no slot and does not wait is deleted, and a child run has failed", async ({ store }) => {
+  test("a start that does not wait is deleted if there is no free slot, and such a child run fails", async ({ store }) => {
     const { runner } = await opened(store, { max: 1 });
     const [one, two, child] = [limited({}, "reject"), limited({}, "reject"), limited({}, "reject")];
     await start(store, one);
@@ -460,7 +460,7 @@ export function limitContract(test: Case): void {
     assertEquals(await claimedIds(store, runner), [runs[2]!.id]);
   });
 
-  test("lanes are read with those that hold a slot and those that wait", async ({ store, clock }) => {
+  test("lanes are read with the holders of slots and the waiting permits", async ({ store, clock }) => {
     const { runner, ask, id } = await opened(store, { max: 1 });
     await exchange(store, { runner, asks: [ask("a", ["k"])] });
     clock.advance(10);
@@ -481,7 +481,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.lanes({ limit: "no", lanes: 10, permits: 1 }), []);
   });
 
-  test("the permits of a run that wait are read by task, with their lanes and those before them", async ({ store, clock }) => {
+  test("the waiting permits of a run are read by task, with their lanes and the permits before them", async ({ store, clock }) => {
     const { runner, ask, seq, id } = await opened(store, { max: 1 });
     await store.limits.deploy([{ name: "rate", max: 1, perMs: 60_000 }], "runner");
     const rate = { limit: "rate", isRate: true, key: [] };
@@ -523,7 +523,7 @@ export function limitContract(test: Case): void {
     assertEquals(await store.limits.totals(1), [idle]);
   });
 
-  test("stores that grant at once never grant more slots than there are", async ({ store, another }) => {
+  test("stores that grant concurrently never grant more slots than there are", async ({ store, another }) => {
     const { runner, ask } = await opened(store, { max: 3 });
     const other = await another();
     const asks = Array.from({ length: 20 }, (_, at) => ask(`t${at}`));
@@ -546,7 +546,7 @@ async function claimedIds(store: Store, runner: number): Promise<string[]> {
   return (await store.claim(claimBy(runner))).runs.map(({ id }) => id);
 }
 
-/** Returns a function of what units with keys of their own ask for in the one lane. */
+/** Returns a function that creates requests of units, each with its own key, for one lane. */
 async function sharing(store: Store, ask: (task: string) => PermitAsk) {
   await store.limits.deploy([{ name: "each", max: 1_000, perMs: undefined }], "runner");
   return (task: string, key: readonly string[], weight = 1): PermitAsk => ({

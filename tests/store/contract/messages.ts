@@ -70,14 +70,14 @@ export function messageContract(test: Case): void {
     assertEquals(await listed(), [["a", 3, 2]]);
   });
 
-  test("a message that is sent again by its id is the same message", async ({ store }) => {
+  test("a message that is sent again with the same id is the same message", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     const message = { id: crypto.randomUUID(), task: "a", payload: "1" };
     for (let time = 0; time < 2; time++) assertEquals(await store.send(id, message), { kind: "done", accepted: true });
     assertEquals((await store.messages([seq])).length, 1);
   });
 
-  test("a message to a run that waits without an owner makes the run due, and its claim sees the message", async ({ store }) => {
+  test("a message to an unowned waiting run makes the run due, and its claim returns the message", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [openRecord("a", { state: "waiting" })], WAITING);
     assertEquals(await claimed(store, claimBy(runner)), []);
@@ -94,7 +94,7 @@ export function messageContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(runner)), [seq]);
   });
 
-  test("a message to a paused run is seen after the run is resumed", async ({ store }) => {
+  test("a message to a paused run is received after the run is resumed", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [openRecord("a", { state: "waiting" })], WAITING);
     await store.control(id, { kind: "pause", reason: undefined });
@@ -104,7 +104,7 @@ export function messageContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(runner)), [seq]);
   });
 
-  test("a message does not start a delayed run early, and its first claim sees the message", async ({ store, clock }) => {
+  test("a message does not start a delayed run early, and its first claim returns the message", async ({ store, clock }) => {
     const run = newRun({ dueAt: T0 + 1_000 });
     const [seq] = await start(store, run);
     const runner = await join(store);
@@ -122,14 +122,14 @@ export function messageContract(test: Case): void {
     assertEquals(await store.messages([seq]), []);
   });
 
-  test("a mailbox that has a message cannot be closed, and returns the message", async ({ store }) => {
+  test("closing a mailbox that has a message fails, and returns the message", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     await send(store, id, "a", "1");
     assertEquals(await store.closeMailbox(seq, "a"), { kind: "message", payload: "1" });
     assertEquals(await store.messages([seq]), [{ seq, task: "a", item: -1, attempt: 0, payload: "1" }]);
   });
 
-  test("of a message and the end of the wait for it, exactly one wins", async ({ store, another }) => {
+  test("if a message and the end of the wait for it happen at once, exactly one succeeds", async ({ store, another }) => {
     const { seq, id } = await startOwned(store);
     const other = await another();
     for (let task = 0; task < 20; task++) {
@@ -147,7 +147,7 @@ export function messageContract(test: Case): void {
     assertEquals(await send(store, id, "a", "1"), { kind: "done", accepted: false });
   });
 
-  test("a message to a run that has ended, or does not exist, is refused with the reason", async ({ store }) => {
+  test("a message to a run that has ended or does not exist is rejected with the reason", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [], { to: "completed", at: T0 });
     assertEquals(await send(store, id, "a", "1"), { kind: "ended", state: "completed" });
@@ -156,7 +156,7 @@ export function messageContract(test: Case): void {
     assertEquals(await store.messages([seq]), []);
   });
 
-  test("a restarted run waits again for messages that it had stopped waiting for", async ({ store }) => {
+  test("a restarted run waits again for messages whose wait had ended", async ({ store }) => {
     const { seq, id } = await startOwned(store);
     await store.closeMailbox(seq, "a");
     await send(store, id, "b", "1");

@@ -5,7 +5,7 @@ import { type Case, join, newRun, start, T0, write } from "./fixture.ts";
 
 const MINUTE = 60_000;
 
-/** How the inspector summarises the ends of runs. */
+/** Summaries of the ends of runs, for the inspector. */
 export function outcomesContract(test: Case): void {
   test("failures() groups failed runs by the first line of their error, the largest group first", async ({ store }) => {
     await fail(store, [
@@ -36,7 +36,7 @@ export function outcomesContract(test: Case): void {
     assert(others[1]!.error!.endsWith("' \u{1F600}"));
   });
 
-  test("failures() chooses by workflow and time, groups by workflow, and reads at most the allowed number of runs", async ({ store }) => {
+  test("failures() filters by workflow and time, groups by workflow, and reads at most the allowed number of runs", async ({ store }) => {
     await fail(store, [
       { message: "old", at: 1 },
       { message: "a", at: 5 },
@@ -55,7 +55,7 @@ export function outcomesContract(test: Case): void {
     assertEquals(await read({ workflow: "\0" }), [[], 0, false]);
   });
 
-  test("outcomes() counts how many runs ended in each part of a span", async ({ store }) => {
+  test("outcomes() counts the runs that ended in each part of a time span", async ({ store }) => {
     assertEquals(await store.inspection.outcomes([HOUR]), [{ ...nothing(3), isEstimated: false }]);
     const runner = await join(store);
     const runs = await start(store, ...Array.from({ length: 600 }, () => newRun({ owner: runner })));

@@ -23,7 +23,7 @@ import {
 
 /** Reading, counting, pruning, definitions and wake-ups. */
 export function readingContract(test: Case): void {
-  test("texts that no row can have find nothing", async ({ store }) => {
+  test("texts that no row can contain match no row", async ({ store }) => {
     const { seq } = await startOwned(store);
     for (const text of ["a\0b", "\ud800"]) {
       assertEquals(await store.items({ seq, task: text, limit: 9 }), []);
@@ -42,7 +42,7 @@ export function readingContract(test: Case): void {
     }
   });
 
-  test("a run that is not there is undefined", async ({ store }) => {
+  test("a run that does not exist is undefined", async ({ store }) => {
     assertEquals(await store.run("nobody"), undefined);
     assertEquals(await store.journal(12), []);
     assertEquals(await store.facts(12), []);
@@ -57,7 +57,7 @@ export function readingContract(test: Case): void {
     assertEquals(await store.ended([]), []);
   });
 
-  test("list() gives runs newest first, page by page", async ({ store }) => {
+  test("list() returns pages of runs, newest first", async ({ store }) => {
     const seqs = await start(store, ...Array.from({ length: 5 }, () => newRun()));
     const newest = [...seqs].reverse();
     assertEquals(await listed(store, { limit: 2 }), newest.slice(0, 2));
@@ -83,7 +83,7 @@ export function readingContract(test: Case): void {
     assertEquals(await listed(store, { workflow: "etl", tags: ["a"], until: T0 + 1 }), at(0));
   });
 
-  test("list() filters by the beginning of the key", async ({ store }) => {
+  test("list() filters by a prefix of the key", async ({ store }) => {
     const keys = ["order-1", "order-2", "Order-3", "ö%der", undefined];
     const seqs: number[] = [];
     for (const key of keys) seqs.push(...await start(store, newRun({ key })));
@@ -104,7 +104,7 @@ export function readingContract(test: Case): void {
     assertEquals(await listed(store, { keyPrefix: "order-", states: ["failed"] }), []);
   });
 
-  test("list() finds keys by their beginning whatever characters these have", async ({ store }) => {
+  test("list() finds keys by prefixes with any characters", async ({ store }) => {
     const last = "\u{10ffff}";
     const keys = ["a", `a${last}`, `a${last}${last}`, "b", "\ud7ff", "\ud7ffx", "\ue000", "z", last, `${last}a`];
     const seqs: number[] = [];
@@ -115,16 +115,16 @@ export function readingContract(test: Case): void {
     }
   });
 
-  test("list() filters by tags although a run has a tag with a null character", async ({ store }) => {
+  test("list() filters by tags even if a run has a tag with a null character", async ({ store }) => {
     const [odd, plain] = await start(store, newRun({ tags: ["a", "\0"] }), newRun({ tags: ["a", 'é\\"'] }));
     assertEquals(await listed(store, { tags: ["a"] }), [plain!, odd!]);
-    // No start accepts such a tag, so a filter with it finds nothing.
+    // Starts reject such tags, so that a filter with one matches no run.
     assertEquals(await listed(store, { tags: ["\0"] }), []);
     assertEquals(await listed(store, { tags: ['é\\"', "a"] }), [plain!]);
     assertEquals(await listed(store, { tags: ["b"] }), []);
   });
 
-  test("list() finds live runs although more are live than it sorts", async ({ store }) => {
+  test("list() finds live runs even if more are live than it sorts", async ({ store }) => {
     const [oldest] = await start(store, newRun({ workflow: "other" }));
     for (let i = 0; i < 11; i++) await start(store, ...Array.from({ length: 1_000 }, () => newRun({ dueAt: T0 + i })));
     const newest = await listed(store, { states: ["pending"], limit: 2 });
@@ -170,7 +170,7 @@ export function readingContract(test: Case): void {
     assertEquals(store.counters().commits, before.commits);
   });
 
-  test("prune() deletes what ended before, with all that belongs to it", async ({ store, clock }) => {
+  test("prune() deletes runs that ended before a time, with all their rows", async ({ store, clock }) => {
     const old = await startOwned(store);
     await store.control(old.id, { kind: "pause", reason: undefined });
     await write(store, { seq: old.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 + 1 });
@@ -195,7 +195,7 @@ export function readingContract(test: Case): void {
     const other = await startOwned(store);
     assertEquals(await store.deleteRun(root.id), { kind: "live", runId: root.id, state: "running" });
     await write(store, { seq: root.seq, epoch: 1 }, [record("a")], { to: "failed", at: T0, error: ERROR });
-    // Its descendants are being cancelled.
+    // A cancel of its descendants is in progress.
     assertEquals(await store.deleteRun(root.id), { kind: "live", runId: child.id, state: "running" });
     for (const { seq } of [child, grandchild]) {
       await write(store, { seq, epoch: 1 }, [record("b"), record("b", { step: "s" })], {
@@ -216,7 +216,7 @@ export function readingContract(test: Case): void {
     assertEquals((await start(store, newRun({ key: "k" }))).length, 1);
   });
 
-  test("deleteRun() gives the number of a run to no other run", async ({ store }) => {
+  test("the number of a run that deleteRun() deletes is not used again", async ({ store }) => {
     const one = await startOwned(store);
     await write(store, { seq: one.seq, epoch: 1 }, [record("a")], { to: "completed", at: T0 });
     assertEquals(await store.deleteRun(one.id), { kind: "deleted", runs: 1 });
@@ -225,7 +225,7 @@ export function readingContract(test: Case): void {
     assert(next! > one.seq, `${next} after ${one.seq}`);
   });
 
-  test("a number is given once, however runs are deleted and started", async ({ store, clock }) => {
+  test("each number is used once, independent of how runs are deleted and started", async ({ store, clock }) => {
     const runner = await join(store);
     const parent = await startOwned(store);
     const given = [parent.seq];
@@ -245,7 +245,7 @@ export function readingContract(test: Case): void {
       () => many(40),
       () => spawn(1),
       () => spawn(40),
-      // The mark of the deletion is behind what was started since.
+      // The mark of the deletion is lower than the numbers of runs that were started since.
       async () => [...await many(1), ...await spawn(40), ...await many(40)],
     ];
     for (const begin of ways) {
@@ -256,7 +256,7 @@ export function readingContract(test: Case): void {
         given.push(seq);
       }
       clock.advance(1);
-      // The newest run first, and all together.
+      // The newest run alone, then all others.
       if (given.length % 2 === 0) { for (const { id } of doomed.toReversed()) await store.deleteRun(id); }
       else assertEquals(await store.prune(endedBefore(clock.now()), 10), 2);
       for (const { id } of doomed) assertEquals(await store.run(id), undefined);
@@ -291,7 +291,7 @@ export function readingContract(test: Case): void {
     assert(commits - before.commits >= 8, `${commits - before.commits} commits`);
   });
 
-  test("prune() deletes definitions that no runner serves and no run started with", async ({ store, clock }) => {
+  test("prune() deletes definitions that no runner serves and with which no run was started", async ({ store, clock }) => {
     const v = (version: string) => ({ workflow: "etl", version, structure: "s", graph: `"${version}"` });
     await store.define([v("v1"), v("v2"), v("v3"), v("v4"), { ...v("v2"), workflow: "other" }]);
     // A runner serves v1.
@@ -302,7 +302,7 @@ export function readingContract(test: Case): void {
     await start(store, newRun({ version: "v2" }));
     const left = async (): Promise<string[]> =>
       (await store.inspection.definitions(10)).map(({ workflow, version }) => `${workflow} ${version}`);
-    // None is younger than what is pruned.
+    // No definition is younger than the time of the prune.
     await store.prune(endedBefore(T0), 10);
     assertEquals((await left()).length, 5);
     clock.advance(3_600_000);
@@ -374,14 +374,14 @@ export function readingContract(test: Case): void {
     const other = await another();
     const calls: Change[] = [];
     const end = store.watch((change) => calls.push(change));
-    /** Returns what `store` is notified of when `other` has done something. */
+    /** Returns the notifications of `store` for a change by `other`. */
     const reported = async (work: () => Promise<unknown>) => {
       calls.length = 0;
       await work();
       await until(() => (clock.advance(50), calls.length > 0), "a call");
       return { due: calls.some(({ due }) => due), attention: calls.map(({ attention }) => attention).flat() };
     };
-    // The first calls may be those of a watch that has just begun.
+    // The first calls may report that the watch has just begun.
     await reported(() => start(other, newRun()));
     await moment(clock);
     const mine = await join(store);
@@ -416,7 +416,7 @@ export function readingContract(test: Case): void {
     end();
   });
 
-  test("what one store commits another one reads and claims", async ({ store, another }) => {
+  test("runs that one store commits are read and claimed by another", async ({ store, another }) => {
     const other = await another();
     const { seq, id } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [record("a")], { to: "pending" });
@@ -440,7 +440,7 @@ async function listed(store: Store, query: Partial<ListQuery>): Promise<number[]
   return (await store.list({ ...ALL, ...query })).map(({ seq }) => seq);
 }
 
-/** Lets a second pass by the store's clock, and a little time by the machine's. */
+/** Advances the clock of the store by a second, and waits a little on the clock of the machine. */
 async function moment(clock: { advance(ms: number): void }): Promise<void> {
   for (let i = 0; i < 20; i++) {
     clock.advance(50);

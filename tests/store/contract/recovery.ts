@@ -15,7 +15,7 @@ import {
   write,
 } from "./fixture.ts";
 
-/** Runners and their leases, recovery from dead runners, and retried runs. */
+/** Runners and their leases, recovery of the runs of dead runners, and retried runs. */
 export function recoveryContract(test: Case): void {
   test("a runner is known until it leaves, and no number is used twice", async ({ store, clock }) => {
     const first = await join(store, 100);
@@ -43,7 +43,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await store.renew(first, 100), { alive: false, inbox: [], owned: [] });
   });
 
-  test("recovery finds all runs of a runner, however it came to own them and however often it renewed", async ({ store }) => {
+  test("recovery finds all runs of a runner, independent of how it acquired them and how often it renewed its lease", async ({ store }) => {
     const runner = await join(store);
     const other = await join(store);
     await start(store, newRun(), newRun(), newRun());
@@ -66,7 +66,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.renew(other, 30_000)).owned.map(({ seq }) => seq), others);
   });
 
-  test("a runner that leaves hands back what it owns, and nothing is counted", async ({ store }) => {
+  test("a runner that leaves hands back its runs, and no crash is counted", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     const paused = newRun({ owner: runner });
     const cancelled = newRun({ owner: runner });
@@ -82,7 +82,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(await join(store))), [seq]);
   });
 
-  test("what was due at once while the clock was ahead is due when it was set back, and what was delayed is not", async ({ store, clock }) => {
+  test("runs that were started without a delay while the clock was ahead are due after it was set back, and delayed runs are not", async ({ store, clock }) => {
     clock.advance(3_600_000);
     const { seq: woken, id, runner } = await startOwned(store);
     await write(store, { seq: woken, epoch: 1 }, [], { to: "waiting", dueAt: undefined, release: true });
@@ -102,7 +102,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await claimed(store, claimBy(runner))).length, 2);
   });
 
-  test("a runner that died while the clock was ahead is dead a lease after the clock was set back", async ({ store, clock }) => {
+  test("a runner that died while the clock was ahead is considered dead one lease after the clock was set back", async ({ store, clock }) => {
     clock.set(3_600_000);
     const { id } = await startOwned(store);
     const other = await join(store, 30_000);
@@ -116,7 +116,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await recovered(), [id]);
   });
 
-  test("a store says once that its clock was set back, however short the time was", async ({ store, clock }) => {
+  test("a store reports once that its clock was set back, however short the step was", async ({ store, clock }) => {
     assertEquals(store.clockWasSetBack?.(), false);
     clock.set(3_600_000);
     const started = newRun({ dueAt: undefined });
@@ -130,7 +130,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(store.clockWasSetBack?.(), false);
   });
 
-  test("the history keeps hand-backs, recoveries and the claims that follow them", async ({ store, clock }) => {
+  test("the history contains hand-backs, recoveries and the claims that follow them", async ({ store, clock }) => {
     const { seq, id, runner: first } = await startOwned(store);
     const facts = async (): Promise<string[]> =>
       (await store.facts(seq)).map(({ kind, at, detail }) => `${at - T0} ${kind} ${detail}`);
@@ -175,14 +175,14 @@ export function recoveryContract(test: Case): void {
     assertEquals([await store.facts(first!), await store.facts(seq)], [[], []]);
   });
 
-  test("nothing is taken from a runner whose lease holds", async ({ store, clock }) => {
+  test("no run is taken from a runner whose lease is valid", async ({ store, clock }) => {
     const { id } = await startOwned(store);
     clock.advance(29_999);
     assertEquals(await recover(store), { released: [], failed: [], more: false });
     assertEquals((await store.run(id))?.state, "running");
   });
 
-  test("the runs of a runner whose lease is over are pending again, under a new epoch", async ({ store, clock }) => {
+  test("the runs of a runner whose lease has expired are pending again, under a new epoch", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store);
     clock.advance(30_000);
     assertEquals(await recover(store), { released: [{ id, workflow: "etl", crashes: 1 }], failed: [], more: false });
@@ -197,7 +197,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await recover(store), { released: [], failed: [], more: false });
   });
 
-  test("the runs of a runner that is named dead are taken at once", async ({ store }) => {
+  test("the runs of a runner that is reported as dead are recovered immediately", async ({ store }) => {
     const { id, runner } = await startOwned(store);
     const other = await startOwned(store);
     const { released } = await recover(store, { dead: [runner] });
@@ -205,7 +205,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.runners()).map((row) => row.id), [other.runner]);
   });
 
-  test("the runs of a runner that is named alive are left to it although its lease is over", async ({ store, clock }) => {
+  test("a runner that is reported as alive keeps its runs although its lease has expired", async ({ store, clock }) => {
     const { id, runner } = await startOwned(store);
     const other = await startOwned(store);
     clock.advance(30_000);
@@ -232,7 +232,7 @@ export function recoveryContract(test: Case): void {
     assertEquals([second.released.length, second.more, (await store.runners()).length], [1, false, 0]);
   });
 
-  test("crashes are counted until the run gets further", async ({ store }) => {
+  test("crashes are counted until the run makes progress", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await recover(store, { dead: [runner] });
     const second = await claimAnew(store);
@@ -248,7 +248,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.run(id))?.crashes, 2);
   });
 
-  test("progress counts that was made before the run was handed back", async ({ store }) => {
+  test("progress that was made before a hand-back resets the count of crashes", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await recover(store, { dead: [runner] });
     const second = await claimAnew(store);
@@ -258,7 +258,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.run(id))?.crashes, 1);
   });
 
-  test("a run with which too many runners died is failed", async ({ store }) => {
+  test("a run that crashed too many runners fails", async ({ store }) => {
     const { seq, id, runner } = await startOwned(store);
     await recover(store, { dead: [runner], recoveryLimit: 2 });
     const second = await claimAnew(store);
@@ -287,7 +287,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await claimed(store, claimBy(next)), [seq]);
   });
 
-  test("an order to cancel is carried out when the owner dies", async ({ store }) => {
+  test("a recorded cancel is executed when the owner dies", async ({ store }) => {
     const { id, runner } = await startOwned(store);
     await store.control(id, { kind: "cancel", reason: "enough" });
     assertEquals(await recover(store, { dead: [runner] }), { released: [], failed: [], more: false });
@@ -295,7 +295,7 @@ export function recoveryContract(test: Case): void {
     assertEquals([row?.state, row?.reason, row?.epoch, row?.endedAt], ["cancelled", "enough", 2, T0]);
   });
 
-  test("a failed run can be restarted, with what completed", async ({ store, clock }) => {
+  test("a failed run can be restarted, and keeps its completed tasks", async ({ store, clock }) => {
     const { seq, id, runner } = await startOwned(store, { timeoutMs: 100 });
     const records = [
       record("a"),
@@ -326,7 +326,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.facts(seq)).map(({ kind }) => kind), ["retry", "claim"]);
   });
 
-  test("the history of a restarted run keeps the failures that the restart passes", async ({ store }) => {
+  test("the history of a restarted run contains the failures that were passed to the restart", async ({ store }) => {
     const { seq } = await startOwned(store);
     const move = { to: "failed", at: T0, error: { name: "E", message: "no" } } as const;
     await write(store, { seq, epoch: 1 }, [record("a", { state: "failed" })], move);
@@ -362,7 +362,7 @@ export function recoveryContract(test: Case): void {
     assertEquals((await store.run(id))?.crashes, 1);
   });
 
-  test("a fork begins with the journal it was given", async ({ store }) => {
+  test("a fork begins with the journal that is passed to it", async ({ store }) => {
     const runner = await join(store);
     const fork = { from: "origin", journal: [record("a"), record("a", { step: "one" }), record("b")] };
     const run = newRun({ fork, owner: runner });
@@ -374,7 +374,7 @@ export function recoveryContract(test: Case): void {
     assertEquals(await store.journal(claim.runs[0]!.seq), fork.journal);
   });
 
-  test("what a fork was given is no progress of its own", async ({ store }) => {
+  test("the rows that are passed to a fork do not count as its progress", async ({ store }) => {
     const run = newRun({ fork: { from: "origin", journal: [record("a")] } });
     await start(store, run);
     for (const crashes of [1, 2, 3]) {

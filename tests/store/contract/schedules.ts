@@ -84,7 +84,7 @@ export function scheduleContract(test: Case): void {
     assertEquals(await store.schedules.insert([second, later]), new Set([later.id]));
     const [verdict] = await store.schedules.write([scheduleWrite({ revision: 1, runs: [tickRun(T0)] })]);
     assertEquals(verdict, { kind: "written", inserted: new Set<string>() });
-    // Of another schedule, and without a tick, as runs that are triggered are.
+    // A run of another schedule, and one without a tick, as triggered runs are.
     const others = [tickRun(T0, "other"), tickRun(undefined), tickRun(undefined)];
     assertEquals(await store.schedules.insert(others), new Set(others.map(({ id }) => id)));
   });
@@ -96,7 +96,7 @@ export function scheduleContract(test: Case): void {
     assertEquals(await store.schedules.insert([again]), new Set());
   });
 
-  test("runs of a schedule have all that starts give, and are claimed", async ({ store }) => {
+  test("runs of a schedule have all options of starts, and are claimed", async ({ store }) => {
     const runner = await join(store);
     const run = newRun({
       key: "k",
@@ -129,7 +129,7 @@ export function scheduleContract(test: Case): void {
     assertEquals([latest?.tick, latest?.key, latest?.tags], [0, undefined, []]);
   });
 
-  test("a row says whether the latest run of its schedule has ended", async ({ store }) => {
+  test("a row contains whether the latest run of its schedule has ended", async ({ store }) => {
     const runner = await join(store);
     await written(store, scheduleWrite());
     const run = tickRun(T0);
@@ -144,7 +144,7 @@ export function scheduleContract(test: Case): void {
     assertEquals(await isLive(), [false]);
   });
 
-  test("rows are read in pages, and those that were changed since a time", async ({ store, clock }) => {
+  test("rows are read in pages, optionally only those that were changed since a time", async ({ store, clock }) => {
     await written(store, ...["c", "a", "b"].map((name) => scheduleWrite({ name })));
     clock.advance(10);
     await written(store, scheduleWrite({ name: "a", revision: 1 }));

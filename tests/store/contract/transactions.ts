@@ -4,9 +4,9 @@ import type { Store } from "../../../lib/store/port/store.ts";
 import type { TransactionRequest } from "../../../lib/store/port/transactions.ts";
 import { type Case, claimBy, claimed, join, newRun, openRecord, record, start, startOwned, write } from "./fixture.ts";
 
-/** What a store must do with a body that runs in a transaction; what else is in it is for the database to keep. */
+/** Bodies that run in a transaction. The database is responsible for the other effects of the transaction. */
 export function transactionContract(test: Case): void {
-  test("transact() records the result of its body, as a commit would", async ({ store }) => {
+  test("transact() records the result of its body like a commit", async ({ store }) => {
     const { runner, seq } = await startOwned(store);
     const failures = [{ taskId: "pay", attempt: 1, error: { name: "Error", message: "declined" } }];
     const paid = record("pay", { attempts: 2, output: '{"paid":1}', failures, progress: '{"done":1}' });
@@ -27,14 +27,14 @@ export function transactionContract(test: Case): void {
     await store.leave(runner);
   });
 
-  test("transact() replaces a row that says that the task runs", async ({ store }) => {
+  test("transact() replaces the row of a running task", async ({ store }) => {
     const { seq } = await startOwned(store);
     await write(store, { seq, epoch: 1 }, [openRecord("pay", { progress: "1" })]);
     await store.transact(request(seq, 1));
     assertEquals(await store.journal(seq), [record("pay")]);
   });
 
-  test("transact() under another epoch, or of an unowned run, is fenced without a call of its body", async ({ store }) => {
+  test("transact() under another epoch, or for an unowned run, is fenced and does not call its body", async ({ store }) => {
     const { seq } = await startOwned(store);
     const [pending] = await start(store, newRun());
     const never = (): Promise<JournalRecord> => Promise.reject(new Error("it was called"));
@@ -56,7 +56,7 @@ export function transactionContract(test: Case): void {
     assertEquals(await store.journal(seq), []);
   });
 
-  test("transact() of a completed task returns its recorded output and calls no body", async ({ store }) => {
+  test("transact() for a completed task returns the recorded output and does not call its body", async ({ store }) => {
     const { runner, seq } = await startOwned(store);
     await store.transact(request(seq, 1, { body: () => Promise.resolve(record("pay", { output: '"first"' })) }));
     const again = request(seq, 1, { body: () => Promise.reject(new Error("it was called")) });
@@ -75,7 +75,7 @@ export function transactionContract(test: Case): void {
     assertEquals(verdicts, [{ kind: "committed", output: undefined }, { kind: "committed", output: undefined }]);
   });
 
-  test("transact() throws what its body throws, and records nothing", async ({ store }) => {
+  test("transact() throws the error of its body, and records nothing", async ({ store }) => {
     const { seq } = await startOwned(store);
     for (const thrown of [new Error("declined"), undefined, "text"]) {
       const failing = request(seq, 1, { body: () => Promise.reject(thrown) });
@@ -85,7 +85,7 @@ export function transactionContract(test: Case): void {
     assertEquals((await store.transact(request(seq, 1))).kind, "committed");
   });
 
-  test("transact() throws the reason of a signal that aborts, before, during and after its body", async ({ store }) => {
+  test("transact() throws the reason of an abort before, during and after its body", async ({ store }) => {
     const { seq } = await startOwned(store);
     const reason = new Error("too late");
     const early = request(seq, 1, { signal: AbortSignal.abort(reason) });
@@ -114,7 +114,7 @@ export function transactionContract(test: Case): void {
     assertEquals([await store.items({ seq, task: "pay", limit: 9 }), await store.journal(seq)], [items, []]);
   });
 
-  test("transact() of many runs at once records each of them", async ({ store }) => {
+  test("transact() for many runs at once records each of them", async ({ store }) => {
     const runner = await join(store);
     const seqs = await start(store, ...Array.from({ length: 30 }, () => newRun({ owner: runner })));
     const verdicts = await Promise.all(seqs.map((seq) => store.transact(request(seq, 1))));
@@ -123,7 +123,7 @@ export function transactionContract(test: Case): void {
   });
 }
 
-/** The names of all these tests. */
+/** The titles of all these tests. */
 export const TRANSACTIONS: readonly string[] = namesOf(transactionContract);
 
 function namesOf(contract: (test: Case) => void): readonly string[] {
