@@ -1,6 +1,6 @@
 /**
- * How many bytes a short run allocates, and how many of them it holds while it is in memory: nearly the same on every
- * machine, as its time is not. Deno only: Bun cannot count them.
+ * The bytes that a short run allocates, and those that it retains while it is in memory. Unlike times they are nearly
+ * the same on every machine. Deno only, because Bun cannot count allocations.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Session } from "node:inspector";
@@ -9,10 +9,10 @@ import { createRunner, workflow } from "../mod.ts";
 import { skipped, test } from "./harness.ts";
 import { until } from "./within.ts";
 
-/** 11.8 KB in November 2026. */
+/** The limit of allocated bytes per run; 11.8 KB were measured in November 2026. */
 const MOST_BYTES = 13_000;
 
-/** 3.8 KB in November 2026. */
+/** The limit of retained bytes per run; 3.8 KB were measured in November 2026. */
 const MOST_HELD_BYTES = 4_100;
 
 const WARM_UP = 6_000;
@@ -67,7 +67,7 @@ async function measureHeld(): Promise<void> {
     .returns("c");
   const limits = { concurrency: RUNS, maxRuns: RUNS };
   await using runner = await createRunner("sqlite::memory:", { workflows: [chain], logger: false, ...limits });
-  // Compiles the code, which is held, too.
+  // Compiles the code first, because it is retained, too.
   await execute(RUNS);
   const before = await heldBytes();
   const opened = Promise.withResolvers<void>();
@@ -86,7 +86,7 @@ async function measureHeld(): Promise<void> {
   }
 }
 
-/** The bytes of all objects that are reachable. */
+/** Returns the size of all reachable objects in bytes. */
 async function heldBytes(): Promise<number> {
   const session = new Session();
   session.connect();
@@ -103,7 +103,7 @@ interface Node {
   readonly children: readonly Node[];
 }
 
-/** Samples all allocations, those of objects that are collected meanwhile included. */
+/** Samples all allocations, including those of objects that are collected meanwhile. */
 async function allocated(work: () => Promise<void>): Promise<number> {
   const session = new Session();
   session.connect();

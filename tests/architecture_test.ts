@@ -1,4 +1,4 @@
-/** Which files may import which, and other rules of the tree. CONTRIBUTING.md states them in words. */
+/** Which files may import which, and other rules of the tree, which CONTRIBUTING.md describes. */
 import { assertEquals } from "@std/assert";
 import { posix } from "node:path";
 import { test } from "./harness.ts";
@@ -20,7 +20,7 @@ type Layer =
   | "worker"
   | "api";
 
-/** What each layer may import in addition to itself; of backends only its own folder. */
+/** The layers that each layer may import in addition to itself; a backend may import only its own folder. */
 const ALLOWED: Record<Layer, readonly Layer[]> = {
   leaf: [],
   definition: ["leaf"],
@@ -32,27 +32,27 @@ const ALLOWED: Record<Layer, readonly Layer[]> = {
   engine: ["definition", "store", "port", "leaf"],
   inspector: ["engine", "definition", "store", "port", "leaf"],
   cli: ["inspector", "engine", "definition", "store", "port", "leaf"],
-  // What it follows runs with is the engine's.
+  // It follows runs with functions of the engine.
   otel: ["engine", "leaf"],
   testing: ["engine", "definition", "store", "port", "leaf"],
   worker: ["engine", "definition", "store", "port", "leaf"],
   api: ["engine", "definition", "store", "port", "leaf"],
 };
 
-/** Folders of the engine that import little, and the folders of the engine that they may import. */
+/** Folders of the engine with few imports, and the folders of the engine that they may import. */
 const ENGINE: Record<string, readonly string[]> = {
   errors: [],
-  // The state machine is pure: it knows no store, no clock and no promise.
+  // The state machine is pure: it uses no store, clock or promise.
   machine: [],
   commit: ["errors"],
 };
 
-/** The only file that knows which backends there are; it imports them when a URL asks for one. */
+/** The only file that depends on the set of backends; it imports a backend when a URL requires it. */
 const OPENER = "lib/store/open.ts";
 
-/** Files that may import packages of others, and which. */
+/** The files that may import external packages, and these packages. */
 const THIRD_PARTY: Record<string, readonly string[]> = {
-  // The module of the user that the command line imports.
+  // The module of the user, which the command line imports.
   "lib/cli/load_workflows.ts": ["?"],
   "lib/engine/schedules/croner.ts": ["croner"],
   "lib/inspector/hono.ts": ["hono"],
@@ -64,7 +64,7 @@ const THIRD_PARTY: Record<string, readonly string[]> = {
   "lib/store/postgres/mod.ts": ["postgres"],
 };
 
-/** Words that say nothing of what they name (STYLE: no catch-alls, no invented metaphors), as parts of names. */
+/** Parts of names that are not descriptive (STYLE: no catch-alls, no invented metaphors). */
 const BANNED: ReadonlySet<string> = new Set([
   ...["util", "utils", "helper", "helpers", "misc", "impl", "manager"],
   ...["desk", "hub", "somebody", "nobody", "anybody", "whoever"],
@@ -88,7 +88,7 @@ const edges: readonly Edge[] = library.flatMap((from) =>
 );
 const inner = edges.filter(({ to }) => library.includes(to));
 
-test("imports are found however they are written", () => {
+test("imports are found in every spelling", () => {
   const source = [
     'import a, { type B } from "./a.ts";',
     'import type {\n  C,\n} from "./c.ts";',
@@ -127,17 +127,17 @@ test("the state machine imports only definitions and the port, and the lowest fo
   assertEquals(wrong.map(show), []);
 });
 
-test("one file opens backends, by dynamic import", () => {
+test("one file opens backends, with dynamic imports", () => {
   const doors = inner.filter(({ from, to }) => isBackend(to) && homeOf(from) !== homeOf(to));
   const wrong = doors.filter(({ kind }) => kind !== "dynamic");
   assertEquals(wrong.map(show), []);
   assertEquals([...new Set(doors.map(({ from }) => from))], [OPENER]);
 });
 
-test("the library imports nothing from outside but builtins and what is listed here", () => {
+test("the library imports only builtins and the external packages that are listed here", () => {
   const outside = edges.filter(({ to }) => !library.includes(to) && !to.startsWith("node:"));
   const wrong = outside.filter(({ from, to }) =>
-    // Bun's own driver is a builtin where it is imported, and only SQLite's backend does.
+    // The driver of Bun is a builtin of the runtime that imports it; only the SQLite backend may import it.
     !(to === "bun:sqlite" && from.startsWith("lib/store/sqlite/")) && !THIRD_PARTY[from]?.includes(to)
   );
   assertEquals(wrong.map(show), []);
@@ -145,7 +145,7 @@ test("the library imports nothing from outside but builtins and what is listed h
   assertEquals(listed.filter((one) => !outside.some(({ from, to }) => one === `${from} ${to}`)), []);
 });
 
-test("no file of the library imports itself through others", () => {
+test("no import of the library is circular", () => {
   assertEquals(cycles(), []);
 });
 
@@ -155,7 +155,7 @@ test("only mod.ts files re-export", () => {
 });
 
 test("the library neither prints nor ends the process", () => {
-  // The worker's engine ends with a read of standard input pending, which cannot be cancelled.
+  // The worker engine ends with a pending read of standard input, which cannot be cancelled.
   const wrong = library.filter((file) => file !== "lib/worker/mod.ts").filter((file) =>
     /\bconsole\.|\b(process|Deno)\.(exit|abort)\b/.test(codeOf(read(file)))
   );
@@ -168,12 +168,12 @@ test(`no file of the library has more than ${LONGEST_FILE} lines`, () => {
   assertEquals(long, []);
 });
 
-test("messages, log lines and pages are in plain English", () => {
+test("messages, log lines and pages contain no forbidden words", () => {
   const found = library.flatMap((file) => forbiddenWords(codeOf(read(file))).map((words) => `${file}: ${words}`));
   assertEquals(found, []);
 });
 
-test("words of a forbidden kind are found, also across lines", () => {
+test("forbidden words are found, also across lines", () => {
   assertEquals(forbiddenWords("Nobody was\n  told; the run is handed back, and goes on."), [
     "nobody",
     "was told",
@@ -186,11 +186,11 @@ test("words of a forbidden kind are found, also across lines", () => {
 test("the engine and the files beside it keep no state in modules", () => {
   const files = library.filter((file) => layerOf(file) === "engine" || layerOf(file) === "leaf");
   const found = files.flatMap((file) => moduleStateOf(codeOf(read(file))).map((name) => `${file}: ${name}`));
-  // What belongs to the process may be counted by a module; the file says why.
+  // A module may count resources of the process; the file states the reason.
   assertEquals(found, ["lib/engine/rejections.ts: reporters"]);
 });
 
-test("module state is found however it is written", () => {
+test("module state is found in every spelling", () => {
   const source = [
     "let a = 0;",
     "export let b: number;",
@@ -210,7 +210,7 @@ test("files are in snake case, and an index is called mod.ts", () => {
   assertEquals(names.filter((name) => !/^[a-z0-9]+(_[a-z0-9]+)*\.ts$/.test(name) || name === "index.ts"), []);
 });
 
-test("names of files and identifiers are terms of the field, and no catch-alls", () => {
+test("names of files and identifiers contain no banned words", () => {
   const files = library.filter((file) => wordsOf(posix.basename(file, ".ts")).some((word) => BANNED.has(word)));
   assertEquals(files, []);
   const found = library.flatMap((file) => identifiersOf(read(file)).map((name) => ({ file, name })))
@@ -218,7 +218,7 @@ test("names of files and identifiers are terms of the field, and no catch-alls",
   assertEquals(found.map(({ file, name }) => `${file}: ${name}`), []);
 });
 
-test("banned words are found in identifiers, and not in texts", () => {
+test("banned words are found in identifiers, and not in strings and comments", () => {
   const source = [
     "// the hub",
     "/** Desk. */",
@@ -231,9 +231,9 @@ test("banned words are found in identifiers, and not in texts", () => {
   assertEquals(names, ["hubOf", "deskName", "URLManager"]);
 });
 
-test("both runners find every test, and run it the same way", () => {
+test("both test runners find every test, and run it in the same way", () => {
   const tests = filesBelow("tests/");
-  // A name that only one of the runners takes for a test, such as "a.test.ts" or "test.ts".
+  // Names that only one of the runners recognizes as a test, such as "a.test.ts" or "test.ts".
   const misnamed = [...tests, ...library].filter((file) => /[._](test|spec)\.ts$|\/test\.ts$/.test(file))
     .filter((file) => !file.startsWith("tests/") || !file.endsWith("_test.ts"));
   assertEquals(misnamed, []);
@@ -253,22 +253,22 @@ test("deno.json and package.json agree", () => {
   assertEquals(published("package.json"), published("deno.json"));
 });
 
-test("the main entry has what programs write down; the shapes of results are in ./types, and no name is in both", () => {
+test("the main entry exports the types that programs name, ./types those of results, and no name is in both", () => {
   const [main, types] = [exportedBy("mod.ts"), exportedBy("lib/types/mod.ts")];
   assertEquals(main.length <= 70, true, `mod.ts exports ${main.length} names`);
-  // The filters and the arguments of bodies have states, and results have them.
+  // States occur in filters, in arguments of bodies, and in results.
   assertEquals(types.filter((name) => main.includes(name)), ["RunState", "TaskState"]);
 });
 
-test("a package holds the library, and neither tests nor benchmarks", () => {
+test("the package contains the library without tests and benchmarks", () => {
   const { include } = JSON.parse(read("deno.json")).publish;
   const { files } = JSON.parse(read("package.json"));
-  // npm adds package.json itself, JSR takes deno.json for it.
+  // npm adds package.json by itself; JSR uses deno.json instead.
   assertEquals(files, include.filter((file: string) => file !== "deno.json"));
   assertEquals(include.filter((file: string) => /^(tests|bench|examples|pictures|scripts|\*)/.test(file)), []);
 });
 
-test("CI runs versions that are named, and a lock file that is frozen", () => {
+test("CI uses pinned versions and a frozen lock file", () => {
   const commands = read(".ci/run").split("\n").filter((line) => /\bnpx\b/.test(line));
   assertEquals(commands.filter((line) => !/npx -y deno@\d+\.\d+\.\d+ /.test(line)), []);
   assertEquals(commands.length > 0, true);
@@ -276,7 +276,7 @@ test("CI runs versions that are named, and a lock file that is frozen", () => {
   assertEquals(JSON.parse(read("deno.json")).lock, { path: "deno.lock", frozen: true });
 });
 
-test("a release is made with the versions that are tested", () => {
+test("a release uses the tested versions", () => {
   const release = read(".github/workflows/release.yml");
   const [, deno] = /npx -y deno@(\S+) /.exec(read(".ci/run")) ?? [];
   const [, node] = /const NODE_VERSION = "(.+)"/.exec(read("tests/node/run.ts")) ?? [];
@@ -286,30 +286,30 @@ test("a release is made with the versions that are tested", () => {
   assertEquals(actions.filter((action) => !/@v\d+\.\d+\.\d+$/.test(action)), []);
 });
 
-test("the version of a package is stated once", () => {
+test("the version of each package is stated once", () => {
   const { dependencies = {}, devDependencies = {} } = JSON.parse(read("package.json"));
   const { scopes, imports } = JSON.parse(read("deno.json"));
   const named = [dependencies, devDependencies, scopes["./"], imports].flatMap((part) => Object.keys(part));
   assertEquals(named.filter((name, at) => named.indexOf(name) !== at), []);
 });
 
-test("a driver that users install themselves has the version that is tested", () => {
+test("a peer dependency on a driver has the tested version", () => {
   const { peerDependencies = {}, peerDependenciesMeta = {} } = JSON.parse(read("package.json"));
   const { scopes } = JSON.parse(read("deno.json"));
   const tested = Object.keys(peerDependencies).map((name) => [name, scopes["./"][name]]);
   assertEquals(Object.entries(peerDependencies).map(([name, range]) => [name, `npm:${name}@${range}`]), tested);
-  // Who uses SQLite needs none.
+  // SQLite needs no driver.
   assertEquals(Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional), []);
 });
 
-/** The names that a module re-exports. */
+/** Returns the names that a module re-exports. */
 function exportedBy(file: string): string[] {
   const lists = codeOf(read(file)).matchAll(/^export (?:type )?\{([^}]*)\} from /gm);
   return [...lists].flatMap(([, list]) => list!.split(",").map((name) => name.trim()).filter((name) => name !== ""))
     .map((name) => name.split(/ as |^type /).at(-1)!);
 }
 
-/** Names that occur in the code of a module, each once; texts and comments are left out, substitutions are not. */
+/** Returns the names in the code of a module, each once, without strings and comments, but with substitutions. */
 function identifiersOf(source: string): string[] {
   const code = codeOf(source).replace(/"(?:[^"\\\n]|\\.)*"/g, "").replace(/\/\/.*$/gm, "");
   const substitutions = [...code.matchAll(/\$\{([^}]*)\}/g)].map(([, inner]) => inner);
@@ -318,12 +318,12 @@ function identifiersOf(source: string): string[] {
     .sort((a, b) => code.indexOf(a) - code.indexOf(b));
 }
 
-/** The words of a name in snake case or camel case, in lower case. */
+/** Returns the words of a name in snake case or camel case, in lower case. */
 function wordsOf(name: string): string[] {
   return (name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])/g) ?? []).map((word) => word.toLowerCase());
 }
 
-/** Names of the variables and mutable collections that a module declares at its top level. */
+/** Returns the names of the variables and mutable collections that a module declares at its top level. */
 function moduleStateOf(code: string): string[] {
   const declared = code.matchAll(/^(?:export )?(let|var|const) (\w+)(?:: ([^=]*?))?(?: = (.*))?;?$/gm);
   return [...declared].flatMap(([, word, name, type = "", value = ""]) => {
@@ -346,7 +346,7 @@ function layerOf(file: string): Layer {
   return layer;
 }
 
-/** The folder that a file may use freely. */
+/** Returns the folder from which a file may import anything. */
 function homeOf(file: string): string {
   return isBackend(file) ? file.split("/").slice(0, 3).join("/") : layerOf(file);
 }
@@ -365,7 +365,7 @@ function importsRunner(file: string): boolean {
   return importsOf(read(file)).some(({ specifier }) => specifier === "node:test" || specifier === "bun:test");
 }
 
-/** Each cycle once, as the path from its first file back to it. */
+/** Returns each cycle once, as the path from its first file back to it. */
 function cycles(): string[] {
   const found: string[] = [];
   const done = new Set<string>();

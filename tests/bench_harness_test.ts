@@ -1,10 +1,10 @@
-/** The adapter for the public harness, on a Postgres of its own; see bench/harness/driver.ts. */
+/** The adapter for the public harness, on a separate Postgres server; see bench/harness/driver.ts. */
 import { assert, assertEquals } from "@std/assert";
 import { createRollingHistogram, WINDOW_S } from "../bench/harness/rolling.ts";
 import { ended, spawn } from "./child.ts";
 import { test } from "./harness.ts";
 
-test("the adapter of the harness completes what it enqueues, though a process and connections are killed", async () => {
+test("the adapter of the harness completes all enqueued runs even if a process and connections are killed", async () => {
   const phases = ["warm=warmup:2s", "kills=repeated-kill(instance=1,period=1s):2s", "cut=pg-backend-kill(rate=5):2s"];
   await using driver = spawn("../bench/harness/driver.ts", ["--rate=50", ...phases.map((phase) => `--phase=${phase}`)]);
   const { code, stdout, stderr } = await ended(driver);
@@ -15,7 +15,7 @@ test("the adapter of the harness completes what it enqueues, though a process an
   assert(completedInStore > 0 && lines[0].claimP99Ms > 0, stdout);
 });
 
-test("percentiles are those of the last half minute, to three digits", () => {
+test("percentiles cover the last 30 seconds, with three digits", () => {
   let nowMs = 0;
   const histogram = createRollingHistogram(() => nowMs);
   assertEquals(histogram.quantile(0.5), 0);

@@ -1,4 +1,4 @@
-/** The benchmark against the peers, as far as it needs none of them. */
+/** The parts of the comparison with peers that need none of the peers. */
 import { assertEquals, assertRejects } from "@std/assert";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ test("every peer has an adapter and a pinned version, and is compared", () => {
   assertEquals(Object.entries(dependencies).filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)), []);
 });
 
-test("a side does all its work, round after round", async () => {
+test("a side completes all its work in each round", async () => {
   await using side = sideOf("sluice");
   const told: readonly (readonly [Workload, number])[] = [
     ["chain of 3", 60],
@@ -38,7 +38,7 @@ test("a side does all its work, round after round", async () => {
   }
 });
 
-test("a side that cannot do its work says why", async () => {
+test("a side that cannot do its work reports the reason", async () => {
   await using unopened = sideOf("sluice");
   await assertRejects(() => unopened.ask({ do: "carry", runs: 1 }), Error, "It is not open");
   await using unknown = sideOf("nobody");

@@ -1,4 +1,4 @@
-/** What `deno task bench report` writes: the tables of bench/README.md, and the chart of README.md. */
+/** The output of `deno task bench report`: the tables of bench/README.md, and the chart of README.md. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { CHART, fillIn, pagesOf, readSaved, type Saved, TABLES } from "../bench/report.ts";
@@ -37,7 +37,7 @@ const DBOS = {
   ran: true,
 };
 
-test("the tables of bench/README.md and the chart are those that the saved results give", () => {
+test("the tables of bench/README.md and the chart agree with the saved results", () => {
   const saved = readSaved();
   const tables = readFileSync(TABLES, "utf8");
   assertEquals(fillIn(tables, saved), tables);
@@ -47,7 +47,7 @@ test("the tables of bench/README.md and the chart are those that the saved resul
   assertStringIncludes(read("README.md"), "](bench/results/chart.svg)");
 });
 
-test("a question without results says so, and what makes them", () => {
+test("the text for a question without results states that, and the command that produces them", () => {
   const text = fillIn(EMPTY, {});
   for (const question of ["ceiling", "peers", "growth", "workers"]) {
     assertStringIncludes(text, `Not run: there are no results. \`deno task bench ${question} --save\` makes them.`);
@@ -69,7 +69,7 @@ test("a figure is shown with its minimum, maximum and target, in the column of i
   ]);
 });
 
-test("figures of workers stand beside what is wanted, and those that miss it are marked", () => {
+test("figures of workers are shown beside their targets, and those that miss a target are marked", () => {
   const python = {
     bench: "python",
     readyMs: 250.4,
@@ -86,7 +86,7 @@ test("figures of workers stand beside what is wanted, and those that miss it are
   assertStringIncludes(text, "not run: no result");
 });
 
-test("a program that failed is the reason why its figures are missing, and only there", () => {
+test("the failure of a program is shown only where its figures are missing", () => {
   const text = fillIn(
     EMPTY,
     saved("ceiling", [
@@ -100,7 +100,7 @@ test("a program that failed is the reason why its figures are missing, and only 
   assertEquals(cold!.slice(1, 3), ["61.7 (60 – 66)", "not run: no result"]);
 });
 
-test("peers and Sluice stand side by side at each concurrency, with the ratio to the best and what it misses", () => {
+test("peers and Sluice are shown side by side for each concurrency, with the ratio to the best and missed targets", () => {
   const bun = { sluiceRuntime: "bun 1", sluiceRunsPerSecond: 2_050 };
   const deno = { sluiceRuntime: "deno 2", sluiceRunsPerSecond: 6_000 };
   const slow = { ...DBOS, peer: "Cloacina", runsPerSecond: 46, peerPolls: "it looks twice a second" };
@@ -134,7 +134,7 @@ test("peers and Sluice stand side by side at each concurrency, with the ratio to
   assertStringIncludes(chart, ">Absurd: not run: its SQL / is not in its package<");
 });
 
-test("a soak is a table of its runs and one of what stays flat", () => {
+test("a soak is shown as a table of its runs and a table of the figures that must stay flat", () => {
   const soak = { runtime: "bun 1", bench: "soak", store: "sqlite", minutes: 3 };
   const results = saved("growth", [
     { ...soak, what: "runs", started: 900, startedPerSecond: 5, completed: 890, failed: 6, cancelled: 4, lost: 0 },
@@ -154,7 +154,7 @@ test("results without a description are shown by their names", () => {
   assertEquals(cellsOf(text, /\| sqlite/, 1), [["sqlite", "not run: no result", "1.04 (1 – 1.1) / 12"]]);
 });
 
-test("the chart is drawn for light and for dark, says in words what it shows, and escapes what it is given", () => {
+test("the chart has a light and a dark version and a text alternative, and escapes its input", () => {
   const chart = drawChart(
     saved("peers", [{ ...DBOS, peer: "<DBOS & Co>", sluiceRuntime: "bun 1", sluiceRunsPerSecond: 20_500 }]).peers,
     undefined,
@@ -164,7 +164,7 @@ test("the chart is drawn for light and for dark, says in words what it shows, an
   assertEquals(chart.includes("<DBOS"), false);
 });
 
-test("sizes that are not the usual ones are said, and a text without a marker is refused", () => {
+test("sizes that differ from the default are stated, and a text without a marker is rejected", () => {
   const results = saved("ceiling", []);
   const small = { ceiling: { ...results.ceiling!, quick: true, sizes: ["--rounds=1"] } };
   assertMatch(fillIn(EMPTY, small).replaceAll("\n", " "), /With `--rounds=1`\. .* no figures to rely on/);
@@ -182,7 +182,7 @@ function saved(question: Question, results: readonly Line[]): Saved {
   return { [question]: one };
 }
 
-/** The cells of so many rows of a table, from the first that matches. */
+/** Returns the cells of the given number of rows of a table, from the first row that matches. */
 function cellsOf(text: string, first: RegExp, count: number): string[][] {
   const lines = text.split("\n");
   const from = lines.findIndex((line) => first.test(line));

@@ -4,37 +4,37 @@ import { fileURLToPath } from "node:url";
 import { seededEnvironment } from "./random.ts";
 import { within } from "./within.ts";
 
-// `deno test` has no limit of its own: without this one, a child that hangs would hang the test that waits for it. Longer
-// than whatever else a test waits for (`HANG_MS`), which knows better what did not happen. A soak takes longer.
+// `deno test` has no time limit: without this one, a hanging child would hang its test. It is longer than `HANG_MS`,
+// the limit of other waits of tests, whose errors are more specific. A soak takes longer.
 const LONGEST_MS = Number(process.env["SLUICE_LONGEST_CHILD_SECONDS"] ?? 240) * 1_000;
 
-/** How a child ended, and all that it printed. */
+/** The exit of a child, and its output. */
 export interface Exit {
   /** Its exit code; `null` if a signal ended it. */
   readonly code: number | null;
   /** The signal that ended it; `null` if none did. */
   readonly signal: string | null;
-  /** Everything it wrote to its standard output. */
+  /** Its standard output. */
   readonly stdout: string;
-  /** Everything it wrote to its standard error. */
+  /** Its standard error. */
   readonly stderr: string;
 }
 
-/** A process that a test started; disposing of it kills it and waits for its end. */
+/** A process that a test started; disposal kills it and waits for its end. */
 export interface Child extends AsyncDisposable {
   /** Its process id. */
   readonly pid: number;
-  /** Settles when it has ended and all its output is read. */
+  /** Resolves when it has ended and all its output has been read. */
   readonly exited: Promise<Exit>;
   /** The next line of its standard output, without the line break; `undefined` after the last. */
   line(): Promise<string | undefined>;
-  /** Reads lines until one contains `text` and returns that one; throws, with what was printed, if none does. */
+  /** Reads lines until one contains `text` and returns that line; throws an error with the output if none does. */
   until(text: string): Promise<string>;
   /** Sends a signal. @default {"SIGTERM"} */
   kill(signal?: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
 }
 
-/** Waits until a child ends by itself; kills one that hangs and throws with what it printed last. */
+/** Waits until a child exits by itself; kills a hanging child and throws an error with its last output. */
 export async function ended(child: Child): Promise<Exit> {
   try {
     return await within("the end of a process", child.exited);
@@ -47,8 +47,8 @@ export async function ended(child: Child): Promise<Exit> {
 }
 
 /**
- * Starts a script of ours in a new process of the runtime that runs the tests, without type-checking it; kills it
- * after four minutes.
+ * Starts a script of this project in a new process of the runtime that runs the tests, without type-checking it; kills
+ * it after four minutes.
  * `script` is relative to this folder; `env` is added to the environment.
  */
 export function spawn(script: string, args: readonly string[] = [], env: Record<string, string> = {}): Child {
@@ -57,8 +57,8 @@ export function spawn(script: string, args: readonly string[] = [], env: Record<
 }
 
 /**
- * The same for a script anywhere, which the runtime restarts whenever the script changes (`--watch`): in the same
- * process, with the same process id.
+ * Starts a script at any path with `--watch`: the runtime restarts the script whenever it changes, in the same process
+ * with the same process id.
  */
 export function spawnWatched(path: string, args: readonly string[] = []): Child {
   const config = fileURLToPath(new URL("../deno.json", import.meta.url));
@@ -66,14 +66,14 @@ export function spawnWatched(path: string, args: readonly string[] = []): Child 
   return spawnRuntime([path, ...args], { watch });
 }
 
-/** The same as `spawn()` in another working directory. */
+/** Like `spawn()`, but in another working directory. */
 export function spawnIn(cwd: string, script: string, args: readonly string[] = []): Child {
   const path = fileURLToPath(new URL(script, import.meta.url));
   return spawnRuntime([path, ...args], { cwd });
 }
 
 interface Surroundings {
-  /** @default the runtime that runs the tests */
+  /** The program. @default the runtime that runs the tests */
   readonly executable?: string;
   readonly watch?: readonly string[];
   readonly env?: Record<string, string>;
@@ -108,7 +108,7 @@ export function spawnExecutable(
   child.stderr.setEncoding("utf8").on("data", (text: string) => output.stderr += text);
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once("error", reject);
-    // Not "exit": output may still be on its way then.
+    // Not "exit", after which more output may arrive.
     child.once("close", (code, signal) => resolve({ code, signal, ...output }));
   }).finally(() => {
     clearTimeout(deadline);
@@ -149,12 +149,12 @@ export function spawnExecutable(
   }
 
   function kill(signal: Parameters<Child["kill"]>[0] = "SIGTERM"): void {
-    // Not child.kill(): Deno's takes a stopped child for a dead one and sends it nothing more.
+    // Not child.kill(): in Deno it considers a stopped child dead and sends no further signals.
     if (ended) return;
     try {
       process.kill(child.pid!, signal);
     } catch (error) {
-      // It may have ended without a notification yet.
+      // It may have ended before this process was notified.
       if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
     }
   }

@@ -5,7 +5,7 @@ import { spawn } from "./child.ts";
 import { test } from "./harness.ts";
 import { tempDir } from "./temp_dir.ts";
 
-test("spawn() gives a child's lines, exit code and output", async () => {
+test("spawn() returns the lines, the exit code and the output of a child", async () => {
   await using child = spawn("./fixtures/talkative.ts", ["fail"], { MOOD: "calm" });
   assertEquals(await child.line(), "word fail");
   assertEquals(await child.until("mood"), "mood calm");
@@ -19,7 +19,7 @@ test("spawn() gives a child's lines, exit code and output", async () => {
   });
 });
 
-test("a child can be killed, and says by which signal it ended", async () => {
+test("a child can be killed, and its exit contains the signal", async () => {
   await using child = spawn("./fixtures/talkative.ts", ["stay"]);
   await child.until("mood");
   child.kill("SIGSTOP");
@@ -29,7 +29,7 @@ test("a child can be killed, and says by which signal it ended", async () => {
   assertEquals({ code, signal }, { code: null, signal: "SIGKILL" });
 });
 
-test("waiting for a line that never comes ends with the child", async () => {
+test("waiting for a line that is never printed ends with the child", async () => {
   await using child = spawn("./fixtures/talkative.ts", ["fail"]);
   await assertRejects(() => child.until("good news"), Error, 'ended without printing "good news"');
 });
@@ -43,7 +43,7 @@ test("a child does not outlive its scope", async () => {
   assertEquals((await exited).signal, "SIGKILL");
 });
 
-test("a temporary folder is gone after its scope, with what is in it", () => {
+test("a temporary folder is deleted with its contents at the end of its scope", () => {
   let path;
   {
     using dir = tempDir();

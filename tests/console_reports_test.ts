@@ -1,4 +1,4 @@
-/** What a runner prints that was given no logger. */
+/** The console output of a runner without a logger. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { createRunner, workflow } from "../mod.ts";
 import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
@@ -8,7 +8,7 @@ import { test } from "./harness.ts";
 const failing = workflow("failing").task("work", { retry: 1, run: () => Promise.reject(new TypeError("no\nrows")) });
 const fine = workflow("fine").task("work", { run: () => 1 });
 
-/** The lines that `work` prints through `console`. */
+/** Returns the lines that `work` prints through `console`. */
 async function printed(work: () => Promise<unknown>): Promise<readonly string[]> {
   const lines: string[] = [];
   const { error, warn, log, info, debug } = console;
@@ -32,7 +32,7 @@ test("without a logger a failed run prints one line, and a completed run none", 
   assertMatch(lines[0]!, /^sluice: Run "[0-9a-f-]{36}" of workflow "failing" failed: TypeError: no rows$/);
 });
 
-test("without a logger nothing that a body throws acts on the terminal", async () => {
+test("without a logger control characters in the error of a body do not reach the terminal", async () => {
   const hostile = workflow("hostile").task("work", {
     retry: 1,
     run: () => Promise.reject(new Error("a\u001b[2Jb\u0007\u009b\u202ec\ud800")),
@@ -44,7 +44,7 @@ test("without a logger nothing that a body throws acts on the terminal", async (
   assertMatch(lines.join("\n"), /failed: Error: a\ufffd\[2Jb\ufffd\ufffd\ufffdc\ufffd$/);
 });
 
-test("without a logger a failed undo is one line", async () => {
+test("without a logger a failed undo prints one line", async () => {
   const stuck = workflow("stuck")
     .task("pay", { retry: 1, run: () => 1, undo: () => Promise.reject(new Error("no\nway")) })
     .task("ship", { after: ["pay"], retry: 1, run: () => Promise.reject(new TypeError("no rows")) });
@@ -56,7 +56,7 @@ test("without a logger a failed undo is one line", async () => {
   assertMatch(lines[0]!, /^sluice: Cannot undo task "pay" of run "[0-9a-f-]{36}": no way; its effects remain, /);
 });
 
-test("without a logger a parked run is one line", async () => {
+test("without a logger a parked run prints one line", async () => {
   const clock = createFakeClock();
   const store = await openSqliteStore("sqlite::memory:", { clock });
   const before = workflow("trip").task("book", { run: () => 1 }).sleep("rest", { after: ["book"], for: "1h" });
@@ -75,7 +75,7 @@ test("without a logger a parked run is one line", async () => {
   assertMatch(lines[0]!, new RegExp(`^sluice: Run "${run.id}" of workflow "trip" is parked: .*"book"`));
 });
 
-test("without a logger a lost lease is one line", async () => {
+test("without a logger a lost lease prints one line", async () => {
   const clock = createFakeClock();
   const inner = await openSqliteStore("sqlite::memory:", { clock });
   let isAway = false;

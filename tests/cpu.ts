@@ -1,24 +1,24 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 
-// Processor time of this thread, in steps of up to 10 ms: other programs, the tests that run in other threads, and the
-// threads that collect garbage do not count.
+// CPU time of this thread, with a resolution of up to 10 ms: other programs, tests in other threads and the threads of
+// the garbage collector do not count.
 
-/** Returns the processor time that `work` takes, in milliseconds. */
+/** Returns the CPU time that `work` takes, in milliseconds. */
 export function cpuMs(work: () => unknown): number {
   const before = process.threadCpuUsage();
   work();
   return msSince(before);
 }
 
-/** Returns the processor time that this thread uses until `work` is done, in milliseconds. */
+/** Returns the CPU time that this thread uses until `work` resolves, in milliseconds. */
 export async function cpuMsUntil(work: () => Promise<unknown>): Promise<number> {
   const before = process.threadCpuUsage();
   await work();
   return msSince(before);
 }
 
-/** The longest turn of the event loop until `work` is done, in milliseconds of processor time. */
+/** Returns the longest turn of the event loop until `work` resolves, in milliseconds of CPU time. */
 export async function longestTurn<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
   let ms = 0;
   let isDone = false;

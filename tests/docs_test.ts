@@ -1,4 +1,4 @@
-/** README.md and the pages of docs/: their size, where their links lead, and that their code is checked. */
+/** README.md and the pages of docs/: their size, the targets of their links, and the checks of their code. */
 import { assert, assertEquals } from "@std/assert";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -33,7 +33,7 @@ test("every link of README.md and docs/ leads to a file, and to a heading in it"
   assertEquals(broken, []);
 });
 
-test("every block of TypeScript in README.md and docs/ is checked by the compiler, and run", () => {
+test("every block of TypeScript in README.md and docs/ is type-checked and executed", () => {
   const blocks = PAGES.flatMap((page) =>
     [...read(page).matchAll(/^```(ts|typescript|js|javascript)\b(.*)$/gm)].map(([fence]) => ({ page, fence }))
   );
@@ -41,14 +41,14 @@ test("every block of TypeScript in README.md and docs/ is checked by the compile
   assertEquals(blocks.filter(({ fence }) => fence !== "```ts"), []);
 });
 
-test("the links of README.md are relative to it, which JSR and npm resolve to the repository", () => {
+test("the links of README.md are relative, so that JSR and npm resolve them to the repository", () => {
   const targets = [...withoutCode(read("README.md")).matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)]
     .map(([, link, image]) => link ?? image!);
   assert(targets.length > 10);
   assertEquals(targets.filter((target) => /^(\/|\.\.)/.test(target)), []);
 });
 
-/** The links of a page to files of the project, as paths from its root. */
+/** Returns the links of a page to files of the project, as paths from the root of the project. */
 function linksOf(page: string): { readonly file: string; readonly anchor: string }[] {
   const text = withoutCode(read(page));
   const targets = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)].map(([, link, image]) =>
@@ -60,7 +60,7 @@ function linksOf(page: string): { readonly file: string; readonly anchor: string
   });
 }
 
-/** The anchors of the headings of a page, as GitHub names them. */
+/** Returns the anchors of the headings of a page, as GitHub names them. */
 function anchorsOf(page: string): string[] {
   return [...withoutCode(read(page)).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!.toLowerCase().replaceAll(/[^a-z0-9 -]/g, "").replaceAll(" ", "-")

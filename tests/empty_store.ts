@@ -1,6 +1,6 @@
 /**
- * An empty store for a test that is about no store in particular. SLUICE_TEST_STORE says of which kind: `sqlite`, if it
- * is not set, or `postgres`. `deno task test` runs such tests on both.
+ * An empty store for tests that are independent of the kind of store. SLUICE_TEST_STORE sets the kind: `sqlite` (the
+ * default) or `postgres`. `deno task test` runs such tests on both.
  *
  * @module
  */
@@ -13,19 +13,19 @@ import { databaseUrl } from "./postgres_server.ts";
 import { tempDir } from "./temp_dir.ts";
 import { HANG_MS } from "./within.ts";
 
-/** Of what kind stores are. */
+/** The kind of the stores. */
 export const backend: "sqlite" | "postgres" = backendOf(process.env["SLUICE_TEST_STORE"] ?? "sqlite");
 
-// Before any test, so that none of them is held to have left the server or the connection behind.
+// Opened before any test, so that the leak sanitizer does not attribute the server or the connection to one.
 const server = backend === "postgres" ? await connect() : undefined;
 
-/** A store that is removed at the end of the scope; it must be closed by then. */
+/** A store that is removed at the end of the scope; it must be closed before. */
 export interface EmptyStore extends Place, AsyncDisposable {
-  /** Runs SQL past the store. */
+  /** Executes SQL without the store. */
   query(sql: string): Promise<readonly Row[]>;
 }
 
-/** Creates a store; in memory if no other process opens it and the backend can do that. */
+/** Creates a store; in memory if no other process opens it and the backend supports that. */
 export function emptyStore(place: "shared" | "memory" = "shared"): EmptyStore {
   if (server !== undefined) return inSchema(server);
   return place === "memory" ? inMemory() : inFile();
@@ -66,7 +66,7 @@ function inSchema({ url, sql }: Server): EmptyStore {
   });
 }
 
-/** Returns the connections that never end; a server needs a moment to notice that a process was killed. */
+/** Returns the connections that do not end; a server detects only after some time that a process was killed. */
 async function connectionsLeft(sql: postgres.Sql, schema: string): Promise<readonly Row[]> {
   for (const deadline = performance.now() + HANG_MS;;) {
     const rows = await sql`

@@ -1,25 +1,25 @@
-/** A server that takes encrypted connections, in front of one that does not. */
+/** A server that accepts encrypted connections, in front of one that does not. */
 import { readFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { listen } from "./ports.ts";
 
-/** Such a server, whose certificate is for "localhost"; disposing of it ends every connection. */
+/** Such a server, whose certificate is for "localhost"; disposal closes every connection. */
 export interface EncryptedProxy extends AsyncDisposable {
-  /** Where it listens. */
+  /** The port on which it listens. */
   readonly port: number;
   /** How many connections were encrypted. */
   readonly encrypted: number;
 }
 
-/** The file of the authority that vouches for the server, and of none other. */
+/** The file with the certificate of the authority that issued the certificate of the server, and no other. */
 export const AUTHORITY: string = fixture("ca.pem");
 
-/** What begins a connection that asks whether it may be encrypted. */
+/** The first message of a connection that requests encryption. */
 const SSL_REQUEST = "0000000804d2162f";
 
-/** Starts it in front of a server. */
+/** Starts the proxy in front of a server. */
 export async function startEncryptedProxy(to: string): Promise<EncryptedProxy> {
   const server = new URL(to);
   const sockets = new Set<Socket>();

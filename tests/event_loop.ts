@@ -1,15 +1,17 @@
-/** The event loop's turns are counted in intervals of this many milliseconds: a loop that turns at all turns in each. */
+/**
+ * The interval in which turns of the event loop are counted, in milliseconds: a loop that is not blocked turns in each.
+ */
 const INTERVAL_MS = 20;
 
-/** A period of time, by the wall clock, which all processes of a machine share. */
+/** A period of wall-clock time, which is the same for all processes of a machine. */
 export interface Period {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Watches the event loop of this process; the function returned ends that and returns when it turned, by the wall clock,
- * at most once in 20 ms.
+ * Watches the event loop of this process. The returned function stops that, and returns the wall-clock times at which
+ * the loop turned, at most one per 20 ms.
  */
 export function watchEventLoop(): () => readonly number[] {
   const turns: number[] = [];
@@ -21,8 +23,8 @@ export function watchEventLoop(): () => readonly number[] {
 }
 
 /**
- * Whether an event loop went on turning in a period: at least a quarter as often as that of a process which had nothing to
- * wait for, as a busy machine holds up every process.
+ * Returns whether an event loop kept turning during a period: at least a quarter as often as the loop of a process
+ * without work, because a busy machine delays every process.
  */
 export function wentOnTurning(turns: readonly number[], idle: readonly number[], period: Period): boolean {
   const count = (all: readonly number[]) => all.filter((at) => at >= period.from && at <= period.to).length;

@@ -1,31 +1,31 @@
-/** A proxy between a client and a Postgres server that makes single statements fail with any error code. */
+/** A proxy between a client and a Postgres server that makes selected statements fail with any error code. */
 import { startRelay } from "./relay.ts";
 
 /** An error that the server reports. */
 export interface Fault {
   /** Its code, of five characters. */
   readonly code: string;
-  /** Whether the server would end the connection with it. */
+  /** Whether the server would close the connection with it. */
   readonly isFatal?: boolean;
 }
 
-/** A server of which single statements fail; disposing of it ends every connection. */
+/** A server of which selected statements fail; disposal closes every connection. */
 export interface FailingServer extends AsyncDisposable {
   /** The URL of the database through this server. */
   readonly url: string;
   /** Makes the `count`-th statement from now on fail, counted from 1, instead of being executed. */
   at(count: number, fault: Fault): void;
-  /** Lets statements pass; returns the text of the statement that has failed, `undefined` if none has. */
+  /** Stops injecting failures; returns the text of the failed statement, `undefined` if none has failed. */
   pass(): string | undefined;
 }
 
-/** The server reports this code for a portal that does not exist, and Sluice has none of a name. */
+/** The code for a portal that does not exist; Sluice uses no named portals. */
 const NO_PORTAL = "34000";
 
-/** A failed commit ends its transaction, which an error in its place would not; nor is a failed rollback possible. */
+/** Excluded: a failed commit ends its transaction, which an injected error does not do; and a rollback cannot fail. */
 const NEVER_FAILS = /^\s*(commit|rollback)\b/i;
 
-/** Starts it before a server that is reached without encryption. */
+/** Starts the proxy in front of a server that is reached without encryption. */
 export async function startFailingServer(to: string): Promise<FailingServer> {
   let left = 0;
   let failed: string | undefined;
@@ -67,7 +67,7 @@ export async function startFailingServer(to: string): Promise<FailingServer> {
   };
 }
 
-/** Splits bytes into messages of the protocol, of which a client's first has no type, and joins what `each` returns. */
+/** Splits bytes into protocol messages, of which the first of a client has no type, and joins the results of `each`. */
 function messages(isClient: boolean, each: (type: string, message: Buffer) => Buffer): (bytes: Uint8Array) => Buffer {
   let rest = Buffer.alloc(0);
   let isFirst = isClient;

@@ -1,8 +1,8 @@
 /**
- * What work costs the database, in units that are the same on every machine: commits, statements, rows and bytes of log.
- * Each limit is the present cost and a little more, so that a change that raises the cost fails.
+ * The cost of work for the database, in units that are the same on every machine: commits, statements, rows and bytes
+ * of log. Each limit is slightly above the current cost, so that a change that raises the cost fails.
  *
- * The clock does not advance while runs execute, so no timer adds to the counts, however slow the machine.
+ * The clock does not advance while runs execute, so that no timer adds to the counts, however slow the machine is.
  *
  * @module
  */
@@ -37,22 +37,22 @@ const map = mapOf(ITEMS);
 const CHILDREN = 1_000;
 const family = familyOf(CHILDREN);
 
-/** At most so many for each task. Rows are exact: two for each run, of which one has its last result, and one for each other task. */
+/** The limits per task. Rows are exact: two for each run, one of them with its last result, and one per other task. */
 interface Limits {
   readonly commits: number;
   readonly statements: number;
 }
 
 const LIMITS: Readonly<Record<Kind, Readonly<Record<"chain" | "fan" | "map" | "family", Limits>>>> = {
-  // A commit for the runs and one for each level of tasks, or two where a level is too large for one.
+  // One commit for the runs and one for each level of tasks, or two for a level that is too large for one.
   sqlite: {
     chain: { commits: 4 / 3_000, statements: 240 / 3_000 },
     fan: { commits: 8 / 10_200, statements: 370 / 10_200 },
     map: { commits: 13 / 10_000, statements: 380 / 10_000 },
     family: { commits: 6 / 1_000, statements: 225 / 1_000 },
   },
-  // Three times as many, as so many are in flight at once, and a third more, as the load of the machine decides how much
-  // each of them holds. A result of a run that continues takes two statements.
+  // Three times as many, because three are in flight at once, and a third more, because their sizes depend on the load
+  // of the machine. The result of a run that continues takes two statements.
   postgres: {
     chain: { commits: 18 / 3_000, statements: 27 / 3_000 },
     fan: { commits: 18 / 10_200, statements: 27 / 10_200 },
@@ -78,26 +78,26 @@ for (const kind of ["sqlite", "postgres"] as const) {
     assertAtMost(cost.statements / 10_200, LIMITS[kind].fan.statements, "statements for each task");
   });
 
-  test(`${kind}: a run of n tasks writes n + 1 rows, in one commit for its start and one for each task`, async () => {
+  test(`${kind}: a run of n tasks writes n + 1 rows, in one commit for its start and one per task`, async () => {
     for (const tasks of [1, 3, 10]) {
       const workflow = chainOf(tasks);
       await using site = await open(kind, workflow);
       const { rows, commits } = await costOf(site, workflow, 1);
-      // The last result comes with the end of the run, in the same row.
+      // The last result shares a row with the end of the run.
       assertEquals({ rows, commits }, { rows: tasks + 1, commits: tasks + 1 });
     }
   });
 
-  test(`${kind}: a map of m items writes m + 1 rows, and an item costs a small share of a commit`, async () => {
+  test(`${kind}: a map of m items writes m + 1 rows, and an item takes a small share of a commit`, async () => {
     await using site = await open(kind, map);
     const cost = await costOf(site, map, 4);
-    // The map's row is updated at its end; the run's own rows are those of its start, and of its end with the join.
+    // The row of the map is updated at its end; the run has rows for its start, and for its end with the join.
     assertEquals(cost.rows, 4 * (ITEMS + 2 + 2));
     assertAtMost(cost.commits / (4 * ITEMS), LIMITS[kind].map.commits, "commits for each item");
     assertAtMost(cost.statements / (4 * ITEMS), LIMITS[kind].map.statements, "statements for each item");
   });
 
-  test(`${kind}: a map of 10,000 items, of which 64 run at once, takes a commit for a thousand of them`, async () => {
+  test(`${kind}: a map of 10,000 items, of which 64 run at once, takes one commit per thousand items`, async () => {
     const bounded = mapOf(10_000, 64);
     await using site = await open(kind, bounded);
     const cost = await costOf(site, bounded, 1);
@@ -109,24 +109,24 @@ for (const kind of ["sqlite", "postgres"] as const) {
   test(`${kind}: a child run of one task writes 3 rows, and shares commits with the others of its map`, async () => {
     await using site = await open(kind, family);
     const { rows, commits, statements } = await costOf(site, family, 1);
-    // Its insert, its end with its result, and the result of its item, whose wait follows from the child. The rows of the
-    // parent itself: its start and end, the array of the map and its end, and the waits of the run between commits.
+    // The insert, the end with the result, and the result of the item, whose wait is derived from the child. Rows of
+    // the parent: its start and end, the array of the map and its end, and the waits of the run between commits.
     assertAtMost(rows / CHILDREN, 3.02, "rows for each child run");
     assertAtMost(commits / CHILDREN, LIMITS[kind].family.commits, "commits for each child run");
     assertAtMost(statements / CHILDREN, LIMITS[kind].family.statements, "statements for each child run");
   });
 
-  test(`${kind}: a child run beyond the first 1,000 of a map costs no more than one of these`, async () => {
+  test(`${kind}: a child run beyond the first 1,000 of a map costs no more than one of the first 1,000`, async () => {
     const large = familyOf(5 * CHILDREN);
     await using site = await open(kind, large);
     const { rows, commits, statements } = await costOf(site, large, 1);
     assertAtMost(rows / (5 * CHILDREN), 3.01, "rows for each child run");
-    // Beyond the first ones they start as others end, and how many do in one turn depends on the speed of the machine.
+    // Later child runs start when others end; how many do so in one turn depends on the speed of the machine.
     assertAtMost(commits / (5 * CHILDREN), 2 * LIMITS[kind].family.commits, "commits for each child run");
     assertAtMost(statements / (5 * CHILDREN), 2 * LIMITS[kind].family.statements, "statements for each child run");
   });
 
-  test(`${kind}: a map of 100,000 items costs no more for each item than one of 10,000`, async () => {
+  test(`${kind}: a map of 100,000 items costs no more per item than one of 10,000`, async () => {
     const [small, large] = [mapOf(10_000), mapOf(100_000)];
     await using site = await open(kind, small);
     await costOf(site, small, 1);
@@ -140,18 +140,18 @@ for (const kind of ["sqlite", "postgres"] as const) {
     await site.clock.until(runner.stop());
     assertEquals(ten.rows - one.rows, 90_000);
     assertAtMost(ten.statements / one.statements, 12, "times the statements");
-    // Ten times the items; a read that restarts for each of its parts took twice that.
+    // Ten times the items; with a read that restarts for each part it was twice that.
     assertAtMost(ten.ms / one.ms, 15, "times the CPU time");
   });
 
-  test(`${kind}: an idle runner writes nothing but its sign of life`, async () => {
+  test(`${kind}: an idle runner writes only its heartbeat`, async () => {
     await using site = await open(kind, chain);
     await costOf(site, chain, 1);
     const before = site.store.counters();
-    // A clock that is moved by hand leaves nothing out of so short a time.
+    // A manual clock executes every timer of this short time.
     for (let s = 0; s < 300; s += 20) await site.clock.advance("20s");
     const { rows, commits, statements } = since(before, site.store);
-    // Every ten seconds, a third of the lease.
+    // One heartbeat every ten seconds, a third of the lease.
     assertEquals({ rows, commits }, { rows: 30, commits: 30 });
     assertAtMost(statements / 300, 1, "statements each second");
   });
@@ -163,7 +163,7 @@ test("sqlite: a task of a chain of 3 adds at most 220 bytes to the write-ahead l
   await using site = await open("sqlite", chain, path);
   const before = statSync(`${path}-wal`).size;
   await costOf(site, chain, 1_000);
-  // Less than is checkpointed, so that the file has grown by all that was written.
+  // Below the size that triggers a checkpoint, so that the file has grown by everything that was written.
   assertAtMost((statSync(`${path}-wal`).size - before) / 3_000, 220, "bytes for each task");
 });
 
@@ -186,7 +186,7 @@ test("sqlite: an item of a map adds at most 125 bytes to the write-ahead log", a
 });
 
 test("postgres: a task adds at most 320 bytes to the log in a chain of 3, 270 in one of 10, 242 in a fan-out, 230 in a map, 850 for a child run", async () => {
-  // Alone on its server, whose log is all that is counted; and nothing goes there but what commits say.
+  // On a separate server, whose whole log is counted, and on which only commits write.
   await using server = await ownServer(["full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"]);
   const sql = postgres(server.url, { max: 1, max_lifetime: null, onnotice() {} });
   const position = async (): Promise<number> =>
@@ -219,7 +219,7 @@ test("postgres: a queued run of one task adds at most 990 bytes to the log, and 
     const client = await createClient(store, { workflows: [workflow] });
     const before = await position();
     const handles = await client.startMany(workflow, Array.from({ length: 1_000 }, () => input));
-    // As many places as runs, so that a claim takes as many as it can.
+    // As many slots as runs, so that a claim takes as many as possible.
     const runner = await createRunner(store, { workflows: [workflow], concurrency: 1_000 });
     await Promise.all(handles.map((handle) => handle.outcome()));
     const bytes = (await position() - before) / 1_000;
@@ -237,7 +237,7 @@ test("postgres: a queued run of one task adds at most 990 bytes to the log, and 
 });
 
 interface Cost extends Omit<StoreCounters, "retries"> {
-  /** Processor time of this thread, in milliseconds. */
+  /** CPU time of this thread, in milliseconds. */
   readonly ms: number;
 }
 
@@ -268,7 +268,7 @@ async function open(kind: Kind, workflow: AnyWorkflow, at?: string): Promise<Sit
   };
 }
 
-/** Carries so many runs to their end, all of them at once. */
+/** Executes the given number of runs, all of them at once. */
 async function costOf(
   { store, clock, runner }: Site,
   workflow: DynamicWorkflow<string>,
@@ -276,7 +276,7 @@ async function costOf(
 ): Promise<Cost> {
   await clock.settle();
   const before = store.counters();
-  // Ten bytes of JSON, which each task hands on.
+  // Ten bytes of JSON, which each task returns.
   const inputs = Array.from({ length: runs }, (_, at) => String(at).padStart(8, "0"));
   let outcomes: Awaited<ReturnType<typeof runner.execute>>[] = [];
   const ms = await cpuMsUntil(async () => {
@@ -328,7 +328,7 @@ function mapOf(items: number, concurrency?: number): DynamicWorkflow<string> {
   });
 }
 
-/** A map of child runs of one task. */
+/** Returns a workflow with a map of child runs of one task. */
 function familyOf(children: number): DynamicWorkflow<string> {
   const child = dynamicWorkflow({ name: "child", tasks: [{ id: "work", run: ({ input }) => input }], returns: "work" });
   return dynamicWorkflow({

@@ -1,4 +1,4 @@
-/** Returns a function that collects all garbage, on Deno and Bun. */
+/** Returns a function that runs a full garbage collection, in Deno and Bun. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 

@@ -1,35 +1,36 @@
 /**
- * A database whose schema `public` anybody may write to and stands before the system's in the search path, with a copy
- * of every function, operator and type of the system in it. Whatever is found by a search path there is found in
- * `public`, and what is called there fails and is remembered. So a statement that names a function or an operator
- * without a safe search path cannot be forgotten: nothing here knows which functions Sluice calls.
+ * A database in which every role may write to the schema `public`, which precedes the system schema in the search path
+ * and contains a copy of every function, operator and type of the system. Every lookup through the search path finds
+ * the copy, and a call of a copy fails and is recorded. Statements that use a function or an operator without a safe
+ * search path are therefore always detected, without a list of the functions that Sluice calls.
  *
- * Beside the copies are functions and operators that match other arguments than the system's, as those do with which a
- * tenant attacks a database whose search path is the default: `pg_total_relation_size(oid)`, `format(text,text,name)`.
+ * In addition to the copies there are functions and operators for other argument types than those of the system. A
+ * tenant can use such functions to attack a database with the default search path: `pg_total_relation_size(oid)`,
+ * `format(text,text,name)`.
  */
 import postgres from "postgres";
 import { filesBelow, read } from "./source_tree.ts";
 
-/** Such a database; disposing of it drops it. */
+/** Such a database; disposal drops it. */
 export interface HostileDatabase extends AsyncDisposable {
-  /** Its URL, with a login that may do anything. */
+  /** Its URL, with the login of a superuser. */
   readonly url: string;
-  /** A connection whose search path is safe. */
+  /** A connection with a safe search path. */
   readonly sql: postgres.Sql;
   /** How many functions, operators and types were planted. */
   readonly planted: Readonly<Record<"functions" | "operators" | "types", number>>;
-  /** Which of them were called since the last time. */
+  /** Returns the planted objects that were called since the last call. */
   called(): Promise<readonly string[]>;
-  /** Takes away the two operators that the driver itself uses on connections of users, to look up types. */
+  /** Drops the two operators that the driver itself uses on user connections to look up types. */
   spareDriver(): Promise<void>;
 }
 
-/** Types that expressions of the engine have, and those that come near to them. */
+/** The types of expressions of the engine, and similar types. */
 const TYPES = ["text", "name", "oid", "bigint", "integer", "boolean", "uuid", "json", "regclass", "text[]", "bigint[]"];
 const OPERATORS = ["=", "<>", "<", ">", "<=", ">=", "||", "~", "+", "-", "*", "/", "->>"];
 const DOMAINS = ["text", "uuid", "json", "name", "oid", "int8", "int4", "bool"];
 
-/** Makes such a database on a server. */
+/** Creates such a database on a server. */
 export async function hostileDatabase(server: string): Promise<HostileDatabase> {
   const name = `hostile_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
   const admin = connect(server);
@@ -55,7 +56,7 @@ export async function hostileDatabase(server: string): Promise<HostileDatabase> 
     sql,
     planted: { ...planted! },
     async called() {
-      // A sequence keeps its value when the transaction that drew it fails.
+      // A sequence keeps its value when the transaction that incremented it fails.
       const [last] = await sql`select last_value::int as n, is_called from public.planted`;
       if (last?.["is_called"] !== true) return [];
       await sql`select setval('public.planted', 1, false)`;
@@ -84,7 +85,7 @@ function connect(url: string): postgres.Sql {
   });
 }
 
-/** The words before a parenthesis in the sources of the store, including functions of SQL. */
+/** Returns the words before parentheses in the sources of the store, which include SQL functions. */
 function calledNames(): readonly string[] {
   const sources = filesBelow("lib/store/").map(read).join("\n");
   return [...new Set([...sources.matchAll(/\b([a-z][a-z0-9_]*)\(/g)].map(([, name]) => name!))];
@@ -142,7 +143,7 @@ do $$ declare one record; arguments text; begin
   end loop;
 end $$`;
 
-// Of one or two arguments every combination; of more, each argument of the system's function in turn.
+// For one or two arguments every combination; for more, each argument of the system function in turn.
 const VARIANTS = `
 do $$
 declare

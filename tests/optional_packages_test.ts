@@ -1,4 +1,4 @@
-/** What a user sees who has not installed an optional package. */
+/** The behaviour without optional packages. */
 import { assertEquals } from "@std/assert";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,12 +24,12 @@ for (const part of ["store/postgres", "inspector", "otel"]) {
 }
 `;
 
-test("without optional packages SQLite works, and a part that needs one names it and what to install", async () => {
+test("without optional packages SQLite works, and parts that need a package report which one to install", async () => {
   using dir = tempDir();
   for (const part of ["mod.ts", "lib"]) {
     cpSync(fileURLToPath(new URL(`../${part}`, import.meta.url)), join(dir.path, part), { recursive: true });
   }
-  // Without any, Bun searches for packages by itself.
+  // Without node_modules Bun would install missing packages by itself.
   mkdirSync(join(dir.path, "node_modules"));
   writeFileSync(join(dir.path, "deno.json"), "{}");
   writeFileSync(join(dir.path, "script.ts"), SCRIPT);

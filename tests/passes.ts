@@ -1,4 +1,4 @@
-/** Lets time pass, where it is time that a test is about. */
+/** Waits for real time, in tests of time itself. */
 export function passes(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -8,7 +8,7 @@ import { tempDir } from "./temp_dir.ts";
 
 const SCRIPT = fileURLToPath(new URL("fixtures/least.ts", import.meta.url));
 
-/** What the script prints with these permissions. Bun has none to give: there it runs as it is. */
+/** Returns the output of the script with these permissions. Bun has no permissions and executes it without them. */
 async function runWith(permissions: readonly string[], url: string): Promise<readonly string[]> {
   const args = "Deno" in globalThis ? ["run", "--no-check", "--quiet", ...permissions] : [];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [...args, SCRIPT, url]);
@@ -16,7 +16,7 @@ async function runWith(permissions: readonly string[], url: string): Promise<rea
   return stdout.trimEnd().split("\n");
 }
 
-test("a runner needs no permission but its database's folder, and says nothing about the others", async () => {
+test("a runner needs only permission for the folder of its database, and prints nothing about missing ones", async () => {
   using dir = tempDir();
   const [result] = await runWith(
     [`--allow-read=${dir.path}`, `--allow-write=${dir.path}`],
@@ -29,8 +29,9 @@ test("a runner in memory needs no permission at all", async () => {
   assertEquals((await runWith([], "sqlite::memory:"))[0], "hello");
 });
 
-// Containers may share a file and process ids: a runner that cannot distinguish them must not try.
-test("only a process that may look around believes to share its host with others", async () => {
+// Containers may share a file and have the same process ids: a runner that cannot distinguish them must not compare
+// ids.
+test("a process identifies its host only if its permissions suffice to do so", async () => {
   const [one, two] = await Promise.all([1, 2].map(() => runWith(["-A"], "sqlite::memory:")));
   assertEquals(one![1], two![1]);
   assert(one![1]!.length > 0);

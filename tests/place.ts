@@ -1,4 +1,4 @@
-/** Where the store of a test is, so that several runners and processes can open it. */
+/** The location of the store of a test, with which several runners and processes can open it. */
 import postgres from "postgres";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -8,26 +8,26 @@ import { openSqliteStore } from "../lib/store/sqlite/mod.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../mod.ts";
 
-/** A place, as it may be sent to another process; `createRunner(url, { ...options, … })` opens it. */
+/** A place, which can be sent to another process as JSON; `createRunner(url, { ...options, … })` opens it. */
 export interface Place {
-  /** The store's URL. */
+  /** The URL of the store. */
   readonly url: string;
   /** Options for opening it. */
   readonly options: { readonly schema?: string };
 }
 
-/** A row of a query; numbers are numbers, whatever their width. */
+/** A row of a query; numbers of every width are of type number. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** A connection of its own, past every store. */
+/** A separate connection without a store. */
 export interface Reader {
-  /** Runs a statement of SQL that all backends know; `$1` is the first of `values`. */
+  /** Executes an SQL statement that all backends support; `$1` is the first of `values`. */
   query(sql: string, ...values: string[]): Promise<readonly Row[]>;
   /** Closes it. */
   close(): Promise<void>;
 }
 
-/** Whether a place is on Postgres. */
+/** Returns whether a place is on Postgres. */
 export function isPostgres({ url }: Place): boolean {
   return url.startsWith("postgres");
 }
@@ -41,7 +41,7 @@ export async function openPlace(
   return await openSqliteStore(url, more);
 }
 
-/** Connects to a place, be its tables there or not. */
+/** Connects to a place, whether or not its tables exist. */
 export function readPlace(place: Place): Reader {
   return isPostgres(place) ? readPostgres(place) : readSqlite(place);
 }
@@ -60,7 +60,7 @@ function readPostgres({ url, options }: Place): Reader {
   };
 }
 
-/** Whether a connection holds SQLite's write lock. */
+/** Returns whether a connection holds SQLite's write lock. */
 export function isWriteLocked(place: Place): boolean {
   if (isPostgres(place)) return false;
   const database = new DatabaseSync(pathOf(place), { timeout: 0 });
@@ -84,7 +84,7 @@ function readSqlite(place: Place): Reader {
   let database: DatabaseSync | undefined;
   return {
     query(text, ...values) {
-      // Not before it is needed: it would make the file.
+      // Opened when it is needed, because opening creates the file.
       database ??= new DatabaseSync(path, { timeout: 5_000 });
       const rows = database.prepare(text.replaceAll(/\$(\d)/g, "?$1")).all(...values);
       return Promise.resolve(rows.map((row) => ({ ...row })));

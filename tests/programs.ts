@@ -1,4 +1,4 @@
-/** Programs of others that the documentation names, where they are installed, and what they need to run. */
+/** External programs that the documentation mentions: their paths, versions and configuration. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Child } from "./child.ts";
 import { until } from "./within.ts";
 
-/** Returns the path of a program that is installed; `undefined` for one that is not. */
+/** Returns the path of an installed program; `undefined` if it is not installed. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
   return folders.filter((folder) => folder !== "").map((folder) => join(folder, name)).find(isExecutable);
@@ -30,7 +30,7 @@ export function blockOf(page: string, language: string, text: string): string {
   return block;
 }
 
-/** Waits until a program listens on a port of 127.0.0.1; throws what it printed if it ends before. */
+/** Waits until a program listens on a port of 127.0.0.1; throws an error with its output if it ends before that. */
 export async function listening(program: Child, port: number): Promise<void> {
   let exit: string | undefined;
   void program.exited.then(({ code, stdout, stderr }) => exit = `exit code ${code}\n${stdout}${stderr}`, () => {});

@@ -1,44 +1,48 @@
 import { connect, createServer, type Socket } from "node:net";
 import { listen } from "./ports.ts";
 
-/** When a connection is ended: before a request is passed on, right after it was, or when its answer has come. */
+/**
+ * The moment at which a connection is closed: before a request is forwarded, right after that, or after its response.
+ */
 export type Strike = "unsent" | "sent" | "answered";
 
-/** A TCP connection in the middle, to fail on command; disposing of it cuts everything. */
+/** A TCP proxy that injects network failures; disposal closes all connections. */
 export interface Proxy extends AsyncDisposable {
-  /** Where it listens. */
+  /** The port on which it listens. */
   readonly port: number;
-  /** How many connections it carries. */
+  /** How many connections are open. */
   readonly open: number;
-  /** Leads new connections to another server, as a name does after a failover. */
+  /** Directs new connections to another server, like a host name after a failover. */
   lead(to: { readonly host: string; readonly port: number }): void;
-  /** Passes nothing on in either direction, and says nothing about it, until `flow()`. */
+  /** Silently holds all data in both directions until `flow()`. */
   hold(): void;
   /**
-   * The same once `text` was sent, as if the process of the clients had stopped at that moment: that they close
-   * connections is not passed on, either.
+   * Holds all data once `text` was sent, as if the process of the clients had been suspended at that moment: the end of
+   * their connections is not forwarded, either.
    */
   holdAfter(text: string): void;
   /**
-   * Swallows responses of the server, once `text` was sent on a connection whose first bytes match, until `flow()`; what
-   * is sent arrives.
+   * Drops responses of the server, once `text` was sent on a connection whose first bytes match, until `flow()`;
+   * requests are still forwarded.
    */
   muteOn(text: string, hello?: RegExp): void;
-  /** Goes on, with what was held. */
+  /** Continues, and forwards the held data. */
   flow(): void;
-  /** Ends every connection at once. */
+  /** Closes every connection immediately. */
   cut(): void;
-  /** Ends single connections, as `choose` says of each request from its connection's first bytes, until `flow()`. */
+  /**
+   * Closes the connections that `choose` selects for each request by the first bytes of its connection, until `flow()`.
+   */
   strike(choose: (hello: string) => Strike | undefined): void;
   /** Refuses new connections until `accept()`. */
   refuse(): void;
-  /** Takes connections again. */
+  /** Accepts connections again. */
   accept(): void;
-  /** Resolves when the next bytes have gone to the server that contain `text`. */
+  /** Resolves when the next bytes that contain `text` have been sent to the server. */
   asked(text: string): Promise<void>;
 }
 
-/** Starts a proxy before a server. */
+/** Starts a proxy in front of a server. */
 export async function startProxy(first: { readonly host: string; readonly port: number }): Promise<Proxy> {
   let to = first;
   const pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
@@ -80,7 +84,7 @@ export async function startProxy(first: { readonly host: string; readonly port: 
         waiting.splice(waiting.indexOf(one), 1);
         one.resolve();
       }
-      // What is written goes out before the end.
+      // Written data is sent before the end.
       if (strike === "sent") server.end(() => end());
     });
     server.on("data", (bytes) => {

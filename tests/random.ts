@@ -1,20 +1,20 @@
 /**
- * Random numbers for tests. The error of a random test that fails contains its seed, and `SLUICE_TEST_SEED=<seed>` runs
- * random tests with that seed. What real processes and servers do between two random moments is not repeated.
+ * Random numbers for tests. The error of a failed random test contains its seed, and `SLUICE_TEST_SEED=<seed>` runs
+ * random tests with that seed. The timing of real processes and servers between two random moments is not repeated.
  */
 import process from "node:process";
 
-/** Random numbers that follow from a seed. */
+/** Random numbers that are determined by a seed. */
 export interface Random {
-  /** A number from 0 on and below 1. */
+  /** Returns a number of at least 0 and below 1. */
   next(): number;
-  /** A whole number from 0 on and below a limit. */
+  /** Returns an integer of at least 0 and below a limit. */
   below(limit: number): number;
-  /** Whether something of this probability happens. */
+  /** Returns true with this probability. */
   chance(probability: number): boolean;
-  /** One of a list that is not empty. */
+  /** Returns one element of a list, which must not be empty. */
   pick<T>(list: readonly T[]): T;
-  /** The elements of a list in another order. */
+  /** Returns the elements of a list in random order. */
   shuffled<T>(list: readonly T[]): T[];
 }
 
@@ -39,10 +39,10 @@ export function randomOf(seed: number): Random {
 
 const given = process.env["SLUICE_TEST_SEED"];
 
-/** The seed of the random test that runs, and how many processes it has started. */
+/** The seed of the current random test, and how many processes it has started. */
 let current: { readonly seed: number; children: number } | undefined;
 
-/** Runs the body of a random test; the error of one that fails names its seed. */
+/** Runs the body of a random test; the error of a failed one contains its seed. */
 export async function withSeed(body: (random: Random) => Promise<void> | void): Promise<void> {
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
   current = { seed, children: 0 };
@@ -58,17 +58,17 @@ export async function withSeed(body: (random: Random) => Promise<void> | void): 
   }
 }
 
-/** The environment of a process that a random test starts: a seed that follows from that of the test. */
+/** Returns the environment of a process that a random test starts: a seed that is derived from that of the test. */
 export function seededEnvironment(): Readonly<Record<string, string>> {
   return current === undefined ? {} : { SLUICE_TEST_SEED: String((current.seed + ++current.children) >>> 0) };
 }
 
-/** The random numbers of a process that a test has started. */
+/** Returns the random numbers of a process that a test has started. */
 export function randomOfProcess(): Random {
   return randomOf(Number(given ?? process.pid));
 }
 
-/** Consecutive seeds for a test of many random cases; `SLUICE_TEST_SEED` replaces them by one. */
+/** Returns consecutive seeds for a test of many random cases; `SLUICE_TEST_SEED` replaces them by one. */
 export function seedsFrom(first: number, count: number): readonly number[] {
   return given === undefined ? Array.from({ length: count }, (_, at) => first + at) : [Number(given)];
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { test } from "./harness.ts";
 import { randomOf, seededEnvironment, withSeed } from "./random.ts";
 
-test("random numbers follow from their seed, and are spread evenly", () => {
+test("random numbers are determined by their seed, and evenly distributed", () => {
   const draw = (seed: number): number[] => {
     const { below } = randomOf(seed);
     return Array.from({ length: 1_000 }, () => below(10));
@@ -14,7 +14,7 @@ test("random numbers follow from their seed, and are spread evenly", () => {
   assertEquals(randomOf(1).shuffled([1, 2, 3, 4]).sort(), [1, 2, 3, 4]);
 });
 
-test("the error of a random test names a seed that repeats its numbers, and those of its processes", async () => {
+test("the error of a random test contains a seed that repeats its numbers and those of its processes", async () => {
   const drawn: number[] = [];
   const children: string[] = [];
   const failing = withSeed((random) => {

@@ -1,17 +1,17 @@
 import { connect, createServer, type Socket } from "node:net";
 import { listen } from "./ports.ts";
 
-/** A server that connects each client to a Postgres server; disposing of it ends every connection. */
+/** A server that connects each client to a Postgres server; disposal closes every connection. */
 export interface Relay extends AsyncDisposable {
   /** The URL of the database through the relay. */
   readonly url: string;
-  /** Ends every connection. */
+  /** Closes every connection. */
   cut(): void;
 }
 
 /**
- * Starts a relay before a server that is reached without encryption. `connected` passes the bytes on in both directions;
- * `end` ends both connections.
+ * Starts a relay in front of a server that is reached without encryption. `connected` forwards the bytes in both
+ * directions; `end` closes both connections.
  */
 export async function startRelay(
   to: string,

@@ -1,8 +1,8 @@
 /**
- * Checks and tests the whole project, stage by stage, and sums up at the end what failed.
+ * Checks and tests the whole project in stages, and summarizes the failures at the end.
  *
- * `deno task test` runs every stage; `deno task test deno bun` runs those that are named; `--verbose` passes on all that
- * they print.
+ * `deno task test` runs every stage; `deno task test deno bun` runs the named stages; `--verbose` prints all of their
+ * output.
  *
  * @module
  */
@@ -12,8 +12,9 @@ import { fileURLToPath } from "node:url";
 import { filesBelow } from "./source_tree.ts";
 import { runStages, type Stage } from "./suite/run_stages.ts";
 
-// Only a hang reaches these, whatever else the machine does. A test's own deadline (tests/within.ts) is shorter, so that
-// it is the first to fail and says what did not happen; Bun's names the test, and the last one the test or its file.
+// Limits that only hangs exceed, also on a busy machine. The deadline within a test (tests/within.ts) is shorter, so
+// that it fails first and reports what did not happen; the limit of Bun reports the test, and the last one the test or
+// its file.
 const LONGEST_BUN_TEST_MS = 5 * 60_000;
 const LONGEST_SILENCE_MS = 6 * 60_000;
 
@@ -24,14 +25,15 @@ const root = new URL("../", import.meta.url);
 const deno = Deno.execPath();
 const manifest: { exports: Record<string, string> } = JSON.parse(readFileSync(new URL("deno.json", root), "utf8"));
 
-// Tests wait as much as they compute, so that each core has time for two of their files.
+// Tests wait about as long as they compute, so that each core can run two test files.
 const FILES_AT_ONCE = 2 * navigator.hardwareConcurrency;
 
-// What runs mean and survive is the same on every store; see tests/empty_store.ts.
+// The semantics and the fault tolerance of runs are the same on every store; see tests/empty_store.ts.
 const MEANINGS = ["tests/meanings", "tests/crash", "tests/otel", "tests/worker"];
-// Some of the meanings: those of each kind of task, and what reads and writes most. They are enough under Node, where only
-// the driver of SQLite, the server of the inspector and the installation are different; and under Bun on Postgres, unless
-// that stage is named, as its engine and its statements are those of the stages `bun` and `deno-postgres`.
+// A selection of these tests: those of each kind of task, and those with the most reads and writes. They suffice under
+// Node, where only the driver of SQLite, the server of the inspector and the installation differ; and under Bun on
+// Postgres, unless that stage is named, because the stages `bun` and `deno-postgres` test its engine and its
+// statements.
 const SOME_MEANINGS = [
   ...[
     "at_most_once",
@@ -53,8 +55,8 @@ const NODE_TESTS = [
   ...SOME_MEANINGS,
   ...["access", "command", "requests"].map((name) => `tests/inspector/${name}_test.ts`),
 ];
-// These run under Deno only: the tests of this suite and of the worker protocol, whose programs Deno runs, and tests that
-// cannot differ between runtimes, such as those of the pure state machine.
+// Tests that run only under Deno: those of this suite and of the worker protocol, whose programs Deno executes, and
+// those that cannot differ between runtimes, such as those of the pure state machine.
 const OF_DENO = [
   "tests/suite/",
   "tests/worker/",
@@ -72,7 +74,7 @@ const named = Deno.args.filter((arg) => arg !== "--verbose");
 const stages: readonly Stage[] = [
   { name: "format", command: () => [deno, "fmt", "--check"] },
   { name: "lint", command: () => [deno, "lint"] },
-  // deno.json freezes the lock file, so that this fails if they disagree. Bun finds in node_modules what Deno put there.
+  // deno.json freezes the lock file, so that this fails if they disagree. Bun uses the node_modules that Deno installs.
   { name: "install", command: () => [deno, "install", "--quiet"] },
   { name: "types", command: () => [deno, "check", "--quiet"] },
   {
@@ -96,13 +98,13 @@ const stages: readonly Stage[] = [
   {
     name: "node",
     command: () => [deno, "run", "-A", "--quiet", "--no-check", "tests/node/run.ts", ...NODE_TESTS],
-    // What it prints has Deno's format.
+    // Its output has Deno's format.
     tests: { runtime: "deno", files: NODE_TESTS.flatMap((name) => name.endsWith(".ts") ? [name] : testFiles(name)) },
   },
   {
     name: "python",
     command: () => [deno, "run", "-A", "--quiet", "--no-check", "tests/python/run.ts"],
-    // What it prints has Deno's format.
+    // Its output has Deno's format.
     tests: { runtime: "deno", files: [] },
   },
   {
@@ -114,7 +116,7 @@ const stages: readonly Stage[] = [
   },
 ];
 
-// A terminal signals the stage's process as well, other programs do not.
+// A terminal also signals the process of the stage; other programs do not.
 const interrupted = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(name, () => interrupted.abort());
 
@@ -142,13 +144,13 @@ function write(text: string): void {
   for (let sent = 0; sent < bytes.length;) sent += Deno.stdout.writeSync(bytes.subarray(sent));
 }
 
-/** What the stage `types` has checked is not checked again. */
+/** Returns the command for `deno test`, without the type check, which is done by the stage `types`. */
 function denoTest(...folders: readonly string[]): readonly string[] {
   return [deno, "test", "-A", "--quiet", "--no-check", "--parallel", ...folders];
 }
 
 async function bunTest(...paths: readonly string[]): Promise<readonly string[]> {
-  // Each process has a Postgres server. Without isolation a file does not end the processes of the files before it.
+  // Each process has a Postgres server. Without isolation a file does not end the processes of earlier files.
   const processes = [`--parallel=${FILES_AT_ONCE}`, "--no-isolate"];
   return [
     await findBun(),
@@ -163,7 +165,7 @@ function testFiles(folder: string): readonly string[] {
   return filesBelow(`${folder}/`, "_test.ts");
 }
 
-/** Returns the `bun` on the path, or else the one that npm has: also if that on the path is too old for `--parallel`. */
+/** Returns the `bun` on the path, or the one of npm if there is none or it is too old for `--parallel`. */
 async function findBun(): Promise<string> {
   if ((await printed("bun", "test", "--help"))?.includes("--parallel") === true) return "bun";
   const { stdout } = await new Deno.Command("npx", {
@@ -172,12 +174,12 @@ async function findBun(): Promise<string> {
   }).output();
   const bun = realpathSync(new TextDecoder().decode(stdout).trim());
   if (await printed(bun, "--version") !== undefined) return bun;
-  // npm may be set up, or old or new enough, not to run install scripts; until then bun is a placeholder.
+  // Depending on its version and configuration npm does not run install scripts; until they run, bun is a placeholder.
   await new Deno.Command("node", { args: [join(dirname(bun), "../install.js")] }).output();
   return bun;
 }
 
-/** Returns what a command prints; `undefined` if it cannot be run or fails. */
+/** Returns the output of a command; `undefined` if it cannot be run or fails. */
 async function printed(command: string, ...args: readonly string[]): Promise<string | undefined> {
   try {
     const { success, stdout } = await new Deno.Command(command, { args: [...args] }).output();

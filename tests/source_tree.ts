@@ -2,19 +2,19 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** One import or re-export of a source file. */
 export interface Import {
-  /** What it names, as written. */
+  /** The specifier, as written. */
   readonly specifier: string;
-  /** How it names it. */
+  /** The kind of import. */
   readonly kind: "import" | "re-export" | "dynamic";
-  /** Whether it is gone after compiling. */
+  /** Whether it is removed by the compiler. */
   readonly typeOnly: boolean;
 }
 
 const root = new URL("../", import.meta.url);
 
 /**
- * Paths below a folder of the project, relative to the project and sorted, without those of packages that are installed
- * there; none if there is no such folder.
+ * Returns the paths below a folder of the project, relative to the project and sorted, without installed packages; none
+ * if there is no such folder.
  */
 export function filesBelow(folder: string, suffix = ".ts"): string[] {
   if (!existsSync(new URL(folder, root))) return [];
@@ -24,22 +24,22 @@ export function filesBelow(folder: string, suffix = ".ts"): string[] {
     .sort();
 }
 
-/** The text of a file of the project. */
+/** Returns the text of a file of the project. */
 export function read(path: string): string {
   return readFileSync(new URL(path, root), "utf8");
 }
 
-/** The lines of a source text that are not comments only. Strings are not looked into: none of ours starts a line so. */
+/** Returns the lines of a source that are not only comments. No string of the project begins a line like a comment. */
 export function codeOf(source: string): string {
   return source.replace(/^ *\/\*[^]*?\*\/$/gm, "").replace(/^ *\/\/.*$/gm, "");
 }
 
-// What `deno fmt` makes of an import: it starts a line, and braces hold no braces.
+// An import as formatted by `deno fmt`: it begins a line, and its braces contain no braces.
 const STATIC = /^(import|export)( type)? (?:(?:\w+, )?\{[^}]*\}|(?:\w+, )?\* as \w+|\*|\w+) from "([^"]+)"/gm;
 const BARE = /^import "([^"]+)"/gm;
 const DYNAMIC = /\bimport\(\s*(?:"([^"]+)"|([^)]*))/g;
 
-/** Everything that a formatted source text imports. A dynamic import of something computed has `"?"` for its specifier. */
+/** Returns the imports of a formatted source. A dynamic import with a computed specifier has the specifier `"?"`. */
 export function importsOf(source: string): Import[] {
   const code = codeOf(source);
   return [

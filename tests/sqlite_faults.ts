@@ -1,12 +1,12 @@
-/** Makes statements of the runtime's own SQLite driver fail, as SQLite would let them fail. */
+/** Makes statements of the SQLite driver of the runtime fail with result codes of SQLite. */
 
 /** The faults of one database. */
 export interface StatementFaults {
   /** Makes the `count`-th statement from now on fail, counted from 1, instead of being executed. */
   at(count: number): void;
-  /** Lets statements pass; returns how many more would have been executed before one failed. */
+  /** Stops injecting failures; returns how many more statements would have been executed before the failing one. */
   pass(): number;
-  /** Ends this. */
+  /** Restores the driver. */
   end(): void;
 }
 
@@ -69,7 +69,7 @@ function prepare(this: Database, sql: string): Statement {
   return statement;
 }
 
-/** An error with the members in which the drivers of Deno and Bun report the code. */
+/** Creates an error with the properties in which the drivers of Deno and Bun report the code. */
 function faultOf(code: number): Error {
   const members = isBun
     ? { name: "SQLiteError", code: `SQLITE_INJECTED`, errno: code }

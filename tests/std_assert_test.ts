@@ -1,4 +1,4 @@
-/** The verdicts of the stand-in for `@std/assert`. */
+/** The results of the replacement for `@std/assert`. */
 import { assert, assertEquals, AssertionError, assertNotEquals, assertThrows, equal } from "@std/assert";
 import { test } from "./harness.ts";
 
@@ -12,7 +12,7 @@ function cycle(name: string): object {
   return one;
 }
 
-// Held, as the target of a reference may be collected before the test begins.
+// Kept in a variable, because the target of a reference may be collected before the test begins.
 const TARGETS = [{ a: 1 }, { a: 1 }, { a: 2 }] as const;
 
 const EQUAL: readonly (readonly [unknown, unknown])[] = [
@@ -83,7 +83,7 @@ test("buffers differ by length and bytes, boxed values by their value, and error
   for (const type of [Number, String]) assert(equal(new type(1), new type(1)) && !equal(new type(1), new type(2)));
 });
 
-test("assertEquals() and assertNotEquals() throw what their verdict refuses", () => {
+test("assertEquals() and assertNotEquals() throw according to equal()", () => {
   assertEquals({ a: [1] }, { a: [1] });
   assertNotEquals<unknown>({ a: [1] }, { a: [2] });
   assertThrows(() => assertEquals({ a: [1] }, { a: [2] }), AssertionError);

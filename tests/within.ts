@@ -1,10 +1,10 @@
 /**
- * How long anything may take that a test waits for, in milliseconds. Only a hang reaches it: it is no measure of speed,
- * and a slow machine must not fail a test.
+ * The time limit of waits in tests, in milliseconds. Only hangs exceed it: it does not measure speed, because a slow
+ * machine must not fail a test.
  */
 export const HANG_MS = 120_000;
 
-/** Waits for something that another process or a server does; throws if that hangs. */
+/** Waits for an action of another process or a server; throws if it hangs. */
 export async function within<T>(what: string, work: PromiseLike<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-/** Values of wrong types, as plain JavaScript may pass them, are refused with a sentence of Sluice's own. */
+/** Values of wrong types, as JavaScript callers may pass them, are rejected with an error message of Sluice. */
 import { assert, assertEquals } from "@std/assert";
 import { createRunner, DeferError, RetryAfterError, workflow } from "../mod.ts";
 import { createInspector } from "../lib/inspector/mod.ts";
@@ -16,7 +16,7 @@ import { test } from "./harness.ts";
 const flow = workflow("flow").task("a", { run: () => 1 });
 const URL = "postgres://127.0.0.1:1/app";
 
-// Each receives values of every type except that which it expects.
+// Each function receives values of every type except the expected one.
 const CALLS: Readonly<Record<string, (value: never) => unknown>> = {
   "createRunner()": (value) => createRunner(value, { workflows: [flow] }),
   "createRunner(url)": (value) => createRunner("sqlite::memory:", value),
@@ -52,7 +52,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
 };
 
 for (const [name, call] of Object.entries(CALLS)) {
-  test(`${name} refuses values of wrong types with a sentence`, async () => {
+  test(`${name} rejects values of wrong types with a message of Sluice`, async () => {
     for (const [what, value] of Object.entries(VALUES)) {
       let thrown: unknown;
       try {
@@ -70,7 +70,7 @@ for (const [name, call] of Object.entries(CALLS)) {
   });
 }
 
-test("options with names that do not exist are refused, and the known ones are named", async () => {
+test("unknown options are rejected, and the error lists the known ones", async () => {
   const options = { durabilty: "process" } as object;
   const error = await openSqliteStore("sqlite::memory:", options).catch((error: unknown) => error);
   assertEquals(
