@@ -1,5 +1,5 @@
 /**
- * An order that waits for a person, for as long as that takes. While it waits no process has to run.
+ * An order that waits for the approval of a person. While it waits, no process has to run.
  *
  *     deno run -A examples/approval.ts order 250        # quotes 250 articles, and waits for an approval
  *     deno run -A examples/approval.ts list             # the orders that wait, and why

@@ -2,7 +2,7 @@
  * Converts the CSV files of a folder, however many, to JSON.
  *
  *     deno run -A examples/convert.ts reports converted       # converts reports/**.csv to converted/**.json
- *     deno run -A examples/convert.ts reports converted       # again: continues, or shows what became of it
+ *     deno run -A examples/convert.ts reports converted       # again: continues, or shows the outcome
  *     deno run -A examples/convert.ts reports converted --retry   # converts the files that could not be read before
  *
  * With Bun: `bun examples/convert.ts …`. The state is in `.sluice/convert.db` in the current directory, or in the file
@@ -19,13 +19,13 @@ const convert = workflow("convert", { input: unchecked<{ readonly source: string
   .map("files", {
     over: async ({ input }) => (await readdir(input.source, { recursive: true })).filter(isCsv).sort(),
     concurrency: 32,
-    // All files are converted, whichever of them fail; retry() repeats only these.
+    // A failed file does not stop the others; retry() repeats only the failed ones.
     onItemFailure: "finish",
     async run({ item, input, ctx }) {
       const rows = parse(item, await readFile(join(input.source, item), "utf8"));
       const path = join(input.target, item.replace(/\.csv$/i, ".json"));
       await mkdir(dirname(path), { recursive: true });
-      // A process that is killed leaves a complete file, or none.
+      // A killed process leaves either a complete file or none.
       await writeFile(`${path}.${ctx.attempt}.part`, JSON.stringify(rows), { signal: ctx.signal });
       await rename(`${path}.${ctx.attempt}.part`, path);
       return rows.length;
@@ -65,7 +65,7 @@ function isCsv(path: string): boolean {
   return path.toLowerCase().endsWith(".csv");
 }
 
-/** Parses CSV with a line of names and without quotes. */
+/** Parses CSV with a header line and without quotes. */
 function parse(path: string, text: string): Record<string, string>[] {
   const [head = "", ...lines] = text.trimEnd().split(/\r?\n/);
   const names = head.split(",");

@@ -1,20 +1,22 @@
 /**
- * Three runner processes on one database share the work. One of them is killed in the middle, and the others take its
- * runs over.
+ * Three runner processes on one database share the work. One of them is killed in the middle, and the others take over
+ * its runs.
  *
  *     deno run -A examples/fleet.ts [URL] [--runs=600] [--runners=3] [--wait=200]
  *     bun examples/fleet.ts [URL] [--runs=600] [--runners=3] [--wait=200]
  *
- * `npx -y deno run …` does without installing Deno. URL is postgres://… or sqlite://./fleet.db: the same code. Without
- * one it is `DATABASE_URL`, and without that a Postgres is started for as long as this runs (after `deno install`, once,
- * which brings its binaries). On Postgres all of it happens in a schema of its own, a tenant, that is removed at the end.
+ * `npx -y deno run …` works without an installation of Deno. URL is postgres://… or sqlite://./fleet.db; the code is
+ * the same. The default is `DATABASE_URL`; if that is not set either, a Postgres server is started for the duration of
+ * the example (run `deno install` once, which installs its binaries). On Postgres the example uses a separate schema, a
+ * tenant, which is removed at the end.
  *
- * There is no leader. Each runner claims as many runs as it has capacity for (`maxRuns`), whenever it has capacity; what
- * was claimed by a process that is dead is free to claim again. --wait is how many milliseconds the first task of each
- * run waits for its imaginary remote service.
+ * There is no leader. Each runner claims runs whenever it has free capacity (`maxRuns`); runs of a dead process can be
+ * claimed again. --wait is the time in milliseconds for which the first task of each run waits for a simulated remote
+ * service.
  *
- * Read on in `fleet/survey.ts` (the workflow), `fleet/runner.ts` (a runner process: what you would deploy) and
- * `fleet/database.ts` (a tenant is created and removed). `fleet/crew.ts` starts the processes, `fleet/view.ts` draws.
+ * See also `fleet/survey.ts` (the workflow), `fleet/runner.ts` (a runner process, as you would deploy it) and
+ * `fleet/database.ts` (creates and removes a tenant). `fleet/crew.ts` starts the processes, `fleet/view.ts` shows
+ * progress.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -26,7 +28,7 @@ import { column, showCrew } from "./fleet/view.ts";
 
 /** How many numbers a run examines. */
 const SPAN = 1_000;
-/** When one is killed: after this part of the runs. */
+/** The part of the runs after which one runner is killed. */
 const KILL_AT = 0.4;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -63,7 +65,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Kills the second runner once enough is done; `end()` says which it was. */
+/** Kills the second runner once enough runs have ended; `end()` returns the killed one. */
 function killOne(crew: readonly Member[], runs: number): { end(): Member | undefined } {
   const victim = crew[1];
   const timer = setInterval(() => {
@@ -83,11 +85,11 @@ function killOne(crew: readonly Member[], runs: number): { end(): Member | undef
 interface Result {
   readonly primes: number;
   readonly twins: number;
-  /** Who executed each task. */
+  /** The runner that executed each task. */
   readonly by: readonly string[];
 }
 
-/** Counts by the recorded results: the last report of a killed runner may be lower. */
+/** Counts the recorded results, because the last report of a killed runner may be too low. */
 function toSummary(
   crew: readonly Member[],
   victim: Member | undefined,
@@ -117,7 +119,7 @@ function toSummary(
   ].join("\n");
 }
 
-/** Some services respond faster than others: from half of the time to one and a half. */
+/** Services respond at different speeds: from 0.5 to 1.5 times the given time. */
 function rangesOf(runs: number, waitMs: number): readonly Range[] {
   return Array.from({ length: runs }, (_, n) => ({
     from: n * SPAN,

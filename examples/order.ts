@@ -1,6 +1,6 @@
 /**
- * An order: an approval, a payment, and the shipping as a child run. If a parcel cannot be delivered, what was done before
- * is undone in reverse order: the parcel is taken back, the booking is cancelled, and the money is refunded.
+ * An order: an approval, a payment, and the shipping as a child run. If a parcel cannot be delivered, the earlier tasks
+ * are undone in reverse order: the parcel is taken back, the booking is cancelled, and the money is refunded.
  *
  *     deno run -A examples/order.ts order 250 Berlin     # an order of 250 articles, which waits for an approval
  *     deno run -A examples/order.ts order 10 Atlantis    # an order that cannot be delivered

@@ -1,18 +1,18 @@
 /**
- * A real pipeline on real input: who changed what and when in a git repository.
+ * A real pipeline on real input: it analyses the history of a git repository.
  *
  *     deno run -A examples/quickstart.ts [REPOSITORY] [--out=FILE] [--state=FOLDER] [--slow[=MS]]
  *     bun examples/quickstart.ts [REPOSITORY] [--out=FILE] [--state=FOLDER] [--slow[=MS]]
  *
- * `npx -y deno run …` does without installing Deno. Without REPOSITORY it looks at the one that the current directory
- * is in. The report goes to `sluice-report.md`, or to FILE. It needs git and nothing else.
+ * `npx -y deno run …` works without an installation of Deno. REPOSITORY defaults to the repository of the current
+ * directory. The report is written to `sluice-report.md`, or to FILE. The only requirement is git.
  *
- * Kill it whenever you like (`kill -9`, Ctrl-C, a power cut) and run the same command again: it continues where it was,
- * and says so. To have the time for that, add `--slow`: each analysis then takes two seconds (or MS milliseconds), and
- * only two run at once.
+ * Kill it at any time (`kill -9`, Ctrl-C, a power failure) and run the same command again: it continues where it
+ * stopped, and reports that. `--slow` gives you time to do so: each analysis then takes two seconds (or MS
+ * milliseconds), and only two run at once.
  *
- * What it remembers is in `.sluice/` in the current directory, which git does not see, or in FOLDER: an SQLite file and,
- * while a run lasts, the commits it has read. Deleting it while nothing runs does no harm.
+ * The state is in `.sluice/` in the current directory, which git ignores, or in FOLDER: an SQLite file and, during a
+ * run, the commits that it has read. It may be deleted while the example is not running.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
@@ -28,7 +28,9 @@ import { sweep } from "./quickstart/spool.ts";
 import { count, plain } from "./quickstart/text.ts";
 import { commitsOf, type ReportInput, treeOf, writeHistory, writeReport, writeTree } from "./quickstart/tasks.ts";
 
-/** The pipeline: the history and the list of files are read, five analyses look at them at once, a report joins these. */
+/**
+ * The pipeline: two tasks read the history and the list of files, five analyses run at once, and a report joins them.
+ */
 export const gitReport = workflow("git-report", { input: unchecked<ReportInput>() })
   .task("history", { run: writeHistory })
   .task("tree", { run: writeTree })
@@ -66,11 +68,11 @@ async function main(args: readonly string[]): Promise<number> {
     await runner.stop({ timeout: 0 });
     console.log("Interrupted. The same command goes on from here.");
   });
-  // The key names one invocation: with the key of the interrupted one, `start` answers that run and starts none.
+  // The key identifies one invocation: with the key of an interrupted one, `start` returns its run.
   const key = interrupted?.key ?? `${repository.head} ${randomUUID()}`;
   const { path: at, name, head, shallow } = repository;
   const run = await runner.start(gitReport, { path: at, name, head, shallow, spools: folder, out, slowMs }, { key });
-  // A run may have begun with another pipeline than the one above, if you have edited it since.
+  // The run may have begun with an older version of the pipeline above, if you have edited it since.
   void stranded.promise.then((reason) => run.cancel(`the pipeline was changed, so it cannot go on: ${reason}`));
   const outcome = await run.outcome();
   progress.end();
@@ -96,7 +98,9 @@ interface Interrupted {
   readonly done: readonly string[];
 }
 
-/** The latest run of this repository that did not come to its end. Asked before there is a runner, which would go on with it. */
+/**
+ * Returns the latest unfinished run of this repository. Called before a runner is open, which would continue the run.
+ */
 async function findInterrupted(url: string): Promise<Interrupted | undefined> {
   await using client = await createClient(url, { workflows: [gitReport] });
   const { runs: [run] } = await client.list({ ...UNFINISHED, limit: 1 });
@@ -115,11 +119,11 @@ function resuming({ id, key, createdAt, done }: Interrupted, { head }: Repositor
   return `Resuming run ${id} of ${at} UTC: ${finished}.${moved}`;
 }
 
-/** The folder that remembers this repository. */
+/** Returns the folder with the state for this repository. */
 function makeFolder(state: string, { name, id }: Repository): string {
   if (!existsSync(state)) {
     mkdirSync(state, { recursive: true });
-    // Keeps the folder out of the repository that contains it.
+    // Makes git ignore the folder.
     writeFileSync(join(state, ".gitignore"), "*\n");
   }
   const folder = join(state, `${name.replace(/[^A-Za-z0-9._-]/g, "_")}-${id}`);
@@ -127,7 +131,7 @@ function makeFolder(state: string, { name, id }: Repository): string {
   return folder;
 }
 
-/** On Ctrl-C hands unfinished runs back, so that the next start need not wait until this process is known to be dead. */
+/** Hands back unfinished runs on Ctrl-C, so that the next start need not wait for the detection of a dead process. */
 function onInterrupt(handBack: () => Promise<void>): Disposable {
   const leave = () => void handBack().finally(() => process.exit(130));
   process.once("SIGINT", leave);

@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 
 /** A report of a runner process. */
 export interface Report {
-  /** Runs that ended in it. */
+  /** The number of runs that ended in this process. */
   readonly runs: number;
-  /** Tasks that it completed. */
+  /** The number of tasks that it completed. */
   readonly tasks: number;
-  /** Runs that it took from dead runners. */
+  /** The number of runs that it took over from dead runners. */
   readonly recovered: number;
 }
 
@@ -23,24 +23,24 @@ export interface Orders {
 /** A runner process. */
 export interface Member {
   readonly name: string;
-  /** What it said last. */
+  /** Its last report. */
   readonly report: Report;
   /** Whether it was killed. */
   readonly isKilled: boolean;
-  /** Resolves when it is ready; rejects if it ends before. */
+  /** Resolves when it is ready; rejects if it ends before that. */
   readonly ready: Promise<void>;
-  /** Ends it as a power cut would. */
+  /** Kills it, like a power failure. */
   kill(): void;
-  /** Lets it finish, and waits for its end. */
+  /** Stops it gracefully, and waits for its end. */
   stop(): Promise<void>;
 }
 
-/** Starts a runner in a process of its own, by the runtime that runs this one. */
+/** Starts a runner in another process, with the runtime of this process. */
 export function startMember(name: string, url: string, schema: string | undefined): Member {
   const script = fileURLToPath(new URL("runner.ts", import.meta.url));
   const runtime = "Deno" in globalThis ? ["run", "-A", "--quiet"] : [];
   const child = spawn(process.execPath, [...runtime, script], {
-    // Not as arguments, which every user of the machine can read: the URL may contain a password.
+    // Not in arguments, which every user of the machine can read: the URL may contain a password.
     env: { ...process.env, FLEET_MEMBER: JSON.stringify({ name, url, schema } satisfies Orders) },
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -67,7 +67,7 @@ export function startMember(name: string, url: string, schema: string | undefine
       child.kill("SIGKILL");
     },
     async stop() {
-      // One that was killed has closed it already.
+      // A killed process has closed it already.
       child.stdin.on("error", () => {}).end();
       await exited;
     },

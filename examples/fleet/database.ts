@@ -7,13 +7,13 @@ import process from "node:process";
 /** A database for the fleet; its disposal removes everything that the fleet has created. */
 export interface Database extends AsyncDisposable {
   readonly url: string;
-  /** In words. */
+  /** A description of the database. */
   readonly what: string;
-  /** A schema of our own, where there are schemas. */
+  /** The schema of the fleet, on databases with schemas. */
   readonly schema: string | undefined;
 }
 
-/** The database of the URL that was given, or that `DATABASE_URL` names, or a Postgres of our own. */
+/** Opens the database of the given URL, or of `DATABASE_URL`, or a new Postgres server. */
 export async function openDatabase(given: string | undefined): Promise<Database> {
   const url = given ?? process.env["DATABASE_URL"];
   if (url === "sqlite::memory:") throw new Error("A database in memory is of one process only: name a file.");
@@ -31,9 +31,9 @@ export async function openDatabase(given: string | undefined): Promise<Database>
   }
 }
 
-/** A tenant: a schema of our own in a database that others may use. */
+/** Creates a tenant: a separate schema in a database that may be shared. */
 async function openTenant(url: string, what: string): Promise<Database> {
-  // Imported here, so that users of SQLite need no driver for Postgres.
+  // Imported here, so that SQLite users need no Postgres driver.
   const { createTenant, removeTenant } = await import("../../lib/store/postgres/mod.ts");
   const schema = `fleet_${crypto.randomUUID().slice(0, 8)}`;
   await createTenant(url, { schema, logger: console });
@@ -62,9 +62,9 @@ async function startServer(): Promise<{ readonly url: string; stop(): Promise<vo
     port,
     user: "fleet",
     password,
-    // Gone with the server, also after Ctrl-C.
+    // Deleted when the server ends, also after Ctrl-C.
     persistent: false,
-    // Postgres does not run as root.
+    // Postgres refuses to run as root.
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C"],
     postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],

@@ -1,6 +1,6 @@
 /**
- * One runner process of the fleet, started by `crew.ts`. It reports its work on standard output, a line of JSON
- * now and then, and stops when its standard input ends, because the fleet has finished or died.
+ * One runner process of the fleet, started by `crew.ts`. It regularly reports its work on standard output as a line of
+ * JSON, and stops when its standard input ends, because the fleet has finished or died.
  */
 import process from "node:process";
 import { createRunner } from "../../mod.ts";
@@ -14,7 +14,7 @@ const done = { runs: 0, tasks: 0, recovered: 0 };
 
 const runner = await createRunner(url, {
   workflows: [surveyBy(name)],
-  // Few at once, so that there is something to share: by default one process would take all of it.
+  // A low limit, so that the runners share the work: with the default one process would claim all runs.
   concurrency: 8,
   maxRuns: 16,
   ...(schema === undefined ? {} : { schema }),

@@ -10,8 +10,8 @@ export interface Range {
 }
 
 /**
- * The pipeline: something is waited for, as a remote service would be, then two tasks compute at once, and a last one
- * joins what they found. Each says which runner executed it.
+ * The pipeline: the first task waits, as for a remote service, then two tasks compute at once, and the last one joins
+ * their results. The result of each task contains the runner that executed it.
  */
 // deno-lint-ignore explicit-module-boundary-types -- the type is long and inferred; only its program imports this
 export function surveyBy(runner: string) {

@@ -5,7 +5,7 @@ const WIDTH = 30;
 const REDRAW_MS = 100;
 const PRINT_MS = 1_000;
 
-/** Shows how the work is shared until it is stopped: in place on a terminal, otherwise a few lines each second. */
+/** Shows how the work is shared, until it is stopped: in place on a terminal, otherwise as a few lines per second. */
 export function showCrew(crew: readonly Member[], runs: number): { end(): void } {
   const { stdout } = process;
   let drawn = 0;
@@ -36,7 +36,7 @@ function lineOf({ name, report, isKilled }: Member, runs: number): string {
   return `${name}  ${bar}  ${counts}${recovered}${isKilled ? "  killed" : ""}`;
 }
 
-/** A number, right-aligned. */
+/** Formats a number, right-aligned. */
 export function column(value: number, width = 5): string {
   return String(value).padStart(width);
 }

@@ -1,16 +1,16 @@
-/** The analyses: from commits to small answers. They stream, so a long history needs no memory but for what they count. */
+/** The analyses, which turn commits into small results. They stream, so that memory is needed only for their counts. */
 import type { Commit, PresentFile } from "./log.ts";
 
-/** Commits from anywhere, newest first. */
+/** Commits from any source, newest first. */
 export type Commits = AsyncIterable<Commit> | Iterable<Commit>;
 
-/** Present files by name, with their lines. */
+/** Current files by name, with their number of lines. */
 export type Tree = ReadonlyMap<string, number>;
 
-/** How many rows an answer has at most; the totals beside them count everything. */
+/** The maximum number of rows of a result; the totals count everything. */
 export const MOST = 50;
 
-/** What is true of the history as a whole. */
+/** Totals of the whole history. */
 export interface Totals {
   /** Commits, merges included. */
   readonly commits: number;
@@ -26,7 +26,7 @@ export interface Totals {
   readonly last: number;
 }
 
-/** Adds up while commits pass by on their way elsewhere; `totals()` is complete when they have passed. */
+/** Adds up totals of a stream of commits that it passes through; `totals()` is complete when the stream has ended. */
 export function tally(commits: Commits): { readonly commits: AsyncIterable<Commit>; readonly totals: () => Totals } {
   const sums = { commits: 0, merges: 0, added: 0, deleted: 0, first: Infinity, last: -Infinity };
   return { commits: passing(), totals: () => ({ ...sums }) };
@@ -45,7 +45,7 @@ export function tally(commits: Commits): { readonly commits: AsyncIterable<Commi
   }
 }
 
-/** What one person did. */
+/** The contributions of one person. */
 export interface Author {
   /** Their name, after `.mailmap`. */
   readonly name: string;
@@ -61,7 +61,7 @@ export interface Author {
   readonly last: number;
 }
 
-/** Who wrote the history: everybody counted, those with most commits listed. */
+/** Authors: all are counted, and those with the most commits are listed. */
 export async function countAuthors(commits: Commits): Promise<{ readonly count: number; readonly top: Author[] }> {
   const authors = new Map<string, Mutable<Author>>();
   for await (const commit of commits) {
@@ -78,13 +78,13 @@ export async function countAuthors(commits: Commits): Promise<{ readonly count: 
   return { count: authors.size, top: most(authors.values(), ({ commits }) => commits, ({ name }) => name) };
 }
 
-/** What happened in one month. */
+/** The activity of one month. */
 export interface Month {
   /** The month in UTC, such as `"2026-11"`. */
   readonly month: string;
   /** Commits, merges included. */
   readonly commits: number;
-  /** People who wrote them. */
+  /** The number of authors. */
   readonly authors: number;
   /** Lines added. */
   readonly added: number;
@@ -92,10 +92,10 @@ export interface Month {
   readonly deleted: number;
 }
 
-// A hundred years: more months than that come from broken clocks only.
+// A hundred years: only broken clocks produce more months.
 const MONTHS = 1200;
 
-/** When it was written: the months that have commits, earliest first, at most the latest 1200. */
+/** Activity over time: the months with commits, earliest first, at most the latest 1200. */
 export async function countMonths(commits: Commits): Promise<Month[]> {
   const months = new Map<string, { commits: number; authors: Set<string>; added: number; deleted: number }>();
   for await (const commit of commits) {
@@ -120,13 +120,13 @@ export async function countMonths(commits: Commits): Promise<Month[]> {
     }));
 }
 
-/** What happened to one file. */
+/** The changes of one file. */
 export interface HotFile {
-  /** Its name today, or its last one. */
+  /** Its current or last name. */
   readonly path: string;
   /** Commits that changed it. */
   readonly commits: number;
-  /** People who did. */
+  /** The number of people who changed it. */
   readonly authors: number;
   /** Lines added and deleted, together. */
   readonly lines: number;
@@ -134,7 +134,7 @@ export interface HotFile {
   readonly present: boolean;
 }
 
-/** What is changed most often: every file that ever was counted, the hottest listed. */
+/** Hot spots: all files that ever existed are counted, and the most frequently changed are listed. */
 export async function countFiles(
   commits: Commits,
   tree: Tree,
@@ -155,19 +155,19 @@ export async function countFiles(
   return { count: files.size, top };
 }
 
-/** How often one file was written over. */
+/** How often one file was rewritten. */
 export interface Rework {
   /** Its name. */
   readonly path: string;
   /** Lines it has. */
   readonly lines: number;
-  /** Lines that were added to it and deleted from it in all its life. */
+  /** Lines that were ever added to it or deleted from it. */
   readonly churn: number;
-  /** `churn` for each line it has: 1 for a file that was never changed. */
+  /** `churn` per line: 1 for a file that was never changed. */
   readonly factor: number;
 }
 
-/** What is written over and over: present files by churn for each line they have. */
+/** Rewritten code: current files by churn per line. */
 export async function measureChurn(
   commits: Commits,
   tree: Tree,
@@ -185,7 +185,7 @@ export async function measureChurn(
     const lines = tree.get(path) ?? 0;
     return { path, lines, churn, deleted, factor: round(churn / lines, 10) };
   });
-  // A file of three lines is rewritten by any change to it, which says nothing.
+  // Any change rewrites a file of three lines, which means nothing.
   const worth = measured.filter(({ lines, deleted }) => lines >= 10 && deleted > 0);
   return {
     churn: sum(measured.map(({ churn }) => churn)),
@@ -194,23 +194,23 @@ export async function measureChurn(
   };
 }
 
-/** Who knows a part of the code, as far as lines written tell. */
+/** Knowledge of a part of the code, estimated from written lines. */
 export interface Ownership {
   /** The directory, at most two levels deep, or the file. */
   readonly path: string;
   /** Lines it has. */
   readonly lines: number;
-  /** Who wrote most of the lines that were ever added to it. */
+  /** The owner: the author of most of the lines that were ever added to it. */
   readonly owner: string;
-  /** The owner's part of them, from 0 to 1. */
+  /** The share of the owner in these lines, from 0 to 1. */
   readonly share: number;
-  /** People who wrote some. */
+  /** The number of authors. */
   readonly authors: number;
   /** The smallest number of people who together wrote more than half of the commits ("bus factor"). */
   readonly busFactor: number;
 }
 
-/** Who knows what: the whole, its directories and its largest files, counting present files only. */
+/** Ownership of the whole, its directories and its largest files; only current files are counted. */
 export async function findOwners(commits: Commits, tree: Tree): Promise<{
   readonly busFactor: number;
   readonly single: number;
@@ -270,7 +270,7 @@ function directoryOf(path: string): string {
   return parts.length === 1 ? "." : parts.slice(0, Math.min(parts.length - 1, 2)).join("/");
 }
 
-/** The largest, equal ones by name: the answer must not depend on the order of reading. */
+/** Returns the largest entries, equal ones by name, so that the result does not depend on the order of reading. */
 function most<T>(rows: Iterable<T>, size: (row: T) => number, name: (row: T) => string): T[] {
   return [...rows].sort((a, b) => size(b) - size(a) || (name(a) < name(b) ? -1 : 1)).slice(0, MOST);
 }
@@ -295,7 +295,7 @@ function round(value: number, steps: number): number {
   return Math.round(value * steps) / steps;
 }
 
-/** A tree to look files up in. */
+/** A tree for looking up files. */
 export async function toTree(files: AsyncIterable<PresentFile>): Promise<Tree> {
   const tree = new Map<string, number>();
   for await (const { path, lines } of files) tree.set(path, lines);

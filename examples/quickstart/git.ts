@@ -1,4 +1,4 @@
-/** What the example asks git. Every question has its answer read to the end, or is an error of one sentence. */
+/** The git commands of the example. The output of each is read completely, or it throws an error with one sentence. */
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -9,26 +9,26 @@ import { LOG_FORMAT } from "./log.ts";
 
 /** A repository with at least one commit. */
 export interface Repository {
-  /** Where git is to be called. */
+  /** The working directory for git. */
   readonly path: string;
-  /** Its name, for people. */
+  /** Its display name. */
   readonly name: string;
   /** Distinguishes it from every other repository on this machine. */
   readonly id: string;
-  /** The commit it is at. */
+  /** The current commit. */
   readonly head: string;
-  /** Whether it holds only the newest part of its history. */
+  /** Whether it contains only the newest part of its history. */
   readonly shallow: boolean;
 }
 
-/** Git refused, is not there, or there is nothing to ask it about; the message is a sentence for the user. */
+/** A git command failed, git is not installed, or there is no repository; the message is a sentence for the user. */
 export class GitError extends Error {
-  /** Names the class. */
+  /** The name of the class. */
   override name = "GitError";
 }
 
 /**
- * The repository that `path` is in.
+ * Finds the repository that contains `path`.
  *
  * @throws {GitError} If there is none, if it has no commits, or if git is not installed.
  */
@@ -50,18 +50,18 @@ export async function openRepository(path: string): Promise<Repository> {
   return { path: start, name, id, head, shallow: shallow === "true" };
 }
 
-/** How many commits `head` has behind it, itself included. */
+/** Returns the number of commits up to `head`, including it. */
 export async function countCommits(path: string, head: string): Promise<number> {
   return Number((await ask(path, ["rev-list", "--count", head, "--"]))[0]);
 }
 
-/** The history behind `head`, children before parents, in the form that `parseLog` reads. */
+/** Streams the history of `head`, children before parents, in the format that `parseLog` reads. */
 export function readLog(path: string, head: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const form = ["-z", "--numstat", "-M", "--date-order", "--encoding=UTF-8", `--format=${LOG_FORMAT}`];
   return call(path, ["log", ...form, ...AS_IT_IS, head, "--"], signal);
 }
 
-/** Every file of `head`, in the form that `parseTree` reads. */
+/** Streams the files of `head` in the format that `parseTree` reads. */
 export async function* readTree(path: string, head: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   // The empty tree has another id in repositories with SHA-256.
   const [empty] = await ask(path, ["hash-object", "-t", "tree", "--stdin"]);
@@ -69,21 +69,21 @@ export async function* readTree(path: string, head: string, signal: AbortSignal)
   yield* call(path, ["diff-tree", ...form, ...AS_IT_IS, `${empty}`, head, "--"], signal);
 }
 
-// Whatever the user has configured for looking at logs must not reach the parser.
+// The user's configuration of logs must not affect the parser.
 const CONFIG = ["-c", "log.showRoot=true", "-c", "log.showSignature=false"];
 const AS_IT_IS = ["--no-color", "--no-ext-diff", "--no-textconv"];
 
-/** The lines of a short answer. */
+/** Returns the lines of a short output. */
 async function ask(path: string, args: readonly string[]): Promise<string[]> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of call(path, args)) chunks.push(chunk);
   return Buffer.concat(chunks).toString("utf8").split("\n").filter((line) => line !== "");
 }
 
-/** Calls git and streams what it prints; an early end of the reader, or `signal`, ends git too. */
+/** Calls git and streams its output; an early end of the reader or an abort of `signal` ends git too. */
 async function* call(path: string, args: readonly string[], signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
-  // Messages in English, because one of them is recognised.
+  // Messages in English, because the code matches one of them.
   const env = { ...process.env, LC_ALL: "C" };
   const child = spawn("git", ["-C", path, ...CONFIG, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise<{ readonly code: number | null; readonly error?: Error }>((resolve) => {
@@ -101,7 +101,7 @@ async function* call(path: string, args: readonly string[], signal?: AbortSignal
     if (error) throw error;
     if (code !== 0) throw new GitError(`git ${args[0]} failed: ${lastLine(complaint) || `exit code ${code}`}`);
   } catch (broken) {
-    // A git that cannot be started breaks the stream as well, which says less than `ended` does.
+    // If git cannot be started, the stream fails too, with a less specific error than `ended`.
     child.kill();
     const { error } = await ended;
     throw error ? new GitError(explain(error)) : broken;

@@ -1,5 +1,5 @@
 /**
- * The history of a repository, as `git log -z --numstat` prints it, turned into commits.
+ * Parses the history of a repository, as printed by `git log -z --numstat`, into commits.
  *
  * Each token is between two NUL bytes. A commit is five tokens (`commit:` and its id, time, parents, e-mail, name),
  * then one token for each changed file (`added TAB deleted TAB path`), the first of them after a line feed. For a renamed
@@ -7,13 +7,13 @@
  */
 import { Buffer } from "node:buffer";
 
-/** What one commit did to one file. */
+/** The change of one file by one commit. */
 export interface Change {
-  /** The file, by the name it has today if it was renamed later. */
+  /** The current name of the file, if it was renamed later. */
   readonly path: string;
-  /** Lines it gained; 0 for a binary file. */
+  /** Added lines; 0 for a binary file. */
   readonly added: number;
-  /** Lines it lost; 0 for a binary file. */
+  /** Deleted lines; 0 for a binary file. */
   readonly deleted: number;
 }
 
@@ -21,23 +21,23 @@ export interface Change {
 export interface Commit {
   /** Its id. */
   readonly id: string;
-  /** When it was written, in seconds since 1970. */
+  /** Its time, in seconds since 1970. */
   readonly at: number;
-  /** Who wrote it. `.mailmap` has been applied. */
+  /** Its author, after `.mailmap`. */
   readonly author: string;
-  /** Whether it joins branches. Git lists no changes for these. */
+  /** Whether it is a merge. Git lists no changes for merges. */
   readonly merge: boolean;
-  /** What it changed. */
+  /** Its changes. */
   readonly changes: readonly Change[];
 }
 
-/** What `git log -z --numstat` must be asked for. */
+/** The format for `git log -z --numstat`. */
 export const LOG_FORMAT = "commit:%H%x00%at%x00%P%x00%aE%x00%aN";
 
-// 9999-12-31: commits made by broken tools claim anything, and later years would not sort as text.
+// 9999-12-31: commits of broken tools may have any date, and later years would not sort as text.
 const LATEST = 253_402_300_799;
 
-/** Parses a log that shows children before their parents, as `--date-order` does, so that renames can be followed. */
+/** Parses a log with children before their parents, as with `--date-order`, so that renames can be followed. */
 export async function* parseLog(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Commit> {
   const tokens = splitTokens(chunks);
   const rename = followRenames();
@@ -70,7 +70,7 @@ export async function* parseLog(chunks: AsyncIterable<Uint8Array>): AsyncGenerat
   }
 }
 
-/** A file as it is today. */
+/** A current file. */
 export interface PresentFile {
   /** Its name. */
   readonly path: string;
@@ -78,7 +78,7 @@ export interface PresentFile {
   readonly lines: number;
 }
 
-/** Parses `git diff-tree -r -z --numstat` against the empty tree: every present file with its lines. */
+/** Parses `git diff-tree -r -z --numstat` against the empty tree: every current file with its number of lines. */
 export async function* parseTree(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<PresentFile> {
   for await (const token of splitTokens(chunks)) {
     const [, added, , path] = NUMSTAT.exec(token) ?? [];
@@ -98,7 +98,7 @@ function toCount(text: string | undefined): number {
   return text === "-" ? 0 : Number(text);
 }
 
-/** Gives each change the name its file has today. Commits must come newest first. */
+/** Sets the file of each change to its current name. Commits must be passed newest first. */
 function followRenames(): (changes: readonly RawChange[]) => Change[] {
   const today = new Map<string, string>();
   return (changes) => {
@@ -128,7 +128,7 @@ async function* splitTokens(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<s
   return undefined;
 }
 
-// A name that is not UTF-8 shows its foreign bytes as \xNN: two such names must not become one.
+// Invalid UTF-8 in a name is shown as \xNN, so that two such names stay different.
 function decode(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   if (!text.includes("\uFFFD")) return text;

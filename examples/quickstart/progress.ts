@@ -1,26 +1,26 @@
-/** Shows what the tasks of a run are doing: one line that is rewritten on a terminal, plain lines elsewhere. */
+/** Shows the progress of the tasks of a run: one line that is rewritten on a terminal, plain lines elsewhere. */
 import type { RunEvent } from "../../mod.ts";
 import { plain, shorten } from "./text.ts";
 
-/** Where the display goes; `process.stdout` is one. */
+/** The output of the display, such as `process.stdout`. */
 export interface Screen {
   /** Whether lines can be rewritten. */
   readonly isTTY?: boolean | undefined;
-  /** How wide it is. */
+  /** Its width in columns. */
   readonly columns?: number | undefined;
-  /** Shows a text. */
+  /** Writes a text. */
   readonly write: (text: string) => unknown;
 }
 
 /** A display of one run. */
 export interface ProgressDisplay {
-  /** Takes in what happened. */
+  /** Processes an event. */
   readonly onEvent: (event: RunEvent) => void;
-  /** Takes the rewritten line away, for good. */
+  /** Removes the rewritten line. */
   readonly end: () => void;
 }
 
-/** Shows the tasks of a run on `screen`; those in `done` were over before this process began. */
+/** Shows the tasks of a run on `screen`; those in `done` had ended before this process started. */
 export function showProgress(screen: Screen, tasks: readonly string[], done: Iterable<string> = []): ProgressDisplay {
   const shown = new Map(tasks.map((task) => [task, "·"]));
   for (const task of done) shown.set(task, "✓");
@@ -43,7 +43,7 @@ export function showProgress(screen: Screen, tasks: readonly string[], done: Ite
   }
 
   function rewrite(line: string): void {
-    // The last column stays free: some terminals begin a new line as soon as it is taken. Some say they have 0.
+    // The last column stays free, because some terminals wrap after it. Some terminals report a width of 0.
     const text = shorten(line, (screen.columns || 80) - 1);
     screen.write(`\r${text}\x1b[K`);
   }

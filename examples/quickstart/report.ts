@@ -1,4 +1,4 @@
-/** What was found, as Markdown and as a summary for the terminal. */
+/** The results, as Markdown and as a summary for the terminal. */
 import type { Author, countAuthors, countFiles, findOwners, measureChurn, Month, Totals } from "./analyses.ts";
 import { bar, count, counted, day, fit, percent, plain, shorten, shortenPath, sparkline } from "./text.ts";
 
@@ -6,21 +6,21 @@ import { bar, count, counted, day, fit, percent, plain, shorten, shortenPath, sp
 export interface Findings {
   /** The repository and its totals. */
   readonly history: Totals & { readonly name: string; readonly head: string; readonly shallow: boolean };
-  /** The files it has. */
+  /** The current files. */
   readonly tree: { readonly files: number };
-  /** Who wrote it. */
+  /** The authors. */
   readonly authors: Awaited<ReturnType<typeof countAuthors>>;
-  /** When. */
+  /** The activity over time. */
   readonly months: readonly Month[];
-  /** What is changed most often. */
+  /** The most frequently changed files. */
   readonly files: Awaited<ReturnType<typeof countFiles>>;
-  /** What is written over and over. */
+  /** The most frequently rewritten files. */
   readonly churn: Awaited<ReturnType<typeof measureChurn>>;
-  /** Who knows what. */
+  /** The ownership of the code. */
   readonly owners: Awaited<ReturnType<typeof findOwners>>;
 }
 
-/** The report. */
+/** Returns the report as Markdown. */
 export function toMarkdown(findings: Findings): string {
   const { history, authors, months, files, churn, owners } = findings;
   return [
@@ -60,7 +60,7 @@ export function toMarkdown(findings: Findings): string {
   ].join("\n\n") + "\n";
 }
 
-/** What the terminal shows at the end. */
+/** Returns the summary that the terminal shows at the end. */
 export function toSummary(findings: Findings): string {
   const { authors, months, files, churn, owners } = findings;
   const busiest = [...months].sort((a, b) => b.commits - a.commits).slice(0, 6);
@@ -134,7 +134,7 @@ function busFactor(factor: number): string {
     : `${factor} authors together wrote more than half of it.`;
 }
 
-/** Commits of each month from the first to the last, the silent ones between them included. */
+/** Returns the commits of each month from the first to the last, including months without commits. */
 function everyMonth(months: readonly Month[]): number[] {
   const number = ({ month }: Month) => Number(month.slice(0, 4)) * 12 + Number(month.slice(5)) - 1;
   const [first, last] = [months[0], months.at(-1)];
@@ -165,7 +165,7 @@ function table(
   ].join("\n");
 }
 
-/** A name or path so that Markdown shows it as it is, on one line. */
+/** Escapes a name or path so that Markdown shows it literally, on one line. */
 function escape(text: string): string {
   return plain(text).replace(
     /[\\`*_[\]<>&|~#]/g,

@@ -1,16 +1,17 @@
 /**
- * Files of JSON lines for what is too large to be a task's output: outputs are journaled and limited to 1 MiB, the
- * history of 10,000 commits is several. The task that writes one returns its name; what comes after streams it.
+ * Files of JSON lines for data that is too large for the output of a task: outputs are stored in the journal and
+ * limited to 1 MiB, and the history of 10,000 commits takes several. A task writes a file and returns its name; later
+ * tasks stream it.
  */
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-// Large enough for few system calls, small enough for the event loop to breathe between two writes.
+// Large enough for few system calls, small enough not to block the event loop between two writes.
 const BLOCK = 256 * 1024;
 
-/** Writes all rows, or no file: it gets its name when it is complete, so that a crash cannot leave half of one. */
+/** Writes a complete file or none: it is renamed when it is complete, so that a crash cannot leave a partial file. */
 export async function writeRows(file: string, rows: AsyncIterable<unknown>): Promise<void> {
   const draft = `${file}.${randomUUID()}.tmp`;
   const out = await open(draft, "w");
@@ -33,7 +34,7 @@ export async function writeRows(file: string, rows: AsyncIterable<unknown>): Pro
   await rename(draft, file);
 }
 
-/** Reads the rows back, a block at a time. */
+/** Reads the rows, one block at a time. */
 export async function* readRows<Row>(file: string): AsyncGenerator<Row> {
   let rest = "";
   for await (const block of createReadStream(file, { encoding: "utf8", highWaterMark: BLOCK })) {
@@ -43,7 +44,7 @@ export async function* readRows<Row>(file: string): AsyncGenerator<Row> {
   }
 }
 
-/** Deletes spool files, and drafts that a crash left, of all runs but those that `isNeeded`. */
+/** Deletes spool files, and drafts that a crash left behind, of all runs except those for which `isNeeded` is true. */
 export async function sweep(
   directory: string,
   isNeeded: (runs: readonly string[]) => Promise<ReadonlySet<string>>,
@@ -57,7 +58,7 @@ export async function sweep(
   for (const { name, run } of spools) if (!needed.has(run)) await rm(join(directory, name), { force: true });
 }
 
-/** Where a run keeps rows. */
+/** Returns the path of the rows of a run. */
 export function spoolFile(directory: string, run: string, what: "history" | "tree"): string {
   return join(directory, `${run}.${what}.jsonl`);
 }

@@ -1,4 +1,4 @@
-/** What the tasks of the pipeline do with files, around the analyses. */
+/** The tasks of the pipeline that read and write files, before and after the analyses. */
 import { randomUUID } from "node:crypto";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,7 @@ import { type Commit, parseLog, parseTree, type PresentFile } from "./log.ts";
 import { type Findings, toMarkdown } from "./report.ts";
 import { readRows, spoolFile, writeRows } from "./spool.ts";
 
-/** What a run is about. */
+/** The input of a run. */
 export interface ReportInput {
   /** The repository. */
   readonly path: string;
@@ -17,17 +17,17 @@ export interface ReportInput {
   readonly name: string;
   /** The newest commit of the report: a resumed run continues with the one it began with. */
   readonly head: string;
-  /** Whether the repository holds only the newest part of its history. */
+  /** Whether the repository contains only the newest part of its history. */
   readonly shallow: boolean;
-  /** Where this repository's spool files go. */
+  /** The folder for the spool files of this repository. */
   readonly spools: string;
-  /** Where the report goes. */
+  /** The path of the report. */
   readonly out: string;
-  /** How long each analysis takes at least. */
+  /** The minimum duration of each analysis. */
   readonly slowMs: number;
 }
 
-/** The history task's output: where the commits are, and what they add up to. */
+/** The output of the history task: the spool file of the commits, and their totals. */
 export interface History extends Totals {
   /** The repository's name. */
   readonly name: string;
@@ -39,7 +39,7 @@ export interface History extends Totals {
   readonly file: string;
 }
 
-/** The tree task's output: where the list of present files is. */
+/** The output of the tree task: the spool file of the current files. */
 export interface TreeList {
   /** The spool file. */
   readonly file: string;
@@ -64,7 +64,7 @@ export async function writeHistory({ input, ctx }: Reader): Promise<History> {
   });
 }
 
-/** Reads the list of present files into a spool file. */
+/** Reads the list of current files into a spool file. */
 export async function writeTree({ input, ctx }: Reader): Promise<TreeList> {
   const file = spoolFile(input.spools, ctx.runId, "tree");
   let files = 0;
@@ -81,7 +81,7 @@ export async function writeTree({ input, ctx }: Reader): Promise<TreeList> {
   }
 }
 
-/** The spooled commits, newest first; says how far it has come, and takes its time if it was asked to. */
+/** Streams the spooled commits, newest first; reports progress, and slows down if configured. */
 export async function* commitsOf(
   { history, input, ctx }: Reader & { readonly history: History },
 ): AsyncGenerator<Commit> {
@@ -98,12 +98,12 @@ export async function* commitsOf(
   }
 }
 
-/** The spooled list of present files. */
+/** Reads the spooled list of current files. */
 export function treeOf({ tree }: { readonly tree: TreeList }): Promise<Tree> {
   return toTree(readRows<PresentFile>(tree.file));
 }
 
-/** Writes the report: all of it or nothing, and the same again if it is run again. */
+/** Writes the report completely or not at all; repeating it writes the same report. */
 export async function writeReport(
   { input, ...findings }: Findings & Pick<Reader, "input">,
 ): Promise<{ readonly file: string }> {
@@ -129,7 +129,7 @@ async function* reporting(commits: AsyncIterable<Commit>, total: number, ctx: Ta
   }
 }
 
-/** What git refuses once it will refuse again. */
+/** Makes errors of git permanent, because a repetition would fail again. */
 async function withGit<Output>(read: () => Promise<Output>): Promise<Output> {
   try {
     return await read();

@@ -1,6 +1,6 @@
-/** Small pieces of text, for the terminal and for the report. */
+/** Text formatting for the terminal and the report. */
 
-/** Shows control characters, and those that reverse or hide text, as escapes: a name must not drive a terminal. */
+/** Escapes control characters and those that reverse or hide text: a name must not control the terminal. */
 export function plain(text: string): string {
   return text.replace(UNSAFE, (char) => ESCAPES[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
@@ -9,7 +9,7 @@ export function plain(text: string): string {
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Columns that a text takes on a terminal: letters of East Asia and emoji take two, what combines with them none. */
+/** Returns the width of a text in columns: East Asian letters and emoji take two, combining characters none. */
 export function columns(text: string): number {
   let width = 0;
   for (const char of text) width += COMBINING.test(char) ? 0 : WIDE.test(char) ? 2 : 1;
@@ -20,12 +20,12 @@ const COMBINING = /\p{Mark}/u;
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** Exactly `width` columns: filled up with spaces, or shortened with an ellipsis. */
+/** Fits a text to exactly `width` columns: padded with spaces, or shortened with an ellipsis. */
 export function fit(text: string, width: number): string {
   return shorten(text, width) + " ".repeat(Math.max(width - columns(text), 0));
 }
 
-/** At most `width` columns of the beginning. */
+/** Returns at most `width` columns of the beginning of a text. */
 export function shorten(text: string, width: number): string {
   if (columns(text) <= width) return text;
   let kept = "";
@@ -36,7 +36,7 @@ export function shorten(text: string, width: number): string {
   return `${kept}…`;
 }
 
-/** At most `width` columns of the end, where a path says most. */
+/** Returns at most `width` columns of the end of a text, which is the most specific part of a path. */
 export function shortenPath(path: string, width: number): string {
   if (columns(path) <= width) return path;
   const chars = [...path];
@@ -44,13 +44,13 @@ export function shortenPath(path: string, width: number): string {
   return `…${chars.join("")}`;
 }
 
-/** A bar of `width` columns for the largest value; whatever is not zero can be seen. */
+/** Draws a bar, `width` columns for the largest value; every value above zero is visible. */
 export function bar(value: number, largest: number, width: number): string {
   const eighths = largest > 0 ? Math.max(Math.round((value / largest) * width * 8), value > 0 ? 1 : 0) : 0;
   return "█".repeat(Math.floor(eighths / 8)) + (["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8] ?? "");
 }
 
-/** The course of values as a line of small bars, at most `width` of them, each the sum of its neighbours. */
+/** Draws values over time as at most `width` small bars, each the sum of neighbouring values. */
 export function sparkline(values: readonly number[], width: number): string {
   const group = Math.max(Math.ceil(values.length / width), 1);
   const sums = Array.from({ length: Math.ceil(values.length / group) }, (_, index) => (
