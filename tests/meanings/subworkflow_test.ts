@@ -5,6 +5,9 @@ import type { Child } from "../../lib/types/mod.ts";
 import { test } from "../harness.ts";
 import { even } from "./even_schema.ts";
 import { never, open, untilAborted } from "./open.ts";
+import { emptyStore } from "../empty_store.ts";
+import { openPlace } from "../place.ts";
+import { within } from "../within.ts";
 
 const shipping = workflow("shipping", { input: unchecked<{ parcels: number }>(), tags: ["logistics"] })
   .task("pick", { run: ({ input }) => input.parcels * 2 })
@@ -304,3 +307,30 @@ function family() {
 async function states(runner: Pick<Runner<never>, "get">, ids: readonly string[]): Promise<string[]> {
   return await Promise.all(ids.map(async (id) => (await runner.get(id).status()).state));
 }
+
+test("a child run with a key that ends while its end is being read wakes its parent", async () => {
+  const keyed = workflow("keyed")
+    .subworkflow("ship", { workflow: shipping, input: () => ({ parcels: 1 }), key: "k" })
+    .returns("ship");
+  await using empty = emptyStore();
+  const store = await openPlace(empty);
+  await using _closed = { [Symbol.asyncDispose]: () => store.close() };
+  const ended = Promise.withResolvers<void>();
+  const childEnds: typeof store.childEnds = async (waits) => {
+    const ends = await store.childEnds(waits);
+    await ended.promise;
+    return ends;
+  };
+  const held = new Proxy(store, {
+    get(target, name) {
+      const value = Reflect.get(name === "childEnds" ? { childEnds } : target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  await using runner = await createRunner(held, {
+    workflows: [keyed, shipping],
+    onEvent: (event) => event.type === "run.completed" && event.workflow === "shipping" ? ended.resolve() : undefined,
+  });
+  const run = await runner.start(keyed);
+  assertEquals(await within("the parent", run.result({ timeout: "20s" })), "label 2");
+});

@@ -124,7 +124,10 @@ export function createRunControl(options: RunControlOptions): RunControl {
   function deliverOutcomes(run: LiveRun, outcomes: readonly ChildOutcome[]): void {
     for (const outcome of outcomes) {
       const unit = waitingForChild(run, outcome);
-      if (unit === undefined) continue;
+      if (unit === undefined) {
+        keepForCheck(run, outcome);
+        continue;
+      }
       if (endsWithChild(unit)) {
         options.settleChild(unit, outcome);
         continue;
@@ -132,6 +135,12 @@ export function createRunControl(options: RunControlOptions): RunControl {
       keepChild(unit, outcome);
       apply(run, { type: "woken", unit, by: "child", isInFlight: unit.isWaitInFlight });
     }
+  }
+
+  /** A unit that was woken by its time reads whether its child run has ended, and may have read it before the end. */
+  function keepForCheck(run: LiveRun, outcome: ChildOutcome): void {
+    const unit = unitAt(run, outcome.task, outcome.item);
+    if (unit?.state === "running" && unit.wake?.child === true && unit.wokenBy === "time") keepChild(unit, outcome);
   }
 
   function deliver(run: LiveRun, messages: readonly Message[]): void {

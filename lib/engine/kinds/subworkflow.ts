@@ -52,7 +52,9 @@ export const subworkflowKind: Kind<ChildDefinition, Spawn> = {
 };
 
 async function find(attempt: Attempt, port: KindPort): Promise<Spawn> {
-  const outcome = await port.findChild(attempt);
+  const found = await port.findChild(attempt);
+  // It may have ended after it was read.
+  const outcome = takeChild(attempt.unit) ?? found;
   return outcome === undefined ? { kind: "live" } : { kind: "ended", outcome };
 }
 
